@@ -1,0 +1,87 @@
+"""The errors a user can meet; each also is the built-in error it specialises.
+
+::
+
+    SkconvError
+    ├── DataError             (ValueError)         pictures, labels or a data file that cannot be used
+    ├── SourceNotFoundError   (FileNotFoundError)  a data set that is in none of the places looked through
+    ├── DownloadError         (OSError)            a download that failed or brought other bytes than expected
+    ├── ParameterError        (ValueError)         a setting outside its range
+    ├── UnknownNameError      (LookupError)        a network, recipe or data set nobody registered
+    ├── RecipeError           (ValueError)         a recipe file that cannot be followed
+    ├── ModelFileError        (ValueError)         a model folder that is incomplete, altered or refused
+    ├── OutputError           (OSError)            a result that cannot be written
+    └── MissingDependencyError (ImportError)       an optional package that is not installed
+
+Every message says what came, what was expected and how to mend it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class SkconvError(Exception):
+    """Base of every error that skconv raises on purpose."""
+
+
+class DataError(SkconvError, ValueError):
+    """Pictures, labels or a data file that cannot be used as they are."""
+
+
+class SourceNotFoundError(SkconvError, FileNotFoundError):
+    """A data set or file that is in none of the places looked through."""
+
+
+class DownloadError(SkconvError, OSError):
+    """A download that failed, or that brought other bytes than the catalog's checksum says."""
+
+
+class ParameterError(SkconvError, ValueError):
+    """A setting of the wrong kind or outside its range."""
+
+
+class UnknownNameError(SkconvError, LookupError):
+    """A name nobody registered; the message suggests the nearest one.
+
+    Parameters
+    ----------
+    kind : str
+        What was looked for, as a reader would call it: ``"network"``, ``"recipe"``.
+    name : str
+        The name that came.
+    available : iterable of str
+        The names that exist.
+
+    Examples
+    --------
+    >>> print(UnknownNameError("network", "fats", ["accurate", "fast"]))
+    Unknown network 'fats'. Did you mean 'fast'? Available: accurate, fast.
+    """
+
+    def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
+        self.kind, self.name, self.available = kind, name, sorted(available)
+        nearest = difflib.get_close_matches(name, self.available, n=1)
+        suggestion = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        super().__init__(f"Unknown {kind} '{name}'.{suggestion} Available: {', '.join(self.available)}.")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
+        # Exceptions are rebuilt from self.args, the finished message, when they cross a process border.
+        return type(self), (self.kind, self.name, self.available)
+
+
+class RecipeError(SkconvError, ValueError):
+    """A recipe file that cannot be followed: unknown keys, wrong types, values out of range."""
+
+
+class ModelFileError(SkconvError, ValueError):
+    """A model folder that is incomplete, altered, of another format, or refused because it could run code."""
+
+
+class OutputError(SkconvError, OSError):
+    """A result that cannot be written: the folder exists, is not writable, or the disk is full."""
+
+
+class MissingDependencyError(SkconvError, ImportError):
+    """An optional package that the requested feature needs and that is not installed."""
