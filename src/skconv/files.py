@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import secrets
 import shutil
@@ -30,7 +31,8 @@ def write_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        The folder does not exist or is not writable, or the disk is full. `path` is as it was before.
+        The folder does not exist or is not writable, the disk is full, or `path` is something other than a
+        regular file (a device is never replaced). `path` is as it was before.
 
     Examples
     --------
@@ -42,9 +44,10 @@ def write_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     'whole or not at all'
     """
     target = Path(path)
-    beside: Path | None = None
+    beside = target.parent / _temporary_name()
     try:
-        beside = _name_beside(target)
+        if target.exists() and not target.is_file():
+            raise OutputError(f"{target} exists and is not a regular file. Choose another name for the file.")
         beside.touch(exist_ok=False)
         yield beside
         _flush_to_disk(beside)
@@ -54,7 +57,7 @@ def write_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     except OSError as error:
         raise _explain(target, error) from error
     finally:
-        if beside is not None:
+        with suppress(OSError):
             beside.unlink(missing_ok=True)
 
 
@@ -79,26 +82,31 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     """
     target = Path(path)
     check_new_folder(target)
-    beside: Path | None = None
+    missing = [folder for folder in target.absolute().parents if not folder.exists()]
+    # An existing empty folder is filled from inside: it may be a mount point or the current folder, which
+    # nothing can be renamed onto.
+    inside = target.is_dir()
+    beside = (target if inside else target.parent) / _temporary_name()
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        beside = _name_beside(target)
-        beside.mkdir()
+        beside.mkdir(parents=True)
         yield beside
         for file in beside.rglob("*"):
             if file.is_file():
                 _flush_to_disk(file)
-        if target.is_dir():
-            target.rmdir()
-        beside.replace(target)
-        beside = None
+        if inside:
+            _move_contents(beside, target)
+        else:
+            beside.replace(target)
+        missing = []
     except SkconvError:
         raise
     except OSError as error:
         raise _explain(target, error) from error
     finally:
-        if beside is not None:
-            shutil.rmtree(beside, ignore_errors=True)
+        shutil.rmtree(beside, ignore_errors=True)
+        for folder in missing:
+            with suppress(OSError):
+                folder.rmdir()
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
@@ -107,21 +115,33 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
     Long work calls this before it starts, so that an hour of training is not lost to a mistyped path.
     """
     target = Path(path)
-    if target.is_symlink() or target.exists():
-        if not target.is_dir():
-            raise OutputError(f"{target} exists and is not a folder. Choose another name for the output folder.")
-        if any(target.iterdir()):
-            raise OutputError(f"The output folder {target} exists and is not empty. Remove it or choose another.")
-    ancestor = target.absolute()
-    while not ancestor.exists():
-        ancestor = ancestor.parent
-    if not ancestor.is_dir():
-        raise OutputError(f"{target} cannot be made: {ancestor} is a file. Choose another output folder.")
     try:
+        if target.is_symlink() or target.exists():
+            if not target.is_dir():
+                raise OutputError(
+                    f"{target} exists and is not a folder. Choose another name for the output folder."
+                )
+            if any(target.iterdir()):
+                raise OutputError(
+                    f"The output folder {target} exists and is not empty. Remove it or choose another."
+                )
+        ancestor = target.absolute()
+        while not ancestor.exists():
+            ancestor = ancestor.parent
+        if not ancestor.is_dir():
+            raise OutputError(f"{target} cannot be made: {ancestor} is a file. Choose another output folder.")
         # Asking os.access is not enough: root passes it on a read-only file system.
         Path(tempfile.mkdtemp(dir=ancestor, prefix=".skconv-")).rmdir()
+    except SkconvError:
+        raise
     except OSError as error:
         raise _explain(target, error) from error
+
+
+def _move_contents(folder: Path, target: Path) -> None:
+    for entry in list(folder.iterdir()):
+        entry.replace(target / entry.name)
+    folder.rmdir()
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -129,14 +149,15 @@ def _flush_to_disk(path: Path) -> None:
         os.fsync(stream.fileno())
 
 
-def _name_beside(target: Path) -> Path:
-    return target.with_name(f".{target.name}.{secrets.token_hex(4)}.part")
+def _temporary_name() -> str:
+    # Not made from the target's name: that may already be as long as the file system allows.
+    return f".skconv-{secrets.token_hex(4)}.part"
 
 
 def _explain(target: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     with suppress(OSError):
-        if error.errno == 28:  # ENOSPC
+        if error.errno == errno.ENOSPC:
             free = shutil.disk_usage(target.parent).free // 2**20
             reason += f" ({free} MiB free)"
     return OutputError(f"Cannot write {target}: {reason}. Make room or choose another place.")
