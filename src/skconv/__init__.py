@@ -1,0 +1,97 @@
+"""Convolutional networks for small pictures, under scikit-learn's interface.
+
+Every public name is imported when it is first used: `import skconv` loads neither torch nor scikit-learn.
+
+Examples
+--------
+>>> import skconv
+>>> skconv.list_recipes()
+['accurate', 'fast', 'standard']
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from skconv.data.catalog import list_datasets
+    from skconv.data.dataset import Dataset
+    from skconv.data.sources import load_dataset
+    from skconv.estimators import CNNClassifier
+    from skconv.exceptions import (
+        DataError,
+        DownloadError,
+        MissingDependencyError,
+        ModelFileError,
+        OutputError,
+        ParameterError,
+        RecipeError,
+        SkconvError,
+        SourceNotFoundError,
+        UnknownNameError,
+    )
+    from skconv.networks import create_network, list_networks
+    from skconv.reader import Reader
+    from skconv.recipes import list_recipes, load_recipe
+    from skconv.workflows.evaluate import evaluate
+    from skconv.workflows.predict import predict
+    from skconv.workflows.train import train
+
+__all__ = [
+    "CNNClassifier",
+    "DataError",
+    "Dataset",
+    "DownloadError",
+    "MissingDependencyError",
+    "ModelFileError",
+    "OutputError",
+    "ParameterError",
+    "Reader",
+    "RecipeError",
+    "SkconvError",
+    "SourceNotFoundError",
+    "UnknownNameError",
+    "create_network",
+    "evaluate",
+    "list_datasets",
+    "list_networks",
+    "list_recipes",
+    "load_dataset",
+    "load_recipe",
+    "predict",
+    "train",
+]
+
+_HOMES = {
+    "CNNClassifier": "skconv.estimators",
+    "Dataset": "skconv.data.dataset",
+    "Reader": "skconv.reader",
+    "create_network": "skconv.networks",
+    "evaluate": "skconv.workflows.evaluate",
+    "list_datasets": "skconv.data.catalog",
+    "list_networks": "skconv.networks",
+    "list_recipes": "skconv.recipes",
+    "load_dataset": "skconv.data.sources",
+    "load_recipe": "skconv.recipes",
+    "predict": "skconv.workflows.predict",
+    "train": "skconv.workflows.train",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: Any = version("skconv")
+    elif name in __all__:
+        from importlib import import_module
+
+        value = getattr(import_module(_HOMES.get(name, "skconv.exceptions")), name)
+    else:
+        raise AttributeError(f"module 'skconv' has no attribute '{name}'")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, "__version__"})

@@ -1,0 +1,42 @@
+"""The Typer application: every verb, registered once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from skconv.cli import data, evaluate, networks, predict, recipes, train
+
+# Rich would triple the time of --help, and the traceback is ours to show or not.
+app = typer.Typer(
+    name="skconv",
+    help="Train, check and use convolutional networks for small pictures.",
+    epilog="Example: skconv train mnist --recipe fast",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["--help", "-h"]},
+)
+
+for _module in (train, evaluate, predict, data, networks, recipes):
+    app.command(epilog=_module.EXAMPLE)(getattr(_module, _module.__name__.rpartition(".")[2]))
+
+
+def _show_version(value: bool) -> None:
+    if value:
+        import skconv
+
+        typer.echo(f"skconv {skconv.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _application(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Train, check and use convolutional networks for small pictures."""

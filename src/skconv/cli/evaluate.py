@@ -1,0 +1,51 @@
+"""`skconv evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skconv.cli.console import is_interactive, library_messages, show_result
+from skconv.cli.options import (
+    DataHomeOption,
+    DebugOption,
+    Device,
+    DeviceOption,
+    ImageSizeOption,
+    ImagesOption,
+    JsonOption,
+    LabelColumnOption,
+    SeedOption,
+)
+
+EXAMPLE = "Example: skconv evaluate runs/mnist-fast mnist"
+
+
+def evaluate(
+    model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    source: Annotated[str, typer.Argument(help="A named data set, a CSV, an .npz or a folder.")],
+    data_home: DataHomeOption = None,
+    images: ImagesOption = None,
+    label_column: LabelColumnOption = None,
+    image_size: ImageSizeOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = Device.auto,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Score a model on the test split of labelled data, or on all of it where it has none."""
+    with library_messages():
+        from skconv.workflows.evaluate import evaluate as evaluate_library
+
+        result = evaluate_library(
+            model,
+            source,
+            data_home=data_home,
+            images=images,
+            label_column=label_column,
+            image_size=image_size,
+            progress=is_interactive(),
+        )
+    show_result(result.to_json(), str(result), as_json=as_json)

@@ -1,0 +1,111 @@
+"""`main`: run one command line and turn whatever happens into an exit code and at most one line."""
+
+from __future__ import annotations
+
+import io
+import os
+import shlex
+import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from skconv.cli.console import one_line
+from skconv.exceptions import SkconvError
+
+DONE, FAILED, INTERRUPTED = 0, 1, 130
+
+
+@dataclass
+class Invocation:
+    """The command line being run.
+
+    Parameters
+    ----------
+    command : str
+        The command as it can be pasted into a shell.
+    debug : bool
+        Whether a failure shows its traceback.
+    """
+
+    command: str
+    debug: bool = False
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line.
+
+    Parameters
+    ----------
+    argv : sequence of str or None, default=None
+        The arguments after the program's name; None takes those of the process.
+
+    Returns
+    -------
+    int
+        0 done; 1 an error, told in one line; 2 wrong usage; 130 interrupted.
+
+    Examples
+    --------
+    >>> main(["--version"])  # doctest: +ELLIPSIS
+    skconv ...
+    0
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    invocation = Invocation(shlex.join(["skconv", *arguments]))
+    # A file name need not be text in the terminal's encoding; printing it must not fail.
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")
+    try:
+        code = _run(arguments, invocation)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+    except BrokenPipeError:  # the reader of a pipe has seen enough: nothing to tell
+        code = FAILED
+        _forget_output()
+    except Exception as error:
+        code = FAILED
+        _tell(error, invocation.debug)
+        _forget_output()
+    if code == INTERRUPTED:
+        print(
+            f"Interrupted. Nothing unfinished was kept. To run it again: {invocation.command}",
+            file=sys.stderr,
+        )
+    return code
+
+
+def _run(arguments: list[str], invocation: Invocation) -> int:
+    import typer.main
+
+    from skconv.cli.app import app
+
+    try:
+        typer.main.get_command(app).main(args=arguments, prog_name="skconv", obj=invocation)
+    except SystemExit as leaving:  # how Typer ends, also after success
+        return leaving.code if isinstance(leaving.code, int) else DONE
+    return DONE
+
+
+def _tell(error: Exception, debug: bool) -> None:
+    if debug:
+        traceback.print_exception(error)
+        return
+    message = str(error)
+    if isinstance(error, MemoryError):
+        message = f"Out of memory. {message} Use fewer or smaller pictures, or close other programs."
+    elif not isinstance(error, SkconvError | OSError):
+        message = f"Unexpected {type(error).__name__}: {message} Run it again with --debug for the traceback."
+    print(f"Error: {one_line(message)}", file=sys.stderr)
+
+
+def _forget_output() -> None:
+    """Drop what standard output still holds, so that Python does not fail again when it closes."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError):  # captured, as in tests, or closed
+        return
+    silence = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(silence, descriptor)
+    os.close(silence)

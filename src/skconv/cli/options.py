@@ -1,0 +1,61 @@
+"""The options that several verbs share, declared once."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+class Device(StrEnum):
+    """Where the network runs; ``auto`` takes CUDA or MPS where there is one."""
+
+    auto = "auto"
+    cpu = "cpu"
+    cuda = "cuda"
+    mps = "mps"
+
+
+def _set_debug(context: typer.Context, value: bool) -> None:
+    # `main` reads it after the verb has failed; who calls the Typer application directly has no such object.
+    if value and context.obj is not None:
+        context.obj.debug = True
+
+
+def _parse_image_size(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"([1-9]\d{0,3})[xX×]([1-9]\d{0,3})", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, as in 28x28.")
+    return int(match[1]), int(match[2])
+
+
+JsonOption = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
+]
+SeedOption = Annotated[
+    int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random; verbs without chance ignore it.")
+]
+DeviceOption = Annotated[
+    Device, typer.Option(help="Where to train; the verbs that do not train use the CPU.")
+]
+DebugOption = Annotated[
+    bool, typer.Option("--debug", callback=_set_debug, help="Show the traceback when something fails.")
+]
+DataHomeOption = Annotated[
+    Path | None, typer.Option(help="Folder to look for data sets in first, as SKCONV_DATA does.")
+]
+ImagesOption = Annotated[
+    Path | None, typer.Option(help="Folder of the pictures that a CSV of id,label names.")
+]
+LabelColumnOption = Annotated[str | None, typer.Option(help="Name of the CSV column that holds the label.")]
+ImageSizeOption = Annotated[
+    tuple[int, int] | None,
+    typer.Option(
+        parser=_parse_image_size,
+        metavar="HxW",
+        help="Height and width in pixels: of the pictures in a CSV, or to resize pictures to.",
+    ),
+]

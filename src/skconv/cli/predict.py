@@ -1,0 +1,33 @@
+"""`skconv predict`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skconv.cli.console import library_messages, show_result
+from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, LabelColumnOption, SeedOption
+
+EXAMPLE = "Example: skconv predict runs/mnist-fast digit.png scans/ --out predictions.csv"
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, a CSV or an .npz.")],
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write: input, label, confidence. An old one is replaced.")
+    ] = None,
+    label_column: LabelColumnOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = Device.auto,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Name the class of pictures, with the model's confidence."""
+    with library_messages():
+        from skconv.workflows.predict import predict as predict_library
+
+        result = predict_library(model, inputs, out=out, label_column=label_column)
+    show_result(result.to_json(), str(result), as_json=as_json)

@@ -1,0 +1,74 @@
+"""`skconv train`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skconv.cli.console import is_interactive, library_messages, show_result
+from skconv.cli.options import (
+    DataHomeOption,
+    DebugOption,
+    Device,
+    DeviceOption,
+    ImageSizeOption,
+    ImagesOption,
+    JsonOption,
+    LabelColumnOption,
+    SeedOption,
+)
+
+EXAMPLE = "Example: skconv train mnist --recipe fast --out runs/first"
+
+
+def train(
+    context: typer.Context,
+    source: Annotated[
+        str | None,
+        typer.Argument(
+            help="A named data set, a CSV, an .npz or a folder; the recipe's own data if left out."
+        ),
+    ] = None,
+    recipe: Annotated[str, typer.Option(help="A built-in recipe or a TOML file.")] = "standard",
+    network: Annotated[str | None, typer.Option(help="Another network than the recipe's.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="New folder for the results; runs/DATA-RECIPE if left out.")
+    ] = None,
+    seeds: Annotated[
+        int, typer.Option(min=1, help="Train this often, with consecutive seeds, and give mean and spread.")
+    ] = 1,
+    data_home: DataHomeOption = None,
+    images: ImagesOption = None,
+    label_column: LabelColumnOption = None,
+    image_size: ImageSizeOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = Device.auto,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Train a classifier and score it once on the test split.
+
+    Where the data has no test split, 15 % of every class is held out as one.
+    The run folder holds the model, the scores, the history and figures.
+    """
+    with library_messages():
+        from skconv.workflows.train import train as train_library
+
+        result = train_library(
+            source,
+            recipe=recipe,
+            network=network,
+            out=out,
+            seeds=seeds,
+            seed=seed,
+            device=device.value,
+            data_home=data_home,
+            images=images,
+            label_column=label_column,
+            image_size=image_size,
+            progress=is_interactive(),
+            command=context.obj.command if context.obj else None,
+        )
+    show_result(result.to_json(), str(result), as_json=as_json)

@@ -1,0 +1,186 @@
+"""What the library verbs return: plain records that print as text and turn into JSON."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import asdict, dataclass
+from typing import Any
+
+
+@dataclass(frozen=True)
+class SeedResult:
+    """One training run.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of this run.
+    test_accuracy, low, high : float
+        Share of the test pictures classified correctly, 0..1, with its 95 % interval.
+    n : int
+        Number of test pictures.
+    fit_seconds : float
+        Wall-clock time of `fit`, without reading data and scoring.
+    n_epochs, n_parameters : int
+        Epochs trained; trainable parameters of the network.
+    precision : str
+        ``"fp32"`` or ``"bf16"``.
+    model : str
+        The model folder.
+    """
+
+    seed: int
+    test_accuracy: float
+    low: float
+    high: float
+    n: int
+    fit_seconds: float
+    n_epochs: int
+    n_parameters: int
+    precision: str
+    model: str
+
+
+@dataclass(frozen=True)
+class TrainResult:
+    """What `train` did.
+
+    Parameters
+    ----------
+    data, recipe : str
+        Names of the data and the recipe.
+    folder : str
+        The folder with everything the run wrote.
+    seeds : tuple of SeedResult
+        One record per seed, in order. The model of the first is the model of the result: choosing by test
+        accuracy would make that figure worthless.
+    """
+
+    data: str
+    recipe: str
+    folder: str
+    seeds: tuple[SeedResult, ...]
+
+    @property
+    def test_accuracy(self) -> float:
+        """Mean test accuracy over the seeds, 0..1."""
+        return statistics.fmean(each.test_accuracy for each in self.seeds)
+
+    @property
+    def fit_seconds(self) -> float:
+        """Median time of `fit` over the seeds, in seconds."""
+        return statistics.median(each.fit_seconds for each in self.seeds)
+
+    @property
+    def model(self) -> str:
+        """The model folder of the first seed."""
+        return self.seeds[0].model
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values; with several seeds also ``test_accuracy_sd``."""
+        first = self.seeds[0]
+        record = {
+            "test_accuracy": self.test_accuracy,
+            "fit_seconds": self.fit_seconds,
+            "n_parameters": first.n_parameters,
+            "n_epochs": first.n_epochs,
+            "model": self.model,
+            "seeds": [asdict(each) for each in self.seeds],
+        }
+        if len(self.seeds) > 1:
+            record["test_accuracy_sd"] = statistics.stdev(each.test_accuracy for each in self.seeds)
+        return record
+
+    def __str__(self) -> str:
+        first = self.seeds[0]
+        if len(self.seeds) == 1:
+            spread = f"95 % interval {first.low:.2%} to {first.high:.2%}, n = {first.n}"
+        else:
+            deviation = statistics.stdev(each.test_accuracy for each in self.seeds)
+            spread = f"mean of {len(self.seeds)} seeds, standard deviation {deviation:.2%}, n = {first.n}"
+        return (
+            f"Trained on {self.data} with recipe {self.recipe}: {first.n_epochs} epochs in "
+            f"{self.fit_seconds:.1f} s, {first.n_parameters:,} parameters, {first.precision}.\n"
+            f"Test accuracy {self.test_accuracy:.2%} ({spread}).\n"
+            f"Results in {self.folder}, the model in {self.model}."
+        )
+
+
+@dataclass(frozen=True)
+class EvaluationResult:
+    """What `evaluate` found.
+
+    Parameters
+    ----------
+    accuracy, low, high : float
+        Share of the pictures classified correctly, 0..1, with its 95 % interval.
+    n : int
+        Number of pictures scored.
+    model, data : str
+        The model folder and the name of the data.
+    split : str
+        ``"test"``, or ``"all"`` where the data has no test split.
+    scores : dict
+        All scores, as in ``scores.json``.
+    text : str
+        All scores as a table for people.
+    """
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+    model: str
+    data: str
+    split: str
+    scores: dict[str, Any]
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        record = asdict(self)
+        del record["text"]
+        return record
+
+    def __str__(self) -> str:
+        pictures = "the test split" if self.split == "test" else "all pictures"
+        return f"{self.model} on {pictures} of {self.data}:\n{self.text}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """The class of one picture.
+
+    Parameters
+    ----------
+    input : str
+        The picture: a file's path, or the file and row it came from.
+    label : str
+        Name of the most probable class.
+    confidence : float
+        The model's probability of that class, 0..1.
+    """
+
+    input: str
+    label: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class PredictionResult:
+    """What `predict` found.
+
+    Parameters
+    ----------
+    predictions : tuple of Prediction
+        One record per picture, in the order of the inputs.
+    """
+
+    predictions: tuple[Prediction, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predictions as plain values."""
+        return {"predictions": [asdict(each) for each in self.predictions]}
+
+    def __str__(self) -> str:
+        return "\n".join(f"{each.input}: {each.label} ({each.confidence:.1%})" for each in self.predictions)

@@ -1,0 +1,71 @@
+"""Hold out a test split where the data comes without one."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from skconv.data.dataset import Dataset
+from skconv.exceptions import DataError
+
+TEST_FRACTION = 0.15
+
+
+def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
+    """Return `dataset` with a test split: its own, or a stratified 15 % of the training pictures.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Data with or without a test split.
+    seed : int
+        Which pictures are held out is a function of this number and the labels.
+
+    Returns
+    -------
+    Dataset
+        `dataset` itself where it has a test split, else one whose splits share no picture.
+
+    Raises
+    ------
+    DataError
+        There are pictures of one class only, or too few to hold out some of each class.
+
+    Examples
+    --------
+    >>> images, labels = np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2
+    >>> data = hold_out_test(Dataset("two", images, labels, ("a", "b")), seed=0)
+    >>> len(data.train_images), len(data.test_images)
+    (34, 6)
+    """
+    classes, counts = np.unique(dataset.train_labels, return_counts=True)
+    if len(classes) < 2:
+        only = dataset.class_names[classes[0]]
+        raise DataError(
+            f"{dataset.name}: every picture is of class '{only}'. A classifier needs two classes or more."
+        )
+    if dataset.test_images is not None:
+        return dataset
+    rarest, n_test = int(counts.argmin()), round(TEST_FRACTION * len(dataset.train_labels))
+    if counts[rarest] < 3 or n_test < len(classes):
+        raise DataError(
+            f"{dataset.name}: {len(dataset.train_labels)} pictures of {len(classes)} classes, "
+            f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to hold out "
+            f"{TEST_FRACTION:.0%} for testing. Bring 7 pictures of each class or more, or a test split."
+        )
+    from sklearn.model_selection import train_test_split
+
+    train, test = train_test_split(
+        np.arange(len(dataset.train_labels)),
+        test_size=n_test,
+        stratify=dataset.train_labels,
+        random_state=seed,
+    )
+    return replace(
+        dataset,
+        train_images=dataset.train_images[train],
+        train_labels=dataset.train_labels[train],
+        test_images=dataset.train_images[test],
+        test_labels=dataset.train_labels[test],
+    )

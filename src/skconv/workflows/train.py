@@ -1,0 +1,175 @@
+"""`train`: a recipe and data in, a run folder with a scored model out."""
+
+from __future__ import annotations
+
+import os
+import re
+from itertools import chain, count
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from skconv.exceptions import ParameterError, UnknownNameError
+from skconv.files import check_new_folder
+from skconv.workflows.results import SeedResult, TrainResult
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from skconv.data.dataset import Dataset
+    from skconv.estimators import CNNClassifier
+
+
+def train(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    recipe: str | os.PathLike[str] = "standard",
+    network: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    seeds: int = 1,
+    seed: int = 0,
+    device: str = "auto",
+    data_home: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    progress: bool = False,
+    command: str | None = None,
+) -> TrainResult:
+    """Train a classifier, score it once on the test split and write a run folder.
+
+    The test split plays no part in training: what the recipe selects by is a validation split of the training
+    pictures. Data without a test split gives up a stratified 15 %.
+
+    Parameters
+    ----------
+    source : str, path-like or None, default=None
+        What `skconv.load_dataset` takes; None takes the recipe's own data.
+    recipe : str or path-like, default="standard"
+        A built-in recipe or a TOML file.
+    network : str or None, default=None
+        Another network than the recipe's.
+    out : path-like or None, default=None
+        The folder to make. None takes ``runs/DATA-RECIPE``, with ``-2``, ``-3`` … where that exists.
+    seeds : int, default=1
+        Number of runs, at least 1, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
+    seed : int, default=0
+        First seed, at least 0. It also decides which pictures are held out, the same in all runs.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Where to train.
+    data_home, images, label_column, image_size
+        As in `skconv.load_dataset`.
+    progress : bool, default=False
+        Show the progress on standard error.
+    command : str or None, default=None
+        The command to keep with the model; None describes this call.
+
+    Returns
+    -------
+    TrainResult
+        Scores, times and folders, one record per seed.
+
+    Raises
+    ------
+    UnknownNameError, RecipeError, ParameterError
+        A name or a setting that does not exist or is out of range.
+    SourceNotFoundError, DownloadError, DataError
+        Data that cannot be found, fetched or used.
+    OutputError
+        The folder exists and is not empty, or cannot be written. Found before training where possible.
+
+    Examples
+    --------
+    >>> result = train("digits", recipe="fast", out="runs/digits")  # doctest: +SKIP
+    >>> print(result.test_accuracy, result.model)  # doctest: +SKIP
+    """
+    from skconv.data.sources import load_dataset
+    from skconv.networks import list_networks
+    from skconv.recipes import load_recipe
+    from skconv.workflows.splits import hold_out_test
+
+    for name, value, least in (("seeds", seeds, 1), ("seed", seed, 0)):
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ParameterError(
+                f"The '{name}' parameter of train must be a whole number from {least}. Got {value!r}."
+            )
+    plan = load_recipe(recipe)
+    if network is not None and network not in list_networks():
+        raise UnknownNameError("network", network, list_networks())
+    source = source if source is not None else plan.source
+    if source is None:
+        raise ParameterError(
+            f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder."
+        )
+    if out is not None:
+        check_new_folder(out)
+    loaded = load_dataset(
+        source,
+        data_home=data_home,
+        images=images,
+        label_column=label_column,
+        image_size=image_size,
+        progress=progress,
+    )
+    folder = Path(out) if out is not None else _free_folder(Path("runs"), f"{loaded.name}-{plan.name}")
+    check_new_folder(folder)
+    dataset = hold_out_test(loaded, seed=seed)
+    command = command or f"skconv.train({str(source)!r}, recipe={str(recipe)!r}, seed={seed}, seeds={seeds})"
+    results = []
+    for each in range(seed, seed + seeds):
+        estimator = plan.create_estimator(
+            network=network, random_state=each, device=device, verbose=int(progress)
+        )
+        place = folder if seeds == 1 else folder / f"seed-{each}"
+        results.append(_run(estimator, dataset, place, each, plan.text, command))
+    return TrainResult(dataset.name, plan.name, str(folder), tuple(results))
+
+
+def _run(
+    estimator: CNNClassifier, dataset: Dataset, folder: Path, seed: int, recipe_text: str, command: str
+) -> SeedResult:
+    from skconv.evaluation.scores import score_predictions
+    from skconv.workflows.run_folder import write_run_folder
+
+    estimator.fit(dataset.train_images, dataset.train_labels)
+    probabilities = _spread(
+        estimator.predict_proba(dataset.test_images), estimator.classes_, len(dataset.class_names)
+    )
+    scores = score_predictions(dataset.test_labels, probabilities, dataset.class_names)
+    write_run_folder(
+        folder,
+        estimator=estimator,
+        dataset=dataset,
+        seed=seed,
+        scores=scores,
+        probabilities=probabilities,
+        recipe_text=recipe_text,
+        command=command,
+    )
+    return SeedResult(
+        seed=seed,
+        test_accuracy=scores.accuracy,
+        low=scores.low,
+        high=scores.high,
+        n=scores.n,
+        fit_seconds=estimator.fit_seconds_,
+        n_epochs=estimator.n_epochs_,
+        n_parameters=estimator.n_parameters_,
+        precision=estimator.precision_,
+        model=str(folder / "model"),
+    )
+
+
+def _spread(probabilities: np.ndarray, classes: np.ndarray, n_classes: int) -> np.ndarray:
+    """Give a class that no training picture has a column of zeros: (n, k) to (n, n_classes)."""
+    import numpy as np
+
+    spread = np.zeros((len(probabilities), n_classes), probabilities.dtype)
+    spread[:, classes] = probabilities
+    return spread
+
+
+def _free_folder(parent: Path, name: str) -> Path:
+    """Return ``parent/name`` or, where that is taken, the first of ``name-2``, ``name-3`` … that is free."""
+    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
+    names = chain([plain], (f"{plain}-{number}" for number in count(2)))
+    return next(parent / each for each in names if not (parent / each).exists())
