@@ -1,0 +1,24 @@
+"""The model folder: weights as safetensors, ``config.json``, ONNX and a card; never code.
+
+Importing this package loads neither torch nor onnx; saving and loading weights do.
+"""
+
+from __future__ import annotations
+
+from skconv.artifacts.config import DataConfig, FileRecord, InputConfig, ModelConfig, NetworkConfig
+from skconv.artifacts.environment import describe_environment
+from skconv.artifacts.folder import find_model_folder, read_config
+from skconv.artifacts.saving import load_weights, save_model
+
+__all__ = [
+    "DataConfig",
+    "FileRecord",
+    "InputConfig",
+    "ModelConfig",
+    "NetworkConfig",
+    "describe_environment",
+    "find_model_folder",
+    "load_weights",
+    "read_config",
+    "save_model",
+]

@@ -1,0 +1,86 @@
+"""``card.md``: what a person must know about a model before using it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from skconv.artifacts.config import ModelConfig
+
+
+def write_card(config: ModelConfig, *, n_parameters: int, folder_name: str = "model") -> str:
+    """Return the model card of `config` as Markdown.
+
+    Parameters
+    ----------
+    config : ModelConfig
+        The model's configuration, `files` included.
+    n_parameters : int
+        Number of trained values.
+    folder_name : str, default "model"
+        How the commands on the card name the folder.
+
+    Returns
+    -------
+    str
+        What it does, its data with licence and fingerprint, scores, use, and how it was made.
+    """
+    channels, height, width = config.input.shape
+    colour = "grey" if channels == 1 else f"{channels}-channel"
+    sections = [
+        f"# {config.network.name} on {_one_line(config.data.name)}",
+        f"A convolutional network that sorts {colour} pictures of {height}×{width} pixels into "
+        f"{len(config.classes)} classes. {n_parameters:,} parameters. "
+        f"Made by skconv {config.skconv_version} on {config.created}.",
+        "## Classes\n\n" + ", ".join(_one_line(name) for name in config.class_names),
+        "## Data\n\n"
+        + _list(
+            {
+                "name": config.data.name,
+                "source": config.data.source,
+                "licence": config.data.licence,
+                "training pictures": f"{config.data.n_train:,}",
+                "fingerprint (sha256)": config.data.fingerprint,
+            }
+        ),
+        "## Scores\n\n" + (_list(config.scores) if config.scores else "None were measured."),
+        _describe_use(folder_name),
+        "## Limits\n\nThe scores hold for pictures like those it was trained on. "
+        "It answers with one of its classes for any picture, also for one that shows none of them.",
+        "## How it was made\n\n" + _list(_flatten(config.environment)),
+        "Settings:\n\n" + _list({"network options": config.network.options, **config.parameters}),
+        "## Files\n\n"
+        + _list({name: f"{file.bytes:,} bytes, sha256 {file.sha256}" for name, file in config.files.items()}),
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _describe_use(folder: str) -> str:
+    return f"""## Use
+
+From the command line:
+
+    skconv predict {folder} picture.png
+    skconv evaluate {folder} SOURCE
+
+From Python, without torch:
+
+    from skconv import Reader
+    reader = Reader("{folder}")
+    labels = reader.predict(images)"""
+
+
+def _flatten(environment: dict[str, object]) -> dict[str, object]:
+    facts: dict[str, object] = {}
+    for name, value in environment.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {part}" for key, part in value.items())
+        facts[name] = value
+    return facts
+
+
+def _list(facts: Mapping[str, object]) -> str:
+    return "\n".join(f"- {name}: {_one_line(str(value))}" for name, value in facts.items())
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())

@@ -1,0 +1,136 @@
+"""Find a model folder and check that nothing in it is missing or altered."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+from skconv.artifacts.config import MAX_CONFIG_BYTES, ModelConfig
+from skconv.exceptions import ModelFileError, SourceNotFoundError
+
+CONFIG_NAME = "config.json"
+WEIGHTS_NAME = "model.safetensors"
+ONNX_NAME = "model.onnx"
+CARD_NAME = "card.md"
+MODEL_FOLDER_NAME = "model"  # inside a run folder
+
+_PICKLE_SUFFIXES = {
+    ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".hdf5", ".keras", ".bin",
+}  # fmt: skip
+_MEND = "Copy the model folder again, or train again."
+
+
+def find_model_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the model folder at `path`: `path` itself, or its ``model`` folder where it is a run folder.
+
+    Parameters
+    ----------
+    path : path-like
+        A model folder, or a run folder as ``skconv train --out`` makes it.
+
+    Returns
+    -------
+    pathlib.Path
+        A folder that holds ``config.json``.
+
+    Raises
+    ------
+    SourceNotFoundError
+        Nothing is at `path`.
+    ModelFileError
+        A file (a pickle above all: opening one can run code), or a folder without a model.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise SourceNotFoundError(
+            f"No model at {place}: there is no such folder. "
+            f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME} and {ONNX_NAME}, as skconv train writes it."
+        )
+    if not place.is_dir():
+        raise _refuse_file(place)
+    for folder in (place, place / MODEL_FOLDER_NAME):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
+    raise ModelFileError(
+        f"The folder {place} holds no model: it has neither {CONFIG_NAME} nor "
+        f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. Pass a folder that skconv train wrote; "
+        "a run that was interrupted has no model until it is resumed."
+    )
+
+
+def read_config(folder: str | os.PathLike[str], verify: bool = True) -> ModelConfig:
+    """Read ``config.json`` and check the files it names.
+
+    Parameters
+    ----------
+    folder : path-like
+        A model folder, as `find_model_folder` returns it.
+    verify : bool, default True
+        Compare the sha256 of every file. False compares sizes only, for callers that opened it a moment ago.
+
+    Returns
+    -------
+    ModelConfig
+        What the folder says about its model.
+
+    Raises
+    ------
+    ModelFileError
+        A file is missing, altered, or of another format; the message names it.
+    """
+    folder = Path(folder)
+    path = folder / CONFIG_NAME
+    config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
+    if set(config.files) != {WEIGHTS_NAME, ONNX_NAME}:
+        raise ModelFileError(
+            f"{path} names the files {', '.join(sorted(config.files))[:200] or 'none'}; "
+            f"expected {WEIGHTS_NAME} and {ONNX_NAME}. {_MEND}"
+        )
+    for name, record in config.files.items():
+        file = folder / name
+        if not file.is_file():  # a pipe or device would block the read below
+            raise ModelFileError(f"{file} is missing. {_MEND}")
+        try:
+            size = file.stat().st_size
+            intact = size == record.bytes and (not verify or hash_file(file) == record.sha256)
+        except OSError as error:
+            raise ModelFileError(f"{file} cannot be read: {error.strerror}.") from error
+        if not intact:
+            how = "" if size == record.bytes else f" ({size:,} bytes, {record.bytes:,} expected)"
+            raise ModelFileError(f"{file} was altered after the model was saved{how}. {_MEND}")
+    return config
+
+
+def read_bounded(path: Path, most: int) -> bytes:
+    """Return the content of the regular file `path`, at most `most` + 1 bytes of it.
+
+    Raises
+    ------
+    ModelFileError
+        It is not a regular file or cannot be read.
+    """
+    if not path.is_file():
+        raise ModelFileError(f"{path} is missing. {_MEND}")
+    try:
+        with path.open("rb") as stream:
+            return stream.read(most + 1)
+    except OSError as error:
+        raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
+
+
+def hash_file(path: Path) -> str:
+    """Return the sha256 of a file as 64 hexadecimal digits."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _refuse_file(place: Path) -> ModelFileError:
+    if place.suffix.lower() in _PICKLE_SUFFIXES:
+        return ModelFileError(
+            f"{place} is refused: a {place.suffix} file can hold a pickle, and a pickle can run code "
+            "when it is opened. Export the model to a folder instead (skconv train --out DIR, or "
+            "CNNClassifier.save) and pass that."
+        )
+    hint = f" Pass {place.parent}." if (place.parent / CONFIG_NAME).is_file() else ""
+    return ModelFileError(f"{place} is a file; a model is a folder with {CONFIG_NAME} in it.{hint}")

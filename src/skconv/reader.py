@@ -1,0 +1,137 @@
+"""`Reader`: predict with a saved model on onnxruntime, without torch and scikit-learn."""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from skconv.artifacts.folder import ONNX_NAME, find_model_folder, read_config
+from skconv.artifacts.session import INPUT_NAME, OUTPUT_NAMES, open_session
+from skconv.exceptions import DataError, ParameterError
+
+_BATCH = 256  # pictures; a batch is the only float copy that is made
+
+
+class Reader:
+    """A saved model, ready to predict.
+
+    Starts in a fraction of a second because it needs NumPy and onnxruntime only; onnxruntime itself is
+    loaded at the first prediction. One reader may be used by several threads at once.
+
+    Parameters
+    ----------
+    path : path-like
+        A model folder, or a run folder as ``skconv train --out`` makes it. Every file is checked against
+        its sha256.
+    threads : int or None, default None
+        Threads of one prediction, at least 1; None takes a thread a core.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        What the folder says about the model.
+    classes_ : ndarray of shape (k,)
+        The labels, in the order of the probabilities' columns.
+    class_names : tuple of str
+        What each label means, in the same order.
+    input_shape : (int, int, int)
+        Channels, height and width of the pictures.
+
+    Raises
+    ------
+    SourceNotFoundError
+        Nothing is at `path`.
+    ModelFileError
+        A pickle, or a folder that is incomplete, altered or of another format.
+    ParameterError
+        `threads` below 1.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise ParameterError(f"threads must be None or a whole number of at least 1, got {threads!r}.")
+        self.threads = threads
+        self.folder = find_model_folder(path)
+        self.config = read_config(self.folder)
+        self.classes_ = self.config.label_array
+        self.class_names = self.config.class_names
+        self.input_shape = self.config.input.shape
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """Return the probability of each class for each picture.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, integer, bool or float
+            Pictures in the range the model was trained on (0..255 for most), as (n, h, w), (n, h, w, c),
+            (n, c, h, w) or, for grey, (n, h * w). Where a shape can be read both ways, channels are last.
+            May be a memory map: 256 pictures at a time are read.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, k)
+            Each row sums to 1; columns as in `classes_`.
+
+        Raises
+        ------
+        DataError
+            Another shape than the model's pictures, no numbers, NaN or infinity.
+        """
+        pictures = self._arrange(images)
+        probabilities = np.empty((len(pictures), len(self.classes_)), dtype=np.float32)
+        for start in range(0, len(pictures), _BATCH):
+            batch = np.ascontiguousarray(pictures[start : start + _BATCH], dtype=np.float32)
+            if not np.isfinite(batch).all():
+                wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
+                raise DataError(
+                    f"Picture {wrong} holds NaN, infinity or a value beyond float32; mend or drop it."
+                )
+            (probabilities[start : start + _BATCH],) = self._session.run(
+                [OUTPUT_NAMES[1]], {INPUT_NAME: batch}
+            )
+        return probabilities
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return the most probable label of each picture, shape (n,), from `classes_`.
+
+        Parameters
+        ----------
+        images : ndarray
+            As in `predict_proba`, which also tells the errors.
+        """
+        return self.classes_[self.predict_proba(images).argmax(1)]
+
+    @cached_property
+    def _session(self) -> Any:
+        return open_session(self.folder / ONNX_NAME, self.config, self.threads)
+
+    def _arrange(self, images: np.ndarray) -> np.ndarray:
+        images = np.asanyarray(images)
+        if images.dtype.kind not in "buif":
+            raise DataError(f"The pictures are of dtype {images.dtype}; expected numbers, best uint8.")
+        channels, height, width = self.input_shape
+        shape = images.shape[1:]
+        if shape == (height, width, channels):
+            return np.moveaxis(images, 3, 1)
+        if shape == (channels, height, width):
+            return images
+        if channels == 1 and shape in ((height, width), (height * width,)):
+            return images.reshape(-1, 1, height, width)
+        raise DataError(self._explain_shape(images.shape))
+
+    def _explain_shape(self, shape: tuple[int, ...]) -> str:
+        channels, height, width = self.input_shape
+        accepted = f"(n, {height}, {width}, {channels}) or (n, {channels}, {height}, {width})"
+        if channels == 1:
+            accepted = f"(n, {height}, {width}), (n, {height * width}), {accepted}"
+        mend = "Resize the pictures first."
+        if shape in ((height, width), (height, width, channels), (channels, height, width)):
+            mend = "For a single picture pass images[None]."
+        elif len(shape) == 2 and channels == 1 and shape[1] == height * width + 1:
+            mend = "Is the label still among the columns? Remove it."
+        elif channels == 3 and shape[1:] == (height, width):
+            mend = "The model was trained on colour: repeat the grey channel three times."
+        return f"The pictures have shape {shape}; the model takes {accepted}. {mend}"
