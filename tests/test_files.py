@@ -1,0 +1,172 @@
+"""Whole-file writing: what is seen after a failure is what was there before."""
+
+import os
+import resource
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from skconv.exceptions import OutputError
+from skconv.files import check_new_folder, write_beside, write_folder
+
+
+def names_in(folder):
+    return [entry.name for entry in folder.iterdir()]
+
+
+def test_write_beside_replaces_the_file_only_at_the_end(tmp_path):
+    target = tmp_path / "note.txt"
+    target.write_text("old")
+    with write_beside(target) as beside:
+        beside.write_text("new")
+        assert target.read_text() == "old"
+    assert target.read_text() == "new"
+    assert names_in(tmp_path) == ["note.txt"]
+
+
+def test_write_beside_keeps_the_old_file_when_the_block_fails(tmp_path):
+    target = tmp_path / "note.txt"
+    target.write_text("old")
+    with pytest.raises(KeyError), write_beside(target) as beside:
+        beside.write_text("half")
+        raise KeyError("interrupted")
+    assert target.read_text() == "old"
+    assert names_in(tmp_path) == ["note.txt"]
+
+
+def test_write_beside_in_a_missing_folder_says_so(tmp_path):
+    with (
+        pytest.raises(OutputError, match=r"Cannot write .*note\.txt: No such file"),
+        write_beside(tmp_path / "missing" / "note.txt"),
+    ):
+        pass
+    assert names_in(tmp_path) == []
+
+
+def test_write_beside_below_a_file_says_so(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="Not a directory"), write_beside(tmp_path / "file" / "note.txt"):
+        pass
+
+
+@pytest.mark.parametrize("kind", ["fifo", "folder"])
+def test_write_beside_never_replaces_what_is_not_a_file(tmp_path, kind):
+    target = tmp_path / "special"
+    target.mkdir() if kind == "folder" else os.mkfifo(target)
+    with pytest.raises(OutputError, match="not a regular file"), write_beside(target):
+        pass
+    assert names_in(tmp_path) == ["special"]
+
+
+def test_write_beside_takes_the_longest_name_a_file_system_allows(tmp_path):
+    target = tmp_path / ("n" * 255)
+    with write_beside(target) as beside:
+        beside.write_text("x")
+    assert target.read_text() == "x"
+
+
+def test_write_folder_appears_as_a_whole_with_missing_parents(tmp_path):
+    target = tmp_path / "runs" / "first"
+    with write_folder(target) as beside:
+        (beside / "inner").mkdir()
+        (beside / "inner" / "a.txt").write_text("a")
+        assert not target.exists()
+    assert (target / "inner" / "a.txt").read_text() == "a"
+    assert names_in(target.parent) == ["first"]
+
+
+def test_write_folder_leaves_nothing_when_the_block_fails(tmp_path):
+    with pytest.raises(RuntimeError), write_folder(tmp_path / "runs" / "first") as beside:
+        (beside / "a.txt").write_text("half")
+        raise RuntimeError("diverged")
+    assert names_in(tmp_path) == []
+
+
+def test_write_folder_fills_an_existing_empty_folder_in_place(tmp_path):
+    """A mount point or the current folder cannot be renamed onto: it has to stay the same folder."""
+    target = tmp_path / "mounted"
+    target.mkdir()
+    before = target.stat().st_ino
+    with write_folder(target) as beside:
+        (beside / "a.txt").write_text("a")
+    assert target.stat().st_ino == before
+    assert names_in(target) == ["a.txt"]
+
+
+def test_write_folder_fills_the_current_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with write_folder(".") as beside:
+        (beside / "a.txt").write_text("a")
+    assert names_in(Path()) == ["a.txt"]
+
+
+def test_write_folder_empties_an_existing_folder_when_the_block_fails(tmp_path):
+    with pytest.raises(RuntimeError), write_folder(tmp_path) as beside:
+        (beside / "a.txt").write_text("half")
+        raise RuntimeError("diverged")
+    assert names_in(tmp_path) == []
+
+
+def test_write_folder_follows_a_link_to_an_empty_folder(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real")
+    with write_folder(tmp_path / "link") as beside:
+        (beside / "a.txt").write_text("a")
+    assert names_in(tmp_path / "real") == ["a.txt"]
+
+
+def test_check_new_folder_refuses_what_holds_something(tmp_path):
+    (tmp_path / "a.txt").write_text("a")
+    with pytest.raises(OutputError, match="exists and is not empty"):
+        check_new_folder(tmp_path)
+
+
+def test_check_new_folder_refuses_a_file_and_a_path_below_one(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(OutputError, match="is not a folder"):
+        check_new_folder(tmp_path / "file")
+    with pytest.raises(OutputError, match="is a file"):
+        check_new_folder(tmp_path / "file" / "below")
+
+
+def test_check_new_folder_refuses_a_name_too_long_for_the_file_system(tmp_path):
+    with pytest.raises(OutputError, match="File name too long"):
+        check_new_folder(tmp_path / ("n" * 300))
+
+
+def test_check_new_folder_makes_nothing(tmp_path):
+    check_new_folder(tmp_path / "a" / "b")
+    assert names_in(tmp_path) == []
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+def test_check_new_folder_refuses_a_folder_without_permission(tmp_path):
+    tmp_path.chmod(0o500)
+    try:
+        with pytest.raises(OutputError, match="Permission denied"):
+            check_new_folder(tmp_path / "a")
+    finally:
+        tmp_path.chmod(0o700)
+
+
+def test_write_folder_on_a_full_disk_leaves_nothing(tmp_path):
+    """A limit on the size of files fails a write as a full disk does, without needing one."""
+    script = (
+        "import sys; from skconv.files import write_folder; from skconv.exceptions import OutputError\n"
+        "try:\n"
+        "    with write_folder(sys.argv[1]) as beside:\n"
+        "        (beside / 'a.bin').write_bytes(bytes(100_000))\n"
+        "except OutputError as error:\n"
+        "    print(error)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "out")],
+        capture_output=True,
+        text=True,
+        check=True,
+        preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000)),
+    )
+    assert done.stdout.startswith(f"Cannot write {tmp_path / 'out'}: File too large")
+    assert names_in(tmp_path) == []

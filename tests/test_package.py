@@ -1,0 +1,75 @@
+"""What `import skconv` offers, and how little it loads."""
+
+import ast
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import skconv
+
+HEAVY = {"torch", "sklearn", "matplotlib", "pandas", "skorch", "onnxruntime", "scipy"}
+
+
+def _run_python(code: str) -> str:
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+
+
+def _imported_by(code: str) -> set[str]:
+    return set(json.loads(_run_python(f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))")))
+
+
+def test_all_is_sorted_and_every_name_is_there():
+    assert skconv.__all__ == sorted(skconv.__all__)
+    for name in skconv.__all__:
+        assert getattr(skconv, name).__name__ == name
+
+
+def test_all_is_what_type_checkers_see():
+    tree = ast.parse(Path(skconv.__file__).read_text(encoding="utf-8"))
+    (block,) = [node for node in tree.body if isinstance(node, ast.If)]
+    seen = [alias.name for statement in block.body for alias in statement.names]
+    assert sorted(seen) == skconv.__all__
+
+
+def test_dir_lists_the_lazy_names():
+    assert {*skconv.__all__, "__version__"} <= set(dir(skconv))
+
+
+def test_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="no attribute 'CNNClasifier'"):
+        _ = skconv.CNNClasifier
+
+
+def test_version_is_that_of_the_installed_package():
+    from importlib.metadata import version
+
+    assert skconv.__version__ == version("skconv")
+
+
+def test_import_loads_nothing_heavy():
+    assert not HEAVY & _imported_by("import skconv")
+
+
+def test_import_takes_a_tenth_of_a_second():
+    code = "import time; a = time.perf_counter(); import skconv; print(time.perf_counter() - a)"
+    assert min(float(_run_python(code)) for _ in range(3)) <= 0.1
+
+
+def test_help_loads_nothing_heavy():
+    code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n"
+    code += "    from skconv.cli.main import main\n    assert main(['--help']) == 0"
+    assert not HEAVY & _imported_by(code)
+
+
+def test_help_takes_less_than_half_a_second():
+    """Best of three: the limit is 0.4 s; the tests may share the machine with a training run."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        subprocess.run([sys.executable, "-m", "skconv", "--help"], stdout=subprocess.DEVNULL, check=True)
+        times.append(time.perf_counter() - start)
+    assert min(times) <= 0.4
