@@ -45,7 +45,7 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
     if not place.exists():
         raise SourceNotFoundError(
             f"No model at {place}: there is no such folder. "
-            f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME} and {ONNX_NAME}, as skconv train writes it."
+            f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME}, {ONNX_NAME} as skconv train writes."
         )
     if not place.is_dir():
         raise _refuse_file(place)

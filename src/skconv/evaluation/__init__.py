@@ -1,0 +1,7 @@
+"""Scores of predictions, with intervals."""
+
+from __future__ import annotations
+
+from skconv.evaluation.scores import ClassScore, Scores, format_scores, score_predictions, wilson_interval
+
+__all__ = ["ClassScore", "Scores", "format_scores", "score_predictions", "wilson_interval"]
