@@ -1,0 +1,209 @@
+"""From a picture file nobody vouches for to a bounded uint8 array, and from there to a wanted size."""
+
+from __future__ import annotations
+
+import io
+import os
+import stat
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageStat
+
+from skconv.exceptions import DataError, SourceNotFoundError
+
+PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+
+# What a camera's orientation tag (EXIF 274) asks a viewer to do.
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+
+
+def open_picture(
+    path: str | os.PathLike[str], *, max_pixels: int = 50_000_000, max_bytes: int = 100_000_000
+) -> np.ndarray:
+    """Open one picture file that may be anything, and return its pixels upright.
+
+    What the file is decides, not its name: PNG, JPEG, WebP, BMP, TIFF or GIF; of several frames the first is
+    taken. Transparent pictures are laid on white, or on black where what is drawn is light.
+
+    Parameters
+    ----------
+    path : path-like
+        The picture file.
+    max_pixels : int, default=50_000_000
+        Pictures with more pixels than this are refused before they are decoded.
+    max_bytes : int, default=100_000_000
+        Files longer than this are refused before they are read.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width) or (height, width, 3)
+        Grey where red, green and blue are equal everywhere, colour otherwise; 0 is black, 255 is white.
+
+    Raises
+    ------
+    SourceNotFoundError
+        There is no such file.
+    DataError
+        Not a picture of these formats, cut off or damaged, or larger than allowed.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> file = pathlib.Path(tempfile.mkdtemp()) / "stroke.png"
+    >>> Image.new("RGB", (30, 20), "navy").save(file)
+    >>> open_picture(file).shape
+    (20, 30, 3)
+    """
+    file = Path(path)
+    content = _read_file(file, max_bytes)
+    try:
+        # From memory, not by name: Pillow scrambles a turned TIFF that it maps into memory itself.
+        with Image.open(io.BytesIO(content), formats=PICTURE_FORMATS) as image:
+            _check_size(file, image.size, max_pixels)
+            image.load()
+            return _to_array(file, _upright(image))
+    except DataError:
+        raise
+    except Image.UnidentifiedImageError:
+        raise DataError(
+            f"{file} is not a picture that can be read; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
+            "Save it again in one of these formats, or take it away."
+        ) from None
+    except Image.DecompressionBombError:
+        raise DataError(
+            f"{file} unpacks to more pixels than a picture can have here. Make it smaller."
+        ) from None
+    except Exception as error:  # a hostile file makes decoders raise nearly anything
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise DataError(
+            f"{file} is a damaged or cut-off picture ({reason}). Save or download it again."
+        ) from error
+
+
+def convert_picture(picture: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """Bring a picture to a size and to grey or colour, with antialiasing.
+
+    The whole picture is stretched to the size; its proportions are not kept.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (h, w) or (h, w, 3)
+        As `open_picture` returns it.
+    height, width : int
+        The size wanted, in pixels.
+    channels : {1, 3}
+        1 for grey (weighted as the eye sees red, green and blue), 3 for colour.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width) or (height, width, 3)
+
+    Examples
+    --------
+    >>> convert_picture(np.full((300, 200, 3), 90, np.uint8), 28, 28, 1).shape
+    (28, 28)
+    """
+    image = Image.fromarray(picture)
+    mode = "L" if channels == 1 else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
+    if image.size != (width, height):
+        image = image.resize((width, height), Image.Resampling.BICUBIC)
+    return np.array(image)
+
+
+def _read_file(file: Path, max_bytes: int) -> bytes:
+    try:
+        status = file.stat()
+        # Reading from a pipe or a device could wait for ever.
+        readable = stat.S_ISREG(status.st_mode) and status.st_size <= max_bytes
+        content = file.read_bytes() if readable else b""
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the path
+        reason = getattr(error, "strerror", None) or error
+        raise SourceNotFoundError(f"The picture {file} cannot be read: {reason}. Check the path.") from None
+    if not stat.S_ISREG(status.st_mode):
+        raise DataError(f"{file} is not a file. Pass a picture file.")
+    if status.st_size > max_bytes:
+        raise DataError(
+            f"{file} has {status.st_size:,} bytes; a picture may have {max_bytes:,}. "
+            "Save it smaller or as JPEG."
+        )
+    if not content:
+        raise DataError(f"{file} is empty; expected a picture. Save or download it again.")
+    return content
+
+
+def _check_size(file: Path, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise DataError(
+            f"{file} is {width}×{height}, {width * height:,} pixels; at most {max_pixels:,} are read. "
+            "Make the picture smaller."
+        )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    try:
+        # After loading, because Pillow turns TIFF itself and then drops the tag.
+        operation = _UPRIGHT.get(image.getexif().get(274, 1))
+    except Exception:  # a broken EXIF block does not make the pixels unreadable
+        return image
+    return image if operation is None else image.transpose(operation)
+
+
+def _to_array(file: Path, image: Image.Image) -> np.ndarray:
+    if image.mode.startswith(("I", "F")):
+        return _scale_deep(file, np.asarray(image))
+    if image.mode == "1" and "transparency" not in image.info:
+        return np.array(image.convert("L"))
+    if image.has_transparency_data:
+        image = _lay_on_background(image.convert("RGBA"))
+    elif image.mode != "L":
+        image = image.convert("RGB")
+    pixels = np.array(image)
+    if pixels.ndim == 3 and _is_grey(pixels):
+        return np.ascontiguousarray(pixels[:, :, 0])
+    return pixels
+
+
+def _is_grey(pixels: np.ndarray) -> bool:
+    red = pixels[:, :, 0]
+    return np.array_equal(red, pixels[:, :, 1]) and np.array_equal(red, pixels[:, :, 2])
+
+
+def _scale_deep(file: Path, values: np.ndarray) -> np.ndarray:
+    """Bring 16-bit, 32-bit or floating-point grey values to 0..255."""
+    low, high = float(values.min()), float(values.max())
+    if not (np.isfinite(low) and low >= 0):
+        raise DataError(f"{file} holds negative or undefined grey values; save it with 8 or 16 bits.")
+    if values.dtype.kind == "f":
+        white = 1.0 if high <= 1 else 255.0 if high <= 255 else 65535.0
+    else:
+        white = 65535.0
+    if high > white:
+        raise DataError(f"{file} holds grey values up to {high:g}; save it with 8 or 16 bits.")
+    return np.rint(values.astype(np.float32) * np.float32(255.0 / white)).astype(np.uint8)
+
+
+def _lay_on_background(image: Image.Image) -> Image.Image:
+    """Lay a picture (RGBA) on white paper, or on black where light strokes stand on an empty ground."""
+    alpha = image.getchannel("A")
+    paper = "white"
+    coverage = ImageStat.Stat(alpha).mean[0] / 255
+    # Where most of the picture is opaque, what shines through is a corner, not the paper.
+    if 0 < coverage < 0.5:
+        brightness = ImageStat.Stat(image.convert("L"), mask=alpha).mean[0]
+        paper = "black" if brightness > 191 else "white"
+    ground = Image.new("RGB", image.size, paper)
+    ground.paste(image, mask=alpha)
+    return ground
