@@ -36,7 +36,7 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
 ]
 SeedOption = Annotated[
-    int, typer.Option(min=0, max=2**32 - 1, help="Seed of everything random; verbs without chance ignore it.")
+    int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; verbs without chance ignore it.")
 ]
 DeviceOption = Annotated[
     Device, typer.Option(help="Where to train; the verbs that do not train use the CPU.")

@@ -37,7 +37,10 @@ def train(
         Path | None, typer.Option(help="New folder for the results; runs/DATA-RECIPE if left out.")
     ] = None,
     seeds: Annotated[
-        int, typer.Option(min=1, help="Train this often, with consecutive seeds, and give mean and spread.")
+        int,
+        typer.Option(
+            min=1, max=1000, help="Train this often, with consecutive seeds, and give mean and spread."
+        ),
     ] = 1,
     data_home: DataHomeOption = None,
     images: ImagesOption = None,

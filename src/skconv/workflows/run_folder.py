@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,6 +55,8 @@ def write_run_folder(
     OutputError
         The folder cannot be written; nothing of it is left.
     """
+    from skconv.artifacts.config import DataConfig
+
     facts = {
         "test": scores.to_json(),
         "data": {"name": dataset.name, "source": dataset.source, "n_train": len(dataset.train_labels)},
@@ -68,14 +71,37 @@ def write_run_folder(
         estimator.save(
             unfinished / "model",
             class_names=[dataset.class_names[label] for label in estimator.classes_],
-            data=dataset,
+            data=DataConfig(
+                name=dataset.name,
+                source=dataset.source,
+                licence=dataset.licence,
+                fingerprint=dataset.fingerprint,
+                n_train=len(dataset.train_labels),
+            ),
             scores={"test_accuracy": scores.accuracy},
-            command=command,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")
         _write_history(unfinished / "history.csv", estimator.history_)
         _draw_figures(unfinished, estimator.history_, dataset, scores, probabilities)
+
+
+def replace_network(recipe_text: str, network: str) -> str:
+    r"""Return a recipe whose section [network] names `network`, with its default options.
+
+    Examples
+    --------
+    >>> print(replace_network('[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "standard"))
+    [network]
+    name = "standard"
+    <BLANKLINE>
+    [training]
+    max_epochs = 1
+    """
+    section = f'[network]\nname = "{network}"\n'
+    pattern = re.compile(r"^\[network\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
+    replaced, found = pattern.subn(f"{section}\n", recipe_text)
+    return replaced if found else f"{recipe_text.rstrip()}\n\n{section}"
 
 
 def _write_history(path: Path, history: list[dict[str, Any]]) -> None:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import re
+from functools import partial
 from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skconv.exceptions import ParameterError, UnknownNameError
+from skconv.exceptions import ParameterError
 from skconv.files import check_new_folder
 from skconv.workflows.results import SeedResult, TrainResult
 
@@ -51,9 +52,9 @@ def train(
     out : path-like or None, default=None
         The folder to make. None takes ``runs/DATA-RECIPE``, with ``-2``, ``-3`` … where that exists.
     seeds : int, default=1
-        Number of runs, at least 1, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
+        Number of runs, 1..1000, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
     seed : int, default=0
-        First seed, at least 0. It also decides which pictures are held out, the same in all runs.
+        First seed, 0..2**31 - 1. It also decides which pictures are held out, the same in all runs.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train.
     data_home, images, label_column, image_size
@@ -83,18 +84,12 @@ def train(
     >>> print(result.test_accuracy, result.model)  # doctest: +SKIP
     """
     from skconv.data.sources import load_dataset
-    from skconv.networks import list_networks
     from skconv.recipes import load_recipe
+    from skconv.workflows.run_folder import replace_network
     from skconv.workflows.splits import hold_out_test
 
-    for name, value, least in (("seeds", seeds, 1), ("seed", seed, 0)):
-        if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise ParameterError(
-                f"The '{name}' parameter of train must be a whole number from {least}. Got {value!r}."
-            )
+    _check_seeds(seed, seeds)
     plan = load_recipe(recipe)
-    if network is not None and network not in list_networks():
-        raise UnknownNameError("network", network, list_networks())
     source = source if source is not None else plan.source
     if source is None:
         raise ParameterError(
@@ -102,6 +97,8 @@ def train(
         )
     if out is not None:
         check_new_folder(out)
+    create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
+    create(random_state=seed)  # a wrong setting is told at once, not after a download
     loaded = load_dataset(
         source,
         data_home=data_home,
@@ -113,23 +110,37 @@ def train(
     folder = Path(out) if out is not None else _free_folder(Path("runs"), f"{loaded.name}-{plan.name}")
     check_new_folder(folder)
     dataset = hold_out_test(loaded, seed=seed)
+    recipe_text = plan.text if network is None else replace_network(plan.text, network)
     command = command or f"skconv.train({str(source)!r}, recipe={str(recipe)!r}, seed={seed}, seeds={seeds})"
-    results = []
-    for each in range(seed, seed + seeds):
-        estimator = plan.create_estimator(
-            network=network, random_state=each, device=device, verbose=int(progress)
+    results = [
+        _run(
+            create(random_state=each),
+            dataset,
+            folder if seeds == 1 else folder / f"seed-{each}",
+            seed=each,
+            recipe_text=recipe_text,
+            command=command,
         )
-        place = folder if seeds == 1 else folder / f"seed-{each}"
-        results.append(_run(estimator, dataset, place, each, plan.text, command))
+        for each in range(seed, seed + seeds)
+    ]
     return TrainResult(dataset.name, plan.name, str(folder), tuple(results))
 
 
+def _check_seeds(seed: int, seeds: int) -> None:
+    for name, value, low, high in (("seeds", seeds, 1, 1000), ("seed", seed, 0, 2**31 - 1)):
+        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+            raise ParameterError(
+                f"The '{name}' parameter of train must be a whole number from {low} to {high}. Got {value!r}."
+            )
+
+
 def _run(
-    estimator: CNNClassifier, dataset: Dataset, folder: Path, seed: int, recipe_text: str, command: str
+    estimator: CNNClassifier, dataset: Dataset, folder: Path, *, seed: int, recipe_text: str, command: str
 ) -> SeedResult:
     from skconv.evaluation.scores import score_predictions
     from skconv.workflows.run_folder import write_run_folder
 
+    assert dataset.test_images is not None and dataset.test_labels is not None  # hold_out_test saw to it
     estimator.fit(dataset.train_images, dataset.train_labels)
     probabilities = _spread(
         estimator.predict_proba(dataset.test_images), estimator.classes_, len(dataset.class_names)
