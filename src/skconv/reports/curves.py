@@ -1,0 +1,72 @@
+"""Learning curves."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from skconv.exceptions import DataError
+from skconv.reports.style import BLUE, GREY, VERMILION, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def draw_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw loss and, where there is validation, accuracy by epoch.
+
+    Parameters
+    ----------
+    history : sequence of mappings
+        One an epoch, with keys ``epoch``, ``train_loss``, ``valid_loss`` and ``valid_accuracy`` (both None
+        without validation); others are ignored.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        One panel of losses, and one of accuracy in per cent when any epoch has a ``valid_accuracy``.
+
+    Raises
+    ------
+    DataError
+        An empty history.
+
+    Examples
+    --------
+    >>> epoch = {"epoch": 1, "train_loss": 0.4, "valid_loss": None, "valid_accuracy": None}
+    >>> len(draw_curves([epoch]).axes)
+    1
+    """
+    if not history:
+        raise DataError("The history is empty: no epoch was trained, so there is no curve to draw.")
+    accuracy = _read(history, "valid_accuracy", scale=100)
+    figure = new_figure(9 if accuracy else 5, 3.4)
+    panels = figure.subplots(1, 2 if accuracy else 1, squeeze=False)[0]
+    _draw_line(panels[0], _read(history, "train_loss"), BLUE, "-", "train")
+    valid = _read(history, "valid_loss")
+    if valid:
+        _draw_line(panels[0], valid, VERMILION, "--", "validation")
+    panels[0].set_ylabel("loss")
+    panels[0].legend(frameon=False)
+    if accuracy:
+        _draw_line(panels[1], accuracy, VERMILION, "--", "validation")
+        panels[1].set_ylabel("validation accuracy, %")
+        best_epoch, best = max(accuracy, key=lambda point: point[1])
+        panels[1].set_title(f"best {best:.2f} % in epoch {best_epoch}", fontsize=9, color=GREY)
+    for panel in panels:
+        panel.set_xlabel("epoch")
+        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.ticklabel_format(axis="y", useOffset=False)
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _read(history: Sequence[Mapping[str, Any]], key: str, scale: float = 1) -> list[tuple[int, float]]:
+    return [(epoch["epoch"], scale * epoch[key]) for epoch in history if epoch.get(key) is not None]
+
+
+def _draw_line(panel: Any, points: list[tuple[int, float]], colour: str, dash: str, label: str) -> None:
+    epochs, values = zip(*points, strict=True) if points else ((), ())
+    # A dot shows a single epoch, which is no line; beyond fifty dots hide the curve.
+    panel.plot(epochs, values, dash, color=colour, label=label, marker="o" if len(points) <= 50 else None, ms=4)

@@ -1,0 +1,10 @@
+"""The door to every figure; matplotlib itself is loaded when one is drawn."""
+
+from __future__ import annotations
+
+from skconv.reports.confusion import draw_confusion
+from skconv.reports.curves import draw_curves
+from skconv.reports.mosaics import draw_mistakes, draw_samples
+from skconv.reports.style import save_figure
+
+__all__ = ["draw_confusion", "draw_curves", "draw_mistakes", "draw_samples", "save_figure"]
