@@ -14,9 +14,7 @@ EXAMPLE = "Example: skconv data fashion-mnist"
 
 
 def data(
-    name: Annotated[
-        str | None, typer.Argument(help="The data set to show; all are listed if left out.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="The data set to show; all are listed if left out.")] = None,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,

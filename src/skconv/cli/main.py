@@ -96,7 +96,8 @@ def _tell(error: Exception, debug: bool) -> None:
     if isinstance(error, MemoryError):
         message = f"Out of memory. {message} Use fewer or smaller pictures, or close other programs."
     elif not isinstance(error, SkconvError | OSError):
-        message = f"Unexpected {type(error).__name__}: {message} Run it again with --debug for the traceback."
+        told = message.rstrip(". \n") or "no message"
+        message = f"Unexpected {type(error).__name__}: {told}. Run it again with --debug for the traceback."
     print(f"Error: {one_line(message)}", file=sys.stderr)
 
 

@@ -13,9 +13,7 @@ EXAMPLE = "Example: skconv networks"
 
 
 def networks(
-    name: Annotated[
-        str | None, typer.Argument(help="The network to show; all are listed if left out.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="The network to show; all are listed if left out.")] = None,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
@@ -28,7 +26,11 @@ def networks(
         names = list_networks() if name is None else [name]
         found = [{"name": each, "description": describe_network(each)} for each in names]
     if name is None:
-        text = "\n".join(f"{each['name']:<12} {each['description'].partition('. ')[0]}" for each in found)
+        text = "\n".join(f"{each['name']:<12} {_first_line(each['description'])}" for each in found)
         show_result({"networks": found}, text, as_json=as_json)
     else:
         show_result(found[0], found[0]["description"], as_json=as_json)
+
+
+def _first_line(description: str) -> str:
+    return description.partition("\n")[0].rstrip(".")

@@ -38,18 +38,14 @@ JsonOption = Annotated[
 SeedOption = Annotated[
     int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; verbs without chance ignore it.")
 ]
-DeviceOption = Annotated[
-    Device, typer.Option(help="Where to train; the verbs that do not train use the CPU.")
-]
+DeviceOption = Annotated[Device, typer.Option(help="Where to train; the verbs that do not train use the CPU.")]
 DebugOption = Annotated[
     bool, typer.Option("--debug", callback=_set_debug, help="Show the traceback when something fails.")
 ]
 DataHomeOption = Annotated[
     Path | None, typer.Option(help="Folder to look for data sets in first, as SKCONV_DATA does.")
 ]
-ImagesOption = Annotated[
-    Path | None, typer.Option(help="Folder of the pictures that a CSV of id,label names.")
-]
+ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures that a CSV of id,label names.")]
 LabelColumnOption = Annotated[str | None, typer.Option(help="Name of the CSV column that holds the label.")]
 ImageSizeOption = Annotated[
     tuple[int, int] | None,

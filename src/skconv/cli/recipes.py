@@ -13,9 +13,7 @@ EXAMPLE = "Example: skconv recipes fast > mine.toml"
 
 
 def recipes(
-    name: Annotated[
-        str | None, typer.Argument(help="The recipe to print as TOML; all are listed if left out.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(help="The recipe to print as TOML; all are listed if left out.")] = None,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,

@@ -27,20 +27,14 @@ def train(
     context: typer.Context,
     source: Annotated[
         str | None,
-        typer.Argument(
-            help="A named data set, a CSV, an .npz or a folder; the recipe's own data if left out."
-        ),
+        typer.Argument(help="A named data set, a CSV, an .npz or a folder; the recipe's own data if left out."),
     ] = None,
     recipe: Annotated[str, typer.Option(help="A built-in recipe or a TOML file.")] = "standard",
     network: Annotated[str | None, typer.Option(help="Another network than the recipe's.")] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="New folder for the results; runs/DATA-RECIPE if left out.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for the results; runs/DATA-RECIPE if left out.")] = None,
     seeds: Annotated[
         int,
-        typer.Option(
-            min=1, max=1000, help="Train this often, with consecutive seeds, and give mean and spread."
-        ),
+        typer.Option(min=1, max=1000, help="Train this often, with consecutive seeds, and give mean and spread."),
     ] = 1,
     data_home: DataHomeOption = None,
     images: ImagesOption = None,

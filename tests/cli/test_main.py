@@ -1,0 +1,158 @@
+"""The command line as a whole: exit codes, and what goes to which stream."""
+
+import json
+import os
+import subprocess
+import sys
+from importlib.metadata import entry_points
+
+import pytest
+
+from skconv.cli.main import main
+
+
+def run(*arguments, stdout=subprocess.PIPE):
+    return subprocess.run(
+        [sys.executable, "-m", "skconv", *arguments], stderr=subprocess.PIPE, text=True, timeout=60, stdout=stdout
+    )
+
+
+def fail_with(monkeypatch, error):
+    """Let `skconv recipes` fail with `error`."""
+
+    def fail():
+        raise error
+
+    monkeypatch.setattr("skconv.recipes.list_recipes", fail)
+
+
+def test_version_is_told(capsys):
+    import skconv
+
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out == f"skconv {skconv.__version__}\n"
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["no-such-verb"],
+        ["train", "--no-such-option"],
+        ["train", "digits", "--seeds", "0"],
+        ["train", "digits", "--seeds", "-1"],
+        ["train", "digits", "--seeds", "many"],
+        ["train", "digits", "--seed", "-1"],
+        ["train", "digits", "--device", "tpu"],
+        ["train", "digits", "--image-size", "28"],
+        ["train", "digits", "--image-size", "0x28"],
+        ["evaluate", "model-without-source"],
+        ["predict", "model-without-input"],
+    ],
+    ids=" ".join,
+)
+def test_wrong_usage_is_exit_code_2(arguments, capsys):
+    assert main(arguments) == 2
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert "Error: " in streams.err and "Traceback" not in streams.err
+
+
+@pytest.mark.parametrize(("verb", "key"), [("data", "datasets"), ("networks", "networks"), ("recipes", "recipes")])
+def test_listing_verb_lists_and_shows(verb, key, capsys):
+    assert main([verb]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert main([verb, "--json"]) == 0
+    listed = json.loads(capsys.readouterr().out)[key]
+    assert [line.split()[0] for line in lines] == [each["name"] for each in listed]
+    for each in listed:
+        assert main([verb, each["name"], "--json"]) == 0
+        assert json.loads(capsys.readouterr().out) == each
+
+
+def test_recipe_printed_is_a_recipe(tmp_path, capsys):
+    from skconv.recipes import load_recipe
+
+    assert main(["recipes", "fast"]) == 0
+    (tmp_path / "mine.toml").write_text(capsys.readouterr().out)
+    assert load_recipe(tmp_path / "mine.toml").training == load_recipe("fast").training
+
+
+@pytest.mark.parametrize("verb", ["data", "networks", "recipes"])
+def test_unknown_name_lists_those_there_are(verb, capsys):
+    assert main([verb, "fas"]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.startswith("Error: Unknown ") and streams.err.count("\n") == 1
+    assert "Available: " in streams.err
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (
+            RuntimeError("tensor\nis  wrong"),
+            "Error: Unexpected RuntimeError: tensor is wrong. Run it again with --debug",
+        ),
+        (AssertionError(), "Error: Unexpected AssertionError: no message. Run"),
+        (MemoryError(), "Error: Out of memory. "),
+        (PermissionError(13, "Permission denied", "a.csv"), "Error: [Errno 13] Permission denied: 'a.csv'"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+def test_unexpected_error_is_one_line(error, expected, monkeypatch, capsys):
+    fail_with(monkeypatch, error)
+    assert main(["recipes"]) == 1
+    streams = capsys.readouterr()
+    assert streams.err.startswith(expected)
+    assert streams.err.count("\n") == 1
+    assert streams.out == ""
+
+
+def test_debug_shows_the_traceback(monkeypatch, capsys):
+    fail_with(monkeypatch, RuntimeError("wrong"))
+    assert main(["recipes", "--debug"]) == 1
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_interrupt_is_130_with_the_command_to_run_again(monkeypatch, capsys):
+    fail_with(monkeypatch, KeyboardInterrupt())
+    assert main(["recipes", "--seed", "1"]) == 130
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.count("\n") == 1
+    assert streams.err.endswith("run it again: skconv recipes --seed 1\n")
+
+
+def test_what_libraries_print_and_warn_keeps_off_standard_output(monkeypatch, capsys):
+    def chatter():
+        print("loading")
+        return []
+
+    monkeypatch.setattr("skconv.recipes.list_recipes", chatter)
+    assert main(["recipes", "--json"]) == 0
+    streams = capsys.readouterr()
+    assert json.loads(streams.out) == {"recipes": []}
+    assert streams.err == "loading\n"
+
+
+def test_closed_pipe_is_quiet():
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = run("recipes", stdout=writer)
+    os.close(writer)
+    assert done.stderr == ""
+    assert done.returncode == 1
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="/dev/full is not there")  # noqa: PTH110
+def test_full_disk_behind_standard_output_is_one_line():
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        done = run("recipes", stdout=full)
+    assert done.returncode == 1
+    assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
+
+
+def test_installed_command_is_the_module():
+    (script,) = entry_points(group="console_scripts", name="skconv")
+    assert script.load() is main
+    assert run("recipes").stdout.startswith("accurate ")

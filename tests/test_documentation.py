@@ -1,0 +1,100 @@
+"""What the README, the help texts and the docstrings say is what happens."""
+
+import doctest
+import importlib
+import pkgutil
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+
+import skconv
+from skconv.cli.app import app
+from skconv.cli.main import main
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+COMMAND = typer.main.get_command(app)
+VERBS = sorted(COMMAND.commands)
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages(skconv.__path__, "skconv.") if not module.name.endswith("__main__")
+)
+
+
+def blocks(language):
+    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+
+
+def shell_lines():
+    return [line for block in blocks("bash") for line in block.splitlines() if line.startswith("skconv ")]
+
+
+def arguments_of(line):
+    """The arguments of one command line, without a redirection."""
+    return shlex.split(line.partition(" > ")[0])[1:]
+
+
+def parse(arguments):
+    """Parse as the command line would, without running the verb."""
+    verb = COMMAND.commands[arguments[0]]
+    return verb.make_context(arguments[0], list(arguments[1:]))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verb_has_help_with_an_example_that_parses(verb, capsys):
+    assert main([verb, "--help"]) == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    for option in ("--json", "--seed", "--device", "--debug"):
+        assert option in shown
+    example = shown.partition("Example: ")[2]
+    assert example.startswith(f"skconv {verb}")
+    parse(arguments_of(example))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verb_is_named_in_the_readme(verb):
+    assert f"skconv {verb}" in README
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_verb_help_describes_every_option(verb):
+    undescribed = [
+        parameter.name for parameter in COMMAND.commands[verb].params if not getattr(parameter, "help", None)
+    ]
+    assert undescribed == []
+
+
+@pytest.mark.parametrize("line", shell_lines())
+def test_readme_command_parses(line):
+    parse(arguments_of(line))
+
+
+def test_readme_has_commands_and_code():
+    assert len(shell_lines()) >= 5
+    assert len(blocks("python")) >= 2
+
+
+@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.split("\n", 1)[0])
+def test_readme_python_block_runs(block, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
+    assert capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", re.findall(r"\]\((?!http)([^)#]+)\)", README))
+def test_readme_link_leads_somewhere(name):
+    assert (ROOT / name).exists()
+
+
+def test_readme_names_every_recipe():
+    for name in skconv.list_recipes():
+        assert re.search(rf"^\| `{name}` \|", README, flags=re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_docstring_examples_give_what_they_show(name, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    failed, _ = doctest.testmod(importlib.import_module(name))
+    assert failed == 0
