@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from skconv.artifacts.folder import ONNX_NAME, find_model_folder, read_config
-from skconv.artifacts.session import INPUT_NAME, OUTPUT_NAMES, open_session
+from skconv.artifacts.session import open_session, run_session
 from skconv.exceptions import DataError, ParameterError
 
 _BATCH = 256  # pictures; a batch is the only float copy that is made
@@ -86,12 +86,8 @@ class Reader:
             batch = np.ascontiguousarray(pictures[start : start + _BATCH], dtype=np.float32)
             if not np.isfinite(batch).all():
                 wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
-                raise DataError(
-                    f"Picture {wrong} holds NaN, infinity or a value beyond float32; mend or drop it."
-                )
-            (probabilities[start : start + _BATCH],) = self._session.run(
-                [OUTPUT_NAMES[1]], {INPUT_NAME: batch}
-            )
+                raise DataError(f"Picture {wrong} holds NaN, infinity or a value beyond float32; mend or drop it.")
+            probabilities[start : start + _BATCH] = run_session(self._session, batch)
         return probabilities
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -109,7 +105,10 @@ class Reader:
         return open_session(self.folder / ONNX_NAME, self.config, self.threads)
 
     def _arrange(self, images: np.ndarray) -> np.ndarray:
-        images = np.asanyarray(images)
+        try:
+            images = np.asanyarray(images)
+        except ValueError as error:
+            raise DataError(f"The pictures are no array ({error}). Bring them to one size and stack them.") from error
         if images.dtype.kind not in "buif":
             raise DataError(f"The pictures are of dtype {images.dtype}; expected numbers, best uint8.")
         channels, height, width = self.input_shape

@@ -193,9 +193,7 @@ class ModelConfig:
         try:
             return cls(
                 network=NetworkConfig(**check_section(document, "network", {"name": str, "options": dict})),
-                input=InputConfig(
-                    **check_section(document, "input", {"channels": int, "height": int, "width": int})
-                ),
+                input=InputConfig(**check_section(document, "input", {"channels": int, "height": int, "width": int})),
                 data=DataConfig(
                     **check_section(
                         document,
@@ -204,10 +202,7 @@ class ModelConfig:
                     )
                 ),
                 files=_read_records(document["files"]),
-                **{
-                    key: document[key]
-                    for key in ("classes", "class_names", "parameters", "scores", "environment")
-                },
+                **{key: document[key] for key in ("classes", "class_names", "parameters", "scores", "environment")},
                 created=document["created"],
                 skconv_version=document["skconv_version"],
             )
@@ -252,9 +247,7 @@ def _check_sides(size: InputConfig) -> None:
     for name in ("channels", "height", "width"):
         value = getattr(size, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
-            raise ModelFileError(
-                f"input.{name} must be a whole number from 1 to {MAX_SIDE}, got {_shown(value)}."
-            )
+            raise ModelFileError(f"input.{name} must be a whole number from 1 to {MAX_SIDE}, got {_shown(value)}.")
 
 
 def _check_classes(classes: tuple[Any, ...], class_names: tuple[Any, ...]) -> None:
@@ -262,17 +255,14 @@ def _check_classes(classes: tuple[Any, ...], class_names: tuple[Any, ...]) -> No
     if len(kinds) != 1 or not kinds <= {int, float, str, bool}:
         names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
         raise ModelFileError(
-            f"classes must hold labels of one kind, int, float, str or bool; got {names}. "
-            "Pass classes_.tolist()."
+            f"classes must hold labels of one kind, int, float, str or bool; got {names}. Pass classes_.tolist()."
         )
     if kinds == {int} and not all(-(2**63) <= label < 2**63 for label in classes):
         raise ModelFileError("classes must be whole numbers of at most 64 bits.")
     if len(set(classes)) != len(classes):
         raise ModelFileError("classes must differ from each other; one label came twice.")
     if len(class_names) != len(classes) or not all(isinstance(name, str) for name in class_names):
-        raise ModelFileError(
-            f"class_names must be {len(classes)} texts, one a class; got {len(class_names)} values."
-        )
+        raise ModelFileError(f"class_names must be {len(classes)} texts, one a class; got {len(class_names)} values.")
 
 
 def _check_scores(scores: Mapping[str, Any]) -> None:

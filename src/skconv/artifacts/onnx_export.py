@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skconv.artifacts.config import ModelConfig
-from skconv.artifacts.session import INPUT_NAME, OUTPUT_NAMES, open_session
+from skconv.artifacts.session import INPUT_NAME, OUTPUT_NAMES, open_session, run_session
 from skconv.exceptions import ModelFileError
 
 if TYPE_CHECKING:
@@ -105,8 +105,7 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
     with torch.inference_mode():
         expected = torch.softmax(network(torch.from_numpy(images)), dim=1).numpy()
     session = open_session("model.onnx", config, content=onnx)
-    (computed,) = session.run([OUTPUT_NAMES[1]], {INPUT_NAME: images})
-    difference = float(np.abs(computed - expected).max())
+    difference = float(np.abs(run_session(session, images) - expected).max())
     if not difference <= PARITY:  # a NaN is not at most anything
         raise ModelFileError(
             f"The exported ONNX differs from the network by {difference:.2g} in probability; "

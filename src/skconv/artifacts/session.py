@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from skconv.artifacts.config import ModelConfig
 from skconv.artifacts.folder import read_bounded
 from skconv.exceptions import ModelFileError
@@ -49,9 +51,7 @@ def open_session(
         raise ModelFileError(f"{path} is larger than 2 GiB; expected a model of small pictures.")
     # A tensor kept elsewhere names its place under the key "location": the runtime would read any file.
     if b"location" in content:
-        raise ModelFileError(
-            f"{path} is refused: it refers to other files. Train again, or export without them."
-        )
+        raise ModelFileError(f"{path} is refused: it refers to other files. Train again, or export without them.")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # its warnings would break --json and one-line errors
     if threads is not None:
@@ -59,12 +59,32 @@ def open_session(
     try:
         session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime's errors share no base class
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelFileError(
-            f"{path} cannot be opened as ONNX ({reason}). Copy the model folder again, or train again."
+            f"{path} cannot be opened as ONNX ({_first_line(error)}). Copy the model folder again, or train again."
         ) from error
     _check_interface(session, path, config)
     return session
+
+
+def run_session(session: Any, images: np.ndarray) -> np.ndarray:
+    """Return the probabilities (n, k) of a float32 batch (n, channels, height, width).
+
+    Raises
+    ------
+    ModelFileError
+        The file passed every check and yet cannot be computed.
+    """
+    try:
+        (probabilities,) = session.run([OUTPUT_NAMES[1]], {INPUT_NAME: images})
+    except Exception as error:
+        raise ModelFileError(
+            f"model.onnx cannot be computed ({_first_line(error)}). Copy the model folder again, or train again."
+        ) from error
+    return np.asarray(probabilities)
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _check_interface(session: Any, path: Path, config: ModelConfig) -> None:

@@ -55,7 +55,8 @@ def draw_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
         panels[1].set_title(f"best {best:.2f} % in epoch {best_epoch}", fontsize=9, color=GREY)
     for panel in panels:
         panel.set_xlabel("epoch")
-        panel.xaxis.get_major_locator().set_params(integer=True)
+        panel.set_xlim(history[0]["epoch"] - 0.5, history[-1]["epoch"] + 0.5)
+        panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         panel.ticklabel_format(axis="y", useOffset=False)
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
