@@ -1,0 +1,38 @@
+"""One small training run, made through the command line."""
+
+import contextlib
+import io
+import json
+
+import pytest
+
+from skconv.cli.main import main
+
+TINY = """
+title = "One epoch"
+
+[network]
+name = "fast"
+
+[training]
+max_epochs = 1
+precision = "fp32"
+"""
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(TINY)
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained(tiny_recipe, tmp_path_factory):
+    """(run folder, what `--json` printed, what standard error held) of training on `digits`."""
+    folder = tmp_path_factory.mktemp("runs") / "digits"
+    out, err = io.StringIO(), io.StringIO()
+    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--out", str(folder), "--seed", "3", "--json"]
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        assert main(arguments) == 0, err.getvalue()
+    return folder, json.loads(out.getvalue()), err.getvalue()

@@ -1,0 +1,89 @@
+"""Train, evaluate and predict through the command line, end to end."""
+
+import json
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from skconv.cli.main import main
+
+
+@pytest.fixture(scope="module")
+def picture(tmp_path_factory):
+    import skconv
+
+    path = tmp_path_factory.mktemp("pictures") / "digit.png"
+    Image.fromarray(skconv.load_dataset("digits").train_images[0]).save(path)
+    return path
+
+
+def test_train_prints_one_json_object_and_keeps_the_command(trained):
+    folder, record, err = trained
+    assert record["model"] == str(folder / "model")
+    assert record["seeds"][0]["seed"] == 3
+    assert "Traceback" not in err
+    command = json.loads((folder / "scores.json").read_text())["command"]
+    assert command.startswith("skconv train digits --recipe ") and command.endswith("--seed 3 --json")
+
+
+def test_train_tells_accuracy_and_folder(tiny_recipe, tmp_path, capsys):
+    assert main(["train", "digits", "--recipe", str(tiny_recipe), "--out", str(tmp_path / "out")]) == 0
+    out = capsys.readouterr().out
+    assert "Test accuracy" in out and "95 % interval" in out
+    assert str(tmp_path / "out" / "model") in out
+
+
+def test_train_with_another_network_keeps_it_in_the_recipe(tiny_recipe, tmp_path, capsys):
+    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--network", "standard"]
+    assert main([*arguments, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
+    assert 'name = "standard"' in (tmp_path / "out" / "recipe.toml").read_text()
+    assert json.loads((tmp_path / "out" / "model" / "config.json").read_text())["network"]["name"] == "standard"
+    # The kept recipe is a recipe.
+    assert main(["recipes", str(tmp_path / "out" / "recipe.toml")]) == 0
+    assert 'name = "standard"' in capsys.readouterr().out
+
+
+def test_evaluate_gives_json_and_notes_apart(trained, capsys):
+    folder, _, _ = trained
+    assert main(["evaluate", str(folder), "digits", "--json"]) == 0
+    streams = capsys.readouterr()
+    assert {"accuracy", "low", "high", "n", "model"} <= set(json.loads(streams.out))
+    assert streams.err.startswith("Note: ") and "trained on most of these pictures" in streams.err
+
+
+def test_evaluate_prints_a_table(trained, capsys):
+    folder, _, _ = trained
+    assert main(["evaluate", str(folder), "digits"]) == 0
+    assert "precision" in capsys.readouterr().out
+
+
+def test_predict_prints_label_and_confidence(trained, picture, capsys):
+    folder, _, _ = trained
+    assert main(["predict", str(folder), str(picture)]) == 0
+    streams = capsys.readouterr()
+    assert streams.out.startswith(f"{picture}: ") and streams.out.rstrip().endswith("%)")
+    assert streams.err == ""
+
+
+def test_predict_writes_the_csv_and_json(trained, picture, tmp_path, capsys):
+    folder, _, _ = trained
+    out = tmp_path / "predictions.csv"
+    assert main(["predict", str(folder), str(picture), str(picture.parent), "--out", str(out), "--json"]) == 0
+    predictions = json.loads(capsys.readouterr().out)["predictions"]
+    assert [each["input"] for each in predictions] == [str(picture)] * 2
+    assert len(out.read_text().splitlines()) == 3
+
+
+@pytest.mark.data
+def test_fashion_mnist_is_found_in_the_folder_given(trained, data_home, tiny_recipe, tmp_path, capsys):
+    folder, _, _ = trained
+    assert main(["evaluate", str(folder), "fashion-mnist", "--data-home", str(data_home)]) == 1
+    assert "(28, 28)" in capsys.readouterr().err
+
+
+def test_default_folder_is_free_when_train_runs_twice(tiny_recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        assert main(["train", "digits", "--recipe", str(tiny_recipe)]) == 0
+    assert {path.name for path in Path("runs").iterdir()} == {"digits-tiny", "digits-tiny-2"}

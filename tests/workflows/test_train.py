@@ -1,0 +1,184 @@
+"""`train`: what it returns, what it writes, and what it does with seeds."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skconv
+from skconv.exceptions import DataError, OutputError, ParameterError, RecipeError, UnknownNameError
+from skconv.workflows.results import SeedResult, TrainResult
+from skconv.workflows.run_folder import replace_network
+from skconv.workflows.train import train
+
+FILES = {
+    "confusion.png",
+    "curves.png",
+    "history.csv",
+    "mistakes.png",
+    "model",
+    "recipe.toml",
+    "samples.png",
+    "scores.json",
+}
+
+
+def test_run_folder_holds_what_the_readme_says(run):
+    assert {path.name for path in Path(run.folder).iterdir()} == FILES
+    for path in Path(run.folder).glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_has_exactly_the_promised_keys(run):
+    record = json.loads(json.dumps(run.to_json()))
+    assert set(record) == {"test_accuracy", "fit_seconds", "n_parameters", "n_epochs", "model", "seeds"}
+    (seed,) = record["seeds"]
+    assert {"seed", "test_accuracy", "low", "high", "fit_seconds", "n_epochs", "model"} <= set(seed)
+    assert seed["test_accuracy"] == record["test_accuracy"]
+    assert seed["low"] < record["test_accuracy"] < seed["high"]
+    assert record["n_epochs"] == 2
+
+
+def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_pictures(run):
+    from skconv.workflows.splits import hold_out_test
+
+    split = hold_out_test(skconv.load_dataset("digits"), seed=0)
+    predicted = skconv.Reader(run.model).predict_proba(split.test_images).argmax(axis=1)
+    assert np.mean(predicted == split.test_labels) == run.test_accuracy
+    assert run.test_accuracy > 0.8
+    assert run.seeds[0].n == len(split.test_labels) == 270
+
+
+def test_model_knows_the_pictures_it_was_trained_on_not_the_held_out_ones(run):
+    from skconv.workflows.splits import hold_out_test
+
+    data = skconv.Reader(run.model).config.data
+    assert data.fingerprint == hold_out_test(skconv.load_dataset("digits"), seed=0).fingerprint
+    assert data.n_train == 1797 - 270
+
+
+def test_history_has_a_row_an_epoch(run):
+    with (Path(run.folder) / "history.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
+
+
+def test_scores_file_says_what_was_run(run):
+    facts = json.loads((Path(run.folder) / "scores.json").read_text())
+    assert facts["test"]["accuracy"] == run.test_accuracy
+    assert facts["seed"] == 0
+    assert facts["command"] == "skconv train --test"
+    assert facts["data"]["n_train"] == 1797 - 270
+
+
+def test_recipe_is_kept_as_it_stood(run, tiny_recipe):
+    assert (Path(run.folder) / "recipe.toml").read_text() == tiny_recipe.read_text()
+
+
+def test_text_tells_accuracy_and_places(run):
+    assert f"Test accuracy {run.test_accuracy:.2%}" in str(run)
+    assert run.folder in str(run)
+
+
+def test_several_seeds_give_a_folder_each_and_the_model_of_the_first(tiny_recipe, tmp_path):
+    result = train("digits", recipe=tiny_recipe, out=tmp_path / "out", seeds=2, seed=5)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seed-5", "seed-6"]
+    assert result.model == str(tmp_path / "out" / "seed-5" / "model")
+    scores = [json.loads((tmp_path / "out" / f"seed-{s}" / "scores.json").read_text()) for s in (5, 6)]
+    assert result.test_accuracy == pytest.approx(np.mean([each["test"]["accuracy"] for each in scores]))
+    assert scores[0]["test"]["nll"] != scores[1]["test"]["nll"]
+
+
+def make_seed(seed, accuracy, seconds):
+    return SeedResult(seed, accuracy, accuracy - 0.01, accuracy + 0.01, 100, seconds, 2, 1000, "fp32", f"m{seed}")
+
+
+def test_several_seeds_give_mean_median_and_sample_deviation():
+    result = TrainResult("d", "r", "f", (make_seed(0, 0.90, 1.0), make_seed(1, 0.96, 9.0), make_seed(2, 0.96, 2.0)))
+    record = result.to_json()
+    assert record["test_accuracy"] == pytest.approx(0.94)
+    assert record["fit_seconds"] == 2.0
+    assert record["test_accuracy_sd"] == pytest.approx(np.std([0.90, 0.96, 0.96], ddof=1))
+    assert record["model"] == "m0"  # never the best by test accuracy
+    assert "mean of 3 seeds" in str(result)
+
+
+def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "digits-tiny").mkdir(parents=True)
+    result = train(recipe=tiny_recipe, network="fast")
+    assert Path(result.folder) == Path("runs/digits-tiny-2")
+    assert {path.name for path in Path(result.folder).iterdir()} == FILES
+
+
+def test_source_must_come_from_somewhere(tmp_path):
+    (tmp_path / "free.toml").write_text('title = "No data"\n')
+    with pytest.raises(ParameterError, match="No data given, and recipe free names none"):
+        train(recipe=tmp_path / "free.toml")
+
+
+@pytest.mark.parametrize("setting", [{"seeds": 0}, {"seeds": 1.5}, {"seeds": True}, {"seed": -1}, {"seed": "0"}])
+def test_wrong_seed_is_told_with_its_range(setting):
+    (name,) = setting
+    with pytest.raises(ParameterError, match=rf"The '{name}' parameter of train must be a whole number from \d"):
+        train("digits", **setting)
+
+
+def test_unknown_names_are_told_before_data_is_read(tmp_path):
+    with pytest.raises(UnknownNameError, match=r"Unknown network 'fats'\. Did you mean 'fast'"):
+        train(tmp_path / "missing", network="fats")
+    with pytest.raises(UnknownNameError, match="Unknown recipe 'fats'"):
+        train(tmp_path / "missing", recipe="fats")
+
+
+def test_occupied_folder_is_told_before_data_is_read(tmp_path):
+    (tmp_path / "kept.txt").write_text("precious")
+    with pytest.raises(OutputError, match="exists and is not empty"):
+        train(tmp_path / "missing", out=tmp_path)
+    assert (tmp_path / "kept.txt").read_text() == "precious"
+
+
+def test_recipe_value_out_of_range_is_told_with_the_recipe(tmp_path):
+    (tmp_path / "bad.toml").write_text("[training]\nbatch_size = 0\n")
+    with pytest.raises(RecipeError, match=r"bad.*batch_size"):
+        train("digits", recipe=tmp_path / "bad.toml")
+
+
+def test_class_that_only_the_test_split_has_counts_as_wrong(tiny_recipe, tmp_path):
+    digits = skconv.load_dataset("digits")
+    seen = digits.train_labels < 2
+    np.savez(
+        tmp_path / "three.npz",
+        train_images=digits.train_images[seen],
+        train_labels=digits.train_labels[seen],
+        test_images=digits.train_images[:30],
+        test_labels=np.minimum(digits.train_labels[:30], 2),
+    )
+    result = train(tmp_path / "three.npz", recipe=tiny_recipe, out=tmp_path / "out")
+    assert result.test_accuracy <= np.mean(digits.train_labels[:30] < 2)
+    assert skconv.Reader(result.model).class_names == ("0", "1")
+
+
+def test_too_few_pictures_write_nothing(tiny_recipe, tmp_path):
+    np.savez(tmp_path / "few.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([0, 0, 1, 1]))
+    with pytest.raises(DataError, match="too few to hold out"):
+        train(tmp_path / "few.npz", recipe=tiny_recipe, out=tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
+
+
+def test_replace_network_adds_the_section_where_there_is_none():
+    import tomllib
+
+    assert tomllib.loads(replace_network('title = "x"\n', "fast"))["network"] == {"name": "fast"}
+
+
+def test_replace_network_drops_the_options_of_the_old_one():
+    import tomllib
+
+    replaced = tomllib.loads(
+        replace_network('[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "standard")
+    )
+    assert replaced == {"network": {"name": "standard"}, "training": {"max_epochs": 1}}
