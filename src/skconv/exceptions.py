@@ -8,6 +8,7 @@
     ├── DownloadError         (OSError)            a download that failed or brought other bytes than expected
     ├── ParameterError        (ValueError)         a setting outside its range
     ├── UnknownNameError      (LookupError)        a network, recipe or data set nobody registered
+    ├── TrainingError         (ArithmeticError)    a training run whose loss is no longer a number
     ├── RecipeError           (ValueError)         a recipe file that cannot be followed
     ├── ModelFileError        (ValueError)         a model folder that is incomplete, altered or refused
     ├── OutputError           (OSError)            a result that cannot be written
@@ -69,6 +70,10 @@ class UnknownNameError(SkconvError, LookupError):
     def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
         # Exceptions are rebuilt from self.args, the finished message, when they cross a process border.
         return type(self), (self.kind, self.name, self.available)
+
+
+class TrainingError(SkconvError, ArithmeticError):
+    """A training run whose loss is no longer a finite number."""
 
 
 class RecipeError(SkconvError, ValueError):

@@ -1,0 +1,407 @@
+"""`CNNClassifier`: a convolutional network that behaves like any other scikit-learn classifier."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Self
+
+import numpy as np
+import torch
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_array, check_random_state, check_X_y
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from torch import Tensor
+
+from skconv.estimators import persistence
+from skconv.estimators.parameters import (
+    check_parameters,
+    choose_device,
+    count_steps,
+    make_augmentation,
+    split_network,
+)
+from skconv.estimators.validation import combine_weights, encode_labels, to_picture_tensor
+from skconv.exceptions import DataError
+from skconv.networks import create_network
+from skconv.networks.blocks import Network
+from skconv.training.assembly import build_net
+from skconv.training.augmentation import Augmentation
+from skconv.training.batches import BatchIterator, PictureDataset
+from skconv.training.precision import choose_precision
+
+
+@contextmanager
+def _random_numbers_of(seed: int) -> Iterator[None]:
+    """Seed torch inside the block; the caller's random numbers are left as they were."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+class CNNClassifier(ClassifierMixin, BaseEstimator):
+    """Convolutional network for small pictures, under scikit-learn's interface.
+
+    Parameters
+    ----------
+    network : str or dict, default="standard"
+        A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``.
+    max_epochs : int, float or "auto", default="auto"
+        Passes over the training pictures, above 0; a fraction is a part of a pass. "auto" gives small data more.
+    batch_size : int, default=128
+        Pictures a step, at least 1.
+    learning_rate : float, default=0.01
+        Peak of the one-cycle schedule, above 0.
+    weight_decay : float, default=0.05
+        Of AdamW, at least 0.
+    label_smoothing : float, default=0.1
+        Share of the target spread over all classes, 0..1.
+    averaging : float, default=0.995
+        Decay of the moving average of the weights, below 1; 0 uses the last weights.
+    augmentation : dict, Augmentation or None, default=None
+        Settings of `skconv.training.augmentation.Augmentation`: ``{"rotation": 10, "shift": 0.08}``.
+    validation_fraction : float, default=0.0
+        Share of the training pictures held out, stratified, to record validation loss and accuracy, 0..0.9.
+    patience : int or None, default=None
+        Stop after so many epochs without a better validation loss; needs a `validation_fraction`.
+    class_weight : dict, "balanced" or None, default=None
+        As in scikit-learn; multiplied with `sample_weight`.
+    precision : {"auto", "fp32", "bf16"}, default="auto"
+        Arithmetic of training; "auto" measures which is faster. Predictions are always computed in fp32.
+    device : str, default="auto"
+        "auto", "cpu", "cuda" or "mps".
+    callbacks : list of skorch callbacks, default=()
+        Passed to the net.
+    random_state : int, RandomState or None, default=None
+        Seed of weights, order, augmentation and dropout. The same seed on the same machine with the same number of
+        threads gives the same weights, bit for bit.
+    verbose : int, default=0
+        Above 0: a progress bar on standard error, where that is a terminal.
+
+    Attributes
+    ----------
+    classes_ : ndarray of shape (n_classes,)
+        Sorted labels.
+    net_ : PictureNet
+        The fitted skorch net.
+    history_ : list of dict
+        One entry an epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation),
+        learning_rate, seconds.
+    image_shape_ : (channels, height, width)
+    n_features_in_, n_parameters_, n_epochs_ : int
+    fit_seconds_ : float
+        From pictures in memory to final weights.
+    precision_ : str
+        "fp32" or "bf16".
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> digits = load_digits()
+    >>> classifier = CNNClassifier("fast", max_epochs=8, random_state=0)
+    >>> _ = classifier.fit(digits.images[:1000], digits.target[:1000])
+    >>> classifier.score(digits.images[1000:], digits.target[1000:]) > 0.9
+    True
+    """
+
+    def __init__(
+        self,
+        network: str | Mapping[str, Any] = "standard",
+        *,
+        max_epochs: float | str = "auto",
+        batch_size: int = 128,
+        learning_rate: float = 0.01,
+        weight_decay: float = 0.05,
+        label_smoothing: float = 0.1,
+        averaging: float = 0.995,
+        augmentation: Augmentation | Mapping[str, Any] | None = None,
+        validation_fraction: float = 0.0,
+        patience: int | None = None,
+        class_weight: Mapping[Any, float] | str | None = None,
+        precision: str = "auto",
+        device: str = "auto",
+        callbacks: Sequence[Any] = (),
+        random_state: int | np.random.RandomState | None = None,
+        verbose: int = 0,
+    ) -> None:
+        self.network = network
+        self.max_epochs = max_epochs
+        self.batch_size = batch_size
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.averaging = averaging
+        self.augmentation = augmentation
+        self.validation_fraction = validation_fraction
+        self.patience = patience
+        self.class_weight = class_weight
+        self.precision = precision
+        self.device = device
+        self.callbacks = callbacks
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+        """Train on pictures and labels.
+
+        Parameters
+        ----------
+        X : array-like
+            (n, features), (n, height, width), (n, height, width, c) or (n, c, height, width), c of 1 or 3; uint8 or
+            other numbers. Plain features are a square picture where their number is a square, else a picture
+            one row high.
+        y : array-like of shape (n,)
+            Labels of any kind, at least two different ones.
+        sample_weight : array-like of shape (n,), optional
+            At least 0 each.
+
+        Returns
+        -------
+        CNNClassifier
+            Itself.
+
+        Raises
+        ------
+        DataError
+            X or y cannot be used (a `ValueError`).
+        ParameterError
+            A parameter is outside its range (a `ValueError`).
+        TrainingError
+            The loss stopped being a finite number.
+        """
+        start = time.perf_counter()
+        check_parameters(self.get_params(deep=False))
+        self.__dict__.pop("net_", None)
+        pictures = self._check_training_data(X, y, sample_weight, classes=None)
+        train, valid = self._split(pictures)
+        self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
+        self._run(train)
+        self.fit_seconds_ = time.perf_counter() - start
+        return self
+
+    def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
+        """Train for one more epoch, at a constant tenth of `learning_rate`, the peak of `fit`'s schedule.
+
+        Parameters
+        ----------
+        X, y, sample_weight
+            As in `fit`.
+        classes : array-like, optional
+            All labels that will ever come; needed at the first call unless `y` holds them all.
+
+        Returns
+        -------
+        CNNClassifier
+            Itself.
+        """
+        start = time.perf_counter()
+        check_parameters(self.get_params(deep=False))
+        fitted = hasattr(self, "net_")
+        train = self._check_training_data(X, y, sample_weight, classes=classes)
+        if not fitted:
+            self._start(train, None, self._make_network(train), max_epochs=None)
+        elif self.net_.get_params()["iterator_train__max_batches"] is not None:
+            # Fitted before, or loaded: go on with its weights, without the schedule that has come to its end.
+            history = self.net_.history
+            self._start(train, None, self.net_.module_, max_epochs=None)
+            self.net_.history = history
+        self._run(train)
+        self.fit_seconds_ = time.perf_counter() - start
+        return self
+
+    def decision_function(self, X: Any) -> np.ndarray:
+        """Return logits (n, n_classes), float32; for two classes the difference of the two, (n,)."""
+        logits = self._logits(X)
+        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
+
+    def predict_proba(self, X: Any) -> np.ndarray:
+        """Return the probability of each class, float32 (n, n_classes), in the order of `classes_`."""
+        return torch.from_numpy(self._logits(X)).softmax(dim=1).numpy()
+
+    def predict(self, X: Any) -> np.ndarray:
+        """Return the most probable label of each picture, (n,)."""
+        positions = self._logits(X).argmax(axis=1)
+        return self.classes_[positions]
+
+    def save(self, folder: str | os.PathLike[str], **facts: Any) -> None:
+        """Write the model folder: weights, configuration, ONNX graph and card.
+
+        Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores.
+        """
+        check_is_fitted(self, "net_")
+        persistence.save(self, folder, **facts)
+
+    @classmethod
+    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
+        """Return the classifier of a model folder, ready to predict; nothing in the folder is ever executed.
+
+        Raises
+        ------
+        ModelFileError
+            The folder is incomplete, altered, or not a model.
+        """
+        return persistence.load(cls, folder, device=device)
+
+    @property
+    def history_(self) -> list[dict[str, Any]]:
+        """One plain dictionary an epoch."""
+        if not hasattr(self, "net_"):
+            raise NotFittedError("This CNNClassifier is not fitted yet: call fit before asking for its history_.")
+        rows = []
+        for epoch in self.net_.history:
+            rates = [batch["event_lr"] for batch in epoch["batches"] if "event_lr" in batch]
+            rows.append(
+                {
+                    "epoch": epoch["epoch"],
+                    "train_loss": float(epoch["train_loss"]),
+                    "valid_loss": None if "valid_loss" not in epoch else float(epoch["valid_loss"]),
+                    "valid_accuracy": None if "valid_acc" not in epoch else float(epoch["valid_acc"]),
+                    "learning_rate": rates[-1] if rates else self.learning_rate / 10,
+                    "seconds": epoch["dur"],
+                }
+            )
+        return rows
+
+    def __sklearn_is_fitted__(self) -> bool:
+        return hasattr(self, "net_")
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+    def _validate(self, X: Any, *y: Any, reset: bool) -> Any:
+        """Check X, or X and y, as scikit-learn does; `n_features_in_` counts all values of a picture."""
+        if not hasattr(X, "shape"):
+            X = np.asarray(X)
+        if X.ndim <= 2:
+            return validate_data(self, X, *y, reset=reset)
+        if reset:
+            self.n_features_in_ = math.prod(X.shape[1:])
+        check = check_X_y if y else check_array
+        return check(X, *y, allow_nd=True, estimator=self)
+
+    def _check_training_data(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> PictureDataset:
+        first = not hasattr(self, "net_")
+        X, y = self._validate(X, y, reset=first)
+        check_classification_targets(y)
+        images = to_picture_tensor(X)
+        if first:
+            self.classes_ = np.unique(y if classes is None else classes)
+            if len(self.classes_) < 2:
+                raise DataError(
+                    f"y holds one class only, {self.classes_[0]!r}; a classifier needs pictures of at least 2 classes."
+                )
+            self.image_shape_ = tuple(images.shape[1:])
+        self._check_image_shape(images)
+        weights = None
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weights = combine_weights(sample_weight, self.class_weight, y)
+        labels = encode_labels(y, self.classes_)
+        if weights is None:
+            return PictureDataset(images, labels)
+        kept = np.flatnonzero(weights)  # a picture of weight 0 must not even reach the batch statistics
+        scaled = torch.from_numpy(weights / weights[kept].mean()).to(torch.float32)
+        return PictureDataset(images, labels, scaled, None if len(kept) == len(weights) else torch.from_numpy(kept))
+
+    def _check_image_shape(self, images: Tensor) -> None:
+        if tuple(images.shape[1:]) != self.image_shape_:
+            came, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
+            raise DataError(f"X holds pictures of {came}; this classifier was fitted on pictures of {expected}.")
+
+    def _split(self, pictures: PictureDataset) -> tuple[PictureDataset, PictureDataset | None]:
+        if not self.validation_fraction:
+            return pictures, None
+        positions = np.arange(len(pictures.images)) if pictures.positions is None else pictures.positions.numpy()
+        labels = pictures.labels.numpy()[positions]
+        rare = np.bincount(labels)[labels].min() < 2
+        try:
+            parts = train_test_split(
+                positions,
+                test_size=self.validation_fraction,
+                stratify=None if rare else labels,
+                random_state=check_random_state(self.random_state).randint(2**31 - 1),
+            )
+        except ValueError as error:
+            raise DataError(
+                f"{len(positions)} pictures of {len(self.classes_)} classes cannot be split with "
+                f"validation_fraction={self.validation_fraction}: {error}"
+            ) from error
+        train, valid = (
+            PictureDataset(pictures.images, pictures.labels, pictures.weights, torch.from_numpy(np.sort(part)))
+            for part in parts
+        )
+        # Validation counts every picture once, whatever its weight in training.
+        return train, PictureDataset(valid.images, valid.labels, None, valid.positions)
+
+    def _make_network(self, train: PictureDataset) -> Network:
+        """Return the network with fresh weights and its scaling set to the training pictures."""
+        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
+        name, options = split_network(self.network)
+        channels, height, width = self.image_shape_
+        with _random_numbers_of(self._seed):
+            network = create_network(
+                name,
+                in_channels=channels,
+                image_size=(height, width),
+                num_classes=len(self.classes_),
+                **options,
+            )
+        network.scaling.fit(train.images if train.positions is None else train.images[train.positions])
+        self.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
+        return network
+
+    def _start(
+        self,
+        train: PictureDataset,
+        valid: PictureDataset | None,
+        network: Network,
+        *,
+        max_epochs: float | str | None,
+    ) -> None:
+        """Make the net around a network; without `max_epochs` for one epoch after another at a constant rate."""
+        device = choose_device(self.device)
+        self.precision_ = choose_precision(device) if self.precision == "auto" else self.precision
+        n_steps, n_epochs = None, 1
+        if max_epochs is not None:
+            n_steps, n_epochs = count_steps(max_epochs, len(BatchIterator(train, self.batch_size)))
+        self.net_ = build_net(
+            network,
+            classes=range(len(self.classes_)),
+            n_steps=n_steps,
+            n_epochs=n_epochs,
+            valid=valid,
+            patience=self.patience,
+            batch_size=self.batch_size,
+            learning_rate=self.learning_rate if n_steps else self.learning_rate / 10,
+            weight_decay=self.weight_decay,
+            label_smoothing=self.label_smoothing,
+            averaging=self.averaging,
+            augment=make_augmentation(self.augmentation),
+            precision=self.precision_,
+            device=device,
+            seed=self._seed,
+            callbacks=self.callbacks,
+            progress=self.verbose > 0,
+        ).initialize()
+
+    def _run(self, train: PictureDataset) -> None:
+        with _random_numbers_of(self._seed + len(self.net_.history)):
+            self.net_.partial_fit(train, y=None)
+        self.n_epochs_ = len(self.net_.history)
+
+    @torch.inference_mode()
+    def _logits(self, X: Any) -> np.ndarray:
+        check_is_fitted(self, "net_")
+        X = self._validate(X, reset=False)
+        images = to_picture_tensor(X)
+        self._check_image_shape(images)
+        batches = self.net_.forward_iter(PictureDataset(images), training=False)
+        return torch.cat([logits.cpu() for logits in batches]).float().numpy()

@@ -1,0 +1,132 @@
+"""Checking what `CNNClassifier` is given, and settling what it was left to choose."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from numbers import Integral, Real
+from typing import Any
+
+from skconv.exceptions import ParameterError
+from skconv.training.augmentation import Augmentation
+
+_AUTO_STEPS = 1500  # enough for the averaged weights to settle, also on a few hundred pictures
+_AUTO_EPOCHS = (6, 300)
+
+# name: (kind, least, most, whether the least itself is allowed)
+_RANGES: dict[str, tuple[type, float, float, bool]] = {
+    "batch_size": (Integral, 1, math.inf, True),
+    "learning_rate": (Real, 0, 10, False),
+    "weight_decay": (Real, 0, 10, True),
+    "label_smoothing": (Real, 0, 0.999, True),
+    "averaging": (Real, 0, 0.99999, True),
+    "validation_fraction": (Real, 0, 0.9, True),
+    "patience": (Integral, 1, math.inf, True),
+    "max_epochs": (Real, 0, math.inf, False),
+}
+_CHOICES = {"precision": ("auto", "fp32", "bf16")}
+
+
+def check_parameters(parameters: Mapping[str, Any]) -> None:
+    """Raise `ParameterError` for the first setting of `CNNClassifier` that is not usable.
+
+    Parameters
+    ----------
+    parameters : mapping of str to object
+        As `CNNClassifier.get_params` returns them; names that are not checked here pass.
+
+    Examples
+    --------
+    >>> check_parameters({"batch_size": 0})
+    Traceback (most recent call last):
+        ...
+    skconv.exceptions.ParameterError: The 'batch_size' parameter must be a whole number of at least 1. Got 0 instead.
+    """
+    for name, (kind, least, most, inclusive) in _RANGES.items():
+        value = parameters.get(name, least if inclusive else 1)
+        if (name, value) in (("patience", None), ("max_epochs", "auto")):
+            continue
+        inside = isinstance(value, kind) and not isinstance(value, bool)
+        inside = inside and (least <= value if inclusive else least < value) and value <= most
+        if not inside:
+            number = "a whole number" if kind is Integral else "a number"
+            bound = f"{'of at least' if inclusive else 'above'} {least:g}" + (
+                "" if most == math.inf else f", at most {most:g}"
+            )
+            raise ParameterError(f"The '{name}' parameter must be {number} {bound}. Got {value!r} instead.")
+    for name, allowed in _CHOICES.items():
+        if parameters.get(name, allowed[0]) not in allowed:
+            raise ParameterError(
+                f"The '{name}' parameter must be one of {', '.join(map(repr, allowed))}. "
+                f"Got {parameters[name]!r} instead."
+            )
+    if parameters.get("patience") is not None and not parameters.get("validation_fraction"):
+        raise ParameterError(
+            "'patience' stops on the validation loss, but 'validation_fraction' is 0. Set it, to 0.1 for example."
+        )
+
+
+def make_augmentation(value: Augmentation | Mapping[str, Any] | None) -> Augmentation | None:
+    """Return the augmentation that a parameter describes: one, a mapping of its settings, or None."""
+    if value is None or isinstance(value, Augmentation):
+        return value
+    if not isinstance(value, Mapping):
+        raise ParameterError(
+            "The 'augmentation' parameter must be a mapping such as {'rotation': 10, 'shift': 0.08}, an Augmentation "
+            f"or None. Got {value!r} instead."
+        )
+    unknown = sorted(set(value) - set(Augmentation.__dataclass_fields__))
+    if unknown:
+        known = ", ".join(Augmentation.__dataclass_fields__)
+        raise ParameterError(f"The augmentation has no setting '{unknown[0]}'. Its settings: {known}.")
+    return Augmentation(**value)
+
+
+def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
+    """Return name and options of the `network` parameter: a name, or a mapping with ``name`` and options."""
+    if isinstance(value, str):
+        return value, {}
+    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
+        return value["name"], {key: option for key, option in value.items() if key != "name"}
+    raise ParameterError(
+        "The 'network' parameter must be a name such as 'standard' or a mapping such as "
+        f"{{'name': 'fast', 'crop': 2}}. Got {value!r} instead."
+    )
+
+
+def count_steps(max_epochs: float | str, batches_per_epoch: int) -> tuple[int, int]:
+    """Return the number of training steps, and of the epochs that hold them.
+
+    Parameters
+    ----------
+    max_epochs : float or "auto"
+        Passes over the data, also a part of one; "auto" gives small data more passes, so that they make enough steps.
+    batches_per_epoch : int
+
+    Examples
+    --------
+    >>> count_steps(0.7, 235), count_steps(10, 469), count_steps("auto", 12)
+    ((165, 1), (4690, 10), (1500, 125))
+    """
+    if isinstance(max_epochs, str):
+        least, most = _AUTO_EPOCHS
+        max_epochs = min(max(math.ceil(_AUTO_STEPS / batches_per_epoch), least), most)
+    steps = max(1, math.ceil(max_epochs * batches_per_epoch))
+    return steps, math.ceil(steps / batches_per_epoch)
+
+
+def choose_device(device: str) -> str:
+    """Return the device to compute on; ``"auto"`` takes CUDA, then Apple's GPU, then the processor."""
+    import torch
+
+    if device == "auto":
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() else "cpu"
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    kind = str(device).split(":")[0]
+    if kind not in available:
+        raise ParameterError(f"The 'device' parameter must be one of auto, cpu, cuda, mps. Got {device!r} instead.")
+    if not available[kind]:
+        raise ParameterError(f"The device '{device}' is not available here. Use device='auto' or 'cpu'.")
+    return device

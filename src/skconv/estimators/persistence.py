@@ -1,0 +1,130 @@
+"""Between a fitted `CNNClassifier` and its model folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+import torch
+from sklearn.utils import check_random_state
+
+from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
+from skconv.artifacts.folder import find_model_folder, read_config
+from skconv.artifacts.saving import load_weights, save_model
+from skconv.estimators.parameters import choose_device, split_network
+from skconv.networks import create_network
+from skconv.training.assembly import build_net
+from skconv.training.augmentation import Augmentation
+
+if TYPE_CHECKING:
+    from skconv.estimators.classifier import CNNClassifier
+
+Classifier = TypeVar("Classifier", bound="CNNClassifier")
+
+
+def save(
+    classifier: CNNClassifier,
+    folder: str | os.PathLike[str],
+    *,
+    class_names: Sequence[str] | None = None,
+    data: DataConfig | None = None,
+    scores: Mapping[str, float] | None = None,
+) -> ModelConfig:
+    """Write the model folder of a fitted classifier.
+
+    Parameters
+    ----------
+    classifier : CNNClassifier
+        Fitted.
+    folder : path-like
+        Made; must not exist, or be empty.
+    class_names : sequence of str, optional
+        What each of `classes_` means; by default the labels as text.
+    data : DataConfig, optional
+        What it was trained on.
+    scores : mapping of str to float, optional
+        Measured figures for the card: ``{"test_accuracy": 0.9957}``.
+
+    Returns
+    -------
+    ModelConfig
+        The configuration as written.
+
+    Raises
+    ------
+    OutputError
+        The folder exists or cannot be written.
+    ModelFileError
+        The ONNX graph does not agree with the network to 1e-4 in probability.
+    """
+    name, options = split_network(classifier.network)
+    network = classifier.net_.module_
+    config = ModelConfig(
+        network=NetworkConfig(name, dict(options)),
+        input=InputConfig(*classifier.image_shape_),
+        classes=tuple(classifier.classes_.tolist()),
+        class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
+        parameters=_describe_parameters(classifier),
+        data=data or DataConfig("unnamed", "memory", "unknown", "", len(classifier.net_.history)),
+        scores=dict(scores or {}),
+    )
+    return save_model(folder, network, config, sample=_draw_sample(network, classifier.image_shape_))
+
+
+def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:
+    """Return a classifier that predicts as the saved one did; see `CNNClassifier.load`."""
+    path = find_model_folder(folder)
+    config = read_config(path)
+    classifier = cls(**_restore_parameters(config.parameters), device=device)
+    classifier.classes_ = config.label_array
+    classifier.image_shape_ = config.input.shape
+    channels, height, width = config.input.shape
+    with torch.random.fork_rng(devices=[]):
+        network = create_network(
+            config.network.name,
+            in_channels=channels,
+            image_size=(height, width),
+            num_classes=len(config.classes),
+            **config.network.options,
+        )
+    load_weights(path, network)
+    classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
+    classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
+    classifier.net_ = build_net(
+        network, classes=range(len(config.classes)), n_steps=1, device=choose_device(device)
+    ).initialize()
+    return classifier
+
+
+def _describe_parameters(classifier: CNNClassifier) -> dict[str, Any]:
+    """Parameters as JSON; those that only name objects of this process are left out."""
+    parameters = classifier.get_params(deep=False)
+    for name in ("callbacks", "device", "verbose"):
+        del parameters[name]
+    if not isinstance(parameters["random_state"], int | None):
+        parameters["random_state"] = None
+    if isinstance(parameters["augmentation"], Augmentation):
+        parameters["augmentation"] = asdict(parameters["augmentation"])
+    if isinstance(parameters["class_weight"], Mapping):  # JSON has no mappings from numbers
+        parameters["class_weight"] = [
+            [label.item() if isinstance(label, np.generic) else label, float(weight)]
+            for label, weight in parameters["class_weight"].items()
+        ]
+    return parameters
+
+
+def _restore_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+    restored = dict(parameters)
+    if isinstance(restored.get("class_weight"), list):
+        restored["class_weight"] = dict(restored["class_weight"])
+    return restored
+
+
+def _draw_sample(network: Any, shape: tuple[int, ...]) -> np.ndarray:
+    """Noise with the mean and spread of the training pictures, to compare the exported graph on."""
+    mean, std = (buffer.cpu().numpy() for buffer in (network.scaling.mean, network.scaling.std))
+    noise = np.random.default_rng(0).standard_normal((32, *shape), dtype=np.float32)
+    return noise * std + mean

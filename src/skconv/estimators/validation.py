@@ -1,0 +1,93 @@
+"""From what a user passes as X and y to pictures and class positions as tensors."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from skconv.exceptions import DataError
+
+
+def to_picture_tensor(X: np.ndarray) -> Tensor:
+    """Return pictures as a tensor (n, channels, height, width), uint8 where nothing is lost by it.
+
+    Parameters
+    ----------
+    X : ndarray
+        (n, height, width) grey; (n, height, width, c) or (n, c, height, width) with c of 1 or 3, channels last where
+        both readings are possible; (n, features): a square picture where `features` is a square number, else a
+        picture one row high.
+
+    Returns
+    -------
+    Tensor
+        uint8 for uint8 input (the memory is shared, also with a memory map), float32 else.
+
+    Raises
+    ------
+    DataError
+        A shape or a dtype that cannot be pictures.
+    """
+    if X.ndim == 2:
+        side = math.isqrt(X.shape[1])
+        X = X.reshape(len(X), 1, side, side) if side * side == X.shape[1] else X.reshape(len(X), 1, 1, -1)
+    elif X.ndim == 3:
+        X = X[:, None]
+    elif X.ndim == 4 and X.shape[3] in (1, 3):
+        X = np.moveaxis(X, 3, 1)
+    elif X.ndim != 4 or X.shape[1] not in (1, 3):
+        raise DataError(
+            f"X has shape {X.shape}; expected (n, features), (n, height, width), (n, height, width, channels) or "
+            "(n, channels, height, width) with 1 or 3 channels."
+        )
+    if X.dtype != np.uint8:
+        X = np.ascontiguousarray(X, dtype=np.float32)
+    with warnings.catch_warnings():
+        # Read-only memory is never written to here: gathering a batch copies.
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(X if all(stride >= 0 for stride in X.strides) else X.copy())
+
+
+def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
+    """Return the position of each label in the sorted `classes` as int64 (n,).
+
+    Raises
+    ------
+    DataError
+        A label that is not among `classes`.
+    """
+    positions = np.searchsorted(classes, y).clip(max=len(classes) - 1)
+    unknown = np.flatnonzero(classes[positions] != y)
+    if len(unknown):
+        raise DataError(
+            f"y holds the label {y[unknown[0]]!r}, which is not among the {len(classes)} classes: "
+            f"{', '.join(map(str, classes[:12]))}{' …' if len(classes) > 12 else ''}."
+        )
+    return torch.from_numpy(positions.astype(np.int64))
+
+
+def combine_weights(sample_weight: np.ndarray | None, class_weight: Any, y: np.ndarray) -> np.ndarray | None:
+    """Multiply sample and class weights into one float64 (n,); None where there are neither.
+
+    Raises
+    ------
+    DataError
+        A negative weight, or weights that are all zero.
+    """
+    if sample_weight is None and class_weight is None:
+        return None
+    from sklearn.utils.class_weight import compute_sample_weight
+
+    weights = np.ones(len(y)) if sample_weight is None else sample_weight
+    if class_weight is not None:
+        weights = weights * compute_sample_weight(class_weight, y)
+    if weights.min() < 0 or weights.max() == 0:
+        raise DataError(
+            f"The sample weights span {weights.min():g}..{weights.max():g}; expected none below zero and one above."
+        )
+    return weights

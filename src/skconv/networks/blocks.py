@@ -1,0 +1,128 @@
+"""Building blocks that the network families share."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+
+class Scaling(nn.Module):
+    """First layer of every network: crop empty borders and bring pixels to mean 0 and standard deviation 1.
+
+    Mean and standard deviation are buffers, one value a channel: weights files and ONNX graphs carry them, and a
+    model is always fed the pixels as they are in the picture.
+
+    Parameters
+    ----------
+    in_channels : int
+        1 for grey, 3 for colour.
+    crop : int, default=0
+        Pixels cut from each side, at least 0.
+
+    Examples
+    --------
+    >>> layer = Scaling(1, crop=2)
+    >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
+    >>> layer(torch.zeros(1, 1, 28, 28)).shape, round(float(layer.mean), 1)
+    (torch.Size([1, 1, 24, 24]), 127.5)
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, in_channels: int, crop: int = 0) -> None:
+        super().__init__()
+        self.crop = crop
+        self.register_buffer("mean", torch.zeros(in_channels, 1, 1))
+        self.register_buffer("std", torch.ones(in_channels, 1, 1))
+
+    @torch.no_grad()
+    def fit(self, images: Tensor, most: int = 8192) -> None:
+        """Set mean and standard deviation from pictures (n, in_channels, height, width) of any dtype.
+
+        At most `most` pictures, evenly spread, are read: beyond that the figures no longer move, and a memory-mapped
+        data set is not read whole.
+        """
+        step = -(-len(images) // most)
+        sample = images[::step].to(
+            torch.float64
+        )  # in float32 the sum of a million bright pixels has lost its last digits
+        self.mean.copy_(sample.mean((0, 2, 3)).view_as(self.mean))
+        spread = sample.std((0, 2, 3), correction=0).view_as(self.std)
+        self.std.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))  # a constant channel stays finite
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Crop and scale (n, in_channels, height, width)."""
+        if self.crop:
+            images = images[:, :, self.crop : -self.crop, self.crop : -self.crop]
+        return (images - self.mean) / self.std
+
+
+class Network(nn.Module):
+    """Base of every network: pixels in, logits out, its `scaling` first.
+
+    Parameters
+    ----------
+    scaling : Scaling
+        Applied by the network's `forward` before all else; training sets it to the pictures.
+    """
+
+    def __init__(self, scaling: Scaling) -> None:
+        super().__init__()
+        self.scaling = scaling
+
+
+class ConvBlock(nn.Sequential):
+    """Convolution, optional 2×2 max pooling, batch norm, ReLU.
+
+    Pooling stands *before* normalisation and activation: ReLU is monotonic, so the result hardly differs, and
+    both then work on a quarter of the memory.
+
+    Parameters
+    ----------
+    in_channels, out_channels : int
+        Channels before and after.
+    size : (int, int)
+        Height and width of the input in pixels; the size after the block is `size` of the made block.
+    kernel_size : int, default=3
+        Side of the square kernel.
+    valid : bool, default=False
+        Without padding where the input is at least twice the kernel; else padded to keep the size.
+    pool : bool, default=False
+        Halve each side that is at least 2 pixels long.
+
+    Examples
+    --------
+    >>> block = ConvBlock(1, 8, size=(28, 28), kernel_size=5, valid=True, pool=True)
+    >>> block.size, block(torch.zeros(2, 1, 28, 28)).shape
+    ((12, 12), torch.Size([2, 8, 12, 12]))
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        *,
+        size: tuple[int, int],
+        kernel_size: int = 3,
+        valid: bool = False,
+        pool: bool = False,
+    ) -> None:
+        margin = kernel_size - 1 if valid and min(size) >= 2 * kernel_size else 0
+        size = (size[0] - margin, size[1] - margin)
+        padding = 0 if margin else kernel_size // 2
+        layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False)]
+        window = (min(2, size[0]), min(2, size[1]))
+        if pool and window != (1, 1):
+            layers.append(nn.MaxPool2d(window))
+            size = (size[0] // window[0], size[1] // window[1])
+        super().__init__(*layers, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+        self.size = size
+
+
+class GlobalMaxPool(nn.Module):
+    """The largest activation of each channel: (n, channels, height, width) → (n, channels)."""
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Reduce (n, channels, height, width) to (n, channels)."""
+        return features.amax((2, 3))

@@ -1,0 +1,1 @@
+"""The training engine: batches, augmentation, precision, the skorch net and its callbacks."""

@@ -1,0 +1,125 @@
+"""`build_net`: from plain settings to a skorch net that is ready to fit."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from skorch.callbacks import EarlyStopping, LRScheduler
+from skorch.helper import predefined_split
+from torch import nn
+
+from skconv.training.batches import Augment, PictureDataset
+from skconv.training.callbacks import ProgressBar, StopWhenLost
+from skconv.training.net import PictureNet
+
+
+def build_net(
+    network: nn.Module,
+    *,
+    classes: Sequence[int],
+    n_steps: int | None,
+    n_epochs: int = 1,
+    valid: PictureDataset | None = None,
+    patience: int | None = None,
+    batch_size: int = 128,
+    learning_rate: float = 0.01,
+    weight_decay: float = 0.05,
+    label_smoothing: float = 0.1,
+    averaging: float = 0.995,
+    augment: Augment | None = None,
+    precision: str = "fp32",
+    device: str = "cpu",
+    seed: int = 0,
+    callbacks: Sequence[Any] = (),
+    progress: bool = False,
+) -> PictureNet:
+    """Assemble the skorch net: fused AdamW, one-cycle schedule per step, whole batches, callbacks.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        Takes float32 (n, channels, height, width), returns logits (n, len(classes)).
+    classes : sequence of int
+        ``range(num_classes)``.
+    n_steps : int or None
+        Length of training: the learning rate rises to `learning_rate` over the first quarter of the steps and is
+        annealed by a cosine. None: no end in sight, and a constant learning rate.
+    n_epochs : int, default=1
+        The epochs that hold the steps; the last may be a part of one.
+    valid : PictureDataset, optional
+        Scored after each epoch; never trained on.
+    patience : int, optional
+        Stop after so many epochs without a better validation loss, and go back to the best weights.
+    batch_size, learning_rate, weight_decay, label_smoothing, averaging, augment, precision
+        As in `CNNClassifier` and `PictureNet`.
+    device : str, default="cpu"
+    seed : int, default=0
+        Of data order and augmentation.
+    callbacks : sequence of skorch callbacks
+        Appended to the net's own.
+    progress : bool, default=False
+        Show a progress bar on standard error.
+
+    Returns
+    -------
+    PictureNet
+        Not yet initialised; ``net.fit(PictureDataset(…), y=None)`` trains it.
+
+    References
+    ----------
+    Loshchilov, Hutter: "Decoupled weight decay regularization", ICLR 2019; Smith, Topin: "Super-convergence", 2019.
+    """
+    own: list[Any] = [("stop_when_lost", StopWhenLost())]
+    if n_steps is not None:
+        own.append(("schedule", _one_cycle(learning_rate, n_steps)))
+    if patience is not None:
+        own.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
+    if progress:
+        own.append(("progress", ProgressBar()))
+    return PictureNet(
+        network,
+        classes=list(classes),
+        optimizer=torch.optim.AdamW,
+        optimizer__betas=(0.9, 0.99),
+        optimizer__weight_decay=weight_decay,
+        optimizer__fused=True,
+        lr=learning_rate,
+        max_epochs=n_epochs,
+        batch_size=batch_size,
+        iterator_train__shuffle=True,
+        iterator_train__seed=seed,
+        iterator_train__augment=augment,
+        iterator_train__max_batches=n_steps,
+        iterator_train__device=device,
+        iterator_valid__device=device,
+        iterator_valid__batch_size=512,
+        train_split=None if valid is None else predefined_split(valid),
+        precision=precision,
+        averaging=averaging,
+        label_smoothing=label_smoothing,
+        device=device,
+        callbacks=[*own, *callbacks],
+        callbacks__print_log=None,
+        verbose=0,
+    )
+
+
+def _one_cycle(learning_rate: float, n_steps: int) -> LRScheduler:
+    return LRScheduler(
+        policy=torch.optim.lr_scheduler.OneCycleLR,
+        step_every="batch",
+        max_lr=learning_rate,
+        # The schedule is asked once more after the last step.
+        total_steps=n_steps + 1,
+        pct_start=min(0.25, math.ceil(n_steps / 4) / (n_steps + 1)),
+        div_factor=25.0,
+        final_div_factor=1000.0,
+        cycle_momentum=False,
+    )
+
+
+def _silent(message: str) -> None:
+    """Take the place of `print`: standard output belongs to results."""

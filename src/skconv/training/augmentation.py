@@ -1,0 +1,128 @@
+"""Augmentation: random changes of a whole batch of pictures at once."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from skconv.exceptions import ParameterError
+
+_ELASTIC_KNOTS = 6  # a coarse grid of random displacements; between the knots they are interpolated smoothly
+
+
+@dataclass(frozen=True)
+class Augmentation:
+    """Random affine and elastic distortion, erasing and flips, drawn anew for every picture of every batch.
+
+    All geometric changes are one resampling: pictures are blurred by interpolation once, not once a change. Pixels that
+    come from outside a picture repeat its border.
+
+    Parameters
+    ----------
+    rotation : float, default=0
+        Degrees; the angle is uniform in ±rotation. 0..180.
+    shift : float, default=0
+        Share of the side, along both axes, uniform in ±shift. 0..1.
+    scale : float, default=0
+        Zoom of each axis by a factor uniform in 1 ± scale. 0..0.9.
+    shear : float, default=0
+        Degrees, uniform in ±shear. 0..60.
+    elastic : float, default=0
+        Standard deviation of the random displacement at each knot of a coarse grid, as a share of the side. 0..0.5.
+    erasing : float, default=0
+        Probability that a random rectangle of 2 % to 20 % of the area is painted over with noise. 0..1.
+    flip : bool, default=False
+        Mirror left and right half of the time: right for garments, wrong for digits.
+
+    Raises
+    ------
+    ParameterError
+        A value outside its range.
+
+    References
+    ----------
+    Simard, Steinkraus, Platt: "Best practices for convolutional neural networks applied to visual document
+    analysis", ICDAR 2003 (elastic distortion); Zhong et al.: "Random erasing data augmentation", AAAI 2020.
+
+    Examples
+    --------
+    >>> augment = Augmentation(rotation=10, shift=0.08, scale=0.1)
+    >>> augment(torch.zeros(32, 1, 28, 28), torch.Generator().manual_seed(0)).shape
+    torch.Size([32, 1, 28, 28])
+    """
+
+    rotation: float = 0.0
+    shift: float = 0.0
+    scale: float = 0.0
+    shear: float = 0.0
+    elastic: float = 0.0
+    erasing: float = 0.0
+    flip: bool = False
+
+    def __post_init__(self) -> None:
+        most = {
+            "rotation": 180,
+            "shift": 1,
+            "scale": 0.9,
+            "shear": 60,
+            "elastic": 0.5,
+            "erasing": 1,
+            "flip": 1,
+        }
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if not isinstance(value, bool | int | float) or not 0 <= value <= most[field.name]:
+                raise ParameterError(
+                    f"The augmentation's '{field.name}' is {value!r}; expected a number in 0..{most[field.name]}."
+                )
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Distort float32 pictures (n, channels, height, width); the generator lives on the same device."""
+        if self.rotation or self.shift or self.scale or self.shear or self.elastic or self.flip:
+            images = self._resample(images, generator)
+        return self._erase(images, generator) if self.erasing else images
+
+    def _resample(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        grid = F.affine_grid(self._draw_affine(images, generator), list(images.shape), align_corners=False)
+        if self.elastic:
+            knots = torch.randn(
+                len(images), 2, _ELASTIC_KNOTS, _ELASTIC_KNOTS, generator=generator, device=images.device
+            )
+            # The grid spans -1..1, twice the side.
+            bend = F.interpolate(knots * (2 * self.elastic), size=images.shape[2:], mode="bicubic", align_corners=True)
+            grid = grid + bend.permute(0, 2, 3, 1)
+        return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+    def _draw_affine(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw matrices (n, 2, 3) that send a position in the new picture to one in the old."""
+        n, device = len(images), images.device
+        unit = torch.rand(6, n, generator=generator, device=device) * 2 - 1
+        angle, shear = unit[0] * math.radians(self.rotation), torch.tan(unit[1] * math.radians(self.shear))
+        zoom_x, zoom_y = 1 / (1 + unit[2] * self.scale), 1 / (1 + unit[3] * self.scale)
+        if self.flip:
+            mirrored = torch.rand(n, generator=generator, device=device) < 0.5
+            zoom_x = torch.where(mirrored, -zoom_x, zoom_x)
+        cos, sin = torch.cos(angle), torch.sin(angle)
+        # The grid's axes both span -1..1: rotation of a picture that is not square needs its aspect ratio.
+        aspect = images.shape[2] / images.shape[3]
+        row_x = torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_x * aspect, 2 * self.shift * unit[4]], dim=1)
+        row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
+        return torch.stack([row_x, row_y], dim=1)
+
+    def _erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        n, channels, height, width = images.shape
+        device = images.device
+        unit = torch.rand(5, n, 1, generator=generator, device=device)
+        area, ratio = 0.02 + 0.18 * unit[0], torch.exp((unit[1] * 2 - 1) * math.log(3))
+        half_y, half_x = torch.sqrt(area * ratio) / 2, torch.sqrt(area / ratio) / 2
+        y = (torch.arange(height, device=device) + 0.5) / height
+        x = (torch.arange(width, device=device) + 0.5) / width
+        inside_y = ((y - unit[2]).abs() < half_y)[:, None, :, None]
+        inside_x = ((x - unit[3]).abs() < half_x)[:, None, None, :]
+        chosen = (unit[4] < self.erasing)[:, :, None, None]
+        noise = torch.rand(n, channels, height, width, generator=generator, device=device) * images.amax()
+        return torch.where(inside_y & inside_x & chosen, noise, images)

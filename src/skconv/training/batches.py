@@ -1,0 +1,134 @@
+"""Whole batches from one tensor of pictures; a picture is never touched alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from itertools import islice, pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+Augment = Callable[[Tensor, torch.Generator], Tensor]
+
+
+class PictureDataset(Dataset):
+    """Pictures, labels and optional sample weights as tensors.
+
+    Parameters
+    ----------
+    images : Tensor of uint8 or float32, shape (n, channels, height, width)
+        May share the memory of a read-only memory map.
+    labels : Tensor of int64, shape (n,), optional
+        Class positions; zeros where there are none, as for prediction.
+    weights : Tensor of float32, shape (n,), optional
+        Sample weights of mean 1.
+    positions : Tensor of int64, shape (m,), optional
+        Use these pictures only, in this order; nothing is copied, so that a part of a memory map stays one.
+    """
+
+    def __init__(
+        self,
+        images: Tensor,
+        labels: Tensor | None = None,
+        weights: Tensor | None = None,
+        positions: Tensor | None = None,
+    ) -> None:
+        self.images = images
+        self.labels = torch.zeros(len(images), dtype=torch.int64) if labels is None else labels
+        self.weights = weights
+        self.positions = positions
+
+    def __len__(self) -> int:
+        return len(self.images if self.positions is None else self.positions)
+
+    def __getitem__(self, index: Any) -> tuple[Any, Tensor]:
+        """Return (pictures, labels) at `index`: an int, a slice or a tensor of positions.
+
+        With weights the first item is the dictionary ``{"images": …, "sample_weight": …}``, as skorch passes them.
+        """
+        if self.positions is not None:
+            index = self.positions[index]
+        images, labels = self.images[index], self.labels[index]
+        if self.weights is None:
+            return images, labels
+        return {"images": images, "sample_weight": self.weights[index]}, labels
+
+
+class BatchIterator:
+    """Iterate over a `PictureDataset` in whole batches; one pass of the iterator is one epoch.
+
+    The order, and every random number of the augmentation, is a pure function of `seed` and the number of the epoch:
+    an epoch can be repeated, or resumed, without replaying the ones before.
+
+    Parameters
+    ----------
+    dataset : PictureDataset
+        What to iterate over.
+    batch_size : int, default=128
+        Upper bound; batches are made equal to within one picture, so that no small rest spoils batch statistics.
+    shuffle : bool, default=False
+        New order each epoch.
+    seed : int, default=0
+        Seed of order and augmentation.
+    augment : callable, optional
+        ``augment(images, generator)``: float32 (n, channels, height, width) in, the same out.
+    max_batches : int, optional
+        Stop for good after so many batches, over all epochs: the last epoch may be a part of one.
+    device : str, default="cpu"
+        Where batches are delivered; augmentation happens there.
+
+    Examples
+    --------
+    >>> pictures = PictureDataset(torch.zeros(10, 1, 4, 4, dtype=torch.uint8))
+    >>> [len(labels) for images, labels in BatchIterator(pictures, batch_size=4)]
+    [4, 3, 3]
+    """
+
+    def __init__(
+        self,
+        dataset: PictureDataset,
+        batch_size: int = 128,
+        *,
+        shuffle: bool = False,
+        seed: int = 0,
+        augment: Augment | None = None,
+        max_batches: int | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.dataset = dataset
+        self.batch_size = len(dataset) if batch_size == -1 else batch_size
+        self.shuffle, self.seed, self.augment, self.device = shuffle, seed, augment, device
+        self.max_batches = max_batches
+        self.epoch = 0
+
+    def __len__(self) -> int:
+        return -(-len(self.dataset) // self.batch_size)
+
+    def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
+        n_batches = len(self)
+        bounds = [number * len(self.dataset) // n_batches for number in range(n_batches + 1)]
+        if self.max_batches is not None:
+            n_batches = min(max(self.max_batches - self.epoch * n_batches, 0), n_batches)
+        order, augment_generator = None, None
+        if self.shuffle:
+            order = torch.randperm(len(self.dataset), generator=self._generator("order", "cpu"))
+        if self.augment is not None:
+            augment_generator = self._generator("augmentation", self.device)
+        self.epoch += 1
+        for start, stop in islice(pairwise(bounds), n_batches):
+            inputs, labels = self.dataset[slice(start, stop) if order is None else order[start:stop]]
+            images = inputs["images"] if isinstance(inputs, dict) else inputs
+            images = images.to(self.device).to(torch.float32)
+            if augment_generator is not None and self.augment is not None:
+                images = self.augment(images, augment_generator)
+            if isinstance(inputs, dict):
+                images = {"images": images, "sample_weight": inputs["sample_weight"].to(self.device)}
+            yield images, labels.to(self.device)
+
+    def _generator(self, purpose: str, device: str) -> torch.Generator:
+        """Return the random numbers of this epoch for one purpose, unrelated to those of any other."""
+        digest = hashlib.sha256(f"{purpose} {self.seed} {self.epoch}".encode()).digest()
+        return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)

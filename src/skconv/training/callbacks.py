@@ -1,0 +1,49 @@
+"""What skorch lacks as callbacks: one progress bar for the whole training, and a stop at a lost run."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from skorch.callbacks import Callback
+from tqdm import tqdm
+
+from skconv.exceptions import TrainingError
+
+
+class ProgressBar(Callback):
+    """One bar on standard error over all steps, with the latest losses; nothing where that is not a terminal."""
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Open the bar."""
+        total = net.get_params()["iterator_train__max_batches"]
+        self.bar_ = tqdm(total=total, desc="Training", unit="step", dynamic_ncols=True, disable=None)
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Count a training step."""
+        if training:
+            self.bar_.update()
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Show the losses of the epoch."""
+        last = net.history[-1]
+        shown = {name: last[name] for name in ("train_loss", "valid_loss", "valid_acc") if name in last}
+        self.bar_.set_postfix({name: f"{value:.4f}" for name, value in shown.items()})
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Close the bar."""
+        self.bar_.close()
+        del self.bar_  # it holds an open stream, and a fitted net can be pickled
+
+
+class StopWhenLost(Callback):
+    """Raise `TrainingError` as soon as an epoch's training loss is not a finite number."""
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Look at the epoch's loss."""
+        loss = net.history[-1, "train_loss"]
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"The training loss became {loss} in epoch {len(net.history)}: the weights are lost. "
+                "Try a learning_rate ten times smaller, and look for extreme values in the pictures."
+            )

@@ -1,0 +1,119 @@
+"""`PictureNet`: skorch's training loop with whole batches, mixed precision and averaged weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from skorch import NeuralNetClassifier
+from skorch.dataset import unpack_data
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from skconv.training.averaging import AveragedWeights
+from skconv.training.batches import BatchIterator, PictureDataset
+
+
+class PictureNet(NeuralNetClassifier):
+    """skorch's `NeuralNetClassifier` for pictures: its callbacks, history and parameters, with faster steps.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        A network that takes float32 (n, channels, height, width) and returns logits (n, num_classes).
+    precision : {"fp32", "bf16"}, default="fp32"
+        Arithmetic of training; evaluation is always in fp32.
+    averaging : float, default=0.0
+        Decay of the moving average of the weights, 0 for none. Validation and the final weights use the average.
+    label_smoothing : float, default=0.0
+        Of the training loss only, 0..1.
+    **kwargs
+        As for `skorch.NeuralNetClassifier`.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        precision: str = "fp32",
+        averaging: float = 0.0,
+        label_smoothing: float = 0.0,
+        criterion: type[nn.Module] = nn.CrossEntropyLoss,
+        iterator_train: type = BatchIterator,
+        iterator_valid: type = BatchIterator,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            module,
+            criterion=criterion,
+            iterator_train=iterator_train,
+            iterator_valid=iterator_valid,
+            **kwargs,
+        )
+        self.precision = precision
+        self.averaging = averaging
+        self.label_smoothing = label_smoothing
+
+    def initialize_module(self) -> PictureNet:
+        """Lay the weights out in channels_last order and start their average."""
+        super().initialize_module()
+        for tensor in (*self.module_.parameters(), *self.module_.buffers()):
+            if tensor.ndim == 4:
+                tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+        self.averaged_ = AveragedWeights(self.module_, self.averaging) if self.averaging else None
+        return self
+
+    def get_dataset(self, X: Any, y: Any = None) -> Any:
+        """Turn arrays into a `PictureDataset`; a data set is left as it is."""
+        if isinstance(X, np.ndarray | Tensor):
+            return PictureDataset(torch.as_tensor(X), None if y is None else torch.as_tensor(y))
+        return super().get_dataset(X, y)
+
+    def get_iterator(self, dataset: Any, training: bool = False) -> Any:
+        """Make the iterator; training goes on with the epoch after the last one in the history."""
+        iterator = super().get_iterator(dataset, training=training)
+        if training and isinstance(iterator, BatchIterator):
+            iterator.epoch = len(self.history)
+        return iterator
+
+    def infer(self, x: Any, **fit_params: Any) -> Tensor:
+        """Return logits float32 (n, num_classes) of pictures (n, channels, height, width)."""
+        images = x["images"] if isinstance(x, dict) else x
+        images = images.to(memory_format=torch.channels_last)
+        if self.precision == "fp32" or not self.module_.training:
+            return self.module_(images)
+        with torch.autocast(images.device.type, torch.bfloat16):
+            logits = self.module_(images)
+        return logits.float()
+
+    def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
+        """Mean cross-entropy, smoothed in training, weighted where the batch has weights of mean 1."""
+        smoothing = self.label_smoothing if training else 0.0
+        if not isinstance(X, dict):
+            return F.cross_entropy(y_pred, y_true, label_smoothing=smoothing)
+        losses = F.cross_entropy(y_pred, y_true, label_smoothing=smoothing, reduction="none")
+        return (losses * X["sample_weight"]).mean()
+
+    def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        """Forward and backward; switching the mode of every layer for each batch is left to `run_single_epoch`."""
+        inputs, labels = unpack_data(batch)
+        logits = self.infer(inputs, **fit_params)
+        loss = self.get_loss(logits, labels, X=inputs, training=True)
+        loss.backward()
+        return {"loss": loss, "y_pred": logits}
+
+    def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
+        """One step of the optimizer, then of the average."""
+        step = super().train_step(batch, **fit_params)
+        if self.averaged_ is not None:
+            self.averaged_.update()
+        return step
+
+    def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
+        """Train on the live weights; validate, and let the callbacks of the epoch's end see, the averaged ones."""
+        if self.averaged_ is not None:
+            self.averaged_.swap(averaged=not training)
+        if training:
+            self._set_training(True)
+        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)

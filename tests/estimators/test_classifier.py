@@ -1,0 +1,281 @@
+"""`CNNClassifier` on real digits: scikit-learn's bundled 8×8 pictures."""
+
+import copy
+import pickle
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from skorch.callbacks import Callback
+
+from skconv.estimators import CNNClassifier
+from skconv.exceptions import DataError, ModelFileError, ParameterError, TrainingError, UnknownNameError
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    return data.images.astype(np.uint8), data.target
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    X, y = digits
+    return CNNClassifier("fast", max_epochs=6, random_state=0, validation_fraction=0.1).fit(X[:1200], y[:1200])
+
+
+def weights(classifier):
+    return {name: tensor.clone() for name, tensor in classifier.net_.module_.state_dict().items()}
+
+
+def same_weights(one, other):
+    one, other = weights(one), weights(other)
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_learns_digits_it_has_not_seen(fitted, digits):
+    X, y = digits
+    assert fitted.score(X[1200:], y[1200:]) > 0.9
+
+
+def test_predictions_agree_with_each_other(fitted, digits):
+    X, _ = digits
+    probabilities = fitted.predict_proba(X[:50])
+    assert probabilities.shape == (50, 10) and probabilities.dtype == np.float32
+    np.testing.assert_allclose(probabilities.sum(1), 1, atol=1e-5)
+    np.testing.assert_array_equal(fitted.predict(X[:50]), fitted.classes_[probabilities.argmax(1)])
+    logits = fitted.decision_function(X[:50])
+    np.testing.assert_array_equal(logits.argmax(1), probabilities.argmax(1))
+
+
+def test_prediction_does_not_depend_on_the_batch(fitted, digits):
+    X, _ = digits
+    together = fitted.predict_proba(X[:700])
+    alone = np.concatenate([fitted.predict_proba(X[i : i + 1]) for i in (0, 511, 512, 699)])
+    np.testing.assert_allclose(together[[0, 511, 512, 699]], alone, atol=1e-6)
+
+
+def test_all_forms_of_the_same_pictures_give_the_same_model(digits):
+    X, y = digits
+    X, y = X[:200], y[:200]
+    forms = [X, X[:, None], X[..., None], X.reshape(200, -1), X.astype(np.float64), X.astype(np.int32), X[:, ::1, :]]
+    models = [CNNClassifier("fast", max_epochs=1, random_state=3).fit(form, y) for form in forms]
+    for model, form in zip(models, forms, strict=True):
+        assert same_weights(model, models[0])
+        np.testing.assert_array_equal(model.predict(form), models[0].predict(X))
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_same_seed_gives_the_same_weights_bit_for_bit(digits, precision):
+    X, y = digits
+    settings = {"max_epochs": 2, "precision": precision, "augmentation": {"rotation": 10, "elastic": 0.02}}
+    first = CNNClassifier("standard", random_state=5, **settings).fit(X[:300], y[:300])
+    torch.rand(7)  # the state of torch's global generator must not matter
+    second = CNNClassifier("standard", random_state=5, **settings).fit(X[:300], y[:300])
+    third = CNNClassifier("standard", random_state=6, **settings).fit(X[:300], y[:300])
+    assert same_weights(first, second) and not same_weights(first, third)
+    assert [row["train_loss"] for row in first.history_] == [row["train_loss"] for row in second.history_]
+
+
+def test_fit_leaves_the_callers_random_numbers_alone(digits):
+    X, y = digits
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    CNNClassifier("fast", max_epochs=1).fit(X[:100], y[:100])
+    assert torch.equal(torch.rand(3), expected)
+
+
+def test_labels_may_be_text_or_any_numbers(digits):
+    X, y = digits
+    for labels in (np.array([f"class {label}" for label in y]), y * 10 - 5, y > 4):
+        model = CNNClassifier("fast", max_epochs=4, random_state=0).fit(X[:600], labels[:600])
+        np.testing.assert_array_equal(model.classes_, np.unique(labels))
+        assert model.score(X[600:], labels[600:]) > 0.6
+
+
+def test_two_classes_have_a_one_dimensional_decision(digits):
+    X, y = digits
+    model = CNNClassifier("fast", max_epochs=2, random_state=0).fit(X[:300], y[:300] > 4)
+    decision = model.decision_function(X[:40])
+    assert decision.shape == (40,)
+    np.testing.assert_array_equal(model.predict(X[:40]), decision > 0)
+
+
+def test_weight_zero_equals_leaving_out(digits):
+    X, y = digits
+    keep = np.arange(300) % 3 != 0
+    settings = {"max_epochs": 2, "random_state": 0, "batch_size": 512, "precision": "fp32"}
+    weighted = CNNClassifier("fast", **settings).fit(X[:300], y[:300], sample_weight=keep * 2.0)
+    without = CNNClassifier("fast", **settings).fit(X[:300][keep], y[:300][keep], sample_weight=np.ones(keep.sum()))
+    np.testing.assert_allclose(weighted.predict_proba(X), without.predict_proba(X), atol=1e-4)
+
+
+def test_class_weight_moves_the_decision(digits):
+    X, _ = digits
+    rare = np.arange(500) % 10 == 0  # nothing in the pictures tells it
+    settings = {"max_epochs": 8, "random_state": 0, "label_smoothing": 0.0}
+    plain = CNNClassifier("fast", **settings).fit(X[:500], rare).predict_proba(X)[:, 1].mean()
+    balanced = (
+        CNNClassifier("fast", class_weight="balanced", **settings).fit(X[:500], rare).predict_proba(X)[:, 1].mean()
+    )
+    by_hand = CNNClassifier("fast", class_weight={True: 81, False: 1}, **settings).fit(X[:500], rare)
+    assert plain < 0.3 < balanced < 0.7 < by_hand.predict_proba(X)[:, 1].mean()
+
+
+def test_history_is_plain_and_complete(fitted):
+    assert [row["epoch"] for row in fitted.history_] == [1, 2, 3, 4, 5, 6] and fitted.n_epochs_ == 6
+    for row in fitted.history_:
+        assert all(type(value) in (int, float) for value in row.values()), row
+        assert 0 <= row["valid_accuracy"] <= 1
+    assert fitted.history_[-1]["train_loss"] < fitted.history_[0]["train_loss"]
+    assert fitted.history_[-1]["learning_rate"] < fitted.learning_rate / 100
+    assert fitted.fit_seconds_ > 0
+
+
+def test_early_stopping_stops_and_keeps_the_best(digits):
+    X, _ = digits
+    noise = np.random.default_rng(0).integers(0, 2, 200)  # labels that cannot be learned
+    model = CNNClassifier("fast", max_epochs=100, validation_fraction=0.3, patience=3, random_state=0)
+    model.fit(X[:200], noise)
+    losses = [row["valid_loss"] for row in model.history_]
+    assert model.n_epochs_ < 100 and model.n_epochs_ == int(np.argmin(losses)) + 1 + 3
+    valid = model.net_.train_split(None)[1]
+    kept = model.net_.get_loss(*(torch.as_tensor(a) for a in (model.net_.forward(valid), valid[:][1])))
+    assert float(kept) == pytest.approx(min(losses), abs=1e-4)
+
+
+def test_fraction_of_an_epoch_is_a_part_of_the_data(digits):
+    X, y = digits
+    model = CNNClassifier("fast", max_epochs=1.5, batch_size=100, random_state=0).fit(X[:1000], y[:1000])
+    assert [epoch["train_batch_count"] for epoch in model.net_.history] == [10, 5]
+
+
+def test_partial_fit_goes_on_after_fit_and_after_loading(digits, fitted, tmp_path):
+    X, y = digits
+    model = CNNClassifier("fast", random_state=0)
+    for _ in range(8):
+        model.partial_fit(X[:800], y[:800], classes=range(10))
+    assert model.n_epochs_ == 8 and model.score(X[800:], y[800:]) > 0.8
+    fitted.save(tmp_path / "model")
+    loaded = CNNClassifier.load(tmp_path / "model")
+    before = loaded.score(X[:1200], y[:1200])
+    loaded.partial_fit(X[:1200], y[:1200])
+    assert loaded.score(X[:1200], y[:1200]) >= before - 0.02
+    continued = copy.deepcopy(fitted).partial_fit(X[:100], y[:100])
+    assert continued.n_epochs_ == 7 and not same_weights(continued, fitted)
+
+
+def test_partial_fit_takes_batches_without_every_class(digits):
+    X, y = digits
+    model = CNNClassifier("fast", random_state=0).partial_fit(X[y == 3][:20], y[y == 3][:20], classes=range(10))
+    assert model.predict_proba(X[:2]).shape == (2, 10)
+    with pytest.raises(DataError, match="not among the 10 classes"):
+        model.partial_fit(X[:2], np.array([3, 77]))
+
+
+def test_saved_and_loaded_predicts_the_same(fitted, digits, tmp_path):
+    X, _ = digits
+    fitted.save(tmp_path / "model", class_names=[f"digit {k}" for k in range(10)])
+    loaded = CNNClassifier.load(tmp_path / "model")
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+    assert loaded.get_params()["network"] == "fast" and loaded.max_epochs == 6
+    assert loaded.n_parameters_ == fitted.n_parameters_
+
+
+def test_pickled_cloned_and_copied(fitted, digits):
+    X, _ = digits
+    restored = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(restored.predict(X), fitted.predict(X))
+    assert not hasattr(clone(fitted), "net_") and clone(fitted).get_params() == fitted.get_params()
+
+
+def test_colour_pictures_of_any_order_of_axes():
+    rng = np.random.default_rng(0)
+    y = rng.integers(0, 3, 240)
+    X = rng.integers(0, 60, (240, 10, 12, 3), dtype=np.uint8)
+    X[np.arange(240), :, :, y] += 100
+    model = CNNClassifier("fast", max_epochs=6, random_state=0).fit(X[:180], y[:180])
+    assert model.score(X[180:], y[180:]) > 0.95
+    np.testing.assert_array_equal(model.predict(np.moveaxis(X, 3, 1)), model.predict(X))
+
+
+def test_not_fitted_is_said():
+    for use in (lambda m: m.predict(np.zeros((1, 8, 8))), lambda m: m.history_, lambda m: m.save("nowhere")):
+        with pytest.raises(NotFittedError):
+            use(CNNClassifier())
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"network": "fats"}, UnknownNameError, "Did you mean 'fast'"),
+        ({"network": 3}, ParameterError, "must be a name"),
+        ({"network": {"name": "fast", "deep": 1}}, ParameterError, "no option 'deep'"),
+        ({"max_epochs": 0}, ParameterError, "max_epochs"),
+        ({"max_epochs": "many"}, ParameterError, "max_epochs"),
+        ({"batch_size": -3}, ParameterError, "batch_size"),
+        ({"batch_size": 2.5}, ParameterError, "batch_size"),
+        ({"learning_rate": 0}, ParameterError, "learning_rate"),
+        ({"learning_rate": float("nan")}, ParameterError, "learning_rate"),
+        ({"averaging": 1}, ParameterError, "averaging"),
+        ({"label_smoothing": 1.0}, ParameterError, "label_smoothing"),
+        ({"validation_fraction": 0.99}, ParameterError, "validation_fraction"),
+        ({"patience": 3}, ParameterError, "validation_fraction"),
+        ({"precision": "fp8"}, ParameterError, "precision"),
+        ({"device": "tpu"}, ParameterError, "auto, cpu, cuda, mps"),
+        ({"augmentation": {"spin": 3}}, ParameterError, "no setting 'spin'"),
+        ({"augmentation": "much"}, ParameterError, "must be a mapping"),
+    ],
+)
+def test_unusable_settings_are_told(digits, settings, error, said):
+    X, y = digits
+    with pytest.raises(error, match=said):
+        CNNClassifier(**settings).fit(X[:40], y[:40])
+
+
+@pytest.mark.parametrize(
+    ("X", "y", "said"),
+    [
+        (np.zeros((4, 8, 8)), [1, 1, 1, 1], "one class"),
+        (np.full((4, 8, 8), np.nan), [0, 1, 0, 1], "NaN"),
+        (np.zeros((4, 8, 8)), [0, 1, 0], "inconsistent"),
+        (np.zeros((4, 8, 8, 5)), [0, 1, 0, 1], "1 or 3 channels"),
+        (np.zeros((4, 2, 8, 8, 3)), [0, 1, 0, 1], "expected"),
+        (np.zeros((0, 8, 8)), [], "0 sample"),
+        (np.array([["a", "b"], ["c", "d"]]), [0, 1], "convert|numeric"),
+        (np.zeros((4, 8, 8)), [0.5, 1.2, 0.1, 0.7], "continuous"),
+    ],
+)
+def test_unusable_data_is_told(X, y, said):
+    with pytest.raises(ValueError, match=said):
+        CNNClassifier("fast", max_epochs=1).fit(X, y)
+
+
+def test_pictures_of_another_size_are_told(fitted):
+    with pytest.raises(ValueError, match="8"):
+        fitted.predict(np.zeros((2, 9, 9)))
+
+
+class Poison(Callback):
+    """Put a NaN among the weights, as an overflow would."""
+
+    def on_epoch_begin(self, net, **kwargs):
+        with torch.no_grad():
+            next(net.module_.parameters()).view(-1)[0] = float("nan")
+
+
+def test_a_lost_run_is_told(digits):
+    X, y = digits
+    with pytest.raises(TrainingError, match="learning_rate"):
+        CNNClassifier("fast", max_epochs=2, callbacks=[Poison()]).fit(X[:100], y[:100])
+
+
+def test_a_pickled_model_is_refused(tmp_path):
+    path = tmp_path / "model.pkl"
+    path.write_bytes(pickle.dumps({"weights": 1}))
+    with pytest.raises(ModelFileError, match="pickle"):
+        CNNClassifier.load(path)

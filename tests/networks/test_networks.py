@@ -1,0 +1,75 @@
+"""Every registered network, on every size and form of picture."""
+
+import pytest
+import torch
+
+from skconv.exceptions import ParameterError, UnknownNameError
+from skconv.networks import create_network, describe_network, list_networks
+from skconv.networks.blocks import ConvBlock, Scaling
+
+
+@pytest.mark.parametrize("name", list_networks())
+@pytest.mark.parametrize("image_size", [(1, 1), (1, 64), (2, 3), (8, 8), (16, 16), (28, 28), (33, 20)])
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_network_takes_any_picture_size_and_trains(name, image_size, in_channels):
+    network = create_network(name, in_channels=in_channels, image_size=image_size, num_classes=5)
+    images = torch.rand(4, in_channels, *image_size) * 255
+    network.scaling.fit(images)
+    logits = network(images)
+    assert logits.shape == (4, 5)
+    logits.logsumexp(1).sum().backward()
+    for parameter_name, parameter in network.named_parameters():
+        assert parameter.grad is not None and parameter.grad.isfinite().all(), parameter_name
+
+
+@pytest.mark.parametrize("name", list_networks())
+def test_network_does_not_depend_on_the_scale_of_the_pixels(name):
+    images = torch.rand(16, 1, 12, 12)
+    results = []
+    for factor in (1.0, 255.0):
+        torch.manual_seed(0)
+        network = create_network(name, in_channels=1, image_size=(12, 12), num_classes=3).eval()
+        network.scaling.fit(images * factor)
+        results.append(network(images * factor))
+    torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", list_networks())
+def test_network_says_what_it_is(name):
+    assert len(describe_network(name)) > 30
+
+
+def test_scaling_gives_mean_0_and_deviation_1_per_channel():
+    images = torch.randint(0, 256, (50, 3, 6, 6), dtype=torch.uint8)
+    layer = Scaling(3)
+    layer.fit(images)
+    scaled = layer(images.float())
+    torch.testing.assert_close(scaled.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
+    torch.testing.assert_close(scaled.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4, rtol=0)
+
+
+def test_scaling_of_constant_pictures_stays_finite():
+    layer = Scaling(1)
+    layer.fit(torch.full((3, 1, 2, 2), 7, dtype=torch.uint8))
+    assert layer(torch.full((1, 1, 2, 2), 7.0)).abs().max() == 0
+
+
+def test_pooling_before_activation_equals_pooling_after():
+    block = ConvBlock(1, 4, size=(8, 8), pool=True)
+    conv, pool, norm, relu = block
+    images = torch.rand(8, 1, 8, 8)
+    # Equal where the normalisation does not change an order: with the same statistics and a positive weight.
+    norm.eval()
+    torch.testing.assert_close(block(images), pool(relu(norm(conv(images)))))
+
+
+def test_unknown_network_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match="Did you mean 'fast'"):
+        create_network("fats", in_channels=1, image_size=(8, 8), num_classes=2)
+
+
+def test_unknown_option_and_impossible_size_are_refused():
+    with pytest.raises(ParameterError, match=r"no option 'depth'\. Its options: crop"):
+        create_network("fast", in_channels=1, image_size=(8, 8), num_classes=2, depth=3)
+    with pytest.raises(ParameterError, match="height=0"):
+        create_network("fast", in_channels=1, image_size=(0, 8), num_classes=2)

@@ -1,0 +1,84 @@
+"""Recipes: every one that comes along can be used; one of the user's own is checked key by key."""
+
+import pytest
+
+from skconv.exceptions import RecipeError, UnknownNameError
+from skconv.recipes import list_recipes, load_recipe
+
+
+def write(folder, text):
+    path = folder / "mine.toml"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_recipe_makes_its_estimator_and_states_its_figures(name):
+    recipe = load_recipe(name)
+    estimator = recipe.create_estimator(random_state=3, device="cpu")
+    assert estimator.random_state == 3 and estimator.network == recipe.network
+    for key, value in recipe.training.items():
+        assert getattr(estimator, key) == value
+    assert recipe.title and recipe.figures["measured"]
+
+
+def test_a_copy_of_a_recipe_is_the_same_recipe(tmp_path):
+    original = load_recipe("standard")
+    copy = load_recipe(write(tmp_path, original.text))
+    assert (copy.network, copy.training, copy.augmentation) == (
+        original.network, original.training, original.augmentation,
+    )  # fmt: skip
+
+
+def test_the_network_can_be_exchanged():
+    assert load_recipe("standard").create_estimator(network="fast").network == "fast"
+    with pytest.raises(UnknownNameError, match="Unknown network 'fats'"):
+        load_recipe("standard").create_estimator(network="fats")
+
+
+def test_an_unknown_name_suggests_the_nearest():
+    with pytest.raises(UnknownNameError, match=r"Unknown recipe 'standart'\. Did you mean 'standard'\?"):
+        load_recipe("standart")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("= 3", "not valid TOML"),
+        ("[trainin]\nmax_epochs = 3", "Did you mean 'training'"),
+        ("[training]\nepochs = 3", "Unknown key 'epochs'. Did you mean 'max_epochs'"),
+        ("[training]\nmax_epochs = true", "expected a whole number"),
+        ("[training]\nbatch_size = 12.5", "expected a whole number"),
+        ("[augmentation]\nflip = 1", "expected true or false"),
+        ("[augmentation]\nspin = 1", "Unknown key 'spin'"),
+        ("[network]\ncrop = 2", "needs a name"),
+        ("training = 3", "must be a section"),
+        ("title = 3", "title"),
+    ],
+)
+def test_a_file_that_cannot_be_followed_says_where(tmp_path, text, said):
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, text))
+    assert said in str(caught.value) and "mine.toml" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[training]\nmax_epochs = -1",
+        "[training]\nbatch_size = 0",
+        "[training]\nlearning_rate = 0.0",
+        "[augmentation]\nrotation = -5",
+    ],
+)
+def test_negative_and_zero_numbers_are_told_when_the_estimator_is_made(tmp_path, text):
+    with pytest.raises(RecipeError, match="mine"):
+        load_recipe(write(tmp_path, text)).create_estimator()
+
+
+def test_a_missing_or_binary_file_is_told(tmp_path):
+    with pytest.raises(RecipeError, match="cannot be read"):
+        load_recipe(tmp_path / "none.toml")
+    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(RecipeError, match="not a text file"):
+        load_recipe(tmp_path / "binary.toml")

@@ -1,0 +1,93 @@
+"""Augmentation against plain references."""
+
+import pytest
+import torch
+
+from skconv.exceptions import ParameterError
+from skconv.training.augmentation import Augmentation
+
+EVERYTHING = {
+    "rotation": 10, "shift": 0.1, "scale": 0.1, "shear": 5, "elastic": 0.02, "erasing": 0.5, "flip": True,
+}  # fmt: skip
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def blob(height=28, width=28, y=14.0, x=14.0):
+    rows, columns = torch.arange(height) + 0.5, torch.arange(width) + 0.5
+    return 255 * torch.exp(-((rows[:, None] - y) ** 2 + (columns[None] - x) ** 2) / 8)
+
+
+def centre(image):
+    rows, columns = torch.arange(image.shape[0]) + 0.5, torch.arange(image.shape[1]) + 0.5
+    return float((image.sum(1) * rows).sum() / image.sum()), float((image.sum(0) * columns).sum() / image.sum())
+
+
+@pytest.mark.parametrize("setting", EVERYTHING)
+@pytest.mark.parametrize("shape", [(5, 1, 28, 28), (3, 3, 9, 20), (2, 1, 1, 7), (2, 1, 1, 1)])
+def test_each_setting_keeps_shape_and_range_and_is_repeatable(setting, shape):
+    images = torch.rand(shape) * 255
+    augment = Augmentation(**{setting: EVERYTHING[setting]})
+    result = augment(images, generator())
+    assert result.shape == images.shape
+    assert result.min() >= 0 and result.max() <= 255
+    assert torch.equal(result, augment(images, generator()))
+
+
+@pytest.mark.parametrize("setting", EVERYTHING)
+def test_each_setting_changes_pictures_differently(setting):
+    images = (torch.rand(1, 1, 28, 28) * 255).expand(8, -1, -1, -1)
+    result = Augmentation(**{setting: EVERYTHING[setting]})(images, generator())
+    assert not torch.equal(result, images)
+    assert not all(torch.equal(result[0], other) for other in result[1:])
+
+
+def test_no_setting_leaves_pictures_alone():
+    images = torch.rand(4, 1, 8, 8)
+    assert Augmentation()(images, generator()) is images
+
+
+def test_shift_stays_within_its_share_of_the_side():
+    images = blob().expand(200, 1, 28, 28)
+    centres = [centre(image[0]) for image in Augmentation(shift=0.1)(images, generator())]
+    offsets = torch.tensor(centres) - 14
+    assert offsets.abs().max() <= 2.81 and offsets.abs().max() > 2.3
+    assert offsets.mean().abs() < 0.3
+
+
+def test_rotation_turns_by_at_most_its_angle_without_distortion_of_oblong_pictures():
+    images = blob(20, 60, y=10, x=50).expand(200, 1, 20, 60)
+    offsets = torch.tensor([centre(image[0]) for image in Augmentation(rotation=15)(images, generator())])
+    y, x = offsets[:, 0] - 10, offsets[:, 1] - 30
+    angles = torch.rad2deg(torch.atan2(y, x))
+    assert 13 < angles.abs().max() <= 15.5
+    torch.testing.assert_close(torch.hypot(y, x), torch.full((200,), 20.0), atol=0.6, rtol=0)
+
+
+def test_flip_mirrors_about_half():
+    images = blob(x=6).expand(400, 1, 28, 28)
+    result = Augmentation(flip=True)(images, generator())
+    mirrored = sum(centre(image[0])[1] > 14 for image in result)
+    assert 150 < mirrored < 250
+    torch.testing.assert_close(result[0], images[0].flip(2) if centre(result[0, 0])[1] > 14 else images[0])
+
+
+def test_erasing_touches_about_its_share_of_pictures():
+    images = torch.zeros(1000, 1, 20, 20)
+    images[:, :, 0, 0] = 255
+    changed = (Augmentation(erasing=0.3)(images, generator()) != images).flatten(1).any(1)
+    assert 220 < int(changed.sum()) < 380
+
+
+def test_a_uniform_ground_stays_uniform():
+    images = torch.full((16, 1, 28, 28), 200.0)
+    settings = {name: value for name, value in EVERYTHING.items() if name != "erasing"}
+    torch.testing.assert_close(Augmentation(**settings)(images, generator()), images)
+
+
+@pytest.mark.parametrize(("setting", "value"), [("rotation", -1), ("scale", 1.5), ("shift", "far"), ("erasing", 2)])
+def test_values_out_of_range_are_refused(setting, value):
+    with pytest.raises(ParameterError, match=setting):
+        Augmentation(**{setting: value})

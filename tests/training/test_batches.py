@@ -1,0 +1,67 @@
+"""Whole batches: nothing lost, nothing twice, the same again from the same seed."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from skconv.training.batches import BatchIterator, PictureDataset
+
+
+def numbered(n):
+    """Pictures of one pixel that holds the picture's own number."""
+    return PictureDataset(torch.arange(n, dtype=torch.float32).view(n, 1, 1, 1), torch.arange(n))
+
+
+@settings(max_examples=50, deadline=None)
+@given(n=st.integers(1, 300), batch_size=st.integers(1, 64), shuffle=st.booleans(), seed=st.integers(0, 2**31))
+def test_an_epoch_holds_every_picture_once_in_nearly_equal_batches(n, batch_size, shuffle, seed):
+    iterator = BatchIterator(numbered(n), batch_size, shuffle=shuffle, seed=seed)
+    batches = list(iterator)
+    assert len(batches) == len(iterator)
+    sizes = [len(labels) for _, labels in batches]
+    assert max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
+    labels = torch.cat([labels for _, labels in batches])
+    assert sorted(labels.tolist()) == list(range(n))
+    images = torch.cat([images for images, _ in batches]).flatten()
+    assert torch.equal(images.long(), labels)
+
+
+def test_order_is_a_function_of_seed_and_epoch():
+    def order(seed, epochs):
+        iterator = BatchIterator(numbered(100), 10, shuffle=True, seed=seed)
+        return [torch.cat([labels for _, labels in iterator]).tolist() for _ in range(epochs)]
+
+    first, second = order(3, 2)
+    assert first != second and order(3, 2) == [first, second] and order(4, 1) != [first]
+    resumed = BatchIterator(numbered(100), 10, shuffle=True, seed=3)
+    resumed.epoch = 1
+    assert torch.cat([labels for _, labels in resumed]).tolist() == second
+
+
+def test_max_batches_ends_inside_an_epoch():
+    iterator = BatchIterator(numbered(100), 10, max_batches=17)
+    assert [len(list(iterator)) for _ in range(3)] == [10, 7, 0]
+
+
+def test_weights_travel_with_their_pictures():
+    weights = torch.linspace(0, 2, 20)
+    dataset = PictureDataset(torch.zeros(20, 1, 2, 2), torch.arange(20), weights)
+    for inputs, labels in BatchIterator(dataset, 6, shuffle=True):
+        assert torch.equal(inputs["sample_weight"], weights[labels])
+
+
+def test_positions_choose_pictures_without_copying():
+    dataset = PictureDataset(torch.arange(10.0).view(10, 1, 1, 1), torch.arange(10), positions=torch.tensor([7, 2]))
+    (images, labels), *rest = BatchIterator(dataset, 4)
+    assert not rest and images.flatten().tolist() == [7, 2] and labels.tolist() == [7, 2]
+
+
+def test_a_read_only_memory_map_is_iterated_as_it_is(tmp_path):
+    np.arange(64, dtype=np.uint8).tofile(tmp_path / "pixels")
+    mapped = np.memmap(tmp_path / "pixels", dtype=np.uint8, mode="r", shape=(16, 1, 2, 2))
+    with pytest.warns(UserWarning, match="not writable"):
+        images = torch.from_numpy(mapped)
+    batches = [batch for batch, _ in BatchIterator(PictureDataset(images), 5)]
+    assert torch.equal(torch.cat(batches).flatten(), torch.arange(64.0))
