@@ -83,7 +83,8 @@ class Reader:
         pictures = self._arrange(images)
         probabilities = np.empty((len(pictures), len(self.classes_)), dtype=np.float32)
         for start in range(0, len(pictures), _BATCH):
-            batch = np.ascontiguousarray(pictures[start : start + _BATCH], dtype=np.float32)
+            with np.errstate(over="ignore"):  # told below, as an error that names the picture
+                batch = np.ascontiguousarray(pictures[start : start + _BATCH], dtype=np.float32)
             if not np.isfinite(batch).all():
                 wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
                 raise DataError(f"Picture {wrong} holds NaN, infinity or a value beyond float32; mend or drop it.")

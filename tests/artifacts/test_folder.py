@@ -1,0 +1,83 @@
+import os
+import shutil
+
+import pytest
+
+from skconv.artifacts import find_model_folder, read_config
+from skconv.artifacts.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
+from skconv.exceptions import ModelFileError, SourceNotFoundError
+
+FILES = [CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME]
+
+
+def test_find_model_folder_takes_a_model_folder_and_a_run_folder(saved_model):
+    assert find_model_folder(saved_model) == saved_model
+    assert find_model_folder(str(saved_model.parent)) == saved_model
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".pth", ".PKL", ".pickle", ".joblib", ".ckpt", ".h5", ".keras", ".bin"])
+def test_find_model_folder_refuses_a_pickle_with_the_reason(tmp_path, suffix):
+    path = tmp_path / f"model{suffix}"
+    path.write_bytes(b"\x80\x04.")
+    with pytest.raises(ModelFileError, match="can run code when it is opened") as caught:
+        find_model_folder(path)
+    assert "\n" not in str(caught.value)
+
+
+def test_find_model_folder_points_from_a_file_to_its_folder(saved_model):
+    with pytest.raises(ModelFileError, match="a model is a folder") as caught:
+        find_model_folder(saved_model / ONNX_NAME)
+    assert f"Pass {saved_model}." in str(caught.value)
+
+
+def test_find_model_folder_says_what_was_expected(tmp_path):
+    with pytest.raises(SourceNotFoundError, match=r"there is no such folder.*config\.json"):
+        find_model_folder(tmp_path / "nowhere")
+    with pytest.raises(ModelFileError, match="holds no model"):
+        find_model_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_read_config_names_a_missing_file(model_copy, name):
+    (model_copy / name).unlink()
+    with pytest.raises(ModelFileError, match=f"{name} is missing") as caught:
+        read_config(model_copy)
+    assert "Copy the model folder again" in str(caught.value)
+
+
+@pytest.mark.parametrize("name", FILES)
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.9])
+def test_read_config_notices_one_altered_byte(model_copy, name, place):
+    path = model_copy / name
+    content = bytearray(path.read_bytes())
+    content[int(place * len(content))] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=name) as caught:
+        read_config(model_copy)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("verify", [True, False])
+def test_read_config_notices_a_file_that_was_cut_off(model_copy, verify):
+    path = model_copy / ONNX_NAME
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises(ModelFileError, match=r"model\.onnx was altered .* expected"):
+        read_config(model_copy, verify=verify)
+
+
+def test_read_config_does_not_wait_for_a_pipe(model_copy):
+    (model_copy / ONNX_NAME).unlink()
+    os.mkfifo(model_copy / ONNX_NAME)
+    with pytest.raises(ModelFileError, match="missing"):
+        read_config(model_copy)
+
+
+def test_read_config_refuses_a_config_that_names_files_outside(model_copy, make_config):
+    (model_copy / CONFIG_NAME).write_bytes(make_config().to_bytes())
+    with pytest.raises(ModelFileError, match=r"names the files none; expected model\.safetensors and model\.onnx"):
+        read_config(model_copy)
+
+
+def test_read_config_ignores_files_that_it_does_not_know(model_copy):
+    shutil.copy(model_copy / "card.md", model_copy / "notes.md")
+    assert read_config(model_copy).classes == (3, 5, 8)
