@@ -69,8 +69,8 @@ class Dataset:
         """The sha256 of training pictures and labels as 64 hexadecimal digits; names the data in a model folder."""
         digest = hashlib.sha256(repr((self.train_images.shape, self.class_names)).encode())
         for start in range(0, len(self.train_images), 4096):  # a memory map is never read whole
-            digest.update(np.ascontiguousarray(self.train_images[start : start + 4096]))
-        digest.update(np.ascontiguousarray(self.train_labels))
+            digest.update(np.ascontiguousarray(self.train_images[start : start + 4096]).data)
+        digest.update(np.ascontiguousarray(self.train_labels).data)
         return digest.hexdigest()
 
 

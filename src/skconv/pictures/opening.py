@@ -80,14 +80,10 @@ def open_picture(
             "Save it again in one of these formats, or take it away."
         ) from None
     except Image.DecompressionBombError:
-        raise DataError(
-            f"{file} unpacks to more pixels than a picture can have here. Make it smaller."
-        ) from None
+        raise DataError(f"{file} unpacks to more pixels than a picture can have here. Make it smaller.") from None
     except Exception as error:  # a hostile file makes decoders raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(
-            f"{file} is a damaged or cut-off picture ({reason}). Save or download it again."
-        ) from error
+        raise DataError(f"{file} is a damaged or cut-off picture ({reason}). Save or download it again.") from error
 
 
 def convert_picture(picture: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
@@ -122,6 +118,28 @@ def convert_picture(picture: np.ndarray, height: int, width: int, channels: int)
     return np.array(image)
 
 
+def convert_pictures(pictures: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """Do what `convert_picture` does for an array of pictures; one that fits already is returned as it is.
+
+    Parameters
+    ----------
+    pictures : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+    height, width, channels : int
+        As in `convert_picture`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+    """
+    shape = (len(pictures), height, width) if channels == 1 else (len(pictures), height, width, 3)
+    if pictures.shape == shape:
+        return pictures
+    converted = np.empty(shape, np.uint8)
+    for index, picture in enumerate(pictures):
+        converted[index] = convert_picture(picture, height, width, channels)
+    return converted
+
+
 def _read_file(file: Path, max_bytes: int) -> bytes:
     try:
         status = file.stat()
@@ -135,8 +153,7 @@ def _read_file(file: Path, max_bytes: int) -> bytes:
         raise DataError(f"{file} is not a file. Pass a picture file.")
     if status.st_size > max_bytes:
         raise DataError(
-            f"{file} has {status.st_size:,} bytes; a picture may have {max_bytes:,}. "
-            "Save it smaller or as JPEG."
+            f"{file} has {status.st_size:,} bytes; a picture may have {max_bytes:,}. Save it smaller or as JPEG."
         )
     if not content:
         raise DataError(f"{file} is empty; expected a picture. Save or download it again.")

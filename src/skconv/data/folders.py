@@ -1,0 +1,218 @@
+"""Folders of picture files: a folder per class, or one folder and a CSV that names each picture's label."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from skconv.data.labels import sort_names
+from skconv.data.pixel_csv import open_table
+from skconv.data.splits import Splits
+from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.pictures.opening import PICTURE_SUFFIXES, convert_picture, open_picture
+
+_SIZES_TOLD = 5
+# What systems leave in folders without being asked.
+_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+
+
+def read_class_folders(folder: Path, image_size: tuple[int, int] | None, *, progress: bool = False) -> Splits:
+    """Read a folder with a folder per class, or with ``train`` and ``test`` folders of that kind.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    image_size : (height, width) or None
+        The size every picture is brought to; None takes them as they are, if they all have one size.
+    progress : bool, default=False
+        Show a bar on standard error, if that is a terminal.
+
+    Raises
+    ------
+    DataError
+        No class folders, an empty one, a file that is no picture, or pictures of several sizes.
+    """
+    if not (folder / "train").is_dir():
+        files, labels = _list_classes(folder)
+        return Splits(read_pictures(files, image_size, progress=progress), labels)
+    files, labels = _list_classes(folder / "train")
+    if not (folder / "test").is_dir():
+        return Splits(read_pictures(files, image_size, progress=progress), labels)
+    test_files, test_labels = _list_classes(folder / "test")
+    images = read_pictures([*files, *test_files], image_size, progress=progress)
+    return Splits(images[: len(files)], labels, images[len(files) :], test_labels)
+
+
+def read_labelled_files(
+    table: Path,
+    folder: Path,
+    label_column: str | None,
+    image_size: tuple[int, int] | None,
+    *,
+    progress: bool = False,
+) -> Splits:
+    """Read the pictures that a CSV of ``id,label`` names from a folder.
+
+    Parameters
+    ----------
+    table : pathlib.Path
+        With a header. The label is the column called `label_column`, else "label", else the second; the id is
+        the first other column: a file's name, with or without its suffix.
+    folder : pathlib.Path
+        Where the pictures are.
+    label_column : str or None
+    image_size : (height, width) or None
+        As in `read_class_folders`.
+    progress : bool, default=False
+
+    Raises
+    ------
+    DataError
+        A row without a label, an id without a picture or with two, one id with two labels, or what
+        `read_class_folders` raises for pictures.
+    """
+    if not folder.is_dir():
+        raise SourceNotFoundError(f"There is no folder of pictures {folder}. Pass --images with the right one.")
+    labels = _read_id_labels(table, label_column)
+    by_name: dict[str, Path] = {}
+    by_stem: dict[str, list[Path]] = {}
+    for file in list_files(folder):
+        by_name[file.name] = file
+        if file.suffix.lower() in PICTURE_SUFFIXES:
+            by_stem.setdefault(file.stem, []).append(file)
+    files: list[Path] = []
+    missing: list[str] = []
+    for name in labels:
+        found = [by_name[name]] if name in by_name else by_stem.get(name, [])
+        if len(found) > 1:
+            raise DataError(f"{folder} has {found[0].name} and {found[1].name}; which is '{name}'? Take one away.")
+        files.extend(found)
+        missing.extend([] if found else [name])
+    if missing:
+        raise DataError(
+            f"{table} names {len(missing)} of {len(labels)} pictures that are not in {folder}; "
+            f"the first is '{missing[0]}'. Is --images the right folder?"
+        )
+    return Splits(read_pictures(files, image_size, progress=progress), list(labels.values()))
+
+
+def list_files(folder: Path) -> list[Path]:
+    """Return the files of a folder, sorted, without hidden ones and systems' clutter."""
+    return [path for path in _list_entries(folder) if not path.is_dir()]
+
+
+def walk_files(folder: Path) -> list[Path]:
+    """Return the files of a folder and of all folders inside, sorted, as `list_files` does for one."""
+    files = list_files(folder)
+    for path in _list_entries(folder):
+        # A link to a folder could lead back up, and so without end.
+        if path.is_dir() and not path.is_symlink():
+            files.extend(walk_files(path))
+    return sorted(files)
+
+
+def read_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, *, progress: bool = False) -> np.ndarray:
+    """Open picture files and stack them.
+
+    Returns
+    -------
+    ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+        Grey if every picture is grey.
+
+    Raises
+    ------
+    DataError
+        A file is no picture (its name is told), or sizes differ and `image_size` is None.
+    """
+    from tqdm import tqdm
+
+    pictures: list[np.ndarray] = []
+    examples: dict[tuple[int, ...], Path] = {}
+    # disable=None: no bar where standard error is no terminal
+    for file in tqdm(files, desc="pictures", unit="", leave=False, disable=None if progress else True):
+        picture = open_picture(file)
+        if image_size is not None:
+            picture = convert_picture(picture, *image_size, 1 if picture.ndim == 2 else 3)
+        examples.setdefault(picture.shape[:2], file)
+        if len(examples) == 1:
+            pictures.append(picture)
+        elif len(examples) > _SIZES_TOLD:
+            break
+    if len(examples) > 1:
+        told = ", ".join(f"{h}×{w} ({file.name})" for (h, w), file in list(examples.items())[:_SIZES_TOLD])
+        more = " and more" if len(examples) > _SIZES_TOLD else ""
+        raise DataError(
+            f"The pictures have different sizes (height×width): {told}{more}. "
+            "Pass --image-size HEIGHT WIDTH to bring all to one."
+        )
+    if all(picture.ndim == 2 for picture in pictures):
+        return np.stack(pictures)
+    return np.stack([convert_picture(picture, picture.shape[0], picture.shape[1], 3) for picture in pictures])
+
+
+def _list_entries(folder: Path) -> list[Path]:
+    try:
+        entries = sorted(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
+    return [path for path in entries if not path.name.startswith(".") and path.name.lower() not in _CLUTTER]
+
+
+def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
+    classes = {path.name: path for path in _list_entries(folder) if path.is_dir()}
+    if len(classes) < 2:
+        found = f"only one folder, '{next(iter(classes))}'" if classes else "no folder per class"
+        raise DataError(
+            f"{folder} has {found}. Put the pictures of each class into a folder named after it; if a CSV of "
+            "id,label names the classes, pass it as the source and the pictures' folder as --images."
+        )
+    files: list[Path] = []
+    labels: list[str] = []
+    for name in sort_names(list(classes)):
+        pictures = list_files(classes[name])
+        if not pictures:
+            deeper = [path.name for path in _list_entries(classes[name]) if path.is_dir()]
+            hint = f" It holds folders; is {classes[name]} the source?" if deeper else " Fill it or take it away."
+            raise DataError(f"The class folder {classes[name]} holds no pictures.{hint}")
+        files.extend(pictures)
+        labels.extend([name] * len(pictures))
+    return files, labels
+
+
+def _read_id_labels(table: Path, label_column: str | None) -> dict[str, str]:
+    labels: dict[str, str] = {}
+    with open_table(table) as stream:
+        rows = csv.reader(stream)
+        header = [cell.strip() for cell in next(rows, [])]
+        id_at, label_at = _find_columns(table, header, label_column)
+        for row in rows:
+            if not any(row):
+                continue
+            where = f"{table}, line {rows.line_num}"
+            if len(row) != len(header):
+                raise DataError(f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it.")
+            name, label = row[id_at].strip(), row[label_at].strip()
+            if not (name and label):
+                missing = "label" if name else "id"
+                raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
+            if labels.setdefault(name, label) != label:
+                raise DataError(f"{where}: '{name}' is labelled '{label}', before '{labels[name]}'. Keep one.")
+    if not labels:
+        raise DataError(f"{table} has a header but no rows; expected lines of id,label.")
+    return labels
+
+
+def _find_columns(table: Path, header: list[str], label_column: str | None) -> tuple[int, int]:
+    if len(header) < 2:
+        raise DataError(f"{table} has {len(header)} columns; expected a header like id,label and rows below it.")
+    if label_column is not None and label_column not in header:
+        raise DataError(f"{table} has no column '{label_column}', but {', '.join(header[:5])}. Pass one of them.")
+    names = [name.lower() for name in header]
+    if label_column is not None:
+        label_at = header.index(label_column)
+    else:
+        label_at = names.index("label") if "label" in names else 1
+    return (1 if label_at == 0 else 0), label_at

@@ -1,0 +1,145 @@
+"""IDX, the file format of MNIST: a big-endian header, then the bytes."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+import struct
+from collections.abc import Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
+from skconv.data.labels import name_labels
+from skconv.data.splits import Splits
+from skconv.exceptions import DataError
+
+IDX_NAMES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
+_BLOCK = 1 << 20
+
+
+def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.ndarray:
+    """Read an IDX file of unsigned bytes, raw or compressed with gzip.
+
+    Parameters
+    ----------
+    path : pathlib.Path
+        The file. Raw files are mapped into memory, not read, so that they may be larger than it.
+    n_dimensions : int
+        3 for pictures, 1 for labels.
+    sha256 : str, optional
+        Checksum that the decompressed bytes must have.
+
+    Returns
+    -------
+    ndarray of uint8
+        Shape (n, height, width) or (n,).
+
+    Raises
+    ------
+    DataError
+        Another magic number, another length than the header says, another checksum, an empty, cut-off or
+        damaged file.
+    """
+    header_length = 4 + 4 * n_dimensions
+    with open_content(path) as stream:
+        header = stream.read(header_length)
+        shape = _read_header(path, header, n_dimensions)
+        n_values, n_stored = math.prod(shape), path.stat().st_size
+        if is_compressed(path):
+            if n_values > MAX_DEFLATE_RATIO * n_stored:
+                raise _wrong_length(path, "fewer", n_values)
+            values = _read_values(path, stream, n_values).reshape(shape)
+        else:
+            if n_stored != header_length + n_values:
+                raise _wrong_length(path, "more" if n_stored > header_length + n_values else "fewer", n_values)
+            values = _map_values(path, shape)
+    if sha256 is not None:
+        digest = hashlib.sha256(header)
+        digest.update(values.data)
+        check_sha256(path, digest.hexdigest(), sha256)
+    return values
+
+
+def holds_idx(folder: Path) -> bool:
+    """Tell whether a folder holds any of MNIST's four files."""
+    return any(find_file(folder, name) for names in IDX_NAMES.values() for name in names)
+
+
+def read_idx_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> Splits:
+    """Read MNIST's four files, or the two of the training split, from a folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    sha256 : mapping of str to str, optional
+        Checksums that the files must have, by name without ``.gz``.
+
+    Raises
+    ------
+    DataError
+        A file is missing or wrong, or pictures and labels differ in number.
+    """
+    train = _read_pair(folder, "train", sha256 or {})
+    if not any(find_file(folder, name) for name in IDX_NAMES["test"]):
+        return Splits(*train)
+    return Splits(*train, *_read_pair(folder, "test", sha256 or {}))
+
+
+def _read_pair(folder: Path, split: str, sha256: Mapping[str, str]) -> tuple[np.ndarray, list[str]]:
+    images_name, labels_name = IDX_NAMES[split]
+    images_file, labels_file = _require(folder, images_name), _require(folder, labels_name)
+    images = read_idx(images_file, 3, sha256.get(images_name))
+    labels = read_idx(labels_file, 1, sha256.get(labels_name))
+    if len(images) != len(labels):
+        raise DataError(
+            f"{images_file} holds {len(images):,} pictures, {labels_file.name} {len(labels):,} labels. "
+            "Take both files from the same place."
+        )
+    return images, name_labels(str(labels_file), labels)
+
+
+def _require(folder: Path, name: str) -> Path:
+    file = find_file(folder, name)
+    if file is None:
+        raise DataError(f"{folder} has no {name} (or {name}.gz). Put it beside the other files.")
+    return file
+
+
+def _read_header(path: Path, header: bytes, n_dimensions: int) -> tuple[int, ...]:
+    expected = bytes((0, 0, 8, n_dimensions))
+    if header[:4] != expected:
+        what = "pictures" if n_dimensions == 3 else "labels"
+        raise DataError(
+            f"{path} begins with {header[:4].hex(' ')}; an IDX file of {what} begins with {expected.hex(' ')}. "
+            "Are pictures and labels exchanged, or is this another format?"
+        )
+    if len(header) < 4 + 4 * n_dimensions:
+        raise DataError(f"{path} is cut off within its header. Download it again.")
+    return struct.unpack(f">{n_dimensions}I", header[4:])
+
+
+def _read_values(path: Path, stream: BinaryIO, n_values: int) -> np.ndarray:
+    values = np.empty(n_values, np.uint8)
+    filled = 0
+    while block := stream.read(min(_BLOCK, n_values - filled)):
+        values[filled : filled + len(block)] = np.frombuffer(block, np.uint8)
+        filled += len(block)
+    if filled < n_values or stream.read(1):
+        raise _wrong_length(path, "fewer" if filled < n_values else "more", n_values)
+    return values
+
+
+def _map_values(path: Path, shape: tuple[int, ...]) -> np.ndarray:
+    if 0 in shape:
+        return np.zeros(shape, np.uint8)  # nothing can be mapped; `Dataset` says that it holds no pictures
+    return np.memmap(path, np.uint8, mode="r", offset=4 + 4 * len(shape), shape=shape)
+
+
+def _wrong_length(path: Path, relation: str, n_values: int) -> DataError:
+    return DataError(f"{path} holds {relation} bytes than the {n_values:,} its header names. Download it again.")
