@@ -123,7 +123,7 @@ def test_class_weight_moves_the_decision(digits):
         CNNClassifier("fast", class_weight="balanced", **settings).fit(X[:500], rare).predict_proba(X)[:, 1].mean()
     )
     by_hand = CNNClassifier("fast", class_weight={True: 81, False: 1}, **settings).fit(X[:500], rare)
-    assert plain < 0.3 < balanced < 0.7 < by_hand.predict_proba(X)[:, 1].mean()
+    assert plain + 0.1 < balanced < by_hand.predict_proba(X)[:, 1].mean() - 0.2
 
 
 def test_history_is_plain_and_complete(fitted):

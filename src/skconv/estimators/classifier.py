@@ -94,7 +94,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         One entry an epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation),
         learning_rate, seconds.
     image_shape_ : (channels, height, width)
-    n_features_in_, n_parameters_, n_epochs_ : int
+    n_features_in_, n_samples_fit_, n_parameters_, n_epochs_ : int
     fit_seconds_ : float
         From pictures in memory to final weights.
     precision_ : str
@@ -232,7 +232,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def save(self, folder: str | os.PathLike[str], **facts: Any) -> None:
         """Write the model folder: weights, configuration, ONNX graph and card.
 
-        Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores.
+        Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores, command.
         """
         check_is_fitted(self, "net_")
         persistence.save(self, folder, **facts)
@@ -393,6 +393,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         ).initialize()
 
     def _run(self, train: PictureDataset) -> None:
+        self.n_samples_fit_ = len(train)
         with _random_numbers_of(self._seed + len(self.net_.history)):
             self.net_.partial_fit(train, y=None)
         self.n_epochs_ = len(self.net_.history)

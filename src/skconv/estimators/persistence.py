@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
@@ -12,6 +13,7 @@ import torch
 from sklearn.utils import check_random_state
 
 from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
+from skconv.artifacts.environment import describe_environment
 from skconv.artifacts.folder import find_model_folder, read_config
 from skconv.artifacts.saving import load_weights, save_model
 from skconv.estimators.parameters import choose_device, split_network
@@ -32,6 +34,7 @@ def save(
     class_names: Sequence[str] | None = None,
     data: DataConfig | None = None,
     scores: Mapping[str, float] | None = None,
+    command: str = "",
 ) -> ModelConfig:
     """Write the model folder of a fitted classifier.
 
@@ -47,6 +50,8 @@ def save(
         What it was trained on.
     scores : mapping of str to float, optional
         Measured figures for the card: ``{"test_accuracy": 0.9957}``.
+    command : str, default=""
+        The command line that makes the model again, for the card.
 
     Returns
     -------
@@ -68,8 +73,9 @@ def save(
         classes=tuple(classifier.classes_.tolist()),
         class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
         parameters=_describe_parameters(classifier),
-        data=data or DataConfig("unnamed", "memory", "unknown", "", len(classifier.net_.history)),
+        data=data or DataConfig("unnamed", "memory", "unknown", "", classifier.n_samples_fit_),
         scores=dict(scores or {}),
+        environment=describe_environment(command),
     )
     return save_model(folder, network, config, sample=_draw_sample(network, classifier.image_shape_))
 
@@ -81,6 +87,8 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) 
     classifier = cls(**_restore_parameters(config.parameters), device=device)
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
+    classifier.n_features_in_ = math.prod(config.input.shape)
+    classifier.n_samples_fit_ = config.data.n_train
     channels, height, width = config.input.shape
     with torch.random.fork_rng(devices=[]):
         network = create_network(

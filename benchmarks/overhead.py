@@ -1,0 +1,104 @@
+"""What does the estimator cost over a bare loop of the same steps? In turn, A B A B, medians.
+
+    python benchmarks/overhead.py [--runs 7] [--recipe fast]
+
+Both train the recipe's network on MNIST with the same batches, precision, optimizer, schedule and average of the weights, from uint8
+images in memory to final weights. The bare loop is what one would write by hand without any library above PyTorch.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+
+import numpy as np
+import torch
+from report import write_result
+from torch.nn import functional as F
+
+from skconv import create_network, load_dataset, load_recipe
+from skconv.estimators.parameters import count_steps, make_augmentation
+from skconv.training.precision import choose_precision
+
+
+def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int) -> float:
+    """Train by hand; return the seconds it took."""
+    start = time.perf_counter()
+    settings = recipe.create_estimator().get_params()
+    torch.manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
+    X, y = torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels)
+    options = {key: value for key, value in recipe.network.items() if key != "name"}
+    network = create_network(
+        recipe.network["name"], in_channels=1, image_size=images.shape[1:], num_classes=10, **options
+    )
+    network.scaling.fit(X)
+    network = network.to(memory_format=torch.channels_last)
+    optimizer = torch.optim.AdamW(
+        network.parameters(), betas=(0.7, 0.95), weight_decay=settings["weight_decay"], fused=True
+    )
+    per_epoch = -(-len(X) // settings["batch_size"])
+    steps, epochs = count_steps(settings["max_epochs"], per_epoch)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, settings["learning_rate"], total_steps=steps + 1, pct_start=0.25, cycle_momentum=False
+    )
+    augment = make_augmentation(settings["augmentation"])
+    autocast = choose_precision("cpu") == "bf16"
+    state = [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]
+    live = [tensor.detach() for tensor in state]
+    average = [tensor.clone() for tensor in live] if settings["averaging"] else []
+    step = 0
+    for _ in range(epochs):
+        for chosen in torch.randperm(len(X), generator=generator).chunk(per_epoch):
+            if step == steps:
+                break
+            step += 1
+            batch = X[chosen].float()
+            if augment is not None:
+                batch = augment(batch, generator)
+            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+                logits = network(batch.contiguous(memory_format=torch.channels_last))
+            loss = F.cross_entropy(logits.float(), y[chosen], label_smoothing=settings["label_smoothing"])
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            schedule.step()
+            if average:
+                with torch.no_grad():
+                    torch._foreach_lerp_(average, live, 1 - min(settings["averaging"], (1 + step) / (10 + step)))
+    return time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=7)
+    parser.add_argument("--recipe", default="fast")
+    options = parser.parse_args()
+    recipe, dataset = load_recipe(options.recipe), load_dataset("mnist")
+    images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
+    estimator_seconds, bare_seconds = [], []
+    for run in range(-1, options.runs):  # the first pair warms up and is not counted
+        estimator = recipe.create_estimator(random_state=0).fit(images, labels)
+        bare = bare_loop(recipe, images, labels, seed=0)
+        if run >= 0:
+            estimator_seconds.append(estimator.fit_seconds_)
+            bare_seconds.append(bare)
+            print(f"run {run}: estimator {estimator.fit_seconds_:.3f} s, bare {bare:.3f} s", flush=True)
+    ratios = [ours / bare for ours, bare in zip(estimator_seconds, bare_seconds, strict=True)]
+    write_result(
+        "overhead",
+        {
+            "recipe": options.recipe,
+            "runs": options.runs,
+            "estimator_seconds_median": statistics.median(estimator_seconds),
+            "bare_seconds_median": statistics.median(bare_seconds),
+            "ratio_of_medians": statistics.median(estimator_seconds) / statistics.median(bare_seconds),
+            "ratio_median_of_pairs": statistics.median(ratios),
+            "ratios": ratios,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()

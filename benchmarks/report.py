@@ -1,0 +1,20 @@
+"""Write a benchmark's figures beside the hardware and versions they were measured with."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from skconv.artifacts.environment import describe_environment
+from skconv.files import write_beside
+
+RESULTS = Path(__file__).parent / "results"
+
+
+def write_result(name: str, figures: dict) -> None:
+    """Print the figures and keep them as ``results/NAME.json``."""
+    text = json.dumps({"figures": figures, "environment": describe_environment()}, indent=2)
+    RESULTS.mkdir(exist_ok=True)
+    with write_beside(RESULTS / f"{name}.json") as path:
+        path.write_text(text + "\n")
+    print(text)

@@ -1,0 +1,65 @@
+"""How long until 99.0 % of MNIST's test digits are read right? Recipe `fast` against the tutorial's loop, in one run.
+
+    python benchmarks/time_to_99.py [--seeds 10] [--epochs 12]
+
+The clock of `fast` runs from uint8 images in memory to final weights, and every seed trains to its end. The clock of the
+tutorial's loop runs until the test accuracy first reaches 99.0 %, looked at every 100 iterations at no cost to it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+
+import tutorial_loop
+from report import write_result
+
+from skconv import load_dataset, load_recipe
+
+
+def run_fast(dataset, seed: int) -> tuple[float, float]:
+    """Return (seconds, test accuracy) of one training."""
+    estimator = load_recipe("fast").create_estimator(random_state=seed)
+    estimator.fit(dataset.train_images, dataset.train_labels)
+    return estimator.fit_seconds_, float(estimator.score(dataset.test_images, dataset.test_labels))
+
+
+def run_tutorial(dataset, epochs: int) -> tuple[float | None, int, float]:
+    """Return (seconds to 99.0 % or None, iterations, accuracy then)."""
+    iteration, seconds, accuracy = 0, 0.0, 0.0
+    for iteration, seconds, accuracy in tutorial_loop.train(dataset, epochs=epochs, check_every=100):
+        if iteration % 600 == 0:
+            print(f"tutorial's loop: {iteration:5d} iterations, {seconds:6.1f} s, test accuracy {accuracy:.4f}", flush=True)
+        if accuracy >= 0.99:
+            return seconds, iteration, accuracy
+    return None, iteration, accuracy
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=10)
+    parser.add_argument("--epochs", type=int, default=12, help="patience with the tutorial's loop")
+    options = parser.parse_args()
+    dataset = load_dataset("mnist")
+    before = [run_fast(dataset, seed) for seed in range(options.seeds // 2)]
+    tutorial_seconds, iterations, tutorial_accuracy = run_tutorial(dataset, options.epochs)
+    runs = before + [run_fast(dataset, seed) for seed in range(options.seeds // 2, options.seeds)]
+    seconds, accuracies = zip(*runs, strict=True)
+    median = statistics.median(seconds)
+    result = {
+        "seeds": options.seeds,
+        "fast_accuracy_mean": statistics.mean(accuracies),
+        "fast_accuracy_sd": statistics.stdev(accuracies),
+        "fast_accuracies": accuracies,
+        "fast_seconds_median": median,
+        "fast_seconds": seconds,
+        "tutorial_seconds_to_99": tutorial_seconds,
+        "tutorial_iterations": iterations,
+        "tutorial_accuracy": tutorial_accuracy,
+        "ratio": None if tutorial_seconds is None else tutorial_seconds / median,
+    }
+    write_result("time_to_99", result)
+
+
+if __name__ == "__main__":
+    main()
