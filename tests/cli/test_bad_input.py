@@ -86,7 +86,10 @@ SOURCES = {
     "label missing": (lambda f: write_csv(f / "a.csv", change={(10, 0): ""}), ["10", "label"]),
     "binary csv": (lambda f: write(f / "a.csv", bytes(range(256)) * 4), ["a.csv"]),
     "cut-off gzip": (lambda f: cut_gzip(f / "idx"), ["gz"]),
-    "idx with a wrong magic number": (lambda f: write_idx(f / "idx", images_magic=1234), ["1234"]),
+    "idx with a wrong magic number": (
+        lambda f: write_idx(f / "idx", images_magic=1234),
+        ["train-images", "00 00 04 d2"],
+    ),
     "idx with too few bytes": (
         lambda f: write_idx(f / "idx", images=struct.pack(">4I", 2051, 40, 8, 8) + bytes(100)),
         ["images"],

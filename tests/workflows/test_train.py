@@ -147,21 +147,6 @@ def test_recipe_value_out_of_range_is_told_with_the_recipe(tmp_path):
         train("digits", recipe=tmp_path / "bad.toml")
 
 
-def test_class_that_only_the_test_split_has_counts_as_wrong(tiny_recipe, tmp_path):
-    digits = skconv.load_dataset("digits")
-    seen = digits.train_labels < 2
-    np.savez(
-        tmp_path / "three.npz",
-        train_images=digits.train_images[seen],
-        train_labels=digits.train_labels[seen],
-        test_images=digits.train_images[:30],
-        test_labels=np.minimum(digits.train_labels[:30], 2),
-    )
-    result = train(tmp_path / "three.npz", recipe=tiny_recipe, out=tmp_path / "out")
-    assert result.test_accuracy <= np.mean(digits.train_labels[:30] < 2)
-    assert skconv.Reader(result.model).class_names == ("0", "1")
-
-
 def test_too_few_pictures_write_nothing(tiny_recipe, tmp_path):
     np.savez(tmp_path / "few.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([0, 0, 1, 1]))
     with pytest.raises(DataError, match="too few to hold out"):

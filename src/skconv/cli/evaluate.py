@@ -18,6 +18,7 @@ from skconv.cli.options import (
     JsonOption,
     LabelColumnOption,
     SeedOption,
+    parse_image_size,
 )
 
 EXAMPLE = "Example: skconv evaluate runs/mnist-fast mnist"
@@ -36,6 +37,7 @@ def evaluate(
     debug: DebugOption = False,
 ) -> None:
     """Score a model on the test split of labelled data, or on all of it where it has none."""
+    size = parse_image_size(image_size)
     with library_messages():
         from skconv.workflows.evaluate import evaluate as evaluate_library
 
@@ -45,7 +47,7 @@ def evaluate(
             data_home=data_home,
             images=images,
             label_column=label_column,
-            image_size=image_size,
+            image_size=size,
             progress=is_interactive(),
         )
     show_result(result.to_json(), str(result), as_json=as_json)

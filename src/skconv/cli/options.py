@@ -25,10 +25,15 @@ def _set_debug(context: typer.Context, value: bool) -> None:
         context.obj.debug = True
 
 
-def _parse_image_size(text: str) -> tuple[int, int]:
+def parse_image_size(text: str | None) -> tuple[int, int] | None:
+    """Return (height, width) in pixels of a text like ``28x28``; Typer would take a pair as two arguments."""
+    if text is None:
+        return None
     match = re.fullmatch(r"([1-9]\d{0,3})[xX×]([1-9]\d{0,3})", text.strip())
     if match is None:
-        raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, as in 28x28.")
+        raise typer.BadParameter(
+            f"'{text}' is not a size in pixels. Write height x width, as in 28x28.", param_hint="--image-size"
+        )
     return int(match[1]), int(match[2])
 
 
@@ -48,9 +53,8 @@ DataHomeOption = Annotated[
 ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures that a CSV of id,label names.")]
 LabelColumnOption = Annotated[str | None, typer.Option(help="Name of the CSV column that holds the label.")]
 ImageSizeOption = Annotated[
-    tuple[int, int] | None,
+    str | None,
     typer.Option(
-        parser=_parse_image_size,
         metavar="HxW",
         help="Height and width in pixels: of the pictures in a CSV, or to resize pictures to.",
     ),

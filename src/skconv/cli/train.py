@@ -18,6 +18,7 @@ from skconv.cli.options import (
     JsonOption,
     LabelColumnOption,
     SeedOption,
+    parse_image_size,
 )
 
 EXAMPLE = "Example: skconv train mnist --recipe fast --out runs/first"
@@ -50,6 +51,7 @@ def train(
     Where the data has no test split, 15 % of every class is held out as one.
     The run folder holds the model, the scores, the history and figures.
     """
+    size = parse_image_size(image_size)
     with library_messages():
         from skconv.workflows.train import train as train_library
 
@@ -64,7 +66,7 @@ def train(
             data_home=data_home,
             images=images,
             label_column=label_column,
-            image_size=image_size,
+            image_size=size,
             progress=is_interactive(),
             command=context.obj.command if context.obj else None,
         )

@@ -35,7 +35,7 @@ def evaluate(
     source : str or path-like
         What `skconv.load_dataset` takes. Its class names must be among the model's, in any order.
     data_home, images, label_column, image_size
-        As in `skconv.load_dataset`; `image_size` defaults to the model's where the source needs one.
+        As in `skconv.load_dataset`.
     progress : bool, default=False
         Show the progress of downloads on standard error.
 
@@ -73,16 +73,16 @@ def evaluate(
     )
     _check_shape(reader, dataset)
     positions = _match_classes(reader.class_names, dataset)
-    has_test = dataset.test_images is not None
-    pictures = dataset.test_images if has_test else dataset.train_images
-    labels = positions[dataset.test_labels if has_test else dataset.train_labels]
-    if not has_test and dataset.source == reader.config.data.source:
+    split, pictures, labels = "test", dataset.test_images, dataset.test_labels
+    if pictures is None or labels is None:
+        split, pictures, labels = "all", dataset.train_images, dataset.train_labels
+    if split == "all" and dataset.source == reader.config.data.source:
         warnings.warn(
             f"{dataset.name} has no test split and the model was trained on most of these pictures: "
             "the accuracy of new pictures is lower. The run's scores.json has that of the held-out ones.",
             stacklevel=2,
         )
-    scores = score_predictions(labels, reader.predict_proba(pictures), reader.class_names)
+    scores = score_predictions(positions[labels], reader.predict_proba(pictures), reader.class_names)
     return EvaluationResult(
         accuracy=scores.accuracy,
         low=scores.low,
@@ -90,7 +90,7 @@ def evaluate(
         n=scores.n,
         model=str(model),
         data=dataset.name,
-        split="test" if has_test else "all",
+        split=split,
         scores=scores.to_json(),
         text=format_scores(scores),
     )

@@ -56,9 +56,7 @@ def predict(
     reader = Reader(model)
     channels, height, width = reader.input_shape
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
-    names, images, notes = load_inputs(
-        paths, height=height, width=width, channels=channels, label_column=label_column
-    )
+    names, images, notes = load_inputs(paths, height=height, width=width, channels=channels, label_column=label_column)
     for note in notes:
         warnings.warn(note, stacklevel=2)
     probabilities = reader.predict_proba(images)

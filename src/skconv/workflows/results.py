@@ -99,11 +99,15 @@ class TrainResult:
             deviation = statistics.stdev(each.test_accuracy for each in self.seeds)
             spread = f"mean of {len(self.seeds)} seeds, standard deviation {deviation:.2%}, n = {first.n}"
         return (
-            f"Trained on {self.data} with recipe {self.recipe}: {first.n_epochs} epochs in "
+            f"Trained on {self.data} with recipe {self.recipe}: {_count(first.n_epochs, 'epoch')} in "
             f"{self.fit_seconds:.1f} s, {first.n_parameters:,} parameters, {first.precision}.\n"
             f"Test accuracy {self.test_accuracy:.2%} ({spread}).\n"
             f"Results in {self.folder}, the model in {self.model}."
         )
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ def write_run_folder(
     with write_folder(folder) as unfinished:
         estimator.save(
             unfinished / "model",
-            class_names=[dataset.class_names[label] for label in estimator.classes_],
+            class_names=dataset.class_names,
             data=DataConfig(
                 name=dataset.name,
                 source=dataset.source,
@@ -116,6 +116,7 @@ def _draw_figures(
 ) -> None:
     from skconv.reports.figures import draw_confusion, draw_curves, draw_mistakes, draw_samples, save_figure
 
+    assert dataset.test_images is not None and dataset.test_labels is not None  # hold_out_test saw to it
     names = dataset.class_names
     figures = {
         "samples": draw_samples(dataset.train_images, dataset.train_labels, names),

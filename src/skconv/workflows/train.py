@@ -14,8 +14,6 @@ from skconv.files import check_new_folder
 from skconv.workflows.results import SeedResult, TrainResult
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier
 
@@ -92,9 +90,7 @@ def train(
     plan = load_recipe(recipe)
     source = source if source is not None else plan.source
     if source is None:
-        raise ParameterError(
-            f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder."
-        )
+        raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
     if out is not None:
         check_new_folder(out)
     create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
@@ -142,9 +138,7 @@ def _run(
 
     assert dataset.test_images is not None and dataset.test_labels is not None  # hold_out_test saw to it
     estimator.fit(dataset.train_images, dataset.train_labels)
-    probabilities = _spread(
-        estimator.predict_proba(dataset.test_images), estimator.classes_, len(dataset.class_names)
-    )
+    probabilities = estimator.predict_proba(dataset.test_images)
     scores = score_predictions(dataset.test_labels, probabilities, dataset.class_names)
     write_run_folder(
         folder,
@@ -168,15 +162,6 @@ def _run(
         precision=estimator.precision_,
         model=str(folder / "model"),
     )
-
-
-def _spread(probabilities: np.ndarray, classes: np.ndarray, n_classes: int) -> np.ndarray:
-    """Give a class that no training picture has a column of zeros: (n, k) to (n, n_classes)."""
-    import numpy as np
-
-    spread = np.zeros((len(probabilities), n_classes), probabilities.dtype)
-    spread[:, classes] = probabilities
-    return spread
 
 
 def _free_folder(parent: Path, name: str) -> Path:
