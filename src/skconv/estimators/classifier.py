@@ -13,7 +13,6 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import train_test_split
 from sklearn.utils import check_array, check_random_state, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
@@ -27,7 +26,7 @@ from skconv.estimators.parameters import (
     make_augmentation,
     split_network,
 )
-from skconv.estimators.validation import combine_weights, encode_labels, to_picture_tensor
+from skconv.estimators.validation import combine_weights, encode_labels, hold_out, to_picture_tensor
 from skconv.exceptions import DataError
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
@@ -179,7 +178,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         check_parameters(self.get_params(deep=False))
         self.__dict__.pop("net_", None)
         pictures = self._check_training_data(X, y, sample_weight, classes=None)
-        train, valid = self._split(pictures)
+        train, valid = hold_out(pictures, self.validation_fraction, check_random_state(self.random_state))
         self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
         self._run(train)
         self.fit_seconds_ = time.perf_counter() - start
@@ -253,20 +252,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         """One plain dictionary an epoch."""
         if not hasattr(self, "net_"):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before asking for its history_.")
-        rows = []
-        for epoch in self.net_.history:
-            rates = [batch["event_lr"] for batch in epoch["batches"] if "event_lr" in batch]
-            rows.append(
-                {
-                    "epoch": epoch["epoch"],
-                    "train_loss": float(epoch["train_loss"]),
-                    "valid_loss": None if "valid_loss" not in epoch else float(epoch["valid_loss"]),
-                    "valid_accuracy": None if "valid_acc" not in epoch else float(epoch["valid_acc"]),
-                    "learning_rate": rates[-1] if rates else self.learning_rate / 10,
-                    "seconds": epoch["dur"],
-                }
-            )
-        return rows
+        return self.net_.describe_history()
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
@@ -315,31 +301,6 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         if tuple(images.shape[1:]) != self.image_shape_:
             came, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
             raise DataError(f"X holds pictures of {came}; this classifier was fitted on pictures of {expected}.")
-
-    def _split(self, pictures: PictureDataset) -> tuple[PictureDataset, PictureDataset | None]:
-        if not self.validation_fraction:
-            return pictures, None
-        positions = np.arange(len(pictures.images)) if pictures.positions is None else pictures.positions.numpy()
-        labels = pictures.labels.numpy()[positions]
-        rare = np.bincount(labels)[labels].min() < 2
-        try:
-            parts = train_test_split(
-                positions,
-                test_size=self.validation_fraction,
-                stratify=None if rare else labels,
-                random_state=check_random_state(self.random_state).randint(2**31 - 1),
-            )
-        except ValueError as error:
-            raise DataError(
-                f"{len(positions)} pictures of {len(self.classes_)} classes cannot be split with "
-                f"validation_fraction={self.validation_fraction}: {error}"
-            ) from error
-        train, valid = (
-            PictureDataset(pictures.images, pictures.labels, pictures.weights, torch.from_numpy(np.sort(part)))
-            for part in parts
-        )
-        # Validation counts every picture once, whatever its weight in training.
-        return train, PictureDataset(valid.images, valid.labels, None, valid.positions)
 
     def _make_network(self, train: PictureDataset) -> Network:
         """Return the network with fresh weights and its scaling set to the training pictures."""

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from skconv.exceptions import DataError
+from skconv.training.batches import PictureDataset
 
 
 def to_picture_tensor(X: np.ndarray) -> Tensor:
@@ -91,3 +92,36 @@ def combine_weights(sample_weight: np.ndarray | None, class_weight: Any, y: np.n
             f"The sample weights span {weights.min():g}..{weights.max():g}; expected none below zero and one above."
         )
     return weights
+
+
+def hold_out(
+    pictures: PictureDataset, fraction: float, random_state: np.random.RandomState
+) -> tuple[PictureDataset, PictureDataset | None]:
+    """Split off a share of the pictures for validation, stratified where every class has two; None for a share of 0.
+
+    Nothing is copied: both parts are positions in the same tensors.
+
+    Raises
+    ------
+    DataError
+        Too few pictures for a part of that share.
+    """
+    if not fraction:
+        return pictures, None
+    from sklearn.model_selection import train_test_split
+
+    positions = np.arange(len(pictures.images)) if pictures.positions is None else pictures.positions.numpy()
+    labels = pictures.labels.numpy()[positions]
+    rare = np.bincount(labels)[labels].min() < 2
+    try:
+        parts = train_test_split(
+            positions, test_size=fraction, stratify=None if rare else labels, random_state=random_state
+        )
+    except ValueError as error:
+        raise DataError(f"{len(positions)} pictures are too few for validation_fraction={fraction}: {error}") from error
+    train, valid = (torch.from_numpy(np.sort(part)) for part in parts)
+    return (
+        PictureDataset(pictures.images, pictures.labels, pictures.weights, train),
+        # Validation counts every picture once, whatever its weight in training.
+        PictureDataset(pictures.images, pictures.labels, None, valid),
+    )

@@ -117,3 +117,20 @@ class PictureNet(NeuralNetClassifier):
         if training:
             self._set_training(True)
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+
+    def describe_history(self) -> list[dict[str, Any]]:
+        """Return one dictionary of plain numbers an epoch; validation is None where there is none."""
+        rows = []
+        for epoch in self.history:
+            rates = [batch["event_lr"] for batch in epoch["batches"] if "event_lr" in batch]
+            rows.append(
+                {
+                    "epoch": epoch["epoch"],
+                    "train_loss": float(epoch["train_loss"]),
+                    "valid_loss": None if "valid_loss" not in epoch else float(epoch["valid_loss"]),
+                    "valid_accuracy": None if "valid_acc" not in epoch else float(epoch["valid_acc"]),
+                    "learning_rate": rates[-1] if rates else self.lr,
+                    "seconds": epoch["dur"],
+                }
+            )
+        return rows
