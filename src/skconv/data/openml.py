@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import socket
 import warnings
 from collections.abc import Iterator
@@ -112,25 +111,27 @@ def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int
 
 
 def _fetch_table(name: str, cache: Path) -> Any:
+    from http.client import HTTPException
     from urllib.error import HTTPError, URLError
 
     from sklearn.datasets import fetch_openml
 
     wanted: dict[str, Any] = {"data_id": int(name)} if name.isdecimal() else {"name": name}
-    # The parser that comes with scikit-learn takes ten times as long; pandas is no requirement of skconv.
-    parser = "pandas" if importlib.util.find_spec("pandas") else "liac-arff"
     try:
+        # The other parser is faster, but needs pandas, which skconv does not, and fails with pandas 3.1 where
+        # labels are numbers.
+        options = {"parser": "liac-arff", "as_frame": False, "data_home": str(cache), "n_retries": 1, "delay": 0.2}
         with warnings.catch_warnings(), _time_limit():
             warnings.simplefilter("ignore")  # about retries and several versions
-            return fetch_openml(**wanted, data_home=str(cache), as_frame=False, parser=parser, n_retries=1, delay=0.2)
+            return fetch_openml(**wanted, **options)
     except (HTTPError, URLError, TimeoutError, ConnectionError) as error:
         raise DownloadError(f"OpenML cannot be reached, or refuses '{name}' ({error}). Try again later.") from error
     except ValueError as error:
-        reason = str(error).splitlines()[0]
+        reason = str(error).partition("\n")[0]
         if "not found" in reason or reason.startswith("No active"):
             raise SourceNotFoundError(f"OpenML has no active data set '{name}'. Look it up on openml.org.") from error
         raise DataError(f"OpenML's data set '{name}' cannot be used: {reason}") from error
-    except OSError as error:
+    except (OSError, EOFError, HTTPException, LookupError) as error:
         raise DownloadError(
             f"OpenML's data set '{name}' came damaged or cannot be kept in {cache}: {error}."
         ) from error

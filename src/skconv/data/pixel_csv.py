@@ -182,7 +182,8 @@ def _parse_rows(layout: Layout, block: list[tuple[int, str]], rows: list[str]) -
                 pixels = np.loadtxt(rows, dtype, delimiter=layout.delimiter, quotechar='"', comments=None, ndmin=2)
         except (ValueError, Warning):
             continue
-        if pixels.shape[1] == layout.n_pixels and (dtype is np.uint8 or _are_whole(pixels)):
+        # NumPy passes over empty rows: a line with nothing but a label
+        if pixels.shape == (len(rows), layout.n_pixels) and (dtype is np.uint8 or _are_whole(pixels)):
             return pixels.astype(np.uint8, copy=False)
     for number, line in block:
         _check_line(layout, number, line)

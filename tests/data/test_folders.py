@@ -1,0 +1,132 @@
+"""Folders of picture files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skconv.data.folders import read_class_folders, read_labelled_files
+from skconv.exceptions import DataError, SourceNotFoundError
+
+
+def test_read_class_folders_labels_are_folder_names(tmp_path, samples):
+    splits = read_class_folders(samples.class_folders(tmp_path / "a", "cat", "dog"), None)
+    np.testing.assert_array_equal(splits.train_images, np.concatenate([samples.pictures(2)] * 2))
+    assert splits.train_labels == ["cat", "cat", "dog", "dog"]
+    assert splits.test_images is None
+
+
+def test_read_class_folders_train_and_test_are_two_splits(tmp_path, samples):
+    samples.class_folders(tmp_path / "train", "a", "b")
+    samples.class_folders(tmp_path / "test", "a", "b", n=1)
+    splits = read_class_folders(tmp_path, None)
+    assert splits.train_images.shape == (4, 8, 8) and splits.test_images.shape == (2, 8, 8)
+    assert splits.test_labels == ["a", "b"]
+
+
+def test_read_class_folders_one_colour_picture_makes_all_colour(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "a", "cat", "dog")
+    Image.new("RGB", (8, 8), "red").save(folder / "dog" / "red.png")
+    images = read_class_folders(folder, None).train_images
+    assert images.shape == (5, 8, 8, 3)
+    assert images[-1, 0, 0].tolist() == [255, 0, 0]
+    np.testing.assert_array_equal(images[0, :, :, 1], samples.pictures(1)[0])
+
+
+def test_read_class_folders_mixed_sizes_are_told_with_examples(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "a", "cat", "dog")
+    Image.new("L", (30, 20)).save(folder / "dog" / "large.png")
+    with pytest.raises(DataError, match=r"8×8 \(0\.png\), 20×30 \(large\.png\)\. Pass --image-size"):
+        read_class_folders(folder, None)
+    assert read_class_folders(folder, (10, 12)).train_images.shape == (5, 10, 12)
+
+
+def test_read_class_folders_clutter_is_passed_over(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "a", "cat", "dog")
+    for name in (".DS_Store", "cat/.DS_Store", "dog/Thumbs.db", "notes.txt"):
+        (folder / name).write_bytes(b"x")
+    (folder / ".cache").mkdir()
+    assert len(read_class_folders(folder, None).train_images) == 4
+
+
+def test_read_class_folders_file_that_is_no_picture_is_named(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "a", "cat", "dog")
+    (folder / "cat" / "notes.txt").write_text("a cat")
+    with pytest.raises(DataError, match=r"notes\.txt is not a picture"):
+        read_class_folders(folder, None)
+
+
+def test_read_class_folders_empty_and_single_classes_are_told(tmp_path, samples):
+    with pytest.raises(DataError, match="no folder per class"):
+        read_class_folders(tmp_path, None)
+    folder = samples.class_folders(tmp_path / "a", "cat")
+    with pytest.raises(DataError, match="only one folder, 'cat'"):
+        read_class_folders(folder, None)
+    (folder / "dog").mkdir()
+    with pytest.raises(DataError, match=r"dog holds no pictures\. Fill it"):
+        read_class_folders(folder, None)
+
+
+def test_read_class_folders_source_a_level_too_high_is_guessed(tmp_path, samples):
+    samples.class_folders(tmp_path / "archive", "cat", "dog")
+    (tmp_path / "docs").mkdir()
+    with pytest.raises(DataError, match=r"holds folders; is .*archive the source"):
+        read_class_folders(tmp_path, None)
+
+
+@pytest.fixture
+def pictures(tmp_path, samples):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index, picture in enumerate(samples.pictures(3)):
+        Image.fromarray(picture).save(folder / f"{index}.png")
+    return folder
+
+
+def write_table(folder, text):
+    path = folder / "labels.csv"
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("table", ["id,label\n2,cat\n0,dog\n", "file,label\n2.png,cat\n0.png,dog\n"])
+def test_read_labelled_files_pairs_ids_with_pictures(tmp_path, samples, pictures, table):
+    splits = read_labelled_files(write_table(tmp_path, table), pictures, None, None)
+    np.testing.assert_array_equal(splits.train_images, samples.pictures(3)[[2, 0]])
+    assert splits.train_labels == ["cat", "dog"]
+
+
+def test_read_labelled_files_label_column_by_name(tmp_path, pictures):
+    table = write_table(tmp_path, "colour,file,animal\nred,1,cat\nblue,2,dog\n")
+    with pytest.raises(DataError, match="2 of 2 pictures that are not in"):  # the first other column is the id
+        read_labelled_files(table, pictures, "animal", None)
+    table = write_table(tmp_path, "animal,file,colour\ncat,1,red\ndog,2,blue\n")
+    assert read_labelled_files(table, pictures, "animal", None).train_labels == ["cat", "dog"]
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ("", "has 0 columns"),
+        ("id,label\n", "a header but no rows"),
+        ("id,label\n0,cat\n1,\n", "line 3: the label is missing"),
+        ("id,label\n0,cat\n,dog\n", "line 3: the id is missing"),
+        ("id,label\n0,cat\n1\n", "line 3 has 1 values"),
+        ("id,label\n0,cat\n7,dog\n", "names 1 of 2 pictures that are not in .*; the first is '7'"),
+        ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
+        ("id,label\n0,cat\n0,dog\n", "line 3: '0' is labelled 'dog', before 'cat'"),
+    ],
+)
+def test_read_labelled_files_broken_table_is_told(tmp_path, pictures, table, message):
+    with pytest.raises(DataError, match=message):
+        read_labelled_files(write_table(tmp_path, table), pictures, None, None)
+
+
+def test_read_labelled_files_two_pictures_of_one_id_are_told(tmp_path, pictures):
+    Image.new("L", (8, 8)).save(pictures / "0.bmp")
+    with pytest.raises(DataError, match=r"has 0\.bmp and 0\.png; which is '0'"):
+        read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n1,dog\n"), pictures, None, None)
+
+
+def test_read_labelled_files_missing_folder_is_told(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="no folder of pictures"):
+        read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n"), tmp_path / "nowhere", None, None)

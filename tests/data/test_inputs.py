@@ -1,0 +1,74 @@
+"""Pictures to predict."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skconv.data.inputs import load_inputs
+from skconv.exceptions import DataError, SourceNotFoundError
+
+
+def load(paths, channels=1, **options):
+    return load_inputs(paths, height=8, width=8, channels=channels, **options)
+
+
+def test_load_inputs_folder_is_walked_in_order(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "in", "b", "a")
+    names, images, notes = load([folder])
+    assert names == [str(folder / name) for name in ("a/0.png", "a/1.png", "b/0.png", "b/1.png")]
+    np.testing.assert_array_equal(images, np.concatenate([samples.pictures(2)] * 2))
+    assert notes == []
+
+
+def test_load_inputs_link_back_up_does_not_loop(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "in", "a")
+    (folder / "a" / "up").symlink_to(folder, target_is_directory=True)
+    assert len(load(folder)[0]) == 2
+
+
+@pytest.mark.parametrize("label", [True, False])
+@pytest.mark.parametrize("header", [True, False])
+def test_load_inputs_csv_with_and_without_labels(tmp_path, samples, header, label):
+    path = samples.csv(tmp_path / "test.csv", header=header, label=label)
+    names, images, _ = load(str(path))
+    assert names == [f"{path}#{row}" for row in range(6)]
+    np.testing.assert_array_equal(images, np.random.default_rng(0).integers(0, 256, (6, 64)).reshape(6, 8, 8))
+
+
+def test_load_inputs_npz_prefers_the_test_split(tmp_path, samples):
+    np.savez(tmp_path / "a.npz", train_x=samples.pictures(6), train_y=np.arange(6), test_x=samples.pictures(2))
+    names, images, _ = load(tmp_path / "a.npz")
+    assert len(names) == 2
+    np.testing.assert_array_equal(images, samples.pictures(2))
+
+
+def test_load_inputs_tells_what_was_resized_and_made_grey(tmp_path, samples):
+    Image.new("RGB", (300, 200), "navy").save(tmp_path / "a.png")
+    Image.new("L", (9, 9)).save(tmp_path / "b.png")
+    (tmp_path / "notes.txt").write_text("x")
+    _, images, notes = load([tmp_path])
+    assert images.shape == (2, 8, 8)
+    assert f"2 pictures were resized to 8×8, the first is {tmp_path / 'a.png'} (200×300)" in notes
+    assert f"1 picture was made grey: {tmp_path / 'a.png'}" in notes
+    assert f"1 file was passed over as no picture: {tmp_path / 'notes.txt'}" in notes
+
+
+def test_load_inputs_grey_becomes_colour_for_a_colour_model(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "in", "a")
+    _, images, _ = load([folder, samples.csv(tmp_path / "a.csv")], channels=3)
+    assert images.shape == (8, 8, 8, 3)
+    np.testing.assert_array_equal(images[1, :, :, 2], samples.pictures(2)[1])
+
+
+def test_load_inputs_what_cannot_be_read_is_told(tmp_path):
+    with pytest.raises(SourceNotFoundError, match=r"nothing\.png"):
+        load([tmp_path / "nothing.png"])
+    with pytest.raises(SourceNotFoundError, match=r"nothing\.csv"):
+        load([tmp_path / "nothing.csv"])
+    with pytest.raises(DataError, match="holds no pictures"):
+        load([tmp_path])
+    with pytest.raises(DataError, match="no pictures to predict"):
+        load([])
+    (tmp_path / "fake.png").write_text("no")
+    with pytest.raises(DataError, match=r"fake\.png is not a picture"):
+        load([tmp_path])

@@ -1,0 +1,100 @@
+"""Archives of arrays, whole and hostile."""
+
+import numpy as np
+import pytest
+
+from skconv.data.npz import read_npz, read_npz_images
+from skconv.exceptions import DataError
+
+LABELS = np.arange(6) % 3
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        ("train_x", "train_y", "test_x", "test_y"),
+        ("x_train", "y_train", "x_test", "y_test"),
+        ("X_train", "y_train", "X_test", "y_test"),
+        ("train_images", "train_labels", "test_images", "test_labels"),
+    ],
+)
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_read_npz_knows_the_usual_keys(tmp_path, samples, keys, save):
+    path = tmp_path / "a.npz"
+    images = samples.pictures(6)
+    save(path, **dict(zip(keys, (images, LABELS, images[:3], LABELS[:3]), strict=True)))
+    splits = read_npz(path)
+    np.testing.assert_array_equal(splits.train_images, images)
+    np.testing.assert_array_equal(splits.test_images, images[:3])
+    assert splits.train_labels == ["0", "1", "2", "0", "1", "2"]
+    assert isinstance(splits.train_images, np.memmap) == (save is np.savez)
+
+
+@pytest.mark.parametrize("keys", [("images", "labels"), ("X", "y")])
+def test_read_npz_without_test_keys_has_no_test_split(tmp_path, samples, keys):
+    path = tmp_path / "a.npz"
+    np.savez(path, **dict(zip(keys, (samples.pictures(6), LABELS), strict=True)))
+    assert read_npz(path).test_images is None
+
+
+def test_read_npz_column_order_and_rows_of_pixels_come_out_as_saved(tmp_path, samples):
+    path = tmp_path / "a.npz"
+    images = samples.pictures(6)
+    np.savez(path, X=np.asfortranarray(images.reshape(6, 64)), y=LABELS)
+    np.testing.assert_array_equal(read_npz(path).train_images, images)
+
+
+def test_read_npz_pickled_objects_are_refused_unloaded(tmp_path, samples):
+    class Bomb:
+        def __reduce__(self):
+            return (pytest.fail, ("the pickle was loaded",))
+
+    path = tmp_path / "a.npz"
+    np.savez(path, X=samples.pictures(1), y=np.array([Bomb()], dtype=object))
+    with pytest.raises(DataError, match=r"\[y\] is a pickled object"):
+        read_npz(path)
+
+
+@pytest.mark.parametrize(
+    ("arrays", "message"),
+    [
+        ({"a": LABELS, "b": LABELS}, "holds 'a', 'b'; expected train_x"),
+        ({"X": np.zeros((5, 8, 8), np.uint8), "y": LABELS}, "5 pictures in 'X' and 6 labels in 'y'"),
+        ({"X": np.full((6, 8, 8), -1), "y": LABELS}, "range over -1..-1"),
+        ({"X": np.full((6, 8, 8), 0.5) + LABELS[:, None, None], "y": LABELS}, "with fractions"),
+        ({"X": np.zeros((6, 8, 8), np.uint8), "y": np.eye(6)}, "one integer or word a picture"),
+    ],
+)
+def test_read_npz_unusable_arrays_are_told(tmp_path, arrays, message):
+    path = tmp_path / "a.npz"
+    np.savez(path, **arrays)
+    with pytest.raises(DataError, match=message):
+        read_npz(path)
+
+
+@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.95])
+@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
+def test_read_npz_cut_off_archive_is_told(tmp_path, samples, keep, save):
+    path = tmp_path / "a.npz"
+    save(path, X=samples.pictures(6), y=LABELS)
+    content = path.read_bytes()
+    path.write_bytes(content[: keep if isinstance(keep, int) else int(len(content) * keep)])
+    with pytest.raises(DataError, match=r"a\.npz"):
+        read_npz(path)
+
+
+def test_read_npz_damaged_bytes_are_told(tmp_path, samples):
+    path = tmp_path / "a.npz"
+    np.savez_compressed(path, X=samples.pictures(60), y=np.arange(60) % 2)
+    content = bytearray(path.read_bytes())
+    content[500:600] = bytes(100)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"\[X\] is damaged"):
+        read_npz(path)
+
+
+def test_read_npz_images_takes_the_test_split_or_the_only_array(tmp_path, samples):
+    np.savez(tmp_path / "a.npz", x_train=samples.pictures(6), y_train=LABELS, x_test=samples.pictures(3))
+    np.savez(tmp_path / "b.npz", whatever=samples.pictures(2))
+    assert len(read_npz_images(tmp_path / "a.npz")) == 3
+    assert len(read_npz_images(tmp_path / "b.npz")) == 2
