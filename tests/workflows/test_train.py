@@ -51,12 +51,15 @@ def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_pictures(run):
     assert run.seeds[0].n == len(split.test_labels) == 270
 
 
-def test_model_knows_the_pictures_it_was_trained_on_not_the_held_out_ones(run):
+def test_model_knows_what_it_was_trained_on_and_how(run):
     from skconv.workflows.splits import hold_out_test
 
-    data = skconv.Reader(run.model).config.data
+    config = skconv.Reader(run.model).config
+    data = config.data
     assert data.fingerprint == hold_out_test(skconv.load_dataset("digits"), seed=0).fingerprint
     assert data.n_train == 1797 - 270
+    assert config.environment["command"] == "skconv train --test"
+    assert config.scores == {"test_accuracy": run.test_accuracy}
 
 
 def test_history_has_a_row_an_epoch(run):

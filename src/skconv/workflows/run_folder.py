@@ -79,6 +79,7 @@ def write_run_folder(
                 n_train=len(dataset.train_labels),
             ),
             scores={"test_accuracy": scores.accuracy},
+            command=command,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")
