@@ -77,7 +77,7 @@ def read_npz_images(path: Path, image_size: tuple[int, int] | None = None) -> np
 
 
 def _enumerate(names: Iterable[str]) -> str:
-    return ", ".join(f"'{name}'" for name in names) or "no arrays"
+    return ", ".join(map(repr, names)) or "no arrays"
 
 
 def _read_pair(
