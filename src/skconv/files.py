@@ -118,13 +118,9 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
     try:
         if target.is_symlink() or target.exists():
             if not target.is_dir():
-                raise OutputError(
-                    f"{target} exists and is not a folder. Choose another name for the output folder."
-                )
+                raise OutputError(f"{target} exists and is not a folder. Choose another name for the output folder.")
             if any(target.iterdir()):
-                raise OutputError(
-                    f"The output folder {target} exists and is not empty. Remove it or choose another."
-                )
+                raise OutputError(f"The output folder {target} exists and is not empty. Remove it or choose another.")
         ancestor = target.absolute()
         while not ancestor.exists():
             ancestor = ancestor.parent
