@@ -74,3 +74,19 @@ def test_fashion_mnist_is_found_in_the_folder_given(trained, data_home, tiny_rec
     folder, _, _ = trained
     assert main(["evaluate", str(folder), "fashion-mnist", "--data-home", str(data_home)]) == 1
     assert "(28, 28)" in capsys.readouterr().err
+
+
+def test_interrupted_training_is_130_and_leaves_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
+    """skorch ends an interrupted fit quietly; a half-trained model must not pass for a trained one."""
+    from skconv.training.net import PictureNet
+
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(PictureNet, "train_step", interrupt)
+    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--out", str(tmp_path / "runs" / "out")]
+    assert main(arguments) == 130
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.endswith(f"To run it again: skconv {' '.join(arguments)}\n")
+    assert list(tmp_path.iterdir()) == []
