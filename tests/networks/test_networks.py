@@ -73,3 +73,22 @@ def test_unknown_option_and_impossible_size_are_refused():
         create_network("fast", in_channels=1, image_size=(8, 8), num_classes=2, depth=3)
     with pytest.raises(ParameterError, match="height=0"):
         create_network("fast", in_channels=1, image_size=(0, 8), num_classes=2)
+    with pytest.raises(ParameterError, match=r"'crop' is -1; expected a whole number in 0\.\.1000"):
+        create_network("fast", in_channels=1, image_size=(8, 8), num_classes=2, crop=-1)
+    with pytest.raises(ParameterError, match="'dropout' is 2"):
+        create_network("standard", in_channels=1, image_size=(8, 8), num_classes=2, dropout=2)
+
+
+def test_fast_averages_five_positions_in_evaluation_only():
+    torch.manual_seed(0)
+    network = create_network("fast", in_channels=1, image_size=(28, 28), num_classes=4, crop=2)
+    images = torch.rand(3, 1, 28, 28)
+    network.eval()
+    moved = [torch.roll(images, (-down, -right), (2, 3)) for down, right in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
+    alone = [network._look(each, 0, 0) for each in moved]
+    torch.testing.assert_close(network(images), torch.stack(alone).mean(0))
+    for module in network.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.eval()
+    network.training = True
+    torch.testing.assert_close(network(images), alone[0])

@@ -1,6 +1,7 @@
 """Networks by name: `create_network`, `list_networks`, `describe_network`, `register_network`."""
 
-from skconv.networks import plain as _plain  # noqa: F401  registers its networks
+from skconv.networks import fast as _fast  # noqa: F401  registers its network
+from skconv.networks import plain as _plain  # noqa: F401
 from skconv.networks.registry import create_network, describe_network, list_networks, register_network
 
 __all__ = ["create_network", "describe_network", "list_networks", "register_network"]

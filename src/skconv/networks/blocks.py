@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Scaling(nn.Module):
-    """First layer of every network: crop empty borders and bring pixels to mean 0 and standard deviation 1.
+    """First layer of every network: brings pixels to mean 0 and standard deviation 1.
 
     Mean and standard deviation are buffers, one value a channel: weights files and ONNX graphs carry them, and a
     model is always fed the pixels as they are in the picture.
@@ -16,23 +16,20 @@ class Scaling(nn.Module):
     ----------
     in_channels : int
         1 for grey, 3 for colour.
-    crop : int, default=0
-        Pixels cut from each side, at least 0.
 
     Examples
     --------
-    >>> layer = Scaling(1, crop=2)
+    >>> layer = Scaling(1)
     >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
-    >>> layer(torch.zeros(1, 1, 28, 28)).shape, round(float(layer.mean), 1)
-    (torch.Size([1, 1, 24, 24]), 127.5)
+    >>> layer(torch.tensor([[[[255.0]]]])), float(layer.mean)
+    (tensor([[[[1.]]]]), 127.5)
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, in_channels: int, crop: int = 0) -> None:
+    def __init__(self, in_channels: int) -> None:
         super().__init__()
-        self.crop = crop
         self.register_buffer("mean", torch.zeros(in_channels, 1, 1))
         self.register_buffer("std", torch.ones(in_channels, 1, 1))
 
@@ -52,9 +49,7 @@ class Scaling(nn.Module):
         self.std.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))  # a constant channel stays finite
 
     def forward(self, images: Tensor) -> Tensor:
-        """Crop and scale (n, in_channels, height, width)."""
-        if self.crop:
-            images = images[:, :, self.crop : -self.crop, self.crop : -self.crop]
+        """Scale (n, in_channels, height, width)."""
         return (images - self.mean) / self.std
 
 

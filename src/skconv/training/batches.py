@@ -84,7 +84,7 @@ class BatchIterator:
     --------
     >>> pictures = PictureDataset(torch.zeros(10, 1, 4, 4, dtype=torch.uint8))
     >>> [len(labels) for images, labels in BatchIterator(pictures, batch_size=4)]
-    [4, 3, 3]
+    [3, 3, 4]
     """
 
     def __init__(

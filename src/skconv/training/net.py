@@ -64,6 +64,20 @@ class PictureNet(NeuralNetClassifier):
         self.averaged_ = AveragedWeights(self.module_, self.averaging) if self.averaging else None
         return self
 
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> PictureNet:
+        """Run the epochs, and note whether they came to their end."""
+        self.interrupted_ = True
+        super().fit_loop(X, y, epochs, **fit_params)
+        self.interrupted_ = False
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> PictureNet:
+        """Train; an interrupt is raised again, where skorch would return a half-trained net without a word."""
+        super().partial_fit(X, y, classes, **fit_params)
+        if self.interrupted_:
+            raise KeyboardInterrupt
+        return self
+
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         """Turn arrays into a `PictureDataset`; a data set is left as it is."""
         if isinstance(X, np.ndarray | Tensor):
