@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from numbers import Integral
-
 import torch
 from torch import Tensor, nn
 
@@ -73,5 +71,5 @@ def fast(*, in_channels: int, image_size: tuple[int, int], num_classes: int, cro
 
     Options: crop (pixels cut from each side, 0); with a crop, predictions are the mean over five positions.
     """
-    check_option("crop", crop, 0, 1000, Integral)
+    check_option("crop", crop, 0, 1000, whole=True)
     return FastNetwork(in_channels=in_channels, image_size=image_size, num_classes=num_classes, crop=crop)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from numbers import Integral, Real
 from typing import Any
 
 from skconv.exceptions import ParameterError, UnknownNameError
@@ -104,10 +103,11 @@ def create_network(
     return factory(in_channels=in_channels, image_size=tuple(image_size), num_classes=num_classes, **options)
 
 
-def check_option(name: str, value: Any, least: float, most: float, kind: type = Real) -> None:
-    """Raise `ParameterError` unless an option of a network is a number of that kind in least..most."""
-    if isinstance(value, bool) or not isinstance(value, kind) or not least <= value <= most:
-        number = "a whole number" if kind is Integral else "a number"
+def check_option(name: str, value: Any, least: float, most: float, *, whole: bool = False) -> None:
+    """Raise `ParameterError` unless an option of a network is a number, perhaps a whole one, in least..most."""
+    kinds = (int,) if whole else (int, float)
+    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+        number = "a whole number" if whole else "a number"
         raise ParameterError(f"The network's option '{name}' is {value!r}; expected {number} in {least:g}..{most:g}.")
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields
+from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -12,6 +13,14 @@ from torch.nn import functional as F
 from skconv.exceptions import ParameterError
 
 _ELASTIC_KNOTS = 6  # a coarse grid of random displacements; between the knots they are interpolated smoothly
+
+
+@lru_cache(maxsize=8)
+def _spline(side: int, device: torch.device) -> Tensor:
+    """Return the matrix (side, knots) that interpolates values at the knots smoothly; far faster than `interpolate`."""
+    values = torch.eye(_ELASTIC_KNOTS, device=device)[None, None]
+    stretched = F.interpolate(values, size=(side, _ELASTIC_KNOTS), mode="bicubic", align_corners=True)
+    return stretched[0, 0]
 
 
 @dataclass(frozen=True)
@@ -90,11 +99,11 @@ class Augmentation:
         grid = F.affine_grid(self._draw_affine(images, generator), list(images.shape), align_corners=False)
         if self.elastic:
             knots = torch.randn(
-                len(images), 2, _ELASTIC_KNOTS, _ELASTIC_KNOTS, generator=generator, device=images.device
+                2, len(images), _ELASTIC_KNOTS, _ELASTIC_KNOTS, generator=generator, device=images.device
             )
-            # The grid spans -1..1, twice the side.
-            bend = F.interpolate(knots * (2 * self.elastic), size=images.shape[2:], mode="bicubic", align_corners=True)
-            grid = grid + bend.permute(0, 2, 3, 1)
+            down, across = (_spline(side, images.device) for side in images.shape[2:])
+            bend = down @ knots @ across.T  # (2, n, height, width)
+            grid = grid + bend.permute(1, 2, 3, 0) * (2 * self.elastic)  # the grid spans -1..1, twice the side
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _draw_affine(self, images: Tensor, generator: torch.Generator) -> Tensor:
