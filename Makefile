@@ -30,7 +30,8 @@ docs: $(STAMP)
 	$(BIN)/python -m pytest tests/test_documentation.py
 
 bench: $(STAMP)
-	@set -e; for script in benchmarks/*.py; do echo "$$script"; $(BIN)/python "$$script"; done
+	$(BIN)/python benchmarks/overhead.py
+	$(BIN)/python benchmarks/time_to_99.py
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info

@@ -65,11 +65,19 @@ class PictureNet(NeuralNetClassifier):
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> PictureNet:
-        """Run the epochs, and note whether they came to their end."""
+        """Run the epochs, and note whether somebody interrupted them."""
         self.interrupted_ = True
         super().fit_loop(X, y, epochs, **fit_params)
         self.interrupted_ = False
         return self
+
+    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
+        """Tell the callbacks; one that raises `KeyboardInterrupt` at an epoch's end asks to stop, as early stopping."""
+        try:
+            super().notify(method_name, **cb_kwargs)
+        except KeyboardInterrupt:
+            self.interrupted_ = method_name != "on_epoch_end"
+            raise
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> PictureNet:
         """Train; an interrupt is raised again, where skorch would return a half-trained net without a word."""
