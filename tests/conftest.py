@@ -5,6 +5,21 @@ from pathlib import Path
 
 import pytest
 
+TINY = """
+title = "Two epochs"
+
+[data]
+source = "digits"
+
+[network]
+name = "fast"
+
+[training]
+max_epochs = 2
+batch_size = 64
+precision = "fp32"
+"""
+
 
 @pytest.fixture(scope="session")
 def data_home() -> Path:
@@ -13,3 +28,11 @@ def data_home() -> Path:
     if not folder:
         pytest.skip("SKCONV_DATA is not set: this test needs a data set that is not bundled")
     return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def tiny_recipe(tmp_path_factory):
+    """A recipe that trains on `digits` in a second."""
+    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
+    path.write_text(TINY)
+    return path

@@ -8,24 +8,6 @@ import pytest
 
 from skconv.cli.main import main
 
-TINY = """
-title = "One epoch"
-
-[network]
-name = "fast"
-
-[training]
-max_epochs = 1
-precision = "fp32"
-"""
-
-
-@pytest.fixture(scope="session")
-def tiny_recipe(tmp_path_factory):
-    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(TINY)
-    return path
-
 
 @pytest.fixture(scope="session")
 def trained(tiny_recipe, tmp_path_factory):

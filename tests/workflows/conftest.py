@@ -4,28 +4,6 @@ import pytest
 
 from skconv.workflows.train import train
 
-TINY = """
-title = "Two epochs"
-
-[data]
-source = "digits"
-
-[network]
-name = "fast"
-
-[training]
-max_epochs = 2
-batch_size = 64
-precision = "fp32"
-"""
-
-
-@pytest.fixture(scope="session")
-def tiny_recipe(tmp_path_factory):
-    path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
-    path.write_text(TINY)
-    return path
-
 
 @pytest.fixture(scope="session")
 def run(tiny_recipe, tmp_path_factory):
