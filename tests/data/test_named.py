@@ -105,8 +105,14 @@ def test_load_dataset_bundled_mnist_is_mnist(cache):
 
 def test_load_dataset_digits_are_scikit_learns():
     dataset = load_dataset("digits")
-    assert dataset.train_images.shape == (1797, 8, 8) and dataset.train_images.max() == 16
+    assert dataset.train_images.shape == (1797, 8, 8)
     assert dataset.test_images is None
+
+
+def test_load_dataset_digits_use_the_range_of_picture_files():
+    levels = np.unique(load_dataset("digits").train_images)
+    assert len(levels) == 17
+    assert (levels.min(), levels[1], levels.max()) == (0, 16, 255)
 
 
 def test_get_entry_unknown_name_suggests_the_nearest():

@@ -156,7 +156,7 @@ _ENTRIES = (
     ),
     CatalogEntry(
         name="digits",
-        title="scikit-learn's digits: 1,797 handwritten digits, 8×8 grey with 17 levels, no test split",
+        title="scikit-learn's digits: 1,797 handwritten digits, 8×8 grey, 17 levels spread over 0..255, no test split",
         licence="CC BY 4.0",
         class_names=_DIGITS,
         form="scikit-learn",

@@ -125,4 +125,6 @@ def _read_sklearn_digits() -> Splits:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    return Splits(digits.images.astype(np.uint8), [str(label) for label in digits.target])
+    # 0..16 there; every picture file is 0..255, and a model must read both alike
+    images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
+    return Splits(images, [str(label) for label in digits.target])
