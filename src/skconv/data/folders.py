@@ -146,7 +146,7 @@ def read_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, *, 
         more = " and more" if len(examples) > _SIZES_TOLD else ""
         raise DataError(
             f"The pictures have different sizes (height×width): {told}{more}. "
-            "Pass --image-size HEIGHT WIDTH to bring all to one."
+            "Pass --image-size HEIGHTxWIDTH, as in 28x28, to bring all to one."
         )
     if all(picture.ndim == 2 for picture in pictures):
         return np.stack(pictures)
