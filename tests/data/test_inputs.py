@@ -35,6 +35,17 @@ def test_load_inputs_csv_with_and_without_labels(tmp_path, samples, header, labe
     np.testing.assert_array_equal(images, np.random.default_rng(0).integers(0, 256, (6, 64)).reshape(6, 8, 8))
 
 
+@pytest.mark.parametrize(("height", "width"), [(26, 26), (12, 10)])
+@pytest.mark.parametrize("label", [True, False])
+def test_load_inputs_csv_of_the_models_size_is_not_guessed(tmp_path, samples, height, width, label):
+    """676 columns are 26×26, or a label and 15×15 in colour; 120 are no square."""
+    path = samples.csv(tmp_path / "test.csv", n_pixels=height * width, header=False, label=label)
+    _, images, notes = load_inputs(path, height=height, width=width, channels=1)
+    expected = np.random.default_rng(0).integers(0, 256, (6, height * width)).reshape(6, height, width)
+    np.testing.assert_array_equal(images, expected)
+    assert notes == []
+
+
 def test_load_inputs_npz_prefers_the_test_split(tmp_path, samples):
     np.savez(tmp_path / "a.npz", train_x=samples.pictures(6), train_y=np.arange(6), test_x=samples.pictures(2))
     names, images, _ = load(tmp_path / "a.npz")

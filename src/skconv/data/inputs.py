@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Sequence
@@ -59,7 +60,7 @@ def load_inputs(
     notes = _Notes(height, width, channels)
     for path in [Path(paths)] if isinstance(paths, str | os.PathLike) else map(Path, paths):
         if path.suffix.lower() in TABLE_SUFFIXES | {".npz"} and path.is_file():
-            rows = _read_rows(path, (height, width), label_column)
+            rows = _read_rows(path, (height, width, channels), label_column)
             names.extend(f"{path}#{row}" for row in range(len(rows)))
             notes.record(rows.shape[1:], str(path), len(rows))
             parts.append(convert_pictures(rows, height, width, channels))
@@ -106,10 +107,11 @@ class _Notes:
         ]
 
 
-def _read_rows(path: Path, image_size: tuple[int, int], label_column: str | None) -> np.ndarray:
+def _read_rows(path: Path, shape: tuple[int, int, int], label_column: str | None) -> np.ndarray:
     if path.suffix.lower() == ".npz":
-        return read_npz_images(path, image_size)
-    return shape_rows(str(path), read_pixel_csv(path, label_column, need_labels=False).pixels, image_size)
+        return read_npz_images(path, shape[:2])
+    table = read_pixel_csv(path, label_column, need_labels=False, n_pixels=math.prod(shape))
+    return shape_rows(str(path), table.pixels, shape[:2])
 
 
 def _list_pictures(path: Path, notes: _Notes) -> list[Path]:

@@ -53,11 +53,13 @@ class Layout:
         return sorted(column for column in (self.label, self.number) if column is not None)
 
 
-def read_pixel_csv(path: Path, label_column: str | None = None, *, need_labels: bool = True) -> PixelTable:
+def read_pixel_csv(
+    path: Path, label_column: str | None = None, *, need_labels: bool = True, n_pixels: int | None = None
+) -> PixelTable:
     """Read a CSV of pixels, with or without a header and a label column.
 
     The label is the column called `label_column`, else the one called "label", else the first if what is left
-    then has the size of a picture. Memory in use is that of the uint8 pixels and a thousand rows of text.
+    then has the size of a picture: `n_pixels`, else any square. Memory in use is that of the uint8 pixels and a thousand rows of text.
 
     Parameters
     ----------
@@ -67,6 +69,8 @@ def read_pixel_csv(path: Path, label_column: str | None = None, *, need_labels: 
         The label's column by its name in the header.
     need_labels : bool, default=True
         Whether a file without labels, or a row without one, is an error.
+    n_pixels : int, optional
+        The number of pixels to expect in a picture.
 
     Raises
     ------
@@ -78,7 +82,7 @@ def read_pixel_csv(path: Path, label_column: str | None = None, *, need_labels: 
     labels: list[str] = []
     with open_table(path) as stream:
         first = stream.readline()
-        layout = _find_layout(path, first, label_column)
+        layout = _find_layout(path, first, label_column, n_pixels)
         if need_labels and layout.label is None:
             raise DataError(
                 f"{path} has {layout.n_columns} columns and none is the label; it begins with "
@@ -115,7 +119,7 @@ def _split_first(path: Path, line: str) -> tuple[str, list[str]]:
     return delimiter, [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
 
 
-def _find_layout(path: Path, first: str, label_column: str | None) -> Layout:
+def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int | None) -> Layout:
     delimiter, cells = _split_first(path, first)
     if len(cells) <= _FEWEST_PIXELS:
         raise DataError(
@@ -125,9 +129,9 @@ def _find_layout(path: Path, first: str, label_column: str | None) -> Layout:
     if not _is_header(cells):
         if label_column is not None:
             raise DataError(f"{path} has no header, so it has no column '{label_column}'. Add one, or leave it out.")
-        return Layout(path, delimiter, False, len(cells), _guess_label(len(cells)))
+        return Layout(path, delimiter, False, len(cells), _guess_label(len(cells), n_pixels))
     names = [cell.lower() for cell in cells]
-    number = names.index(names[0]) if names[0] in _ROW_NUMBERS else None
+    number = 0 if names[0] in _ROW_NUMBERS else None
     if label_column is not None:
         if label_column not in cells:
             raise DataError(
@@ -140,12 +144,14 @@ def _find_layout(path: Path, first: str, label_column: str | None) -> Layout:
     elif number is not None or names[0].startswith("pixel"):
         label = None
     else:
-        label = _guess_label(len(cells))
+        label = _guess_label(len(cells), n_pixels)
     return Layout(path, delimiter, True, len(cells), label, None if number == label else number)
 
 
-def _guess_label(n_columns: int) -> int | None:
+def _guess_label(n_columns: int, n_pixels: int | None) -> int | None:
     """Without a name to go by, the first column is the label unless all columns together make a picture."""
+    if n_pixels in (n_columns, n_columns - 1):
+        return None if n_columns == n_pixels else 0
     return None if find_square(n_columns) and not find_square(n_columns - 1) else 0
 
 
