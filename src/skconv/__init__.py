@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from skconv.exceptions import (
         DataError,
         DownloadError,
-        MissingDependencyError,
         ModelFileError,
         OutputError,
         ParameterError,
         RecipeError,
         SkconvError,
         SourceNotFoundError,
+        TrainingError,
         UnknownNameError,
     )
     from skconv.networks import create_network, list_networks
@@ -42,7 +42,6 @@ __all__ = [
     "DataError",
     "Dataset",
     "DownloadError",
-    "MissingDependencyError",
     "ModelFileError",
     "OutputError",
     "ParameterError",
@@ -50,6 +49,7 @@ __all__ = [
     "RecipeError",
     "SkconvError",
     "SourceNotFoundError",
+    "TrainingError",
     "UnknownNameError",
     "create_network",
     "evaluate",

@@ -11,8 +11,7 @@
     ├── TrainingError         (ArithmeticError)    a training run whose loss is no longer a number
     ├── RecipeError           (ValueError)         a recipe file that cannot be followed
     ├── ModelFileError        (ValueError)         a model folder that is incomplete, altered or refused
-    ├── OutputError           (OSError)            a result that cannot be written
-    └── MissingDependencyError (ImportError)       an optional package that is not installed
+    └── OutputError           (OSError)            a result that cannot be written
 
 Every message says what came, what was expected and how to mend it.
 """
@@ -86,7 +85,3 @@ class ModelFileError(SkconvError, ValueError):
 
 class OutputError(SkconvError, OSError):
     """A result that cannot be written: the folder exists, is not writable, or the disk is full."""
-
-
-class MissingDependencyError(SkconvError, ImportError):
-    """An optional package that the requested feature needs and that is not installed."""
