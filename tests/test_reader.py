@@ -145,6 +145,17 @@ def test_reader_refuses_what_is_no_model(tmp_path, grey):
         Reader(copy)
 
 
+def test_reader_checks_the_bytes_that_it_opens(tmp_path, grey, pictures):
+    copy = Path(shutil.copytree(grey[0], tmp_path / "model"))
+    reader = Reader(copy)
+    path = copy / "model.onnx"
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelFileError, match=r"model\.onnx was altered"):
+        reader.predict(pictures)
+
+
 def test_reader_needs_neither_torch_nor_scikit_learn(grey):
     code = f"""
 import sys

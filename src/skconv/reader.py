@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from skconv.artifacts.folder import ONNX_NAME, find_model_folder, read_config
+from skconv.artifacts.folder import ONNX_NAME, find_model_folder, read_config, read_verified
 from skconv.artifacts.session import open_session, run_session
 from skconv.exceptions import DataError, ParameterError
 
@@ -25,7 +25,7 @@ class Reader:
     ----------
     path : path-like
         A model folder, or a run folder as ``skconv train --out`` makes it. Every file is checked against
-        its sha256.
+        its sha256, and the network again when it is opened.
     threads : int or None, default None
         Threads of one prediction, at least 1; None takes a thread a core.
 
@@ -103,7 +103,9 @@ class Reader:
 
     @cached_property
     def _session(self) -> Any:
-        return open_session(self.folder / ONNX_NAME, self.config, self.threads)
+        path = self.folder / ONNX_NAME
+        content = read_verified(path, self.config.files[ONNX_NAME])
+        return open_session(path, self.config, self.threads, content)
 
     def _arrange(self, images: np.ndarray) -> np.ndarray:
         try:

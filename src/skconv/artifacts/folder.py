@@ -6,7 +6,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from skconv.artifacts.config import MAX_CONFIG_BYTES, ModelConfig
+from skconv.artifacts.config import MAX_CONFIG_BYTES, FileRecord, ModelConfig
 from skconv.exceptions import ModelFileError, SourceNotFoundError
 
 CONFIG_NAME = "config.json"
@@ -54,20 +54,17 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
             return folder
     raise ModelFileError(
         f"The folder {place} holds no model: it has neither {CONFIG_NAME} nor "
-        f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. Pass a folder that skconv train wrote; "
-        "a run that was interrupted has no model until it is resumed."
+        f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. {_suggest_run(place)}"
     )
 
 
-def read_config(folder: str | os.PathLike[str], verify: bool = True) -> ModelConfig:
-    """Read ``config.json`` and check the files it names.
+def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
+    """Read ``config.json`` and check size and sha256 of the files it names.
 
     Parameters
     ----------
     folder : path-like
         A model folder, as `find_model_folder` returns it.
-    verify : bool, default True
-        Compare the sha256 of every file. False compares sizes only, for callers that opened it a moment ago.
 
     Returns
     -------
@@ -93,13 +90,27 @@ def read_config(folder: str | os.PathLike[str], verify: bool = True) -> ModelCon
             raise ModelFileError(f"{file} is missing. {_MEND}")
         try:
             size = file.stat().st_size
-            intact = size == record.bytes and (not verify or hash_file(file) == record.sha256)
+            intact = size == record.bytes and hash_file(file) == record.sha256
         except OSError as error:
             raise ModelFileError(f"{file} cannot be read: {error.strerror}.") from error
         if not intact:
             how = "" if size == record.bytes else f" ({size:,} bytes, {record.bytes:,} expected)"
             raise ModelFileError(f"{file} was altered after the model was saved{how}. {_MEND}")
     return config
+
+
+def read_verified(path: Path, record: FileRecord) -> bytes:
+    """Return the content of `path`, checked as it was read: between two reads a file can change.
+
+    Raises
+    ------
+    ModelFileError
+        It is missing, cannot be read, or holds other bytes than `record` says.
+    """
+    content = read_bounded(path, record.bytes)
+    if hashlib.sha256(content).hexdigest() != record.sha256:
+        raise ModelFileError(f"{path} was altered after the model was saved. {_MEND}")
+    return content
 
 
 def read_bounded(path: Path, most: int) -> bytes:
@@ -123,6 +134,14 @@ def hash_file(path: Path) -> str:
     """Return the sha256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _suggest_run(place: Path) -> str:
+    runs = sorted(str(each.parent.parent) for each in place.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
+    if not runs:
+        return "Pass a folder that skconv train wrote."
+    more = f" and {len(runs) - 5} more" if len(runs) > 5 else ""
+    return f"It holds several runs; pass one of them: {', '.join(runs[:5])}{more}."
 
 
 def _refuse_file(place: Path) -> ModelFileError:
