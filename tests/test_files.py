@@ -1,5 +1,6 @@
 """Whole-file writing: what is seen after a failure is what was there before."""
 
+import errno
 import os
 import resource
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from skconv.exceptions import OutputError
-from skconv.files import check_new_folder, write_beside, write_folder
+from skconv.files import check_new_folder, reserve_folder, write_beside, write_folder
 
 
 def names_in(folder):
@@ -84,15 +85,36 @@ def test_write_folder_leaves_nothing_when_the_block_fails(tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_write_folder_fills_an_existing_empty_folder_in_place(tmp_path):
-    """A mount point or the current folder cannot be renamed onto: it has to stay the same folder."""
+def test_write_folder_replaces_an_existing_empty_folder_as_a_whole(tmp_path):
+    target = tmp_path / "out"
+    target.mkdir()
+    target.chmod(0o700)
+    with write_folder(target) as beside:
+        (beside / "a.txt").write_text("a")
+        assert beside.parent == tmp_path and names_in(target) == []
+    assert names_in(target) == ["a.txt"]
+    assert target.stat().st_mode & 0o777 == 0o700
+    assert names_in(tmp_path) == ["out"]
+
+
+def test_write_folder_fills_a_folder_that_cannot_be_replaced_in_place(tmp_path, monkeypatch):
+    """As a mount point, which needs rights to make: renaming onto it fails."""
     target = tmp_path / "mounted"
     target.mkdir()
     before = target.stat().st_ino
+    replace = Path.replace
+
+    def refuse_target(self, other):
+        if Path(other) == target:
+            raise OSError(errno.EBUSY, "Device or resource busy")
+        return replace(self, other)
+
+    monkeypatch.setattr(Path, "replace", refuse_target)
     with write_folder(target) as beside:
         (beside / "a.txt").write_text("a")
     assert target.stat().st_ino == before
     assert names_in(target) == ["a.txt"]
+    assert names_in(tmp_path) == ["mounted"]
 
 
 def test_write_folder_fills_the_current_folder(tmp_path, monkeypatch):
@@ -115,6 +137,32 @@ def test_write_folder_follows_a_link_to_an_empty_folder(tmp_path):
     with write_folder(tmp_path / "link") as beside:
         (beside / "a.txt").write_text("a")
     assert names_in(tmp_path / "real") == ["a.txt"]
+
+
+def test_reserve_folder_takes_the_next_name_while_another_holds_it(tmp_path):
+    with reserve_folder(tmp_path / "runs", "a") as first, reserve_folder(tmp_path / "runs", "a") as second:
+        assert (first.name, second.name) == ("a", "a-2")
+        assert first.is_dir() and second.is_dir()
+    assert sorted(names_in(tmp_path / "runs")) == ["a", "a-2"]
+
+
+def test_reserve_folder_leaves_nothing_when_the_block_fails(tmp_path):
+    with pytest.raises(KeyboardInterrupt), reserve_folder(tmp_path / "runs", "a"):
+        raise KeyboardInterrupt
+    assert names_in(tmp_path) == []
+
+
+def test_reserve_folder_keeps_what_was_finished_before_the_block_failed(tmp_path):
+    with pytest.raises(RuntimeError), reserve_folder(tmp_path / "runs", "a") as folder:
+        (folder / "seed-0").mkdir()
+        raise RuntimeError("diverged")
+    assert names_in(tmp_path / "runs" / "a") == ["seed-0"]
+
+
+def test_reserve_folder_below_a_file_says_so(tmp_path):
+    (tmp_path / "runs").write_text("x")
+    with pytest.raises(OutputError, match=r"Cannot write .*runs.*File exists"), reserve_folder(tmp_path / "runs", "a"):
+        pass
 
 
 def test_check_new_folder_refuses_what_holds_something(tmp_path):

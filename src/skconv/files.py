@@ -9,6 +9,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 from skconv.exceptions import OutputError, SkconvError
@@ -68,7 +69,9 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     Parameters
     ----------
     path : path-like
-        The folder to make. It must not exist, or be empty; its missing parents are made.
+        The folder to make. It must not exist, or be empty; its missing parents are made. An empty folder is
+        replaced as a whole too, save where nothing can be renamed onto it (a mount point, the current folder, a
+        link): there the finished entries are moved in one by one.
 
     Yields
     ------
@@ -83,9 +86,7 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     target = Path(path)
     check_new_folder(target)
     missing = [folder for folder in target.absolute().parents if not folder.exists()]
-    # An existing empty folder is filled from inside: it may be a mount point or the current folder, which
-    # nothing can be renamed onto.
-    inside = target.is_dir()
+    inside = target.is_dir() and not _can_be_replaced(target)
     beside = (target if inside else target.parent) / _temporary_name()
     try:
         beside.mkdir(parents=True)
@@ -96,6 +97,8 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         if inside:
             _move_contents(beside, target)
         else:
+            if target.is_dir():
+                shutil.copymode(target, beside)
             beside.replace(target)
         missing = []
     except SkconvError:
@@ -107,6 +110,48 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
         for folder in missing:
             with suppress(OSError):
                 folder.rmdir()
+
+
+@contextmanager
+def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
+    """Make and yield ``parent/name``, or the first of ``name-2``, ``name-3`` … that nobody has.
+
+    Parameters
+    ----------
+    parent : pathlib.Path
+        Made where it is missing.
+    name : str
+        A file name.
+
+    Yields
+    ------
+    pathlib.Path
+        An empty folder that is this block's alone. If the block fails, it is removed, unless it holds something.
+
+    Raises
+    ------
+    OutputError
+        No folder can be made there.
+    """
+    made_parent = not parent.exists()
+    folder = parent / name
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        for number in count(2):
+            with suppress(FileExistsError):
+                folder.mkdir()
+                break
+            folder = parent / f"{name}-{number}"
+    except OSError as error:
+        raise _explain(folder, error) from error
+    try:
+        yield folder
+    except BaseException:
+        with suppress(OSError):
+            folder.rmdir()
+            if made_parent:
+                parent.rmdir()
+        raise
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
@@ -132,6 +177,22 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
         raise
     except OSError as error:
         raise _explain(target, error) from error
+
+
+def _can_be_replaced(folder: Path) -> bool:
+    """Whether a folder can be renamed onto an empty one; found out by doing so, which leaves it empty."""
+    empty = folder.parent / _temporary_name()
+    try:
+        if folder.is_symlink() or folder.samefile(Path.cwd()):
+            return False
+        empty.mkdir()
+        shutil.copymode(folder, empty)
+        empty.replace(folder)
+    except OSError:  # a mount point, a parent that is not writable, or a system without such renaming
+        with suppress(OSError):
+            empty.rmdir()
+        return False
+    return True
 
 
 def _move_contents(folder: Path, target: Path) -> None:
