@@ -46,6 +46,24 @@ def test_source_of_the_training_is_told_to_flatter(run):
         assert evaluate(run.model, "digits").n == 1797
 
 
+def test_data_of_the_training_is_known_under_another_path_and_other_data_under_the_same(run, tmp_path):
+    digits = skconv.load_dataset("digits")
+    source = save(tmp_path / "copy.npz", digits.train_images, digits.train_labels)
+    with pytest.warns(UserWarning, match="trained on most of these pictures"):
+        evaluate(run.model, source)
+    save(source, digits.train_images[::-1], digits.train_labels[::-1])
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        evaluate(run.model, source)
+
+
+def test_colour_pictures_are_made_grey_with_a_note(run, held_out, tmp_path):
+    images, labels = held_out
+    source = save(tmp_path / "colour.npz", np.repeat(images[..., np.newaxis], 3, axis=3), labels)
+    with pytest.warns(UserWarning, match="The pictures of colour were made grey"):
+        assert evaluate(run.model, source).accuracy == run.test_accuracy
+
+
 def test_test_split_is_what_is_scored(run, held_out, tmp_path):
     images, labels = held_out
     np.savez(

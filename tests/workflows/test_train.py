@@ -1,6 +1,7 @@
 """`train`: what it returns, what it writes, and what it does with seeds."""
 
 import csv
+import inspect
 import json
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import skconv
 from skconv.exceptions import DataError, OutputError, ParameterError, RecipeError, UnknownNameError
 from skconv.workflows.results import SeedResult, TrainResult
 from skconv.workflows.run_folder import replace_network
-from skconv.workflows.train import train
+from skconv.workflows.train import _describe_call, train
 
 FILES = {
     "confusion.png",
@@ -52,11 +53,9 @@ def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_pictures(run):
 
 
 def test_model_knows_what_it_was_trained_on_and_how(run):
-    from skconv.workflows.splits import hold_out_test
-
     config = skconv.Reader(run.model).config
     data = config.data
-    assert data.fingerprint == hold_out_test(skconv.load_dataset("digits"), seed=0).fingerprint
+    assert data.fingerprint == skconv.load_dataset("digits").fingerprint
     assert data.n_train == 1797 - 270
     assert config.environment["command"] == "skconv train --test"
     assert config.scores == {"test_accuracy": run.test_accuracy}
@@ -115,6 +114,31 @@ def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypa
     result = train(recipe=tiny_recipe, network="fast")
     assert Path(result.folder) == Path("runs/digits-tiny-2")
     assert {path.name for path in Path(result.folder).iterdir()} == FILES
+    command = json.loads((Path(result.folder) / "scores.json").read_text())["command"]
+    assert command == f"skconv.train(recipe={str(tiny_recipe)!r}, network='fast')"
+
+
+def test_default_folder_is_held_while_training_and_removed_when_that_fails(tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def fail(*_, **__):
+        seen.extend(path.name for path in Path("runs").iterdir())
+        raise RuntimeError("diverged")
+
+    monkeypatch.setattr(skconv.CNNClassifier, "fit", fail)
+    with pytest.raises(RuntimeError, match="diverged"):
+        train(recipe=tiny_recipe)
+    assert seen == ["digits-tiny"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_call_is_described_by_what_differs_from_the_defaults(tmp_path):
+    given = {name: each.default for name, each in inspect.signature(train).parameters.items()}
+    assert _describe_call(given) == "skconv.train()"
+    given.update(source=tmp_path / "a.csv", image_size=(8, 9), device="cpu", out="there", seeds=3)
+    expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
+    assert _describe_call(given) == expected
 
 
 def test_source_must_come_from_somewhere(tmp_path):
@@ -170,3 +194,17 @@ def test_replace_network_drops_the_options_of_the_old_one():
         replace_network('[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "standard")
     )
     assert replaced == {"network": {"name": "standard"}, "training": {"max_epochs": 1}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'network = {name = "standard"}\n',
+        'network.name = "standard"\n',
+        '[ network ]\nname = "standard"\n',
+        "[network]\nwidths = [\n[1, 2]]\n",
+    ],
+)
+def test_replace_network_refuses_a_recipe_it_cannot_edit(text):
+    with pytest.raises(RecipeError, match=r"a line \[network\]"):
+        replace_network(text, "fast")

@@ -64,7 +64,11 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The data the network was trained on; `fingerprint` as in `skconv.data.dataset.Dataset`."""
+    """The data the network was trained on.
+
+    `fingerprint` is that of `skconv.data.dataset.Dataset`, taken before a test split was held out; `n_train`
+    pictures were left for training.
+    """
 
     name: str
     source: str

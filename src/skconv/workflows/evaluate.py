@@ -51,12 +51,13 @@ def evaluate(
     SourceNotFoundError, DownloadError, UnknownNameError
         Data that cannot be found or fetched.
     DataError
-        Pictures of another shape than the model's, or classes it does not know.
+        Pictures of another size than the model's, or classes it does not know.
 
     Warns
     -----
     UserWarning
-        The source has no test split and is the one the model was trained on: the score flatters.
+        The source has no test split and is what the model was trained on: the score flatters. Or the pictures
+        were made grey or colour to make them fit the model.
     """
     from skconv.data.sources import load_dataset
     from skconv.evaluation.scores import format_scores, score_predictions
@@ -71,12 +72,14 @@ def evaluate(
         image_size=image_size,
         progress=progress,
     )
-    _check_shape(reader, dataset)
-    positions = _match_classes(reader.class_names, dataset)
     split, pictures, labels = "test", dataset.test_images, dataset.test_labels
     if pictures is None or labels is None:
         split, pictures, labels = "all", dataset.train_images, dataset.train_labels
-    if split == "all" and dataset.source == reader.config.data.source:
+    pictures, note = _fit_channels(reader, dataset, pictures)
+    positions = _match_classes(reader.class_names, dataset)
+    if note:
+        warnings.warn(note, stacklevel=2)
+    if split == "all" and dataset.fingerprint == reader.config.data.fingerprint:
         warnings.warn(
             f"{dataset.name} has no test split and the model was trained on most of these pictures: "
             "the accuracy of new pictures is lower. The run's scores.json has that of the held-out ones.",
@@ -96,14 +99,22 @@ def evaluate(
     )
 
 
-def _check_shape(reader: Reader, dataset: Dataset) -> None:
+def _fit_channels(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the pictures in the model's colours, and what was done for it; another size is an error."""
     channels, height, width = reader.input_shape
     expected = (height, width) if channels == 1 else (height, width, channels)
-    if dataset.image_shape != expected:
+    if dataset.image_shape == expected:
+        return pictures, ""
+    if dataset.image_shape[:2] != (height, width) or channels not in (1, 3):
         raise DataError(
             f"The pictures of {dataset.name} have shape {dataset.image_shape}; the model takes {expected}. "
             f"Bring them to that shape (--image-size {height}x{width}) or train a model on such pictures."
         )
+    from skconv.pictures.opening import convert_pictures
+
+    done = "grey" if channels == 1 else "colour"
+    converted = convert_pictures(pictures, height, width, channels)
+    return converted, f"The pictures of {dataset.name} were made {done}, as the model takes them."
 
 
 def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:

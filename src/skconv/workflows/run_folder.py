@@ -5,9 +5,11 @@ from __future__ import annotations
 import csv
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skconv.exceptions import RecipeError
 from skconv.files import write_folder
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ def write_run_folder(
     *,
     estimator: CNNClassifier,
     dataset: Dataset,
+    fingerprint: str,
     seed: int,
     scores: Scores,
     probabilities: np.ndarray,
@@ -39,6 +42,8 @@ def write_run_folder(
         The fitted estimator.
     dataset : Dataset
         What it was fitted on, with the test split.
+    fingerprint : str
+        That of the data as it was loaded, before a test split was held out: by it `evaluate` knows the data again.
     seed : int
         The seed of the run.
     scores : Scores
@@ -75,7 +80,7 @@ def write_run_folder(
                 name=dataset.name,
                 source=dataset.source,
                 licence=dataset.licence,
-                fingerprint=dataset.fingerprint,
+                fingerprint=fingerprint,
                 n_train=len(dataset.train_labels),
             ),
             scores={"test_accuracy": scores.accuracy},
@@ -90,6 +95,11 @@ def write_run_folder(
 def replace_network(recipe_text: str, network: str) -> str:
     r"""Return a recipe whose section [network] names `network`, with its default options.
 
+    Raises
+    ------
+    RecipeError
+        The recipe names its network in another form of TOML than such a section.
+
     Examples
     --------
     >>> print(replace_network('[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "standard"))
@@ -102,7 +112,17 @@ def replace_network(recipe_text: str, network: str) -> str:
     section = f'[network]\nname = "{network}"\n'
     pattern = re.compile(r"^\[network\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
     replaced, found = pattern.subn(f"{section}\n", recipe_text)
-    return replaced if found else f"{recipe_text.rstrip()}\n\n{section}"
+    replaced = replaced if found else f"{recipe_text.rstrip()}\n\n{section}"
+    try:
+        followed = tomllib.loads(replaced).get("network") == {"name": network}
+    except tomllib.TOMLDecodeError:
+        followed = False
+    if not followed:
+        raise RecipeError(
+            "The recipe's network cannot be replaced: it stands in another form than a section. "
+            'Write it as a section: a line [network] and below it lines like name = "fast".'
+        )
+    return replaced
 
 
 def _write_history(path: Path, history: list[dict[str, Any]]) -> None:

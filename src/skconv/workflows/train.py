@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from itertools import chain, count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError
-from skconv.files import check_new_folder
+from skconv.files import check_new_folder, reserve_folder
 from skconv.workflows.results import SeedResult, TrainResult
 
 if TYPE_CHECKING:
@@ -86,6 +88,7 @@ def train(
     from skconv.workflows.run_folder import replace_network
     from skconv.workflows.splits import hold_out_test
 
+    command = command or _describe_call(locals())
     _check_seeds(seed, seeds)
     plan = load_recipe(recipe)
     source = source if source is not None else plan.source
@@ -93,6 +96,7 @@ def train(
         raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
     if out is not None:
         check_new_folder(out)
+    recipe_text = plan.text if network is None else replace_network(plan.text, network)
     create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
     create(random_state=seed)  # a wrong setting is told at once, not after a download
     loaded = load_dataset(
@@ -103,22 +107,20 @@ def train(
         image_size=image_size,
         progress=progress,
     )
-    folder = Path(out) if out is not None else _free_folder(Path("runs"), f"{loaded.name}-{plan.name}")
-    check_new_folder(folder)
     dataset = hold_out_test(loaded, seed=seed)
-    recipe_text = plan.text if network is None else replace_network(plan.text, network)
-    command = command or f"skconv.train({str(source)!r}, recipe={str(recipe)!r}, seed={seed}, seeds={seeds})"
-    results = [
-        _run(
-            create(random_state=each),
-            dataset,
-            folder if seeds == 1 else folder / f"seed-{each}",
-            seed=each,
-            recipe_text=recipe_text,
-            command=command,
-        )
-        for each in range(seed, seed + seeds)
-    ]
+    with _open_folder(out, f"{loaded.name}-{plan.name}") as folder:
+        results = [
+            _run(
+                create(random_state=each),
+                dataset,
+                folder if seeds == 1 else folder / f"seed-{each}",
+                fingerprint=loaded.fingerprint,
+                seed=each,
+                recipe_text=recipe_text,
+                command=command,
+            )
+            for each in range(seed, seed + seeds)
+        ]
     return TrainResult(dataset.name, plan.name, str(folder), tuple(results))
 
 
@@ -131,7 +133,14 @@ def _check_seeds(seed: int, seeds: int) -> None:
 
 
 def _run(
-    estimator: CNNClassifier, dataset: Dataset, folder: Path, *, seed: int, recipe_text: str, command: str
+    estimator: CNNClassifier,
+    dataset: Dataset,
+    folder: Path,
+    *,
+    fingerprint: str,
+    seed: int,
+    recipe_text: str,
+    command: str,
 ) -> SeedResult:
     from skconv.evaluation.scores import score_predictions
     from skconv.workflows.run_folder import write_run_folder
@@ -144,6 +153,7 @@ def _run(
         folder,
         estimator=estimator,
         dataset=dataset,
+        fingerprint=fingerprint,
         seed=seed,
         scores=scores,
         probabilities=probabilities,
@@ -164,8 +174,19 @@ def _run(
     )
 
 
-def _free_folder(parent: Path, name: str) -> Path:
-    """Return ``parent/name`` or, where that is taken, the first of ``name-2``, ``name-3`` … that is free."""
-    plain = re.sub(r"[^\w.-]+", "-", name).strip("-.")
-    names = chain([plain], (f"{plain}-{number}" for number in count(2)))
-    return next(parent / each for each in names if not (parent / each).exists())
+def _open_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
+    if out is not None:
+        return nullcontext(Path(out))
+    # Reserved before training: two runs at a time must not end at one name.
+    return reserve_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", name).strip("-."))
+
+
+def _describe_call(arguments: Mapping[str, Any]) -> str:
+    """Write the call of `train` with these arguments, without those that are as by default."""
+    told = []
+    for name, parameter in inspect.signature(train).parameters.items():
+        value = arguments[name]
+        if value != parameter.default:
+            text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
+            told.append(text if name == "source" else f"{name}={text}")
+    return f"skconv.train({', '.join(told)})"
