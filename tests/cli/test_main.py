@@ -123,6 +123,36 @@ def test_interrupt_is_130_with_the_command_to_run_again(monkeypatch, capsys):
     assert streams.err.endswith("run it again: skconv recipes --seed 1\n")
 
 
+def test_interrupt_between_seeds_tells_what_is_kept_and_that_the_folder_is_taken(tmp_path, monkeypatch, capsys):
+    def train(*_, out, **__):
+        (out / "seed-0").mkdir(parents=True)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("skconv.workflows.train.train", train)
+    out = tmp_path / "out"
+    assert main(["train", "digits", "--seeds", "2", "--out", str(out)]) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert f"finished results are kept in {out}" in line
+    assert line.endswith(f"with another --out or that folder removed: skconv train digits --seeds 2 --out {out}")
+
+
+def test_data_set_is_shown_line_by_line(capsys):
+    assert main(["data", "mnist"]) == 0
+    facts = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert facts["licence"] == "CC BY-SA 3.0"
+    assert facts["class names"] == "0, 1, 2, 3, 4, 5, 6, 7, 8, 9"
+    assert facts["found in"].endswith("mnist")
+
+
+def test_data_set_that_is_not_here_is_shown_with_the_places_to_put_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
+    monkeypatch.setenv("SKCONV_DATA", str(tmp_path / "home"))
+    assert main(["data", "usps"]) == 0
+    facts = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert facts["looked for in"].startswith(f"{tmp_path / 'home' / 'usps'}, {tmp_path / 'cache' / 'usps'}")
+    assert facts["fetched from"] == "OpenML, data set USPS"
+
+
 def test_what_libraries_print_and_warn_keeps_off_standard_output(monkeypatch, capsys):
     def chatter():
         print("loading")

@@ -9,6 +9,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from skconv.cli.console import one_line
 from skconv.exceptions import SkconvError
@@ -26,10 +27,13 @@ class Invocation:
         The command as it can be pasted into a shell.
     debug : bool
         Whether a failure shows its traceback.
+    out : pathlib.Path or None
+        The new folder that the verb was told to write.
     """
 
     command: str
     debug: bool = False
+    out: Path | None = None
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -69,10 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         _tell(error, invocation.debug)
         _forget_output()
     if code == INTERRUPTED:
-        print(
-            f"Interrupted. Nothing unfinished was kept. To run it again: {invocation.command}",
-            file=sys.stderr,
-        )
+        print(f"Interrupted. {_say_how_to_go_on(invocation)}", file=sys.stderr)
     return code
 
 
@@ -86,6 +87,16 @@ def _run(arguments: list[str], invocation: Invocation) -> int:
     except SystemExit as leaving:  # how Typer ends, also after success
         return leaving.code if isinstance(leaving.code, int) else DONE
     return DONE
+
+
+def _say_how_to_go_on(invocation: Invocation) -> str:
+    out = invocation.out
+    if out is not None and out.is_dir() and any(out.iterdir()):  # several seeds, of which some were done
+        return (
+            f"Nothing half-written; finished results are kept in {one_line(str(out))}. "
+            f"To run it again, with another --out or that folder removed: {invocation.command}"
+        )
+    return f"Nothing half-written; finished results are kept. To run it again: {invocation.command}"
 
 
 def _tell(error: Exception, debug: bool) -> None:

@@ -6,7 +6,8 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import library_messages, show_result
+from skconv.cli.console import library_messages
+from skconv.cli.listing import Entry, show_entries
 from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, SeedOption
 
 EXAMPLE = "Example: skconv networks"
@@ -24,13 +25,10 @@ def networks(
         from skconv.networks import describe_network, list_networks
 
         names = list_networks() if name is None else [name]
-        found = [{"name": each, "description": describe_network(each)} for each in names]
-    if name is None:
-        text = "\n".join(f"{each['name']:<12} {_first_line(each['description'])}" for each in found)
-        show_result({"networks": found}, text, as_json=as_json)
-    else:
-        show_result(found[0], found[0]["description"], as_json=as_json)
+        entries = [_describe(each, describe_network(each)) for each in names]
+    show_entries(entries, key="networks", name=name, as_json=as_json)
 
 
-def _first_line(description: str) -> str:
-    return description.partition("\n")[0].rstrip(".")
+def _describe(name: str, description: str) -> Entry:
+    title = description.partition("\n")[0].rstrip(".")
+    return Entry(name, title, description, {"name": name, "description": description})

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skconv.cli.console import library_messages, show_result
+from skconv.cli.console import library_messages
+from skconv.cli.listing import Entry, show_entries
 from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, SeedOption
+
+if TYPE_CHECKING:
+    from skconv.recipes.recipe import Recipe
 
 EXAMPLE = "Example: skconv recipes fast > mine.toml"
 
@@ -23,19 +27,10 @@ def recipes(
     with library_messages():
         from skconv.recipes import list_recipes, load_recipe
 
-        found = [load_recipe(each) for each in (list_recipes() if name is None else [name])]
-    described = [
-        {
-            "name": each.name,
-            "title": each.title,
-            "source": each.source,
-            "figures": each.figures,
-            "text": each.text,
-        }
-        for each in found
-    ]
-    if name is None:
-        text = "\n".join(f"{each.name:<12} {each.title}" for each in found)
-        show_result({"recipes": described}, text, as_json=as_json)
-    else:
-        show_result(described[0], found[0].text.rstrip("\n"), as_json=as_json)
+        entries = [_describe(load_recipe(each)) for each in (list_recipes() if name is None else [name])]
+    show_entries(entries, key="recipes", name=name, as_json=as_json)
+
+
+def _describe(recipe: Recipe) -> Entry:
+    facts = {key: getattr(recipe, key) for key in ("name", "title", "source", "figures", "text")}
+    return Entry(recipe.name, recipe.title, recipe.text.rstrip("\n"), facts)

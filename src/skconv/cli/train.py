@@ -52,6 +52,8 @@ def train(
     The run folder holds the model, the scores, the history and figures.
     """
     size = parse_image_size(image_size)
+    if context.obj:
+        context.obj.out = out
     with library_messages():
         from skconv.workflows.train import train as train_library
 
