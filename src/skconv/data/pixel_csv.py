@@ -59,7 +59,8 @@ def read_pixel_csv(
     """Read a CSV of pixels, with or without a header and a label column.
 
     The label is the column called `label_column`, else the one called "label", else the first if what is left
-    then has the size of a picture: `n_pixels`, else any square. Memory in use is that of the uint8 pixels and a thousand rows of text.
+    then has the size of a picture: `n_pixels`, else any square. Memory in use is that of the uint8 pixels and a
+    thousand rows of text.
 
     Parameters
     ----------
