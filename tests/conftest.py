@@ -1,9 +1,13 @@
 """Fixtures shared by all tests."""
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+
+SHAPE = (1, 12, 10)
 
 TINY = """
 title = "Two epochs"
@@ -36,3 +40,53 @@ def tiny_recipe(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture(scope="session")
+def sample() -> np.ndarray:
+    """Pictures of the size that `saved_model` takes."""
+    return np.random.default_rng(0).integers(0, 256, (300, *SHAPE), dtype=np.uint8)
+
+
+@pytest.fixture(scope="session")
+def make_network():
+    """Return a function that makes the network of `saved_model`, the same weights every time."""
+    import torch
+
+    from skconv.networks import create_network
+
+    def make() -> torch.nn.Module:
+        torch.manual_seed(0)
+        return create_network("fast", in_channels=1, image_size=SHAPE[1:], num_classes=3)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_config():
+    """Return a function that makes the configuration of `saved_model`, with changes."""
+    from skconv.artifacts import DataConfig, InputConfig, ModelConfig, NetworkConfig
+
+    def make(**changes) -> ModelConfig:
+        config = ModelConfig(
+            network=NetworkConfig("fast"),
+            input=InputConfig(*SHAPE),
+            classes=(3, 5, 8),
+            class_names=("three", "five", "eight"),
+            parameters={"max_epochs": 3, "betas": (0.7, 0.95)},
+            data=DataConfig("mnist", "the cache", "CC BY-SA 3.0", "ab" * 32, 300),
+            scores={"test_accuracy": 0.9957},
+        )
+        return replace(config, **changes)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def saved_model(tmp_path_factory, make_network, make_config, sample) -> Path:
+    """A small model folder, exported once: to read, or to copy and damage."""
+    from skconv.artifacts import save_model
+
+    folder = tmp_path_factory.mktemp("saved") / "model"
+    save_model(folder, make_network(), make_config(), sample=sample)
+    return folder

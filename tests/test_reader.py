@@ -7,69 +7,48 @@ import numpy as np
 import pytest
 import torch
 
-from skconv.artifacts import DataConfig, InputConfig, ModelConfig, NetworkConfig, save_model
+from skconv.artifacts import InputConfig, save_model
 from skconv.exceptions import DataError, ModelFileError, ParameterError, SourceNotFoundError
 from skconv.networks import create_network
 from skconv.reader import Reader
 
-LABELS = ("cat", "dog", "owl")
-
-
-def build(folder: Path, channels: int, height: int, width: int) -> torch.nn.Module:
-    torch.manual_seed(1)
-    network = create_network("fast", in_channels=channels, image_size=(height, width), num_classes=3).eval()
-    config = ModelConfig(
-        network=NetworkConfig("fast"),
-        input=InputConfig(channels, height, width),
-        classes=LABELS,
-        class_names=LABELS,
-        parameters={},
-        data=DataConfig("noise", "memory", "CC0", "", 1),
-    )
-    sample = np.random.default_rng(0).integers(0, 256, (4, channels, height, width), dtype=np.uint8)
-    save_model(folder, network, config, sample=sample)
-    return network
-
 
 @pytest.fixture(scope="module")
-def grey(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("grey") / "run" / "model"
-    return folder, build(folder, 1, 10, 12)
-
-
-@pytest.fixture(scope="module")
-def colour(tmp_path_factory):
+def colour(tmp_path_factory, make_config):
     folder = tmp_path_factory.mktemp("colour") / "model"
-    build(folder, 3, 10, 12)
+    torch.manual_seed(1)
+    network = create_network("fast", in_channels=3, image_size=(12, 10), num_classes=3)
+    sample = np.random.default_rng(0).integers(0, 256, (4, 3, 12, 10), dtype=np.uint8)
+    save_model(folder, network, make_config(input=InputConfig(3, 12, 10)), sample=sample)
     return folder
 
 
 @pytest.fixture(scope="module")
 def pictures():
-    return np.random.default_rng(2).integers(0, 256, (300, 10, 12), dtype=np.uint8)
+    return np.random.default_rng(2).integers(0, 256, (300, 12, 10), dtype=np.uint8)
 
 
-def test_reader_gives_what_torch_gives(grey, pictures):
-    folder, network = grey
+def test_reader_gives_what_torch_gives(saved_model, make_network, pictures):
+    network = make_network().eval()
     with torch.inference_mode():
         expected = torch.softmax(network(torch.from_numpy(pictures[:, None]).float()), 1).numpy()
-    reader = Reader(folder)
+    reader = Reader(saved_model)
     probabilities = reader.predict_proba(pictures)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
-    assert reader.predict(pictures).tolist() == [LABELS[k] for k in expected.argmax(1)]
+    assert reader.predict(pictures).tolist() == [(3, 5, 8)[k] for k in expected.argmax(1)]
 
 
-def test_reader_says_what_the_model_takes(grey):
-    reader = Reader(grey[0].parent, threads=1)
-    assert reader.input_shape == (1, 10, 12)
-    assert reader.class_names == LABELS
-    assert reader.classes_.tolist() == list(LABELS)
-    assert reader.config.data.licence == "CC0"
+def test_reader_says_what_the_model_takes(saved_model):
+    reader = Reader(saved_model.parent, threads=1)
+    assert reader.input_shape == (1, 12, 10)
+    assert reader.class_names == ("three", "five", "eight")
+    assert reader.classes_.tolist() == [3, 5, 8]
+    assert reader.config.data.licence == "CC BY-SA 3.0"
 
 
-def test_reader_takes_every_form_of_grey_pictures(grey, pictures):
-    reader = Reader(grey[0])
+def test_reader_takes_every_form_of_grey_pictures(saved_model, pictures):
+    reader = Reader(saved_model)
     expected = reader.predict_proba(pictures)
     for form in (
         pictures[:, None],
@@ -86,13 +65,13 @@ def test_reader_takes_every_form_of_grey_pictures(grey, pictures):
 
 def test_reader_takes_both_forms_of_colour_pictures(colour):
     reader = Reader(colour)
-    channels_first = np.random.default_rng(3).integers(0, 256, (5, 3, 10, 12), dtype=np.uint8)
+    channels_first = np.random.default_rng(3).integers(0, 256, (5, 3, 12, 10), dtype=np.uint8)
     expected = reader.predict_proba(channels_first)
     np.testing.assert_array_equal(reader.predict_proba(channels_first.transpose(0, 2, 3, 1)), expected)
 
 
-def test_reader_takes_no_pictures_and_one(grey, pictures):
-    reader = Reader(grey[0])
+def test_reader_takes_no_pictures_and_one(saved_model, pictures):
+    reader = Reader(saved_model)
     assert reader.predict_proba(pictures[:0]).shape == (0, 3)
     assert reader.predict(pictures[:1]).shape == (1,)
 
@@ -100,20 +79,20 @@ def test_reader_takes_no_pictures_and_one(grey, pictures):
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        (np.zeros((10, 12)), r"pass images\[None\]"),
+        (np.zeros((12, 10)), r"pass images\[None\]"),
         (np.zeros((5, 121)), "Is the label still among the columns"),
-        (np.zeros((5, 12, 10)), "shape .5, 12, 10.; the model takes .n, 10, 12."),
-        (np.zeros((5, 10, 12, 3)), "the model takes"),
+        (np.zeros((5, 10, 12)), "shape .5, 10, 12.; the model takes .n, 12, 10."),
+        (np.zeros((5, 12, 10, 3)), "the model takes"),
         (np.zeros(()), "the model takes"),
-        (np.full((5, 10, 12), "a"), "expected numbers"),
-        (np.zeros((5, 10, 12), object), "expected numbers"),
-        (np.zeros((5, 10, 12), complex), "expected numbers"),
+        (np.full((5, 12, 10), "a"), "expected numbers"),
+        (np.zeros((5, 12, 10), object), "expected numbers"),
+        (np.zeros((5, 12, 10), complex), "expected numbers"),
         ([[1, 2], [3]], "are no array"),
     ],
 )
-def test_reader_explains_pictures_that_do_not_fit_in_one_line(grey, images, message):
+def test_reader_explains_pictures_that_do_not_fit_in_one_line(saved_model, images, message):
     with pytest.raises(DataError, match=message) as caught:
-        Reader(grey[0]).predict_proba(images)
+        Reader(saved_model).predict_proba(images)
     assert "\n" not in str(caught.value)
 
 
@@ -123,30 +102,30 @@ def test_reader_tells_grey_pictures_from_colour_ones(colour, pictures):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_reader_names_the_picture_with_a_value_that_is_no_pixel(grey, pictures, value):
+def test_reader_names_the_picture_with_a_value_that_is_no_pixel(saved_model, pictures, value):
     broken = pictures.astype(np.float64)
     broken[270, 3, 3] = value
     with pytest.raises(DataError, match="Picture 270 holds"):
-        Reader(grey[0]).predict(broken)
+        Reader(saved_model).predict(broken)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
-def test_reader_refuses_a_number_of_threads_that_is_none(grey, threads):
+def test_reader_refuses_a_number_of_threads_that_is_none(saved_model, threads):
     with pytest.raises(ParameterError, match="threads"):
-        Reader(grey[0], threads=threads)
+        Reader(saved_model, threads=threads)
 
 
-def test_reader_refuses_what_is_no_model(tmp_path, grey):
+def test_reader_refuses_what_is_no_model(tmp_path, saved_model):
     with pytest.raises(SourceNotFoundError):
         Reader(tmp_path / "nowhere")
-    copy = Path(shutil.copytree(grey[0], tmp_path / "model"))
+    copy = Path(shutil.copytree(saved_model, tmp_path / "model"))
     (copy / "model.onnx").write_bytes(b"x" * (copy / "model.onnx").stat().st_size)
     with pytest.raises(ModelFileError, match="altered"):
         Reader(copy)
 
 
-def test_reader_checks_the_bytes_that_it_opens(tmp_path, grey, pictures):
-    copy = Path(shutil.copytree(grey[0], tmp_path / "model"))
+def test_reader_checks_the_bytes_that_it_opens(tmp_path, saved_model, pictures):
+    copy = Path(shutil.copytree(saved_model, tmp_path / "model"))
     reader = Reader(copy)
     path = copy / "model.onnx"
     content = bytearray(path.read_bytes())
@@ -156,14 +135,14 @@ def test_reader_checks_the_bytes_that_it_opens(tmp_path, grey, pictures):
         reader.predict(pictures)
 
 
-def test_reader_needs_neither_torch_nor_scikit_learn(grey):
+def test_reader_needs_neither_torch_nor_scikit_learn(saved_model):
     code = f"""
 import sys
 import numpy as np
 from skconv.reader import Reader
-reader = Reader({str(grey[0])!r})
+reader = Reader({str(saved_model)!r})
 assert "onnxruntime" not in sys.modules
-assert reader.predict(np.zeros((2, 10, 12), np.uint8)).shape == (2,)
+assert reader.predict(np.zeros((2, 12, 10), np.uint8)).shape == (2,)
 loaded = {{"torch", "sklearn", "scipy", "matplotlib", "onnx", "safetensors", "PIL"}} & set(sys.modules)
 assert not loaded, loaded
 """
