@@ -2,8 +2,9 @@
 
     python benchmarks/overhead.py [--runs 7] [--recipe fast]
 
-Both train the recipe's network on MNIST with the same batches, precision, optimizer, schedule and average of the weights, from uint8
-images in memory to final weights. The bare loop is what one would write by hand without any library above PyTorch.
+Both train the recipe's network on MNIST with the same batches, precision, optimizer, schedule and average of the
+weights, from uint8 images in memory to final weights, without a validation split. The bare loop is what one
+would write by hand without any library above PyTorch.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int) -> floa
         network.parameters(), betas=(0.7, 0.95), weight_decay=settings["weight_decay"], fused=True
     )
     per_epoch = -(-len(X) // settings["batch_size"])
-    steps, epochs = count_steps(settings["max_epochs"], per_epoch)
+    steps, epochs = count_steps(settings["max_epochs"], per_epoch, settings["min_steps"])
     schedule = torch.optim.lr_scheduler.OneCycleLR(
         optimizer, settings["learning_rate"], total_steps=steps + 1, pct_start=0.25, cycle_momentum=False
     )
@@ -79,7 +80,8 @@ def main() -> None:
     images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
     estimator_seconds, bare_seconds = [], []
     for run in range(-1, options.runs):  # the first pair warms up and is not counted
-        estimator = recipe.create_estimator(random_state=0).fit(images, labels)
+        estimator = recipe.create_estimator(random_state=0).set_params(validation_fraction=0.0, patience=None)
+        estimator.fit(images, labels)
         bare = bare_loop(recipe, images, labels, seed=0)
         if run >= 0:
             estimator_seconds.append(estimator.fit_seconds_)

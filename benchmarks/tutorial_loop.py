@@ -1,7 +1,7 @@
 """The MNIST tutorial's training loop as its author wrote it: one picture at a time through a data loader.
 
-A sequential network of four convolutions and three linear layers; pictures as PIL images turned into tensors one by one;
-batches of 100; Adam 3e-4 with weight decay 1e-3. It is here to be timed, so nothing in it is made faster.
+A sequential network of four convolutions and three linear layers; pictures as PIL images turned into tensors one by
+one; batches of 100; Adam 3e-4 with weight decay 1e-3. It is here to be timed, so nothing in it is made faster.
 """
 
 from __future__ import annotations

@@ -270,8 +270,79 @@ class Interrupt(Callback):
 
 def test_an_interrupt_is_not_taken_for_the_end(digits):
     X, y = digits
+    model = CNNClassifier("fast", max_epochs=3, callbacks=[Interrupt()])
     with pytest.raises(KeyboardInterrupt):
-        CNNClassifier("fast", max_epochs=3, callbacks=[Interrupt()]).fit(X[:300], y[:300])
+        model.fit(X[:300], y[:300])
+    with pytest.raises(NotFittedError):
+        model.predict(X[:3])
+
+
+@pytest.mark.parametrize("n", [2, 3, 128, 129, 300, 420, 600])
+def test_any_number_of_steps_can_be_scheduled(digits, n):
+    X, y = digits
+    y = np.arange(n) % 2
+    assert CNNClassifier("fast", max_epochs=1, random_state=0).fit(X[:n], y).n_epochs_ == 1
+
+
+def test_small_data_can_be_held_out_of(digits):
+    X, y = digits
+    model = CNNClassifier("fast", max_epochs=1, validation_fraction=0.05, random_state=0).fit(X[:100], y[:100])
+    assert len(model.history_) == 1 and model.history_[0]["valid_accuracy"] is not None
+
+
+def test_min_steps_gives_small_data_more_passes(digits):
+    X, y = digits
+    model = CNNClassifier("fast", max_epochs=0.5, min_steps=25, batch_size=50, random_state=0).fit(X[:500], y[:500])
+    assert sum(epoch["train_batch_count"] for epoch in model.net_.history) == 25
+
+
+def test_a_batch_of_one_picture_is_avoided():
+    X, y = np.arange(15).reshape(15, 1), np.arange(15) % 2
+    for settings in ({"batch_size": 1}, {"batch_size": 2}, {"batch_size": 14}):
+        CNNClassifier("standard", max_epochs=1, random_state=0, **settings).fit(X, y)
+
+
+def test_a_copy_goes_on_training_like_the_original(digits):
+    X, y = digits
+    original = CNNClassifier("fast", random_state=0, averaging=0.9).partial_fit(X[:200], y[:200])
+    restored = pickle.loads(pickle.dumps(original))
+    for model in (original, restored):
+        model.partial_fit(X[:200], y[:200])
+    assert same_weights(original, restored)
+
+
+class Evaluate(Callback):
+    """Predict in the middle of an epoch, as a callback may."""
+
+    def on_batch_end(self, net, training=False, batch=None, **kwargs):
+        if training:
+            net.evaluation_step(batch)
+
+
+def test_a_callback_that_predicts_does_not_change_training(digits):
+    X, y = digits
+    settings = {"max_epochs": 2, "random_state": 0}
+    plain = CNNClassifier("standard", **settings).fit(X[:300], y[:300])
+    watched = CNNClassifier("standard", callbacks=[Evaluate()], **settings).fit(X[:300], y[:300])
+    assert same_weights(plain, watched)
+
+
+def test_partial_fit_has_no_validation_to_be_patient_with(digits):
+    X, y = digits
+    model = CNNClassifier("fast", validation_fraction=0.2, patience=2, random_state=0)
+    assert model.partial_fit(X[:100], y[:100]).n_epochs_ == 1
+
+
+def test_what_was_fitted_is_saved_whatever_the_parameters_say_now(fitted, digits, tmp_path):
+    X, _ = digits
+    changed = copy.deepcopy(fitted).set_params(network="accurate")
+    changed.save(tmp_path / "model")
+    np.testing.assert_array_equal(CNNClassifier.load(tmp_path / "model").predict(X), fitted.predict(X))
+
+
+def test_numbers_beyond_float32_are_told(fitted):
+    with pytest.raises(DataError, match="float32"):
+        fitted.predict(np.full((1, 8, 8), 1e300))
 
 
 class Poison(Callback):

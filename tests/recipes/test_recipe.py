@@ -1,5 +1,7 @@
 """Recipes: every one that comes along can be used; one of the user's own is checked key by key."""
 
+import os
+
 import pytest
 
 from skconv.exceptions import RecipeError, UnknownNameError
@@ -74,6 +76,12 @@ def test_a_file_that_cannot_be_followed_says_where(tmp_path, text, said):
 def test_negative_and_zero_numbers_are_told_when_the_estimator_is_made(tmp_path, text):
     with pytest.raises(RecipeError, match="mine"):
         load_recipe(write(tmp_path, text)).create_estimator()
+
+
+def test_a_pipe_is_refused_and_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "pipe.toml")
+    with pytest.raises(RecipeError, match="not a file"):
+        load_recipe(tmp_path / "pipe.toml")
 
 
 def test_a_missing_or_binary_file_is_told(tmp_path):

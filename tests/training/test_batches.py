@@ -21,7 +21,9 @@ def test_an_epoch_holds_every_picture_once_in_nearly_equal_batches(n, batch_size
     batches = list(iterator)
     assert len(batches) == len(iterator)
     sizes = [len(labels) for _, labels in batches]
-    assert max(sizes) <= batch_size and max(sizes) - min(sizes) <= 1
+    assert max(sizes) - min(sizes) <= 1
+    assert max(sizes) <= (max(batch_size, 3) if shuffle else batch_size)
+    assert min(sizes) >= min(n, 2) or not shuffle, "one picture alone has no batch statistics"
     labels = torch.cat([labels for _, labels in batches])
     assert sorted(labels.tolist()) == list(range(n))
     images = torch.cat([images for images, _ in batches]).flatten()

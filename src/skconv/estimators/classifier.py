@@ -53,6 +53,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``.
     max_epochs : int, float or "auto", default="auto"
         Passes over the training pictures, above 0; a fraction is a part of a pass. "auto" gives small data more.
+    min_steps : int, default=0
+        Make at least so many steps, by more passes over small data.
     batch_size : int, default=128
         Pictures a step, at least 1.
     learning_rate : float, default=0.01
@@ -79,7 +81,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Passed to the net.
     random_state : int, RandomState or None, default=None
         Seed of weights, order, augmentation and dropout. The same seed on the same machine with the same number of
-        threads gives the same weights, bit for bit.
+        threads gives the same weights, bit for bit, unless several fits share one process at the same time.
     verbose : int, default=0
         Above 0: a progress bar on standard error, where that is a terminal.
 
@@ -114,6 +116,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         network: str | Mapping[str, Any] = "standard",
         *,
         max_epochs: float | str = "auto",
+        min_steps: int = 0,
         batch_size: int = 128,
         learning_rate: float = 0.01,
         weight_decay: float = 0.05,
@@ -131,6 +134,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     ) -> None:
         self.network = network
         self.max_epochs = max_epochs
+        self.min_steps = min_steps
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -180,7 +184,11 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         pictures = self._check_training_data(X, y, sample_weight, classes=None)
         train, valid = hold_out(pictures, self.validation_fraction, check_random_state(self.random_state))
         self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
-        self._run(train)
+        try:
+            self._run(train)
+        except BaseException:
+            del self.net_  # a half-trained network must not pass for a fitted one
+            raise
         self.fit_seconds_ = time.perf_counter() - start
         return self
 
@@ -305,7 +313,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
     def _make_network(self, train: PictureDataset) -> Network:
         """Return the network with fresh weights and its scaling set to the training pictures."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        name, options = split_network(self.network)
+        self._network_spec = split_network(self.network)
+        name, options = self._network_spec
         channels, height, width = self.image_shape_
         with _random_numbers_of(self._seed):
             network = create_network(
@@ -315,7 +324,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                 num_classes=len(self.classes_),
                 **options,
             )
-        network.scaling.fit(train.images if train.positions is None else train.images[train.positions])
+        network.scaling.fit(train.sample())
         self.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
         return network
 
@@ -332,7 +341,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.precision_ = choose_precision(device) if self.precision == "auto" else self.precision
         n_steps, n_epochs = None, 1
         if max_epochs is not None:
-            n_steps, n_epochs = count_steps(max_epochs, len(BatchIterator(train, self.batch_size)))
+            n_steps, n_epochs = count_steps(
+                max_epochs, len(BatchIterator(train, self.batch_size, shuffle=True)), self.min_steps
+            )
         self.net_ = build_net(
             network,
             classes=range(len(self.classes_)),

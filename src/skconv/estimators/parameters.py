@@ -22,7 +22,8 @@ _RANGES: dict[str, tuple[type, float, float, bool]] = {
     "averaging": (Real, 0, 0.99999, True),
     "validation_fraction": (Real, 0, 0.9, True),
     "patience": (Integral, 1, math.inf, True),
-    "max_epochs": (Real, 0, math.inf, False),
+    "max_epochs": (Real, 0, 1e6, False),
+    "min_steps": (Integral, 0, math.inf, True),
 }
 _CHOICES = {"precision": ("auto", "fp32", "bf16")}
 
@@ -60,6 +61,12 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
                 f"The '{name}' parameter must be one of {', '.join(map(repr, allowed))}. "
                 f"Got {parameters[name]!r} instead."
             )
+    class_weight = parameters.get("class_weight")
+    if class_weight not in (None, "balanced") and not isinstance(class_weight, Mapping):
+        raise ParameterError(
+            "The 'class_weight' parameter must be 'balanced', a mapping of label to weight or None. "
+            f"Got {class_weight!r} instead."
+        )
     if parameters.get("patience") is not None and not parameters.get("validation_fraction"):
         raise ParameterError(
             "'patience' stops on the validation loss, but 'validation_fraction' is 0. Set it, to 0.1 for example."
@@ -94,7 +101,7 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     )
 
 
-def count_steps(max_epochs: float | str, batches_per_epoch: int) -> tuple[int, int]:
+def count_steps(max_epochs: float | str, batches_per_epoch: int, min_steps: int = 0) -> tuple[int, int]:
     """Return the number of training steps, and of the epochs that hold them.
 
     Parameters
@@ -102,16 +109,18 @@ def count_steps(max_epochs: float | str, batches_per_epoch: int) -> tuple[int, i
     max_epochs : float or "auto"
         Passes over the data, also a part of one; "auto" gives small data more passes, so that they make enough steps.
     batches_per_epoch : int
+    min_steps : int, default=0
+        At least so many steps.
 
     Examples
     --------
-    >>> count_steps(0.7, 235), count_steps(10, 469), count_steps("auto", 12)
-    ((165, 1), (4690, 10), (1500, 125))
+    >>> count_steps(0.7, 235), count_steps(10, 469), count_steps("auto", 12), count_steps(0.7, 10, 100)
+    ((165, 1), (4690, 10), (1500, 125), (100, 10))
     """
     if isinstance(max_epochs, str):
         least, most = _AUTO_EPOCHS
         max_epochs = min(max(math.ceil(_AUTO_STEPS / batches_per_epoch), least), most)
-    steps = max(1, math.ceil(max_epochs * batches_per_epoch))
+    steps = max(1, min_steps, math.ceil(max_epochs * batches_per_epoch))
     return steps, math.ceil(steps / batches_per_epoch)
 
 

@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
@@ -16,8 +17,10 @@ from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, Networ
 from skconv.artifacts.environment import describe_environment
 from skconv.artifacts.folder import find_model_folder, read_config
 from skconv.artifacts.saving import load_weights, save_model
-from skconv.estimators.parameters import choose_device, split_network
+from skconv.estimators.parameters import check_parameters, choose_device
+from skconv.exceptions import ModelFileError, ParameterError, SkconvError
 from skconv.networks import create_network
+from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 
@@ -65,7 +68,7 @@ def save(
     ModelFileError
         The ONNX graph does not agree with the network to 1e-4 in probability.
     """
-    name, options = split_network(classifier.network)
+    name, options = classifier._network_spec  # as fitted; the parameter may have been set anew since
     network = classifier.net_.module_
     config = ModelConfig(
         network=NetworkConfig(name, dict(options)),
@@ -84,27 +87,48 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) 
     """Return a classifier that predicts as the saved one did; see `CNNClassifier.load`."""
     path = find_model_folder(folder)
     config = read_config(path)
-    classifier = cls(**_restore_parameters(config.parameters), device=device)
+    classifier = cls(**_restore_parameters(cls, config.parameters, path), device=device)
+    network = _rebuild_network(config, path)
+    load_weights(path, network)
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
     classifier.n_features_in_ = math.prod(config.input.shape)
     classifier.n_samples_fit_ = config.data.n_train
+    classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
+    classifier._network_spec = (config.network.name, config.network.options)
+    classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
+    classifier.net_ = build_net(
+        network, classes=range(len(config.classes)), n_steps=1, device=choose_device(device)
+    ).initialize()
+    return classifier
+
+
+def _rebuild_network(config: ModelConfig, path: Path) -> Network:
+    """Make the network a configuration names, unless its weights could not be in the weights file."""
     channels, height, width = config.input.shape
-    with torch.random.fork_rng(devices=[]):
-        network = create_network(
+
+    def create() -> Network:
+        return create_network(
             config.network.name,
             in_channels=channels,
             image_size=(height, width),
             num_classes=len(config.classes),
             **config.network.options,
         )
-    load_weights(path, network)
-    classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
-    classifier.net_ = build_net(
-        network, classes=range(len(config.classes)), n_steps=1, device=choose_device(device)
-    ).initialize()
-    return classifier
+
+    try:
+        with torch.device("meta"):  # shapes without memory: an altered configuration must not reserve terabytes
+            n_bytes = sum(tensor.nbytes for tensor in create().state_dict().values())
+    except ParameterError as error:
+        raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this skconv.") from error
+    held = (path / "model.safetensors").stat().st_size
+    if n_bytes > held:
+        raise ModelFileError(
+            f"{path} describes a network of {n_bytes:,} bytes, but model.safetensors holds {held:,}. "
+            "Copy the model folder again, or train again."
+        )
+    with torch.random.fork_rng(devices=[]):
+        return create()
 
 
 def _describe_parameters(classifier: CNNClassifier) -> dict[str, Any]:
@@ -124,10 +148,20 @@ def _describe_parameters(classifier: CNNClassifier) -> dict[str, Any]:
     return parameters
 
 
-def _restore_parameters(parameters: Mapping[str, Any]) -> dict[str, Any]:
+def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], path: Path) -> dict[str, Any]:
     restored = dict(parameters)
-    if isinstance(restored.get("class_weight"), list):
-        restored["class_weight"] = dict(restored["class_weight"])
+    unknown = sorted(set(restored) - set(cls._get_param_names()))
+    if unknown:
+        raise ModelFileError(
+            f"{path / 'config.json'} has the parameter '{unknown[0]}', which this skconv does not know. "
+            "Load it with the skconv that wrote it."
+        )
+    try:
+        if isinstance(restored.get("class_weight"), list):
+            restored["class_weight"] = dict(restored["class_weight"])
+        check_parameters(restored)
+    except (SkconvError, TypeError, ValueError) as error:
+        raise ModelFileError(f"{path / 'config.json'}: {error} Copy the model folder again, or train again.") from error
     return restored
 
 

@@ -47,7 +47,10 @@ def to_picture_tensor(X: np.ndarray) -> Tensor:
             "(n, channels, height, width) with 1 or 3 channels."
         )
     if X.dtype != np.uint8:
-        X = np.ascontiguousarray(X, dtype=np.float32)
+        with np.errstate(over="ignore"):
+            X = np.ascontiguousarray(X, dtype=np.float32)
+        if not np.isfinite(X).all():
+            raise DataError("X holds numbers beyond float32's 3.4e38. Bring the pixels to a common range, 0..255.")
     with warnings.catch_warnings():
         # Read-only memory is never written to here: gathering a batch copies.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
@@ -97,7 +100,8 @@ def combine_weights(sample_weight: np.ndarray | None, class_weight: Any, y: np.n
 def hold_out(
     pictures: PictureDataset, fraction: float, random_state: np.random.RandomState
 ) -> tuple[PictureDataset, PictureDataset | None]:
-    """Split off a share of the pictures for validation, stratified where every class has two; None for a share of 0.
+    """Split off a share of the pictures for validation, stratified where every class fits in both parts; None for a
+    share of 0.
 
     Nothing is copied: both parts are positions in the same tensors.
 
@@ -112,10 +116,13 @@ def hold_out(
 
     positions = np.arange(len(pictures.images)) if pictures.positions is None else pictures.positions.numpy()
     labels = pictures.labels.numpy()[positions]
-    rare = np.bincount(labels)[labels].min() < 2
+    counts = np.bincount(labels)
+    present = np.count_nonzero(counts)
+    n_valid = math.ceil(fraction * len(positions))
+    stratified = counts[counts > 0].min() > 1 and present <= n_valid <= len(positions) - present
     try:
         parts = train_test_split(
-            positions, test_size=fraction, stratify=None if rare else labels, random_state=random_state
+            positions, test_size=fraction, stratify=labels if stratified else None, random_state=random_state
         )
     except ValueError as error:
         raise DataError(f"{len(positions)} pictures are too few for validation_fraction={fraction}: {error}") from error

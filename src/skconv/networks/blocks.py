@@ -34,16 +34,9 @@ class Scaling(nn.Module):
         self.register_buffer("std", torch.ones(in_channels, 1, 1))
 
     @torch.no_grad()
-    def fit(self, images: Tensor, most: int = 8192) -> None:
-        """Set mean and standard deviation from pictures (n, in_channels, height, width) of any dtype.
-
-        At most `most` pictures, evenly spread, are read: beyond that the figures no longer move, and a memory-mapped
-        data set is not read whole.
-        """
-        step = -(-len(images) // most)
-        sample = images[::step].to(
-            torch.float64
-        )  # in float32 the sum of a million bright pixels has lost its last digits
+    def fit(self, images: Tensor) -> None:
+        """Set mean and standard deviation from pictures (n, in_channels, height, width) of any dtype."""
+        sample = images.to(torch.float64)  # in float32 a sum of millions of bright pixels loses its last digits
         self.mean.copy_(sample.mean((0, 2, 3)).view_as(self.mean))
         spread = sample.std((0, 2, 3), correction=0).view_as(self.std)
         self.std.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))  # a constant channel stays finite

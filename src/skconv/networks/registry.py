@@ -14,7 +14,10 @@ _FACTORIES: dict[str, Factory] = {}
 
 
 def register_network(factory: Factory) -> Factory:
-    """Register a network class or function under its snake-case name; used as a decorator.
+    """Register a network class or function under its own name; used as a decorator.
+
+    A name that exists is replaced: a network can be overridden in one process, but a saved model is always rebuilt from
+    whatever has the name then, and refused if its weights do not fit.
 
     Parameters
     ----------

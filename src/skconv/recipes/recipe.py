@@ -23,6 +23,7 @@ _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
     "data": {"source": _TEXT},
     "training": {
         "max_epochs": (int, float, str),
+        "min_steps": _WHOLE,
         "batch_size": _WHOLE,
         "learning_rate": _NUMBER,
         "weight_decay": _NUMBER,
@@ -175,6 +176,8 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
 
 def _read_text(path: Path) -> str:
     try:
+        if path.exists() and not path.is_file():
+            raise RecipeError(f"The recipe {path} is not a file; a recipe is a short TOML file.")
         if path.stat().st_size > _MAX_BYTES:
             raise RecipeError(f"The recipe {path} is larger than 1 MiB; a recipe is a short TOML file.")
         return path.read_text(encoding="utf-8")

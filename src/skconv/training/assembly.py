@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -78,7 +77,7 @@ def build_net(
     own: list[Any] = [("stop_when_lost", StopWhenLost())]
     if n_steps is not None:
         own.append(("schedule", _one_cycle(learning_rate, n_steps)))
-    if patience is not None:
+    if patience is not None and valid is not None:
         own.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
     if progress:
         own.append(("progress", ProgressBar()))
@@ -117,7 +116,7 @@ def _one_cycle(learning_rate: float, n_steps: int) -> LRScheduler:
         max_lr=learning_rate,
         # The schedule is asked once more after the last step.
         total_steps=n_steps + 1,
-        pct_start=min(0.25, math.ceil(n_steps / 4) / (n_steps + 1)),
+        pct_start=max(0.25, 1.5 / (n_steps + 1)),  # the rise of a run of few steps takes more than one of them
         div_factor=25.0,
         final_div_factor=1000.0,
         cycle_momentum=False,

@@ -84,9 +84,11 @@ class Augmentation:
         }
         for field in fields(self):
             value = getattr(self, field.name)
-            if not isinstance(value, bool | int | float) or not 0 <= value <= most[field.name]:
+            wrong_kind = isinstance(value, bool) != (field.name == "flip") or not isinstance(value, int | float)
+            if wrong_kind or not 0 <= value <= most[field.name]:
                 raise ParameterError(
-                    f"The augmentation's '{field.name}' is {value!r}; expected a number in 0..{most[field.name]}."
+                    f"The augmentation's '{field.name}' is {value!r}; expected "
+                    + ("true or false." if field.name == "flip" else f"a number in 0..{most[field.name]}.")
                 )
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:

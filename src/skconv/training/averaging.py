@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class AveragedWeights:
@@ -12,7 +12,7 @@ class AveragedWeights:
     Parameters
     ----------
     module : torch.nn.Module
-        The network in training.
+        The network in training; it is not kept, but passed to each call.
     decay : float
         0 < decay < 1. The average spans about ``1 / (1 - decay)`` steps; at first it spans fewer, so that the
         random weights of the start are soon forgotten.
@@ -26,23 +26,27 @@ class AveragedWeights:
         self.decay = decay
         self.n_updates = 0
         self.swapped = False
-        state = [*module.parameters(), *module.buffers()]
-        self._live = [tensor.detach() for tensor in state if tensor.is_floating_point()]
-        self._average = [tensor.clone() for tensor in self._live]
+        self._average = [tensor.clone() for tensor in _live_weights(module)]
 
     @torch.no_grad()
-    def update(self) -> None:
+    def update(self, module: nn.Module) -> None:
         """Take in the weights after one step."""
         self.n_updates += 1
         decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
-        torch._foreach_lerp_(self._average, self._live, 1 - decay)
+        torch._foreach_lerp_(self._average, _live_weights(module), 1 - decay)
 
     @torch.no_grad()
-    def swap(self, averaged: bool) -> None:
+    def swap(self, module: nn.Module, averaged: bool) -> None:
         """Put the averaged weights into the network (True), or the ones in training (False); idempotent."""
         if averaged != self.swapped:
-            for live, average in zip(self._live, self._average, strict=True):
+            for live, average in zip(_live_weights(module), self._average, strict=True):
                 held = live.clone()
                 live.copy_(average)
                 average.copy_(held)
             self.swapped = averaged
+
+
+def _live_weights(module: nn.Module) -> list[Tensor]:
+    # Asked for at each step: a copied or unpickled network has tensors of its own.
+    state = (*module.parameters(), *module.buffers())
+    return [tensor.detach() for tensor in state if tensor.is_floating_point()]

@@ -44,6 +44,11 @@ class PictureDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images if self.positions is None else self.positions)
 
+    def sample(self, most: int = 8192) -> Tensor:
+        """Return at most `most` of the pictures, evenly spread, so that a memory map is not read whole."""
+        step = max(1, -(-len(self) // most))
+        return self.images[::step] if self.positions is None else self.images[self.positions[::step]]
+
     def __getitem__(self, index: Any) -> tuple[Any, Tensor]:
         """Return (pictures, labels) at `index`: an int, a slice or a tensor of positions.
 
@@ -69,6 +74,7 @@ class BatchIterator:
         What to iterate over.
     batch_size : int, default=128
         Upper bound; batches are made equal to within one picture, so that no small rest spoils batch statistics.
+        Shuffled batches hold at least two pictures where there are two: one alone has no statistics.
     shuffle : bool, default=False
         New order each epoch.
     seed : int, default=0
@@ -105,7 +111,8 @@ class BatchIterator:
         self.epoch = 0
 
     def __len__(self) -> int:
-        return -(-len(self.dataset) // self.batch_size)
+        batches = -(-len(self.dataset) // self.batch_size)
+        return min(batches, max(1, len(self.dataset) // 2)) if self.shuffle else batches
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
         n_batches = len(self)

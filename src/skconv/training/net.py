@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from skorch import NeuralNetClassifier
+from skorch.callbacks import EarlyStopping
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -71,18 +72,12 @@ class PictureNet(NeuralNetClassifier):
         self.interrupted_ = False
         return self
 
-    def notify(self, method_name: str, **cb_kwargs: Any) -> None:
-        """Tell the callbacks; one that raises `KeyboardInterrupt` at an epoch's end asks to stop, as early stopping."""
-        try:
-            super().notify(method_name, **cb_kwargs)
-        except KeyboardInterrupt:
-            self.interrupted_ = method_name != "on_epoch_end"
-            raise
-
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> PictureNet:
         """Train; an interrupt is raised again, where skorch would return a half-trained net without a word."""
         super().partial_fit(X, y, classes, **fit_params)
-        if self.interrupted_:
+        # skorch's early stopping interrupts as well, but only after it has lost its patience.
+        stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
+        if self.interrupted_ and not any(stopper.misses_ >= stopper.patience for stopper in stoppers):
             raise KeyboardInterrupt
         return self
 
@@ -118,7 +113,9 @@ class PictureNet(NeuralNetClassifier):
         return (losses * X["sample_weight"]).mean()
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Forward and backward; switching the mode of every layer for each batch is left to `run_single_epoch`."""
+        """Forward and backward; the mode of the layers is only switched where a callback has changed it."""
+        if not self.module_.training:
+            self._set_training(True)
         inputs, labels = unpack_data(batch)
         logits = self.infer(inputs, **fit_params)
         loss = self.get_loss(logits, labels, X=inputs, training=True)
@@ -129,15 +126,13 @@ class PictureNet(NeuralNetClassifier):
         """One step of the optimizer, then of the average."""
         step = super().train_step(batch, **fit_params)
         if self.averaged_ is not None:
-            self.averaged_.update()
+            self.averaged_.update(self.module_)
         return step
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Train on the live weights; validate, and let the callbacks of the epoch's end see, the averaged ones."""
         if self.averaged_ is not None:
-            self.averaged_.swap(averaged=not training)
-        if training:
-            self._set_training(True)
+            self.averaged_.swap(self.module_, averaged=not training)
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
 
     def describe_history(self) -> list[dict[str, Any]]:
