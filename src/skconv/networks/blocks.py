@@ -75,7 +75,7 @@ class ConvBlock(nn.Sequential):
     kernel_size : int, default=3
         Side of the square kernel.
     valid : bool, default=False
-        Without padding where the input is at least twice the kernel; else padded to keep the size.
+        Without padding where that leaves at least two pixels a side; else padded to keep the size.
     pool : bool, default=False
         Halve each side that is at least 2 pixels long.
 
@@ -96,7 +96,7 @@ class ConvBlock(nn.Sequential):
         valid: bool = False,
         pool: bool = False,
     ) -> None:
-        margin = kernel_size - 1 if valid and min(size) >= 2 * kernel_size else 0
+        margin = kernel_size - 1 if valid and min(size) > kernel_size else 0
         size = (size[0] - margin, size[1] - margin)
         padding = 0 if margin else kernel_size // 2
         layers: list[nn.Module] = [nn.Conv2d(in_channels, out_channels, kernel_size, padding=padding, bias=False)]

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from skconv.networks.blocks import ConvBlock, Network, Scaling
 from skconv.networks.registry import check_option, register_network
 
-_LEAST_SIDE = 8  # smaller pictures keep their resolution
+_LEAST_SIDE = 16  # smaller pictures keep their resolution
 
 
 class FastNetwork(Network):
@@ -40,8 +40,8 @@ class FastNetwork(Network):
         self.unshuffles = min(height, width) >= _LEAST_SIDE
         if self.unshuffles:
             in_channels, height, width = 4 * in_channels, height // 2, width // 2  # an odd last row is left out
-        stem = ConvBlock(in_channels, 32, size=(height, width), valid=True)
-        middle = ConvBlock(32, 32, size=stem.size, valid=True, pool=True)
+        stem = ConvBlock(in_channels, 16, size=(height, width), valid=True)
+        middle = ConvBlock(16, 32, size=stem.size, valid=True, pool=True)
         last = ConvBlock(32, 64, size=middle.size, valid=True)
         self.blocks = nn.Sequential(stem, middle, last)
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(64 * last.size[0] * last.size[1], num_classes))

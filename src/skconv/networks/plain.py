@@ -10,6 +10,9 @@ from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling
 from skconv.networks.registry import check_option, register_network
 
 
+_LEAST_SIDE = 16  # smaller pictures have no border to spare
+
+
 class PlainNetwork(Network):
     """Scaling, blocks in stages that halve the picture, global max pooling, dropout, one linear layer.
 
@@ -45,7 +48,7 @@ class PlainNetwork(Network):
                     width,
                     size=size,
                     kernel_size=5 if first else 3,
-                    valid=first,
+                    valid=first and min(image_size) >= _LEAST_SIDE,
                     pool=number < len(stages) - 1 and position == len(widths) - 1,
                 )
                 self.blocks.append(block)
