@@ -3,7 +3,8 @@
     python benchmarks/time_to_99.py [--seeds 10] [--epochs 12]
 
 The clock of `fast` runs from uint8 images in memory to final weights, and every seed trains to its end. The clock of
-the tutorial's loop runs until the test accuracy first reaches 99.0 %, looked at every 100 iterations at no cost to it.
+the tutorial's loop runs until its test accuracy first reaches 99.0 %; it scores the test set every 50 iterations, as its
+author has it, so its time is given with that scoring and without.
 """
 
 from __future__ import annotations
@@ -24,15 +25,14 @@ def run_fast(dataset, seed: int) -> tuple[float, float]:
     return estimator.fit_seconds_, float(estimator.score(dataset.test_images, dataset.test_labels))
 
 
-def run_tutorial(dataset, epochs: int) -> tuple[float | None, int, float]:
-    """Return (seconds to 99.0 % or None, iterations, accuracy then)."""
-    iteration, seconds, accuracy = 0, 0.0, 0.0
-    for iteration, seconds, accuracy in tutorial_loop.train(dataset, epochs=epochs, check_every=100):
-        if iteration % 600 == 0:
-            print(f"tutorial: {iteration:5d} iterations, {seconds:6.1f} s, test accuracy {accuracy:.4f}", flush=True)
+def run_tutorial(dataset, epochs: int) -> dict[str, float | None]:
+    """Return iterations and seconds to 99.0 %, with and without the loop's own scoring; None where it was not reached."""
+    for iteration, training, scoring, accuracy in tutorial_loop.train(dataset, epochs=epochs):
+        if iteration % 300 == 0:
+            print(f"tutorial: {iteration:5d} iterations, {training:6.1f} s, test accuracy {accuracy:.4f}", flush=True)
         if accuracy >= 0.99:
-            return seconds, iteration, accuracy
-    return None, iteration, accuracy
+            return {"iterations": iteration, "seconds": training + scoring, "training_seconds": training}
+    return {"iterations": None, "seconds": None, "training_seconds": None}
 
 
 def main() -> None:
@@ -44,7 +44,7 @@ def main() -> None:
         parser.error("--seeds must be at least 2: the figures have a standard deviation")
     dataset = load_dataset("mnist")
     before = [run_fast(dataset, seed) for seed in range(options.seeds // 2)]
-    tutorial_seconds, iterations, tutorial_accuracy = run_tutorial(dataset, options.epochs)
+    tutorial = run_tutorial(dataset, options.epochs)
     runs = before + [run_fast(dataset, seed) for seed in range(options.seeds // 2, options.seeds)]
     seconds, accuracies = zip(*runs, strict=True)
     median = statistics.median(seconds)
@@ -55,10 +55,9 @@ def main() -> None:
         "fast_accuracies": accuracies,
         "fast_seconds_median": median,
         "fast_seconds": seconds,
-        "tutorial_seconds_to_99": tutorial_seconds,
-        "tutorial_iterations": iterations,
-        "tutorial_accuracy": tutorial_accuracy,
-        "ratio": None if tutorial_seconds is None else tutorial_seconds / median,
+        "tutorial_to_99": tutorial,
+        "ratio": tutorial["seconds"] and tutorial["seconds"] / median,
+        "ratio_without_scoring": tutorial["training_seconds"] and tutorial["training_seconds"] / median,
     }
     write_result("time_to_99", result)
 

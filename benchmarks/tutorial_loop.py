@@ -52,22 +52,30 @@ def accuracy(network: nn.Module, loader: DataLoader) -> float:
     return right / len(loader.dataset)  # type: ignore[arg-type]
 
 
-def train(dataset, *, seed: int = 0, epochs: int = 10, check_every: int = 600) -> Iterator[tuple[int, float, float]]:
-    """Yield (iterations, training seconds so far, test accuracy); looking at the test set is not timed."""
+def train(
+    dataset, *, seed: int = 0, epochs: int = 10, score_every: int = 50
+) -> Iterator[tuple[int, float, float, float]]:
+    """Yield (iterations, seconds of training, seconds of scoring, test accuracy) every 50 iterations, as its author does.
+
+    The author scores with dropout switched on, which costs accuracy; here it is off.
+    """
     torch.manual_seed(seed)
     network = make_network()
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-4, weight_decay=1e-3)
     loss_function = nn.CrossEntropyLoss()
     train_loader = DataLoader(PicturesOneByOne(dataset.train_images, dataset.train_labels), 100, shuffle=True)
     test_loader = DataLoader(PicturesOneByOne(dataset.test_images, dataset.test_labels), 100)
-    iteration, seconds, start = 0, 0.0, time.perf_counter()
+    iteration, training, scoring, start = 0, 0.0, 0.0, time.perf_counter()
     for _ in range(epochs):
         for images, labels in train_loader:
             optimizer.zero_grad()
             loss_function(network(images), labels).backward()
             optimizer.step()
             iteration += 1
-            if iteration % check_every == 0:
-                seconds += time.perf_counter() - start
-                yield iteration, seconds, accuracy(network, test_loader)
+            if iteration % score_every == 0:
+                scored = time.perf_counter()
+                training += scored - start
+                score = accuracy(network, test_loader)
                 start = time.perf_counter()
+                scoring += start - scored
+                yield iteration, training, scoring, score
