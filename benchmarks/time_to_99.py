@@ -3,8 +3,8 @@
     python benchmarks/time_to_99.py [--seeds 10] [--epochs 12]
 
 The clock of `fast` runs from uint8 images in memory to final weights, and every seed trains to its end. The clock of
-the tutorial's loop runs until its test accuracy first reaches 99.0 %; it scores the test set every 50 iterations, as its
-author has it, so its time is given with that scoring and without.
+the tutorial's loop runs until its test accuracy first reaches 99.0 %; it scores the test set every 50 iterations, as
+its author has it, so its time is given with that scoring and without.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def run_fast(dataset, seed: int) -> tuple[float, float]:
 
 
 def run_tutorial(dataset, epochs: int) -> dict[str, float | None]:
-    """Return iterations and seconds to 99.0 %, with and without the loop's own scoring; None where it was not reached."""
+    """Return iterations and seconds to 99.0 %, with the loop's own scoring and without; None if not reached."""
     for iteration, training, scoring, accuracy in tutorial_loop.train(dataset, epochs=epochs):
         if iteration % 300 == 0:
             print(f"tutorial: {iteration:5d} iterations, {training:6.1f} s, test accuracy {accuracy:.4f}", flush=True)

@@ -9,7 +9,6 @@ from torch import Tensor, nn
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling
 from skconv.networks.registry import check_option, register_network
 
-
 _LEAST_SIDE = 16  # smaller pictures have no border to spare
 
 
