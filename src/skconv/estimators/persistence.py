@@ -7,10 +7,11 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 
 from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
@@ -24,14 +25,11 @@ from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 
-if TYPE_CHECKING:
-    from skconv.estimators.classifier import CNNClassifier
-
-Classifier = TypeVar("Classifier", bound="CNNClassifier")
+Classifier = TypeVar("Classifier", bound=BaseEstimator)  # CNNClassifier, which imports this module
 
 
 def save(
-    classifier: CNNClassifier,
+    classifier: Classifier,
     folder: str | os.PathLike[str],
     *,
     class_names: Sequence[str] | None = None,
@@ -131,7 +129,7 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
         return create()
 
 
-def _describe_parameters(classifier: CNNClassifier) -> dict[str, Any]:
+def _describe_parameters(classifier: Classifier) -> dict[str, Any]:
     """Parameters as JSON; those that only name objects of this process are left out."""
     parameters = classifier.get_params(deep=False)
     for name in ("callbacks", "device", "verbose"):
