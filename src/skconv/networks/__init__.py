@@ -1,6 +1,8 @@
 """Networks by name: `create_network`, `list_networks`, `describe_network`, `register_network`."""
 
-from skconv.networks import fast as _fast  # noqa: F401  registers its network
+# Importing a family registers its networks.
+from skconv.networks import accurate as _accurate  # noqa: F401
+from skconv.networks import fast as _fast  # noqa: F401
 from skconv.networks import plain as _plain  # noqa: F401
 from skconv.networks.registry import create_network, describe_network, list_networks, register_network
 

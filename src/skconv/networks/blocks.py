@@ -108,6 +108,46 @@ class ConvBlock(nn.Sequential):
         self.size = size
 
 
+class HalfResolution(nn.Module):
+    """Every 2×2 pixels become four channels: (n, c, h, w) → (n, 4c, h/2, w/2); an odd last row or column is left out.
+
+    A convolution of one channel at full resolution is the slowest step of a small network on a processor: the same sums
+    on four channels at half the resolution take a fraction of the time.
+
+    Parameters
+    ----------
+    in_channels : int
+        Channels of the pictures.
+    size : (int, int)
+        Their height and width in pixels.
+    least : int, default=16
+        Pictures with a shorter side are passed on as they are.
+
+    References
+    ----------
+    Shi et al.: "Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural
+    network", CVPR 2016 (the rearrangement, in the other direction).
+
+    Examples
+    --------
+    >>> half = HalfResolution(1, (28, 29))
+    >>> half.channels, half.size, half(torch.zeros(2, 1, 28, 29)).shape
+    (4, (14, 14), torch.Size([2, 4, 14, 14]))
+    """
+
+    def __init__(self, in_channels: int, size: tuple[int, int], least: int = 16) -> None:
+        super().__init__()
+        self.applies = min(size) >= least
+        self.channels = 4 * in_channels if self.applies else in_channels
+        self.size = (size[0] // 2, size[1] // 2) if self.applies else size
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Rearrange (n, in_channels, height, width)."""
+        if not self.applies:
+            return images
+        return nn.functional.pixel_unshuffle(images[:, :, : 2 * self.size[0], : 2 * self.size[1]], 2)
+
+
 class GlobalMaxPool(nn.Module):
     """The largest activation of each channel: (n, channels, height, width) → (n, channels)."""
 

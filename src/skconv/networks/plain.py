@@ -73,19 +73,3 @@ def standard(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
         stages=((32,), (64, 64), (128, 128)),
         dropout=dropout,
     )
-
-
-@register_network
-def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
-    """Seven convolutions in three stages: `standard` with one more in the second and in the third.
-
-    Options: dropout (before the linear layer, 0.1).
-    """
-    check_option("dropout", dropout, 0, 1)
-    return PlainNetwork(
-        in_channels=in_channels,
-        image_size=image_size,
-        num_classes=num_classes,
-        stages=((32,), (64, 64, 64), (128, 128, 128)),
-        dropout=dropout,
-    )
