@@ -1,6 +1,10 @@
 """Train, evaluate and predict through the command line, end to end."""
 
+import contextlib
 import json
+import signal
+import subprocess
+import sys
 
 import pytest
 from PIL import Image
@@ -89,4 +93,18 @@ def test_interrupted_training_is_130_and_leaves_nothing(tiny_recipe, tmp_path, m
     streams = capsys.readouterr()
     assert streams.out == ""
     assert streams.err.endswith(f"To run it again: skconv {' '.join(arguments)}\n")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
+def test_a_real_signal_in_the_middle_of_training_leaves_nothing(request_to_end, tmp_path):
+    command = [sys.executable, "-m", "skconv", "train", "digits", "--recipe", "accurate"]
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
+        while not (tmp_path / "runs" / "digits-accurate").exists():  # reserved just before training
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                pytest.fail(f"ended early with exit code {process.wait(timeout=0.05)}")
+        process.send_signal(request_to_end)
+        _, told = process.communicate(timeout=60)
+    assert process.returncode == 130, told
+    assert told.startswith("Interrupted.") and told.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

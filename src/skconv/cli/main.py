@@ -5,9 +5,12 @@ from __future__ import annotations
 import io
 import os
 import shlex
+import signal
 import sys
+import threading
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +64,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = _run(arguments, invocation)
+        with _termination_as_interrupt():
+            code = _run(arguments, invocation)
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
@@ -75,6 +79,19 @@ def main(argv: Sequence[str] | None = None) -> int:
     if code == INTERRUPTED:
         print(f"Interrupted. {_say_how_to_go_on(invocation)}", file=sys.stderr)
     return code
+
+
+@contextmanager
+def _termination_as_interrupt() -> Iterator[None]:
+    """Clean up after a polite request to end, as schedulers and containers send it, as after Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():  # only there signals can be handled
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(arguments: list[str], invocation: Invocation) -> int:
