@@ -182,7 +182,10 @@ def test_full_disk_behind_standard_output_is_one_line():
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
 
 
-def test_installed_command_is_the_module():
+def test_installed_command_is_the_module(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["skconv", "--version"])
     (script,) = entry_points(group="console_scripts", name="skconv")
-    assert script.load() is main
+    with pytest.raises(SystemExit) as left:
+        script.load()()
+    assert left.value.code == 0 and capsys.readouterr().out.startswith("skconv ")
     assert run("recipes").stdout.startswith("accurate ")
