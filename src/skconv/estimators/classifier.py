@@ -294,7 +294,6 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
                 )
             self.image_shape_ = tuple(images.shape[1:])
         self._check_image_shape(images)
-        weights = None
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         weights = combine_weights(sample_weight, self.class_weight, y)
