@@ -4,6 +4,7 @@
 from skconv.networks import accurate as _accurate  # noqa: F401
 from skconv.networks import fast as _fast  # noqa: F401
 from skconv.networks import plain as _plain  # noqa: F401
+from skconv.networks import tutorials as _tutorials  # noqa: F401
 from skconv.networks.registry import create_network, describe_network, list_networks, register_network
 
 __all__ = ["create_network", "describe_network", "list_networks", "register_network"]

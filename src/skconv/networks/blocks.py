@@ -46,6 +46,37 @@ class Scaling(nn.Module):
         return (images - self.mean) / self.std
 
 
+class RangeScaling(Scaling):
+    """Brings the range of the pictures, from their least to their greatest pixel, to `low`..`high`.
+
+    Parameters
+    ----------
+    in_channels : int
+        1 for grey, 3 for colour.
+    low, high : float
+        Where the least and the greatest pixel over all channels go; low < high.
+
+    Examples
+    --------
+    >>> layer = RangeScaling(1, -1, 1)
+    >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
+    >>> layer(torch.tensor([[[[0.0, 255.0]]]]))
+    tensor([[[[-1.,  1.]]]])
+    """
+
+    def __init__(self, in_channels: int, low: float, high: float) -> None:
+        super().__init__(in_channels)
+        self.low, self.high = low, high
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Set the buffers from pictures (n, in_channels, height, width) of any dtype: all channels share one range."""
+        least, greatest = float(images.min()), float(images.max())
+        step = (greatest - least) / (self.high - self.low) or 1.0  # pictures of one colour stay finite
+        self.mean.fill_(least - self.low * step)
+        self.std.fill_(step)
+
+
 class Network(nn.Module):
     """Base of every network: pixels in, logits out, its `scaling` first.
 
