@@ -364,3 +364,70 @@ def test_a_pickled_model_is_refused(tmp_path):
     path.write_bytes(pickle.dumps({"weights": 1}))
     with pytest.raises(ModelFileError, match="pickle"):
         CNNClassifier.load(path)
+
+
+def test_adam_with_a_constant_rate_is_what_torch_does(digits):
+    """Against a plain loop: full batches need no order, and this network has no dropout."""
+    X, y = digits
+    X, y = X[:200], y[:200]
+    classifier = CNNClassifier(
+        "fast", max_epochs=3, batch_size=200, optimizer="adam", schedule="constant", learning_rate=0.002,
+        weight_decay=0.01, label_smoothing=0, averaging=0, precision="fp32", random_state=3,
+    )  # fmt: skip
+    started = copy.deepcopy(classifier.set_params(max_epochs=1, learning_rate=1e-12).fit(X, y).net_.module_)
+    classifier.set_params(max_epochs=3, learning_rate=0.002).fit(X, y)
+    for module in started.modules():
+        if isinstance(module, torch.nn.BatchNorm2d):
+            module.reset_running_stats()
+    started.train()
+    adam = torch.optim.Adam(started.parameters(), lr=0.002, weight_decay=0.01)
+    images = torch.as_tensor(X, dtype=torch.float32)[:, None]
+    for _ in range(3):
+        adam.zero_grad()
+        torch.nn.functional.cross_entropy(started(images), torch.as_tensor(y)).backward()
+        adam.step()
+    started.eval()
+    with torch.no_grad():
+        expected = started(images).softmax(1).numpy()
+    np.testing.assert_allclose(classifier.predict_proba(X), expected, atol=2e-3)
+
+
+def test_validation_given_apart_is_scored_and_never_trained_on(digits):
+    X, y = digits
+    settings = {"max_epochs": 3, "random_state": 0, "precision": "fp32"}
+    alone = CNNClassifier("fast", **settings).fit(X[:500], y[:500])
+    watched = CNNClassifier("fast", **settings).fit(X[:500], y[:500], validation=(X[500:700], y[500:700]))
+    assert same_weights(alone, watched)
+    assert watched.history_[-1]["valid_accuracy"] == pytest.approx(watched.score(X[500:700], y[500:700]))
+
+
+@pytest.mark.parametrize(
+    ("keep", "losses"), [("valid_loss", ["valid_loss"]), ("both_losses", ["train_loss", "valid_loss"])]
+)
+def test_keep_goes_back_to_the_best_epoch(digits, keep, losses):
+    X, y = digits
+    # A rate far too high: losses jump about, and the last epoch is hardly the best.
+    classifier = CNNClassifier(
+        "fast", max_epochs=8, schedule="constant", learning_rate=0.3, averaging=0, keep=keep, random_state=0
+    ).fit(X[:300], y[:300], validation=(X[300:500], y[300:500]))
+    best, lowest = None, [np.inf] * len(losses)
+    for epoch in classifier.history_:
+        if all(epoch[name] < low for name, low in zip(losses, lowest, strict=True)):
+            best, lowest = epoch, [epoch[name] for name in losses]
+    assert best is not classifier.history_[-1]
+    assert classifier.score(X[300:500], y[300:500]) == pytest.approx(best["valid_accuracy"])
+
+
+@pytest.mark.parametrize("setting", [{"patience": 2}, {"keep": "valid_loss"}])
+def test_what_goes_by_the_validation_loss_needs_one(digits, setting):
+    X, y = digits
+    with pytest.raises(ParameterError, match="validation_fraction"):
+        CNNClassifier("fast", max_epochs=1, **setting).fit(X[:100], y[:100])
+
+
+def test_augmentations_in_a_list_are_applied_in_turn_and_saved(digits, tmp_path):
+    X, y = digits
+    steps = [{"rotation": 5}, {"shift": 0.1, "perspective": 0.1}]
+    classifier = CNNClassifier("fast", max_epochs=1, augmentation=steps, random_state=0).fit(X[:100], y[:100])
+    classifier.save(tmp_path / "model")
+    assert CNNClassifier.load(tmp_path / "model").augmentation == steps

@@ -4,10 +4,11 @@ import pytest
 import torch
 
 from skconv.exceptions import ParameterError
-from skconv.training.augmentation import Augmentation
+from skconv.training.augmentation import Augmentation, AugmentationSequence
 
 EVERYTHING = {
     "rotation": 10, "shift": 0.1, "scale": 0.1, "shear": 5, "elastic": 0.02, "erasing": 0.5, "flip": True,
+    "perspective": 0.3,
 }  # fmt: skip
 
 
@@ -91,3 +92,28 @@ def test_a_uniform_ground_stays_uniform():
 def test_values_out_of_range_are_refused(setting, value):
     with pytest.raises(ParameterError, match=setting):
         Augmentation(**{setting: value})
+
+
+def test_perspective_sends_the_corners_inwards_by_at_most_its_share():
+    augment = Augmentation(perspective=0.4)
+    matrices = augment._draw_perspective(torch.zeros(200, 1, 28, 28), generator())
+    # The matrices lead from the new picture to the old: their inverses lead the old corners into the new picture.
+    corners = torch.tensor([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
+    moved = corners @ torch.linalg.inv(matrices).transpose(1, 2)
+    distances = 1 - (moved[..., :2] / moved[..., 2:]).abs()
+    assert distances.min() >= -1e-4 and distances.max() <= 0.4 + 1e-4 and distances.max() > 0.35
+
+
+def test_perspective_leaves_the_share_of_pictures_alone_that_it_should():
+    images = torch.rand(400, 1, 12, 12) * 255
+    result = Augmentation(perspective=0.5, perspective_probability=0.25)(images, generator())
+    alone = ((result - images).abs().amax((1, 2, 3)) < 0.01).sum()
+    assert 260 < alone < 340
+
+
+def test_a_sequence_applies_one_after_the_other():
+    images = torch.rand(6, 1, 9, 9) * 255
+    first, second = Augmentation(shift=0.2), Augmentation(flip=True)
+    numbers = generator()
+    expected = second(first(images, numbers), numbers)
+    assert torch.equal(AugmentationSequence((first, second))(images, generator()), expected)

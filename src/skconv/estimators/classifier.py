@@ -21,6 +21,7 @@ from torch import Tensor
 from skconv.estimators import persistence
 from skconv.estimators.parameters import (
     check_parameters,
+    check_selection,
     choose_device,
     count_steps,
     make_augmentation,
@@ -65,12 +66,20 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         Share of the target spread over all classes, 0..1.
     averaging : float, default=0.995
         Decay of the moving average of the weights, below 1; 0 uses the last weights.
-    augmentation : dict, Augmentation or None, default=None
-        Settings of `skconv.training.augmentation.Augmentation`: ``{"rotation": 10, "shift": 0.08}``.
+    optimizer : {"adamw", "adam"}, default="adamw"
+        "adam" adds the weight decay to the gradient, as older systems do.
+    schedule : {"one-cycle", "constant"}, default="one-cycle"
+        The learning rate from step to step.
+    augmentation : dict, Augmentation, list of these or None, default=None
+        Settings of `skconv.training.augmentation.Augmentation`: ``{"rotation": 10, "shift": 0.08}``; several are
+        applied one after the other.
     validation_fraction : float, default=0.0
         Share of the training pictures held out, stratified, to record validation loss and accuracy, 0..0.9.
     patience : int or None, default=None
-        Stop after so many epochs without a better validation loss; needs a `validation_fraction`.
+        Stop after so many epochs without a better validation loss, and go back to the best; needs validation.
+    keep : {"last", "valid_loss", "both_losses"}, default="last"
+        Which epoch's weights remain: the last one's, those of the lowest validation loss, or of the last epoch in
+        which training and validation loss both were lower than at the best before; needs validation.
     class_weight : dict, "balanced" or None, default=None
         As in scikit-learn; multiplied with `sample_weight`.
     precision : {"auto", "fp32", "bf16"}, default="auto"
@@ -122,9 +131,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         weight_decay: float = 0.05,
         label_smoothing: float = 0.1,
         averaging: float = 0.995,
-        augmentation: Augmentation | Mapping[str, Any] | None = None,
+        optimizer: str = "adamw",
+        schedule: str = "one-cycle",
+        augmentation: Augmentation | Mapping[str, Any] | Sequence[Any] | None = None,
         validation_fraction: float = 0.0,
         patience: int | None = None,
+        keep: str = "last",
         class_weight: Mapping[Any, float] | str | None = None,
         precision: str = "auto",
         device: str = "auto",
@@ -140,9 +152,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
         self.averaging = averaging
+        self.optimizer = optimizer
+        self.schedule = schedule
         self.augmentation = augmentation
         self.validation_fraction = validation_fraction
         self.patience = patience
+        self.keep = keep
         self.class_weight = class_weight
         self.precision = precision
         self.device = device
@@ -150,7 +165,7 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: tuple[Any, Any] | None = None) -> Self:
         """Train on pictures and labels.
 
         Parameters
@@ -163,6 +178,8 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             Labels of any kind, at least two different ones.
         sample_weight : array-like of shape (n,), optional
             At least 0 each.
+        validation : (X, y), optional
+            Pictures and labels to validate on instead of a `validation_fraction` of the training pictures.
 
         Returns
         -------
@@ -180,9 +197,14 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         """
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
+        validated = validation is not None or self.validation_fraction > 0
+        check_selection(self.get_params(deep=False), validated=validated)
         self.__dict__.pop("net_", None)
         pictures = self._check_training_data(X, y, sample_weight, classes=None)
-        train, valid = hold_out(pictures, self.validation_fraction, check_random_state(self.random_state))
+        if validation is None:
+            train, valid = hold_out(pictures, self.validation_fraction, check_random_state(self.random_state))
+        else:
+            train, valid = pictures, self._check_validation_data(*validation)
         self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
         try:
             self._run(train)
@@ -304,6 +326,12 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         scaled = torch.from_numpy(weights / weights[kept].mean()).to(torch.float32)
         return PictureDataset(images, labels, scaled, None if len(kept) == len(weights) else torch.from_numpy(kept))
 
+    def _check_validation_data(self, X: Any, y: Any) -> PictureDataset:
+        X, y = self._validate(X, y, reset=False)
+        images = to_picture_tensor(X)
+        self._check_image_shape(images)
+        return PictureDataset(images, encode_labels(y, self.classes_))
+
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:
             came, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
@@ -355,6 +383,9 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
             weight_decay=self.weight_decay,
             label_smoothing=self.label_smoothing,
             averaging=self.averaging,
+            optimizer=self.optimizer,
+            schedule=self.schedule,
+            keep=self.keep,
             augment=make_augmentation(self.augmentation),
             precision=self.precision_,
             device=device,

@@ -8,7 +8,8 @@ from numbers import Integral, Real
 from typing import Any
 
 from skconv.exceptions import ParameterError
-from skconv.training.augmentation import Augmentation
+from skconv.training.augmentation import Augmentation, AugmentationSequence
+from skconv.training.batches import Augment
 
 _AUTO_STEPS = 1500  # enough for the averaged weights to settle, also on a few hundred pictures
 _AUTO_EPOCHS = (6, 300)
@@ -25,7 +26,12 @@ _RANGES: dict[str, tuple[type, float, float, bool]] = {
     "max_epochs": (Real, 0, 1e6, False),
     "min_steps": (Integral, 0, math.inf, True),
 }
-_CHOICES = {"precision": ("auto", "fp32", "bf16")}
+_CHOICES = {
+    "optimizer": ("adamw", "adam"),
+    "schedule": ("one-cycle", "constant"),
+    "keep": ("last", "valid_loss", "both_losses"),
+    "precision": ("auto", "fp32", "bf16"),
+}
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
@@ -67,20 +73,45 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
             "The 'class_weight' parameter must be 'balanced', a mapping of label to weight or None. "
             f"Got {class_weight!r} instead."
         )
-    if parameters.get("patience") is not None and not parameters.get("validation_fraction"):
-        raise ParameterError(
-            "'patience' stops on the validation loss, but 'validation_fraction' is 0. Set it, to 0.1 for example."
-        )
 
 
-def make_augmentation(value: Augmentation | Mapping[str, Any] | None) -> Augmentation | None:
-    """Return the augmentation that a parameter describes: one, a mapping of its settings, or None."""
-    if value is None or isinstance(value, Augmentation):
+def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
+    """Raise `ParameterError` for a setting that needs a validation loss where there will be none."""
+    uses = {"patience": parameters["patience"] is not None, "keep": parameters["keep"] != "last"}
+    for name, used in uses.items():
+        if used and not validated:
+            raise ParameterError(
+                f"'{name}' goes by the validation loss, but 'validation_fraction' is 0. Set it, to 0.1 for example."
+            )
+
+
+def make_augmentation(value: Any) -> Augment | None:
+    """Return the augmentation that a parameter describes.
+
+    Parameters
+    ----------
+    value : Augmentation, mapping, sequence of these, or None
+        A mapping holds the settings of an `Augmentation`; several are applied one after the other.
+
+    Raises
+    ------
+    ParameterError
+        Something else, an unknown setting or a value outside its range.
+    """
+    if value is None or isinstance(value, Augmentation | AugmentationSequence):
+        return value
+    if isinstance(value, list | tuple):
+        return AugmentationSequence(tuple(_make_step(step) for step in value)) if value else None
+    return _make_step(value)
+
+
+def _make_step(value: Any) -> Augmentation:
+    if isinstance(value, Augmentation):
         return value
     if not isinstance(value, Mapping):
         raise ParameterError(
-            "The 'augmentation' parameter must be a mapping such as {'rotation': 10, 'shift': 0.08}, an Augmentation "
-            f"or None. Got {value!r} instead."
+            "The 'augmentation' parameter must be a mapping such as {'rotation': 10, 'shift': 0.08}, an Augmentation, "
+            f"a list of these or None. Got {value!r} instead."
         )
     unknown = sorted(set(value) - set(Augmentation.__dataclass_fields__))
     if unknown:

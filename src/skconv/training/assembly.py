@@ -11,11 +11,13 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from skconv.training.batches import Augment, PictureDataset
-from skconv.training.callbacks import ProgressBar, StopWhenLost
+from skconv.training.callbacks import KeepBest, ProgressBar, StopWhenLost
 from skconv.training.net import PictureNet
 
-# A short memory of gradients follows a quick one-cycle schedule better than AdamW's usual (0.9, 0.999).
-_BETAS = (0.7, 0.95)
+# A short memory of gradients follows a quick one-cycle schedule better than the usual (0.9, 0.999).
+_ONE_CYCLE_BETAS = (0.7, 0.95)
+_KEPT_BY = {"valid_loss": ("valid_loss",), "both_losses": ("train_loss", "valid_loss")}
+_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
 
 def build_net(
@@ -31,6 +33,9 @@ def build_net(
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
     averaging: float = 0.995,
+    optimizer: str = "adamw",
+    schedule: str = "one-cycle",
+    keep: str = "last",
     augment: Augment | None = None,
     precision: str = "fp32",
     device: str = "cpu",
@@ -47,16 +52,18 @@ def build_net(
     classes : sequence of int
         ``range(num_classes)``.
     n_steps : int or None
-        Length of training: the learning rate rises to `learning_rate` over the first quarter of the steps and is
-        annealed by a cosine. None: no end in sight, and a constant learning rate.
+        Length of training. None: no end in sight, and a constant learning rate.
     n_epochs : int, default=1
         The epochs that hold the steps; the last may be a part of one.
     valid : PictureDataset, optional
         Scored after each epoch; never trained on.
     patience : int, optional
         Stop after so many epochs without a better validation loss, and go back to the best weights.
-    batch_size, learning_rate, weight_decay, label_smoothing, averaging, augment, precision
+    batch_size, learning_rate, weight_decay, label_smoothing, averaging, optimizer, keep, augment, precision
         As in `CNNClassifier` and `PictureNet`.
+    schedule : {"one-cycle", "constant"}, default="one-cycle"
+        "one-cycle" raises the learning rate to `learning_rate` over the first quarter of the steps and anneals it by a
+        cosine.
     device : str, default="cpu"
     seed : int, default=0
         Of data order and augmentation.
@@ -75,8 +82,11 @@ def build_net(
     Loshchilov, Hutter: "Decoupled weight decay regularization", ICLR 2019; Smith, Topin: "Super-convergence", 2019.
     """
     own: list[Any] = [("stop_when_lost", StopWhenLost())]
-    if n_steps is not None:
+    cycles = schedule == "one-cycle" and n_steps is not None
+    if n_steps is not None and cycles:
         own.append(("schedule", _one_cycle(learning_rate, n_steps)))
+    if keep != "last" and valid is not None:
+        own.append(("keep_best", KeepBest(_KEPT_BY[keep])))
     if patience is not None and valid is not None:
         own.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
     if progress:
@@ -84,8 +94,8 @@ def build_net(
     return PictureNet(
         network,
         classes=list(classes),
-        optimizer=torch.optim.AdamW,
-        optimizer__betas=_BETAS,
+        optimizer=_OPTIMIZERS[optimizer],
+        optimizer__betas=_ONE_CYCLE_BETAS if cycles else (0.9, 0.999),
         optimizer__weight_decay=weight_decay,
         optimizer__fused=True,
         lr=learning_rate,

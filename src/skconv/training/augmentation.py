@@ -46,6 +46,10 @@ class Augmentation:
         Probability that a random rectangle of 2 % to 20 % of the area is painted over with noise. 0..1.
     flip : bool, default=False
         Mirror left and right half of the time: right for garments, wrong for digits.
+    perspective : float, default=0
+        Each corner is drawn inwards along both axes by a share of half the side, uniform in 0..perspective. 0..0.9.
+    perspective_probability : float, default=1
+        Share of the pictures that are seen in perspective. 0..1.
 
     Raises
     ------
@@ -71,6 +75,8 @@ class Augmentation:
     elastic: float = 0.0
     erasing: float = 0.0
     flip: bool = False
+    perspective: float = 0.0
+    perspective_probability: float = 1.0
 
     def __post_init__(self) -> None:
         most = {
@@ -81,6 +87,8 @@ class Augmentation:
             "elastic": 0.5,
             "erasing": 1,
             "flip": 1,
+            "perspective": 0.9,
+            "perspective_probability": 1,
         }
         for field in fields(self):
             value = getattr(self, field.name)
@@ -93,12 +101,17 @@ class Augmentation:
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Distort float32 pictures (n, channels, height, width); the generator lives on the same device."""
-        if self.rotation or self.shift or self.scale or self.shear or self.elastic or self.flip:
+        geometric = (self.rotation, self.shift, self.scale, self.shear, self.elastic, self.flip, self.perspective)
+        if any(geometric):
             images = self._resample(images, generator)
         return self._erase(images, generator) if self.erasing else images
 
     def _resample(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        grid = F.affine_grid(self._draw_affine(images, generator), list(images.shape), align_corners=False)
+        affine = self._draw_affine(images, generator)
+        if self.perspective:
+            grid = _look_from(self._draw_perspective(images, generator), affine, images)
+        else:
+            grid = F.affine_grid(affine, list(images.shape), align_corners=False)
         if self.elastic:
             knots = torch.randn(
                 2, len(images), _ELASTIC_KNOTS, _ELASTIC_KNOTS, generator=generator, device=images.device
@@ -124,6 +137,21 @@ class Augmentation:
         row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
         return torch.stack([row_x, row_y], dim=1)
 
+    def _draw_perspective(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Draw matrices (n, 3, 3) that send a position in the new picture to one before the change of perspective."""
+        n, device = len(images), images.device
+        corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=device)
+        inwards = torch.rand(n, 4, 2, generator=generator, device=device) * self.perspective
+        chosen = torch.rand(n, 1, 1, generator=generator, device=device) < self.perspective_probability
+        x, y = (corners * (1 - inwards * chosen)).unbind(2)  # (n, 4) each: where the corners are in the new picture
+        u, v = corners.unbind(1)
+        one, zero = torch.ones_like(x), torch.zeros_like(x)
+        # u = (a x + b y + c) / (g x + h y + 1) and v = (d x + e y + f) / (g x + h y + 1), for the four corners.
+        for_u = torch.stack([x, y, one, zero, zero, zero, -x * u, -y * u], dim=2)
+        for_v = torch.stack([zero, zero, zero, x, y, one, -x * v, -y * v], dim=2)
+        solution = torch.linalg.solve(torch.cat([for_u, for_v], dim=1), torch.cat([u, v]).expand(n, 8))
+        return torch.cat([solution, one[:, :1]], dim=1).view(n, 3, 3)
+
     def _erase(self, images: Tensor, generator: torch.Generator) -> Tensor:
         n, channels, height, width = images.shape
         device = images.device
@@ -137,3 +165,34 @@ class Augmentation:
         chosen = (unit[4] < self.erasing)[:, :, None, None]
         noise = torch.rand(n, channels, height, width, generator=generator, device=device) * images.amax()
         return torch.where(inside_y & inside_x & chosen, noise, images)
+
+
+@dataclass(frozen=True)
+class AugmentationSequence:
+    """Augmentations one after the other, each with its own resampling.
+
+    Parameters
+    ----------
+    steps : tuple of Augmentation
+        Applied in this order.
+    """
+
+    steps: tuple[Augmentation, ...]
+
+    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
+        """Distort float32 pictures (n, channels, height, width)."""
+        for step in self.steps:
+            images = step(images, generator)
+        return images
+
+
+def _look_from(perspective: Tensor, affine: Tensor, images: Tensor) -> Tensor:
+    """Return the sampling grid (n, height, width, 2) of a change of perspective after an affine one."""
+    n, _, height, width = images.shape
+    x = (torch.arange(width, device=images.device) * 2 + 1) / width - 1
+    y = (torch.arange(height, device=images.device) * 2 + 1) / height - 1
+    rows, columns = torch.meshgrid(y, x, indexing="ij")
+    positions = torch.stack([columns, rows, torch.ones_like(rows)], dim=2).view(-1, 3)
+    seen = positions @ perspective.transpose(1, 2)  # (n, height * width, 3)
+    seen = seen / seen[..., 2:]
+    return (seen @ affine.transpose(1, 2)).view(n, height, width, 2)

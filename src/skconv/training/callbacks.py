@@ -1,10 +1,12 @@
-"""What skorch lacks as callbacks: one progress bar for the whole training, and a stop at a lost run."""
+"""What skorch lacks as callbacks: one progress bar for the whole training, a stop at a lost run, the best weights."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
+import torch
 from skorch.callbacks import Callback
 from tqdm import tqdm
 
@@ -47,3 +49,35 @@ class StopWhenLost(Callback):
                 f"The training loss became {loss} in epoch {len(net.history)}: the weights are lost. "
                 "Try a learning_rate ten times smaller, and look for extreme values in the pictures."
             )
+
+
+class KeepBest(Callback):
+    """Go back, at the end, to the weights of the last epoch that was the best so far.
+
+    Parameters
+    ----------
+    losses : sequence of str
+        ``"train_loss"``, ``"valid_loss"`` or both: an epoch is the best so far where each is lower than in the epoch
+        that was the best before.
+    """
+
+    def __init__(self, losses: Sequence[str]) -> None:
+        self.losses = losses
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Forget earlier trainings."""
+        self.lowest_ = [math.inf] * len(self.losses)
+        self.weights_: dict[str, torch.Tensor] = {}
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Remember the weights where every loss improved."""
+        losses = [net.history[-1, name] for name in self.losses]
+        if all(loss < lowest for loss, lowest in zip(losses, self.lowest_, strict=True)):
+            self.lowest_ = losses
+            self.weights_ = {name: tensor.clone() for name, tensor in net.module_.state_dict().items()}
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Put the remembered weights back."""
+        if self.weights_:
+            net.module_.load_state_dict(self.weights_)
+        self.weights_ = {}
