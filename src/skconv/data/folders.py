@@ -76,7 +76,27 @@ def read_labelled_files(
     """
     if not folder.is_dir():
         raise SourceNotFoundError(f"There is no folder of pictures {folder}. Pass --images with the right one.")
-    labels = _read_id_labels(table, label_column)
+    labels = read_id_labels(table, label_column)
+    files = find_pictures(table, folder, list(labels))
+    return Splits(read_pictures(files, image_size, progress=progress), list(labels.values()))
+
+
+def find_pictures(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
+    """Find the picture of each name in a folder, in the order of the names.
+
+    Parameters
+    ----------
+    table : pathlib.Path
+        Where the names stand, for the error.
+    folder : pathlib.Path
+    names : sequence of str
+        Files' names, with or without their suffixes.
+
+    Raises
+    ------
+    DataError
+        A name without a picture or with two.
+    """
     by_name: dict[str, Path] = {}
     by_stem: dict[str, list[Path]] = {}
     for file in list_files(folder):
@@ -85,7 +105,7 @@ def read_labelled_files(
             by_stem.setdefault(file.stem, []).append(file)
     files: list[Path] = []
     missing: list[str] = []
-    for name in labels:
+    for name in names:
         found = [by_name[name]] if name in by_name else by_stem.get(name, [])
         if len(found) > 1:
             raise DataError(f"{folder} has {found[0].name} and {found[1].name}; which is '{name}'? Take one away.")
@@ -93,10 +113,37 @@ def read_labelled_files(
         missing.extend([] if found else [name])
     if missing:
         raise DataError(
-            f"{table} names {len(missing)} of {len(labels)} pictures that are not in {folder}; "
-            f"the first is '{missing[0]}'. Is --images the right folder?"
+            f"{table} names {len(missing)} of {len(names)} pictures that are not in {folder}; "
+            f"the first is '{missing[0]}'. Is it the right folder?"
         )
-    return Splits(read_pictures(files, image_size, progress=progress), list(labels.values()))
+    return files
+
+
+def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, str]:
+    """Read a CSV of ``id,label``, with a header, as the label of each id.
+
+    Parameters and errors are those of `read_labelled_files`.
+    """
+    labels: dict[str, str] = {}
+    with open_table(table) as stream:
+        rows = csv.reader(stream)
+        header = [cell.strip() for cell in next(rows, [])]
+        id_at, label_at = _find_columns(table, header, label_column)
+        for row in rows:
+            if not any(row):
+                continue
+            where = f"{table}, line {rows.line_num}"
+            if len(row) != len(header):
+                raise DataError(f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it.")
+            name, label = row[id_at].strip(), row[label_at].strip()
+            if not (name and label):
+                missing = "label" if name else "id"
+                raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
+            if labels.setdefault(name, label) != label:
+                raise DataError(f"{where}: '{name}' is labelled '{label}', before '{labels[name]}'. Keep one.")
+    if not labels:
+        raise DataError(f"{table} has a header but no rows; expected lines of id,label.")
+    return labels
 
 
 def list_files(folder: Path) -> list[Path]:
@@ -180,29 +227,6 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
         files.extend(pictures)
         labels.extend([name] * len(pictures))
     return files, labels
-
-
-def _read_id_labels(table: Path, label_column: str | None) -> dict[str, str]:
-    labels: dict[str, str] = {}
-    with open_table(table) as stream:
-        rows = csv.reader(stream)
-        header = [cell.strip() for cell in next(rows, [])]
-        id_at, label_at = _find_columns(table, header, label_column)
-        for row in rows:
-            if not any(row):
-                continue
-            where = f"{table}, line {rows.line_num}"
-            if len(row) != len(header):
-                raise DataError(f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it.")
-            name, label = row[id_at].strip(), row[label_at].strip()
-            if not (name and label):
-                missing = "label" if name else "id"
-                raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
-            if labels.setdefault(name, label) != label:
-                raise DataError(f"{where}: '{name}' is labelled '{label}', before '{labels[name]}'. Keep one.")
-    if not labels:
-        raise DataError(f"{table} has a header but no rows; expected lines of id,label.")
-    return labels
 
 
 def _find_columns(table: Path, header: list[str], label_column: str | None) -> tuple[int, int]:
