@@ -12,14 +12,16 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-def draw_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
-    """Draw loss and, where there is validation, accuracy by epoch.
+def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> Figure:
+    """Draw loss and, where there is validation, accuracy by epoch or by iteration.
 
     Parameters
     ----------
     history : sequence of mappings
         One an epoch, with keys ``epoch``, ``train_loss``, ``valid_loss`` and ``valid_accuracy`` (both None
         without validation); others are ignored.
+    by : str, default="epoch"
+        The key to draw over: ``"iteration"`` for records of single steps.
 
     Returns
     -------
@@ -39,11 +41,11 @@ def draw_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     """
     if not history:
         raise DataError("The history is empty: no epoch was trained, so there is no curve to draw.")
-    accuracy = _read(history, "valid_accuracy", scale=100)
+    accuracy = _read(history, by, "valid_accuracy", scale=100)
     figure = new_figure(9 if accuracy else 5, 3.4)
     panels = figure.subplots(1, 2 if accuracy else 1, squeeze=False)[0]
-    _draw_line(panels[0], _read(history, "train_loss"), BLUE, "-", "train")
-    valid = _read(history, "valid_loss")
+    _draw_line(panels[0], _read(history, by, "train_loss"), BLUE, "-", "train")
+    valid = _read(history, by, "valid_loss")
     if valid:
         _draw_line(panels[0], valid, VERMILION, "--", "validation")
     panels[0].set_ylabel("loss")
@@ -51,11 +53,11 @@ def draw_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     if accuracy:
         _draw_line(panels[1], accuracy, VERMILION, "--", "validation")
         panels[1].set_ylabel("validation accuracy, %")
-        best_epoch, best = max(accuracy, key=lambda point: point[1])
-        panels[1].set_title(f"best {best:.2f} % in epoch {best_epoch}", fontsize=9, color=GREY)
+        best_at, best = max(accuracy, key=lambda point: point[1])
+        panels[1].set_title(f"best {best:.2f} % in {by} {best_at}", fontsize=9, color=GREY)
     for panel in panels:
-        panel.set_xlabel("epoch")
-        panel.set_xlim(history[0]["epoch"] - 0.5, history[-1]["epoch"] + 0.5)
+        panel.set_xlabel(by)
+        panel.set_xlim(history[0][by] - 0.5, history[-1][by] + 0.5)
         panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
         panel.ticklabel_format(axis="y", useOffset=False)
         panel.grid(alpha=0.3)
@@ -63,8 +65,8 @@ def draw_curves(history: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _read(history: Sequence[Mapping[str, Any]], key: str, scale: float = 1) -> list[tuple[int, float]]:
-    return [(epoch["epoch"], scale * epoch[key]) for epoch in history if epoch.get(key) is not None]
+def _read(history: Sequence[Mapping[str, Any]], by: str, key: str, scale: float = 1) -> list[tuple[int, float]]:
+    return [(row[by], scale * row[key]) for row in history if row.get(key) is not None]
 
 
 def _draw_line(panel: Any, points: list[tuple[int, float]], colour: str, dash: str, label: str) -> None:
