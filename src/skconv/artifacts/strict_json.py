@@ -46,6 +46,8 @@ def canonical_json(value: Any) -> bytes:
 def copy_json(value: Any, name: str) -> Any:
     """Return `value` as JSON will give it back: tuples as lists, nothing shared with the caller.
 
+    NumPy's numbers, as searches over hyper-parameters draw them, become Python's.
+
     Raises
     ------
     ModelFileError
@@ -57,7 +59,7 @@ def copy_json(value: Any, name: str) -> Any:
     {'widths': [16, 32]}
     """
     try:
-        return json.loads(json.dumps(value, allow_nan=False))
+        return json.loads(json.dumps(value, allow_nan=False, default=_as_plain))
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelFileError(
             f"{name} cannot be saved as JSON ({error}). Use numbers, texts, lists and dicts of them."
@@ -86,6 +88,14 @@ def check_section(document: Mapping[str, Any], key: str, expected: Mapping[str, 
         raise ModelFileError(f"'{key}' must be an object, got {type(section).__name__}.")
     check_keys(section, expected, f"'{key}'")
     return section
+
+
+def _as_plain(value: Any) -> Any:
+    import numpy as np
+
+    if isinstance(value, np.generic):
+        return value.item()
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable")
 
 
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from numbers import Integral, Real
 from typing import Any
 
 from skconv.exceptions import ParameterError, UnknownNameError
@@ -108,8 +109,7 @@ def create_network(
 
 def check_option(name: str, value: Any, least: float, most: float, *, whole: bool = False) -> None:
     """Raise `ParameterError` unless an option of a network is a number, perhaps a whole one, in least..most."""
-    kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not least <= value <= most:
+    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real) or not least <= value <= most:
         number = "a whole number" if whole else "a number"
         raise ParameterError(f"The network's option '{name}' is {value!r}; expected {number} in {least:g}..{most:g}.")
 
