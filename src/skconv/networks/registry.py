@@ -109,7 +109,8 @@ def create_network(
 
 def check_option(name: str, value: Any, least: float, most: float, *, whole: bool = False) -> None:
     """Raise `ParameterError` unless an option of a network is a number, perhaps a whole one, in least..most."""
-    if isinstance(value, bool) or not isinstance(value, Integral if whole else Real) or not least <= value <= most:
+    fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
+    if not (fits and least <= float(value) <= most):
         number = "a whole number" if whole else "a number"
         raise ParameterError(f"The network's option '{name}' is {value!r}; expected {number} in {least:g}..{most:g}.")
 
