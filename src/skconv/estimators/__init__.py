@@ -1,5 +1,6 @@
 """Convolutional networks as scikit-learn estimators."""
 
 from skconv.estimators.classifier import CNNClassifier
+from skconv.estimators.ensemble import KFoldEnsembleClassifier
 
-__all__ = ["CNNClassifier"]
+__all__ = ["CNNClassifier", "KFoldEnsembleClassifier"]

@@ -1,4 +1,4 @@
-"""Between a fitted `CNNClassifier` and its model folder."""
+"""Between a fitted classifier and its model folder."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
+from torch import nn
 
 from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
 from skconv.artifacts.environment import describe_environment
@@ -22,10 +23,15 @@ from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
+from skconv.networks.ensemble import EnsembleNetwork
 from skconv.training.assembly import build_net
-from skconv.training.augmentation import Augmentation
+from skconv.training.augmentation import Augmentation, AugmentationSequence
 
-Classifier = TypeVar("Classifier", bound=BaseEstimator)  # CNNClassifier, which imports this module
+Classifier = TypeVar("Classifier", bound=BaseEstimator)  # of the modules that import this one
+Ensemble = TypeVar("Ensemble", bound=BaseEstimator)
+
+# Parameters that only name objects and habits of this process.
+_OF_THIS_PROCESS = ("callbacks", "device", "n_jobs", "verbose")
 
 
 def save(
@@ -41,7 +47,7 @@ def save(
 
     Parameters
     ----------
-    classifier : CNNClassifier
+    classifier : CNNClassifier or KFoldEnsembleClassifier
         Fitted.
     folder : path-like
         Made; must not exist, or be empty.
@@ -85,19 +91,56 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) 
     """Return a classifier that predicts as the saved one did; see `CNNClassifier.load`."""
     path = find_model_folder(folder)
     config = read_config(path)
+    if "estimator" in config.parameters:
+        raise ModelFileError(f"{path} holds an ensemble. Load it with KFoldEnsembleClassifier.load.")
     classifier = cls(**_restore_parameters(cls, config.parameters, path), device=device)
     network = _rebuild_network(config, path)
     load_weights(path, network)
+    return _revive(classifier, network, (config.network.name, config.network.options), config, device)
+
+
+def load_ensemble(
+    cls: type[Ensemble], member_cls: type[Classifier], folder: str | os.PathLike[str], *, device: str
+) -> Ensemble:
+    """Return an ensemble that predicts as the saved one did; see `KFoldEnsembleClassifier.load`."""
+    path = find_model_folder(folder)
+    config = read_config(path)
+    parameters = dict(config.parameters)
+    described = parameters.pop("estimator", None)
+    if not isinstance(described, Mapping):
+        raise ModelFileError(f"{path} holds a single classifier, not an ensemble. Load it with CNNClassifier.load.")
+    estimator = member_cls(**_restore_parameters(member_cls, described, path), device=device)
+    ensemble = cls(estimator, **_restore_parameters(cls, parameters, path))
+    network = _rebuild_network(config, path)
+    if not isinstance(network, EnsembleNetwork):
+        raise ModelFileError(f"{path} has the parameters of an ensemble, but a single network. Train again.")
+    load_weights(path, network)
+    options = config.network.options
+    spec = (options.get("network", "standard"), options.get("network_options") or {})
+    ensemble.estimators_ = [_revive(clone(estimator), member, spec, config, device) for member in network.members]
+    ensemble.estimator_ = estimator
+    return _give_facts(ensemble, network, config)
+
+
+def _revive(
+    classifier: Classifier, network: nn.Module, spec: tuple[str, dict[str, Any]], config: ModelConfig, device: str
+) -> Classifier:
+    """Give an unfitted classifier the network, and all else that fitting would have given it."""
+    classifier._network_spec = spec
+    classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
+    classifier.net_ = build_net(
+        network, classes=range(len(config.classes)), n_steps=1, device=choose_device(device)
+    ).initialize()
+    return _give_facts(classifier, network, config)
+
+
+def _give_facts(classifier: Classifier, network: nn.Module, config: ModelConfig) -> Classifier:
+    """Set what is known about the data and the size of the network."""
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
     classifier.n_features_in_ = math.prod(config.input.shape)
     classifier.n_samples_fit_ = config.data.n_train
     classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
-    classifier._network_spec = (config.network.name, config.network.options)
-    classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    classifier.net_ = build_net(
-        network, classes=range(len(config.classes)), n_steps=1, device=choose_device(device)
-    ).initialize()
     return classifier
 
 
@@ -132,18 +175,30 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
 def _describe_parameters(classifier: Classifier) -> dict[str, Any]:
     """Parameters as JSON; those that only name objects of this process are left out."""
     parameters = classifier.get_params(deep=False)
-    for name in ("callbacks", "device", "verbose"):
-        del parameters[name]
+    for name in _OF_THIS_PROCESS:
+        parameters.pop(name, None)
     if not isinstance(parameters["random_state"], int | None):
         parameters["random_state"] = None
-    if isinstance(parameters["augmentation"], Augmentation):
-        parameters["augmentation"] = asdict(parameters["augmentation"])
+    if "estimator" in parameters:  # an ensemble, whose splitter is told as its number of folds
+        return parameters | {
+            "estimator": _describe_parameters(classifier.estimator_),
+            "cv": len(classifier.estimators_),
+        }
+    parameters["augmentation"] = _describe_augmentation(parameters["augmentation"])
     if isinstance(parameters["class_weight"], Mapping):  # JSON has no mappings from numbers
         parameters["class_weight"] = [
             [label.item() if isinstance(label, np.generic) else label, float(weight)]
             for label, weight in parameters["class_weight"].items()
         ]
     return parameters
+
+
+def _describe_augmentation(value: Any) -> Any:
+    if isinstance(value, AugmentationSequence):
+        value = value.steps
+    if isinstance(value, list | tuple):
+        return [_describe_augmentation(step) for step in value]
+    return asdict(value) if isinstance(value, Augmentation) else value
 
 
 def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], path: Path) -> dict[str, Any]:

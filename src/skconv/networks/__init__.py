@@ -2,6 +2,7 @@
 
 # Importing a family registers its networks.
 from skconv.networks import accurate as _accurate  # noqa: F401
+from skconv.networks import ensemble as _ensemble  # noqa: F401
 from skconv.networks import fast as _fast  # noqa: F401
 from skconv.networks import plain as _plain  # noqa: F401
 from skconv.networks import tutorials as _tutorials  # noqa: F401

@@ -1,0 +1,326 @@
+"""`KFoldEnsembleClassifier` on real digits: scikit-learn's bundled 8×8 pictures."""
+
+import pickle
+import shutil
+import tracemalloc
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import (
+    GridSearchCV,
+    GroupKFold,
+    KFold,
+    RepeatedStratifiedKFold,
+    StratifiedKFold,
+    cross_val_score,
+)
+
+from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
+from skconv.exceptions import DataError, ModelFileError, ParameterError
+from skconv.reader import Reader
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    return data.images.astype(np.uint8), data.target
+
+
+def member(**changes):
+    return CNNClassifier(**{"network": "fast", "max_epochs": 2, "precision": "fp32", **changes})
+
+
+def make(**changes):
+    return KFoldEnsembleClassifier(changes.pop("estimator", member()), **{"cv": 3, "random_state": 0, **changes})
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    X, y = digits
+    return make(estimator=member(max_epochs=3)).fit(X[:900], y[:900])
+
+
+@pytest.fixture(scope="module")
+def saved(fitted, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("ensemble") / "model"
+    fitted.save(folder, class_names=[f"digit {k}" for k in range(10)])
+    return folder
+
+
+def test_learns_digits_it_has_not_seen_and_is_surer_than_its_members(fitted, digits):
+    X, y = digits
+    assert fitted.score(X[900:], y[900:]) > 0.9
+    of_truth = [each.predict_proba(X)[np.arange(len(y)), y][900:] for each in (fitted, *fitted.estimators_)]
+    loss, *losses = (-np.log(probabilities).mean() for probabilities in of_truth)
+    assert loss < np.mean(losses)
+
+
+def test_probabilities_are_the_mean_of_the_members(fitted, digits):
+    X, _ = digits
+    expected = np.mean([each.predict_proba(X) for each in fitted.estimators_], axis=0)
+    np.testing.assert_allclose(fitted.predict_proba(X), expected, atol=1e-6)
+    np.testing.assert_array_equal(fitted.predict(X), fitted.classes_[expected.argmax(1)])
+    np.testing.assert_allclose(np.exp(fitted.decision_function(X)), expected, atol=1e-6)
+
+
+def test_logits_can_be_averaged(fitted, digits):
+    X, _ = digits
+    by_logits = pickle.loads(pickle.dumps(fitted)).set_params(average="logits")
+    expected = np.mean([each.decision_function(X) for each in fitted.estimators_], axis=0)
+    np.testing.assert_allclose(by_logits.decision_function(X), expected, atol=1e-4)
+
+
+def test_out_of_fold_rows_come_from_the_member_that_did_not_see_them(fitted, digits):
+    X, y = digits
+    folds = StratifiedKFold(3, shuffle=True, random_state=0).split(X[:900], y[:900])
+    for each, (_, expected), held_out, score in zip(
+        fitted.estimators_, folds, fitted.held_out_, fitted.fold_scores_, strict=True
+    ):
+        np.testing.assert_array_equal(held_out, expected)
+        np.testing.assert_allclose(fitted.out_of_fold_proba_[held_out], each.predict_proba(X[held_out]), atol=1e-6)
+        assert score == each.score(X[held_out], y[held_out])
+    assert fitted.out_of_fold_proba_.dtype == np.float32
+    assert fitted.out_of_fold_score_ == pytest.approx(fitted.fold_scores_.mean(), abs=1e-12)
+
+
+def test_members_differ_in_seed_and_were_validated_on_what_they_did_not_see(fitted):
+    assert len({each.random_state for each in fitted.estimators_}) == 3
+    for history, score in zip(fitted.histories_, fitted.fold_scores_, strict=True):
+        assert [row["epoch"] for row in history] == [1, 2, 3]
+        assert history[-1]["valid_accuracy"] == pytest.approx(score)
+
+
+def test_facts_are_those_of_the_members(fitted):
+    assert fitted.n_parameters_ == sum(each.n_parameters_ for each in fitted.estimators_)
+    assert (fitted.n_epochs_, fitted.n_features_in_, fitted.image_shape_) == (3, 64, (1, 8, 8))
+    assert fitted.precision_ == "fp32"
+    assert fitted.fit_seconds_ > sum(each.fit_seconds_ for each in fitted.estimators_)
+
+
+def test_same_seed_gives_the_same_ensemble_and_another_another(digits, fitted):
+    X, y = digits
+    again = make(estimator=member(max_epochs=3)).fit(X[:900], y[:900])
+    np.testing.assert_array_equal(again.out_of_fold_proba_, fitted.out_of_fold_proba_)
+    other = make(estimator=member(max_epochs=3), random_state=1).fit(X[:900], y[:900])
+    assert not np.allclose(other.predict_proba(X), fitted.predict_proba(X), atol=1e-3)
+
+
+@pytest.mark.slow
+def test_folds_in_processes_give_what_folds_in_turn_give(digits):
+    X, y = digits
+    one, two = (make(cv=2, n_jobs=n_jobs).fit(X[:300], y[:300]) for n_jobs in (1, 2))
+    # Processes may have fewer threads, which add up in another order.
+    np.testing.assert_allclose(one.out_of_fold_proba_, two.out_of_fold_proba_, atol=1e-3)
+    np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(X), atol=1e-3)
+
+
+def test_pictures_that_no_fold_holds_out_have_no_row(digits):
+    X, y = digits
+    everything = np.arange(300)
+    folds = [(everything[100:], everything[:50]), (everything[:200], everything[250:])]
+    ensemble = make(cv=folds).fit(X[:300], y[:300])
+    known = np.r_[0:50, 250:300]
+    assert np.isnan(ensemble.out_of_fold_proba_[50:250]).all()
+    assert np.isfinite(ensemble.out_of_fold_proba_[known]).all()
+    right = ensemble.out_of_fold_proba_[known].argmax(1) == y[known]
+    assert ensemble.out_of_fold_score_ == right.mean()
+
+
+def test_pictures_held_out_several_times_have_the_mean(digits):
+    X, y = digits
+    splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
+    ensemble = make(cv=splitter).fit(X[:200], y[:200])
+    blind = [each for each, held in zip(ensemble.estimators_, ensemble.held_out_, strict=True) if 7 in held]
+    expected = np.mean([each.predict_proba(X[7:8])[0] for each in blind], axis=0)
+    assert len(blind) == 2
+    np.testing.assert_allclose(ensemble.out_of_fold_proba_[7], expected, atol=1e-6)
+
+
+def test_groups_reach_the_splitter(digits):
+    X, y = digits
+    groups = np.arange(300) // 10
+    ensemble = make(cv=GroupKFold(2)).fit(X[:300], y[:300], groups=groups)
+    assert not set(groups[ensemble.held_out_[0]]) & set(groups[ensemble.held_out_[1]])
+
+
+def test_sample_weights_are_split_with_the_folds(digits):
+    X, y = digits
+    wrong = np.arange(400) % 4 == 0
+    spoilt = np.where(wrong, (y[:400] + 1) % 10, y[:400])
+    settings = {"estimator": member(max_epochs=4), "cv": KFold(2, shuffle=True, random_state=0)}
+    weighted = make(**settings).fit(X[:400], spoilt, sample_weight=np.where(wrong, 0.0, 1.0))
+    plain = make(**settings).fit(X[:400], spoilt)
+    assert weighted.score(X[400:], y[400:]) > plain.score(X[400:], y[400:]) + 0.02
+
+
+def test_labels_may_be_text_and_two(digits):
+    X, y = digits
+    labels = np.where(y > 4, "high", "low").astype(object)
+    ensemble = make(cv=2).fit(X[:300], labels[:300])
+    decision = ensemble.decision_function(X[300:])
+    assert decision.shape == (1497,)
+    np.testing.assert_array_equal(ensemble.predict(X[300:]), np.where(decision > 0, "low", "high"))
+
+
+def test_a_member_can_keep_its_best_epoch(digits):
+    X, y = digits
+    ensemble = make(estimator=member(max_epochs=4, keep="valid_loss", learning_rate=0.05), cv=2).fit(X[:300], y[:300])
+    for each, history, held_out in zip(ensemble.estimators_, ensemble.histories_, ensemble.held_out_, strict=True):
+        kept = -np.log(each.predict_proba(X[held_out])[np.arange(len(held_out)), y[held_out]]).mean()
+        assert kept == pytest.approx(min(row["valid_loss"] for row in history), abs=1e-4)
+
+
+def test_saved_ensemble_is_read_as_one_model_without_torch(fitted, saved, digits):
+    X, _ = digits
+    reader = Reader(saved)
+    np.testing.assert_allclose(reader.predict_proba(X), fitted.predict_proba(X), atol=1e-4)
+    assert reader.config.network.name == "ensemble"
+    assert reader.config.parameters["cv"] == 3 and reader.config.parameters["average"] == "probabilities"
+    assert reader.config.parameters["estimator"]["max_epochs"] == 3
+
+
+def test_loaded_ensemble_predicts_the_same(fitted, saved, digits):
+    X, y = digits
+    loaded = KFoldEnsembleClassifier.load(saved)
+    np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
+    assert loaded.get_params()["estimator__max_epochs"] == 3 and loaded.cv == 3
+    assert (loaded.n_parameters_, loaded.n_features_in_, loaded.image_shape_) == (fitted.n_parameters_, 64, (1, 8, 8))
+    for one, other in zip(loaded.estimators_, fitted.estimators_, strict=True):
+        np.testing.assert_array_equal(one.predict(X), other.predict(X))
+        assert one.n_parameters_ == other.n_parameters_
+    loaded.estimators_[0].partial_fit(X[:64], y[:64])  # a member is a classifier like any other
+
+
+def test_members_that_are_certain_and_disagree_survive_the_graph(saved, digits, tmp_path):
+    X, _ = digits
+    loaded = KFoldEnsembleClassifier.load(saved)
+    with torch.no_grad():
+        for number, each in enumerate(loaded.estimators_):
+            each.net_.module_.head[1].weight.mul_(1000)
+            each.net_.module_.head[1].bias[number] = 1e4
+    loaded.save(tmp_path / "certain")  # which compares the graph with the network
+    probabilities = loaded.predict_proba(X[:50])
+    assert np.isfinite(probabilities).all() and probabilities.max() < 0.7
+    np.testing.assert_allclose(Reader(tmp_path / "certain").predict_proba(X[:50]), probabilities, atol=1e-4)
+    again = KFoldEnsembleClassifier.load(tmp_path / "certain")
+    np.testing.assert_array_equal(again.predict_proba(X[:50]), probabilities)
+
+
+def test_each_kind_of_model_says_who_loads_it(saved, saved_model):
+    with pytest.raises(ModelFileError, match=r"Load it with KFoldEnsembleClassifier\.load"):
+        CNNClassifier.load(saved)
+    with pytest.raises(ModelFileError, match=r"Load it with CNNClassifier\.load"):
+        KFoldEnsembleClassifier.load(saved_model)
+
+
+def test_an_ensemble_without_members_is_refused(saved, saved_model, make_config, tmp_path):
+    folder = tmp_path / "model"
+    shutil.copytree(saved_model, folder)
+    files = Reader(saved_model).config.files
+    parameters = Reader(saved).config.parameters
+    (folder / "config.json").write_bytes(make_config(parameters=parameters, files=files).to_bytes())
+    with pytest.raises(ModelFileError, match="parameters of an ensemble, but a single network"):
+        KFoldEnsembleClassifier.load(folder)
+
+
+def test_pickled_and_cloned(fitted, digits):
+    X, _ = digits
+    content = pickle.dumps(fitted)
+    np.testing.assert_array_equal(pickle.loads(content).predict_proba(X), fitted.predict_proba(X))
+    assert X[fitted.held_out_[0]].tobytes() not in content
+    copied = clone(fitted)
+    assert copied.get_params()["estimator__max_epochs"] == 3 and not hasattr(copied, "estimators_")
+
+
+def test_takes_part_in_cross_validation_and_search(digits):
+    X, y = digits
+    ensemble = make(estimator=member(max_epochs=4), cv=2)
+    assert cross_val_score(ensemble, X[:400], y[:400], cv=2).min() > 0.5
+    search = GridSearchCV(ensemble, {"estimator__learning_rate": [1e-6, 0.01]}, cv=2).fit(X[:400], y[:400])
+    assert search.best_params_ == {"estimator__learning_rate": 0.01}
+
+
+def test_without_an_estimator_members_are_as_by_default():
+    template = KFoldEnsembleClassifier()._check_estimator()
+    assert template.get_params() == CNNClassifier().get_params()
+
+
+def test_a_fold_costs_one_copy_of_the_pictures():
+    rng = np.random.default_rng(0)
+    X = rng.integers(0, 256, (3000, 64, 64), dtype=np.uint8)
+    y = np.arange(3000) % 2
+    quick = member(max_epochs=0.01, batch_size=16, network={"name": "fast", "crop": 24})
+    tracemalloc.start()
+    make(estimator=quick, cv=2).fit(X, y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 1.5 * X.nbytes
+
+
+def test_not_fitted_is_said(digits):
+    X, _ = digits
+    for use in (lambda e: e.predict(X), lambda e: e.histories_, lambda e: e.net_, lambda e: e.save("nowhere")):
+        with pytest.raises(NotFittedError):
+            use(KFoldEnsembleClassifier())
+
+
+def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
+    X, y = digits
+    ensemble = pickle.loads(pickle.dumps(fitted))
+    with pytest.raises(DataError):
+        ensemble.fit(X[:4], y[:4])
+    with pytest.raises(NotFittedError):
+        ensemble.predict(X)
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"cv": 1}, "'cv' parameter must be a whole number of at least 2"),
+        ({"cv": True}, "'cv' parameter"),
+        ({"cv": "five"}, "'cv' parameter"),
+        ({"cv": 2.5}, "'cv' parameter"),
+        ({"cv": []}, "holds no fold"),
+        ({"average": "median"}, "'average' must be one of"),
+        ({"estimator": "fast"}, "'estimator' parameter must be a CNNClassifier"),
+        ({"estimator": member(network={"name": "ensemble"})}, "no ensembles"),
+        ({"estimator": member(batch_size=0)}, "batch_size"),
+    ],
+)
+def test_unusable_settings_are_told(settings, said, digits):
+    X, y = digits
+    with pytest.raises(ParameterError, match=said):
+        make(**settings).fit(X[:100], y[:100])
+
+
+EVERY = np.arange(40)
+
+
+@pytest.mark.parametrize(
+    ("cv", "said"),
+    [
+        (5, r"Class 'rare' has 3 picture\(s\), fewer than the 5 folds\. Bring 5 of each class, or use fewer folds"),
+        (StratifiedKFold(4), "fewer than the 4 folds"),
+        (KFold(41), "40 pictures cannot be split by KFold"),
+        ([(EVERY[3:], EVERY[:3])], "training part of fold 1 lacks the class 'rare'"),
+        ([(EVERY, EVERY[30:])], r"has picture 30 in its training and in its held-out part \(10 in all\)"),
+        ([(EVERY, [])], "no pair of training"),
+        ([(EVERY, EVERY[:0])], "0 held-out pictures"),
+        ([(EVERY, [40])], "no pair of training and held-out positions of 40 pictures"),
+        ([7], "no pair"),
+        ([(EVERY, EVERY, EVERY)], "no pair"),
+    ],
+)
+def test_unusable_folds_are_told(cv, said):
+    y = np.array(["rare"] * 3 + ["a", "b"] * 18 + ["a"])
+    with pytest.raises(DataError if cv else ParameterError, match=said):
+        make(cv=cv).fit(np.zeros((40, 8, 8), np.uint8), y)
+
+
+def test_one_class_is_told():
+    with pytest.raises(DataError, match="one class only"):
+        make().fit(np.zeros((12, 8, 8), np.uint8), np.zeros(12))

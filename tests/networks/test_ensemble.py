@@ -1,0 +1,96 @@
+"""`ensemble`: the mean of its members, as one network."""
+
+import copy
+
+import pytest
+import torch
+
+from skconv.exceptions import ParameterError, UnknownNameError
+from skconv.networks import create_network
+from skconv.networks.blocks import Network, Scaling
+from skconv.networks.ensemble import EnsembleNetwork
+
+SHAPE = {"in_channels": 1, "image_size": (8, 8), "num_classes": 3}
+IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
+
+
+class Constant(Network):
+    """Answers with the same logits whatever it sees."""
+
+    def __init__(self, logits):
+        super().__init__(Scaling(1))
+        self.register_buffer("logits", torch.tensor(logits))
+
+    def forward(self, images):
+        return self.logits.expand(len(images), -1) + 0 * images.mean((1, 2, 3))[:, None]
+
+
+def make(**options):
+    torch.manual_seed(0)
+    network = create_network("ensemble", **SHAPE, **{"members": 3, "network": "fast", **options}).eval()
+    network.scaling.fit(IMAGES)
+    return network
+
+
+def test_softmax_is_the_mean_probability():
+    network = make()
+    expected = torch.stack([member(IMAGES).softmax(1) for member in network.members]).mean(0)
+    torch.testing.assert_close(network(IMAGES).softmax(1), expected)
+    torch.testing.assert_close(network(IMAGES).exp(), expected)
+
+
+def test_logits_can_be_averaged_instead():
+    network = make(average="logits")
+    torch.testing.assert_close(network(IMAGES), torch.stack([member(IMAGES) for member in network.members]).mean(0))
+    assert not torch.allclose(network(IMAGES).softmax(1), make()(IMAGES).softmax(1))
+
+
+def test_members_that_are_certain_and_disagree_give_finite_logits():
+    network = EnsembleNetwork([Constant([1e4, 0.0, 0.0]), Constant([0.0, 1e4, -1e4])])
+    logits = network(IMAGES)
+    assert logits.isfinite().all()
+    torch.testing.assert_close(logits.softmax(1), torch.tensor([[0.5, 0.5, 0.0]]).expand(6, 3))
+
+
+def test_members_keep_their_own_scaling_and_are_set_as_one():
+    network = make()
+    assert all(member.scaling.mean.item() == pytest.approx(IMAGES.mean().item()) for member in network.members)
+    network.members[0].scaling.mean.zero_()
+    assert network.scaling.mean.item() == pytest.approx(IMAGES.mean().item() * 2 / 3)
+    assert network.scaling.std.shape == (1, 1, 1)
+    assert not any(name.startswith("scaling") for name in network.state_dict())
+
+
+def test_a_copy_has_scalings_of_its_own():
+    network = make()
+    copied = copy.deepcopy(network)
+    copied.scaling.fit(torch.zeros(2, 1, 8, 8))
+    assert copied.members[0].scaling.mean.item() == 0
+    assert network.scaling.mean.item() > 0
+
+
+def test_members_start_differently_and_take_their_options():
+    network = create_network("ensemble", **SHAPE, members=2, network="standard", network_options={"dropout": 0.3})
+    first, second = network.members
+    assert first.head[1].p == 0.3
+    assert not torch.equal(first.head[2].weight, second.head[2].weight)
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "said"),
+    [
+        ({"members": 0}, ParameterError, r"'members' is 0; expected a whole number in 1\.\.1000"),
+        ({"members": 10**9}, ParameterError, "'members'"),
+        ({"members": 2.0}, ParameterError, "'members'"),
+        ({"average": "median"}, ParameterError, "'average' must be one of 'probabilities', 'logits'"),
+        ({"network": "ensemble"}, ParameterError, "no ensembles"),
+        ({"network": 3}, ParameterError, "such as 'standard'"),
+        ({"network": "fats"}, UnknownNameError, "Did you mean 'fast'"),
+        ({"network_options": {"deep": 1}}, ParameterError, "no option 'deep'"),
+        ({"network_options": {"num_classes": 1}}, ParameterError, "'network_options'"),
+        ({"network_options": [1]}, ParameterError, "expected a mapping"),
+    ],
+)
+def test_unusable_options_are_told(options, error, said):
+    with pytest.raises(error, match=said):
+        create_network("ensemble", **SHAPE, **options)
