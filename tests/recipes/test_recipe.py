@@ -18,9 +18,11 @@ def write(folder, text):
 def test_every_recipe_makes_its_estimator_and_states_its_figures(name):
     recipe = load_recipe(name)
     estimator = recipe.create_estimator(random_state=3, device="cpu")
-    assert estimator.random_state == 3 and estimator.network == recipe.network
+    assert estimator.random_state == 3
+    member = estimator.estimator if recipe.ensemble else estimator
+    assert member.network == recipe.network
     for key, value in recipe.training.items():
-        assert getattr(estimator, key) == value
+        assert getattr(member, key) == value
     assert recipe.title and recipe.figures["measured"]
 
 
@@ -55,6 +57,11 @@ def test_an_unknown_name_suggests_the_nearest():
         ("[augmentation]\nspin = 1", "Unknown key 'spin'"),
         ("[network]\ncrop = 2", "needs a name"),
         ("training = 3", "must be a section"),
+        ("[[augmentation]]\nrotation = 3\n[[augmentation]]\nspin = 1", "Unknown key 'spin'"),
+        ("[ensemble]\nstratified = true", "folds = 5"),
+        ("[ensemble]\nfolds = 1", "expected 2 to 1000"),
+        ("[data]\ntest_fraction = 0.3", "needs test_fraction and split_seed"),
+        ("[report]\nrecord_every = 0", "expected 1 to"),
         ("title = 3", "title"),
     ],
 )

@@ -10,9 +10,10 @@ import pytest
 
 import skconv
 from skconv.exceptions import DataError, OutputError, ParameterError, RecipeError, UnknownNameError
+from skconv.recipes import load_recipe
+from skconv.workflows.recipe_text import replace_section, write_as_run
 from skconv.workflows.results import SeedResult, TrainResult
-from skconv.workflows.run_folder import replace_network
-from skconv.workflows.train import _describe_call, train
+from skconv.workflows.train import describe_call, train
 
 FILES = {
     "confusion.png",
@@ -135,10 +136,10 @@ def test_default_folder_is_held_while_training_and_removed_when_that_fails(tiny_
 
 def test_call_is_described_by_what_differs_from_the_defaults(tmp_path):
     given = {name: each.default for name, each in inspect.signature(train).parameters.items()}
-    assert _describe_call(given) == "skconv.train()"
+    assert describe_call(train, given) == "skconv.train()"
     given.update(source=tmp_path / "a.csv", image_size=(8, 9), device="cpu", out="there", seeds=3)
     expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
-    assert _describe_call(given) == expected
+    assert describe_call(train, given) == expected
 
 
 def test_source_must_come_from_somewhere(tmp_path):
@@ -181,17 +182,19 @@ def test_too_few_pictures_write_nothing(tiny_recipe, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
 
 
-def test_replace_network_adds_the_section_where_there_is_none():
+def test_replace_section_adds_the_section_where_there_is_none():
     import tomllib
 
-    assert tomllib.loads(replace_network('title = "x"\n', "fast"))["network"] == {"name": "fast"}
+    assert tomllib.loads(replace_section('title = "x"\n', "network", {"name": "fast"}))["network"] == {"name": "fast"}
 
 
-def test_replace_network_drops_the_options_of_the_old_one():
+def test_replace_section_drops_the_options_of_the_old_one():
     import tomllib
 
     replaced = tomllib.loads(
-        replace_network('[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "standard")
+        replace_section(
+            '[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "network", {"name": "standard"}
+        )
     )
     assert replaced == {"network": {"name": "standard"}, "training": {"max_epochs": 1}}
 
@@ -205,6 +208,18 @@ def test_replace_network_drops_the_options_of_the_old_one():
         "[network]\nwidths = [\n[1, 2]]\n",
     ],
 )
-def test_replace_network_refuses_a_recipe_it_cannot_edit(text):
+def test_replace_section_refuses_a_recipe_it_cannot_edit(text):
     with pytest.raises(RecipeError, match=r"a line \[network\]"):
-        replace_network(text, "fast")
+        replace_section(text, "network", {"name": "fast"})
+
+
+def test_the_recipe_of_a_run_repeats_it_without_arguments():
+    import tomllib
+
+    recipe = load_recipe("t3-kaggle-kfold")
+    text = write_as_run(recipe, source="my data.csv", network="fast", folds=3)
+    document = tomllib.loads(text)
+    assert document["data"] == {"source": "my data.csv"} and document["network"] == {"name": "fast"}
+    assert document["ensemble"] == {**recipe.ensemble, "folds": 3}
+    assert document["augmentation"] == recipe.augmentation
+    assert "figures" not in document  # they are another run's

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,14 +10,13 @@ from typing import Any, Self
 
 import numpy as np
 import torch
-from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_array, check_random_state, check_X_y
+from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
-from torch import Tensor
+from sklearn.utils.validation import _check_sample_weight
 
 from skconv.estimators import persistence
+from skconv.estimators.base import PictureClassifier
 from skconv.estimators.parameters import (
     check_parameters,
     check_selection,
@@ -45,7 +43,7 @@ def _random_numbers_of(seed: int) -> Iterator[None]:
         yield
 
 
-class CNNClassifier(ClassifierMixin, BaseEstimator):
+class CNNClassifier(PictureClassifier):
     """Convolutional network for small pictures, under scikit-learn's interface.
 
     Parameters
@@ -244,28 +242,6 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         self.fit_seconds_ = time.perf_counter() - start
         return self
 
-    def decision_function(self, X: Any) -> np.ndarray:
-        """Return logits (n, n_classes), float32; for two classes the difference of the two, (n,)."""
-        logits = self._logits(X)
-        return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
-
-    def predict_proba(self, X: Any) -> np.ndarray:
-        """Return the probability of each class, float32 (n, n_classes), in the order of `classes_`."""
-        return torch.from_numpy(self._logits(X)).softmax(dim=1).numpy()
-
-    def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each picture, (n,)."""
-        positions = self._logits(X).argmax(axis=1)
-        return self.classes_[positions]
-
-    def save(self, folder: str | os.PathLike[str], **facts: Any) -> None:
-        """Write the model folder: weights, configuration, ONNX graph and card.
-
-        Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores, command.
-        """
-        check_is_fitted(self, "net_")
-        persistence.save(self, folder, **facts)
-
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
         """Return the classifier of a model folder, ready to predict; nothing in the folder is ever executed.
@@ -283,25 +259,6 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         if not hasattr(self, "net_"):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before asking for its history_.")
         return self.net_.describe_history()
-
-    def __sklearn_is_fitted__(self) -> bool:
-        return hasattr(self, "net_")
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        return tags
-
-    def _validate(self, X: Any, *y: Any, reset: bool) -> Any:
-        """Check X, or X and y, as scikit-learn does; `n_features_in_` counts all values of a picture."""
-        if not hasattr(X, "shape"):
-            X = np.asarray(X)
-        if X.ndim <= 2:
-            return validate_data(self, X, *y, reset=reset)
-        if reset:
-            self.n_features_in_ = math.prod(X.shape[1:])
-        check = check_X_y if y else check_array
-        return check(X, *y, allow_nd=True, estimator=self)
 
     def _check_training_data(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> PictureDataset:
         first = not hasattr(self, "net_")
@@ -331,11 +288,6 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         images = to_picture_tensor(X)
         self._check_image_shape(images)
         return PictureDataset(images, encode_labels(y, self.classes_))
-
-    def _check_image_shape(self, images: Tensor) -> None:
-        if tuple(images.shape[1:]) != self.image_shape_:
-            came, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
-            raise DataError(f"X holds pictures of {came}; this classifier was fitted on pictures of {expected}.")
 
     def _make_network(self, train: PictureDataset) -> Network:
         """Return the network with fresh weights and its scaling set to the training pictures."""
@@ -399,12 +351,3 @@ class CNNClassifier(ClassifierMixin, BaseEstimator):
         with _random_numbers_of(self._seed + len(self.net_.history)):
             self.net_.partial_fit(train, y=None)
         self.n_epochs_ = len(self.net_.history)
-
-    @torch.inference_mode()
-    def _logits(self, X: Any) -> np.ndarray:
-        check_is_fitted(self, "net_")
-        X = self._validate(X, reset=False)
-        images = to_picture_tensor(X)
-        self._check_image_shape(images)
-        batches = self.net_.forward_iter(PictureDataset(images), training=False)
-        return torch.cat([logits.cpu() for logits in batches]).float().numpy()

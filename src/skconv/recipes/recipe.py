@@ -4,47 +4,18 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import RecipeError, SkconvError, UnknownNameError
+from skconv.recipes.document import check_document
 
 if TYPE_CHECKING:
-    from skconv.estimators import CNNClassifier
+    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
 _FOLDER = Path(__file__).parent
 _MAX_BYTES = 2**20
-
-# Keys of each section and the kinds of value they take.
-_TEXT, _NUMBER, _WHOLE = (str,), (int, float), (int,)
-_SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
-    "data": {"source": _TEXT},
-    "training": {
-        "max_epochs": (int, float, str),
-        "min_steps": _WHOLE,
-        "batch_size": _WHOLE,
-        "learning_rate": _NUMBER,
-        "weight_decay": _NUMBER,
-        "label_smoothing": _NUMBER,
-        "averaging": _NUMBER,
-        "validation_fraction": _NUMBER,
-        "patience": _WHOLE,
-        "class_weight": _TEXT,
-        "precision": _TEXT,
-    },
-    "augmentation": {
-        "rotation": _NUMBER,
-        "shift": _NUMBER,
-        "scale": _NUMBER,
-        "shear": _NUMBER,
-        "elastic": _NUMBER,
-        "erasing": _NUMBER,
-        "flip": (bool,),
-    },
-}
-_TOP = ("title", "network", "figures", *_SECTIONS)
 
 
 @dataclass(frozen=True)
@@ -61,12 +32,18 @@ class Recipe:
         The TOML as it stands.
     source : str or None
         The data set it is made for; None where any will do.
+    test_fraction, split_seed : float and int, or None
+        All pictures of that data set are split anew, so much of them for testing; None keeps the data's own split.
     network : dict
         ``name`` and options.
     training : dict
         Parameters of `CNNClassifier`.
-    augmentation : dict
-        Settings of `skconv.training.augmentation.Augmentation`; empty for none.
+    augmentation : dict or list of dict
+        Settings of `skconv.training.augmentation.Augmentation`; empty for none, several for one after the other.
+    ensemble : dict
+        ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
+    report : dict
+        What is printed and recorded on the way.
     figures : dict
         What is claimed and what was measured, for people.
     """
@@ -75,9 +52,13 @@ class Recipe:
     title: str
     text: str
     source: str | None = None
+    test_fraction: float | None = None
+    split_seed: int | None = None
     network: dict[str, Any] = field(default_factory=lambda: {"name": "standard"})
     training: dict[str, Any] = field(default_factory=dict)
-    augmentation: dict[str, Any] = field(default_factory=dict)
+    augmentation: dict[str, Any] | list[dict[str, Any]] = field(default_factory=dict)
+    ensemble: dict[str, Any] = field(default_factory=dict)
+    report: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
 
     def create_estimator(
@@ -87,8 +68,8 @@ class Recipe:
         random_state: int | None = None,
         device: str = "auto",
         verbose: int = 0,
-    ) -> CNNClassifier:
-        """Return the unfitted classifier that this recipe describes.
+    ) -> CNNClassifier | KFoldEnsembleClassifier:
+        """Return the unfitted classifier that this recipe describes: an ensemble where it has a section for one.
 
         Parameters
         ----------
@@ -104,8 +85,20 @@ class Recipe:
         RecipeError
             A value outside its range.
         """
+        member = self.create_member(network=network, random_state=random_state, device=device, verbose=verbose)
+        return self.create_ensemble(member, **self.ensemble) if self.ensemble else member
+
+    def create_member(
+        self,
+        *,
+        network: str | None = None,
+        random_state: int | None = None,
+        device: str = "auto",
+        verbose: int = 0,
+    ) -> CNNClassifier:
+        """Return a single classifier, also of a recipe for an ensemble; parameters as in `create_estimator`."""
         from skconv.estimators import CNNClassifier
-        from skconv.estimators.parameters import check_parameters, make_augmentation
+        from skconv.estimators.parameters import check_parameters, check_selection, make_augmentation
         from skconv.networks import describe_network
 
         chosen: str | dict[str, Any] = network or self.network
@@ -114,16 +107,47 @@ class Recipe:
             chosen,
             **self.training,
             augmentation=self.augmentation or None,
+            callbacks=self._create_callbacks(),
             random_state=random_state,
             device=device,
             verbose=verbose,
         )
+        parameters = estimator.get_params(deep=False)
         try:
-            check_parameters(estimator.get_params(deep=False))
+            check_parameters(parameters)
+            check_selection(parameters, validated=bool(self.ensemble) or estimator.validation_fraction > 0)
             make_augmentation(estimator.augmentation)
         except SkconvError as error:
             raise RecipeError(f"Recipe '{self.name}': {error}") from error
         return estimator
+
+    def create_ensemble(
+        self, member: CNNClassifier, *, folds: int, stratified: bool = True, average: str = "probabilities"
+    ) -> KFoldEnsembleClassifier:
+        """Return an unfitted ensemble of such members; their seeds and its folds come from the member's seed."""
+        from sklearn.model_selection import KFold, StratifiedKFold
+
+        from skconv.estimators import KFoldEnsembleClassifier
+
+        splitter = StratifiedKFold if stratified else KFold
+        return KFoldEnsembleClassifier(
+            member,
+            cv=splitter(folds, shuffle=True, random_state=member.random_state),
+            average=average,
+            random_state=member.random_state,
+            verbose=member.verbose,
+        )
+
+    def _create_callbacks(self) -> list[tuple[str, Any]]:
+        from skconv.training.recording import PrintEpochs, RecordIterations
+
+        callbacks: list[tuple[str, Any]] = []
+        if "record_every" in self.report:
+            recorder = RecordIterations(self.report["record_every"], self.report.get("print_every"))
+            callbacks.append(("record_iterations", recorder))
+        if self.report.get("print_epochs"):
+            callbacks.append(("print_epochs", PrintEpochs()))
+        return callbacks
 
 
 def list_recipes() -> list[str]:
@@ -161,15 +185,17 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not valid TOML: {error}.") from error
-    _check_document(document, path)
+    check_document(document, path)
     return Recipe(
         name=path.stem,
         title=document.get("title", path.stem),
         text=text,
-        source=document.get("data", {}).get("source"),
+        **document.get("data", {}),
         network=document.get("network", {"name": "standard"}),
         training=document.get("training", {}),
         augmentation=document.get("augmentation", {}),
+        ensemble=document.get("ensemble", {}),
+        report=document.get("report", {}),
         figures=document.get("figures", {}),
     )
 
@@ -187,32 +213,3 @@ def _read_text(path: Path) -> str:
         raise RecipeError(f"The recipe {path} cannot be read: {reason}. Recipes by name: {names}.") from error
     except UnicodeDecodeError as error:
         raise RecipeError(f"The recipe {path} is not a text file in UTF-8.") from error
-
-
-def _check_document(document: Mapping[str, Any], path: Path) -> None:
-    _check_keys(document, _TOP, path, "at the top")
-    if not isinstance(document.get("title", ""), str):
-        raise RecipeError(f"The recipe {path} has a title that is not text.")
-    for section in ("network", "figures", *_SECTIONS):
-        if not isinstance(document.get(section, {}), Mapping):
-            raise RecipeError(f"In the recipe {path}, '{section}' must be a section: write [{section}].")
-    if not isinstance(document.get("network", {"name": ""}).get("name"), str):
-        raise RecipeError(f'In the recipe {path}, the section [network] needs a name: name = "standard".')
-    for section, kinds in _SECTIONS.items():
-        values = document.get(section, {})
-        _check_keys(values, kinds, path, f"in [{section}]")
-        for key, value in values.items():
-            if not isinstance(value, kinds[key]) or (isinstance(value, bool) and bool not in kinds[key]):
-                expected = " or ".join(
-                    {"str": "text", "int": "a whole number", "float": "a number", "bool": "true or false"}[
-                        kind.__name__
-                    ]
-                    for kind in kinds[key]
-                )
-                raise RecipeError(f"In the recipe {path}, {key} in [{section}] is {value!r}; expected {expected}.")
-
-
-def _check_keys(values: Mapping[str, Any], known: Any, path: Path, where: str) -> None:
-    unknown = sorted(set(values) - set(known))
-    if unknown:
-        raise RecipeError(f"In the recipe {path}, {where}: {UnknownNameError('key', unknown[0], known)}")

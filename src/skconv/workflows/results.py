@@ -106,6 +106,63 @@ class TrainResult:
         )
 
 
+@dataclass(frozen=True)
+class EnsembleResult:
+    """What `ensemble` did.
+
+    Parameters
+    ----------
+    data, recipe : str
+        Names of the data and the recipe.
+    folder, model : str
+        The folder with everything the run wrote, and the model folder in it.
+    test_accuracy, low, high : float or None
+        Share of the test pictures classified correctly, 0..1, with its 95 % interval; None without a labelled test
+        split.
+    n : int
+        Number of test pictures.
+    out_of_fold_accuracy : float
+        Share of the training pictures classified correctly by the members that had not seen them.
+    fold_accuracies : tuple of float
+        The same for each member.
+    fit_seconds : float
+        Wall-clock time of all members' training.
+    n_parameters, n_epochs : int
+        Parameters of all members; epochs of the longest training.
+    """
+
+    data: str
+    recipe: str
+    folder: str
+    model: str
+    test_accuracy: float | None
+    low: float | None
+    high: float | None
+    n: int
+    out_of_fold_accuracy: float
+    fold_accuracies: tuple[float, ...]
+    fit_seconds: float
+    n_parameters: int
+    n_epochs: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        members, spread = len(self.fold_accuracies), statistics.stdev(self.fold_accuracies)
+        lines = [
+            f"Trained {members} members on {self.data} with recipe {self.recipe} in {self.fit_seconds:.1f} s, "
+            f"{self.n_parameters:,} parameters.",
+            f"Out-of-fold accuracy {self.out_of_fold_accuracy:.2%} (a member alone; standard deviation over folds "
+            f"{spread:.2%}).",
+        ]
+        if self.test_accuracy is not None:
+            interval = f"95 % interval {self.low:.2%} to {self.high:.2%}, n = {self.n}"
+            lines.append(f"Test accuracy of the ensemble {self.test_accuracy:.2%} ({interval}).")
+        return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
+
+
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
@@ -178,13 +235,18 @@ class PredictionResult:
     ----------
     predictions : tuple of Prediction
         One record per picture, in the order of the inputs.
+    written : str
+        What was written where, as a sentence; empty if nothing was. It is then all that is printed.
     """
 
     predictions: tuple[Prediction, ...]
+    written: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the predictions as plain values."""
         return {"predictions": [asdict(each) for each in self.predictions]}
 
     def __str__(self) -> str:
-        return "\n".join(f"{each.input}: {each.label} ({each.confidence:.1%})" for each in self.predictions)
+        return self.written or "\n".join(
+            f"{each.input}: {each.label} ({each.confidence:.1%})" for each in self.predictions
+        )

@@ -4,31 +4,72 @@ from __future__ import annotations
 
 import csv
 import json
-import re
-import tomllib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import RecipeError
+from skconv.data.submissions import write_submission
+from skconv.exceptions import DataError
 from skconv.files import write_folder
+from skconv.reports.figures import draw_confusion, draw_curves, draw_mistakes, draw_samples, save_figure
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
     from skconv.data.dataset import Dataset
-    from skconv.estimators import CNNClassifier
+    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.scores import Scores
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Pictures the run is judged by, with its predictions.
+
+    Parameters
+    ----------
+    split : str
+        ``"test"``, or ``"out_of_fold"`` for training pictures that each were predicted by the members of an ensemble
+        that had not seen them.
+    images : ndarray of uint8
+        The pictures.
+    labels : ndarray of int64, shape (n,)
+        Their classes.
+    probabilities : ndarray of float, shape (n, n_classes)
+        The predictions.
+    scores : Scores
+        How good these are.
+    """
+
+    split: str
+    images: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    scores: Scores
+
+
+def score_test(estimator: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset) -> Scored:
+    """Score a fitted estimator on the test split, once."""
+    from skconv.evaluation.scores import score_predictions
+
+    if dataset.test_images is None or dataset.test_labels is None:
+        raise DataError(f"{dataset.name} has no labelled test split to score on.")
+    probabilities = estimator.predict_proba(dataset.test_images)
+    scores = score_predictions(dataset.test_labels, probabilities, dataset.class_names)
+    return Scored("test", dataset.test_images, dataset.test_labels, probabilities, scores)
 
 
 def write_run_folder(
     folder: Path,
     *,
-    estimator: CNNClassifier,
+    estimator: CNNClassifier | KFoldEnsembleClassifier,
     dataset: Dataset,
     fingerprint: str,
     seed: int,
-    scores: Scores,
-    probabilities: np.ndarray,
+    scored: Scored,
+    report: Mapping[str, Any],
     recipe_text: str,
     command: str,
 ) -> None:
@@ -37,19 +78,20 @@ def write_run_folder(
     Parameters
     ----------
     folder : pathlib.Path
-        The folder to make: ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and four figures.
-    estimator : CNNClassifier
+        The folder to make: ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a contest
+        also ``submission.csv``.
+    estimator : CNNClassifier or KFoldEnsembleClassifier
         The fitted estimator.
     dataset : Dataset
-        What it was fitted on, with the test split.
+        What it was fitted on.
     fingerprint : str
-        That of the data as it was loaded, before a test split was held out: by it `evaluate` knows the data again.
+        That of the data as it was loaded, before a test split was held out.
     seed : int
         The seed of the run.
-    scores : Scores
-        Scores of the test split.
-    probabilities : ndarray of float, shape (n_test, n_classes)
-        Predictions for the test split.
+    scored : Scored
+        What the run is judged by.
+    report : mapping
+        The recipe's section of that name.
     recipe_text : str
         The recipe as TOML.
     command : str
@@ -62,8 +104,10 @@ def write_run_folder(
     """
     from skconv.artifacts.config import DataConfig
 
+    scores = scored.scores
     facts = {
-        "test": scores.to_json(),
+        scored.split: scores.to_json(),
+        **_describe_folds(estimator),
         "data": {"name": dataset.name, "source": dataset.source, "n_train": len(dataset.train_labels)},
         "fit_seconds": estimator.fit_seconds_,
         "n_epochs": estimator.n_epochs_,
@@ -72,6 +116,9 @@ def write_run_folder(
         "seed": seed,
         "command": command,
     }
+    if report.get("train_accuracy"):
+        facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
+        print(f"accuracy on all training pictures {facts['train_accuracy']:.2%}", file=sys.stderr)
     with write_folder(folder) as unfinished:
         estimator.save(
             unfinished / "model",
@@ -83,67 +130,64 @@ def write_run_folder(
                 fingerprint=fingerprint,
                 n_train=len(dataset.train_labels),
             ),
-            scores={"test_accuracy": scores.accuracy},
+            scores={f"{scored.split}_accuracy": scores.accuracy},
             command=command,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")
-        _write_history(unfinished / "history.csv", estimator.history_)
-        _draw_figures(unfinished, estimator.history_, dataset, scores, probabilities)
+        _write_histories(unfinished, estimator)
+        _draw_figures(unfinished, estimator, dataset, scored, sample_rows=report.get("sample_rows", 4))
+        if dataset.submission is not None:
+            form = dataset.submission
+            names = form.class_labels or dataset.class_names
+            positions = estimator.predict_proba(form.images).argmax(axis=1)
+            write_submission(unfinished / "submission.csv", form, [names[position] for position in positions])
 
 
-def replace_network(recipe_text: str, network: str) -> str:
-    r"""Return a recipe whose section [network] names `network`, with its default options.
-
-    Raises
-    ------
-    RecipeError
-        The recipe names its network in another form of TOML than such a section.
-
-    Examples
-    --------
-    >>> print(replace_network('[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "standard"))
-    [network]
-    name = "standard"
-    <BLANKLINE>
-    [training]
-    max_epochs = 1
-    """
-    section = f'[network]\nname = "{network}"\n'
-    pattern = re.compile(r"^\[network\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
-    replaced, found = pattern.subn(f"{section}\n", recipe_text)
-    replaced = replaced if found else f"{recipe_text.rstrip()}\n\n{section}"
-    try:
-        followed = tomllib.loads(replaced).get("network") == {"name": network}
-    except tomllib.TOMLDecodeError:
-        followed = False
-    if not followed:
-        raise RecipeError(
-            "The recipe's network cannot be replaced: it stands in another form than a section. "
-            'Write it as a section: a line [network] and below it lines like name = "fast".'
-        )
-    return replaced
+def _describe_folds(estimator: Any) -> dict[str, Any]:
+    if not hasattr(estimator, "histories_"):
+        return {}
+    return {"out_of_fold_accuracy": estimator.out_of_fold_score_, "fold_accuracies": list(estimator.fold_scores_)}
 
 
-def _write_history(path: Path, history: list[dict[str, Any]]) -> None:
+def _write_histories(folder: Path, estimator: Any) -> None:
+    """Write one row an epoch, of an ensemble with the number of its fold, and one a recorded iteration."""
+    if hasattr(estimator, "histories_"):
+        histories, members = estimator.histories_, estimator.estimators_
+        rows = [{"fold": fold, **row} for fold, history in enumerate(histories, start=1) for row in history]
+    else:
+        members, rows = [estimator], estimator.history_
+    _write_rows(folder / "history.csv", rows)
+    for fold, member in enumerate(members, start=1):
+        recorder = dict(member.net_.callbacks_).get("record_iterations")
+        if recorder is not None and recorder.rows_:
+            stem = "iterations" if len(members) == 1 else f"iterations-{fold}"
+            _write_rows(folder / f"{stem}.csv", recorder.rows_)
+            save_figure(draw_curves(recorder.rows_, by="iteration"), folder / f"{stem}.png")
+
+
+def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, fieldnames=list(history[0]))
+        writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
-        writer.writerows(history)
+        writer.writerows(rows)
 
 
-def _draw_figures(
-    folder: Path, history: list[dict[str, Any]], dataset: Dataset, scores: Scores, probabilities: np.ndarray
-) -> None:
-    from skconv.reports.figures import draw_confusion, draw_curves, draw_mistakes, draw_samples, save_figure
-
-    assert dataset.test_images is not None and dataset.test_labels is not None  # hold_out_test saw to it
+def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored, *, sample_rows: int) -> None:
     names = dataset.class_names
     figures = {
-        "samples": draw_samples(dataset.train_images, dataset.train_labels, names),
-        "curves": draw_curves(history),
-        "confusion": draw_confusion(scores.confusion, names),
-        "mistakes": draw_mistakes(dataset.test_images, dataset.test_labels, probabilities, names),
+        "samples": draw_samples(dataset.train_images, dataset.train_labels, names, rows=sample_rows),
+        "curves": _draw_histories(estimator),
+        "confusion": draw_confusion(scored.scores.confusion, names),
+        "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),
     }
     for name, figure in figures.items():
         save_figure(figure, folder / f"{name}.png")
+
+
+def _draw_histories(estimator: Any) -> Figure:
+    if not hasattr(estimator, "histories_"):
+        return draw_curves(estimator.history_)
+    from skconv.reports.folds import draw_folds
+
+    return draw_folds(estimator.histories_)

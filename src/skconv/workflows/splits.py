@@ -1,4 +1,4 @@
-"""Hold out a test split where the data comes without one."""
+"""Hold out a test split where the data comes without one, or split all of it anew."""
 
 from __future__ import annotations
 
@@ -63,4 +63,47 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
         train_labels=dataset.train_labels[train],
         test_images=dataset.train_images[test],
         test_labels=dataset.train_labels[test],
+    )
+
+
+def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
+    """Return `dataset` with another test split: all its pictures, first those for training, are pooled and split.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With or without a test split.
+    fraction : float
+        Share of the pictures for testing, above 0 and below 1.
+    seed : int
+        As `random_state` of scikit-learn's `train_test_split`, without stratification.
+
+    Raises
+    ------
+    DataError
+        A part would be empty.
+
+    Examples
+    --------
+    >>> images, labels = np.zeros((30, 8, 8), np.uint8), np.arange(30) % 2
+    >>> data = split_anew(Dataset("two", images, labels, ("a", "b"), images[:10], labels[:10]), fraction=0.3, seed=11)
+    >>> len(data.train_images), len(data.test_images)
+    (28, 12)
+    """
+    from sklearn.model_selection import train_test_split
+
+    images, labels = dataset.train_images, dataset.train_labels
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        images = np.concatenate([images, dataset.test_images])
+        labels = np.concatenate([labels, dataset.test_labels])
+    try:
+        train, test = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed)
+    except ValueError as error:
+        raise DataError(f"{dataset.name}: {len(labels)} pictures are too few to test on {fraction:.0%}.") from error
+    return replace(
+        dataset,
+        train_images=images[train],
+        train_labels=labels[train],
+        test_images=images[test],
+        test_labels=labels[test],
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ from skconv.workflows.results import SeedResult, TrainResult
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
-    from skconv.estimators import CNNClassifier
+    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
 
 def train(
@@ -39,12 +39,12 @@ def train(
     """Train a classifier, score it once on the test split and write a run folder.
 
     The test split plays no part in training: what the recipe selects by is a validation split of the training
-    pictures. Data without a test split gives up a stratified 15 %.
+    pictures. Data without a test split gives up a stratified 15 %. For a contest, its submission file is written too.
 
     Parameters
     ----------
     source : str, path-like or None, default=None
-        What `skconv.load_dataset` takes; None takes the recipe's own data.
+        What `skconv.load_dataset` takes; None takes the recipe's own data, split as the recipe says.
     recipe : str or path-like, default="standard"
         A built-in recipe or a TOML file.
     network : str or None, default=None
@@ -85,18 +85,20 @@ def train(
     """
     from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
-    from skconv.workflows.run_folder import replace_network
-    from skconv.workflows.splits import hold_out_test
+    from skconv.workflows.describe import describe_data
+    from skconv.workflows.recipe_text import write_as_run
+    from skconv.workflows.splits import hold_out_test, split_anew
 
-    command = command or _describe_call(locals())
+    command = command or describe_call(train, locals())
     _check_seeds(seed, seeds)
     plan = load_recipe(recipe)
-    source = source if source is not None else plan.source
+    recipe_text = write_as_run(plan, source=source, network=network)
+    own_data = source is None
+    source = plan.source if source is None else source
     if source is None:
         raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
     if out is not None:
         check_new_folder(out)
-    recipe_text = plan.text if network is None else replace_network(plan.text, network)
     create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
     create(random_state=seed)  # a wrong setting is told at once, not after a download
     loaded = load_dataset(
@@ -107,15 +109,21 @@ def train(
         image_size=image_size,
         progress=progress,
     )
-    dataset = hold_out_test(loaded, seed=seed)
-    with _open_folder(out, f"{loaded.name}-{plan.name}") as folder:
+    if own_data and plan.test_fraction is not None and plan.split_seed is not None:
+        dataset = split_anew(loaded, fraction=plan.test_fraction, seed=plan.split_seed)
+    else:
+        dataset = hold_out_test(loaded, seed=seed)
+    if plan.report.get("describe_data"):
+        describe_data(dataset, batch_size=plan.create_member().batch_size)
+    with open_run_folder(out, f"{loaded.name}-{plan.name}") as folder:
         results = [
             _run(
                 create(random_state=each),
                 dataset,
                 folder if seeds == 1 else folder / f"seed-{each}",
-                fingerprint=loaded.fingerprint,
                 seed=each,
+                fingerprint=loaded.fingerprint,
+                report=plan.report,
                 recipe_text=recipe_text,
                 command=command,
             )
@@ -133,39 +141,25 @@ def _check_seeds(seed: int, seeds: int) -> None:
 
 
 def _run(
-    estimator: CNNClassifier,
+    estimator: CNNClassifier | KFoldEnsembleClassifier,
     dataset: Dataset,
     folder: Path,
     *,
-    fingerprint: str,
     seed: int,
-    recipe_text: str,
-    command: str,
+    **facts: Any,
 ) -> SeedResult:
-    from skconv.evaluation.scores import score_predictions
-    from skconv.workflows.run_folder import write_run_folder
+    """Train, score on the test split and write the run folder; `facts` are passed on to it."""
+    from skconv.workflows.run_folder import score_test, write_run_folder
 
-    assert dataset.test_images is not None and dataset.test_labels is not None  # hold_out_test saw to it
     estimator.fit(dataset.train_images, dataset.train_labels)
-    probabilities = estimator.predict_proba(dataset.test_images)
-    scores = score_predictions(dataset.test_labels, probabilities, dataset.class_names)
-    write_run_folder(
-        folder,
-        estimator=estimator,
-        dataset=dataset,
-        fingerprint=fingerprint,
-        seed=seed,
-        scores=scores,
-        probabilities=probabilities,
-        recipe_text=recipe_text,
-        command=command,
-    )
+    scored = score_test(estimator, dataset)
+    write_run_folder(folder, estimator=estimator, dataset=dataset, seed=seed, scored=scored, **facts)
     return SeedResult(
         seed=seed,
-        test_accuracy=scores.accuracy,
-        low=scores.low,
-        high=scores.high,
-        n=scores.n,
+        test_accuracy=scored.scores.accuracy,
+        low=scored.scores.low,
+        high=scored.scores.high,
+        n=scored.scores.n,
         fit_seconds=estimator.fit_seconds_,
         n_epochs=estimator.n_epochs_,
         n_parameters=estimator.n_parameters_,
@@ -174,19 +168,20 @@ def _run(
     )
 
 
-def _open_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
+def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
+    """Return a context with the folder to make: `out`, or a new one of that name in ``runs``."""
     if out is not None:
         return nullcontext(Path(out))
     # Reserved before training: two runs at a time must not end at one name.
     return reserve_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", name).strip("-."))
 
 
-def _describe_call(arguments: Mapping[str, Any]) -> str:
-    """Write the call of `train` with these arguments, without those that are as by default."""
+def describe_call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """Write the call of a verb with these arguments, without those that are as by default."""
     told = []
-    for name, parameter in inspect.signature(train).parameters.items():
+    for name, parameter in inspect.signature(function).parameters.items():
         value = arguments[name]
         if value != parameter.default:
             text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
             told.append(text if name == "source" else f"{name}={text}")
-    return f"skconv.train({', '.join(told)})"
+    return f"skconv.{function.__name__}({', '.join(told)})"

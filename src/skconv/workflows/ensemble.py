@@ -1,0 +1,131 @@
+"""`ensemble`: a recipe trained on all folds but one each, and the mean of the answers as one model."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from skconv.exceptions import ParameterError
+from skconv.files import check_new_folder
+from skconv.workflows.results import EnsembleResult
+from skconv.workflows.train import describe_call, open_run_folder
+
+if TYPE_CHECKING:
+    from skconv.data.dataset import Dataset
+    from skconv.estimators import KFoldEnsembleClassifier
+    from skconv.workflows.run_folder import Scored
+
+
+def ensemble(
+    source: str | os.PathLike[str] | None = None,
+    *,
+    folds: int = 5,
+    recipe: str | os.PathLike[str] = "standard",
+    network: str | None = None,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    data_home: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    progress: bool = False,
+    command: str | None = None,
+) -> EnsembleResult:
+    """Train a k-fold ensemble on all training pictures and write a run folder.
+
+    A labelled test split is scored once. Without one nothing is held out: the out-of-fold accuracy tells how good a
+    member is, and every picture is used. For a contest, its submission file is written too.
+
+    Parameters
+    ----------
+    source : str, path-like or None, default=None
+        What `skconv.load_dataset` takes; None takes the recipe's own data.
+    folds : int, default=5
+        Number of members, at least 2; folds are stratified unless the recipe says otherwise.
+    recipe, network, out, device, data_home, images, label_column, image_size, progress, command
+        As in `skconv.train`; without `out` the folder is ``runs/DATA-RECIPE-ensemble``.
+    seed : int, default=0
+        Seed of the folds and the members.
+
+    Returns
+    -------
+    EnsembleResult
+        Scores, times and folders.
+
+    Raises
+    ------
+    SkconvError
+        As `skconv.train`.
+
+    Examples
+    --------
+    >>> result = ensemble("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
+    >>> print(result.out_of_fold_accuracy)  # doctest: +SKIP
+    """
+    from skconv.data.sources import load_dataset
+    from skconv.recipes import load_recipe
+    from skconv.workflows.recipe_text import write_as_run
+    from skconv.workflows.run_folder import score_test, write_run_folder
+
+    command = command or describe_call(ensemble, locals())
+    plan = load_recipe(recipe)
+    recipe_text = write_as_run(plan, source=source, network=network, folds=folds)
+    source = plan.source if source is None else source
+    if source is None:
+        raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
+    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= 1000:
+        raise ParameterError(f"The 'folds' parameter must be a whole number from 2 to 1000. Got {folds!r}.")
+    if out is not None:
+        check_new_folder(out)
+    plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
+    estimator = plan.create_estimator(network=network, random_state=seed, device=device, verbose=int(progress))
+    dataset = load_dataset(
+        source,
+        data_home=data_home,
+        images=images,
+        label_column=label_column,
+        image_size=image_size,
+        progress=progress,
+    )
+    with open_run_folder(out, f"{dataset.name}-{plan.name}-ensemble") as folder:
+        estimator.fit(dataset.train_images, dataset.train_labels)
+        tested = dataset.test_images is not None
+        scored = score_test(estimator, dataset) if tested else _score_out_of_fold(estimator, dataset)
+        write_run_folder(
+            folder,
+            estimator=estimator,
+            dataset=dataset,
+            fingerprint=dataset.fingerprint,
+            seed=seed,
+            scored=scored,
+            report=plan.report,
+            recipe_text=recipe_text,
+            command=command,
+        )
+    scores = scored.scores
+    return EnsembleResult(
+        data=dataset.name,
+        recipe=plan.name,
+        folder=str(folder),
+        model=str(folder / "model"),
+        test_accuracy=scores.accuracy if tested else None,
+        low=scores.low if tested else None,
+        high=scores.high if tested else None,
+        n=scores.n if tested else 0,
+        out_of_fold_accuracy=estimator.out_of_fold_score_,
+        fold_accuracies=tuple(float(score) for score in estimator.fold_scores_),
+        fit_seconds=estimator.fit_seconds_,
+        n_parameters=estimator.n_parameters_,
+        n_epochs=estimator.n_epochs_,
+    )
+
+
+def _score_out_of_fold(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> Scored:
+    from skconv.evaluation.scores import score_predictions
+    from skconv.workflows.run_folder import Scored
+
+    probabilities = estimator.out_of_fold_proba_
+    scores = score_predictions(dataset.train_labels, probabilities, dataset.class_names)
+    return Scored("out_of_fold", dataset.train_images, dataset.train_labels, probabilities, scores)
