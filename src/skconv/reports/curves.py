@@ -41,35 +41,42 @@ def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> F
     """
     if not history:
         raise DataError("The history is empty: no epoch was trained, so there is no curve to draw.")
-    accuracy = _read(history, by, "valid_accuracy", scale=100)
+    accuracy = read_points(history, by, "valid_accuracy", scale=100)
     figure = new_figure(9 if accuracy else 5, 3.4)
     panels = figure.subplots(1, 2 if accuracy else 1, squeeze=False)[0]
-    _draw_line(panels[0], _read(history, by, "train_loss"), BLUE, "-", "train")
-    valid = _read(history, by, "valid_loss")
+    draw_line(panels[0], read_points(history, by, "train_loss"), BLUE, "-", "train")
+    valid = read_points(history, by, "valid_loss")
     if valid:
-        _draw_line(panels[0], valid, VERMILION, "--", "validation")
+        draw_line(panels[0], valid, VERMILION, "--", "validation")
     panels[0].set_ylabel("loss")
     panels[0].legend(frameon=False)
     if accuracy:
-        _draw_line(panels[1], accuracy, VERMILION, "--", "validation")
+        draw_line(panels[1], accuracy, VERMILION, "--", "validation")
         panels[1].set_ylabel("validation accuracy, %")
         best_at, best = max(accuracy, key=lambda point: point[1])
         panels[1].set_title(f"best {best:.2f} % in {by} {best_at}", fontsize=9, color=GREY)
     for panel in panels:
         panel.set_xlabel(by)
-        panel.set_xlim(history[0][by] - 0.5, history[-1][by] + 0.5)
-        panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
-        panel.ticklabel_format(axis="y", useOffset=False)
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
+        finish_panel(panel, history[0][by], history[-1][by])
     return figure
 
 
-def _read(history: Sequence[Mapping[str, Any]], by: str, key: str, scale: float = 1) -> list[tuple[int, float]]:
+def read_points(history: Sequence[Mapping[str, Any]], by: str, key: str, scale: float = 1) -> list[tuple[int, float]]:
+    """Return (epoch, value) of each row of a history that has the value `key`, multiplied by `scale`."""
     return [(row[by], scale * row[key]) for row in history if row.get(key) is not None]
 
 
-def _draw_line(panel: Any, points: list[tuple[int, float]], colour: str, dash: str, label: str) -> None:
+def draw_line(panel: Any, points: Sequence[tuple[float, float]], colour: str, dash: str, label: str) -> None:
+    """Draw one curve through `points`, which are (epoch, value)."""
     epochs, values = zip(*points, strict=True) if points else ((), ())
     # A dot shows a single epoch, which is no line; beyond fifty dots hide the curve.
     panel.plot(epochs, values, dash, color=colour, label=label, marker="o" if len(points) <= 50 else None, ms=4)
+
+
+def finish_panel(panel: Any, first: int, last: int) -> None:
+    """Give a panel of curves its limits, whole epochs as ticks, and a light grid."""
+    panel.set_xlim(first - 0.5, last + 0.5)
+    panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
+    panel.ticklabel_format(axis="y", useOffset=False)
+    panel.grid(alpha=0.3)
+    panel.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,72 @@
+"""`draw_folds`: a panel a fold, and the mean."""
+
+import numpy as np
+import pytest
+
+from skconv.exceptions import DataError
+from skconv.reports.folds import draw_folds
+
+
+def history(*losses, valid=True):
+    return [
+        {"epoch": epoch, "train_loss": loss, "valid_loss": loss + 0.5 if valid else None}
+        for epoch, loss in enumerate(losses, 1)
+    ]
+
+
+def lines(panel):
+    return {line.get_label(): np.column_stack(line.get_data()).tolist() for line in panel.lines}
+
+
+def test_each_fold_has_its_own_curve_and_the_last_panel_the_mean():
+    histories = [history(1.0, 0.5), history(2.0, 0.7), history(3.0, 0.9), history(2.0, 0.7), history(2.0, 0.7)]
+    figure = draw_folds(histories)
+    assert len(figure.axes) == 6
+    assert figure.axes[0].get_gridspec().get_geometry() == (2, 3)
+    for number, panel in enumerate(figure.axes[:5]):
+        assert panel.get_title() == f"fold {number + 1}"
+        assert lines(panel)["train"] == [
+            [1, histories[number][0]["train_loss"]],
+            [2, histories[number][1]["train_loss"]],
+        ]
+        assert lines(panel)["validation"][1] == [2, histories[number][1]["valid_loss"]]
+    np.testing.assert_allclose(lines(figure.axes[5])["train"], [[1, 2.0], [2, 0.7]])
+    (train_band, valid_band) = figure.axes[5].collections
+    spread = np.std([1, 2, 3, 2, 2], ddof=1)
+    heights = train_band.get_paths()[0].vertices[:, 1]
+    assert heights.max() == pytest.approx(2 + spread)
+    assert valid_band.get_paths()[0].vertices[:, 1].max() == pytest.approx(2.5 + spread)
+
+
+def test_folds_that_stopped_early_leave_the_mean_to_the_others():
+    figure = draw_folds([history(1.0, 0.5), history(2.0)])
+    np.testing.assert_allclose(lines(figure.axes[-1])["train"], [[1, 1.5], [2, 0.5]])
+    assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim() == (0.5, 2.5)
+
+
+def test_all_panels_share_a_scale_and_the_lowest_of_each_column_names_its_axis():
+    figure = draw_folds([history(5.0, 1.0), history(1.0, 0.5), history(1.0, 0.1)])
+    assert len(figure.axes) == 4  # the two cells left over are gone
+    assert len({panel.get_ylim() for panel in figure.axes}) == 1
+    assert [panel.get_xlabel() for panel in figure.axes] == ["", "epoch", "epoch", "epoch"]
+
+
+def test_one_epoch_without_validation_is_drawn():
+    figure = draw_folds([history(1.0, valid=False), history(3.0, valid=False)])
+    figure.draw_without_rendering()
+    assert lines(figure.axes[2]) == {"train": [[1.0, 2.0]]}
+    assert list(lines(figure.axes[0])) == ["train"]
+    ticks = figure.axes[2].get_xticks()
+    assert (ticks == ticks.round()).all()
+
+
+def test_many_folds_have_panels_up_to_twenty_and_all_count_in_the_mean():
+    figure = draw_folds([history(float(number)) for number in range(41)])
+    assert [panel.get_title() for panel in figure.axes[-2:]] == ["fold 20", "mean of 41 folds ± standard deviation"]
+    np.testing.assert_allclose(lines(figure.axes[-1])["train"], [[1, 20.0]])
+
+
+@pytest.mark.parametrize("histories", [[], [[]], [history(1.0), []]])
+def test_folds_without_epochs_are_refused(histories):
+    with pytest.raises(DataError, match="without a trained epoch"):
+        draw_folds(histories)
