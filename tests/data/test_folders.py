@@ -130,3 +130,25 @@ def test_read_labelled_files_two_pictures_of_one_id_are_told(tmp_path, pictures)
 def test_read_labelled_files_missing_folder_is_told(tmp_path):
     with pytest.raises(SourceNotFoundError, match="no folder of pictures"):
         read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n"), tmp_path / "nowhere", None, None)
+
+
+def test_large_folder_is_decoded_once_and_broken_pictures_are_still_told(tmp_path, samples, cache):
+    folder = samples.class_folders(tmp_path / "a", "cat", "dog", n=500)
+    first = read_class_folders(folder, None)
+    second = read_class_folders(folder, None)
+    assert isinstance(second.train_images, np.memmap) and not isinstance(first.train_images, np.memmap)
+    np.testing.assert_array_equal(second.train_images, first.train_images)
+    by_name = [int(name) for name in sorted(map(str, range(500)))]
+    np.testing.assert_array_equal(second.train_images[500:], samples.pictures(500)[by_name])
+    assert second.train_labels == first.train_labels
+    with (folder / "dog" / "7.png").open("r+b") as stream:
+        stream.truncate(50)
+    with pytest.raises(DataError, match=r"7\.png is a damaged"):
+        read_class_folders(folder, None)
+
+
+def test_link_that_leads_to_itself_is_told_as_a_file_that_cannot_be_read(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "a", "cat", "dog")
+    (folder / "cat" / "loop.png").symlink_to("loop.png")
+    with pytest.raises(SourceNotFoundError, match=r"loop\.png cannot be read"):
+        read_class_folders(folder, None)

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from skconv.data.labels import sort_names
+from skconv.data.picture_cache import read_cached
 from skconv.data.pixel_csv import open_table
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError, SourceNotFoundError
@@ -100,9 +103,11 @@ def find_pictures(table: Path, folder: Path, names: Sequence[str]) -> list[Path]
     by_name: dict[str, Path] = {}
     by_stem: dict[str, list[Path]] = {}
     for file in list_files(folder):
-        by_name[file.name] = file
-        if file.suffix.lower() in PICTURE_SUFFIXES:
-            by_stem.setdefault(file.stem, []).append(file)
+        name = file.name
+        by_name[name] = file
+        stem, dot, suffix = name.rpartition(".")  # Path.stem and Path.suffix are slow for many files
+        if dot + suffix.lower() in PICTURE_SUFFIXES:
+            by_stem.setdefault(stem, []).append(file)
     files: list[Path] = []
     missing: list[str] = []
     for name in names:
@@ -148,32 +153,36 @@ def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, st
 
 def list_files(folder: Path) -> list[Path]:
     """Return the files of a folder, sorted, without hidden ones and systems' clutter."""
-    return [path for path in _list_entries(folder) if not path.is_dir()]
+    return [path for path, is_folder in _list_entries(folder) if not is_folder]
 
 
 def walk_files(folder: Path) -> list[Path]:
     """Return the files of a folder and of all folders inside, sorted, as `list_files` does for one."""
     files = list_files(folder)
-    for path in _list_entries(folder):
+    for path, is_folder in _list_entries(folder):
         # A link to a folder could lead back up, and so without end.
-        if path.is_dir() and not path.is_symlink():
+        if is_folder and not path.is_symlink():
             files.extend(walk_files(path))
     return sorted(files)
 
 
 def read_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, *, progress: bool = False) -> np.ndarray:
-    """Open picture files and stack them.
+    """Open picture files and stack them; many at once are decoded the first time only, see `read_cached`.
 
     Returns
     -------
     ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        Grey if every picture is grey.
+        Grey if every picture is grey. May be a read-only memory map.
 
     Raises
     ------
     DataError
         A file is no picture (its name is told), or sizes differ and `image_size` is None.
     """
+    return read_cached(files, image_size, partial(_decode_pictures, files, image_size, progress))
+
+
+def _decode_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, progress: bool) -> np.ndarray:
     from tqdm import tqdm
 
     pictures: list[np.ndarray] = []
@@ -200,16 +209,31 @@ def read_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, *, 
     return np.stack([convert_picture(picture, picture.shape[0], picture.shape[1], 3) for picture in pictures])
 
 
-def _list_entries(folder: Path) -> list[Path]:
+def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
+    """Return what is in a folder, sorted by name, without clutter, each with whether it is a folder."""
     try:
-        entries = sorted(folder.iterdir())
+        # os.scandir knows folders from files without asking for each; iterdir makes paths without parsing them.
+        with os.scandir(folder) as entries:
+            folders = {each.name: _is_folder(each) for each in entries}
+        paths = {path.name: path for path in folder.iterdir()}
     except OSError as error:
         raise DataError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
-    return [path for path in entries if not path.name.startswith(".") and path.name.lower() not in _CLUTTER]
+    return [
+        (paths[name], is_folder)
+        for name, is_folder in sorted(folders.items())
+        if not name.startswith(".") and name.lower() not in _CLUTTER and name in paths
+    ]
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link that leads to itself
+        return False
 
 
 def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
-    classes = {path.name: path for path in _list_entries(folder) if path.is_dir()}
+    classes = {path.name: path for path, is_folder in _list_entries(folder) if is_folder}
     if len(classes) < 2:
         found = f"only one folder, '{next(iter(classes))}'" if classes else "no folder per class"
         raise DataError(
@@ -221,7 +245,7 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
     for name in sort_names(list(classes)):
         pictures = list_files(classes[name])
         if not pictures:
-            deeper = [path.name for path in _list_entries(classes[name]) if path.is_dir()]
+            deeper = any(is_folder for _, is_folder in _list_entries(classes[name]))
             hint = f" It holds folders; is {classes[name]} the source?" if deeper else " Fill it or take it away."
             raise DataError(f"The class folder {classes[name]} holds no pictures.{hint}")
         files.extend(pictures)
