@@ -27,7 +27,7 @@ def run_fast(dataset, seed: int) -> tuple[float, float]:
 
 def run_tutorial(dataset, epochs: int) -> dict[str, float | None]:
     """Return iterations and seconds to 99.0 %, with the loop's own scoring and without; None if not reached."""
-    for iteration, training, scoring, accuracy in tutorial_loop.train(dataset, epochs=epochs):
+    for iteration, training, scoring, accuracy in tutorial_loop.train_sequential(dataset, epochs=epochs):
         if iteration % 300 == 0:
             print(f"tutorial: {iteration:5d} iterations, {training:6.1f} s, test accuracy {accuracy:.4f}", flush=True)
         if accuracy >= 0.99:
