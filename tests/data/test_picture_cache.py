@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 
 from skconv.data.folders import list_files
-from skconv.data.picture_cache import DAYS_UNUSED, KEPT_OF_A_FOLDER, LEAST_PICTURES, read_cached
+from skconv.data.picture_cache import DAYS_UNUSED, KEPT_OF_A_FOLDER, read_cached
 
-PICTURES = np.random.default_rng(0).integers(0, 256, (LEAST_PICTURES, 3, 2), dtype=np.uint8)
+N = 20
+PICTURES = np.random.default_rng(0).integers(0, 256, (N, 3, 2), dtype=np.uint8)
 
 
 class Decoder:
@@ -29,13 +30,15 @@ class Decoder:
 
 def make_folder(folder: Path) -> Path:
     folder.mkdir()
-    for index in range(LEAST_PICTURES):
+    for index in range(N):
         (folder / f"{index:04}.png").write_bytes(b"abc")
     return folder
 
 
 @pytest.fixture
-def folder(tmp_path: Path, cache: Path) -> Path:
+def folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder just large enough for the cache, whose threshold is lowered so that tests are quick."""
+    monkeypatch.setattr("skconv.data.picture_cache.LEAST_PICTURES", N)
     return make_folder(tmp_path / "pictures")
 
 
@@ -57,8 +60,8 @@ def test_colour_and_wanted_size_are_kept_apart_from_others(folder, cache):
     files = list_files(folder)
     colour, small = Decoder(np.stack([PICTURES] * 3, axis=3)), Decoder(PICTURES[:, :1, :1])
     for _ in range(2):
-        assert read_cached(files, None, colour).shape == (LEAST_PICTURES, 3, 2, 3)
-        assert read_cached(files, (1, 1), small).shape == (LEAST_PICTURES, 1, 1)
+        assert read_cached(files, None, colour).shape == (N, 3, 2, 3)
+        assert read_cached(files, (1, 1), small).shape == (N, 1, 1)
     assert (colour.calls, small.calls, len(entries(cache))) == (1, 1, 2)
 
 
@@ -108,7 +111,7 @@ def test_what_happens_to_a_file_leads_to_decoding_anew(folder, happens):
 
 def test_removed_file_leads_to_decoding_anew(folder):
     add(folder / "0017.png")
-    before = Decoder(np.resize(PICTURES, (LEAST_PICTURES + 1, 3, 2)))
+    before = Decoder(np.resize(PICTURES, (N + 1, 3, 2)))
     read_cached(list_files(folder), None, before)
     remove(folder / "0003.png")
     decode = Decoder()
@@ -140,7 +143,7 @@ def garble(file: Path) -> None:
 
 def pickle(file: Path) -> None:
     with file.open("wb") as stream:
-        np.save(stream, np.array([{"a": 1}] * LEAST_PICTURES), allow_pickle=True)
+        np.save(stream, np.array([{"a": 1}] * N), allow_pickle=True)
 
 
 def reshape(file: Path) -> None:
