@@ -79,8 +79,9 @@ def test_folder_is_known_by_any_path_to_it(folder, monkeypatch):
 def change(file: Path) -> None:
     """Write other bytes, as many, and set the time of writing back."""
     status = file.stat()
-    file.write_bytes(b"xyz")
-    os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
+    while file.stat().st_ctime_ns == status.st_ctime_ns:  # clocks of file systems tick every few milliseconds
+        file.write_bytes(b"xyz")
+        os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
 
 def lengthen(file: Path) -> None:
