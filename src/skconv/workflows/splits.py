@@ -3,13 +3,52 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skconv.data.dataset import Dataset
 from skconv.exceptions import DataError
 
+if TYPE_CHECKING:
+    from skconv.recipes import Recipe
+
 TEST_FRACTION = 0.15
+
+
+def split_for_recipe(dataset: Dataset, recipe: Recipe, *, own_data: bool, seed: int) -> Dataset:
+    """Return `dataset` with the test split that a run of the recipe is scored on.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        With or without a test split.
+    recipe : Recipe
+        May say how its own data are split anew.
+    own_data : bool
+        Whether `dataset` is what the recipe names.
+    seed : int
+        Used where the recipe does not split, and the data have no test split.
+
+    Raises
+    ------
+    DataError
+        There are too few pictures.
+    """
+    if own_data and recipe.test_fraction is not None and recipe.split_seed is not None:
+        return split_anew(dataset, fraction=recipe.test_fraction, seed=recipe.split_seed)
+    return hold_out_test(dataset, seed=seed)
+
+
+def check_folds(dataset: Dataset, folds: int) -> None:
+    """Raise `DataError` unless every class has a training picture for each fold."""
+    classes, counts = np.unique(dataset.train_labels, return_counts=True)
+    rarest = int(counts.argmin())
+    if counts[rarest] < folds:
+        raise DataError(
+            f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has {counts[rarest]} training pictures, "
+            f"fewer than the {folds} folds. Bring more of them, or use fewer folds."
+        )
 
 
 def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
