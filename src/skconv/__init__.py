@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from skconv.data.catalog import list_datasets
     from skconv.data.dataset import Dataset
     from skconv.data.sources import load_dataset
-    from skconv.estimators import CNNClassifier
+    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.exceptions import (
         DataError,
         DownloadError,
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from skconv.networks import create_network, list_networks
     from skconv.reader import Reader
     from skconv.recipes import list_recipes, load_recipe
+    from skconv.workflows.cross_validate import cross_validate
     from skconv.workflows.evaluate import evaluate
     from skconv.workflows.predict import predict
     from skconv.workflows.train import train
@@ -42,6 +43,7 @@ __all__ = [
     "DataError",
     "Dataset",
     "DownloadError",
+    "KFoldEnsembleClassifier",
     "ModelFileError",
     "OutputError",
     "ParameterError",
@@ -52,6 +54,7 @@ __all__ = [
     "TrainingError",
     "UnknownNameError",
     "create_network",
+    "cross_validate",
     "evaluate",
     "list_datasets",
     "list_networks",
@@ -65,8 +68,10 @@ __all__ = [
 _HOMES = {
     "CNNClassifier": "skconv.estimators",
     "Dataset": "skconv.data.dataset",
+    "KFoldEnsembleClassifier": "skconv.estimators",
     "Reader": "skconv.reader",
     "create_network": "skconv.networks",
+    "cross_validate": "skconv.workflows.cross_validate",
     "evaluate": "skconv.workflows.evaluate",
     "list_datasets": "skconv.data.catalog",
     "list_networks": "skconv.networks",
