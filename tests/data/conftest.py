@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from skconv.data.splits import Splits
+
 Answer = Callable[[BaseHTTPRequestHandler], None]
 
 
@@ -129,6 +131,27 @@ class Samples:
 def samples() -> Samples:
     """Small data in every format."""
     return Samples()
+
+
+@pytest.fixture(scope="session")
+def digits() -> Splits:
+    """A hundred digits, seventy of them for training."""
+    from sklearn.datasets import load_digits
+
+    images, labels = load_digits().images.astype(np.uint8), [str(label) for label in load_digits().target]
+    return Splits(images[:70], labels[:70], images[70:100], labels[70:100])
+
+
+@pytest.fixture
+def make_contest(tmp_path: Path, digits: Splits) -> Callable[[str], Path]:
+    """Return a function that makes a contest of the digits, in the form of the contest named."""
+    from skconv.data.contests import write_contest
+
+    def make(name: str) -> Path:
+        write_contest(name, tmp_path / name, digits)
+        return tmp_path / name
+
+    return make
 
 
 @pytest.fixture

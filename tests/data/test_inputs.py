@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.data.inputs import load_inputs
+from skconv.data.contest_folder import read_form
+from skconv.data.inputs import load_inputs, load_submission_form
 from skconv.exceptions import DataError, SourceNotFoundError
 
 
@@ -51,6 +52,43 @@ def test_load_inputs_npz_prefers_the_test_split(tmp_path, samples):
     names, images, _ = load(tmp_path / "a.npz")
     assert len(names) == 2
     np.testing.assert_array_equal(images, samples.pictures(2))
+
+
+@pytest.mark.parametrize("name", ["kaggle-digits", "identify-the-apparels"])
+def test_load_inputs_of_a_contest_takes_what_is_to_be_named(make_contest, name):
+    folder = make_contest(name)
+    form = read_form(folder)
+    names, images, notes = load(folder)
+    assert names == [f"{folder}#{each}" for each in form.ids]
+    np.testing.assert_array_equal(images, form.images)
+    assert notes == []
+
+
+@pytest.mark.parametrize("name", ["kaggle-digits", "identify-the-apparels"])
+@pytest.mark.parametrize("file", ["", "test.csv"])
+def test_load_submission_form_of_a_contest_is_of_the_models_size(make_contest, name, file):
+    folder = make_contest(name)
+    form, notes = load_submission_form(folder / file, height=12, width=10, channels=3)
+    assert (form.header, form.ids) == (read_form(folder).header, read_form(folder).ids)
+    assert form.images.shape == (len(form.ids), 12, 10, 3)
+    assert len(notes) == 1 and f"{len(form.ids)} pictures were resized to 12×10" in notes[0]
+
+
+def test_load_submission_form_numbers_the_rows_of_a_csv_from_1(tmp_path, samples):
+    path = samples.csv(tmp_path / "pixels.csv", label=False)
+    form, _ = load_submission_form(path, height=8, width=8, channels=1)
+    assert (form.header, form.ids, form.class_labels) == (("ImageId", "Label"), tuple("123456"), ())
+    np.testing.assert_array_equal(form.images, load(path)[1])
+
+
+def test_load_submission_form_of_other_things_is_none(tmp_path, samples):
+    for path in (
+        samples.csv(tmp_path / "train.csv"),
+        samples.class_folders(tmp_path / "in", "a"),
+        tmp_path / "nothing.csv",
+        tmp_path / "nothing",
+    ):
+        assert load_submission_form(path, height=8, width=8, channels=1) is None
 
 
 def test_load_inputs_tells_what_was_resized_and_made_grey(tmp_path, samples):

@@ -34,6 +34,38 @@ def test_load_dataset_image_size_resizes_every_form(tmp_path, samples):
     assert load_dataset(samples.csv(tmp_path / "a.csv"), image_size=(16, 16)).image_shape == (16, 16)
 
 
+@pytest.mark.parametrize("name", ["kaggle-digits", "identify-the-apparels"])
+def test_load_dataset_contest_brings_the_form_of_its_submission(make_contest, name):
+    folder = make_contest(name)
+    dataset = load_dataset(folder)
+    assert dataset.class_names == dataset.submission.class_labels == tuple("0123456789")
+    assert dataset.test_images is dataset.submission.images
+    assert [str(label) for label in dataset.test_labels] == [
+        line.split(",")[1] for line in (folder / "answers.csv").read_text().splitlines()[1:]
+    ]
+    (folder / "answers.csv").unlink()
+    unanswered = load_dataset(folder)
+    assert unanswered.test_images is None and unanswered.submission.ids == dataset.submission.ids
+
+
+def test_load_dataset_image_size_resizes_what_is_to_be_submitted_too(make_contest):
+    folder = make_contest("kaggle-digits")
+    dataset = load_dataset(folder, image_size=(12, 10))
+    assert dataset.train_images.shape == (60, 12, 10) and dataset.test_images.shape == (40, 12, 10)
+    assert dataset.submission.images is dataset.test_images
+    (folder / "answers.csv").unlink()
+    assert load_dataset(folder, image_size=(12, 10)).submission.images.shape == (40, 12, 10)
+
+
+def test_load_dataset_contest_of_two_sizes_is_told(make_contest, samples):
+    folder = make_contest("kaggle-digits")
+    (folder / "answers.csv").unlink()
+    (folder / "sample_submission.csv").unlink()
+    samples.csv(folder / "test.csv", n_pixels=49, label=False)
+    with pytest.raises(DataError, match=r"train pictures have shape \(8, 8\), test pictures \(7, 7\)"):
+        load_dataset(folder)
+
+
 def test_load_dataset_image_size_is_the_shape_of_rows_that_are_not_square(tmp_path, samples):
     path = samples.csv(tmp_path / "a.csv", n_pixels=50)
     with pytest.raises(DataError, match="50 pixel columns"):

@@ -41,8 +41,8 @@ class CatalogEntry:
         ``"unknown"`` where the publisher does not say.
     class_names : tuple of str
         What each label means.
-    form : {"idx", "npz", "zipcode-text", "scikit-learn"}
-        How its files are read; scikit-learn carries its own.
+    form : {"idx", "npz", "zipcode-text", "scikit-learn", "contest"}
+        How its files are read; scikit-learn carries its own, and a contest's are made from another data set.
     files : tuple of CatalogFile
     folder : str
         The sub-folder of a data home, the cache and the bundled data that holds the files; `name` by default.
@@ -50,17 +50,20 @@ class CatalogEntry:
         Where packages of operating systems put the files.
     openml : str
         The name on OpenML, for a set whose files have no address of their own.
+    made_from : str
+        The data set whose pictures a contest has.
     """
 
     name: str
     title: str
     licence: str
     class_names: tuple[str, ...]
-    form: Literal["idx", "npz", "zipcode-text", "scikit-learn"]
+    form: Literal["idx", "npz", "zipcode-text", "scikit-learn", "contest"]
     files: tuple[CatalogFile, ...] = ()
     folder: str = ""
     system_folders: tuple[str, ...] = ()
     openml: str = ""
+    made_from: str = ""
 
     def __post_init__(self) -> None:
         if not self.folder:
@@ -68,6 +71,18 @@ class CatalogEntry:
 
 
 _DIGITS = tuple("0123456789")
+_GARMENTS = (
+    "T-shirt/top",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
+)
 
 
 def _idx_files(base: str, *sha256: str) -> tuple[CatalogFile, ...]:
@@ -101,18 +116,7 @@ _ENTRIES = (
         name="fashion-mnist",
         title="Fashion-MNIST: 60,000 + 10,000 pictures of garments, 28×28 grey",
         licence="MIT",
-        class_names=(
-            "T-shirt/top",
-            "Trouser",
-            "Pullover",
-            "Dress",
-            "Coat",
-            "Sandal",
-            "Shirt",
-            "Sneaker",
-            "Bag",
-            "Ankle boot",
-        ),
+        class_names=_GARMENTS,
         form="idx",
         files=_idx_files(
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -161,6 +165,22 @@ _ENTRIES = (
         class_names=_DIGITS,
         form="scikit-learn",
     ),
+    CatalogEntry(
+        name="kaggle-digits",
+        title="Kaggle's Digit Recognizer, made from MNIST: 42,000 digits with labels, 28,000 to be named, 28×28 grey",
+        licence="CC BY-SA 3.0",
+        class_names=_DIGITS,
+        form="contest",
+        made_from="mnist",
+    ),
+    CatalogEntry(
+        name="identify-the-apparels",
+        title="Identify the Apparels, made from Fashion-MNIST: 60,000 garments with labels, 10,000 to be named, 28×28",
+        licence="MIT",
+        class_names=_GARMENTS,
+        form="contest",
+        made_from="fashion-mnist",
+    ),
 )
 
 
@@ -170,7 +190,7 @@ def list_datasets() -> list[str]:
     Examples
     --------
     >>> list_datasets()
-    ['digits', 'fashion-mnist', 'mnist', 'usps', 'usps-esl']
+    ['digits', 'fashion-mnist', 'identify-the-apparels', 'kaggle-digits', 'mnist', 'usps', 'usps-esl']
     """
     return sorted(entry.name for entry in _ENTRIES)
 

@@ -8,6 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
+from skconv.data.submissions import SubmissionForm
 from skconv.exceptions import DataError
 
 
@@ -31,6 +32,9 @@ class Dataset:
         Where the bytes came from, for people: a path or an address.
     licence : str
         The licence of the pictures, ``"unknown"`` where the source does not say.
+    submission : SubmissionForm or None
+        What a contest wants handed in, with the pictures to be named; None where the source is no contest.
+        Where the answers are known, these pictures are also `test_images`.
 
     Raises
     ------
@@ -46,6 +50,7 @@ class Dataset:
     test_labels: np.ndarray | None = None
     source: str = "memory"
     licence: str = "unknown"
+    submission: SubmissionForm | None = None
 
     def __post_init__(self) -> None:
         _check_split("train", self.train_images, self.train_labels, self.class_names)
@@ -53,11 +58,17 @@ class Dataset:
             if self.test_labels is None:
                 raise DataError(f"{self.name}: the test pictures have no labels. Pass both or neither.")
             _check_split("test", self.test_images, self.test_labels, self.class_names)
-            if self.test_images.shape[1:] != self.train_images.shape[1:]:
-                raise DataError(
-                    f"{self.name}: train pictures have shape {self.train_images.shape[1:]}, "
-                    f"test pictures {self.test_images.shape[1:]}. Bring both to one size."
-                )
+            self._check_shape(self.test_images)
+        if self.submission is not None:
+            _check_pictures("submission", self.submission.images)
+            self._check_shape(self.submission.images)
+
+    def _check_shape(self, images: np.ndarray) -> None:
+        if images.shape[1:] != self.train_images.shape[1:]:
+            raise DataError(
+                f"{self.name}: train pictures have shape {self.train_images.shape[1:]}, "
+                f"test pictures {images.shape[1:]}. Bring both to one size."
+            )
 
     @property
     def image_shape(self) -> tuple[int, ...]:
@@ -74,7 +85,7 @@ class Dataset:
         return digest.hexdigest()
 
 
-def _check_split(split: str, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> None:
+def _check_pictures(split: str, images: np.ndarray) -> None:
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[3] != 3):
         raise DataError(
             f"The {split} pictures are {images.dtype} of shape {images.shape}; "
@@ -82,6 +93,10 @@ def _check_split(split: str, images: np.ndarray, labels: np.ndarray, class_names
         )
     if len(images) == 0 or 0 in images.shape:
         raise DataError(f"The {split} split holds no pictures: its shape is {images.shape}.")
+
+
+def _check_split(split: str, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> None:
+    _check_pictures(split, images)
     if labels.shape != (len(images),):
         raise DataError(f"{len(images)} {split} pictures came with labels of shape {labels.shape}.")
     if labels.min() < 0 or labels.max() >= len(class_names):

@@ -6,14 +6,17 @@ import math
 import os
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from skconv.data.contest_folder import PIXEL_HEADER, TEST, holds_contest, read_form
 from skconv.data.folders import walk_files
 from skconv.data.npz import read_npz_images
 from skconv.data.pixel_csv import TABLE_SUFFIXES, read_pixel_csv
 from skconv.data.pixels import shape_rows
+from skconv.data.submissions import SubmissionForm
 from skconv.exceptions import DataError
 from skconv.pictures.opening import PICTURE_SUFFIXES, convert_picture, convert_pictures, open_picture
 
@@ -32,7 +35,7 @@ def load_inputs(
     ----------
     paths : path-like or sequence of path-like
         Pictures, folders of pictures (with all folders inside), CSV files of pixels with or without labels,
-        .npz archives of pictures.
+        .npz archives of pictures. Of a contest's folder the pictures to be named are taken.
     height, width : int
         The size the model takes, in pixels. Pictures of another size are resized with antialiasing.
     channels : {1, 3}
@@ -43,7 +46,7 @@ def load_inputs(
     Returns
     -------
     names : list of str
-        ``path`` of a picture, ``path#row`` of a row (from 0) in a CSV or an .npz.
+        ``path`` of a picture, ``path#row`` of a row (from 0) in a CSV or an .npz, ``path#id`` in a contest.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
     notes : list of str
         What was done to the pictures that their owner may not expect: resized, made grey, passed over.
@@ -65,6 +68,12 @@ def load_inputs(
             notes.record(rows.shape[1:], str(path), len(rows))
             parts.append(convert_pictures(rows, height, width, channels))
             continue
+        if path.is_dir() and holds_contest(path):
+            form = read_form(path)
+            names.extend(f"{path}#{name}" for name in form.ids)
+            notes.record(form.images.shape[1:], str(path), len(form.ids))
+            parts.append(convert_pictures(form.images, height, width, channels))
+            continue
         for file in _list_pictures(path, notes):
             picture = open_picture(file)
             names.append(str(file))
@@ -73,6 +82,46 @@ def load_inputs(
     if not parts:
         raise DataError("There are no pictures to predict. Name pictures, folders, a CSV or an .npz.")
     return names, np.concatenate(parts), notes.tell()
+
+
+def load_submission_form(
+    path: str | os.PathLike[str], *, height: int, width: int, channels: int
+) -> tuple[SubmissionForm, list[str]] | None:
+    """Load what a contest wants named, from its folder or its ``test.csv``.
+
+    Parameters
+    ----------
+    path : path-like
+        A contest's folder, the ``test.csv`` in it, or any CSV of pixels without labels; the rows of the latter
+        are numbered from 1, as Kaggle does.
+    height, width, channels : int
+        As in `load_inputs`.
+
+    Returns
+    -------
+    (SubmissionForm, list of str) or None
+        With pictures of the model's size, and what was done to them; None if `path` is nothing of the kind.
+
+    Raises
+    ------
+    DataError
+        A contest's folder, or a CSV, that cannot be read.
+    """
+    path = Path(path)
+    folder = path.parent if path.name == TEST else path
+    if holds_contest(folder):
+        form = read_form(folder)
+    elif path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
+        table = read_pixel_csv(path, need_labels=False, n_pixels=height * width * channels)
+        if table.labels is not None:
+            return None
+        ids = tuple(str(number) for number in range(1, len(table.pixels) + 1))
+        form = SubmissionForm(PIXEL_HEADER, ids, shape_rows(str(path), table.pixels, (height, width)))
+    else:
+        return None
+    notes = _Notes(height, width, channels)
+    notes.record(form.images.shape[1:], str(path), len(form.ids))
+    return replace(form, images=convert_pictures(form.images, height, width, channels)), notes.tell()
 
 
 class _Notes:

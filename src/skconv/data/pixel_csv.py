@@ -18,7 +18,7 @@ from skconv.exceptions import DataError
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _ROWS_AT_ONCE = 1024
-_FEWEST_PIXELS = 9
+FEWEST_PIXELS = 9
 # Columns that number the rows, lower case; Kaggle's test files have some, a pandas index has an empty name.
 _ROW_NUMBERS = frozenset({"id", "imageid", "index", "", "unnamed: 0"})
 
@@ -81,24 +81,32 @@ def read_pixel_csv(
     """
     pixels: list[np.ndarray] = []
     labels: list[str] = []
-    with open_table(path) as stream:
-        first = stream.readline()
-        layout = _find_layout(path, first, label_column, n_pixels)
-        if need_labels and layout.label is None:
-            raise DataError(
-                f"{path} has {layout.n_columns} columns and none is the label; it begins with "
-                f"'{first[:20].strip()}'. Put the label first, or pass --label-column with its name."
-            )
-        lines = _number_lines(stream, 2) if layout.has_header else _number_lines(chain([first], stream), 1)
+    with _open_rows(path, label_column, need_labels=need_labels, n_pixels=n_pixels) as (layout, lines):
         while block := list(islice(lines, _ROWS_AT_ONCE)):
             rows = [_cut_out(layout, number, line, labels) for number, line in block]
             pixels.append(_parse_rows(layout, block, rows))
-            if need_labels and "" in labels[-len(block) :]:
-                number = block[labels[-len(block) :].index("")][0]
-                raise DataError(f"{path}, line {number}: the label is missing. Fill it in or delete the line.")
+            if need_labels:
+                _check_labels(path, block, labels)
     if not pixels:
         raise DataError(f"{path} has a header but no rows. Download or save it again.")
     return PixelTable(np.concatenate(pixels), labels if layout.label is not None else None)
+
+
+def read_csv_labels(path: Path) -> list[str]:
+    """Read the labels of a CSV of pixels, passing over its pixels: ten times as fast as all of it.
+
+    Raises
+    ------
+    DataError
+        As `read_pixel_csv`, save for what is wrong with pixels.
+    """
+    labels: list[str] = []
+    with _open_rows(path, None, need_labels=True, n_pixels=None) as (layout, lines):
+        while block := list(islice(lines, _ROWS_AT_ONCE)):
+            for number, line in block:
+                _cut_out(layout, number, line, labels)
+            _check_labels(path, block, labels)
+    return labels
 
 
 @contextmanager
@@ -113,6 +121,22 @@ def open_table(path: Path) -> Iterator[TextIO]:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
+@contextmanager
+def _open_rows(
+    path: Path, label_column: str | None, *, need_labels: bool, n_pixels: int | None
+) -> Iterator[tuple[Layout, Iterator[tuple[int, str]]]]:
+    """Open a CSV of pixels; yield its layout and its rows as numbered lines."""
+    with open_table(path) as stream:
+        first = stream.readline()
+        layout = _find_layout(path, first, label_column, n_pixels)
+        if need_labels and layout.label is None:
+            raise DataError(
+                f"{path} has {layout.n_columns} columns and none is the label; it begins with "
+                f"'{first[:20].strip()}'. Put the label first, or pass --label-column with its name."
+            )
+        yield layout, _number_lines(stream, 2) if layout.has_header else _number_lines(chain([first], stream), 1)
+
+
 def _split_first(path: Path, line: str) -> tuple[str, list[str]]:
     if not line.strip():
         raise DataError(f"{path} is empty or begins with an empty line; expected a CSV of pixels.")
@@ -122,7 +146,7 @@ def _split_first(path: Path, line: str) -> tuple[str, list[str]]:
 
 def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int | None) -> Layout:
     delimiter, cells = _split_first(path, first)
-    if len(cells) <= _FEWEST_PIXELS:
+    if len(cells) <= FEWEST_PIXELS:
         raise DataError(
             f"{path} has {len(cells)} columns ({', '.join(cells)[:60]}), too few for a label and pixels. "
             "If it names picture files and their labels, pass their folder with --images."
@@ -195,6 +219,14 @@ def _parse_rows(layout: Layout, block: list[tuple[int, str]], rows: list[str]) -
     for number, line in block:
         _check_line(layout, number, line)
     raise DataError(f"{layout.path}, lines {block[0][0]} to {block[-1][0]} cannot be read as pixels. Save it again.")
+
+
+def _check_labels(path: Path, block: list[tuple[int, str]], labels: list[str]) -> None:
+    """Raise an error if one of the last labels, those of `block`, is missing."""
+    last = labels[-len(block) :]
+    if "" in last:
+        number = block[last.index("")][0]
+        raise DataError(f"{path}, line {number}: the label is missing. Fill it in or delete the line.")
 
 
 def _are_whole(values: np.ndarray) -> bool:

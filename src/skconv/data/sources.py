@@ -7,7 +7,11 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from skconv.data.catalog import CatalogEntry, get_entry, list_datasets
+from skconv.data.contest_folder import holds_contest, read_contest
+from skconv.data.contests import open_contest, recognise_contest
 from skconv.data.dataset import Dataset
 from skconv.data.folders import read_class_folders, read_labelled_files
 from skconv.data.idx import holds_idx, read_idx_folder
@@ -23,7 +27,7 @@ from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.pictures.opening import convert_pictures
 
 _CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
-_FORMS = "a folder with a folder per class, a folder of IDX files, a .csv or an .npz"
+_FORMS = "a folder with a folder per class, a folder of IDX files, a contest's folder, a .csv or an .npz"
 
 
 def load_dataset(
@@ -47,6 +51,8 @@ def load_dataset(
         - ``"openml:NAME"`` or ``"openml:NUMBER"``;
         - a folder with a folder per class, or with ``train`` and ``test`` folders of that kind;
         - a folder with MNIST's four IDX files, raw or ``.gz``;
+        - a contest's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of pictures in
+          the folders ``train`` and ``test``;
         - a CSV of pixels, the label first or in the column "label", with or without a header;
         - a CSV of ``id,label``, with `images`;
         - an .npz with ``train_x, train_y, test_x, test_y``, Keras's names, ``images, labels`` or ``X, y``.
@@ -68,7 +74,8 @@ def load_dataset(
     -------
     Dataset
         Pictures uint8; labels as positions in `class_names`, which are sorted, by value if they are numbers.
-        Large uncompressed files are mapped into memory, not read.
+        Large uncompressed files are mapped into memory, not read. A contest brings the form of its submission,
+        and its test split where ``answers.csv`` is beside ``test.csv``.
 
     Raises
     ------
@@ -103,7 +110,10 @@ def load_dataset(
         dataset = _build(f"openml-{identifier}", splits, name)
     else:
         path = _find_path(source)
-        dataset = _build(_short_name(path), _read_path(path, images, label_column, image_size, progress), str(path))
+        if path.is_dir() and holds_contest(path):
+            dataset = _load_contest(path, image_size, progress)
+        else:
+            dataset = _build(_short_name(path), _read_path(path, images, label_column, image_size, progress), str(path))
     return dataset if image_size is None else _resize(dataset, image_size)
 
 
@@ -118,14 +128,29 @@ def load_entry(
 
     Parameters and errors are those of `load_dataset`.
     """
-    splits, source = read_named(entry, data_home=data_home, download=download, progress=progress)
-    dataset = _build(entry.name, splits, source)
+    if entry.form == "contest":
+        folder = open_contest(entry, data_home=data_home, download=download, progress=progress)
+        source = str(folder)
+        try:
+            dataset = _load_contest(folder, None, progress)
+        except DataError as error:
+            raise DataError(f"{error} Or take the folder {folder} away: the contest is then made again.") from error
+    else:
+        splits, source = read_named(entry, data_home=data_home, download=download, progress=progress)
+        dataset = _build(entry.name, splits, source)
     if len(dataset.class_names) != len(entry.class_names):
         raise DataError(
             f"{source} has {len(dataset.class_names)} classes; '{entry.name}' has {len(entry.class_names)}. "
             "Check its files."
         )
-    return replace(dataset, class_names=entry.class_names, licence=entry.licence)
+    return replace(dataset, name=entry.name, class_names=entry.class_names, licence=entry.licence)
+
+
+def _load_contest(folder: Path, image_size: tuple[int, int] | None, progress: bool) -> Dataset:
+    splits, form = read_contest(folder, image_size, progress=progress)
+    dataset = replace(_build(_short_name(folder), splits, str(folder)), submission=form)
+    entry = recognise_contest(form)
+    return dataset if entry is None else replace(dataset, class_names=entry.class_names, licence=entry.licence)
 
 
 def _build(name: str, splits: Splits, source: str) -> Dataset:
@@ -186,9 +211,14 @@ def _read_path(
 
 def _resize(dataset: Dataset, image_size: tuple[int, int]) -> Dataset:
     channels = 1 if len(dataset.image_shape) == 2 else 3
-    test = dataset.test_images
-    return replace(
-        dataset,
-        train_images=convert_pictures(dataset.train_images, *image_size, channels),
-        test_images=None if test is None else convert_pictures(test, *image_size, channels),
-    )
+
+    def fit(images: np.ndarray) -> np.ndarray:
+        return convert_pictures(images, *image_size, channels)
+
+    test = None if dataset.test_images is None else fit(dataset.test_images)
+    form = dataset.submission
+    if form is not None:
+        # Not twice where the answers are known, and the pictures to be named are the test split.
+        known = test if form.images is dataset.test_images else None
+        form = replace(form, images=fit(form.images) if known is None else known)
+    return replace(dataset, train_images=fit(dataset.train_images), test_images=test, submission=form)
