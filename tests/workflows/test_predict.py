@@ -2,13 +2,17 @@
 
 import csv
 import json
+import shutil
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import skconv
+from skconv.data.contests import write_contest
+from skconv.data.splits import Splits
 from skconv.exceptions import DataError, OutputError, SourceNotFoundError
+from skconv.workflows.contests import check_contest
 from skconv.workflows.predict import predict
 
 
@@ -20,6 +24,17 @@ def pictures(tmp_path_factory):
     for number, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{number:02}.png")
     return folder, images
+
+
+@pytest.fixture(scope="module")
+def contests(tmp_path_factory):
+    """The folder of both contests, made of a hundred digits."""
+    folder = tmp_path_factory.mktemp("contests")
+    images, labels = (getattr(skconv.load_dataset("digits"), name)[:100] for name in ("train_images", "train_labels"))
+    names = [str(label) for label in labels]
+    for contest in ("kaggle-digits", "identify-the-apparels"):
+        write_contest(contest, folder / contest, Splits(images[:70], names[:70], images[70:], names[70:]))
+    return folder
 
 
 def test_files_give_what_the_estimator_gives(run, pictures):
@@ -87,3 +102,59 @@ def test_pictures_of_another_size_are_fitted_with_a_note(run, tmp_path):
 def test_missing_input_is_told(run, tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"missing\.png"):
         predict(run.model, tmp_path / "missing.png")
+
+
+@pytest.mark.parametrize(
+    ("name", "file", "first_lines"),
+    [
+        ("kaggle-digits", "", ["ImageId,Label", "1,"]),
+        ("kaggle-digits", "test.csv", ["ImageId,Label", "1,"]),
+        ("identify-the-apparels", "", ["id,label", "71,"]),
+        ("identify-the-apparels", "test.csv", ["id,label", "71,"]),
+    ],
+)
+def test_contest_is_handed_in_in_its_own_form(run, contests, tmp_path, name, file, first_lines):
+    out = tmp_path / "submission.csv"
+    result = predict(run.model, contests / name / file, out=out)
+    lines = out.read_text().splitlines()
+    assert lines[0] == first_lines[0] and lines[1].startswith(first_lines[1])
+    assert [line.split(",")[1] for line in lines[1:]] == [each.label for each in result.predictions]
+    assert str(result) == f"Wrote {lines[0]} of {len(lines) - 1} pictures to {out}."
+    checked = check_contest(out, contests / name)
+    assert checked.rows == len(lines) - 1
+    answers = (contests / name / "answers.csv").read_text().splitlines()
+    assert checked.accuracy == sum(line in answers for line in lines[1:]) / checked.rows > 0.3
+
+
+def test_contest_into_another_file_is_a_table_of_predictions(run, contests, tmp_path):
+    out = tmp_path / "predictions.csv"
+    result = predict(run.model, contests / "kaggle-digits", out=out)
+    lines = out.read_text().splitlines()
+    assert lines[0] == "input,label,confidence" and len(lines) == 41
+    assert lines[1].startswith(f"{contests / 'kaggle-digits'}#1,")
+    assert str(result) == f"Wrote input,label,confidence of 40 pictures to {out}."
+
+
+def test_pictures_into_a_file_called_submission_stay_a_table_of_predictions(run, pictures, tmp_path):
+    folder, _ = pictures
+    predict(run.model, folder, out=tmp_path / "submission.csv")
+    assert (tmp_path / "submission.csv").read_text().startswith("input,label,confidence\n")
+
+
+def test_contest_whose_classes_have_names_is_handed_in_with_its_own_labels(saved_model, contests, tmp_path):
+    """As with garments: the model says "three", the contest wants 3."""
+    with pytest.warns(UserWarning, match="30 pictures were resized"):
+        result = predict(saved_model, contests / "identify-the-apparels", out=tmp_path / "submission.csv")
+    lines = (tmp_path / "submission.csv").read_text().splitlines()[1:]
+    number_of = {"three": "3", "five": "5", "eight": "8"}
+    assert [line.split(",")[1] for line in lines] == [number_of[each.label] for each in result.predictions]
+
+
+def test_contest_of_other_labels_is_told_and_nothing_written(run, contests, tmp_path):
+    shutil.copytree(contests / "kaggle-digits", tmp_path / "contest")
+    train = tmp_path / "contest" / "train.csv"
+    header, *rows = train.read_text().splitlines()
+    train.write_text("\n".join([header, *("letter " + row for row in rows)]))
+    with pytest.raises(DataError, match=r"The model's classes \(0, 1, .* are not the contest's \(letter 0, "):
+        predict(run.model, tmp_path / "contest", out=tmp_path / "submission.csv")
+    assert not (tmp_path / "submission.csv").exists()

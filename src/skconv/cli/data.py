@@ -3,56 +3,104 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skconv.cli.console import library_messages
+from skconv.cli.console import is_interactive, library_messages, show_result
 from skconv.cli.listing import Entry, show_entries
-from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, SeedOption
+from skconv.cli.options import DataHomeOption, DebugOption, Device, DeviceOption, JsonOption, SeedOption
 
 if TYPE_CHECKING:
     from skconv.data.catalog import CatalogEntry
 
-EXAMPLE = "Example: skconv data fashion-mnist"
+EXAMPLE = "Example: skconv data kaggle-digits --make digits-contest"
 
 
 def data(
-    name: Annotated[str | None, typer.Argument(help="The data set to show; all are listed if left out.")] = None,
+    name: Annotated[
+        str | None,
+        typer.Argument(help="The data set to show; all are listed if left out. With --check also a contest's folder."),
+    ] = None,
+    make: Annotated[Path | None, typer.Option(help="New folder to make the files of a contest in.")] = None,
+    check: Annotated[
+        Path | None, typer.Option(help="Submission to check, and to score where answers are known.")
+    ] = None,
+    data_home: DataHomeOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the named data sets, or show one."""
+    """List the named data sets, or show one; make a contest's files, or check a submission to it."""
+    if make is not None and check is not None:
+        raise typer.BadParameter("Make a contest first, then check a submission to it.", param_hint="--make, --check")
+    if name is None and (make is not None or check is not None):
+        raise typer.BadParameter("Name the contest, as in skconv data kaggle-digits.", param_hint="NAME")
+    if name is not None and make is not None:
+        _make(name, make, data_home, as_json)
+    elif name is not None and check is not None:
+        _check(name, check, data_home, as_json)
+    else:
+        _show(name, data_home, as_json)
+
+
+def _make(name: str, folder: Path, data_home: Path | None, as_json: bool) -> None:
+    with library_messages():
+        from skconv.data.contests import make_contest
+
+        make_contest(name, folder, data_home=data_home, progress=is_interactive())
+    files = sorted(path.name for path in folder.iterdir())
+    text = f"Made {name} in {folder}: {', '.join(files)}. The labels to be found are in answers.csv."
+    show_result({"name": name, "folder": str(folder), "files": files}, text, as_json=as_json)
+
+
+def _check(contest: str, submission: Path, data_home: Path | None, as_json: bool) -> None:
+    with library_messages():
+        from skconv.workflows.contests import check_contest
+
+        result = check_contest(submission, contest, data_home=data_home, progress=is_interactive())
+    show_result(result.to_json(), str(result), as_json=as_json)
+
+
+def _show(name: str | None, data_home: Path | None, as_json: bool) -> None:
     with library_messages():
         from skconv.data.catalog import get_entry, list_datasets
 
-        entries = [_describe(get_entry(each)) for each in (list_datasets() if name is None else [name])]
+        names = list_datasets() if name is None else [name]
+        entries = [_describe(get_entry(each), data_home) for each in names]
     show_entries(entries, key="datasets", name=name, as_json=as_json)
 
 
-def _describe(entry: CatalogEntry) -> Entry:
+def _describe(entry: CatalogEntry, data_home: Path | None) -> Entry:
     lines = {
         "title": entry.title,
         "licence": entry.licence,
         "class names": ", ".join(entry.class_names),
         "form": entry.form,
-        **_find(entry),
+        **_find(entry, data_home),
     }
     text = "\n".join(f"{key}: {value}" for key, value in lines.items())
     return Entry(entry.name, entry.title, text, asdict(entry))
 
 
-def _find(entry: CatalogEntry) -> dict[str, str]:
+def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     """Say where the data is, or which places it was looked for in."""
     from skconv.data.places import list_places
 
-    if not entry.files:
+    if entry.form == "scikit-learn":
         return {"found in": "scikit-learn"}
-    places = list(list_places(entry))
+    places = list(list_places(entry, data_home))
+    looked_for = ", ".join(str(place.folder) for place in places)
+    if entry.form == "contest":
+        from skconv.data.contests import find_contest
+
+        made = f"{entry.made_from}, when it is first used, or into a folder of your own with --make"
+        found = find_contest(entry, data_home)
+        return {"looked for in": looked_for, "made from": made} if found is None else {"found in": str(found)}
     for place in places:
         if not place.find_missing(entry):
             return {"found in": str(place.folder)}
     network = f"OpenML, data set {entry.openml}" if entry.openml else entry.files[0].addresses[0]
-    return {"looked for in": ", ".join(str(place.folder) for place in places), "fetched from": network}
+    return {"looked for in": looked_for, "fetched from": network}

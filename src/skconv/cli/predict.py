@@ -15,9 +15,13 @@ EXAMPLE = "Example: skconv predict runs/mnist-fast digit.png scans/ --out predic
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures, folders of pictures, a CSV or an .npz.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Pictures, folders, a CSV, an .npz or a contest's folder.")],
     out: Annotated[
-        Path | None, typer.Option(help="CSV file to write: input, label, confidence. An old one is replaced.")
+        Path | None,
+        typer.Option(
+            help="CSV file to write: input, label, confidence; for a contest, submission*.csv is written as it "
+            "wants it handed in. An old one is replaced."
+        ),
     ] = None,
     label_column: LabelColumnOption = None,
     seed: SeedOption = 0,

@@ -1,0 +1,111 @@
+"""`skconv data`: contests made, submissions checked."""
+
+import json
+import shutil
+
+import pytest
+
+import skconv
+from skconv.cli.main import main
+from skconv.data.contests import write_contest
+from skconv.data.splits import Splits
+
+
+@pytest.fixture(scope="module")
+def contest(tmp_path_factory):
+    """A contest of small digits in Kaggle's form."""
+    digits = skconv.load_dataset("digits")
+    folder = tmp_path_factory.mktemp("contest") / "digits"
+    write_contest(
+        "kaggle-digits", folder, Splits(digits.train_images[:100], [str(n) for n in digits.train_labels[:100]])
+    )
+    return folder
+
+
+def test_contest_from_train_to_score(trained, contest, tmp_path, capsys):
+    folder, _, _ = trained
+    out = tmp_path / "submission.csv"
+    assert main(["predict", str(folder), str(contest), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"Wrote ImageId,Label of 40 pictures to {out}.\n"
+    assert main(["data", str(contest), "--check", str(out)]) == 0
+    told = capsys.readouterr().out
+    assert f"{out} has the form that {contest} wants: 40 rows.\nAccuracy " in told
+    assert main(["data", str(contest), "--check", str(contest / "answers.csv"), "--json"]) == 0
+    record = json.loads(capsys.readouterr().out)
+    assert record["accuracy"] == 1.0 and record["rows"] == 40 and record["low"] < 1.0 == record["high"]
+
+
+def test_submission_without_answers_has_no_score(contest, tmp_path, capsys):
+    shutil.copytree(contest, tmp_path / "contest")
+    (tmp_path / "contest" / "answers.csv").unlink()
+    arguments = ["data", str(tmp_path / "contest"), "--check", str(contest / "answers.csv")]
+    assert main(arguments) == 0
+    assert capsys.readouterr().out.endswith("\nNo score: the folder has no answers.csv.\n")
+    assert main([*arguments, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["accuracy"] is None
+
+
+@pytest.mark.slow
+def test_contest_is_made_and_shown(tmp_path, capsys, monkeypatch):
+    monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
+    monkeypatch.delenv("SKCONV_DATA", raising=False)
+    folder = tmp_path / "home" / "kaggle-digits"
+    assert main(["data", "kaggle-digits"]) == 0
+    assert "made from: mnist" in capsys.readouterr().out
+    assert main(["data", "kaggle-digits", "--make", str(folder), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {
+        "name": "kaggle-digits",
+        "folder": str(folder),
+        "files": ["answers.csv", "sample_submission.csv", "test.csv", "train.csv"],
+    }
+    assert main(["data", "kaggle-digits", "--data-home", str(tmp_path / "home")]) == 0
+    assert f"found in: {folder}" in capsys.readouterr().out
+    arguments = ["--check", str(folder / "sample_submission.csv"), "--data-home", str(tmp_path / "home")]
+    assert main(["data", "kaggle-digits", *arguments]) == 0
+    assert "Accuracy 9.861%" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda text: text.replace("ImageId", "Id"), ["line 1", "expected 'ImageId,Label'"]),
+        (lambda text: text.replace("\n3,", "\n4,"), ["line 4", "'4' came and '3' was expected"]),
+        (lambda text: text + "\n", ["line 42", "follows the last"]),
+    ],
+    ids=["header", "order", "trailing line"],
+)
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_wrong_submission_is_one_line(contest, tmp_path, capsys, change, words, options):
+    path = tmp_path / "submission.csv"
+    path.write_text(change((contest / "answers.csv").read_text()))
+    assert main(["data", str(contest), "--check", str(path), *options]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == "" and streams.err.startswith("Error: ") and streams.err.count("\n") == 1
+    assert all(word in streams.err for word in [str(path), *words])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["mnist", "--make", "made"], ["Unknown contest 'mnist'", "kaggle-digits"]),
+        (["kaggle-digits", "--make", "full"], ["full exists and is not empty"]),
+        (["full", "--check", "full/kept.csv"], ["full is no contest", "kaggle-digits"]),
+    ],
+)
+def test_what_is_no_contest_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "kept.csv").write_text("precious")
+    assert main(["data", *arguments]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == "" and streams.err.count("\n") == 1
+    assert all(word in streams.err for word in words)
+    assert [path.name for path in sorted(tmp_path.rglob("*"))] == ["full", "kept.csv"]
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--make", "made"], ["--check", "s.csv"], ["kaggle-digits", "--make", "made", "--check", "s.csv"]]
+)
+def test_half_a_request_is_wrong_usage(arguments, capsys):
+    assert main(["data", *arguments]) == 2
+    assert "Error: " in capsys.readouterr().err
