@@ -117,6 +117,13 @@ def load_dataset(
     return dataset if image_size is None else _resize(dataset, image_size)
 
 
+def check_source(source: str | os.PathLike[str]) -> None:
+    """Raise `SourceNotFoundError` for a source that is neither a known name nor there; it costs nothing."""
+    name = source if isinstance(source, str) else ""
+    if name not in list_datasets() and not name.startswith("openml:"):
+        _find_path(source)
+
+
 def load_entry(
     entry: CatalogEntry,
     *,

@@ -87,10 +87,11 @@ def build_net(
         own.append(("schedule", _one_cycle(learning_rate, n_steps)))
     if keep != "last" and valid is not None:
         own.append(("keep_best", KeepBest(_KEPT_BY[keep])))
-    if patience is not None and valid is not None:
-        own.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
     if progress:
         own.append(("progress", ProgressBar()))
+    last: list[Any] = []  # it ends the epoch for all that come after it
+    if patience is not None and valid is not None:
+        last.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
     return PictureNet(
         network,
         classes=list(classes),
@@ -113,7 +114,7 @@ def build_net(
         averaging=averaging,
         label_smoothing=label_smoothing,
         device=device,
-        callbacks=[*own, *callbacks],
+        callbacks=[*own, *callbacks, *last],
         callbacks__print_log=None,
         verbose=0,
     )

@@ -12,12 +12,21 @@ from tqdm import tqdm
 
 
 class PrintEpochs(Callback):
-    """Print losses and validation accuracy of every epoch on standard error."""
+    """Print losses and validation accuracy of every epoch on standard error.
+
+    Parameters
+    ----------
+    title : str, default=""
+        What every line begins with: which of several trainings it is.
+    """
+
+    def __init__(self, title: str = "") -> None:
+        self.title = title
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Print one line."""
         epoch = net.history[-1]
-        parts = [f"epoch {epoch['epoch']:>3}", f"training loss {epoch['train_loss']:.4f}"]
+        parts = [f"{self.title}epoch {epoch['epoch']:>3}", f"training loss {epoch['train_loss']:.4f}"]
         if "valid_loss" in epoch:
             parts.append(f"validation loss {epoch['valid_loss']:.4f}, accuracy {epoch['valid_acc']:.2%}")
         _print("  ".join([*parts, f"{epoch['dur']:.1f} s"]))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from skconv.exceptions import ParameterError
 from skconv.files import check_new_folder
 from skconv.workflows.results import EnsembleResult
-from skconv.workflows.train import describe_call, open_run_folder
+from skconv.workflows.train import describe_call, open_run_folder, warn_if_busy
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -64,7 +64,7 @@ def ensemble(
     >>> result = ensemble("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.out_of_fold_accuracy)  # doctest: +SKIP
     """
-    from skconv.data.sources import load_dataset
+    from skconv.data.sources import check_source, load_dataset
     from skconv.recipes import load_recipe
     from skconv.workflows.recipe_text import write_as_run
     from skconv.workflows.run_folder import score_test, write_run_folder
@@ -79,6 +79,7 @@ def ensemble(
         raise ParameterError(f"The 'folds' parameter must be a whole number from 2 to 1000. Got {folds!r}.")
     if out is not None:
         check_new_folder(out)
+    check_source(source)
     plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
     estimator = plan.create_estimator(network=network, random_state=seed, device=device, verbose=int(progress))
     dataset = load_dataset(
@@ -89,6 +90,7 @@ def ensemble(
         image_size=image_size,
         progress=progress,
     )
+    warn_if_busy()
     with open_run_folder(out, f"{dataset.name}-{plan.name}-ensemble") as folder:
         estimator.fit(dataset.train_images, dataset.train_labels)
         tested = dataset.test_images is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import os
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
@@ -83,7 +84,7 @@ def train(
     >>> result = train("digits", recipe="fast", out="runs/digits")  # doctest: +SKIP
     >>> print(result.test_accuracy, result.model)  # doctest: +SKIP
     """
-    from skconv.data.sources import load_dataset
+    from skconv.data.sources import check_source, load_dataset
     from skconv.recipes import load_recipe
     from skconv.workflows.describe import describe_data
     from skconv.workflows.recipe_text import write_as_run
@@ -99,6 +100,7 @@ def train(
         raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
     if out is not None:
         check_new_folder(out)
+    check_source(source)
     create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
     create(random_state=seed)  # a wrong setting is told at once, not after a download
     loaded = load_dataset(
@@ -115,6 +117,7 @@ def train(
         dataset = hold_out_test(loaded, seed=seed)
     if plan.report.get("describe_data"):
         describe_data(dataset, batch_size=plan.create_member().batch_size)
+    warn_if_busy()
     with open_run_folder(out, f"{loaded.name}-{plan.name}") as folder:
         results = [
             _run(
@@ -166,6 +169,15 @@ def _run(
         precision=estimator.precision_,
         model=str(folder / "model"),
     )
+
+
+def warn_if_busy() -> None:
+    """Warn before a training that other programs will make far slower than their share of the processor."""
+    from skconv.training.processor import describe_busy_processor
+
+    sentence = describe_busy_processor()
+    if sentence:
+        warnings.warn(sentence, stacklevel=2)
 
 
 def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
