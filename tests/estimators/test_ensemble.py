@@ -321,6 +321,17 @@ def test_unusable_folds_are_told(cv, said):
         make(cv=cv).fit(np.zeros((40, 8, 8), np.uint8), y)
 
 
-def test_one_class_is_told():
-    with pytest.raises(DataError, match="one class only"):
-        make().fit(np.zeros((12, 8, 8), np.uint8), np.zeros(12))
+@pytest.mark.parametrize(
+    ("X", "y", "weights", "said"),
+    [
+        (np.zeros((12, 8, 8)), np.zeros(12), None, "one class only"),
+        (np.zeros((12, 8, 8)), np.arange(12) / 7, None, "continuous"),
+        (np.full((12, 8, 8), np.nan), np.arange(12) % 2, None, "NaN"),
+        (np.zeros((12, 8, 8)), np.arange(11) % 2, None, "inconsistent"),
+        (np.zeros((12, 8, 8, 5)), np.arange(12) % 2, None, "1 or 3 channels"),
+        (np.zeros((12, 8, 8)), np.arange(12) % 2, [-1.0] * 12, "none below zero"),
+    ],
+)
+def test_unusable_data_are_told(X, y, weights, said):
+    with pytest.raises(ValueError, match=said):
+        make().fit(X, y, sample_weight=weights)

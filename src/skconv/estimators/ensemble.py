@@ -12,7 +12,6 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight
 
@@ -136,7 +135,8 @@ class KFoldEnsembleClassifier(PictureClassifier):
         self.__dict__.pop("estimators_", None)
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
-        check_classification_targets(y)
+        # As a member would: what is wrong with the data is told before any is trained, and of all the data.
+        clone(template)._check_training_data(X, y, sample_weight, classes=None)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         folds = _split(_make_splitter(self.cv, self.random_state), X, y, groups)
