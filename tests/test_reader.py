@@ -1,13 +1,15 @@
 import shutil
 import subprocess
 import sys
+import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from skconv.artifacts import InputConfig, save_model
+from skconv.artifacts import InputConfig, read_config, save_model
 from skconv.exceptions import DataError, ModelFileError, ParameterError, SourceNotFoundError
 from skconv.networks import create_network
 from skconv.reader import Reader
@@ -107,6 +109,54 @@ def test_reader_names_the_picture_with_a_value_that_is_no_pixel(saved_model, pic
     broken[270, 3, 3] = value
     with pytest.raises(DataError, match="Picture 270 holds"):
         Reader(saved_model).predict(broken)
+
+
+@pytest.fixture
+def trained_on(saved_model, tmp_path):
+    """Return a function that gives a reader of a model that was trained on pixels of a range."""
+
+    def read(*pixel_range):
+        folder = Path(shutil.copytree(saved_model, tmp_path / f"{pixel_range}"))
+        config = replace(read_config(folder), input=InputConfig(1, 12, 10, pixel_range))
+        (folder / "config.json").write_bytes(config.to_bytes())
+        return Reader(folder)
+
+    return read
+
+
+@pytest.mark.parametrize(
+    ("trained", "divisor", "told"),
+    [
+        ((0, 255), 255.0, "pixels are 0 to 1; the model was trained on pixels of 0 to 255"),
+        ((0, 255), 16, "pixels are 0 to 15; the model was trained on pixels of 0 to 255"),
+        ((0, 1), 1, "pixels are 0 to 255; the model was trained on pixels of 0 to 1"),
+        ((0, 16), 1, "pixels are 0 to 255; the model was trained on pixels of 0 to 16"),
+        ((0, 16), 255.0, "pixels are 0 to 1; the model was trained on pixels of 0 to 16"),
+        ((-1, 1), 1, "pixels are 0 to 255; the model was trained on pixels of -1 to 1"),
+    ],
+)
+def test_reader_warns_once_a_call_of_pixels_of_another_range(trained_on, pictures, trained, divisor, told):
+    other = pictures / divisor if isinstance(divisor, float) else pictures // divisor
+    with pytest.warns(UserWarning, match=told) as caught:
+        trained_on(*trained).predict_proba(other)
+    assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_reader_does_not_warn_of_pictures_that_are_dark_bright_or_blank(trained_on, pictures):
+    reader = trained_on(0, 255)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        for fine in (pictures, pictures // 8, pictures // 2 + 128, 0 * pictures, 0.0 * pictures + 1, pictures[:0]):
+            reader.predict(fine)
+        reader.predict(np.concatenate([pictures[:280] / 255, pictures[280:]]))  # the last batch alone is as it should
+        trained_on(0, 1).predict(pictures / 255)
+        trained_on(0, 200).predict(pictures)
+
+
+def test_reader_of_a_model_of_unknown_range_does_not_warn(saved_model, pictures):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        Reader(saved_model).predict(pictures / 255)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])

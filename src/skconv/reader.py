@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +14,7 @@ from skconv.artifacts.session import open_session, run_session
 from skconv.exceptions import DataError, ParameterError
 
 _BATCH = 256  # pictures; a batch is the only float copy that is made
+_FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
 
 
 class Reader:
@@ -79,9 +81,15 @@ class Reader:
         ------
         DataError
             Another shape than the model's pictures, no numbers, NaN or infinity.
+
+        Warns
+        -----
+        UserWarning
+            The pixels are clearly of another range than those the model was trained on, as 0..1 instead of 0..255.
         """
         pictures = self._arrange(images)
         probabilities = np.empty((len(pictures), len(self.classes_)), dtype=np.float32)
+        least, greatest = np.inf, -np.inf
         for start in range(0, len(pictures), _BATCH):
             with np.errstate(over="ignore"):  # told below, as an error that names the picture
                 batch = np.ascontiguousarray(pictures[start : start + _BATCH], dtype=np.float32)
@@ -89,6 +97,10 @@ class Reader:
                 wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
                 raise DataError(f"Picture {wrong} holds NaN, infinity or a value beyond float32; mend or drop it.")
             probabilities[start : start + _BATCH] = run_session(self._session, batch)
+            least, greatest = min(least, float(batch.min())), max(greatest, float(batch.max()))
+        note = self._explain_range(least, greatest)
+        if note:
+            warnings.warn(note, stacklevel=2)
         return probabilities
 
     def predict(self, images: np.ndarray) -> np.ndarray:
@@ -123,6 +135,20 @@ class Reader:
         if channels == 1 and shape in ((height, width), (height * width,)):
             return images.reshape(-1, 1, height, width)
         raise DataError(self._explain_shape(images.shape))
+
+    def _explain_range(self, least: float, greatest: float) -> str:
+        """Say what is wrong with pixels of clearly another range than those of the training; empty where nothing is."""
+        low, high = self.config.input.pixel_range or (0.0, 0.0)
+        if not (low < high and least < greatest):  # the range is unknown, or the pictures are blank
+            return ""
+        faint = _FAINT * (greatest - low) <= high - low
+        beyond = max(low - least, greatest - high) >= high - low
+        if not (faint or beyond):
+            return ""
+        return (
+            f"The pictures' pixels are {least:g} to {greatest:g}; the model was trained on pixels of {low:g} to "
+            f"{high:g}, and its answers to others mean little. Bring the pictures to that range."
+        )
 
     def _explain_shape(self, shape: tuple[int, ...]) -> str:
         channels, height, width = self.input_shape

@@ -23,10 +23,9 @@ DATA = DataConfig("mnist", "memory", "unknown", "", 10)
 def make(classes, **facts) -> ModelConfig:
     return ModelConfig(
         network=NetworkConfig("fast"),
-        input=InputConfig(1, 28, 28),
         classes=classes,
         class_names=tuple(map(str, classes)),
-        **{"parameters": {}, "data": DATA, "environment": {}, **facts},
+        **{"input": InputConfig(1, 28, 28), "parameters": {}, "data": DATA, "environment": {}, **facts},
     )
 
 
@@ -50,6 +49,20 @@ def test_config_returns_every_fact(make_config):
     assert read == config
     assert read.parameters["betas"] == [0.7, 0.95]
     assert read.label_array.tolist() == [3, 5, 8]
+
+
+def test_config_returns_the_range_of_the_pixels(make_config):
+    config = make_config(input=InputConfig(1, 28, 28, (0, 255)))
+    read = ModelConfig.from_bytes(config.to_bytes())
+    assert read == config and read.input.pixel_range == (0.0, 255.0)
+
+
+def test_config_of_before_the_range_was_kept_is_read(make_config):
+    document = json.loads(make_config().to_bytes())
+    assert "pixel_range" not in document["input"]
+    del document["data"]["scored_on"]
+    read = ModelConfig.from_bytes(sign(document))
+    assert read.input.pixel_range is None and read.data.scored_on == ""
 
 
 def test_config_shares_nothing_with_the_caller():
@@ -83,6 +96,9 @@ def test_config_refuses_labels_that_json_or_numpy_would_change(classes, message)
         ({"parameters": {"lr": float("nan")}}, "parameters cannot be saved as JSON"),
         ({"scores": {"accuracy": "high"}}, "scores.accuracy must be a finite number, got 'high'"),
         ({"scores": {"accuracy": True}}, "scores.accuracy must be a finite number"),
+        ({"input": InputConfig(1, 28, 28, (255, 0))}, "pixel_range must be the least and the greatest pixel"),
+        ({"input": InputConfig(1, 28, 28, (0.0, float("inf")))}, "pixel_range must be"),
+        ({"input": InputConfig(1, 28, 28, (0.0,))}, "pixel_range must be"),
     ],
 )
 def test_config_refuses_facts_that_cannot_be_saved(facts, message):
@@ -111,6 +127,12 @@ def set_path(document: dict, path: str, value) -> None:
         ("input.channels", True, "'channels' must be a whole number, got bool"),
         ("input.height", 0, "input.height must be a whole number from 1"),
         ("input.width", 10**12, "input.width must be a whole number from 1"),
+        ("input.pixel_range", 255, "'pixel_range' must be a list, got int"),
+        ("input.pixel_range", [0, "255"], "input.pixel_range must be the least and the greatest pixel"),
+        ("input.pixel_range", [0, True], "input.pixel_range must be"),
+        ("input.pixel_range", [0, 10**400], "input.pixel_range must be"),
+        ("data.scored_on", 5, "'scored_on' must be a text, got int"),
+        ("scores", {"accuracy": 10**400}, "scores.accuracy must be a finite number"),
         ("data.n_train", "many", "'n_train' must be a whole number, got str"),
         ("class_names", ["a"], "class_names must be 3 texts"),
         ("class_names", [1, 2, 3], "class_names must be 3 texts"),

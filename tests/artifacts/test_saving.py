@@ -9,6 +9,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from skconv.artifacts import load_weights, read_config, save_model
+from skconv.artifacts.card import write_card
 from skconv.artifacts.folder import ONNX_NAME, WEIGHTS_NAME
 from skconv.exceptions import ModelFileError, OutputError
 
@@ -52,8 +53,30 @@ def test_save_model_leaves_the_network_as_it_was(tmp_path, make_network, make_co
 
 def test_save_model_tells_the_user_what_the_model_is(saved_model):
     card = (saved_model / "card.md").read_text(encoding="utf-8")
-    for fact in ("three, five, eight", "CC BY-SA 3.0", "ab" * 32, "0.9957", "skconv predict model", "torch 2", "12×10"):
+    for fact in (
+        "three, five, eight",
+        "CC BY-SA 3.0",
+        "ab" * 32,
+        "test accuracy: 99.57 %",
+        "skconv predict model",
+        "torch 2",
+        "12×10",
+    ):
         assert fact in card
+
+
+def test_card_tells_accuracy_with_interval_number_and_which_pictures(make_config):
+    scores = {"test_accuracy": 0.9957, "test_low": 0.9942, "test_high": 0.9968, "test_n": 10_000, "fit_seconds": 2.5}
+    config = make_config(scores=scores)
+    data = replace(config.data, scored_on="the test split of mnist")
+    lines = write_card(replace(config, data=data), n_parameters=5).splitlines()
+    interval = "95 % interval 99.42 to 99.68 %, 10,000 pictures"
+    assert f"- test accuracy: 99.57 % ({interval}), measured on the test split of mnist" in lines
+    assert "- fit_seconds: 2.5" in lines and not any("test_" in line for line in lines)
+    ensemble = {"out_of_fold_accuracy": 0.9, "out_of_fold_low": 0.8, "out_of_fold_high": 0.95, "out_of_fold_n": 60}
+    told = write_card(make_config(scores=ensemble), n_parameters=5)
+    assert "- out of fold accuracy: 90.00 % (95 % interval 80.00 to 95.00 %, 60 pictures)\n" in told
+    assert "None were measured" in write_card(make_config(scores={}), n_parameters=5)
 
 
 def test_save_model_names_no_place_of_the_machine(saved_model):

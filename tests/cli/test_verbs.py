@@ -42,12 +42,13 @@ def test_train_with_another_network_tells_scores_and_keeps_it_in_the_recipe(tiny
     assert 'name = "standard"' in capsys.readouterr().out
 
 
-def test_evaluate_gives_json_and_notes_apart(trained, capsys):
+def test_evaluate_gives_json_of_what_the_model_has_not_seen(trained, capsys):
     folder, _, _ = trained
     assert main(["evaluate", str(folder), "digits", "--json"]) == 0
     streams = capsys.readouterr()
-    assert {"accuracy", "low", "high", "n", "model"} <= set(json.loads(streams.out))
-    assert streams.err.startswith("Note: ") and "trained on most of these pictures" in streams.err
+    result = json.loads(streams.out)
+    assert {"accuracy", "low", "high", "n", "model"} <= set(result)
+    assert (result["n"], result["split"], streams.err) == (270, "unseen", "")
 
 
 def test_evaluate_prints_a_table(trained, capsys):

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
+from skconv.artifacts import read_config
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import DataError, ModelFileError, ParameterError, TrainingError, UnknownNameError
 
@@ -184,6 +185,14 @@ def test_saved_and_loaded_predicts_the_same(fitted, digits, tmp_path):
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert loaded.get_params()["network"] == "fast" and loaded.max_epochs == 6
     assert loaded.n_parameters_ == fitted.n_parameters_
+
+
+def test_range_of_the_pixels_is_kept_also_by_a_model_that_is_loaded_and_saved_again(fitted, digits, tmp_path):
+    X, _ = digits
+    fitted.save(tmp_path / "first")
+    CNNClassifier.load(tmp_path / "first").save(tmp_path / "second")
+    assert fitted.pixel_range_ == (X.min(), X.max())
+    assert read_config(tmp_path / "second").input.pixel_range == fitted.pixel_range_
 
 
 def test_pickled_cloned_and_copied(fitted, digits):

@@ -59,7 +59,15 @@ def test_model_knows_what_it_was_trained_on_and_how(run):
     assert data.fingerprint == skconv.load_dataset("digits").fingerprint
     assert data.n_train == 1797 - 270
     assert config.environment["command"] == "skconv train --test"
-    assert config.scores == {"test_accuracy": run.test_accuracy}
+    (seed,) = run.seeds
+    assert config.scores == {
+        "test_accuracy": run.test_accuracy,
+        "test_low": seed.low,
+        "test_high": seed.high,
+        "test_n": 270,
+    }
+    assert data.scored_on == "pictures of digits held out before training"
+    assert config.input.pixel_range == (0, 255)
 
 
 def test_history_has_a_row_an_epoch(run):

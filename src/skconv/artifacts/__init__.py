@@ -9,6 +9,7 @@ from skconv.artifacts.config import DataConfig, FileRecord, InputConfig, ModelCo
 from skconv.artifacts.environment import describe_environment
 from skconv.artifacts.folder import find_model_folder, read_config
 from skconv.artifacts.saving import load_weights, save_model
+from skconv.artifacts.seen import SeenPictures, read_seen
 
 __all__ = [
     "DataConfig",
@@ -16,9 +17,11 @@ __all__ = [
     "InputConfig",
     "ModelConfig",
     "NetworkConfig",
+    "SeenPictures",
     "describe_environment",
     "find_model_folder",
     "load_weights",
     "read_config",
+    "read_seen",
     "save_model",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from skconv.artifacts.config import ModelConfig
+from skconv.artifacts.folder import SEEN_NAME
 
 
 def write_card(config: ModelConfig, *, n_parameters: int, folder_name: str = "model") -> str:
@@ -38,11 +39,11 @@ def write_card(config: ModelConfig, *, n_parameters: int, folder_name: str = "mo
                 "name": config.data.name,
                 "source": config.data.source,
                 "licence": config.data.licence,
-                "training pictures": f"{config.data.n_train:,}",
+                "training pictures": f"{config.data.n_train:,}{_tell_seen(config)}",
                 "fingerprint (sha256)": config.data.fingerprint,
             }
         ),
-        "## Scores\n\n" + (_list(config.scores) if config.scores else "None were measured."),
+        "## Scores\n\n" + _describe_scores(config),
         _describe_use(folder_name),
         "## Limits\n\nThe scores hold for pictures like those it was trained on. "
         "It answers with one of its classes for any picture, also for one that shows none of them.",
@@ -52,6 +53,32 @@ def write_card(config: ModelConfig, *, n_parameters: int, folder_name: str = "mo
         + _list({name: f"{file.bytes:,} bytes, sha256 {file.sha256}" for name, file in config.files.items()}),
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def _tell_seen(config: ModelConfig) -> str:
+    if SEEN_NAME not in config.files:
+        return ""
+    return f" (known again by {SEEN_NAME}: skconv evaluate does not score the model on them)"
+
+
+def _describe_scores(config: ModelConfig) -> str:
+    """Write each accuracy with its interval and pictures, and other scores as they are."""
+    if not config.scores:
+        return "None were measured."
+    scores = dict(config.scores)
+    facts: dict[str, object] = {}
+    for name in config.scores:
+        split = name.removesuffix("_accuracy")
+        if split == name:
+            continue
+        told = f"{scores.pop(name):.2%}".replace("%", " %")
+        if {f"{split}_low", f"{split}_high", f"{split}_n"} <= set(scores):
+            low, high, n = (scores.pop(f"{split}_{part}") for part in ("low", "high", "n"))
+            told += f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %, {n:,.0f} pictures)"
+        if config.data.scored_on:
+            told += f", measured on {config.data.scored_on}"
+        facts[f"{split.replace('_', ' ')} accuracy"] = told
+    return _list({**facts, **scores})
 
 
 def _describe_use(folder: str) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import sys
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -50,11 +50,15 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """The pictures the network takes: channels, height and width in pixels."""
+    """The pictures the network takes: channels, height and width in pixels.
+
+    `pixel_range` is the least and the greatest value of the pictures it was trained on, None where that is unknown.
+    """
 
     channels: int
     height: int
     width: int
+    pixel_range: tuple[float, float] | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -67,7 +71,8 @@ class DataConfig:
     """The data the network was trained on.
 
     `fingerprint` is that of `skconv.data.dataset.Dataset`, taken before a test split was held out; `n_train`
-    pictures were left for training.
+    pictures were left for training. `scored_on` says which pictures the scores are of, as a person would:
+    ``"the test split of mnist"``.
     """
 
     name: str
@@ -75,6 +80,7 @@ class DataConfig:
     licence: str
     fingerprint: str
     n_train: int
+    scored_on: str = ""
 
 
 @dataclass(frozen=True)
@@ -104,7 +110,8 @@ class ModelConfig:
     data : DataConfig
         What it was trained on.
     scores : dict of str to int or float
-        Measured figures: ``{"test_accuracy": 0.9957}``. Fractions, not per cent.
+        Measured figures: ``{"test_accuracy": 0.9957}``, perhaps with ``test_low``, ``test_high`` (the 95 % interval)
+        and ``test_n`` (the number of pictures). Fractions, not per cent.
     environment : dict
         From `describe_environment`, by default that of this process.
     created : str
@@ -147,7 +154,7 @@ class ModelConfig:
         object.__setattr__(self, "class_names", tuple(self.class_names))
         for name in ("parameters", "scores", "environment"):
             object.__setattr__(self, name, copy_json(getattr(self, name), name))
-        _check_sides(self.input)
+        object.__setattr__(self, "input", _check_input(self.input))
         _check_classes(self.classes, self.class_names)
         _check_scores(self.scores)
 
@@ -162,6 +169,8 @@ class ModelConfig:
         """Return ``config.json``'s content: indented JSON, with the digest of all else as its last key."""
         document: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
         facts = asdict(self)
+        if self.input.pixel_range is None:
+            del facts["input"]["pixel_range"]
         document.update({key: facts[key] for key in _KEYS if key in facts})
         document = copy_json(document, "config")
         document["digest"] = _digest(document)
@@ -197,12 +206,17 @@ class ModelConfig:
         try:
             return cls(
                 network=NetworkConfig(**check_section(document, "network", {"name": str, "options": dict})),
-                input=InputConfig(**check_section(document, "input", {"channels": int, "height": int, "width": int})),
+                input=InputConfig(
+                    **check_section(
+                        document, "input", {"channels": int, "height": int, "width": int}, {"pixel_range": list}
+                    )
+                ),
                 data=DataConfig(
                     **check_section(
                         document,
                         "data",
                         {"name": str, "source": str, "licence": str, "fingerprint": str, "n_train": int},
+                        {"scored_on": str},
                     )
                 ),
                 files=_read_records(document["files"]),
@@ -247,11 +261,23 @@ def _read_records(files: Mapping[str, Any]) -> dict[str, FileRecord]:
     return records
 
 
-def _check_sides(size: InputConfig) -> None:
+def _check_input(pictures: InputConfig) -> InputConfig:
+    """Return what is known of the pictures with the range as two floats."""
     for name in ("channels", "height", "width"):
-        value = getattr(size, name)
+        value = getattr(pictures, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
             raise ModelFileError(f"input.{name} must be a whole number from 1 to {MAX_SIDE}, got {_shown(value)}.")
+    if pictures.pixel_range is None:
+        return pictures
+    ends = tuple(pictures.pixel_range)
+    if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
+        raise ModelFileError(f"input.pixel_range must be the least and the greatest pixel, got {_shown(ends)}.")
+    return replace(pictures, pixel_range=(float(ends[0]), float(ends[1])))
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether `value` is a number that a float can hold; the comparison is false for NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _check_classes(classes: tuple[Any, ...], class_names: tuple[Any, ...]) -> None:
@@ -271,5 +297,5 @@ def _check_classes(classes: tuple[Any, ...], class_names: tuple[Any, ...]) -> No
 
 def _check_scores(scores: Mapping[str, Any]) -> None:
     for name, value in scores.items():
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if not _is_finite(value):
             raise ModelFileError(f"scores.{name} must be a finite number, got {_shown(value)}.")

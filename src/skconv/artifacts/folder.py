@@ -12,6 +12,7 @@ from skconv.exceptions import ModelFileError, SourceNotFoundError
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 ONNX_NAME = "model.onnx"
+SEEN_NAME = "seen.safetensors"  # only where the model was saved with what it was trained on
 CARD_NAME = "card.md"
 MODEL_FOLDER_NAME = "model"  # inside a run folder
 
@@ -79,10 +80,10 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
     folder = Path(folder)
     path = folder / CONFIG_NAME
     config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
-    if set(config.files) != {WEIGHTS_NAME, ONNX_NAME}:
+    if set(config.files) - {SEEN_NAME} != {WEIGHTS_NAME, ONNX_NAME}:
         raise ModelFileError(
             f"{path} names the files {', '.join(sorted(config.files))[:200] or 'none'}; "
-            f"expected {WEIGHTS_NAME} and {ONNX_NAME}. {_MEND}"
+            f"expected {WEIGHTS_NAME} and {ONNX_NAME}, perhaps {SEEN_NAME}. {_MEND}"
         )
     for name, record in config.files.items():
         file = folder / name

@@ -12,8 +12,9 @@ import numpy as np
 
 from skconv.artifacts.card import write_card
 from skconv.artifacts.config import FileRecord, ModelConfig
-from skconv.artifacts.folder import CARD_NAME, CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME, hash_file
+from skconv.artifacts.folder import CARD_NAME, CONFIG_NAME, ONNX_NAME, SEEN_NAME, WEIGHTS_NAME, hash_file
 from skconv.artifacts.onnx_export import check_parity, export_onnx
+from skconv.artifacts.seen import SeenPictures
 from skconv.exceptions import ModelFileError
 from skconv.files import check_new_folder, write_folder
 
@@ -22,7 +23,12 @@ if TYPE_CHECKING:
 
 
 def save_model(
-    folder: str | os.PathLike[str], network: nn.Module, config: ModelConfig, *, sample: np.ndarray
+    folder: str | os.PathLike[str],
+    network: nn.Module,
+    config: ModelConfig,
+    *,
+    sample: np.ndarray,
+    seen: SeenPictures | None = None,
 ) -> ModelConfig:
     """Write ``model.safetensors``, ``model.onnx``, ``config.json`` and ``card.md``, all or nothing.
 
@@ -37,6 +43,8 @@ def save_model(
         Everything else; its `files` are filled in here.
     sample : ndarray of uint8 or float, shape (n, channels, height, width)
         A few real pictures: the ONNX file must give torch's probabilities for them to 1e-4.
+    seen : SeenPictures, optional
+        The pictures it was trained on, written to ``seen.safetensors``.
 
     Returns
     -------
@@ -64,10 +72,9 @@ def save_model(
     with write_folder(folder) as beside:
         _write_weights(beside / WEIGHTS_NAME, weights)
         (beside / ONNX_NAME).write_bytes(onnx)
-        records = {
-            name: FileRecord(hash_file(beside / name), (beside / name).stat().st_size)
-            for name in (WEIGHTS_NAME, ONNX_NAME)
-        }
+        if seen is not None:
+            (beside / SEEN_NAME).write_bytes(seen.to_bytes())
+        records = {file.name: FileRecord(hash_file(file), file.stat().st_size) for file in sorted(beside.iterdir())}
         written = replace(config, files=records)
         (beside / CONFIG_NAME).write_bytes(written.to_bytes())
         n_parameters = sum(parameter.numel() for parameter in exported.parameters())

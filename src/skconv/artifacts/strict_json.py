@@ -81,12 +81,15 @@ def check_keys(section: Mapping[str, Any], expected: Mapping[str, type], name: s
             raise ModelFileError(f"{name}: '{key}' must be {_KINDS[kind]}, got {came}.")
 
 
-def check_section(document: Mapping[str, Any], key: str, expected: Mapping[str, type]) -> dict[str, Any]:
-    """Return the object at `key` after checking its keys and types."""
+def check_section(
+    document: Mapping[str, Any], key: str, expected: Mapping[str, type], optional: Mapping[str, type] | None = None
+) -> dict[str, Any]:
+    """Return the object at `key` after checking its keys and types; `optional` keys may be missing."""
     section = document[key]
     if not isinstance(section, dict):
         raise ModelFileError(f"'{key}' must be an object, got {type(section).__name__}.")
-    check_keys(section, expected, f"'{key}'")
+    present = {name: kind for name, kind in (optional or {}).items() if name in section}
+    check_keys(section, {**expected, **present}, f"'{key}'")
     return section
 
 

@@ -36,7 +36,7 @@ def evaluate(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Score a model on the test split of labelled data, or on all of it where it has none."""
+    """Score a model on the test split of labelled data; where it has none, on pictures the model was not trained on."""
     size = parse_image_size(image_size)
     with library_messages():
         from skconv.workflows.evaluate import evaluate as evaluate_library

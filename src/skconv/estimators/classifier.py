@@ -102,6 +102,8 @@ class CNNClassifier(PictureClassifier):
         One entry an epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation),
         learning_rate, seconds.
     image_shape_ : (channels, height, width)
+    pixel_range_ : (float, float)
+        Least and greatest value of the training pictures.
     n_features_in_, n_samples_fit_, n_parameters_, n_epochs_ : int
     fit_seconds_ : float
         From pictures in memory to final weights.
@@ -303,7 +305,9 @@ class CNNClassifier(PictureClassifier):
                 num_classes=len(self.classes_),
                 **options,
             )
-        network.scaling.fit(train.sample())
+        sample = train.sample()
+        network.scaling.fit(sample)
+        self.pixel_range_ = (float(sample.min()), float(sample.max()))
         self.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
         return network
 

@@ -72,6 +72,8 @@ class KFoldEnsembleClassifier(PictureClassifier):
     net_ : PictureNet
         The members' networks as one, in a skorch net made at each call.
     image_shape_ : (channels, height, width)
+    pixel_range_ : (float, float)
+        Least and greatest value of the training pictures.
     n_features_in_, n_samples_fit_ : int
     n_parameters_, n_epochs_ : int
         Sum and maximum over the members.
@@ -226,6 +228,8 @@ class KFoldEnsembleClassifier(PictureClassifier):
         self.estimators_ = members
         self.classes_ = members[0].classes_
         self.image_shape_ = members[0].image_shape_
+        ranges = [member.pixel_range_ for member in members]
+        self.pixel_range_ = (min(low for low, _ in ranges), max(high for _, high in ranges))
         self.precision_ = members[0].precision_
         self.n_parameters_ = sum(member.n_parameters_ for member in members)
         self.n_epochs_ = max(member.n_epochs_ for member in members)

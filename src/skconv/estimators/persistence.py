@@ -19,6 +19,7 @@ from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, Networ
 from skconv.artifacts.environment import describe_environment
 from skconv.artifacts.folder import find_model_folder, read_config
 from skconv.artifacts.saving import load_weights, save_model
+from skconv.artifacts.seen import SeenPictures
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
 from skconv.networks import create_network
@@ -42,6 +43,7 @@ def save(
     data: DataConfig | None = None,
     scores: Mapping[str, float] | None = None,
     command: str = "",
+    seen: SeenPictures | None = None,
 ) -> ModelConfig:
     """Write the model folder of a fitted classifier.
 
@@ -59,6 +61,8 @@ def save(
         Measured figures for the card: ``{"test_accuracy": 0.9957}``.
     command : str, default=""
         The command line that makes the model again, for the card.
+    seen : SeenPictures, optional
+        The pictures it was trained on: `skconv.evaluate` does not score it on them.
 
     Returns
     -------
@@ -73,10 +77,11 @@ def save(
         The ONNX graph does not agree with the network to 1e-4 in probability.
     """
     name, options = classifier._network_spec  # as fitted; the parameter may have been set anew since
+    channels, height, width = classifier.image_shape_
     network = classifier.net_.module_
     config = ModelConfig(
         network=NetworkConfig(name, dict(options)),
-        input=InputConfig(*classifier.image_shape_),
+        input=InputConfig(channels, height, width, classifier.pixel_range_),
         classes=tuple(classifier.classes_.tolist()),
         class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
         parameters=_describe_parameters(classifier),
@@ -84,7 +89,7 @@ def save(
         scores=dict(scores or {}),
         environment=describe_environment(command),
     )
-    return save_model(folder, network, config, sample=_draw_sample(network, classifier.image_shape_))
+    return save_model(folder, network, config, sample=_draw_sample(network, classifier.image_shape_), seen=seen)
 
 
 def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:
@@ -138,6 +143,7 @@ def _give_facts(classifier: Classifier, network: nn.Module, config: ModelConfig)
     """Set what is known about the data and the size of the network."""
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
+    classifier.pixel_range_ = config.input.pixel_range
     classifier.n_features_in_ = math.prod(config.input.shape)
     classifier.n_samples_fit_ = config.data.n_train
     classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())

@@ -6,14 +6,16 @@ import os
 import warnings
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 from skconv.exceptions import DataError
 from skconv.workflows.results import EvaluationResult
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from skconv.data.dataset import Dataset
     from skconv.reader import Reader
+
+_FEW = 0.01  # of a test split: official ones hold a few pictures twice
 
 
 def evaluate(
@@ -26,7 +28,10 @@ def evaluate(
     image_size: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> EvaluationResult:
-    """Score a model on the test split of `source`, or on all of it where it has none.
+    """Score a model on the test split of `source`, or where it has none, on the pictures it was not trained on.
+
+    A model folder that `skconv.train` wrote remembers the pictures of its training; they are known again by their
+    pixels, whatever file they come from.
 
     Parameters
     ----------
@@ -51,13 +56,14 @@ def evaluate(
     SourceNotFoundError, DownloadError, UnknownNameError
         Data that cannot be found or fetched.
     DataError
-        Pictures of another size than the model's, or classes it does not know.
+        Pictures of another size than the model's, or classes it does not know. Or the model was trained on more than
+        1 % of the test split, or on all there is: its score would flatter.
 
     Warns
     -----
     UserWarning
-        The source has no test split and is what the model was trained on: the score flatters. Or the pictures
-        were made grey or colour to make them fit the model.
+        The model was trained on a few pictures of the test split, or does not know what it was trained on. Or the
+        pictures were made grey or colour to make them fit the model.
     """
     from skconv.data.sources import load_dataset
     from skconv.evaluation.scores import format_scores, score_predictions
@@ -77,14 +83,12 @@ def evaluate(
         split, pictures, labels = "all", dataset.train_images, dataset.train_labels
     pictures, note = _fit_channels(reader, dataset, pictures)
     positions = _match_classes(reader.class_names, dataset)
-    if note:
-        warnings.warn(note, stacklevel=2)
-    if split == "all" and dataset.fingerprint == reader.config.data.fingerprint:
-        warnings.warn(
-            f"{dataset.name} has no test split and the model was trained on most of these pictures: "
-            "the accuracy of new pictures is lower. The run's scores.json has that of the held-out ones.",
-            stacklevel=2,
-        )
+    known, leak = _find_seen(reader, dataset.name, split, pictures)
+    for each in (note, leak):
+        if each:
+            warnings.warn(each, stacklevel=2)
+    if split == "all" and known is not None and known.any():
+        split, pictures, labels = "unseen", pictures[~known], labels[~known]
     scores = score_predictions(positions[labels], reader.predict_proba(pictures), reader.class_names)
     return EvaluationResult(
         accuracy=scores.accuracy,
@@ -94,9 +98,41 @@ def evaluate(
         model=str(model),
         data=dataset.name,
         split=split,
+        n_seen=None if known is None else int(known.sum()),
         scores=scores.to_json(),
         text=format_scores(scores),
     )
+
+
+def _find_seen(reader: Reader, name: str, split: str, pictures: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """Return which pictures the model was trained on, bool (n,), and what is to be told of it.
+
+    None where the model does not know. Pictures that would make the score worthless are an error.
+    """
+    from skconv.artifacts.seen import read_seen
+
+    seen = read_seen(reader.folder, reader.config)
+    if seen is None:
+        return None, (
+            "The model folder does not say which pictures the model was trained on. If some of these are among them, "
+            "the score flatters."
+        )
+    known = seen.contains(pictures)
+    n_seen, n = int(known.sum()), len(known)
+    if split == "all" and n_seen == n:
+        raise DataError(
+            f"All {n:,} pictures of {name} were in this model's training data: there is none to score it on. "
+            "Evaluate it on pictures it was not trained on."
+        )
+    if split == "all" or not n_seen:
+        return known, ""
+    told = f"{n_seen:,} of the {n:,} pictures of {name}'s test split were in this model's training data"
+    if n_seen > _FEW * n:
+        raise DataError(
+            f"{told}: the score would flatter. Train a model on the training split of {name} alone, or evaluate this "
+            "one on pictures it was not trained on."
+        )
+    return known, f"{told} too; they are scored with the others."
 
 
 def _fit_channels(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
@@ -119,8 +155,6 @@ def _fit_channels(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tup
 
 def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:
     """Positions of the data's classes among the model's, shape (number of the data's classes,)."""
-    import numpy as np
-
     unknown = [name for name in dataset.class_names if name not in class_names]
     if unknown:
         raise DataError(

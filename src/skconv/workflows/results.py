@@ -180,7 +180,11 @@ class EvaluationResult:
     model, data : str
         The model folder and the name of the data.
     split : str
-        ``"test"``, or ``"all"`` where the data has no test split.
+        ``"test"``; where the data has no test split ``"unseen"``, the pictures that the model was not trained on, or
+        ``"all"`` if it was trained on none of them, or does not know.
+    n_seen : int or None
+        How many of the pictures at hand the model was trained on: of a test split they are scored with the others,
+        else left out. None if the model does not know.
     scores : dict
         All scores, as in ``scores.json``.
     text : str
@@ -194,6 +198,7 @@ class EvaluationResult:
     model: str
     data: str
     split: str
+    n_seen: int | None
     scores: dict[str, Any]
     text: str
 
@@ -204,8 +209,12 @@ class EvaluationResult:
         return record
 
     def __str__(self) -> str:
-        pictures = "the test split" if self.split == "test" else "all pictures"
-        return f"{self.model} on {pictures} of {self.data}:\n{self.text}"
+        pictures = {
+            "test": "the test split",
+            "all": "all pictures",
+            "unseen": f"the {self.n:,} pictures it was not trained on, of {self.n + (self.n_seen or 0):,}",
+        }
+        return f"{self.model} on {pictures[self.split]} of {self.data}:\n{self.text}"
 
 
 @dataclass(frozen=True)

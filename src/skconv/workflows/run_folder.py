@@ -103,6 +103,7 @@ def write_run_folder(
         The folder cannot be written; nothing of it is left.
     """
     from skconv.artifacts.config import DataConfig
+    from skconv.artifacts.seen import SeenPictures
 
     scores = scored.scores
     facts = {
@@ -129,9 +130,11 @@ def write_run_folder(
                 licence=dataset.licence,
                 fingerprint=fingerprint,
                 n_train=len(dataset.train_labels),
+                scored_on=_describe_scored(scored, dataset, own=dataset.fingerprint == fingerprint),
             ),
-            scores={f"{scored.split}_accuracy": scores.accuracy},
+            scores={f"{scored.split}_{name}": getattr(scores, name) for name in ("accuracy", "low", "high", "n")},
             command=command,
+            seen=SeenPictures.from_images(dataset.train_images),
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")
@@ -142,6 +145,13 @@ def write_run_folder(
             names = form.class_labels or dataset.class_names
             positions = estimator.predict_proba(form.images).argmax(axis=1)
             write_submission(unfinished / "submission.csv", form, [names[position] for position in positions])
+
+
+def _describe_scored(scored: Scored, dataset: Dataset, *, own: bool) -> str:
+    """Say for the card which pictures were scored; `own`: the data's training pictures were left as they came."""
+    if scored.split == "out_of_fold":
+        return "the training pictures, each by members that had not seen it"
+    return f"the test split of {dataset.name}" if own else f"pictures of {dataset.name} held out before training"
 
 
 def _describe_folds(estimator: Any) -> dict[str, Any]:
