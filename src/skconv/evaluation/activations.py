@@ -1,0 +1,163 @@
+"""What the convolutions of a network compute for one picture: their activation maps.
+
+Not imported by `skconv.evaluation` itself: scores are computed without torch, maps are not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skconv.exceptions import DataError, ParameterError
+from skconv.networks.blocks import HalfResolution
+from skconv.networks.ensemble import EnsembleNetwork
+
+
+@dataclass(frozen=True, eq=False)  # an array has no single truth value to compare by
+class LayerActivations:
+    """One convolution, and what it gave for one picture.
+
+    Parameters
+    ----------
+    name : str
+        Where the convolution stands in the network: ``"blocks.1.0"``.
+    kernel : ndarray of float32, shape (filters, in_channels, kernel_height, kernel_width)
+        Its weights.
+    maps : ndarray of float32, shape (filters, height, width)
+        One map a filter: the convolution's own output, its bias added, before normalisation, pooling and ReLU.
+    """
+
+    name: str
+    kernel: np.ndarray
+    maps: np.ndarray
+
+
+def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActivations]:
+    """Return the activation maps of every convolution for one picture, in the order they are computed.
+
+    The network predicts as it always does, in evaluation mode; hooks listen. Where a network looks at a picture several
+    times, as `fast` with a crop does, the maps are those of the first look; of an ensemble, those of its first member.
+
+    Parameters
+    ----------
+    network : Module
+        Takes float32 (1, channels, height, width). Left in the mode it was in, and without hooks.
+    image : ndarray of numbers, shape (height, width) or (height, width, channels)
+        In the range of the pictures the network was trained on, 0..255 for most.
+
+    Returns
+    -------
+    list of LayerActivations
+        At least one.
+
+    Raises
+    ------
+    DataError
+        The network does not take a picture of this shape.
+    ParameterError
+        The network has no convolution.
+
+    Examples
+    --------
+    >>> from skconv.networks import create_network
+    >>> network = create_network("fast", in_channels=1, image_size=(28, 28), num_classes=10)
+    >>> for layer in collect_activations(network, np.zeros((28, 28), np.uint8)):
+    ...     print(layer.name, layer.kernel.shape, layer.maps.shape)
+    blocks.1.0 (16, 4, 3, 3) (16, 12, 12)
+    blocks.2.0 (32, 16, 3, 3) (32, 10, 10)
+    blocks.3.0 (64, 32, 3, 3) (64, 3, 3)
+    """
+    network = first_member(network)
+    layers: dict[str, LayerActivations] = {}
+    convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
+    if not convolutions:
+        raise ParameterError("The network has no convolution, so there are no activation maps. Take another network.")
+
+    def listen(name: str, module: nn.Conv2d) -> Any:
+        def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+            if name not in layers:
+                layers[name] = LayerActivations(name, _to_numpy(module.weight), _to_numpy(output[0]))
+
+        return module.register_forward_hook(keep)
+
+    hooks = [listen(name, module) for name, module in convolutions.items()]
+    try:
+        _run(network, image)
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return list(layers.values())
+
+
+def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
+    """Return the first convolution's weights as filters of the picture's own pixels.
+
+    A network that begins with `HalfResolution` sees each 2×2 pixels as four channels. Put back in place, its 3×3
+    weights on four channels are one filter of 6×6 pixels, moved two pixels at a time: the very same sums, in a form
+    that can be looked at.
+
+    Parameters
+    ----------
+    network : Module
+        The network the kernel is from.
+    kernel : ndarray, shape (filters, in_channels, kernel_height, kernel_width)
+        Weights of its first convolution.
+
+    Returns
+    -------
+    ndarray, shape (filters, channels, height, width)
+        With half the picture's resolution, a quarter of the channels and twice the sides; else the kernel as it is.
+
+    Examples
+    --------
+    >>> from skconv.networks import create_network
+    >>> network = create_network("fast", in_channels=1, image_size=(28, 28), num_classes=10)
+    >>> filters_on_pixels(network, network.blocks[1][0].weight.detach().numpy()).shape
+    (16, 1, 6, 6)
+    """
+    if any(isinstance(module, HalfResolution) and module.applies for module in first_member(network).modules()):
+        return nn.functional.pixel_shuffle(torch.from_numpy(kernel), 2).numpy()
+    return kernel
+
+
+def first_member(network: nn.Module) -> nn.Module:
+    """Return the first of the networks whose mean an ensemble is, or the network itself where it is none."""
+    return network.members[0] if isinstance(network, EnsembleNetwork) else network
+
+
+def _run(network: nn.Module, image: np.ndarray) -> None:
+    """Let the network predict for one picture."""
+    pixels = np.asarray(image, dtype=np.float32)
+    if pixels.ndim not in (2, 3):
+        raise DataError(f"The picture has shape {pixels.shape}; expected (height, width) or (height, width, channels).")
+    channels_first = np.moveaxis(np.atleast_3d(pixels), 2, 0)
+    device = next(network.parameters()).device
+    with _evaluation_mode(network), torch.no_grad():
+        try:
+            network(torch.from_numpy(channels_first.copy())[None].to(device))
+        except RuntimeError as error:  # how torch tells shapes that do not fit
+            raise DataError(
+                f"The network does not take a picture of shape {pixels.shape} ({error}). "
+                "Bring it to the size and the channels of the pictures it was made for."
+            ) from error
+
+
+@contextmanager
+def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
+
+
+def _to_numpy(values: Tensor) -> np.ndarray:
+    # A copy: a ReLU that works in place would change what the convolution gave.
+    return values.detach().to("cpu", torch.float32, copy=True).numpy()

@@ -1,0 +1,102 @@
+"""`skconv explain` on the command line."""
+
+import json
+import os
+import pickle
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skconv.cli.main import main
+
+
+@pytest.fixture
+def picture(tmp_path):
+    path = tmp_path / "digit.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
+    return path
+
+
+def test_explain_prints_one_json_object_and_writes_the_figure(trained, picture, tmp_path, capsys):
+    out = tmp_path / "maps.png"
+    assert main(["explain", str(trained[0]), str(picture), "--out", str(out), "--json"]) == 0
+    streams = capsys.readouterr()
+    record = json.loads(streams.out)
+    assert streams.err == ""
+    assert set(record) == {"input", "label", "confidence", "layers", "figure"}
+    assert record["figure"] == str(out) and out.read_bytes().startswith(b"\x89PNG")
+    assert record["layers"][0] == {"name": "blocks.1.0", "maps": 16, "height": 6, "width": 6}
+
+
+def test_explain_tells_a_person_the_label_the_layers_and_the_file(trained, tmp_path, capsys):
+    Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "large.png")
+    out = tmp_path / "maps.png"
+    assert main(["explain", str(trained[0]), str(tmp_path / "large.png"), "--out", str(out)]) == 0
+    streams = capsys.readouterr()
+    assert streams.out.startswith(f"{tmp_path / 'large.png'}: ") and "%)" in streams.out
+    assert "blocks.1.0: 16 maps, 6×6" in streams.out and str(out) in streams.out
+    assert streams.err.startswith("Note: 1 picture was resized to 8×8") and streams.err.count("\n") == 1
+
+
+def write(path, content):
+    path.write_bytes(content)
+    return path
+
+
+def make_pipe(path):
+    os.mkfifo(path)
+    return path
+
+
+# name: (picture, file to write, what the line has to say); None stands for what is fine.
+BAD = {
+    "not a picture": (lambda f: write(f / "a.png", b"no picture"), None, ["a.png", "not a picture"]),
+    "missing picture": (lambda f: f / "missing.png", None, ["missing.png"]),
+    "text": (lambda f: write(f / "a.txt", b"7"), None, ["a.txt"]),
+    "wrong suffix": (None, lambda f: f / "maps.jpeg", ["maps.jpeg", "ends in .png"]),
+    "folder that is not there": (None, lambda f: f / "missing" / "maps.png", ["Cannot write", "maps.png"]),
+    "path below a file": (None, lambda f: write(f / "file", b"x") / "maps.png", ["Cannot write"]),
+    "folder": (None, lambda f: (f / "maps.png").mkdir() or f / "maps.png", ["not a regular file"]),
+    "pipe": (None, lambda f: make_pipe(f / "maps.png"), ["not a regular file"]),
+    "name too long": (None, lambda f: f / f"{'n' * 300}.png", ["too long"]),
+    "the picture itself": (None, lambda f: f / "digit.png", ["the picture to explain"]),
+}
+
+
+def check_one_line(arguments, words, folder, capsys):
+    def listing():
+        return sorted((str(path), path.stat().st_size) for path in folder.rglob("*"))
+
+    before = listing()
+    assert main([str(each) for each in arguments]) == 1
+    streams = capsys.readouterr()
+    assert streams.out == ""
+    assert streams.err.startswith("Error: ") and streams.err.count("\n") == 1 and "Unexpected" not in streams.err
+    for word in words:
+        assert word in streams.err
+    assert listing() == before
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_to_explain_is_one_line_and_writes_nothing(name, trained, picture, tmp_path, capsys):
+    make_picture, make_out, words = BAD[name]
+    bad_picture = make_picture(tmp_path) if make_picture else picture
+    out = make_out(tmp_path) if make_out else tmp_path / "maps.png"
+    check_one_line(["explain", trained[0], bad_picture, "--out", out], words, tmp_path, capsys)
+
+
+def test_missing_model_is_one_line(picture, tmp_path, capsys):
+    arguments = ["explain", tmp_path / "missing", picture, "--out", tmp_path / "maps.png"]
+    check_one_line(arguments, ["No model", "missing"], tmp_path, capsys)
+
+
+def test_pickle_is_refused(picture, tmp_path, capsys):
+    model = write(tmp_path / "model.pt", pickle.dumps({}))
+    arguments = ["explain", model, picture, "--out", tmp_path / "maps.png"]
+    check_one_line(arguments, ["pickle"], tmp_path, capsys)
+
+
+def test_explain_without_out_is_wrong_usage(trained, picture, capsys):
+    assert main(["explain", str(trained[0]), str(picture)]) == 2
+    assert "--out" in capsys.readouterr().err

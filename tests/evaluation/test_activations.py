@@ -1,0 +1,119 @@
+"""Activation maps: what the network's own convolutions compute, of every registered network."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member
+from skconv.exceptions import DataError, ParameterError
+from skconv.networks import create_network, list_networks
+
+
+def make_network(name, *, in_channels=1, image_size=(28, 28), **options):
+    torch.manual_seed(0)
+    network = create_network(name, in_channels=in_channels, image_size=image_size, num_classes=4, **options)
+    network.scaling.fit(torch.randint(0, 256, (50, in_channels, *image_size)))
+    return network.eval()
+
+
+def make_image(*shape):
+    return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def to_batch(image):
+    return torch.from_numpy(np.moveaxis(np.atleast_3d(image), 2, 0)[None].astype(np.float32))
+
+
+@pytest.mark.parametrize("name", list_networks())
+@pytest.mark.parametrize("shape", [(28, 28), (12, 10, 3), (1, 5)])
+def test_every_network_gives_a_map_for_each_filter_of_each_convolution(name, shape):
+    network = make_network(name, in_channels=3 if len(shape) == 3 else 1, image_size=shape[:2])
+    layers = collect_activations(network, make_image(*shape))
+    convolutions = {
+        name: module for name, module in first_member(network).named_modules() if isinstance(module, nn.Conv2d)
+    }
+    assert [layer.name for layer in layers] == list(convolutions)
+    for layer in layers:
+        weight = convolutions[layer.name].weight.detach().numpy()
+        np.testing.assert_array_equal(layer.kernel, weight)
+        assert layer.maps.ndim == 3 and len(layer.maps) == len(weight) and layer.maps.dtype == np.float32
+        assert np.isfinite(layer.maps).all() and layer.maps.std() > 0
+
+
+def test_maps_are_the_convolution_of_what_the_block_is_given():
+    network, image = make_network("standard"), make_image(28, 28)
+    layers = collect_activations(network, image)
+    with torch.no_grad():
+        features = network.scaling(to_batch(image))
+        for layer, block in zip(layers, network.blocks, strict=True):
+            expected = F.conv2d(features, block[0].weight, padding=block[0].padding)[0]
+            np.testing.assert_allclose(layer.maps, expected.numpy(), atol=1e-4)
+            features = block(features)
+
+
+def test_maps_hold_the_bias_and_are_taken_before_a_relu_in_place():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Conv2d(1, 6, 3, stride=2), nn.ReLU(inplace=True))
+    image = make_image(9, 9)
+    (layer,) = collect_activations(network, image)
+    expected = F.conv2d(to_batch(image), network[0].weight, network[0].bias, stride=2)[0].detach().numpy()
+    np.testing.assert_allclose(layer.maps, expected, rtol=1e-4, atol=1e-3)
+    assert expected.min() < 0
+
+
+def test_network_with_a_crop_is_shown_at_its_first_look():
+    network, image = make_network("fast", crop=2), make_image(28, 28)
+    with torch.no_grad():
+        half = network.blocks[0](network.scaling(to_batch(image))[:, :, 2:26, 2:26])
+        expected = network.blocks[1][0](half)[0].numpy()
+    np.testing.assert_allclose(collect_activations(network, image)[0].maps, expected, atol=1e-5)
+
+
+def test_ensemble_is_shown_by_its_first_member():
+    ensemble, image = make_network("ensemble", members=2, network="t4_narrow"), make_image(28, 28)
+    assert first_member(ensemble) is ensemble.members[0]
+    for layer, expected in zip(
+        collect_activations(ensemble, image), collect_activations(ensemble.members[0], image), strict=True
+    ):
+        assert layer.name == expected.name
+        np.testing.assert_array_equal(layer.maps, expected.maps)
+
+
+@pytest.mark.parametrize(("name", "channels"), [("fast", 1), ("fast", 3), ("accurate", 1), ("standard", 3)])
+def test_filters_on_pixels_give_the_first_maps(name, channels):
+    """Whatever form they are drawn in, the filters are those that the first maps come from."""
+    network = make_network(name, in_channels=channels, image_size=(24, 26))
+    image = make_image(24, 26) if channels == 1 else make_image(24, 26, 3)
+    layer = collect_activations(network, image)[0]
+    filters = filters_on_pixels(network, layer.kernel)
+    assert filters.shape[1] == channels
+    stride = filters.shape[2] // layer.kernel.shape[2]
+    with torch.no_grad():
+        expected = F.conv2d(network.scaling(to_batch(image)), torch.from_numpy(filters), stride=stride)[0].numpy()
+    np.testing.assert_allclose(layer.maps, expected, atol=1e-5)
+
+
+def test_network_is_left_as_it_was():
+    network, image = make_network("fast"), make_image(28, 28)
+    network.train()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    first = collect_activations(network, image)
+    assert network.training
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert not any(module._forward_hooks for module in network.modules())
+    np.testing.assert_array_equal(collect_activations(network, image)[-1].maps, first[-1].maps)
+
+
+@pytest.mark.parametrize("shape", [(40, 28), (28, 28, 3), (28,), (1, 28, 28, 1)])
+def test_picture_of_another_shape_is_told(shape):
+    network = make_network("t1_skorch")
+    with pytest.raises(DataError, match="shape"):
+        collect_activations(network, make_image(*shape))
+    assert not any(module._forward_hooks for module in network.modules())
+
+
+def test_network_without_convolution_is_told():
+    with pytest.raises(ParameterError, match="no convolution"):
+        collect_activations(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), make_image(2, 2))
