@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from skconv.recipes import list_recipes, load_recipe
     from skconv.workflows.cross_validate import cross_validate
     from skconv.workflows.evaluate import evaluate
+    from skconv.workflows.explain import explain
     from skconv.workflows.predict import predict
     from skconv.workflows.train import train
 
@@ -56,6 +57,7 @@ __all__ = [
     "create_network",
     "cross_validate",
     "evaluate",
+    "explain",
     "list_datasets",
     "list_networks",
     "list_recipes",
@@ -73,6 +75,7 @@ _HOMES = {
     "create_network": "skconv.networks",
     "cross_validate": "skconv.workflows.cross_validate",
     "evaluate": "skconv.workflows.evaluate",
+    "explain": "skconv.workflows.explain",
     "list_datasets": "skconv.data.catalog",
     "list_networks": "skconv.networks",
     "list_recipes": "skconv.recipes",
