@@ -189,6 +189,7 @@ def test_loaded_ensemble_predicts_the_same(fitted, saved, digits):
     np.testing.assert_array_equal(loaded.predict_proba(X), fitted.predict_proba(X))
     assert loaded.get_params()["estimator__max_epochs"] == 3 and loaded.cv == 3
     assert (loaded.n_parameters_, loaded.n_features_in_, loaded.image_shape_) == (fitted.n_parameters_, 64, (1, 8, 8))
+    assert loaded.pixel_range_ == fitted.pixel_range_ == (X.min(), X.max())
     for one, other in zip(loaded.estimators_, fitted.estimators_, strict=True):
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
         assert one.n_parameters_ == other.n_parameters_

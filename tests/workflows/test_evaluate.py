@@ -47,7 +47,7 @@ def test_source_of_the_training_is_scored_on_exactly_what_was_held_out(run):
         result = evaluate(run.model, "digits")
     assert (result.split, result.n, result.n_seen) == ("unseen", 270, 1797 - 270)
     assert (result.accuracy, result.low, result.high) == (run.test_accuracy, run.seeds[0].low, run.seeds[0].high)
-    assert str(result).startswith(f"{run.model} on the 270 pictures it was not trained on, of 1,797 of digits:\n")
+    assert str(result).startswith(f"{run.model} on the 270 of 1,797 pictures of digits that it was not trained on:\n")
 
 
 def test_pictures_of_the_training_are_known_from_any_file_in_any_order_and_colour(run, tmp_path):

@@ -209,12 +209,13 @@ class EvaluationResult:
         return record
 
     def __str__(self) -> str:
+        n_all = self.n + (self.n_seen or 0)
         pictures = {
-            "test": "the test split",
-            "all": "all pictures",
-            "unseen": f"the {self.n:,} pictures it was not trained on, of {self.n + (self.n_seen or 0):,}",
+            "test": f"the test split of {self.data}",
+            "all": f"all pictures of {self.data}",
+            "unseen": f"the {self.n:,} of {n_all:,} pictures of {self.data} that it was not trained on",
         }
-        return f"{self.model} on {pictures[self.split]} of {self.data}:\n{self.text}"
+        return f"{self.model} on {pictures[self.split]}:\n{self.text}"
 
 
 @dataclass(frozen=True)
