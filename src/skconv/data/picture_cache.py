@@ -70,13 +70,14 @@ def read_cached(
 
 def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None) -> Path:
     """Return where the pictures of these files are kept, as the files are now."""
-    folder = os.path.commonpath(files)
+    paths = [str(file) for file in files]
+    folder = os.path.commonpath([min(paths), max(paths)])  # of all between, too: asking for all takes half a second
     place = hashlib.sha256(os.fsencode(Path(folder).resolve()))
     manifest = place.copy()
     manifest.update(repr((_FORMAT, PIL.__version__, image_size)).encode())
-    for file in files:
+    for file, path in zip(files, paths, strict=True):
         status = file.stat()
-        manifest.update(os.fsencode(str(file)[len(folder) :].lstrip(os.sep)))
+        manifest.update(os.fsencode(path[len(folder) :].lstrip(os.sep)))
         # The time of the last change of anything too: archives and copies set the time of writing back.
         manifest.update(b"\0%d %d %d\0" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return cache_folder() / "decoded-pictures" / f"{place.hexdigest()[:16]}-{manifest.hexdigest()}.npy"
