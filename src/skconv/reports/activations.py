@@ -196,7 +196,7 @@ def _draw_head(
     ]
     for number, line in enumerate(lines):
         _write(figure, left, _MARGIN + 0.62 + number * _LINE, line, _SMALL)
-    _write(figure, left, _MARGIN + 1.26, "Colours, in each row up to the largest magnitude it tells:", _SMALL)
+    _write(figure, left, _MARGIN + 1.26, "Colours of a row, up to the largest magnitude in its title:", _SMALL)
     scale = _colour(np.linspace(-1, 1, 301)[None], 1.0)
     axes = _show(figure, left + 0.2, _MARGIN + 1.47, 3.0, 0.16, scale)
     axes.set_xticks([0, 150, 300], ["−largest", "0", "+largest"], fontsize=_SMALL)
