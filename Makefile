@@ -30,6 +30,7 @@ docs: $(STAMP)
 	$(BIN)/python -m pytest tests/test_documentation.py
 
 bench: $(STAMP)
+	$(BIN)/python benchmarks/startup.py
 	$(BIN)/python benchmarks/overhead.py
 	$(BIN)/python benchmarks/time_to_99.py
 

@@ -23,12 +23,14 @@ MODULES = sorted(
 )
 
 
-def blocks(language):
-    return re.findall(rf"^```{language}\n(.*?)^```", README, flags=re.MULTILINE | re.DOTALL)
+def blocks(language, text=README):
+    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
 
 
 def shell_lines():
-    return [line for block in blocks("bash") for line in block.splitlines() if line.startswith("skconv ")]
+    pages = [README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").rglob("*.md")))]
+    found = [block for page in pages for block in blocks("bash", page)]
+    return [line for block in found for line in block.splitlines() if line.startswith("skconv ")]
 
 
 def arguments_of(line):
@@ -88,9 +90,10 @@ def test_readme_link_leads_somewhere(name):
     assert (ROOT / name).exists()
 
 
-def test_readme_names_every_recipe():
+def test_readme_or_tutorials_name_every_recipe():
+    pages = README + (ROOT / "docs" / "tutorials" / "README.md").read_text(encoding="utf-8")
     for name in skconv.list_recipes():
-        assert re.search(rf"^\| `{name}` \|", README, flags=re.MULTILINE)
+        assert f"`{name}`" in pages or f"--recipe {name}`" in pages
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -4,7 +4,6 @@ import ast
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -54,22 +53,7 @@ def test_import_loads_nothing_heavy():
     assert not HEAVY & _imported_by("import skconv")
 
 
-def test_import_takes_a_tenth_of_a_second():
-    code = "import time; a = time.perf_counter(); import skconv; print(time.perf_counter() - a)"
-    assert min(float(_run_python(code)) for _ in range(3)) <= 0.1
-
-
 def test_help_loads_nothing_heavy():
     code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n"
     code += "    from skconv.cli.main import main\n    assert main(['--help']) == 0"
     assert not HEAVY & _imported_by(code)
-
-
-def test_help_takes_less_than_half_a_second():
-    """Best of three: the limit is 0.4 s; the tests may share the machine with a training run."""
-    times = []
-    for _ in range(3):
-        start = time.perf_counter()
-        subprocess.run([sys.executable, "-m", "skconv", "--help"], stdout=subprocess.DEVNULL, check=True)
-        times.append(time.perf_counter() - start)
-    assert min(times) <= 0.4

@@ -5,8 +5,8 @@ Every public name is imported when it is first used: `import skconv` loads neith
 Examples
 --------
 >>> import skconv
->>> skconv.list_recipes()
-['accurate', 'fast', 'standard']
+>>> skconv.list_recipes()[:3]
+['accurate', 'fashion', 'fast']
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skconv.data.catalog import list_datasets
+    from skconv.data.contests import make_contest
     from skconv.data.dataset import Dataset
     from skconv.data.sources import load_dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
@@ -33,7 +34,9 @@ if TYPE_CHECKING:
     from skconv.networks import create_network, list_networks
     from skconv.reader import Reader
     from skconv.recipes import list_recipes, load_recipe
+    from skconv.workflows.contests import check_contest
     from skconv.workflows.cross_validate import cross_validate
+    from skconv.workflows.ensemble import ensemble
     from skconv.workflows.evaluate import evaluate
     from skconv.workflows.explain import explain
     from skconv.workflows.predict import predict
@@ -54,8 +57,10 @@ __all__ = [
     "SourceNotFoundError",
     "TrainingError",
     "UnknownNameError",
+    "check_contest",
     "create_network",
     "cross_validate",
+    "ensemble",
     "evaluate",
     "explain",
     "list_datasets",
@@ -63,6 +68,7 @@ __all__ = [
     "list_recipes",
     "load_dataset",
     "load_recipe",
+    "make_contest",
     "predict",
     "train",
 ]
@@ -72,8 +78,10 @@ _HOMES = {
     "Dataset": "skconv.data.dataset",
     "KFoldEnsembleClassifier": "skconv.estimators",
     "Reader": "skconv.reader",
+    "check_contest": "skconv.workflows.contests",
     "create_network": "skconv.networks",
     "cross_validate": "skconv.workflows.cross_validate",
+    "ensemble": "skconv.workflows.ensemble",
     "evaluate": "skconv.workflows.evaluate",
     "explain": "skconv.workflows.explain",
     "list_datasets": "skconv.data.catalog",
@@ -81,6 +89,7 @@ _HOMES = {
     "list_recipes": "skconv.recipes",
     "load_dataset": "skconv.data.sources",
     "load_recipe": "skconv.recipes",
+    "make_contest": "skconv.data.contests",
     "predict": "skconv.workflows.predict",
     "train": "skconv.workflows.train",
 }

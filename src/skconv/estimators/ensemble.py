@@ -24,6 +24,7 @@ from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.assembly import build_net
 from skconv.training.net import PictureNet
 from skconv.training.precision import choose_precision
+from skconv.training.recording import PrintEpochs
 
 Fold = tuple[np.ndarray, np.ndarray]
 
@@ -219,9 +220,15 @@ class KFoldEnsembleClassifier(PictureClassifier):
             precision = choose_precision(choose_device(template.device))
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=n_members)
         verbose = max(template.verbose, self.verbose)
-        return [
+        members = [
             clone(template).set_params(random_state=int(seed), precision=precision, verbose=verbose) for seed in seeds
         ]
+        for number, member in enumerate(members, start=1):
+            for entry in member.callbacks:
+                callback = entry[1] if isinstance(entry, tuple) else entry
+                if isinstance(callback, PrintEpochs):
+                    callback.title = f"fold {number}  "
+        return members
 
     def _keep(self, template: CNNClassifier, members: list[CNNClassifier]) -> None:
         self.estimator_ = template

@@ -68,6 +68,7 @@ def ensemble(
     from skconv.recipes import load_recipe
     from skconv.workflows.recipe_text import write_as_run
     from skconv.workflows.run_folder import score_test, write_run_folder
+    from skconv.workflows.splits import check_folds
 
     command = command or describe_call(ensemble, locals())
     plan = load_recipe(recipe)
@@ -90,6 +91,7 @@ def ensemble(
         image_size=image_size,
         progress=progress,
     )
+    check_folds(dataset, folds)
     warn_if_busy()
     with open_run_folder(out, f"{dataset.name}-{plan.name}-ensemble") as folder:
         estimator.fit(dataset.train_images, dataset.train_labels)

@@ -66,7 +66,7 @@ def replace_section(recipe_text: str, section: str, values: Mapping[str, str | i
     Examples
     --------
     >>> text = '[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1'
-    >>> print(replace_section(text, "network", {"name": "standard"}))
+    >>> print(replace_section(text, "network", {"name": "standard"}), end="")
     [network]
     name = "standard"
     <BLANKLINE>

@@ -88,7 +88,7 @@ def train(
     from skconv.recipes import load_recipe
     from skconv.workflows.describe import describe_data
     from skconv.workflows.recipe_text import write_as_run
-    from skconv.workflows.splits import hold_out_test, split_anew
+    from skconv.workflows.splits import split_for_recipe
 
     command = command or describe_call(train, locals())
     _check_seeds(seed, seeds)
@@ -111,10 +111,7 @@ def train(
         image_size=image_size,
         progress=progress,
     )
-    if own_data and plan.test_fraction is not None and plan.split_seed is not None:
-        dataset = split_anew(loaded, fraction=plan.test_fraction, seed=plan.split_seed)
-    else:
-        dataset = hold_out_test(loaded, seed=seed)
+    dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
     if plan.report.get("describe_data"):
         describe_data(dataset, batch_size=plan.create_member().batch_size)
     warn_if_busy()
