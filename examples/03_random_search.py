@@ -1,0 +1,38 @@
+"""Search learning rate, batch size and network at random: a few draws often find what a large grid would.
+
+A learning rate is drawn from `loguniform`, since 0.001 to 0.01 matters as much as 0.01 to 0.1. A network is a name, or
+a mapping of a name and its options.
+"""
+
+from scipy.stats import loguniform, randint
+from sklearn.datasets import load_digits
+from sklearn.model_selection import RandomizedSearchCV, train_test_split
+
+from skconv import CNNClassifier
+
+digits = load_digits()
+X_train, X_test, y_train, y_test = train_test_split(
+    digits.images, digits.target, test_size=0.3, random_state=11, stratify=digits.target
+)
+
+search = RandomizedSearchCV(
+    CNNClassifier(max_epochs=2, random_state=0),
+    {
+        "learning_rate": loguniform(0.001, 0.1),
+        "batch_size": randint(32, 129),  # 32 to 128
+        "network": ["fast", "t4_narrow", {"name": "standard", "dropout": 0.3}],
+    },
+    n_iter=6,
+    cv=2,
+    random_state=26,
+)
+search.fit(X_train, y_train)
+
+print("accuracy  learning rate  batch size  network")
+results = search.cv_results_
+for rank in results["rank_test_score"].argsort():
+    drawn = results["params"][rank]
+    accuracy = results["mean_test_score"][rank]
+    print(f"{accuracy:8.4f}  {drawn['learning_rate']:13.4f}  {drawn['batch_size']:10}  {drawn['network']}")
+
+print(f"test accuracy of the best: {search.score(X_test, y_test):.4f}")

@@ -1,0 +1,40 @@
+"""Record loss and accuracy of every epoch for TensorBoard, through skorch's callback.
+
+Needs the extra "tracking": pip install '.[tracking]'. To look at the curves: tensorboard --logdir runs
+"""
+
+from pathlib import Path
+
+from sklearn.datasets import load_digits
+from skorch.callbacks import EpochScoring, TensorBoard
+from torch.utils.tensorboard import SummaryWriter
+
+from skconv import CNNClassifier
+
+# How the names of skorch's history are shown: names of one group stand side by side.
+TAGS = {
+    "train_loss": "loss/training",
+    "valid_loss": "loss/validation",
+    "train_accuracy": "accuracy/training",
+    "valid_acc": "accuracy/validation",
+    "dur": "seconds",
+}
+
+digits = load_digits()
+folder = Path("runs") / "tensorboard"
+
+classifier = CNNClassifier(
+    "fast",
+    max_epochs=6,
+    validation_fraction=0.2,  # held out of the training pictures
+    random_state=0,
+    callbacks=[
+        EpochScoring("accuracy", name="train_accuracy", on_train=True, lower_is_better=False),
+        TensorBoard(SummaryWriter(str(folder)), key_mapper=lambda name: TAGS.get(name, name)),
+    ],
+)
+classifier.fit(digits.images, digits.target)
+
+for epoch in classifier.history_:
+    print(f"epoch {epoch['epoch']}: validation loss {epoch['valid_loss']:.3f}, accuracy {epoch['valid_accuracy']:.4f}")
+print(f"recorded in {folder}; now: tensorboard --logdir {folder.parent}")

@@ -1,0 +1,41 @@
+"""Prepare pictures and classify them in one scikit-learn Pipeline, so that new pictures are prepared the same way.
+
+The pictures come as paper is photographed: dark ink on a bright ground. The pipeline makes them bright ink on black
+and brings them to 0..1. (The networks scale their pixels themselves, in their first layer: the scaler is here to show
+where one goes. Mind that scikit-learn's scalers treat every pixel on its own.)
+"""
+
+from sklearn.datasets import load_digits
+from sklearn.model_selection import cross_val_score, train_test_split
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer, MaxAbsScaler
+
+from skconv import CNNClassifier
+
+
+def invert(rows):
+    """Turn dark ink, 0, on a bright ground, 16, into bright ink on black."""
+    return 16 - rows
+
+
+digits = load_digits()
+paper = 16 - digits.data  # (1797, 64)
+X_train, X_test, y_train, y_test = train_test_split(
+    paper, digits.target, test_size=0.3, random_state=11, stratify=digits.target
+)
+
+pipeline = Pipeline(
+    [
+        ("invert", FunctionTransformer(invert)),
+        ("scale", MaxAbsScaler()),
+        ("classify", CNNClassifier("fast", max_epochs=4, random_state=0)),  # 64 values are a picture of 8×8
+    ]
+)
+
+# All steps are cross-validated together, and every parameter can be set or searched through the pipeline.
+pipeline.set_params(classify__batch_size=64)
+scores = cross_val_score(pipeline, X_train, y_train, cv=3)
+print(f"cross-validated accuracy: {scores.mean():.4f}")
+
+pipeline.fit(X_train, y_train)
+print(f"test accuracy: {pipeline.score(X_test, y_test):.4f}")
