@@ -16,7 +16,7 @@ train: $(STAMP)
 	$(BIN)/skconv train mnist --recipe standard
 
 test: $(STAMP)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
 lint: $(STAMP)
 	$(BIN)/ruff check

@@ -7,6 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+# Small pictures gain nothing by a second thread, and on a busy machine the threads wait for each other.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 SHAPE = (1, 12, 10)
 
 TINY = """

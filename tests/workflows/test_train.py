@@ -164,10 +164,12 @@ def test_wrong_seed_is_told_with_its_range(setting):
 
 
 def test_unknown_names_are_told_before_data_is_read(tmp_path):
+    unread = tmp_path / "unread.npz"
+    unread.write_text("no archive at all")
     with pytest.raises(UnknownNameError, match=r"Unknown network 'fats'\. Did you mean 'fast'"):
-        train(tmp_path / "missing", network="fats")
+        train(unread, network="fats")
     with pytest.raises(UnknownNameError, match="Unknown recipe 'fats'"):
-        train(tmp_path / "missing", recipe="fats")
+        train(unread, recipe="fats")
 
 
 def test_occupied_folder_is_told_before_data_is_read(tmp_path):
