@@ -45,9 +45,10 @@ def cross_validate(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a recipe on all folds but one each and score it on that one: mean and spread, fold by fold.
+    """Score a recipe on folds of the training pictures.
 
-    Only training pictures take part; those that skconv train would test on are not touched.
+    Each fold is scored by a training on all the others: mean and spread, fold by fold. Only training pictures take
+    part; those that skconv train would test on are not touched.
     """
     size = parse_image_size(image_size)
     if context.obj:

@@ -33,7 +33,10 @@ def data(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List the named data sets, or show one; make a contest's files, or check a submission to it."""
+    """List or show data sets; make or check a contest.
+
+    Without a name all are listed. A contest's files can be made, and a submission to it checked.
+    """
     if make is not None and check is not None:
         raise typer.BadParameter("Make a contest first, then check a submission to it.", param_hint="--make, --check")
     if name is None and (make is not None or check is not None):

@@ -45,9 +45,10 @@ def ensemble(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Train a k-fold ensemble on all training pictures; for a contest, write its submission.
+    """Train a k-fold ensemble as one model.
 
-    Each member leaves one fold out; their mean is one model. A labelled test split is scored once.
+    Each member leaves one fold of the training pictures out; their mean is the model. A labelled test split is scored
+    once; for a contest, its submission is written.
     """
     size = parse_image_size(image_size)
     if context.obj:

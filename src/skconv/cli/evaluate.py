@@ -36,7 +36,10 @@ def evaluate(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Score a model on the test split of labelled data; where it has none, on pictures the model was not trained on."""
+    """Score a model on labelled pictures it has not seen.
+
+    These are the test split; where there is none, the pictures that the model was not trained on.
+    """
     size = parse_image_size(image_size)
     with library_messages():
         from skconv.workflows.evaluate import evaluate as evaluate_library

@@ -22,7 +22,7 @@ def explain(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draw what a model's convolutions make of a picture: filters and activation maps."""
+    """Draw a model's filters and activation maps."""
     with library_messages():
         from skconv.workflows.explain import explain as explain_library
 

@@ -73,3 +73,19 @@ def standard(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
         stages=((32,), (64, 64), (128, 128)),
         dropout=dropout,
     )
+
+
+@register_network
+def wide(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
+    """Six wide convolutions in three stages at full resolution: for garments and other textures, in an hour.
+
+    Options: dropout (before the linear layer, 0.1).
+    """
+    check_option("dropout", dropout, 0, 1)
+    return PlainNetwork(
+        in_channels=in_channels,
+        image_size=image_size,
+        num_classes=num_classes,
+        stages=((48, 48), (96, 96), (192, 192)),
+        dropout=dropout,
+    )
