@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 
 import numpy as np
@@ -11,7 +12,7 @@ from skconv.data.dataset import Dataset
 _LABELS_TOLD = 10
 
 
-def describe_data(dataset: Dataset, *, batch_size: int) -> None:
+def describe_data(dataset: Dataset, *, batch_size: int, held_out: float = 0.0) -> None:
     """Print the shapes of the data and of one batch, the first labels and the first picture.
 
     Parameters
@@ -20,10 +21,12 @@ def describe_data(dataset: Dataset, *, batch_size: int) -> None:
         With both splits.
     batch_size : int
         Pictures a step.
+    held_out : float, default=0
+        Share of the training pictures that is held out for validation.
     """
     channels = 1 if len(dataset.image_shape) == 2 else 3
     height, width = dataset.image_shape[:2]
-    n_train = len(dataset.train_labels)
+    n_train = len(dataset.train_labels) - math.ceil(held_out * len(dataset.train_labels))
     lines = [f"{dataset.name}: training pictures {dataset.train_images.shape}, labels {dataset.train_labels.shape}"]
     if dataset.test_images is not None and dataset.test_labels is not None:
         lines.append(f"test pictures {dataset.test_images.shape}, labels {dataset.test_labels.shape}")

@@ -113,7 +113,8 @@ def train(
     )
     dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
     if plan.report.get("describe_data"):
-        describe_data(dataset, batch_size=plan.create_member().batch_size)
+        member = plan.create_member()
+        describe_data(dataset, batch_size=member.batch_size, held_out=member.validation_fraction)
     warn_if_busy()
     with open_run_folder(out, f"{loaded.name}-{plan.name}") as folder:
         results = [
