@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         UnknownNameError,
     )
     from skconv.networks import create_network, list_networks
+    from skconv.pictures.normalization import normalize_digit
     from skconv.reader import Reader
     from skconv.recipes import list_recipes, load_recipe
     from skconv.workflows.contests import check_contest
@@ -69,6 +70,7 @@ __all__ = [
     "load_dataset",
     "load_recipe",
     "make_contest",
+    "normalize_digit",
     "predict",
     "train",
 ]
@@ -90,6 +92,7 @@ _HOMES = {
     "load_dataset": "skconv.data.sources",
     "load_recipe": "skconv.recipes",
     "make_contest": "skconv.data.contests",
+    "normalize_digit": "skconv.pictures.normalization",
     "predict": "skconv.workflows.predict",
     "train": "skconv.workflows.train",
 }

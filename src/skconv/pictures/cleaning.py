@@ -1,0 +1,156 @@
+"""What belongs to one digit and what does not: ruled lines, frames, specks and neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+EVERY_NEIGHBOUR = np.ones((3, 3), bool)
+FAINTEST = 0.3  # what is fainter neither joins two parts nor is one; a pen that skips is still above it
+SMALLEST_RULED = 64  # in smaller pictures a ruled line is as wide as a stroke
+
+
+def clean_strokes(strokes: np.ndarray) -> np.ndarray:
+    """Keep the strokes of the one digit in a picture.
+
+    Parameters
+    ----------
+    strokes : ndarray of float32, shape (h, w)
+        As `find_strokes` returns it.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        The same, with 0 wherever something else was drawn: the lines of ruled or squared paper, a frame, specks,
+        neighbours.
+    """
+    mask = remove_lines(strokes >= FAINTEST)
+    if not mask.any():
+        return np.zeros_like(strokes)
+    digit = choose_components(mask)
+    # The soft edge of a stroke belongs to it, the edges of what was taken away do not.
+    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
+    reach = max(1, round(0.07 * max(rows[-1] - rows[0], columns[-1] - columns[0])))
+    near = ndimage.maximum_filter(digit, size=2 * reach + 1) & (digit | (strokes < FAINTEST))
+    return np.where(near, strokes, np.float32(0))
+
+
+def remove_lines(mask: np.ndarray) -> np.ndarray:
+    """Take thin straight lines that cross the whole picture out of a mask, upright and level ones.
+
+    Where a stroke crosses a line, the stroke is whole afterwards. A line that may be a stroke itself stays: one
+    alone, as thick as the other strokes.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (h, w)
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+    """
+    level = _level_lines(mask)
+    upright = _level_lines(mask.T)
+    taken = level[0] | upright[0].T
+    rest = mask & ~taken
+    count = level[1] + upright[1]
+    if count == 0 or rest.sum() < 0.1 * taken.sum() / count:
+        return mask
+    thickness = min(lines[2] for lines in (level, upright) if lines[1])
+    if count == 1 and thickness > 0.6 * stroke_width(rest):
+        return mask
+    return rest
+
+
+def choose_components(mask: np.ndarray) -> np.ndarray:
+    """Keep the main component of a mask and the broken-off parts of the same digit.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (h, w)
+        At least one pixel is set.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+    """
+    labels, _ = ndimage.label(mask, EVERY_NEIGHBOUR)
+    areas = np.bincount(labels.ravel()).astype(float)
+    areas[0] = 0
+    # A hand, the table's edge or a neighbour comes in from outside; a digit drawn too large is alone.
+    outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    weights = areas.copy()
+    weights[outside] *= 0.2
+    main = int(weights.argmax())
+    boxes = np.array([[s.start for s in box] + [s.stop for s in box] for box in ndimage.find_objects(labels)])
+    candidates = [label for label in np.flatnonzero(areas >= 0.005 * areas[main]) if label != main]
+    keep = np.zeros(len(areas), bool)
+    keep[main] = True
+    found, weight = boxes[main - 1], weights[main]
+    while True:
+        # The farther away, the larger a part must be: a dot inside is a break, a dot outside is a speck.
+        size = max(found[2] - found[0], found[3] - found[1])
+        joining = [c for c in candidates if weights[c] / weight >= 0.02 + 0.6 * _gap(boxes[c - 1], found) / size]
+        if not joining:
+            return keep[labels]
+        keep[joining] = True
+        candidates = [c for c in candidates if c not in joining]
+        together = boxes[np.flatnonzero(keep) - 1]
+        found = np.concatenate([together[:, :2].min(axis=0), together[:, 2:].max(axis=0)])
+
+
+def stroke_width(mask: np.ndarray) -> float:
+    """Return the mean width of strokes in pixels, from the distance of their pixels to the paper.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (h, w)
+
+    Returns
+    -------
+    float
+        0 for an empty mask.
+    """
+    if not mask.any():
+        return 0.0
+    # Across a stroke of width w the distances rise from 0.5 to w/2 and fall again: their mean is (w + 2) / 4.
+    distances = ndimage.distance_transform_edt(np.pad(mask, 1))
+    return max(1.0, 4 * float(distances[distances > 0].mean()) - 2)
+
+
+def _gap(box: np.ndarray, other: np.ndarray) -> float:
+    """Return the distance between two boxes (top, left, bottom, right)."""
+    return float(np.hypot(*np.maximum(0, np.maximum(box[:2] - other[2:], other[:2] - box[2:]))))
+
+
+def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
+    """Find thin level lines from edge to edge: their pixels apart from crossings, their number, their thickness."""
+    height, width = mask.shape
+    nothing = np.zeros_like(mask), 0, 0.0
+    if min(height, width) < SMALLEST_RULED:
+        return nothing
+    # A filled gap lets a worn line be one; a tilted line is a staircase of runs.
+    run = width // 12
+    runs = _open(mask, run, axis=1)
+    joined = ndimage.maximum_filter1d(ndimage.maximum_filter1d(runs, run, axis=1), 3, axis=0)
+    labels, count = ndimage.label(joined, EVERY_NEIGHBOUR)
+    found = np.zeros(count + 1, bool)
+    for label, (_, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        found[label] = columns.stop - columns.start == width
+    lines = found[labels] & runs
+    along = lines.sum(axis=0)
+    if not along.any():
+        return nothing
+    thickness = float(np.median(along[along > 0])) / found.sum()
+    if thickness > max(2, 0.02 * height):
+        return nothing
+    reach = int(np.ceil(thickness)) + 1
+    lines = ndimage.maximum_filter1d(lines, 2 * reach - 1, axis=0) & mask
+    return lines & ~_open(mask, 2 * reach + 2, axis=0), int(found.sum()), thickness
+
+
+def _open(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
+    """Keep the runs of at least that many pixels along an axis."""
+    eroded = ndimage.minimum_filter1d(mask, length, axis=axis, mode="constant", cval=0)
+    # An even window leans to one side; for the way back it must lean to the other.
+    return ndimage.maximum_filter1d(eroded, length, axis=axis, origin=-1 if length % 2 == 0 else 0) & mask
