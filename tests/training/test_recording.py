@@ -19,15 +19,15 @@ def fit(digits, *callbacks):
     X, y = digits
     classifier = CNNClassifier(
         {"name": "standard", "dropout": 0.5},
-        max_epochs=2, batch_size=50, averaging=0, precision="fp32", random_state=0, callbacks=callbacks,
+        max_epochs=2, batch_size=20, averaging=0, precision="fp32", random_state=0, callbacks=callbacks,
     )  # fmt: skip
     return classifier.fit(X[:500], y[:500], validation=(X[500:700], y[500:700]))
 
 
 def test_records_score_the_live_weights_in_evaluation_mode(digits):
-    followed = fit(digits, RecordIterations(5))
+    followed = fit(digits, RecordIterations(10))
     rows = dict(followed.net_.callbacks_)["RecordIterations"].rows_
-    assert [row["iteration"] for row in rows] == [5, 10, 15, 20]
+    assert [row["iteration"] for row in rows] == [10, 20, 30, 40, 50]
     # The last step is the end of training, and without averaging these are the final weights.
     assert rows[-1]["valid_accuracy"] == pytest.approx(followed.history_[-1]["valid_accuracy"])
     assert rows[-1]["valid_loss"] == pytest.approx(followed.history_[-1]["valid_loss"], rel=1e-4)
@@ -41,12 +41,12 @@ def test_recording_does_not_change_the_weights(digits):
 
 
 def test_lines_go_to_standard_error(digits, capsys):
-    fit(digits, RecordIterations(5, print_every=10), PrintEpochs())
+    fit(digits, RecordIterations(5, print_every=25), PrintEpochs())
     captured = capsys.readouterr()
     assert captured.out == ""
     lines = captured.err.splitlines()
     assert [line.split()[:2] for line in lines] == [
-        ["iteration", "10"], ["epoch", "1"], ["iteration", "20"], ["epoch", "2"],
+        ["iteration", "25"], ["epoch", "1"], ["iteration", "50"], ["epoch", "2"],
     ]  # fmt: skip
     assert all("validation loss" in line for line in lines)
 

@@ -11,11 +11,12 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from skconv.training.batches import Augment, PictureDataset
-from skconv.training.callbacks import KeepBest, ProgressBar, StopWhenLost
+from skconv.training.callbacks import KeepBest, ProgressBar, SettleStatistics, StopWhenLost
 from skconv.training.net import PictureNet
 
 # A short memory of gradients follows a quick one-cycle schedule better than the usual (0.9, 0.999).
 _ONE_CYCLE_BETAS = (0.7, 0.95)
+_FEW_STEPS = 50  # batch norm's running averages need about as many to settle
 _KEPT_BY = {"valid_loss": ("valid_loss",), "both_losses": ("train_loss", "valid_loss")}
 _OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
 
@@ -92,6 +93,8 @@ def build_net(
     last: list[Any] = []  # it ends the epoch for all that come after it
     if patience is not None and valid is not None:
         last.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
+    elif n_steps is not None and n_steps < _FEW_STEPS and keep == "last":
+        last.append(("settle_statistics", SettleStatistics()))
     return PictureNet(
         network,
         classes=list(classes),

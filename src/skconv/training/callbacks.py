@@ -1,4 +1,4 @@
-"""What skorch lacks as callbacks: one progress bar for the whole training, a stop at a lost run, the best weights."""
+"""What skorch lacks as callbacks: a progress bar, a stop at a lost run, the best weights, settled statistics."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 import torch
 from skorch.callbacks import Callback
+from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from skconv.exceptions import TrainingError
@@ -81,3 +82,30 @@ class KeepBest(Callback):
         if self.weights_:
             net.module_.load_state_dict(self.weights_)
         self.weights_ = {}
+
+
+class SettleStatistics(Callback):
+    """Take the statistics of batch norm from the training pictures anew, when training has ended.
+
+    Batch norm keeps running averages that trail the weights by some tens of steps. After a training of fewer steps they
+    still speak of other weights, and predictions are worse than the network is.
+    """
+
+    @torch.no_grad()
+    def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Run the training pictures through the network once, with only its batch norms in training mode."""
+        norms = [module for module in net.module_.modules() if isinstance(module, _BatchNorm)]
+        if not norms:
+            return
+        momenta = [norm.momentum for norm in norms]
+        net.module_.eval()
+        for norm in norms:
+            norm.reset_running_stats()
+            norm.momentum = None  # the plain mean over the batches
+            norm.train()
+        train, _ = net.get_split_datasets(X, y)
+        for inputs, _ in net.get_iterator(train, training=False):
+            net.module_(inputs["images"] if isinstance(inputs, dict) else inputs)
+        for norm, momentum in zip(norms, momenta, strict=True):
+            norm.momentum = momentum
+        net.module_.eval()
