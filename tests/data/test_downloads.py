@@ -53,7 +53,9 @@ def test_download_file_always_cut_off_gives_up_and_leaves_nothing(server, target
     assert_nothing_left(target)
 
 
-@pytest.mark.parametrize("body", [gzip.compress(b"something else"), b"<html>please log in</html>", b""])
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b"something else"), b"<html>please log in</html>", b""], ids=["gzip", "page", "empty"]
+)
 def test_download_file_other_bytes_are_refused_and_leave_nothing(server, target, body):
     address = server.put("/file.gz", body)
     with pytest.raises(DownloadError, match="other bytes than expected"):
