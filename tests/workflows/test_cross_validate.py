@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import skconv
-from skconv.exceptions import DataError, OutputError, ParameterError, UnknownNameError
+from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError, UnknownNameError
 from skconv.workflows.cross_validate import cross_validate
 from skconv.workflows.fold_results import CrossValidationResult, FoldResult
 
@@ -142,8 +142,15 @@ def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypa
     ],
 )
 def test_wrong_setting_is_told_before_data_is_read(settings, error, said, tmp_path):
+    unread = tmp_path / "unread.npz"
+    unread.write_text("no archive at all")
     with pytest.raises(error, match=said):
-        cross_validate(tmp_path / "missing", **settings)
+        cross_validate(unread, **settings)
+
+
+def test_missing_data_are_told_before_a_network_is_made(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="no file, folder or data set"):
+        cross_validate(tmp_path / "missing", network="fats")
 
 
 def test_occupied_folder_is_told_before_data_is_read(tmp_path):

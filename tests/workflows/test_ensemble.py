@@ -116,4 +116,6 @@ def test_folds_that_cannot_be_made_write_nothing(recipe, tmp_path):
         ensemble(tmp_path / "few.npz", folds=3, recipe=recipe, out=tmp_path / "out")
     with pytest.raises(ParameterError, match="from 2 to 1000"):
         ensemble(tmp_path / "few.npz", folds=1, recipe=recipe, out=tmp_path / "out")
+    with pytest.raises(ParameterError, match="'seed'"):
+        ensemble(tmp_path / "few.npz", folds=2, seed=-1, recipe=recipe, out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

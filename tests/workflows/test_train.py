@@ -159,7 +159,7 @@ def test_source_must_come_from_somewhere(tmp_path):
 @pytest.mark.parametrize("setting", [{"seeds": 0}, {"seeds": 1.5}, {"seeds": True}, {"seed": -1}, {"seed": "0"}])
 def test_wrong_seed_is_told_with_its_range(setting):
     (name,) = setting
-    with pytest.raises(ParameterError, match=rf"The '{name}' parameter of train must be a whole number from \d"):
+    with pytest.raises(ParameterError, match=rf"The '{name}' parameter must be a whole number from \d"):
         train("digits", **setting)
 
 

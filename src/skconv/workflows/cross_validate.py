@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import os
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import ParameterError
 from skconv.files import check_new_folder, write_folder
 from skconv.workflows.fold_results import CrossValidationResult, FoldResult
-from skconv.workflows.train import describe_call, open_run_folder
+from skconv.workflows.train import check_whole_number, choose_source, describe_call, open_run_folder, warn_if_busy
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -74,16 +72,14 @@ def cross_validate(
     from skconv.workflows.splits import check_folds, split_for_recipe
 
     command = command or describe_call(cross_validate, locals())
-    _check_range("folds", folds, 2, 1000)
-    _check_range("seed", seed, 0, 2**31 - 1)
+    check_whole_number("folds", folds, 2, 1000)
+    check_whole_number("seed", seed, 0, 2**31 - 1)
     plan = load_recipe(recipe)
     recipe_text = write_as_run(plan, source=source, network=network)
     own_data = source is None
-    source = plan.source if source is None else source
-    if source is None:
-        raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
     if out is not None:
         check_new_folder(out)
+    source = choose_source(source, plan)
     plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
     estimator: Any = plan.create_estimator(network=network, random_state=seed, device=device, verbose=int(progress))
     loaded = load_dataset(
@@ -96,6 +92,7 @@ def cross_validate(
     )
     dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
     check_folds(dataset, folds)
+    warn_if_busy()
     with open_run_folder(out, f"{loaded.name}-{plan.name}-folds") as folder:
         estimator.fit(dataset.train_images, dataset.train_labels)
         member = estimator.estimator_
@@ -111,11 +108,6 @@ def cross_validate(
         )
         _write_folder(folder, result, estimator, dataset, seed=seed, recipe_text=recipe_text, command=command)
     return result
-
-
-def _check_range(name: str, value: Any, low: int, high: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-        raise ParameterError(f"The '{name}' parameter must be a whole number from {low} to {high}. Got {value!r}.")
 
 
 def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[FoldResult, ...]:
@@ -153,6 +145,7 @@ def _write_folder(
     from skconv.evaluation.scores import score_predictions
     from skconv.reports.figures import draw_confusion, save_figure
     from skconv.reports.folds import draw_folds
+    from skconv.workflows.run_folder import write_rows
 
     scores = score_predictions(dataset.train_labels, estimator.out_of_fold_proba_, dataset.class_names)
     rows = [asdict(fold) for fold in result.folds]
@@ -168,10 +161,7 @@ def _write_folder(
         "command": command,
     }
     with write_folder(folder) as unfinished:
-        with (unfinished / "folds.csv").open("w", encoding="utf-8", newline="") as stream:
-            writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
-            writer.writeheader()
-            writer.writerows(rows)
+        write_rows(unfinished / "folds.csv", rows)
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")
         save_figure(draw_folds(estimator.histories_), unfinished / "curves.png")

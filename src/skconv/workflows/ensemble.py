@@ -6,10 +6,9 @@ import os
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from skconv.exceptions import ParameterError
 from skconv.files import check_new_folder
 from skconv.workflows.results import EnsembleResult
-from skconv.workflows.train import describe_call, open_run_folder, warn_if_busy
+from skconv.workflows.train import check_whole_number, choose_source, describe_call, open_run_folder, warn_if_busy
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -43,11 +42,11 @@ def ensemble(
     source : str, path-like or None, default=None
         What `skconv.load_dataset` takes; None takes the recipe's own data.
     folds : int, default=5
-        Number of members, at least 2; folds are stratified unless the recipe says otherwise.
+        Number of members, 2..1000; folds are stratified unless the recipe says otherwise.
     recipe, network, out, device, data_home, images, label_column, image_size, progress, command
         As in `skconv.train`; without `out` the folder is ``runs/DATA-RECIPE-ensemble``.
     seed : int, default=0
-        Seed of the folds and the members.
+        Seed of the folds and the members, 0..2**31 - 1.
 
     Returns
     -------
@@ -64,23 +63,20 @@ def ensemble(
     >>> result = ensemble("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.out_of_fold_accuracy)  # doctest: +SKIP
     """
-    from skconv.data.sources import check_source, load_dataset
+    from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
     from skconv.workflows.recipe_text import write_as_run
     from skconv.workflows.run_folder import score_test, write_run_folder
     from skconv.workflows.splits import check_folds
 
     command = command or describe_call(ensemble, locals())
+    check_whole_number("folds", folds, 2, 1000)
+    check_whole_number("seed", seed, 0, 2**31 - 1)
     plan = load_recipe(recipe)
     recipe_text = write_as_run(plan, source=source, network=network, folds=folds)
-    source = plan.source if source is None else source
-    if source is None:
-        raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
-    if isinstance(folds, bool) or not isinstance(folds, int) or not 2 <= folds <= 1000:
-        raise ParameterError(f"The 'folds' parameter must be a whole number from 2 to 1000. Got {folds!r}.")
     if out is not None:
         check_new_folder(out)
-    check_source(source)
+    source = choose_source(source, plan)
     plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
     estimator = plan.create_estimator(network=network, random_state=seed, device=device, verbose=int(progress))
     dataset = load_dataset(

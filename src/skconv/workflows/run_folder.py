@@ -167,16 +167,17 @@ def _write_histories(folder: Path, estimator: Any) -> None:
         rows = [{"fold": fold, **row} for fold, history in enumerate(histories, start=1) for row in history]
     else:
         members, rows = [estimator], estimator.history_
-    _write_rows(folder / "history.csv", rows)
+    write_rows(folder / "history.csv", rows)
     for fold, member in enumerate(members, start=1):
         recorder = dict(member.net_.callbacks_).get("record_iterations")
         if recorder is not None and recorder.rows_:
             stem = "iterations" if len(members) == 1 else f"iterations-{fold}"
-            _write_rows(folder / f"{stem}.csv", recorder.rows_)
+            write_rows(folder / f"{stem}.csv", recorder.rows_)
             save_figure(draw_curves(recorder.rows_, by="iteration"), folder / f"{stem}.png")
 
 
-def _write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write rows of the same keys as a CSV with a header; at least one."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()

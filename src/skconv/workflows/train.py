@@ -19,6 +19,7 @@ from skconv.workflows.results import SeedResult, TrainResult
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
+    from skconv.recipes import Recipe
 
 
 def train(
@@ -84,23 +85,21 @@ def train(
     >>> result = train("digits", recipe="fast", out="runs/digits")  # doctest: +SKIP
     >>> print(result.test_accuracy, result.model)  # doctest: +SKIP
     """
-    from skconv.data.sources import check_source, load_dataset
+    from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
     from skconv.workflows.describe import describe_data
     from skconv.workflows.recipe_text import write_as_run
     from skconv.workflows.splits import split_for_recipe
 
     command = command or describe_call(train, locals())
-    _check_seeds(seed, seeds)
+    check_whole_number("seeds", seeds, 1, 1000)
+    check_whole_number("seed", seed, 0, 2**31 - 1)
     plan = load_recipe(recipe)
     recipe_text = write_as_run(plan, source=source, network=network)
     own_data = source is None
-    source = plan.source if source is None else source
-    if source is None:
-        raise ParameterError(f"No data given, and recipe {plan.name} names none. Name a data set, a file or a folder.")
     if out is not None:
         check_new_folder(out)
-    check_source(source)
+    source = choose_source(source, plan)
     create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
     create(random_state=seed)  # a wrong setting is told at once, not after a download
     loaded = load_dataset(
@@ -133,12 +132,31 @@ def train(
     return TrainResult(dataset.name, plan.name, str(folder), tuple(results))
 
 
-def _check_seeds(seed: int, seeds: int) -> None:
-    for name, value, low, high in (("seeds", seeds, 1, 1000), ("seed", seed, 0, 2**31 - 1)):
-        if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
-            raise ParameterError(
-                f"The '{name}' parameter of train must be a whole number from {low} to {high}. Got {value!r}."
-            )
+def check_whole_number(name: str, value: object, low: int, high: int) -> None:
+    """Raise `ParameterError` unless a verb's parameter is a whole number from `low` to `high`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ParameterError(f"The '{name}' parameter must be a whole number from {low} to {high}. Got {value!r}.")
+
+
+def choose_source(source: str | os.PathLike[str] | None, recipe: Recipe) -> str | os.PathLike[str]:
+    """Return the data to take, that named or else the recipe's own, if they are there.
+
+    Raises
+    ------
+    ParameterError
+        Neither names any.
+    SourceNotFoundError
+        What is named is no known data set, file or folder.
+    """
+    from skconv.data.sources import check_source
+
+    chosen = recipe.source if source is None else source
+    if chosen is None:
+        raise ParameterError(
+            f"No data given, and recipe {recipe.name} names none. Name a data set, a file or a folder."
+        )
+    check_source(chosen)
+    return chosen
 
 
 def _run(
