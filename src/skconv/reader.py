@@ -12,6 +12,7 @@ import numpy as np
 from skconv.artifacts.folder import ONNX_NAME, find_model_folder, read_config, read_verified
 from skconv.artifacts.session import open_session, run_session
 from skconv.exceptions import DataError, ParameterError
+from skconv.pictures.fitting import PictureForm
 
 _BATCH = 256  # pictures; a batch is the only float copy that is made
 _FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
@@ -41,6 +42,8 @@ class Reader:
         What each label means, in the same order.
     input_shape : (int, int, int)
         Channels, height and width of the pictures.
+    form : PictureForm
+        The same for pictures of people's own, and whether they are normalised first: ``reader.form.fit(picture)``.
 
     Raises
     ------
@@ -61,6 +64,8 @@ class Reader:
         self.classes_ = self.config.label_array
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
+        channels, height, width = self.input_shape
+        self.form = PictureForm(height, width, channels, getattr(self.config.input, "normalization", None))
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Return the probability of each class for each picture.

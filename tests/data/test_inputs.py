@@ -7,10 +7,11 @@ from PIL import Image
 from skconv.data.contest_folder import read_form
 from skconv.data.inputs import load_inputs, load_submission_form
 from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.pictures.fitting import PictureForm
 
 
 def load(paths, channels=1, **options):
-    return load_inputs(paths, height=8, width=8, channels=channels, **options)
+    return load_inputs(paths, PictureForm(8, 8, channels), **options)
 
 
 def test_load_inputs_folder_is_walked_in_order(tmp_path, samples):
@@ -41,7 +42,7 @@ def test_load_inputs_csv_with_and_without_labels(tmp_path, samples, header, labe
 def test_load_inputs_csv_of_the_models_size_is_not_guessed(tmp_path, samples, height, width, label):
     """676 columns are 26×26, or a label and 15×15 in colour; 120 are no square."""
     path = samples.csv(tmp_path / "test.csv", n_pixels=height * width, header=False, label=label)
-    _, images, notes = load_inputs(path, height=height, width=width, channels=1)
+    _, images, notes = load_inputs(path, PictureForm(height, width, 1))
     expected = np.random.default_rng(0).integers(0, 256, (6, height * width)).reshape(6, height, width)
     np.testing.assert_array_equal(images, expected)
     assert notes == []
@@ -68,7 +69,7 @@ def test_load_inputs_of_a_contest_takes_what_is_to_be_named(make_contest, name):
 @pytest.mark.parametrize("file", ["", "test.csv"])
 def test_load_submission_form_of_a_contest_is_of_the_models_size(make_contest, name, file):
     folder = make_contest(name)
-    form, notes = load_submission_form(folder / file, height=12, width=10, channels=3)
+    form, notes = load_submission_form(folder / file, PictureForm(12, 10, 3))
     assert (form.header, form.ids) == (read_form(folder).header, read_form(folder).ids)
     assert form.images.shape == (len(form.ids), 12, 10, 3)
     assert len(notes) == 1 and f"{len(form.ids)} pictures were resized to 12×10" in notes[0]
@@ -76,7 +77,7 @@ def test_load_submission_form_of_a_contest_is_of_the_models_size(make_contest, n
 
 def test_load_submission_form_numbers_the_rows_of_a_csv_from_1(tmp_path, samples):
     path = samples.csv(tmp_path / "pixels.csv", label=False)
-    form, _ = load_submission_form(path, height=8, width=8, channels=1)
+    form, _ = load_submission_form(path, PictureForm(8, 8, 1))
     assert (form.header, form.ids, form.class_labels) == (("ImageId", "Label"), tuple("123456"), ())
     np.testing.assert_array_equal(form.images, load(path)[1])
 
@@ -88,7 +89,7 @@ def test_load_submission_form_of_other_things_is_none(tmp_path, samples):
         tmp_path / "nothing.csv",
         tmp_path / "nothing",
     ):
-        assert load_submission_form(path, height=8, width=8, channels=1) is None
+        assert load_submission_form(path, PictureForm(8, 8, 1)) is None
 
 
 def test_load_inputs_tells_what_was_resized_and_made_grey(tmp_path, samples):

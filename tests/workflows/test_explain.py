@@ -86,7 +86,7 @@ def test_name_that_is_no_png_is_told_before_anything_is_read(name, tmp_path):
 
 def test_picture_is_never_replaced_by_its_own_figure(run, picture):
     before = picture.read_bytes()
-    with pytest.raises(OutputError, match="is the picture to explain"):
+    with pytest.raises(OutputError, match="which the figure would replace"):
         explain(run.model, picture, out=picture.parent / "." / picture.name)
     assert picture.read_bytes() == before
 

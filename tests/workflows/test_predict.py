@@ -11,7 +11,7 @@ from PIL import Image
 import skconv
 from skconv.data.contests import write_contest
 from skconv.data.splits import Splits
-from skconv.exceptions import DataError, OutputError, SourceNotFoundError
+from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError
 from skconv.workflows.contests import check_contest
 from skconv.workflows.predict import predict
 
@@ -60,8 +60,53 @@ def test_json_has_the_promised_keys(run, pictures):
     folder, _ = pictures
     record = json.loads(json.dumps(predict(run.model, folder / "00.png").to_json()))
     assert set(record) == {"predictions"}
-    assert set(record["predictions"][0]) == {"input", "label", "confidence"}
-    assert 0 < record["predictions"][0]["confidence"] <= 1
+    first = record["predictions"][0]
+    assert set(first) == {"input", "label", "confidence", "alternatives"}
+    assert 0 < first["confidence"] <= 1
+    assert [set(each) for each in first["alternatives"]] == [{"label", "confidence"}] * 2
+
+
+def test_alternatives_are_the_next_classes_best_first(run, pictures):
+    folder, images = pictures
+    expected = skconv.CNNClassifier.load(run.model, device="cpu").predict_proba(images).argsort(axis=1)[:, ::-1]
+    for prediction, order in zip(predict(run.model, folder).predictions, expected, strict=True):
+        assert [each.label for each in prediction.alternatives] == [str(label) for label in order[1:3]]
+
+
+def test_label_that_is_not_sure_enough_is_a_question_mark_with_what_it_may_be(run, pictures):
+    folder, _ = pictures
+    sure = predict(run.model, folder).predictions
+    least = sorted(each.confidence for each in sure)[5]
+    doubted = predict(run.model, folder, min_confidence=least)
+    for before, after in zip(sure, doubted.predictions, strict=True):
+        if before.confidence >= least:
+            assert after == before
+        else:
+            assert after.label == "?" and after.alternatives[0].label == before.label
+            assert after.confidence == before.confidence
+    assert str(doubted).count(": ? (") == 5
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.5, True, "0.9", float("nan")])
+def test_confidence_that_is_no_share_is_refused(run, pictures, value):
+    with pytest.raises(ParameterError, match="min_confidence"):
+        predict(run.model, pictures[0], min_confidence=value)
+
+
+def test_pictures_are_drawn_with_their_labels(run, pictures, tmp_path):
+    out = tmp_path / "seen.png"
+    result = predict(run.model, pictures[0], annotate=out)
+    assert str(result).splitlines()[-1] == f"Drew 12 pictures in {out}."
+    with Image.open(out) as drawn:
+        assert drawn.width > 400
+
+
+def test_drawing_never_replaces_a_picture_that_is_read(run, pictures):
+    file = pictures[0] / "00.png"
+    before = file.read_bytes()
+    with pytest.raises(OutputError, match="would replace"):
+        predict(run.model, pictures[0] / "00.png", annotate=file)
+    assert file.read_bytes() == before
 
 
 def test_csv_holds_the_predictions_and_replaces_an_old_file(run, pictures, tmp_path):

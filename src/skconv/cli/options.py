@@ -59,3 +59,6 @@ ImageSizeOption = Annotated[
         help="Height and width in pixels: of the pictures in a CSV, or to resize pictures to.",
     ),
 ]
+MinConfidenceOption = Annotated[
+    float, typer.Option(min=0, max=1, help="Below it, a label becomes ? and its alternatives are shown.")
+]

@@ -7,14 +7,22 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import library_messages, show_result
-from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, LabelColumnOption, SeedOption
+from skconv.cli.console import is_interactive, library_messages, show_result
+from skconv.cli.options import (
+    DebugOption,
+    Device,
+    DeviceOption,
+    JsonOption,
+    LabelColumnOption,
+    MinConfidenceOption,
+    SeedOption,
+)
 
-EXAMPLE = "Example: skconv predict runs/mnist-fast digit.png scans/ --out predictions.csv"
+EXAMPLE = "Example: skconv predict digits photo.jpg scans/ --out predictions.csv"
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
     inputs: Annotated[list[Path], typer.Argument(help="Pictures, folders, a CSV, an .npz or a contest's folder.")],
     out: Annotated[
         Path | None,
@@ -24,6 +32,10 @@ def predict(
         ),
     ] = None,
     label_column: LabelColumnOption = None,
+    annotate: Annotated[
+        Path | None, typer.Option(help="PNG file to draw: each picture as the model saw it, label and confidence.")
+    ] = None,
+    min_confidence: MinConfidenceOption = 0.0,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
@@ -33,5 +45,13 @@ def predict(
     with library_messages():
         from skconv.workflows.predict import predict as predict_library
 
-        result = predict_library(model, inputs, out=out, label_column=label_column)
+        result = predict_library(
+            model,
+            inputs,
+            out=out,
+            label_column=label_column,
+            annotate=annotate,
+            min_confidence=min_confidence,
+            progress=is_interactive(),
+        )
     show_result(result.to_json(), str(result), as_json=as_json)

@@ -1,4 +1,4 @@
-"""`load_inputs`: what a user wants predicted, as pictures of the size the model takes."""
+"""`load_inputs`: what a user wants predicted, as pictures of the form the model takes."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from skconv.data.pixel_csv import TABLE_SUFFIXES, read_pixel_csv
 from skconv.data.pixels import shape_rows
 from skconv.data.submissions import SubmissionForm
 from skconv.exceptions import DataError
-from skconv.pictures.opening import PICTURE_SUFFIXES, convert_picture, convert_pictures, open_picture
+from skconv.pictures.fitting import PictureForm, map_in_threads
+from skconv.pictures.opening import PICTURE_SUFFIXES, open_picture
 
 
 def load_inputs(
     paths: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
+    form: PictureForm,
     *,
-    height: int,
-    width: int,
-    channels: int,
     label_column: str | None = None,
+    progress: bool = False,
 ) -> tuple[list[str], np.ndarray, list[str]]:
     """Load pictures to predict from files and folders of any of the known forms.
 
@@ -36,12 +36,12 @@ def load_inputs(
     paths : path-like or sequence of path-like
         Pictures, folders of pictures (with all folders inside), CSV files of pixels with or without labels,
         .npz archives of pictures. Of a contest's folder the pictures to be named are taken.
-    height, width : int
-        The size the model takes, in pixels. Pictures of another size are resized with antialiasing.
-    channels : {1, 3}
-        What the model takes: grey or colour.
+    form : PictureForm
+        What the model takes; all pictures are brought into it.
     label_column : str, optional
         A CSV's column that is no pixel, by its name; a column called "label" is known as such.
+    progress : bool, default=False
+        Show a progress bar on standard error, if that is a terminal.
 
     Returns
     -------
@@ -60,33 +60,30 @@ def load_inputs(
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
-    notes = _Notes(height, width, channels)
+    notes = _Notes(form)
     for path in [Path(paths)] if isinstance(paths, str | os.PathLike) else map(Path, paths):
         if path.suffix.lower() in TABLE_SUFFIXES | {".npz"} and path.is_file():
-            rows = _read_rows(path, (height, width, channels), label_column)
+            rows = _read_rows(path, form, label_column)
             names.extend(f"{path}#{row}" for row in range(len(rows)))
             notes.record(rows.shape[1:], str(path), len(rows))
-            parts.append(convert_pictures(rows, height, width, channels))
-            continue
-        if path.is_dir() and holds_contest(path):
-            form = read_form(path)
-            names.extend(f"{path}#{name}" for name in form.ids)
-            notes.record(form.images.shape[1:], str(path), len(form.ids))
-            parts.append(convert_pictures(form.images, height, width, channels))
-            continue
-        for file in _list_pictures(path, notes):
-            picture = open_picture(file)
-            names.append(str(file))
-            notes.record(picture.shape, str(file))
-            parts.append(convert_picture(picture, height, width, channels)[np.newaxis])
+            parts.append(form.fit_all(rows))
+        elif path.is_dir() and holds_contest(path):
+            contest = read_form(path)
+            names.extend(f"{path}#{name}" for name in contest.ids)
+            notes.record(contest.images.shape[1:], str(path), len(contest.ids))
+            parts.append(form.fit_all(contest.images))
+        else:
+            files, passed_over = list_pictures(path)
+            names.extend(map(str, files))
+            parts.append(_open_all(files, form, notes, progress))
+            for file in passed_over:
+                notes.add("file", "passed over as no picture", str(file))
     if not parts:
         raise DataError("There are no pictures to predict. Name pictures, folders, a CSV or an .npz.")
     return names, np.concatenate(parts), notes.tell()
 
 
-def load_submission_form(
-    path: str | os.PathLike[str], *, height: int, width: int, channels: int
-) -> tuple[SubmissionForm, list[str]] | None:
+def load_submission_form(path: str | os.PathLike[str], form: PictureForm) -> tuple[SubmissionForm, list[str]] | None:
     """Load what a contest wants named, from its folder or its ``test.csv``.
 
     Parameters
@@ -94,8 +91,8 @@ def load_submission_form(
     path : path-like
         A contest's folder, the ``test.csv`` in it, or any CSV of pixels without labels; the rows of the latter
         are numbered from 1, as Kaggle does.
-    height, width, channels : int
-        As in `load_inputs`.
+    form : PictureForm
+        What the model takes.
 
     Returns
     -------
@@ -110,35 +107,62 @@ def load_submission_form(
     path = Path(path)
     folder = path.parent if path.name == TEST else path
     if holds_contest(folder):
-        form = read_form(folder)
+        contest = read_form(folder)
     elif path.suffix.lower() in TABLE_SUFFIXES and path.is_file():
-        table = read_pixel_csv(path, need_labels=False, n_pixels=height * width * channels)
+        table = read_pixel_csv(path, need_labels=False, n_pixels=math.prod(form.shape))
         if table.labels is not None:
             return None
         ids = tuple(str(number) for number in range(1, len(table.pixels) + 1))
-        form = SubmissionForm(PIXEL_HEADER, ids, shape_rows(str(path), table.pixels, (height, width)))
+        images = shape_rows(str(path), table.pixels, (form.height, form.width))
+        contest = SubmissionForm(PIXEL_HEADER, ids, images)
     else:
         return None
-    notes = _Notes(height, width, channels)
-    notes.record(form.images.shape[1:], str(path), len(form.ids))
-    return replace(form, images=convert_pictures(form.images, height, width, channels)), notes.tell()
+    notes = _Notes(form)
+    notes.record(contest.images.shape[1:], str(path), len(contest.ids))
+    return replace(contest, images=form.fit_all(contest.images)), notes.tell()
+
+
+def list_pictures(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
+    """Return the picture files that a path names, and the files passed over because their names are of no picture.
+
+    Parameters
+    ----------
+    path : path-like
+        A file, which is taken whatever its name is, or a folder, which is searched with all folders inside.
+
+    Raises
+    ------
+    SourceNotFoundError
+        A folder that cannot be read.
+    DataError
+        A folder without a picture.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        return [path], []
+    files = list(walk_files(path))
+    pictures = [file for file in files if file.suffix.lower() in PICTURE_SUFFIXES]
+    if not pictures:
+        raise DataError(f"The folder {path} holds no pictures (PNG, JPEG, WebP, BMP, TIFF or GIF). Name another.")
+    return pictures, [file for file in files if file.suffix.lower() not in PICTURE_SUFFIXES]
 
 
 class _Notes:
     """Counts what is done to pictures that do not fit the model, and remembers the first of each kind."""
 
-    def __init__(self, height: int, width: int, channels: int) -> None:
-        self._shape = (height, width)
-        self._channels = channels
+    def __init__(self, form: PictureForm) -> None:
+        self._form = form
         self._counts: Counter[tuple[str, str]] = Counter()
         self._first: dict[tuple[str, str], str] = {}
 
     def record(self, shape: tuple[int, ...], name: str, count: int = 1) -> None:
         """Note pictures whose shape is not the model's."""
-        if shape[:2] != self._shape:
-            height, width = self._shape
+        if self._form.normalization is not None:  # any picture is expected, and none is stretched
+            return
+        height, width = self._form.height, self._form.width
+        if shape[:2] != (height, width):
             self.add("picture", f"resized to {height}×{width}", f"{name} ({shape[0]}×{shape[1]})", count)
-        if len(shape) == 3 and self._channels == 1:
+        if len(shape) == 3 and self._form.channels == 1:
             self.add("picture", "made grey", name, count)
 
     def add(self, what: str, done: str, name: str, count: int = 1) -> None:
@@ -156,22 +180,25 @@ class _Notes:
         ]
 
 
-def _read_rows(path: Path, shape: tuple[int, int, int], label_column: str | None) -> np.ndarray:
+def _read_rows(path: Path, form: PictureForm, label_column: str | None) -> np.ndarray:
+    size = (form.height, form.width)
     if path.suffix.lower() == ".npz":
-        return read_npz_images(path, shape[:2])
-    table = read_pixel_csv(path, label_column, need_labels=False, n_pixels=math.prod(shape))
-    return shape_rows(str(path), table.pixels, shape[:2])
+        return read_npz_images(path, size)
+    table = read_pixel_csv(path, label_column, need_labels=False, n_pixels=math.prod(form.shape))
+    return shape_rows(str(path), table.pixels, size)
 
 
-def _list_pictures(path: Path, notes: _Notes) -> list[Path]:
-    if not path.is_dir():
-        return [path]
-    pictures = []
-    for file in walk_files(path):
-        if file.suffix.lower() in PICTURE_SUFFIXES:
-            pictures.append(file)
-        else:
-            notes.add("file", "passed over as no picture", str(file))
-    if not pictures:
-        raise DataError(f"The folder {path} holds no pictures (PNG, JPEG, WebP, BMP, TIFF or GIF). Name another.")
-    return pictures
+def _open_all(files: list[Path], form: PictureForm, notes: _Notes, progress: bool) -> np.ndarray:
+    def open_and_fit(file: Path) -> tuple[tuple[int, ...], np.ndarray]:
+        picture = open_picture(file)
+        return picture.shape, form.fit(picture)
+
+    from tqdm import tqdm
+
+    images = np.empty((len(files), *form.shape), np.uint8)
+    opened = map_in_threads(open_and_fit, files)
+    opened = tqdm(opened, "pictures", len(files), leave=False, unit="", disable=None if progress else True)
+    for index, (shape, image) in enumerate(opened):
+        notes.record(shape, str(files[index]))
+        images[index] = image
+    return images

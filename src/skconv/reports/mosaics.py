@@ -124,6 +124,31 @@ def draw_mistakes(
     return _draw_mosaic(images[chosen], captions, _COLUMNS, title)
 
 
+def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
+    """Draw pictures as the model saw them, below each its label and the confidence.
+
+    Parameters
+    ----------
+    images : ndarray
+        As in `draw_samples`, 1 to 400 pictures.
+    labels : sequence of str
+    confidences : sequence of float
+        0..1.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Raises
+    ------
+    DataError
+        Shapes that do not fit, or no pictures.
+    """
+    _check(images, np.arange(len(images)), labels)
+    captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
+    return _draw_mosaic(images, captions, _COLUMNS)
+
+
 def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise DataError(f"The pictures have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")

@@ -81,7 +81,7 @@ def evaluate(
     split, pictures, labels = "test", dataset.test_images, dataset.test_labels
     if pictures is None or labels is None:
         split, pictures, labels = "all", dataset.train_images, dataset.train_labels
-    pictures, note = _fit_channels(reader, dataset, pictures)
+    pictures, note = _fit(reader, dataset, pictures)
     positions = _match_classes(reader.class_names, dataset)
     known, leak = _find_seen(reader, dataset.name, split, pictures)
     for each in (note, leak):
@@ -135,22 +135,23 @@ def _find_seen(reader: Reader, name: str, split: str, pictures: np.ndarray) -> t
     return known, f"{told} too; they are scored with the others."
 
 
-def _fit_channels(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the pictures in the model's colours, and what was done for it; another size is an error."""
-    channels, height, width = reader.input_shape
-    expected = (height, width) if channels == 1 else (height, width, channels)
-    if dataset.image_shape == expected:
-        return pictures, ""
-    if dataset.image_shape[:2] != (height, width) or channels not in (1, 3):
-        raise DataError(
-            f"The pictures of {dataset.name} have shape {dataset.image_shape}; the model takes {expected}. "
-            f"Bring them to that shape (--image-size {height}x{width}) or train a model on such pictures."
-        )
-    from skconv.pictures.opening import convert_pictures
+def _fit(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the pictures as the model takes them, and what was done for it.
 
-    done = "grey" if channels == 1 else "colour"
-    converted = convert_pictures(pictures, height, width, channels)
-    return converted, f"The pictures of {dataset.name} were made {done}, as the model takes them."
+    Another size is an error, unless the model normalises its pictures: then it takes any.
+    """
+    form = reader.form
+    if form.normalization is not None:
+        return form.fit_all(pictures), ""
+    if dataset.image_shape == form.shape:
+        return pictures, ""
+    if dataset.image_shape[:2] != form.shape[:2]:
+        raise DataError(
+            f"The pictures of {dataset.name} have shape {dataset.image_shape}; the model takes {form.shape}. "
+            f"Bring them to that shape (--image-size {form.height}x{form.width}) or train a model on such pictures."
+        )
+    done = "grey" if form.channels == 1 else "colour"
+    return form.fit_all(pictures), f"The pictures of {dataset.name} were made {done}, as the model takes them."
 
 
 def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:

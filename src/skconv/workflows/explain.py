@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import DataError, OutputError
+from skconv.exceptions import DataError
+from skconv.workflows.figure_names import check_figure_name
 
 if TYPE_CHECKING:
     from skconv.networks.blocks import Network
@@ -110,13 +110,12 @@ def explain(
         What was done to the picture to make it fit the model: resized, made grey. Or the model is an ensemble, of which
         the filters and maps of the first member are shown.
     """
-    _check_out(out, picture)
+    check_figure_name(out, [picture])
     from skconv.data.inputs import load_inputs
     from skconv.reader import Reader
 
     reader = Reader(model)
-    channels, height, width = reader.input_shape
-    names, images, notes = load_inputs(picture, height=height, width=width, channels=channels)
+    names, images, notes = load_inputs(picture, reader.form)
     if len(images) != 1:
         raise DataError(
             f"{os.fspath(picture)} holds {len(images):,} pictures; one is explained at a time. Name one file."
@@ -151,12 +150,3 @@ def _load_network(reader: Reader) -> Network:
     kind = KFoldEnsembleClassifier if "estimator" in reader.config.parameters else CNNClassifier
     network: Network = kind.load(reader.folder, device="cpu").net_.module_
     return network
-
-
-def _check_out(out: str | os.PathLike[str], picture: str | os.PathLike[str]) -> None:
-    """Refuse a name that the figure cannot have, before anything is read."""
-    target = Path(out)
-    if target.suffix.lower() != ".png":
-        raise OutputError(f"The figure is a PNG file; got the name '{target}'. Choose one that ends in .png.")
-    if target.exists() and Path(picture).exists() and target.samefile(picture):
-        raise OutputError(f"{target} is the picture to explain, which the figure would replace. Choose another name.")

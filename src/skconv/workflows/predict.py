@@ -9,15 +9,20 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skconv.exceptions import DataError
+import numpy as np
+
+from skconv.exceptions import DataError, ParameterError
 from skconv.files import write_beside
-from skconv.workflows.results import Prediction, PredictionResult
+from skconv.workflows.figure_names import check_figure_name
+from skconv.workflows.results import UNSURE, Alternative, Prediction, PredictionResult
 
 if TYPE_CHECKING:
     from skconv.data.submissions import SubmissionForm
     from skconv.reader import Reader
 
 _PREDICTION_HEADER = ("input", "label", "confidence")
+_ALTERNATIVES = 2
+MOST_DRAWN = 200
 
 
 def predict(
@@ -26,13 +31,17 @@ def predict(
     *,
     out: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
+    annotate: str | os.PathLike[str] | None = None,
+    min_confidence: float = 0.0,
+    progress: bool = False,
 ) -> PredictionResult:
     """Name the class of pictures.
 
     Parameters
     ----------
     model : path-like
-        A model folder, or a run folder with one.
+        A model folder, a run folder with one, or "digits", the model of handwritten digits that is always there: it
+        takes anybody's pictures of one digit each, and its class "nothing" says that there is none.
     inputs : path-like or sequence of path-like
         Pictures, folders of pictures, CSV or ``.npz`` files of pixels; of a contest's folder, the pictures to
         be named.
@@ -42,6 +51,12 @@ def predict(
         handed in. An existing file is replaced in one step.
     label_column : str or None, default=None
         Column of a CSV to leave out because it holds labels.
+    annotate : path-like or None, default=None
+        A PNG file to draw: the pictures as the model saw them, with label and confidence, the first 200 of them.
+    min_confidence : float, default=0
+        A label whose confidence is below this becomes "?"; its alternatives say what it may be. 0..1.
+    progress : bool, default=False
+        Show a progress bar on standard error, if that is a terminal.
 
     Returns
     -------
@@ -55,7 +70,9 @@ def predict(
     SourceNotFoundError, DataError
         An input that is not there, or is not a picture; a contest whose labels the model does not have.
     OutputError
-        `out` cannot be written; an existing file is as it was.
+        `out` or `annotate` cannot be written; an existing file is as it was.
+    ParameterError
+        `min_confidence` outside 0..1.
 
     Warns
     -----
@@ -66,17 +83,17 @@ def predict(
     from skconv.data.submissions import write_submission
     from skconv.reader import Reader
 
-    reader = Reader(model)
-    channels, height, width = reader.input_shape
+    check_confidence(min_confidence)
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    if annotate is not None:
+        check_figure_name(annotate, paths)
+    reader = Reader(model)
     found = None
     if len(paths) == 1 and label_column is None and _is_submission(out):
-        found = load_submission_form(paths[0], height=height, width=width, channels=channels)
+        found = load_submission_form(paths[0], reader.form)
     if found is None:
         form = None
-        names, images, notes = load_inputs(
-            paths, height=height, width=width, channels=channels, label_column=label_column
-        )
+        names, images, notes = load_inputs(paths, reader.form, label_column=label_column, progress=progress)
     else:
         form, notes = found
         names, images = [f"{paths[0]}#{name}" for name in form.ids], form.images
@@ -84,19 +101,50 @@ def predict(
     for note in notes:
         warnings.warn(note, stacklevel=2)
     probabilities = reader.predict_proba(images)
-    positions = probabilities.argmax(axis=1)
     predictions = tuple(
-        Prediction(name, reader.class_names[position], float(row[position]))
-        for name, row, position in zip(names, probabilities, positions, strict=True)
+        _describe(name, row, order, reader.class_names, min_confidence)
+        for name, row, order in zip(names, probabilities, _order_best(probabilities), strict=True)
     )
+    drawn = "" if annotate is None else _draw(annotate, images, predictions)
     if out is None:
-        return PredictionResult(predictions)
+        return PredictionResult(predictions, drawn=drawn)
     if form is None:
         _write_predictions(out, predictions)
     else:
-        write_submission(out, form, [labels[position] for position in positions])
+        write_submission(out, form, [labels[position] for position in probabilities.argmax(axis=1)])
     header = _PREDICTION_HEADER if form is None else form.header
-    return PredictionResult(predictions, f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}.")
+    written = f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}."
+    return PredictionResult(predictions, written, drawn)
+
+
+def check_confidence(value: object) -> None:
+    """Raise `ParameterError` unless `value`, called min_confidence, is a number from 0 to 1."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ParameterError(f"min_confidence is {value!r}; expected a share from 0 to 1, as 0.95 for 95 %.")
+
+
+def _order_best(probabilities: np.ndarray) -> np.ndarray:
+    """Return the positions of the most probable classes, best first, (n, at most 3); the first of equals first."""
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _ALTERNATIVES]
+
+
+def _describe(
+    name: str, row: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], min_confidence: float
+) -> Prediction:
+    answers = tuple(Alternative(class_names[position], float(row[position])) for position in order)
+    best = answers[0]
+    if best.confidence < min_confidence:
+        return Prediction(name, UNSURE, best.confidence, answers)
+    return Prediction(name, best.label, best.confidence, answers[1:])
+
+
+def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequence[Prediction]) -> str:
+    from skconv.reports.figures import draw_predictions, save_figure
+
+    shown = predictions[:MOST_DRAWN]
+    figure = draw_predictions(images[:MOST_DRAWN], [each.label for each in shown], [each.confidence for each in shown])
+    save_figure(figure, path)
+    return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} pictures in {path}."
 
 
 def _is_submission(out: str | os.PathLike[str] | None) -> bool:

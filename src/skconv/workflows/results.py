@@ -6,6 +6,8 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
+UNSURE = "?"  # in place of a label whose confidence is too low
+
 
 @dataclass(frozen=True)
 class SeedResult:
@@ -219,6 +221,25 @@ class EvaluationResult:
 
 
 @dataclass(frozen=True)
+class Alternative:
+    """What else a picture or digit may be.
+
+    Parameters
+    ----------
+    label : str
+        Name of a class.
+    confidence : float
+        The model's probability of that class, 0..1.
+    """
+
+    label: str
+    confidence: float
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.confidence:.1%}"
+
+
+@dataclass(frozen=True)
 class Prediction:
     """The class of one picture.
 
@@ -227,14 +248,22 @@ class Prediction:
     input : str
         The picture: a file's path, or the file and row it came from.
     label : str
-        Name of the most probable class.
+        Name of the most probable class; "?" where its confidence is below what was asked for.
     confidence : float
-        The model's probability of that class, 0..1.
+        The model's probability of the most probable class, 0..1.
+    alternatives : tuple of Alternative
+        The next classes, best first; after "?" the most probable one too.
     """
 
     input: str
     label: str
     confidence: float
+    alternatives: tuple[Alternative, ...] = ()
+
+    def __str__(self) -> str:
+        if self.label != UNSURE:
+            return f"{self.input}: {self.label} ({self.confidence:.1%})"
+        return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))})"
 
 
 @dataclass(frozen=True)
@@ -245,18 +274,18 @@ class PredictionResult:
     ----------
     predictions : tuple of Prediction
         One record per picture, in the order of the inputs.
-    written : str
-        What was written where, as a sentence; empty if nothing was. It is then all that is printed.
+    written, drawn : str
+        What was written and drawn where, as sentences; empty if nothing was. What was written is not printed.
     """
 
     predictions: tuple[Prediction, ...]
     written: str = ""
+    drawn: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the predictions as plain values."""
         return {"predictions": [asdict(each) for each in self.predictions]}
 
     def __str__(self) -> str:
-        return self.written or "\n".join(
-            f"{each.input}: {each.label} ({each.confidence:.1%})" for each in self.predictions
-        )
+        lines = [self.written] if self.written else [str(each) for each in self.predictions]
+        return "\n".join([*lines, self.drawn] if self.drawn else lines)

@@ -1,0 +1,101 @@
+"""`PictureForm`: what pictures a model takes, and any picture brought into that form."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+
+from skconv.pictures.opening import convert_picture
+
+NORMALIZATIONS = ("digit",)
+
+_Item = TypeVar("_Item")
+_AHEAD = 4  # pictures a thread, so that a slow writer or reader does not leave thousands in memory
+
+
+@dataclass(frozen=True)
+class PictureForm:
+    """The form of the pictures that a model takes.
+
+    Parameters
+    ----------
+    height, width : int
+        In pixels.
+    channels : {1, 3}
+        Grey or colour.
+    normalization : {"digit"} or None, default=None
+        "digit": one digit, light on dark, as `skconv.normalize_digit` makes it. None: the whole picture, as it is,
+        brought to the size.
+
+    Examples
+    --------
+    >>> form = PictureForm(28, 28, 1)
+    >>> form.fit(np.zeros((300, 200, 3), np.uint8)).shape
+    (28, 28)
+    """
+
+    height: int
+    width: int
+    channels: int
+    normalization: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Shape of the array of one picture."""
+        return (self.height, self.width) if self.channels == 1 else (self.height, self.width, 3)
+
+    def fit(self, picture: np.ndarray) -> np.ndarray:
+        """Return a picture, uint8 (h, w) or (h, w, 3), in this form."""
+        if self.normalization == "digit":
+            from skconv.pictures.normalization import normalize_digit
+
+            picture = normalize_digit(picture)
+        return convert_picture(picture, self.height, self.width, self.channels)
+
+    def fit_all(self, pictures: np.ndarray) -> np.ndarray:
+        """Return pictures, uint8 (n, h, w) or (n, h, w, 3), in this form; those that are in it already as they are."""
+        if pictures.shape[1:] == self.shape and self.normalization is None:
+            return pictures
+        fitted = np.empty((len(pictures), *self.shape), np.uint8)
+        for index, picture in enumerate(map_in_threads(self.fit, pictures)):
+            fitted[index] = picture
+        return fitted
+
+
+def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> Iterator[Any]:
+    """Yield what a function returns for each item, in their order, computed by a thread a core.
+
+    Only a few results wait at any time. The first error ends the work and is raised.
+
+    Parameters
+    ----------
+    function : callable
+        Takes one item; NumPy, SciPy and Pillow let other threads run while they work.
+    items : iterable
+
+    Yields
+    ------
+    object
+
+    Examples
+    --------
+    >>> list(map_in_threads(abs, [-1, -2]))
+    [1, 2]
+    """
+    threads = os.cpu_count() or 1
+    pool = ThreadPoolExecutor(threads)
+    waiting: list[Any] = []
+    try:
+        for item in items:
+            waiting.append(pool.submit(function, item))
+            if len(waiting) >= _AHEAD * threads:
+                yield waiting.pop(0).result()
+        while waiting:
+            yield waiting.pop(0).result()
+    finally:
+        pool.shutdown(cancel_futures=True)
