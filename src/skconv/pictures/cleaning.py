@@ -31,8 +31,15 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     # The soft edge of a stroke belongs to it, the edges of what was taken away do not.
     rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
     reach = max(1, round(0.07 * max(rows[-1] - rows[0], columns[-1] - columns[0])))
-    near = ndimage.maximum_filter(digit, size=2 * reach + 1) & (digit | (strokes < FAINTEST))
-    return np.where(near, strokes, np.float32(0))
+    inside = (
+        slice(max(0, rows[0] - reach), rows[-1] + reach + 1),
+        slice(max(0, columns[0] - reach), columns[-1] + reach + 1),
+    )
+    digit, around = digit[inside], strokes[inside]
+    near = ndimage.maximum_filter(digit, size=2 * reach + 1) & (digit | (around < FAINTEST))
+    cleaned = np.zeros_like(strokes)
+    cleaned[inside] = np.where(near, around, np.float32(0))
+    return cleaned
 
 
 def remove_lines(mask: np.ndarray) -> np.ndarray:
@@ -100,7 +107,7 @@ def choose_components(mask: np.ndarray) -> np.ndarray:
 
 
 def stroke_width(mask: np.ndarray) -> float:
-    """Return the mean width of strokes in pixels, from the distance of their pixels to the paper.
+    """Return the mean width of strokes in pixels, from their area and their outline (by Cauchy and Crofton).
 
     Parameters
     ----------
@@ -113,9 +120,12 @@ def stroke_width(mask: np.ndarray) -> float:
     """
     if not mask.any():
         return 0.0
-    # Across a stroke of width w the distances rise from 0.5 to w/2 and fall again: their mean is (w + 2) / 4.
-    distances = ndimage.distance_transform_edt(np.pad(mask, 1))
-    return max(1.0, 4 * float(distances[distances > 0].mean()) - 2)
+    # A stroke of width w and length l has the area w·l and the outline 2·l, counted by the lines that cross it.
+    cover = np.pad(mask, 1)
+    level = np.count_nonzero(cover[:, 1:] != cover[:, :-1]) + np.count_nonzero(cover[1:] != cover[:-1])
+    slanted = np.count_nonzero(cover[1:, 1:] != cover[:-1, :-1]) + np.count_nonzero(cover[1:, :-1] != cover[:-1, 1:])
+    outline = np.pi / 8 * (level + slanted / np.sqrt(2))
+    return max(1.0, 2 * np.count_nonzero(mask) / outline)
 
 
 def _gap(box: np.ndarray, other: np.ndarray) -> float:
@@ -131,6 +141,8 @@ def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
         return nothing
     # A filled gap lets a worn line be one; a tilted line is a staircase of runs.
     run = width // 12
+    if _longest_gap(mask) > run:
+        return nothing
     runs = _open(mask, run, axis=1)
     joined = ndimage.maximum_filter1d(ndimage.maximum_filter1d(runs, run, axis=1), 3, axis=0)
     labels, count = ndimage.label(joined, EVERY_NEIGHBOUR)
@@ -147,6 +159,12 @@ def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
     reach = int(np.ceil(thickness)) + 1
     lines = ndimage.maximum_filter1d(lines, 2 * reach - 1, axis=0) & mask
     return lines & ~_open(mask, 2 * reach + 2, axis=0), int(found.sum()), thickness
+
+
+def _longest_gap(mask: np.ndarray) -> int:
+    """Return the number of columns without a pixel between two that have one, or between one and an edge."""
+    filled = np.flatnonzero(mask.any(axis=0))
+    return int(np.diff(filled, prepend=-1, append=mask.shape[1]).max()) - 1
 
 
 def _open(mask: np.ndarray, length: int, axis: int) -> np.ndarray:

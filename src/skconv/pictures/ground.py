@@ -9,7 +9,9 @@ from scipy import ndimage
 from skconv.exceptions import DataError
 
 LONGEST_SIDE = 1000
-COARSE_SIDE = 250
+COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels that suffice for the colours, the light, the polarity
+SMALL_SIDE = 40  # pixels; a picture so small was cut out by a program, not photographed
+STRONGEST_SHADOW = 4.0  # deeper ones are not light taken away but something black
 FAINTEST_INK = 10.0  # grey levels of 255; less is the unevenness of a scanner, not a stroke
 
 
@@ -49,30 +51,40 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
     >>> float(strokes[20, 15]), float(strokes[5, 5])
     (1.0, 0.0)
     """
+    return _scale_ink(measure_ink(image))
+
+
+def measure_ink(image: np.ndarray) -> np.ndarray:
+    """Return how far each pixel is from the paper around it, in grey levels: the first step of `find_strokes`.
+
+    Parameters
+    ----------
+    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
+        As for `find_strokes`, which also tells the errors.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        About 0 on paper, positive in ink, whether ink is dark or light.
+    """
     grey = _to_grey(_shrink(_check(image)))
-    even = _border_is_even(grey)
-    paper = float(np.median(_border(grey))) if even else _coarse_median(grey)
-    deviation = grey - paper
+    even_paper = _find_even_paper(grey)
+    deviation = grey - (_coarse_median(grey) if even_paper is None else even_paper)
     # Ink is the minority and the extreme: cubes let its side win over the small waves of the paper.
-    if (deviation**3).sum() > 0:
-        grey, deviation = -grey, -deviation
-    ink = -deviation if even else _coarse_closing(grey) - grey
-    return _scale_ink(ink)
+    light_ink = float((deviation * deviation * deviation).sum()) > 0
+    if even_paper is not None:
+        return deviation if light_ink else -deviation
+    if light_ink:
+        return _coarse_closing(-grey) + grey
+    # Ink takes away a share of the light, in a shadow as in the sun; so it is measured as a share of the paper.
+    light = _coarse_closing(grey)
+    brightest = float(light.max())
+    return (light - grey) * (brightest / np.maximum(light, brightest / STRONGEST_SHADOW))
 
 
 def threshold_otsu(values: np.ndarray) -> float:
     """Return the value that splits values into the two classes with the most variance between them."""
-    counts, edges = np.histogram(values, bins=256)
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sums = np.cumsum(counts * centres)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = sums / below - (sums[-1] - sums) / above
-    variance = np.nan_to_num(below.astype(float) * above * distance**2)
-    best = np.flatnonzero(variance >= variance.max() * (1 - 1e-9))
-    # Between two clean levels every threshold is as good; the middle one keeps both ways of writing alike.
-    return float(edges[1:][best].mean())
+    return _threshold_sorted(np.sort(values, axis=None))
 
 
 def _check(image: np.ndarray) -> np.ndarray:
@@ -97,7 +109,7 @@ def _to_grey(picture: np.ndarray) -> np.ndarray:
     """Project colours on the direction in which they differ most from the paper's."""
     if picture.ndim == 2:
         return picture
-    step = max(1, max(picture.shape[:2]) // COARSE_SIDE)
+    step = max(1, max(picture.shape[:2]) // COLOUR_SIDE)
     colours = picture[::step, ::step]
     difference = (colours - np.median(_border(colours), axis=0)).reshape(-1, 3)
     weights = (difference**2).sum(axis=1, keepdims=True)  # strong differences are ink, weak ones light and noise
@@ -109,22 +121,32 @@ def _to_grey(picture: np.ndarray) -> np.ndarray:
 def _border(picture: np.ndarray) -> np.ndarray:
     """Return the pixels of a frame, 3 % of the shorter side wide, as one row of values or of colours."""
     wide = max(1, round(0.03 * min(picture.shape[:2])))
-    inside = np.zeros(picture.shape[:2], bool)
-    inside[wide:-wide, wide:-wide] = True
-    return picture[~inside]
+    if min(picture.shape[:2]) <= 2 * wide:
+        return picture.reshape(-1, *picture.shape[2:])
+    sides = picture[:wide], picture[-wide:], picture[wide:-wide, :wide], picture[wide:-wide, -wide:]
+    return np.concatenate([side.reshape(-1, *picture.shape[2:]) for side in sides])
 
 
-def _border_is_even(grey: np.ndarray) -> bool:
-    """Tell whether the border is one value, apart from strokes that touch it."""
+def _find_even_paper(grey: np.ndarray) -> float | None:
+    """Return the value of clean paper, that of the border apart from strokes that touch it; None for uneven paper."""
     border = _border(grey)
     span = max(float(np.ptp(grey)), 1.0)
-    distance = np.abs(border - np.median(border)) / span
+    paper = float(np.median(border))
+    distance = np.abs(border - paper) / span
     between = (distance > 0.04) & (distance < 0.4)
-    return bool((distance <= 0.04).mean() >= 0.5 and between.mean() <= 0.1)
+    if (distance <= 0.04).mean() >= 0.5 and between.mean() <= 0.1:
+        return paper
+    # A small picture cut out tightly has more ink than paper at its border, but its paper is its one extreme.
+    if min(grey.shape) <= SMALL_SIDE:
+        for extreme in (float(grey.min()), float(grey.max())):
+            if (np.abs(border - extreme) <= 0.01 * span).mean() >= 0.2:
+                return extreme
+    return None
 
 
-def _coarse(grey: np.ndarray) -> np.ndarray:
-    factor = -(-max(grey.shape) // COARSE_SIDE)
+def _reduce(grey: np.ndarray, side: int) -> np.ndarray:
+    """Make smaller by a whole number, by averaging, until no side is longer."""
+    factor = -(-max(grey.shape) // side)
     return np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
 
 
@@ -137,31 +159,58 @@ def _enlarge(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 def _coarse_median(grey: np.ndarray) -> np.ndarray:
     """Estimate the paper without knowing whether ink is darker: the median around, half the picture wide."""
-    step = max(1, max(grey.shape) // 48)
-    coarse = grey[::step, ::step]
+    coarse = _reduce(grey, MEDIAN_SIDE)
     window = tuple(max(3, side // 2 | 1) for side in coarse.shape)
     return _enlarge(ndimage.median_filter(coarse, size=window), grey.shape)
 
 
 def _coarse_closing(grey: np.ndarray) -> np.ndarray:
     """Estimate light paper under dark ink: nothing darker that is narrower than 0.4 of the picture survives."""
-    coarse = ndimage.median_filter(_coarse(grey), size=3)
+    coarse = _reduce(grey, CLOSING_SIDE)
     window = max(3, round(0.4 * min(coarse.shape)) | 1)
     return _enlarge(ndimage.grey_closing(coarse, size=(window, window)), grey.shape)
 
 
 def _scale_ink(ink: np.ndarray) -> np.ndarray:
     """Bring ink to 0..1: the paper's noise to 0, the core of the strokes to 1."""
-    nothing = np.zeros(ink.shape, np.float32)
-    paper = float(np.median(ink))
-    noise = 1.4826 * float(np.median(np.abs(ink - paper)))
-    floor = max(0.0, paper + 3 * noise) if noise > 0 else max(0.0, paper)
-    above = ink[ink > floor + FAINTEST_INK / 2]
+    values = np.sort(ink, axis=None)
+    split = _threshold_sorted(values)
+    paper, noise = _measure_paper(values, split)
+    floor = max(0.0, paper + 3 * noise)
+    above = values[np.searchsorted(values, floor + FAINTEST_INK / 2, side="right") :]
     if above.size == 0:
-        return nothing
+        return np.zeros(ink.shape, np.float32)
     # Of a thin stroke on a wide sheet the histogram of all pixels shows nothing; so only those above the noise.
-    threshold = min(threshold_otsu(ink), threshold_otsu(above))
-    core = float(np.percentile(above[above >= threshold], 90)) if (above >= threshold).any() else 0.0
+    threshold = min(split, _threshold_sorted(above))
+    strong = above[np.searchsorted(above, threshold) :]
+    core = float(strong[int(0.9 * (len(strong) - 1))]) if strong.size else 0.0
     if core - paper < max(FAINTEST_INK, 5 * noise):
-        return nothing
-    return np.abs(np.clip((ink - floor) / (core - floor), 0, 1)).astype(np.float32)  # the abs of -0.0 is 0.0
+        return np.zeros(ink.shape, np.float32)
+    return np.clip((ink - floor) * (1 / (core - floor)), 0, 1, dtype=np.float32) + np.float32(0)  # -0.0 becomes 0.0
+
+
+def _measure_paper(values: np.ndarray, split: float) -> tuple[float, float]:
+    """Return the middle and the noise (as a standard deviation) of the paper, of values in rising order."""
+    low = values[: np.searchsorted(values, split)]
+    high = values[len(low) :]
+    # Where ink covers much, the middle of all values says nothing; two classes far apart are paper and ink.
+    if low.size and high.size and float(high.mean() - low.mean()) > 4 * float(low.std()):
+        values = low
+    paper = float(values[len(values) // 2])
+    return paper, 1.4826 * float(np.median(np.abs(values - paper)))
+
+
+def _threshold_sorted(values: np.ndarray) -> float:
+    """Return Otsu's threshold of values in rising order."""
+    edges = np.linspace(float(values[0]), float(values[-1]), 257)
+    counts = np.diff(np.searchsorted(values, edges[:-1]), append=len(values))
+    centres = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)
+    above = below[-1] - below
+    sums = np.cumsum(counts * centres)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        distance = sums / below - (sums[-1] - sums) / above
+    variance = np.where((below > 0) & (above > 0), below.astype(float) * above * distance**2, 0)
+    best = variance >= variance.max() * (1 - 1e-9)
+    # Between two clean levels every threshold is as good; the middle one keeps both ways of writing alike.
+    return float(edges[1:][best].mean())

@@ -14,8 +14,10 @@ from skconv.pictures.opening import open_picture
 
 SIDE = 28
 BOX = 20
-THINNEST, THICKEST = 1.7, 4.2  # of 20 pixels: between these lie nearly all strokes of MNIST, and nothing is done
+THINNEST, THICKEST = 1.6, 4.6  # of 20 pixels: between these lie nearly all strokes of MNIST, and nothing is done
+THIN_PEN, THICK_PEN = 2.0, 3.7  # what much thinner and all thicker strokes become
 FINE = 80  # strokes are thickened and thinned at four times the size of the box
+MIDDLE_WEIGHT = 1.2  # of the middle third of a pixel, its sides -0.1 each: enlargements and lenses have blurred
 SOFTEST_INK = 0.04  # what is fainter does not make the bounding box larger
 
 
@@ -59,15 +61,65 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     ((28, 28), 255, 20)
     """
     picture = image if isinstance(image, np.ndarray) else open_picture(image)
-    strokes = _crop(clean_strokes(find_strokes(picture)))
+    if has_mnist_form(picture):
+        return picture.reshape(SIDE, SIDE).copy()
+    return normalize_strokes(clean_strokes(find_strokes(picture)))
+
+
+def normalize_strokes(strokes: np.ndarray, *, bring_to_pen: bool = True) -> np.ndarray:
+    """Bring the strokes of one digit into the form of MNIST: what `normalize_digit` does after the paper is taken away.
+
+    Parameters
+    ----------
+    strokes : ndarray of float32, shape (h, w)
+        0 for paper, 1 for ink; all of it is taken for the digit.
+    bring_to_pen : bool, default=True
+        Whether very thin and very thick strokes are brought near the pens of MNIST.
+
+    Returns
+    -------
+    ndarray of uint8, shape (28, 28)
+        All zeros where there is no ink.
+    """
+    strokes = crop_strokes(strokes)
     if strokes.size == 0:
         return np.zeros((SIDE, SIDE), np.uint8)
-    strokes = _crop(_bring_to_pen(strokes))
-    return _centre(_fit(strokes, BOX))
+    return _centre(_fit_box(_bring_to_pen(strokes) if bring_to_pen else strokes))
 
 
-def _crop(strokes: np.ndarray) -> np.ndarray:
-    """Return the bounding box of the ink; an array without pixels where there is none."""
+def has_mnist_form(picture: np.ndarray) -> bool:
+    """Tell whether a picture is as `normalize_digit` returns it, so that nothing is left to do.
+
+    Parameters
+    ----------
+    picture : ndarray
+        Any array.
+
+    Returns
+    -------
+    bool
+        True for uint8 (28, 28) or (28, 28, 1) with ink up to nearly 255 on ground that is 0, whose ink fills the
+        box of 20×20 in one direction and has its centre of mass in the middle.
+    """
+    if picture.dtype != np.uint8 or picture.shape not in ((SIDE, SIDE), (SIDE, SIDE, 1)) or picture.max() < 250:
+        return False
+    digit = picture.reshape(SIDE, SIDE)
+    lengths = []
+    for axis in (0, 1):
+        mass = digit.sum(axis=1 - axis)
+        inked = np.flatnonzero(mass)
+        first, last = int(inked[0]), int(inked[-1])
+        lengths.append(last + 1 - first)
+        off = SIDE / 2 - float(mass @ np.arange(SIDE)) / float(mass.sum())
+        # A lopsided digit could only be moved as far as there was room.
+        in_the_middle = abs(off) <= 0.6 or (off > 0 and last == SIDE - 1) or (off < 0 and first == 0)
+        if not in_the_middle:
+            return False
+    return BOX - 2 <= max(lengths) <= BOX
+
+
+def crop_strokes(strokes: np.ndarray) -> np.ndarray:
+    """Return the bounding box of the ink (a view); an array without pixels where there is none."""
     ink = strokes >= SOFTEST_INK
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if rows.size == 0:
@@ -75,36 +127,68 @@ def _crop(strokes: np.ndarray) -> np.ndarray:
     return strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _fit(strokes: np.ndarray, longest: int) -> np.ndarray:
-    """Resize, with antialiasing, until the longer side has that many pixels."""
-    height, width = strokes.shape
-    scale = longest / max(height, width)
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    if size == (width, height):
-        return strokes
+def _resize(strokes: np.ndarray, size: tuple[int, int], box: tuple[float, ...] | None, smooth: bool) -> np.ndarray:
+    """Resize a box (left, top, right, bottom) to a size (width, height): averaging areas, or smoothly."""
     image = Image.fromarray(np.ascontiguousarray(strokes, dtype=np.float32))
-    resized = image.resize(size, Image.Resampling.BICUBIC)  # Pillow widens the filter when it makes smaller
-    return np.clip(np.asarray(resized), 0, 1)
+    filter_ = Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX
+    return np.asarray(image.resize(size, filter_, box))
+
+
+def _fit_size(height: float, width: float, longest: int) -> tuple[int, int]:
+    """Return the (width, height) with the longer side given and the proportions kept."""
+    scale = longest / max(height, width)
+    return max(1, round(width * scale)), max(1, round(height * scale))
+
+
+def _fit_box(strokes: np.ndarray) -> np.ndarray:
+    """Make strokes fit into the box, with antialiasing: from edge to edge, where they are half as dark as inside."""
+    top, bottom = _find_edges(strokes.max(axis=1), max(strokes.shape))
+    left, right = _find_edges(strokes.max(axis=0), max(strokes.shape))
+    width, height = _fit_size(bottom - top, right - left, BOX)
+    enlarged = max(bottom - top, right - left) < BOX
+    thirds = _resize(strokes, (3 * width, 3 * height), (left, top, right, bottom), enlarged)
+    weights = np.float32([(1 - MIDDLE_WEIGHT) / 2, MIDDLE_WEIGHT, (1 - MIDDLE_WEIGHT) / 2])
+    fitted = np.einsum("iajb,a,b->ij", thirds.reshape(height, 3, width, 3), weights, weights)
+    return np.clip(fitted, 0, 1)
+
+
+def _find_edges(profile: np.ndarray, longest: int) -> tuple[float, float]:
+    """Return where the ink of a profile begins and ends: where it is half as dark as a little farther inside."""
+    within = int(0.7 * longest / BOX) + 1
+    first = _find_first_edge(profile, within)
+    last = len(profile) - _find_first_edge(profile[::-1], within)
+    return (first, last) if last - first >= 1 else (0.0, float(len(profile)))
+
+
+def _find_first_edge(profile: np.ndarray, within: int) -> float:
+    half = float(profile[:within].max()) / 2
+    after = int(np.argmax(profile >= half))
+    before = float(profile[after - 1]) if after else 0.0
+    # Values stand at the middles of pixels.
+    return max(0.0, after - 0.5 + (half - before) / max(float(profile[after]) - before, 1e-6))
 
 
 def _bring_to_pen(strokes: np.ndarray) -> np.ndarray:
     """Thicken strokes thinner, and thin strokes thicker, than the pens of MNIST; leave all others alone."""
-    fine = _fit(strokes, FINE)
+    fine = np.clip(_resize(strokes, _fit_size(*strokes.shape, FINE), None, smooth=True), 0, 1)
     # A hairline of a large picture is grey when it is made small; its core is ink all the same.
     fine = np.minimum(fine / np.percentile(fine[fine >= SOFTEST_INK * fine.max()], 75), 1)
     width = stroke_width(fine >= 0.5) * BOX / FINE
     if THINNEST <= width <= THICKEST:
         return strokes
-    wanted = THINNEST + 0.8 if width < THINNEST else THICKEST - 0.5
+    # A little too thin becomes a little thicker: some of MNIST are so, and are to stay what they are.
+    wanted = min(THIN_PEN, THINNEST + 0.7 * (THINNEST - width)) if width < THINNEST else THICK_PEN
     radius = round((wanted - width) / 2 * FINE / BOX)
+    if radius == 0:
+        return strokes
     fine = np.pad(fine, abs(radius))
     grid = np.arange(-abs(radius), abs(radius) + 1)
     disk = np.hypot(*np.meshgrid(grid, grid)) <= abs(radius) + 0.3
     if radius > 0:
-        return ndimage.grey_dilation(fine, footprint=disk)
+        return crop_strokes(ndimage.grey_dilation(fine, footprint=disk))
     thinned = ndimage.grey_erosion(fine, footprint=disk)
     # What is thinner than the disk would vanish; it stays as it is, and the digit stays whole.
-    return np.maximum(thinned, fine - ndimage.grey_dilation(thinned, footprint=disk))
+    return crop_strokes(np.maximum(thinned, fine - ndimage.grey_dilation(thinned, footprint=disk)))
 
 
 def _centre(strokes: np.ndarray) -> np.ndarray:
