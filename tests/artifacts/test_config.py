@@ -57,6 +57,20 @@ def test_config_returns_the_range_of_the_pixels(make_config):
     assert read == config and read.input.pixel_range == (0.0, 255.0)
 
 
+def test_config_returns_how_pictures_are_normalised(make_config):
+    config = make_config(input=InputConfig(1, 28, 28, (0, 255), "digit"))
+    read = ModelConfig.from_bytes(config.to_bytes())
+    assert read == config and read.input.normalization == "digit"
+    assert make_config().input.normalization is None
+    assert "normalization" not in json.loads(make_config().to_bytes())["input"]
+
+
+@pytest.mark.parametrize("value", ["digits", "", 3, ["digit"]])
+def test_config_refuses_an_unknown_normalisation(make_config, value):
+    with pytest.raises(ModelFileError, match=r"input\.normalization is .*; this skconv knows 'digit'"):
+        make_config(input=InputConfig(1, 28, 28, None, value))
+
+
 def test_config_of_before_the_range_was_kept_is_read(make_config):
     document = json.loads(make_config().to_bytes())
     assert "pixel_range" not in document["input"]

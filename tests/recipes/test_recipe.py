@@ -55,6 +55,7 @@ def test_an_unknown_name_suggests_the_nearest():
         ("[training]\nbatch_size = 12.5", "expected a whole number"),
         ("[augmentation]\nflip = 1", "expected true or false"),
         ("[augmentation]\nspin = 1", "Unknown key 'spin'"),
+        ('[data]\nnormalize = "garment"', "normalize in [data] is 'garment'; expected 'digit'"),
         ("[network]\ncrop = 2", "needs a name"),
         ("training = 3", "must be a section"),
         ("[[augmentation]]\nrotation = 3\n[[augmentation]]\nspin = 1", "Unknown key 'spin'"),

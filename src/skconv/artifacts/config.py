@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.artifacts.environment import describe_environment, read_version
 from skconv.artifacts.strict_json import canonical_json, check_keys, check_section, copy_json, parse_json
 from skconv.exceptions import ModelFileError
+from skconv.pictures.fitting import NORMALIZATIONS
 
 if TYPE_CHECKING:
     import numpy as np
@@ -53,12 +54,15 @@ class InputConfig:
     """The pictures the network takes: channels, height and width in pixels.
 
     `pixel_range` is the least and the greatest value of the pictures it was trained on, None where that is unknown.
+    `normalization` is what is done to a picture before it is brought to that size: "digit" for
+    `skconv.normalize_digit`, None for nothing.
     """
 
     channels: int
     height: int
     width: int
     pixel_range: tuple[float, float] | None = None
+    normalization: str | None = None
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -169,8 +173,7 @@ class ModelConfig:
         """Return ``config.json``'s content: indented JSON, with the digest of all else as its last key."""
         document: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
         facts = asdict(self)
-        if self.input.pixel_range is None:
-            del facts["input"]["pixel_range"]
+        facts["input"] = {name: value for name, value in facts["input"].items() if value is not None}
         document.update({key: facts[key] for key in _KEYS if key in facts})
         document = copy_json(document, "config")
         document["digest"] = _digest(document)
@@ -208,7 +211,10 @@ class ModelConfig:
                 network=NetworkConfig(**check_section(document, "network", {"name": str, "options": dict})),
                 input=InputConfig(
                     **check_section(
-                        document, "input", {"channels": int, "height": int, "width": int}, {"pixel_range": list}
+                        document,
+                        "input",
+                        {"channels": int, "height": int, "width": int},
+                        {"pixel_range": list, "normalization": str},
                     )
                 ),
                 data=DataConfig(
@@ -267,6 +273,12 @@ def _check_input(pictures: InputConfig) -> InputConfig:
         value = getattr(pictures, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
             raise ModelFileError(f"input.{name} must be a whole number from 1 to {MAX_SIDE}, got {_shown(value)}.")
+    if pictures.normalization not in (None, *NORMALIZATIONS):
+        known = ", ".join(map(repr, NORMALIZATIONS))
+        raise ModelFileError(
+            f"input.normalization is {_shown(pictures.normalization)}; this skconv knows {known}. "
+            "Install the skconv that wrote it."
+        )
     if pictures.pixel_range is None:
         return pictures
     ends = tuple(pictures.pixel_range)

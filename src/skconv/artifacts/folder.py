@@ -15,6 +15,7 @@ ONNX_NAME = "model.onnx"
 SEEN_NAME = "seen.safetensors"  # only where the model was saved with what it was trained on
 CARD_NAME = "card.md"
 MODEL_FOLDER_NAME = "model"  # inside a run folder
+BUNDLED = Path(__file__).parents[1] / "models"  # models that come with skconv, known by name
 
 _PICKLE_SUFFIXES = {
     ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".hdf5", ".keras", ".bin",
@@ -28,7 +29,8 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
     Parameters
     ----------
     path : path-like
-        A model folder, or a run folder as ``skconv train --out`` makes it.
+        A model folder, or a run folder as ``skconv train --out`` makes it. ``"digits"`` is the model that comes with
+        skconv, unless there is a model in a folder of that name.
 
     Returns
     -------
@@ -43,6 +45,9 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
         A file (a pickle above all: opening one can run code), or a folder without a model.
     """
     place = Path(path)
+    for folder in (place, place / MODEL_FOLDER_NAME, *_find_bundled(path)):
+        if (folder / CONFIG_NAME).is_file():
+            return folder
     if not place.exists():
         raise SourceNotFoundError(
             f"No model at {place}: there is no such folder. "
@@ -50,9 +55,6 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
         )
     if not place.is_dir():
         raise _refuse_file(place)
-    for folder in (place, place / MODEL_FOLDER_NAME):
-        if (folder / CONFIG_NAME).is_file():
-            return folder
     raise ModelFileError(
         f"The folder {place} holds no model: it has neither {CONFIG_NAME} nor "
         f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. {_suggest_run(place)}"
@@ -135,6 +137,11 @@ def hash_file(path: Path) -> str:
     """Return the sha256 of a file as 64 hexadecimal digits."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
+    """Return the folder of the bundled model of that name; a path, as ``./digits``, is no name."""
+    return [folder for folder in BUNDLED.glob("*") if folder.name == os.fspath(path)]
 
 
 def _suggest_run(place: Path) -> str:

@@ -13,6 +13,7 @@ from skconv.data.catalog import CatalogEntry, get_entry, list_datasets
 from skconv.data.contest_folder import holds_contest, read_contest
 from skconv.data.contests import open_contest, recognise_contest
 from skconv.data.dataset import Dataset
+from skconv.data.digits_or_nothing import read_digits_or_nothing
 from skconv.data.folders import read_class_folders, read_labelled_files
 from skconv.data.idx import holds_idx, read_idx_folder
 from skconv.data.labels import encode_labels
@@ -143,7 +144,8 @@ def load_entry(
         except DataError as error:
             raise DataError(f"{error} Or take the folder {folder} away: the contest is then made again.") from error
     else:
-        splits, source = read_named(entry, data_home=data_home, download=download, progress=progress)
+        read = read_digits_or_nothing if entry.form == "made" else read_named
+        splits, source = read(entry, data_home=data_home, download=download, progress=progress)
         dataset = _build(entry.name, splits, source)
     if len(dataset.class_names) != len(entry.class_names):
         raise DataError(

@@ -43,7 +43,8 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
     def save(self, folder: str | os.PathLike[str], **facts: Any) -> None:
         """Write the model folder: weights, configuration, ONNX graph and card.
 
-        Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores, command, seen.
+        Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores, command, seen,
+        normalization.
         """
         check_is_fitted(self)
         persistence.save(self, folder, **facts)

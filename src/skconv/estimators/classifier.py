@@ -68,9 +68,9 @@ class CNNClassifier(PictureClassifier):
         "adam" adds the weight decay to the gradient, as older systems do.
     schedule : {"one-cycle", "constant"}, default="one-cycle"
         The learning rate from step to step.
-    augmentation : dict, Augmentation, list of these or None, default=None
-        Settings of `skconv.training.augmentation.Augmentation`: ``{"rotation": 10, "shift": 0.08}``; several are
-        applied one after the other.
+    augmentation : dict, Augmentation, Handwriting, list of these or None, default=None
+        Settings of `skconv.training.augmentation.Augmentation`, ``{"rotation": 10, "shift": 0.08}``, and of
+        `skconv.training.handwriting.Handwriting`, ``{"pen": 0.5}``; several are applied one after the other.
     validation_fraction : float, default=0.0
         Share of the training pictures held out, stratified, to record validation loss and accuracy, 0..0.9.
     patience : int or None, default=None

@@ -10,6 +10,7 @@ from typing import Any
 from skconv.exceptions import ParameterError
 from skconv.training.augmentation import Augmentation, AugmentationSequence
 from skconv.training.batches import Augment
+from skconv.training.handwriting import Handwriting
 
 _AUTO_STEPS = 1500  # enough for the averaged weights to settle, also on a few hundred pictures
 _AUTO_EPOCHS = (6, 300)
@@ -90,34 +91,44 @@ def make_augmentation(value: Any) -> Augment | None:
 
     Parameters
     ----------
-    value : Augmentation, mapping, sequence of these, or None
-        A mapping holds the settings of an `Augmentation`; several are applied one after the other.
+    value : Augmentation, Handwriting, mapping, sequence of these, or None
+        A mapping holds the settings of an `Augmentation`, of a `Handwriting` or of both; several are applied one
+        after the other.
 
     Raises
     ------
     ParameterError
         Something else, an unknown setting or a value outside its range.
     """
-    if value is None or isinstance(value, Augmentation | AugmentationSequence):
+    if value is None or isinstance(value, AugmentationSequence):
         return value
-    if isinstance(value, list | tuple):
-        return AugmentationSequence(tuple(_make_step(step) for step in value)) if value else None
-    return _make_step(value)
+    parts = value if isinstance(value, list | tuple) else [value]
+    steps = [step for part in parts for step in _make_steps(part)]
+    if len(steps) > 1:
+        return AugmentationSequence(tuple(steps))
+    return steps[0] if steps else None
 
 
-def _make_step(value: Any) -> Augmentation:
-    if isinstance(value, Augmentation):
-        return value
+def _make_steps(value: Any) -> list[Augment]:
+    """Return what one mapping describes: the pictures are moved and bent first, and damaged then."""
+    if isinstance(value, Augmentation | Handwriting):
+        return [value]
     if not isinstance(value, Mapping):
         raise ParameterError(
             "The 'augmentation' parameter must be a mapping such as {'rotation': 10, 'shift': 0.08}, an Augmentation, "
             f"a list of these or None. Got {value!r} instead."
         )
-    unknown = sorted(set(value) - set(Augmentation.__dataclass_fields__))
+    moves, damage = Augmentation.__dataclass_fields__, Handwriting.__dataclass_fields__
+    unknown = sorted(set(value) - set(moves) - set(damage))
     if unknown:
-        known = ", ".join(Augmentation.__dataclass_fields__)
+        known = ", ".join([*moves, *damage])
         raise ParameterError(f"The augmentation has no setting '{unknown[0]}'. Its settings: {known}.")
-    return Augmentation(**value)
+    steps: list[Augment] = []
+    if set(value) & set(moves) or not value:
+        steps.append(Augmentation(**{name: setting for name, setting in value.items() if name in moves}))
+    if set(value) & set(damage):
+        steps.append(Handwriting(**{name: setting for name, setting in value.items() if name in damage}))
+    return steps
 
 
 def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:

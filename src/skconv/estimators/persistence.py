@@ -27,6 +27,7 @@ from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation, AugmentationSequence
+from skconv.training.handwriting import Handwriting
 
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # of the modules that import this one
 Ensemble = TypeVar("Ensemble", bound=BaseEstimator)
@@ -44,6 +45,7 @@ def save(
     scores: Mapping[str, float] | None = None,
     command: str = "",
     seen: SeenPictures | None = None,
+    normalization: str | None = None,
 ) -> ModelConfig:
     """Write the model folder of a fitted classifier.
 
@@ -63,6 +65,8 @@ def save(
         The command line that makes the model again, for the card.
     seen : SeenPictures, optional
         The pictures it was trained on: `skconv.evaluate` does not score it on them.
+    normalization : {"digit"}, optional
+        How its pictures are normalised before they are predicted; by default not at all.
 
     Returns
     -------
@@ -81,7 +85,7 @@ def save(
     network = classifier.net_.module_
     config = ModelConfig(
         network=NetworkConfig(name, dict(options)),
-        input=InputConfig(channels, height, width, classifier.pixel_range_),
+        input=InputConfig(channels, height, width, classifier.pixel_range_, normalization),
         classes=tuple(classifier.classes_.tolist()),
         class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
         parameters=_describe_parameters(classifier),
@@ -204,7 +208,7 @@ def _describe_augmentation(value: Any) -> Any:
         value = value.steps
     if isinstance(value, list | tuple):
         return [_describe_augmentation(step) for step in value]
-    return asdict(value) if isinstance(value, Augmentation) else value
+    return asdict(value) if isinstance(value, Augmentation | Handwriting) else value
 
 
 def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], path: Path) -> dict[str, Any]:

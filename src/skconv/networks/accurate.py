@@ -1,6 +1,8 @@
-"""`accurate`: as much accuracy as ten minutes on a processor can buy."""
+"""`accurate`: as much accuracy as ten minutes on a processor can buy; `compact`: the same, narrower."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from torch import Tensor, nn
 
@@ -8,8 +10,8 @@ from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Net
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 24  # smaller pictures keep their resolution
-# Channels of each block, and whether it pools.
-_BLOCKS = ((64, False), (64, False), (96, False), (96, True), (128, False), (128, False))
+_POOLING = 3  # the block that halves the picture, counted from 0
+_WIDE, _NARROW = (64, 64, 96, 96, 128, 128), (40, 48, 72, 88, 112, 112)  # channels of each block
 
 
 class AccurateNetwork(Network):
@@ -24,16 +26,25 @@ class AccurateNetwork(Network):
         As in `create_network`.
     dropout : float, default=0.1
         Before the linear layer, 0..1.
+    widths : sequence of int
+        Channels of each block.
     """
 
     def __init__(
-        self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1
+        self,
+        *,
+        in_channels: int,
+        image_size: tuple[int, int],
+        num_classes: int,
+        dropout: float = 0.1,
+        widths: Sequence[int] = _WIDE,
     ) -> None:
         super().__init__(Scaling(in_channels))
         half = HalfResolution(in_channels, image_size, least=_LEAST_SIDE)
         self.blocks = nn.Sequential(half)
         channels, size, valid = half.channels, half.size, True
-        for width, pool in _BLOCKS:
+        for position, width in enumerate(widths):
+            pool = position == _POOLING
             block = ConvBlock(channels, width, size=size, valid=valid, pool=pool)
             self.blocks.append(block)
             channels, size, valid = width, block.size, valid and not pool
@@ -52,3 +63,15 @@ def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
     """
     check_option("dropout", dropout, 0, 1)
     return AccurateNetwork(in_channels=in_channels, image_size=image_size, num_classes=num_classes, dropout=dropout)
+
+
+@register_network
+def compact(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
+    """The network `accurate`, narrower: three quarters of its time, and a file of about 1.2 MB.
+
+    Options: dropout (before the linear layer, 0.1).
+    """
+    check_option("dropout", dropout, 0, 1)
+    return AccurateNetwork(
+        in_channels=in_channels, image_size=image_size, num_classes=num_classes, dropout=dropout, widths=_NARROW
+    )

@@ -7,12 +7,13 @@ from pathlib import Path
 from typing import Any
 
 from skconv.exceptions import RecipeError, UnknownNameError
+from skconv.pictures.fitting import NORMALIZATIONS
 
 _TEXT, _NUMBER, _WHOLE, _FLAG = (str,), (int, float), (int,), (bool,)
 _KIND_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
 
 _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
-    "data": {"source": _TEXT, "test_fraction": _NUMBER, "split_seed": _WHOLE},
+    "data": {"source": _TEXT, "test_fraction": _NUMBER, "split_seed": _WHOLE, "normalize": _TEXT},
     "training": {
         "max_epochs": (int, float, str),
         "min_steps": _WHOLE,
@@ -39,6 +40,13 @@ _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
         "flip": _FLAG,
         "perspective": _NUMBER,
         "perspective_probability": _NUMBER,
+        "pen": _NUMBER,
+        "breaks": _NUMBER,
+        "neighbours": _NUMBER,
+        "blur": _NUMBER,
+        "low_resolution": _NUMBER,
+        "uneven_ink": _NUMBER,
+        "noise": _NUMBER,
     },
     "ensemble": {"folds": _WHOLE, "stratified": _FLAG, "average": _TEXT},
     "report": {
@@ -109,6 +117,11 @@ def _check_ranges(document: Mapping[str, Any], path: Path) -> None:
         if not least <= value <= most:
             raise RecipeError(f"In the recipe {path}, {key} in [{section}] is {value}; expected {least} to {most}.")
     data = document.get("data", {})
+    if data.get("normalize", NORMALIZATIONS[0]) not in NORMALIZATIONS:
+        raise RecipeError(
+            f"In the recipe {path}, normalize in [data] is {data['normalize']!r}; "
+            f"expected {' or '.join(map(repr, NORMALIZATIONS))}."
+        )
     if ("test_fraction" in data) != ("split_seed" in data):
         raise RecipeError(f"In the recipe {path}, [data] needs test_fraction and split_seed, or neither of them.")
     if "ensemble" in document and "folds" not in document["ensemble"]:

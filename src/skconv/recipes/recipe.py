@@ -34,12 +34,15 @@ class Recipe:
         The data set it is made for; None where any will do.
     test_fraction, split_seed : float and int, or None
         All pictures of that data set are split anew, so much of them for testing; None keeps the data's own split.
+    normalize : {"digit"} or None
+        How a picture is normalised for the trained model; None for not at all.
     network : dict
         ``name`` and options.
     training : dict
         Parameters of `CNNClassifier`.
     augmentation : dict or list of dict
-        Settings of `skconv.training.augmentation.Augmentation`; empty for none, several for one after the other.
+        Settings of `skconv.training.augmentation.Augmentation` and `skconv.training.handwriting.Handwriting`; empty
+        for none, several for one after the other.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
     report : dict
@@ -54,6 +57,7 @@ class Recipe:
     source: str | None = None
     test_fraction: float | None = None
     split_seed: int | None = None
+    normalize: str | None = None
     network: dict[str, Any] = field(default_factory=lambda: {"name": "standard"})
     training: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] | list[dict[str, Any]] = field(default_factory=dict)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, fields
 from functools import lru_cache
 
@@ -173,11 +174,11 @@ class AugmentationSequence:
 
     Parameters
     ----------
-    steps : tuple of Augmentation
+    steps : tuple of callables, `Augmentation` or `skconv.training.handwriting.Handwriting`
         Applied in this order.
     """
 
-    steps: tuple[Augmentation, ...]
+    steps: tuple[Callable[[Tensor, torch.Generator], Tensor], ...]
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Distort float32 pictures (n, channels, height, width)."""

@@ -38,7 +38,8 @@ def write_as_run(
     """
     text = replace_section(recipe.text, "figures", {})
     if source is not None:
-        text = replace_section(text, "data", {"source": os.fspath(source)})
+        normalize = {"normalize": recipe.normalize} if recipe.normalize else {}
+        text = replace_section(text, "data", {"source": os.fspath(source), **normalize})
     if network is not None:
         text = replace_section(text, "network", {"name": network})
     if folds is not None:

@@ -126,6 +126,7 @@ def train(
                 report=plan.report,
                 recipe_text=recipe_text,
                 command=command,
+                normalization=plan.normalize,
             )
             for each in range(seed, seed + seeds)
         ]
