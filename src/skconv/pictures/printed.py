@@ -1,0 +1,113 @@
+"""Writing on a printed ground, such as a cheque's: fine lines and ruled ones taken away, the ink kept."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from skconv.pictures.ground import FAINTEST_INK, measure_ink, threshold_otsu
+
+FINE_LINE = 1.0  # pixels, the standard deviation of the blur under which a printed ground becomes even
+CLEAR_INK = 3.3  # deviations of the ground: in noise alone the two classes of any threshold are 2.7 apart
+SHORTEST_RUN, LONGEST_RUN = 24, 60  # pixels of a ruled line that lie within three rows: it may rise by 3 degrees
+LINE_SPAN = 0.6  # of the picture's width that a ruled line reaches over
+LINE_COVER = 0.8  # of its columns that have ink
+LINE_WAVE = 1.0  # pixels that it strays from straight, the standard deviation
+
+
+def find_writing(picture: np.ndarray) -> np.ndarray:
+    """Return what is written on a strip or page as 1 on 0, without the fine lines printed below it.
+
+    Parameters
+    ----------
+    picture : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
+        Dark on light or light on dark.
+
+    Returns
+    -------
+    ndarray of float32, shape (h, w)
+        As `skconv.pictures.ground.find_strokes` returns it.
+
+    Raises
+    ------
+    DataError
+        The array is not one uint8 picture.
+
+    Examples
+    --------
+    >>> paper = np.full((40, 90), 200, np.uint8)
+    >>> paper[::4] = 170
+    >>> paper[10:30, 14:18] = 40
+    >>> writing = find_writing(paper)
+    >>> bool(writing[20, 15] == 1), float(writing[:, 30:].max())
+    (True, 0.0)
+    """
+    ink = measure_ink(picture)
+    smooth = ndimage.gaussian_filter(ink, FINE_LINE)
+    threshold = threshold_otsu(smooth)
+    ground, core = smooth[smooth <= threshold], smooth[smooth > threshold]
+    if core.size == 0:
+        return np.zeros(ink.shape, np.float32)
+    middle, spread = float(ground.mean()), float(ground.std())
+    dark = float(core.mean())
+    if dark - middle < max(FAINTEST_INK, CLEAR_INK * spread):
+        return np.zeros(ink.shape, np.float32)
+    # Half of each: the blur closes loops, without it the ground is not even.
+    mixed = (smooth + ink) / 2
+    floor = middle + 1.0 * spread
+    return np.clip((mixed - floor) / (dark - floor), 0, 1).astype(np.float32)
+
+
+def find_ruled_lines(mask: np.ndarray) -> np.ndarray:
+    """Find ruled lines, level and thin; the strokes that cross them are no part of them.
+
+    Other than `skconv.pictures.cleaning.remove_lines`, which looks at one digit, this finds lines that end inside the
+    picture, and never upright ones: in a strip a 1 is as tall as the picture.
+
+    Parameters
+    ----------
+    mask : ndarray of bool, shape (h, w)
+        Where there is ink.
+
+    Returns
+    -------
+    ndarray of bool, shape (h, w)
+        The pixels to take away, a little wider than the lines.
+    """
+    length = int(np.clip(0.2 * mask.shape[1], SHORTEST_RUN, LONGEST_RUN))
+    # Within three rows, because a line that rises by a pixel is still the same.
+    runs = open_runs(ndimage.maximum_filter1d(mask, 3, axis=0), length, axis=1) & mask
+    joined = ndimage.maximum_filter(runs, size=(3, length))
+    labels, _ = ndimage.label(joined, np.ones((3, 3), bool))
+    lines = np.zeros_like(mask)
+    for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
+        line = runs[rows, columns] & (labels[rows, columns] == label)
+        found = _fit_ruled_line(line, mask.shape[1])
+        if found is not None:
+            slope, level, thickness = found
+            # The whole line, also where it is faint or ragged; a longer run upwards is a stroke that crosses it.
+            course = rows.start + level + slope * (np.arange(mask.shape[1]) - columns.start)
+            band = np.abs(np.arange(mask.shape[0])[:, None] - course) <= thickness / 2 + 1.5
+            lines |= band & ~open_runs(mask, round(thickness) + 4, axis=0)
+    return lines
+
+
+def _fit_ruled_line(line: np.ndarray, width: int) -> tuple[float, float, float] | None:
+    """Return slope, level and thickness of pixels that are one straight line; None for bars of digits in a row."""
+    along = line.sum(axis=0)
+    columns = np.flatnonzero(along)
+    span = columns[-1] + 1 - columns[0]
+    if span < LINE_SPAN * width or len(columns) < LINE_COVER * span:
+        return None
+    middles = (np.arange(len(line)) @ line)[columns] / along[columns]
+    slope, level = np.polyfit(columns, middles, 1)
+    if np.std(middles - slope * columns - level) > LINE_WAVE:
+        return None
+    return float(slope), float(level), float(np.median(along[columns]))
+
+
+def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
+    """Keep the runs of at least that many pixels along an axis."""
+    eroded = ndimage.minimum_filter1d(mask, length, axis=axis, mode="constant", cval=0)
+    # An even window leans to one side; for the way back it must lean to the other.
+    return ndimage.maximum_filter1d(eroded, length, axis=axis, origin=-1 if length % 2 == 0 else 0) & mask

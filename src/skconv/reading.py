@@ -1,0 +1,199 @@
+"""`read_picture`: the numbers in a picture, from the lines and candidates found and a digit model's word on each."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from skconv.pictures.segmentation import Box, Candidate, Line, Mark, find_lines
+from skconv.reader import Reader
+
+NOTHING = "nothing"
+ALTERNATIVES = 2
+TOUCHING, THICKER = -1.0, 0.6
+APART, WIDER = 1.5, 20.0
+CONTRAST, NOISE = 0.3, 0.02
+FLOOR = 1e-4  # a model's probabilities are not better known than that
+
+
+@dataclass(frozen=True)
+class ReadDigit:
+    """One digit that was read.
+
+    Parameters
+    ----------
+    label : str
+        "0" to "9".
+    confidence : float
+        The model's probability of it, 0..1.
+    box : (int, int, int, int)
+        Left, top, right, bottom in pixels of the picture, right and bottom exclusive.
+    alternatives : tuple of (str, float)
+        The next labels with their probabilities.
+    """
+
+    label: str
+    confidence: float
+    box: Box
+    alternatives: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What was read in a picture.
+
+    Parameters
+    ----------
+    text : str
+        The digits of each line, lines joined with a newline; empty where nothing is written.
+    confidence : float
+        How sure it is that the whole text is right, 0..1.
+    digits : tuple of ReadDigit
+        In the order of the text.
+    marks : tuple of Mark
+        Commas, dots and dashes; `position` counts the characters of the text before them.
+    """
+
+    text: str
+    confidence: float
+    digits: tuple[ReadDigit, ...]
+    marks: tuple[Mark, ...]
+
+
+def read_picture(reader: Reader, picture: np.ndarray) -> Reading:
+    """Read the numbers in a picture.
+
+    Parameters
+    ----------
+    reader : Reader
+        A model of digits, 28×28, normalised as MNIST; a class "nothing" helps it to tell digits from parts of them.
+    picture : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
+        A strip or a page, as `open_picture` returns it.
+
+    Returns
+    -------
+    Reading
+
+    Raises
+    ------
+    DataError
+        The array is not one uint8 picture, or the model takes other pictures.
+    """
+    lines = find_lines(picture)
+    crops = [candidate.digit for line in lines for candidate in line.candidates]
+    if not crops:
+        return Reading("", 1.0, (), ())
+    probabilities = reader.predict_proba(np.stack(crops))
+    texts, digits, marks, confidence, used = [], [], [], 1.0, 0
+    for line in lines:
+        scores = probabilities[used : used + len(line.candidates)]
+        used += len(line.candidates)
+        found = _read_line(line, scores, reader.class_names)
+        if found.text:
+            before = sum(len(text) + 1 for text in texts)
+            marks += [Mark(before + mark.position, mark.box) for mark in found.marks]
+            texts.append(found.text)
+            digits += found.digits
+        confidence *= found.confidence
+    return Reading("\n".join(texts), confidence, tuple(digits), tuple(marks))
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step along a line: a candidate that is read, or passed over as a mark."""
+
+    start: int
+    stop: int
+    score: float
+    candidate: int
+    is_digit: bool
+
+
+def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> Reading:
+    path, certainty = _find_best_path(_make_steps(line, probabilities, names), len(line.cuts) - 1)
+    digits, marks = [], []
+    ends = [0]  # how many digits are read before each cut that the path goes through
+    for step in path:
+        ends += [len(digits)] * (step.stop - step.start)
+        box = line.candidates[step.candidate].box
+        if step.is_digit:
+            digits.append(_describe(box, probabilities[step.candidate], names))
+            ends[-1] += 1
+        else:
+            marks.append(Mark(len(digits), box))
+    for mark in line.marks:
+        if not any(_holds(digit.box, mark.box) for digit in digits):
+            marks.append(Mark(ends[mark.position], mark.box))
+    marks.sort(key=lambda mark: (mark.position, mark.box))
+    sure = min((digit.confidence for digit in digits), default=1.0)
+    return Reading("".join(digit.label for digit in digits), certainty * sure, tuple(digits), tuple(marks))
+
+
+def _holds(box: Box, other: Box) -> bool:
+    return box[0] <= other[0] and box[1] <= other[1] and box[2] >= other[2] and box[3] >= other[3]
+
+
+def _make_steps(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[_Step]:
+    """Return every step that a path along a line may take, with the logarithm of its probability."""
+    is_digit = np.array([name != NOTHING for name in names])
+    is_one = np.array([name == "1" for name in names])[is_digit]
+    nothing = probabilities[:, ~is_digit].sum(axis=1) if not is_digit.all() else 1 - probabilities.max(axis=1)
+    cut, joined = _weigh_bonds(line)
+    steps = []
+    for k, candidate in enumerate(line.candidates):
+        inside = cut[candidate.stop] + joined[candidate.start + 1 : candidate.stop].sum()
+        likely = np.log(np.maximum(probabilities[k, is_digit], FLOOR)) + _fit_height(candidate.height, is_one)
+        likely -= CONTRAST * np.log(max(nothing[k], NOISE))
+        steps.append(_Step(candidate.start, candidate.stop, float(likely.max() + inside), k, True))
+        if candidate.stop == candidate.start + 1:
+            against = _doubt_mark(candidate)
+            unlike = against / 6 * np.log(max(nothing[k], FLOOR))
+            steps.append(_Step(candidate.start, candidate.stop, float(unlike - against + inside), k, False))
+    return steps
+
+
+def _weigh_bonds(line: Line) -> tuple[np.ndarray, np.ndarray]:
+    """Return, for each cut, the logarithms of the probabilities that two digits are parted there, and that one goes on."""
+    bonds = np.array([0, *line.bonds, 0], float)
+    odds = np.where(bonds > 0, TOUCHING - THICKER * np.minimum(bonds, 2.5), np.minimum(APART - WIDER * bonds, 4))
+    parted, joined = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
+    parted[[0, -1]] = 0  # where a line begins and ends there is nothing to decide
+    return parted, joined
+
+
+def _doubt_mark(candidate: Candidate) -> float:
+    """Return how much a size speaks against a mark: dots and flat dashes are marks, tall ink is not."""
+    return float(np.clip((candidate.height - 0.25) * 10, 0, 6))
+
+
+def _fit_height(height: float, is_one: np.ndarray) -> np.ndarray:
+    """Return, for each digit, the logarithm of how well a height fits, in heights of the line: a 1 is never small."""
+    small, tall = np.where(is_one, 0.8, 0.5), 1.6
+    return -8 * np.maximum(0, small - height) - 2 * max(0.0, height - tall)
+
+
+def _find_best_path(steps: list[_Step], length: int) -> tuple[list[_Step], float]:
+    """Return the path with the highest score, and its share of the likelihood of all paths."""
+    best = np.full(length + 1, -np.inf)
+    total = np.full(length + 1, -np.inf)
+    best[0] = total[0] = 0.0
+    last: list[_Step | None] = [None] * (length + 1)
+    for step in sorted(steps, key=lambda step: step.start):
+        score = best[step.start] + step.score
+        total[step.stop] = np.logaddexp(total[step.stop], total[step.start] + step.score)
+        if score > best[step.stop]:
+            best[step.stop], last[step.stop] = score, step
+    path, position = [], length
+    while position:
+        step = last[position]
+        assert step is not None
+        path.append(step)
+        position = step.start
+    return path[::-1], float(np.exp(best[length] - total[length]))
+
+
+def _describe(box: Box, probabilities: np.ndarray, names: tuple[str, ...]) -> ReadDigit:
+    order = [int(k) for k in np.argsort(-probabilities, kind="stable") if names[k] != NOTHING]
+    label, *others = [(names[k], float(probabilities[k])) for k in order[: ALTERNATIVES + 1]]
+    return ReadDigit(label[0], label[1], box, tuple(others))
