@@ -94,6 +94,8 @@ def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
 
     if entry.form == "scikit-learn":
         return {"found in": "scikit-learn"}
+    if entry.form == "made":
+        return {"made from": f"{entry.made_from} and fashion-mnist, with a seed, when it is first used; then kept"}
     places = list(list_places(entry, data_home))
     looked_for = ", ".join(str(place.folder) for place in places)
     if entry.form == "contest":
