@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from skconv.workflows.evaluate import evaluate
     from skconv.workflows.explain import explain
     from skconv.workflows.predict import predict
+    from skconv.workflows.read import read
     from skconv.workflows.train import train
 
 __all__ = [
@@ -72,6 +73,7 @@ __all__ = [
     "make_contest",
     "normalize_digit",
     "predict",
+    "read",
     "train",
 ]
 
@@ -94,6 +96,7 @@ _HOMES = {
     "make_contest": "skconv.data.contests",
     "normalize_digit": "skconv.pictures.normalization",
     "predict": "skconv.workflows.predict",
+    "read": "skconv.workflows.read",
     "train": "skconv.workflows.train",
 }
 

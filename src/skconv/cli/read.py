@@ -1,0 +1,44 @@
+"""`skconv read`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skconv.cli.console import is_interactive, library_messages, show_result
+from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, MinConfidenceOption, SeedOption
+
+EXAMPLE = "Example: skconv read photo.jpg --annotate boxes.png"
+
+
+def read(
+    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    model: Annotated[str, typer.Option(help="Names the digits: digits, the bundled model, or a folder.")] = "digits",
+    out: Annotated[
+        Path | None, typer.Option(help="CSV file to write: input, text, confidence. An old one is replaced.")
+    ] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Draw boxes and labels: a PNG file for one picture, a folder for several."),
+    ] = None,
+    min_confidence: MinConfidenceOption = 0.0,
+    seed: SeedOption = 0,
+    device: DeviceOption = Device.auto,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Read handwritten numbers in photographs, scans and drawings."""
+    with library_messages():
+        from skconv.workflows.read import read as read_library
+
+        result = read_library(
+            pictures,
+            model=model,
+            out=out,
+            annotate=annotate,
+            min_confidence=min_confidence,
+            progress=is_interactive(),
+        )
+    show_result(result.to_json(), str(result), as_json=as_json)

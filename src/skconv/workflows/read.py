@@ -1,0 +1,296 @@
+"""`read`: the numbers in people's own pictures, without torch."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skconv.exceptions import DataError, OutputError
+from skconv.files import write_beside
+from skconv.workflows.figure_names import check_figure_name
+from skconv.workflows.predict import check_confidence
+from skconv.workflows.results import UNSURE, Alternative
+
+if TYPE_CHECKING:
+    from skconv.reader import Reader
+    from skconv.reading import Reading
+
+_HEADER = ("input", "text", "confidence")
+_ALTERNATIVES = 2
+
+
+@dataclass(frozen=True)
+class DigitFound:
+    """One digit in a picture.
+
+    Parameters
+    ----------
+    label : str
+        The digit; "?" where its confidence is below what was asked for.
+    confidence : float
+        How sure the model is of the most probable digit, 0..1.
+    box : tuple of int
+        Left, top, right and bottom in pixels of the upright picture; right and bottom are the first outside.
+    alternatives : tuple of Alternative
+        What else it may be, best first; after "?" the most probable digit too.
+    """
+
+    label: str
+    confidence: float
+    box: tuple[int, int, int, int]
+    alternatives: tuple[Alternative, ...]
+
+
+@dataclass(frozen=True)
+class MarkFound:
+    """A comma, dot or dash between digits: no part of the text, but the place of the decimals.
+
+    Parameters
+    ----------
+    position : int
+        How many characters of the text stand before it.
+    box : tuple of int
+        As of `DigitFound`.
+    """
+
+    position: int
+    box: tuple[int, int, int, int]
+
+
+@dataclass(frozen=True)
+class PictureRead:
+    """What stands in one picture.
+
+    Parameters
+    ----------
+    input : str
+        The file, or "picture N" for the N-th array.
+    text : str
+        The digits in reading order, lines divided by line breaks; empty where there is nothing to read.
+    confidence : float
+        How sure it is that the whole text is right, 0..1.
+    digits : tuple of DigitFound
+        One for each character of the text, line breaks apart.
+    marks : tuple of MarkFound
+        Commas, dots and dashes.
+    """
+
+    input: str
+    text: str
+    confidence: float
+    digits: tuple[DigitFound, ...]
+    marks: tuple[MarkFound, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{self.input}: {self.text or 'nothing to read'} ({self.confidence:.1%})".replace("\n", "\n  ")]
+        unsure = [digit for digit in self.digits if digit.label == UNSURE]
+        lines += [f"  ? at {digit.box}: {', '.join(map(str, digit.alternatives))}" for digit in unsure]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class ReadResult:
+    """What `read` found.
+
+    Parameters
+    ----------
+    readings : tuple of PictureRead
+        One a picture, in the order of the inputs.
+    written, drawn : str
+        What was written and drawn where, as sentences; empty if nothing was. What was written is not printed.
+    """
+
+    readings: tuple[PictureRead, ...]
+    written: str = ""
+    drawn: str = ""
+
+    @property
+    def text(self) -> str:
+        """The text of all pictures, divided by line breaks."""
+        return "\n".join(each.text for each in self.readings)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the readings as plain values."""
+        return {"readings": [asdict(each) for each in self.readings]}
+
+    def __str__(self) -> str:
+        lines = [self.written] if self.written else [str(each) for each in self.readings]
+        return "\n".join([*lines, self.drawn] if self.drawn else lines)
+
+
+def read(
+    pictures: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
+    *,
+    model: str | os.PathLike[str] = "digits",
+    out: str | os.PathLike[str] | None = None,
+    annotate: str | os.PathLike[str] | None = None,
+    min_confidence: float = 0.0,
+    progress: bool = False,
+) -> ReadResult:
+    """Read the handwritten numbers in pictures: photographs, scans, drawings, of one number or a page of them.
+
+    Parameters
+    ----------
+    pictures : path-like, ndarray of uint8 (h, w) or (h, w, 3), or a sequence of them
+        Picture files, folders of pictures, or pixels.
+    model : path-like, default="digits"
+        The model that names the digits: the bundled one, or a folder with a model of digits of your own, of 28×28
+        pixels. A class "nothing" in it says what is no digit.
+    out : path-like or None, default=None
+        A CSV file to write: input, text, confidence.
+    annotate : path-like or None, default=None
+        Draw the digits' boxes, labels and confidence on the picture: a PNG file for one picture, a folder (made if
+        need be) for several.
+    min_confidence : float, default=0
+        A digit whose confidence is below this becomes "?"; its alternatives say what it may be. 0..1.
+    progress : bool, default=False
+        Show a progress bar on standard error, if that is a terminal.
+
+    Returns
+    -------
+    ReadResult
+        Text, confidence, and box and alternatives of every digit.
+
+    Raises
+    ------
+    ModelFileError
+        The model is incomplete, altered, or refused because it could run code.
+    SourceNotFoundError, DataError
+        A picture that is not there or cannot be read; a model of something else than digits.
+    OutputError
+        `out` or `annotate` cannot be written; an existing file is as it was.
+    ParameterError
+        `min_confidence` outside 0..1.
+
+    Examples
+    --------
+    >>> import skconv
+    >>> skconv.read(np.full((60, 200), 255, np.uint8)).text
+    ''
+    """
+    from skconv.pictures.fitting import map_in_threads
+    from skconv.pictures.opening import open_picture
+    from skconv.reader import Reader
+    from skconv.reading import read_picture
+
+    check_confidence(min_confidence)
+    named = _name_pictures(pictures)
+    target = None if annotate is None else _AnnotationTarget(annotate, [name for name, _ in named])
+    reader = Reader(model)
+    _check_model(reader)
+
+    def read_one(item: tuple[str, Path | np.ndarray]) -> PictureRead:
+        name, source = item
+        picture = source if isinstance(source, np.ndarray) else open_picture(source)
+        reading = _describe(name, read_picture(reader, picture), min_confidence)
+        if target is not None:
+            target.draw(picture, reading)
+        return reading
+
+    readings = tuple(_with_progress(map_in_threads(read_one, named), len(named), progress))
+    drawn = "" if target is None else f"Drew the digits of {_count(len(readings))} in {annotate}."
+    if out is None:
+        return ReadResult(readings, drawn=drawn)
+    _write_readings(out, readings)
+    return ReadResult(readings, f"Wrote {','.join(_HEADER)} of {_count(len(readings))} to {out}.", drawn)
+
+
+class _AnnotationTarget:
+    """Where the pictures with boxes go: one file, or a folder with a file a picture."""
+
+    def __init__(self, path: str | os.PathLike[str], names: list[str]) -> None:
+        self._path = Path(path)
+        self._files: dict[str, Path] = {}
+        if len(names) == 1:
+            check_figure_name(path, names)
+            self._files[names[0]] = self._path
+            return
+        if self._path.suffix.lower() == ".png" or (self._path.exists() and not self._path.is_dir()):
+            raise OutputError(f"{len(names):,} pictures are drawn into a folder; got '{self._path}'. Name a folder.")
+        for number, name in enumerate(names, start=1):
+            # Pictures of several folders may have the same name.
+            self._files[name] = self._path / f"{number:0{len(str(len(names)))}}-{Path(name).stem}.png"
+            check_figure_name(self._files[name], [name])
+
+    def draw(self, picture: np.ndarray, reading: PictureRead) -> None:
+        from skconv.reports.annotations import Box, draw_boxes
+
+        boxes = [Box(*digit.box, digit.label, digit.confidence) for digit in reading.digits]
+        image = draw_boxes(picture, boxes)
+        if len(self._files) > 1:
+            self._path.mkdir(parents=True, exist_ok=True)
+        with write_beside(self._files[reading.input]) as beside:
+            image.save(beside, format="PNG")
+
+
+def _name_pictures(
+    pictures: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
+) -> list[tuple[str, Path | np.ndarray]]:
+    from skconv.data.inputs import list_pictures
+
+    several = [pictures] if isinstance(pictures, str | os.PathLike | np.ndarray) else pictures
+    named: list[tuple[str, Path | np.ndarray]] = []
+    for number, each in enumerate(several, start=1):
+        if isinstance(each, np.ndarray):
+            named.append((f"picture {number}", each))
+        elif isinstance(each, str | os.PathLike):
+            named.extend((str(file), file) for file in list_pictures(each)[0])
+        else:
+            raise DataError(f"A picture of {type(each).__name__} came; expected a file's path or an array of uint8.")
+    if not named:
+        raise DataError("There are no pictures to read. Name pictures or folders of pictures.")
+    return named
+
+
+def _check_model(reader: Reader) -> None:
+    from skconv.reading import NOTHING
+
+    names = set(reader.class_names) - {NOTHING}
+    if reader.input_shape != (1, 28, 28) or not names <= set("0123456789"):
+        channels, height, width = reader.input_shape
+        raise DataError(
+            f"{reader.folder} names {', '.join(reader.class_names[:10])} in pictures of {height}×{width} with "
+            f"{channels} channels; read takes a model of digits in grey pictures of 28×28. Name another, or none for "
+            "the bundled one."
+        )
+
+
+def _describe(name: str, reading: Reading, min_confidence: float) -> PictureRead:
+    digits = []
+    for digit in reading.digits:
+        others = tuple(Alternative(label, confidence) for label, confidence in digit.alternatives[:_ALTERNATIVES])
+        label = digit.label
+        if digit.confidence < min_confidence:
+            label, others = UNSURE, (Alternative(digit.label, digit.confidence), *others)
+        digits.append(DigitFound(label, digit.confidence, digit.box, others))
+    labels = iter(digits)
+    text = "".join(character if character == "\n" else next(labels).label for character in reading.text)
+    marks = tuple(MarkFound(mark.position, mark.box) for mark in reading.marks)
+    return PictureRead(name, text, reading.confidence, tuple(digits), marks)
+
+
+def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead]) -> None:
+    # A file name that is not valid text must not make the whole CSV unreadable.
+    with (
+        write_beside(path) as beside,
+        beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
+    ):
+        writer = csv.writer(stream)
+        writer.writerow(_HEADER)
+        writer.writerows([each.input, each.text, f"{each.confidence:.6f}"] for each in readings)
+
+
+def _with_progress(readings: Iterator[PictureRead], total: int, progress: bool) -> Iterator[PictureRead]:
+    from tqdm import tqdm
+
+    return iter(tqdm(readings, "reading", total, leave=False, unit="", disable=None if progress else True))
+
+
+def _count(number: int) -> str:
+    return "1 picture" if number == 1 else f"{number:,} pictures"
