@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from skconv.data.drawn_digits import SIDE, Line, arc, draw_glyph, draw_lines
+from skconv.data.drawn_digits import SIDE, Line, Lines, arc, draw_glyph, draw_lines
 from skconv.data.joined_digits import is_straight, make_wrong_cut
 from skconv.data.paper import draw_on_paper, resize, wave
 from skconv.pictures.normalization import normalize_digit, normalize_strokes
@@ -68,24 +68,10 @@ def _make_blank(rng: np.random.Generator) -> np.ndarray:
 
 
 def _make_texture(rng: np.random.Generator) -> np.ndarray:
-    """Waves, stripes, checks, grain and soft forms; half of them normalised."""
+    """Waves, stripes, checks, clouds and grain; half of them normalised."""
     side = int(rng.integers(24, 48))
-    rows, columns = np.mgrid[:side, :side] / side
-    kind = rng.integers(5)
-    texture: np.ndarray
-    if kind == 0:
-        texture = wave((side, side), rng, knots=int(rng.integers(3, 12)))
-    elif kind == 1:
-        turn, rate = rng.uniform(0, np.pi), rng.uniform(8, 60)
-        texture = np.sin(rate * (rows * np.sin(turn) + columns * np.cos(turn)) + 2 * wave((side, side), rng, knots=3))
-    elif kind == 2:
-        rates = rng.uniform(2, 8, 2)
-        texture = np.where(((rows * rates[0]).astype(int) + (columns * rates[1]).astype(int)) % 2, 1.0, -1.0)
-    elif kind == 3:
-        texture = np.sum([wave((side, side), rng, knots=2**power + 1) / power for power in range(1, 5)], axis=0)
-    else:
-        grain = Image.fromarray((rng.random((side, side)) * 255).astype(np.uint8))
-        texture = np.asarray(grain.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 2))), float)
+    makers = (_draw_waves, _draw_stripes, _draw_checks, _draw_clouds, _draw_grain)
+    texture = makers[rng.integers(len(makers))](side, rng)
     low, high = np.percentile(texture, (2, 98))
     grey = np.clip((texture - low) / max(high - low, 1e-6), 0, 1) * rng.uniform(60, 255)
     if rng.random() < 0.3:
@@ -98,35 +84,80 @@ def _make_texture(rng: np.random.Generator) -> np.ndarray:
     return np.asarray(Image.fromarray(picture).resize((28, 28), Image.Resampling.BILINEAR))
 
 
+def _draw_waves(side: int, rng: np.random.Generator) -> np.ndarray:
+    return wave((side, side), rng, knots=int(rng.integers(3, 12)))
+
+
+def _draw_stripes(side: int, rng: np.random.Generator) -> np.ndarray:
+    rows, columns = np.mgrid[:side, :side] / side
+    turn, rate = rng.uniform(0, np.pi), rng.uniform(8, 60)
+    bent = 2 * wave((side, side), rng, knots=3)
+    return np.sin(rate * (rows * np.sin(turn) + columns * np.cos(turn)) + bent)
+
+
+def _draw_checks(side: int, rng: np.random.Generator) -> np.ndarray:
+    rows, columns = np.mgrid[:side, :side] / side
+    down, across = rng.uniform(2, 8, 2)
+    return np.where(((rows * down).astype(int) + (columns * across).astype(int)) % 2, 1.0, -1.0)
+
+
+def _draw_clouds(side: int, rng: np.random.Generator) -> np.ndarray:
+    return np.sum([wave((side, side), rng, knots=2**power + 1) / power for power in range(1, 5)], axis=0)
+
+
+def _draw_grain(side: int, rng: np.random.Generator) -> np.ndarray:
+    grain = Image.fromarray((rng.random((side, side)) * 255).astype(np.uint8))
+    return np.asarray(grain.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 2))), float)
+
+
 def _make_scribble(rng: np.random.Generator) -> np.ndarray:
-    """What a pen leaves that is no writing: a tangle, a hatching, a blot, a dash, several dots, a cross in a box."""
-    kind = rng.integers(7)
-    thickness = rng.uniform(0.04, 0.14)
-    if kind == 0:
-        points = rng.random((int(rng.integers(3, 7)), int(rng.integers(3, 6)), 2))
-        strokes = draw_lines(points.tolist(), rng, thickness=thickness)
-    elif kind == 1:
-        steps = np.linspace(0, 1, int(rng.integers(4, 9))).tolist()
-        hatching = [[(step, 0.0), (step, 1.0)] for step in steps]
-        if rng.random() < 0.5:
-            hatching += [[(0.0, step), (1.0, step)] for step in steps]
-        strokes = draw_lines(hatching, rng, thickness=thickness)
-    elif kind == 2:
-        strokes = _draw_blots(1, rng)
-    elif kind == 3:
-        dash: Line = [(0.0, 0.5), (0.5, 0.5 + rng.normal(0, 0.1)), (1.0, 0.5)]
-        second = [[(0.0, 0.8), (1.0, 0.8)]] if rng.random() < 0.4 else []
-        strokes = draw_lines([dash, *second], rng, thickness=thickness)
-    elif kind == 4:
-        strokes = _draw_blots(int(rng.integers(2, 7)), rng)
-    elif kind == 5:
-        ends = rng.random((int(rng.integers(2, 7)), 1, 2)) + rng.normal(0, 0.15, (1, 2, 2)) * rng.choice([0.6, 1, 1.6])
-        # Two bars side by side, and one, may be read: what is scattered may not.
-        strokes = draw_lines((ends + rng.normal(0, 0.12, (len(ends), 2, 2))).tolist(), rng, thickness=thickness)
-    else:
-        spiral = [point for turn in range(3) for point in arc((0.5, 0.5), (0.5 - 0.14 * turn,) * 2, 0, 340)]
-        strokes = draw_lines([spiral, [(0.0, 0.0), (1.0, 1.0)]][: int(rng.integers(1, 3))], rng, thickness=thickness)
+    """What a pen leaves that is no writing: a tangle, a hatching, blots, a dash, scattered strokes, a spiral."""
+    makers = (_draw_tangle, _draw_hatching, _draw_blot, _draw_dashes, _draw_dots, _draw_scattered, _draw_spiral)
+    maker, thickness = makers[rng.integers(len(makers))], rng.uniform(0.04, 0.14)
+    drawn = maker(rng)
+    strokes = drawn if isinstance(drawn, np.ndarray) else draw_lines(drawn, rng, thickness=thickness)
+    # A bar that stands alone is a 1.
     return _make_scribble(rng) if is_straight(strokes) else normalize_strokes(strokes)
+
+
+def _draw_tangle(rng: np.random.Generator) -> Lines:
+    lines: Lines = rng.random((int(rng.integers(3, 7)), int(rng.integers(3, 6)), 2)).tolist()
+    return lines
+
+
+def _draw_hatching(rng: np.random.Generator) -> Lines:
+    steps = np.linspace(0, 1, int(rng.integers(4, 9))).tolist()
+    hatching: Lines = [[(step, 0.0), (step, 1.0)] for step in steps]
+    if rng.random() < 0.5:
+        hatching += [[(0.0, step), (1.0, step)] for step in steps]
+    return hatching
+
+
+def _draw_blot(rng: np.random.Generator) -> np.ndarray:
+    return _draw_blots(1, rng)
+
+
+def _draw_dots(rng: np.random.Generator) -> np.ndarray:
+    return _draw_blots(int(rng.integers(2, 7)), rng)
+
+
+def _draw_dashes(rng: np.random.Generator) -> Lines:
+    dash: Line = [(0.0, 0.5), (0.5, 0.5 + rng.normal(0, 0.1)), (1.0, 0.5)]
+    return [dash, [(0.0, 0.8), (1.0, 0.8)]] if rng.random() < 0.4 else [dash]
+
+
+def _draw_scattered(rng: np.random.Generator) -> Lines:
+    """Two to six short strokes anywhere, more or less along each other."""
+    places = rng.random((int(rng.integers(2, 7)), 1, 2))
+    along = rng.normal(0, 0.15, (1, 2, 2)) * rng.choice([0.6, 1, 1.6])
+    lines: Lines = (places + along + rng.normal(0, 0.12, (len(places), 2, 2))).tolist()
+    return lines
+
+
+def _draw_spiral(rng: np.random.Generator) -> Lines:
+    spiral = [point for turn in range(3) for point in arc((0.5, 0.5), (0.5 - 0.14 * turn,) * 2, 0, 340)]
+    lines: Lines = [spiral, [(0.0, 0.0), (1.0, 1.0)]]
+    return lines[: int(rng.integers(1, 3))]
 
 
 def _draw_blots(number: int, rng: np.random.Generator) -> np.ndarray:
