@@ -8,6 +8,7 @@ from scipy import ndimage
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
 FAINTEST = 0.3  # what is fainter neither joins two parts nor is one; a pen that skips is still above it
 SMALLEST_RULED = 64  # in smaller pictures a ruled line is as wide as a stroke
+SMALLEST_FRAMED = 20  # in smaller ones even the line at a picture's side may be one of the digit's
 
 
 def clean_strokes(strokes: np.ndarray) -> np.ndarray:
@@ -30,7 +31,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     digit = choose_components(mask)
     # The soft edge of a stroke belongs to it, the edges of what was taken away do not.
     rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
-    reach = max(1, round(0.07 * max(rows[-1] - rows[0], columns[-1] - columns[0])))
+    reach = max(1, round(0.04 * max(rows[-1] - rows[0], columns[-1] - columns[0])))
     inside = (
         slice(max(0, rows[0] - reach), rows[-1] + reach + 1),
         slice(max(0, columns[0] - reach), columns[-1] + reach + 1),
@@ -56,6 +57,8 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
     -------
     ndarray of bool, shape (h, w)
     """
+    if min(mask.shape) < SMALLEST_RULED:
+        return _remove_side_lines(mask)
     level = _level_lines(mask)
     upright = _level_lines(mask.T)
     taken = level[0] | upright[0].T
@@ -82,28 +85,39 @@ def choose_components(mask: np.ndarray) -> np.ndarray:
     ndarray of bool, shape (h, w)
     """
     labels, _ = ndimage.label(mask, EVERY_NEIGHBOUR)
-    areas = np.bincount(labels.ravel()).astype(float)
-    areas[0] = 0
-    # A hand, the table's edge or a neighbour comes in from outside; a digit drawn too large is alone.
-    outside = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    weights = areas.copy()
-    weights[outside] *= 0.2
-    main = int(weights.argmax())
+    areas = np.bincount(labels.ravel()).astype(float)[1:]
     boxes = np.array([[s.start for s in box] + [s.stop for s in box] for box in ndimage.find_objects(labels)])
-    candidates = [label for label in np.flatnonzero(areas >= 0.005 * areas[main]) if label != main]
-    keep = np.zeros(len(areas), bool)
-    keep[main] = True
-    found, weight = boxes[main - 1], weights[main]
+    # A hand, the table's edge or a neighbour comes in from outside; a digit drawn too large is alone.
+    outside = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == mask.shape).any(axis=1)
+    away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(mask.shape)[:, None] - 0.5))
+    weights = areas * np.where(outside, 0.3, 1) * np.exp(-((away / 0.4) ** 2))
+    main = int(weights.argmax())
+    intruding = outside & ~outside[main]
+    shares = areas * np.where(intruding, 0.2, 1) / areas[main]
+    keep = np.arange(len(areas)) == main
+    found = boxes[main]
+    candidates = np.flatnonzero(shares >= 0.005)
     while True:
-        # The farther away, the larger a part must be: a dot inside is a break, a dot outside is a speck.
-        size = max(found[2] - found[0], found[3] - found[1])
-        joining = [c for c in candidates if weights[c] / weight >= 0.02 + 0.6 * _gap(boxes[c - 1], found) / size]
-        if not joining:
-            return keep[labels]
+        candidates = candidates[~keep[candidates]]
+        joining = candidates[_belongs(boxes[candidates], shares[candidates], intruding[candidates], found)]
+        if joining.size == 0:
+            return np.concatenate([[False], keep])[labels]
         keep[joining] = True
-        candidates = [c for c in candidates if c not in joining]
-        together = boxes[np.flatnonzero(keep) - 1]
-        found = np.concatenate([together[:, :2].min(axis=0), together[:, 2:].max(axis=0)])
+        found = np.concatenate([boxes[keep, :2].min(axis=0), boxes[keep, 2:].max(axis=0)])
+
+
+def _belongs(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, found: np.ndarray) -> np.ndarray:
+    """Tell which components, with that share of the main one's ink, are broken-off parts of the digit found so far."""
+    heights, widths = (boxes[:, 2:] - boxes[:, :2]).T
+    height, width = found[2:] - found[:2]
+    size = max(height, width)
+    gaps = np.hypot(*np.maximum(0, np.maximum(boxes[:, :2] - found[2:], found[:2] - boxes[:, 2:])).T)
+    beside = np.minimum(boxes[:, 3], found[3]) - np.maximum(boxes[:, 1], found[1]) < 0.5 * np.minimum(widths, width)
+    # A neighbour stands beside the digit and reaches the edge of the picture; a full stop does, and is small.
+    neighbour = beside & intruding
+    full_stop = beside & (np.maximum(heights, widths) < 0.25 * size)
+    # The farther away, the larger a part must be: a dot inside is a break, a dot outside is a speck.
+    return (shares >= 0.02 + 0.6 * gaps / size) & ~neighbour & ~full_stop
 
 
 def stroke_width(mask: np.ndarray) -> float:
@@ -128,17 +142,31 @@ def stroke_width(mask: np.ndarray) -> float:
     return max(1.0, 2 * np.count_nonzero(mask) / outline)
 
 
-def _gap(box: np.ndarray, other: np.ndarray) -> float:
-    """Return the distance between two boxes (top, left, bottom, right)."""
-    return float(np.hypot(*np.maximum(0, np.maximum(box[:2] - other[2:], other[:2] - box[2:]))))
+def _remove_side_lines(mask: np.ndarray) -> np.ndarray:
+    """Take the lines of a table, from edge to edge in the outer quarters of a small picture, out of a mask."""
+    if min(mask.shape) < SMALLEST_FRAMED:
+        return mask
+    rest = mask & ~(_side_lines(mask) | _side_lines(mask.T).T)
+    return rest if 2 * rest.sum() >= mask.sum() else mask
+
+
+def _side_lines(mask: np.ndarray) -> np.ndarray:
+    """Find thin upright lines, from edge to edge, in the left and right quarter of a mask; they tilt by two pixels."""
+    width = mask.shape[1]
+    lines = np.zeros_like(mask)
+    for left in (*range(width // 4), *range(width - width // 4 - 3, width - 2)):
+        band = mask[:, left : left + 3]
+        around = mask[:, max(0, left - 2) : left + 5]
+        # A stroke is wider than a printed line, or ends before the edge.
+        if band.any(axis=1).mean() >= 0.97 and np.median(around.sum(axis=1)) <= max(2, 0.08 * width):
+            lines[:, left : left + 3] = True
+    return lines & mask
 
 
 def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
     """Find thin level lines from edge to edge: their pixels apart from crossings, their number, their thickness."""
     height, width = mask.shape
     nothing = np.zeros_like(mask), 0, 0.0
-    if min(height, width) < SMALLEST_RULED:
-        return nothing
     # A filled gap lets a worn line be one; a tilted line is a staircase of runs.
     run = width // 12
     if _longest_gap(mask) > run:

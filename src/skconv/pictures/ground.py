@@ -11,7 +11,8 @@ from skconv.exceptions import DataError
 LONGEST_SIDE = 1000
 COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels that suffice for the colours, the light, the polarity
 SMALL_SIDE = 40  # pixels; a picture so small was cut out by a program, not photographed
-STRONGEST_SHADOW = 4.0  # deeper ones are not light taken away but something black
+STRONGEST_SHADOW = 8.0  # deeper ones are not light taken away but something black
+DEVIATION = 1.4826  # a standard deviation of noise, in medians of its size
 FAINTEST_INK = 10.0  # grey levels of 255; less is the unevenness of a scanner, not a stroke
 
 
@@ -51,7 +52,7 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
     >>> float(strokes[20, 15]), float(strokes[5, 5])
     (1.0, 0.0)
     """
-    return _scale_ink(measure_ink(image))
+    return _scale_ink(*_measure(image))
 
 
 def measure_ink(image: np.ndarray) -> np.ndarray:
@@ -67,24 +68,29 @@ def measure_ink(image: np.ndarray) -> np.ndarray:
     ndarray of float32, shape (h, w)
         About 0 on paper, positive in ink, whether ink is dark or light.
     """
-    grey = _to_grey(_shrink(_check(image)))
-    even_paper = _find_even_paper(grey)
-    deviation = grey - (_coarse_median(grey) if even_paper is None else even_paper)
-    # Ink is the minority and the extreme: cubes let its side win over the small waves of the paper.
-    light_ink = float((deviation * deviation * deviation).sum()) > 0
-    if even_paper is not None:
-        return deviation if light_ink else -deviation
-    if light_ink:
-        return _coarse_closing(-grey) + grey
-    # Ink takes away a share of the light, in a shadow as in the sun; so it is measured as a share of the paper.
-    light = _coarse_closing(grey)
-    brightest = float(light.max())
-    return (light - grey) * (brightest / np.maximum(light, brightest / STRONGEST_SHADOW))
+    return _measure(image)[0]
 
 
 def threshold_otsu(values: np.ndarray) -> float:
     """Return the value that splits values into the two classes with the most variance between them."""
     return _threshold_sorted(np.sort(values, axis=None))
+
+
+def _measure(image: np.ndarray) -> tuple[np.ndarray, float | None]:
+    """Return ink as `measure_ink` does, and the noise of clean paper; None where the paper is not clean."""
+    grey = _to_grey(_shrink(_check(image)))
+    even = _find_even_paper(grey)
+    deviation = grey - (_coarse_median(grey) if even is None else even[0])
+    # Ink is the minority and the extreme: cubes let its side win over the small waves of the paper.
+    light_ink = float((deviation * deviation * deviation).sum()) > 0
+    if even is not None:
+        return deviation if light_ink else -deviation, even[1]
+    if light_ink:
+        return _coarse_closing(-grey) + grey, None
+    # Ink takes away a share of the light, in a shadow as in the sun; so it is measured as a share of the paper.
+    light = _coarse_closing(grey)
+    brightest = float(light.max())
+    return (light - grey) * (brightest / np.maximum(light, brightest / STRONGEST_SHADOW)), None
 
 
 def _check(image: np.ndarray) -> np.ndarray:
@@ -127,20 +133,27 @@ def _border(picture: np.ndarray) -> np.ndarray:
     return np.concatenate([side.reshape(-1, *picture.shape[2:]) for side in sides])
 
 
-def _find_even_paper(grey: np.ndarray) -> float | None:
-    """Return the value of clean paper, that of the border apart from strokes that touch it; None for uneven paper."""
+def _find_even_paper(grey: np.ndarray) -> tuple[float, float] | None:
+    """Return the value of clean paper, that of the border apart from strokes that touch it, and its noise.
+
+    None for uneven paper.
+    """
     border = _border(grey)
     span = max(float(np.ptp(grey)), 1.0)
     paper = float(np.median(border))
     distance = np.abs(border - paper) / span
     between = (distance > 0.04) & (distance < 0.4)
     if (distance <= 0.04).mean() >= 0.5 and between.mean() <= 0.1:
-        return paper
-    # A small picture cut out tightly has more ink than paper at its border, but its paper is its one extreme.
-    if min(grey.shape) <= SMALL_SIDE:
-        for extreme in (float(grey.min()), float(grey.max())):
-            if (np.abs(border - extreme) <= 0.01 * span).mean() >= 0.2:
-                return extreme
+        return paper, DEVIATION * span * float(np.median(distance))
+    # Of a digit cut out tightly more ink than paper may touch the border; then the paper is the extreme in the corners.
+    corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
+    extremes = [float(grey.min()), float(grey.max())]
+    clean = [(np.abs(border - extreme) <= 0.02 * span).mean() for extreme in extremes]
+    inside = [np.count_nonzero(np.abs(corners - extreme) <= 0.05 * span) for extreme in extremes]
+    high = int((inside[1], clean[1]) > (inside[0], clean[0]))
+    is_small = min(grey.shape) <= SMALL_SIDE and (inside[high] >= 3 or clean[high] >= 0.2)
+    if is_small or sum(clean) >= 0.9:
+        return extremes[high], 0.0
     return None
 
 
@@ -171,11 +184,11 @@ def _coarse_closing(grey: np.ndarray) -> np.ndarray:
     return _enlarge(ndimage.grey_closing(coarse, size=(window, window)), grey.shape)
 
 
-def _scale_ink(ink: np.ndarray) -> np.ndarray:
+def _scale_ink(ink: np.ndarray, noise: float | None) -> np.ndarray:
     """Bring ink to 0..1: the paper's noise to 0, the core of the strokes to 1."""
     values = np.sort(ink, axis=None)
     split = _threshold_sorted(values)
-    paper, noise = _measure_paper(values, split)
+    paper, noise = _measure_paper(values, split) if noise is None else (0.0, noise)
     floor = max(0.0, paper + 3 * noise)
     above = values[np.searchsorted(values, floor + FAINTEST_INK / 2, side="right") :]
     if above.size == 0:
@@ -197,7 +210,7 @@ def _measure_paper(values: np.ndarray, split: float) -> tuple[float, float]:
     if low.size and high.size and float(high.mean() - low.mean()) > 4 * float(low.std()):
         values = low
     paper = float(values[len(values) // 2])
-    return paper, 1.4826 * float(np.median(np.abs(values - paper)))
+    return paper, DEVIATION * float(np.median(np.abs(values - paper)))
 
 
 def _threshold_sorted(values: np.ndarray) -> float:
