@@ -143,7 +143,7 @@ def _make_steps(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
     steps = []
     for k, candidate in enumerate(line.candidates):
         inside = cut[candidate.stop] + joined[candidate.start + 1 : candidate.stop].sum()
-        likely = np.log(np.maximum(probabilities[k, is_digit], FLOOR)) + _fit_height(candidate.height, is_one)
+        likely = np.log(np.maximum(probabilities[k, is_digit], FLOOR)) + _fit_place(candidate, is_one)
         likely -= CONTRAST * np.log(max(nothing[k], NOISE))
         steps.append(_Step(candidate.start, candidate.stop, float(likely.max() + inside), k, True))
         if candidate.stop == candidate.start + 1:
@@ -167,10 +167,11 @@ def _doubt_mark(candidate: Candidate) -> float:
     return float(np.clip((candidate.height - 0.25) * 10, 0, 6))
 
 
-def _fit_height(height: float, is_one: np.ndarray) -> np.ndarray:
-    """Return, for each digit, the logarithm of how well a height fits, in heights of the line: a 1 is never small."""
-    small, tall = np.where(is_one, 0.8, 0.5), 1.6
-    return -8 * np.maximum(0, small - height) - 2 * max(0.0, height - tall)
+def _fit_place(candidate: Candidate, is_one: np.ndarray) -> np.ndarray:
+    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low."""
+    small = np.where(is_one, 0.8, 0.5)
+    against = 10 * np.maximum(0, small - candidate.height) + 2 * max(0.0, candidate.height - 1.6)
+    return -against - 10 * max(0.0, abs(candidate.sink) - 0.3)
 
 
 def _find_best_path(steps: list[_Step], length: int) -> tuple[list[_Step], float]:

@@ -10,9 +10,9 @@ from skconv.pictures.ground import FAINTEST_INK, measure_ink, threshold_otsu
 FINE_LINE = 1.0  # pixels, the standard deviation of the blur under which a printed ground becomes even
 CLEAR_INK = 3.3  # deviations of the ground: in noise alone the two classes of any threshold are 2.7 apart
 SHORTEST_RUN, LONGEST_RUN = 24, 60  # pixels of a ruled line that lie within three rows: it may rise by 3 degrees
-LINE_SPAN = 0.6  # of the picture's width that a ruled line reaches over
-LINE_COVER = 0.8  # of its columns that have ink
-LINE_WAVE = 1.0  # pixels that it strays from straight, the standard deviation
+LINE_SPAN = 0.5  # of the picture's width that a ruled line reaches over
+LINE_COVER = 0.95  # of its columns that have ink; the feet of digits in a row leave gaps
+LINE_WAVE = 1.0  # pixels that half of it may stray from straight
 
 
 def find_writing(picture: np.ndarray) -> np.ndarray:
@@ -58,7 +58,7 @@ def find_writing(picture: np.ndarray) -> np.ndarray:
     return np.clip((mixed - floor) / (dark - floor), 0, 1).astype(np.float32)
 
 
-def find_ruled_lines(mask: np.ndarray) -> np.ndarray:
+def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
     """Find ruled lines, level and thin; the strokes that cross them are no part of them.
 
     Other than `skconv.pictures.cleaning.remove_lines`, which looks at one digit, this finds lines that end inside the
@@ -68,6 +68,8 @@ def find_ruled_lines(mask: np.ndarray) -> np.ndarray:
     ----------
     mask : ndarray of bool, shape (h, w)
         Where there is ink.
+    pen : float
+        Width of a stroke in pixels; a ruled line is thinner, or goes from edge to edge.
 
     Returns
     -------
@@ -81,29 +83,36 @@ def find_ruled_lines(mask: np.ndarray) -> np.ndarray:
     labels, _ = ndimage.label(joined, np.ones((3, 3), bool))
     lines = np.zeros_like(mask)
     for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        line = runs[rows, columns] & (labels[rows, columns] == label)
-        found = _fit_ruled_line(line, mask.shape[1])
+        line = np.zeros((rows.stop - rows.start, mask.shape[1]), bool)
+        line[:, columns] = runs[rows, columns] & (labels[rows, columns] == label)
+        found = _fit_ruled_line(line, pen)
         if found is not None:
             slope, level, thickness = found
             # The whole line, also where it is faint or ragged; a longer run upwards is a stroke that crosses it.
-            course = rows.start + level + slope * (np.arange(mask.shape[1]) - columns.start)
+            course = rows.start + level + slope * np.arange(mask.shape[1])
             band = np.abs(np.arange(mask.shape[0])[:, None] - course) <= thickness / 2 + 1.5
-            lines |= band & ~open_runs(mask, round(thickness) + 4, axis=0)
+            lines |= band & ~open_runs(mask, round(thickness) + 3, axis=0)
     return lines
 
 
-def _fit_ruled_line(line: np.ndarray, width: int) -> tuple[float, float, float] | None:
-    """Return slope, level and thickness of pixels that are one straight line; None for bars of digits in a row."""
-    along = line.sum(axis=0)
+def _fit_ruled_line(line: np.ndarray, pen: float) -> tuple[float, float, float] | None:
+    """Return slope, level and thickness of pixels that are one ruled line; None for strokes of digits."""
+    along, width = line.sum(axis=0), line.shape[1]
     columns = np.flatnonzero(along)
-    span = columns[-1] + 1 - columns[0]
-    if span < LINE_SPAN * width or len(columns) < LINE_COVER * span:
+    first, last = columns[0], columns[-1]
+    span, edges = last + 1 - first, int(first <= 0.02 * width) + int(last >= 0.98 * width - 1)
+    if span < LINE_SPAN * width or len(columns) < LINE_COVER * span or edges == 0:
         return None
     middles = (np.arange(len(line)) @ line)[columns] / along[columns]
     slope, level = np.polyfit(columns, middles, 1)
-    if np.std(middles - slope * columns - level) > LINE_WAVE:
+    off = np.abs(middles - slope * columns - level)
+    # Where a stroke crosses, the middle is drawn aside; what is nearest to the line gives it again.
+    near = off <= np.median(off)
+    thickness = float(np.percentile(along[columns], 25))  # digits that stand on a line make it thicker, never thinner
+    if off[near].max() > LINE_WAVE or thickness > (1.0 if edges == 2 else 0.75) * pen:
         return None
-    return float(slope), float(level), float(np.median(along[columns]))
+    slope, level = np.polyfit(columns[near], middles[near], 1)
+    return float(slope), float(level), thickness
 
 
 def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:

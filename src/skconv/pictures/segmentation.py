@@ -13,7 +13,7 @@ from skconv.pictures.cleaning import stroke_width
 from skconv.pictures.cuts import cut_component
 from skconv.pictures.printed import find_writing, find_ruled_lines
 from skconv.pictures.lines import Components, find_components, find_rows, weighted_median
-from skconv.pictures.normalization import normalize_strokes
+from skconv.pictures.normalization import BOX, THICKEST, THINNEST, normalize_strokes
 
 Box = tuple[int, int, int, int]
 
@@ -39,6 +39,8 @@ class Candidate:
         Normalised as `normalize_digit` does it.
     height : float
         Its height in heights of the line's digits: about 1 for a digit, far less for a comma.
+    sink : float
+        How much lower its middle is than the line's, in the same unit: about 0 for a digit, 0.4 for a comma.
     """
 
     start: int
@@ -46,6 +48,7 @@ class Candidate:
     box: Box
     digit: np.ndarray
     height: float
+    sink: float
 
 
 @dataclass(frozen=True)
@@ -115,7 +118,8 @@ def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
     """
     strokes = find_writing(picture)
     factor = -(-picture.shape[0] // strokes.shape[0])
-    strokes[find_ruled_lines(strokes >= INK)] = 0
+    mask = strokes >= INK
+    strokes[find_ruled_lines(mask, stroke_width(mask))] = 0
     mask = strokes >= INK
     if not mask.any():
         return ()
@@ -126,22 +130,36 @@ def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
 
 def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen: float, factor: int) -> Line:
     height = weighted_median(components.heights[row], components.areas[row])
-    tall = components.heights[row] >= SMALLEST_DIGIT * height
+    is_tall = components.heights[row] >= SMALLEST_DIGIT * height
     inks = [_take_ink(strokes, components, k) for k in row]
-    pieces = [piece for ink, is_tall in zip(inks, tall, strict=True) if is_tall for piece in _cut(ink, pen, height)]
+    pieces = [piece for ink, tall in zip(inks, is_tall, strict=True) if tall for piece in _cut(ink, pen, height)]
     pieces.sort(key=_find_middle)
-    small = [ink for ink, is_tall in zip(inks, tall, strict=True) if not is_tall and min(ink.strokes.shape) >= pen / 2]
+    small = [ink for ink, tall in zip(inks, is_tall, strict=True) if not tall and min(ink.strokes.shape) >= pen / 2]
     middles = np.array([_find_middle(piece) for piece in pieces])
     marks = [Mark(int((middles < _find_middle(ink)).sum()), ink.scale_box(factor)) for ink in small]
+    unusual = not THINNEST <= BOX * pen / height <= THICKEST
+    row_middle = _fit_middle(pieces, height)
     candidates = []
     for start, stop, ink in _join_pieces(pieces, height):
         parts = [part for part in small if _belongs(part, ink, height)]
         for whole in [ink, *([ink.join(*parts)] if parts else [])]:
-            digit = normalize_strokes(whole.strokes, bring_to_pen=False)
-            candidates.append(Candidate(start, stop, whole.scale_box(factor), digit, len(whole.strokes) / height))
+            digit = normalize_strokes(whole.strokes, bring_to_pen=unusual)
+            low = ((whole.top + whole.bottom) / 2 - np.polyval(row_middle, (whole.left + whole.right) / 2)) / height
+            tall = len(whole.strokes) / height
+            candidates.append(Candidate(start, stop, whole.scale_box(factor), digit, tall, float(low)))
     edges = [piece.left for piece in pieces] + [max(piece.right for piece in pieces)]
     bonds = [_measure_bond(piece, other, pen, height) for piece, other in pairwise(pieces)]
     return Line(tuple(edge * factor for edge in edges), tuple(candidates), tuple(marks), tuple(bonds))
+
+
+def _fit_middle(pieces: list[_Ink], height: float) -> np.ndarray:
+    """Return the polynomial, level or straight, on which the middles of a row's tall pieces lie."""
+    tall = [piece for piece in pieces if len(piece.strokes) >= 0.7 * height] or pieces
+    columns = [(piece.left + piece.right) / 2 for piece in tall]
+    middles = [(piece.top + piece.bottom) / 2 for piece in tall]
+    if len(tall) < 4 or np.ptp(columns) < 3 * height:
+        return np.array([np.median(middles)])
+    return np.polyfit(columns, middles, 1)
 
 
 def _join_pieces(pieces: list[_Ink], height: float) -> Iterator[tuple[int, int, _Ink]]:
