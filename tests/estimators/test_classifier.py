@@ -110,9 +110,19 @@ def test_weight_zero_equals_leaving_out(digits):
     X, y = digits
     keep = np.arange(300) % 3 != 0
     settings = {"max_epochs": 2, "random_state": 0, "batch_size": 512, "precision": "fp32"}
-    weighted = CNNClassifier("fast", **settings).fit(X[:300], y[:300], sample_weight=keep * 2.0)
-    without = CNNClassifier("fast", **settings).fit(X[:300][keep], y[:300][keep], sample_weight=np.ones(keep.sum()))
+    weighted = CNNClassifier("fast", **settings).fit(X[:300], y[:300], sample_weight=keep * 0.5)
+    without = CNNClassifier("fast", **settings).fit(X[:300][keep], y[:300][keep], sample_weight=np.full(keep.sum(), 0.5))
     np.testing.assert_allclose(weighted.predict_proba(X), without.predict_proba(X), atol=1e-4)
+
+
+def test_whole_weights_equal_repeated_rows_in_any_order(digits):
+    X, y = digits
+    settings = {"max_epochs": 2, "batch_size": 32, "random_state": 0, "precision": "fp32"}
+    counts = np.arange(200) % 3
+    rows = np.random.default_rng(0).permutation(np.repeat(np.arange(200), counts))
+    counted = CNNClassifier("fast", **settings).fit(X[:200], y[:200], sample_weight=counts)
+    repeated = CNNClassifier("fast", **settings).fit(X[rows], y[rows])
+    assert same_weights(counted, repeated)
 
 
 def test_class_weight_moves_the_decision(digits):

@@ -25,7 +25,7 @@ from skconv.estimators.parameters import (
     make_augmentation,
     split_network,
 )
-from skconv.estimators.validation import combine_weights, encode_labels, hold_out, to_picture_tensor
+from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_picture_tensor
 from skconv.exceptions import DataError
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
@@ -177,7 +177,8 @@ class CNNClassifier(PictureClassifier):
         y : array-like of shape (n,)
             Labels of any kind, at least two different ones.
         sample_weight : array-like of shape (n,), optional
-            At least 0 each.
+            At least 0 each. Whole numbers of at most 10 are counts: the picture is taken so often as if it stood in X
+            so often. Others weigh its loss.
         validation : (X, y), optional
             Pictures and labels to validate on instead of a `validation_fraction` of the training pictures.
 
@@ -205,6 +206,7 @@ class CNNClassifier(PictureClassifier):
             train, valid = hold_out(pictures, self.validation_fraction, check_random_state(self.random_state))
         else:
             train, valid = pictures, self._check_validation_data(*validation)
+        train = arrange(train)
         self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
         try:
             self._run(train)
@@ -232,7 +234,7 @@ class CNNClassifier(PictureClassifier):
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
         fitted = hasattr(self, "net_")
-        train = self._check_training_data(X, y, sample_weight, classes=classes)
+        train = arrange(self._check_training_data(X, y, sample_weight, classes=classes))
         if not fitted:
             self._start(train, None, self._make_network(train), max_epochs=None)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
@@ -282,8 +284,8 @@ class CNNClassifier(PictureClassifier):
         if weights is None:
             return PictureDataset(images, labels)
         kept = np.flatnonzero(weights)  # a picture of weight 0 must not even reach the batch statistics
-        scaled = torch.from_numpy(weights / weights[kept].mean()).to(torch.float32)
-        return PictureDataset(images, labels, scaled, None if len(kept) == len(weights) else torch.from_numpy(kept))
+        positions = None if len(kept) == len(weights) else torch.from_numpy(kept)
+        return PictureDataset(images, labels, torch.from_numpy(weights), positions)
 
     def _check_validation_data(self, X: Any, y: Any) -> PictureDataset:
         X, y = self._validate(X, y, reset=False)

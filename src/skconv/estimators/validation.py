@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from typing import Any
@@ -12,6 +13,9 @@ from torch import Tensor
 
 from skconv.exceptions import DataError
 from skconv.training.batches import PictureDataset
+
+_MOST_COUNTED = 10  # a training must not become thousands of times longer because all weights are a thousand
+_MOST_ORDERED = 10_000  # pictures; in larger sets sorting costs more than anybody gains
 
 
 def to_picture_tensor(X: np.ndarray) -> Tensor:
@@ -95,6 +99,44 @@ def combine_weights(sample_weight: np.ndarray | None, class_weight: Any, y: np.n
             f"The sample weights span {weights.min():g}..{weights.max():g}; expected none below zero and one above."
         )
     return weights
+
+
+def arrange(pictures: PictureDataset) -> PictureDataset:
+    """Return training pictures in the form they are trained in; nothing but positions and weights is made anew.
+
+    Weights that are whole numbers of at most 10 are counts: such a picture is taken so often, as if it stood there so
+    often. Others are scaled to a mean of 1. Small training sets are put in an order that their content gives, so that
+    the order of the rows changes nothing.
+
+    Parameters
+    ----------
+    pictures : PictureDataset
+        With weights above 0, float64, where there are any.
+    """
+    positions = torch.arange(len(pictures.images)) if pictures.positions is None else pictures.positions
+    weights = pictures.weights
+    if weights is not None:
+        chosen = weights[positions]
+        if chosen.max() <= _MOST_COUNTED and bool((chosen == chosen.round()).all()):
+            positions, weights = positions.repeat_interleave(chosen.long()), None
+        else:
+            weights = (weights / chosen.mean()).to(torch.float32)
+    elif pictures.positions is None and len(positions) > _MOST_ORDERED:
+        return pictures
+    if len(positions) <= _MOST_ORDERED:
+        positions = positions[_order_by_content(pictures, positions)]
+    return PictureDataset(pictures.images, pictures.labels, weights, positions)
+
+
+def _order_by_content(pictures: PictureDataset, positions: Tensor) -> Tensor:
+    """Sort by hashes of label and pixels, so that equal pictures of equal labels are neighbours."""
+    digests = []
+    for position in positions.tolist():
+        # In float32 the pixels' bytes are the same from any dtype; adding 0 makes -0 a 0.
+        pixels = pictures.images[position].numpy().astype(np.float32) + np.float32(0)
+        label = int(pictures.labels[position]).to_bytes(8, "little")
+        digests.append(hashlib.blake2b(label + pixels.tobytes(), digest_size=16).digest())
+    return torch.tensor(sorted(range(len(digests)), key=digests.__getitem__), dtype=torch.int64)
 
 
 def hold_out(
