@@ -11,10 +11,12 @@ from skconv.files import write_beside
 RESULTS = Path(__file__).parent / "results"
 
 
-def write_result(name: str, figures: dict) -> None:
-    """Print the figures and keep them as ``results/NAME.json``."""
+def write_result(name: str, figures: dict, path: Path | None = None) -> None:
+    """Print the figures and keep them as ``results/NAME.json``, or in the file given."""
     text = json.dumps({"figures": figures, "environment": describe_environment()}, indent=2)
-    RESULTS.mkdir(exist_ok=True)
-    with write_beside(RESULTS / f"{name}.json") as path:
-        path.write_text(text + "\n")
+    if path is None:
+        RESULTS.mkdir(exist_ok=True)
+        path = RESULTS / f"{name}.json"
+    with write_beside(path) as beside:
+        beside.write_text(text + "\n")
     print(text)

@@ -61,11 +61,15 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
         return _remove_side_lines(mask)
     level = _level_lines(mask)
     upright = _level_lines(mask.T)
+    count = level[1] + upright[1]
+    if count == 0:
+        return mask
     taken = level[0] | upright[0].T
     rest = mask & ~taken
-    count = level[1] + upright[1]
-    if count == 0 or rest.sum() < 0.1 * taken.sum() / count:
-        return mask
+    if rest.sum() < 0.1 * taken.sum() / count:
+        # Nothing else is there. Several parallel lines are paper all the same; one may be a stroke.
+        paper = [lines for lines, number in ((level[0], level[1]), (upright[0].T, upright[1])) if number > 1]
+        return mask & ~np.logical_or.reduce(paper) if paper else mask
     thickness = min(lines[2] for lines in (level, upright) if lines[1])
     if count == 1 and thickness > 0.6 * stroke_width(rest):
         return mask

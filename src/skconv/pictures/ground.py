@@ -181,7 +181,11 @@ def _coarse_closing(grey: np.ndarray) -> np.ndarray:
     """Estimate light paper under dark ink: nothing darker that is narrower than 0.4 of the picture survives."""
     coarse = _reduce(grey, CLOSING_SIDE)
     window = max(3, round(0.4 * min(coarse.shape)) | 1)
-    return _enlarge(ndimage.grey_closing(coarse, size=(window, window)), grey.shape)
+    # Light that falls off goes on falling off beyond the border; a mirror there would make its end a step.
+    wider = np.pad(coarse, min(window, *(side - 1 for side in coarse.shape)), mode="reflect", reflect_type="odd")
+    beyond = (wider.shape[0] - coarse.shape[0]) // 2
+    closed = ndimage.grey_closing(wider, size=(window, window))
+    return _enlarge(closed[beyond : beyond + coarse.shape[0], beyond : beyond + coarse.shape[1]], grey.shape)
 
 
 def _scale_ink(ink: np.ndarray, noise: float | None) -> np.ndarray:

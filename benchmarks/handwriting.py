@@ -1,0 +1,229 @@
+"""People's own handwriting: what does a model read, and what does the normalisation of pictures give?
+
+    SKCONV_DATA=FOLDER python benchmarks/handwriting.py [--model digits] [--quick] [--out FILE.json]
+
+Measures, of the data sets in the folder that SKCONV_DATA names, those that are there; and pictures generated from
+MNIST's test digits. --quick takes a twentieth of the large sets: a trial that everything runs.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import os
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+from hard_cases import make_hard_cases
+from no_digits import MAKERS, make_no_digits
+from PIL import Image
+from report import write_result
+
+from skconv import load_dataset, normalize_digit
+from skconv.pictures.fitting import map_in_threads
+from skconv.pictures.opening import convert_picture, open_picture
+from skconv.reader import Reader
+
+SURE = 0.99  # a confidence nobody looks behind
+ENLARGEMENTS = {"nearest": 0, "bilinear": 2, "bicubic": 3}  # Pillow's numbers
+Pictures = Sequence[np.ndarray]
+
+
+class DigitReader:
+    """A model's answers about digits, whether or not it can also say that there is none."""
+
+    def __init__(self, path: str) -> None:
+        self.reader = Reader(path)
+        names = list(self.reader.class_names)
+        self.columns = [names.index(str(digit)) for digit in range(10)]
+
+    def score(self, images: Pictures) -> np.ndarray:
+        """Return the probability of each digit for pictures (n, 28, 28); with "nothing" they do not sum to 1."""
+        return self.reader.predict_proba(np.stack(images))[:, self.columns]
+
+
+def normalize_all(pictures: Pictures) -> list[np.ndarray]:
+    return list(map_in_threads(normalize_digit, pictures))
+
+
+def resize_only(picture: np.ndarray) -> np.ndarray:
+    return convert_picture(picture, 28, 28, 1)
+
+
+def mend_polarity(picture: np.ndarray) -> np.ndarray:
+    """Resize, and turn light on dark what is dark on light by the median of the border."""
+    small = resize_only(picture)
+    border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
+    return 255 - small if np.median(border) > 127 else small
+
+
+def measure_own_pictures(model: DigitReader, folder: Path) -> dict:
+    """Return the table "as is, polarity mended, normalised" of the labelled pictures that people made."""
+    with (folder / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    pictures = [open_picture(folder / "images" / row["file"]) for row in rows]
+    labels = np.array([int(row["label"]) for row in rows])
+    photos = np.array(["phone_photo" in row["flags"] for row in rows])
+    ways: dict[str, Callable[[], list[np.ndarray]]] = {
+        "as is": lambda: [resize_only(picture) for picture in pictures],
+        "polarity mended": lambda: [mend_polarity(picture) for picture in pictures],
+        "normalised": lambda: normalize_all(pictures),
+    }
+    table = {}
+    for name, way in ways.items():
+        probabilities = model.score(way())
+        right = probabilities.argmax(1) == labels
+        table[name] = {
+            "right": int(right.sum()),
+            "n": len(rows),
+            "phone photos right": int(right[photos].sum()),
+            "phone photos": int(photos.sum()),
+            "wrong and sure": int((~right & (probabilities.max(1) > SURE)).sum()),
+            "wrong": [row["file"] for row, good in zip(rows, right, strict=True) if not good][:10],
+        }
+    return table
+
+
+def measure_accuracy(model: DigitReader, pictures: Pictures, labels: np.ndarray) -> dict:
+    right = model.score(normalize_all(pictures)).argmax(1) == labels
+    return {"accuracy": float(right.mean()), "n": len(labels)}
+
+
+def measure_hard_cases(model: DigitReader, digits: np.ndarray, labels: np.ndarray) -> dict:
+    cases = list(make_hard_cases(digits))
+    kinds = np.array([kind for kind, _ in cases])
+    right = model.score(normalize_all([picture for _, picture in cases])).argmax(1) == labels
+    figures = {"all": {"accuracy": float(right.mean()), "n": len(labels)}}
+    figures |= {kind: {"accuracy": float(right[kinds == kind].mean()), "n": int((kinds == kind).sum())}
+                for kind in sorted(set(kinds))}  # fmt: skip
+    plain = (model.score(digits).argmax(1) == labels).mean()
+    return {"kinds": figures, "the same digits of MNIST": float(plain)}
+
+
+def write_large(digit: np.ndarray, method: int, shaded: bool, random: np.random.Generator) -> np.ndarray:
+    """Write a digit of MNIST 3 to 12 times as large, dark on light, off-centre, on clean or on shaded paper."""
+    side = 28 * int(random.integers(3, 13))
+    ink = np.asarray(Image.fromarray(digit).resize((side, side), method)) / 255
+    top, bottom, left, right = random.integers(0, side // 2, 4)
+    ink = np.pad(ink, ((top, bottom), (left, right)))
+    if not shaded:
+        return np.rint(255 * (1 - ink)).astype(np.uint8)
+    rows, columns = np.mgrid[: ink.shape[0], : ink.shape[1]]
+    paper = 235 - 100 * (0.6 * columns / ink.shape[1] + 0.4 * rows / ink.shape[0])
+    picture = paper * (1 - 0.8 * ink) + random.normal(0, 2, ink.shape)
+    return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+def measure_round_trip(model: DigitReader, digits: np.ndarray, labels: np.ndarray) -> dict:
+    """Return how far MNIST's digits come back from paper, in grey levels of 255, and how many are read."""
+    plain = float((model.score(digits).argmax(1) == labels).mean())
+    figures: dict = {
+        "accuracy before": plain,
+        "come back exactly from their own form": float(
+            np.mean([np.array_equal(normalize_digit(digit), digit) for digit in digits])
+        ),
+    }
+    for paper, shaded in (("clean", False), ("shaded", True)):
+        for name, method in ENLARGEMENTS.items():
+            random = np.random.default_rng(0)
+            images = normalize_all([write_large(digit, method, shaded, random) for digit in digits])
+            accuracy = float((model.score(images).argmax(1) == labels).mean())
+            difference = float(np.abs(np.stack(images).astype(float) - digits).mean())
+            figures[f"{paper}, {name}"] = {
+                "mean difference": difference,
+                "accuracy": accuracy,
+                "points lost": 100 * (plain - accuracy),
+            }
+    return figures
+
+
+def measure_separation(model: DigitReader, digits: dict[str, Pictures], others: dict[str, Pictures]) -> dict:
+    """Return the area under the ROC curve of the highest probability of a digit, digits against each of the others."""
+    from sklearn.metrics import roc_auc_score
+
+    scores = {name: model.score(normalize_all(pictures)).max(1) for name, pictures in (digits | others).items()}
+    return {
+        f"{name} against {other}": float(
+            roc_auc_score(
+                np.repeat([1, 0], [len(scores[name]), len(scores[other])]), np.r_[scores[name], scores[other]]
+            )
+        )
+        for name in digits
+        for other in others
+    }
+
+
+def measure_speed(digits: np.ndarray, seconds: float) -> dict:
+    """Return how many pictures a second are normalised by as many threads as there are cores."""
+    random = np.random.default_rng(0)
+    small = [
+        write_large(digit, 2, bool(position % 2), random)[:200, :200] for position, digit in enumerate(digits[:60])
+    ]
+    small += list(255 - digits[60:120])
+    with tempfile.TemporaryDirectory() as folder:
+        paths = [Path(folder) / f"{position}.jpg" for position in range(4)]
+        for path, digit in zip(paths, digits, strict=False):
+            photo = np.full((2048, 1536), 255, np.uint8)
+            photo[400:1408, 200:1208] = 255 - np.kron(digit, np.ones((36, 36), np.uint8))
+            shade = np.linspace(0.5, 0.9, 1536)[None, :, None] * np.float64([1, 0.97, 0.9])
+            pixels = photo[..., None] * shade + random.normal(0, 4, (2048, 1536, 1))
+            Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path, quality=90)
+        return {
+            "28×28 to 200×200": _count_per_second(small, seconds),
+            "photographs of 3 megapixels, opened and normalised": _count_per_second(paths, seconds),
+        }
+
+
+def _count_per_second(pictures: Sequence, seconds: float) -> dict:
+    n = 0
+    start, used = time.perf_counter(), time.process_time()
+    while time.perf_counter() - start < seconds:
+        n += sum(1 for _ in map_in_threads(normalize_digit, pictures))
+    elapsed = time.perf_counter() - start
+    return {
+        "pictures a second": n / elapsed,
+        "processor milliseconds each": 1000 * (time.process_time() - used) / n,
+        "n": n,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--model", default="digits", help="a model folder; default: the bundled digit model")
+    parser.add_argument("--quick", action="store_true", help="a twentieth of the large sets")
+    parser.add_argument("--out", type=Path, help="where to write the figures instead of results/handwriting.json")
+    arguments = parser.parse_args()
+    part = 20 if arguments.quick else 1
+    model = DigitReader(arguments.model)
+    mnist = load_dataset("mnist")
+    digits, labels = np.array(mnist.test_images[::part]), mnist.test_labels[::part]
+    home = Path(os.environ.get("SKCONV_DATA", ""))
+    figures: dict = {"model": arguments.model, "quick": arguments.quick}
+    sets: dict[str, Pictures] = {"MNIST": list(digits)}
+
+    if (home / "handwriting-dev").is_dir():
+        figures["handwriting-dev"] = measure_own_pictures(model, home / "handwriting-dev")
+        sets["handwriting-dev"] = [open_picture(path) for path in sorted((home / "handwriting-dev/images").iterdir())]
+    if (home / "church-records-dev").is_dir():
+        paths = sorted((home / "church-records-dev").glob("*/*"))[::part]
+        own = np.array([int(path.parent.name) for path in paths])
+        figures["church-records-dev"] = measure_accuracy(model, [open_picture(path) for path in paths], own)
+    if (home / "usps").is_dir():
+        usps = load_dataset("usps")
+        figures["usps test"] = measure_accuracy(model, list(usps.test_images[::part]), usps.test_labels[::part])
+    figures["hard cases"] = measure_hard_cases(model, digits, labels)
+    figures["round trip"] = measure_round_trip(model, digits, labels)
+    others: dict[str, Pictures] = {kind: make_no_digits(kind, 2000 // part, digits) for kind in MAKERS}
+    if (home / "fashion-mnist").is_dir():
+        others["Fashion-MNIST"] = list(load_dataset("fashion-mnist").test_images[::part])
+    figures["AUROC of digits against nothing"] = measure_separation(model, sets, others)
+    figures["speed"] = measure_speed(digits, 2 if arguments.quick else 10)
+
+    write_result("handwriting", figures, arguments.out)
+
+
+if __name__ == "__main__":
+    main()
