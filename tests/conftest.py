@@ -93,3 +93,24 @@ def saved_model(tmp_path_factory, make_network, make_config, sample) -> Path:
     folder = tmp_path_factory.mktemp("saved") / "model"
     save_model(folder, make_network(), make_config(), sample=sample)
     return folder
+
+
+@pytest.fixture(scope="session")
+def write_rows():
+    """Return a function that writes rows of MNIST's digits on paper, as a picture to read."""
+
+    def write(rows, *, scale=2, gap=5, margin=12, paper=235, ink=40) -> np.ndarray:
+        """Digits are `gap` pixels of MNIST apart, and drawn `scale` times as large."""
+        rows = [[digit[np.ix_(digit.any(axis=1), digit.any(axis=0))] for digit in row] for row in rows]
+        width = max(sum(digit.shape[1] + gap for digit in row) for row in rows)
+        cover = np.zeros((34 * len(rows), width))
+        for number, row in enumerate(rows):
+            left = 0
+            for digit in row:
+                top = 34 * number + 27 - digit.shape[0]
+                cover[top : top + digit.shape[0], left : left + digit.shape[1]] = digit / 255
+                left += digit.shape[1] + gap
+        cover = np.pad(np.kron(cover, np.ones((scale, scale))), margin)
+        return (paper + (ink - paper) * cover).astype(np.uint8)
+
+    return write

@@ -85,7 +85,10 @@ def read_picture(reader: Reader, picture: np.ndarray) -> Reading:
     if not crops:
         return Reading("", 1.0, (), ())
     probabilities = reader.predict_proba(np.stack(crops))
-    texts, digits, marks, confidence, used = [], [], [], 1.0, 0
+    texts: list[str] = []
+    digits: list[ReadDigit] = []
+    marks: list[Mark] = []
+    confidence, used = 1.0, 0
     for line in lines:
         scores = probabilities[used : used + len(line.candidates)]
         used += len(line.candidates)
@@ -112,7 +115,8 @@ class _Step:
 
 def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> Reading:
     path, certainty = _find_best_path(_make_steps(line, probabilities, names), len(line.cuts) - 1)
-    digits, marks = [], []
+    digits: list[ReadDigit] = []
+    marks: list[Mark] = []
     ends = [0]  # how many digits are read before each cut that the path goes through
     for step in path:
         ends += [len(digits)] * (step.stop - step.start)
@@ -154,7 +158,7 @@ def _make_steps(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
 
 
 def _weigh_bonds(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for each cut, the logarithms of the probabilities that two digits are parted there, and that one goes on."""
+    """Return, for each cut, the logarithm of the probability that it parts two digits, and that it parts none."""
     bonds = np.array([0, *line.bonds, 0], float)
     odds = np.where(bonds > 0, TOUCHING - THICKER * np.minimum(bonds, 2.5), np.minimum(APART - WIDER * bonds, 4))
     parted, joined = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
@@ -185,12 +189,11 @@ def _find_best_path(steps: list[_Step], length: int) -> tuple[list[_Step], float
         total[step.stop] = np.logaddexp(total[step.stop], total[step.start] + step.score)
         if score > best[step.stop]:
             best[step.stop], last[step.stop] = score, step
-    path, position = [], length
-    while position:
-        step = last[position]
-        assert step is not None
-        path.append(step)
-        position = step.start
+    path: list[_Step] = []
+    before = last[length]
+    while before is not None:
+        path.append(before)
+        before = last[before.start]
     return path[::-1], float(np.exp(best[length] - total[length]))
 
 

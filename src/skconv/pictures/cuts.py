@@ -153,9 +153,9 @@ def _find_notches(depth: np.ndarray, least: float) -> list[int]:
         stop = x
         while stop < end and depth[stop] == depth[x]:
             stop += 1
-        if depth[x - 1] < depth[x] > depth[stop]:
-            if min(_measure_rise(depth[: x + 1][::-1]), _measure_rise(depth[x:])) >= least:
-                found.append((x + stop - 1) // 2)
+        deeper = depth[x - 1] < depth[x] > depth[stop]
+        if deeper and min(_measure_rise(depth[: x + 1][::-1]), _measure_rise(depth[x:])) >= least:
+            found.append((x + stop - 1) // 2)
         x = stop
     return found
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage
 
-EVERY_NEIGHBOUR = np.ones((3, 3), bool)
+from skconv.pictures.cleaning import EVERY_NEIGHBOUR, stroke_width
+
+SOLID = 2.5  # widths of a stroke; what is thicker is an area
+BROKEN_GAP = 0.12  # of the height of two halves, one above the other, that may be one digit
 SMALLEST_SPECK = 0.1  # of a row's height, across and down: smaller ink is not even a dot
 
 
@@ -43,6 +46,30 @@ def find_components(mask: np.ndarray) -> Components:
     return Components(labels, np.array(boxes, int).reshape(-1, 4), areas)
 
 
+def find_intruders(components: Components) -> np.ndarray:
+    """Tell what comes in from outside and was never written: a shadow's corner, a finger, the table's edge.
+
+    Parameters
+    ----------
+    components : Components
+
+    Returns
+    -------
+    ndarray of bool, shape (n,)
+        True for components that touch the border and are far thicker than the strokes that do not.
+    """
+    height, width = components.labels.shape
+    boxes = components.boxes
+    outside = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
+    inside = np.append(False, ~outside)[components.labels]
+    pen = stroke_width(inside)
+    intruding = np.zeros(len(boxes), bool)
+    for k in np.flatnonzero(outside) if pen else []:
+        left, top, right, bottom = boxes[k]
+        intruding[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1) > SOLID * pen
+    return intruding
+
+
 def find_rows(components: Components) -> list[list[int]]:
     """Gather components into the rows in which they were written.
 
@@ -52,6 +79,7 @@ def find_rows(components: Components) -> list[list[int]]:
     Parameters
     ----------
     components : Components
+        Those that `find_intruders` finds are left out.
 
     Returns
     -------
@@ -61,10 +89,11 @@ def find_rows(components: Components) -> list[list[int]]:
     if len(components.areas) == 0:
         return []
     boxes, heights = components.boxes, components.heights
-    usual = weighted_median(heights, components.areas)
-    tall = [int(k) for k in np.argsort(boxes[:, 0]) if 0.45 * usual <= heights[k] <= 3.5 * usual]
-    rows = _merge_rows(_link_neighbours(boxes, tall), boxes)
-    for small in np.flatnonzero(heights < 0.45 * usual):
+    written = ~find_intruders(components)
+    usual = weighted_median(heights[written], components.areas[written])
+    is_tall = written & (heights >= 0.45 * usual) & (heights <= 3.5 * usual)
+    rows = _merge_rows(_link_neighbours(boxes, [int(k) for k in np.argsort(boxes[:, 0]) if is_tall[k]]), boxes)
+    for small in np.flatnonzero(written & (heights < 0.45 * usual)):
         nearest = _find_nearest(boxes[small], rows, boxes)
         if nearest is not None:
             nearest.append(int(small))
@@ -97,8 +126,7 @@ def _merge_rows(rows: list[list[int]], boxes: np.ndarray) -> list[list[int]]:
     """Join rows that continue each other after a wide gap, or that stand within each other's height."""
     merged: list[list[int]] = []
     for row in sorted(rows, key=len, reverse=True):
-        middle = _median_box(boxes, row)
-        home = next((other for other in merged if _overlap(middle, _median_box(boxes, other)) >= 0.6), None)
+        home = next((other for other in merged if _is_same_row(row, other, boxes)), None)
         if home is None:
             merged.append(list(row))
         else:
@@ -106,12 +134,23 @@ def _merge_rows(rows: list[list[int]], boxes: np.ndarray) -> list[list[int]]:
     return merged
 
 
-def _median_box(boxes: np.ndarray, row: list[int]) -> np.ndarray:
-    return np.median(boxes[row], axis=0)
+def _is_same_row(row: list[int], other: list[int], boxes: np.ndarray) -> bool:
+    """Tell whether two rows stand within each other's height, or one is a half broken off the other."""
+    if _overlap(np.median(boxes[row], axis=0), np.median(boxes[other], axis=0)) >= 0.6:
+        return True
+    if len(row) > 1:
+        return False
+    part = boxes[row[0]]
+    for box in boxes[other]:
+        gap = max(part[1], box[1]) - min(part[3], box[3])
+        tall = max(part[3], box[3]) - min(part[1], box[1])
+        if gap <= BROKEN_GAP * tall and _overlap(part[[1, 0, 3, 2]], box[[1, 0, 3, 2]]) >= 0.6:
+            return True
+    return False
 
 
 def _overlap(box: np.ndarray, other: np.ndarray) -> float:
-    """Return the share of the lower box's height that two boxes have in common."""
+    """Return the share of the smaller box's height that two boxes have in common."""
     common = min(box[3], other[3]) - max(box[1], other[1])
     return float(common / max(1, min(box[3] - box[1], other[3] - other[1])))
 

@@ -11,9 +11,9 @@ from scipy import ndimage
 
 from skconv.pictures.cleaning import stroke_width
 from skconv.pictures.cuts import cut_component
-from skconv.pictures.printed import find_writing, find_ruled_lines
 from skconv.pictures.lines import Components, find_components, find_rows, weighted_median
 from skconv.pictures.normalization import BOX, THICKEST, THINNEST, normalize_strokes
+from skconv.pictures.printed import find_ruled_lines, find_writing
 
 Box = tuple[int, int, int, int]
 
