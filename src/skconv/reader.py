@@ -65,7 +65,7 @@ class Reader:
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
         channels, height, width = self.input_shape
-        self.form = PictureForm(height, width, channels, getattr(self.config.input, "normalization", None))
+        self.form = PictureForm(height, width, channels, self.config.input.normalization)
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Return the probability of each class for each picture.

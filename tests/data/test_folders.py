@@ -143,7 +143,7 @@ def test_large_folder_is_decoded_once_and_broken_pictures_are_still_told(tmp_pat
     assert second.train_labels == first.train_labels
     with (folder / "dog" / "7.png").open("r+b") as stream:
         stream.truncate(50)
-    with pytest.raises(DataError, match=r"7\.png is a damaged"):
+    with pytest.raises(DataError, match=r"7\.png is a cut-off"):
         read_class_folders(folder, None)
 
 

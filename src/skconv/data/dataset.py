@@ -35,6 +35,8 @@ class Dataset:
     submission : SubmissionForm or None
         What a contest wants handed in, with the pictures to be named; None where the source is no contest.
         Where the answers are known, these pictures are also `test_images`.
+    normalization : {"digit"} or None
+        What was done to every picture, as in `skconv.pictures.fitting.PictureForm`.
 
     Raises
     ------
@@ -51,6 +53,7 @@ class Dataset:
     source: str = "memory"
     licence: str = "unknown"
     submission: SubmissionForm | None = None
+    normalization: str | None = None
 
     def __post_init__(self) -> None:
         _check_split("train", self.train_images, self.train_labels, self.class_names)

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from skconv.data.picture_cache import read_cached
 from skconv.data.pixel_csv import open_table
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.pictures.fitting import DIGIT_SIZE, PictureForm, map_in_threads
 from skconv.pictures.opening import PICTURE_SUFFIXES, convert_picture, open_picture
 
 _SIZES_TOLD = 5
@@ -22,7 +24,13 @@ _SIZES_TOLD = 5
 _CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
-def read_class_folders(folder: Path, image_size: tuple[int, int] | None, *, progress: bool = False) -> Splits:
+def read_class_folders(
+    folder: Path,
+    image_size: tuple[int, int] | None,
+    *,
+    normalization: str | None = None,
+    progress: bool = False,
+) -> Splits:
     """Read a folder with a folder per class, or with ``train`` and ``test`` folders of that kind.
 
     Parameters
@@ -30,6 +38,8 @@ def read_class_folders(folder: Path, image_size: tuple[int, int] | None, *, prog
     folder : pathlib.Path
     image_size : (height, width) or None
         The size every picture is brought to; None takes them as they are, if they all have one size.
+    normalization : {"digit"} or None, default=None
+        "digit": every picture is brought into the form of MNIST first, whatever its size.
     progress : bool, default=False
         Show a bar on standard error, if that is a terminal.
 
@@ -38,14 +48,15 @@ def read_class_folders(folder: Path, image_size: tuple[int, int] | None, *, prog
     DataError
         No class folders, an empty one, a file that is no picture, or pictures of several sizes.
     """
+    read = partial(read_pictures, image_size=image_size, normalization=normalization, progress=progress)
     if not (folder / "train").is_dir():
         files, labels = _list_classes(folder)
-        return Splits(read_pictures(files, image_size, progress=progress), labels)
+        return Splits(read(files), labels)
     files, labels = _list_classes(folder / "train")
     if not (folder / "test").is_dir():
-        return Splits(read_pictures(files, image_size, progress=progress), labels)
+        return Splits(read(files), labels)
     test_files, test_labels = _list_classes(folder / "test")
-    images = read_pictures([*files, *test_files], image_size, progress=progress)
+    images = read([*files, *test_files])
     return Splits(images[: len(files)], labels, images[len(files) :], test_labels)
 
 
@@ -55,6 +66,7 @@ def read_labelled_files(
     label_column: str | None,
     image_size: tuple[int, int] | None,
     *,
+    normalization: str | None = None,
     progress: bool = False,
 ) -> Splits:
     """Read the pictures that a CSV of ``id,label`` names from a folder.
@@ -67,7 +79,7 @@ def read_labelled_files(
     folder : pathlib.Path
         Where the pictures are.
     label_column : str or None
-    image_size : (height, width) or None
+    image_size, normalization
         As in `read_class_folders`.
     progress : bool, default=False
 
@@ -81,7 +93,8 @@ def read_labelled_files(
         raise SourceNotFoundError(f"There is no folder of pictures {folder}. Pass --images with the right one.")
     labels = read_id_labels(table, label_column)
     files = find_pictures(table, folder, list(labels))
-    return Splits(read_pictures(files, image_size, progress=progress), list(labels.values()))
+    images = read_pictures(files, image_size, normalization=normalization, progress=progress)
+    return Splits(images, list(labels.values()))
 
 
 def find_pictures(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
@@ -166,7 +179,13 @@ def walk_files(folder: Path) -> list[Path]:
     return sorted(files)
 
 
-def read_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, *, progress: bool = False) -> np.ndarray:
+def read_pictures(
+    files: Sequence[Path],
+    image_size: tuple[int, int] | None,
+    *,
+    normalization: str | None = None,
+    progress: bool = False,
+) -> np.ndarray:
     """Open picture files and stack them; many at once are decoded the first time only, see `read_cached`.
 
     Returns
@@ -177,18 +196,26 @@ def read_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, *, 
     Raises
     ------
     DataError
-        A file is no picture (its name is told), or sizes differ and `image_size` is None.
+        A file is no picture (its name is told), or sizes differ and neither `image_size` nor `normalization` is given.
     """
-    return read_cached(files, image_size, partial(_decode_pictures, files, image_size, progress))
+    if normalization is None:
+        return read_cached(files, image_size, partial(_decode_pictures, files, image_size, progress))
+    form = PictureForm(*(image_size or DIGIT_SIZE), 1, normalization)
+    fitted = map_in_threads(lambda file: form.fit(open_picture(file)), files)
+    return np.stack(list(_show_progress(fitted, len(files), progress)))
+
+
+def _show_progress(pictures: Iterable[Any], total: int, progress: bool) -> Iterable[Any]:
+    from tqdm import tqdm
+
+    # disable=None: no bar where standard error is no terminal
+    return tqdm(pictures, "pictures", total, leave=False, unit="", disable=None if progress else True)
 
 
 def _decode_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, progress: bool) -> np.ndarray:
-    from tqdm import tqdm
-
     pictures: list[np.ndarray] = []
     examples: dict[tuple[int, ...], Path] = {}
-    # disable=None: no bar where standard error is no terminal
-    for file in tqdm(files, desc="pictures", unit="", leave=False, disable=None if progress else True):
+    for file in _show_progress(files, len(files), progress):
         picture = open_picture(file)
         if image_size is not None:
             picture = convert_picture(picture, *image_size, 1 if picture.ndim == 2 else 3)

@@ -7,8 +7,6 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
 from skconv.data.catalog import CatalogEntry, get_entry, list_datasets
 from skconv.data.contest_folder import holds_contest, read_contest
 from skconv.data.contests import open_contest, recognise_contest
@@ -25,7 +23,7 @@ from skconv.data.pixels import shape_rows
 from skconv.data.places import cache_folder
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
-from skconv.pictures.opening import convert_pictures
+from skconv.pictures.fitting import DIGIT_SIZE, NORMALIZATIONS, PictureForm
 
 _CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
 _FORMS = "a folder with a folder per class, a folder of IDX files, a contest's folder, a .csv or an .npz"
@@ -38,6 +36,7 @@ def load_dataset(
     images: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
     image_size: tuple[int, int] | None = None,
+    normalize: str | None = None,
     download: bool = True,
     progress: bool = False,
 ) -> Dataset:
@@ -66,6 +65,8 @@ def load_dataset(
         The label's column in a CSV, by its name in the header.
     image_size : (height, width), optional
         Bring every picture to this size, in pixels; for rows of pixels that are not square, their shape.
+    normalize : {"digit"}, optional
+        Bring every picture of a digit into the form of MNIST, as `skconv.normalize_digit` does, whatever its size.
     download : bool, default=True
         Whether a named data set that is nowhere on this machine may be fetched from the network.
     progress : bool, default=False
@@ -97,6 +98,8 @@ def load_dataset(
     """
     if image_size is not None and (len(image_size) != 2 or min(image_size) < 1):
         raise ParameterError(f"image_size is {image_size}; expected (height, width), each 1 or more.")
+    if normalize not in (None, *NORMALIZATIONS):
+        raise ParameterError(f"normalize is {normalize!r}; expected None or {', '.join(map(repr, NORMALIZATIONS))}.")
     name = source if isinstance(source, str) else ""
     is_table = not name.startswith("openml:") and Path(source).suffix.lower() in TABLE_SUFFIXES
     for parameter, value in (("images", images), ("label_column", label_column)):
@@ -114,8 +117,13 @@ def load_dataset(
         if path.is_dir() and holds_contest(path):
             dataset = _load_contest(path, image_size, progress)
         else:
-            dataset = _build(_short_name(path), _read_path(path, images, label_column, image_size, progress), str(path))
-    return dataset if image_size is None else _resize(dataset, image_size)
+            splits = _read_path(path, images, label_column, image_size, normalize, progress)
+            dataset = _build(_short_name(path), splits, str(path))
+    if normalize is not None and not (name in list_datasets() and get_entry(name).form == "made"):
+        dataset = _fit(dataset, PictureForm(*(image_size or DIGIT_SIZE), 1, normalize))
+    elif image_size is not None:
+        dataset = _fit(dataset, PictureForm(*image_size, 1 if len(dataset.image_shape) == 2 else 3))
+    return replace(dataset, normalization=normalize)
 
 
 def check_source(source: str | os.PathLike[str]) -> None:
@@ -197,11 +205,14 @@ def _read_path(
     images: str | os.PathLike[str] | None,
     label_column: str | None,
     image_size: tuple[int, int] | None,
+    normalize: str | None,
     progress: bool,
 ) -> Splits:
     suffix = path.suffix.lower()
     if path.is_dir():
-        return read_idx_folder(path) if holds_idx(path) else read_class_folders(path, image_size, progress=progress)
+        if holds_idx(path):
+            return read_idx_folder(path)
+        return read_class_folders(path, image_size, normalization=normalize, progress=progress)
     if not path.is_file():
         raise DataError(f"{path} is neither a file nor a folder; expected {_FORMS}.")
     if suffix in _CODE_SUFFIXES:
@@ -211,19 +222,18 @@ def _read_path(
     if suffix == ".npz":
         return read_npz(path, image_size)
     if suffix in TABLE_SUFFIXES and images is not None:
-        return read_labelled_files(path, Path(images), label_column, image_size, progress=progress)
+        return read_labelled_files(
+            path, Path(images), label_column, image_size, normalization=normalize, progress=progress
+        )
     if suffix in TABLE_SUFFIXES:
         table = read_pixel_csv(path, label_column)
         return Splits(shape_rows(str(path), table.pixels, image_size), table.labels or [])
     raise DataError(f"{path} is of no kind that can be read; expected {_FORMS}. Unpack or convert it first.")
 
 
-def _resize(dataset: Dataset, image_size: tuple[int, int]) -> Dataset:
-    channels = 1 if len(dataset.image_shape) == 2 else 3
-
-    def fit(images: np.ndarray) -> np.ndarray:
-        return convert_pictures(images, *image_size, channels)
-
+def _fit(dataset: Dataset, picture_form: PictureForm) -> Dataset:
+    """Bring all pictures of a data set into a form."""
+    fit = picture_form.fit_all
     test = None if dataset.test_images is None else fit(dataset.test_images)
     form = dataset.submission
     if form is not None:

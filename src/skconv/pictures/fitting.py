@@ -13,6 +13,7 @@ import numpy as np
 from skconv.pictures.opening import convert_picture
 
 NORMALIZATIONS = ("digit",)
+DIGIT_SIZE = (28, 28)  # of a normalised digit
 
 _Item = TypeVar("_Item")
 _AHEAD = 4  # pictures a thread, so that a slow writer or reader does not leave thousands in memory

@@ -88,6 +88,7 @@ def cross_validate(
         images=images,
         label_column=label_column,
         image_size=image_size,
+        normalize=plan.normalize,
         progress=progress,
     )
     dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)

@@ -85,6 +85,7 @@ def ensemble(
         images=images,
         label_column=label_column,
         image_size=image_size,
+        normalize=plan.normalize,
         progress=progress,
     )
     check_folds(dataset, folds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -76,6 +77,7 @@ def evaluate(
         images=images,
         label_column=label_column,
         image_size=image_size,
+        normalize=reader.form.normalization,
         progress=progress,
     )
     split, pictures, labels = "test", dataset.test_images, dataset.test_labels
@@ -136,13 +138,8 @@ def _find_seen(reader: Reader, name: str, split: str, pictures: np.ndarray) -> t
 
 
 def _fit(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the pictures as the model takes them, and what was done for it.
-
-    Another size is an error, unless the model normalises its pictures: then it takes any.
-    """
-    form = reader.form
-    if form.normalization is not None:
-        return form.fit_all(pictures), ""
+    """Return the pictures in the model's colours, and what was done for it; another size is an error."""
+    form = replace(reader.form, normalization=None)  # they are normalised already
     if dataset.image_shape == form.shape:
         return pictures, ""
     if dataset.image_shape[:2] != form.shape[:2]:

@@ -72,7 +72,6 @@ def write_run_folder(
     report: Mapping[str, Any],
     recipe_text: str,
     command: str,
-    normalization: str | None = None,
 ) -> None:
     """Write everything a training run leaves, as a whole or not at all.
 
@@ -97,8 +96,6 @@ def write_run_folder(
         The recipe as TOML.
     command : str
         The command or call that made the run.
-    normalization : {"digit"} or None, default=None
-        How a picture is normalised for the model.
 
     Raises
     ------
@@ -138,7 +135,7 @@ def write_run_folder(
             scores={f"{scored.split}_{name}": getattr(scores, name) for name in ("accuracy", "low", "high", "n")},
             command=command,
             seen=SeenPictures.from_images(dataset.train_images),
-            normalization=normalization,
+            normalization=dataset.normalization,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")

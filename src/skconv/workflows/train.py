@@ -108,6 +108,7 @@ def train(
         images=images,
         label_column=label_column,
         image_size=image_size,
+        normalize=plan.normalize,
         progress=progress,
     )
     dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
@@ -126,7 +127,6 @@ def train(
                 report=plan.report,
                 recipe_text=recipe_text,
                 command=command,
-                normalization=plan.normalize,
             )
             for each in range(seed, seed + seeds)
         ]
