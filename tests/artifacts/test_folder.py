@@ -4,7 +4,7 @@ import shutil
 import pytest
 
 from skconv.artifacts import find_model_folder, read_config
-from skconv.artifacts.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
+from skconv.artifacts.folder import BUNDLED, CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
 from skconv.exceptions import ModelFileError, SourceNotFoundError
 
 FILES = [CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME]
@@ -13,6 +13,23 @@ FILES = [CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME]
 def test_find_model_folder_takes_a_model_folder_and_a_run_folder(saved_model):
     assert find_model_folder(saved_model) == saved_model
     assert find_model_folder(str(saved_model.parent)) == saved_model
+
+
+def test_find_model_folder_knows_the_bundled_model_by_its_name(saved_model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()  # of pictures, perhaps
+    assert find_model_folder("digits") == BUNDLED / "digits"
+    with pytest.raises(ModelFileError, match="holds no model"):
+        find_model_folder("./digits")
+    shutil.copytree(saved_model, tmp_path / "digits", dirs_exist_ok=True)
+    assert find_model_folder("digits").resolve() == tmp_path / "digits"
+
+
+def test_the_bundled_model_is_small_and_whole():
+    config = read_config(find_model_folder("digits"))
+    assert config.class_names == (*"0123456789", "nothing")
+    assert config.input.normalization == "digit" and config.input.shape == (1, 28, 28)
+    assert config.files[ONNX_NAME].bytes <= 1_500_000
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pth", ".PKL", ".pickle", ".joblib", ".ckpt", ".h5", ".keras", ".bin"])
