@@ -160,21 +160,21 @@ def _make_steps(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
 def _weigh_bonds(line: Line) -> tuple[np.ndarray, np.ndarray]:
     """Return, for each cut, the logarithm of the probability that it parts two digits, and that it parts none."""
     bonds = np.array([0, *line.bonds, 0], float)
-    odds = np.where(bonds > 0, TOUCHING - THICKER * np.minimum(bonds, 2.5), np.minimum(APART - WIDER * bonds, 4))
+    odds = np.where(bonds > 0, TOUCHING - THICKER * np.minimum(bonds, 4), np.minimum(APART - WIDER * bonds, 4))
     parted, joined = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
     parted[[0, -1]] = 0  # where a line begins and ends there is nothing to decide
     return parted, joined
 
 
 def _doubt_mark(candidate: Candidate) -> float:
-    """Return how much a size speaks against a mark: dots and flat dashes are marks, tall ink is not."""
-    return float(np.clip((candidate.height - 0.25) * 10, 0, 6))
+    """Return how much speaks against a mark: dots and flat dashes are marks and what hangs low, tall ink is not."""
+    return float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
 
 
 def _fit_place(candidate: Candidate, is_one: np.ndarray) -> np.ndarray:
     """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low."""
     small = np.where(is_one, 0.8, 0.5)
-    against = 10 * np.maximum(0, small - candidate.height) + 2 * max(0.0, candidate.height - 1.6)
+    against = np.where(is_one, 15, 10) * np.maximum(0, small - candidate.height) + 2 * max(0.0, candidate.height - 1.6)
     return -against - 10 * max(0.0, abs(candidate.sink) - 0.3)
 
 

@@ -10,6 +10,7 @@ from scipy import ndimage
 from skconv.pictures.cleaning import EVERY_NEIGHBOUR, stroke_width
 
 SOLID = 2.5  # widths of a stroke; what is thicker is an area
+SMALLEST_AREA = 30  # pixels; less is not worth measuring
 BROKEN_GAP = 0.12  # of the height of two halves, one above the other, that may be one digit
 SMALLEST_SPECK = 0.1  # of a row's height, across and down: smaller ink is not even a dot
 
@@ -46,8 +47,8 @@ def find_components(mask: np.ndarray) -> Components:
     return Components(labels, np.array(boxes, int).reshape(-1, 4), areas)
 
 
-def find_intruders(components: Components) -> np.ndarray:
-    """Tell what comes in from outside and was never written: a shadow's corner, a finger, the table's edge.
+def find_areas(components: Components) -> np.ndarray:
+    """Tell what was never written: a shadow's corner, a finger, the table's edge.
 
     Parameters
     ----------
@@ -56,18 +57,16 @@ def find_intruders(components: Components) -> np.ndarray:
     Returns
     -------
     ndarray of bool, shape (n,)
-        True for components that touch the border and are far thicker than the strokes that do not.
+        True for components that are far thicker than the strokes of the others.
     """
-    height, width = components.labels.shape
-    boxes = components.boxes
-    outside = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2] == width) | (boxes[:, 3] == height)
-    inside = np.append(False, ~outside)[components.labels]
-    pen = stroke_width(inside)
-    intruding = np.zeros(len(boxes), bool)
-    for k in np.flatnonzero(outside) if pen else []:
-        left, top, right, bottom = boxes[k]
-        intruding[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1) > SOLID * pen
-    return intruding
+    if len(components.areas) == 0:
+        return np.zeros(0, bool)
+    widths = np.ones(len(components.areas))
+    for k in np.flatnonzero(components.areas >= SMALLEST_AREA):
+        left, top, right, bottom = components.boxes[k]
+        widths[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1)
+    # Weighed by length, because an area has much ink in few strokes.
+    return widths > SOLID * weighted_median(widths, components.areas / widths)
 
 
 def find_rows(components: Components) -> list[list[int]]:
@@ -79,7 +78,7 @@ def find_rows(components: Components) -> list[list[int]]:
     Parameters
     ----------
     components : Components
-        Those that `find_intruders` finds are left out.
+        Those that `find_areas` finds are left out.
 
     Returns
     -------
@@ -89,7 +88,7 @@ def find_rows(components: Components) -> list[list[int]]:
     if len(components.areas) == 0:
         return []
     boxes, heights = components.boxes, components.heights
-    written = ~find_intruders(components)
+    written = ~find_areas(components)
     usual = weighted_median(heights[written], components.areas[written])
     is_tall = written & (heights >= 0.45 * usual) & (heights <= 3.5 * usual)
     rows = _merge_rows(_link_neighbours(boxes, [int(k) for k in np.argsort(boxes[:, 0]) if is_tall[k]]), boxes)

@@ -15,13 +15,15 @@ LINE_COVER = 0.95  # of its columns that have ink; the feet of digits in a row l
 LINE_WAVE = 1.0  # pixels that half of it may stray from straight
 
 
-def find_writing(picture: np.ndarray) -> np.ndarray:
+def find_writing(picture: np.ndarray, widest: int | None = None) -> np.ndarray:
     """Return what is written on a strip or page as 1 on 0, without the fine lines printed below it.
 
     Parameters
     ----------
     picture : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
         Dark on light or light on dark.
+    widest : int or None, default=None
+        What is wider than so many pixels, in the size that is returned, is a shadow and no stroke.
 
     Returns
     -------
@@ -43,6 +45,8 @@ def find_writing(picture: np.ndarray) -> np.ndarray:
     (True, True)
     """
     ink = measure_ink(picture)
+    if widest is not None:
+        ink = ink - ndimage.grey_opening(ink, size=(widest, widest))
     smooth = ndimage.gaussian_filter(ink, FINE_LINE)
     threshold = threshold_otsu(smooth)
     ground, core = smooth[smooth <= threshold], smooth[smooth > threshold]

@@ -11,15 +11,17 @@ from scipy import ndimage
 
 from skconv.pictures.cleaning import stroke_width
 from skconv.pictures.cuts import cut_component
-from skconv.pictures.lines import Components, find_components, find_rows, weighted_median
+from skconv.pictures.lines import Components, find_areas, find_components, find_rows, weighted_median
 from skconv.pictures.normalization import BOX, THICKEST, THINNEST, normalize_strokes
 from skconv.pictures.printed import find_ruled_lines, find_writing
 
 Box = tuple[int, int, int, int]
 
 INK = 0.4  # what is fainter neither joins two parts nor is one
+SHADOW = 3.0  # widths of a stroke; what is wider is taken for a shadow
 MOST_PIECES = 6  # that one digit may be broken or cut into
 BROKEN_GAP = 0.15  # of the row's height, between a digit and what may be broken off it
+ABOVE = 2.0  # widths of the pen that it counts, in a bond, if one piece stands wholly above the other
 SMALLEST_DIGIT = 0.33  # of the row's height; what is lower is a mark, or broken off a digit
 WIDEST = 1.5  # widths of a candidate of several pieces, in heights of the row
 SMALLEST_PIECE = 0.03  # of a component's ink; less is cut off with its neighbour
@@ -81,7 +83,7 @@ class Line:
         What is too small for a digit.
     bonds : tuple of float
         For each cut between two pieces how much holds them together: the ink that joins them in widths of the pen,
-        or, where there is none, the gap between them in heights of the row, negative.
+        more where one stands above the other; where there is none, the gap in heights of the row, negative.
     """
 
     cuts: tuple[int, ...]
@@ -116,16 +118,21 @@ def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
     >>> [(candidate.start, candidate.stop, candidate.box) for candidate in line.candidates]
     [(0, 1, (20, 10, 26, 50)), (1, 2, (60, 10, 66, 50))]
     """
-    strokes = find_writing(picture)
+    strokes = _take_lines_away(find_writing(picture))
+    components = find_components(strokes >= INK)
+    areas = find_areas(components)
+    if areas.any():
+        pen = stroke_width(np.append(False, ~areas)[components.labels])
+        strokes = _take_lines_away(find_writing(picture, widest=round(SHADOW * pen)))
+        components = find_components(strokes >= INK)
+    pen = stroke_width(components.labels > 0)
     factor = -(-picture.shape[0] // strokes.shape[0])
-    mask = strokes >= INK
-    strokes[find_ruled_lines(mask, stroke_width(mask))] = 0
-    mask = strokes >= INK
-    if not mask.any():
-        return ()
-    components = find_components(mask)
-    pen = stroke_width(mask)
     return tuple(_make_line(strokes, components, row, pen, factor) for row in find_rows(components))
+
+
+def _take_lines_away(strokes: np.ndarray) -> np.ndarray:
+    mask = strokes >= INK
+    return np.where(find_ruled_lines(mask, stroke_width(mask)), np.float32(0), strokes)
 
 
 def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen: float, factor: int) -> Line:
@@ -190,7 +197,9 @@ def _measure_bond(piece: _Ink, other: _Ink, pen: float, height: float) -> float:
         around = around[top : top + other.strokes.shape[0], left : left + other.strokes.shape[1]]
         contact = float(np.minimum(around, other.strokes).sum())
         if contact > 0.5:
-            return contact / pen
+            common = min(piece.right, other.right) - max(piece.left, other.left)
+            narrower = min(piece.right - piece.left, other.right - other.left)
+            return contact / pen + ABOVE * max(0.0, common / narrower - 0.3)
     return -gap / height
 
 
