@@ -21,8 +21,8 @@ def save(folder: Path, name: str, image: Image.Image, **options) -> Path:
     return path
 
 
-def png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
-    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0))
+def png(width: int, height: int, *chunks: tuple[bytes, bytes], colour: int = 0) -> bytes:
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
     content = b"\x89PNG\r\n\x1a\n"
     for name, body in (header, *chunks, (b"IEND", b"")):
         content += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
@@ -148,6 +148,7 @@ def test_open_picture_cut_off_file_is_an_error_that_names_it(tmp_path, suffix):
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture"),
         (png(60000, 60000, (b"IDAT", zlib.compress(bytes(1000)))), "more pixels"),
         (png(9000, 9000, (b"IDAT", zlib.compress(bytes(1000)))), "81,000,000 pixels; at most 50,000,000"),
+        (png(6000, 6000, (b"IDAT", zlib.compress(bytes(1000))), colour=2), "at most 13,000,000 are read of PNG"),
         (png(9, 9, (b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000)))), "damaged"),
     ],
 )
@@ -159,6 +160,42 @@ def test_open_picture_hostile_file_is_refused_at_once(tmp_path, content, message
         open_picture(path)
     assert time.perf_counter() - start < 1
     assert "hostile.png" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_open_picture_without_its_end_is_refused_before_it_is_decoded(tmp_path, suffix):
+    path = save(tmp_path, f"large.{suffix}", Image.new("L", (3000, 3000)))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(DataError, match="its end is missing"):
+        open_picture(path)
+
+
+def test_open_picture_large_photograph_comes_back_half_as_large(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # taken with the camera on its side
+    image = Image.new("L", (4400, 3000), 255)
+    image.paste(0, (0, 0, 2200, 3000))
+    picture = open_picture(save(tmp_path, "a.jpg", image, exif=exif))
+    assert picture.shape == (2200, 1500)
+    assert picture[:1090].max() < 10 and picture[1110:].min() > 245
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "jpg"])
+def test_open_picture_camera_rotation_is_undone_in_every_format(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[274] = 6
+    image = Image.new("L", (40, 30), 255)
+    image.paste(0, (0, 0, 20, 30))
+    picture = convert_picture(open_picture(save(tmp_path, f"a.{suffix}", image, exif=exif)), 40, 30, 1)
+    assert picture[:18].max() < 40 and picture[22:].min() > 215
+
+
+def test_open_picture_transparent_palette_is_laid_on_paper(tmp_path):
+    image = Image.new("P", (20, 20), 1)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    image.paste(0, (5, 5, 10, 10))
+    picture = open_picture(save(tmp_path, "a.png", image, transparency=1))
+    assert picture[0, 0] == 255 and picture[7, 7] == 0
 
 
 def test_open_picture_long_file_is_refused_unread(tmp_path):

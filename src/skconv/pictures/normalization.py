@@ -20,6 +20,8 @@ FINE = 80  # strokes are thickened and thinned at four times the size of the box
 MIDDLE_WEIGHT = 1.2  # of the middle third of a pixel, its sides -0.1 each: enlargements and lenses have blurred
 SOFTEST_INK = 0.04  # what is fainter does not make the bounding box larger
 
+Region = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
+
 
 def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     """Bring any picture of one handwritten digit into the form of MNIST.
@@ -27,7 +29,7 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     Phone photograph, scan or mouse drawing, dark on light or light on dark, grey or in colour: paper, shadows, ruled
     lines, frames and specks are taken away, very thin and very thick strokes are brought near the pens of MNIST, and
     then MNIST's own rule is followed: the ink fits into 20×20 pixels with its proportions kept, and its
-    centre of mass lies in the middle of 28×28. A picture of MNIST comes back nearly unchanged.
+    centre of mass lies in the middle of 28×28. A picture that is in this form already comes back as it was.
 
     Parameters
     ----------
@@ -127,8 +129,8 @@ def crop_strokes(strokes: np.ndarray) -> np.ndarray:
     return strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
 
 
-def _resize(strokes: np.ndarray, size: tuple[int, int], box: tuple[float, ...] | None, smooth: bool) -> np.ndarray:
-    """Resize a box (left, top, right, bottom) to a size (width, height): averaging areas, or smoothly."""
+def _resize(strokes: np.ndarray, size: tuple[int, int], box: Region | None, smooth: bool) -> np.ndarray:
+    """Resize a box, or all, to a size (width, height): averaging areas, or smoothly."""
     image = Image.fromarray(np.ascontiguousarray(strokes, dtype=np.float32))
     filter_ = Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX
     return np.asarray(image.resize(size, filter_, box))
@@ -147,7 +149,8 @@ def _fit_box(strokes: np.ndarray) -> np.ndarray:
     width, height = _fit_size(bottom - top, right - left, BOX)
     enlarged = max(bottom - top, right - left) < BOX
     thirds = _resize(strokes, (3 * width, 3 * height), (left, top, right, bottom), enlarged)
-    weights = np.float32([(1 - MIDDLE_WEIGHT) / 2, MIDDLE_WEIGHT, (1 - MIDDLE_WEIGHT) / 2])
+    side = (1 - MIDDLE_WEIGHT) / 2
+    weights = np.array([side, MIDDLE_WEIGHT, side], np.float32)
     fitted = np.einsum("iajb,a,b->ij", thirds.reshape(height, 3, width, 3), weights, weights)
     return np.clip(fitted, 0, 1)
 
@@ -170,7 +173,7 @@ def _find_first_edge(profile: np.ndarray, within: int) -> float:
 
 def _bring_to_pen(strokes: np.ndarray) -> np.ndarray:
     """Thicken strokes thinner, and thin strokes thicker, than the pens of MNIST; leave all others alone."""
-    fine = np.clip(_resize(strokes, _fit_size(*strokes.shape, FINE), None, smooth=True), 0, 1)
+    fine = np.clip(_resize(strokes, _fit_size(strokes.shape[0], strokes.shape[1], FINE), None, smooth=True), 0, 1)
     # A hairline of a large picture is grey when it is made small; its core is ink all the same.
     fine = np.minimum(fine / np.percentile(fine[fine >= SOFTEST_INK * fine.max()], 75), 1)
     width = stroke_width(fine >= 0.5) * BOX / FINE
