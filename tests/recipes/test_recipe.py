@@ -2,8 +2,10 @@
 
 import os
 
+import numpy as np
 import pytest
 
+from skconv.data.dataset import Dataset
 from skconv.exceptions import RecipeError, UnknownNameError
 from skconv.recipes import list_recipes, load_recipe
 
@@ -55,6 +57,7 @@ def test_an_unknown_name_suggests_the_nearest():
         ("[training]\nbatch_size = 12.5", "expected a whole number"),
         ("[augmentation]\nflip = 1", "expected true or false"),
         ("[augmentation]\nspin = 1", "Unknown key 'spin'"),
+        ("[class_weight]\nseven = 0", "seven in [class_weight] is 0; expected a number above 0"),
         ('[data]\nnormalize = "garment"', "normalize in [data] is 'garment'; expected 'digit'"),
         ("[network]\ncrop = 2", "needs a name"),
         ("training = 3", "must be a section"),
@@ -98,3 +101,12 @@ def test_a_missing_or_binary_file_is_told(tmp_path):
     (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(RecipeError, match="not a text file"):
         load_recipe(tmp_path / "binary.toml")
+
+
+def test_class_weights_go_by_the_names_of_the_classes_that_the_data_has(tmp_path):
+    path = tmp_path / "mine.toml"
+    path.write_text('[network]\nname = "fast"\n\n[class_weight]\nb = 0.25\nnothing = 2\n')
+    recipe = load_recipe(path)
+    dataset = Dataset("two", np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 0]), ("a", "b"))
+    np.testing.assert_array_equal(recipe.weigh(dataset), [1, 0.25, 1])
+    assert load_recipe("fast").weigh(dataset) is None

@@ -12,6 +12,9 @@ from skconv.exceptions import RecipeError, SkconvError, UnknownNameError
 from skconv.recipes.document import check_document
 
 if TYPE_CHECKING:
+    import numpy as np
+
+    from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
 _FOLDER = Path(__file__).parent
@@ -43,6 +46,8 @@ class Recipe:
     augmentation : dict or list of dict
         Settings of `skconv.training.augmentation.Augmentation` and `skconv.training.handwriting.Handwriting`; empty
         for none, several for one after the other.
+    class_weight : dict
+        How much a picture of a class weighs in training, by the class's name; 1 for those not named.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
     report : dict
@@ -61,6 +66,7 @@ class Recipe:
     network: dict[str, Any] = field(default_factory=lambda: {"name": "standard"})
     training: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] | list[dict[str, Any]] = field(default_factory=dict)
+    class_weight: dict[str, float] = field(default_factory=dict)
     ensemble: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -142,6 +148,18 @@ class Recipe:
             verbose=member.verbose,
         )
 
+    def weigh(self, dataset: Dataset) -> np.ndarray | None:
+        """Return the weight of every training picture, float64 (n,), as `class_weight` says; None where all are alike.
+
+        Names of classes that the data has not are passed over: a recipe serves data of many kinds.
+        """
+        if not self.class_weight:
+            return None
+        import numpy as np
+
+        weights = np.array([self.class_weight.get(name, 1.0) for name in dataset.class_names])
+        return weights[dataset.train_labels]
+
     def _create_callbacks(self) -> list[tuple[str, Any]]:
         from skconv.training.recording import PrintEpochs, RecordIterations
 
@@ -198,6 +216,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         network=document.get("network", {"name": "standard"}),
         training=document.get("training", {}),
         augmentation=document.get("augmentation", {}),
+        class_weight=document.get("class_weight", {}),
         ensemble=document.get("ensemble", {}),
         report=document.get("report", {}),
         figures=document.get("figures", {}),

@@ -95,7 +95,7 @@ def cross_validate(
     check_folds(dataset, folds)
     warn_if_busy()
     with open_run_folder(out, f"{loaded.name}-{plan.name}-folds") as folder:
-        estimator.fit(dataset.train_images, dataset.train_labels)
+        estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
         member = estimator.estimator_
         result = CrossValidationResult(
             data=dataset.name,

@@ -91,7 +91,7 @@ def ensemble(
     check_folds(dataset, folds)
     warn_if_busy()
     with open_run_folder(out, f"{dataset.name}-{plan.name}-ensemble") as folder:
-        estimator.fit(dataset.train_images, dataset.train_labels)
+        estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
         tested = dataset.test_images is not None
         scored = score_test(estimator, dataset) if tested else _score_out_of_fold(estimator, dataset)
         write_run_folder(

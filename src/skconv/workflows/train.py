@@ -17,6 +17,8 @@ from skconv.files import check_new_folder, reserve_folder
 from skconv.workflows.results import SeedResult, TrainResult
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.recipes import Recipe
@@ -122,6 +124,7 @@ def train(
                 create(random_state=each),
                 dataset,
                 folder if seeds == 1 else folder / f"seed-{each}",
+                sample_weight=plan.weigh(dataset),
                 seed=each,
                 fingerprint=loaded.fingerprint,
                 report=plan.report,
@@ -165,13 +168,14 @@ def _run(
     dataset: Dataset,
     folder: Path,
     *,
+    sample_weight: np.ndarray | None,
     seed: int,
     **facts: Any,
 ) -> SeedResult:
     """Train, score on the test split and write the run folder; `facts` are passed on to it."""
     from skconv.workflows.run_folder import score_test, write_run_folder
 
-    estimator.fit(dataset.train_images, dataset.train_labels)
+    estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=sample_weight)
     scored = score_test(estimator, dataset)
     write_run_folder(folder, estimator=estimator, dataset=dataset, seed=seed, scored=scored, **facts)
     return SeedResult(
