@@ -111,7 +111,8 @@ def test_weight_zero_equals_leaving_out(digits):
     keep = np.arange(300) % 3 != 0
     settings = {"max_epochs": 2, "random_state": 0, "batch_size": 512, "precision": "fp32"}
     weighted = CNNClassifier("fast", **settings).fit(X[:300], y[:300], sample_weight=keep * 0.5)
-    without = CNNClassifier("fast", **settings).fit(X[:300][keep], y[:300][keep], sample_weight=np.full(keep.sum(), 0.5))
+    half = np.full(keep.sum(), 0.5)
+    without = CNNClassifier("fast", **settings).fit(X[:300][keep], y[:300][keep], sample_weight=half)
     np.testing.assert_allclose(weighted.predict_proba(X), without.predict_proba(X), atol=1e-4)
 
 
