@@ -151,10 +151,10 @@ def _find_even_paper(grey: np.ndarray) -> tuple[float, float] | None:
     clean = [(np.abs(border - extreme) <= 0.02 * span).mean() for extreme in extremes]
     inside = [np.count_nonzero(np.abs(corners - extreme) <= 0.05 * span) for extreme in extremes]
     high = int((inside[1], clean[1]) > (inside[0], clean[0]))
+    paper = extremes[high]
     is_small = min(grey.shape) <= SMALL_SIDE and (inside[high] >= 3 or clean[high] >= 0.2)
-    if is_small or sum(clean) >= 0.9:
-        return extremes[high], 0.0
-    return None
+    is_flat = inside[high] >= 3 and (np.abs(grey - paper) <= 0.01 * span).mean() >= 0.2
+    return (paper, 0.0) if is_small or is_flat or sum(clean) >= 0.9 else None
 
 
 def _reduce(grey: np.ndarray, side: int) -> np.ndarray:
