@@ -161,3 +161,13 @@ def test_cut_component_rings_that_share_a_wall_are_parted():
     assert pieces[20, 3] < pieces[20, 71]
     edges = np.flatnonzero(np.diff(pieces[0])) + 1
     assert min(abs(edge - 37) for edge in edges) <= 3
+
+
+def test_find_lines_dark_corner_is_not_written(digits, write_rows):
+    picture = write_rows([digits[:4]], scale=3, margin=60)
+    (plain,) = find_lines(picture)
+    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    picture[rows + columns > sum(picture.shape) - 60] = 60
+    (found,) = find_lines(picture)
+    assert abs(found.cuts[0] - plain.cuts[0]) <= 2
+    assert abs(found.cuts[-1] - plain.cuts[-1]) <= 2

@@ -9,6 +9,7 @@ from scipy import ndimage
 
 from skconv.pictures.cleaning import EVERY_NEIGHBOUR, stroke_width
 
+FAR = 4.0  # heights of a component that it may stand away from its row
 SOLID = 2.5  # widths of a stroke; what is thicker is an area
 SMALLEST_AREA = 30  # pixels; less is not worth measuring
 BROKEN_GAP = 0.12  # of the height of two halves, one above the other, that may be one digit
@@ -92,10 +93,12 @@ def find_rows(components: Components) -> list[list[int]]:
     usual = weighted_median(heights[written], components.areas[written])
     is_tall = written & (heights >= 0.45 * usual) & (heights <= 3.5 * usual)
     rows = _merge_rows(_link_neighbours(boxes, [int(k) for k in np.argsort(boxes[:, 0]) if is_tall[k]]), boxes)
+    owners = np.concatenate([np.full(len(row), number) for number, row in enumerate(rows)])
+    tall = boxes[np.concatenate(rows)]
     for small in np.flatnonzero(written & (heights < 0.45 * usual)):
-        nearest = _find_nearest(boxes[small], rows, boxes)
+        nearest = _find_nearest(boxes[small], tall)
         if nearest is not None:
-            nearest.append(int(small))
+            rows[owners[nearest]].append(int(small))
     return sorted(rows, key=lambda row: float(np.median(boxes[row][:, [1, 3]])))
 
 
@@ -109,59 +112,61 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
 def _link_neighbours(boxes: np.ndarray, tall: list[int]) -> list[list[int]]:
     """Chain components, given from left to right, each to the row whose end it continues best."""
     rows: list[list[int]] = []
+    ends = np.empty((len(tall), 3), int)  # top and bottom of the last of each row, and the right end of all
     for k in tall:
-        shares = [max(_overlap(boxes[k], boxes[other]) for other in row[-2:]) for row in rows]
-        ends = [boxes[row][:, 2].max() for row in rows]
-        far = 4 * (boxes[k][3] - boxes[k][1])
-        fitting = [i for i, share in enumerate(shares) if share >= 0.5 and boxes[k][0] - ends[i] <= far]
-        if fitting:
-            rows[max(fitting, key=lambda i: shares[i])].append(k)
+        left, top, right, bottom = boxes[k]
+        known = ends[: len(rows)]
+        common = np.minimum(bottom, known[:, 1]) - np.maximum(top, known[:, 0])
+        shares = common / np.minimum(bottom - top, known[:, 1] - known[:, 0])
+        shares[left - known[:, 2] > FAR * (bottom - top)] = 0
+        best = int(shares.argmax()) if rows else 0
+        if rows and shares[best] >= 0.5:
+            rows[best].append(k)
+            right = max(right, known[best, 2])
         else:
+            best = len(rows)
             rows.append([k])
+        ends[best] = top, bottom, right
     return rows
 
 
 def _merge_rows(rows: list[list[int]], boxes: np.ndarray) -> list[list[int]]:
-    """Join rows that continue each other after a wide gap, or that stand within each other's height."""
+    """Join rows that continue each other after a wide gap, and a half of a digit with the other half."""
     merged: list[list[int]] = []
+    middles: list[np.ndarray] = []
     for row in sorted(rows, key=len, reverse=True):
-        home = next((other for other in merged if _is_same_row(row, other, boxes)), None)
+        middle = np.median(boxes[row], axis=0)
+        shares = _overlap(np.array(middles), middle) if middles else np.zeros(0)
+        home = int(shares.argmax()) if middles and shares.max() >= 0.6 else None
+        if home is None and len(row) == 1:
+            home = next((n for n, other in enumerate(merged) if _is_half(boxes[row[0]], boxes[other])), None)
         if home is None:
             merged.append(list(row))
+            middles.append(middle)
         else:
-            home.extend(row)
+            merged[home].extend(row)
     return merged
 
 
-def _is_same_row(row: list[int], other: list[int], boxes: np.ndarray) -> bool:
-    """Tell whether two rows stand within each other's height, or one is a half broken off the other."""
-    if _overlap(np.median(boxes[row], axis=0), np.median(boxes[other], axis=0)) >= 0.6:
-        return True
-    if len(row) > 1:
-        return False
-    part = boxes[row[0]]
-    for box in boxes[other]:
-        gap = max(part[1], box[1]) - min(part[3], box[3])
-        tall = max(part[3], box[3]) - min(part[1], box[1])
-        if gap <= BROKEN_GAP * tall and _overlap(part[[1, 0, 3, 2]], box[[1, 0, 3, 2]]) >= 0.6:
-            return True
-    return False
+def _is_half(part: np.ndarray, others: np.ndarray) -> bool:
+    """Tell whether a box stands right above or below one of the others, as the half of a broken digit does."""
+    gaps = np.maximum(part[1], others[:, 1]) - np.minimum(part[3], others[:, 3])
+    heights = np.maximum(part[3], others[:, 3]) - np.minimum(part[1], others[:, 1])
+    beside = _overlap(others[:, [1, 0, 3, 2]], part[[1, 0, 3, 2]])
+    return bool(((gaps <= BROKEN_GAP * heights) & (beside >= 0.6)).any())
 
 
-def _overlap(box: np.ndarray, other: np.ndarray) -> float:
-    """Return the share of the smaller box's height that two boxes have in common."""
-    common = min(box[3], other[3]) - max(box[1], other[1])
-    return float(common / max(1, min(box[3] - box[1], other[3] - other[1])))
+def _overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return, for each box, the share of the lower one's height that it and another have in common."""
+    common = np.minimum(boxes[:, 3], box[3]) - np.maximum(boxes[:, 1], box[1])
+    return common / np.minimum(boxes[:, 3] - boxes[:, 1], box[3] - box[1])
 
 
-def _find_nearest(box: np.ndarray, rows: list[list[int]], boxes: np.ndarray) -> list[int] | None:
-    """Return the row that a small part belongs to: a part of the nearest component's height away at most."""
-    best, nearest = 0.6, None
-    for row in rows:
-        others = boxes[row]
-        apart = np.maximum(0, np.maximum(others[:, :2] - box[2:], box[:2] - others[:, 2:]))
-        heights = others[:, 3] - others[:, 1]
-        distance = float((np.maximum(apart[:, 0] / 2.5, apart[:, 1]) / heights).min())
-        if max(box[2:] - box[:2]) >= SMALLEST_SPECK * np.median(heights) and distance < best:
-            best, nearest = distance, row
-    return nearest
+def _find_nearest(box: np.ndarray, tall: np.ndarray) -> int | None:
+    """Return which tall box a small part belongs to; None for specks, and where all are too far away."""
+    apart = np.maximum(0, np.maximum(tall[:, :2] - box[2:], box[:2] - tall[:, 2:]))
+    heights = tall[:, 3] - tall[:, 1]
+    distances = np.maximum(apart[:, 0] / 2.5, apart[:, 1]) / heights
+    nearest = int(distances.argmin())
+    is_speck = max(box[2:] - box[:2]) < SMALLEST_SPECK * heights[nearest]
+    return None if is_speck or distances[nearest] >= 0.6 else nearest

@@ -19,6 +19,7 @@ Box = tuple[int, int, int, int]
 
 INK = 0.4  # what is fainter neither joins two parts nor is one
 SHADOW = 3.0  # widths of a stroke; what is wider is taken for a shadow
+MOST_COMPONENTS = 100  # in a picture whose pen is thickened or thinned
 MOST_PIECES = 6  # that one digit may be broken or cut into
 BROKEN_GAP = 0.15  # of the row's height, between a digit and what may be broken off it
 ABOVE = 2.0  # widths of the pen that it counts, in a bond, if one piece stands wholly above the other
@@ -144,7 +145,8 @@ def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen:
     small = [ink for ink, tall in zip(inks, is_tall, strict=True) if not tall and min(ink.strokes.shape) >= pen / 2]
     middles = np.array([_find_middle(piece) for piece in pieces])
     marks = [Mark(int((middles < _find_middle(ink)).sum()), ink.scale_box(factor)) for ink in small]
-    unusual = not THINNEST <= BOX * pen / height <= THICKEST
+    # Of a page full of ink no digit is brought to another pen: that takes long, and it is no page of numbers.
+    unusual = not THINNEST <= BOX * pen / height <= THICKEST and len(components.areas) <= MOST_COMPONENTS
     row_middle = _fit_middle(pieces, height)
     candidates = []
     for start, stop, ink in _join_pieces(pieces, height):
