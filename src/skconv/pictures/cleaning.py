@@ -25,7 +25,10 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
         The same, with 0 wherever something else was drawn: the lines of ruled or squared paper, a frame, specks,
         neighbours.
     """
-    mask = remove_lines(strokes >= FAINTEST)
+    # A printed line may be fainter than any stroke.
+    inked = strokes >= FAINTEST / 2
+    strokes = np.where(inked & ~remove_lines(inked), np.float32(0), strokes)
+    mask = strokes >= FAINTEST
     if not mask.any():
         return np.zeros_like(strokes)
     digit = choose_components(mask)

@@ -12,6 +12,7 @@ LONGEST_SIDE = 1000
 COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels that suffice for the colours, the light, the polarity
 SMALL_SIDE = 40  # pixels; a picture so small was cut out by a program, not photographed
 STRONGEST_SHADOW = 8.0  # deeper ones are not light taken away but something black
+MIDDLE_GREY = 115.0  # of 255; paper is lighter, and a blackboard darker
 DEVIATION = 1.4826  # a standard deviation of noise, in medians of its size
 FAINTEST_INK = 10.0  # grey levels of 255; less is the unevenness of a scanner, not a stroke
 
@@ -80,17 +81,26 @@ def _measure(image: np.ndarray) -> tuple[np.ndarray, float | None]:
     """Return ink as `measure_ink` does, and the noise of clean paper; None where the paper is not clean."""
     grey = _to_grey(_shrink(_check(image)))
     even = _find_even_paper(grey)
-    deviation = grey - (_coarse_median(grey) if even is None else even[0])
-    # Ink is the minority and the extreme: cubes let its side win over the small waves of the paper.
-    light_ink = float((deviation * deviation * deviation).sum()) > 0
     if even is not None:
-        return deviation if light_ink else -deviation, even[1]
-    if light_ink:
+        deviation = grey - even[0]
+        return deviation if _lean_to_light(deviation) > 0 else -deviation, even[1]
+    # What was photographed is dark ink on light paper, or chalk on a dark board, unless it clearly is not.
+    expected = np.clip((float(np.median(grey)) - MIDDLE_GREY) / 100, -0.6, 0.6)
+    if _lean_to_light(grey - _coarse_median(grey)) > expected:
         return _coarse_closing(-grey) + grey, None
     # Ink takes away a share of the light, in a shadow as in the sun; so it is measured as a share of the paper.
     light = _coarse_closing(grey)
     brightest = float(light.max())
     return (light - grey) * (brightest / np.maximum(light, brightest / STRONGEST_SHADOW)), None
+
+
+def _lean_to_light(deviation: np.ndarray) -> float:
+    """Return from -1 (dark ink) to 1 (light ink) what the deviations from the paper look like.
+
+    Ink is the minority and the extreme: cubes let its side win over the small waves of the paper.
+    """
+    cubes = deviation * deviation * deviation
+    return float(cubes.sum()) / max(float(np.abs(cubes).sum()), 1e-9)
 
 
 def _check(image: np.ndarray) -> np.ndarray:
@@ -121,7 +131,9 @@ def _to_grey(picture: np.ndarray) -> np.ndarray:
     weights = (difference**2).sum(axis=1, keepdims=True)  # strong differences are ink, weak ones light and noise
     _, directions = np.linalg.eigh((difference * weights).T @ difference)
     direction = directions[:, -1] / np.abs(directions[:, -1]).sum()
-    return picture @ direction.astype(np.float32)
+    direction *= 1 if direction.sum() >= 0 else -1
+    # Lighter colours are to have the greater values, and all of them values from 0 to 255.
+    return picture @ direction.astype(np.float32) - np.float32(255 * np.minimum(direction, 0).sum())
 
 
 def _border(picture: np.ndarray) -> np.ndarray:
