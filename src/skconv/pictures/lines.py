@@ -39,6 +39,12 @@ class Components:
         """Height of each component in pixels, shape (n,)."""
         return self.boxes[:, 3] - self.boxes[:, 1]
 
+    def find_outside(self) -> np.ndarray:
+        """Tell which components touch the border of the picture, bool (n,)."""
+        height, width = self.labels.shape
+        left, top, right, bottom = self.boxes.T
+        return (left == 0) | (top == 0) | (right == width) | (bottom == height)
+
 
 def find_components(mask: np.ndarray) -> Components:
     """Return the connected parts of a mask, bool (h, w); touching by a corner is connected."""
@@ -66,8 +72,11 @@ def find_areas(components: Components) -> np.ndarray:
     for k in np.flatnonzero(components.areas >= SMALLEST_AREA):
         left, top, right, bottom = components.boxes[k]
         widths[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1)
-    # Weighed by length, because an area has much ink in few strokes.
-    return widths > SOLID * weighted_median(widths, components.areas / widths)
+    # Weighed by length, because an area has much ink in few strokes; a frame, or the lines of a page, count little.
+    sides = components.boxes[:, 2:] - components.boxes[:, :2]
+    is_frame = (sides > 0.6 * np.array(components.labels.shape[::-1])).all(axis=1)
+    lengths = components.areas / widths * np.where(is_frame, 0.01, 1)
+    return widths > SOLID * weighted_median(widths, lengths)
 
 
 def find_rows(components: Components) -> list[list[int]]:

@@ -9,7 +9,7 @@ from skconv.pictures.ground import FAINTEST_INK, measure_ink, threshold_otsu
 
 FINE_LINE = 1.0  # pixels, the standard deviation of the blur under which a printed ground becomes even
 CLEAR_INK = 3.3  # deviations of the ground: in noise alone the two classes of any threshold are 2.7 apart
-SHORTEST_RUN, LONGEST_RUN = 24, 60  # pixels of a ruled line that lie within three rows: it may rise by 3 degrees
+SHORTEST_RUN, LONGEST_RUN = 24, 36  # pixels of a ruled line that lie within three rows: it may rise by 4 degrees
 LINE_SPAN = 0.5  # of the picture's width that a ruled line reaches over
 LINE_COVER = 0.95  # of its columns that have ink; the feet of digits in a row leave gaps
 LINE_WAVE = 1.0  # pixels that half of it may stray from straight

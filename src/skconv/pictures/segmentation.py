@@ -18,7 +18,9 @@ from skconv.pictures.printed import find_ruled_lines, find_writing
 Box = tuple[int, int, int, int]
 
 INK = 0.4  # what is fainter neither joins two parts nor is one
+CLEAR_INK = 0.65  # that a stroke reaches somewhere
 SHADOW = 3.0  # widths of a stroke; what is wider is taken for a shadow
+SMALLEST_PAGE = 250  # pixels; in a lower strip what is upright is a 1, not squared paper
 MOST_COMPONENTS = 100  # in a picture whose pen is thickened or thinned
 MOST_PIECES = 6  # that one digit may be broken or cut into
 BROKEN_GAP = 0.15  # of the row's height, between a digit and what may be broken off it
@@ -120,20 +122,41 @@ def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
     [(0, 1, (20, 10, 26, 50)), (1, 2, (60, 10, 66, 50))]
     """
     strokes = _take_lines_away(find_writing(picture))
-    components = find_components(strokes >= INK)
+    components = _find_inked(strokes)
     areas = find_areas(components)
     if areas.any():
-        pen = stroke_width(np.append(False, ~areas)[components.labels])
-        strokes = _take_lines_away(find_writing(picture, widest=round(SHADOW * pen)))
-        components = find_components(strokes >= INK)
+        strokes = _take_areas_away(picture, components, areas)
+        components = _find_inked(strokes)
     pen = stroke_width(components.labels > 0)
     factor = -(-picture.shape[0] // strokes.shape[0])
     return tuple(_make_line(strokes, components, row, pen, factor) for row in find_rows(components))
 
 
+def _find_inked(strokes: np.ndarray) -> Components:
+    """Return the components of the ink; what is faint all over, as the lines of a page, is none."""
+    components = find_components(strokes >= INK)
+    numbers = np.arange(len(components.areas) + 1)
+    inked = ndimage.maximum(strokes, components.labels, numbers) >= CLEAR_INK
+    inked[0] = False
+    return components if inked[1:].all() else find_components(inked[components.labels])
+
+
+def _take_areas_away(picture: np.ndarray, components: Components, areas: np.ndarray) -> np.ndarray:
+    """Look for strokes again, also inside what was found to be areas; nothing is left of the areas themselves."""
+    pen = stroke_width(np.append(False, ~areas)[components.labels])
+    strokes = _take_lines_away(find_writing(picture, widest=round(SHADOW * pen)))
+    # The tips of a corner are as narrow as a stroke; they touch the border.
+    again = find_components((strokes >= INK) & np.append(False, areas)[components.labels])
+    tips = np.append(False, again.find_outside())[again.labels]
+    return np.where(ndimage.maximum_filter(tips, size=3), np.float32(0), strokes)
+
+
 def _take_lines_away(strokes: np.ndarray) -> np.ndarray:
     mask = strokes >= INK
-    return np.where(find_ruled_lines(mask, stroke_width(mask)), np.float32(0), strokes)
+    lines = find_ruled_lines(mask, stroke_width(mask))
+    if min(mask.shape) >= SMALLEST_PAGE:
+        lines |= find_ruled_lines(mask.T, stroke_width(mask)).T
+    return np.where(lines, np.float32(0), strokes)
 
 
 def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen: float, factor: int) -> Line:
