@@ -15,7 +15,7 @@ SAME = 10
 
 @pytest.fixture(scope="module")
 def digits() -> np.ndarray:
-    return load_dataset("mnist").test_images[:20]
+    return load_dataset("mnist").test_images[:60]
 
 
 @pytest.fixture(scope="module")

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 EVERY_NEIGHBOUR = np.ones((3, 3), bool)
 FAINTEST = 0.3  # what is fainter neither joins two parts nor is one; a pen that skips is still above it
+FAINT_PART = 0.22  # the hairline of a nib; it belongs to the digit where it hangs together with what is not faint
 SMALLEST_RULED = 64  # in smaller pictures a ruled line is as wide as a stroke
 SMALLEST_FRAMED = 20  # in smaller ones even the line at a picture's side may be one of the digit's
 
@@ -28,7 +29,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     # A printed line may be fainter than any stroke.
     inked = strokes >= FAINTEST / 2
     strokes = np.where(inked & ~remove_lines(inked), np.float32(0), strokes)
-    mask = strokes >= FAINTEST
+    mask = _join_faint(strokes)
     if not mask.any():
         return np.zeros_like(strokes)
     digit = choose_components(mask)
@@ -40,7 +41,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
         slice(max(0, columns[0] - reach), columns[-1] + reach + 1),
     )
     digit, around = digit[inside], strokes[inside]
-    near = ndimage.maximum_filter(digit, size=2 * reach + 1) & (digit | (around < FAINTEST))
+    near = ndimage.maximum_filter(digit, size=2 * reach + 1) & (digit | (around < FAINT_PART))
     cleaned = np.zeros_like(strokes)
     cleaned[inside] = np.where(near, around, np.float32(0))
     return cleaned
@@ -111,6 +112,14 @@ def choose_components(mask: np.ndarray) -> np.ndarray:
             return np.concatenate([[False], keep])[labels]
         keep[joining] = True
         found = np.concatenate([boxes[keep, :2].min(axis=0), boxes[keep, 2:].max(axis=0)])
+
+
+def _join_faint(strokes: np.ndarray) -> np.ndarray:
+    """Return the mask of the parts that are not faint, and of the faint ones that hang together with them."""
+    labels, count = ndimage.label(strokes >= FAINT_PART, EVERY_NEIGHBOUR)
+    keep = np.zeros(count + 1, bool)
+    keep[labels[strokes >= FAINTEST]] = True
+    return keep[labels]
 
 
 def _belongs(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, found: np.ndarray) -> np.ndarray:

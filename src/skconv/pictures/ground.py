@@ -213,7 +213,7 @@ def _scale_ink(ink: np.ndarray, noise: float | None) -> np.ndarray:
     threshold = min(split, _threshold_sorted(above))
     strong = above[np.searchsorted(above, threshold) :]
     core = float(strong[int(0.9 * (len(strong) - 1))]) if strong.size else 0.0
-    if core - paper < max(FAINTEST_INK, 5 * noise):
+    if core - paper < max(FAINTEST_INK, 6 * noise):
         return np.zeros(ink.shape, np.float32)
     return np.clip((ink - floor) * (1 / (core - floor)), 0, 1, dtype=np.float32) + np.float32(0)  # -0.0 becomes 0.0
 
@@ -226,7 +226,8 @@ def _measure_paper(values: np.ndarray, split: float) -> tuple[float, float]:
     if low.size and high.size and float(high.mean() - low.mean()) > 4 * float(low.std()):
         values = low
     paper = float(values[len(values) // 2])
-    return paper, DEVIATION * float(np.median(np.abs(values - paper)))
+    # Ink and its soft edges lie above the middle; the noise alone lies on both sides.
+    return paper, DEVIATION * (paper - float(values[len(values) // 4]))
 
 
 def _threshold_sorted(values: np.ndarray) -> float:
