@@ -4,6 +4,7 @@ import os
 
 import numpy as np
 import pytest
+from sklearn.datasets import load_digits
 
 from skconv.data.dataset import Dataset
 from skconv.exceptions import RecipeError, UnknownNameError
@@ -58,6 +59,9 @@ def test_an_unknown_name_suggests_the_nearest():
         ("[augmentation]\nflip = 1", "expected true or false"),
         ("[augmentation]\nspin = 1", "Unknown key 'spin'"),
         ("[class_weight]\nseven = 0", "seven in [class_weight] is 0; expected a number above 0"),
+        ("[prior]\nb = 2", "b in [prior] is 2; expected a number above 0"),
+        ("[prior]\na = 0.2\nb = 0.2", "[prior] names one class"),
+        ("[prior]\na = 0.2\n[ensemble]\nfolds = 2", "goes with a single network"),
         ('[data]\nnormalize = "garment"', "normalize in [data] is 'garment'; expected 'digit'"),
         ("[network]\ncrop = 2", "needs a name"),
         ("training = 3", "must be a section"),
@@ -110,3 +114,19 @@ def test_class_weights_go_by_the_names_of_the_classes_that_the_data_has(tmp_path
     dataset = Dataset("two", np.zeros((3, 8, 8), np.uint8), np.array([0, 1, 0]), ("a", "b"))
     np.testing.assert_array_equal(recipe.weigh(dataset), [1, 0.25, 1])
     assert load_recipe("fast").weigh(dataset) is None
+
+
+def test_prior_moves_the_odds_of_its_class_as_bayes_has_it(tmp_path):
+    X, y = load_digits(return_X_y=True)
+    names = tuple(map(str, range(10)))
+    dataset = Dataset("digits", X.astype(np.uint8).reshape(-1, 8, 8)[:300], y[:300], names)
+    path = tmp_path / "mine.toml"
+    path.write_text('[network]\nname = "fast"\n\n[training]\nmax_epochs = 1\n\n[prior]\n3 = 0.01\n')
+    recipe = load_recipe(path)
+    classifier = recipe.create_estimator(random_state=0, device="cpu").fit(dataset.train_images, dataset.train_labels)
+    before = classifier.predict_proba(dataset.train_images)[:, 3]
+    recipe.correct_prior(classifier, dataset)
+    after = classifier.predict_proba(dataset.train_images)[:, 3]
+    share = (y[:300] == 3).mean()
+    moved = (after / (1 - after)) / (before / (1 - before))
+    np.testing.assert_allclose(moved, (0.01 / 0.99) / (share / (1 - share)), rtol=1e-3)

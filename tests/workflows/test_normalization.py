@@ -55,5 +55,5 @@ def test_model_of_normalised_pictures_normalises_what_it_is_given(folder, tiny_r
 
 
 def test_bundled_model_is_scored_on_pictures_of_several_sizes(folder):
-    with pytest.warns(UserWarning, match="does not say which pictures"):
-        assert evaluate("digits", folder).accuracy > 0.9
+    # MNIST's training digits at other sizes: their pixels are not known again.
+    assert evaluate("digits", folder).accuracy > 0.9

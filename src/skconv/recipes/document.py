@@ -58,7 +58,7 @@ _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
         "train_accuracy": _FLAG,
     },
 }
-_TOP = ("title", "network", "figures", "class_weight", *_SECTIONS)
+_TOP = ("title", "network", "figures", "class_weight", "prior", *_SECTIONS)
 
 
 def check_document(document: Mapping[str, Any], path: Path) -> None:
@@ -74,7 +74,7 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
     _check_keys(document, _TOP, path, "at the top")
     if not isinstance(document.get("title", ""), str):
         raise RecipeError(f"The recipe {path} has a title that is not text.")
-    for section in ("network", "figures", "class_weight", *_SECTIONS):
+    for section in ("network", "figures", "class_weight", "prior", *_SECTIONS):
         value = document.get(section, {})
         several = section == "augmentation" and isinstance(value, list)
         for part in value if several else [value]:
@@ -84,11 +84,15 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
                 _check_section(section, part, path)
     if not isinstance(document.get("network", {"name": ""}).get("name"), str):
         raise RecipeError(f'In the recipe {path}, the section [network] needs a name: name = "standard".')
-    for name, weight in document.get("class_weight", {}).items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight <= 1e6:
-            raise RecipeError(
-                f"In the recipe {path}, {name} in [class_weight] is {weight!r}; expected a number above 0."
-            )
+    for section, most in (("class_weight", 1e6), ("prior", 0.999)):
+        for name, value in document.get(section, {}).items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
+                raise RecipeError(
+                    f"In the recipe {path}, {name} in [{section}] is {value!r}; expected a number above 0, "
+                    f"at most {most:g}."
+                )
+    if len(document.get("prior", {})) > 1 or ("prior" in document and "ensemble" in document):
+        raise RecipeError(f"In the recipe {path}, [prior] names one class, and goes with a single network.")
     _check_ranges(document, path)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tomllib
 from dataclasses import dataclass, field
@@ -48,6 +49,9 @@ class Recipe:
         for none, several for one after the other.
     class_weight : dict
         How much a picture of a class weighs in training, by the class's name; 1 for those not named.
+    prior : dict
+        The share of one class, by its name, among the pictures that the model will be asked about, where that is not
+        its share of the training pictures: the finished model is corrected for it.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
     report : dict
@@ -67,6 +71,7 @@ class Recipe:
     training: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] | list[dict[str, Any]] = field(default_factory=dict)
     class_weight: dict[str, float] = field(default_factory=dict)
+    prior: dict[str, float] = field(default_factory=dict)
     ensemble: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -160,6 +165,23 @@ class Recipe:
         weights = np.array([self.class_weight.get(name, 1.0) for name in dataset.class_names])
         return weights[dataset.train_labels]
 
+    def correct_prior(self, classifier: CNNClassifier, dataset: Dataset) -> None:
+        """Correct a fitted classifier for the share that `prior` expects of a class; without one nothing is changed.
+
+        References
+        ----------
+        M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",
+        Neural Computation 14 (2002), 21-41.
+        """
+        import numpy as np
+
+        for name, share in self.prior.items():
+            if name in dataset.class_names:
+                position = dataset.class_names.index(name)
+                trained = float(np.average(dataset.train_labels == position, weights=self.weigh(dataset)))
+                odds = math.log(share / (1 - share)) - math.log(trained / (1 - trained))
+                classifier.net_.module_.shift_logit(position, odds)
+
     def _create_callbacks(self) -> list[tuple[str, Any]]:
         from skconv.training.recording import PrintEpochs, RecordIterations
 
@@ -217,6 +239,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         training=document.get("training", {}),
         augmentation=document.get("augmentation", {}),
         class_weight=document.get("class_weight", {}),
+        prior=document.get("prior", {}),
         ensemble=document.get("ensemble", {}),
         report=document.get("report", {}),
         figures=document.get("figures", {}),

@@ -17,8 +17,6 @@ from skconv.files import check_new_folder, reserve_folder
 from skconv.workflows.results import SeedResult, TrainResult
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.recipes import Recipe
@@ -124,10 +122,9 @@ def train(
                 create(random_state=each),
                 dataset,
                 folder if seeds == 1 else folder / f"seed-{each}",
-                sample_weight=plan.weigh(dataset),
+                plan=plan,
                 seed=each,
                 fingerprint=loaded.fingerprint,
-                report=plan.report,
                 recipe_text=recipe_text,
                 command=command,
             )
@@ -168,16 +165,20 @@ def _run(
     dataset: Dataset,
     folder: Path,
     *,
-    sample_weight: np.ndarray | None,
+    plan: Recipe,
     seed: int,
     **facts: Any,
 ) -> SeedResult:
     """Train, score on the test split and write the run folder; `facts` are passed on to it."""
     from skconv.workflows.run_folder import score_test, write_run_folder
 
-    estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=sample_weight)
+    estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+    if not plan.ensemble:
+        plan.correct_prior(estimator, dataset)
     scored = score_test(estimator, dataset)
-    write_run_folder(folder, estimator=estimator, dataset=dataset, seed=seed, scored=scored, **facts)
+    write_run_folder(
+        folder, estimator=estimator, dataset=dataset, seed=seed, scored=scored, report=plan.report, **facts
+    )
     return SeedResult(
         seed=seed,
         test_accuracy=scored.scores.accuracy,
