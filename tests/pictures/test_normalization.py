@@ -7,7 +7,7 @@ from PIL import Image
 from skconv import load_dataset
 from skconv.exceptions import DataError
 from skconv.pictures.ground import find_strokes
-from skconv.pictures.normalization import normalize_digit
+from skconv.pictures.normalization import normalize_digit, normalize_strokes
 
 # One pixel of shift changes a digit by about 15 grey levels in the mean, another digit by 40 or more.
 SAME = 10
@@ -180,3 +180,10 @@ def test_normalize_digit_opens_a_file(tmp_path, digit):
 def test_find_strokes_refuses_what_is_not_a_picture(wrong):
     with pytest.raises(DataError, match="came; expected"):
         find_strokes(wrong)
+
+
+def test_specks_far_apart_give_a_blank_and_no_warning(recwarn):
+    strokes = np.zeros((900, 900), np.float32)
+    strokes[0, 0] = strokes[-1, -1] = 1
+    assert normalize_strokes(strokes).shape == (28, 28)
+    assert not recwarn.list

@@ -197,6 +197,8 @@ def _bring_to_pen(strokes: np.ndarray) -> np.ndarray:
 def _centre(strokes: np.ndarray) -> np.ndarray:
     """Place strokes of at most 20×20 so that their centre of mass is pixel (14, 14), counted from 0."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
+    if not strokes.any():  # specks far apart vanish when they are made so small
+        return canvas
     corner = []
     for axis, length in enumerate(strokes.shape):
         mass = strokes.sum(axis=1 - axis)
