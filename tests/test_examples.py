@@ -118,6 +118,12 @@ def test_saved_model_predicts_the_same_without_torch(printed):
     assert numbers(r"largest difference .*: (\S+)", text)[0] < 1e-4
 
 
+def test_digits_and_a_number_of_own_pictures_are_read(printed):
+    *digits, number = printed("15_own_pictures").splitlines()
+    assert [line.split()[1] for line in digits] == ["0", "9"]
+    assert number == "read 219933, written 219933"
+
+
 def test_tensorboard_holds_loss_and_accuracy_of_every_epoch(run, printed):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
