@@ -2,10 +2,12 @@
 
 import numpy as np
 import pytest
+from PIL import Image, ImageDraw
 
 from skconv import load_dataset
 from skconv.exceptions import DataError
 from skconv.pictures.cuts import cut_component
+from skconv.pictures.lines import find_areas, find_components
 from skconv.pictures.printed import find_ruled_lines, find_writing
 from skconv.pictures.segmentation import find_lines
 
@@ -171,3 +173,13 @@ def test_find_lines_dark_corner_is_not_written(digits, write_rows):
     (found,) = find_lines(picture)
     assert abs(found.cuts[0] - plain.cuts[0]) <= 2
     assert abs(found.cuts[-1] - plain.cuts[-1]) <= 2
+
+
+def test_number_whose_digits_all_touch_is_no_frame():
+    rings = Image.new("L", (190, 56), 0)
+    for place in range(5):
+        ImageDraw.Draw(rings).ellipse((2 + 36 * place, 6, 41 + 36 * place, 50), outline=255, width=6)
+    mask = np.asarray(rings) > 0
+    mask[2::6, 3::20] = mask[2::6, 4::20] = mask[2::6, 5::20] = True  # the grain of printed paper
+    components = find_components(mask)
+    assert not find_areas(components).any()

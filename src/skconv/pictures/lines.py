@@ -10,6 +10,7 @@ from scipy import ndimage
 from skconv.pictures.cleaning import EVERY_NEIGHBOUR, stroke_width
 
 FAR = 4.0  # heights of a component that it may stand away from its row
+HOLLOW = 0.1  # of the box of a frame is ink, at most
 SOLID = 2.5  # widths of a stroke; what is thicker is an area
 SMALLEST_AREA = 30  # pixels; less is not worth measuring
 BROKEN_GAP = 0.12  # of the height of two halves, one above the other, that may be one digit
@@ -74,7 +75,8 @@ def find_areas(components: Components) -> np.ndarray:
         widths[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1)
     # Weighed by length, because an area has much ink in few strokes; a frame, or the lines of a page, count little.
     sides = components.boxes[:, 2:] - components.boxes[:, :2]
-    is_frame = (sides > 0.6 * np.array(components.labels.shape[::-1])).all(axis=1)
+    is_hollow = components.areas < HOLLOW * sides.prod(axis=1)  # digits that all touch fill their box far more
+    is_frame = (sides > 0.6 * np.array(components.labels.shape[::-1])).all(axis=1) & is_hollow
     lengths = components.areas / widths * np.where(is_frame, 0.01, 1)
     return widths > SOLID * weighted_median(widths, lengths)
 
