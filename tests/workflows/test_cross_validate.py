@@ -53,7 +53,7 @@ class Stop(Exception):
 def test_pictures_that_train_would_test_on_reach_no_fit(tiny_recipe, tmp_path, monkeypatch):
     from skconv.workflows.splits import hold_out_test
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         raise Stop(X)
 
     monkeypatch.setattr(skconv.KFoldEnsembleClassifier, "fit", fit)
@@ -69,7 +69,7 @@ def test_own_data_of_a_recipe_are_split_as_it_says(tiny_recipe, tmp_path, monkey
     recipe.write_text(tiny_recipe.read_text().replace('source = "digits"', split))
     sizes = []
 
-    def fit(self, X, y):
+    def fit(self, X, y, sample_weight=None):
         sizes.append(len(X))
         raise Stop
 

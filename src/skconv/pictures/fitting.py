@@ -10,8 +10,6 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from skconv.pictures.opening import convert_picture
-
 NORMALIZATIONS = ("digit",)
 DIGIT_SIZE = (28, 28)  # of a normalised digit
 
@@ -52,6 +50,8 @@ class PictureForm:
 
     def fit(self, picture: np.ndarray) -> np.ndarray:
         """Return a picture, uint8 (h, w) or (h, w, 3), in this form."""
+        from skconv.pictures.opening import convert_picture  # Pillow: a reader of arrays does without
+
         if self.normalization == "digit":
             from skconv.pictures.normalization import normalize_digit
 

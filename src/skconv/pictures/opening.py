@@ -127,28 +127,6 @@ def convert_picture(picture: np.ndarray, height: int, width: int, channels: int)
     return np.array(image)
 
 
-def convert_pictures(pictures: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Do what `convert_picture` does for an array of pictures; one that fits already is returned as it is.
-
-    Parameters
-    ----------
-    pictures : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-    height, width, channels : int
-        As in `convert_picture`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-    """
-    shape = (len(pictures), height, width) if channels == 1 else (len(pictures), height, width, 3)
-    if pictures.shape == shape:
-        return pictures
-    converted = np.empty(shape, np.uint8)
-    for index, picture in enumerate(pictures):
-        converted[index] = convert_picture(picture, height, width, channels)
-    return converted
-
-
 def _read_file(file: Path, max_bytes: int) -> bytes:
     try:
         status = file.stat()
