@@ -13,7 +13,7 @@ import csv
 import os
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +45,8 @@ class DigitReader:
         return self.reader.predict_proba(np.stack(images))[:, self.columns]
 
 
-def normalize_all(pictures: Pictures) -> list[np.ndarray]:
+def normalize_all(pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Normalise pictures as they come; those of a generator never all wait in memory."""
     return list(map_in_threads(normalize_digit, pictures))
 
 
@@ -93,9 +94,9 @@ def measure_accuracy(model: DigitReader, pictures: Pictures, labels: np.ndarray)
 
 
 def measure_hard_cases(model: DigitReader, digits: np.ndarray, labels: np.ndarray) -> dict:
-    cases = list(make_hard_cases(digits))
-    kinds = np.array([kind for kind, _ in cases])
-    right = model.score(normalize_all([picture for _, picture in cases])).argmax(1) == labels
+    made = list(map_in_threads(lambda case: (case[0], normalize_digit(case[1])), make_hard_cases(digits)))
+    kinds = np.array([kind for kind, _ in made])
+    right = model.score([image for _, image in made]).argmax(1) == labels
     figures = {"all": {"accuracy": float(right.mean()), "n": len(labels)}}
     figures |= {kind: {"accuracy": float(right[kinds == kind].mean()), "n": int((kinds == kind).sum())}
                 for kind in sorted(set(kinds))}  # fmt: skip
@@ -129,7 +130,7 @@ def measure_round_trip(model: DigitReader, digits: np.ndarray, labels: np.ndarra
     for paper, shaded in (("clean", False), ("shaded", True)):
         for name, method in ENLARGEMENTS.items():
             random = np.random.default_rng(0)
-            images = normalize_all([write_large(digit, method, shaded, random) for digit in digits])
+            images = normalize_all(write_large(digit, method, shaded, random) for digit in digits)
             accuracy = float((model.score(images).argmax(1) == labels).mean())
             difference = float(np.abs(np.stack(images).astype(float) - digits).mean())
             figures[f"{paper}, {name}"] = {
