@@ -119,12 +119,14 @@ PENS = {"thin pencil", "thick marker"}
 SHEETS = {"ruled paper", "squared paper"}
 
 
-def make_hard_cases(digits: np.ndarray, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-    """Make one hard case of each digit, of all kinds in turn.
+def make_hard_cases(digits: np.ndarray, start: int, stop: int, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
+    """Make one hard case of each of the digits start..stop, of all kinds in turn.
 
     Parameters
     ----------
     digits : ndarray of uint8, shape (n, 28, 28)
+    start, stop : int
+        The range of positions.
     seed : int, default 0
         The same number makes the same pictures; each picture depends on it and on its position only.
 
@@ -135,7 +137,8 @@ def make_hard_cases(digits: np.ndarray, seed: int = 0) -> Iterator[tuple[str, np
     picture : ndarray of uint8, shape (h, w) or (h, w, 3)
     """
     names = [*KINDS, COMBINED, COMBINED]
-    for position, digit in enumerate(digits):
+    for position in range(start, stop):
+        digit = digits[position]
         random = np.random.default_rng([seed, position])
         name = names[position % len(names)]
         scene = Scene(digit, random, height=int(random.integers(60, 260)))

@@ -88,9 +88,9 @@ MAKERS: dict[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
 }
 
 
-def make_no_digits(kind: str, n: int, digits: np.ndarray, seed: int = 0) -> list[np.ndarray]:
-    """Make n pictures of a kind of `MAKERS`; each depends on the seed and its position only."""
-    return [MAKERS[kind](np.random.default_rng([seed, position]), digits) for position in range(n)]
+def make_no_digits(kind: str, start: int, stop: int, digits: np.ndarray, seed: int = 0) -> list[np.ndarray]:
+    """Make the pictures start..stop of a kind of `MAKERS`; each depends on the seed and its position only."""
+    return [MAKERS[kind](np.random.default_rng([seed, position]), digits) for position in range(start, stop)]
 
 
 def _is_straight(piece: np.ndarray) -> bool:

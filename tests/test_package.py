@@ -10,7 +10,7 @@ import pytest
 
 import skconv
 
-HEAVY = {"torch", "sklearn", "matplotlib", "pandas", "skorch", "onnxruntime", "scipy"}
+HEAVY = {"torch", "sklearn", "matplotlib", "pandas", "skorch", "onnxruntime", "scipy", "cv2"}
 
 
 def _run_python(code: str) -> str:

@@ -193,7 +193,7 @@ from skconv.reader import Reader
 reader = Reader({str(saved_model)!r})
 assert "onnxruntime" not in sys.modules
 assert reader.predict(np.zeros((2, 12, 10), np.uint8)).shape == (2,)
-loaded = {{"torch", "sklearn", "scipy", "matplotlib", "onnx", "safetensors", "PIL"}} & set(sys.modules)
+loaded = {{"torch", "sklearn", "scipy", "cv2", "matplotlib", "onnx", "safetensors", "PIL"}} & set(sys.modules)
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", code], check=True)

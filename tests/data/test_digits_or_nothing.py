@@ -6,10 +6,11 @@ import pytest
 from skconv import load_dataset
 from skconv.data import digits_or_nothing
 from skconv.data.catalog import get_entry
-from skconv.data.drawn_digits import draw_glyph, draw_styled_digit
+from skconv.data.drawn_digits import draw_styled_digit
 from skconv.data.joined_digits import make_digit_in_row, make_near_digit, make_wrong_cut
 from skconv.data.nothing import make_nothing, normalize_garments
 from skconv.data.paper import draw_on_paper
+from skconv.data.pen import draw_glyph
 from skconv.data.splits import Splits
 from skconv.exceptions import SourceNotFoundError
 
@@ -59,10 +60,10 @@ def test_a_digit_in_a_row_keeps_its_own_ink(digits):
         assert make_wrong_cut(digits[0], rng).sum() > 0
 
 
-def test_styled_digits_are_of_four_values_and_printed_ones_fill_their_frame():
+def test_styled_digits_are_of_eight_values_and_printed_ones_fill_their_frame():
     rng = np.random.default_rng(0)
-    values = {draw_styled_digit(rng)[1] for _ in range(80)}
-    assert values == {0, 1, 3, 7}
+    values = {draw_styled_digit(rng)[1] for _ in range(200)}
+    assert values == {0, 1, 2, 3, 4, 5, 7, 9}
     assert all(draw_glyph(text, rng).max() == 1 for text in "0123456789")
 
 

@@ -7,7 +7,8 @@ from PIL import Image, ImageDraw
 from skconv import load_dataset
 from skconv.exceptions import DataError
 from skconv.pictures.cuts import cut_component
-from skconv.pictures.lines import find_areas, find_components
+from skconv.pictures.lines import find_areas
+from skconv.pictures.morphology import find_components
 from skconv.pictures.printed import find_ruled_lines, find_writing
 from skconv.pictures.segmentation import find_lines
 

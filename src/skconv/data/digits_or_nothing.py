@@ -13,11 +13,12 @@ import PIL
 
 import skconv.pictures
 from skconv.data.catalog import CatalogEntry, get_entry
-from skconv.data.drawn_digits import draw_glyph, draw_styled_digit
+from skconv.data.drawn_digits import draw_styled_digit
 from skconv.data.joined_digits import make_digit_in_row, make_near_digit
 from skconv.data.named import read_named
 from skconv.data.nothing import make_nothing, normalize_garments
 from skconv.data.paper import draw_on_paper, resize
+from skconv.data.pen import draw_glyph
 from skconv.data.places import cache_folder
 from skconv.data.splits import Splits
 from skconv.exceptions import OutputError, SourceNotFoundError
@@ -28,7 +29,7 @@ NOTHING = "nothing"
 SEED = 2026
 
 # How many are made for training; for testing a sixth of those without a digit.
-DIGITS = {"near": 5_000, "on paper": 16_000, "styled": 4_000, "printed": 2_500}
+DIGITS = {"near": 5_000, "on paper": 16_000, "styled": 9_000, "printed": 2_500}
 NO_DIGITS = {"wrong cut": 8_000, "scribble": 4_000, "letter": 3_500, "texture": 2_000, "blank": 2_000}
 GARMENTS = 5_000
 TEST_SHARE = 6
@@ -43,7 +44,7 @@ def read_digits_or_nothing(
 ) -> tuple[Splits, str]:
     """Return the splits of the data set, and where the digits came from.
 
-    The training split is MNIST's 60,000 training digits, 27,500 digits made of them or drawn, and 24,500 pictures
+    The training split is MNIST's 60,000 training digits, 32,500 digits made of them or drawn, and 24,500 pictures
     without a digit. The test split is MNIST's 10,000 test digits, and pictures without a digit made apart: of other
     digits, other garments, with another seed. What is made is kept in the cache; it is the same every time.
 
@@ -144,7 +145,9 @@ def _read_garments(data_home: str | os.PathLike[str] | None, download: bool, pro
 def _name_entry(mnist: Splits, garments: Splits | None) -> Path:
     """Return where the pictures are kept: named after their origin, and after the code that makes them."""
     digest = hashlib.sha256(repr((np.__version__, PIL.__version__, SEED)).encode())
-    makers = [Path(__file__).with_name(f"{name}.py") for name in ("nothing", "paper", "joined_digits", "drawn_digits")]
+    makers = [
+        Path(__file__).with_name(f"{name}.py") for name in ("nothing", "paper", "joined_digits", "drawn_digits", "pen")
+    ]
     pictures = [Path(folder) for folder in skconv.pictures.__path__]
     normaliser = sorted(path for folder in pictures for path in folder.glob("*.py"))
     for path in (Path(__file__), *makers, *normaliser):

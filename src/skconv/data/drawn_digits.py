@@ -1,74 +1,23 @@
-"""Digits that MNIST lacks, drawn with a seed: the European 1 and 7, the slashed and the dotted 0, printed digits."""
+"""Digits that MNIST's writers seldom wrote, drawn with a seed: hands of Europe and of bookkeepers."""
 
 from __future__ import annotations
 
-import importlib.util
-import math
-from functools import lru_cache
-from itertools import pairwise
-from pathlib import Path
+from collections.abc import Callable
 
 import numpy as np
-from PIL import Image, ImageDraw, ImageFont
 
-SIDE = 80  # pixels of a drawing's shorter frame; it is made smaller by MNIST's rule
-
-# matplotlib, which skconv needs for its figures, brings these; their licences allow any use.
-_FONTS = (
-    "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Bold",
-    "DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "cmr10", "cmss10", "cmtt10", "cmb10",
-)  # fmt: skip
-
-Line = list[tuple[float, float]]
-Lines = list[Line]
+from skconv.data.pen import Line, Lines, arc, curve, draw_lines
 
 
 def draw_styled_digit(rng: np.random.Generator) -> tuple[np.ndarray, int]:
     """Draw a digit in a way that MNIST's writers did not: returns strokes float32 (h, w) of 0..1, and its value."""
-    styles = ((_european_one, 1, 0.4), (_crossed_seven, 7, 0.3), (_marked_zero, 0, 0.2), (_flat_three, 3, 0.1))
-    style, value, _ = styles[rng.choice(len(styles), p=[share for _, _, share in styles])]
+    style, value, _ = _STYLES[rng.choice(len(_STYLES), p=[share for _, _, share in _STYLES])]
     return draw_lines(style(rng), rng, thickness=rng.uniform(0.05, 0.14)), value
-
-
-def draw_glyph(text: str, rng: np.random.Generator) -> np.ndarray:
-    """Draw a character in one of the fonts, sometimes stretched: strokes float32 (h, w) of 0..1."""
-    font = _load_font(_FONTS[int(rng.integers(len(_FONTS)))])
-    left, top, right, bottom = font.getbbox(text)
-    image = Image.new("L", (int(right - left) + 8, int(bottom - top) + 8))
-    ImageDraw.Draw(image).text((4 - left, 4 - top), text, fill=255, font=font)
-    stretched = image.resize((max(4, round(image.width * rng.uniform(0.75, 1.25))), image.height))
-    return np.asarray(stretched, np.float32) / 255
-
-
-def draw_lines(lines: Lines, rng: np.random.Generator, *, thickness: float, tremor: float = 0.03) -> np.ndarray:
-    """Draw lines through points (x, y) of about 0..1 with a pen of that thickness and a hand that trembles."""
-    slant, widening = rng.normal(0.1, 0.2), rng.uniform(0.7, 1.3)
-    canvas = Image.new("L", (3 * SIDE, 2 * SIDE))
-    draw = ImageDraw.Draw(canvas)
-    pen = max(2, round(thickness * SIDE))
-    for line in lines:
-        points = np.array(line)
-        between = [np.linspace(a, b, max(2, int(8 * np.hypot(*(b - a)))), endpoint=False) for a, b in pairwise(points)]
-        dense = np.concatenate([*between, points[-1:]])
-        drift = np.cumsum(rng.normal(0, tremor / 3, dense.shape), axis=0) + rng.normal(0, tremor, (1, 2))
-        x, y = (dense + drift - np.linspace(0, 1, len(dense))[:, None] * drift[-1] * 0.5).T
-        path = np.stack([(x + slant * (1 - y)) * widening + 1, y + 0.5], axis=1) * SIDE
-        flat = [tuple(point) for point in path.tolist()]
-        draw.line(flat, fill=255, width=pen, joint="curve")
-        for end in (flat[0], flat[-1]):
-            draw.ellipse((end[0] - pen / 2, end[1] - pen / 2, end[0] + pen / 2, end[1] + pen / 2), fill=255)
-    return np.asarray(canvas, np.float32) / 255
-
-
-def arc(centre: tuple[float, float], radii: tuple[float, float], start: float, stop: float) -> Line:
-    """Return points of an ellipse from one angle in degrees to another; 0 is to the right, 90 is below."""
-    angles = np.radians(np.linspace(start, stop, 16)).tolist()
-    return [(centre[0] + radii[0] * math.cos(angle), centre[1] + radii[1] * math.sin(angle)) for angle in angles]
 
 
 def _european_one(rng: np.random.Generator) -> Lines:
     """A long upstroke, half of them with a foot."""
-    reach, low = rng.uniform(0.15, 0.55), rng.uniform(0.15, 0.65)
+    reach, low = rng.uniform(0.12, 0.55), rng.uniform(0.15, 0.95)
     lines: Lines = [[(0.5 - reach, low), (0.5, 0.0), (0.5, 1.0)]]
     if rng.random() < 0.5:
         lines.append([(0.5 - rng.uniform(0.15, 0.4), 1.0), (0.5 + rng.uniform(0.15, 0.4), 1.0)])
@@ -108,8 +57,99 @@ def _flat_three(rng: np.random.Generator) -> Lines:
     return [[(0.02, 0.0), (0.75, 0.0), (0.35, knee), *belly]]
 
 
-@lru_cache(maxsize=len(_FONTS))
-def _load_font(name: str) -> ImageFont.FreeTypeFont:
-    found = importlib.util.find_spec("matplotlib")  # found, not imported: that takes a second
-    assert found is not None and found.origin is not None
-    return ImageFont.truetype(Path(found.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf", SIDE)
+def _open_four(rng: np.random.Generator) -> Lines:
+    """A stroke down and to the right, with or without a corner, and a short stem through its end."""
+    knee, end = (rng.uniform(0.0, 0.15), rng.uniform(0.5, 0.85)), rng.uniform(0.65, 0.95)
+    top = (rng.uniform(0.2, 0.65), rng.uniform(-0.1, 0.15))
+    level = (end, knee[1] + rng.uniform(-0.12, 0.06))
+    down = curve(top, knee, level) if rng.random() < 0.4 else [top, knee, level]
+    stem_x = end - rng.uniform(0.05, 0.3)
+    above, below = rng.uniform(0.08, 0.5), rng.uniform(0.12, 0.45)
+    return [down, [(stem_x + rng.uniform(-0.02, 0.12), level[1] - above), (stem_x, level[1] + below)]]
+
+
+def _cup_four(rng: np.random.Generator) -> Lines:
+    """A round cup with a stem: drawn in one stroke, up along the stem and down again."""
+    low = rng.uniform(0.4, 0.65)
+    left = rng.uniform(0.0, 0.12)
+    stem_x = rng.uniform(0.5, 0.75)
+    begin = (rng.uniform(0.0, 0.2), rng.uniform(-0.05, 0.15))
+    top = (stem_x + rng.uniform(0, 0.12), rng.uniform(-0.05, 0.3))
+    foot = (stem_x - rng.uniform(0, 0.15), 1.0)
+    return [curve(begin, (left, 0.6 * low), (left + 0.12, low), (0.6 * stem_x, low), top, top, foot)]
+
+
+def _looped_two(rng: np.random.Generator) -> Lines:
+    """A two that begins with a loop or a hook, and whose foot is a wave, often with a loop in the corner."""
+    begin = [(0.5, rng.uniform(0.3, 0.48)), (0.22, 0.42)] if rng.random() < 0.5 else [(rng.uniform(0.2, 0.4), 0.38)]
+    loop = rng.uniform(0.78, 0.9) if rng.random() < 0.6 else 0.97
+    corner = rng.uniform(0.0, 0.12)
+    return [
+        curve(*begin, (0.12, 0.2), (0.4, 0.0), (0.7, rng.uniform(0.1, 0.25)), (0.5, 0.6), (corner + 0.05, 0.97),
+              (corner, loop), (0.3, 0.5 * (loop + 0.9)), (0.6, 1.0), (rng.uniform(0.75, 1.0), rng.uniform(0.85, 1.0)))
+    ]  # fmt: skip
+
+
+def _curled_nine(rng: np.random.Generator) -> Lines:
+    """A nine drawn like an e or a P: the loop from within, or from the foot upwards."""
+    lean, foot = rng.uniform(0.0, 0.25), rng.uniform(0.2, 0.5)
+    if rng.random() < 0.5:
+        inside = (rng.uniform(0.1, 0.3), rng.uniform(0.4, 0.55))
+        return [curve(inside, (0.6, 0.35), (0.7 + lean, 0.1), (0.45 + lean, 0.0), (0.3 + 0.5 * lean, 0.3), (foot, 1.0))]
+    belly = rng.uniform(0.4, 0.55)
+    return [curve((foot, 1.0), (foot + 0.1, 0.45), (0.4 + lean, 0.05), (0.75 + lean, 0.02), (0.8 + lean, 0.25),
+                  (0.45, belly), (rng.uniform(0.0, 0.2), belly - 0.05))]  # fmt: skip
+
+
+def _flat_zero(rng: np.random.Generator) -> Lines:
+    """A low and wide oval that ends beyond its beginning, sometimes with a stroke on to the next digit."""
+    start, turn = rng.uniform(180, 340), rng.choice([-1, 1])
+    oval = arc(
+        (0.5, 0.6), (rng.uniform(0.35, 0.75), rng.uniform(0.25, 0.4)), start, start + turn * rng.uniform(335, 420)
+    )
+    if rng.random() < 0.25:
+        oval.append((oval[-1][0] + rng.uniform(0.15, 0.4), oval[-1][1] + rng.uniform(-0.25, 0.05)))
+    return [oval]
+
+
+def _hooked_five(rng: np.random.Generator) -> Lines:
+    """A five like an S, its bar short or apart from it."""
+    waist, right = rng.uniform(0.35, 0.5), rng.uniform(0.55, 0.75)
+    top: Line = [(right + rng.uniform(-0.1, 0.3), rng.uniform(-0.08, 0.05)), (0.2, 0.02)]
+    body = [(0.2, rng.uniform(0.0, 0.12)), (0.12, waist), (0.45, waist - 0.03), (right, 0.7), (0.4, 1.0), (0.0, 0.92)]
+    return [curve(*top, *body)] if rng.random() < 0.5 else [top, curve(*body)]
+
+
+def _cornered_seven(rng: np.random.Generator) -> Lines:
+    """A hook down at the beginning, a waved top, a stem that curls, with a bar or without."""
+    foot = rng.uniform(0.1, 0.5)
+    hook = curve((rng.uniform(-0.05, 0.1), rng.uniform(0.15, 0.35)), (0.08, 0.0), (0.35, 0.1), (0.75, 0.0))
+    stem = curve((0.75, 0.0), (0.5, 0.45), (foot, 1.0), (foot + rng.uniform(0.0, 0.2), rng.uniform(0.9, 1.05)))
+    bar: Line = [(rng.uniform(0.1, 0.35), 0.5), (rng.uniform(0.65, 0.95), rng.uniform(0.42, 0.55))]
+    return [hook, stem, bar] if rng.random() < 0.6 else [hook, stem]
+
+
+def _looped_three(rng: np.random.Generator) -> Lines:
+    """A three with a loop or a long stroke in its waist."""
+    waist, depth = rng.uniform(0.38, 0.52), rng.uniform(0.15, 0.45)
+    return [
+        curve((rng.uniform(0.0, 0.15), rng.uniform(0.05, 0.2)), (0.4, 0.0), (0.65, 0.18), (0.4, waist), (depth, waist),
+              (depth, waist - 0.06), (0.55, waist + 0.05), (0.75, 0.72), (0.4, 1.0), (0.0, rng.uniform(0.8, 0.95)))
+    ]  # fmt: skip
+
+
+# How a digit is drawn, its value, and its share of those drawn.
+_STYLES: tuple[tuple[Callable[[np.random.Generator], Lines], int, float], ...] = (
+    (_european_one, 1, 0.24),
+    (_crossed_seven, 7, 0.12),
+    (_cornered_seven, 7, 0.06),
+    (_marked_zero, 0, 0.07),
+    (_flat_zero, 0, 0.09),
+    (_open_four, 4, 0.12),
+    (_cup_four, 4, 0.04),
+    (_looped_two, 2, 0.08),
+    (_flat_three, 3, 0.04),
+    (_looped_three, 3, 0.04),
+    (_hooked_five, 5, 0.04),
+    (_curled_nine, 9, 0.06),
+)

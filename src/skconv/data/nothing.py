@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
-from skconv.data.drawn_digits import SIDE, Line, Lines, arc, draw_glyph, draw_lines
 from skconv.data.joined_digits import is_straight, make_wrong_cut
 from skconv.data.paper import draw_on_paper, resize, wave
+from skconv.data.pen import SIDE, Line, Lines, arc, curve, draw_glyph, draw_lines
 from skconv.pictures.normalization import normalize_digit, normalize_strokes
 
-# Without those that are digits in one hand or another: b B d D g G i I j J l L o O q Q s S t T y Y z Z.
-LETTERS = "AaCcEeFfHhKkMmNnPpRrUuVvWwXx&@#%?+=*$"
+# Without those that are digits in one hand or another: b B d D g G i I j J l L o O p P q Q s S t T y Y z Z.
+LETTERS = "AaCcEeFfHhKkMmNnRrUuVvWwXx&@#%?+=*$"
 
 
 def make_nothing(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
@@ -112,7 +112,16 @@ def _draw_grain(side: int, rng: np.random.Generator) -> np.ndarray:
 
 def _make_scribble(rng: np.random.Generator) -> np.ndarray:
     """What a pen leaves that is no writing: a tangle, a hatching, blots, a dash, scattered strokes, a spiral."""
-    makers = (_draw_tangle, _draw_hatching, _draw_blot, _draw_dashes, _draw_dots, _draw_scattered, _draw_spiral)
+    makers = (
+        _draw_tangle,
+        _draw_hatching,
+        _draw_blot,
+        _draw_dashes,
+        _draw_dots,
+        _draw_scattered,
+        _draw_spiral,
+        _draw_end,
+    )
     maker, thickness = makers[rng.integers(len(makers))], rng.uniform(0.04, 0.14)
     drawn = maker(rng)
     strokes = drawn if isinstance(drawn, np.ndarray) else draw_lines(drawn, rng, thickness=thickness)
@@ -158,6 +167,21 @@ def _draw_spiral(rng: np.random.Generator) -> Lines:
     spiral = [point for turn in range(3) for point in arc((0.5, 0.5), (0.5 - 0.14 * turn,) * 2, 0, 340)]
     lines: Lines = [spiral, [(0.0, 0.0), (1.0, 1.0)]]
     return lines[: int(rng.integers(1, 3))]
+
+
+def _draw_end(rng: np.random.Generator) -> Lines:
+    """What closes an amount on a form: two bars, a slash and a dash, a wave, a comma with a dash."""
+    lift = rng.uniform(-0.15, 0.15, 2)
+    bar: Line = [(0.0, 0.4), (rng.uniform(0.5, 1.2), 0.4 + lift[0])]
+    kind = rng.integers(4)
+    if kind == 0:
+        low = 0.4 + rng.uniform(0.15, 0.4)
+        return [bar, [(0.0, low), (rng.uniform(0.4, 1.2), low + lift[1])]]
+    if kind == 1:
+        return [[(0.3, 0.0), (rng.uniform(-0.2, 0.1), 1.0)], [(x + 0.4, y + 0.1) for x, y in bar]]
+    if kind == 2:
+        return [curve((0.0, 0.5), (0.3, 0.4 + lift[0]), (0.7, 0.6 + lift[1]), (1.1, 0.45))]
+    return [[(0.0, 0.7), (0.05, 0.75), (-0.05, 1.0)], [(x + 0.3, y + 0.3) for x, y in bar]]
 
 
 def _draw_blots(number: int, rng: np.random.Generator) -> np.ndarray:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network, Scaling
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 24  # smaller pictures keep their resolution
 _POOLING = 3  # the block that halves the picture, counted from 0
+_SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))  # pixels down and to the right, for the mean at evaluation
 _WIDE, _NARROW = (64, 64, 96, 96, 128, 128), (40, 48, 72, 88, 112, 112)  # channels of each block
 
 
@@ -28,6 +31,9 @@ class AccurateNetwork(Network):
         Before the linear layer, 0..1.
     widths : sequence of int
         Channels of each block.
+    mean_of_shifts : bool, default=False
+        Whether, outside training, the logits are the mean over the picture and the picture moved by one pixel up,
+        down, to the left and to the right: fewer mistakes for five times the arithmetic.
     """
 
     def __init__(
@@ -38,8 +44,10 @@ class AccurateNetwork(Network):
         num_classes: int,
         dropout: float = 0.1,
         widths: Sequence[int] = _WIDE,
+        mean_of_shifts: bool = False,
     ) -> None:
         super().__init__(Scaling(in_channels))
+        self.mean_of_shifts = mean_of_shifts
         half = HalfResolution(in_channels, image_size, least=_LEAST_SIDE)
         self.blocks = nn.Sequential(half)
         channels, size, valid = half.channels, half.size, True
@@ -52,17 +60,37 @@ class AccurateNetwork(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        return self.head(self.blocks(self.scaling(images)))
+        scaled = self.scaling(images)
+        if self.training or not self.mean_of_shifts:
+            return self.head(self.blocks(scaled))
+        # One shift after the other, not as a batch five times as large: memory stays what it is in training.
+        logits = [self.head(self.blocks(_shift(scaled, down, right))) for down, right in _SHIFTS]
+        return torch.stack(logits).mean(0)
+
+
+def _shift(images: Tensor, down: int, right: int) -> Tensor:
+    """Move pictures by up to a pixel; what comes from outside repeats the border."""
+    height, width = images.shape[2:]
+    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
+    return padded[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
 
 
 @register_network
 def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
     """Six convolutions, the first four without padding, at half resolution: the best in minutes.
 
+    A prediction is the mean over five positions of the picture, one pixel apart.
+
     Options: dropout (before the linear layer, 0.1).
     """
     check_option("dropout", dropout, 0, 1)
-    return AccurateNetwork(in_channels=in_channels, image_size=image_size, num_classes=num_classes, dropout=dropout)
+    return AccurateNetwork(
+        in_channels=in_channels,
+        image_size=image_size,
+        num_classes=num_classes,
+        dropout=dropout,
+        mean_of_shifts=True,
+    )
 
 
 @register_network

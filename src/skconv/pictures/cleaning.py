@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
-EVERY_NEIGHBOUR = np.ones((3, 3), bool)
+from skconv.pictures.morphology import dilate, find_components, open_runs
+
 FAINTEST = 0.3  # what is fainter neither joins two parts nor is one; a pen that skips is still above it
 FAINT_PART = 0.22  # the hairline of a nib; it belongs to the digit where it hangs together with what is not faint
 SMALLEST_RULED = 64  # in smaller pictures a ruled line is as wide as a stroke
@@ -41,7 +41,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
         slice(max(0, columns[0] - reach), columns[-1] + reach + 1),
     )
     digit, around = digit[inside], strokes[inside]
-    near = ndimage.maximum_filter(digit, size=2 * reach + 1) & (digit | (around < FAINT_PART))
+    near = dilate(digit, 2 * reach + 1, 2 * reach + 1) & (digit | (around < FAINT_PART))
     cleaned = np.zeros_like(strokes)
     cleaned[inside] = np.where(near, around, np.float32(0))
     return cleaned
@@ -92,12 +92,11 @@ def choose_components(mask: np.ndarray) -> np.ndarray:
     -------
     ndarray of bool, shape (h, w)
     """
-    labels, _ = ndimage.label(mask, EVERY_NEIGHBOUR)
-    areas = np.bincount(labels.ravel()).astype(float)[1:]
-    boxes = np.array([[s.start for s in box] + [s.stop for s in box] for box in ndimage.find_objects(labels)])
+    components = find_components(mask)
+    boxes, areas = components.boxes, components.areas.astype(float)
     # A hand, the table's edge or a neighbour comes in from outside; a digit drawn too large is alone.
-    outside = (boxes[:, :2] == 0).any(axis=1) | (boxes[:, 2:] == mask.shape).any(axis=1)
-    away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(mask.shape)[:, None] - 0.5))
+    outside = components.find_outside()
+    away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(mask.shape[::-1])[:, None] - 0.5))
     weights = areas * np.where(outside, 0.3, 1) * np.exp(-((away / 0.4) ** 2))
     main = int(weights.argmax())
     intruding = outside & ~outside[main]
@@ -109,26 +108,26 @@ def choose_components(mask: np.ndarray) -> np.ndarray:
         candidates = candidates[~keep[candidates]]
         joining = candidates[_belongs(boxes[candidates], shares[candidates], intruding[candidates], found)]
         if joining.size == 0:
-            return np.concatenate([[False], keep])[labels]
+            return np.append(False, keep)[components.labels]
         keep[joining] = True
         found = np.concatenate([boxes[keep, :2].min(axis=0), boxes[keep, 2:].max(axis=0)])
 
 
 def _join_faint(strokes: np.ndarray) -> np.ndarray:
     """Return the mask of the parts that are not faint, and of the faint ones that hang together with them."""
-    labels, count = ndimage.label(strokes >= FAINT_PART, EVERY_NEIGHBOUR)
-    keep = np.zeros(count + 1, bool)
-    keep[labels[strokes >= FAINTEST]] = True
-    return keep[labels]
+    components = find_components(strokes >= FAINT_PART)
+    keep = np.zeros(len(components.areas) + 1, bool)
+    keep[components.labels[strokes >= FAINTEST]] = True
+    return keep[components.labels]
 
 
 def _belongs(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, found: np.ndarray) -> np.ndarray:
     """Tell which components, with that share of the main one's ink, are broken-off parts of the digit found so far."""
-    heights, widths = (boxes[:, 2:] - boxes[:, :2]).T
-    height, width = found[2:] - found[:2]
+    widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
+    width, height = found[2:] - found[:2]
     size = max(height, width)
     gaps = np.hypot(*np.maximum(0, np.maximum(boxes[:, :2] - found[2:], found[:2] - boxes[:, 2:])).T)
-    beside = np.minimum(boxes[:, 3], found[3]) - np.maximum(boxes[:, 1], found[1]) < 0.5 * np.minimum(widths, width)
+    beside = np.minimum(boxes[:, 2], found[2]) - np.maximum(boxes[:, 0], found[0]) < 0.5 * np.minimum(widths, width)
     # A neighbour stands beside the digit and reaches the edge of the picture; a full stop does, and is small.
     neighbour = beside & intruding
     full_stop = beside & (np.maximum(heights, widths) < 0.25 * size)
@@ -187,13 +186,10 @@ def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
     run = width // 12
     if _longest_gap(mask) > run:
         return nothing
-    runs = _open(mask, run, axis=1)
-    joined = ndimage.maximum_filter1d(ndimage.maximum_filter1d(runs, run, axis=1), 3, axis=0)
-    labels, count = ndimage.label(joined, EVERY_NEIGHBOUR)
-    found = np.zeros(count + 1, bool)
-    for label, (_, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        found[label] = columns.stop - columns.start == width
-    lines = found[labels] & runs
+    runs = open_runs(mask, run, axis=1)
+    joined = find_components(dilate(runs, 3, run))
+    found = np.append(False, joined.boxes[:, 2] - joined.boxes[:, 0] == width)
+    lines = found[joined.labels] & runs
     along = lines.sum(axis=0)
     if not along.any():
         return nothing
@@ -201,18 +197,11 @@ def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
     if thickness > max(2, 0.02 * height):
         return nothing
     reach = int(np.ceil(thickness)) + 1
-    lines = ndimage.maximum_filter1d(lines, 2 * reach - 1, axis=0) & mask
-    return lines & ~_open(mask, 2 * reach + 2, axis=0), int(found.sum()), thickness
+    lines = dilate(lines, 2 * reach - 1, 1) & mask
+    return lines & ~open_runs(mask, 2 * reach + 2, axis=0), int(found.sum()), thickness
 
 
 def _longest_gap(mask: np.ndarray) -> int:
     """Return the number of columns without a pixel between two that have one, or between one and an edge."""
     filled = np.flatnonzero(mask.any(axis=0))
     return int(np.diff(filled, prepend=-1, append=mask.shape[1]).max()) - 1
-
-
-def _open(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
-    """Keep the runs of at least that many pixels along an axis."""
-    eroded = ndimage.minimum_filter1d(mask, length, axis=axis, mode="constant", cval=0)
-    # An even window leans to one side; for the way back it must lean to the other.
-    return ndimage.maximum_filter1d(eroded, length, axis=axis, origin=-1 if length % 2 == 0 else 0) & mask

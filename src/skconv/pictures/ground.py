@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from skconv.exceptions import DataError
+from skconv.pictures.morphology import close_grey
 
 LONGEST_SIDE = 1000
 COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels that suffice for the colours, the light, the polarity
@@ -186,7 +186,9 @@ def _coarse_median(grey: np.ndarray) -> np.ndarray:
     """Estimate the paper without knowing whether ink is darker: the median around, half the picture wide."""
     coarse = _reduce(grey, MEDIAN_SIDE)
     window = tuple(max(3, side // 2 | 1) for side in coarse.shape)
-    return _enlarge(ndimage.median_filter(coarse, size=window), grey.shape)
+    mirrored = np.pad(coarse, [(side // 2,) * 2 for side in window], mode="symmetric")
+    medians = np.median(np.lib.stride_tricks.sliding_window_view(mirrored, window), axis=(2, 3))
+    return _enlarge(medians, grey.shape)
 
 
 def _coarse_closing(grey: np.ndarray) -> np.ndarray:
@@ -196,7 +198,7 @@ def _coarse_closing(grey: np.ndarray) -> np.ndarray:
     # Light that falls off goes on falling off beyond the border; a mirror there would make its end a step.
     wider = np.pad(coarse, min(window, *(side - 1 for side in coarse.shape)), mode="reflect", reflect_type="odd")
     beyond = (wider.shape[0] - coarse.shape[0]) // 2
-    closed = ndimage.grey_closing(wider, size=(window, window))
+    closed = close_grey(wider, window)
     return _enlarge(closed[beyond : beyond + coarse.shape[0], beyond : beyond + coarse.shape[1]], grey.shape)
 
 

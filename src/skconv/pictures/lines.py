@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from scipy import ndimage
 
-from skconv.pictures.cleaning import EVERY_NEIGHBOUR, stroke_width
+from skconv.pictures.cleaning import stroke_width
+from skconv.pictures.morphology import Components
 
 FAR = 4.0  # heights of a component that it may stand away from its row
 HOLLOW = 0.1  # of the box of a frame is ink, at most
@@ -15,44 +13,6 @@ SOLID = 2.5  # widths of a stroke; what is thicker is an area
 SMALLEST_AREA = 30  # pixels; less is not worth measuring
 BROKEN_GAP = 0.12  # of the height of two halves, one above the other, that may be one digit
 SMALLEST_SPECK = 0.1  # of a row's height, across and down: smaller ink is not even a dot
-
-
-@dataclass(frozen=True)
-class Components:
-    """The connected parts of the ink of a picture.
-
-    Parameters
-    ----------
-    labels : ndarray of int32, shape (h, w)
-        0 for paper, k + 1 for component k.
-    boxes : ndarray of int, shape (n, 4)
-        Left, top, right, bottom of each, right and bottom exclusive.
-    areas : ndarray of int, shape (n,)
-        Pixels of each.
-    """
-
-    labels: np.ndarray
-    boxes: np.ndarray
-    areas: np.ndarray
-
-    @property
-    def heights(self) -> np.ndarray:
-        """Height of each component in pixels, shape (n,)."""
-        return self.boxes[:, 3] - self.boxes[:, 1]
-
-    def find_outside(self) -> np.ndarray:
-        """Tell which components touch the border of the picture, bool (n,)."""
-        height, width = self.labels.shape
-        left, top, right, bottom = self.boxes.T
-        return (left == 0) | (top == 0) | (right == width) | (bottom == height)
-
-
-def find_components(mask: np.ndarray) -> Components:
-    """Return the connected parts of a mask, bool (h, w); touching by a corner is connected."""
-    labels, count = ndimage.label(mask, EVERY_NEIGHBOUR)
-    boxes = [(x.start, y.start, x.stop, y.stop) for y, x in ndimage.find_objects(labels)]
-    areas = np.bincount(labels.ravel(), minlength=count + 1)[1:]
-    return Components(labels, np.array(boxes, int).reshape(-1, 4), areas)
 
 
 def find_areas(components: Components) -> np.ndarray:

@@ -6,10 +6,10 @@ import os
 
 import numpy as np
 from PIL import Image
-from scipy import ndimage
 
 from skconv.pictures.cleaning import clean_strokes, stroke_width
 from skconv.pictures.ground import find_strokes
+from skconv.pictures.morphology import dilate_disk, erode_disk
 from skconv.pictures.opening import open_picture
 
 SIDE = 28
@@ -185,13 +185,11 @@ def _bring_to_pen(strokes: np.ndarray) -> np.ndarray:
     if radius == 0:
         return strokes
     fine = np.pad(fine, abs(radius))
-    grid = np.arange(-abs(radius), abs(radius) + 1)
-    disk = np.hypot(*np.meshgrid(grid, grid)) <= abs(radius) + 0.3
     if radius > 0:
-        return crop_strokes(ndimage.grey_dilation(fine, footprint=disk))
-    thinned = ndimage.grey_erosion(fine, footprint=disk)
+        return crop_strokes(dilate_disk(fine, radius))
+    thinned = erode_disk(fine, -radius)
     # What is thinner than the disk would vanish; it stays as it is, and the digit stays whole.
-    return crop_strokes(np.maximum(thinned, fine - ndimage.grey_dilation(thinned, footprint=disk)))
+    return crop_strokes(np.maximum(thinned, fine - dilate_disk(thinned, -radius)))
 
 
 def _centre(strokes: np.ndarray) -> np.ndarray:

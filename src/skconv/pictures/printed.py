@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from skconv.pictures.ground import FAINTEST_INK, measure_ink, threshold_otsu
+from skconv.pictures.morphology import blur, dilate, find_components, open_grey, open_runs
 
 FINE_LINE = 1.0  # pixels, the standard deviation of the blur under which a printed ground becomes even
 CLEAR_INK = 3.3  # deviations of the ground: in noise alone the two classes of any threshold are 2.7 apart
@@ -46,8 +46,8 @@ def find_writing(picture: np.ndarray, widest: int | None = None) -> np.ndarray:
     """
     ink = measure_ink(picture)
     if widest is not None:
-        ink = ink - ndimage.grey_opening(ink, size=(widest, widest))
-    smooth = ndimage.gaussian_filter(ink, FINE_LINE)
+        ink = ink - open_grey(ink, widest)
+    smooth = blur(ink, FINE_LINE)
     threshold = threshold_otsu(smooth)
     ground, core = smooth[smooth <= threshold], smooth[smooth > threshold]
     if core.size == 0:
@@ -82,18 +82,18 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
     """
     length = int(np.clip(0.2 * mask.shape[1], SHORTEST_RUN, LONGEST_RUN))
     # Within three rows, because a line that rises by a pixel is still the same.
-    runs = open_runs(ndimage.maximum_filter1d(mask, 3, axis=0), length, axis=1) & mask
-    joined = ndimage.maximum_filter(runs, size=(3, length))
-    labels, _ = ndimage.label(joined, np.ones((3, 3), bool))
+    runs = open_runs(dilate(mask, 3, 1), length, axis=1) & mask
+    joined = find_components(dilate(runs, 3, length))
     lines = np.zeros_like(mask)
-    for label, (rows, columns) in enumerate(ndimage.find_objects(labels), start=1):
-        line = np.zeros((rows.stop - rows.start, mask.shape[1]), bool)
-        line[:, columns] = runs[rows, columns] & (labels[rows, columns] == label)
+    for label, (left, top, right, bottom) in enumerate(joined.boxes.tolist(), start=1):
+        inside = slice(top, bottom), slice(left, right)
+        line = np.zeros((bottom - top, mask.shape[1]), bool)
+        line[:, left:right] = runs[inside] & (joined.labels[inside] == label)
         found = _fit_ruled_line(line, pen)
         if found is not None:
             slope, level, thickness = found
             # The whole line, also where it is faint or ragged; a longer run upwards is a stroke that crosses it.
-            course = rows.start + level + slope * np.arange(mask.shape[1])
+            course = top + level + slope * np.arange(mask.shape[1])
             band = np.abs(np.arange(mask.shape[0])[:, None] - course) <= thickness / 2 + 1.5
             lines |= band & ~open_runs(mask, round(thickness) + 3, axis=0)
     return lines
@@ -117,10 +117,3 @@ def _fit_ruled_line(line: np.ndarray, pen: float) -> tuple[float, float, float] 
         return None
     slope, level = np.polyfit(columns[near], middles[near], 1)
     return float(slope), float(level), thickness
-
-
-def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
-    """Keep the runs of at least that many pixels along an axis."""
-    eroded = ndimage.minimum_filter1d(mask, length, axis=axis, mode="constant", cval=0)
-    # An even window leans to one side; for the way back it must lean to the other.
-    return ndimage.maximum_filter1d(eroded, length, axis=axis, origin=-1 if length % 2 == 0 else 0) & mask

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from scipy import ndimage
 
 from skconv.pictures.cleaning import stroke_width
 from skconv.pictures.cuts import cut_component
-from skconv.pictures.lines import Components, find_areas, find_components, find_rows, weighted_median
+from skconv.pictures.lines import find_areas, find_rows, weighted_median
+from skconv.pictures.morphology import Components, dilate, find_components
 from skconv.pictures.normalization import BOX, THICKEST, THINNEST, normalize_strokes
 from skconv.pictures.printed import find_ruled_lines, find_writing
 
@@ -135,8 +135,8 @@ def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
 def _find_inked(strokes: np.ndarray) -> Components:
     """Return the components of the ink; what is faint all over, as the lines of a page, is none."""
     components = find_components(strokes >= INK)
-    numbers = np.arange(len(components.areas) + 1)
-    inked = ndimage.maximum(strokes, components.labels, numbers) >= CLEAR_INK
+    inked = np.zeros(len(components.areas) + 1, bool)
+    inked[components.labels[strokes >= CLEAR_INK]] = True
     inked[0] = False
     return components if inked[1:].all() else find_components(inked[components.labels])
 
@@ -148,7 +148,7 @@ def _take_areas_away(picture: np.ndarray, components: Components, areas: np.ndar
     # The tips of a corner are as narrow as a stroke; they touch the border.
     again = find_components((strokes >= INK) & np.append(False, areas)[components.labels])
     tips = np.append(False, again.find_outside())[again.labels]
-    return np.where(ndimage.maximum_filter(tips, size=3), np.float32(0), strokes)
+    return np.where(dilate(tips, 3, 3), np.float32(0), strokes)
 
 
 def _take_lines_away(strokes: np.ndarray) -> np.ndarray:
@@ -217,7 +217,7 @@ def _measure_bond(piece: _Ink, other: _Ink, pen: float, height: float) -> float:
         left, top = piece.left - frame.left, piece.top - frame.top
         around = np.zeros_like(frame.strokes)
         around[top : top + piece.strokes.shape[0], left : left + piece.strokes.shape[1]] = piece.strokes
-        around = ndimage.maximum_filter(around, size=3)
+        around = dilate(around, 3, 3)
         left, top = other.left - frame.left, other.top - frame.top
         around = around[top : top + other.strokes.shape[0], left : left + other.strokes.shape[1]]
         contact = float(np.minimum(around, other.strokes).sum())
@@ -277,7 +277,7 @@ def _take_ink(strokes: np.ndarray, components: Components, k: int) -> _Ink:
     left, top = max(0, left - 1), max(0, top - 1)  # the soft edge lies outside the mask
     labels = components.labels[top : bottom + 1, left : right + 1]
     own = labels == k + 1
-    own = ndimage.maximum_filter(own, size=3) & (own | (labels == 0))
+    own = dilate(own, 3, 3) & (own | (labels == 0))
     return _crop(left, top, np.where(own, strokes[top : bottom + 1, left : right + 1], np.float32(0)))
 
 
