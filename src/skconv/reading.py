@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -34,12 +34,15 @@ class ReadDigit:
         Left, top, right, bottom in pixels of the picture, right and bottom exclusive.
     alternatives : tuple of (str, float)
         The next labels with their probabilities.
+    picture : ndarray of uint8, shape (28, 28)
+        What the model saw, light on dark.
     """
 
     label: str
     confidence: float
     box: Box
     alternatives: tuple[tuple[str, float], ...]
+    picture: np.ndarray = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -125,7 +128,7 @@ def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) ->
         ends += [len(digits)] * (step.stop - step.start)
         box = line.candidates[step.candidate].box
         if step.is_digit:
-            digits.append(_describe(box, probabilities[step.candidate], names))
+            digits.append(_describe(line.candidates[step.candidate], probabilities[step.candidate], names))
             ends[-1] += 1
         else:
             marks.append(Mark(len(digits), box))
@@ -201,7 +204,7 @@ def _find_best_path(steps: list[_Step], length: int) -> tuple[list[_Step], float
     return path[::-1], float(np.exp(best[length] - total[length]))
 
 
-def _describe(box: Box, probabilities: np.ndarray, names: tuple[str, ...]) -> ReadDigit:
+def _describe(candidate: Candidate, probabilities: np.ndarray, names: tuple[str, ...]) -> ReadDigit:
     order = [int(k) for k in np.argsort(-probabilities, kind="stable") if names[k] != NOTHING]
     label, *others = [(names[k], float(probabilities[k])) for k in order[: ALTERNATIVES + 1]]
-    return ReadDigit(label[0], label[1], box, tuple(others))
+    return ReadDigit(label[0], label[1], candidate.box, tuple(others), candidate.digit)

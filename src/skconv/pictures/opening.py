@@ -71,28 +71,58 @@ def open_picture(
     (20, 30, 3)
     """
     file = Path(path)
-    content = _read_file(file, max_bytes)
+    return decode_picture(_read_file(file, max_bytes), str(file), max_pixels=max_pixels)
+
+
+def decode_picture(content: bytes, name: str, *, max_pixels: int = 50_000_000) -> np.ndarray:
+    """Return the pixels of a picture file that is in memory, as `open_picture` does of one on disk.
+
+    Parameters
+    ----------
+    content : bytes
+        The file's content.
+    name : str
+        How errors name the picture.
+    max_pixels : int, default=50_000_000
+        As in `open_picture`.
+
+    Returns
+    -------
+    ndarray of uint8, shape (height, width) or (height, width, 3)
+
+    Raises
+    ------
+    DataError
+        Not a picture of these formats, cut off or damaged, or larger than allowed.
+
+    Examples
+    --------
+    >>> stream = io.BytesIO()
+    >>> Image.new("L", (30, 20)).save(stream, "PNG")
+    >>> decode_picture(stream.getvalue(), "a black picture").shape
+    (20, 30)
+    """
     try:
         # From memory, not by name: Pillow scrambles a turned TIFF that it maps into memory itself.
         with Image.open(io.BytesIO(content), formats=PICTURE_FORMATS) as image:
-            _check_size(file, image, max_pixels)
-            _check_end(file, image, content)
+            _check_size(name, image, max_pixels)
+            _check_end(name, image, content)
             if image.format == "JPEG" and image.width * image.height > MAX_COLOUR_PIXELS:
                 image.draft(None, (image.width // 2, image.height // 2))
             image.load()
-            return _to_array(file, _upright(image))
+            return _to_array(name, _upright(image))
     except DataError:
         raise
     except Image.UnidentifiedImageError:
         raise DataError(
-            f"{file} is not a picture that can be read; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
+            f"{name} is not a picture that can be read; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
             "Save it again in one of these formats, or take it away."
         ) from None
     except Image.DecompressionBombError:
-        raise DataError(f"{file} unpacks to more pixels than a picture can have here. Make it smaller.") from None
+        raise DataError(f"{name} unpacks to more pixels than a picture can have here. Make it smaller.") from None
     except Exception as error:  # a hostile file makes decoders raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{file} is a damaged or cut-off picture ({reason}). Save or download it again.") from error
+        raise DataError(f"{name} is a damaged or cut-off picture ({reason}). Save or download it again.") from error
 
 
 def convert_picture(picture: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
@@ -147,22 +177,22 @@ def _read_file(file: Path, max_bytes: int) -> bytes:
     return content
 
 
-def _check_size(file: Path, image: Image.Image, max_pixels: int) -> None:
+def _check_size(name: str, image: Image.Image, max_pixels: int) -> None:
     pixels = image.width * image.height
     is_small_in_memory = image.mode in ("1", "L") or image.format == "JPEG"
     allowed = max_pixels if is_small_in_memory else min(max_pixels, MAX_COLOUR_PIXELS)
     if pixels > allowed:
         raise DataError(
-            f"{file} is {image.width}×{image.height}, {pixels:,} pixels; at most {allowed:,} are read "
+            f"{name} is {image.width}×{image.height}, {pixels:,} pixels; at most {allowed:,} are read "
             f"of {image.format} with the channels {image.mode}. Make the picture smaller."
         )
 
 
-def _check_end(file: Path, image: Image.Image, content: bytes) -> None:
+def _check_end(name: str, image: Image.Image, content: bytes) -> None:
     """Refuse a file without an end before its many pixels are decoded."""
     ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
     if image.format in ends and content.rfind(ends[image.format]) < 0:
-        raise DataError(f"{file} is a cut-off picture: its end is missing. Save or download it again.")
+        raise DataError(f"{name} is a cut-off picture: its end is missing. Save or download it again.")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -174,9 +204,9 @@ def _upright(image: Image.Image) -> Image.Image:
     return image if operation is None else image.transpose(operation)
 
 
-def _to_array(file: Path, image: Image.Image) -> np.ndarray:
+def _to_array(name: str, image: Image.Image) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
-        return _scale_deep(file, np.asarray(image))
+        return _scale_deep(name, np.asarray(image))
     if image.mode == "1" and "transparency" not in image.info:
         return np.array(image.convert("L"))
     if image.has_transparency_data:
@@ -194,17 +224,17 @@ def _is_grey(pixels: np.ndarray) -> bool:
     return np.array_equal(red, pixels[:, :, 1]) and np.array_equal(red, pixels[:, :, 2])
 
 
-def _scale_deep(file: Path, values: np.ndarray) -> np.ndarray:
+def _scale_deep(name: str, values: np.ndarray) -> np.ndarray:
     """Bring 16-bit, 32-bit or floating-point grey values to 0..255."""
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and low >= 0):
-        raise DataError(f"{file} holds negative or undefined grey values; save it with 8 or 16 bits.")
+        raise DataError(f"{name} holds negative or undefined grey values; save it with 8 or 16 bits.")
     if values.dtype.kind == "f":
         white = 1.0 if high <= 1 else 255.0 if high <= 255 else 65535.0
     else:
         white = 65535.0
     if high > white:
-        raise DataError(f"{file} holds grey values up to {high:g}; save it with 8 or 16 bits.")
+        raise DataError(f"{name} holds grey values up to {high:g}; save it with 8 or 16 bits.")
     return np.rint(values.astype(np.float32) * np.float32(255.0 / white)).astype(np.uint8)
 
 

@@ -102,8 +102,8 @@ def predict(
         warnings.warn(note, stacklevel=2)
     probabilities = reader.predict_proba(images)
     predictions = tuple(
-        _describe(name, row, order, reader.class_names, min_confidence)
-        for name, row, order in zip(names, probabilities, _order_best(probabilities), strict=True)
+        describe_prediction(name, row, order, reader.class_names, min_confidence)
+        for name, row, order in zip(names, probabilities, order_best(probabilities), strict=True)
     )
     drawn = "" if annotate is None else _draw(annotate, images, predictions)
     if out is None:
@@ -123,14 +123,15 @@ def check_confidence(value: object) -> None:
         raise ParameterError(f"min_confidence is {value!r}; expected a share from 0 to 1, as 0.95 for 95 %.")
 
 
-def _order_best(probabilities: np.ndarray) -> np.ndarray:
+def order_best(probabilities: np.ndarray) -> np.ndarray:
     """Return the positions of the most probable classes, best first, (n, at most 3); the first of equals first."""
     return np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _ALTERNATIVES]
 
 
-def _describe(
-    name: str, row: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], min_confidence: float
+def describe_prediction(
+    name: str, row: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], min_confidence: float = 0.0
 ) -> Prediction:
+    """Return the record of one picture from its probabilities, shape (k,), and its row of `order_best`."""
     answers = tuple(Alternative(class_names[position], float(row[position])) for position in order)
     best = answers[0]
     if best.confidence < min_confidence:

@@ -183,12 +183,12 @@ def read(
     named = _name_pictures(pictures)
     target = None if annotate is None else _AnnotationTarget(annotate, [name for name, _ in named])
     reader = Reader(model)
-    _check_model(reader)
+    check_digit_model(reader)
 
     def read_one(item: tuple[str, Path | np.ndarray]) -> PictureRead:
         name, source = item
         picture = source if isinstance(source, np.ndarray) else open_picture(source)
-        reading = _describe(name, read_picture(reader, picture), min_confidence)
+        reading = describe_reading(name, read_picture(reader, picture), min_confidence)
         if target is not None:
             target.draw(picture, reading)
         return reading
@@ -248,7 +248,8 @@ def _name_pictures(
     return named
 
 
-def _check_model(reader: Reader) -> None:
+def check_digit_model(reader: Reader) -> None:
+    """Raise `DataError` unless a model names digits in grey pictures of 28×28."""
     from skconv.reading import NOTHING
 
     names = set(reader.class_names) - {NOTHING}
@@ -261,7 +262,8 @@ def _check_model(reader: Reader) -> None:
         )
 
 
-def _describe(name: str, reading: Reading, min_confidence: float) -> PictureRead:
+def describe_reading(name: str, reading: Reading, min_confidence: float = 0.0) -> PictureRead:
+    """Return the record of one picture's reading; digits below `min_confidence` become "?"."""
     digits = []
     for digit in reading.digits:
         others = tuple(Alternative(label, confidence) for label, confidence in digit.alternatives[:_ALTERNATIVES])
