@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli import cross_validate, data, ensemble, evaluate, explain, networks, predict, read, recipes, train
+from skconv.cli import cross_validate, data, ensemble, evaluate, explain, networks, predict, read, recipes, serve, train
 
 # Rich would triple the time of --help, and the traceback is ours to show or not.
 app = typer.Typer(
@@ -20,7 +20,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-for _module in (train, ensemble, cross_validate, evaluate, predict, read, explain, data, networks, recipes):
+for _module in (train, ensemble, cross_validate, evaluate, predict, read, serve, explain, data, networks, recipes):
     app.command(epilog=_module.EXAMPLE)(getattr(_module, _module.__name__.rpartition(".")[2]))
 
 

@@ -1,0 +1,134 @@
+"""What the interface answers, as its OpenAPI document describes it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field
+
+Confidence = Field(ge=0, le=1.0001, description="The model's probability, 0 to 1.", examples=[0.97])
+Seen = Field(default=None, description="What the network saw, a PNG file in base 64; only where it was asked for.")
+BOX = Field(
+    min_length=4,
+    max_length=4,
+    description="Left, top, right, bottom in pixels of the upright picture; right and bottom are the first outside.",
+    examples=[[12, 8, 40, 61]],
+)
+
+
+class Alternative(BaseModel):
+    """What else it may be."""
+
+    label: str = Field(examples=["1"])
+    confidence: float = Confidence
+
+
+class Prediction(BaseModel):
+    """The most probable class of one picture."""
+
+    input: str = Field(description='The file\'s name, or "picture".', examples=["seven.png"])
+    label: str = Field(examples=["7"])
+    confidence: float = Confidence
+    alternatives: list[Alternative] = Field(description="The next classes, best first.")
+    seen: str | None = Seen
+
+
+class Predictions(BaseModel):
+    """One record a picture, in the order they were sent."""
+
+    predictions: list[Prediction]
+
+
+class Digit(BaseModel):
+    """One digit that was read."""
+
+    label: str = Field(examples=["7"])
+    confidence: float = Confidence
+    box: list[int] = BOX
+    alternatives: list[Alternative] = Field(description="The next digits, best first.")
+    seen: str | None = Seen
+
+
+class Mark(BaseModel):
+    """A comma, dot or dash between digits."""
+
+    position: int = Field(description="How many characters of the text stand before it.")
+    box: list[int] = BOX
+
+
+class Reading(BaseModel):
+    """What stands in one picture."""
+
+    input: str = Field(description='The file\'s name, or "picture".', examples=["cheque.jpg"])
+    text: str = Field(description="The digits; lines are divided by line breaks.", examples=["1984"])
+    confidence: float = Confidence
+    digits: list[Digit]
+    marks: list[Mark]
+    width: int = Field(description="Of the upright picture, in pixels.")
+    height: int = Field(description="Of the upright picture, in pixels.")
+
+
+class Readings(BaseModel):
+    """One record a picture, in the order they were sent."""
+
+    readings: list[Reading]
+
+
+class Model(BaseModel):
+    """The model that answers."""
+
+    name: str = Field(description="The data it was trained on.", examples=["mnist"])
+    network: str = Field(examples=["fast"])
+    class_names: list[str]
+    n_classes: int = Field(description="Classes, without the one for pictures that show none.")
+    input: dict[str, int] = Field(description="Channels, height and width of what the network sees.")
+    reads_numbers: bool = Field(description="Whether /v1/read takes pictures of whole numbers.")
+    created: str
+    skconv_version: str
+    scores: dict[str, float]
+    limits: dict[str, float]
+
+
+class Problem(BaseModel):
+    """Why there is no other answer."""
+
+    detail: str = Field(description="What came, what was expected, how to mend it.")
+
+
+_PROBLEMS = {
+    400: "The request is cut off.",
+    408: "The body took too long to arrive.",
+    413: "The body is too long, or holds too many pictures.",
+    415: "The body is of a kind that is not taken.",
+    422: "Not a picture, damaged, or with too many pixels; or a form that cannot be read.",
+    429: "Too much is asked for at a time; Retry-After says when to ask again.",
+    503: "The service is starting or ending, or there was no answer in time.",
+}
+
+
+def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """Return how OpenAPI tells the answers of these statuses."""
+    retry = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return {
+        status: {"model": Problem, "description": _PROBLEMS[status], **({"headers": retry} if status == 429 else {})}
+        for status in statuses
+    }
+
+
+def describe_body(example: str) -> dict[str, Any]:
+    """Return how OpenAPI tells a body of pictures; `example` names the file."""
+    binary = {"type": "string", "format": "binary"}
+    files = {"type": "array", "items": binary, "minItems": 1, "description": "The picture files."}
+    form = {"type": "object", "properties": {"picture": files}, "required": ["picture"], "additionalProperties": False}
+    kinds = (
+        "image/png",
+        "image/jpeg",
+        "image/webp",
+        "image/gif",
+        "image/bmp",
+        "image/tiff",
+        "application/octet-stream",
+    )
+    content: dict[str, Any] = {kind: {"schema": binary} for kind in kinds}
+    content["multipart/form-data"] = {"schema": form, "example": {"picture": [example]}}
+    return {"requestBody": {"required": True, "description": "One picture, or a form of several.", "content": content}}

@@ -1,0 +1,189 @@
+"""`Service`: a model at work on pictures that nobody vouches for, for many at once and for no more than it can bear."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+import os
+from collections.abc import Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass
+from typing import Any, TypeVar
+
+import numpy as np
+from PIL import Image
+from starlette.exceptions import HTTPException
+
+from skconv.exceptions import DataError
+from skconv.pictures.opening import decode_picture
+from skconv.reader import Reader
+from skconv.reading import NOTHING, read_picture
+from skconv.server.batching import MicroBatcher
+from skconv.server.settings import ServerSettings
+from skconv.workflows.predict import describe_prediction, order_best
+from skconv.workflows.read import check_digit_model, describe_reading
+
+_T = TypeVar("_T")
+BUSY = "The service works on as many requests as it takes. Ask again in a second."
+
+
+@dataclass(frozen=True)
+class SentPicture:
+    """A picture as it came: what it is called, and the bytes of the file."""
+
+    name: str
+    content: bytes
+
+
+class Service:
+    """Names and reads pictures with one model.
+
+    Pictures are opened and normalised by a thread a core; the network runs in a thread of its own, on what these have
+    ready.
+
+    Parameters
+    ----------
+    settings : ServerSettings
+        The model and the limits.
+
+    Raises
+    ------
+    SourceNotFoundError, ModelFileError
+        There is no such model, or it is refused.
+    """
+
+    def __init__(self, settings: ServerSettings) -> None:
+        self.settings = settings
+        # One thread a run: on pictures this small, threads that wait for each other cost more than they bring.
+        self.reader = Reader(settings.model, threads=1)
+        self.reads_digits = _reads_digits(self.reader)
+        self.batcher = MicroBatcher(self.reader)
+        self.n_working = 0
+        self.is_ready = False
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="skconv-pictures")
+
+    @property
+    def is_full(self) -> bool:
+        """Whether the next request would be one too many."""
+        return self.n_working >= self.settings.max_waiting
+
+    def warm_up(self) -> None:
+        """Do everything once, so that the first request is as quick as the next."""
+        paper = np.full((60, 60), 255, np.uint8)
+        paper[15:45, 28:32] = 0
+        self.batcher.predict_proba(self.reader.form.fit(paper)[None])
+        if self.reads_digits:
+            read_picture(self.reader, paper)
+        self.is_ready = True
+
+    async def work(self, answer: Coroutine[Any, Any, _T]) -> _T:
+        """Await an answer if there is room for it, and at most as long as allowed.
+
+        Raises
+        ------
+        starlette.exceptions.HTTPException
+            429 where as many requests are being worked on as the service takes; 503 where the answer was not there in
+            time. Its work is finished all the same, and makes room only then.
+        """
+        if self.is_full:
+            answer.close()
+            raise HTTPException(429, BUSY, {"Retry-After": "1"})
+        self.n_working += 1
+        task = asyncio.ensure_future(answer)
+        task.add_done_callback(self._make_room)
+        done, _ = await asyncio.wait({task}, timeout=self.settings.timeout)
+        if not done:
+            seconds = f"{self.settings.timeout:g} s"
+            raise HTTPException(503, f"There was no answer within {seconds}. Send fewer or smaller pictures.")
+        return task.result()
+
+    async def predict(self, pictures: list[SentPicture], *, seen: bool) -> dict[str, Any]:
+        """Return the most probable class of each picture; with `seen`, also what the network saw, as PNG in base 64."""
+        fitted = await self._in_thread(self._fit, pictures)
+        probabilities = await asyncio.wrap_future(self.batcher.submit(fitted))
+        answers = []
+        for picture, image, row, order in zip(pictures, fitted, probabilities, order_best(probabilities), strict=True):
+            answer = asdict(describe_prediction(picture.name, row, order, self.reader.class_names))
+            answers.append({**answer, "seen": encode_png(image)} if seen else answer)
+        return {"predictions": answers}
+
+    async def read(self, pictures: list[SentPicture], *, seen: bool) -> dict[str, Any]:
+        """Return the numbers in each picture; with `seen`, also what the network saw of each digit."""
+        check_digit_model(self.reader)
+        return {"readings": await self._in_thread(self._read, pictures, seen)}
+
+    def close(self) -> None:
+        """Answer what waits, and end the threads."""
+        self.is_ready = False
+        self._pool.shutdown()
+        self.batcher.close()
+
+    def _fit(self, pictures: list[SentPicture]) -> np.ndarray:
+        return np.stack([self.reader.form.fit(self._open(picture)) for picture in pictures])
+
+    def _read(self, pictures: list[SentPicture], seen: bool) -> list[dict[str, Any]]:
+        answers = []
+        for sent in pictures:
+            picture = self._open(sent)
+            reading = read_picture(self.batcher, picture)  # type: ignore[arg-type]  # reads as a Reader does
+            answer = asdict(describe_reading(sent.name, reading))
+            answer["width"], answer["height"] = picture.shape[1], picture.shape[0]
+            if seen:
+                for digit, found in zip(answer["digits"], reading.digits, strict=True):
+                    digit["seen"] = encode_png(found.picture)
+            answers.append(answer)
+        return answers
+
+    def _open(self, picture: SentPicture) -> np.ndarray:
+        return decode_picture(picture.content, picture.name, max_pixels=self.settings.max_pixels)
+
+    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
+
+    def _make_room(self, task: asyncio.Future[Any]) -> None:
+        self.n_working -= 1
+        if not task.cancelled():
+            task.exception()  # of a request that waits no more, nobody else asks for it
+
+
+def describe_model(service: Service) -> dict[str, Any]:
+    """Return what `/v1/model` tells of the model."""
+    config = service.reader.config
+    names = [name for name in config.class_names if name != NOTHING]
+    return {
+        "name": config.data.name,
+        "network": config.network.name,
+        "class_names": list(config.class_names),
+        "input": {"channels": config.input.channels, "height": config.input.height, "width": config.input.width},
+        "reads_numbers": service.reads_digits,
+        "n_classes": len(names),
+        "created": config.created,
+        "skconv_version": config.skconv_version,
+        "scores": dict(config.scores),
+        "limits": {
+            name: getattr(service.settings, name)
+            for name in ("max_bytes", "max_pixels", "max_pictures", "max_waiting", "timeout")
+        },
+    }
+
+
+def encode_png(picture: np.ndarray) -> str:
+    """Return a picture, uint8 (h, w) or (h, w, 3), as a PNG file in base 64.
+
+    Examples
+    --------
+    >>> encode_png(np.zeros((28, 28), np.uint8))[:8]
+    'iVBORw0K'
+    """
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+def _reads_digits(reader: Reader) -> bool:
+    try:
+        check_digit_model(reader)
+    except DataError:
+        return False
+    return reader.config.input.normalization == "digit"
