@@ -56,9 +56,9 @@ def make_fragment(random: np.random.Generator, digits: np.ndarray) -> np.ndarray
         for row, column in random.integers(6, 22, (random.integers(1, 5), 2)):
             piece[row : row + random.integers(1, 4), column : column + random.integers(1, 4)] = 255
     else:
-        digit = digits[random.integers(len(digits))]
         share = 0.0
         while not 0.14 < share < 0.33 or _is_straight(piece):
+            digit = digits[random.integers(len(digits))]  # another each time: a straight 1 has only straight pieces
             top, left = random.integers(4, 18, 2)
             piece = np.zeros_like(digit)
             inside = slice(top, top + random.integers(5, 10)), slice(left, left + random.integers(5, 10))

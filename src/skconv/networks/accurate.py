@@ -8,12 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network, Scaling
+from skconv.networks.blocks import SHIFTS, ConvBlock, GlobalMaxPool, HalfResolution, Network, Scaling
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 24  # smaller pictures keep their resolution
 _POOLING = 3  # the block that halves the picture, counted from 0
-_SHIFTS = ((0, 0), (0, 1), (0, -1), (1, 0), (-1, 0))  # pixels down and to the right, for the mean at evaluation
 _WIDE, _NARROW = (64, 64, 96, 96, 128, 128), (40, 48, 72, 88, 112, 112)  # channels of each block
 
 
@@ -64,7 +63,7 @@ class AccurateNetwork(Network):
         if self.training or not self.mean_of_shifts:
             return self.head(self.blocks(scaled))
         # One shift after the other, not as a batch five times as large: memory stays what it is in training.
-        logits = [self.head(self.blocks(_shift(scaled, down, right))) for down, right in _SHIFTS]
+        logits = [self.head(self.blocks(_shift(scaled, down, right))) for down, right in SHIFTS]
         return torch.stack(logits).mean(0)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right: a prediction may be their mean
+
 
 class Scaling(nn.Module):
     """First layer of every network: brings pixels to mean 0 and standard deviation 1.

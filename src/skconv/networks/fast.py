@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from skconv.networks.blocks import ConvBlock, HalfResolution, Network, Scaling
+from skconv.networks.blocks import SHIFTS, ConvBlock, HalfResolution, Network, Scaling
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 24  # smaller pictures have no border to spare
@@ -40,8 +40,7 @@ class FastNetwork(Network):
         images = self.scaling(images)
         if self.training or not self.crop:
             return self._look(images, 0, 0)
-        moves = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))
-        return torch.stack([self._look(images, *move) for move in moves]).mean(0)
+        return torch.stack([self._look(images, *move) for move in SHIFTS]).mean(0)
 
     def _look(self, images: Tensor, down: int, right: int) -> Tensor:
         top, left = self.crop + down, self.crop + right

@@ -57,6 +57,18 @@ def describe_network(name: str) -> str:
     return inspect.getdoc(_find(name)) or ""
 
 
+def list_options(name: str) -> dict[str, Any]:
+    """Return the options of a network with their defaults.
+
+    Examples
+    --------
+    >>> list_options("fast")
+    {'crop': 0}
+    """
+    parameters = inspect.signature(_find(name)).parameters
+    return {option: parameters[option].default for option in _option_names(_find(name))}
+
+
 def create_network(
     name: str, *, in_channels: int, image_size: tuple[int, int], num_classes: int, **options: Any
 ) -> Network:
