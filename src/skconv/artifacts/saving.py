@@ -12,14 +12,17 @@ import numpy as np
 
 from skconv.artifacts.card import write_card
 from skconv.artifacts.config import FileRecord, ModelConfig
-from skconv.artifacts.folder import CARD_NAME, CONFIG_NAME, ONNX_NAME, SEEN_NAME, WEIGHTS_NAME, hash_file
+from skconv.artifacts.folder import CARD_NAME, CONFIG_NAME, ONNX_NAME, SEEN_NAME, WEIGHTS_NAME, hash_file, read_bounded
 from skconv.artifacts.onnx_export import check_parity, export_onnx
 from skconv.artifacts.seen import SeenPictures
+from skconv.artifacts.tensors import read_tensors
 from skconv.exceptions import ModelFileError
 from skconv.files import check_new_folder, write_folder
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
+
+MAX_WEIGHTS_BYTES = 2**34
 
 
 def save_model(
@@ -99,19 +102,8 @@ def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
         Not a safetensors file, other names, shapes or types than the network's, NaN or infinity. The
         network is as it was before.
     """
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
-
     path = Path(folder) / WEIGHTS_NAME
-    if not path.is_file():
-        raise ModelFileError(f"{path} is missing. Copy the model folder again, or train again.")
-    try:
-        weights = load_file(path)
-    except (SafetensorError, OSError, ValueError, KeyError) as error:
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ModelFileError(
-            f"{path} is not a safetensors file ({reason}). Copy the model folder again, or train again."
-        ) from error
+    weights = read_tensors(read_bounded(path, MAX_WEIGHTS_BYTES), str(path))
     _check_fit(weights, network.state_dict(), path)
     _check_finite(weights, str(path), "Copy the model folder again, or train again.")
     network.load_state_dict(weights)

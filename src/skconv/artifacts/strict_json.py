@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 
 from skconv.exceptions import ModelFileError
 
-_KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number"}
+_KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a fraction"}
 
 
 def parse_json(content: bytes, where: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -17,6 +17,7 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skconv.estimators import persistence
 from skconv.estimators.base import PictureClassifier
+from skconv.estimators.identity import make_checkpointing
 from skconv.estimators.parameters import (
     check_parameters,
     check_selection,
@@ -32,6 +33,7 @@ from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import BatchIterator, PictureDataset
+from skconv.training.checkpointing import Checkpointing
 from skconv.training.precision import choose_precision
 
 
@@ -86,6 +88,12 @@ class CNNClassifier(PictureClassifier):
         "auto", "cpu", "cuda" or "mps".
     callbacks : list of skorch callbacks, default=()
         Passed to the net.
+    checkpoint : path-like or None, default=None
+        A folder in which `fit` keeps the state of the training, after epochs, every minute and when the process is
+        told to end. Called again with the same data and parameters, `fit` goes on from there, to the same weights as
+        if it had never stopped, bit for bit. The folder stays when the training is done: one folder, one training.
+        Needs `random_state` to be a whole number. A callback of your own is remembered where it has ``state_dict`` and
+        ``load_state_dict``.
     random_state : int, RandomState or None, default=None
         Seed of weights, order, augmentation and dropout. The same seed on the same machine with the same number of
         threads gives the same weights, bit for bit, unless several fits share one process at the same time.
@@ -141,6 +149,7 @@ class CNNClassifier(PictureClassifier):
         precision: str = "auto",
         device: str = "auto",
         callbacks: Sequence[Any] = (),
+        checkpoint: str | os.PathLike[str] | None = None,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -162,6 +171,7 @@ class CNNClassifier(PictureClassifier):
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
+        self.checkpoint = checkpoint
         self.random_state = random_state
         self.verbose = verbose
 
@@ -207,13 +217,15 @@ class CNNClassifier(PictureClassifier):
         else:
             train, valid = pictures, self._check_validation_data(*validation)
         train = arrange(train)
-        self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
+        checkpointing = self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
         try:
-            self._run(train)
+            with nullcontext() if checkpointing is None else checkpointing.listening():
+                self._run(train)
         except BaseException:
             del self.net_  # a half-trained network must not pass for a fitted one
             raise
-        self.fit_seconds_ = time.perf_counter() - start
+        before = 0.0 if checkpointing is None else checkpointing.seconds_
+        self.fit_seconds_ = before + time.perf_counter() - start
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -320,12 +332,16 @@ class CNNClassifier(PictureClassifier):
         network: Network,
         *,
         max_epochs: float | str | None,
-    ) -> None:
-        """Make the net around a network; without `max_epochs` for one epoch after another at a constant rate."""
+    ) -> Checkpointing | None:
+        """Make the net around a network; without `max_epochs` for one epoch after another at a constant rate.
+
+        Returns what keeps checkpoints, where that is asked for.
+        """
         device = choose_device(self.device)
         self.precision_ = choose_precision(device) if self.precision == "auto" else self.precision
-        n_steps, n_epochs = None, 1
+        n_steps, n_epochs, checkpointing = None, 1, None
         if max_epochs is not None:
+            checkpointing = make_checkpointing(self, train, valid, device)
             n_steps, n_epochs = count_steps(
                 max_epochs, len(BatchIterator(train, self.batch_size, shuffle=True)), self.min_steps
             )
@@ -349,8 +365,10 @@ class CNNClassifier(PictureClassifier):
             device=device,
             seed=self._seed,
             callbacks=self.callbacks,
+            checkpointing=checkpointing,
             progress=self.verbose > 0,
         ).initialize()
+        return checkpointing
 
     def _run(self, train: PictureDataset) -> None:
         self.n_samples_fit_ = len(train)

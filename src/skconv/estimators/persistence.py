@@ -33,7 +33,7 @@ Classifier = TypeVar("Classifier", bound=BaseEstimator)  # of the modules that i
 Ensemble = TypeVar("Ensemble", bound=BaseEstimator)
 
 # Parameters that only name objects and habits of this process.
-_OF_THIS_PROCESS = ("callbacks", "device", "n_jobs", "verbose")
+_OF_THIS_PROCESS = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")
 
 
 def save(
@@ -88,7 +88,7 @@ def save(
         input=InputConfig(channels, height, width, classifier.pixel_range_, normalization),
         classes=tuple(classifier.classes_.tolist()),
         class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
-        parameters=_describe_parameters(classifier),
+        parameters=describe_parameters(classifier),
         data=data or DataConfig("unnamed", "memory", "unknown", "", classifier.n_samples_fit_),
         scores=dict(scores or {}),
         environment=describe_environment(command),
@@ -182,7 +182,7 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
         return create()
 
 
-def _describe_parameters(classifier: Classifier) -> dict[str, Any]:
+def describe_parameters(classifier: Classifier) -> dict[str, Any]:
     """Parameters as JSON; those that only name objects of this process are left out."""
     parameters = classifier.get_params(deep=False)
     for name in _OF_THIS_PROCESS:
@@ -191,7 +191,7 @@ def _describe_parameters(classifier: Classifier) -> dict[str, Any]:
         parameters["random_state"] = None
     if "estimator" in parameters:  # an ensemble, whose splitter is told as its number of folds
         return parameters | {
-            "estimator": _describe_parameters(classifier.estimator_),
+            "estimator": describe_parameters(classifier.estimator_),
             "cv": len(classifier.estimators_),
         }
     parameters["augmentation"] = _describe_augmentation(parameters["augmentation"])

@@ -12,6 +12,7 @@ from torch import nn
 
 from skconv.training.batches import Augment, PictureDataset
 from skconv.training.callbacks import KeepBest, ProgressBar, SettleStatistics, StopWhenLost
+from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import PictureNet
 
 # A short memory of gradients follows a quick one-cycle schedule better than the usual (0.9, 0.999).
@@ -42,6 +43,7 @@ def build_net(
     device: str = "cpu",
     seed: int = 0,
     callbacks: Sequence[Any] = (),
+    checkpointing: Checkpointing | None = None,
     progress: bool = False,
 ) -> PictureNet:
     """Assemble the skorch net: fused AdamW, one-cycle schedule per step, whole batches, callbacks.
@@ -70,6 +72,8 @@ def build_net(
         Of data order and augmentation.
     callbacks : sequence of skorch callbacks
         Appended to the net's own.
+    checkpointing : Checkpointing, optional
+        Keeps the state of the training; the last of the callbacks.
     progress : bool, default=False
         Show a progress bar on standard error.
 
@@ -95,6 +99,8 @@ def build_net(
         last.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
     elif n_steps is not None and n_steps < _FEW_STEPS and keep == "last":
         last.append(("settle_statistics", SettleStatistics()))
+    if checkpointing is not None:
+        last.append(("checkpointing", checkpointing))
     return PictureNet(
         network,
         classes=list(classes),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 
@@ -44,6 +47,19 @@ class AveragedWeights:
                 live.copy_(average)
                 average.copy_(held)
             self.swapped = averaged
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average (where swapped, the weights in training), as a checkpoint keeps it."""
+        return {"n_updates": self.n_updates, "swapped": self.swapped, "tensors": self._average}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` returned; raises ValueError for tensors of other shapes."""
+        for average, saved in zip(self._average, state["tensors"], strict=True):
+            if average.shape != saved.shape:
+                raise ValueError(f"an average of shape {tuple(saved.shape)}, not {tuple(average.shape)}")
+            average.copy_(saved)
+        self.n_updates, self.swapped = int(state["n_updates"]), bool(state["swapped"])
 
 
 def _live_weights(module: nn.Module) -> list[Tensor]:

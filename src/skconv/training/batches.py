@@ -109,6 +109,17 @@ class BatchIterator:
         self.shuffle, self.seed, self.augment, self.device = shuffle, seed, augment, device
         self.max_batches = max_batches
         self.epoch = 0
+        self._first = 0
+        self._augmentation: torch.Generator | None = None
+        self._state: Tensor | None = None
+
+    def skip(self, n_batches: int, state: Tensor | None) -> None:
+        """Begin the next epoch behind so many batches, with the `augmentation_state` that was left there."""
+        self._first, self._state = n_batches, state
+
+    def augmentation_state(self) -> Tensor | None:
+        """Return the state of the augmentation's random numbers, uint8; None where there is no augmentation."""
+        return None if self._augmentation is None else self._augmentation.get_state()
 
     def __len__(self) -> int:
         batches = -(-len(self.dataset) // self.batch_size)
@@ -119,18 +130,21 @@ class BatchIterator:
         bounds = [number * len(self.dataset) // n_batches for number in range(n_batches + 1)]
         if self.max_batches is not None:
             n_batches = min(max(self.max_batches - self.epoch * n_batches, 0), n_batches)
-        order, augment_generator = None, None
+        first, self._first = self._first, 0
+        order = None
         if self.shuffle:
             order = torch.randperm(len(self.dataset), generator=self._generator("order", "cpu"))
         if self.augment is not None:
-            augment_generator = self._generator("augmentation", self.device)
+            self._augmentation = self._generator("augmentation", self.device)
+            if first and self._state is not None:
+                self._augmentation.set_state(self._state)
         self.epoch += 1
-        for start, stop in islice(pairwise(bounds), n_batches):
+        for start, stop in islice(pairwise(bounds), first, max(first, n_batches)):
             inputs, labels = self.dataset[slice(start, stop) if order is None else order[start:stop]]
             images = inputs["images"] if isinstance(inputs, dict) else inputs
             images = images.to(self.device).to(torch.float32)
-            if augment_generator is not None and self.augment is not None:
-                images = self.augment(images, augment_generator)
+            if self.augment is not None and self._augmentation is not None:
+                images = self.augment(images, self._augmentation)
             if isinstance(inputs, dict):
                 images = {"images": images, "sample_weight": inputs["sample_weight"].to(self.device)}
             yield images, labels.to(self.device)

@@ -2,18 +2,38 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EarlyStopping
+from skorch.callbacks import EarlyStopping, EpochTimer
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skconv.training.averaging import AveragedWeights
 from skconv.training.batches import BatchIterator, PictureDataset
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where in an epoch a training goes on.
+
+    Parameters
+    ----------
+    batches : list of dict or None
+        What the history holds of the batches that are done; None between two epochs.
+    augmentation : Tensor or None
+        The state of the augmentation's random numbers behind them.
+    seconds : float
+        How long they took.
+    """
+
+    batches: list[dict[str, Any]] | None
+    augmentation: Tensor | None
+    seconds: float
 
 
 class PictureNet(NeuralNetClassifier):
@@ -63,12 +83,19 @@ class PictureNet(NeuralNetClassifier):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
         self.averaged_ = AveragedWeights(self.module_, self.averaging) if self.averaging else None
+        self.train_iterator_: BatchIterator | None = None
+        self.place_: Place | None = None  # set where a checkpoint is resumed
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> PictureNet:
-        """Run the epochs, and note whether somebody interrupted them."""
+        """Run the epochs that are left, and note whether somebody interrupted them."""
         self.interrupted_ = True
-        super().fit_loop(X, y, epochs, **fit_params)
+        if self.place_ is not None:  # resumed: what the history holds is done
+            epochs = (self.max_epochs if epochs is None else epochs) - len(self.history)
+        try:
+            super().fit_loop(X, y, epochs, **fit_params)
+        finally:
+            self.train_iterator_ = None  # it holds the pictures, and a fitted net can be pickled
         self.interrupted_ = False
         return self
 
@@ -92,6 +119,7 @@ class PictureNet(NeuralNetClassifier):
         iterator = super().get_iterator(dataset, training=training)
         if training and isinstance(iterator, BatchIterator):
             iterator.epoch = len(self.history)
+            self.train_iterator_ = iterator
         return iterator
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
@@ -133,7 +161,22 @@ class PictureNet(NeuralNetClassifier):
         """Train on the live weights; validate, and let the callbacks of the epoch's end see, the averaged ones."""
         if self.averaged_ is not None:
             self.averaged_.swap(self.module_, averaged=not training)
+        n_done = self._take_up_epoch(iterator) if training and self.place_ is not None else 0
         super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        if n_done:
+            self.history.record("train_batch_count", n_done + self.history[-1, "train_batch_count"])
+
+    def _take_up_epoch(self, iterator: BatchIterator) -> int:
+        """Go to the place in the epoch that a checkpoint was made at, and return how many batches lie before it."""
+        place, self.place_ = self.place_, None
+        if place is None or place.batches is None:
+            return 0
+        self.history[-1]["batches"][:] = place.batches
+        iterator.skip(len(place.batches), place.augmentation)
+        timers = [callback for _, callback in self.callbacks_ if isinstance(callback, EpochTimer)]
+        for timer in timers:
+            timer.epoch_start_time_ -= place.seconds
+        return len(place.batches)
 
     def describe_history(self) -> list[dict[str, Any]]:
         """Return one dictionary of plain numbers an epoch; validation is None where there is none."""

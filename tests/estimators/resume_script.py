@@ -1,0 +1,100 @@
+"""Train in children of this process, which are killed again and again; say what came out as JSON. Run by the tests.
+
+Imports take longer than the trainings, and are made once.
+"""
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from pathlib import Path
+
+import torch
+import torch._dynamo  # the first optimizer would import it
+from sklearn.datasets import load_digits
+from skorch.callbacks import Callback
+
+from skconv import CNNClassifier
+from skconv.training import checkpointing
+
+
+class Slow(Callback):
+    """Gives the parent time to kill in the middle of an epoch."""
+
+    def on_batch_end(self, net, **kwargs):
+        time.sleep(0.01)
+
+
+def train(checkpoint, result):
+    """Train with everything that has a state: dropout, augmentation, averages, early stopping."""
+    digits = load_digits()
+    classifier = CNNClassifier(
+        {"name": "compact", "dropout": 0.3},
+        max_epochs=4,
+        batch_size=64,
+        augmentation={"rotation": 10, "shift": 0.1, "elastic": 0.02},
+        validation_fraction=0.25,
+        patience=3,
+        precision="fp32",
+        random_state=0,
+        callbacks=[Slow()],
+        checkpoint=checkpoint,
+    )
+    classifier.fit(digits.images[:300], digits.target[:300])
+    weights = [tensor.numpy().tobytes().hex() for tensor in classifier.net_.module_.state_dict().values()]
+    rows = [{key: row[key] for key in row if key != "dur"} for row in classifier.net_.history]
+    result.write_text(json.dumps([weights, rows], default=float))
+
+
+def start(*arguments):
+    """Run `train` in a child, and return its process id."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            train(*arguments)
+            code = 0
+        except KeyboardInterrupt:
+            code = 130
+        finally:
+            os._exit(code)
+    return child
+
+
+def newest(folder):
+    return max((each.name for each in folder.glob("checkpoint-*")), default="")
+
+
+def disturb(folder, kind, chance):
+    """Start again and again; send a signal soon after each new checkpoint. Return how each ended."""
+    exits = []
+    while True:
+        known, child = newest(folder), start(folder, folder.with_suffix(".json"))
+        while newest(folder) == known and os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+            time.sleep(0.001)
+        time.sleep(chance.uniform(0, 0.5))
+        os.kill(child, kind)
+        exits.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+        if exits[-1] in (0, 1):
+            return exits
+
+
+def main(work):
+    torch.set_num_threads(1)
+    plain = work / "plain.json"
+    os.waitpid(start(None, plain), 0)
+    # A checkpoint after every step: a kill often falls into the writing of one.
+    checkpointing.SECONDS, checkpointing._FIRST_COST, checkpointing._SHARE = 0.0, 0.0, 1e9
+    told = {}
+    for kind in (signal.SIGKILL, signal.SIGTERM):
+        folder = work / kind.name
+        exits = disturb(folder, kind, random.Random(0))
+        same = folder.with_suffix(".json").read_text() == plain.read_text()
+        told[kind.name] = {"exits": exits, "same": same, "left": len(list(folder.glob(".skconv-*")))}
+    print(json.dumps(told))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,234 @@
+"""A training that is stopped and taken up again ends as if it had never stopped."""
+
+import json
+import resource
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from skorch.callbacks import Callback
+
+from skconv import CNNClassifier
+from skconv.exceptions import ModelFileError, OutputError, ParameterError
+from skconv.training import checkpointing
+
+SETTINGS = {
+    "network": {"name": "compact", "dropout": 0.3},
+    "max_epochs": 2.5,
+    "batch_size": 32,
+    "augmentation": {"rotation": 10, "erasing": 0.5},
+    "precision": "fp32",
+    "random_state": 0,
+}
+
+
+class StopAt(Callback):
+    """Interrupt after so many training steps of this process."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.steps -= training
+        if self.steps == 0:
+            raise KeyboardInterrupt
+
+
+@pytest.fixture(autouse=True)
+def checkpoint_after_every_step(monkeypatch):
+    monkeypatch.setattr(checkpointing, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpointing, "_FIRST_COST", 0.0)
+    monkeypatch.setattr(checkpointing, "_SHARE", 1e9)
+
+
+@pytest.fixture(scope="module")
+def pictures():
+    rng = np.random.default_rng(0)
+    labels = np.arange(160) % 4
+    images = rng.integers(0, 120, (160, 9, 9), dtype=np.uint8)
+    images[np.arange(160), 2 * labels, 2 * labels] = 255
+    return images, labels
+
+
+@pytest.fixture
+def stopped(pictures, tmp_path):
+    """The checkpoint folder of a training that was stopped after seven steps."""
+    stop(pictures, tmp_path / "run.checkpoint", steps=7)
+    return tmp_path / "run.checkpoint"
+
+
+def stop(pictures, folder, steps, **changes):
+    classifier = CNNClassifier(**{**SETTINGS, **changes}, callbacks=[StopAt(steps)], checkpoint=folder)
+    with pytest.raises(KeyboardInterrupt):
+        classifier.fit(*pictures)
+
+
+def fit(pictures, folder=None, **changes):
+    # A callback of the same kind that never stops: another set of callbacks is another training.
+    return CNNClassifier(**{**SETTINGS, **changes}, callbacks=[StopAt(10**9)], checkpoint=folder).fit(*pictures)
+
+
+def weights_of(classifier):
+    return {name: tensor.numpy().tobytes() for name, tensor in classifier.net_.module_.state_dict().items()}
+
+
+def history_of(classifier):
+    return [{**row, "seconds": None} for row in classifier.history_]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {
+            "averaging": 0.0,
+            "schedule": "constant",
+            "optimizer": "adam",
+            "validation_fraction": 0.2,
+            "keep": "valid_loss",
+        },
+        {"validation_fraction": 0.2, "patience": 1},
+        {"class_weight": {0: 0.3, 1: 1.7, 2: 1, 3: 1}},
+        {"precision": "bf16"},
+    ],
+    ids=["default", "keep", "patience", "weights", "bf16"],
+)
+def test_resumed_training_ends_with_the_same_bits(pictures, tmp_path, changes):
+    folder = tmp_path / "checkpoints"
+    stop(pictures, folder, steps=3, **changes)
+    stop(pictures, folder, steps=3, **changes)
+    resumed, plain = fit(pictures, folder, **changes), fit(pictures, **changes)
+    assert weights_of(resumed) == weights_of(plain)
+    assert history_of(resumed) == history_of(plain)
+    assert np.array_equal(resumed.predict_proba(pictures[0]), plain.predict_proba(pictures[0]))
+
+
+def test_finished_training_is_not_done_again(pictures, tmp_path):
+    first = fit(pictures, tmp_path / "checkpoints")
+    steps = StopAt(1)  # would interrupt at the first step
+    again = CNNClassifier(**SETTINGS, callbacks=[steps], checkpoint=tmp_path / "checkpoints").fit(*pictures)
+    assert weights_of(again) == weights_of(first)
+    assert again.fit_seconds_ >= again.history_[0]["seconds"]
+
+
+def test_resuming_leaves_the_random_numbers_of_the_caller_alone(pictures, stopped):
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    fit(pictures, stopped)
+    assert torch.equal(torch.rand(3), expected)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({"learning_rate": 0.02}, "learning_rate was 0.01 and is 0.02"),
+        ({"network": "fast"}, "network was .*compact.* and is fast"),
+        ({"random_state": 1}, "random_state was 0 and is 1"),
+        ({"max_epochs": 3}, "max_epochs was 2.5 and is 3"),
+    ],
+)
+def test_another_training_is_told_apart(pictures, stopped, changes, told):
+    with pytest.raises(ModelFileError, match=told):
+        fit(pictures, stopped, **changes)
+
+
+def test_other_data_and_threads_are_told(pictures, stopped):
+    images = pictures[0].copy()
+    images[5, 0, 0] ^= 1
+    with pytest.raises(ModelFileError, match=r"training data was [0-9a-f]{24}… and is"):
+        fit((images, pictures[1]), stopped)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        with pytest.raises(ModelFileError, match=f"number of threads was {threads} and is {threads + 1}"):
+            fit(pictures, stopped)
+    finally:
+        torch.set_num_threads(threads)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "missing", "facts"])
+def test_damaged_checkpoint_gives_way_to_the_one_before(pictures, stopped, damage):
+    last = max(stopped.iterdir())
+    tensors, facts = last / "checkpoint.safetensors", last / "checkpoint.json"
+    if damage == "cut":
+        tensors.write_bytes(tensors.read_bytes()[:5000])
+    elif damage == "flipped":
+        content = bytearray(tensors.read_bytes())
+        content[len(content) // 2] ^= 4
+        tensors.write_bytes(content)
+    elif damage == "missing":
+        tensors.unlink()
+    else:
+        facts.write_bytes(facts.read_bytes().replace(b'"seconds"', b'"sceonds"', 1))
+    with pytest.warns(UserWarning, match=r"The checkpoint before it is taken: checkpoint-\d+"):
+        resumed = fit(pictures, stopped)
+    assert weights_of(resumed) == weights_of(fit(pictures))
+
+
+def test_no_whole_checkpoint_is_an_error(pictures, stopped):
+    for each in stopped.iterdir():
+        (each / "checkpoint.json").write_bytes(b"{")
+    with pytest.raises(ModelFileError, match="Remove the folder to train from the beginning"):
+        fit(pictures, stopped)
+
+
+def test_checkpoint_of_another_format_is_refused_by_its_version(pictures, stopped):
+    from skconv.artifacts.checkpoints import _digest
+
+    path = max(stopped.iterdir()) / "checkpoint.json"
+    document = json.loads(path.read_text())
+    document["format_version"] = 7
+    document["digest"] = _digest(document)
+    path.write_text(json.dumps(document))
+    with pytest.raises(ModelFileError, match="version 7; this skconv reads 'skconv-checkpoint' of version 1"):
+        fit(pictures, stopped)
+
+
+def test_two_checkpoints_are_kept_and_parts_of_killed_writes_go(pictures, stopped):
+    assert len(list(stopped.iterdir())) == 2
+    (stopped / ".skconv-12345678.part").mkdir()
+    fit(pictures, stopped)
+    assert sorted(each.name.partition("-")[0] for each in stopped.iterdir()) == ["checkpoint", "checkpoint"]
+
+
+def test_failed_write_leaves_the_last_checkpoint(pictures, stopped):
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # as a disk that is full
+    try:
+        with pytest.raises(OutputError, match=r"Cannot write .*checkpoint-"):
+            fit(pictures, stopped)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert weights_of(fit(pictures, stopped)) == weights_of(fit(pictures))
+
+
+@pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
+def test_checkpoint_needs_a_seed(pictures, tmp_path, random_state):
+    with pytest.raises(ParameterError, match="Pass random_state=0"):
+        fit(pictures, tmp_path, random_state=random_state)
+
+
+def test_checkpoint_costs_at_most_two_per_cent(pictures, tmp_path, monkeypatch):
+    monkeypatch.undo()
+    fit(pictures, tmp_path / "checkpoints")  # a second of training is not worth one
+    assert not (tmp_path / "checkpoints").exists()
+
+
+def test_moved_checkpoint_is_taken_up(pictures, stopped, tmp_path):
+    shutil.move(stopped, tmp_path / "elsewhere")
+    assert weights_of(fit(pictures, tmp_path / "elsewhere")) == weights_of(fit(pictures))
+
+
+@pytest.mark.slow
+def test_killed_training_ends_with_the_same_bits(tmp_path):
+    script = Path(__file__).with_name("resume_script.py")
+    done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=600, check=True)
+    for kind, told in json.loads(done.stdout).items():
+        assert told["same"], (kind, done.stderr[-2000:])
+        assert len(told["exits"]) >= 3
+        assert told["left"] == 0
