@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 from skconv.artifacts.environment import describe_environment
 from skconv.files import write_beside
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(os.environ.get("SKCONV_RESULTS", Path(__file__).parent / "results"))
 
 
 def write_result(name: str, figures: dict, path: Path | None = None) -> None:
     """Print the figures and keep them as ``results/NAME.json``, or in the file given."""
     text = json.dumps({"figures": figures, "environment": describe_environment()}, indent=2)
     if path is None:
-        RESULTS.mkdir(exist_ok=True)
+        RESULTS.mkdir(exist_ok=True, parents=True)
         path = RESULTS / f"{name}.json"
     with write_beside(path) as beside:
         beside.write_text(text + "\n")

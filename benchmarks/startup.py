@@ -1,25 +1,49 @@
-"""How long does `skconv --help` take, and `import skconv`? Medians of 11 fresh processes, in turn."""
+"""How long do `skconv --help`, `import skconv` and the way to the first training step take?
+
+Medians of 11 fresh processes, in turn.
+"""
 
 from __future__ import annotations
 
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 from report import write_result
 
 RUNS = 11
-COMMANDS = {"help": ["-m", "skconv", "--help"], "import": ["-c", "import skconv"], "python": ["-c", "pass"]}
+# The command itself, stopped after its first step.
+FIRST_STEP = """
+import os, sys
+from skconv.cli.main import main
+from skconv.training.net import PictureNet
+step = PictureNet.train_step_single
+def first(self, *arguments, **options):
+    step(self, *arguments, **options)
+    os._exit(0)
+PictureNet.train_step_single = first
+sys.argv = ["skconv", "train", "mnist", "--out", sys.argv[1]]
+main()
+"""
+COMMANDS = {
+    "help": ["-m", "skconv", "--help"],
+    "import": ["-c", "import skconv"],
+    "python": ["-c", "pass"],
+    "step": ["-c", FIRST_STEP],
+}
 
 
 def main() -> None:
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(RUNS):
         for name, arguments in COMMANDS.items():
-            start = time.perf_counter()
-            subprocess.run([sys.executable, *arguments], stdout=subprocess.DEVNULL, check=True)
-            seconds[name].append(time.perf_counter() - start)
+            with tempfile.TemporaryDirectory() as folder:
+                command = [sys.executable, *arguments, *([f"{folder}/model"] if name == "step" else [])]
+                start = time.perf_counter()
+                subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
+                seconds[name].append(time.perf_counter() - start)
     figures = {
         name: {"median": statistics.median(times), "least": min(times), "most": max(times), "n": RUNS}
         for name, times in seconds.items()

@@ -1,0 +1,116 @@
+"""Does the cost grow in step with the work? Time a picture and memory, from 10,000 to 2,000,000 pictures.
+
+    python benchmarks/growth.py [--sizes 10000 100000 1000000 2000000]
+
+Pictures are made of MNIST's by moving them, written to an IDX-like file and mapped into memory; each size trains one
+epoch of `fast`, and predicts all pictures with the model folder, in a fresh process. Memory is the process's own
+(anonymous pages): pages of the mapped file can be dropped and belong to the system's cache.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+from report import write_result
+
+PART = 50_000
+
+
+def make_pictures(path: Path, n: int) -> None:
+    """Write n pictures, MNIST's training digits over and over, each time moved by other pixels."""
+    from skconv import load_dataset
+
+    dataset = load_dataset("mnist")
+    random = np.random.default_rng(0)
+    images = np.lib.format.open_memmap(path / "images.npy", "w+", np.uint8, (n, 28, 28))
+    labels = np.empty(n, np.int64)
+    for start in range(0, n, PART):
+        chosen = np.arange(start, min(start + PART, n)) % len(dataset.train_images)
+        images[start : start + PART] = np.roll(dataset.train_images[chosen], random.integers(-3, 4, 2), axis=(1, 2))
+        labels[start : start + PART] = np.asarray(dataset.train_labels)[chosen]
+    images.flush()
+    np.save(path / "labels.npy", labels)
+
+
+class MemoryPeak:
+    """Looks every 20 milliseconds how much memory of its own the process has."""
+
+    def __init__(self) -> None:
+        self.peak, self._over = self.now(), threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+
+    @staticmethod
+    def now() -> int:
+        status = Path("/proc/self/status").read_text()
+        return int(status.split("RssAnon:")[1].split()[0]) * 1024
+
+    def _watch(self) -> None:
+        while not self._over.wait(0.02):
+            self.peak = max(self.peak, self.now())
+
+    def stop(self) -> int:
+        self._over.set()
+        self._thread.join()
+        return self.peak
+
+
+def measure(folder: Path) -> dict:
+    """Train and predict in this process; return seconds and bytes."""
+    from skconv import CNNClassifier, Reader
+
+    images = np.load(folder / "images.npy", mmap_mode="r")
+    labels = np.load(folder / "labels.npy", mmap_mode="r")
+    warm = CNNClassifier(network="fast", max_epochs=1, batch_size=256).fit(np.array(images[:2000]), labels[:2000])
+    warm.predict(np.array(images[:2000]))
+    before, watch = MemoryPeak.now(), MemoryPeak()
+    start = time.perf_counter()
+    estimator = CNNClassifier(network="fast", max_epochs=1, batch_size=256).fit(images, labels)
+    trained = time.perf_counter() - start
+    training_peak = watch.stop() - before
+    estimator.save(folder / "model")
+    reader = Reader(folder / "model")
+    reader.predict(images[:2000])
+    before, watch = MemoryPeak.now(), MemoryPeak()
+    start = time.perf_counter()
+    reader.predict(images)
+    predicted = time.perf_counter() - start
+    n = len(images)
+    return {
+        "pictures": n,
+        "training, microseconds a picture": 1e6 * trained / n,
+        "prediction, microseconds a picture": 1e6 * predicted / n,
+        "training, MiB above the start": training_peak / 2**20,
+        "prediction, MiB above the start": (watch.stop() - before) / 2**20,
+    }
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sizes", type=int, nargs="+", default=[10_000, 100_000, 1_000_000, 2_000_000])
+    parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)  # one size, in a process of its own
+    options = parser.parse_args()
+    if options.measure:
+        print(json.dumps(measure(options.measure)))
+        return
+    rows = []
+    for size in options.sizes:
+        with tempfile.TemporaryDirectory() as folder:
+            make_pictures(Path(folder), size)
+            command = [sys.executable, __file__, "--measure", folder]
+            answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+            rows.append(json.loads(answer))
+            print(rows[-1], flush=True)
+    write_result("growth", {"sizes": rows})
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,130 @@
+"""Write the figures of results/*.json as a table into README.md, between its two marks: python table.py."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from skconv.files import write_beside
+
+HERE = Path(__file__).parent
+BEGIN, END = "<!-- figures: written by table.py -->", "<!-- end of the figures -->"
+Row = tuple[str, str]
+
+
+def _startup(figures: dict) -> Iterator[Row]:
+    for name, question in (("help", "`skconv --help`"), ("import", "`import skconv`"), ("step", "first training step")):
+        if name in figures:
+            row = figures[name]
+            yield question, f"{row['median']:.2f} s ({row['least']:.2f} to {row['most']:.2f}, n = {row['n']})"
+
+
+def _overhead(figures: dict) -> Iterator[Row]:
+    ratios = figures["ratios"]
+    yield (
+        f"`CNNClassifier.fit` over a bare loop of the same steps, recipe `{figures['recipe']}`",
+        f"{figures['ratio_median_of_pairs']:.2f} times the time ({min(ratios):.2f} to {max(ratios):.2f}, "
+        f"n = {len(ratios)} pairs)",
+    )
+
+
+def _arithmetic(figures: dict) -> Iterator[Row]:
+    share = figures["share of the fit"]
+    yield (
+        f"its convolutions alone over the whole fit, recipe `{figures['recipe']}`, {figures['precision']}",
+        f"{share['median']:.0%} ({share['least']:.0%} to {share['most']:.0%}, n = {figures['runs']}) "
+        f"at {figures['convolutions alone, GFLOP/s']:.0f} GFLOP/s",
+    )
+
+
+def _throughput(figures: dict) -> Iterator[Row]:
+    rates = figures["pictures a second"]
+    yield "training, pictures a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
+    for name in ("bare loop", "skorch", "Lightning"):
+        ours, plain = figures["times as fast, ours"][name], figures["times as fast, ours in fp32"][name]
+        yield f"training, ours over {name}", f"{ours:.2f} times as fast; {plain:.2f} in fp32"
+
+
+def _prediction(figures: dict) -> Iterator[Row]:
+    rates = figures["pictures a second"]
+    yield "prediction, pictures a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
+    for name in ("bare onnxruntime", "skorch", "Keras"):
+        yield f"prediction, ours over {name}", f"{figures['times as fast'][name]:.2f} times as fast"
+
+
+def _growth(figures: dict) -> Iterator[Row]:
+    for kind in ("training", "prediction"):
+        rows = figures["sizes"]
+        costs = [row[f"{kind}, microseconds a picture"] for row in rows]
+        memory = max(row[f"{kind}, MiB above the start"] for row in rows)
+        sizes = f"{rows[0]['pictures']:,} to {rows[-1]['pictures']:,} pictures"
+        yield (
+            f"{kind}, {sizes}",
+            f"{' / '.join(f'{cost:.0f}' for cost in costs)} µs a picture; at most {memory:.0f} MiB above the start",
+        )
+
+
+def _time_to_99(figures: dict) -> Iterator[Row]:
+    n = figures["seeds"]
+    yield (
+        "`fast`: MNIST test accuracy",
+        f"{figures['fast_accuracy_mean']:.5f} ± {figures['fast_accuracy_sd']:.5f} (n = {n} seeds)",
+    )
+    seconds = figures["fast_seconds"]
+    yield (
+        "`fast`: seconds from pictures in memory to final weights",
+        f"median {figures['fast_seconds_median']:.2f} ({min(seconds):.2f} to {max(seconds):.2f}, n = {n})",
+    )
+    tutorial = figures["tutorial_to_99"]
+    if tutorial["seconds"]:
+        yield (
+            "the MNIST tutorial's loop to 99.0 %",
+            f"{tutorial['seconds']:.0f} s with its scoring, {figures['ratio']:.0f} × `fast`; "
+            f"{tutorial['training_seconds']:.0f} s without, {figures['ratio_without_scoring']:.0f} × (n = 1)",
+        )
+    for name, peer in figures.get("peers", {}).items():
+        reached = [seconds for seconds in peer["seconds"] if seconds is not None]
+        last = peer["curves"][0][-1]
+        yield (
+            f"{name}'s own example to 99.0 %",
+            f"{reached[0]:.0f} s, {figures['peers_ratio'][name]:.0f} × `fast` (n = {len(reached)})"
+            if name in figures["peers_ratio"]
+            else f"not reached: {last['accuracy']:.4f} after {last['seconds']:.0f} s",
+        )
+
+
+ROWS: dict[str, Callable[[dict], Iterator[Row]]] = {
+    "startup": _startup,
+    "overhead": _overhead,
+    "arithmetic": _arithmetic,
+    "throughput": _throughput,
+    "prediction": _prediction,
+    "growth": _growth,
+    "time_to_99": _time_to_99,
+}
+
+
+def write(results: Path = HERE / "results") -> None:
+    """Put a table of all results that are there into README.md."""
+    lines, machines = ["| question | figure |", "|---|---|"], set()
+    for name, make in ROWS.items():
+        path = results / f"{name}.json"
+        if path.exists():
+            content = json.loads(path.read_text())
+            machine = content["environment"]
+            machines.add(
+                f"{machine['processor']}, {machine['threads']} threads, {machine['system']}, "
+                f"torch {machine['versions']['torch']}, skconv {machine['versions']['skconv']}"
+            )
+            lines += [f"| {question} | {figure} |" for question, figure in make(content["figures"])]
+    readme = HERE / "README.md"
+    before, rest = readme.read_text().split(BEGIN)
+    after = rest.split(END)[1]
+    text = "\n\n".join([BEGIN, "; ".join(sorted(machines)) + ".", "\n".join(lines), END])
+    with write_beside(readme) as beside:
+        beside.write_text(before + text + after)
+
+
+if __name__ == "__main__":
+    write()

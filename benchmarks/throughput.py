@@ -1,0 +1,132 @@
+"""How many pictures a second does training take? The same network and batches in a bare loop, skorch and Lightning.
+
+    python benchmarks/throughput.py [--images 20000] [--runs 5] [--network fast]
+
+Runs in the peers' environment. Each is given uint8 pictures in memory and trains one epoch on them, in turn; its clock
+stops with the last step. "ours in fp32" has the same precision as the others, and nothing of our recipes besides: no
+average of the weights, no augmentation. "ours" is the estimator as it comes. The others are arranged as their
+documentation does: pictures scaled beforehand, tensors fed by a DataLoader.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import time
+import warnings
+from collections.abc import Callable
+
+import lightning
+import numpy as np
+import torch
+from report import write_result
+from skorch import NeuralNetClassifier
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+from skconv import CNNClassifier, create_network, load_dataset
+
+BATCH = 256
+
+
+def make_network(name: str) -> nn.Module:
+    return create_network(name, in_channels=1, image_size=(28, 28), num_classes=10)
+
+
+def make_tensors(images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.from_numpy((images.astype(np.float32) / 255 - 0.1307) / 0.3081)[:, None], torch.from_numpy(labels)
+
+
+def train_ours(name: str, images: np.ndarray, labels: np.ndarray, **settings) -> None:
+    CNNClassifier(network=name, max_epochs=1, batch_size=BATCH, **settings).fit(images, labels)
+
+
+def train_bare(name: str, images: np.ndarray, labels: np.ndarray) -> None:
+    """Indices into tensors and nothing else: less than any library can do."""
+    network = make_network(name)
+    optimizer = torch.optim.AdamW(network.parameters(), fused=True)
+    X, y = make_tensors(images, labels)
+    for chosen in torch.randperm(len(X)).split(BATCH):
+        loss = nn.functional.cross_entropy(network(X[chosen]), y[chosen])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+
+
+def train_skorch(name: str, images: np.ndarray, labels: np.ndarray) -> None:
+    net = NeuralNetClassifier(
+        make_network(name), criterion=nn.CrossEntropyLoss, optimizer=torch.optim.AdamW, batch_size=BATCH, lr=0.001,
+        max_epochs=1, train_split=None, iterator_train__shuffle=True, verbose=0,
+    )  # fmt: skip
+    pixels, _ = make_tensors(images, labels)
+    net.fit(pixels, labels)
+
+
+class Classifier(lightning.LightningModule):
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def training_step(self, batch, _index):
+        pictures, targets = batch
+        loss = nn.functional.cross_entropy(self.network(pictures), targets)
+        self.log("train_loss", loss)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.AdamW(self.parameters())
+
+
+def train_lightning(name: str, images: np.ndarray, labels: np.ndarray) -> None:
+    trainer = lightning.Trainer(
+        max_epochs=1, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
+        enable_model_summary=False,
+    )  # fmt: skip
+    trainer.fit(
+        Classifier(make_network(name)), DataLoader(TensorDataset(*make_tensors(images, labels)), BATCH, shuffle=True)
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--images", type=int, default=20_000)
+    parser.add_argument("--runs", type=int, default=5)
+    parser.add_argument("--network", default="fast")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")  # what Lightning would advise
+    dataset = load_dataset("mnist")
+    images = np.array(dataset.train_images[: options.images])
+    labels = np.array(dataset.train_labels[: options.images])
+    plain = {"averaging": 0.0, "label_smoothing": 0.0}
+    ways: dict[str, Callable[[], None]] = {
+        "ours": lambda: train_ours(options.network, images, labels),
+        "ours in fp32": lambda: train_ours(options.network, images, labels, precision="fp32", **plain),
+        "bare loop": lambda: train_bare(options.network, images, labels),
+        "skorch": lambda: train_skorch(options.network, images, labels),
+        "Lightning": lambda: train_lightning(options.network, images, labels),
+    }
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    for run in range(-1, options.runs):  # the first turn warms up and is not counted
+        for name, train in ways.items():
+            start = time.perf_counter()
+            train()
+            if run >= 0:
+                seconds[name].append(time.perf_counter() - start)
+    medians = {name: statistics.median(times) for name, times in seconds.items()}
+    write_result(
+        "throughput",
+        {
+            "network": options.network,
+            "batch size": BATCH,
+            "pictures": len(images),
+            "runs": options.runs,
+            "pictures a second": {name: len(images) / median for name, median in medians.items()},
+            "spread of seconds": {name: [min(times), max(times)] for name, times in seconds.items()},
+            "times as fast, ours": {name: median / medians["ours"] for name, median in medians.items()},
+            "times as fast, ours in fp32": {name: median / medians["ours in fp32"] for name, median in medians.items()},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
