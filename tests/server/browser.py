@@ -1,0 +1,170 @@
+"""A real Chromium without a window, driven over the DevTools protocol."""
+
+import base64
+import contextlib
+import itertools
+import json
+import shutil
+import subprocess
+import time
+
+import requests
+import websocket
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
+
+
+def find_browser():
+    """The path of a Chromium, or None."""
+    return next(filter(None, map(shutil.which, NAMES)), None)
+
+
+@contextlib.contextmanager
+def open_browser(folder):
+    """A browser with a profile of its own in `folder`; yields a function that opens a page."""
+    process = subprocess.Popen(
+        [
+            find_browser(),
+            "--headless=new",
+            "--remote-debugging-port=0",
+            "--remote-allow-origins=*",
+            f"--user-data-dir={folder}",
+            "--no-sandbox",
+            "--no-first-run",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--disable-background-networking",
+            "--disable-component-update",
+            "about:blank",
+        ],
+        stderr=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        port_file = folder / "DevToolsActivePort"
+        wait_for(lambda: port_file.exists() and port_file.read_text().count("\n") >= 1)
+        port = port_file.read_text().splitlines()[0]
+        with contextlib.ExitStack() as pages:
+
+            def open_page(url, **view):
+                made = requests.put(f"http://127.0.0.1:{port}/json/new?about:blank", timeout=60).json()
+                page = BrowserPage(websocket.create_connection(made["webSocketDebuggerUrl"], timeout=60))
+                pages.callback(page.close)
+                page.open(url, **view)
+                return page
+
+            yield open_page
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def wait_for(condition, seconds=60):
+    """Return what `condition` returns as soon as that is true."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        found = condition()
+        if found:
+            return found
+        time.sleep(0.05)
+    raise AssertionError("what was waited for did not happen")
+
+
+class BrowserPage:
+    """One page: what it shows and asks for, and hands on its mouse and keyboard.
+
+    Attributes
+    ----------
+    requests, problems : list of str
+        Addresses it asked for; errors, warnings and refused contents its console told.
+    """
+
+    def __init__(self, socket):
+        self._socket = socket
+        self._numbers = itertools.count(1)
+        self.requests, self.problems = [], []
+
+    def open(self, url, *, width=1280, height=900, dark=False, phone=False):
+        for domain in ("Page", "Runtime", "Network", "Log"):
+            self.call(f"{domain}.enable")
+        self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
+        if phone:
+            self.call("Emulation.setTouchEmulationEnabled", enabled=True)
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self.call("Emulation.setEmulatedMedia", features=[scheme])
+        self.call("Page.navigate", url=url)
+        wait_for(lambda: self.run("document.documentElement?.dataset.ready === 'true'"))
+
+    def close(self):
+        self._socket.close()
+
+    def call(self, method, **parameters):
+        """Send one command and return its result; what the page tells meanwhile is noted."""
+        number = next(self._numbers)
+        self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
+        while True:
+            message = json.loads(self._socket.recv())
+            if message.get("id") == number:
+                assert "error" not in message, message
+                return message["result"]
+            self._note(message)
+
+    def run(self, code):
+        """Return the value of an expression in the page; of a promise, what it becomes."""
+        result = self.call("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in result, result
+        return result["result"].get("value")
+
+    def text(self, element):
+        return self.run(f"document.getElementById('{element}').textContent")
+
+    def wait_for_text(self, element, wanted):
+        wait_for(lambda: self.text(element) == wanted)
+
+    def draw(self, element, strokes):
+        """Draw with the mouse; strokes are lists of (x, y), 0..1 of the element's width and height."""
+        frame = self.run(f"document.getElementById('{element}').getBoundingClientRect().toJSON()")
+        for stroke in strokes:
+            places = [(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in stroke]
+            self._mouse("mousePressed", *places[0])
+            for place in places[1:]:
+                self._mouse("mouseMoved", *place)
+            self._mouse("mouseReleased", *places[-1])
+
+    def press(self, key, *, code=0, text="", modifiers=0):
+        """Press and release one key; `modifiers`: 2 for Ctrl, 8 for Shift."""
+        what = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **what)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **what)
+
+    def drop(self, content, name, kind):
+        """Drop a file on the page as a person would from a folder."""
+        encoded = base64.b64encode(content).decode()
+        self.run(
+            f"""(() => {{
+                const bytes = Uint8Array.from(atob("{encoded}"), (c) => c.charCodeAt(0));
+                const transfer = new DataTransfer();
+                transfer.items.add(new File([bytes], "{name}", {{ type: "{kind}" }}));
+                document.body.dispatchEvent(new DragEvent("drop", {{ dataTransfer: transfer, bubbles: true }}));
+            }})()"""
+        )
+
+    def screenshot(self, path):
+        taken = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
+        path.write_bytes(base64.b64decode(taken["data"]))
+
+    def _mouse(self, kind, x, y):
+        self.call(
+            "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1, pointerType="mouse"
+        )
+
+    def _note(self, message):
+        method, parameters = message.get("method"), message.get("params", {})
+        if method == "Network.requestWillBeSent":
+            self.requests.append(parameters["request"]["url"])
+        elif method == "Runtime.exceptionThrown":
+            self.problems.append(str(parameters["exceptionDetails"]))
+        elif method == "Log.entryAdded" and parameters["entry"]["level"] in ("error", "warning"):
+            self.problems.append(parameters["entry"]["text"])
+        elif method == "Runtime.consoleAPICalled" and parameters["type"] in ("error", "warning", "assert"):
+            self.problems.append(str(parameters["args"]))

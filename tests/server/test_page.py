@@ -1,0 +1,139 @@
+"""The page, in a real browser."""
+
+import math
+from pathlib import Path
+
+import pytest
+
+from .browser import find_browser, open_browser, wait_for
+from .conftest import run_server
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed: the page cannot be looked at"),
+]
+
+
+def arc(x, y, width, height, start, end, n=14):
+    """Points on an ellipse; angles in degrees, clockwise from the right."""
+    angles = [math.radians(start + (end - start) * k / n) for k in range(n + 1)]
+    return [(x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles]
+
+
+# Strokes of each digit on the paper, which is twice as wide as high: x and y as shares of its width and height.
+STROKES = {
+    "0": [arc(0.5, 0.5, 0.12, 0.32, -90, 270, 24)],
+    "1": [[(0.5, 0.18), (0.5, 0.5), (0.5, 0.82)]],
+    "2": [[*arc(0.5, 0.35, 0.1, 0.17, 190, 390), (0.5, 0.65), (0.4, 0.82), (0.5, 0.82), (0.62, 0.82)]],
+    "3": [[*arc(0.48, 0.34, 0.1, 0.16, 200, 440), *arc(0.48, 0.66, 0.11, 0.17, 280, 510)]],
+    "4": [[(0.47, 0.18), (0.4, 0.55), (0.62, 0.55)], [(0.56, 0.3), (0.56, 0.6), (0.56, 0.84)]],
+    "5": [[(0.44, 0.18), (0.43, 0.46), *arc(0.49, 0.63, 0.1, 0.19, 230, 500)], [(0.44, 0.18), (0.6, 0.18)]],
+    "6": [[(0.56, 0.16), (0.47, 0.36), *arc(0.5, 0.64, 0.085, 0.18, 180, 540, 22)]],
+    "7": [[(0.4, 0.2), (0.5, 0.2), (0.61, 0.2), (0.55, 0.45), (0.48, 0.84)]],
+    "8": [[*arc(0.5, 0.34, 0.075, 0.15, 90, -270, 20), *arc(0.5, 0.66, 0.09, 0.17, -90, 270, 20)]],
+    "9": [[*arc(0.5, 0.35, 0.08, 0.16, 0, -360, 20), (0.575, 0.6), (0.555, 0.85)]],
+}
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with run_server(tmp_path_factory.mktemp("page")) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def open_page(served, tmp_path_factory):
+    with open_browser(tmp_path_factory.mktemp("browser")) as opened:
+        yield lambda **view: opened(f"{served.url}/", **view)
+
+
+@pytest.fixture(scope="module")
+def page(open_page):
+    return open_page()
+
+
+@pytest.mark.parametrize("digit", STROKES)
+def test_drawn_digit_is_read(page, digit):
+    page.run("document.getElementById('clear').click()")
+    page.draw("pad", STROKES[digit])
+    page.wait_for_text("text", digit)
+    assert page.run("document.querySelectorAll('#digits img').length") == 1
+
+
+def test_undo_takes_back_a_stroke_and_clear_all(page):
+    page.run("document.getElementById('clear').click()")
+    page.draw("pad", STROKES["1"])
+    page.wait_for_text("text", "1")
+    page.draw("pad", [[(x + 0.3, y) for x, y in stroke] for stroke in STROKES["7"]])
+    page.wait_for_text("text", "17")
+    page.run("document.getElementById('undo').click()")
+    page.wait_for_text("text", "1")
+    page.run("document.getElementById('clear').click()")
+    page.wait_for_text("text", "…")
+    assert page.run("document.getElementById('undo').disabled")
+
+
+def test_dropped_amount_is_read_and_boxed(page, digits, to_png, write_rows):
+    page.drop(to_png(write_rows([digits[[1, 2, 8, 5, 0]]])), "amount.png", "image/png")
+    page.wait_for_text("text", "12850")
+    assert page.run("document.querySelectorAll('#shown rect').length") == 5
+    assert page.run("document.querySelector('#digits img').naturalWidth") == 28
+
+
+def test_what_is_no_picture_is_told_in_words(page):
+    page.drop(b"no picture", "notes.png", "image/png")
+    wait_for(lambda: "not a picture" in page.text("sure"))
+    page.problems.clear()  # the browser itself notes the answer 422
+
+
+def test_examples_are_read_as_they_say(page):
+    wanted = {"seven.jpg": "7", "amount.jpg": "12850", "lines.jpg": "1984\n602\n75310"}
+    for name, text in wanted.items():
+        page.run(f"document.querySelector('[data-example=\"{name}\"]').click()")
+        page.wait_for_text("text", text)
+
+
+def test_keyboard_alone_draws_and_reads(page):
+    page.run("document.getElementById('clear').click(); document.getElementById('pad').focus()")
+    for _ in range(2):
+        page.press("ArrowUp", code=38, modifiers=8)
+    page.press(" ", code=32, text=" ")
+    for _ in range(4):
+        page.press("ArrowDown", code=40, modifiers=8)
+    page.press(" ", code=32, text=" ")
+    page.wait_for_text("text", "1")
+    page.press("Delete", code=46)
+    page.wait_for_text("text", "…")
+
+
+def test_every_control_is_reached_with_tab(page):
+    page.run("document.activeElement.blur()")
+    reached = set()
+    for _ in range(14):
+        page.press("Tab", code=9)
+        reached.add(page.run("document.activeElement.id || document.activeElement.dataset.example || ''"))
+    assert {"pad", "thickness", "choose", "seven.jpg", "amount.jpg", "lines.jpg"} <= reached
+
+
+def test_page_fits_a_phone_and_has_no_accessibility_fault(open_page):
+    script = _read_axe()
+    for view in ({}, {"dark": True}, {"width": 390, "height": 844, "phone": True}):
+        page = open_page(**view)
+        page.run("document.querySelector('[data-example=\"amount.jpg\"]').click()")
+        page.wait_for_text("text", "12850")
+        assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
+        page.run(script + "; true")
+        faults = page.run("axe.run().then((found) => found.violations.map((each) => each.id + ': ' + each.help))")
+        assert faults == []
+
+
+def test_nothing_is_asked_for_elsewhere_and_no_error_is_told(page, served):
+    assert page.problems == []
+    own = (served.url, "data:", "blob:" + served.url, "about:blank")
+    assert [url for url in page.requests if not url.startswith(own)] == []
+
+
+def _read_axe():
+    import axe_core_python
+
+    return (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")
