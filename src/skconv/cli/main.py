@@ -108,6 +108,10 @@ def _run(arguments: list[str], invocation: Invocation) -> int:
 
 def _say_how_to_go_on(invocation: Invocation) -> str:
     out = invocation.out
+    # Beside the folder of a run, or in that of several.
+    if out is not None and (out.with_name(f"{out.name}.checkpoint").is_dir() or any(out.glob("*.checkpoint"))):
+        command = invocation.command.removesuffix(" --resume")
+        return f"The training is kept. To go on where it stopped: {command} --resume"
     if out is not None and out.is_dir() and any(out.iterdir()):  # several seeds, of which some were done
         return (
             f"Nothing half-written; finished results are kept in {one_line(str(out))}. "

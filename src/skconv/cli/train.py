@@ -37,6 +37,9 @@ def train(
         int,
         typer.Option(min=1, max=1000, help="Train this often, with consecutive seeds, and give mean and spread."),
     ] = 1,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out that was stopped or killed.")
+    ] = False,
     data_home: DataHomeOption = None,
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
@@ -50,6 +53,7 @@ def train(
 
     Where the data has no test split, 15 % of every class is held out as one.
     The run folder holds the model, the scores, the history and figures.
+    With --out, a run that is killed can be taken up again by --resume, to the same weights.
     """
     size = parse_image_size(image_size)
     if context.obj:
@@ -64,6 +68,7 @@ def train(
             out=out,
             seeds=seeds,
             seed=seed,
+            resume=resume,
             device=device.value,
             data_home=data_home,
             images=images,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -224,6 +225,8 @@ class KFoldEnsembleClassifier(PictureClassifier):
             clone(template).set_params(random_state=int(seed), precision=precision, verbose=verbose) for seed in seeds
         ]
         for number, member in enumerate(members, start=1):
+            if template.checkpoint is not None:  # each is a training of its own
+                member.set_params(checkpoint=Path(template.checkpoint) / f"fold-{number}")
             for entry in member.callbacks:
                 callback = entry[1] if isinstance(entry, tuple) else entry
                 if isinstance(callback, PrintEpochs):

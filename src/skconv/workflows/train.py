@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError
-from skconv.files import check_new_folder, reserve_folder
+from skconv.files import reserve_folder
 from skconv.workflows.results import SeedResult, TrainResult
+from skconv.workflows.resuming import check_out, checkpoint_of, read_finished, remove_checkpoint
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -30,6 +31,7 @@ def train(
     out: str | os.PathLike[str] | None = None,
     seeds: int = 1,
     seed: int = 0,
+    resume: bool = False,
     device: str = "auto",
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
@@ -57,6 +59,9 @@ def train(
         Number of runs, 1..1000, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
     seed : int, default=0
         First seed, 0..2**31 - 1. It also decides which pictures are held out, the same in all runs.
+    resume : bool, default=False
+        Go on with a run that was stopped or killed, and end with the same weights as if it had not been, bit for bit;
+        begin it where there is nothing yet. A run with `out` keeps checkpoints in ``OUT.checkpoint`` until it is done.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train.
     data_home, images, label_column, image_size
@@ -79,6 +84,8 @@ def train(
         Data that cannot be found, fetched or used.
     OutputError
         The folder exists and is not empty, or cannot be written. Found before training where possible.
+    ModelFileError
+        With `resume`: the checkpoint is of another training; what differs is told.
 
     Examples
     --------
@@ -97,8 +104,7 @@ def train(
     plan = load_recipe(recipe)
     recipe_text = write_as_run(plan, source=source, network=network)
     own_data = source is None
-    if out is not None:
-        check_new_folder(out)
+    check_out(out, resume=resume)
     source = choose_source(source, plan)
     create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
     create(random_state=seed)  # a wrong setting is told at once, not after a download
@@ -124,6 +130,7 @@ def train(
                 folder if seeds == 1 else folder / f"seed-{each}",
                 plan=plan,
                 seed=each,
+                resumable=out is not None,
                 fingerprint=loaded.fingerprint,
                 recipe_text=recipe_text,
                 command=command,
@@ -167,11 +174,19 @@ def _run(
     *,
     plan: Recipe,
     seed: int,
+    resumable: bool,
     **facts: Any,
 ) -> SeedResult:
-    """Train, score on the test split and write the run folder; `facts` are passed on to it."""
+    """Train, score on the test split and write the run folder, unless that is done; `facts` are passed on to it."""
     from skconv.workflows.run_folder import score_test, write_run_folder
 
+    if resumable:
+        known = {name: facts[name] for name in ("recipe_text", "fingerprint")}
+        finished = read_finished(folder, seed=seed, **known)
+        if finished is not None:
+            return finished
+        member: Any = estimator.estimator if plan.ensemble else estimator
+        member.set_params(checkpoint=checkpoint_of(folder))
     estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
     if not plan.ensemble:
         plan.correct_prior(estimator, dataset)
@@ -179,6 +194,8 @@ def _run(
     write_run_folder(
         folder, estimator=estimator, dataset=dataset, seed=seed, scored=scored, report=plan.report, **facts
     )
+    if resumable:
+        remove_checkpoint(folder)
     return SeedResult(
         seed=seed,
         test_accuracy=scored.scores.accuracy,
