@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -14,6 +14,7 @@ from skconv.workflows.results import EvaluationResult
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
+    from skconv.evaluation.scores import Scores
     from skconv.reader import Reader
 
 _FEW = 0.01  # of a test split: official ones hold a few pictures twice
@@ -66,8 +67,79 @@ def evaluate(
         The model was trained on a few pictures of the test split, or does not know what it was trained on. Or the
         pictures were made grey or colour to make them fit the model.
     """
+    from skconv.evaluation.scores import format_scores
+
+    scored = score_source(
+        model,
+        source,
+        data_home=data_home,
+        images=images,
+        label_column=label_column,
+        image_size=image_size,
+        progress=progress,
+    )
+    scores = scored.scores
+    return EvaluationResult(
+        accuracy=scores.accuracy,
+        low=scores.low,
+        high=scores.high,
+        n=scores.n,
+        model=str(model),
+        data=scored.dataset.name,
+        split=scored.split,
+        n_seen=scored.n_seen,
+        scores=scores.to_json(),
+        text=format_scores(scores),
+    )
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredSource:
+    """Pictures that a saved model was scored on, with everything the scores come from.
+
+    Parameters
+    ----------
+    reader : Reader
+        The model.
+    dataset : Dataset
+        The data, whole.
+    split : str
+        Which of its pictures were scored, as in `EvaluationResult`.
+    n_seen : int or None
+        As in `EvaluationResult`.
+    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        The pictures scored.
+    labels : ndarray of int, shape (n,)
+        Their classes, as positions in the model's.
+    probabilities : ndarray of float32, shape (n, k)
+        The model's answers.
+    scores : Scores
+        How good these are.
+    """
+
+    reader: Reader
+    dataset: Dataset
+    split: str
+    n_seen: int | None
+    images: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    scores: Scores
+
+
+def score_source(
+    model: str | os.PathLike[str],
+    source: str | os.PathLike[str],
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    progress: bool = False,
+) -> ScoredSource:
+    """Score a model as `evaluate` does, and return the pictures and answers too; parameters and errors are the same."""
     from skconv.data.sources import load_dataset
-    from skconv.evaluation.scores import format_scores, score_predictions
+    from skconv.evaluation.scores import score_predictions
     from skconv.reader import Reader
 
     reader = Reader(model)
@@ -91,18 +163,17 @@ def evaluate(
             warnings.warn(each, stacklevel=2)
     if split == "all" and known is not None and known.any():
         split, pictures, labels = "unseen", pictures[~known], labels[~known]
-    scores = score_predictions(positions[labels], reader.predict_proba(pictures), reader.class_names)
-    return EvaluationResult(
-        accuracy=scores.accuracy,
-        low=scores.low,
-        high=scores.high,
-        n=scores.n,
-        model=str(model),
-        data=dataset.name,
+    probabilities = reader.predict_proba(pictures)
+    labels = positions[labels]
+    return ScoredSource(
+        reader=reader,
+        dataset=dataset,
         split=split,
         n_seen=None if known is None else int(known.sum()),
-        scores=scores.to_json(),
-        text=format_scores(scores),
+        images=pictures,
+        labels=labels,
+        probabilities=probabilities,
+        scores=score_predictions(labels, probabilities, reader.class_names),
     )
 
 
