@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from skconv.workflows.predict import predict
     from skconv.workflows.read import read
     from skconv.workflows.train import train
+    from skconv.workflows.tune import tune
 
 __all__ = [
     "CNNClassifier",
@@ -75,6 +76,7 @@ __all__ = [
     "predict",
     "read",
     "train",
+    "tune",
 ]
 
 _HOMES = {
@@ -98,6 +100,7 @@ _HOMES = {
     "predict": "skconv.workflows.predict",
     "read": "skconv.workflows.read",
     "train": "skconv.workflows.train",
+    "tune": "skconv.workflows.tune",
 }
 
 

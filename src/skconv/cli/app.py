@@ -6,7 +6,20 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli import cross_validate, data, ensemble, evaluate, explain, networks, predict, read, recipes, serve, train
+from skconv.cli import (
+    cross_validate,
+    data,
+    ensemble,
+    evaluate,
+    explain,
+    networks,
+    predict,
+    read,
+    recipes,
+    serve,
+    train,
+    tune,
+)
 
 # Rich would triple the time of --help, and the traceback is ours to show or not.
 app = typer.Typer(
@@ -20,7 +33,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-for _module in (train, ensemble, cross_validate, evaluate, predict, read, serve, explain, data, networks, recipes):
+_VERBS = (train, tune, ensemble, cross_validate, evaluate, predict, read, serve, explain, data, networks, recipes)
+for _module in _VERBS:
     app.command(epilog=_module.EXAMPLE)(getattr(_module, _module.__name__.rpartition(".")[2]))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -30,6 +31,23 @@ class PrintEpochs(Callback):
         if "valid_loss" in epoch:
             parts.append(f"validation loss {epoch['valid_loss']:.4f}, accuracy {epoch['valid_acc']:.2%}")
         _print("  ".join([*parts, f"{epoch['dur']:.1f} s"]))
+
+
+class ReportAccuracy(Callback):
+    """Tell a function the validation accuracy of every epoch; what the function raises ends the training.
+
+    Parameters
+    ----------
+    report : callable
+        Called with the number of the epoch, from 1, the number of all epochs, and the accuracy, 0..1.
+    """
+
+    def __init__(self, report: Callable[[int, int, float], None]) -> None:
+        self.report = report
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Report the epoch."""
+        self.report(int(net.history[-1, "epoch"]), net.max_epochs, float(net.history[-1, "valid_acc"]))
 
 
 class RecordIterations(Callback):

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
 TEST_FRACTION = 0.15
+VALID_FRACTION = 0.15
 
 
 def split_for_recipe(dataset: Dataset, recipe: Recipe, *, own_data: bool, seed: int) -> Dataset:
@@ -80,21 +81,12 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     """
     if dataset.test_images is not None:
         return dataset
-    classes, counts = np.unique(dataset.train_labels, return_counts=True)
-    rarest, n_test = int(counts.argmin()), round(TEST_FRACTION * len(dataset.train_labels))
-    if counts[rarest] < 3 or n_test < len(classes):
-        raise DataError(
-            f"{dataset.name}: {len(dataset.train_labels)} pictures of {len(classes)} classes, "
-            f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to hold out "
-            f"{TEST_FRACTION:.0%} for testing. Bring 7 pictures of each class or more, or a test split."
-        )
-    from sklearn.model_selection import train_test_split
-
-    train, test = train_test_split(
-        np.arange(len(dataset.train_labels)),
-        test_size=n_test,
-        stratify=dataset.train_labels,
-        random_state=seed,
+    train, test = _split_stratified(
+        dataset,
+        TEST_FRACTION,
+        seed=seed,
+        purpose=f"hold out {TEST_FRACTION:.0%} for testing",
+        remedy="Bring 7 pictures of each class or more, or a test split.",
     )
     return replace(
         dataset,
@@ -103,6 +95,82 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
         test_images=dataset.train_images[test],
         test_labels=dataset.train_labels[test],
     )
+
+
+def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
+    """Split the training pictures into those to train on and a stratified 15 % to validate on.
+
+    Returns
+    -------
+    (Dataset, Dataset)
+        Each with its pictures as training pictures, and without a test split.
+
+    Raises
+    ------
+    DataError
+        There are too few pictures to hold out some of each class.
+    """
+    parts = _split_stratified(
+        dataset,
+        VALID_FRACTION,
+        seed=seed,
+        purpose=f"hold out {VALID_FRACTION:.0%} for validation",
+        remedy="Bring 7 pictures of each class or more.",
+    )
+    train, valid = (_take(dataset, part) for part in parts)
+    return train, valid
+
+
+def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
+    """Return the data with a stratified share of the training pictures, and without a test split.
+
+    Raises
+    ------
+    DataError
+        The share would leave fewer than 3 pictures of a class.
+    """
+    if fraction == 1:
+        return _take(dataset, np.arange(len(dataset.train_labels)))
+    _, kept = _split_stratified(
+        dataset,
+        fraction,
+        seed=seed,
+        purpose=f"take {fraction:.3g} of them",
+        remedy="Take a larger fraction.",
+    )
+    return _take(dataset, kept)
+
+
+def _take(dataset: Dataset, positions: np.ndarray) -> Dataset:
+    return replace(
+        dataset,
+        train_images=dataset.train_images[positions],
+        train_labels=dataset.train_labels[positions],
+        test_images=None,
+        test_labels=None,
+    )
+
+
+def _split_stratified(
+    dataset: Dataset, fraction: float, *, seed: int, purpose: str, remedy: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the training pictures that stay, and of those held out."""
+    classes, counts = np.unique(dataset.train_labels, return_counts=True)
+    rarest, n_held_out = int(counts.argmin()), round(fraction * len(dataset.train_labels))
+    if counts[rarest] < 3 or not len(classes) <= n_held_out <= len(dataset.train_labels) - len(classes):
+        raise DataError(
+            f"{dataset.name}: {len(dataset.train_labels)} pictures of {len(classes)} classes, "
+            f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to {purpose}. {remedy}"
+        )
+    from sklearn.model_selection import train_test_split
+
+    kept, held_out = train_test_split(
+        np.arange(len(dataset.train_labels)),
+        test_size=n_held_out,
+        stratify=dataset.train_labels,
+        random_state=seed,
+    )
+    return kept, held_out
 
 
 def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:

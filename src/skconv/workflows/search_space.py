@@ -1,0 +1,150 @@
+"""What `tune` searches: the settings around a recipe, each with its range and the recipe's own value."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from optuna.trial import Trial
+
+    from skconv.recipes import Recipe
+
+# section: {setting: (least, most, step)}; a grid keeps the found values readable.
+_GRIDS: dict[str, dict[str, tuple[float, float, float]]] = {
+    "network": {"dropout": (0.0, 0.5, 0.05), "crop": (0, 4, 1)},
+    "training": {"label_smoothing": (0.0, 0.2, 0.01)},
+    "augmentation": {
+        "rotation": (0.0, 20.0, 1.0),
+        "shift": (0.0, 0.15, 0.01),
+        "scale": (0.0, 0.25, 0.01),
+        "shear": (0.0, 20.0, 1.0),
+        "elastic": (0.0, 0.05, 0.005),
+        "erasing": (0.0, 0.5, 0.05),
+    },
+}
+_FACTORS = {"learning_rate": (10.0, 10.0), "weight_decay": (100.0, 10.0)}  # how far below and above the recipe's value
+_AVERAGING = (0.0, 0.98, 0.99, 0.995, 0.998)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting to search.
+
+    Parameters
+    ----------
+    section : str
+        Where it stands in a recipe: ``"network"``, ``"training"`` or ``"augmentation"``.
+    own : float
+        The recipe's value, or the default where it names none.
+    low, high : float, default=0
+        Range, both inclusive; not used with choices.
+    step : float or None, default=None
+        Distance of the values that are tried; None for a logarithmic range.
+    choices : tuple, default=()
+        The values, where there are few.
+    """
+
+    section: str
+    own: float
+    low: float = 0.0
+    high: float = 0.0
+    step: float | None = None
+    choices: tuple[float, ...] = ()
+
+    def suggest(self, trial: Trial, name: str) -> float:
+        """Return the value that a trial is to try."""
+        if self.choices:
+            return trial.suggest_categorical(name, self.choices)
+        if isinstance(self.own, int) and isinstance(self.step, int):
+            return trial.suggest_int(name, int(self.low), int(self.high), step=self.step)
+        return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.step is None)
+
+
+def make_space(recipe: Recipe) -> dict[str, Setting]:
+    """Return the settings to search for a recipe, by name.
+
+    Learning rate and weight decay are searched around the recipe's values, since what suits a network differs by orders
+    of magnitude. A network's options are searched where it has them. Augmentation is searched unless the recipe has
+    several, one after the other; flips are right or wrong by the kind of picture, and stay as the recipe has them.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        What the search starts from.
+
+    Examples
+    --------
+    >>> from skconv.recipes import load_recipe
+    >>> space = make_space(load_recipe("fast"))
+    >>> space["learning_rate"].low, space["learning_rate"].high, space["batch_size"].choices
+    (0.0012, 0.12, (128, 256, 512))
+    """
+    from skconv.networks.registry import list_options
+
+    member = recipe.create_member()
+    own = {
+        "network": {**list_options(recipe.network["name"]), **recipe.network},
+        "training": member.get_params(deep=False),
+        "augmentation": _augmentation(recipe),
+    }
+    space = {}
+    for name, (below, above) in _FACTORS.items():
+        value = own["training"][name]
+        if value > 0:
+            space[name] = Setting("training", value, _round(value / below), min(_round(value * above), 10.0))
+    size = member.batch_size
+    space["batch_size"] = Setting("training", size, choices=tuple(sorted({max(size // 2, 1), size, size * 2})))
+    averaging = tuple(sorted({*_AVERAGING, member.averaging}))
+    space["averaging"] = Setting("training", member.averaging, choices=averaging)
+    for section, grids in _GRIDS.items():
+        for name, (low, high, step) in grids.items():
+            if name in own[section] and not (section == "augmentation" and isinstance(recipe.augmentation, list)):
+                space[name] = _grid(section, own[section][name], low, high, step)
+    return space
+
+
+def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping[str, float]) -> Recipe:
+    """Return the recipe with such values in place of its own.
+
+    Examples
+    --------
+    >>> from skconv.recipes import load_recipe
+    >>> fast = load_recipe("fast")
+    >>> apply_settings(fast, make_space(fast), {"learning_rate": 0.00123456, "rotation": 5.0}).training["learning_rate"]
+    0.00123
+    """
+
+    def merge(section: str, own: Mapping[str, Any]) -> dict[str, Any]:
+        return {**own, **{name: _round(value) for name, value in values.items() if space[name].section == section}}
+
+    augmentation = recipe.augmentation
+    moved = {} if isinstance(augmentation, list) else merge("augmentation", augmentation)
+    # An augmentation that moves nothing costs as much as any.
+    moved = {name: value for name, value in moved.items() if value or name in augmentation}
+    return replace(
+        recipe,
+        network=merge("network", recipe.network),
+        training=merge("training", recipe.training),
+        augmentation=augmentation if isinstance(augmentation, list) else moved,
+    )
+
+
+def _grid(section: str, own: float, low: float, high: float, step: float) -> Setting:
+    """Return a setting on a grid that is wide enough for the recipe's own value."""
+    while own > high:
+        high = _round(high + step)
+    return Setting(section, own, low, high, step)
+
+
+def _augmentation(recipe: Recipe) -> dict[str, Any]:
+    from skconv.training.augmentation import Augmentation
+
+    defaults = {name: field.default for name, field in Augmentation.__dataclass_fields__.items()}
+    return defaults if isinstance(recipe.augmentation, list) else {**defaults, **recipe.augmentation}
+
+
+def _round(value: float) -> float:
+    """Three digits are more than a search finds; whole numbers and zero stay what they are."""
+    return value if isinstance(value, int) else float(f"{value:.3g}")
