@@ -179,9 +179,12 @@ def _doubt_mark(candidate: Candidate) -> float:
 
 
 def _fit_place(candidate: Candidate, is_one: np.ndarray) -> np.ndarray:
-    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low."""
+    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low.
+
+    Noughts, which may be most of a row, are often written half as tall as the rest.
+    """
     small = np.where(is_one, 0.8, 0.5)
-    against = np.where(is_one, 15, 10) * np.maximum(0, small - candidate.height) + 2 * max(0.0, candidate.height - 1.6)
+    against = np.where(is_one, 15, 10) * np.maximum(0, small - candidate.height) + 2 * max(0.0, candidate.height - 2.4)
     return -against - 10 * max(0.0, abs(candidate.sink) - 0.3)
 
 
