@@ -34,6 +34,15 @@ def test_network_does_not_depend_on_the_scale_of_the_pixels(name):
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("name", [name for name in list_networks() if name != "ensemble"])
+def test_scaled_logits_are_all_multiplied(name):
+    network = create_network(name, in_channels=1, image_size=(14, 14), num_classes=3).eval()
+    images = torch.rand(4, 1, 14, 14)
+    before = network(images)
+    network.scale_logits(0.5)
+    torch.testing.assert_close(network(images), before / 2)
+
+
 @pytest.mark.parametrize("name", list_networks())
 def test_network_says_what_it_is(name):
     assert len(describe_network(name)) > 30

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from skconv.artifacts.config import ModelConfig
-from skconv.artifacts.folder import SEEN_NAME
+from skconv.artifacts.folder import HELD_OUT_NAME, SEEN_NAME
 
 
 def write_card(config: ModelConfig, *, n_parameters: int, folder_name: str = "model") -> str:
@@ -43,7 +43,7 @@ def write_card(config: ModelConfig, *, n_parameters: int, folder_name: str = "mo
                 "fingerprint (sha256)": config.data.fingerprint,
             }
         ),
-        "## Scores\n\n" + _describe_scores(config),
+        "## Scores\n\n" + _describe_scores(config) + _tell_calibrated(config),
         _describe_use(folder_name),
         "## Limits\n\nThe scores hold for pictures like those it was trained on. "
         "It answers with one of its classes for any picture, also for one that shows none of them.",
@@ -59,6 +59,15 @@ def _tell_seen(config: ModelConfig) -> str:
     if SEEN_NAME not in config.files:
         return ""
     return f" (known again by {SEEN_NAME}: skconv evaluate does not score the model on them)"
+
+
+def _tell_calibrated(config: ModelConfig) -> str:
+    if HELD_OUT_NAME not in config.files:
+        return "\n\nIts confidences are not calibrated."
+    return (
+        "\n\nIts confidences are calibrated: divided by a temperature that fits pictures held out of the training. "
+        f"Its answers to these are in {HELD_OUT_NAME}, for skconv predict --coverage."
+    )
 
 
 def _describe_scores(config: ModelConfig) -> str:

@@ -12,7 +12,17 @@ import numpy as np
 
 from skconv.artifacts.card import write_card
 from skconv.artifacts.config import FileRecord, ModelConfig
-from skconv.artifacts.folder import CARD_NAME, CONFIG_NAME, ONNX_NAME, SEEN_NAME, WEIGHTS_NAME, hash_file, read_bounded
+from skconv.artifacts.folder import (
+    CARD_NAME,
+    CONFIG_NAME,
+    HELD_OUT_NAME,
+    ONNX_NAME,
+    SEEN_NAME,
+    WEIGHTS_NAME,
+    hash_file,
+    read_bounded,
+)
+from skconv.artifacts.held_out import HeldOut
 from skconv.artifacts.onnx_export import check_parity, export_onnx
 from skconv.artifacts.seen import SeenPictures
 from skconv.artifacts.tensors import read_tensors
@@ -32,6 +42,7 @@ def save_model(
     *,
     sample: np.ndarray,
     seen: SeenPictures | None = None,
+    held_out: HeldOut | None = None,
 ) -> ModelConfig:
     """Write ``model.safetensors``, ``model.onnx``, ``config.json`` and ``card.md``, all or nothing.
 
@@ -48,6 +59,8 @@ def save_model(
         A few real pictures: the ONNX file must give torch's probabilities for them to 1e-4.
     seen : SeenPictures, optional
         The pictures it was trained on, written to ``seen.safetensors``.
+    held_out : HeldOut, optional
+        What it answers to pictures it was not trained on, written to ``held_out.safetensors``.
 
     Returns
     -------
@@ -77,6 +90,8 @@ def save_model(
         (beside / ONNX_NAME).write_bytes(onnx)
         if seen is not None:
             (beside / SEEN_NAME).write_bytes(seen.to_bytes())
+        if held_out is not None:
+            (beside / HELD_OUT_NAME).write_bytes(held_out.to_bytes())
         records = {file.name: FileRecord(hash_file(file), file.stat().st_size) for file in sorted(beside.iterdir())}
         written = replace(config, files=records)
         (beside / CONFIG_NAME).write_bytes(written.to_bytes())

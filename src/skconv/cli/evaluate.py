@@ -9,6 +9,7 @@ import typer
 
 from skconv.cli.console import is_interactive, library_messages, show_result
 from skconv.cli.options import (
+    CoverageOption,
     DataHomeOption,
     DebugOption,
     Device,
@@ -31,6 +32,13 @@ def evaluate(
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
+    coverage: CoverageOption = None,
+    corruptions: Annotated[
+        bool, typer.Option("--corruptions", help="Score it on pictures damaged in seventeen ways as well.")
+    ] = False,
+    report: Annotated[
+        Path | None, typer.Option(help="New folder for scores.json, and figures of mistakes and of confidence.")
+    ] = None,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
@@ -51,6 +59,9 @@ def evaluate(
             images=images,
             label_column=label_column,
             image_size=size,
+            coverage=coverage,
+            corruptions=corruptions,
+            report=report,
             progress=is_interactive(),
         )
     show_result(result.to_json(), str(result), as_json=as_json)

@@ -59,6 +59,10 @@ ImageSizeOption = Annotated[
         help="Height and width in pixels: of the pictures in a CSV, or to resize pictures to.",
     ),
 ]
+CoverageOption = Annotated[
+    float | None,
+    typer.Option(help="Give sets of labels that hold the true one with this probability, as 0.99."),
+]
 MinConfidenceOption = Annotated[
     float, typer.Option(min=0, max=1, help="Below it, a label becomes ? and its alternatives are shown.")
 ]

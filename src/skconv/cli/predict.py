@@ -9,6 +9,7 @@ import typer
 
 from skconv.cli.console import is_interactive, library_messages, show_result
 from skconv.cli.options import (
+    CoverageOption,
     DebugOption,
     Device,
     DeviceOption,
@@ -36,6 +37,7 @@ def predict(
         Path | None, typer.Option(help="PNG file to draw: each picture as the model saw it, label and confidence.")
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
+    coverage: CoverageOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
@@ -52,6 +54,7 @@ def predict(
             label_column=label_column,
             annotate=annotate,
             min_confidence=min_confidence,
+            coverage=coverage,
             progress=is_interactive(),
         )
     show_result(result.to_json(), str(result), as_json=as_json)

@@ -258,6 +258,18 @@ class CNNClassifier(PictureClassifier):
         self.fit_seconds_ = time.perf_counter() - start
         return self
 
+    def predict_validation(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the logits (n, n_classes) of the validation pictures of `fit`, and their labels as positions (n,).
+
+        None where there were no such pictures.
+        """
+        if getattr(self.net_, "train_split", None) is None:
+            return None
+        valid = self.net_.train_split(None)[1]
+        logits = torch.cat([batch.cpu() for batch in self.net_.forward_iter(valid, training=False)])
+        labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
+        return logits.float().numpy(), labels.numpy()
+
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
         """Return the classifier of a model folder, ready to predict; nothing in the folder is ever executed.
@@ -343,7 +355,10 @@ class CNNClassifier(PictureClassifier):
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
             n_steps, n_epochs = count_steps(
-                max_epochs, len(BatchIterator(train, self.batch_size, shuffle=True)), self.min_steps
+                max_epochs,
+                len(BatchIterator(train, self.batch_size, shuffle=True)),
+                self.min_steps,
+                n_pictures=len(train),
             )
         self.net_ = build_net(
             network,

@@ -18,6 +18,7 @@ from torch import nn
 from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
 from skconv.artifacts.environment import describe_environment
 from skconv.artifacts.folder import find_model_folder, read_config
+from skconv.artifacts.held_out import HeldOut
 from skconv.artifacts.saving import load_weights, save_model
 from skconv.artifacts.seen import SeenPictures
 from skconv.estimators.parameters import check_parameters, choose_device
@@ -45,6 +46,7 @@ def save(
     scores: Mapping[str, float] | None = None,
     command: str = "",
     seen: SeenPictures | None = None,
+    held_out: HeldOut | None = None,
     normalization: str | None = None,
 ) -> ModelConfig:
     """Write the model folder of a fitted classifier.
@@ -65,6 +67,8 @@ def save(
         The command line that makes the model again, for the card.
     seen : SeenPictures, optional
         The pictures it was trained on: `skconv.evaluate` does not score it on them.
+    held_out : HeldOut, optional
+        What it answers to pictures it was not trained on: `skconv.predict` makes prediction sets by them.
     normalization : {"digit"}, optional
         How its pictures are normalised before they are predicted; by default not at all.
 
@@ -93,7 +97,8 @@ def save(
         scores=dict(scores or {}),
         environment=describe_environment(command),
     )
-    return save_model(folder, network, config, sample=_draw_sample(network, classifier.image_shape_), seen=seen)
+    sample = _draw_sample(network, classifier.image_shape_)
+    return save_model(folder, network, config, sample=sample, seen=seen, held_out=held_out)
 
 
 def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:

@@ -98,6 +98,13 @@ class Network(nn.Module):
         with torch.no_grad():
             last.bias[position] += amount
 
+    def scale_logits(self, factor: float) -> None:
+        """Multiply all logits, for good: weight and bias of the last linear layer, which is the network's end."""
+        last = [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
+        with torch.no_grad():
+            for tensor in last.parameters():
+                tensor.mul_(factor)
+
 
 class ConvBlock(nn.Sequential):
     """Convolution, optional 2×2 max pooling, batch norm, ReLU.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from skconv.reports.activations import draw_activations
 from skconv.reports.confusion import draw_confusion
+from skconv.reports.corruptions import draw_corruptions
 from skconv.reports.curves import draw_curves
 from skconv.reports.mosaics import draw_mistakes, draw_predictions, draw_samples
 from skconv.reports.style import save_figure
@@ -11,6 +12,7 @@ from skconv.reports.style import save_figure
 __all__ = [
     "draw_activations",
     "draw_confusion",
+    "draw_corruptions",
     "draw_curves",
     "draw_mistakes",
     "draw_predictions",

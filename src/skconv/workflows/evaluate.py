@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skconv.exceptions import DataError
+from skconv.files import check_new_folder
 from skconv.workflows.results import EvaluationResult
 
 if TYPE_CHECKING:
@@ -28,6 +29,9 @@ def evaluate(
     images: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
     image_size: tuple[int, int] | None = None,
+    coverage: float | None = None,
+    corruptions: bool = False,
+    report: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> EvaluationResult:
     """Score a model on the test split of `source`, or where it has none, on the pictures it was not trained on.
@@ -43,6 +47,13 @@ def evaluate(
         What `skconv.load_dataset` takes. Its class names must be among the model's, in any order.
     data_home, images, label_column, image_size
         As in `skconv.load_dataset`.
+    coverage : float or None, default=None
+        Measure prediction sets as well that shall hold the true class so often, above 0 and below 1.
+    corruptions : bool, default=False
+        Measure the accuracy on damaged pictures as well: seventeen ways, each at five strengths.
+    report : path-like or None, default=None
+        A new folder to write: ``scores.json`` and figures of the mistakes, of what confidence is worth, and of the
+        damaged pictures.
     progress : bool, default=False
         Show the progress of downloads on standard error.
 
@@ -60,6 +71,10 @@ def evaluate(
     DataError
         Pictures of another size than the model's, or classes it does not know. Or the model was trained on more than
         1 % of the test split, or on all there is: its score would flatter.
+    ParameterError
+        A coverage that is none, or that the model was not saved for.
+    OutputError
+        The report's folder exists and is not empty, or cannot be written.
 
     Warns
     -----
@@ -68,7 +83,10 @@ def evaluate(
         pictures were made grey or colour to make them fit the model.
     """
     from skconv.evaluation.scores import format_scores
+    from skconv.workflows.trust import measure_corruptions, measure_sets, write_report
 
+    if report is not None:
+        check_new_folder(report)
     scored = score_source(
         model,
         source,
@@ -79,7 +97,7 @@ def evaluate(
         progress=progress,
     )
     scores = scored.scores
-    return EvaluationResult(
+    result = EvaluationResult(
         accuracy=scores.accuracy,
         low=scores.low,
         high=scores.high,
@@ -90,7 +108,12 @@ def evaluate(
         n_seen=scored.n_seen,
         scores=scores.to_json(),
         text=format_scores(scores),
+        sets=None if coverage is None else measure_sets(scored, coverage),
+        corruptions=measure_corruptions(scored, progress=progress) if corruptions else None,
     )
+    if report is not None:
+        write_report(report, scored, result)
+    return result
 
 
 @dataclass(frozen=True, eq=False)

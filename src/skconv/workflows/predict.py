@@ -6,6 +6,7 @@ import csv
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ def predict(
     label_column: str | None = None,
     annotate: str | os.PathLike[str] | None = None,
     min_confidence: float = 0.0,
+    coverage: float | None = None,
     progress: bool = False,
 ) -> PredictionResult:
     """Name the class of pictures.
@@ -46,15 +48,19 @@ def predict(
         Pictures, folders of pictures, CSV or ``.npz`` files of pixels; of a contest's folder, the pictures to
         be named.
     out : path-like or None, default=None
-        A CSV file to write: input, label, confidence. If `inputs` is one contest's folder, or one CSV of pixels
-        without labels, and the file's name begins with "submission", it is written as the contest wants it
-        handed in. An existing file is replaced in one step.
+        A CSV file to write: input, label, confidence; with `coverage` also the labels, parted by "|". If `inputs` is
+        one contest's folder, or one CSV of pixels without labels, and the file's name begins with "submission", it is
+        written as the contest wants it handed in. An existing file is replaced in one step.
     label_column : str or None, default=None
         Column of a CSV to leave out because it holds labels.
     annotate : path-like or None, default=None
         A PNG file to draw: the pictures as the model saw them, with label and confidence, the first 200 of them.
     min_confidence : float, default=0
         A label whose confidence is below this becomes "?"; its alternatives say what it may be. 0..1.
+    coverage : float or None, default=None
+        Give each picture the set of labels that holds the true one with this probability, above 0 and below 1: for
+        pictures like those of the training. Needs the extra "trust", and a model that was trained with a validation
+        split.
     progress : bool, default=False
         Show a progress bar on standard error, if that is a terminal.
 
@@ -72,7 +78,7 @@ def predict(
     OutputError
         `out` or `annotate` cannot be written; an existing file is as it was.
     ParameterError
-        `min_confidence` outside 0..1.
+        `min_confidence` or `coverage` outside 0..1, or a coverage that the model was not saved for.
 
     Warns
     -----
@@ -81,13 +87,16 @@ def predict(
     """
     from skconv.data.inputs import load_inputs, load_submission_form
     from skconv.data.submissions import write_submission
+    from skconv.evaluation.conformal import predict_sets
     from skconv.reader import Reader
+    from skconv.workflows.trust import load_held_out
 
     check_confidence(min_confidence)
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if annotate is not None:
         check_figure_name(annotate, paths)
     reader = Reader(model)
+    held_out = None if coverage is None else load_held_out(reader, coverage)
     found = None
     if len(paths) == 1 and label_column is None and _is_submission(out):
         found = load_submission_form(paths[0], reader.form)
@@ -105,6 +114,12 @@ def predict(
         describe_prediction(name, row, order, reader.class_names, min_confidence)
         for name, row, order in zip(names, probabilities, order_best(probabilities), strict=True)
     )
+    if held_out is not None and coverage is not None:
+        sets = predict_sets(held_out.probabilities, held_out.labels, probabilities, coverage)
+        names_of = np.array(reader.class_names, object)
+        predictions = tuple(
+            replace(each, labels=tuple(names_of[chosen])) for each, chosen in zip(predictions, sets, strict=True)
+        )
     drawn = "" if annotate is None else _draw(annotate, images, predictions)
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
@@ -171,5 +186,8 @@ def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Predi
         beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
     ):
         writer = csv.writer(stream)
-        writer.writerow(_PREDICTION_HEADER)
-        writer.writerows([each.input, each.label, f"{each.confidence:.6f}"] for each in predictions)
+        sets = any(each.labels is not None for each in predictions)
+        writer.writerow([*_PREDICTION_HEADER, *(["labels"] if sets else [])])
+        for each in predictions:
+            labels = [] if each.labels is None else ["|".join(each.labels)]
+            writer.writerow([each.input, each.label, f"{each.confidence:.6f}", *labels])

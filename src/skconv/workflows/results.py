@@ -191,6 +191,10 @@ class EvaluationResult:
         All scores, as in ``scores.json``.
     text : str
         All scores as a table for people.
+    sets : dict or None
+        Of prediction sets: ``level`` as asked for, ``coverage`` as measured, ``mean_set_size``, ``empty`` (share).
+    corruptions : dict or None
+        Accuracy at each of five strengths by the kind of damage, and under "mean" over all of them.
     """
 
     accuracy: float
@@ -203,12 +207,14 @@ class EvaluationResult:
     n_seen: int | None
     scores: dict[str, Any]
     text: str
+    sets: dict[str, float] | None = None
+    corruptions: dict[str, list[float]] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+        """Return the figures as plain values; what was not asked for is left out."""
         record = asdict(self)
         del record["text"]
-        return record
+        return {key: value for key, value in record.items() if key not in ("sets", "corruptions") or value is not None}
 
     def __str__(self) -> str:
         n_all = self.n + (self.n_seen or 0)
@@ -217,7 +223,22 @@ class EvaluationResult:
             "all": f"all pictures of {self.data}",
             "unseen": f"the {self.n:,} of {n_all:,} pictures of {self.data} that it was not trained on",
         }
-        return f"{self.model} on {pictures[self.split]}:\n{self.text}"
+        return "\n".join([f"{self.model} on {pictures[self.split]}:\n{self.text}", *self._tell_more()])
+
+    def _tell_more(self) -> list[str]:
+        lines = []
+        if self.sets is not None:
+            lines += [
+                "",
+                f"Prediction sets for a coverage of {self.sets['level']:.2%}: {self.sets['coverage']:.2%} hold the "
+                f"true class, {self.sets['mean_set_size']:.3f} classes on average, {self.sets['empty']:.2%} empty.",
+            ]
+        if self.corruptions is not None:
+            width = max(map(len, self.corruptions))
+            lines += ["", f"{'accuracy, %':<{width}}  " + "  ".join(f"{strength:>5}" for strength in range(1, 6))]
+            for name, accuracies in self.corruptions.items():
+                lines.append(f"{name:<{width}}  " + "  ".join(f"{100 * each:5.1f}" for each in accuracies))
+        return lines
 
 
 @dataclass(frozen=True)
@@ -253,17 +274,29 @@ class Prediction:
         The model's probability of the most probable class, 0..1.
     alternatives : tuple of Alternative
         The next classes, best first; after "?" the most probable one too.
+    labels : tuple of str or None
+        The classes that it may be, with the coverage asked for: most often one, none where no class is credible. None
+        if no coverage was asked for.
     """
 
     input: str
     label: str
     confidence: float
     alternatives: tuple[Alternative, ...] = ()
+    labels: tuple[str, ...] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the prediction as plain values; the set of labels only where there is one."""
+        record = asdict(self)
+        if self.labels is None:
+            del record["labels"]
+        return record
 
     def __str__(self) -> str:
+        sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
         if self.label != UNSURE:
-            return f"{self.input}: {self.label} ({self.confidence:.1%})"
-        return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))})"
+            return f"{self.input}: {self.label} ({self.confidence:.1%}){sets}"
+        return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))}){sets}"
 
 
 @dataclass(frozen=True)
@@ -284,7 +317,7 @@ class PredictionResult:
 
     def to_json(self) -> dict[str, Any]:
         """Return the predictions as plain values."""
-        return {"predictions": [asdict(each) for each in self.predictions]}
+        return {"predictions": [each.to_json() for each in self.predictions]}
 
     def __str__(self) -> str:
         lines = [self.written] if self.written else [str(each) for each in self.predictions]

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
+    from skconv.artifacts.held_out import HeldOut
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.scores import Scores
@@ -72,6 +73,7 @@ def write_run_folder(
     report: Mapping[str, Any],
     recipe_text: str,
     command: str,
+    held_out: HeldOut | None = None,
 ) -> None:
     """Write everything a training run leaves, as a whole or not at all.
 
@@ -96,6 +98,8 @@ def write_run_folder(
         The recipe as TOML.
     command : str
         The command or call that made the run.
+    held_out : HeldOut, optional
+        What the estimator answers to its validation pictures, if it is calibrated by them.
 
     Raises
     ------
@@ -117,6 +121,8 @@ def write_run_folder(
         "seed": seed,
         "command": command,
     }
+    if held_out is not None:
+        facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
     if report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
         print(f"accuracy on all training pictures {facts['train_accuracy']:.2%}", file=sys.stderr)
@@ -135,6 +141,7 @@ def write_run_folder(
             scores={f"{scored.split}_{name}": getattr(scores, name) for name in ("accuracy", "low", "high", "n")},
             command=command,
             seen=SeenPictures.from_images(dataset.train_images),
+            held_out=held_out,
             normalization=dataset.normalization,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

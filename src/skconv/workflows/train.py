@@ -178,6 +178,8 @@ def _run(
     **facts: Any,
 ) -> SeedResult:
     """Train, score on the test split and write the run folder, unless that is done; `facts` are passed on to it."""
+    from skconv.estimators import KFoldEnsembleClassifier
+    from skconv.workflows.calibrate import calibrate
     from skconv.workflows.run_folder import score_test, write_run_folder
 
     if resumable:
@@ -188,11 +190,18 @@ def _run(
         member: Any = estimator.estimator if plan.ensemble else estimator
         member.set_params(checkpoint=checkpoint_of(folder))
     estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
-    if not plan.ensemble:
-        plan.correct_prior(estimator, dataset)
+    # An ensemble's members were each validated on other pictures; it has none that all did not see.
+    held_out = None if isinstance(estimator, KFoldEnsembleClassifier) else calibrate(estimator, plan, dataset)
     scored = score_test(estimator, dataset)
     write_run_folder(
-        folder, estimator=estimator, dataset=dataset, seed=seed, scored=scored, report=plan.report, **facts
+        folder,
+        estimator=estimator,
+        dataset=dataset,
+        seed=seed,
+        scored=scored,
+        held_out=held_out,
+        report=plan.report,
+        **facts,
     )
     if resumable:
         remove_checkpoint(folder)

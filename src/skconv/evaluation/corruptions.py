@@ -1,0 +1,275 @@
+"""Pictures damaged in many ways, each at five strengths: how much a classifier bears that it was never trained on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skconv.exceptions import ParameterError
+
+STRENGTHS = (1, 2, 3, 4, 5)
+Corrupt = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
+
+
+def list_corruptions() -> list[str]:
+    """Return the names of all corruptions, in the order of a report."""
+    return list(_CORRUPTIONS)
+
+
+def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> np.ndarray:
+    """Damage pictures in one way.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, c)
+        Pictures of any size; what is drawn or moved grows with it.
+    name : str
+        One of `list_corruptions`.
+    strength : int
+        1 (hardly seen) to 5.
+    seed : int, default=0
+        The same seed damages in the same way.
+
+    Returns
+    -------
+    ndarray of uint8
+        New pictures of the same shape.
+
+    Raises
+    ------
+    ParameterError
+        No such corruption, or a strength outside 1..5.
+
+    References
+    ----------
+    Mu, Gilmer: "MNIST-C: a robustness benchmark for computer vision", 2019; Hendrycks, Dietterich: "Benchmarking neural
+    network robustness to common corruptions and perturbations", ICLR 2019.
+
+    Examples
+    --------
+    >>> images = np.full((2, 28, 28), 100, np.uint8)
+    >>> corrupt(images, "brightness", 3).max() > 100
+    True
+    """
+    if name not in _CORRUPTIONS:
+        raise ParameterError(f"There is no corruption '{name}'. There are: {', '.join(_CORRUPTIONS)}.")
+    if strength not in STRENGTHS:
+        raise ParameterError(f"The strength of a corruption is {strength!r}; expected a whole number from 1 to 5.")
+    function, levels = _CORRUPTIONS[name]
+    pictures = images[..., None] if images.ndim == 3 else images
+    damaged = function(pictures.astype(np.float32) / 255, levels[strength - 1], np.random.default_rng(seed))
+    return np.rint(255 * damaged.clip(0, 1)).astype(np.uint8).reshape(images.shape)
+
+
+def _noise(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    return pictures + amount * generator.standard_normal(pictures.shape, np.float32)
+
+
+def _impulses(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    chance = generator.random(pictures.shape[:3], np.float32)[..., None]
+    return np.where(chance < share / 2, 0.0, np.where(chance > 1 - share / 2, 1.0, pictures))
+
+
+def _blur(pictures: np.ndarray, sigma: float, generator: np.random.Generator) -> np.ndarray:
+    import cv2
+
+    width = sigma * min(pictures.shape[1:3]) / 28
+    return _each(pictures, lambda picture: cv2.GaussianBlur(picture, (0, 0), width))
+
+
+def _motion_blur(pictures: np.ndarray, length: float, generator: np.random.Generator) -> np.ndarray:
+    import cv2
+
+    size = max(3, round(length * min(pictures.shape[1:3]) / 28)) | 1
+    kernel = np.zeros((size, size), np.float32)
+    cv2.line(kernel, (0, size - 1), (size - 1, 0), 1.0)
+    kernel /= kernel.sum()
+    return _each(pictures, lambda picture: cv2.filter2D(picture, -1, kernel))
+
+
+def _shear(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    return _move(pictures, np.array([[1, amount], [0, 1]]), generator)
+
+
+def _scale(pictures: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
+    return _move(pictures, np.eye(2) * factor, generator)
+
+
+def _rotate(pictures: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
+    angle = np.deg2rad(degrees)
+    return _move(pictures, np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), generator)
+
+
+def _translate(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    return _move(pictures, np.eye(2), generator, share=share)
+
+
+def _brighten(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    return pictures + amount
+
+
+def _fade(pictures: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
+    means = pictures.mean((1, 2), keepdims=True)
+    return means + factor * (pictures - means)
+
+
+def _stripe(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    """Turn a band in the middle to its negative."""
+    width = pictures.shape[2]
+    half = share * width / 2
+    band = slice(round(width / 2 - half), round(width / 2 + half))
+    striped = pictures.copy()
+    striped[:, :, band] = 1 - striped[:, :, band]
+    return striped
+
+
+def _fog(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    """Lay clouds of several sizes over the pictures."""
+    import cv2
+
+    height, width = pictures.shape[1:3]
+    fogged = np.empty_like(pictures)
+    for index, picture in enumerate(pictures):
+        cloud = np.zeros((height, width), np.float32)
+        for cells in (2, 4, 8):
+            grid = generator.random((cells, cells), np.float32) / cells
+            cloud += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
+        spread = float(cloud.max() - cloud.min()) or 1.0
+        cloud = (cloud - cloud.min()) / spread
+        fogged[index] = picture * (1 - amount * 0.4) + amount * cloud[..., None]
+    return fogged
+
+
+def _spatter(pictures: np.ndarray, n_drops: float, generator: np.random.Generator) -> np.ndarray:
+    import cv2
+
+    side = min(pictures.shape[1:3])
+
+    def draw(canvas: np.ndarray) -> None:
+        for _ in range(int(n_drops)):
+            centre, radius = _choose_point(canvas, generator), max(1, round(side / 28 * generator.uniform(0.6, 2.2)))
+            cv2.circle(canvas, centre, radius, float(generator.uniform(0.4, 0.9)), -1)
+
+    return _draw_over(pictures, draw)
+
+
+def _dotted_line(pictures: np.ndarray, n_lines: float, generator: np.random.Generator) -> np.ndarray:
+    import cv2
+
+    radius = max(0, round(min(pictures.shape[1:3]) / 28 * 0.6))
+
+    def draw(canvas: np.ndarray) -> None:
+        for _ in range(int(n_lines)):
+            start, end = (np.array(_choose_point(canvas, generator), float) for _ in range(2))
+            for share in np.linspace(0, 1, max(2, int(np.hypot(*(end - start)) / (3 * max(radius, 1))))):
+                x, y = np.rint(start + share * (end - start)).astype(int).tolist()
+                cv2.circle(canvas, (x, y), radius, 1.0, -1)
+
+    return _draw_over(pictures, draw)
+
+
+def _zigzag(pictures: np.ndarray, n_lines: float, generator: np.random.Generator) -> np.ndarray:
+    import cv2
+
+    side = min(pictures.shape[1:3])
+
+    def draw(canvas: np.ndarray) -> None:
+        for _ in range(int(n_lines)):
+            start, end = (np.array(_choose_point(canvas, generator), float) for _ in range(2))
+            across = np.array([start[1] - end[1], end[0] - start[0]])
+            across *= side / 14 / max(float(np.hypot(*across)), 1.0)
+            shares = np.linspace(0, 1, 8)
+            points = start + shares[:, None] * (end - start) + (-1.0) ** np.arange(8)[:, None] * across
+            cv2.polylines(canvas, [np.rint(points).astype(np.int32)], False, 1.0, max(1, round(side / 28)))
+
+    return _draw_over(pictures, draw)
+
+
+def _edges(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    """Fade to the edges that Canny's filter finds."""
+    import cv2
+
+    def find(picture: np.ndarray) -> np.ndarray:
+        grey = np.rint(255 * picture.reshape(*picture.shape[:2], -1).mean(2)).astype(np.uint8)
+        found = cv2.Canny(grey, 100, 200).astype(np.float32) / 255
+        return found if picture.ndim == 2 else np.repeat(found[..., None], picture.shape[2], axis=2)
+
+    return (1 - share) * pictures + share * _each(pictures, find)
+
+
+def _pixelate(pictures: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
+    import cv2
+
+    height, width = pictures.shape[1:3]
+    small = max(1, round(width * factor)), max(1, round(height * factor))
+
+    def shrink(picture: np.ndarray) -> np.ndarray:
+        coarse = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+        return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
+
+    return _each(pictures, shrink)
+
+
+def _each(pictures: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Apply a function of OpenCV, which takes grey pictures without an axis of channels, to each."""
+    return np.stack(
+        [function(picture.squeeze(2) if picture.shape[2] == 1 else picture) for picture in pictures]
+    ).reshape(pictures.shape)
+
+
+def _move(pictures: np.ndarray, matrix: np.ndarray, generator: np.random.Generator, share: float = 0.0) -> np.ndarray:
+    """Move pictures about their middle, each mirrored sense by chance; what comes from outside repeats the border."""
+    import cv2
+
+    height, width = pictures.shape[1:3]
+    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    moved = np.empty_like(pictures)
+    for index, picture in enumerate(pictures):
+        sense = generator.choice([-1, 1])
+        turned = matrix * np.array([[1, sense], [sense, 1]])
+        angle = generator.uniform(0, 2 * np.pi)
+        offset = share * np.array([width * np.cos(angle), height * np.sin(angle)])
+        affine = np.column_stack([turned, middle - turned @ middle + offset])
+        result = cv2.warpAffine(
+            picture, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        moved[index] = result.reshape(picture.shape)
+    return moved
+
+
+def _choose_point(canvas: np.ndarray, generator: np.random.Generator) -> tuple[int, int]:
+    height, width = canvas.shape
+    return int(generator.integers(width)), int(generator.integers(height))
+
+
+def _draw_over(pictures: np.ndarray, draw: Callable[[np.ndarray], None]) -> np.ndarray:
+    """Lay over each picture what is drawn in white; the brighter of both is seen."""
+    covered = np.empty_like(pictures)
+    for index, picture in enumerate(pictures):
+        canvas = np.zeros(picture.shape[:2], np.float32)
+        draw(canvas)
+        covered[index] = np.maximum(picture, canvas[..., None])
+    return covered
+
+
+# Each with what its five strengths are.
+_CORRUPTIONS: dict[str, tuple[Corrupt, tuple[float, ...]]] = {
+    "noise": (_noise, (0.1, 0.2, 0.3, 0.45, 0.6)),
+    "impulse noise": (_impulses, (0.03, 0.07, 0.12, 0.2, 0.3)),
+    "blur": (_blur, (0.6, 1.0, 1.4, 1.9, 2.5)),
+    "motion blur": (_motion_blur, (3, 5, 7, 9, 11)),
+    "shear": (_shear, (0.15, 0.3, 0.45, 0.6, 0.75)),
+    "scale": (_scale, (0.9, 0.8, 0.7, 0.6, 0.5)),
+    "rotate": (_rotate, (8, 16, 24, 32, 40)),
+    "translate": (_translate, (0.04, 0.08, 0.12, 0.16, 0.2)),
+    "brightness": (_brighten, (0.1, 0.2, 0.3, 0.45, 0.6)),
+    "contrast": (_fade, (0.7, 0.5, 0.35, 0.2, 0.1)),
+    "stripe": (_stripe, (0.04, 0.08, 0.12, 0.18, 0.25)),
+    "fog": (_fog, (0.2, 0.35, 0.5, 0.65, 0.8)),
+    "spatter": (_spatter, (3, 6, 9, 13, 18)),
+    "dotted line": (_dotted_line, (1, 2, 3, 4, 5)),
+    "zigzag": (_zigzag, (1, 2, 3, 4, 5)),
+    "canny edges": (_edges, (0.2, 0.4, 0.6, 0.8, 1.0)),
+    "pixelate": (_pixelate, (0.7, 0.55, 0.45, 0.35, 0.25)),
+}

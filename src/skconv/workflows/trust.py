@@ -1,0 +1,103 @@
+"""What `evaluate` and `predict` say beyond accuracy: prediction sets, damaged pictures, a folder of figures."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skconv.exceptions import ParameterError
+from skconv.files import write_folder
+
+if TYPE_CHECKING:
+    from skconv.artifacts.held_out import HeldOut
+    from skconv.reader import Reader
+    from skconv.workflows.evaluate import ScoredSource
+    from skconv.workflows.results import EvaluationResult
+
+_MOST_DAMAGED = 2000  # pictures; enough for an accuracy to a per cent
+
+
+def load_held_out(reader: Reader, coverage: float) -> HeldOut:
+    """Return the answers that prediction sets are made by.
+
+    Raises
+    ------
+    ParameterError
+        A coverage outside 0..1, or a model that was saved without such answers.
+    """
+    from skconv.artifacts.held_out import read_held_out
+    from skconv.evaluation.conformal import check_coverage
+
+    check_coverage(coverage)
+    held_out = read_held_out(reader.folder, reader.config)
+    if held_out is None:
+        raise ParameterError(
+            "The model was saved without answers to held-out pictures, by which prediction sets are made. Train it "
+            "with a validation split of 100 pictures or more: validation_fraction = 0.05 in the section [training] of "
+            "the recipe."
+        )
+    return held_out
+
+
+def measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
+    """Return how often prediction sets hold the true class, and how large they are; see `EvaluationResult`."""
+    from skconv.evaluation.conformal import predict_sets
+
+    held_out = load_held_out(scored.reader, coverage)
+    sets = predict_sets(held_out.probabilities, held_out.labels, scored.probabilities, coverage)
+    sizes = sets.sum(1)
+    return {
+        "level": coverage,
+        "coverage": float(sets[np.arange(len(sets)), scored.labels].mean()),
+        "mean_set_size": float(sizes.mean()),
+        "empty": float((sizes == 0).mean()),
+    }
+
+
+def measure_corruptions(scored: ScoredSource, *, progress: bool = False) -> dict[str, list[float]]:
+    """Return the accuracy at each strength by the kind of damage, the most harmless first, and the mean over all.
+
+    Of many pictures 2,000 are damaged, evenly spread over all.
+    """
+    from tqdm import tqdm
+
+    from skconv.evaluation.corruptions import STRENGTHS, corrupt, list_corruptions
+
+    step = max(1, -(-len(scored.labels) // _MOST_DAMAGED))
+    images, labels = np.ascontiguousarray(scored.images[::step]), scored.labels[::step]
+    found: dict[str, list[float]] = {}
+    for name in tqdm(list_corruptions(), "corruptions", leave=False, disable=None if progress else True):
+        found[name] = [
+            float((scored.reader.predict_proba(corrupt(images, name, strength)).argmax(1) == labels).mean())
+            for strength in STRENGTHS
+        ]
+    ordered = dict(sorted(found.items(), key=lambda item: -sum(item[1])))
+    return ordered | {"mean": [float(each) for each in np.mean(list(found.values()), axis=0)]}
+
+
+def write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: EvaluationResult) -> None:
+    """Write ``scores.json`` and figures to a new folder, as a whole or not at all."""
+    from skconv.reports.figures import (
+        draw_confusion,
+        draw_corruptions,
+        draw_mistakes,
+        save_figure,
+    )
+    from skconv.reports.trust import draw_trust
+
+    names = scored.reader.class_names
+    with write_folder(folder) as unfinished:
+        (unfinished / "scores.json").write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        figures = {
+            "confusion": draw_confusion(scored.scores.confusion, names),
+            "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),
+            "confidence": draw_trust(scored.labels, scored.probabilities),
+        }
+        if result.corruptions is not None:
+            damaged = {name: each for name, each in result.corruptions.items() if name != "mean"}
+            figures["corruptions"] = draw_corruptions(damaged, result.accuracy)
+        for name, figure in figures.items():
+            save_figure(figure, unfinished / f"{name}.png")

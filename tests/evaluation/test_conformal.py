@@ -1,0 +1,70 @@
+"""Prediction sets hold what they promise."""
+
+import sys
+
+import numpy as np
+import pytest
+
+from skconv.evaluation.conformal import predict_sets
+from skconv.exceptions import ParameterError
+
+pytest.importorskip("mapie")
+
+
+@pytest.fixture(scope="module")
+def answers():
+    """(probabilities, labels) of 6,000 pictures by a model that is too sure."""
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (6000, 5))
+    labels = (logits + generator.gumbel(size=logits.shape)).argmax(1)
+    exponentials = np.exp(2 * logits)
+    return (exponentials / exponentials.sum(1, keepdims=True)).astype(np.float32), labels
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_sets_hold_the_true_class_as_often_as_asked(answers, level):
+    probabilities, labels = answers
+    covered = []
+    for seed in range(10):
+        order = np.random.default_rng(seed).permutation(6000)
+        held_out, rest = order[:2000], order[2000:]
+        sets = predict_sets(probabilities[held_out], labels[held_out], probabilities[rest], level)
+        covered.append(sets[np.arange(4000), labels[rest]].mean())
+    assert level - 0.006 <= np.mean(covered) <= level + 0.006
+
+
+def test_sets_are_those_above_the_quantile(answers):
+    probabilities, labels = answers
+    held_out, given = probabilities[:500].astype(float), labels[:500]
+    scores = np.sort(1 - held_out[np.arange(500), given] / held_out.sum(1))
+    bound = scores[int(np.ceil(501 * 0.9)) - 1]
+    expected = 1 - probabilities[500:] / probabilities[500:].sum(1, keepdims=True) <= bound
+    assert (predict_sets(held_out, given, probabilities[500:], 0.9) == expected).mean() > 0.999
+
+
+def test_classes_that_no_held_out_picture_has_are_allowed(answers):
+    probabilities, labels = answers
+    few = np.flatnonzero(labels < 3)[:400]
+    assert predict_sets(probabilities[few], labels[few], probabilities[:7], 0.9).shape == (7, 5)
+
+
+def test_no_pictures_give_no_sets(answers):
+    assert predict_sets(*answers, np.zeros((0, 5), np.float32), 0.9).shape == (0, 5)
+
+
+@pytest.mark.parametrize("coverage", [0, 1, 1.5, True, "0.9", float("nan")])
+def test_coverage_outside_its_range_is_refused(answers, coverage):
+    with pytest.raises(ParameterError, match="above 0 and below 1"):
+        predict_sets(*answers, answers[0], coverage)
+
+
+def test_too_few_held_out_pictures_are_told(answers):
+    probabilities, labels = answers
+    with pytest.raises(ParameterError, match="needs at least 99 held-out pictures; the model was saved with 50"):
+        predict_sets(probabilities[:50], labels[:50], probabilities, 0.99)
+
+
+def test_missing_package_is_told(answers, monkeypatch):
+    monkeypatch.setitem(sys.modules, "mapie.classification", None)
+    with pytest.raises(ParameterError, match=r"pip install 'skconv\[trust\]'"):
+        predict_sets(*answers, answers[0], 0.9)
