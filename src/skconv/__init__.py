@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from skconv.workflows.explain import explain
     from skconv.workflows.predict import predict
     from skconv.workflows.read import read
+    from skconv.workflows.report import report
     from skconv.workflows.train import train
     from skconv.workflows.tune import tune
 
@@ -75,6 +76,7 @@ __all__ = [
     "normalize_digit",
     "predict",
     "read",
+    "report",
     "train",
     "tune",
 ]
@@ -99,6 +101,7 @@ _HOMES = {
     "normalize_digit": "skconv.pictures.normalization",
     "predict": "skconv.workflows.predict",
     "read": "skconv.workflows.read",
+    "report": "skconv.workflows.report",
     "train": "skconv.workflows.train",
     "tune": "skconv.workflows.tune",
 }

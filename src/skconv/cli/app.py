@@ -16,6 +16,7 @@ from skconv.cli import (
     predict,
     read,
     recipes,
+    report,
     serve,
     train,
     tune,
@@ -33,7 +34,21 @@ app = typer.Typer(
     context_settings={"help_option_names": ["--help", "-h"]},
 )
 
-_VERBS = (train, tune, ensemble, cross_validate, evaluate, predict, read, serve, explain, data, networks, recipes)
+_VERBS = (
+    train,
+    tune,
+    ensemble,
+    cross_validate,
+    evaluate,
+    predict,
+    read,
+    serve,
+    report,
+    explain,
+    data,
+    networks,
+    recipes,
+)
 for _module in _VERBS:
     app.command(epilog=_module.EXAMPLE)(getattr(_module, _module.__name__.rpartition(".")[2]))
 

@@ -83,8 +83,9 @@ def _draw_risk(panel: Any, confidence: np.ndarray, is_right: np.ndarray) -> None
         if kept:
             place = (coverage[kept - 1], risk[kept - 1])
             panel.plot(*place, "o", color=BLUE, markersize=5)
+            side, shift = ("right", -6) if place[0] > 15 else ("left", 2)  # inside the panel
             panel.annotate(
-                f"≥ {100 * least:g} %", place, (-6, 5), textcoords="offset points", fontsize=7, color=BLUE, ha="right"
+                f"≥ {100 * least:g} %", place, (shift, 5), textcoords="offset points", fontsize=7, color=BLUE, ha=side
             )
     panel.set_xlabel("answers kept, the surest first, %")
     panel.set_ylabel("mistakes among them, %")

@@ -124,7 +124,7 @@ def explain(
     from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member
     from skconv.reports.figures import draw_activations, save_figure
 
-    network = _load_network(reader)
+    network = load_network(reader)
     layers = collect_activations(network, images[0])
     note = "" if first_member(network) is network else "Filters and maps are those of the ensemble's first member."
     for each in [*notes, note]:
@@ -144,7 +144,8 @@ def explain(
     )
 
 
-def _load_network(reader: Reader) -> Network:
+def load_network(reader: Reader) -> Network:
+    """Return the network of a saved model, in torch, on the CPU."""
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
     kind = KFoldEnsembleClassifier if "estimator" in reader.config.parameters else CNNClassifier

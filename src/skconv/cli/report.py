@@ -1,0 +1,55 @@
+"""`skconv report`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skconv.cli.console import is_interactive, library_messages, show_result
+from skconv.cli.options import (
+    DataHomeOption,
+    DebugOption,
+    Device,
+    DeviceOption,
+    ImageSizeOption,
+    ImagesOption,
+    JsonOption,
+    LabelColumnOption,
+    SeedOption,
+    parse_image_size,
+)
+
+EXAMPLE = "Example: skconv report runs/mnist-fast mnist --out report.html"
+
+
+def report(
+    model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    source: Annotated[str, typer.Argument(help="A named data set, a CSV, an .npz or a folder.")],
+    out: Annotated[Path, typer.Option(help="HTML file to write; an old one is replaced.")],
+    data_home: DataHomeOption = None,
+    images: ImagesOption = None,
+    label_column: LabelColumnOption = None,
+    image_size: ImageSizeOption = None,
+    seed: SeedOption = 0,
+    device: DeviceOption = Device.auto,
+    as_json: JsonOption = False,
+    debug: DebugOption = False,
+) -> None:
+    """Write one page about a model: its data, scores, mistakes, confidence, what it looks at, size and speed."""
+    size = parse_image_size(image_size)
+    with library_messages():
+        from skconv.workflows.report import report as report_library
+
+        result = report_library(
+            model,
+            source,
+            out=out,
+            data_home=data_home,
+            images=images,
+            label_column=label_column,
+            image_size=size,
+            progress=is_interactive(),
+        )
+    show_result(result.to_json(), str(result), as_json=as_json)
