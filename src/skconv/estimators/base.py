@@ -61,7 +61,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         """Check X, or X and y, as scikit-learn does; `n_features_in_` counts all values of a picture."""
         if not hasattr(X, "shape"):
             X = np.asarray(X)
-        if X.ndim <= 2:
+        if len(X.shape) <= 2:  # not all frames have ndim
             return validate_data(self, X, *y, reset=reset)
         if reset:
             self.n_features_in_ = math.prod(X.shape[1:])

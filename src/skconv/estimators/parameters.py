@@ -12,8 +12,9 @@ from skconv.training.augmentation import Augmentation, AugmentationSequence
 from skconv.training.batches import Augment
 from skconv.training.handwriting import Handwriting
 
-_AUTO_STEPS = 1500  # enough for the averaged weights to settle, also on a few hundred pictures
-_AUTO_EPOCHS = (6, 300)
+_AUTO_STEPS = 1500  # enough for the averaged weights to settle
+_AUTO_EPOCHS = (6, 100)
+_AUTO_EPOCHS_OF_FEW = 50  # of pictures fewer than this: more passes were not seen to make anything better
 
 # name: (kind, least, most, whether the least itself is allowed)
 _RANGES: dict[str, tuple[type, float, float, bool]] = {
@@ -143,24 +144,32 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     )
 
 
-def count_steps(max_epochs: float | str, batches_per_epoch: int, min_steps: int = 0) -> tuple[int, int]:
+def count_steps(
+    max_epochs: float | str, batches_per_epoch: int, min_steps: int = 0, *, n_pictures: float = math.inf
+) -> tuple[int, int]:
     """Return the number of training steps, and of the epochs that hold them.
 
     Parameters
     ----------
     max_epochs : float or "auto"
-        Passes over the data, also a part of one; "auto" gives small data more passes, so that they make enough steps.
+        Passes over the data, also a part of one; "auto" gives small data more passes, so that they make enough steps:
+        6 to 100, of less than 100 pictures about as many as there are pictures, but 50.
     batches_per_epoch : int
     min_steps : int, default=0
         At least so many steps.
+    n_pictures : int, default=inf
+        Pictures in all the batches; only few of them matter.
 
     Examples
     --------
-    >>> count_steps(0.7, 235), count_steps(10, 469), count_steps("auto", 12), count_steps(0.7, 10, 100)
-    ((165, 1), (4690, 10), (1500, 125), (100, 10))
+    >>> count_steps(0.7, 235), count_steps(10, 469), count_steps(0.7, 10, 100)
+    ((165, 1), (4690, 10), (100, 10))
+    >>> count_steps("auto", 469), count_steps("auto", 15), count_steps("auto", 1, n_pictures=20)
+    ((2814, 6), (1500, 100), (50, 50))
     """
     if isinstance(max_epochs, str):
         least, most = _AUTO_EPOCHS
+        most = int(min(max(n_pictures, _AUTO_EPOCHS_OF_FEW), most))
         max_epochs = min(max(math.ceil(_AUTO_STEPS / batches_per_epoch), least), most)
     steps = max(1, min_steps, math.ceil(max_epochs * batches_per_epoch))
     return steps, math.ceil(steps / batches_per_epoch)

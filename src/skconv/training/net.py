@@ -189,7 +189,7 @@ class PictureNet(NeuralNetClassifier):
                     "train_loss": float(epoch["train_loss"]),
                     "valid_loss": None if "valid_loss" not in epoch else float(epoch["valid_loss"]),
                     "valid_accuracy": None if "valid_acc" not in epoch else float(epoch["valid_acc"]),
-                    "learning_rate": rates[-1] if rates else self.lr,
+                    "learning_rate": rates[-1] if rates else epoch.get("event_lr", self.lr),
                     "seconds": epoch["dur"],
                 }
             )
