@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import logging
 import time
@@ -25,6 +26,8 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _BUSY_BODY = json.dumps({"detail": BUSY}).encode()
+# Who is turned away and asks again at once must not take the time of those who are being answered.
+_HOLD_SECONDS = 0.5
 _OPEN = 4  # times as many requests may be arriving as may be worked on: each may hold a whole body
 
 
@@ -65,16 +68,22 @@ class Entry:
                 message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
             await send(message)
 
-        is_work = scope["path"] in WORK and scope["method"] == "POST"
-        self._n_open += is_work
         try:
-            if is_work and (self._service.is_full or self._n_open > self._most_open):
+            if scope["path"] not in WORK or scope["method"] != "POST":
+                await self._app(scope, receive, send_noting)
+            elif self._service.is_full or self._n_open >= self._most_open:
                 await _turn_away(send_noting)
             else:
-                await self._app(scope, receive, send_noting)
+                await self._admit(scope, receive, send_noting)
         finally:
-            self._n_open -= is_work
             self._note(scope, status, time.perf_counter() - begun)
+
+    async def _admit(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        self._n_open += 1
+        try:
+            await self._app(scope, receive, send)
+        finally:
+            self._n_open -= 1
 
     def _note(self, scope: dict[str, Any], status: int, seconds: float) -> None:
         path, n_pictures = scope["path"], scope.get("skconv.pictures", 0)
@@ -92,6 +101,7 @@ class Entry:
 
 
 async def _turn_away(send: Any) -> None:
+    await asyncio.sleep(_HOLD_SECONDS)
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(_BUSY_BODY)).encode()),

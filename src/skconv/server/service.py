@@ -104,7 +104,7 @@ class Service:
         probabilities = await asyncio.wrap_future(self.batcher.submit(fitted))
         answers = []
         for picture, image, row, order in zip(pictures, fitted, probabilities, order_best(probabilities), strict=True):
-            answer = asdict(describe_prediction(picture.name, row, order, self.reader.class_names))
+            answer = describe_prediction(picture.name, row, order, self.reader.class_names).to_json()
             answers.append({**answer, "seen": encode_png(image)} if seen else answer)
         return {"predictions": answers}
 

@@ -23,7 +23,7 @@ class ServerSettings:
         Most pixels of one picture; one with more is answered with 422.
     max_pictures : int, default=64
         Most pictures of one request; more are answered with 413.
-    max_waiting : int, default=16
+    max_waiting : int, default=8
         Requests that one process works on at a time; the next is answered with 429. A request waits at most for
         as many others, so that a long queue never makes all of them slow.
     timeout : float, default=10
@@ -44,7 +44,7 @@ class ServerSettings:
     max_bytes: int = 16 * MEBIBYTE
     max_pixels: int = 16_000_000
     max_pictures: int = 64
-    max_waiting: int = 16
+    max_waiting: int = 8
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
