@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from skconv.pictures.normalization import normalize_digit
     from skconv.reader import Reader
     from skconv.recipes import list_recipes, load_recipe
+    from skconv.workflows.audit import audit
     from skconv.workflows.contests import check_contest
     from skconv.workflows.cross_validate import cross_validate
     from skconv.workflows.ensemble import ensemble
@@ -61,6 +62,7 @@ __all__ = [
     "SourceNotFoundError",
     "TrainingError",
     "UnknownNameError",
+    "audit",
     "check_contest",
     "create_network",
     "cross_validate",
@@ -86,6 +88,7 @@ _HOMES = {
     "Dataset": "skconv.data.dataset",
     "KFoldEnsembleClassifier": "skconv.estimators",
     "Reader": "skconv.reader",
+    "audit": "skconv.workflows.audit",
     "check_contest": "skconv.workflows.contests",
     "create_network": "skconv.networks",
     "cross_validate": "skconv.workflows.cross_validate",

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from skconv.cli import (
+    audit,
     cross_validate,
     data,
     ensemble,
@@ -44,6 +45,7 @@ _VERBS = (
     read,
     serve,
     report,
+    audit,
     explain,
     data,
     networks,

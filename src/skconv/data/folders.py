@@ -60,6 +60,20 @@ def read_class_folders(
     return Splits(images[: len(files)], labels, images[len(files) :], test_labels)
 
 
+def list_class_files(folder: Path) -> list[Path]:
+    """Return the files of a folder in the order in which `read_class_folders` reads them, those for training first.
+
+    Empty for a folder that is not of that kind.
+    """
+    parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()]
+    try:
+        return [
+            file for part in (parts if (folder / "train").is_dir() else [folder]) for file in _list_classes(part)[0]
+        ]
+    except DataError:
+        return []
+
+
 def read_labelled_files(
     table: Path,
     folder: Path,

@@ -149,6 +149,25 @@ def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Seq
     return _draw_mosaic(images, captions, _COLUMNS)
 
 
+def draw_suspects(images: np.ndarray, captions: Sequence[Sequence[str]], title: str) -> Figure:
+    """Draw a contact sheet: pictures with the lines of a caption below each.
+
+    Parameters
+    ----------
+    images : ndarray
+        As in `draw_samples`, 1 to 400 pictures.
+    captions : sequence of sequence of str
+        For each picture as many lines.
+    title : str
+        What is said of all of them.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    return _draw_mosaic(images, [list(lines) for lines in captions], _COLUMNS, title)
+
+
 def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise DataError(f"The pictures have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")

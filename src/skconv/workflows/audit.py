@@ -1,0 +1,344 @@
+"""`audit`: what is wrong with a data set, before a network learns it."""
+
+from __future__ import annotations
+
+import csv
+import os
+import warnings
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skconv.exceptions import SkconvError
+from skconv.files import check_new_folder, write_folder
+from skconv.workflows.train import check_whole_number
+
+if TYPE_CHECKING:
+    from skconv.data.dataset import Dataset
+
+# In the order in which they are told; what each means.
+KINDS = {
+    "broken": "cannot be opened as a picture",
+    "blank": "shows nothing",
+    "label": "is probably labelled wrong",
+    "overlap": "is in the training and in the test split",
+    "duplicate": "is there twice",
+    "near duplicate": "is there twice, nearly",
+}
+_MOST_DRAWN = 100
+_SHOWN = 10  # of a kind, as text
+
+
+@dataclass(frozen=True)
+class Suspect:
+    """A picture that deserves a look.
+
+    Parameters
+    ----------
+    kind : str
+        One of `KINDS`.
+    picture : str
+        Its file, or the split and its number in it, from 0.
+    label : str
+        As given.
+    suggestion : str
+        Of a wrong label: what it seems to be; else empty.
+    confidence : float or None
+        Of a wrong label: how probable that is, by a network that has not seen the picture.
+    other : str
+        Of a duplicate: the picture it equals, with its label where that differs; of a broken picture: why.
+    """
+
+    kind: str
+    picture: str
+    label: str
+    suggestion: str = ""
+    confidence: float | None = None
+    other: str = ""
+
+    def __str__(self) -> str:
+        told = {
+            "label": f"{self.label}, looks like {self.suggestion} ({self.confidence or 0:.1%})",
+            "broken": self.other,
+            "blank": self.label,
+        }
+        return f"  {self.picture}: {told.get(self.kind, f'{self.label}, like {self.other}')}"
+
+
+@dataclass(frozen=True)
+class AuditResult:
+    """What `audit` found.
+
+    Parameters
+    ----------
+    data : str
+        Name of the data.
+    n : int
+        Pictures looked at, of all splits.
+    classes : dict of str to int
+        Training pictures of each class.
+    suspects : tuple of Suspect
+        By kind, of wrong labels the most suspect first.
+    folder : str
+        Where the CSV and the contact sheets are; empty if none was asked for.
+    """
+
+    data: str
+    n: int
+    classes: dict[str, int]
+    suspects: tuple[Suspect, ...]
+    folder: str = ""
+
+    def count(self) -> dict[str, int]:
+        """Return how many suspects there are of each kind."""
+        return {kind: sum(each.kind == kind for each in self.suspects) for kind in KINDS}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what was found as plain values."""
+        return {
+            "data": self.data,
+            "n": self.n,
+            "classes": self.classes,
+            "counts": self.count(),
+            "suspects": [asdict(each) for each in self.suspects],
+        }
+
+    def __str__(self) -> str:
+        lines = [f"{self.data}: {self.n:,} pictures."]
+        if self.classes:
+            rarest, commonest = (choose(self.classes, key=self.classes.__getitem__) for choose in (min, max))
+            lines.append(
+                f"Classes: {len(self.classes)}, from {self.classes[rarest]:,} training pictures ({rarest}) to "
+                f"{self.classes[commonest]:,} ({commonest})."
+            )
+        for kind, number in self.count().items():
+            if number:
+                lines.append(f"{number:,} picture{' that ' if number == 1 else 's, each of which '}{KINDS[kind]}:")
+                found = [each for each in self.suspects if each.kind == kind]
+                lines += [str(each) for each in found[:_SHOWN]]
+                lines += [f"  … and {number - _SHOWN:,} more"] if number > _SHOWN else []
+        if not self.suspects:
+            lines.append("Nothing suspect was found.")
+        return "\n".join([*lines, f"All of them are in {self.folder}."] if self.folder else lines)
+
+
+def audit(
+    source: str | os.PathLike[str],
+    *,
+    recipe: str | os.PathLike[str] = "fast",
+    folds: int = 5,
+    out: str | os.PathLike[str] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    data_home: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    progress: bool = False,
+) -> AuditResult:
+    """Look for broken and blank pictures, duplicates, pictures in both splits, and labels that are probably wrong.
+
+    A label is judged by a network that was trained without the picture: a k-fold ensemble is trained for that.
+    Nothing is changed. Where pictures are broken, only they are told: the others cannot be read without them.
+
+    Parameters
+    ----------
+    source : str or path-like
+        What `skconv.load_dataset` takes.
+    recipe : str or path-like, default="fast"
+        How these networks are trained.
+    folds : int, default=5
+        Their number, 2..1000.
+    out : path-like or None, default=None
+        A new folder to write: ``suspects.csv``, and a contact sheet of each kind as PNG.
+    seed : int, default=0
+        Of the folds and the networks.
+    device, data_home, images, label_column, image_size, progress
+        As in `skconv.train`.
+
+    Returns
+    -------
+    AuditResult
+        Every suspect.
+
+    Raises
+    ------
+    SourceNotFoundError, DownloadError, DataError
+        Data that cannot be found, fetched or used.
+    ParameterError
+        A setting out of range, or cleanlab is not installed.
+    OutputError
+        The folder exists and is not empty, or cannot be written.
+    """
+    from skconv.data.sources import load_dataset
+    from skconv.recipes import load_recipe
+
+    check_whole_number("folds", folds, 2, 1000)
+    check_whole_number("seed", seed, 0, 2**31 - 1)
+    if out is not None:
+        check_new_folder(out)
+    plan = load_recipe(recipe)
+    broken = find_broken(Path(source), progress=progress) if Path(source).is_dir() else []
+    if broken:
+        return AuditResult(str(source), len(broken), {}, tuple(broken))
+    dataset = load_dataset(
+        source,
+        data_home=data_home,
+        images=images,
+        label_column=label_column,
+        image_size=image_size,
+        normalize=plan.normalize,
+        progress=progress,
+    )
+    every = _Pictures(dataset)
+    found = [*_find_blanks(every), *_find_duplicates(every)]
+    counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
+    folds = min(folds, int(counts.min()))
+    if folds >= 2:
+        member = plan.create_member(random_state=seed, device=device, verbose=int(progress))
+        ensemble = plan.create_ensemble(member, folds=folds)
+        ensemble.fit(dataset.train_images, dataset.train_labels)
+        found += _find_wrong_labels(every, ensemble)
+    else:
+        warnings.warn("A class has a single picture: labels cannot be judged, and were not looked at.", stacklevel=2)
+    order = list(KINDS)
+    found.sort(key=lambda item: order.index(item[0].kind))
+    suspects = tuple(suspect for suspect, _ in found)
+    classes = {name: int(count) for name, count in zip(dataset.class_names, counts, strict=True)}
+    result = AuditResult(dataset.name, len(every.labels), classes, suspects, "" if out is None else str(out))
+    if out is not None:
+        _write(Path(out), result, every.images, [position for _, position in found])
+    return result
+
+
+def find_broken(folder: Path, *, progress: bool = False) -> list[Suspect]:
+    """Return the files of a folder whose names are of pictures, and that cannot be opened as such."""
+    from tqdm import tqdm
+
+    from skconv.data.folders import walk_files
+    from skconv.pictures.fitting import map_in_threads
+    from skconv.pictures.opening import PICTURE_SUFFIXES, open_picture
+
+    def try_to_open(file: Path) -> str:
+        try:
+            open_picture(file)
+        except SkconvError as error:
+            return str(error)
+        return ""
+
+    files = [file for file in walk_files(folder) if file.suffix.lower() in PICTURE_SUFFIXES]
+    reasons = tqdm(
+        map_in_threads(try_to_open, files), "opening", len(files), leave=False, disable=None if progress else True
+    )
+    return [
+        Suspect("broken", str(file), file.parent.name, other=reason)
+        for file, reason in zip(files, reasons, strict=True)
+        if reason
+    ]
+
+
+class _Pictures:
+    """The pictures of both splits in one row."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        from skconv.data.folders import list_class_files
+
+        self.dataset = dataset
+        self.n_train = len(dataset.train_labels)
+        self.images, self.labels = dataset.train_images, dataset.train_labels
+        if dataset.test_images is not None and dataset.test_labels is not None:
+            self.images = np.concatenate([self.images, dataset.test_images])
+            self.labels = np.concatenate([self.labels, dataset.test_labels])
+        files = list_class_files(Path(dataset.source)) if Path(dataset.source).is_dir() else []
+        self.files = files if len(files) == len(self.labels) else []
+
+    def name(self, position: int) -> str:
+        """Return the file of a picture, or its split and number."""
+        if self.files:
+            return str(self.files[position])
+        is_test = position >= self.n_train
+        return f"{'test' if is_test else 'train'} {position - is_test * self.n_train}"
+
+    def label(self, position: int) -> str:
+        return self.dataset.class_names[self.labels[position]]
+
+
+# A suspect, and its position among all pictures.
+_Found = list[tuple[Suspect, int]]
+
+
+def _find_blanks(every: _Pictures) -> _Found:
+    from skconv.evaluation.suspects import find_blanks
+
+    return [
+        (Suspect("blank", every.name(each), every.label(each)), each) for each in find_blanks(every.images).tolist()
+    ]
+
+
+def _find_duplicates(every: _Pictures) -> _Found:
+    """Return one suspect for each picture that equals one before it, or nearly does."""
+    from skconv.evaluation.suspects import find_blanks, find_copies, find_near_copies
+
+    exact = find_copies(every.images).tolist()
+    blank, copies = set(find_blanks(every.images).tolist()), {copy for _, copy in exact}
+    near = [pair for pair in find_near_copies(every.images).tolist() if not set(pair) & (blank | copies)]
+    found = []
+    for kind, pairs in (("duplicate", exact), ("near duplicate", near)):
+        for one, other in pairs:
+            if one in blank:
+                continue
+            across = one < every.n_train <= other
+            differs = every.labels[one] != every.labels[other]
+            told = f"{every.name(one)}{f', labelled {every.label(one)}' if differs else ''}"
+            suspect = Suspect("overlap" if across else kind, every.name(other), every.label(other), other=told)
+            found.append((suspect, other))
+    return found
+
+
+def _find_wrong_labels(every: _Pictures, ensemble: Any) -> _Found:
+    from skconv.evaluation.suspects import find_label_errors
+
+    probabilities = ensemble.out_of_fold_proba_
+    if every.dataset.test_images is not None:
+        probabilities = np.concatenate([probabilities, ensemble.predict_proba(every.dataset.test_images)])
+    found = []
+    for position in find_label_errors(every.labels, probabilities).tolist():
+        best = int(probabilities[position].argmax())
+        suspect = Suspect(
+            "label",
+            every.name(position),
+            every.label(position),
+            every.dataset.class_names[best],
+            float(probabilities[position, best]),
+        )
+        found.append((suspect, position))
+    return found
+
+
+def _write(folder: Path, result: AuditResult, images: np.ndarray, positions: list[int]) -> None:
+    """Write the CSV and a contact sheet of each kind, as a whole or not at all."""
+    from skconv.reports.mosaics import draw_suspects
+    from skconv.reports.style import save_figure
+
+    columns = list(Suspect.__dataclass_fields__)
+    with write_folder(folder) as unfinished:
+        with (unfinished / "suspects.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
+            writer = csv.writer(stream)
+            writer.writerow(columns)
+            writer.writerows([getattr(each, name) for name in columns] for each in result.suspects)
+        for kind in KINDS:
+            chosen = [number for number, each in enumerate(result.suspects) if each.kind == kind][:_MOST_DRAWN]
+            if chosen:
+                captions = [_caption(result.suspects[number]) for number in chosen]
+                title = f"Each {KINDS[kind]} ({len(chosen):,} of {result.count()[kind]:,})."
+                figure = draw_suspects(images[[positions[number] for number in chosen]], captions, title)
+                save_figure(figure, unfinished / f"{kind.replace(' ', '_')}.png")
+
+
+def _caption(suspect: Suspect) -> list[str]:
+    name = Path(suspect.picture).name
+    if suspect.kind == "label":
+        return [name, f"{suspect.label} → {suspect.suggestion}", f"{suspect.confidence or 0:.1%}".replace("%", " %")]
+    return [name, suspect.label]
