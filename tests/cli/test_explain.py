@@ -24,7 +24,7 @@ def test_explain_prints_one_json_object_and_writes_the_figure(trained, picture, 
     streams = capsys.readouterr()
     record = json.loads(streams.out)
     assert streams.err == ""
-    assert set(record) == {"input", "label", "confidence", "layers", "figure"}
+    assert set(record) == {"input", "label", "confidence", "layers", "figure", "neighbours"}
     assert record["figure"] == str(out) and out.read_bytes().startswith(b"\x89PNG")
     assert record["layers"][0] == {"name": "blocks.1.0", "maps": 16, "height": 6, "width": 6}
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import skconv
-from skconv.exceptions import DataError, ModelFileError, OutputError, SourceNotFoundError
+from skconv.exceptions import DataError, ModelFileError, OutputError, SourceNotFoundError, UnknownNameError
 from skconv.workflows.explain import explain
 
 
@@ -46,7 +46,7 @@ def test_explanation_says_what_predict_says_and_lists_the_convolutions(run, pict
 
 def test_json_has_the_promised_keys(run, picture, tmp_path):
     record = json.loads(json.dumps(explain(run.folder, picture, out=tmp_path / "maps.png").to_json()))
-    assert list(record) == ["input", "label", "confidence", "layers", "figure"]
+    assert list(record) == ["input", "label", "confidence", "layers", "figure", "neighbours"]
     assert [list(layer) for layer in record["layers"]] == [["name", "maps", "height", "width"]] * 3
     assert record["figure"] == str(tmp_path / "maps.png")
 
@@ -106,3 +106,33 @@ def test_missing_model_and_picture_are_told(run, picture, tmp_path):
     with pytest.raises(ModelFileError):
         explain(picture, picture, out=tmp_path / "maps.png")
     assert [path.name for path in tmp_path.iterdir()] == ["digit.png"]
+
+
+def test_occlusion_is_drawn_beside_the_picture(run, picture, tmp_path):
+    result = explain(run.model, picture, out=tmp_path / "parts.png", show="occlusion")
+    assert result.layers == result.neighbours == ()
+    pixels = np.asarray(Image.open(tmp_path / "parts.png").convert("RGB")).astype(int)
+    assert (np.abs(pixels[..., 0] - pixels[..., 2]) > 60).any()  # colours, where the picture itself is grey
+
+
+def test_nearest_of_a_training_picture_is_itself(run, picture, tmp_path):
+    result = explain(run.model, picture, out=tmp_path / "near.png", show="neighbours")
+    nearest = result.neighbours[0]
+    assert (nearest.position, nearest.label) == (0, "0")
+    assert nearest.distance == pytest.approx(0, abs=1e-5)
+    distances = [each.distance for each in result.neighbours]
+    assert distances == sorted(distances)
+    assert len(distances) == 19
+    assert "Nearest training pictures" in str(result)
+
+
+def test_neighbours_come_from_the_source_that_is_named(run, picture, tmp_path):
+    digits = skconv.load_dataset("digits")
+    np.savez(tmp_path / "few.npz", X=digits.train_images[500:560], y=digits.train_labels[500:560])
+    result = explain(run.model, picture, out=tmp_path / "near.png", show="neighbours", source=tmp_path / "few.npz")
+    assert max(each.position for each in result.neighbours) < 60
+
+
+def test_unknown_explanation_is_told_with_those_there_are(run, picture, tmp_path):
+    with pytest.raises(UnknownNameError, match="occlusion"):
+        explain(run.model, picture, out=tmp_path / "maps.png", show="oclusion")

@@ -138,7 +138,7 @@ def _run(network: nn.Module, image: np.ndarray) -> None:
         raise DataError(f"The picture has shape {pixels.shape}; expected (height, width) or (height, width, channels).")
     channels_first = np.moveaxis(np.atleast_3d(pixels), 2, 0)
     device = next(network.parameters()).device
-    with _evaluation_mode(network), torch.no_grad():
+    with evaluation_mode(network), torch.no_grad():
         try:
             network(torch.from_numpy(channels_first.copy())[None].to(device))
         except RuntimeError as error:  # how torch tells shapes that do not fit
@@ -149,7 +149,8 @@ def _run(network: nn.Module, image: np.ndarray) -> None:
 
 
 @contextmanager
-def _evaluation_mode(network: nn.Module) -> Iterator[None]:
+def evaluation_mode(network: nn.Module) -> Iterator[None]:
+    """Put a network in evaluation mode for a while."""
     training = network.training
     network.eval()
     try:

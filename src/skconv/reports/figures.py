@@ -6,7 +6,7 @@ from skconv.reports.activations import draw_activations
 from skconv.reports.confusion import draw_confusion
 from skconv.reports.corruptions import draw_corruptions
 from skconv.reports.curves import draw_curves
-from skconv.reports.mosaics import draw_mistakes, draw_predictions, draw_samples
+from skconv.reports.mosaics import draw_mistakes, draw_neighbours, draw_predictions, draw_samples
 from skconv.reports.style import save_figure
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "draw_corruptions",
     "draw_curves",
     "draw_mistakes",
+    "draw_neighbours",
     "draw_predictions",
     "draw_samples",
     "save_figure",

@@ -168,6 +168,33 @@ def draw_suspects(images: np.ndarray, captions: Sequence[Sequence[str]], title: 
     return _draw_mosaic(images, [list(lines) for lines in captions], _COLUMNS, title)
 
 
+def draw_neighbours(images: np.ndarray, labels: Sequence[str], distances: Sequence[float], title: str) -> Figure:
+    """Draw a picture and those a network finds nearest to it.
+
+    Parameters
+    ----------
+    images : ndarray
+        The picture and its neighbours, as in `draw_samples`; 2 to 41.
+    labels : sequence of n str
+        The picture's prediction, and the neighbours' true classes.
+    distances : sequence of n - 1 float
+        How far each neighbour is.
+    title : str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+
+    Examples
+    --------
+    >>> figure = draw_neighbours(np.zeros((2, 4, 4), np.uint8), ["7", "7"], [0.01], "Nearest of two")
+    >>> len(figure.axes)
+    1
+    """
+    told = ["the picture", *(f"{distance:.3f}" for distance in distances)]
+    return _draw_mosaic(images, [list(each) for each in zip(labels, told, strict=True)], _COLUMNS, title)
+
+
 def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
     if images.ndim not in (3, 4) or 0 in images.shape:
         raise DataError(f"The pictures have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")

@@ -178,7 +178,7 @@ def score_source(
     split, pictures, labels = "test", dataset.test_images, dataset.test_labels
     if pictures is None or labels is None:
         split, pictures, labels = "all", dataset.train_images, dataset.train_labels
-    pictures, note = _fit(reader, dataset, pictures)
+    pictures, note = fit_pictures(reader, dataset, pictures)
     positions = _match_classes(reader.class_names, dataset)
     known, leak = _find_seen(reader, dataset.name, split, pictures)
     for each in (note, leak):
@@ -231,7 +231,7 @@ def _find_seen(reader: Reader, name: str, split: str, pictures: np.ndarray) -> t
     return known, f"{told} too; they are scored with the others."
 
 
-def _fit(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
+def fit_pictures(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
     """Return the pictures in the model's colours, and what was done for it; another size is an error."""
     form = replace(reader.form, normalization=None)  # they are normalised already
     if dataset.image_shape == form.shape:

@@ -1,0 +1,102 @@
+"""Pictures as a network sees them last, and which of them are near each other there."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from skconv.evaluation.activations import evaluation_mode, first_member
+from skconv.exceptions import DataError
+
+_BATCH = 512  # pictures
+
+
+def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
+    """Return what the last layer of a network gets of each picture: all that its answer is made of.
+
+    Parameters
+    ----------
+    network : Module
+        Takes float32 (n, channels, height, width). Left in the mode it was in. Of an ensemble the first member counts.
+    images : ndarray of numbers, shape (n, h, w) or (n, h, w, c)
+        In the range of the pictures the network was trained on; at least one.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, d)
+        Of a network that ends without a linear layer, its logits.
+
+    Raises
+    ------
+    DataError
+        The network does not take pictures of this shape.
+
+    Examples
+    --------
+    >>> from skconv.networks import create_network
+    >>> network = create_network("fast", in_channels=1, image_size=(28, 28), num_classes=10)
+    >>> collect_features(network, np.zeros((3, 28, 28), np.uint8)).shape[0]
+    3
+    """
+    network = first_member(network)
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    seen: list[Tensor] = []
+
+    def keep(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        seen.append(inputs[0])
+
+    parts = []
+    with ExitStack() as stack:
+        stack.enter_context(evaluation_mode(network))
+        stack.enter_context(torch.no_grad())
+        if linear:
+            stack.callback(linear[-1].register_forward_pre_hook(keep).remove)
+        for start in range(0, len(images), _BATCH):
+            seen.clear()
+            logits = _run(network, images[start : start + _BATCH])
+            # Where a network looks at a picture several times, the first look counts.
+            parts.append((seen[0] if seen else logits).flatten(1).float().cpu().numpy())
+    return np.concatenate(parts)
+
+
+def find_nearest(features: np.ndarray, wanted: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the positions of the features nearest to one, the nearest first, and their distances.
+
+    Parameters
+    ----------
+    features : ndarray of float, shape (n, d)
+    wanted : ndarray of float, shape (d,)
+    most : int
+        How many to return, at most n.
+
+    Returns
+    -------
+    positions : ndarray of int, shape (most,)
+    distances : ndarray of float, shape (most,)
+        1 - cosine: 0 for the same direction, 2 for the opposite.
+
+    Examples
+    --------
+    >>> find_nearest(np.array([[0.0, 1.0], [2.0, 0.1]]), np.array([1.0, 0.0]), 1)[0]
+    array([1])
+    """
+    lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(wanted)
+    distances = 1 - features @ wanted / np.maximum(lengths, np.finfo(np.float32).tiny)
+    order = np.argsort(distances, kind="stable")[:most]
+    return order, distances[order]
+
+
+def _run(network: nn.Module, images: np.ndarray) -> Any:
+    pixels = np.asarray(images, dtype=np.float32)
+    pictures = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
+    try:
+        return network(torch.from_numpy(np.ascontiguousarray(pictures)))
+    except RuntimeError as error:  # how torch tells shapes that do not fit
+        raise DataError(
+            f"The network does not take pictures of shape {images.shape[1:]} ({error}). "
+            "Bring them to the size and the channels of the pictures it was made for."
+        ) from error
