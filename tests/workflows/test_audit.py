@@ -51,7 +51,7 @@ def test_what_is_planted_is_found_written_and_drawn(planted, recipe, tmp_path, c
     assert by_kind["blank"] == {"train 800"}
     assert "train 700" in by_kind["duplicate"]
     assert "test 5" in by_kind["overlap"]
-    other = next(each["other"] for each in found["suspects"] if each["picture"] == "test 5")
+    other = next(each["other"] for each in found["suspects"] if each["kind"] == "overlap")
     assert other.startswith("train 30, labelled ")
     assert sum(found["classes"].values()) == 900
     with (out / "suspects.csv").open(newline="") as stream:

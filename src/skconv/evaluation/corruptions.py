@@ -49,8 +49,8 @@ def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> n
     Examples
     --------
     >>> images = np.full((2, 28, 28), 100, np.uint8)
-    >>> corrupt(images, "brightness", 3).max() > 100
-    True
+    >>> int(corrupt(images, "brightness", 3).max())
+    177
     """
     if name not in _CORRUPTIONS:
         raise ParameterError(f"There is no corruption '{name}'. There are: {', '.join(_CORRUPTIONS)}.")

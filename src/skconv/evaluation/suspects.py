@@ -114,7 +114,11 @@ def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
         ) from error
     exact = np.asarray(probabilities, np.float64)
     exact = exact / exact.sum(1, keepdims=True)
-    return np.asarray(find_label_issues(labels, exact, return_indices_ranked_by="self_confidence", n_jobs=1), np.int64)
+    # On MNIST with 1 % of its labels changed, this filter found more of them than the others, and was more often right.
+    found = find_label_issues(
+        labels, exact, return_indices_ranked_by="self_confidence", filter_by="prune_by_class", n_jobs=1
+    )
+    return np.asarray(found, np.int64)
 
 
 def _shrink(images: np.ndarray) -> np.ndarray:
