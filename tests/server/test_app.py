@@ -13,6 +13,8 @@ from PIL import Image
 
 import skconv
 
+from .conftest import run_server
+
 
 def test_prediction_is_that_of_the_library(server, digits, to_png, tmp_path):
     content = to_png(255 - digits[7])
@@ -169,3 +171,17 @@ def test_process_loads_neither_torch_nor_scikit_learn():
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert shown.strip() == "set()"
+
+
+def test_model_of_other_things_predicts_and_says_that_it_cannot_read(saved_model, to_png, tmp_path):
+    with run_server(tmp_path, str(saved_model)) as server:
+        picture = to_png(np.zeros((40, 40), np.uint8))
+        assert server.post_picture("/v1/predict", picture).json()["predictions"][0]["label"] in (
+            "three",
+            "five",
+            "eight",
+        )
+        assert requests.get(f"{server.url}/v1/model", timeout=60).json()["reads_numbers"] is False
+        answer = server.post_picture("/v1/read", picture)
+        assert answer.status_code == 422
+        assert "model of digits" in answer.json()["detail"]

@@ -42,9 +42,14 @@ def served(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def open_page(served, tmp_path_factory):
+def open_browser_page(tmp_path_factory):
     with open_browser(tmp_path_factory.mktemp("browser")) as opened:
-        yield lambda **view: opened(f"{served.url}/", **view)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def open_page(served, open_browser_page):
+    return lambda **view: open_browser_page(f"{served.url}/", **view)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +136,16 @@ def test_nothing_is_asked_for_elsewhere_and_no_error_is_told(page, served):
     assert page.problems == []
     own = (served.url, "data:", "blob:" + served.url, "about:blank")
     assert [url for url in page.requests if not url.startswith(own)] == []
+
+
+def test_model_of_other_things_names_a_class(saved_model, open_browser_page, tmp_path):
+    with run_server(tmp_path, str(saved_model)) as server:
+        page = open_browser_page(f"{server.url}/")
+        assert page.text("title") == "Draw or drop a picture"
+        assert page.run("document.getElementById('examples').hidden")
+        page.draw("pad", [[(0.3, 0.3), (0.7, 0.7)]])
+        wait_for(lambda: page.text("text") in ("three", "five", "eight"))
+        assert page.problems == []
 
 
 def _read_axe():

@@ -186,4 +186,4 @@ def _reads_digits(reader: Reader) -> bool:
         check_digit_model(reader)
     except DataError:
         return False
-    return reader.config.input.normalization == "digit"
+    return True

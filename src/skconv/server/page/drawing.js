@@ -9,6 +9,8 @@ export class DrawingPad {
     this.context = canvas.getContext("2d");
     this.onChange = onChange;
     this.thickness = 22;
+    this.paper = "#ffffff";
+    this.ink = "#111111";
     this.strokes = [];
     this.current = null;
     this.pen = null; // where the keyboard's pen is, once it was used
@@ -22,9 +24,10 @@ export class DrawingPad {
 
   get isEmpty() { return this.strokes.length === 0; }
 
-  resize(width, height) {
-    this.canvas.width = width;
-    this.canvas.height = height;
+  /** A square of black paper and a white pen: what a network sees that does not find its subject itself. */
+  useBlackSquare() {
+    this.canvas.width = this.canvas.height;
+    [this.paper, this.ink] = ["#000000", "#ffffff"];
     this.draw();
   }
 
@@ -114,9 +117,9 @@ export class DrawingPad {
 
   draw(withPen = true) {
     const { context, canvas } = this;
-    context.fillStyle = "#ffffff";
+    context.fillStyle = this.paper;
     context.fillRect(0, 0, canvas.width, canvas.height);
-    context.strokeStyle = "#111111";
+    context.strokeStyle = this.ink;
     context.lineCap = context.lineJoin = "round";
     for (const { thickness, points } of this.strokes) {
       context.lineWidth = thickness;

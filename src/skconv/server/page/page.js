@@ -81,7 +81,8 @@ try {
   if (!readsNumbers) {
     find("title").textContent = "Draw or drop a picture";
     find("answer-title").textContent = "Class";
-    pad.resize(420, 420);
+    pad.useBlackSquare();
+    find("pad").classList.add("square");
   }
 } catch (error) {
   showProblem(error.message);
