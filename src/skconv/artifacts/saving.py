@@ -117,11 +117,23 @@ def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
         Not a safetensors file, other names, shapes or types than the network's, NaN or infinity. The
         network is as it was before.
     """
+    weights = read_weights(folder)
+    _check_fit(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME)
+    network.load_state_dict(weights)
+
+
+def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Return the tensors of ``model.safetensors`` by name.
+
+    Raises
+    ------
+    ModelFileError
+        Not a safetensors file, or one that holds NaN or infinity.
+    """
     path = Path(folder) / WEIGHTS_NAME
     weights = read_tensors(read_bounded(path, MAX_WEIGHTS_BYTES), str(path))
-    _check_fit(weights, network.state_dict(), path)
     _check_finite(weights, str(path), "Copy the model folder again, or train again.")
-    network.load_state_dict(weights)
+    return weights
 
 
 def _copy_to_cpu(network: nn.Module) -> nn.Module:

@@ -40,6 +40,13 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out that was stopped or killed.")
     ] = False,
+    init_from: Annotated[
+        Path | None, typer.Option(help="Model whose weights to begin with; other classes and sizes may be.")
+    ] = None,
+    freeze: Annotated[
+        float,
+        typer.Option(min=0, max=1, help="Share of the training in which those weights are released step by step."),
+    ] = 0.0,
     data_home: DataHomeOption = None,
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
@@ -69,6 +76,8 @@ def train(
             seeds=seeds,
             seed=seed,
             resume=resume,
+            init_from=init_from,
+            freeze=freeze,
             device=device.value,
             data_home=data_home,
             images=images,

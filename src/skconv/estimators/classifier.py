@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -26,6 +27,7 @@ from skconv.estimators.parameters import (
     make_augmentation,
     split_network,
 )
+from skconv.estimators.transfer import Unfreeze, take_over
 from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_picture_tensor
 from skconv.exceptions import DataError
 from skconv.networks import create_network
@@ -94,6 +96,12 @@ class CNNClassifier(PictureClassifier):
         if it had never stopped, bit for bit. The folder stays when the training is done: one folder, one training.
         Needs `random_state` to be a whole number. A callback of your own is remembered where it has ``state_dict`` and
         ``load_state_dict``.
+    init_from : path-like or None, default=None
+        A model folder whose weights `fit` begins with: all those whose name and shape fit, the scaling of the pictures
+        left out. Classes and size of the pictures may be others.
+    freeze : float, default=0.0
+        Share of the training, 0..1, in which weights taken over are held back at first, and released layer by layer,
+        the last one first.
     random_state : int, RandomState or None, default=None
         Seed of weights, order, augmentation and dropout. The same seed on the same machine with the same number of
         threads gives the same weights, bit for bit, unless several fits share one process at the same time.
@@ -117,6 +125,8 @@ class CNNClassifier(PictureClassifier):
         From pictures in memory to final weights.
     precision_ : str
         "fp32" or "bf16".
+    taken_over_ : list of str
+        Names of the weights and buffers that were taken over from `init_from`.
 
     Examples
     --------
@@ -150,6 +160,8 @@ class CNNClassifier(PictureClassifier):
         device: str = "auto",
         callbacks: Sequence[Any] = (),
         checkpoint: str | os.PathLike[str] | None = None,
+        init_from: str | os.PathLike[str] | None = None,
+        freeze: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -172,6 +184,8 @@ class CNNClassifier(PictureClassifier):
         self.device = device
         self.callbacks = callbacks
         self.checkpoint = checkpoint
+        self.init_from = init_from
+        self.freeze = freeze
         self.random_state = random_state
         self.verbose = verbose
 
@@ -331,6 +345,7 @@ class CNNClassifier(PictureClassifier):
                 num_classes=len(self.classes_),
                 **options,
             )
+        self.taken_over_ = [] if self.init_from is None else take_over(network, self.init_from)
         sample = train.sample()
         network.scaling.fit(sample)
         self.pixel_range_ = (float(sample.min()), float(sample.max()))
@@ -351,7 +366,7 @@ class CNNClassifier(PictureClassifier):
         """
         device = choose_device(self.device)
         self.precision_ = choose_precision(device) if self.precision == "auto" else self.precision
-        n_steps, n_epochs, checkpointing = None, 1, None
+        n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
             n_steps, n_epochs = count_steps(
@@ -360,6 +375,8 @@ class CNNClassifier(PictureClassifier):
                 self.min_steps,
                 n_pictures=len(train),
             )
+            if self.freeze and self.taken_over_:
+                callbacks.append(("unfreeze", Unfreeze(self.taken_over_, math.ceil(self.freeze * n_steps))))
         self.net_ = build_net(
             network,
             classes=range(len(self.classes_)),
@@ -379,7 +396,7 @@ class CNNClassifier(PictureClassifier):
             precision=self.precision_,
             device=device,
             seed=self._seed,
-            callbacks=self.callbacks,
+            callbacks=callbacks,
             checkpointing=checkpointing,
             progress=self.verbose > 0,
         ).initialize()

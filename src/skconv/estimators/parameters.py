@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
@@ -27,6 +28,7 @@ _RANGES: dict[str, tuple[type, float, float, bool]] = {
     "patience": (Integral, 1, math.inf, True),
     "max_epochs": (Real, 0, 1e6, False),
     "min_steps": (Integral, 0, math.inf, True),
+    "freeze": (Real, 0, 1, True),
 }
 _CHOICES = {
     "optimizer": ("adamw", "adam"),
@@ -69,6 +71,11 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
                 f"The '{name}' parameter must be one of {', '.join(map(repr, allowed))}. "
                 f"Got {parameters[name]!r} instead."
             )
+    init_from = parameters.get("init_from")
+    if init_from is not None and not isinstance(init_from, str | os.PathLike):
+        raise ParameterError(
+            f"The 'init_from' parameter must be the path of a model folder or None. Got {init_from!r} instead."
+        )
     class_weight = parameters.get("class_weight")
     if class_weight not in (None, "balanced") and not isinstance(class_weight, Mapping):
         raise ParameterError(

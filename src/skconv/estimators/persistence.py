@@ -192,6 +192,8 @@ def describe_parameters(classifier: Classifier) -> dict[str, Any]:
     parameters = classifier.get_params(deep=False)
     for name in _OF_THIS_PROCESS:
         parameters.pop(name, None)
+    if parameters.get("init_from") is not None:
+        parameters["init_from"] = os.fspath(parameters["init_from"])
     if not isinstance(parameters["random_state"], int | None):
         parameters["random_state"] = None
     if "estimator" in parameters:  # an ensemble, whose splitter is told as its number of folds

@@ -29,6 +29,8 @@ _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
         "keep": _TEXT,
         "class_weight": _TEXT,
         "precision": _TEXT,
+        "init_from": _TEXT,
+        "freeze": _NUMBER,
     },
     "augmentation": {
         "rotation": _NUMBER,

@@ -32,6 +32,8 @@ def train(
     seeds: int = 1,
     seed: int = 0,
     resume: bool = False,
+    init_from: str | os.PathLike[str] | None = None,
+    freeze: float = 0.0,
     device: str = "auto",
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
@@ -62,6 +64,11 @@ def train(
     resume : bool, default=False
         Go on with a run that was stopped or killed, and end with the same weights as if it had not been, bit for bit;
         begin it where there is nothing yet. A run with `out` keeps checkpoints in ``OUT.checkpoint`` until it is done.
+    init_from : path-like or None, default=None
+        A model whose weights the training begins with, as far as name and shape fit: of other classes and of pictures
+        of another size. Its network is taken unless `network` names one. What was taken over is told on standard error.
+    freeze : float, default=0.0
+        Share of the training, 0..1, in which those weights are released layer by layer, the last one first.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Where to train.
     data_home, images, label_column, image_size
@@ -97,12 +104,17 @@ def train(
     from skconv.workflows.describe import describe_data
     from skconv.workflows.recipe_text import write_as_run
     from skconv.workflows.splits import split_for_recipe
+    from skconv.workflows.transfer import begin_with_model
 
     command = command or describe_call(train, locals())
     check_whole_number("seeds", seeds, 1, 1000)
     check_whole_number("seed", seed, 0, 2**31 - 1)
     plan = load_recipe(recipe)
     recipe_text = write_as_run(plan, source=source, network=network)
+    if init_from is not None:
+        plan, recipe_text = begin_with_model(plan, recipe_text, init_from, freeze=freeze, network=network)
+    elif freeze:
+        raise ParameterError("'freeze' holds back weights that were taken over: name the model in 'init_from' too.")
     own_data = source is None
     check_out(out, resume=resume)
     source = choose_source(source, plan)
@@ -181,6 +193,7 @@ def _run(
     from skconv.estimators import KFoldEnsembleClassifier
     from skconv.workflows.calibrate import calibrate
     from skconv.workflows.run_folder import score_test, write_run_folder
+    from skconv.workflows.transfer import tell_taken_over
 
     if resumable:
         known = {name: facts[name] for name in ("recipe_text", "fingerprint")}
@@ -190,6 +203,8 @@ def _run(
         member: Any = estimator.estimator if plan.ensemble else estimator
         member.set_params(checkpoint=checkpoint_of(folder))
     estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+    if getattr(estimator, "taken_over_", None):
+        tell_taken_over(estimator)
     # An ensemble's members were each validated on other pictures; it has none that all did not see.
     held_out = None if isinstance(estimator, KFoldEnsembleClassifier) else calibrate(estimator, plan, dataset)
     scored = score_test(estimator, dataset)

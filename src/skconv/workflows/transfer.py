@@ -1,0 +1,62 @@
+"""Let a recipe begin with the weights of a model."""
+
+from __future__ import annotations
+
+import os
+import sys
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from skconv.exceptions import ModelFileError
+from skconv.workflows.recipe_text import replace_section
+
+if TYPE_CHECKING:
+    from skconv.recipes import Recipe
+
+
+def begin_with_model(
+    plan: Recipe, text: str, model: str | os.PathLike[str], *, freeze: float, network: str | None
+) -> tuple[Recipe, str]:
+    """Return the recipe, and its text, with its training made to begin with a model's weights.
+
+    Parameters
+    ----------
+    plan : Recipe
+        The recipe of the run.
+    text : str
+        The same as TOML.
+    model : path-like
+        A model folder, or the name of a bundled model.
+    freeze : float
+        As in `CNNClassifier`.
+    network : str or None
+        The network where one was asked for; None takes the model's.
+
+    Raises
+    ------
+    ModelFileError
+        There is no such model, or it is an ensemble.
+    """
+    from skconv.artifacts.folder import find_model_folder, read_config
+
+    config = read_config(find_model_folder(model))
+    if "estimator" in config.parameters:
+        raise ModelFileError(
+            f"{model} holds an ensemble, which is no single network to begin with. Name another model."
+        )
+    if network is None:
+        plan = replace(plan, network={"name": config.network.name, **config.network.options})
+        text = replace_section(text, "network", plan.network)
+    plan = replace(plan, training={**plan.training, "init_from": os.fspath(model), "freeze": freeze})
+    return plan, replace_section(text, "training", plan.training)
+
+
+def tell_taken_over(estimator: Any) -> None:
+    """Say on standard error which weights a fitted classifier began with, and which were new."""
+    names = estimator.net_.module_.state_dict()
+    new = [name for name in names if name not in estimator.taken_over_ and not name.startswith("scaling.")]
+    told = f"; new: {', '.join(new)}" if new else ""
+    n_all = len(estimator.taken_over_) + len(new)
+    print(
+        f"Took over {len(estimator.taken_over_)} of {n_all} tensors from {estimator.init_from}{told}.", file=sys.stderr
+    )

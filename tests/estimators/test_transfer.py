@@ -1,0 +1,122 @@
+"""Beginning with the weights of another model: scikit-learn's digits after MNIST's."""
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+from sklearn.datasets import load_digits
+from skorch.callbacks import Callback
+
+from skconv.data.sources import load_dataset
+from skconv.estimators import CNNClassifier
+from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError
+
+NETWORK = {"name": "t4_narrow"}  # all its convolutions are the same for any size of picture
+LAST = ["classifier.1.weight", "classifier.1.bias"]
+
+
+@pytest.fixture(scope="module")
+def digits():
+    data = load_digits()
+    return data.images.astype(np.uint8), data.target
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory):
+    """A model of MNIST's first thousand: other pictures, in another size."""
+    mnist = load_dataset("mnist")
+    classifier = CNNClassifier(NETWORK, max_epochs=3, random_state=0, precision="fp32")
+    folder = tmp_path_factory.mktemp("source") / "model"
+    classifier.fit(mnist.train_images[:1000], mnist.train_labels[:1000]).save(folder)
+    return folder
+
+
+def make(source, **changes):
+    settings = {"max_epochs": 1, "random_state": 0, "precision": "fp32", **changes}
+    return CNNClassifier(NETWORK, init_from=source, **settings)
+
+
+def parameters(classifier):
+    return {name: tensor.clone() for name, tensor in classifier.net_.module_.named_parameters()}
+
+
+def test_weights_that_fit_are_taken_over_and_named(source, digits):
+    X, y = digits
+    model = make(source, learning_rate=1e-12, averaging=0).fit(X[:64], y[:64] % 3)
+    assert model.classes_.tolist() == [0, 1, 2] and model.image_shape_ == (1, 8, 8)
+    before, after = parameters(CNNClassifier.load(source)), parameters(model)
+    weights = [name for name in model.taken_over_ if name in after]
+    assert weights and all(torch.allclose(before[name], after[name]) for name in weights)
+    assert {name for name in after if name not in weights} == {
+        name for name in after if before[name].shape != after[name].shape
+    }
+    assert not any(name.startswith("scaling") for name in model.taken_over_)
+
+
+def test_scaling_is_that_of_the_new_pictures(source, digits):
+    X, y = digits
+    fresh = CNNClassifier(NETWORK, max_epochs=1, random_state=0).fit(X[:64], y[:64])
+    assert torch.equal(make(source).fit(X[:64], y[:64]).net_.module_.scaling.mean, fresh.net_.module_.scaling.mean)
+
+
+class Watch(Callback):
+    """Note at each step which parameters are trained."""
+
+    def on_batch_begin(self, net, training=False, **kwargs):
+        if training:
+            trained = [name for name, parameter in net.module_.named_parameters() if parameter.requires_grad]
+            self.steps_ = [*getattr(self, "steps_", []), trained]
+
+
+def test_taken_over_layers_are_released_one_by_one_the_last_first(source, digits):
+    X, y = digits
+    model = make(source, max_epochs=10, batch_size=64, freeze=0.5, callbacks=[("watch", Watch())])
+    model.fit(X[:64], y[:64])
+    steps = dict(model.net_.callbacks_)["watch"].steps_
+    everything = list(parameters(model))
+    assert steps[0] == LAST and steps[5] == everything
+    assert all(set(one) <= set(other) for one, other in pairwise(steps))
+    assert len({len(step) for step in steps}) > 2
+    assert all(parameter.requires_grad for parameter in model.net_.module_.parameters())
+
+
+def test_weights_held_back_to_the_end_do_not_change(source, digits):
+    X, y = digits
+    model = make(source, max_epochs=0.5, batch_size=64, freeze=1.0, averaging=0).fit(X[:128], y[:128])
+    before, after = parameters(CNNClassifier.load(source)), parameters(model)
+    for name in after:
+        assert torch.equal(before[name], after[name]) == (name not in LAST), name
+
+
+def test_last_layer_learns_also_where_it_was_taken_over(source):
+    mnist = load_dataset("mnist")
+    model = make(source, max_epochs=0.5, batch_size=64, freeze=1.0, averaging=0)
+    model.fit(mnist.train_images[:128], mnist.train_labels[:128])
+    before, after = parameters(CNNClassifier.load(source)), parameters(model)
+    assert len(model.taken_over_) > len(after)  # all, with the statistics of batch norm
+    assert [name for name in after if not torch.equal(before[name], after[name])] == LAST
+
+
+def test_is_kept_with_the_model_and_needed_only_to_fit(source, digits, tmp_path):
+    X, y = digits
+    model = make(source, freeze=0.2).fit(X[:64], y[:64])
+    model.save(tmp_path / "model")
+    loaded = CNNClassifier.load(tmp_path / "model")
+    assert loaded.init_from == str(source) and loaded.freeze == 0.2
+    np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
+
+
+def test_model_that_shares_nothing_is_told(saved_model, digits):
+    X, y = digits
+    with pytest.raises(ModelFileError, match="train with network='fast'"):
+        CNNClassifier("t1_skorch", init_from=saved_model).fit(X[:64], y[:64])
+
+
+def test_unusable_settings_are_told(digits, tmp_path):
+    X, y = digits
+    with pytest.raises((ModelFileError, SourceNotFoundError), match="nowhere"):
+        CNNClassifier(init_from=tmp_path / "nowhere").fit(X[:64], y[:64])
+    for settings, said in (({"init_from": 7}, "path of a model folder"), ({"freeze": 1.5}, "'freeze'")):
+        with pytest.raises(ParameterError, match=said):
+            CNNClassifier(**settings).fit(X[:64], y[:64])
