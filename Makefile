@@ -10,13 +10,16 @@ SKCONV_DATA ?= $(abspath ../shared/data)
 export SKCONV_DATA
 endif
 
-.PHONY: train test lint types docs bench clean
+.PHONY: train test test-slow lint types docs bench clean
 
 train: $(STAMP)
 	$(BIN)/skconv train mnist --recipe standard
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist loadfile
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
+
+test-slow: $(STAMP)
+	$(BIN)/python -m pytest --numprocesses auto --dist load -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check
