@@ -58,17 +58,14 @@ def _flat_three(rng: np.random.Generator) -> Lines:
 
 
 def _open_four(rng: np.random.Generator) -> Lines:
-    """A stroke down and to the right with a short stem through its end; or down, up again and down, like a bolt."""
-    is_bolt = rng.random() < 0.3
+    """A stroke down and to the right, with or without a corner, and a short stem through its end."""
     knee, end = (rng.uniform(0.0, 0.15), rng.uniform(0.5, 0.85)), rng.uniform(0.65, 0.95)
     top = (rng.uniform(0.2, 0.65), rng.uniform(-0.1, 0.15))
-    level = (end, knee[1] - (rng.uniform(0.1, 0.4) if is_bolt else rng.uniform(-0.06, 0.12)))
+    level = (end, knee[1] + rng.uniform(-0.12, 0.06))
     down = curve(top, knee, level) if rng.random() < 0.4 else [top, knee, level]
-    below = level[1] + rng.uniform(0.12, 0.45)
-    if is_bolt:
-        return [[*down, (end - rng.uniform(0.0, 0.15), below)]]
     stem_x = end - rng.uniform(0.05, 0.3)
-    return [down, [(stem_x + rng.uniform(-0.02, 0.12), level[1] - rng.uniform(0.08, 0.5)), (stem_x, below)]]
+    above, below = rng.uniform(0.08, 0.5), rng.uniform(0.12, 0.45)
+    return [down, [(stem_x + rng.uniform(-0.02, 0.12), level[1] - above), (stem_x, level[1] + below)]]
 
 
 def _cup_four(rng: np.random.Generator) -> Lines:
@@ -105,13 +102,11 @@ def _curled_nine(rng: np.random.Generator) -> Lines:
 
 
 def _flat_zero(rng: np.random.Generator) -> Lines:
-    """A low and wide oval that ends beyond its beginning, sometimes with a stroke from one digit on to the next."""
+    """A low and wide oval that ends beyond its beginning, sometimes with a stroke on to the next digit."""
     start, turn = rng.uniform(180, 340), rng.choice([-1, 1])
     oval = arc(
         (0.5, 0.6), (rng.uniform(0.35, 0.75), rng.uniform(0.25, 0.4)), start, start + turn * rng.uniform(335, 420)
     )
-    if rng.random() < 0.2:
-        oval.insert(0, (oval[0][0] - rng.uniform(0.15, 0.5), oval[0][1] + rng.uniform(-0.15, 0.1)))
     if rng.random() < 0.25:
         oval.append((oval[-1][0] + rng.uniform(0.15, 0.4), oval[-1][1] + rng.uniform(-0.25, 0.05)))
     return [oval]
@@ -126,11 +121,9 @@ def _hooked_five(rng: np.random.Generator) -> Lines:
 
 
 def _cornered_seven(rng: np.random.Generator) -> Lines:
-    """A hook down at the beginning, a waved top, long or short, a stem that curls, with a bar or without."""
+    """A hook down at the beginning, a waved top, a stem that curls, with a bar or without."""
     foot = rng.uniform(0.1, 0.5)
-    begin = 0.0 if rng.random() < 0.7 else rng.uniform(0.2, 0.5)
-    middle = 0.5 * (begin + 0.75)
-    hook = curve((begin - rng.uniform(0, 0.1), rng.uniform(0.1, 0.35)), (begin, 0.0), (middle, 0.06), (0.75, 0.0))
+    hook = curve((rng.uniform(-0.05, 0.1), rng.uniform(0.15, 0.35)), (0.08, 0.0), (0.35, 0.1), (0.75, 0.0))
     stem = curve((0.75, 0.0), (0.5, 0.45), (foot, 1.0), (foot + rng.uniform(0.0, 0.2), rng.uniform(0.9, 1.05)))
     bar: Line = [(rng.uniform(0.1, 0.35), 0.5), (rng.uniform(0.65, 0.95), rng.uniform(0.42, 0.55))]
     return [hook, stem, bar] if rng.random() < 0.6 else [hook, stem]
@@ -147,11 +140,11 @@ def _looped_three(rng: np.random.Generator) -> Lines:
 
 # How a digit is drawn, its value, and its share of those drawn.
 _STYLES: tuple[tuple[Callable[[np.random.Generator], Lines], int, float], ...] = (
-    (_european_one, 1, 0.20),
+    (_european_one, 1, 0.24),
     (_crossed_seven, 7, 0.12),
-    (_cornered_seven, 7, 0.08),
+    (_cornered_seven, 7, 0.06),
     (_marked_zero, 0, 0.07),
-    (_flat_zero, 0, 0.11),
+    (_flat_zero, 0, 0.09),
     (_open_four, 4, 0.12),
     (_cup_four, 4, 0.04),
     (_looped_two, 2, 0.08),
