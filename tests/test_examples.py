@@ -68,6 +68,7 @@ def numbers(pattern, text):
     return [float(number) for number in re.findall(pattern, text)]
 
 
+@pytest.mark.slow  # each takes some seconds, all of them two minutes
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_example_runs_without_a_warning(name, run):
     folder = run(name)
