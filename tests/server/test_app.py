@@ -160,7 +160,9 @@ def test_every_answer_forbids_scripts_and_frames_from_elsewhere(server):
 
 
 def test_unknown_path_and_wrong_method_are_told_as_json(server):
-    assert requests.get(f"{server.url}/nothing-here", timeout=60).json() == {"detail": "Not Found"}
+    assert requests.get(f"{server.url}/nothing-here", timeout=60).json() == {
+        "detail": "There is no GET /nothing-here. GET /openapi.json tells what there is."
+    }
     assert requests.get(f"{server.url}/v1/predict", timeout=60).status_code == 405
 
 

@@ -92,8 +92,9 @@ class CheckpointFolder:
             (beside / _TENSORS_NAME).write_bytes(content)
             (beside / _FACTS_NAME).write_bytes(json.dumps(document, allow_nan=False).encode())
         _flush_folder(self.path)
-        for old in [*self._list()[_KEPT:], *self.path.glob(".skconv-*.part")]:  # parts: of writes that were killed
+        for old in self._list()[_KEPT:]:
             shutil.rmtree(old, ignore_errors=True)
+        self._sweep()
 
     def read(self) -> tuple[TrainingState, float] | None:
         """Return the last state that is whole, and its seconds of training; None where there is no checkpoint.
@@ -118,6 +119,7 @@ class CheckpointFolder:
             self._check_training(document["training"])
             for each in damage:
                 warnings.warn(f"{each} The checkpoint before it is taken: {folder.name}.", stacklevel=2)
+            self._sweep()
             return TrainingState(tensors, document["state"]), document["seconds"]
         if damage:
             raise ModelFileError(
@@ -132,6 +134,11 @@ class CheckpointFolder:
     def exists(self) -> bool:
         """Whether there is a checkpoint, whole or not."""
         return bool(self._list())
+
+    def _sweep(self) -> None:
+        """Take away what writes that were killed left half-done."""
+        for part in self.path.glob(".skconv-*.part"):
+            shutil.rmtree(part, ignore_errors=True)
 
     def _list(self) -> list[Path]:
         """Return the checkpoints, the last first."""

@@ -85,8 +85,8 @@ class Model(BaseModel):
     reads_numbers: bool = Field(description="Whether /v1/read takes pictures of whole numbers.")
     created: str
     skconv_version: str
-    scores: dict[str, float]
-    limits: dict[str, float]
+    scores: dict[str, int | float]
+    limits: dict[str, int | float]
 
 
 class Problem(BaseModel):

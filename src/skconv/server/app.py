@@ -143,8 +143,11 @@ def _add_problems(app: FastAPI) -> None:
     """Answer every error in the same form: a status, and one line that says how to mend it."""
 
     @app.exception_handler(HTTPException)
-    async def tell_status(_: Request, error: HTTPException) -> JSONResponse:
-        return JSONResponse({"detail": str(error.detail)}, error.status_code, headers=error.headers)
+    async def tell_status(request: Request, error: HTTPException) -> JSONResponse:
+        detail = str(error.detail)
+        if error.status_code in (404, 405):  # the framework's own: nothing here is missing by itself
+            detail = f"There is no {request.method} {request.url.path}. GET /openapi.json tells what there is."
+        return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
 
     @app.exception_handler(RequestValidationError)
     async def tell_parameter(_: Request, error: RequestValidationError) -> JSONResponse:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,7 +21,8 @@ class ProgressBar(Callback):
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the bar."""
         total = net.get_params()["iterator_train__max_batches"]
-        self.bar_ = tqdm(total=total, desc="Training", unit="step", dynamic_ncols=True, disable=None)
+        wide = shutil.get_terminal_size().columns  # 80 for a terminal that does not know its width
+        self.bar_ = tqdm(total=total, desc="Training", unit="step", ncols=wide, disable=None)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Count a training step."""

@@ -35,7 +35,7 @@ def load_held_out(reader: Reader, coverage: float) -> HeldOut:
     held_out = read_held_out(reader.folder, reader.config)
     if held_out is None:
         raise ParameterError(
-            "The model was saved without answers to held-out pictures, by which prediction sets are made. Train it "
+            "The model was saved without answers to held-out pictures, by which prediction sets are made. Train one "
             "with a validation split of 100 pictures or more: validation_fraction = 0.05 in the section [training] of "
             "the recipe."
         )
