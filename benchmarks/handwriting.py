@@ -24,7 +24,7 @@ from no_digits import MAKERS, make_no_digits
 from PIL import Image
 from report import write_result
 
-from skconv import load_dataset, normalize_digit
+from skconv import load_dataset, normalize_digit, read
 from skconv.pictures.fitting import map_in_threads
 from skconv.pictures.opening import convert_picture, open_picture
 from skconv.reader import Reader
@@ -95,6 +95,16 @@ def measure_own_pictures(model: DigitReader, folder: Path) -> dict:
             "wrong": [row["file"] for row, good in zip(rows, right, strict=True) if not good][:10],
         }
     return table
+
+
+def measure_numbers(model: str, folder: Path) -> dict:
+    """Return how many numbers are read whole, and how many wrongly among the half that the model is surer of."""
+    with (folder / "labels.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    readings = read([folder / "images" / row["file"] for row in rows], model=model).readings
+    right = np.array([reading.text == row["digits"] for reading, row in zip(readings, rows, strict=True)])
+    surer = np.argsort([-reading.confidence for reading in readings])[: len(rows) // 2]
+    return {"right": int(right.sum()), "n": len(rows), "wrong in the surer half": int((~right[surer]).sum())}
 
 
 def measure_accuracy(model: DigitReader, pictures: Pictures, labels: np.ndarray) -> dict:
@@ -237,6 +247,8 @@ def main() -> None:
         paths = sorted((home / "church-records-dev").glob("*/*"))[::part]
         own = np.array([int(path.parent.name) for path in paths])
         figures["church-records-dev"] = measure_accuracy(model, [open_picture(path) for path in paths], own)
+    if (home / "cheque-amounts-dev").is_dir():
+        figures["cheque-amounts-dev"] = measure_numbers(arguments.model, home / "cheque-amounts-dev")
     if (home / "usps").is_dir():
         usps = load_dataset("usps")
         figures["usps test"] = measure_accuracy(model, list(usps.test_images[::part]), usps.test_labels[::part])
