@@ -31,6 +31,16 @@ class RunningServer:
     def post_picture(self, path, content, kind="image/png"):
         return self.post(path, data=content, headers={"Content-Type": kind})
 
+    def wait_for_post(self, before):
+        """Return the next record of a POST after so many records; it is written when the answer has been sent."""
+        end = time.monotonic() + 10
+        while time.monotonic() < end:
+            for record in self.read_log()[before:]:
+                if record["method"] == "POST":
+                    return record
+            time.sleep(0.01)
+        raise AssertionError("No record of a POST came.")
+
     def read_log(self):
         return [json.loads(line) for line in self.log.read_text().splitlines()]
 

@@ -77,7 +77,7 @@ def test_predict_without_coverage_is_as_before(calibrated, pictures):
 
 
 def test_sets_need_a_model_with_held_out_answers(run, pictures):
-    with pytest.raises(ParameterError, match="Train it with a validation split"):
+    with pytest.raises(ParameterError, match="with a validation split"):
         predict(run.model, pictures, coverage=0.9)
 
 

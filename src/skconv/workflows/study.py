@@ -88,7 +88,7 @@ def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
         The database cannot be reached or written.
     """
     import optuna
-    from sqlalchemy.exc import ArgumentError, NoSuchModuleError, OperationalError
+    from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
 
     shown = hide_password(storage)
     connect = {"connect_args": {"timeout": _SQLITE_PATIENCE}} if storage.startswith("sqlite") else {}
@@ -103,8 +103,8 @@ def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
         )
         try:
             database = make()
-        except OperationalError as error:
-            if "already exists" not in str(error):
+        except (OperationalError, IntegrityError) as error:
+            if isinstance(error, OperationalError) and "already exists" not in str(error):
                 raise
             database = make()  # another process made the tables in the same moment
         study = optuna.create_study(
