@@ -53,8 +53,8 @@ def _make_example_network():
     )  # fmt: skip
 
 
-def _make_tensors(images: np.ndarray):
-    """Scale as PyTorch's example does, by MNIST's mean and standard deviation."""
+def make_pixels(images: np.ndarray):
+    """Return a tensor float32 (n, 1, h, w), scaled as PyTorch's example does, by MNIST's mean and deviation."""
     import torch
 
     return torch.from_numpy((_scale(images) - 0.1307) / 0.3081)[:, None]
@@ -66,7 +66,7 @@ def _predict_by(network) -> Predict:
     def predict(test: np.ndarray) -> np.ndarray:
         network.eval()
         with torch.no_grad():
-            answers = torch.cat([network(part).argmax(1) for part in _make_tensors(test).split(1000)])
+            answers = torch.cat([network(part).argmax(1) for part in make_pixels(test).split(1000)])
         network.train()
         return answers.numpy()
 
@@ -82,7 +82,7 @@ def train_pytorch(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int
     network = _make_example_network()
     optimizer = torch.optim.Adadelta(network.parameters(), lr=1.0)
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.7)
-    loader = DataLoader(TensorDataset(_make_tensors(images), torch.from_numpy(labels)), 64, shuffle=True)
+    loader = DataLoader(TensorDataset(make_pixels(images), torch.from_numpy(labels)), 64, shuffle=True)
     for _ in range(epochs):
         for pictures, targets in loader:
             optimizer.zero_grad()
@@ -115,7 +115,7 @@ def train_lightning(images: np.ndarray, labels: np.ndarray, epochs: int, seed: i
 
     lightning.seed_everything(seed, verbose=False)
     model = Classifier()
-    loader = DataLoader(TensorDataset(_make_tensors(images), torch.from_numpy(labels)), 64, shuffle=True)
+    loader = DataLoader(TensorDataset(make_pixels(images), torch.from_numpy(labels)), 64, shuffle=True)
     trainer = lightning.Trainer(
         max_epochs=0, accelerator="cpu", logger=False, enable_checkpointing=False, enable_progress_bar=False,
         enable_model_summary=False,
@@ -136,7 +136,7 @@ def train_skorch(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int)
         _make_example_network(), criterion=torch.nn.CrossEntropyLoss, optimizer=torch.optim.Adam, lr=0.001,
         batch_size=64, iterator_train__shuffle=True, verbose=0,
     ).initialize()  # fmt: skip
-    pixels = _make_tensors(images)
+    pixels = make_pixels(images)
     for _ in range(epochs):
         net.partial_fit(pixels, labels, epochs=1)
         yield _predict_by(net.module_)

@@ -11,10 +11,9 @@ from __future__ import annotations
 
 import argparse
 import os
-import statistics
 import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +21,7 @@ import torch
 from report import write_result
 from skorch import NeuralNetClassifier
 from torch import nn
+from turns import describe_rates, time_in_turn
 
 from skconv import CNNClassifier, Reader, create_network, load_dataset
 
@@ -81,25 +81,10 @@ def main() -> None:
             "skorch": make_skorch(options.network),
             "Keras": make_keras(),
         }
-        seconds: dict[str, list[float]] = {name: [] for name in ways}
-        for run in range(-1, options.runs):  # the first turn warms up and is not counted
-            for name, predict in ways.items():
-                start = time.perf_counter()
-                predict(images if run >= 0 else images[:1000])
-                if run >= 0:
-                    seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    write_result(
-        "prediction",
-        {
-            "network": options.network,
-            "pictures": len(images),
-            "runs": options.runs,
-            "pictures a second": {name: len(images) / median for name, median in medians.items()},
-            "spread of seconds": {name: [min(times), max(times)] for name, times in seconds.items()},
-            "times as fast": {name: median / medians["ours"] for name, median in medians.items()},
-        },
-    )
+        for predict in ways.values():  # the first of each warms up
+            predict(images[:1000])
+        seconds = time_in_turn({name: partial(predict, images) for name, predict in ways.items()}, options.runs)
+    write_result("prediction", {"network": options.network, **describe_rates(seconds, len(images))})
 
 
 if __name__ == "__main__":

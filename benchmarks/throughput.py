@@ -12,17 +12,18 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import time
 import warnings
 from collections.abc import Callable
 
 import lightning
 import numpy as np
 import torch
+from peers import make_pixels
 from report import write_result
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
+from turns import describe_rates, time_in_turn
 
 from skconv import CNNClassifier, create_network, load_dataset
 
@@ -33,10 +34,6 @@ def make_network(name: str) -> nn.Module:
     return create_network(name, in_channels=1, image_size=(28, 28), num_classes=10)
 
 
-def make_tensors(images: np.ndarray, labels: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
-    return torch.from_numpy((images.astype(np.float32) / 255 - 0.1307) / 0.3081)[:, None], torch.from_numpy(labels)
-
-
 def train_ours(name: str, images: np.ndarray, labels: np.ndarray, **settings) -> None:
     CNNClassifier(network=name, max_epochs=1, batch_size=BATCH, **settings).fit(images, labels)
 
@@ -45,7 +42,7 @@ def train_bare(name: str, images: np.ndarray, labels: np.ndarray) -> None:
     """Indices into tensors and nothing else: less than any library can do."""
     network = make_network(name)
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    X, y = make_tensors(images, labels)
+    X, y = make_pixels(images), torch.from_numpy(labels)
     for chosen in torch.randperm(len(X)).split(BATCH):
         loss = nn.functional.cross_entropy(network(X[chosen]), y[chosen])
         optimizer.zero_grad()
@@ -58,8 +55,7 @@ def train_skorch(name: str, images: np.ndarray, labels: np.ndarray) -> None:
         make_network(name), criterion=nn.CrossEntropyLoss, optimizer=torch.optim.AdamW, batch_size=BATCH, lr=0.001,
         max_epochs=1, train_split=None, iterator_train__shuffle=True, verbose=0,
     )  # fmt: skip
-    pixels, _ = make_tensors(images, labels)
-    net.fit(pixels, labels)
+    net.fit(make_pixels(images), labels)
 
 
 class Classifier(lightning.LightningModule):
@@ -83,7 +79,8 @@ def train_lightning(name: str, images: np.ndarray, labels: np.ndarray) -> None:
         enable_model_summary=False,
     )  # fmt: skip
     trainer.fit(
-        Classifier(make_network(name)), DataLoader(TensorDataset(*make_tensors(images, labels)), BATCH, shuffle=True)
+        Classifier(make_network(name)),
+        DataLoader(TensorDataset(make_pixels(images), torch.from_numpy(labels)), BATCH, shuffle=True),
     )
 
 
@@ -105,27 +102,19 @@ def main() -> None:
         "skorch": lambda: train_skorch(options.network, images, labels),
         "Lightning": lambda: train_lightning(options.network, images, labels),
     }
-    seconds: dict[str, list[float]] = {name: [] for name in ways}
-    for run in range(-1, options.runs):  # the first turn warms up and is not counted
-        for name, train in ways.items():
-            start = time.perf_counter()
-            train()
-            if run >= 0:
-                seconds[name].append(time.perf_counter() - start)
-    medians = {name: statistics.median(times) for name, times in seconds.items()}
-    write_result(
-        "throughput",
-        {
-            "network": options.network,
-            "batch size": BATCH,
-            "pictures": len(images),
-            "runs": options.runs,
-            "pictures a second": {name: len(images) / median for name, median in medians.items()},
-            "spread of seconds": {name: [min(times), max(times)] for name, times in seconds.items()},
-            "times as fast, ours": {name: median / medians["ours"] for name, median in medians.items()},
-            "times as fast, ours in fp32": {name: median / medians["ours in fp32"] for name, median in medians.items()},
+    for train in ways.values():  # the first of each warms up
+        train()
+    seconds = time_in_turn(ways, options.runs)
+    plain_median = statistics.median(seconds["ours in fp32"])
+    figures = {
+        "network": options.network,
+        "batch size": BATCH,
+        **describe_rates(seconds, len(images)),
+        "times as fast, ours in fp32": {
+            name: statistics.median(times) / plain_median for name, times in seconds.items()
         },
-    )
+    }
+    write_result("throughput", figures)
 
 
 if __name__ == "__main__":

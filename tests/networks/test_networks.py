@@ -94,10 +94,23 @@ def test_fast_averages_five_positions_in_evaluation_only():
     images = torch.rand(3, 1, 28, 28)
     network.eval()
     moved = [torch.roll(images, (-down, -right), (2, 3)) for down, right in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
-    alone = [network._look(each, 0, 0) for each in moved]
+    alone = [network._look(each[:, :, 2:-2, 2:-2]) for each in moved]
     torch.testing.assert_close(network(images), torch.stack(alone).mean(0))
     for module in network.modules():
         if isinstance(module, torch.nn.BatchNorm2d):
             module.eval()
     network.training = True
     torch.testing.assert_close(network(images), alone[0])
+
+
+def test_accurate_averages_five_positions_and_compact_does_not():
+    torch.manual_seed(0)
+    images = torch.zeros(2, 1, 28, 28)
+    images[:, :, 6:-6, 6:-6] = torch.rand(2, 1, 16, 16)  # far enough from the border to be moved without loss
+    moved = [torch.roll(images, shift, (2, 3)) for shift in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
+    for name in ("accurate", "compact"):
+        network = create_network(name, in_channels=1, image_size=(28, 28), num_classes=4).eval()
+        alone = [network.head(network.blocks(network.scaling(each))) for each in moved]
+        expected = torch.stack(alone).mean(0) if name == "accurate" else alone[0]
+        torch.testing.assert_close(network(images), expected)
+        assert not torch.allclose(torch.stack(alone).mean(0), alone[0], atol=1e-6)

@@ -85,8 +85,13 @@ def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
     write_folder(tmp_path, per_class=3)
     (tmp_path / "0" / "01.png").write_bytes(b"GIF89a not really")
     (tmp_path / "1" / "cut.png").write_bytes((tmp_path / "1" / "02.png").read_bytes()[:40])
-    assert main(["audit", str(tmp_path), "--recipe", str(recipe)]) == 0
+    out = tmp_path.with_name("audit")
+    assert main(["audit", str(tmp_path), "--recipe", str(recipe), "--out", str(out)]) == 0
     told = capsys.readouterr().out
+    assert f"{tmp_path}: 7 pictures." in told
     assert "2 pictures, each of which cannot be opened as a picture:" in told
+    assert "Nothing else was looked for" in told
+    assert [path.name for path in out.iterdir()] == ["suspects.csv"]
+    assert len((out / "suspects.csv").read_text().splitlines()) == 3
     assert "01.png" in told
     assert "cut.png" in told

@@ -127,14 +127,6 @@ class CheckpointFolder:
             )
         return None
 
-    def remove(self) -> None:
-        """Take the folder away, with all that it holds."""
-        shutil.rmtree(self.path, ignore_errors=True)
-
-    def exists(self) -> bool:
-        """Whether there is a checkpoint, whole or not."""
-        return bool(self._list())
-
     def _sweep(self) -> None:
         """Take away what writes that were killed left half-done."""
         for part in self.path.glob(".skconv-*.part"):

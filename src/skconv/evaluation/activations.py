@@ -75,6 +75,9 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
     """
     network = first_member(network)
     layers: dict[str, LayerActivations] = {}
+    if np.ndim(image) not in (2, 3):
+        came = np.shape(image)
+        raise DataError(f"The picture has shape {came}; expected (height, width) or (height, width, channels).")
     convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
     if not convolutions:
         raise ParameterError("The network has no convolution, so there are no activation maps. Take another network.")
@@ -88,7 +91,7 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
 
     hooks = [listen(name, module) for name, module in convolutions.items()]
     try:
-        _run(network, image)
+        run_network(network, np.asarray(image)[None])
     finally:
         for hook in hooks:
             hook.remove()
@@ -131,20 +134,36 @@ def first_member(network: nn.Module) -> nn.Module:
     return network.members[0] if isinstance(network, EnsembleNetwork) else network
 
 
-def _run(network: nn.Module, image: np.ndarray) -> None:
-    """Let the network predict for one picture."""
-    pixels = np.asarray(image, dtype=np.float32)
-    if pixels.ndim not in (2, 3):
-        raise DataError(f"The picture has shape {pixels.shape}; expected (height, width) or (height, width, channels).")
-    channels_first = np.moveaxis(np.atleast_3d(pixels), 2, 0)
+def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
+    """Let a network predict, in evaluation mode and without gradients.
+
+    Parameters
+    ----------
+    network : Module
+        Takes float32 (n, channels, height, width). Left in the mode it was in.
+    images : ndarray of numbers, shape (n, h, w) or (n, h, w, c)
+        In the range of the pictures the network was trained on.
+
+    Returns
+    -------
+    Tensor, shape (n, k)
+        Its logits.
+
+    Raises
+    ------
+    DataError
+        The network does not take pictures of this shape.
+    """
+    pixels = np.asarray(images, dtype=np.float32)
+    pictures = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
     device = next(network.parameters()).device
     with evaluation_mode(network), torch.no_grad():
         try:
-            network(torch.from_numpy(channels_first.copy())[None].to(device))
+            return network(torch.from_numpy(np.array(pictures, order="C")).to(device))
         except RuntimeError as error:  # how torch tells shapes that do not fit
             raise DataError(
-                f"The network does not take a picture of shape {pixels.shape} ({error}). "
-                "Bring it to the size and the channels of the pictures it was made for."
+                f"The network does not take pictures of shape {pixels.shape[1:]} ({error}). "
+                "Bring them to the size and the channels of the pictures it was made for."
             ) from error
 
 

@@ -53,11 +53,12 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
     low, high = 1 / _RANGE[1], 1 / _RANGE[0]  # of the inverse temperature, in which the loss is convex
     for _ in range(_STEPS):
         middle = (low + high) / 2
-        slope = np.average((_softmax(middle * logits) * logits).sum(1) - told, weights=weights)
+        slope = np.average((softmax(middle * logits) * logits).sum(1) - told, weights=weights)
         low, high = (low, middle) if slope > 0 else (middle, high)
     return float(2 / (low + high))
 
 
-def _softmax(logits: np.ndarray) -> np.ndarray:
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return the probabilities of logits, (n, k)."""
     exponentials = np.exp(logits - logits.max(1, keepdims=True))
     return exponentials / exponentials.sum(1, keepdims=True)

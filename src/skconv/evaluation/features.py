@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
-from typing import Any
-
 import numpy as np
-import torch
 from torch import Tensor, nn
 
-from skconv.evaluation.activations import evaluation_mode, first_member
-from skconv.exceptions import DataError
+from skconv.evaluation.activations import first_member, run_network
 
 _BATCH = 512  # pictures
 
@@ -50,16 +45,16 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
         seen.append(inputs[0])
 
     parts = []
-    with ExitStack() as stack:
-        stack.enter_context(evaluation_mode(network))
-        stack.enter_context(torch.no_grad())
-        if linear:
-            stack.callback(linear[-1].register_forward_pre_hook(keep).remove)
+    hook = linear[-1].register_forward_pre_hook(keep) if linear else None
+    try:
         for start in range(0, len(images), _BATCH):
             seen.clear()
-            logits = _run(network, images[start : start + _BATCH])
+            logits = run_network(network, images[start : start + _BATCH])
             # Where a network looks at a picture several times, the first look counts.
             parts.append((seen[0] if seen else logits).flatten(1).float().cpu().numpy())
+    finally:
+        if hook is not None:
+            hook.remove()
     return np.concatenate(parts)
 
 
@@ -88,15 +83,3 @@ def find_nearest(features: np.ndarray, wanted: np.ndarray, most: int) -> tuple[n
     distances = 1 - features @ wanted / np.maximum(lengths, np.finfo(np.float32).tiny)
     order = np.argsort(distances, kind="stable")[:most]
     return order, distances[order]
-
-
-def _run(network: nn.Module, images: np.ndarray) -> Any:
-    pixels = np.asarray(images, dtype=np.float32)
-    pictures = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
-    try:
-        return network(torch.from_numpy(np.ascontiguousarray(pictures)))
-    except RuntimeError as error:  # how torch tells shapes that do not fit
-        raise DataError(
-            f"The network does not take pictures of shape {images.shape[1:]} ({error}). "
-            "Bring them to the size and the channels of the pictures it was made for."
-        ) from error

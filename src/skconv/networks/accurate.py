@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.blocks import SHIFTS, ConvBlock, GlobalMaxPool, HalfResolution, Network, Scaling
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network, Scaling, mean_over_shifts
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 24  # smaller pictures keep their resolution
@@ -61,17 +60,11 @@ class AccurateNetwork(Network):
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
         scaled = self.scaling(images)
         if self.training or not self.mean_of_shifts:
-            return self.head(self.blocks(scaled))
-        # One shift after the other, not as a batch five times as large: memory stays what it is in training.
-        logits = [self.head(self.blocks(_shift(scaled, down, right))) for down, right in SHIFTS]
-        return torch.stack(logits).mean(0)
+            return self._look(scaled)
+        return mean_over_shifts(self._look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)
 
-
-def _shift(images: Tensor, down: int, right: int) -> Tensor:
-    """Move pictures by up to a pixel; what comes from outside repeats the border."""
-    height, width = images.shape[2:]
-    padded = F.pad(images, (1, 1, 1, 1), mode="replicate")
-    return padded[:, :, 1 - down : 1 - down + height, 1 - right : 1 - right + width]
+    def _look(self, images: Tensor) -> Tensor:
+        return self.head(self.blocks(images))
 
 
 @register_network

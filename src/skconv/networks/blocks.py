@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
-SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right: a prediction may be their mean
+_SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right
 
 
 class Scaling(nn.Module):
@@ -200,3 +202,34 @@ class GlobalMaxPool(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Reduce (n, channels, height, width) to (n, channels)."""
         return features.amax((2, 3))
+
+
+def crop_margin(images: Tensor, margin: int, down: int = 0, right: int = 0) -> Tensor:
+    """Cut a margin off (n, c, height, width), a little farther down and to the right; a view."""
+    height, width = images.shape[2] - 2 * margin, images.shape[3] - 2 * margin
+    top, left = margin + down, margin + right
+    return images[:, :, top : top + height, left : left + width]
+
+
+def mean_over_shifts(look: Callable[[Tensor], Tensor], images: Tensor, margin: int) -> Tensor:
+    """Return the mean of what a function gives for pictures without their margin, there and moved by a pixel.
+
+    Parameters
+    ----------
+    look : callable
+        Takes (n, c, height - 2 * margin, width - 2 * margin), returns logits (n, k). Called five times in turn, not on
+        a batch five times as large: memory stays what it is in training.
+    images : Tensor, shape (n, c, height, width)
+    margin : int
+        Pixels, at least 1.
+
+    Returns
+    -------
+    Tensor, shape (n, k)
+
+    Examples
+    --------
+    >>> mean_over_shifts(lambda images: images.flatten(1), torch.eye(3)[None, None], 1)
+    tensor([[0.2000]])
+    """
+    return torch.stack([look(crop_margin(images, margin, *shift)) for shift in _SHIFTS]).mean(0)

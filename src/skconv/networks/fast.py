@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 
-from skconv.networks.blocks import SHIFTS, ConvBlock, HalfResolution, Network, Scaling
+from skconv.networks.blocks import ConvBlock, HalfResolution, Network, Scaling, crop_margin, mean_over_shifts
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 24  # smaller pictures have no border to spare
@@ -39,13 +38,11 @@ class FastNetwork(Network):
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
         images = self.scaling(images)
         if self.training or not self.crop:
-            return self._look(images, 0, 0)
-        return torch.stack([self._look(images, *move) for move in SHIFTS]).mean(0)
+            return self._look(crop_margin(images, self.crop))
+        return mean_over_shifts(self._look, images, self.crop)
 
-    def _look(self, images: Tensor, down: int, right: int) -> Tensor:
-        top, left = self.crop + down, self.crop + right
-        height, width = images.shape[2] - 2 * self.crop, images.shape[3] - 2 * self.crop
-        return self.head(self.blocks(images[:, :, top : top + height, left : left + width]))
+    def _look(self, images: Tensor) -> Tensor:
+        return self.head(self.blocks(images))
 
 
 @register_network

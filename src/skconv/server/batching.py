@@ -41,7 +41,6 @@ class MicroBatcher:
         self.class_names = reader.class_names
         self.input_shape = reader.input_shape
         self.n_runs = 0
-        self.n_pictures = 0
         self._waiting: queue.SimpleQueue[tuple[np.ndarray, Future[np.ndarray]] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="skconv-network", daemon=True)
         self._thread.start()
@@ -78,7 +77,6 @@ class MicroBatcher:
                 n_pictures += len(following[0])
             self._run(batch)
             self.n_runs += 1
-            self.n_pictures += n_pictures
             if ending:
                 return
 

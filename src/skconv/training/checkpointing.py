@@ -32,7 +32,7 @@ class Store(Protocol):
 class Checkpointing(Callback):
     """Write the state of a training to a store, so that it can be killed at any moment; go on from what is there.
 
-    A checkpoint is written at the end of an epoch or, where epochs are long, every `seconds`; less often where that
+    A checkpoint is written at the end of an epoch or, where epochs are long, every `SECONDS`; less often where that
     would take more than 2 % of the time. On SIGTERM and SIGINT one is written after the step at hand, and then the
     signal does what it does without this callback; a second one does so at once.
 
@@ -43,8 +43,6 @@ class Checkpointing(Callback):
     ----------
     store : Store
         Keeps them.
-    seconds : float, default=60
-        Longest time between two checkpoints, where they are cheap enough.
 
     Attributes
     ----------
@@ -52,9 +50,8 @@ class Checkpointing(Callback):
         How long the training took before it was taken up here.
     """
 
-    def __init__(self, store: Store, seconds: float | None = None) -> None:
+    def __init__(self, store: Store) -> None:
         self.store = store
-        self.seconds = SECONDS if seconds is None else seconds
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
@@ -81,7 +78,7 @@ class Checkpointing(Callback):
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Write where the time has come, or a signal."""
-        if self._signal is not None or (training and self._is_time(self.seconds)):
+        if self._signal is not None or (training and self._is_time(SECONDS)):
             self._write(net, finished=False)
             self._obey()
 

@@ -119,6 +119,8 @@ class AuditResult:
                 found = [each for each in self.suspects if each.kind == kind]
                 lines += [str(each) for each in found[:_SHOWN]]
                 lines += [f"  … and {number - _SHOWN:,} more"] if number > _SHOWN else []
+        if any(each.kind == "broken" for each in self.suspects):
+            lines.append("Nothing else was looked for: mend or remove these, and run it again.")
         if not self.suspects:
             lines.append("Nothing suspect was found.")
         return "\n".join([*lines, f"All of them are in {self.folder}."] if self.folder else lines)
@@ -173,6 +175,7 @@ def audit(
         The folder exists and is not empty, or cannot be written.
     """
     from skconv.data.sources import load_dataset
+    from skconv.evaluation.suspects import find_blanks
     from skconv.recipes import load_recipe
 
     check_whole_number("folds", folds, 2, 1000)
@@ -180,9 +183,13 @@ def audit(
     if out is not None:
         check_new_folder(out)
     plan = load_recipe(recipe)
-    broken = find_broken(Path(source), progress=progress) if Path(source).is_dir() else []
+    files = _list_pictures(Path(source))
+    broken = _find_broken(files, progress=progress)
     if broken:
-        return AuditResult(str(source), len(broken), {}, tuple(broken))
+        result = AuditResult(str(source), len(files), {}, tuple(broken), "" if out is None else str(out))
+        if out is not None:
+            _write(Path(out), result, np.empty(0), [])
+        return result
     dataset = load_dataset(
         source,
         data_home=data_home,
@@ -193,7 +200,9 @@ def audit(
         progress=progress,
     )
     every = _Pictures(dataset)
-    found = [*_find_blanks(every), *_find_duplicates(every)]
+    blanks = find_blanks(every.images).tolist()
+    found = [(Suspect("blank", every.name(each), every.label(each)), each) for each in blanks]
+    found += _find_duplicates(every, set(blanks))
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
     folds = min(folds, int(counts.min()))
     if folds >= 2:
@@ -213,13 +222,20 @@ def audit(
     return result
 
 
-def find_broken(folder: Path, *, progress: bool = False) -> list[Suspect]:
-    """Return the files of a folder whose names are of pictures, and that cannot be opened as such."""
+def _list_pictures(source: Path) -> list[Path]:
+    """Return the files of a folder whose names are of pictures; none where the source is no folder."""
+    from skconv.data.folders import walk_files
+    from skconv.pictures.opening import PICTURE_SUFFIXES
+
+    return [file for file in walk_files(source) if file.suffix.lower() in PICTURE_SUFFIXES] if source.is_dir() else []
+
+
+def _find_broken(files: list[Path], *, progress: bool) -> list[Suspect]:
+    """Return the files that cannot be opened as pictures."""
     from tqdm import tqdm
 
-    from skconv.data.folders import walk_files
     from skconv.pictures.fitting import map_in_threads
-    from skconv.pictures.opening import PICTURE_SUFFIXES, open_picture
+    from skconv.pictures.opening import open_picture
 
     def try_to_open(file: Path) -> str:
         try:
@@ -228,7 +244,6 @@ def find_broken(folder: Path, *, progress: bool = False) -> list[Suspect]:
             return str(error)
         return ""
 
-    files = [file for file in walk_files(folder) if file.suffix.lower() in PICTURE_SUFFIXES]
     reasons = tqdm(
         map_in_threads(try_to_open, files), "opening", len(files), leave=False, disable=None if progress else True
     )
@@ -269,20 +284,12 @@ class _Pictures:
 _Found = list[tuple[Suspect, int]]
 
 
-def _find_blanks(every: _Pictures) -> _Found:
-    from skconv.evaluation.suspects import find_blanks
-
-    return [
-        (Suspect("blank", every.name(each), every.label(each)), each) for each in find_blanks(every.images).tolist()
-    ]
-
-
-def _find_duplicates(every: _Pictures) -> _Found:
-    """Return one suspect for each picture that equals one before it, or nearly does."""
-    from skconv.evaluation.suspects import find_blanks, find_copies, find_near_copies
+def _find_duplicates(every: _Pictures, blank: set[int]) -> _Found:
+    """Return one suspect for each picture that equals one before it, or nearly does; blank ones are not compared."""
+    from skconv.evaluation.suspects import find_copies, find_near_copies
 
     exact = find_copies(every.images).tolist()
-    blank, copies = set(find_blanks(every.images).tolist()), {copy for _, copy in exact}
+    copies = {copy for _, copy in exact}
     near = [pair for pair in find_near_copies(every.images).tolist() if not set(pair) & (blank | copies)]
     found = []
     for kind, pairs in (("duplicate", exact), ("near duplicate", near)):
@@ -330,7 +337,7 @@ def _write(folder: Path, result: AuditResult, images: np.ndarray, positions: lis
             writer.writerows([getattr(each, name) for name in columns] for each in result.suspects)
         for kind in KINDS:
             chosen = [number for number, each in enumerate(result.suspects) if each.kind == kind][:_MOST_DRAWN]
-            if chosen:
+            if chosen and kind != "broken":  # there is nothing to draw
                 captions = [_caption(result.suspects[number]) for number in chosen]
                 title = f"Each {KINDS[kind]} ({len(chosen):,} of {result.count()[kind]:,})."
                 figure = draw_suspects(images[[positions[number] for number in chosen]], captions, title)

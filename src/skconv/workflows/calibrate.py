@@ -34,7 +34,7 @@ def calibrate(classifier: CNNClassifier, plan: Recipe, dataset: Dataset) -> Held
         left as it is.
     """
     from skconv.artifacts.held_out import HeldOut
-    from skconv.evaluation.calibration import fit_temperature
+    from skconv.evaluation.calibration import fit_temperature, softmax
 
     held_out = classifier.predict_validation()
     temperature = 1.0
@@ -49,5 +49,4 @@ def calibrate(classifier: CNNClassifier, plan: Recipe, dataset: Dataset) -> Held
     if answered is None or len(answered[1]) < LEAST:
         return None
     logits, labels = answered
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return HeldOut(exponentials / exponentials.sum(1, keepdims=True), labels, temperature)
+    return HeldOut(softmax(logits), labels, temperature)
