@@ -305,8 +305,7 @@ EVERY = np.arange(40)
 @pytest.mark.parametrize(
     ("cv", "said"),
     [
-        (5, r"Class 'rare' has 3 picture\(s\), fewer than the 5 folds\. Bring 5 of each class, or use fewer folds"),
-        (StratifiedKFold(4), "fewer than the 4 folds"),
+        (StratifiedKFold(41), "40 pictures cannot be split by StratifiedKFold"),
         (KFold(41), "40 pictures cannot be split by KFold"),
         ([(EVERY[3:], EVERY[:3])], "training part of fold 1 lacks the class 'rare'"),
         ([(EVERY, EVERY[30:])], r"has picture 30 in its training and in its held-out part \(10 in all\)"),
@@ -321,6 +320,28 @@ def test_unusable_folds_are_told(cv, said):
     y = np.array(["rare"] * 3 + ["a", "b"] * 18 + ["a"])
     with pytest.raises(DataError if cv else ParameterError, match=said):
         make(cv=cv).fit(np.zeros((40, 8, 8), np.uint8), y)
+
+
+def test_few_pictures_of_a_class_are_dealt_out_with_a_word(digits):
+    X, _ = digits
+    y = np.array(["once", "rare", "rare", "rare"] + ["a", "b"] * 18)
+    ensemble = make(cv=5, estimator=member(max_epochs=1))
+    with pytest.warns(UserWarning, match=r"Class 'once' has 1 picture\(s\), fewer than the 5 folds: some folds"):
+        ensemble.fit(X[:40], y)
+    assert len(ensemble.estimators_) == 5
+    assert all(list(each.classes_) == ["a", "b", "once", "rare"] for each in ensemble.estimators_)
+    assert sorted(np.concatenate(ensemble.held_out_)) == list(range(1, 40))  # the only one of its class is never out
+    assert np.isnan(ensemble.out_of_fold_proba_[0]).all() and np.isfinite(ensemble.out_of_fold_score_)
+
+
+def test_fewer_pictures_of_every_class_than_folds_make_fewer_folds(digits):
+    X, _ = digits
+    ensemble = make(cv=5, estimator=member(max_epochs=1))
+    with pytest.warns(UserWarning, match="fewer than the 5 folds: there are 3 folds"):
+        ensemble.fit(X[:8], np.array([0, 0, 1, 1, 1, 2, 2, 2]))
+    assert len(ensemble.fold_scores_) == 3
+    with pytest.raises(DataError, match="one picture only; folds need 2"):
+        ensemble.fit(X[:3], np.arange(3))
 
 
 @pytest.mark.parametrize(

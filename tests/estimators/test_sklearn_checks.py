@@ -1,12 +1,12 @@
-"""scikit-learn's own checks of an estimator: all of them, at default parameters, none expected to fail."""
+"""scikit-learn's own checks of both estimators: all of them, at default parameters, none expected to fail."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from skconv.estimators import CNNClassifier
+from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
 
 @pytest.mark.slow
-@parametrize_with_checks([CNNClassifier()])
+@parametrize_with_checks([CNNClassifier(), KFoldEnsembleClassifier()])
 def test_sklearn_check_passes(estimator, check):
     check(estimator)

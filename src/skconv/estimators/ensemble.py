@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +45,9 @@ class KFoldEnsembleClassifier(PictureClassifier):
         What is trained on each fold; None is ``CNNClassifier()``. Its `validation_fraction` is not used: each member
         is validated on the part it does not see.
     cv : int, splitter or iterable, default=5
-        A number of folds, at least 2, makes ``StratifiedKFold(cv, shuffle=True, random_state=random_state)``. Or a
+        A number of folds, at least 2, deals the pictures of each class out evenly, as ``StratifiedKFold(cv,
+        shuffle=True, random_state=random_state)``; with fewer pictures of every class than folds, there are as many
+        folds as the largest class has pictures, and the only picture of a class is in every training part. Or a
         splitter of scikit-learn, or pairs of training and held-out positions.
     average : {"probabilities", "logits"}, default="probabilities"
         What is averaged over the members.
@@ -143,7 +146,7 @@ class KFoldEnsembleClassifier(PictureClassifier):
         clone(template)._check_training_data(X, y, sample_weight, classes=None)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        folds = _split(_make_splitter(self.cv, self.random_state), X, y, groups)
+        folds = _split(self.cv, X, y, groups, self.random_state)
         check_ensemble(members=len(folds), network=split_network(template.network)[0], average=self.average)
         members = self._make_members(template, len(folds))
         results = Parallel(n_jobs=self.n_jobs)(
@@ -264,29 +267,22 @@ class KFoldEnsembleClassifier(PictureClassifier):
         self.out_of_fold_score_ = float((self.out_of_fold_proba_[held].argmax(1) == labels[held]).mean())
 
 
-def _make_splitter(cv: Any, random_state: Any) -> Any:
-    """Return the `cv` parameter with a number of folds made a splitter."""
+def _split(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any) -> list[Fold]:
+    """Return the training and the held-out positions of each fold, checked."""
     if isinstance(cv, int | np.integer) and not isinstance(cv, bool) and cv >= 2:
-        return StratifiedKFold(int(cv), shuffle=True, random_state=random_state)
+        return _deal(y, int(cv), random_state)
     if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise ParameterError(
             "The 'cv' parameter must be a whole number of at least 2, a splitter of scikit-learn, or pairs of training "
             f"and held-out positions. Got {cv!r} instead."
         )
-    return cv
-
-
-def _split(splitter: Any, X: np.ndarray, y: np.ndarray, groups: Any) -> list[Fold]:
-    """Return the training and the held-out positions of each fold, checked."""
-    if isinstance(splitter, StratifiedKFold):
-        _check_counts(y, splitter.n_splits)
-    if hasattr(splitter, "split"):
+    if hasattr(cv, "split"):
         try:
-            pairs = list(splitter.split(X, y, groups))
+            pairs = list(cv.split(X, y, groups))
         except ValueError as error:
-            raise DataError(f"{len(y)} pictures cannot be split by {splitter}: {error}") from error
+            raise DataError(f"{len(y)} pictures cannot be split by {cv}: {error}") from error
     else:
-        pairs = list(splitter)
+        pairs = list(cv)
     if not pairs:
         raise ParameterError("The 'cv' parameter holds no fold; expected at least one pair of positions.")
     folds = []
@@ -302,14 +298,25 @@ def _split(splitter: Any, X: np.ndarray, y: np.ndarray, groups: Any) -> list[Fol
     return folds
 
 
-def _check_counts(y: np.ndarray, n_folds: int) -> None:
-    classes, counts = np.unique(y, return_counts=True)
-    rarest = int(counts.argmin())
-    if counts[rarest] < n_folds:
-        raise DataError(
-            f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} picture(s), fewer than the {n_folds} folds. "
-            f"Bring {n_folds} of each class, or use {'fewer folds' if counts[rarest] > 1 else 'no folds'}."
+def _deal(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
+    """Deal the pictures of each class out to the folds; where they are too few, say what becomes of them."""
+    classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
+    n_dealt = min(n_folds, int(counts.max()))
+    if n_dealt < 2:
+        raise DataError(f"Each of the {len(classes)} classes has one picture only; folds need 2 of at least one class.")
+    if counts.min() < n_folds:
+        rarest = int(counts.argmin())
+        warnings.warn(
+            f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} picture(s), fewer than the {n_folds} folds"
+            + (f": there are {n_dealt} folds." if n_dealt < n_folds else ": some folds hold none of it out."),
+            stacklevel=4,
         )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # scikit-learn's word on the same
+        splitter = StratifiedKFold(n_dealt, shuffle=True, random_state=random_state)
+        pairs = list(splitter.split(np.zeros(len(y)), positions))
+    alone = counts[positions] == 1  # every member has to know every class
+    return [(np.union1d(train, np.flatnonzero(alone)), held_out[~alone[held_out]]) for train, held_out in pairs]
 
 
 def _check_fold(number: int, train: np.ndarray, held_out: np.ndarray, y: np.ndarray) -> None:

@@ -73,8 +73,10 @@ class EnsembleNetwork(Network):
         logits = torch.stack([member(images) for member in self.members])  # (members, n, num_classes)
         if self.average == "logits":
             return logits.mean(0)
-        # The log of a mean of softmaxes, without a probability that could underflow to 0.
-        return logits.log_softmax(2).logsumexp(0) - math.log(len(self.members))
+        # The log of a mean of softmaxes, without a probability that could underflow to 0. In double precision, so that
+        # where a picture stands in its batch cannot turn the last bit of its answer.
+        mean = logits.double().log_softmax(2).logsumexp(0) - math.log(len(self.members))
+        return mean.to(logits.dtype)
 
 
 def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
