@@ -1,0 +1,73 @@
+"""Are the settings that `skconv tune` finds better than those it begins with?
+
+    python benchmarks/tuning.py [--recipe fast] [--minutes 15] [--fraction 0.1] [--seeds 5] [--out FOLDER]
+
+`skconv tune mnist` searches with a tenth of the training pictures, by validation accuracy. Then the recipe and the
+found one are trained in turn on the same tenth, with seeds that the search has not used, and scored on the test split.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import tempfile
+from pathlib import Path
+
+from report import write_result
+
+import skconv
+from skconv.workflows.splits import take_fraction
+
+SEARCH_SEED, FIRST_SEED = 0, 1000
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipe", default="fast")
+    parser.add_argument("--minutes", type=float, default=15)
+    parser.add_argument("--fraction", type=float, default=0.1)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--out", type=Path)
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as scratch:
+        found = skconv.tune(
+            "mnist",
+            recipe=options.recipe,
+            minutes=options.minutes,
+            fraction=options.fraction,
+            seed=SEARCH_SEED,
+            out=options.out or Path(scratch, "search"),
+            progress=True,
+        )
+        print(found, flush=True)
+        recipes = {"the recipe": skconv.load_recipe(options.recipe), "found": skconv.load_recipe(found.best_recipe)}
+    mnist = skconv.load_dataset("mnist")
+    tenth = take_fraction(mnist, options.fraction, seed=SEARCH_SEED)
+    accuracies: dict[str, list[float]] = {name: [] for name in recipes}
+    for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
+        for name, recipe in recipes.items():
+            estimator = recipe.create_estimator(random_state=seed).fit(tenth.train_images, tenth.train_labels)
+            accuracies[name].append(float(estimator.score(mnist.test_images, mnist.test_labels)))
+            print(f"seed {seed}, {name}: {accuracies[name][-1]:.4f} in {estimator.fit_seconds_:.1f} s", flush=True)
+    gains = [better - own for own, better in zip(*accuracies.values(), strict=True)]
+    error = statistics.stdev(gains) / math.sqrt(len(gains))
+    write_result(
+        "tuning",
+        {
+            "recipe": options.recipe,
+            "minutes": options.minutes,
+            "training pictures": len(tenth.train_labels),
+            "trials": len(found.trials),
+            "settings found": recipes["found"].training | recipes["found"].augmentation | recipes["found"].network,
+            "accuracy": {
+                name: {"mean": statistics.mean(each), "sd": statistics.stdev(each), "each": each}
+                for name, each in accuracies.items()
+            },
+            "gain": {"mean": statistics.mean(gains), "standard error": error, "errors": statistics.mean(gains) / error},
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
