@@ -80,7 +80,7 @@ def _colour(shares: np.ndarray) -> np.ndarray:
 
     # Starting above 0 lets a single mistake be seen beside a pair of classes with hundreds.
     pixels: np.ndarray = colormaps["Oranges"](0.1 + 0.7 * shares)
-    pixels[shares == 0] = 1.0
+    pixels[shares == 0] = (1.0, 1.0, 1.0, 0.0)  # the page's ground, also where that is dark
     np.einsum("iic->ic", pixels)[:] = (0.87, 0.92, 0.96, 1.0)
     return pixels
 
