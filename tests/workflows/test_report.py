@@ -1,5 +1,6 @@
 """The report: one page that holds everything and asks for nothing."""
 
+import html
 import json
 import re
 import shutil
@@ -13,7 +14,8 @@ from PIL import Image
 import skconv
 from skconv.exceptions import DataError, OutputError, SourceNotFoundError
 from skconv.workflows.report import report
-from skconv.workflows.suspects import Pictures, Suspect, write_suspects
+from skconv.workflows.report_training import show_learning
+from skconv.workflows.suspects import Pictures, Suspect, find_suspects, write_suspects
 
 from ..server.browser import find_browser, open_browser
 
@@ -59,7 +61,7 @@ def test_page_tells_what_was_trained_on_what_and_how_to_make_it_again(written, t
     _, page = written
     for part in ("training pictures", "licence", "skconv.train", "skconv report", skconv.__version__):
         assert part in page
-    assert (Path(trained.folder) / "recipe.toml").read_text().splitlines()[-1] in page
+    assert (Path(trained.folder) / "recipe.toml").read_text().strip() in html.unescape(page)
     titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
     assert titles[:3] == ["What was trained on what", "Pictures of the data", "How it learned"]
 
@@ -124,18 +126,17 @@ def test_files_of_a_folder_are_found_again_by_a_suspect(tmp_path):
         for number in range(3):
             Image.new("L", (8, 8), 50 * number).save(tmp_path / label / f"{number}.png")
     pictures = Pictures(skconv.load_dataset(tmp_path))
-    from skconv.workflows.suspects import find_suspects
-
     suspect = Suspect("blank", str(tmp_path / "b" / "1.png"), "b")
     assert find_suspects([suspect], pictures) == [4]
 
 
-def test_ensemble_shows_the_curves_of_its_members(tiny_recipe, tmp_path):
-    trained = skconv.ensemble("digits", folds=2, recipe=tiny_recipe, out=tmp_path / "run")
-    result = report(trained.model, "digits", out=tmp_path / "page.html")
-    page = Path(result.file).read_text(encoding="utf-8")
-    assert "Loss over the epochs of each of 2 members." in page
-    assert "Of an ensemble, its first member." in page
+def test_ensemble_shows_the_curves_of_its_members(tmp_path):
+    rows = [f"{fold},{epoch},{1 / epoch},,\n" for fold in (1, 2, 3) for epoch in (1, 2)]
+    (tmp_path / "history.csv").write_text("fold,epoch,train_loss,valid_loss,valid_accuracy\n" + "".join(rows))
+    (section,) = show_learning(tmp_path)
+    (drawn,) = section.figures
+    titles = [axes.get_title() for axes in drawn.figure.axes]
+    assert titles == ["fold 1", "fold 2", "fold 3", "mean of 3 folds ± standard deviation"]
 
 
 @pytest.mark.parametrize("name", ["history.csv", "scores.json"])
