@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_MOST_SVG = 400_000  # bytes; a figure of very many parts is smaller as pixels
+_MOST_SVG = 1_000_000  # bytes; a figure of very many parts is smaller as pixels
 _WIDE = 7  # inches; a wider figure is not shrunk to a phone's width, but moved sideways
 # What is drawn on the page's own ground, by its colour there where that is dark.
 _ON_DARK = {"#000000": "#f2f1ee", GREY: "#b4b3b8", BLUE: "#56b4e9", VERMILION: "#ff8a3d"}

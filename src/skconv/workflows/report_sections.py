@@ -113,7 +113,9 @@ def _show_trust(scored: ScoredSource) -> Section:
         "Left: how often answers of a confidence are right; below the dotted line it is too sure of itself. "
         "Right: how many mistakes are left if only its surest answers are taken, and the others given to a person.",
         facts={
-            "calibrated": "by pictures held out of the training" if is_calibrated else "no: it had no validation split",
+            "calibrated": "by pictures held out of the training"
+            if is_calibrated
+            else "no: none were held out for that",
             "expected calibration error": f"{100 * scores.expected_calibration_error:.2f} %",
             "negative log likelihood": f"{scores.negative_log_likelihood:.4f}",
             "Brier score": f"{scores.brier:.4f}",

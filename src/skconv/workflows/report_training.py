@@ -54,7 +54,7 @@ def show_learning(run: Path) -> list[Section]:
         figures = [PageFigure(draw_curves(histories[0]), "curves", f"Loss over {len(histories[0])} epochs.")]
     else:  # a point is no curve
         figures = []
-        facts |= {name.replace("_", " "): f"{value:.4f}" for name, value in _tell_end(histories[0][-1]).items()}
+        facts |= _tell_end(histories[0][-1])
     return [Section("How it learned", facts=facts, figures=figures)]
 
 
@@ -77,9 +77,13 @@ def _read_histories(file: Path) -> list[list[dict[str, Any]]]:
     return list(histories.values())
 
 
-def _tell_end(row: Mapping[str, Any]) -> dict[str, float]:
-    names = ("train_loss", "valid_loss", "valid_accuracy")
-    return {name: row[name] for name in names if row.get(name) is not None}
+def _tell_end(row: Mapping[str, Any]) -> dict[str, str]:
+    """Return what the history says of an epoch."""
+    facts = {"training loss": row["train_loss"], "validation loss": row.get("valid_loss")}
+    told = {name: f"{value:.4f}" for name, value in facts.items() if value is not None}
+    if row.get("valid_accuracy") is not None:
+        told["validation accuracy"] = f"{100 * row['valid_accuracy']:.2f} %"
+    return told
 
 
 def _tell_effort(file: Path) -> dict[str, str]:
