@@ -30,8 +30,8 @@ def test_figure_is_svg_until_it_has_too_many_parts():
     assert embed_figure(_draw_line()).startswith("data:image/svg+xml;base64,")
     figure = new_figure(3, 2)
     axes = figure.subplots()
-    for k in range(3000):
-        axes.plot([0, k], [k, 0], color=(k / 3000, 0.5, 0.5))
+    for k in range(6000):
+        axes.plot([0, k], [k, 0], color=(k / 6000, 0.5, 0.5))
     address = embed_figure(figure)
     assert address.startswith("data:image/png;base64,")
     assert base64.b64decode(address.partition(",")[2]).startswith(b"\x89PNG")
