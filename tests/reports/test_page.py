@@ -52,5 +52,5 @@ def test_figure_turns_light_where_the_page_is_dark():
 
 def test_wide_figure_can_be_moved_by_keyboard():
     page = render_page("t", "h", "s", [Section("One", figures=[PageFigure(new_figure(9, 2), "wide", "x")])])
-    assert '<figure class="broad" tabindex="0">' in page
+    assert '<figure class="broad " tabindex="0">' in page
     assert "broad" not in render_page("t", "h", "s", []).partition("<main>")[2]

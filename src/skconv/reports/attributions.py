@@ -59,8 +59,8 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
         left, top = (column * (tiles + _GAP) + _GAP / 2) * side, row * (high + _LINE) + _LINE
         pixels = _to_rgb(image)
         for position, drawn in enumerate([pixels, *(_colour(pixels, each) for each in values)]):
-            place = (left + position * side, height - top - high, 0.97 * side, 0.97 * high)
-            axes = figure.add_axes([part / whole for part, whole in zip(place, (width, height) * 2, strict=True)])
+            x, y = left + position * side, height - top - high
+            axes = figure.add_axes((x / width, y / height, 0.97 * side / width, 0.97 * high / height))
             axes.set_axis_off()
             axes.imshow(drawn, interpolation="nearest", aspect="auto")
         text = figure.text(left / width, 1 - (top - 0.05) / height, texts[index], fontsize=size, va="bottom")

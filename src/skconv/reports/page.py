@@ -42,6 +42,11 @@ class PageFigure:
         """Whether it has too many parts to be shrunk to a phone's width."""
         return float(self.figure.get_figwidth()) > _WIDE
 
+    @property
+    def is_tall(self) -> bool:
+        """Whether it needs a sheet of paper of its own to be read."""
+        return float(self.figure.get_figheight()) > 1.1 * float(self.figure.get_figwidth())
+
 
 @dataclass(frozen=True)
 class PageTable:

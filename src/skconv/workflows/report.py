@@ -141,7 +141,7 @@ def report(
         "--label-column": label_column,
         "--image-size": None if image_size is None else "x".join(map(str, image_size)),
     }
-    given = [os.fspath(part) for option in options.items() if option[1] is not None for part in option]
+    given = [part for name, value in options.items() if value is not None for part in (name, os.fspath(value))]
     command = shlex.join(["skconv", "report", os.fspath(model), os.fspath(source), *given])
     sections = write_sections(scored, command, suspects)
     page = render_page(
