@@ -84,7 +84,8 @@ class BrowserPage:
         self._numbers = itertools.count(1)
         self.requests, self.problems = [], []
 
-    def open(self, url, *, width=1280, height=900, dark=False, phone=False):
+    def open(self, url, *, width=1280, height=900, dark=False, phone=False, ready="true"):
+        """Open an address and wait until the page says it is `ready`; a page without scripts says nothing: None."""
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
@@ -93,7 +94,8 @@ class BrowserPage:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=url)
-        wait_for(lambda: self.run("document.documentElement?.dataset.ready === 'true'"))
+        told = f"document.documentElement?.dataset.ready === {json.dumps(ready)}" if ready else "true"
+        wait_for(lambda: self.run(f"location.href !== 'about:blank' && document.readyState === 'complete' && {told}"))
 
     def close(self):
         self._socket.close()

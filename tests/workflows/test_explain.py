@@ -108,8 +108,11 @@ def test_missing_model_and_picture_are_told(run, picture, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["digit.png"]
 
 
-def test_occlusion_is_drawn_beside_the_picture(run, picture, tmp_path):
-    result = explain(run.model, picture, out=tmp_path / "parts.png", show="occlusion")
+@pytest.mark.parametrize("shown", ["occlusion", "attributions"])
+def test_what_an_answer_rests_on_is_drawn_beside_the_picture(shown, run, picture, tmp_path):
+    if shown == "attributions":
+        pytest.importorskip("captum")
+    result = explain(run.model, picture, out=tmp_path / "parts.png", show=shown)
     assert result.layers == result.neighbours == ()
     pixels = np.asarray(Image.open(tmp_path / "parts.png").convert("RGB")).astype(int)
     assert (np.abs(pixels[..., 0] - pixels[..., 2]) > 60).any()  # colours, where the picture itself is grey

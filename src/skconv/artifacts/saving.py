@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import copy
 import os
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,6 +44,7 @@ def save_model(
     sample: np.ndarray,
     seen: SeenPictures | None = None,
     held_out: HeldOut | None = None,
+    per_class: Sequence[Mapping[str, Any]] = (),
 ) -> ModelConfig:
     """Write ``model.safetensors``, ``model.onnx``, ``config.json`` and ``card.md``, all or nothing.
 
@@ -61,6 +63,8 @@ def save_model(
         The pictures it was trained on, written to ``seen.safetensors``.
     held_out : HeldOut, optional
         What it answers to pictures it was not trained on, written to ``held_out.safetensors``.
+    per_class : sequence of mappings, default=()
+        Scores of each class, for the card; see `skconv.artifacts.card.write_card`.
 
     Returns
     -------
@@ -96,7 +100,7 @@ def save_model(
         written = replace(config, files=records)
         (beside / CONFIG_NAME).write_bytes(written.to_bytes())
         n_parameters = sum(parameter.numel() for parameter in exported.parameters())
-        card = write_card(written, n_parameters=n_parameters, folder_name=Path(folder).name)
+        card = write_card(written, n_parameters=n_parameters, folder_name=Path(folder).name, per_class=per_class)
         (beside / CARD_NAME).write_text(card, encoding="utf-8")
     return written
 

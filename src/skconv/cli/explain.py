@@ -19,6 +19,7 @@ class Shown(StrEnum):
 
     activations = "activations"
     occlusion = "occlusion"
+    attributions = "attributions"
     neighbours = "neighbours"
 
 
@@ -27,7 +28,11 @@ def explain(
     picture: Annotated[Path, typer.Argument(help="One picture.")],
     out: Annotated[Path, typer.Option(help="PNG file to write; an old one is replaced.")],
     show: Annotated[
-        Shown, typer.Option(help="Filters and maps, the parts the answer rests on, or the nearest training pictures.")
+        Shown,
+        typer.Option(
+            help="Filters and maps, the parts the answer rests on (by covering, by gradients), or the nearest training "
+            "pictures."
+        ),
     ] = Shown.activations,
     source: Annotated[
         str | None, typer.Option(help="Training pictures for neighbours, if not those the model names itself.")

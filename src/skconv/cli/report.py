@@ -27,7 +27,12 @@ EXAMPLE = "Example: skconv report runs/mnist-fast mnist --out report.html"
 def report(
     model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
     source: Annotated[str, typer.Argument(help="A named data set, a CSV, an .npz or a folder.")],
-    out: Annotated[Path, typer.Option(help="HTML file to write; an old one is replaced.")],
+    out: Annotated[
+        Path, typer.Option(help="HTML file to write; or a new folder, for the page and its figures as PNG and SVG.")
+    ],
+    audit: Annotated[
+        Path | None, typer.Option(help="Folder that skconv audit wrote of the same data; default: audit in the run.")
+    ] = None,
     data_home: DataHomeOption = None,
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
@@ -46,6 +51,7 @@ def report(
             model,
             source,
             out=out,
+            audit=audit,
             data_home=data_home,
             images=images,
             label_column=label_column,

@@ -44,7 +44,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         """Write the model folder: weights, configuration, ONNX graph and card.
 
         Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores, command, seen,
-        held_out, normalization.
+        held_out, normalization, per_class.
         """
         check_is_fitted(self)
         persistence.save(self, folder, **facts)

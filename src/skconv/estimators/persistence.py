@@ -48,6 +48,7 @@ def save(
     seen: SeenPictures | None = None,
     held_out: HeldOut | None = None,
     normalization: str | None = None,
+    per_class: Sequence[Mapping[str, Any]] = (),
 ) -> ModelConfig:
     """Write the model folder of a fitted classifier.
 
@@ -71,6 +72,8 @@ def save(
         What it answers to pictures it was not trained on: `skconv.predict` makes prediction sets by them.
     normalization : {"digit"}, optional
         How its pictures are normalised before they are predicted; by default not at all.
+    per_class : sequence of mappings, default=()
+        Scores of each class for the card: name, precision, recall, f1 and support.
 
     Returns
     -------
@@ -98,7 +101,7 @@ def save(
         environment=describe_environment(command),
     )
     sample = _draw_sample(network, classifier.image_shape_)
-    return save_model(folder, network, config, sample=sample, seen=seen, held_out=held_out)
+    return save_model(folder, network, config, sample=sample, seen=seen, held_out=held_out, per_class=per_class)
 
 
 def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:

@@ -154,17 +154,22 @@ def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
     DataError
         The network does not take pictures of this shape.
     """
-    pixels = np.asarray(images, dtype=np.float32)
-    pictures = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
     device = next(network.parameters()).device
     with evaluation_mode(network), torch.no_grad():
         try:
-            return network(torch.from_numpy(np.array(pictures, order="C")).to(device))
+            return network(to_batch(images).to(device))
         except RuntimeError as error:  # how torch tells shapes that do not fit
             raise DataError(
-                f"The network does not take pictures of shape {pixels.shape[1:]} ({error}). "
+                f"The network does not take pictures of shape {np.shape(images)[1:]} ({error}). "
                 "Bring them to the size and the channels of the pictures it was made for."
             ) from error
+
+
+def to_batch(images: np.ndarray) -> Tensor:
+    """Return pictures (n, h, w) or (n, h, w, c) as the tensor a network takes, float32 (n, c, h, w)."""
+    pixels = np.asarray(images, dtype=np.float32)
+    pictures = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
+    return torch.from_numpy(np.array(pictures, order="C"))
 
 
 @contextmanager

@@ -61,8 +61,7 @@ def occlude(
     height, width = image.shape[:2]
     if not 1 <= patch <= min(height, width):
         raise ParameterError(f"patch must be from 1 to {min(height, width)}, got {patch}.")
-    rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
-    ground = np.median(rim, axis=0).astype(image.dtype)
+    ground = find_ground(image)
     # Squares reach over the rim, so that each pixel is covered by as many.
     places = [(y, x) for y in range(1 - patch, height) for x in range(1 - patch, width)]
     covered = np.repeat(image[None], len(places) + 1, axis=0)
@@ -73,3 +72,16 @@ def occlude(
     for (y, x), probability in zip(places, probabilities[1:], strict=True):
         drop[max(y, 0) : y + patch, max(x, 0) : x + patch] += probabilities[0] - probability
     return drop / patch**2
+
+
+def find_ground(image: np.ndarray) -> np.ndarray:
+    """Return the colour of a picture's ground, its median at the rim: shape () or (c,), of the picture's dtype.
+
+    Examples
+    --------
+    >>> int(find_ground(np.pad(np.full((2, 2), 255, np.uint8), 1)))
+    0
+    """
+    rim = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    ground: np.ndarray = np.median(rim, axis=0).astype(image.dtype)
+    return ground

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import DataError
-from skconv.reports.style import fit_text, label_ticks, new_figure, put_text
+from skconv.reports.style import INK, fit_text, label_ticks, new_figure, put_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -80,7 +80,7 @@ def _colour(shares: np.ndarray) -> np.ndarray:
 
     # Starting above 0 lets a single mistake be seen beside a pair of classes with hundreds.
     pixels: np.ndarray = colormaps["Oranges"](0.1 + 0.7 * shares)
-    pixels[shares == 0] = 1.0
+    pixels[shares == 0] = (1.0, 1.0, 1.0, 0.0)  # the page's ground, also where that is dark
     np.einsum("iic->ic", pixels)[:] = (0.87, 0.92, 0.96, 1.0)
     return pixels
 
@@ -91,5 +91,5 @@ def _write_counts(axes: Any, confusion: np.ndarray, shares: np.ndarray, cell: fl
             continue
         text = f"{count}"
         size = min(9.0, 0.9 * 72 * cell / (0.62 * max(3, len(text))))
-        colour = "white" if shares[row, column] > 0.7 else "black"
+        colour = "white" if shares[row, column] > 0.7 else INK
         put_text(axes, column, row, text, ha="center", va="center", fontsize=size, color=colour)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import base64
-import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from skconv.reports.style import DPI
+from skconv.reports.style import BLUE, GREY, VERMILION, encode_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_MOST_SVG = 400_000  # bytes; a figure of very many parts is smaller as pixels
+_MOST_SVG = 1_000_000  # bytes; a figure of very many parts is smaller as pixels
+_WIDE = 7  # inches; a wider figure is not shrunk to a phone's width, but moved sideways
+# What is drawn on the page's own ground, by its colour there where that is dark.
+_ON_DARK = {"#000000": "#f2f1ee", GREY: "#b4b3b8", BLUE: "#56b4e9", VERMILION: "#ff8a3d"}
 
 
 @dataclass(frozen=True)
@@ -25,12 +27,25 @@ class PageFigure:
     Parameters
     ----------
     figure : matplotlib.figure.Figure
+    name : str
+        Of its file where it is written apart, without ending.
     told : str
         What it shows, for those who do not see it.
     """
 
     figure: Figure
+    name: str
     told: str
+
+    @property
+    def is_wide(self) -> bool:
+        """Whether it has too many parts to be shrunk to a phone's width."""
+        return float(self.figure.get_figwidth()) > _WIDE
+
+    @property
+    def is_tall(self) -> bool:
+        """Whether it needs a sheet of paper of its own to be read."""
+        return float(self.figure.get_figheight()) > 1.1 * float(self.figure.get_figwidth())
 
 
 @dataclass(frozen=True)
@@ -54,8 +69,8 @@ class Section:
         Drawn as a list of names and values.
     figures : sequence of PageFigure
     table : PageTable or None
-    commands : str, default=""
-        Lines to paste into a shell.
+    listings : sequence of (str, str)
+        Lines to be copied, commands or a file, each after a line that says what they are.
     """
 
     title: str
@@ -63,7 +78,7 @@ class Section:
     facts: Mapping[str, str] = field(default_factory=dict)
     figures: Sequence[PageFigure] = ()
     table: PageTable | None = None
-    commands: str = ""
+    listings: Sequence[tuple[str, str]] = ()
 
 
 def render_page(title: str, headline: str, summary: str, sections: Sequence[Section]) -> str:
@@ -96,15 +111,21 @@ def render_page(title: str, headline: str, summary: str, sections: Sequence[Sect
 def embed_figure(figure: Figure) -> str:
     """Return a figure as an address that holds it: SVG, or PNG where that is much smaller.
 
-    Each is an image of its own, so that the identifiers inside do not meet those of another.
+    Each is an image of its own, so that the identifiers inside do not meet those of another. An SVG has no ground and
+    turns light where the page is dark; pictures inside it stay as they are.
     """
-    import matplotlib as mpl
+    kind, content = "image/svg+xml", encode_figure(figure, "svg", transparent=True)
+    if len(content) > _MOST_SVG:
+        kind, content = "image/png", encode_figure(figure, "png")
+    else:
+        content = content.replace(b"</svg>", _style_for_dark() + b"</svg>")
+    return f"data:{kind};base64,{base64.b64encode(content).decode()}"
 
-    stream = io.BytesIO()
-    with mpl.rc_context({"svg.hashsalt": "skconv"}):  # the same figure gives the same bytes
-        figure.savefig(stream, format="svg", metadata={"Date": None, "Creator": None})
-    kind = "image/svg+xml"
-    if stream.tell() > _MOST_SVG:
-        stream, kind = io.BytesIO(), "image/png"
-        figure.savefig(stream, format="png", dpi=DPI, metadata={"Software": None})
-    return f"data:{kind};base64,{base64.b64encode(stream.getvalue()).decode()}"
+
+def _style_for_dark() -> bytes:
+    # A black text has no colour of its own in the file; lines and other texts do.
+    rules = [f"svg {{ fill: {_ON_DARK['#000000']}; }}"]
+    for light, dark in _ON_DARK.items():
+        for what in ("fill", "stroke"):
+            rules.append(f'[style*="{what}: {light.lower()}"] {{ {what}: {dark} !important; }}')
+    return f"<style>@media (prefers-color-scheme: dark) {{ {' '.join(rules)} }}</style>".encode()

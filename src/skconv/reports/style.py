@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 GREY = "#6E6E6E"
+INK = "#1A1A1A"  # of a text on a light colour, also where all else is drawn light on dark
 
 DPI = 150
 _CHARACTER_WIDTH = 0.62  # of the font size: DejaVu Sans on average, a little generous
@@ -60,7 +62,7 @@ def label_ticks(axis: Any, names: list[str], step: int, **style: Any) -> None:
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, whole or not at all; the same figure gives the same bytes.
+    """Write a figure as PNG, or as SVG by that name, whole or not at all; the same figure gives the same bytes.
 
     Parameters
     ----------
@@ -75,5 +77,15 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
         The folder does not exist or cannot be written.
     """
     with write_beside(path) as beside:
-        # No version in the file: bytes must not change with matplotlib's.
-        figure.savefig(beside, format="png", dpi=DPI, metadata={"Software": None})
+        beside.write_bytes(encode_figure(figure, "svg" if os.fspath(path).lower().endswith(".svg") else "png"))
+
+
+def encode_figure(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
+    """Return a figure as ``"png"`` or ``"svg"``, without version and date: the bytes must not change with these."""
+    import matplotlib as mpl
+
+    stream = io.BytesIO()
+    metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
+    with mpl.rc_context({"svg.hashsalt": "skconv"}):
+        figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata, transparent=transparent)
+    return stream.getvalue()

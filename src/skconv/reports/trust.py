@@ -58,7 +58,7 @@ def draw_trust(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
 
 def _draw_reliability(panel: Any, confidence: np.ndarray, is_right: np.ndarray) -> None:
     bins = np.minimum((confidence * _BINS).astype(int), _BINS - 1)
-    panel.plot([0, 100], [0, 100], color=GREY, linewidth=1, linestyle=":", label="as sure as right")
+    panel.plot([0, 100], [0, 100], color=GREY, linewidth=1, linestyle=":")
     for number in np.unique(bins):
         chosen = bins == number
         x, y, n = 100 * confidence[chosen].mean(), 100 * is_right[chosen].mean(), int(chosen.sum())
@@ -66,10 +66,10 @@ def _draw_reliability(panel: Any, confidence: np.ndarray, is_right: np.ndarray) 
         panel.annotate(f"{n:,}", (x, y), (0, -13), textcoords="offset points", fontsize=7, color=GREY, ha="center")
     panel.set_xlabel("mean confidence of the bin, %")
     panel.set_ylabel("right answers, %")
-    panel.set_title("reliability (the numbers count answers)", fontsize=9)
+    # Not as a legend: it would hide points wherever it stood.
+    panel.set_title("reliability (numbers count answers; dotted: as sure as right)", fontsize=9)
     panel.set_xlim(0, 104)
     panel.set_ylim(-6, 106)
-    panel.legend(frameon=False, loc="upper left")
 
 
 def _draw_risk(panel: Any, confidence: np.ndarray, is_right: np.ndarray) -> None:

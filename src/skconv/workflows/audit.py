@@ -2,69 +2,21 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from skconv.exceptions import SkconvError
 from skconv.files import check_new_folder, write_folder
+from skconv.workflows.suspects import KINDS, TABLE_NAME, Pictures, Suspect, draw_kind, write_suspects
 from skconv.workflows.train import check_whole_number
 
-if TYPE_CHECKING:
-    from skconv.data.dataset import Dataset
-
-# In the order in which they are told; what each means.
-KINDS = {
-    "broken": "cannot be opened as a picture",
-    "blank": "shows nothing",
-    "label": "is probably labelled wrong",
-    "overlap": "is in the training and in the test split",
-    "duplicate": "is there twice",
-    "near duplicate": "is there twice, nearly",
-}
 _MOST_DRAWN = 100
 _SHOWN = 10  # of a kind, as text
-
-
-@dataclass(frozen=True)
-class Suspect:
-    """A picture that deserves a look.
-
-    Parameters
-    ----------
-    kind : str
-        One of `KINDS`.
-    picture : str
-        Its file, or the split and its number in it, from 0.
-    label : str
-        As given.
-    suggestion : str
-        Of a wrong label: what it seems to be; else empty.
-    confidence : float or None
-        Of a wrong label: how probable that is, by a network that has not seen the picture.
-    other : str
-        Of a duplicate: the picture it equals, with its label where that differs; of a broken picture: why.
-    """
-
-    kind: str
-    picture: str
-    label: str
-    suggestion: str = ""
-    confidence: float | None = None
-    other: str = ""
-
-    def __str__(self) -> str:
-        told = {
-            "label": f"{self.label}, looks like {self.suggestion} ({self.confidence or 0:.1%})",
-            "broken": self.other,
-            "blank": self.label,
-        }
-        return f"  {self.picture}: {told.get(self.kind, f'{self.label}, like {self.other}')}"
 
 
 @dataclass(frozen=True)
@@ -199,7 +151,7 @@ def audit(
         normalize=plan.normalize,
         progress=progress,
     )
-    every = _Pictures(dataset)
+    every = Pictures(dataset)
     blanks = find_blanks(every.images).tolist()
     found = [(Suspect("blank", every.name(each), every.label(each)), each) for each in blanks]
     found += _find_duplicates(every, set(blanks))
@@ -254,37 +206,11 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[Suspect]:
     ]
 
 
-class _Pictures:
-    """The pictures of both splits in one row."""
-
-    def __init__(self, dataset: Dataset) -> None:
-        from skconv.data.folders import list_class_files
-
-        self.dataset = dataset
-        self.n_train = len(dataset.train_labels)
-        self.images, self.labels = dataset.train_images, dataset.train_labels
-        if dataset.test_images is not None and dataset.test_labels is not None:
-            self.images = np.concatenate([self.images, dataset.test_images])
-            self.labels = np.concatenate([self.labels, dataset.test_labels])
-        files = list_class_files(Path(dataset.source)) if Path(dataset.source).is_dir() else []
-        self.files = files if len(files) == len(self.labels) else []
-
-    def name(self, position: int) -> str:
-        """Return the file of a picture, or its split and number."""
-        if self.files:
-            return str(self.files[position])
-        is_test = position >= self.n_train
-        return f"{'test' if is_test else 'train'} {position - is_test * self.n_train}"
-
-    def label(self, position: int) -> str:
-        return self.dataset.class_names[self.labels[position]]
-
-
 # A suspect, and its position among all pictures.
 _Found = list[tuple[Suspect, int]]
 
 
-def _find_duplicates(every: _Pictures, blank: set[int]) -> _Found:
+def _find_duplicates(every: Pictures, blank: set[int]) -> _Found:
     """Return one suspect for each picture that equals one before it, or nearly does; blank ones are not compared."""
     from skconv.evaluation.suspects import find_copies, find_near_copies
 
@@ -304,7 +230,7 @@ def _find_duplicates(every: _Pictures, blank: set[int]) -> _Found:
     return found
 
 
-def _find_wrong_labels(every: _Pictures, ensemble: Any) -> _Found:
+def _find_wrong_labels(every: Pictures, ensemble: Any) -> _Found:
     from skconv.evaluation.suspects import find_label_errors
 
     probabilities = ensemble.out_of_fold_proba_
@@ -326,26 +252,13 @@ def _find_wrong_labels(every: _Pictures, ensemble: Any) -> _Found:
 
 def _write(folder: Path, result: AuditResult, images: np.ndarray, positions: list[int]) -> None:
     """Write the CSV and a contact sheet of each kind, as a whole or not at all."""
-    from skconv.reports.mosaics import draw_suspects
     from skconv.reports.style import save_figure
 
-    columns = list(Suspect.__dataclass_fields__)
     with write_folder(folder) as unfinished:
-        with (unfinished / "suspects.csv").open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            writer = csv.writer(stream)
-            writer.writerow(columns)
-            writer.writerows([getattr(each, name) for name in columns] for each in result.suspects)
+        write_suspects(unfinished / TABLE_NAME, result.suspects)
         for kind in KINDS:
-            chosen = [number for number, each in enumerate(result.suspects) if each.kind == kind][:_MOST_DRAWN]
+            chosen = [number for number, each in enumerate(result.suspects) if each.kind == kind]
             if chosen and kind != "broken":  # there is nothing to draw
-                captions = [_caption(result.suspects[number]) for number in chosen]
-                title = f"Each {KINDS[kind]} ({len(chosen):,} of {result.count()[kind]:,})."
-                figure = draw_suspects(images[[positions[number] for number in chosen]], captions, title)
+                suspects = [result.suspects[number] for number in chosen]
+                figure = draw_kind(images, suspects, [positions[number] for number in chosen], most=_MOST_DRAWN)
                 save_figure(figure, unfinished / f"{kind.replace(' ', '_')}.png")
-
-
-def _caption(suspect: Suspect) -> list[str]:
-    name = Path(suspect.picture).name
-    if suspect.kind == "label":
-        return [name, f"{suspect.label} → {suspect.suggestion}", f"{suspect.confidence or 0:.1%}".replace("%", " %")]
-    return [name, suspect.label]

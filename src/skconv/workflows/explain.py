@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from skconv.networks.blocks import Network
     from skconv.reader import Reader
 
-SHOWN = ("activations", "occlusion", "neighbours")
+SHOWN = ("activations", "occlusion", "attributions", "neighbours")
 _MOST_COMPARED = 10_000  # training pictures, so that the answer comes in seconds
 _NEIGHBOURS = 19  # with the picture itself, two rows
 
@@ -121,11 +121,12 @@ def explain(
         One picture.
     out : path-like
         The PNG file to write, by a name that ends in ``.png``. An existing file is replaced in one step.
-    show : {"activations", "occlusion", "neighbours"}, default="activations"
+    show : {"activations", "occlusion", "attributions", "neighbours"}, default="activations"
         "activations": the filters of the first convolution, and after every convolution the activation maps that reach
         the largest magnitude, at most 32. "occlusion": for the two most probable classes, the parts of the picture
-        whose covering changes their probability. "neighbours": the training pictures nearest to it in what the last
-        layer gets, of at most 10,000 evenly picked ones.
+        whose covering changes their probability. "attributions": for these classes, what each pixel adds to their
+        probability, by integrated gradients (with the extra ``explain``). "neighbours": the training pictures nearest
+        to it in what the last layer gets, of at most 10,000 evenly picked ones.
     source : str or path-like or None, default=None
         The training pictures for "neighbours"; None takes the data that the model says it was trained on.
     data_home : path-like or None, default=None
@@ -147,6 +148,8 @@ def explain(
         `out` is no PNG file's name, is the picture itself, or cannot be written; an existing file is as it was.
     UnknownNameError
         There is nothing of that name to show.
+    ParameterError
+        "attributions" without captum.
 
     Warns
     -----
@@ -175,8 +178,8 @@ def explain(
     neighbours: tuple[Neighbour, ...] = ()
     if show == "activations":
         figure, layers = _draw_layers(reader, images[0], probabilities)
-    elif show == "occlusion":
-        figure = _draw_parts(reader, images[0], probabilities)
+    elif show in ("occlusion", "attributions"):
+        figure = _draw_parts(reader, images[0], probabilities, by_gradients=show == "attributions")
     else:
         chosen = reader.config.data.name if source is None else source
         figure, neighbours = _draw_nearest(reader, images[0], reader.class_names[best], chosen, data_home)
@@ -205,15 +208,21 @@ def _draw_layers(
     return figure, tuple(ExplainedLayer(layer.name, *layer.maps.shape) for layer in layers)
 
 
-def _draw_parts(reader: Reader, image: np.ndarray, probabilities: np.ndarray) -> Figure:
+def _draw_parts(reader: Reader, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool) -> Figure:
     from skconv.evaluation.occlusion import occlude
-    from skconv.reports.occlusion import draw_occlusion
+    from skconv.reports.attributions import draw_attributions
 
     order = [int(k) for k in np.argsort(-probabilities, kind="stable")[:2]]
-    patch = max(1, min(image.shape[:2]) // 6)
-    drops = [occlude(reader.predict_proba, image, k, patch=patch) for k in order]
+    if by_gradients:
+        from skconv.evaluation.gradients import integrate_gradients
+
+        network = load_network(reader)
+        maps = [integrate_gradients(network, image, k) for k in order]
+    else:
+        patch = max(1, min(image.shape[:2]) // 6)
+        maps = [occlude(reader.predict_proba, image, k, patch=patch) for k in order]
     captions = [f"for {reader.class_names[k]}, {100 * probabilities[k]:.1f} %" for k in order]
-    return draw_occlusion(np.stack([image] * len(order)), drops, captions)
+    return draw_attributions(np.stack([image] * len(order)), [[each] for each in maps], captions)
 
 
 def _draw_nearest(

@@ -2,27 +2,23 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shlex
-import time
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
-from skconv.exceptions import DataError, OutputError
-from skconv.files import write_beside
-from skconv.workflows.evaluate import ScoredSource, score_source
+from skconv.exceptions import OutputError
+from skconv.files import check_new_folder, write_beside, write_folder
+from skconv.workflows.evaluate import score_source
+from skconv.workflows.suspects import TABLE_NAME, read_suspects
 
 if TYPE_CHECKING:
     from skconv.reports.page import Section
 
-_EXPLAINED = 8  # pictures whose answers are explained
-_TIMED = 30  # single pictures, of which the median time is told
-_BATCH = 256
+_PAGE = "report.html"  # in a folder with the figures
+_FIGURES = "figures"
 _SPLITS = {
     "test": "the test split of {}",
     "all": "all pictures of {}",
@@ -46,6 +42,8 @@ class ReportResult:
         Number of pictures.
     model, data : str
         The model and the name of the data.
+    figures : str, default=""
+        The folder of the figures apart, where they were asked for.
     """
 
     file: str
@@ -56,15 +54,17 @@ class ReportResult:
     n: int
     model: str
     data: str
+    figures: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return everything as plain values."""
         return asdict(self)
 
     def __str__(self) -> str:
+        figures = f" Figures in {self.figures}." if self.figures else ""
         return (
             f"{self.model} on {self.data}: accuracy {self.accuracy:.2%} (95 % interval {self.low:.2%} to "
-            f"{self.high:.2%}, n = {self.n}).\nReport in {self.file}, {self.bytes / 1e6:.1f} MB."
+            f"{self.high:.2%}, n = {self.n}).\nReport in {self.file}, {self.bytes / 1e6:.1f} MB.{figures}"
         )
 
 
@@ -73,6 +73,7 @@ def report(
     source: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str],
+    audit: str | os.PathLike[str] | None = None,
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
@@ -86,11 +87,15 @@ def report(
     Parameters
     ----------
     model : path-like
-        A model folder, or a run folder with one; of a run the learning curves are shown too.
+        A model folder, or a run folder with one; of a run the learning curves and the recipe are shown too.
     source : str or path-like
         The data to score it on, as in `skconv.evaluate`.
     out : path-like
-        The HTML file to write, by a name that ends in ``.html``. An existing file is replaced in one step.
+        The HTML file to write, by a name that ends in ``.html``; an existing file is replaced in one step. By a name
+        without ending, a new folder: ``report.html``, and each figure as PNG and SVG in ``figures``.
+    audit : path-like or None, default=None
+        A folder that `skconv.audit` wrote of the same data, whose suspects are shown. None takes ``audit`` in the run
+        folder, where there is one.
     data_home, images, label_column, image_size, progress
         As in `skconv.evaluate`.
 
@@ -102,22 +107,23 @@ def report(
     Raises
     ------
     OutputError
-        `out` is no HTML file's name, or cannot be written; an existing file is as it was.
+        `out` is the name of another kind of file, or cannot be written; an existing file is as it was. Or it is a
+        folder that is not empty.
     SourceNotFoundError, DownloadError, UnknownNameError, DataError, ModelFileError
-        As in `skconv.evaluate`.
+        As in `skconv.evaluate`. Or there is no audit in the folder named, or it is of other data.
 
     Warns
     -----
     UserWarning
-        As in `skconv.evaluate`.
+        As in `skconv.evaluate`. Or captum is not installed, and the page is without integrated gradients.
     """
     target = Path(out)
-    if target.suffix.lower() != ".html":
-        raise OutputError(f"The report is an HTML file; got the name '{target}'. Choose one that ends in .html.")
-    if not target.absolute().parent.is_dir():  # before minutes of work
-        raise OutputError(f"There is no folder {target.absolute().parent}. Make it first, or choose another.")
+    is_page = _check_target(target)  # before minutes of work
     from skconv.reports.page import render_page
+    from skconv.workflows.report_sections import write_sections
 
+    found = _find_audit(model) if audit is None else audit
+    suspects = None if found is None else read_suspects(found)
     scored = score_source(
         model,
         source,
@@ -128,20 +134,34 @@ def report(
         progress=progress,
     )
     scores, config = scored.scores, scored.reader.config
-    command = shlex.join(["skconv", "report", os.fspath(model), os.fspath(source), "--out", os.fspath(out)])
+    options = {
+        "--out": out,
+        "--audit": audit,
+        "--images": images,
+        "--label-column": label_column,
+        "--image-size": None if image_size is None else "x".join(map(str, image_size)),
+    }
+    given = [part for name, value in options.items() if value is not None for part in (name, os.fspath(value))]
+    command = shlex.join(["skconv", "report", os.fspath(model), os.fspath(source), *given])
+    sections = write_sections(scored, command, suspects)
     page = render_page(
         title=f"{config.network.name} on {scored.dataset.name}",
-        headline=f"{scores.accuracy:.2%} right".replace("%", " %"),
+        headline=f"{100 * scores.accuracy:.2f} % right",
         summary=(
             f"95 % interval {100 * scores.low:.2f} to {100 * scores.high:.2f} %, measured on "
             f"{_SPLITS[scored.split].format(scored.dataset.name)}, {scores.n:,} pictures."
         ),
-        sections=_write_sections(scored, command),
+        sections=sections,
     )
-    with write_beside(target) as beside:
-        beside.write_text(page, encoding="utf-8")
+    if is_page:
+        with write_beside(target) as beside:
+            beside.write_text(page, encoding="utf-8")
+    else:
+        with write_folder(target) as unfinished:
+            (unfinished / _PAGE).write_text(page, encoding="utf-8")
+            _write_figures(unfinished / _FIGURES, sections)
     return ReportResult(
-        file=os.fspath(out),
+        file=str(target if is_page else target / _PAGE),
         bytes=len(page.encode()),
         accuracy=scores.accuracy,
         low=scores.low,
@@ -149,193 +169,38 @@ def report(
         n=scores.n,
         model=os.fspath(model),
         data=scored.dataset.name,
+        figures="" if is_page else str(target / _FIGURES),
     )
 
 
-def _write_sections(scored: ScoredSource, command: str) -> list[Section]:
-    from skconv.reports.figures import draw_confusion, draw_mistakes, draw_samples
-    from skconv.reports.page import PageFigure, Section
-    from skconv.reports.trust import draw_trust
-
-    names, scores, dataset = scored.reader.class_names, scored.scores, scored.dataset
-    samples = draw_samples(dataset.train_images, dataset.train_labels, dataset.class_names)
-    confusion = draw_confusion(scores.confusion, names)
-    mistakes = draw_mistakes(scored.images, scored.labels, scored.probabilities, names)
-    trust = draw_trust(scored.labels, scored.probabilities)
-    n_wrong = scores.n - int(np.trace(scores.confusion))
-    return [
-        Section("What was trained on what", facts=_describe_training(scored)),
-        Section("Pictures of the data", figures=[PageFigure(samples, f"Pictures of each class of {dataset.name}.")]),
-        *_show_curves(scored.reader.folder.parent),
-        Section(
-            "What is taken for what",
-            "Only mistakes are coloured.",
-            figures=[PageFigure(confusion, f"Confusion matrix: {n_wrong:,} of {scores.n:,} wrong.")],
-        ),
-        Section("Each class", "The worst first.", table=_make_table(scored)),
-        Section(
-            "The surest mistakes",
-            "They show wrong labels in the data, and kinds of pictures that the model never saw.",
-            figures=[PageFigure(mistakes, "Pictures with their true and their predicted class.")],
-        ),
-        Section(
-            "Whether its confidence can be trusted",
-            "Left: how often answers of a confidence are right; below the dotted line it is too sure of itself. "
-            "Right: how many mistakes are left if only its surest answers are taken, and the others given to a person.",
-            facts={
-                "expected calibration error": f"{100 * scores.expected_calibration_error:.2f} %",
-                "negative log likelihood": f"{scores.negative_log_likelihood:.4f}",
-                "Brier score": f"{scores.brier:.4f}",
-            },
-            figures=[PageFigure(trust, "A reliability diagram, and risk by coverage.")],
-        ),
-        *_explain_answers(scored),
-        *_show_activations(scored),
-        Section("Size and speed", facts=_measure(scored)),
-        Section("How to make it again", facts=_describe_origin(scored), commands=_list_commands(scored, command)),
-    ]
+def _check_target(target: Path) -> bool:
+    """Return whether a page alone is asked for, not a folder; raise `OutputError` where neither can be written."""
+    if target.suffix.lower() == ".html":
+        if not target.absolute().parent.is_dir():
+            raise OutputError(f"There is no folder {target.absolute().parent}. Make it first, or choose another.")
+        return True
+    if target.suffix:
+        raise OutputError(
+            f"The report is an HTML file, or a folder with its figures apart; got the name '{target}'. Choose one that "
+            "ends in .html, or one without an ending."
+        )
+    check_new_folder(target)
+    return False
 
 
-def _describe_training(scored: ScoredSource) -> dict[str, str]:
-    config = scored.reader.config
-    channels, height, width = config.input.shape
-    facts = {
-        "data": config.data.name,
-        "where from": config.data.source,
-        "licence": config.data.licence,
-        "training pictures": f"{config.data.n_train:,}",
-        "classes": ", ".join(config.class_names),
-        "network": config.network.name,
-        "input": f"{height}×{width} pixels, {'grey' if channels == 1 else 'colour'}",
-    }
-    if config.input.normalization:
-        facts["before the network"] = "one digit is found, centred and brought to the size, as in MNIST"
-    if scored.n_seen:
-        facts["seen in training"] = f"{scored.n_seen:,} of the pictures at hand"
-    return facts
+def _find_audit(model: str | os.PathLike[str]) -> Path | None:
+    """Return the folder of an audit inside the run folder of a model, if there is one."""
+    from skconv.artifacts.folder import find_model_folder
+
+    folder = find_model_folder(model).parent / "audit"
+    return folder if (folder / TABLE_NAME).is_file() else None
 
 
-def _show_curves(run: Path) -> list[Section]:
-    from skconv.reports.figures import draw_curves
-    from skconv.reports.page import PageFigure, Section
+def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
+    from skconv.reports.style import save_figure
 
-    rows = _read_history(run / "history.csv")
-    if len(rows) < 2:  # a point is no curve, and the folds of an ensemble have no common one
-        return []
-    figure = draw_curves(rows)
-    return [Section("How it learned", figures=[PageFigure(figure, f"Loss over {len(rows)} epochs.")])]
-
-
-def _read_history(file: Path) -> list[dict[str, Any]]:
-    """Return the rows of a run's history as numbers; none where there is no such file, or of an ensemble."""
-    if not file.is_file():
-        return []
-    try:
-        with file.open(encoding="utf-8", newline="") as stream:
-            rows = [
-                {name: None if text in ("", None) else float(text) for name, text in row.items()}
-                for row in csv.DictReader(stream)
-            ]
-    except (OSError, ValueError) as error:
-        raise DataError(f"{file} cannot be read as a run's history ({error}). Remove it, or train again.") from error
-    if not rows or not {"epoch", "train_loss"} <= set(rows[0]) or "fold" in rows[0]:
-        return []
-    return [{**row, "epoch": int(row["epoch"] or 0)} for row in rows]
-
-
-def _make_table(scored: ScoredSource) -> Any:
-    from skconv.reports.page import PageTable
-
-    worst = sorted((each for each in scored.scores.per_class if each.support), key=lambda each: each.f1)
-    rows = [
-        [each.name, *(f"{100 * share:.2f} %" for share in (each.precision, each.recall, each.f1)), f"{each.support:,}"]
-        for each in worst
-    ]
-    return PageTable(["class", "precision", "recall", "F1", "pictures"], rows)
-
-
-def _explain_answers(scored: ScoredSource) -> list[Section]:
-    """Show on what the surest mistakes rest, and where there are few, other answers."""
-    from skconv.evaluation.occlusion import occlude
-    from skconv.reports.occlusion import draw_occlusion
-    from skconv.reports.page import PageFigure, Section
-
-    predicted, confidence = scored.probabilities.argmax(1), scored.probabilities.max(1)
-    # Mistakes before right answers, and of each the surest first.
-    chosen = np.lexsort((-confidence, predicted == scored.labels))[:_EXPLAINED]
-    names = scored.reader.class_names
-    drops = [occlude(scored.reader.predict_proba, scored.images[k], int(predicted[k])) for k in chosen]
-    captions = [f"{names[scored.labels[k]]} → {names[predicted[k]]}, {100 * confidence[k]:.1f} %" for k in chosen]
-    figure = draw_occlusion(scored.images[chosen], drops, captions)
-    text = (
-        "Each picture beside itself: orange where the answer rests on it, for its probability falls when that part is "
-        "covered; blue where covering raises it. Above: true → predicted."
-    )
-    told = "Pictures with the parts coloured that the answers rest on."
-    return [Section("What its answers rest on", text, figures=[PageFigure(figure, told)])]
-
-
-def _show_activations(scored: ScoredSource) -> list[Section]:
-    """Show the filters and activation maps for the first picture of the first class; this takes torch."""
-    from skconv.evaluation.activations import collect_activations, filters_on_pixels
-    from skconv.reports.figures import draw_activations
-    from skconv.reports.page import PageFigure, Section
-    from skconv.workflows.explain import load_network
-
-    network = load_network(scored.reader)
-    first = int(np.argmin(scored.labels))
-    image, names = scored.images[first], scored.reader.class_names
-    layers = collect_activations(network, image)
-    filters = filters_on_pixels(network, layers[0].kernel)
-    figure = draw_activations(image, scored.probabilities[first], names, layers, filters)
-    text = (
-        "The filters of the first convolution, and what each convolution makes of one picture. "
-        f"{'Of an ensemble, its first member. ' if 'estimator' in scored.reader.config.parameters else ''}"
-        "For another picture: skconv explain."
-    )
-    return [Section("What the network computes", text, figures=[PageFigure(figure, "Filters and activation maps.")])]
-
-
-def _measure(scored: ScoredSource) -> dict[str, str]:
-    """Return what the model weighs and how long it takes, on this machine."""
-    from skconv.artifacts.environment import describe_environment
-    from skconv.artifacts.folder import ONNX_NAME, WEIGHTS_NAME
-
-    reader, files = scored.reader, scored.reader.config.files
-    single = []
-    for k in range(_TIMED):
-        picture = scored.images[k % len(scored.images)][None]
-        begun = time.perf_counter()
-        reader.predict_proba(picture)
-        single.append(time.perf_counter() - begun)
-    batch = scored.images[:_BATCH]
-    begun = time.perf_counter()
-    reader.predict_proba(batch)
-    each = (time.perf_counter() - begun) / len(batch)
-    machine: Mapping[str, Any] = describe_environment()
-    return {
-        "ONNX file": f"{files[ONNX_NAME].bytes / 1e6:.2f} MB",
-        "weights": f"{files[WEIGHTS_NAME].bytes / 1e6:.2f} MB",
-        "one picture": f"{1000 * float(np.median(single)):.2f} ms (median of {_TIMED}, with onnxruntime)",
-        f"a picture among {len(batch)}": f"{1000 * each:.3f} ms",
-        "on": f"{machine['processor']}, {machine['threads']} threads",
-    }
-
-
-def _describe_origin(scored: ScoredSource) -> dict[str, str]:
-    config = scored.reader.config
-    environment = config.environment
-    versions = environment.get("versions", {})
-    facts = {
-        "made on": config.created,
-        "skconv": config.skconv_version,
-        "packages": ", ".join(f"{name} {version}" for name, version in versions.items()),
-        "machine": f"{environment.get('processor', 'unknown')}, {environment.get('threads', '?')} threads",
-        "fingerprint of the data (sha256)": config.data.fingerprint,
-    }
-    return {name: value for name, value in facts.items() if value}
-
-
-def _list_commands(scored: ScoredSource, command: str) -> str:
-    trained = scored.reader.config.environment.get("command", "")
-    return "\n".join(filter(None, [trained, command]))
+    folder.mkdir()
+    for section in sections:
+        for each in section.figures:
+            for kind in ("png", "svg"):
+                save_figure(each.figure, folder / f"{each.name}.{kind}")

@@ -109,9 +109,9 @@ def write_run_folder(
     from skconv.artifacts.config import DataConfig
     from skconv.artifacts.seen import SeenPictures
 
-    scores = scored.scores
+    measured = scored.scores.to_json()
     facts = {
-        scored.split: scores.to_json(),
+        scored.split: measured,
         **_describe_folds(estimator),
         "data": {"name": dataset.name, "source": dataset.source, "n_train": len(dataset.train_labels)},
         "fit_seconds": estimator.fit_seconds_,
@@ -138,7 +138,8 @@ def write_run_folder(
                 n_train=len(dataset.train_labels),
                 scored_on=_describe_scored(scored, dataset, own=dataset.fingerprint == fingerprint),
             ),
-            scores={f"{scored.split}_{name}": getattr(scores, name) for name in ("accuracy", "low", "high", "n")},
+            scores={f"{scored.split}_{name}": value for name, value in measured.items() if name != "per_class"},
+            per_class=measured["per_class"],
             command=command,
             seen=SeenPictures.from_images(dataset.train_images),
             held_out=held_out,

@@ -1,0 +1,80 @@
+"""Pictures with the parts coloured that an answer rests on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skconv.reports.style import fit_text, new_figure
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_WIDTH = 9.6  # inches
+_MOST_TILES = 9  # in a row, so that the parts of a digit are seen
+_GAP = 0.15  # between a picture with its maps and the next, of a picture's width
+_LARGEST = 1.5  # inches of a picture
+_LINE, _MARGIN = 0.26, 0.06  # inches of a caption, and at the lower rim
+_STRONGEST = 0.75  # how much of the picture the strongest colour hides
+# Orange where the answer rests on it, blue where it speaks against it: as in the activation maps.
+_FOR, _AGAINST = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])
+
+
+def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
+    """Draw pictures, each beside itself with the parts coloured that an answer rests on, once for each map.
+
+    Parameters
+    ----------
+    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        1 to 40 pictures.
+    maps : sequence of n sequences of arrays, shape (h, w)
+        For each picture as many maps, 1 to 8: from `skconv.evaluation.occlusion.occlude` or
+        `skconv.evaluation.gradients.integrate_gradients`.
+    captions : sequence of n str
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+        Orange where a map is positive, blue where it is negative; each map up to its own strongest.
+
+    Examples
+    --------
+    >>> figure = draw_attributions(np.zeros((1, 4, 4), np.uint8), [[np.eye(4)]], ["7, 99.0 %"])
+    >>> len(figure.axes)
+    2
+    """
+    tiles = 1 + len(maps[0])
+    columns = min(_MOST_TILES // tiles, len(images))
+    rows = -(-len(images) // columns)
+    side = min(_LARGEST, _WIDTH / (columns * (tiles + _GAP)))
+    high = min(3.0, images.shape[1] / images.shape[2]) * side
+    width, height = columns * (tiles + _GAP) * side, rows * (high + _LINE) + _MARGIN
+    texts, size = fit_text(list(captions), tiles * side)
+    figure = new_figure(width, height)
+    figure.set_layout_engine("none")  # every place is known
+    for index, (image, values) in enumerate(zip(images, maps, strict=True)):
+        row, column = divmod(index, columns)
+        left, top = (column * (tiles + _GAP) + _GAP / 2) * side, row * (high + _LINE) + _LINE
+        pixels = _to_rgb(image)
+        for position, drawn in enumerate([pixels, *(_colour(pixels, each) for each in values)]):
+            x, y = left + position * side, height - top - high
+            axes = figure.add_axes((x / width, y / height, 0.97 * side / width, 0.97 * high / height))
+            axes.set_axis_off()
+            axes.imshow(drawn, interpolation="nearest", aspect="auto")
+        text = figure.text(left / width, 1 - (top - 0.05) / height, texts[index], fontsize=size, va="bottom")
+        text.set_parse_math(False)  # a class called ``$5$`` is no formula
+    return figure
+
+
+def _to_rgb(image: np.ndarray) -> np.ndarray:
+    pixels = image.astype(float) / 255
+    return np.repeat(pixels[..., None], 3, axis=2) if pixels.ndim == 2 else pixels
+
+
+def _colour(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    strength = np.abs(values) / (np.abs(values).max() or 1.0)
+    colour = np.where(values[..., None] > 0, _FOR, _AGAINST)
+    share = _STRONGEST * strength[..., None]
+    return (1 - share) * pixels + share * colour

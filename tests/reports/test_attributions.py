@@ -1,0 +1,40 @@
+"""Pictures with the parts coloured that an answer rests on."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skconv.reports.attributions import draw_attributions
+
+
+@pytest.mark.parametrize("n_maps", [1, 2])
+@pytest.mark.parametrize("shape", [(12, 10), (30, 8), (9, 9, 3)])
+def test_each_picture_stands_beside_itself_once_for_each_map(n_maps, shape):
+    images = np.full((5, *shape), 128, np.uint8)
+    maps = [[np.linspace(-1, 1, shape[0] * shape[1]).reshape(shape[:2])] * n_maps] * 5
+    figure = draw_attributions(images, maps, ["a $5$ caption"] * 5)
+    assert len(figure.axes) == 5 * (1 + n_maps)
+    assert len(figure.texts) == 5
+    places = [axes.get_position() for axes in figure.axes]
+    assert all(0 <= place.x0 < place.x1 <= 1 and 0 <= place.y0 < place.y1 <= 1 for place in places)
+    assert not any(
+        one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
+        for number, one in enumerate(places)
+        for other in places[:number]
+    )
+    figure.savefig(io.BytesIO())
+
+
+def test_sign_decides_the_colour():
+    values = np.zeros((4, 4))
+    values[0, 0], values[3, 3] = 1, -1
+    figure = draw_attributions(np.full((1, 4, 4), 128, np.uint8), [[values]], ["x"])
+    stream = io.BytesIO()
+    figure.savefig(stream)
+    pixels = np.asarray(Image.open(stream).convert("RGB")).astype(int)
+    warm = pixels[..., 0] - pixels[..., 2]
+    assert warm.max() > 60 and warm.min() < -60
+    where = [np.argwhere(warm > 60).mean(0), np.argwhere(warm < -60).mean(0)]
+    assert (where[0] < where[1]).all()  # orange above and left of blue
