@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 from contextlib import redirect_stdout
 from html.parser import HTMLParser
 from pathlib import Path
@@ -91,6 +92,11 @@ def find_outside_fetches(page: str) -> list[str]:
     return [address for address in parser.addresses if "//" in address.split("?")[0]]
 
 
+def find_outside_imports(style: str) -> list[str]:
+    """Return the addresses outside the site that a style sheet would have a browser fetch."""
+    return re.findall(r"""(?:url\(|@import)\s*["']?((?:https?:)?//[^"')\s]+)""", style)
+
+
 def check_finished(app: Sphinx, exception: Exception | None) -> None:
     """Fail where a page of the finished site, or one of its styles, would fetch something from elsewhere."""
     if exception is not None or app.builder.format != "html":
@@ -98,13 +104,11 @@ def check_finished(app: Sphinx, exception: Exception | None) -> None:
     from sphinx.errors import ExtensionError
 
     folder = Path(app.outdir)
-    found = {path: find_outside_fetches(path.read_text(encoding="utf-8")) for path in folder.rglob("*.html")}
-    for path in folder.rglob("*.css"):
-        text = path.read_text(encoding="utf-8")
-        found[path] = [address for word in ("url(//", "url(http", "@import") if word in text for address in [word]]
-    for path, addresses in found.items():
-        if addresses:
-            raise ExtensionError(f"{path.relative_to(folder)} fetches from elsewhere: {', '.join(addresses)}")
+    for pattern, find in (("*.html", find_outside_fetches), ("*.css", find_outside_imports)):
+        for path in folder.rglob(pattern):
+            addresses = find(path.read_text(encoding="utf-8"))
+            if addresses:
+                raise ExtensionError(f"{path.relative_to(folder)} fetches from elsewhere: {', '.join(addresses)}")
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

@@ -1,0 +1,26 @@
+"""Every command and every piece of Python on the pages is run, or checked up to the point of work and said so."""
+
+import pytest
+
+from .blocks import PAGES, READ, ROOT, RUN, TOLD, read_blocks
+
+ACTIVE = [block for page in PAGES for block in read_blocks(page) if block.language not in TOLD]
+# Several trainings each, of the longest.
+SLOW = ROOT / "docs" / "tutorials"
+
+
+def mark(block):
+    return pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page.parent == SLOW else [])
+
+
+@pytest.mark.parametrize("block", map(mark, ACTIVE))
+def test_block_does_what_the_page_says(block, tell, record_property):
+    assert block.language in RUN | set(READ), f"{block}: no test knows the language {block.language}"
+    record_property("documentation", (str(block), block.find_reason()))
+    tell(block.page).run_to(block)
+
+
+def test_most_blocks_are_run():
+    run = [block for block in ACTIVE if not block.find_reason()]
+    assert len(run) >= 30 and len(run) >= 0.8 * len(ACTIVE)
+    assert sum(block.language == "python" for block in run) >= 6
