@@ -5,15 +5,15 @@ import pytest
 from .blocks import PAGES, READ, ROOT, RUN, TOLD, read_blocks
 
 ACTIVE = [block for page in PAGES for block in read_blocks(page) if block.language not in TOLD]
-# Several trainings each, of the longest.
-SLOW = ROOT / "docs" / "tutorials"
+# Pages whose trainings the README has too, and the tutorials, each of several trainings.
+SLOW = {ROOT / "docs" / "index.md", ROOT / "docs" / "trust.md", *(ROOT / "docs" / "tutorials").glob("*.md")}
 
 
 def mark(block):
-    return pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page.parent == SLOW else [])
+    return pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page in SLOW else [])
 
 
-@pytest.mark.parametrize("block", map(mark, ACTIVE))
+@pytest.mark.parametrize("block", [mark(block) for block in ACTIVE])
 def test_block_does_what_the_page_says(block, tell, record_property):
     assert block.language in RUN | set(READ), f"{block}: no test knows the language {block.language}"
     record_property("documentation", (str(block), block.find_reason()))
