@@ -12,7 +12,9 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import typer.main
 
+from skconv.cli.app import app
 from skconv.cli.main import main
 
 from ..server.conftest import run_server
@@ -122,5 +124,5 @@ def read_unit(block: Block) -> None:
     """Read a unit of systemd and parse the command that it starts."""
     unit = configparser.ConfigParser(interpolation=None)
     unit.read_string(block.text)
-    _, *arguments = shlex.split(unit["Service"]["ExecStart"])
-    assert main([arguments[0], *arguments[1:], "--help"]) == 0
+    _, verb, *options = shlex.split(unit["Service"]["ExecStart"])
+    typer.main.get_command(app).commands[verb].make_context(verb, options)
