@@ -10,7 +10,7 @@ SKCONV_DATA ?= $(abspath ../shared/data)
 export SKCONV_DATA
 endif
 
-.PHONY: train test test-slow lint types docs bench clean
+.PHONY: train test test-slow lint types site docs bench clean
 
 train: $(STAMP)
 	$(BIN)/skconv train mnist --recipe standard
@@ -29,14 +29,18 @@ lint: $(STAMP)
 types: $(STAMP)
 	$(BIN)/mypy
 
-docs: $(STAMP)
-	$(BIN)/python -m pytest tests/test_documentation.py
+site: $(STAMP)
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --doctree-dir build/doctrees docs site
+	@echo "Open site/index.html"
+
+docs: site
+	$(BIN)/python -m pytest tests/documentation tests/test_documentation.py
 
 bench: $(STAMP)
 	$(BIN)/python benchmarks/run_all.py $(if $(QUICK),--quick)
 
 clean:
-	rm -rf $(VENV) .venv-peers build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info
+	rm -rf $(VENV) .venv-peers build dist site .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache src/*.egg-info
 	find src tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # The stamp is written last: an installation that was cut off is done again.

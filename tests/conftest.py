@@ -114,3 +114,24 @@ def write_rows():
         return (paper + (ink - paper) * cover).astype(np.uint8)
 
     return write
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Count the blocks of the documentation that were run, and name those that were only parsed, with the reason."""
+    outcomes = {}
+    for outcome in ("passed", "skipped"):
+        for report in terminalreporter.stats.get(outcome, []):
+            for name, value in getattr(report, "user_properties", []):
+                if name == "documentation":
+                    outcomes[value[0]] = "skipped" if outcome == "skipped" else value[1]
+    if not outcomes:
+        return
+    reasons = list(outcomes.values())
+    n_skipped = reasons.count("skipped")
+    n_run = reasons.count("")
+    terminalreporter.section("blocks of the documentation")
+    n_parsed = len(reasons) - n_run - n_skipped
+    terminalreporter.line(f"{n_run} run, {n_parsed} only parsed, {n_skipped} skipped")
+    for block, reason in outcomes.items():
+        if reason:
+            terminalreporter.line(f"{block}: {reason}")

@@ -1,9 +1,8 @@
-"""What the README, the help texts and the docstrings say is what happens."""
+"""What the help texts and the docstrings say is what happens; the pages are tested in documentation/."""
 
 import doctest
 import importlib
 import pkgutil
-import re
 import shlex
 from pathlib import Path
 
@@ -21,16 +20,6 @@ VERBS = sorted(COMMAND.commands)
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(skconv.__path__, "skconv.") if not module.name.endswith("__main__")
 )
-
-
-def blocks(language, text=README):
-    return re.findall(rf"^```{language}\n(.*?)^```", text, flags=re.MULTILINE | re.DOTALL)
-
-
-def shell_lines():
-    pages = [README, *(page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").rglob("*.md")))]
-    found = [block for page in pages for block in blocks("bash", page)]
-    return [line for block in found for line in block.splitlines() if line.startswith("skconv ")]
 
 
 def arguments_of(line):
@@ -66,28 +55,6 @@ def test_verb_help_describes_every_option(verb):
         parameter.name for parameter in COMMAND.commands[verb].params if not getattr(parameter, "help", None)
     ]
     assert undescribed == []
-
-
-@pytest.mark.parametrize("line", shell_lines())
-def test_readme_command_parses(line):
-    parse(arguments_of(line))
-
-
-def test_readme_has_commands_and_code():
-    assert len(shell_lines()) >= 5
-    assert len(blocks("python")) >= 2
-
-
-@pytest.mark.parametrize("block", blocks("python"), ids=lambda block: block.split("\n", 1)[0])
-def test_readme_python_block_runs(block, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    exec(compile(block, "README.md", "exec"), {"__name__": "readme"})
-    assert capsys.readouterr().out
-
-
-@pytest.mark.parametrize("name", re.findall(r"\]\((?!http)([^)#]+)\)", README))
-def test_readme_link_leads_somewhere(name):
-    assert (ROOT / name).exists()
 
 
 def test_readme_or_tutorials_name_every_recipe():

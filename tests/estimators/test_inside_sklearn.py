@@ -30,7 +30,7 @@ from sklearn.model_selection import (
 from sklearn.multiclass import OneVsRestClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import MinMaxScaler
-from skorch.callbacks import Checkpoint, EpochScoring, LRScheduler, TensorBoard
+from skorch.callbacks import Checkpoint, EpochScoring, LRScheduler, MlflowLogger, TensorBoard
 
 from skconv.estimators import CNNClassifier
 
@@ -187,6 +187,30 @@ def test_skorch_callbacks_take_part(digits, tmp_path):
     assert last["valid_error"] == pytest.approx(1 - last["valid_acc"])
     assert (tmp_path / "kept" / "params.pt").exists() and any((tmp_path / "board").iterdir())
     assert model.history_[-1]["learning_rate"] == pytest.approx(0.01 * 0.01)
+
+
+def test_mlflow_keeps_every_epoch_in_a_local_store(digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder asks for no database
+    monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
+    client = pytest.importorskip("mlflow").MlflowClient(tracking_uri=(tmp_path / "mlflow").as_uri())
+    run = client.create_run(client.create_experiment("digits"))
+    X, y, *_ = digits
+    model = make(callbacks=[("mlflow", MlflowLogger(run, client))], validation_fraction=0.2).fit(X, y)
+    kept = client.get_metric_history(run.info.run_id, "valid_acc")
+    assert [metric.value for metric in kept] == [epoch["valid_accuracy"] for epoch in model.history_]
+    assert client.get_run(run.info.run_id).info.status == "FINISHED"
+
+
+def test_resampling_pipeline_balances_what_is_trained_on_only(digits):
+    imblearn = pytest.importorskip("imblearn")
+    X, y, X_test, y_test = digits
+    rare = y_test == 3
+    kept = np.flatnonzero((y != 3) | (np.cumsum(y == 3) <= 10))  # ten of the digit 3, fifty of each other
+    pipeline = imblearn.pipeline.make_pipeline(imblearn.over_sampling.RandomOverSampler(random_state=0), make())
+    pipeline.fit(X[kept], y[kept])
+    assert pipeline[-1].n_samples_fit_ == 10 * np.bincount(y[kept]).max()
+    assert pipeline.predict(X_test).shape == y_test.shape
+    assert pipeline.score(X_test[rare], y_test[rare]) > make().fit(X[kept], y[kept]).score(X_test[rare], y_test[rare])
 
 
 def test_mapie_sets_hold_the_truth(digits):

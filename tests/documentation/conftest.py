@@ -1,0 +1,118 @@
+"""Small data and short recipes in place of what takes minutes; everything else is as a reader meets it."""
+
+import functools
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skconv
+from skconv.data import contests, digits_or_nothing, named, sources
+from skconv.data.catalog import get_entry
+from skconv.data.splits import Splits
+from skconv.recipes import recipe
+
+from .blocks import READ, RUN, read_blocks
+from .stories import Story
+
+N_TRAIN, N_TEST = 600, 60
+
+
+@functools.cache
+def read_digits() -> Splits:
+    return named.read_named(get_entry("mnist"))[0]
+
+
+def read_few(entry, **_):
+    """Return a few of MNIST's digits as any of the named data sets, in the size of its pictures."""
+    if entry.form == "scikit-learn":
+        return named.read_named(entry)
+    size = {"usps": 16}.get(entry.folder, 28)
+    splits = read_digits()
+
+    def cut(images, n):
+        return np.stack([np.asarray(Image.fromarray(image).resize((size, size))) for image in images[:n]])
+
+    few = Splits(
+        cut(splits.train_images, N_TRAIN),
+        splits.train_labels[:N_TRAIN],
+        cut(splits.test_images, N_TEST),
+        splits.test_labels[:N_TEST],
+    )
+    return few, "a few digits of MNIST"
+
+
+def shorten(text: str) -> str:
+    """Return a recipe with one epoch, and with enough validation pictures of a few for prediction sets."""
+    for setting, quick in (
+        (r"max_epochs = .*", "max_epochs = 1"),
+        (r"min_steps = .*", "min_steps = 0"),
+        (r"validation_fraction = .*", "validation_fraction = 0.2"),
+        (r"\[training\]", '[training]\nprecision = "fp32"'),  # none is measured, then
+    ):
+        text = re.sub(f"^{setting}", quick, text, flags=re.MULTILINE)
+    return text
+
+
+def write_pictures(folder, write_rows):
+    """Write the files that the pages speak of."""
+    digits = read_digits()
+    one, some = digits.test_images[0], digits.test_images[:6]
+    for name in ("photo.jpg", "picture.png", "seven.png"):
+        Image.fromarray(write_rows([[one]], scale=4)).save(folder / name)
+    for name in ("page.jpg", "cheque.jpg"):
+        Image.fromarray(write_rows([list(some)], scale=3)).save(folder / name)
+    rng = np.random.default_rng(0)
+    for label in range(3):
+        for kind, pictures in (
+            ("scans", digits.train_images[np.array(digits.train_labels) == str(label)][:20]),
+            ("flowers", rng.integers(60 * label, 60 * label + 90, (20, 36, 40, 3), dtype=np.uint8)),
+        ):
+            target = folder / kind / f"{kind[:-1]}-{label}"
+            target.mkdir(parents=True)
+            for number, picture in enumerate(pictures):
+                Image.fromarray(picture).save(target / f"{number}.png")
+    rows = [
+        f"{label},{','.join(map(str, image.ravel()))}"
+        for label, image in zip(digits.train_labels[:200], digits.train_images, strict=False)
+    ]
+    header = ",".join(["label", *(f"pixel{number}" for number in range(784))])
+    (folder / "train.csv").write_text("\n".join([header, *rows]) + "\n")
+
+
+@pytest.fixture(scope="session")
+def small_world(tmp_path_factory):
+    """Named data sets of a few pictures, recipes of an epoch, an empty cache."""
+    recipes = tmp_path_factory.mktemp("recipes")
+    for path in recipe._FOLDER.glob("*.toml"):
+        (recipes / path.name).write_text(shorten(path.read_text(encoding="utf-8")), encoding="utf-8")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.delenv("SKCONV_DATA", raising=False)
+        patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+        for module in (sources, contests, digits_or_nothing):
+            patch.setattr(module, "read_named", read_few)
+        patch.setattr(recipe, "_FOLDER", recipes)
+        yield
+
+
+@pytest.fixture(scope="session")
+def tell(small_world, tmp_path_factory, write_rows):
+    """Return a function that gives the story of a page."""
+    stories = {}
+
+    def tell(page):
+        if page not in stories:
+            folder = tmp_path_factory.mktemp(page.stem)
+            write_pictures(folder, write_rows)
+            if "--out runs/first" not in page.read_text(encoding="utf-8"):  # trained on another page
+                shutil.copytree(Path(skconv.__file__).parent / "models" / "digits", folder / "runs" / "first" / "model")
+            blocks = [block for block in read_blocks(page) if block.language in RUN | set(READ)]
+            stories[page] = Story(folder, blocks)
+        return stories[page]
+
+    yield tell
+    for story in stories.values():
+        story.end()

@@ -1,0 +1,128 @@
+"""A page's blocks, run one after the other in a folder of small pictures, as a reader would."""
+
+import configparser
+import contextlib
+import io
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+import typer.main
+
+from skconv.cli.app import app
+from skconv.cli.main import main
+
+from ..server.conftest import run_server
+from .blocks import ROOT, SHORTENED, Block, find_reason
+
+PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+
+
+class Story:
+    """Runs the blocks of one page in order, each once, all in one folder; they go on with what others left."""
+
+    def __init__(self, folder: Path, blocks: list[Block]) -> None:
+        self.folder = folder
+        self.blocks = blocks
+        self.done: list[Block] = []
+        self.servers = contextlib.ExitStack()
+        self.address = ""
+
+    def run_to(self, block: Block) -> None:
+        """Run a block, after those before it on the page."""
+        while block not in self.done:
+            following = self.blocks[len(self.done)]
+            with contextlib.chdir(self.folder):
+                self.run(following)
+            self.done.append(following)
+
+    def run(self, block: Block) -> None:
+        if block.language == "python":
+            run_python(block)
+        elif block.language == "ini":
+            read_unit(block)
+        else:
+            for command in block.list_commands():
+                self.run_command(command)
+
+    def run_command(self, command: str) -> None:
+        for words, shorter in SHORTENED.items():
+            command = command.replace(words, shorter)
+        name, *arguments = shlex.split(command, comments=True)
+        if find_reason(command):
+            check_command(name, arguments)
+        elif command.startswith("skconv serve"):
+            self.serve(arguments[1:])
+        elif name == "skconv":
+            run_skconv(arguments)
+        elif name == "curl":
+            self.ask(arguments)
+        else:
+            raise AssertionError(f"No test knows what to do with: {command}. Say it in tests/documentation/blocks.py.")
+
+    def serve(self, options: list[str]) -> None:
+        """Start the service, on a free port; it runs until the page is done."""
+        log = Path(f"serve-{len(list(self.folder.glob('serve-*')))}")
+        log.mkdir()
+        server = self.servers.enter_context(run_server(log, *options, "--port", "0"))
+        self.address = self.address or server.url
+
+    def ask(self, arguments: list[str]) -> None:
+        """Send a request to the service that the page started first."""
+        if shutil.which("curl") is None:
+            pytest.skip("There is no curl to ask the service with.")
+        there = [argument.replace("http://127.0.0.1:8000", self.address) for argument in arguments]
+        answer = subprocess.run(["curl", "--silent", "--fail", *there], capture_output=True, timeout=60, check=True)
+        assert answer.stdout.startswith(b"{")
+
+    def end(self) -> None:
+        self.servers.close()
+
+
+def run_skconv(arguments: list[str]) -> None:
+    """Run a command line of skconv in this process; it must end well and say something."""
+    target = None
+    if ">" in arguments:
+        target = arguments[arguments.index(">") + 1]
+        arguments = arguments[: arguments.index(">")]
+    out, err = io.StringIO(), io.StringIO()
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        code = main(arguments)
+    assert code == 0, f"skconv {shlex.join(arguments)}: {err.getvalue()}"
+    assert out.getvalue().strip()
+    if target:
+        Path(target).write_text(out.getvalue(), encoding="utf-8")
+
+
+def run_python(block: Block) -> None:
+    """Run a block of Python by itself; it must print something."""
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed):
+        exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), {"__name__": "documentation"})
+    assert printed.getvalue().strip()
+
+
+def check_command(name: str, arguments: list[str]) -> None:
+    """Check a command that is not run."""
+    if name == "make":
+        dry = ["make", "--dry-run", f"PYTHON={sys.executable}", *arguments]
+        told = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert told.returncode == 0, told.stderr
+    elif name == "pip":
+        for extras in re.findall(r"\[(.+)\]", " ".join(arguments)):
+            assert set(extras.split(",")) <= set(PYPROJECT["project"]["optional-dependencies"])
+    else:
+        assert (ROOT / arguments[0]).is_file()
+
+
+def read_unit(block: Block) -> None:
+    """Read a unit of systemd and parse the command that it starts."""
+    unit = configparser.ConfigParser(interpolation=None)
+    unit.read_string(block.text)
+    _, verb, *options = shlex.split(unit["Service"]["ExecStart"])
+    typer.main.get_command(app).commands[verb].make_context(verb, options)

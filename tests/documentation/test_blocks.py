@@ -1,0 +1,33 @@
+"""Every command and every piece of Python on the pages is run, or checked up to the point of work and said so."""
+
+import pytest
+
+from .blocks import PAGES, PARSED, READ, ROOT, RUN, SHORTENED, TOLD, read_blocks
+
+ACTIVE = [block for page in PAGES for block in read_blocks(page) if block.language not in TOLD]
+# Pages whose trainings the README has too, and the tutorials, each of several trainings.
+SLOW = {ROOT / "docs" / "index.md", ROOT / "docs" / "trust.md", *(ROOT / "docs" / "tutorials").glob("*.md")}
+
+
+def mark(block):
+    return pytest.param(block, id=str(block), marks=[pytest.mark.slow] if block.page in SLOW else [])
+
+
+@pytest.mark.parametrize("block", [mark(block) for block in ACTIVE])
+def test_block_does_what_the_page_says(block, tell, record_property):
+    assert block.language in RUN | set(READ), f"{block}: no test knows the language {block.language}"
+    record_property("documentation", (str(block), block.find_reason()))
+    tell(block.page).run_to(block)
+
+
+def test_most_blocks_are_run():
+    run = [block for block in ACTIVE if not block.find_reason()]
+    assert len(run) >= 30 and len(run) >= 0.8 * len(ACTIVE)
+    assert sum(block.language == "python" for block in run) >= 6
+
+
+def test_every_exception_is_still_needed():
+    commands = [command for block in ACTIVE if block.language != "python" for command in block.list_commands()]
+    assert [words for words in PARSED if not any(command.startswith(words) for command in commands)] == []
+    assert [words for words in SHORTENED if not any(words in command for command in commands)] == []
+    assert set(READ) <= {block.language for block in ACTIVE}

@@ -1,0 +1,42 @@
+"""Links lead somewhere, tables are true, and the reference holds every public name."""
+
+import re
+
+import pytest
+
+import skconv
+
+from .blocks import PAGES, ROOT
+
+SKLEARN = (ROOT / "docs" / "scikit-learn.md").read_text(encoding="utf-8")
+LINKS = [
+    pytest.param(page, link, id=f"{page.relative_to(ROOT)}:{link}")
+    for page in PAGES
+    for link in sorted(set(re.findall(r"\]\((?!http)([^)#]+)", page.read_text(encoding="utf-8"))))
+]
+
+
+@pytest.mark.parametrize(("page", "link"), LINKS)
+def test_link_leads_somewhere(page, link):
+    assert (page.parent / link).exists()
+
+
+@pytest.mark.parametrize(("test", "file"), re.findall(r"\[(test_\w+)\]\(([^)]+)\)", SKLEARN))
+def test_what_works_inside_sklearn_is_linked_to_a_test_that_exists(test, file):
+    text = (ROOT / "docs" / file).read_text(encoding="utf-8")
+    assert re.search(rf"^def {test}\(", text, flags=re.MULTILINE)
+
+
+def test_every_test_inside_sklearn_is_in_the_table():
+    text = (ROOT / "tests" / "estimators" / "test_inside_sklearn.py").read_text(encoding="utf-8")
+    assert [
+        name for name in re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE) if f"[{name}]" not in SKLEARN
+    ] == []
+
+
+def test_reference_holds_every_public_name():
+    pages = "".join(page.read_text(encoding="utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
+    named = set(re.findall(r"auto(?:class|function):: (?:[\w.]+\.)?(\w+)$", pages, flags=re.MULTILINE))
+    errors = {name for name in skconv.__all__ if isinstance(vars(skconv.exceptions).get(name), type)}
+    assert set(skconv.__all__) - errors - named == set()
+    assert "automodule:: skconv.exceptions" in pages
