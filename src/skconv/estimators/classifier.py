@@ -36,6 +36,7 @@ from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import BatchIterator, PictureDataset
 from skconv.training.checkpointing import Checkpointing
+from skconv.training.distributed import get_processes
 from skconv.training.precision import choose_precision
 
 
@@ -364,8 +365,11 @@ class CNNClassifier(PictureClassifier):
 
         Returns what keeps checkpoints, where that is asked for.
         """
-        device = choose_device(self.device)
+        processes = get_processes()
+        device = choose_device(self.device) if processes is None else processes.device
         self.precision_ = choose_precision(device) if self.precision == "auto" else self.precision
+        if processes is not None:
+            self.precision_ = processes.agree(self.precision_)
         n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
@@ -398,6 +402,7 @@ class CNNClassifier(PictureClassifier):
             seed=self._seed,
             callbacks=callbacks,
             checkpointing=checkpointing,
+            processes=processes,
             progress=self.verbose > 0,
         ).initialize()
         return checkpointing
