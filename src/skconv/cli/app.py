@@ -74,7 +74,6 @@ def _application(
     ] = False,
 ) -> None:
     """Train, check and use convolutional networks for small pictures."""
-    if is_one_of_several() and context.invoked_subcommand != train.__name__.rpartition(".")[2]:
-        raise ParameterError(
-            f"Only train can be spread over processes. Run {context.invoked_subcommand} without torchrun."
-        )
+    verb = context.invoked_subcommand
+    if is_one_of_several() and verb != "train":
+        raise ParameterError(f"Several processes can train together, and nothing else. Run {verb} without torchrun.")

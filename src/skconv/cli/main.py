@@ -17,7 +17,7 @@ from types import FrameType
 
 from skconv.cli.console import one_line
 from skconv.exceptions import ProcessLostError, SkconvError
-from skconv.training.distributed import describe_loss, first_one_speaks, is_one_of_several, may_tell
+from skconv.training.distributed import describe_loss, first_one_speaks, is_one_of_several, launcher, may_tell
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -64,7 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    invocation = Invocation(shlex.join(["skconv", *arguments]))
+    invocation = Invocation(shlex.join([*launcher(), "skconv", *arguments]))
     # A file name need not be text in the terminal's encoding; printing it must not fail.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")

@@ -29,7 +29,7 @@ from skconv.estimators.parameters import (
 )
 from skconv.estimators.transfer import Unfreeze, take_over
 from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_picture_tensor
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, ParameterError
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
@@ -373,9 +373,15 @@ class CNNClassifier(PictureClassifier):
         n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
+            n_batches = len(BatchIterator(train, self.batch_size, shuffle=True))
+            if processes is not None and len(train) // n_batches < processes.size:
+                raise ParameterError(
+                    f"Batches of {len(train) // n_batches} cannot be shared by {processes.size} processes. "
+                    "Take a larger batch_size, more pictures or fewer processes."
+                )
             n_steps, n_epochs = count_steps(
                 max_epochs,
-                len(BatchIterator(train, self.batch_size, shuffle=True)),
+                n_batches,
                 self.min_steps,
                 n_pictures=len(train),
             )

@@ -117,7 +117,7 @@ class Augmentation:
 
     @property
     def by_picture(self) -> bool:
-        """Whether what becomes of a picture does not depend on the others: the noise of erasing is as bright as they."""
+        """Whether what becomes of a picture does not depend on the others: the noise of erasing is as bright as all."""
         return not self.erasing
 
     def __call__(self, images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:

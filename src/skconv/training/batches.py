@@ -83,8 +83,8 @@ class BatchIterator:
         Seed of order and augmentation.
     augment : callable, optional
         ``augment(images, generator)``: float32 (n, channels, height, width) in, the same out. One with a true attribute
-        `by_picture` treats each picture alone: it takes a third argument, the `Share` of a whole batch that the pictures
-        are, and draws as for all of it.
+        `by_picture` treats each picture alone: it is also given ``share``, the `Share` of a whole batch that the
+        pictures are, and draws as for all of it.
     max_batches : int, optional
         Stop for good after so many batches, over all epochs: the last epoch may be a part of one.
     device : str, default="cpu"
@@ -94,7 +94,7 @@ class BatchIterator:
 
     Attributes
     ----------
-    share : Share or None
+    share : Share
         What was delivered last: all of a batch, or this process's share of it.
 
     Examples
@@ -121,7 +121,7 @@ class BatchIterator:
         self.shuffle, self.seed, self.augment, self.device = shuffle, seed, augment, device
         self.max_batches = max_batches
         self.processes = processes
-        self.share: Share | None = None
+        self.share = Share(0, 0, 0)
         self.epoch = 0
         self._first = 0
         self._augmentation: torch.Generator | None = None

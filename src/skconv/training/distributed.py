@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -115,6 +116,23 @@ def is_first() -> bool:
     return not is_one_of_several() or os.environ["RANK"] == "0"
 
 
+def launcher() -> list[str]:
+    """Return what stands before the command that every process runs: nothing where this one is alone."""
+    if not is_one_of_several():
+        return []
+    return ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m"]
+
+
+def check_joining(device: str) -> None:
+    """Raise `ParameterError` where Accelerate is missing, or the device cannot be shared or is not there for each."""
+    if importlib.util.find_spec("accelerate") is None:
+        raise ParameterError(
+            "Training in several processes needs the package accelerate, which is not installed. "
+            "Install it: pip install 'skconv[distributed]'"
+        )
+    _wants_gpu(device)
+
+
 @contextmanager
 def join_processes(device: str) -> Iterator[Processes | None]:
     """Train together with the other processes that torchrun started, inside the block; None where there are none.
@@ -126,8 +144,6 @@ def join_processes(device: str) -> Iterator[Processes | None]:
 
     Raises
     ------
-    ParameterError
-        Accelerate is missing, or there are fewer GPUs than processes.
     ProcessLostError
         Another process did not come.
     """
@@ -135,14 +151,9 @@ def join_processes(device: str) -> Iterator[Processes | None]:
     if not is_one_of_several():
         yield None
         return
-    on_gpu = _wants_gpu(device)
-    if importlib.util.find_spec("accelerate") is None:
-        raise ParameterError(
-            "Training in several processes needs the package accelerate, which is not installed. "
-            "Install it: pip install 'skconv[distributed]'"
-        )
     from accelerate import PartialState
 
+    on_gpu = _wants_gpu(device)
     with _answering():
         state = PartialState(cpu=not on_gpu, backend="nccl" if on_gpu else "gloo", timeout=_PATIENCE)
     _joined = Processes(state.process_index, state.num_processes, str(state.device) if on_gpu else "cpu")
@@ -167,11 +178,13 @@ def first_one_speaks() -> Iterator[None]:
 def may_tell() -> bool:
     """Whether it is for this process to tell why it ends: it is alone, or the first one of several to ask.
 
-    What goes wrong in one process soon ends the others too, and a wrong setting ends them all: it is told once. They ask
-    at the store that torchrun keeps for them, which outlives each of them.
+    What goes wrong in one process soon ends the others too, and a wrong setting ends them all: it is told once. They
+    ask at the store that torchrun keeps for them, which outlives each of them.
     """
     if not is_one_of_several():
         return True
+    # torchrun ends this process as soon as another has failed: not before it has told.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
     from torch.distributed import TCPStore
 
     run = [os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT")]
@@ -209,9 +222,10 @@ def _answering() -> Iterator[None]:
 
 def describe_loss() -> str:
     """Say that a training of several processes ends without a model."""
+    size = os.environ["WORLD_SIZE"]
     return (
-        f"The training was ended: one of its {os.environ['WORLD_SIZE']} processes was killed or fell silent, or torchrun "
-        "was told to stop. Nothing was written. Start it again; where memory ran out, with fewer processes."
+        f"The training was ended: one of its {size} processes was killed or fell silent, or torchrun was told to stop. "
+        "Nothing was written. Start it again; where memory ran out, with fewer processes."
     )
 
 

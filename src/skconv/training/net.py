@@ -158,16 +158,16 @@ class PictureNet(NeuralNetClassifier):
         logits = self.infer(inputs, **fit_params)
         loss = self.get_loss(logits, labels, X=inputs, training=True)
         if self.processes is not None:
-            loss = self._backward_together(loss, len(labels))
+            loss = self._backward_together(self.processes, loss, len(labels))
         else:
             loss.backward()
         return {"loss": loss, "y_pred": logits}
 
-    def _backward_together(self, loss: Tensor, n: int) -> Tensor:
+    def _backward_together(self, processes: Processes, loss: Tensor, n: int) -> Tensor:
         """Give every process the gradients of the whole batch, each share counted by its pictures; return its loss."""
         (loss * n).backward()  # batch norm adds up gradients too: those of sums, not of means
         gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
-        row = self.processes.add_up(flatten([*gradients, loss * n, loss.new_tensor([n])]))
+        row = processes.add_up(flatten([*gradients, loss * n, loss.new_tensor([n])]))
         row /= row[-1].clone()
         pour(row[:-2], gradients)
         return row[-2]
@@ -196,7 +196,7 @@ class PictureNet(NeuralNetClassifier):
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
         """Note how many pictures the whole batch has, where this process had a share of it."""
-        if training and self.processes is not None:
+        if training and self.processes is not None and self.train_iterator_ is not None:
             self.history.record_batch("train_batch_size", self.train_iterator_.share.whole)
 
     def _take_up_epoch(self, iterator: BatchIterator) -> int:

@@ -33,19 +33,18 @@ def see_whole_batch(network: nn.Module, processes: Processes, get_share: Callabl
     get_share : callable
         Returns the share of the batch at hand.
     """
-    changed = []
+    changed: list[Any] = []
     for module in network.modules():
         if isinstance(module, _BatchNorm):
-            module.forward = partial(_normalise, module, processes)
+            changed.append((module, partial(_normalise, module, processes)))
         elif isinstance(module, _DROPOUTS):
-            module.forward = partial(_drop, module, get_share)
-        else:
-            continue
-        changed.append(module)
+            changed.append((module, partial(_drop, module, get_share)))
+    for module, forward in changed:
+        module.forward = forward
     try:
         yield
     finally:
-        for module in changed:
+        for module, _ in changed:
             del module.forward
 
 
@@ -86,9 +85,9 @@ class _WholeBatchNorm(torch.autograd.Function):
         ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, epsilon: float, processes: Processes
     ) -> tuple[Tensor, ...]:
         axes = [axis for axis in range(inputs.ndim) if axis != 1]
-        variance, mean = torch.var_mean(inputs.float(), axes, correction=0)
+        variance, mean = torch.var_mean(_widen(inputs), axes, correction=0)
         count = mean.new_tensor([inputs.numel() // inputs.shape[1]])
-        # One exchange; the shares' own means and variances are merged without the loss of digits that sums of squares have.
+        # One exchange. Merging means and variances of the shares keeps the digits that sums of squares would lose.
         counts, means, variances = processes.gather(torch.cat([count, mean, variance])).split(
             [1, len(mean), len(mean)], dim=1
         )  # (processes, 1), (processes, channels), (processes, channels)
@@ -104,11 +103,16 @@ class _WholeBatchNorm(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Tensor) -> tuple[Tensor | None, ...]:
         inputs, weight, mean, scale, total = ctx.saved_tensors
         shape = [1, -1] + [1] * (inputs.ndim - 2)
-        centred = inputs.float() - mean.view(shape)
-        gradient = gradient.float()
+        centred = _widen(inputs) - mean.view(shape)
+        gradient = _widen(gradient)
         # Of this share: the optimizer's gradients are added up over the processes later, with all others.
         for_bias, for_weight = gradient.sum(ctx.axes), (gradient * centred).sum(ctx.axes) * scale
         of_bias, of_weight = ctx.processes.add_up(torch.stack([for_bias, for_weight])) / total
         for_inputs = gradient - of_bias.view(shape) - centred * (of_weight * scale).view(shape)
         for_inputs = for_inputs * (weight * scale).view(shape)
         return for_inputs.to(inputs.dtype), for_weight, for_bias, None, None
+
+
+def _widen(tensor: Tensor) -> Tensor:
+    """Return values in which sums over a batch can be taken."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError
 from skconv.files import reserve_folder
-from skconv.training.distributed import first_one_speaks, is_first, is_one_of_several, join_processes
+from skconv.training.distributed import check_joining, first_one_speaks, is_first, is_one_of_several, join_processes
 from skconv.workflows.results import SeedResult, TrainResult
 from skconv.workflows.resuming import check_out, checkpoint_of, read_finished, remove_checkpoint
 
@@ -123,6 +123,7 @@ def train(
     elif freeze:
         raise ParameterError("'freeze' holds back weights that were taken over: name the model in 'init_from' too.")
     if is_one_of_several():
+        check_joining(device)
         _check_several_processes(plan, seeds=seeds, resume=resume)
     own_data = source is None
     check_out(out, resume=resume)
