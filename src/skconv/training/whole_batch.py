@@ -64,7 +64,7 @@ def _drop(module: nn.Module, get_share: Callable[[], Share], inputs: Tensor) -> 
 def _normalise(module: Any, processes: Processes, inputs: Tensor) -> Tensor:
     if not module.training:
         return type(module).forward(module, inputs)
-    unit = torch.ones(inputs.shape[1], device=inputs.device)
+    unit = _widen(inputs.new_ones(inputs.shape[1]))
     weight = unit if module.weight is None else module.weight
     bias = torch.zeros_like(unit) if module.bias is None else module.bias
     outputs, mean, variance, count = _WholeBatchNorm.apply(inputs, weight, bias, module.eps, processes)
