@@ -8,8 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.datasets import load_digits
 
+from skconv.estimators import CNNClassifier
 from skconv.exceptions import ParameterError
+from skconv.training import distributed
 from skconv.training.augmentation import Augmentation, AugmentationSequence
 from skconv.training.batches import BatchIterator, PictureDataset
 from skconv.training.distributed import Processes, check_joining, is_first, is_one_of_several
@@ -90,6 +93,13 @@ def test_what_cannot_be_spread_is_refused(second_of_two, tmp_path, asked, told):
     with pytest.raises(ParameterError, match=f"{told}.*without torchrun"):
         train("digits", out=tmp_path / "out", **asked)
     assert not any(tmp_path.iterdir())
+
+
+def test_batch_with_fewer_pictures_than_processes_is_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "_joined", Processes(0, 70, "cpu"))
+    digits = load_digits()
+    with pytest.raises(ParameterError, match="Batches of 61 cannot be shared by 70 processes"):
+        CNNClassifier("fast", batch_size=64, precision="fp32").fit(digits.images, digits.target)
 
 
 def test_missing_accelerate_is_told_with_the_way_to_install_it(second_of_two, monkeypatch):

@@ -367,9 +367,10 @@ class CNNClassifier(PictureClassifier):
         """
         processes = get_processes()
         device = choose_device(self.device) if processes is None else processes.device
-        self.precision_ = choose_precision(device) if self.precision == "auto" else self.precision
-        if processes is not None:
-            self.precision_ = processes.agree(self.precision_)
+        self.precision_ = self.precision
+        if self.precision == "auto":
+            measured = choose_precision(device)
+            self.precision_ = measured if processes is None else processes.agree(measured)
         n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
