@@ -9,6 +9,7 @@
     ├── ParameterError        (ValueError)         a setting outside its range
     ├── UnknownNameError      (LookupError)        a network, recipe or data set nobody registered
     ├── TrainingError         (ArithmeticError)    a training run whose loss is no longer a number
+    ├── ProcessLostError      (ConnectionError)    one of several processes of a training that is gone
     ├── RecipeError           (ValueError)         a recipe file that cannot be followed
     ├── ModelFileError        (ValueError)         a model folder that is incomplete, altered or refused
     └── OutputError           (OSError)            a result that cannot be written
@@ -73,6 +74,10 @@ class UnknownNameError(SkconvError, LookupError):
 
 class TrainingError(SkconvError, ArithmeticError):
     """A training run whose loss is no longer a finite number."""
+
+
+class ProcessLostError(SkconvError, ConnectionError):
+    """One of the processes that train a model together was killed, or does not answer."""
 
 
 class RecipeError(SkconvError, ValueError):

@@ -4,7 +4,8 @@ import pytest
 import torch
 
 from skconv.exceptions import ParameterError
-from skconv.training.augmentation import Augmentation, AugmentationSequence
+from skconv.training.augmentation import Augmentation, AugmentationSequence, _Draws
+from skconv.training.distributed import Share
 
 EVERYTHING = {
     "rotation": 10, "shift": 0.1, "scale": 0.1, "shear": 5, "elastic": 0.02, "erasing": 0.5, "flip": True,
@@ -96,7 +97,8 @@ def test_values_out_of_range_are_refused(setting, value):
 
 def test_perspective_sends_the_corners_inwards_by_at_most_its_share():
     augment = Augmentation(perspective=0.4)
-    matrices = augment._draw_perspective(torch.zeros(200, 1, 28, 28), generator())
+    draws = _Draws(generator(), Share(0, 200, 200))
+    matrices = augment._draw_perspective(torch.zeros(200, 1, 28, 28), draws)
     # The matrices lead from the new picture to the old: their inverses lead the old corners into the new picture.
     corners = torch.tensor([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
     moved = corners @ torch.linalg.inv(matrices).transpose(1, 2)

@@ -22,6 +22,8 @@ from skconv.cli import (
     train,
     tune,
 )
+from skconv.exceptions import ParameterError
+from skconv.training.distributed import is_one_of_several
 
 # Rich would triple the time of --help, and the traceback is ours to show or not.
 app = typer.Typer(
@@ -65,9 +67,13 @@ def _show_version(value: bool) -> None:
 
 @app.callback()
 def _application(
+    context: typer.Context,
     version: Annotated[
         bool,
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Train, check and use convolutional networks for small pictures."""
+    verb = context.invoked_subcommand
+    if is_one_of_several() and verb != "train":
+        raise ParameterError(f"Several processes can train together, and nothing else. Run {verb} without torchrun.")

@@ -13,9 +13,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 
 from skconv.cli.console import one_line
-from skconv.exceptions import SkconvError
+from skconv.exceptions import ProcessLostError, SkconvError
+from skconv.training.distributed import describe_loss, first_one_speaks, is_one_of_several, launcher, may_tell
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -32,11 +34,14 @@ class Invocation:
         Whether a failure shows its traceback.
     out : pathlib.Path or None
         The new folder that the verb was told to write.
+    terminated : bool
+        Whether SIGTERM ended it.
     """
 
     command: str
     debug: bool = False
     out: Path | None = None
+    terminated: bool = False
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -59,12 +64,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    invocation = Invocation(shlex.join(["skconv", *arguments]))
+    invocation = Invocation(shlex.join([*launcher(), "skconv", *arguments]))
     # A file name need not be text in the terminal's encoding; printing it must not fail.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with _termination_as_interrupt():
+        with first_one_speaks(), _termination_as_interrupt(invocation):
             code = _run(arguments, invocation)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -76,18 +81,27 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = FAILED
         _tell(error, invocation.debug)
         _forget_output()
-    if code == INTERRUPTED:
+    if code == INTERRUPTED and invocation.terminated and is_one_of_several():
+        # torchrun ends so the processes that are left when one has failed.
+        code = FAILED
+        _tell(ProcessLostError(describe_loss()), invocation.debug)
+    elif code == INTERRUPTED and may_tell():
         print(f"Interrupted. {_say_how_to_go_on(invocation)}", file=sys.stderr)
     return code
 
 
 @contextmanager
-def _termination_as_interrupt() -> Iterator[None]:
+def _termination_as_interrupt(invocation: Invocation) -> Iterator[None]:
     """Clean up after a polite request to end, as schedulers and containers send it, as after Ctrl-C."""
     if threading.current_thread() is not threading.main_thread():  # only there signals can be handled
         yield
         return
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        invocation.terminated = True
+        signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGTERM, interrupt)
     try:
         yield
     finally:
@@ -121,6 +135,8 @@ def _say_how_to_go_on(invocation: Invocation) -> str:
 
 
 def _tell(error: Exception, debug: bool) -> None:
+    if not may_tell():
+        return
     if debug:
         traceback.print_exception(error)
         return

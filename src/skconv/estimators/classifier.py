@@ -29,13 +29,14 @@ from skconv.estimators.parameters import (
 )
 from skconv.estimators.transfer import Unfreeze, take_over
 from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_picture_tensor
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, ParameterError
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import BatchIterator, PictureDataset
 from skconv.training.checkpointing import Checkpointing
+from skconv.training.distributed import get_processes
 from skconv.training.precision import choose_precision
 
 
@@ -364,14 +365,24 @@ class CNNClassifier(PictureClassifier):
 
         Returns what keeps checkpoints, where that is asked for.
         """
-        device = choose_device(self.device)
-        self.precision_ = choose_precision(device) if self.precision == "auto" else self.precision
+        processes = get_processes()
+        device = choose_device(self.device) if processes is None else processes.device
+        self.precision_ = self.precision
+        if self.precision == "auto":
+            measured = choose_precision(device)
+            self.precision_ = measured if processes is None else processes.agree(measured)
         n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
+            n_batches = len(BatchIterator(train, self.batch_size, shuffle=True))
+            if processes is not None and len(train) // n_batches < processes.size:
+                raise ParameterError(
+                    f"Batches of {len(train) // n_batches} cannot be shared by {processes.size} processes. "
+                    "Take a larger batch_size, more pictures or fewer processes."
+                )
             n_steps, n_epochs = count_steps(
                 max_epochs,
-                len(BatchIterator(train, self.batch_size, shuffle=True)),
+                n_batches,
                 self.min_steps,
                 n_pictures=len(train),
             )
@@ -398,6 +409,7 @@ class CNNClassifier(PictureClassifier):
             seed=self._seed,
             callbacks=callbacks,
             checkpointing=checkpointing,
+            processes=processes,
             progress=self.verbose > 0,
         ).initialize()
         return checkpointing

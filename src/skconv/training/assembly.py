@@ -11,8 +11,9 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from skconv.training.batches import Augment, PictureDataset
-from skconv.training.callbacks import KeepBest, ProgressBar, SettleStatistics, StopWhenLost
+from skconv.training.callbacks import AgreeOnScores, KeepBest, ProgressBar, SettleStatistics, StopWhenLost
 from skconv.training.checkpointing import Checkpointing
+from skconv.training.distributed import Processes
 from skconv.training.net import PictureNet
 
 # A short memory of gradients follows a quick one-cycle schedule better than the usual (0.9, 0.999).
@@ -44,6 +45,7 @@ def build_net(
     seed: int = 0,
     callbacks: Sequence[Any] = (),
     checkpointing: Checkpointing | None = None,
+    processes: Processes | None = None,
     progress: bool = False,
 ) -> PictureNet:
     """Assemble the skorch net: fused AdamW, one-cycle schedule per step, whole batches, callbacks.
@@ -74,6 +76,8 @@ def build_net(
         Appended to the net's own.
     checkpointing : Checkpointing, optional
         Keeps the state of the training; the last of the callbacks.
+    processes : Processes, optional
+        Those that train this net together.
     progress : bool, default=False
         Show a progress bar on standard error.
 
@@ -86,7 +90,8 @@ def build_net(
     ----------
     Loshchilov, Hutter: "Decoupled weight decay regularization", ICLR 2019; Smith, Topin: "Super-convergence", 2019.
     """
-    own: list[Any] = [("stop_when_lost", StopWhenLost())]
+    own: list[Any] = [] if processes is None else [("agree_on_scores", AgreeOnScores(processes))]
+    own.append(("stop_when_lost", StopWhenLost()))
     cycles = schedule == "one-cycle" and n_steps is not None
     if n_steps is not None and cycles:
         own.append(("schedule", _one_cycle(learning_rate, n_steps)))
@@ -116,12 +121,14 @@ def build_net(
         iterator_train__augment=augment,
         iterator_train__max_batches=n_steps,
         iterator_train__device=device,
+        iterator_train__processes=processes,
         iterator_valid__device=device,
         iterator_valid__batch_size=512,
         train_split=None if valid is None else predefined_split(valid),
         precision=precision,
         averaging=averaging,
         label_smoothing=label_smoothing,
+        processes=processes,
         device=device,
         callbacks=[*own, *callbacks, *last],
         callbacks__print_log=None,

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from skconv.exceptions import ParameterError
+from skconv.training.distributed import Share
 
 _ELASTIC_KNOTS = 6  # a coarse grid of random displacements; between the knots they are interpolated smoothly
 
@@ -22,6 +23,20 @@ def _spline(side: int, device: torch.device) -> Tensor:
     values = torch.eye(_ELASTIC_KNOTS, device=device)[None, None]
     stretched = F.interpolate(values, size=(side, _ELASTIC_KNOTS), mode="bicubic", align_corners=True)
     return stretched[0, 0]
+
+
+@dataclass(frozen=True)
+class _Draws:
+    """Random numbers for every picture of a whole batch, of which those of a share are returned."""
+
+    generator: torch.Generator
+    share: Share
+
+    def draw(self, distribution: Callable[..., Tensor], *shape: int | None) -> Tensor:
+        """Draw tensors of a shape in which None stands for the number of pictures."""
+        sizes = [self.share.whole if size is None else size for size in shape]
+        drawn = distribution(*sizes, generator=self.generator, device=self.generator.device)
+        return drawn.narrow(shape.index(None), self.share.start, self.share.stop - self.share.start)
 
 
 @dataclass(frozen=True)
@@ -100,36 +115,41 @@ class Augmentation:
                     + ("true or false." if field.name == "flip" else f"a number in 0..{most[field.name]}.")
                 )
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Distort float32 pictures (n, channels, height, width); the generator lives on the same device."""
+    @property
+    def by_picture(self) -> bool:
+        """Whether what becomes of a picture does not depend on the others: the noise of erasing is as bright as all."""
+        return not self.erasing
+
+    def __call__(self, images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
+        """Distort float32 pictures (n, channels, height, width); the generator lives on the same device.
+
+        Where they are a share of a whole batch, the numbers are drawn for all of it.
+        """
         geometric = (self.rotation, self.shift, self.scale, self.shear, self.elastic, self.flip, self.perspective)
         if any(geometric):
-            images = self._resample(images, generator)
+            images = self._resample(images, _Draws(generator, share or Share(0, len(images), len(images))))
         return self._erase(images, generator) if self.erasing else images
 
-    def _resample(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        affine = self._draw_affine(images, generator)
+    def _resample(self, images: Tensor, draws: _Draws) -> Tensor:
+        affine = self._draw_affine(images, draws)
         if self.perspective:
-            grid = _look_from(self._draw_perspective(images, generator), affine, images)
+            grid = _look_from(self._draw_perspective(images, draws), affine, images)
         else:
             grid = F.affine_grid(affine, list(images.shape), align_corners=False)
         if self.elastic:
-            knots = torch.randn(
-                2, len(images), _ELASTIC_KNOTS, _ELASTIC_KNOTS, generator=generator, device=images.device
-            )
+            knots = draws.draw(torch.randn, 2, None, _ELASTIC_KNOTS, _ELASTIC_KNOTS)
             down, across = (_spline(side, images.device) for side in images.shape[2:])
             bend = down @ knots @ across.T  # (2, n, height, width)
             grid = grid + bend.permute(1, 2, 3, 0) * (2 * self.elastic)  # the grid spans -1..1, twice the side
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
-    def _draw_affine(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _draw_affine(self, images: Tensor, draws: _Draws) -> Tensor:
         """Draw matrices (n, 2, 3) that send a position in the new picture to one in the old."""
-        n, device = len(images), images.device
-        unit = torch.rand(6, n, generator=generator, device=device) * 2 - 1
+        unit = draws.draw(torch.rand, 6, None) * 2 - 1
         angle, shear = unit[0] * math.radians(self.rotation), torch.tan(unit[1] * math.radians(self.shear))
         zoom_x, zoom_y = 1 / (1 + unit[2] * self.scale), 1 / (1 + unit[3] * self.scale)
         if self.flip:
-            mirrored = torch.rand(n, generator=generator, device=device) < 0.5
+            mirrored = draws.draw(torch.rand, None) < 0.5
             zoom_x = torch.where(mirrored, -zoom_x, zoom_x)
         cos, sin = torch.cos(angle), torch.sin(angle)
         # The grid's axes both span -1..1: rotation of a picture that is not square needs its aspect ratio.
@@ -138,12 +158,12 @@ class Augmentation:
         row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
         return torch.stack([row_x, row_y], dim=1)
 
-    def _draw_perspective(self, images: Tensor, generator: torch.Generator) -> Tensor:
+    def _draw_perspective(self, images: Tensor, draws: _Draws) -> Tensor:
         """Draw matrices (n, 3, 3) that send a position in the new picture to one before the change of perspective."""
         n, device = len(images), images.device
         corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=device)
-        inwards = torch.rand(n, 4, 2, generator=generator, device=device) * self.perspective
-        chosen = torch.rand(n, 1, 1, generator=generator, device=device) < self.perspective_probability
+        inwards = draws.draw(torch.rand, None, 4, 2) * self.perspective
+        chosen = draws.draw(torch.rand, None, 1, 1) < self.perspective_probability
         x, y = (corners * (1 - inwards * chosen)).unbind(2)  # (n, 4) each: where the corners are in the new picture
         u, v = corners.unbind(1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)
@@ -178,12 +198,17 @@ class AugmentationSequence:
         Applied in this order.
     """
 
-    steps: tuple[Callable[[Tensor, torch.Generator], Tensor], ...]
+    steps: tuple[Callable[..., Tensor], ...]
 
-    def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Distort float32 pictures (n, channels, height, width)."""
+    @property
+    def by_picture(self) -> bool:
+        """Whether every step treats each picture alone."""
+        return all(getattr(step, "by_picture", False) for step in self.steps)
+
+    def __call__(self, images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
+        """Distort float32 pictures (n, channels, height, width), a share of a whole batch where that is given."""
         for step in self.steps:
-            images = step(images, generator)
+            images = step(images, generator) if share is None else step(images, generator, share)
         return images
 
 

@@ -11,7 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
+from skconv.training.distributed import Processes, Share
+
+Augment = Callable[..., Tensor]  # (images, generator), see `BatchIterator`
 
 
 class PictureDataset(Dataset):
@@ -80,11 +82,20 @@ class BatchIterator:
     seed : int, default=0
         Seed of order and augmentation.
     augment : callable, optional
-        ``augment(images, generator)``: float32 (n, channels, height, width) in, the same out.
+        ``augment(images, generator)``: float32 (n, channels, height, width) in, the same out. One with a true attribute
+        `by_picture` treats each picture alone: it is also given ``share``, the `Share` of a whole batch that the
+        pictures are, and draws as for all of it.
     max_batches : int, optional
         Stop for good after so many batches, over all epochs: the last epoch may be a part of one.
     device : str, default="cpu"
         Where batches are delivered; augmentation happens there.
+    processes : Processes, optional
+        Deliver only this process's share of every batch.
+
+    Attributes
+    ----------
+    share : Share
+        What was delivered last: all of a batch, or this process's share of it.
 
     Examples
     --------
@@ -103,11 +114,14 @@ class BatchIterator:
         augment: Augment | None = None,
         max_batches: int | None = None,
         device: str = "cpu",
+        processes: Processes | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = len(dataset) if batch_size == -1 else batch_size
         self.shuffle, self.seed, self.augment, self.device = shuffle, seed, augment, device
         self.max_batches = max_batches
+        self.processes = processes
+        self.share = Share(0, 0, 0)
         self.epoch = 0
         self._first = 0
         self._augmentation: torch.Generator | None = None
@@ -140,14 +154,25 @@ class BatchIterator:
                 self._augmentation.set_state(self._state)
         self.epoch += 1
         for start, stop in islice(pairwise(bounds), first, max(first, n_batches)):
-            inputs, labels = self.dataset[slice(start, stop) if order is None else order[start:stop]]
-            images = inputs["images"] if isinstance(inputs, dict) else inputs
-            images = images.to(self.device).to(torch.float32)
-            if self.augment is not None and self._augmentation is not None:
-                images = self.augment(images, self._augmentation)
-            if isinstance(inputs, dict):
-                images = {"images": images, "sample_weight": inputs["sample_weight"].to(self.device)}
-            yield images, labels.to(self.device)
+            yield self._deliver(order, start, stop)
+
+    def _deliver(self, order: Tensor | None, start: int, stop: int) -> tuple[Any, Tensor]:
+        """Return the pictures from `start` to `stop` in that order, or this process's share of them."""
+        whole = Share(0, stop - start, stop - start)
+        share = self.share = whole if self.processes is None else self.processes.take_share(stop - start)
+        by_picture = self.augment is None or getattr(self.augment, "by_picture", False)
+        read = share if by_picture else whole  # what mixes the pictures of a batch has to see them all
+        first, last = start + read.start, start + read.stop
+        inputs, labels = self.dataset[slice(first, last) if order is None else order[first:last]]
+        images = inputs["images"] if isinstance(inputs, dict) else inputs
+        images = images.to(self.device).to(torch.float32)
+        if self.augment is not None and self._augmentation is not None:
+            images = self.augment(images, self._augmentation, **({"share": share} if by_picture else {}))
+        own = slice(share.start - read.start, share.stop - read.start)
+        images, labels = images[own], labels[own].to(self.device)
+        if isinstance(inputs, dict):
+            images = {"images": images, "sample_weight": inputs["sample_weight"][own].to(self.device)}
+        return images, labels
 
     def _generator(self, purpose: str, device: str) -> torch.Generator:
         """Return the random numbers of this epoch for one purpose, unrelated to those of any other."""

@@ -13,6 +13,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from skconv.exceptions import TrainingError
+from skconv.training.distributed import Processes
 
 
 class ProgressBar(Callback):
@@ -39,6 +40,25 @@ class ProgressBar(Callback):
         """Close the bar."""
         self.bar_.close()
         del self.bar_  # it holds an open stream, and a fitted net can be pickled
+
+
+class AgreeOnScores(Callback):
+    """Give all processes the first one's losses and accuracy of the epoch, so that they keep and stop at the same.
+
+    Parameters
+    ----------
+    processes : Processes
+        Those that train together.
+    """
+
+    def __init__(self, processes: Processes) -> None:
+        self.processes = processes
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Replace this process's figures, which may differ in the last digit."""
+        last = net.history[-1]
+        own = {name: last[name] for name in ("train_loss", "valid_loss", "valid_acc") if name in last}
+        last.update(self.processes.agree(own))
 
 
 class StopWhenLost(Callback):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,8 @@ from torch.nn import functional as F
 
 from skconv.training.averaging import AveragedWeights
 from skconv.training.batches import BatchIterator, PictureDataset
+from skconv.training.distributed import Processes, flatten, pour
+from skconv.training.whole_batch import see_whole_batch
 
 
 @dataclass(frozen=True)
@@ -49,6 +52,8 @@ class PictureNet(NeuralNetClassifier):
         Decay of the moving average of the weights, 0 for none. Validation and the final weights use the average.
     label_smoothing : float, default=0.0
         Of the training loss only, 0..1.
+    processes : Processes, optional
+        Those that train this net together: every one makes the step of the whole batch from its share of it.
     **kwargs
         As for `skorch.NeuralNetClassifier`.
     """
@@ -60,6 +65,7 @@ class PictureNet(NeuralNetClassifier):
         precision: str = "fp32",
         averaging: float = 0.0,
         label_smoothing: float = 0.0,
+        processes: Processes | None = None,
         criterion: type[nn.Module] = nn.CrossEntropyLoss,
         iterator_train: type = BatchIterator,
         iterator_valid: type = BatchIterator,
@@ -75,6 +81,7 @@ class PictureNet(NeuralNetClassifier):
         self.precision = precision
         self.averaging = averaging
         self.label_smoothing = label_smoothing
+        self.processes = processes
 
     def initialize_module(self) -> PictureNet:
         """Lay the weights out in channels_last order and start their average."""
@@ -82,6 +89,9 @@ class PictureNet(NeuralNetClassifier):
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
+        if self.processes is not None:
+            state = (*self.module_.parameters(), *self.module_.buffers())
+            self.processes.agree_on([tensor for tensor in state if tensor.is_floating_point()])
         self.averaged_ = AveragedWeights(self.module_, self.averaging) if self.averaging else None
         self.train_iterator_: BatchIterator | None = None
         self.place_: Place | None = None  # set where a checkpoint is resumed
@@ -147,8 +157,20 @@ class PictureNet(NeuralNetClassifier):
         inputs, labels = unpack_data(batch)
         logits = self.infer(inputs, **fit_params)
         loss = self.get_loss(logits, labels, X=inputs, training=True)
-        loss.backward()
+        if self.processes is not None:
+            loss = self._backward_together(self.processes, loss, len(labels))
+        else:
+            loss.backward()
         return {"loss": loss, "y_pred": logits}
+
+    def _backward_together(self, processes: Processes, loss: Tensor, n: int) -> Tensor:
+        """Give every process the gradients of the whole batch, each share counted by its pictures; return its loss."""
+        (loss * n).backward()  # batch norm adds up gradients too: those of sums, not of means
+        gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
+        row = processes.add_up(flatten([*gradients, loss * n, loss.new_tensor([n])]))
+        row /= row[-1].clone()
+        pour(row[:-2], gradients)
+        return row[-2]
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """One step of the optimizer, then of the average."""
@@ -162,9 +184,20 @@ class PictureNet(NeuralNetClassifier):
         if self.averaged_ is not None:
             self.averaged_.swap(self.module_, averaged=not training)
         n_done = self._take_up_epoch(iterator) if training and self.place_ is not None else 0
-        super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+        with self._seeing_whole_batches(iterator) if training else nullcontext():
+            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
         if n_done:
             self.history.record("train_batch_count", n_done + self.history[-1, "train_batch_count"])
+
+    def _seeing_whole_batches(self, iterator: BatchIterator) -> AbstractContextManager[None]:
+        if self.processes is None:
+            return nullcontext()
+        return see_whole_batch(self.module_, self.processes, lambda: iterator.share)
+
+    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+        """Note how many pictures the whole batch has, where this process had a share of it."""
+        if training and self.processes is not None and self.train_iterator_ is not None:
+            self.history.record_batch("train_batch_size", self.train_iterator_.share.whole)
 
     def _take_up_epoch(self, iterator: BatchIterator) -> int:
         """Go to the place in the epoch that a checkpoint was made at, and return how many batches lie before it."""

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError
 from skconv.files import reserve_folder
+from skconv.training.distributed import check_joining, first_one_speaks, is_first, is_one_of_several, join_processes
 from skconv.workflows.results import SeedResult, TrainResult
 from skconv.workflows.resuming import check_out, checkpoint_of, read_finished, remove_checkpoint
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
 
+@first_one_speaks()
 def train(
     source: str | os.PathLike[str] | None = None,
     *,
@@ -46,6 +48,9 @@ def train(
 
     The test split plays no part in training: what the recipe selects by is a validation split of the training
     pictures. Data without a test split gives up a stratified 15 %. For a contest, its submission file is written too.
+
+    Called in every process that torchrun started, it trains one model in all of them together. It returns in the first
+    process only, which scores and writes; the others end here, with exit code 0.
 
     Parameters
     ----------
@@ -93,6 +98,8 @@ def train(
         The folder exists and is not empty, or cannot be written. Found before training where possible.
     ModelFileError
         With `resume`: the checkpoint is of another training; what differs is told.
+    ProcessLostError
+        Another of several processes was killed or does not answer.
 
     Examples
     --------
@@ -115,6 +122,9 @@ def train(
         plan, recipe_text = begin_with_model(plan, recipe_text, init_from, freeze=freeze, network=network)
     elif freeze:
         raise ParameterError("'freeze' holds back weights that were taken over: name the model in 'init_from' too.")
+    if is_one_of_several():
+        check_joining(device)
+        _check_several_processes(plan, seeds=seeds, resume=resume)
     own_data = source is None
     check_out(out, resume=resume)
     source = choose_source(source, plan)
@@ -142,7 +152,8 @@ def train(
                 folder if seeds == 1 else folder / f"seed-{each}",
                 plan=plan,
                 seed=each,
-                resumable=out is not None,
+                device=device,
+                resumable=out is not None and not is_one_of_several(),
                 fingerprint=loaded.fingerprint,
                 recipe_text=recipe_text,
                 command=command,
@@ -186,6 +197,7 @@ def _run(
     *,
     plan: Recipe,
     seed: int,
+    device: str,
     resumable: bool,
     **facts: Any,
 ) -> SeedResult:
@@ -202,7 +214,10 @@ def _run(
             return finished
         member: Any = estimator.estimator if plan.ensemble else estimator
         member.set_params(checkpoint=checkpoint_of(folder))
-    estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+    with join_processes(device):
+        estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+    if not is_first():
+        raise SystemExit
     if getattr(estimator, "taken_over_", None):
         tell_taken_over(estimator)
     # An ensemble's members were each validated on other pictures; it has none that all did not see.
@@ -234,6 +249,21 @@ def _run(
     )
 
 
+def _check_several_processes(plan: Recipe, *, seeds: int, resume: bool) -> None:
+    """Raise `ParameterError` for what several processes cannot do together."""
+    refused = {
+        f"{seeds} seeds": seeds > 1,
+        f"the ensemble of recipe {plan.name}": bool(plan.ensemble),
+        "resume": resume,
+    }
+    for what, asked in refused.items():
+        if asked:
+            raise ParameterError(
+                f"Several processes train one model, from its beginning to its end: {what} cannot be spread over them. "
+                "Start it without torchrun."
+            )
+
+
 def warn_if_busy() -> None:
     """Warn before a training that other programs will make far slower than their share of the processor."""
     from skconv.training.processor import describe_busy_processor
@@ -245,8 +275,8 @@ def warn_if_busy() -> None:
 
 def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
     """Return a context with the folder to make: `out`, or a new one of that name in ``runs``."""
-    if out is not None:
-        return nullcontext(Path(out))
+    if out is not None or not is_first():
+        return nullcontext(Path(out or "runs"))
     # Reserved before training: two runs at a time must not end at one name.
     return reserve_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", name).strip("-."))
 

@@ -1,0 +1,248 @@
+"""The processes of one training, as torchrun starts them: who they are, what they tell each other, who speaks.
+
+Importing this loads neither torch nor Accelerate: a process that is alone needs neither of them for it.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from skconv.exceptions import ParameterError, ProcessLostError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+_TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_PATIENCE = timedelta(minutes=5)  # for the slowest to load its data; one that is killed is noticed at once
+
+
+@dataclass(frozen=True)
+class Share:
+    """The pictures that this process has of a whole batch.
+
+    Parameters
+    ----------
+    start, stop : int
+        Their positions in it.
+    whole : int
+        How many it holds.
+    """
+
+    start: int
+    stop: int
+    whole: int
+
+
+@dataclass(frozen=True)
+class Processes:
+    """The processes that train one model together, seen by one of them.
+
+    Parameters
+    ----------
+    rank : int
+        Which of them this is, from 0.
+    size : int
+        How many there are.
+    device : str
+        Where this one computes.
+    """
+
+    rank: int
+    size: int
+    device: str
+
+    def take_share(self, whole: int) -> Share:
+        """Return what this process has of a batch; the shares of all differ by a picture at most.
+
+        Examples
+        --------
+        >>> [Processes(rank, 2, "cpu").take_share(5) for rank in (0, 1)]
+        [Share(start=0, stop=2, whole=5), Share(start=2, stop=5, whole=5)]
+        """
+        return Share(self.rank * whole // self.size, (self.rank + 1) * whole // self.size, whole)
+
+    def add_up(self, tensor: Tensor) -> Tensor:
+        """Return the sum of every process's tensor."""
+        from accelerate.utils import reduce
+
+        with _answering():
+            return reduce(tensor, "sum")
+
+    def gather(self, tensor: Tensor) -> Tensor:
+        """Return every process's tensor, (size, …), in the order of their ranks."""
+        from accelerate.utils import gather
+
+        with _answering():
+            return gather(tensor.unsqueeze(0))
+
+    def agree(self, value: Any) -> Any:
+        """Return the first process's value: what was measured may differ."""
+        from accelerate.utils import broadcast_object_list
+
+        with _answering():
+            return broadcast_object_list([value])[0]
+
+    def agree_on(self, tensors: Sequence[Tensor]) -> None:
+        """Fill tensors with the first process's values."""
+        from accelerate.utils import broadcast
+
+        with _answering():
+            pour(broadcast(flatten(tensors)), tensors)
+
+
+_joined: Processes | None = None
+
+
+def get_processes() -> Processes | None:
+    """Return the processes that this one has joined; None where it is alone."""
+    return _joined
+
+
+def is_one_of_several() -> bool:
+    """Whether torchrun, or what does the same, started this process beside others."""
+    size = os.environ.get("WORLD_SIZE", "")
+    return size.isdigit() and int(size) > 1 and all(name in os.environ for name in _TORCHRUN)
+
+
+def is_first() -> bool:
+    """Whether this process is alone, or the one of several that writes, draws and prints."""
+    return not is_one_of_several() or os.environ["RANK"] == "0"
+
+
+def launcher() -> list[str]:
+    """Return what stands before the command that every process runs: nothing where this one is alone."""
+    if not is_one_of_several():
+        return []
+    return ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m"]
+
+
+def check_joining(device: str) -> None:
+    """Raise `ParameterError` where Accelerate is missing, or the device cannot be shared or is not there for each."""
+    if importlib.util.find_spec("accelerate") is None:
+        raise ParameterError(
+            "Training in several processes needs the package accelerate, which is not installed. "
+            "Install it: pip install 'skconv[distributed]'"
+        )
+    _wants_gpu(device)
+
+
+@contextmanager
+def join_processes(device: str) -> Iterator[Processes | None]:
+    """Train together with the other processes that torchrun started, inside the block; None where there are none.
+
+    Parameters
+    ----------
+    device : {"auto", "cpu", "cuda"}
+        "auto" takes a GPU for each process where there are any.
+
+    Raises
+    ------
+    ProcessLostError
+        Another process did not come.
+    """
+    global _joined
+    if not is_one_of_several():
+        yield None
+        return
+    from accelerate import PartialState
+
+    on_gpu = _wants_gpu(device)
+    with _answering():
+        state = PartialState(cpu=not on_gpu, backend="nccl" if on_gpu else "gloo", timeout=_PATIENCE)
+    _joined = Processes(state.process_index, state.num_processes, str(state.device) if on_gpu else "cpu")
+    try:
+        yield _joined
+    finally:
+        _joined = None
+    state.destroy_process_group()  # not after an error: others may never come to it
+    state._reset_state()
+
+
+@contextmanager
+def first_one_speaks() -> Iterator[None]:
+    """Let nothing but the first process print inside the block."""
+    if is_first():
+        yield
+        return
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+        yield
+
+
+def may_tell() -> bool:
+    """Whether it is for this process to tell why it ends: it is alone, or the first one of several to ask.
+
+    What goes wrong in one process soon ends the others too, and a wrong setting ends them all: it is told once. They
+    ask at the store that torchrun keeps for them, which outlives each of them.
+    """
+    if not is_one_of_several():
+        return True
+    # torchrun ends this process as soon as another has failed: not before it has told.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    from torch.distributed import TCPStore
+
+    run = [os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT")]
+    try:
+        store = TCPStore(
+            os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timedelta(seconds=5)
+        )
+        return store.add("/".join(["skconv", "told", *run]), 1) == 1
+    except RuntimeError:  # torchrun is gone, or another program started these processes
+        return is_first()
+
+
+def flatten(tensors: Sequence[Tensor]) -> Tensor:
+    """Return all values of tensors in one row."""
+    import torch
+
+    return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
+
+
+def pour(row: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Fill tensors with the values of a row, as `flatten` made it of them."""
+    parts = row.split([tensor.numel() for tensor in tensors])
+    for tensor, part in zip(tensors, parts, strict=True):
+        tensor.detach().copy_(part.view_as(tensor))
+
+
+@contextmanager
+def _answering() -> Iterator[None]:
+    """Turn what the process group says, when another process does not answer, into a `ProcessLostError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLostError(describe_loss()) from error
+
+
+def describe_loss() -> str:
+    """Say that a training of several processes ends without a model."""
+    size = os.environ["WORLD_SIZE"]
+    return (
+        f"The training was ended: one of its {size} processes was killed or fell silent, or torchrun was told to stop. "
+        "Nothing was written. Start it again; where memory ran out, with fewer processes."
+    )
+
+
+def _wants_gpu(device: str) -> bool:
+    """Whether every process computes on a GPU of its own."""
+    if device == "cpu":
+        return False
+    import torch
+
+    if device == "mps":
+        raise ParameterError("Several processes cannot share the device 'mps'. Take --device cpu, or one process.")
+    here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if gpus == 0 and device == "auto":
+        return False
+    if gpus < here:
+        raise ParameterError(
+            f"{here} processes were started on a machine with {gpus} GPUs. Start at most one a GPU "
+            "(torchrun --nproc-per-node), or take --device cpu."
+        )
+    return True
