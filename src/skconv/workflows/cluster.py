@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import dask
 import torch
-from distributed import Client, Future, KilledWorker
+from distributed import Client, Future, KilledWorker, Security
+from distributed.client import FutureCancelledError
+from distributed.comm import connect as open_comm
 
 from skconv.exceptions import ClusterError
 
@@ -23,7 +28,7 @@ _turn = threading.Lock()
 class SpreadingClient(Client):
     """A client for joblib: large arguments are sent once and outlive workers; tasks train as they would here."""
 
-    async def scatter(self, data: Any, **options: Any) -> Future:
+    async def scatter(self, data: Any, **options: Any) -> Future:  # type: ignore[override]
         """Send data once; the scheduler keeps it.
 
         What Dask scatters lives on workers only, and copies beyond the first are dropped: a task that needs data of a
@@ -31,9 +36,13 @@ class SpreadingClient(Client):
         """
         return super().submit(_return, data, pure=False)
 
-    def submit(self, function: Callable[..., Any], *args: Any, **options: Any) -> Future:
+    def submit(self, func: Callable[..., Any], *args: Any, **options: Any) -> Future:  # type: ignore[override]
         """Submit a task that computes with as many threads as torch takes here: sums then have the same bits."""
-        return super().submit(_Here(function, torch.get_num_threads()), *args, **options)
+        return super().submit(_Here(func, torch.get_num_threads()), *args, **options)
+
+    def ncores(self, *args: Any, **options: Any) -> dict[str, int]:
+        """Return a core more a worker than there are: joblib would train here where it counted one in all."""
+        return {worker: n + 1 for worker, n in super().ncores(*args, **options).items()}
 
 
 class _Here:
@@ -61,18 +70,29 @@ def _return(data: Any) -> Any:
 @contextmanager
 def connect(address: str) -> Iterator[SpreadingClient]:
     """Return a connection to a scheduler that has workers with the versions of this process, closed at the end."""
+    try:
+        with ThreadPoolExecutor(1) as thread:  # a notebook has a loop of its own in this one
+            thread.submit(asyncio.run, _knock(address)).result()
+    except Exception as error:  # whatever another program answers
+        reason = f" ({error})" if str(error) else ""
+        raise ClusterError(
+            f"No Dask scheduler answers at {address!r} within {_SECONDS} s{reason}. Start one with 'dask scheduler', "
+            "workers with 'dask worker ADDRESS', and give the address that it prints, as tcp://HOST:8786."
+        ) from error
     # The pictures are larger than what Dask warns of, and sent once.
-    with dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}):
-        try:
-            client = SpreadingClient(address, timeout=_SECONDS, set_as_default=False)
-        except (OSError, ValueError) as error:
-            raise ClusterError(
-                f"No Dask scheduler answers at {address} within {_SECONDS} s. Start one with 'dask scheduler', workers "
-                "with 'dask worker ADDRESS', and give the address that it prints, as tcp://HOST:8786."
-            ) from error
-        with client:
-            _check_workers(client, address)
-            yield client
+    with (
+        dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}),
+        SpreadingClient(address, timeout=_SECONDS, set_as_default=False) as client,
+    ):
+        _check_workers(client, address)
+        yield client
+
+
+async def _knock(address: str) -> None:
+    """Shake hands; a client would wait forever for a port that is open and silent."""
+    async with asyncio.timeout(_SECONDS):
+        comm = await open_comm(address, timeout=_SECONDS, **Security().get_connection_args("client"))
+        await comm.close()
 
 
 def _check_workers(client: Client, address: str) -> None:
@@ -95,7 +115,11 @@ def _check_workers(client: Client, address: str) -> None:
 
 @contextmanager
 def cluster_errors(address: str) -> Iterator[None]:
-    """Turn what Dask says of lost machines into a `ClusterError`."""
+    """Turn what Dask says of lost machines into a `ClusterError`, and keep its log from the user's screen."""
+    loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
     try:
         yield
     except KilledWorker as error:
@@ -103,3 +127,11 @@ def cluster_errors(address: str) -> Iterator[None]:
             f"A training ended {error.allowed_failures + 1} workers of {address}, one after the other, the last was "
             f"{error.last_worker.address}. Its log tells why; mostly its memory was full."
         ) from error
+    except FutureCancelledError as error:
+        raise ClusterError(
+            f"The Dask scheduler at {address} was lost, and the trainings with it. Start it again, then its "
+            "workers, and run this again."
+        ) from error
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)

@@ -1,0 +1,83 @@
+"""Are five folds on two workers the same as here, bit for bit, also where a worker is killed; and what is sent?
+
+    python benchmarks/dask_folds.py [--pictures 4000] [--folds 5]
+
+Starts a Dask scheduler and two worker processes on this machine, and cross-validates recipe `fast` on MNIST's first
+pictures: here, on the workers, and on the workers while each is killed once, by SIGKILL: the one that has just finished
+the first fold before its scores are fetched, and the other in the middle of a training when the second fold is done.
+Every training takes one thread. Compared are the probabilities of all held-out pictures.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+
+import joblib
+import numpy as np
+import torch
+from distributed import LocalCluster, SchedulerPlugin
+from report import write_result
+
+from skconv import load_dataset, load_recipe
+from skconv.workflows.cluster import connect
+
+
+class KillEachOnce(SchedulerPlugin):
+    """Kills the worker of the first fold that is done, and at the next one the worker that was there beside it."""
+
+    def __init__(self, cluster: LocalCluster) -> None:
+        self.pids = {nanny.worker_address: nanny.pid for nanny in cluster.workers.values()}
+        self.n_killed = 0
+
+    def transition(self, key, start, finish, *args, worker=None, **kwargs) -> None:
+        if self.pids and start == "processing" and finish == "memory" and str(key).startswith("batch_of"):
+            pid = self.pids.pop(worker, None) or self.pids.popitem()[1]
+            os.kill(pid, signal.SIGKILL)
+            self.n_killed += 1
+
+
+def fit(images: np.ndarray, labels: np.ndarray, folds: int) -> tuple[np.ndarray, float]:
+    """Return the probabilities of the held-out pictures, and the seconds."""
+    estimator = load_recipe("fast").create_member(device="cpu", precision="fp32")
+    from skconv import KFoldEnsembleClassifier
+
+    start = time.perf_counter()
+    ensemble = KFoldEnsembleClassifier(estimator, cv=folds, random_state=0).fit(images, labels)
+    return ensemble.out_of_fold_proba_, time.perf_counter() - start
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=4000)
+    parser.add_argument("--folds", type=int, default=5)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    dataset = load_dataset("mnist")
+    images, labels = np.array(dataset.train_images[: options.pictures]), dataset.train_labels[: options.pictures]
+    expected, here = fit(images, labels, options.folds)
+    figures = {"pictures": len(labels), "folds": options.folds, "workers": 2, "seconds": {"here": here}}
+    figures["equal bits"] = {}
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        for name in ("workers", "workers, each killed once"):
+            killer = KillEachOnce(cluster)
+            if name != "workers":
+                cluster.scheduler.add_plugin(killer)
+            with connect(cluster.scheduler_address) as client, joblib.parallel_config("dask", client=client):
+                found, figures["seconds"][name] = fit(images, labels, options.folds)
+                sent = client.scheduler_comm.byte_count
+            figures["equal bits"][name] = bool(np.array_equal(found, expected))
+            if name == "workers":
+                figures["bytes of the pictures"] = images.nbytes
+                figures["bytes sent"] = sent
+                figures["bytes a task, besides pictures and labels"] = round(
+                    (sent - images.nbytes - labels.nbytes) / options.folds
+                )
+        figures["workers killed"] = killer.n_killed
+    write_result("dask_folds", figures)
+
+
+if __name__ == "__main__":
+    main()
