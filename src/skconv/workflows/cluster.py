@@ -36,7 +36,7 @@ class SpreadingClient(Client):
         """
         return super().submit(_return, data, pure=False)
 
-    def submit(self, func: Callable[..., Any], *args: Any, **options: Any) -> Future:  # type: ignore[override]
+    def submit(self, func: Callable[..., Any], *args: Any, **options: Any) -> Future:
         """Submit a task that computes with as many threads as torch takes here: sums then have the same bits."""
         return super().submit(_Here(func, torch.get_num_threads()), *args, **options)
 
