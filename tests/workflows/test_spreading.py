@@ -3,6 +3,9 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
+from pathlib import Path
 
 import joblib
 import numpy as np
@@ -71,6 +74,33 @@ def test_folds_end_with_the_same_bits_when_all_workers_are_killed_half_way(clust
         spreaded = make(cv=5).fit(*digits)
     assert len(killer.killed) == 2
     np.testing.assert_array_equal(spreaded.out_of_fold_proba_, alone.out_of_fold_proba_)
+
+
+@pytest.mark.slow
+def test_training_that_ends_its_workers_is_told(cluster, digits, monkeypatch):
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    cluster.scheduler.add_plugin(KillAll(cluster), name="kill again")
+    with (
+        pytest.raises(ClusterError, match=r"ended 1 worker\(s\) of tcp.* Its log tells why"),
+        spread(cluster.scheduler_address),
+    ):
+        make(cv=5).fit(*digits)
+
+
+@pytest.mark.slow
+def test_scheduler_that_is_lost_is_told(digits):
+    start = [str(Path(sys.executable).with_name("dask"))]
+    with subprocess.Popen(
+        [*start, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"], stderr=subprocess.PIPE, text=True
+    ) as scheduler:
+        address = next(line for line in scheduler.stderr if "Scheduler at:" in line).split()[-1]
+        with subprocess.Popen(
+            [*start, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"], stderr=subprocess.DEVNULL
+        ) as worker:
+            with pytest.raises(ClusterError, match="was lost, and the trainings with it"), spread(address):
+                scheduler.kill()
+                make(cv=2).fit(*digits)
+            worker.kill()
 
 
 @pytest.mark.slow

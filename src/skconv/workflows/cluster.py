@@ -15,6 +15,7 @@ import dask
 import torch
 from distributed import Client, Future, KilledWorker, Security
 from distributed.client import FutureCancelledError
+from distributed.comm import CommClosedError
 from distributed.comm import connect as open_comm
 
 from skconv.exceptions import ClusterError
@@ -124,10 +125,10 @@ def cluster_errors(address: str) -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise ClusterError(
-            f"A training ended {error.allowed_failures + 1} workers of {address}, one after the other, the last was "
+            f"A training ended {error.allowed_failures + 1} worker(s) of {address}, one after the other, the last was "
             f"{error.last_worker.address}. Its log tells why; mostly its memory was full."
         ) from error
-    except FutureCancelledError as error:
+    except (FutureCancelledError, CommClosedError) as error:
         raise ClusterError(
             f"The Dask scheduler at {address} was lost, and the trainings with it. Start it again, then its "
             "workers, and run this again."
