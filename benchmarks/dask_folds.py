@@ -1,6 +1,6 @@
 """Are five folds on two workers the same as here, bit for bit, also where a worker is killed; and what is sent?
 
-    python benchmarks/dask_folds.py [--pictures 60000] [--folds 5]
+    python benchmarks/dask_folds.py [--pictures 60000] [--folds 5] [--steps 50]
 
 Starts a Dask scheduler and two worker processes on this machine, and cross-validates 50 steps of recipe `fast` on
 MNIST's training pictures: here, on the workers, and on the workers while each is killed once, by SIGKILL: the one that
@@ -39,43 +39,48 @@ class KillEachOnce(SchedulerPlugin):
             self.n_killed += 1
 
 
-def fit(images: np.ndarray, labels: np.ndarray, folds: int) -> tuple[np.ndarray, float]:
+def fit(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> tuple[np.ndarray, float]:
     """Return the probabilities of the held-out pictures, and the seconds."""
-    estimator = load_recipe("fast").create_member(device="cpu")
-    estimator.set_params(precision="fp32", max_epochs=1e-6, min_steps=50)
+    member = load_recipe("fast").create_member(device="cpu")
+    member.set_params(precision="fp32", max_epochs=1e-6, min_steps=options.steps)
     start = time.perf_counter()
-    ensemble = KFoldEnsembleClassifier(estimator, cv=folds, random_state=0).fit(images, labels)
+    ensemble = KFoldEnsembleClassifier(member, cv=options.folds, random_state=0).fit(images, labels)
     return ensemble.out_of_fold_proba_, time.perf_counter() - start
+
+
+def measure(options: argparse.Namespace) -> dict:
+    dataset = load_dataset("mnist")
+    images, labels = np.array(dataset.train_images[: options.pictures]), dataset.train_labels[: options.pictures]
+    expected, here = fit(images, labels, options)
+    figures = {"pictures": len(labels), "folds": options.folds, "steps": options.steps, "seconds here": here}
+    print(figures, flush=True)
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
+        for way in ("on two workers", "on two workers, each killed once"):
+            killer = KillEachOnce(cluster)
+            if "killed" in way:
+                cluster.scheduler.add_plugin(killer)
+            with connect(cluster.scheduler_address) as client, joblib.parallel_config("dask", client=client):
+                found, seconds = fit(images, labels, options)
+                besides = client.scheduler_comm.byte_count - images.nbytes - labels.nbytes
+            figures[way] = {
+                "equal bits": bool(np.array_equal(found, expected)),
+                "bytes of the pictures, sent once": images.nbytes,
+                "bytes sent besides, a task": round(besides / options.folds),
+                "workers killed": killer.n_killed,
+                "seconds": seconds,
+            }
+            print(way, figures[way], flush=True)
+    return figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pictures", type=int, default=60_000)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=50)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    dataset = load_dataset("mnist")
-    images, labels = np.array(dataset.train_images[: options.pictures]), dataset.train_labels[: options.pictures]
-    expected, here = fit(images, labels, options.folds)
-    figures = {"pictures": len(labels), "folds": options.folds, "workers": 2, "seconds": {"here": here}}
-    figures["equal bits"] = {}
-    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
-        for name in ("workers", "workers, each killed once"):
-            killer = KillEachOnce(cluster)
-            if name != "workers":
-                cluster.scheduler.add_plugin(killer)
-            with connect(cluster.scheduler_address) as client, joblib.parallel_config("dask", client=client):
-                found, figures["seconds"][name] = fit(images, labels, options.folds)
-                sent = client.scheduler_comm.byte_count
-            figures["equal bits"][name] = bool(np.array_equal(found, expected))
-            if name == "workers":
-                figures["bytes of the pictures"] = images.nbytes
-                figures["bytes sent"] = sent
-                figures["bytes a task, besides pictures and labels"] = round(
-                    (sent - images.nbytes - labels.nbytes) / options.folds
-                )
-        figures["workers killed"] = killer.n_killed
-    write_result("dask_folds", figures)
+    write_result("dask_folds", measure(options))
 
 
 if __name__ == "__main__":
