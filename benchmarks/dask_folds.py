@@ -22,7 +22,7 @@ from distributed import LocalCluster, SchedulerPlugin
 from report import write_result
 
 from skconv import KFoldEnsembleClassifier, load_dataset, load_recipe
-from skconv.workflows.cluster import connect
+from skconv.workflows.cluster import SpreadingBackend, connect
 
 
 class KillEachOnce(SchedulerPlugin):
@@ -59,7 +59,7 @@ def measure(options: argparse.Namespace) -> dict:
             killer = KillEachOnce(cluster)
             if "killed" in way:
                 cluster.scheduler.add_plugin(killer)
-            with connect(cluster.scheduler_address) as client, joblib.parallel_config("dask", client=client):
+            with connect(cluster.scheduler_address) as client, joblib.parallel_config(SpreadingBackend(client=client)):
                 found, seconds = fit(images, labels, options)
                 besides = client.scheduler_comm.byte_count - images.nbytes - labels.nbytes
             figures[way] = {

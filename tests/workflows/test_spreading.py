@@ -107,7 +107,10 @@ def test_scheduler_that_is_lost_is_told(digits):
 def test_pictures_are_sent_once_and_a_task_is_small(cluster):
     images = np.random.default_rng(0).integers(0, 256, (1000, 96, 96), dtype=np.uint8)
     quick = make(cv=3).set_params(estimator__max_epochs=0.01, estimator__network={"name": "fast", "crop": 40})
-    with clusters.connect(cluster.scheduler_address) as client, joblib.parallel_config("dask", client=client):
+    with (
+        clusters.connect(cluster.scheduler_address) as client,
+        joblib.parallel_config(clusters.SpreadingBackend(client=client)),
+    ):
         quick.fit(images, np.arange(1000) % 2)
         sent = client.scheduler_comm.byte_count
         forwarded = sum(comm.byte_count for comm in cluster.scheduler.stream_comms.values())

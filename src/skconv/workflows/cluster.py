@@ -6,6 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future as TaskFuture
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -17,6 +18,7 @@ from distributed import Client, Future, KilledWorker, Security
 from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError
 from distributed.comm import connect as open_comm
+from joblib._dask import DaskDistributedBackend
 
 from skconv.exceptions import ClusterError
 
@@ -29,6 +31,10 @@ _turn = threading.Lock()
 class SpreadingClient(Client):
     """A client for joblib: large arguments are sent once and outlive workers; tasks train as they would here."""
 
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self.n_threads = torch.get_num_threads()  # of this thread: the tasks are submitted from another
+        super().__init__(*args, **options)
+
     async def scatter(self, data: Any, **options: Any) -> Future:  # type: ignore[override]
         """Send data once; the scheduler keeps it.
 
@@ -39,11 +45,25 @@ class SpreadingClient(Client):
 
     def submit(self, func: Callable[..., Any], *args: Any, **options: Any) -> Future:
         """Submit a task that computes with as many threads as torch takes here: sums then have the same bits."""
-        return super().submit(_Here(func, torch.get_num_threads()), *args, **options)
+        return super().submit(_Here(func, self.n_threads), *args, **options)
 
     def ncores(self, *args: Any, **options: Any) -> dict[str, int]:
         """Return a core more a worker than there are: joblib would train here where it counted one in all."""
         return {worker: n + 1 for worker, n in super().ncores(*args, **options).items()}
+
+
+class SpreadingBackend(DaskDistributedBackend):
+    """joblib's, which waits for ever for a task that Dask has given up."""
+
+    def submit(self, func: Any, callback: Any = None) -> Any:
+        """Submit tasks; call back also where they end with an error of Dask's own."""
+        future = super().submit(func, callback)
+        future.add_done_callback(lambda done: done.exception() and callback(done))
+        return future
+
+    def retrieve_result_callback(self, out: Any) -> Any:
+        """Return the results, or raise the error."""
+        return out.result() if isinstance(out, TaskFuture) else super().retrieve_result_callback(out)
 
 
 class _Here:

@@ -41,7 +41,7 @@ def spread(address: str | None) -> Iterator[None]:
         )
     from joblib import parallel_config
 
-    from skconv.workflows.cluster import cluster_errors, connect
+    from skconv.workflows.cluster import SpreadingBackend, cluster_errors, connect
 
-    with cluster_errors(address), connect(address) as client, parallel_config("dask", client=client):
+    with cluster_errors(address), connect(address) as client, parallel_config(SpreadingBackend(client=client)):
         yield
