@@ -15,14 +15,10 @@ import os
 import signal
 import time
 
-import joblib
 import numpy as np
-import torch
 from distributed import LocalCluster, SchedulerPlugin
-from report import write_result
 
-from skconv import KFoldEnsembleClassifier, load_dataset, load_recipe
-from skconv.workflows.cluster import SpreadingBackend, connect
+# A worker process begins with this file's imports, and has to answer in time: what takes long is imported inside.
 
 
 class KillEachOnce(SchedulerPlugin):
@@ -41,6 +37,8 @@ class KillEachOnce(SchedulerPlugin):
 
 def fit(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> tuple[np.ndarray, float]:
     """Return the probabilities of the held-out pictures, and the seconds."""
+    from skconv import KFoldEnsembleClassifier, load_recipe
+
     member = load_recipe("fast").create_member(device="cpu")
     member.set_params(precision="fp32", max_epochs=1e-6, min_steps=options.steps)
     start = time.perf_counter()
@@ -49,6 +47,11 @@ def fit(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> 
 
 
 def measure(options: argparse.Namespace) -> dict:
+    import joblib
+
+    from skconv import load_dataset
+    from skconv.workflows.cluster import SpreadingBackend, connect
+
     dataset = load_dataset("mnist")
     images, labels = np.array(dataset.train_images[: options.pictures]), dataset.train_labels[: options.pictures]
     expected, here = fit(images, labels, options)
@@ -79,6 +82,9 @@ def main() -> None:
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=50)
     options = parser.parse_args()
+    import torch
+    from report import write_result
+
     torch.set_num_threads(1)
     write_result("dask_folds", measure(options))
 
