@@ -10,7 +10,7 @@ import pytest
 
 import skconv
 
-HEAVY = {"torch", "sklearn", "matplotlib", "pandas", "skorch", "onnxruntime", "scipy", "cv2"}
+HEAVY = {"dask", "distributed", "torch", "sklearn", "matplotlib", "pandas", "skorch", "onnxruntime", "scipy", "cv2"}
 
 
 def _run_python(code: str) -> str:
@@ -57,3 +57,10 @@ def test_help_loads_nothing_heavy():
     code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n"
     code += "    from skconv.cli.main import main\n    assert main(['--help']) == 0"
     assert not HEAVY & _imported_by(code)
+
+
+def test_training_without_dask_does_not_load_it():
+    code = "from skconv import CNNClassifier, KFoldEnsembleClassifier\nimport skconv.cli.cross_validate, numpy as np\n"
+    code += "import skconv.workflows.cross_validate\nX, y = np.eye(64).reshape(64, 8, 8), np.arange(64) % 2\n"
+    code += "KFoldEnsembleClassifier(CNNClassifier('fast', max_epochs=1), cv=2).fit(X, y)"
+    assert not {"dask", "distributed"} & _imported_by(code)

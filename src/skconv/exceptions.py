@@ -12,6 +12,7 @@
     ├── ProcessLostError      (ConnectionError)    one of several processes of a training that is gone
     ├── RecipeError           (ValueError)         a recipe file that cannot be followed
     ├── ModelFileError        (ValueError)         a model folder that is incomplete, altered or refused
+    ├── ClusterError          (OSError)            other machines that do not answer, differ, or are lost
     └── OutputError           (OSError)            a result that cannot be written
 
 Every message says what came, what was expected and how to mend it.
@@ -86,6 +87,10 @@ class RecipeError(SkconvError, ValueError):
 
 class ModelFileError(SkconvError, ValueError):
     """A model folder that is incomplete, altered, of another format, or refused because it could run code."""
+
+
+class ClusterError(SkconvError, OSError):
+    """Other machines to train on that do not answer, have other versions, or are lost on the way."""
 
 
 class OutputError(SkconvError, OSError):

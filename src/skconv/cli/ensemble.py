@@ -9,6 +9,7 @@ import typer
 
 from skconv.cli.console import is_interactive, library_messages, show_result
 from skconv.cli.options import (
+    DaskOption,
     DataHomeOption,
     DebugOption,
     Device,
@@ -42,6 +43,7 @@ def ensemble(
     image_size: ImageSizeOption = None,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,
+    dask: DaskOption = None,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -64,6 +66,7 @@ def ensemble(
             out=out,
             seed=seed,
             device=device.value,
+            dask=dask,
             data_home=data_home,
             images=images,
             label_column=label_column,

@@ -44,6 +44,10 @@ SeedOption = Annotated[
     int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; verbs without chance ignore it.")
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train; the verbs that do not train use the CPU.")]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, as tcp://HOST:8786."),
+]
 DebugOption = Annotated[
     bool, typer.Option("--debug", callback=_set_debug, help="Show the traceback when something fails.")
 ]

@@ -351,6 +351,7 @@ def _fit_member(
     weights = None if sample_weight is None else sample_weight[train]
     member.fit(X[train], y[train], sample_weight=weights, validation=(unseen, y[held_out]))
     probabilities = member.predict_proba(unseen)
-    # Else the held-out pictures would travel with every copy of the member.
+    # Else the held-out pictures would travel with every copy of the member, and what the optimizer knew of each weight.
     member.net_.set_params(train_split=None)
+    member.net_.optimizer_.state.clear()
     return member, probabilities

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.files import check_new_folder, write_folder
 from skconv.workflows.fold_results import CrossValidationResult, FoldResult
+from skconv.workflows.spreading import spread
 from skconv.workflows.train import check_whole_number, choose_source, describe_call, open_run_folder, warn_if_busy
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ def cross_validate(
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",
+    dask: str | None = None,
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
@@ -48,6 +50,9 @@ def cross_validate(
         As in `skconv.train`.
     out : path-like or None, default=None
         The folder to make. None takes ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … where that exists.
+    dask : str or None, default=None
+        Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds; None trains them here. The
+        scores are the same, bit for bit, on machines of the same kind.
     seed : int, default=0
         Seed of the test split, the folds and the members, 0..2**31 - 1.
 
@@ -59,7 +64,8 @@ def cross_validate(
     Raises
     ------
     SkconvError
-        As `skconv.train`; a `DataError` also where a class has fewer pictures than there are folds.
+        As `skconv.train`; a `DataError` also where a class has fewer pictures than there are folds, a `ClusterError`
+        where no scheduler or worker answers.
 
     Examples
     --------
@@ -93,9 +99,11 @@ def cross_validate(
     )
     dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
     check_folds(dataset, folds)
-    warn_if_busy()
+    if dask is None:
+        warn_if_busy()
     with open_run_folder(out, f"{loaded.name}-{plan.name}-folds") as folder:
-        estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+        with spread(dask):
+            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
         member = estimator.estimator_
         result = CrossValidationResult(
             data=dataset.name,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from skconv.files import check_new_folder
 from skconv.workflows.results import EnsembleResult
+from skconv.workflows.spreading import spread
 from skconv.workflows.train import check_whole_number, choose_source, describe_call, open_run_folder, warn_if_busy
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ def ensemble(
     out: str | os.PathLike[str] | None = None,
     seed: int = 0,
     device: str = "auto",
+    dask: str | None = None,
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
@@ -45,6 +47,9 @@ def ensemble(
         Number of members, 2..1000; folds are stratified unless the recipe says otherwise.
     recipe, network, out, device, data_home, images, label_column, image_size, progress, command
         As in `skconv.train`; without `out` the folder is ``runs/DATA-RECIPE-ensemble``.
+    dask : str or None, default=None
+        Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds; None trains them here. The
+        scores are the same, bit for bit, on machines of the same kind.
     seed : int, default=0
         Seed of the folds and the members, 0..2**31 - 1.
 
@@ -56,7 +61,7 @@ def ensemble(
     Raises
     ------
     SkconvError
-        As `skconv.train`.
+        As `skconv.train`; a `ClusterError` also where no scheduler or worker answers.
 
     Examples
     --------
@@ -89,9 +94,11 @@ def ensemble(
         progress=progress,
     )
     check_folds(dataset, folds)
-    warn_if_busy()
+    if dask is None:
+        warn_if_busy()
     with open_run_folder(out, f"{dataset.name}-{plan.name}-ensemble") as folder:
-        estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+        with spread(dask):
+            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
         tested = dataset.test_images is not None
         scored = score_test(estimator, dataset) if tested else _score_out_of_fold(estimator, dataset)
         write_run_folder(

@@ -1,0 +1,47 @@
+"""Trainings of one verb spread over machines by a Dask scheduler; Dask is loaded only where it is asked for."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from skconv.exceptions import ParameterError
+
+
+@contextmanager
+def spread(address: str | None) -> Iterator[None]:
+    """Let joblib send what is trained inside the block to the workers of a Dask scheduler; with None train here.
+
+    Parameters
+    ----------
+    address : str or None
+        Of the scheduler: ``tcp://127.0.0.1:8786``.
+
+    Raises
+    ------
+    ParameterError
+        Dask is missing, or the address is none.
+    ClusterError
+        No scheduler or worker answers, a worker has other versions, or the scheduler is lost on the way.
+
+    Examples
+    --------
+    >>> with spread(None):
+    ...     "trained here"
+    'trained here'
+    """
+    if address is None:
+        yield
+        return
+    missing = [name for name in ("dask", "distributed") if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ParameterError(
+            f"'dask' needs the package {missing[0]}, which is not installed. Install it: pip install 'skconv[dask]'"
+        )
+    from joblib import parallel_config
+
+    from skconv.workflows.cluster import SpreadingBackend, cluster_errors, connect
+
+    with cluster_errors(address), connect(address) as client, parallel_config(SpreadingBackend(client=client)):
+        yield
