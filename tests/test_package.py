@@ -57,3 +57,16 @@ def test_help_loads_nothing_heavy():
     code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n"
     code += "    from skconv.cli.main import main\n    assert main(['--help']) == 0"
     assert not HEAVY & _imported_by(code)
+
+
+def test_predicting_one_picture_loads_only_what_that_needs(tmp_path):
+    from PIL import Image
+
+    Image.new("L", (40, 40), "white").save(tmp_path / "blank.png")
+    code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n"
+    code += "    from skconv.cli.main import main\n"
+    code += f"    assert main(['predict', 'digits', {str(tmp_path / 'blank.png')!r}]) == 0"
+    loaded = _imported_by(code)
+    assert not (HEAVY - {"onnxruntime", "cv2"}) & loaded
+    # Each takes as long as opening the picture and naming it.
+    assert not {"tqdm", "numpy.ma", "skconv.cli.train"} & loaded
