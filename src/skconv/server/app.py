@@ -51,8 +51,8 @@ def create_app(settings: ServerSettings, counts: str | os.PathLike[str]) -> Entr
     SourceNotFoundError, ModelFileError
         There is no such model, or it is refused.
     """
-    # A faint picture is told of by its low confidence, not in the log.
-    warnings.filterwarnings("ignore", module=r"skconv\.server\.")
+    # A faint picture is told of by its low confidence, a damaged one by its answer, not in the log.
+    warnings.filterwarnings("ignore", module=r"(skconv\.server|PIL)\.")
     service, metrics = Service(settings), Metrics(counts)
 
     @asynccontextmanager
