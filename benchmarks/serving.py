@@ -27,7 +27,7 @@ from PIL import Image
 from report import write_result
 from run_all import make_peers
 from serving_client import Outcome, ask, load, make_form, make_request
-from serving_ways import make_command, measure_memory, measure_processor, start
+from serving_ways import find_port, make_command, measure_memory, measure_processor, start
 
 import skconv
 
@@ -113,34 +113,42 @@ def measure_batching(options: argparse.Namespace, pictures: Pictures) -> dict:
 
 
 def measure_peers(options: argparse.Namespace, pictures: Pictures) -> dict:
-    """The same model file and pictures behind a minimal handler, and behind LitServe."""
+    """The same model file and pictures behind a minimal handler, and behind LitServe, which has several processes."""
     peers = options.peers or make_peers()
+    ways = {
+        "skconv": make_command("skconv", options.port, options=ROOM),
+        "minimal": make_command("minimal", options.port),
+        "skconv, two processes": make_command("skconv", options.port, options=(*ROOM, "--workers", "2")),
+        "litserve": make_command("litserve", options.port, peers),
+    }
     found: dict[str, dict[str, list[dict]]] = {}
     for _ in range(options.rounds):
-        for way in ("skconv", "minimal", "litserve"):
-            # LitServe takes JSON; base 64 is the usual way to put a picture into it.
-            with start(make_command(way, options.port, peers, ROOM if way == "skconv" else ()), options.port) as (
-                it,
-                _,
-            ):
+        for way, command in ways.items():
+            with start(command, options.port) as (process, _):
                 for name, picture in (("as MNIST", pictures.mnist), ("dark on light", pictures.dark)):
                     request = make_request(PREDICT, picture, "image/png")
-                    if way == "litserve":
+                    if way == "litserve":  # it takes JSON; base 64 is the usual way to put a picture into it
                         body = json.dumps({"picture": base64.b64encode(picture).decode()}).encode()
                         request = make_request(PREDICT, body, "application/json")
                     load(options.port, request, 4, 1)
                     for connections in (1, 8, 32):
-                        used = measure_processor(it)
+                        used = measure_processor(process)
                         met = load(options.port, request, connections, options.seconds / 5)
-                        if way != "litserve":  # which works in several processes
-                            met["processor_ms_a_request"] = 1000 * (measure_processor(it) - used) / max(1, met["n"])
+                        if way in ("skconv", "minimal"):  # one process, whose time is all
+                            met["processor_ms_a_request"] = (
+                                1000 * (measure_processor(process) - used) / max(1, met["n"])
+                            )
                         row = found.setdefault(f"28×28 PNG, {name}, {connections} at a time", {})
                         row.setdefault(way, []).append(met)
     figures: dict = {}
-    for name, ways in found.items():
-        rates = {way: middle(each) for way, each in ways.items()}
-        others = max(rates[way]["answers_a_second"] for way in ("minimal", "litserve"))
-        figures[name] = {**rates, "skconv over the better": rates["skconv"]["answers_a_second"] / others}
+    for name, row in found.items():
+        rates = {way: middle(each) for way, each in row.items()}
+        rate = {way: each["answers_a_second"] for way, each in rates.items()}
+        figures[name] = {
+            **rates,
+            "over the minimal handler, one process each": rate["skconv"] / rate["minimal"],
+            "over LitServe, two processes and its own": rate["skconv, two processes"] / rate["litserve"],
+        }
     return figures
 
 
@@ -226,7 +234,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=10, help="of one measurement alone; under load a fifth of it")
     parser.add_argument("--overload-seconds", type=float, default=60)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--port", type=int, default=8765)
+    parser.add_argument("--port", type=int, default=find_port())
     parser.add_argument("--peers", help="the Python of an environment that has LitServe")
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--out", type=Path)

@@ -29,7 +29,7 @@ from PIL import Image
 from report import write_result
 from run_all import make_peers
 from serving_client import make_request
-from serving_ways import get, make_command, measure_memory, start
+from serving_ways import find_port, get, make_command, measure_memory, start
 
 CONNECTIONS = 4
 SLOW = 1.0  # seconds
@@ -154,7 +154,7 @@ def main() -> None:
     parser.add_argument("--bodies", type=int, default=50_000)
     parser.add_argument("--seconds", type=float, default=300, help="at most, for the random bodies")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--port", type=int, default=8766)
+    parser.add_argument("--port", type=int, default=find_port())
     parser.add_argument("--peers", help="the Python of an environment that has schemathesis")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()

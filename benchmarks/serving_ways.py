@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
+import signal
+import socket
 import subprocess
 import sys
 import time
@@ -39,7 +41,9 @@ def start(command: list[str], port: int, log: Path | None = None) -> Iterator[tu
     with contextlib.ExitStack() as files:
         errors = files.enter_context(log.open("wb")) if log else subprocess.DEVNULL
         sources = {"PYTHONPATH": str(HERE.parent / "src")}
-        process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | sources)
+        process = subprocess.Popen(
+            command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | sources, start_new_session=True
+        )
     try:
         while b" 200 " not in get(port, "/readyz"):
             if process.poll() is not None:
@@ -48,11 +52,18 @@ def start(command: list[str], port: int, log: Path | None = None) -> Iterator[tu
         yield process, time.perf_counter() - begun
     finally:
         process.terminate()
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        with contextlib.suppress(ProcessLookupError):  # LitServe's processes outlive their parent, and keep the port
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def find_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as any_free:
+        any_free.bind(("127.0.0.1", 0))
+        return int(any_free.getsockname()[1])
 
 
 def get(port: int, path: str) -> bytes:
