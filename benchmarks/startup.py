@@ -1,4 +1,4 @@
-"""How long do `skconv --help`, `import skconv` and the way to the first training step take?
+"""How long do `skconv --help`, `import skconv`, one prediction and the way to the first training step take?
 
 Medians of 11 fresh processes, in turn.
 """
@@ -10,10 +10,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from pathlib import Path
 
 from report import write_result
 
+import skconv
+
 RUNS = 11
+PICTURE = Path(skconv.__file__).parent / "server" / "page" / "examples" / "seven.jpg"
 # The command itself, stopped after its first step.
 FIRST_STEP = """
 import os, sys
@@ -31,6 +35,7 @@ COMMANDS = {
     "help": ["-m", "skconv", "--help"],
     "import": ["-c", "import skconv"],
     "python": ["-c", "pass"],
+    "predict": ["-m", "skconv", "predict", "digits", str(PICTURE)],
     "step": ["-c", FIRST_STEP],
 }
 

@@ -32,9 +32,9 @@ def list_verbs() -> list[str]:
     """Return the names of the verbs, in the order of `skconv --help`."""
     import typer.main
 
-    from skconv.cli.app import app
+    from skconv.cli.app import create_app
 
-    return list(typer.main.get_command(app).commands)  # type: ignore[attr-defined]
+    return list(typer.main.get_command(create_app()).commands)  # type: ignore[attr-defined]
 
 
 def describe_commands() -> str:

@@ -10,12 +10,12 @@ import pytest
 import typer.main
 
 import skconv
-from skconv.cli.app import app
+from skconv.cli.app import create_app
 from skconv.cli.main import main
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-COMMAND = typer.main.get_command(app)
+COMMAND = typer.main.get_command(create_app())
 VERBS = sorted(COMMAND.commands)
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(skconv.__path__, "skconv.") if not module.name.endswith("__main__")

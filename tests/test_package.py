@@ -64,3 +64,16 @@ def test_training_without_dask_does_not_load_it():
     code += "import skconv.workflows.cross_validate\nX, y = np.eye(64).reshape(64, 8, 8), np.arange(64) % 2\n"
     code += "KFoldEnsembleClassifier(CNNClassifier('fast', max_epochs=1), cv=2).fit(X, y)"
     assert not {"dask", "distributed"} & _imported_by(code)
+
+
+def test_predicting_one_picture_loads_only_what_that_needs(tmp_path):
+    from PIL import Image
+
+    Image.new("L", (40, 40), "white").save(tmp_path / "blank.png")
+    code = "import contextlib, io\nwith contextlib.redirect_stdout(io.StringIO()):\n"
+    code += "    from skconv.cli.main import main\n"
+    code += f"    assert main(['predict', 'digits', {str(tmp_path / 'blank.png')!r}]) == 0"
+    loaded = _imported_by(code)
+    assert not (HEAVY - {"onnxruntime", "cv2"}) & loaded
+    # Each takes as long as opening the picture and naming it.
+    assert not {"tqdm", "numpy.ma", "skconv.cli.train"} & loaded

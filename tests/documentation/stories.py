@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from skconv.cli.app import app
+from skconv.cli.app import create_app
 from skconv.cli.main import main
 
 from ..server.conftest import run_server
@@ -125,4 +125,4 @@ def read_unit(block: Block) -> None:
     unit = configparser.ConfigParser(interpolation=None)
     unit.read_string(block.text)
     _, verb, *options = shlex.split(unit["Service"]["ExecStart"])
-    typer.main.get_command(app).commands[verb].make_context(verb, options)
+    typer.main.get_command(create_app()).commands[verb].make_context(verb, options)

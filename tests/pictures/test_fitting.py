@@ -5,6 +5,7 @@ import threading
 import numpy as np
 import pytest
 
+from skconv.pictures import fitting
 from skconv.pictures.fitting import PictureForm, map_in_threads
 from skconv.pictures.normalization import normalize_digit
 
@@ -35,12 +36,32 @@ def test_results_come_in_order_and_not_all_at_once():
     assert list(results) == list(range(1, 1000))
 
 
-def test_first_error_ends_the_work():
+def test_short_work_stays_in_the_thread_that_asks():
+    threads = set(map_in_threads(lambda _: threading.current_thread(), range(50)))
+    assert threads == {threading.current_thread()}
+
+
+def test_long_work_is_done_by_several_threads_at_once(monkeypatch):
+    monkeypatch.setattr(fitting, "_LONG", 0)
+    monkeypatch.setattr(fitting.os, "cpu_count", lambda: 2)
+    together = threading.Barrier(2, timeout=30)  # broken, and an error, unless two wait at the same time
+
+    def meet(item):
+        if threading.current_thread() is not threading.main_thread():
+            together.wait()
+        return item
+
+    assert list(map_in_threads(meet, range(12))) == list(range(12))
+
+
+@pytest.mark.parametrize("long", [0, 1])
+def test_first_error_ends_the_work(monkeypatch, long):
+    monkeypatch.setattr(fitting, "_LONG", long)
     done = []
 
     def divide(item):
         done.append(item)
-        return 1 / (item - 3)
+        return 1 / (item - 8)
 
     with pytest.raises(ZeroDivisionError):
         list(map_in_threads(divide, range(10_000)))

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from skconv.server.app import PAGE
+
 from .browser import find_browser, open_browser, wait_for
 from .conftest import run_server
 
@@ -78,8 +80,13 @@ def test_undo_takes_back_a_stroke_and_clear_all(page):
     assert page.run("document.getElementById('undo').disabled")
 
 
-def test_dropped_amount_is_read_and_boxed(page, digits, to_png, write_rows):
-    page.drop(to_png(write_rows([digits[[1, 2, 8, 5, 0]]])), "amount.png", "image/png")
+@pytest.mark.parametrize("kind", ["photo", "drawing"])
+def test_dropped_amount_is_read_and_boxed(page, digits, to_png, write_rows, kind):
+    page.run("document.getElementById('clear').click()")
+    if kind == "photo":
+        page.drop((PAGE / "examples" / "amount.jpg").read_bytes(), "amount.jpg", "image/jpeg")
+    else:
+        page.drop(to_png(write_rows([digits[[1, 2, 8, 5, 0]]])), "amount.png", "image/png")
     page.wait_for_text("text", "12850")
     assert page.run("document.querySelectorAll('#shown rect').length") == 5
     assert page.run("document.querySelector('#digits img').naturalWidth") == 28

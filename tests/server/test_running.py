@@ -1,5 +1,6 @@
 """Starting, logging and ending."""
 
+import io
 import signal
 import socket
 import subprocess
@@ -8,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
+from PIL import Image
 
 from skconv.cli.main import main
 from skconv.exceptions import ParameterError
@@ -30,9 +32,21 @@ def test_log_holds_a_record_a_request_and_nothing_of_the_picture(server, digits,
     assert "secret-name" not in text
 
 
+def test_log_holds_records_alone_also_of_damaged_pictures(server):
+    stream = io.BytesIO()
+    Image.new("L", (40, 30), 255).save(stream, "TIFF")
+    damaged = bytearray(stream.getvalue())
+    directory = int.from_bytes(damaged[4:8], "little")
+    for place in range(directory + 2, len(damaged) - 12, 12):  # of each entry, how long it is
+        damaged[place + 4 : place + 8] = (2**20).to_bytes(4, "little")
+    before = len(server.read_log())
+    assert server.post_picture("/v1/predict", bytes(damaged), "image/tiff").status_code == 422
+    assert server.wait_for_post(before)["status"] == 422  # whatever is no JSON would fail here
+
+
 def test_termination_answers_what_was_accepted_and_exits_with_success(tmp_path, digits, to_png, write_rows):
     page = to_png(write_rows([digits[:8]] * 3))
-    with run_server(tmp_path) as server, ThreadPoolExecutor(6) as pool:
+    with run_server(tmp_path, "--max-waiting", "6") as server, ThreadPoolExecutor(6) as pool:
         answers = [pool.submit(server.post_picture, "/v1/read", page) for _ in range(6)]
         answers[0].result(60)  # by then all of them were sent
         server.process.send_signal(signal.SIGTERM)

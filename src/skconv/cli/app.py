@@ -1,60 +1,66 @@
-"""The Typer application: every verb, registered once."""
+"""`create_app`: the Typer application, with every verb or with the one that is asked for."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
-from skconv.cli import (
-    audit,
-    cross_validate,
-    data,
-    ensemble,
-    evaluate,
-    explain,
-    networks,
-    predict,
-    read,
-    recipes,
-    report,
-    serve,
-    train,
-    tune,
-)
 from skconv.exceptions import ParameterError
 from skconv.training.distributed import is_one_of_several
 
-# Rich would triple the time of --help, and the traceback is ours to show or not.
-app = typer.Typer(
-    name="skconv",
-    help="Train, check and use convolutional networks for small pictures.",
-    epilog="Example: skconv train mnist --recipe fast",
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["--help", "-h"]},
+# Each is a file of this folder and a function in it.
+VERBS = (
+    "train",
+    "tune",
+    "ensemble",
+    "cross_validate",
+    "evaluate",
+    "predict",
+    "read",
+    "serve",
+    "report",
+    "audit",
+    "explain",
+    "data",
+    "networks",
+    "recipes",
 )
 
-_VERBS = (
-    train,
-    tune,
-    ensemble,
-    cross_validate,
-    evaluate,
-    predict,
-    read,
-    serve,
-    report,
-    audit,
-    explain,
-    data,
-    networks,
-    recipes,
-)
-for _module in _VERBS:
-    app.command(epilog=_module.EXAMPLE)(getattr(_module, _module.__name__.rpartition(".")[2]))
+
+def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
+    """Return the application for a command line.
+
+    Parameters
+    ----------
+    arguments : sequence of str, default=()
+        What the user wrote. Where it begins with a verb, only that one is there: Typer works on the types of every
+        verb's arguments, which takes as long as a prediction.
+
+    Examples
+    --------
+    >>> len(create_app(["predict", "digits"]).registered_commands)
+    1
+    """
+    # Rich would triple the time of --help, and the traceback is ours to show or not.
+    app = typer.Typer(
+        name="skconv",
+        help="Train, check and use convolutional networks for small pictures.",
+        epilog="Example: skconv train mnist --recipe fast",
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["--help", "-h"]},
+    )
+    app.callback()(_application)
+    asked = [verb for verb in VERBS if [verb.replace("_", "-")] == list(arguments[:1])]
+    for verb in asked or VERBS:
+        module = import_module(f"skconv.cli.{verb}")
+        app.command(epilog=module.EXAMPLE)(getattr(module, verb))
+    return app
 
 
 def _show_version(value: bool) -> None:
@@ -65,7 +71,6 @@ def _show_version(value: bool) -> None:
         raise typer.Exit
 
 
-@app.callback()
 def _application(
     context: typer.Context,
     version: Annotated[

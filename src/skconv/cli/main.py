@@ -111,10 +111,10 @@ def _termination_as_interrupt(invocation: Invocation) -> Iterator[None]:
 def _run(arguments: list[str], invocation: Invocation) -> int:
     import typer.main
 
-    from skconv.cli.app import app
+    from skconv.cli.app import create_app
 
     try:
-        typer.main.get_command(app).main(args=arguments, prog_name="skconv", obj=invocation)
+        typer.main.get_command(create_app(arguments)).main(args=arguments, prog_name="skconv", obj=invocation)
     except SystemExit as leaving:  # how Typer ends, also after success
         return leaving.code if isinstance(leaving.code, int) else DONE
     return DONE

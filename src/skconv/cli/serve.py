@@ -25,7 +25,7 @@ def serve(
     max_pictures: Annotated[int, typer.Option(min=1, max=4096, help="Most pictures of one request.")] = 64,
     max_waiting: Annotated[
         int, typer.Option(min=1, max=4096, help="Requests that a process works on at a time; the next gets a 429.")
-    ] = 8,
+    ] = 3,
     timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds for a body to arrive, and to answer.")] = 10,
     seed: SeedOption = 0,
     device: DeviceOption = Device.auto,

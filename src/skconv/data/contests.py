@@ -28,6 +28,7 @@ from skconv.data.splits import Splits
 from skconv.data.submissions import SubmissionForm
 from skconv.exceptions import OutputError, UnknownNameError
 from skconv.files import check_new_folder, write_folder
+from skconv.progress import show_progress
 
 _ID_HEADER = ("id", "label")
 _BYTES = tuple(b"%d" % value for value in range(256))
@@ -210,24 +211,18 @@ def _shuffle(seed: str, indices: Iterable[int]) -> list[int]:
 
 def _write_pixels(path: Path, images: np.ndarray, labels: Sequence[str] | None, progress: bool) -> None:
     """Write a picture a row; NumPy's and Python's own writers would take a minute for 70,000."""
-    from tqdm import tqdm
-
     names = [b"pixel%d" % index for index in range(images[0].size)]
     with path.open("wb") as stream:
         stream.write(b",".join(names if labels is None else [b"label", *names]) + b"\n")
-        # disable=None: no bar where standard error is no terminal
-        rows = tqdm(images, desc=path.name, unit="", leave=False, disable=None if progress else True)
-        for index, image in enumerate(rows):
+        for index, image in enumerate(show_progress(images, path.name, len(images), progress=progress)):
             if labels is not None:
                 stream.write(labels[index].encode() + b",")
             stream.write(b",".join(map(_BYTES.__getitem__, image.tobytes())) + b"\n")
 
 
 def _write_pictures(folder: Path, ids: range, images: np.ndarray, progress: bool) -> None:
-    from tqdm import tqdm
-
     folder.mkdir()
-    rows = tqdm(images, desc=folder.name, unit="", leave=False, disable=None if progress else True)
+    rows = show_progress(images, folder.name, len(images), progress=progress)
     for number, image in zip(ids, rows, strict=True):
         Image.fromarray(image).save(folder / f"{number}.png")
 

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -18,6 +17,7 @@ from skconv.data.splits import Splits
 from skconv.exceptions import DataError, SourceNotFoundError
 from skconv.pictures.fitting import DIGIT_SIZE, PictureForm, map_in_threads
 from skconv.pictures.opening import PICTURE_SUFFIXES, convert_picture, open_picture
+from skconv.progress import show_progress
 
 _SIZES_TOLD = 5
 # What systems leave in folders without being asked.
@@ -216,20 +216,13 @@ def read_pictures(
         return read_cached(files, image_size, partial(_decode_pictures, files, image_size, progress))
     form = PictureForm(*(image_size or DIGIT_SIZE), 1, normalization)
     fitted = map_in_threads(lambda file: form.fit(open_picture(file)), files)
-    return np.stack(list(_show_progress(fitted, len(files), progress)))
-
-
-def _show_progress(pictures: Iterable[Any], total: int, progress: bool) -> Iterable[Any]:
-    from tqdm import tqdm
-
-    # disable=None: no bar where standard error is no terminal
-    return tqdm(pictures, "pictures", total, leave=False, unit="", disable=None if progress else True)
+    return np.stack(list(show_progress(fitted, "pictures", len(files), progress=progress)))
 
 
 def _decode_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, progress: bool) -> np.ndarray:
     pictures: list[np.ndarray] = []
     examples: dict[tuple[int, ...], Path] = {}
-    for file in _show_progress(files, len(files), progress):
+    for file in show_progress(files, "pictures", len(files), progress=progress):
         picture = open_picture(file)
         if image_size is not None:
             picture = convert_picture(picture, *image_size, 1 if picture.ndim == 2 else 3)

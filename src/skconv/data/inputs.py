@@ -20,6 +20,7 @@ from skconv.data.submissions import SubmissionForm
 from skconv.exceptions import DataError
 from skconv.pictures.fitting import PictureForm, map_in_threads
 from skconv.pictures.opening import PICTURE_SUFFIXES, open_picture
+from skconv.progress import show_progress
 
 
 def load_inputs(
@@ -193,12 +194,9 @@ def _open_all(files: list[Path], form: PictureForm, notes: _Notes, progress: boo
         picture = open_picture(file)
         return picture.shape, form.fit(picture)
 
-    from tqdm import tqdm
-
     images = np.empty((len(files), *form.shape), np.uint8)
     opened = map_in_threads(open_and_fit, files)
-    opened = tqdm(opened, "pictures", len(files), leave=False, unit="", disable=None if progress else True)
-    for index, (shape, image) in enumerate(opened):
+    for index, (shape, image) in enumerate(show_progress(opened, "pictures", len(files), progress=progress)):
         notes.record(shape, str(files[index]))
         images[index] = image
     return images

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from skconv.pictures.morphology import dilate, find_components, open_runs
+from skconv.pictures.morphology import Components, dilate, find_components, open_runs
+from skconv.pictures.ranks import median
 
 FAINTEST = 0.3  # what is fainter neither joins two parts nor is one; a pen that skips is still above it
 FAINT_PART = 0.22  # the hairline of a nib; it belongs to the digit where it hangs together with what is not faint
@@ -28,19 +29,19 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     """
     # A printed line may be fainter than any stroke.
     inked = strokes >= FAINTEST / 2
-    strokes = np.where(inked & ~remove_lines(inked), np.float32(0), strokes)
-    mask = _join_faint(strokes)
-    if not mask.any():
+    without_lines = remove_lines(inked)
+    if without_lines is not inked:
+        strokes = np.where(inked & ~without_lines, np.float32(0), strokes)
+    components = _join_faint(strokes)
+    if components.areas.size == 0:
         return np.zeros_like(strokes)
-    digit = choose_components(mask)
+    chosen = choose_components(components)
+    left, top = components.boxes[chosen, :2].min(axis=0).tolist()
+    right, bottom = components.boxes[chosen, 2:].max(axis=0).tolist()
     # The soft edge of a stroke belongs to it, the edges of what was taken away do not.
-    rows, columns = np.flatnonzero(digit.any(axis=1)), np.flatnonzero(digit.any(axis=0))
-    reach = max(1, round(0.04 * max(rows[-1] - rows[0], columns[-1] - columns[0])))
-    inside = (
-        slice(max(0, rows[0] - reach), rows[-1] + reach + 1),
-        slice(max(0, columns[0] - reach), columns[-1] + reach + 1),
-    )
-    digit, around = digit[inside], strokes[inside]
+    reach = max(1, round(0.04 * (max(bottom - top, right - left) - 1)))
+    inside = slice(max(0, top - reach), bottom + reach), slice(max(0, left - reach), right + reach)
+    digit, around = np.append(False, chosen)[components.labels[inside]], strokes[inside]
     near = dilate(digit, 2 * reach + 1, 2 * reach + 1) & (digit | (around < FAINT_PART))
     cleaned = np.zeros_like(strokes)
     cleaned[inside] = np.where(near, around, np.float32(0))
@@ -80,23 +81,24 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
     return rest
 
 
-def choose_components(mask: np.ndarray) -> np.ndarray:
-    """Keep the main component of a mask and the broken-off parts of the same digit.
+def choose_components(components: Components) -> np.ndarray:
+    """Tell which components are the main one and the broken-off parts of the same digit.
 
     Parameters
     ----------
-    mask : ndarray of bool, shape (h, w)
-        At least one pixel is set.
+    components : Components
+        At least one.
 
     Returns
     -------
-    ndarray of bool, shape (h, w)
+    ndarray of bool, shape (n,)
     """
-    components = find_components(mask)
+    if len(components.areas) == 1:
+        return np.ones(1, bool)
     boxes, areas = components.boxes, components.areas.astype(float)
     # A hand, the table's edge or a neighbour comes in from outside; a digit drawn too large is alone.
     outside = components.find_outside()
-    away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(mask.shape[::-1])[:, None] - 0.5))
+    away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(components.labels.shape[::-1])[:, None] - 0.5))
     weights = areas * np.where(outside, 0.3, 1) * np.exp(-((away / 0.4) ** 2))
     main = int(weights.argmax())
     intruding = outside & ~outside[main]
@@ -108,17 +110,17 @@ def choose_components(mask: np.ndarray) -> np.ndarray:
         candidates = candidates[~keep[candidates]]
         joining = candidates[_belongs(boxes[candidates], shares[candidates], intruding[candidates], found)]
         if joining.size == 0:
-            return np.append(False, keep)[components.labels]
+            return keep
         keep[joining] = True
         found = np.concatenate([boxes[keep, :2].min(axis=0), boxes[keep, 2:].max(axis=0)])
 
 
-def _join_faint(strokes: np.ndarray) -> np.ndarray:
-    """Return the mask of the parts that are not faint, and of the faint ones that hang together with them."""
+def _join_faint(strokes: np.ndarray) -> Components:
+    """Return the parts that are not faint, each with the faint ink that hangs together with it."""
     components = find_components(strokes >= FAINT_PART)
     keep = np.zeros(len(components.areas) + 1, bool)
     keep[components.labels[strokes >= FAINTEST]] = True
-    return keep[components.labels]
+    return components.select(keep[1:])
 
 
 def _belongs(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, found: np.ndarray) -> np.ndarray:
@@ -150,9 +152,14 @@ def stroke_width(mask: np.ndarray) -> float:
     if not mask.any():
         return 0.0
     # A stroke of width w and length l has the area w·l and the outline 2·l, counted by the lines that cross it.
-    cover = np.pad(mask, 1)
-    level = np.count_nonzero(cover[:, 1:] != cover[:, :-1]) + np.count_nonzero(cover[1:] != cover[:-1])
-    slanted = np.count_nonzero(cover[1:, 1:] != cover[:-1, :-1]) + np.count_nonzero(cover[1:, :-1] != cover[:-1, 1:])
+    # With paper all around, what begins a row differs from what ends the one before in nothing: rows need no end.
+    height, width = mask.shape[0] + 2, mask.shape[1] + 2
+    cover = np.zeros(height * width, bool)
+    cover.reshape(height, width)[1:-1, 1:-1] = mask
+    level, slanted = (
+        sum(np.count_nonzero(cover[step:] != cover[:-step]) for step in steps)
+        for steps in ((1, width), (width + 1, width - 1))
+    )
     outline = np.pi / 8 * (level + slanted / np.sqrt(2))
     return max(1.0, 2 * np.count_nonzero(mask) / outline)
 
@@ -169,11 +176,12 @@ def _side_lines(mask: np.ndarray) -> np.ndarray:
     """Find thin upright lines, from edge to edge, in the left and right quarter of a mask; they tilt by two pixels."""
     width = mask.shape[1]
     lines = np.zeros_like(mask)
-    for left in (*range(width // 4), *range(width - width // 4 - 3, width - 2)):
-        band = mask[:, left : left + 3]
+    # A stroke is wider than a printed line, or ends before the edge.
+    reaching = (mask[:, :-2] | mask[:, 1:-1] | mask[:, 2:]).mean(axis=0) >= 0.97
+    reaching[width // 4 : width - width // 4 - 3] = False
+    for left in np.flatnonzero(reaching).tolist():
         around = mask[:, max(0, left - 2) : left + 5]
-        # A stroke is wider than a printed line, or ends before the edge.
-        if band.any(axis=1).mean() >= 0.97 and np.median(around.sum(axis=1)) <= max(2, 0.08 * width):
+        if median(around.sum(axis=1)) <= max(2, 0.08 * width):
             lines[:, left : left + 3] = True
     return lines & mask
 
@@ -193,7 +201,7 @@ def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
     along = lines.sum(axis=0)
     if not along.any():
         return nothing
-    thickness = float(np.median(along[along > 0])) / found.sum()
+    thickness = median(along[along > 0]) / found.sum()
     if thickness > max(2, 0.02 * height):
         return nothing
     reach = int(np.ceil(thickness)) + 1
@@ -204,4 +212,7 @@ def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
 def _longest_gap(mask: np.ndarray) -> int:
     """Return the number of columns without a pixel between two that have one, or between one and an edge."""
     filled = np.flatnonzero(mask.any(axis=0))
-    return int(np.diff(filled, prepend=-1, append=mask.shape[1]).max()) - 1
+    if filled.size == 0:
+        return mask.shape[1]
+    between = int((filled[1:] - filled[:-1]).max(initial=1)) - 1
+    return max(between, int(filled[0]), mask.shape[1] - 1 - int(filled[-1]))

@@ -7,6 +7,7 @@ from PIL import Image
 
 from skconv.exceptions import DataError
 from skconv.pictures.morphology import close_grey
+from skconv.pictures.ranks import median
 
 LONGEST_SIDE = 1000
 COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels that suffice for the colours, the light, the polarity
@@ -15,6 +16,7 @@ STRONGEST_SHADOW = 8.0  # deeper ones are not light taken away but something bla
 MIDDLE_GREY = 115.0  # of 255; paper is lighter, and a blackboard darker
 DEVIATION = 1.4826  # a standard deviation of noise, in medians of its size
 FAINTEST_INK = 10.0  # grey levels of 255; less is the unevenness of a scanner, not a stroke
+LEVELS = np.arange(257.0)  # edges of a histogram's bars
 
 
 def find_strokes(image: np.ndarray) -> np.ndarray:
@@ -85,7 +87,7 @@ def _measure(image: np.ndarray) -> tuple[np.ndarray, float | None]:
         deviation = grey - even[0]
         return deviation if _lean_to_light(deviation) > 0 else -deviation, even[1]
     # What was photographed is dark ink on light paper, or chalk on a dark board, unless it clearly is not.
-    expected = np.clip((float(np.median(grey)) - MIDDLE_GREY) / 100, -0.6, 0.6)
+    expected = np.clip((median(grey) - MIDDLE_GREY) / 100, -0.6, 0.6)
     if _lean_to_light(grey - _coarse_median(grey)) > expected:
         return _coarse_closing(-grey) + grey, None
     # Ink takes away a share of the light, in a shadow as in the sun; so it is measured as a share of the paper.
@@ -127,7 +129,8 @@ def _to_grey(picture: np.ndarray) -> np.ndarray:
         return picture
     step = max(1, max(picture.shape[:2]) // COLOUR_SIDE)
     colours = picture[::step, ::step]
-    difference = (colours - np.median(_border(colours), axis=0)).reshape(-1, 3)
+    paper = np.array([median(channel) for channel in _border(colours).T], np.float32)
+    difference = (colours - paper).reshape(-1, 3)
     weights = (difference**2).sum(axis=1, keepdims=True)  # strong differences are ink, weak ones light and noise
     _, directions = np.linalg.eigh((difference * weights).T @ difference)
     direction = directions[:, -1] / np.abs(directions[:, -1]).sum()
@@ -151,15 +154,15 @@ def _find_even_paper(grey: np.ndarray) -> tuple[float, float] | None:
     None for uneven paper.
     """
     border = _border(grey)
-    span = max(float(np.ptp(grey)), 1.0)
-    paper = float(np.median(border))
+    extremes = float(grey.min()), float(grey.max())
+    span = max(extremes[1] - extremes[0], 1.0)
+    paper = median(border)
     distance = np.abs(border - paper) / span
     between = (distance > 0.04) & (distance < 0.4)
     if (distance <= 0.04).mean() >= 0.5 and between.mean() <= 0.1:
-        return paper, DEVIATION * span * float(np.median(distance))
+        return paper, DEVIATION * span * median(distance)
     # Of a digit cut out tightly more ink than paper may touch the border; then the paper is the extreme in the corners.
     corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
-    extremes = [float(grey.min()), float(grey.max())]
     clean = [(np.abs(border - extreme) <= 0.02 * span).mean() for extreme in extremes]
     inside = [np.count_nonzero(np.abs(corners - extreme) <= 0.05 * span) for extreme in extremes]
     high = int((inside[1], clean[1]) > (inside[0], clean[0]))
@@ -187,8 +190,9 @@ def _coarse_median(grey: np.ndarray) -> np.ndarray:
     coarse = _reduce(grey, MEDIAN_SIDE)
     window = tuple(max(3, side // 2 | 1) for side in coarse.shape)
     mirrored = np.pad(coarse, [(side // 2,) * 2 for side in window], mode="symmetric")
-    medians = np.median(np.lib.stride_tricks.sliding_window_view(mirrored, window), axis=(2, 3))
-    return _enlarge(medians, grey.shape)
+    around = np.lib.stride_tricks.sliding_window_view(mirrored, window).reshape(*coarse.shape, -1)
+    middle = around.shape[2] // 2  # an odd number of values has one in the middle
+    return _enlarge(np.partition(around, middle, axis=2)[:, :, middle], grey.shape)
 
 
 def _coarse_closing(grey: np.ndarray) -> np.ndarray:
@@ -234,15 +238,17 @@ def _measure_paper(values: np.ndarray, split: float) -> tuple[float, float]:
 
 def _threshold_sorted(values: np.ndarray) -> float:
     """Return Otsu's threshold of values in rising order."""
-    edges = np.linspace(float(values[0]), float(values[-1]), 257)
-    counts = np.diff(np.searchsorted(values, edges[:-1]), append=len(values))
-    centres = (edges[:-1] + edges[1:]) / 2
-    below = np.cumsum(counts)
-    above = below[-1] - below
-    sums = np.cumsum(counts * centres)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        distance = sums / below - (sums[-1] - sums) / above
-    variance = np.where((below > 0) & (above > 0), below.astype(float) * above * distance**2, 0)
+    low, high = float(values[0]), float(values[-1])
+    edges = LEVELS * ((high - low) / 256) + low
+    edges[-1] = high
+    starts = np.searchsorted(values, edges)
+    starts[-1] = len(values)
+    below = starts[1:]
+    above = len(values) - below
+    sums = ((below - starts[:-1]) * ((edges[:-1] + edges[1:]) / 2)).cumsum()
+    # Where all values are on one side, the variance between the sides is 0, whatever is divided by.
+    distance = sums / np.maximum(below, 1) - (sums[-1] - sums) / np.maximum(above, 1)
+    variance = below.astype(float) * above * distance**2
     best = variance >= variance.max() * (1 - 1e-9)
     # Between two clean levels every threshold is as good; the middle one keeps both ways of writing alike.
     return float(edges[1:][best].mean())

@@ -7,6 +7,10 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
+# On pictures this small OpenCV's threads cost more than they bring, and they fight with ours, of which there is one a
+# core wherever there is more than one picture. This holds for the whole process.
+cv2.setNumThreads(1)
+
 
 @dataclass(frozen=True)
 class Components:
@@ -36,6 +40,14 @@ class Components:
         height, width = self.labels.shape
         left, top, right, bottom = self.boxes.T
         return (left == 0) | (top == 0) | (right == width) | (bottom == height)
+
+    def select(self, chosen: np.ndarray) -> Components:
+        """Return some of the components, those where bool (n,) is true, in the same order."""
+        if chosen.all():
+            return self
+        numbers = np.zeros(len(chosen) + 1, self.labels.dtype)
+        numbers[1:][chosen] = np.arange(1, np.count_nonzero(chosen) + 1)
+        return Components(numbers[self.labels], self.boxes[chosen], self.areas[chosen])
 
 
 def find_components(mask: np.ndarray) -> Components:

@@ -11,6 +11,7 @@ from skconv.pictures.cleaning import clean_strokes, stroke_width
 from skconv.pictures.ground import find_strokes
 from skconv.pictures.morphology import dilate_disk, erode_disk
 from skconv.pictures.opening import open_picture
+from skconv.pictures.ranks import upper_quartile
 
 SIDE = 28
 BOX = 20
@@ -175,7 +176,7 @@ def _bring_to_pen(strokes: np.ndarray) -> np.ndarray:
     """Thicken strokes thinner, and thin strokes thicker, than the pens of MNIST; leave all others alone."""
     fine = np.clip(_resize(strokes, _fit_size(strokes.shape[0], strokes.shape[1], FINE), None, smooth=True), 0, 1)
     # A hairline of a large picture is grey when it is made small; its core is ink all the same.
-    fine = np.minimum(fine / np.percentile(fine[fine >= SOFTEST_INK * fine.max()], 75), 1)
+    fine = np.minimum(fine / upper_quartile(fine[fine >= SOFTEST_INK * fine.max()]), 1)
     width = stroke_width(fine >= 0.5) * BOX / FINE
     if THINNEST <= width <= THICKEST:
         return strokes

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import random
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -26,8 +27,9 @@ _HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _BUSY_BODY = json.dumps({"detail": BUSY}).encode()
-# Who is turned away and asks again at once must not take the time of those who are being answered.
-_HOLD_SECONDS = 0.5
+# Who is turned away and asks again at once must not take the time of those who are being answered. Each is held for
+# another time, because many who came together would otherwise come together again, for ever.
+_HOLD_SECONDS = 0.5, 1.0
 _OPEN = 4  # times as many requests may be arriving as may be worked on: each may hold a whole body
 
 
@@ -101,7 +103,7 @@ class Entry:
 
 
 async def _turn_away(send: Any) -> None:
-    await asyncio.sleep(_HOLD_SECONDS)
+    await asyncio.sleep(random.uniform(*_HOLD_SECONDS))
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(_BUSY_BODY)).encode()),

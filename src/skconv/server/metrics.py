@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from bisect import bisect_left
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,8 @@ class Metrics:
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self._folder = Path(folder)
         file = self._folder / f"{os.getpid()}.counts"
-        self._counts = np.memmap(file, np.float64, "r+" if file.exists() else "w+", shape=(_TOTAL,))
+        mapped = np.memmap(file, np.float64, "r+" if file.exists() else "w+", shape=(_TOTAL,))
+        self._counts = mapped.view(np.ndarray)  # the same memory; a map takes ten times as long to count in
 
     def count(self, path: str, status: int, seconds: float, *, pictures: int = 0) -> None:
         """Count one request by what it asked for, its answer and the time it took."""
@@ -53,7 +55,7 @@ class Metrics:
         column = STATUSES.index(str(status)) if str(status) in STATUSES else _N_STATUSES - 1
         self._counts[_STARTS["requests"] + row * _N_STATUSES + column] += 1
         place = _STARTS["seconds"] + row * (_N_BOUNDS + 1)
-        first = int(np.searchsorted(BOUNDS, seconds))
+        first = bisect_left(BOUNDS, seconds)
         self._counts[place + first : place + _N_BOUNDS + 1] += 1
         self._counts[_STARTS["seconds_sum"] + row] += seconds
         if status == 200:
@@ -90,7 +92,11 @@ class Metrics:
                 lines.append(f'skconv_request_seconds_count{{path="{path}"}} {row[-1]:.0f}')
         for name, told, value in (
             ("pictures", "Pictures answered.", part["pictures"][0]),
-            ("network_runs", "Runs of the network, each on the pictures that were ready.", part["runs"][0]),
+            (
+                "network_runs",
+                "Runs of the network for /v1/predict, each on the pictures that were ready.",
+                part["runs"][0],
+            ),
         ):
             lines += [f"# HELP skconv_{name}_total {told}", f"# TYPE skconv_{name}_total counter"]
             lines.append(f"skconv_{name}_total {value:.0f}")

@@ -31,7 +31,8 @@ async def receive_pictures(request: Request, settings: ServerSettings) -> list[S
         came = f"'{kind[:80]}'" if kind else "no Content-Type"
         raise HTTPException(415, f"The body is said to be of {came}; expected {_TYPES}.")
     try:
-        body = await asyncio.wait_for(_receive_body(request, settings.max_bytes), settings.timeout)
+        async with asyncio.timeout(settings.timeout):
+            body = await _receive_body(request, settings.max_bytes)
     except TimeoutError:
         raise HTTPException(408, f"The body did not arrive within {settings.timeout:g} s. Send it again.") from None
     except ClientDisconnect:

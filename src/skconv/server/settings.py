@@ -23,9 +23,10 @@ class ServerSettings:
         Most pixels of one picture; one with more is answered with 422.
     max_pictures : int, default=64
         Most pictures of one request; more are answered with 413.
-    max_waiting : int, default=8
+    max_waiting : int, default=3
         Requests that one process works on at a time; the next is answered with 429. A request waits at most for
-        as many others, so that a long queue never makes all of them slow.
+        as many others, so that a long queue never makes all of them slow. More, as 64, gives more answers a second of
+        pictures that are small, because the network takes many at a time, and each of them later.
     timeout : float, default=10
         Seconds for a body to arrive (408 after that), and for the answer to be found (503 after that).
 
@@ -44,7 +45,7 @@ class ServerSettings:
     max_bytes: int = 16 * MEBIBYTE
     max_pixels: int = 16_000_000
     max_pictures: int = 64
-    max_waiting: int = 8
+    max_waiting: int = 3
     timeout: float = 10.0
 
     def __post_init__(self) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 
 from skconv.exceptions import SkconvError
 from skconv.files import check_new_folder, write_folder
+from skconv.progress import show_progress
 from skconv.workflows.suspects import KINDS, TABLE_NAME, Pictures, Suspect, draw_kind, write_suspects
 from skconv.workflows.train import check_whole_number
 
@@ -184,8 +185,6 @@ def _list_pictures(source: Path) -> list[Path]:
 
 def _find_broken(files: list[Path], *, progress: bool) -> list[Suspect]:
     """Return the files that cannot be opened as pictures."""
-    from tqdm import tqdm
-
     from skconv.pictures.fitting import map_in_threads
     from skconv.pictures.opening import open_picture
 
@@ -196,9 +195,7 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[Suspect]:
             return str(error)
         return ""
 
-    reasons = tqdm(
-        map_in_threads(try_to_open, files), "opening", len(files), leave=False, disable=None if progress else True
-    )
+    reasons = show_progress(map_in_threads(try_to_open, files), "opening", len(files), progress=progress)
     return [
         Suspect("broken", str(file), file.parent.name, other=reason)
         for file, reason in zip(files, reasons, strict=True)

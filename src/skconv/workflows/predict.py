@@ -86,8 +86,6 @@ def predict(
         What was done to the pictures to make them fit the model: resized, made grey.
     """
     from skconv.data.inputs import load_inputs, load_submission_form
-    from skconv.data.submissions import write_submission
-    from skconv.evaluation.conformal import predict_sets
     from skconv.reader import Reader
     from skconv.workflows.trust import load_held_out
 
@@ -115,6 +113,8 @@ def predict(
         for name, row, order in zip(names, probabilities, order_best(probabilities), strict=True)
     )
     if held_out is not None and coverage is not None:
+        from skconv.evaluation.conformal import predict_sets
+
         sets = predict_sets(held_out.probabilities, held_out.labels, probabilities, coverage)
         names_of = np.array(reader.class_names, object)
         predictions = tuple(
@@ -126,6 +126,8 @@ def predict(
     if form is None:
         _write_predictions(out, predictions)
     else:
+        from skconv.data.submissions import write_submission
+
         write_submission(out, form, [labels[position] for position in probabilities.argmax(axis=1)])
     header = _PREDICTION_HEADER if form is None else form.header
     written = f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ import numpy as np
 
 from skconv.exceptions import DataError, OutputError
 from skconv.files import write_beside
+from skconv.progress import show_progress
 from skconv.workflows.figure_names import check_figure_name
 from skconv.workflows.predict import check_confidence
 from skconv.workflows.results import UNSURE, Alternative
@@ -193,7 +194,7 @@ def read(
             target.draw(picture, reading)
         return reading
 
-    readings = tuple(_with_progress(map_in_threads(read_one, named), len(named), progress))
+    readings = tuple(show_progress(map_in_threads(read_one, named), "reading", len(named), progress=progress))
     drawn = "" if target is None else f"Drew the digits of {_count(len(readings))} in {annotate}."
     if out is None:
         return ReadResult(readings, drawn=drawn)
@@ -286,12 +287,6 @@ def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead
         writer = csv.writer(stream)
         writer.writerow(_HEADER)
         writer.writerows([each.input, each.text, f"{each.confidence:.6f}"] for each in readings)
-
-
-def _with_progress(readings: Iterator[PictureRead], total: int, progress: bool) -> Iterator[PictureRead]:
-    from tqdm import tqdm
-
-    return iter(tqdm(readings, "reading", total, leave=False, unit="", disable=None if progress else True))
 
 
 def _count(number: int) -> str:

@@ -10,6 +10,7 @@ import numpy as np
 
 from skconv.exceptions import ParameterError
 from skconv.files import write_folder
+from skconv.progress import show_progress
 
 if TYPE_CHECKING:
     from skconv.artifacts.held_out import HeldOut
@@ -62,14 +63,13 @@ def measure_corruptions(scored: ScoredSource, *, progress: bool = False) -> dict
 
     Of many pictures 2,000 are damaged, evenly spread over all.
     """
-    from tqdm import tqdm
-
     from skconv.evaluation.corruptions import STRENGTHS, corrupt, list_corruptions
 
     step = max(1, -(-len(scored.labels) // _MOST_DAMAGED))
     images, labels = np.ascontiguousarray(scored.images[::step]), scored.labels[::step]
     found: dict[str, list[float]] = {}
-    for name in tqdm(list_corruptions(), "corruptions", leave=False, disable=None if progress else True):
+    kinds = list_corruptions()
+    for name in show_progress(kinds, "corruptions", len(kinds), progress=progress):
         found[name] = [
             float((scored.reader.predict_proba(corrupt(images, name, strength)).argmax(1) == labels).mean())
             for strength in STRENGTHS

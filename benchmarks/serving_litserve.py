@@ -1,0 +1,43 @@
+"""What `skconv serve` is measured against: the same model file and the same work on each picture, behind LitServe.
+
+Pictures come in base 64 inside JSON, as LitServe takes its requests. Argument: the port.
+"""
+
+from __future__ import annotations
+
+import base64
+import sys
+
+import litserve
+import numpy as np
+
+from skconv import Reader
+from skconv.pictures.opening import decode_picture
+
+
+class DigitApi(litserve.LitAPI):
+    def setup(self, device: str) -> None:
+        self.reader = Reader("digits", threads=1)
+        self.reader.predict_proba(np.zeros((1, 28, 28), np.uint8))
+
+    def decode_request(self, request: dict) -> np.ndarray:
+        return self.reader.form.fit(decode_picture(base64.b64decode(request["picture"]), "picture"))
+
+    def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
+        return np.stack(inputs)
+
+    def predict(self, pictures: np.ndarray) -> np.ndarray:
+        # Without company LitServe hands over the picture itself.
+        return self.reader.predict_proba(pictures if pictures.ndim == 3 else pictures[None])
+
+    def unbatch(self, rows: np.ndarray) -> list[np.ndarray]:
+        return list(rows)
+
+    def encode_response(self, row: np.ndarray) -> dict:
+        return {"label": self.reader.class_names[int(row.argmax())], "confidence": float(row.max())}
+
+
+if __name__ == "__main__":
+    api = DigitApi(max_batch_size=16, batch_timeout=0.002, api_path="/v1/predict")
+    server = litserve.LitServer(api, accelerator="cpu", healthcheck_path="/readyz")
+    server.run(host="127.0.0.1", port=int(sys.argv[1]), log_level="error", generate_client_file=False)

@@ -1,0 +1,37 @@
+"""What `skconv serve` is measured against: the same model file and the same work on each picture, behind FastAPI alone.
+
+No queue of bounded length, no limit of any kind, no log. Argument: the port.
+"""
+
+from __future__ import annotations
+
+import sys
+
+import uvicorn
+from fastapi import FastAPI, Request
+from starlette.concurrency import run_in_threadpool
+
+from skconv import Reader
+from skconv.pictures.opening import decode_picture
+
+reader = Reader("digits", threads=1)
+app = FastAPI()
+
+
+def answer(body: bytes) -> dict:
+    row = reader.predict_proba(reader.form.fit(decode_picture(body, "picture"))[None])[0]
+    return {"label": reader.class_names[int(row.argmax())], "confidence": float(row.max())}
+
+
+@app.post("/v1/predict")
+async def predict(request: Request) -> dict:
+    return await run_in_threadpool(answer, await request.body())
+
+
+@app.get("/readyz")
+def ready() -> str:
+    return "ok"
+
+
+if __name__ == "__main__":
+    uvicorn.run(app, port=int(sys.argv[1]), log_level="error")
