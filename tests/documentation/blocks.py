@@ -15,10 +15,13 @@ RUN = {"bash", "sh", "python"}
 PARSED = {
     "make": "would install the project and run its tests: make says what it would do",
     "pip install": "would change the environment that the tests run in: its extras are looked up",
+    "torchrun": "trains in processes of their own, which see no small data: tests/cli/test_torchrun.py runs it",
     "python examples/": "run by tests/test_examples.py: the script is there",
 }
 # Settings of other programs: read by a parser, and the commands in them parsed.
 READ = {"ini": "a unit for systemd, which tests do not install: read, and its command parsed"}
+
+SCHEDULER = "8786"  # the port of a page's scheduler; a free one is taken
 
 # What is put in place of an option to be quicker.
 SHORTENED = {

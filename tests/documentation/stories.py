@@ -6,9 +6,12 @@ import io
 import re
 import shlex
 import shutil
+import socket
 import subprocess
 import sys
 import tomllib
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +21,7 @@ from skconv.cli.app import create_app
 from skconv.cli.main import main
 
 from ..server.conftest import run_server
-from .blocks import ROOT, SHORTENED, Block, find_reason
+from .blocks import ROOT, SCHEDULER, SHORTENED, Block, find_reason
 
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
@@ -32,6 +35,8 @@ class Story:
         self.done: list[Block] = []
         self.servers = contextlib.ExitStack()
         self.address = ""
+        with socket.create_server(("127.0.0.1", 0)) as listening:
+            self.scheduler = str(listening.getsockname()[1])  # in place of the port that a page names
 
     def run_to(self, block: Block) -> None:
         """Run a block, after those before it on the page."""
@@ -42,6 +47,7 @@ class Story:
             self.done.append(following)
 
     def run(self, block: Block) -> None:
+        block = replace(block, text=block.text.replace(SCHEDULER, self.scheduler))
         if block.language == "python":
             run_python(block)
         elif block.language == "ini":
@@ -53,11 +59,14 @@ class Story:
     def run_command(self, command: str) -> None:
         for words, shorter in SHORTENED.items():
             command = command.replace(words, shorter)
+        command = re.sub(r"^(\w+=\S+ )+", "", command)  # the environment that it is run with
         name, *arguments = shlex.split(command, comments=True)
         if find_reason(command):
             check_command(name, arguments)
         elif command.startswith("skconv serve"):
             self.serve(arguments[1:])
+        elif name == "dask":
+            self.servers.enter_context(run_beside([sys.executable, "-m", "dask", *arguments]))
         elif name == "skconv":
             run_skconv(arguments)
         elif name == "curl":
@@ -82,6 +91,17 @@ class Story:
 
     def end(self) -> None:
         self.servers.close()
+
+
+@contextlib.contextmanager
+def run_beside(command: list[str]) -> Iterator[None]:
+    """Start a process that runs until the page is done."""
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        yield
+    finally:
+        process.terminate()
+        process.wait(timeout=30)
 
 
 def run_skconv(arguments: list[str]) -> None:
@@ -113,6 +133,9 @@ def check_command(name: str, arguments: list[str]) -> None:
         dry = ["make", "--dry-run", f"PYTHON={sys.executable}", *arguments]
         told = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=False)
         assert told.returncode == 0, told.stderr
+    elif name == "torchrun":
+        _, verb, *options = arguments[arguments.index("-m") + 1 :]
+        typer.main.get_command(create_app()).commands[verb].make_context(verb, options)
     elif name == "pip":
         for extras in re.findall(r"\[(.+)\]", " ".join(arguments)):
             assert set(extras.split(",")) <= set(PYPROJECT["project"]["optional-dependencies"])

@@ -6,7 +6,10 @@ from .blocks import PAGES, PARSED, READ, ROOT, RUN, SHORTENED, TOLD, read_blocks
 
 ACTIVE = [block for page in PAGES for block in read_blocks(page) if block.language not in TOLD]
 # Pages whose trainings the README has too, and the tutorials, each of several trainings.
-SLOW = {ROOT / "docs" / "index.md", ROOT / "docs" / "trust.md", *(ROOT / "docs" / "tutorials").glob("*.md")}
+SLOW = {
+    *(ROOT / "docs" / f"{name}.md" for name in ("index", "scale", "trust")),
+    *(ROOT / "docs" / "tutorials").glob("*.md"),
+}
 
 
 def mark(block):

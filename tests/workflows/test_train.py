@@ -60,11 +60,15 @@ def test_model_knows_what_it_was_trained_on_and_how(run):
     assert data.n_train == 1797 - 270
     assert config.environment["command"] == "skconv train --test"
     (seed,) = run.seeds
+    facts = json.loads((Path(run.folder) / "scores.json").read_text())["test"]
     assert config.scores == {
         "test_accuracy": run.test_accuracy,
         "test_low": seed.low,
         "test_high": seed.high,
         "test_n": 270,
+        "test_nll": facts["nll"],
+        "test_brier": facts["brier"],
+        "test_ece": facts["ece"],
     }
     assert data.scored_on == "pictures of digits held out before training"
     assert config.input.pixel_range == (0, 255)
