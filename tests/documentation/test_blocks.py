@@ -5,8 +5,9 @@ import pytest
 from .blocks import PAGES, PARSED, READ, ROOT, RUN, SHORTENED, TOLD, read_blocks
 
 ACTIVE = [block for page in PAGES for block in read_blocks(page) if block.language not in TOLD]
-# Pages whose trainings the README has too, and the tutorials, each of several trainings.
+# Pages that train: each from the data to the last of its commands, since they build on each other.
 SLOW = {
+    ROOT / "README.md",
     *(ROOT / "docs" / f"{name}.md" for name in ("index", "scale", "trust")),
     *(ROOT / "docs" / "tutorials").glob("*.md"),
 }

@@ -211,12 +211,12 @@ def _to_array(name: str, image: Image.Image) -> np.ndarray:
         return np.array(image.convert("L"))
     if image.has_transparency_data:
         image = _lay_on_background(image.convert("RGBA"))
-    elif image.mode != "L":
+    elif image.mode not in ("L", "RGB"):  # Pillow would copy what is in the mode already
         image = image.convert("RGB")
-    pixels = np.array(image)
-    if pixels.ndim == 3 and _is_grey(pixels):
+    pixels = np.asarray(image)
+    if pixels.ndim == 3 and _is_grey(pixels[::16, ::16]) and _is_grey(pixels):  # of a photo a look at some suffices
         return np.ascontiguousarray(pixels[:, :, 0])
-    return pixels
+    return pixels.copy()
 
 
 def _is_grey(pixels: np.ndarray) -> bool:
