@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from skconv.data.sources import load_dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.exceptions import (
+        ClusterError,
         DataError,
         DownloadError,
         ModelFileError,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from skconv.workflows.ensemble import ensemble
     from skconv.workflows.evaluate import evaluate
     from skconv.workflows.explain import explain
+    from skconv.workflows.export import export
     from skconv.workflows.predict import predict
     from skconv.workflows.read import read
     from skconv.workflows.report import report
@@ -50,6 +52,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CNNClassifier",
+    "ClusterError",
     "DataError",
     "Dataset",
     "DownloadError",
@@ -71,6 +74,7 @@ __all__ = [
     "ensemble",
     "evaluate",
     "explain",
+    "export",
     "list_datasets",
     "list_networks",
     "list_recipes",
@@ -97,6 +101,7 @@ _HOMES = {
     "ensemble": "skconv.workflows.ensemble",
     "evaluate": "skconv.workflows.evaluate",
     "explain": "skconv.workflows.explain",
+    "export": "skconv.workflows.export",
     "list_datasets": "skconv.data.catalog",
     "list_networks": "skconv.networks",
     "list_recipes": "skconv.recipes",

@@ -24,6 +24,7 @@ VERBS = (
     "report",
     "audit",
     "explain",
+    "export",
     "data",
     "networks",
     "recipes",
