@@ -146,7 +146,8 @@ def run_schemathesis(python: str, port: int, seconds: int) -> tuple[int, str]:
     command = [str(Path(python).with_name("schemathesis")), "run", f"http://127.0.0.1:{port}/openapi.json"]
     # What is valid as a form need not be a picture: 422 answers what the document allows.
     command += ["--exclude-checks", "positive_data_acceptance", "--max-examples", "100", "--max-time", str(seconds)]
-    ran = subprocess.run(command, capture_output=True, text=True, timeout=seconds + 300, check=False)
+    with tempfile.TemporaryDirectory() as folder:  # it keeps what it found where it is run
+        ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds + 300, check=False)
     return ran.returncode, ran.stdout[-6000:]
 
 

@@ -89,7 +89,8 @@ def find_outside_fetches(page: str) -> list[str]:
     """Return the addresses outside the site that a browser would fetch to show a page of HTML."""
     parser = _Fetches()
     parser.feed(page)
-    return [address for address in parser.addresses if "//" in address.split("?")[0]]
+    found = [each for each in parser.addresses if "//" in each.split("?")[0] and not each.startswith("data:")]
+    return found + find_outside_imports(page)
 
 
 def find_outside_imports(style: str) -> list[str]:

@@ -44,6 +44,13 @@ class ParameterError(SkconvError, ValueError):
     """A setting of the wrong kind or outside its range."""
 
 
+def missing_package(need: str, package: str, extra: str) -> ParameterError:
+    """Return the error of a part that needs a package of an extra; `need` begins the sentence, as "tune needs"."""
+    return ParameterError(
+        f"{need} the package {package}, which is not installed. Install it: pip install 'skconv[{extra}]'"
+    )
+
+
 class UnknownNameError(SkconvError, LookupError):
     """A name nobody registered; the message suggests the nearest one.
 

@@ -29,6 +29,8 @@ def test_what_cannot_be_exported_is_told_and_nothing_written(tmp_path):
         skconv.export("digits", tmp_path / "a.onnx", format="pickle")
     with pytest.raises(OutputError):
         skconv.export("digits", tmp_path / "missing" / "a.onnx")
+    with pytest.raises(OutputError, match=r"ends in \.onnx"):
+        skconv.export("digits", tmp_path / "photo.jpg")
     (tmp_path / "weights.pt").write_bytes(b"\x80\x02.")
     with pytest.raises(ModelFileError, match="pickle"):
         skconv.export(tmp_path / "weights.pt", tmp_path / "a.onnx")

@@ -2,6 +2,7 @@
 
 import html
 import json
+import os
 import re
 import shutil
 import sys
@@ -15,7 +16,7 @@ import skconv
 from skconv.exceptions import DataError, OutputError, SourceNotFoundError
 from skconv.workflows.report import report
 from skconv.workflows.report_training import show_learning
-from skconv.workflows.suspects import Pictures, Suspect, find_suspects, write_suspects
+from skconv.workflows.suspects import Pictures, Suspect, find_suspects, read_suspects, write_suspects
 
 from ..server.browser import find_browser, open_browser
 
@@ -118,6 +119,32 @@ def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
     with pytest.raises(DataError, match="of other data than digits"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
     assert not (tmp_path / "page.html").exists()
+
+
+def test_audit_of_other_data_beside_the_model_is_left_out(trained, tmp_path):
+    shutil.copytree(trained.model, tmp_path / "run" / "model")
+    (tmp_path / "run" / "audit").mkdir()
+    write_suspects(tmp_path / "run" / "audit" / "suspects.csv", [Suspect("label", "train 0", "a dog", "a cat", 0.9)])
+    result = report(tmp_path / "run", "digits", out=tmp_path / "page.html")
+    assert "audit" not in Path(result.file).read_text(encoding="utf-8").partition("How to")[0]
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n"])
+def test_table_of_something_else_is_no_audit_without_finds(text, tmp_path):
+    (tmp_path / "suspects.csv").write_text(text)
+    with pytest.raises(DataError, match="columns are others"):
+        read_suspects(tmp_path)
+
+
+def test_file_whose_name_is_no_text_is_found_again(tmp_path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    for label in "ab":
+        (Path(folder) / label).mkdir(parents=True)
+        for number in range(2):
+            Image.new("L", (8, 8), 50 * number).save(Path(folder) / label / f"{number}.png")
+    pictures = Pictures(skconv.load_dataset(folder))
+    write_suspects(tmp_path / "suspects.csv", [Suspect("blank", pictures.name(2), "b")])
+    assert find_suspects(read_suspects(tmp_path), pictures) == [2]
 
 
 def test_files_of_a_folder_are_found_again_by_a_suspect(tmp_path):

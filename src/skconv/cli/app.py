@@ -8,8 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skconv.exceptions import ParameterError
-from skconv.training.distributed import is_one_of_several
+from skconv.training.distributed import check_alone
 
 # Each is a file of this folder and a function in it.
 VERBS = (
@@ -81,5 +80,5 @@ def _application(
 ) -> None:
     """Train, check and use convolutional networks for small pictures."""
     verb = context.invoked_subcommand
-    if is_one_of_several() and verb != "train":
-        raise ParameterError(f"Several processes can train together, and nothing else. Run {verb} without torchrun.")
+    if verb != "train":
+        check_alone(str(verb))

@@ -372,6 +372,8 @@ class CNNClassifier(PictureClassifier):
             measured = choose_precision(device)
             self.precision_ = measured if processes is None else processes.agree(measured)
         n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
+        if processes is not None and self.checkpoint is not None:
+            raise ParameterError("Several processes would write one checkpoint. Train without 'checkpoint'.")
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
             n_batches = len(BatchIterator(train, self.batch_size, shuffle=True))

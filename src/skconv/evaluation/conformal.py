@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from skconv.exceptions import ParameterError
+from skconv.exceptions import ParameterError, missing_package
 
 
 def predict_sets(
@@ -68,9 +68,7 @@ def _make_classifier(n_classes: int, coverage: float) -> Any:
     try:
         from mapie.classification import SplitConformalClassifier
     except ImportError as error:
-        raise ParameterError(
-            "Prediction sets need the package MAPIE, which is not installed. Install it: pip install 'skconv[trust]'."
-        ) from error
+        raise missing_package("Prediction sets need", "MAPIE", "trust") from error
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     class AlreadyPredicted(ClassifierMixin, BaseEstimator):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from skconv.evaluation.activations import evaluation_mode, run_network, to_batch
 from skconv.evaluation.occlusion import find_ground
-from skconv.exceptions import DataError, ParameterError
+from skconv.exceptions import DataError, ParameterError, missing_package
 
 STEPS = 64  # pictures between the blank and the whole one; the sum is then right to about a per cent
 
@@ -72,10 +72,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, st
     try:
         from captum.attr import IntegratedGradients
     except ImportError as error:
-        raise ParameterError(
-            "Integrated gradients need the package captum, which is not installed. "
-            "Install it: pip install 'skconv[explain]'."
-        ) from error
+        raise missing_package("Integrated gradients need", "captum", "explain") from error
 
     def tell_probability(pictures: Tensor) -> Tensor:
         return network(pictures).softmax(1)[:, label]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from skconv.exceptions import ParameterError
+from skconv.exceptions import missing_package
 
 _BLANK = 8  # grey levels between the darkest and the brightest pixel, at most
 _COARSE = 7  # pixels a side, on which most pairs are already told apart
@@ -108,10 +108,7 @@ def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
-        raise ParameterError(
-            "Wrong labels are found by the package cleanlab, which is not installed. Install it: "
-            "pip install 'skconv[trust]'."
-        ) from error
+        raise missing_package("Wrong labels are found by", "cleanlab", "trust") from error
     exact = np.asarray(probabilities, np.float64)
     exact = exact / exact.sum(1, keepdims=True)
     # On MNIST with 1 % of its labels changed, this filter found more of them than the others, and was more often right.

@@ -75,7 +75,8 @@ class EnsembleNetwork(Network):
             return logits.mean(0)
         # The log of a mean of softmaxes, without a probability that could underflow to 0. In double precision, so that
         # where a picture stands in its batch cannot turn the last bit of its answer.
-        mean = logits.double().log_softmax(2).logsumexp(0) - math.log(len(self.members))
+        exact = logits if logits.device.type == "mps" else logits.double()  # Apple's GPUs have none
+        mean = exact.log_softmax(2).logsumexp(0) - math.log(len(self.members))
         return mean.to(logits.dtype)
 
 

@@ -21,7 +21,9 @@ def median(values: np.ndarray) -> float:
     parted = np.partition(values, middle, axis=None)
     if values.size % 2:
         return float(parted[middle])
-    return float((parted[:middle].max() + parted[middle]) / 2)
+    lower, upper = parted[:middle].max(), parted[middle]
+    # Small whole numbers would overflow; floats are added in their own precision, as NumPy does.
+    return float((lower + upper) / 2) if values.dtype.kind == "f" else (float(lower) + float(upper)) / 2
 
 
 def upper_quartile(values: np.ndarray) -> np.float32:

@@ -187,8 +187,10 @@ def encode_png(picture: np.ndarray) -> str:
 def _is_small(content: bytes) -> bool:
     """Tell whether a picture is opened and normalised sooner than a thread can be asked to: a PNG file of few pixels.
 
-    With a second header, or none at the beginning, it may be anything.
+    With a second header, or none at the beginning, it may be anything; packed text takes long to unpack.
     """
+    if any(chunk in content for chunk in (b"zTXt", b"iTXt", b"iCCP")):
+        return False
     if len(content) > _SMALL_BYTES or content[:8] != b"\x89PNG\r\n\x1a\n" or content.count(b"IHDR") != 1:
         return False
     kind, width, height = struct.unpack(">4sII", content[12:24].ljust(12, b"\0"))

@@ -8,13 +8,15 @@ from __future__ import annotations
 import importlib.util
 import os
 import signal
+import socket
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import ParameterError, ProcessLostError
+from skconv.exceptions import ParameterError, ProcessLostError, missing_package
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -111,6 +113,12 @@ def is_one_of_several() -> bool:
     return size.isdigit() and int(size) > 1 and all(name in os.environ for name in _TORCHRUN)
 
 
+def check_alone(verb: str) -> None:
+    """Raise `ParameterError` where torchrun started this process beside others, which would each do the whole work."""
+    if is_one_of_several():
+        raise ParameterError(f"Several processes can train together, and nothing else. Run {verb} without torchrun.")
+
+
 def is_first() -> bool:
     """Whether this process is alone, or the one of several that writes, draws and prints."""
     return not is_one_of_several() or os.environ["RANK"] == "0"
@@ -120,16 +128,16 @@ def launcher() -> list[str]:
     """Return what stands before the command that every process runs: nothing where this one is alone."""
     if not is_one_of_several():
         return []
-    return ["torchrun", "--nproc-per-node", os.environ["LOCAL_WORLD_SIZE"], "-m"]
+    here = int(os.environ["LOCAL_WORLD_SIZE"])
+    machines = int(os.environ["WORLD_SIZE"]) // here
+    several = ["--nnodes", str(machines)] if machines > 1 else []
+    return ["torchrun", *several, "--nproc-per-node", str(here), "-m"]
 
 
 def check_joining(device: str) -> None:
     """Raise `ParameterError` where Accelerate is missing, or the device cannot be shared or is not there for each."""
     if importlib.util.find_spec("accelerate") is None:
-        raise ParameterError(
-            "Training in several processes needs the package accelerate, which is not installed. "
-            "Install it: pip install 'skconv[distributed]'"
-        )
+        raise missing_package("Training in several processes needs", "accelerate", "distributed")
     _wants_gpu(device)
 
 
@@ -183,15 +191,19 @@ def may_tell() -> bool:
     """
     if not is_one_of_several():
         return True
-    # torchrun ends this process as soon as another has failed: not before it has told.
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    if threading.current_thread() is threading.main_thread():  # only there signals can be handled
+        # torchrun ends this process as soon as another has failed: not before it has told.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
+    try:
+        socket.create_connection(address, timeout=5).close()  # torch would print its own stack, and wait
+    except OSError:
+        return is_first()
     from torch.distributed import TCPStore
 
     run = [os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT")]
     try:
-        store = TCPStore(
-            os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"]), is_master=False, timeout=timedelta(seconds=5)
-        )
+        store = TCPStore(*address, is_master=False, timeout=timedelta(seconds=5))
         return store.add("/".join(["skconv", "told", *run]), 1) == 1
     except RuntimeError:  # torchrun is gone, or another program started these processes
         return is_first()

@@ -53,12 +53,15 @@ def _drop(module: nn.Module, get_share: Callable[[], Share], inputs: Tensor) -> 
     if not module.training:
         return plain(module, inputs)
     share = get_share()
+    rows, rest = divmod(len(inputs), share.stop - share.start)  # a layer may see several parts of each picture
+    if rest:
+        return plain(module, inputs)
     ones = (
         torch.ones_like(inputs[:1])
-        .expand(share.whole, *inputs.shape[1:])
+        .expand(share.whole * rows, *inputs.shape[1:])
         .contiguous(memory_format=torch.channels_last if inputs.ndim == 4 else torch.contiguous_format)
     )
-    return inputs * plain(module, ones)[share.start : share.stop]
+    return inputs * plain(module, ones)[share.start * rows : share.stop * rows]
 
 
 def _normalise(module: Any, processes: Processes, inputs: Tensor) -> Tensor:

@@ -9,9 +9,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.files import check_new_folder, write_folder
+from skconv.training.distributed import check_alone
 from skconv.workflows.fold_results import CrossValidationResult, FoldResult
 from skconv.workflows.spreading import spread
-from skconv.workflows.train import check_whole_number, choose_source, describe_call, open_run_folder, warn_if_busy
+from skconv.workflows.train import (
+    check_whole_number,
+    choose_source,
+    describe_call,
+    open_run_folder,
+    warn_if_busy,
+)
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -78,6 +85,7 @@ def cross_validate(
     from skconv.workflows.splits import check_folds, split_for_recipe
 
     command = command or describe_call(cross_validate, locals())
+    check_alone("cross-validate")
     check_whole_number("folds", folds, 2, 1000)
     check_whole_number("seed", seed, 0, 2**31 - 1)
     plan = load_recipe(recipe)

@@ -7,9 +7,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skconv.files import check_new_folder
+from skconv.training.distributed import check_alone
 from skconv.workflows.results import EnsembleResult
 from skconv.workflows.spreading import spread
-from skconv.workflows.train import check_whole_number, choose_source, describe_call, open_run_folder, warn_if_busy
+from skconv.workflows.train import (
+    check_whole_number,
+    choose_source,
+    describe_call,
+    open_run_folder,
+    warn_if_busy,
+)
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -75,6 +82,7 @@ def ensemble(
     from skconv.workflows.splits import check_folds
 
     command = command or describe_call(ensemble, locals())
+    check_alone("ensemble")
     check_whole_number("folds", folds, 2, 1000)
     check_whole_number("seed", seed, 0, 2**31 - 1)
     plan = load_recipe(recipe)

@@ -9,7 +9,7 @@ from typing import Any
 
 from skconv.artifacts.folder import ONNX_NAME, find_model_folder, read_config, read_verified
 from skconv.artifacts.session import INPUT_NAME, OUTPUT_NAMES
-from skconv.exceptions import ParameterError
+from skconv.exceptions import OutputError, ParameterError
 from skconv.files import write_beside
 
 FORMATS = ("onnx",)
@@ -28,8 +28,9 @@ class ExportResult:
     bytes : int
         Size of the file.
     input : dict
-        Name, type and shape of the pictures; ``n`` is any number. ``normalization`` tells whether each must be
-        brought into the form of MNIST before.
+        Name, type and shape of the pictures; ``n`` is any number. ``pixel_range`` is the least and the greatest value
+        of the training pictures; ``normalization`` is "digit" where each picture must be brought into the form of
+        MNIST before.
     outputs : list of str
         Names of the outputs, float32 (n, classes).
     class_names : list of str
@@ -85,7 +86,7 @@ def export(
     ModelFileError
         The model is incomplete or altered.
     OutputError
-        The file cannot be written.
+        The file cannot be written, or its name has another ending.
 
     Examples
     --------
@@ -100,6 +101,8 @@ def export(
     config = read_config(folder)
     run = folder.parent if folder.name == "model" else folder
     target = Path(f"{run.resolve().name}.{format}" if out is None else out)
+    if target.suffix.lower() != f".{format}":
+        raise OutputError(f"The file is named {target}; expected a name that ends in .{format}.")
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
     with write_beside(target) as beside:
         beside.write_bytes(content)
@@ -111,6 +114,7 @@ def export(
         bytes=len(content),
         input={
             "name": INPUT_NAME,
+            "type": "float32",
             "shape": ["n", taken.channels, taken.height, taken.width],
             "pixel_range": list(taken.pixel_range) if taken.pixel_range else None,
             "normalization": taken.normalization,

@@ -9,10 +9,10 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import OutputError
+from skconv.exceptions import DataError, OutputError
 from skconv.files import check_new_folder, write_beside, write_folder
 from skconv.workflows.evaluate import score_source
-from skconv.workflows.suspects import TABLE_NAME, read_suspects
+from skconv.workflows.suspects import TABLE_NAME, Pictures, find_suspects, read_suspects
 
 if TYPE_CHECKING:
     from skconv.reports.page import Section
@@ -133,6 +133,13 @@ def report(
         image_size=image_size,
         progress=progress,
     )
+    if suspects is not None:
+        try:
+            find_suspects(suspects, Pictures(scored.dataset))
+        except DataError:
+            if audit is not None:
+                raise
+            suspects = None  # the audit that lies with the model is of other data than this report
     scores, config = scored.scores, scored.reader.config
     options = {
         "--out": out,

@@ -6,7 +6,7 @@ import importlib.util
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from skconv.exceptions import ParameterError
+from skconv.exceptions import missing_package
 
 
 @contextmanager
@@ -36,9 +36,7 @@ def spread(address: str | None) -> Iterator[None]:
         return
     missing = [name for name in ("dask", "distributed") if importlib.util.find_spec(name) is None]
     if missing:
-        raise ParameterError(
-            f"'dask' needs the package {missing[0]}, which is not installed. Install it: pip install 'skconv[dask]'"
-        )
+        raise missing_package("'dask' needs", missing[0], "dask")
     from joblib import parallel_config
 
     from skconv.workflows.cluster import SpreadingBackend, cluster_errors, connect

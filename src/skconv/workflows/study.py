@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import OutputError, ParameterError, TrainingError
+from skconv.exceptions import OutputError, ParameterError, TrainingError, missing_package
 from skconv.workflows.search_space import Setting
 
 if TYPE_CHECKING:
@@ -34,9 +34,7 @@ Score = Callable[[Mapping[str, float], Report], float]
 def check_optuna() -> None:
     """Raise `ParameterError` where Optuna is missing."""
     if importlib.util.find_spec("optuna") is None:
-        raise ParameterError(
-            "tune needs the package optuna, which is not installed. Install it: pip install 'skconv[tune]'"
-        )
+        raise missing_package("tune needs", "optuna", "tune")
 
 
 @contextmanager

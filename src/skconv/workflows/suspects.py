@@ -125,9 +125,17 @@ def read_suspects(folder: str | os.PathLike[str]) -> list[Suspect]:
         raise SourceNotFoundError(f"There is no {path}. Name a folder that skconv audit SOURCE --out FOLDER wrote.")
     try:
         with path.open(encoding="utf-8", newline="") as stream:
-            return [_read_row(row) for row in csv.DictReader(stream, strict=True)]
+            rows = csv.DictReader(stream, strict=True)
+            if rows.fieldnames != list(Suspect.__dataclass_fields__):
+                raise ValueError("its columns are others")
+            return [_read_row(row) for row in rows]
     except (OSError, ValueError, TypeError, csv.Error) as error:
         raise DataError(f"{path} cannot be read as the table of an audit ({error}). Run skconv audit again.") from error
+
+
+def _as_written(name: str) -> str:
+    """Return a name as it stands in the table: the bytes of a file's name need not be text."""
+    return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def _read_row(row: dict[str, str]) -> Suspect:
@@ -145,7 +153,7 @@ def find_suspects(suspects: Sequence[Suspect], pictures: Pictures) -> list[int]:
     DataError
         One is not among them, or with another label: the audit was of other data.
     """
-    places = {pictures.name(position): position for position in range(len(pictures.labels))}
+    places = {_as_written(pictures.name(position)): position for position in range(len(pictures.labels))}
     found = [places.get(each.picture, -1) for each in suspects]
     for suspect, position in zip(suspects, found, strict=True):
         if position < 0 or pictures.label(position) != suspect.label:

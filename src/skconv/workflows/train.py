@@ -144,7 +144,8 @@ def train(
         member = plan.create_member()
         describe_data(dataset, batch_size=member.batch_size, held_out=member.validation_fraction)
     warn_if_busy()
-    with open_run_folder(out, f"{loaded.name}-{plan.name}") as folder:
+    others = nullcontext(Path(out or "runs"))  # of several processes, the first one writes
+    with open_run_folder(out, f"{loaded.name}-{plan.name}") if is_first() else others as folder:
         results = [
             _run(
                 create(random_state=each),
@@ -275,8 +276,8 @@ def warn_if_busy() -> None:
 
 def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
     """Return a context with the folder to make: `out`, or a new one of that name in ``runs``."""
-    if out is not None or not is_first():
-        return nullcontext(Path(out or "runs"))
+    if out is not None:
+        return nullcontext(Path(out))
     # Reserved before training: two runs at a time must not end at one name.
     return reserve_folder(Path("runs"), re.sub(r"[^\w.-]+", "-", name).strip("-."))
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import check_new_folder, write_beside
+from skconv.training.distributed import check_alone
 from skconv.workflows.search_space import apply_settings, make_space
 from skconv.workflows.train import check_whole_number, choose_source, describe_call, warn_if_busy
 from skconv.workflows.tune_results import TrialResult, TuneResult
@@ -101,6 +102,7 @@ def tune(
     from skconv.workflows.study import check_optuna
 
     command = command or describe_call(tune, locals())
+    check_alone("tune")
     trials = _check_budget(trials, minutes, fraction)
     check_whole_number("seed", seed, 0, 2**31 - 1)
     check_optuna()
