@@ -87,6 +87,12 @@ class SeenPictures:
         hashes = self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:]
         return bytes(save({_TENSOR: np.ascontiguousarray(hashes)}))
 
+    def union(self, other: SeenPictures) -> SeenPictures:
+        """Return the pictures of both."""
+        both = SeenPictures(np.empty((0, _BYTES), np.uint8))
+        both._hashes = np.union1d(self._hashes, other._hashes)
+        return both
+
     def contains(self, images: np.ndarray) -> np.ndarray:
         """Return which pictures are among those remembered, bool (n,); parameter and error as in `from_images`."""
         return np.isin(_to_numbers(_hash_images(images)), self._hashes)

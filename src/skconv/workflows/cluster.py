@@ -97,8 +97,8 @@ def connect(address: str) -> Iterator[SpreadingClient]:
     except Exception as error:  # whatever another program answers
         reason = f" ({error})" if str(error) else ""
         raise ClusterError(
-            f"No Dask scheduler answers at {address!r} within {_SECONDS} s{reason}. Start one with 'dask scheduler', "
-            "workers with 'dask worker ADDRESS', and give the address that it prints, as tcp://HOST:8786."
+            f"No Dask scheduler answers at {address!r}, for up to {_SECONDS} s{reason}. Start one with 'dask "
+            "scheduler', workers with 'dask worker ADDRESS', and give the address that it prints, as tcp://HOST:8786."
         ) from error
     # The pictures are larger than what Dask warns of, and sent once.
     with (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -150,6 +151,17 @@ class ScoredSource:
     scores: Scores
 
 
+def choose_size(
+    reader: Reader, source: str | os.PathLike[str], image_size: tuple[int, int] | None
+) -> tuple[int, int] | None:
+    """Return the size to bring pictures to: that asked for, else of the files of a folder the model's own."""
+    from skconv.data.folders import list_class_files
+
+    if image_size is None and Path(source).is_dir() and list_class_files(Path(source)):
+        return reader.form.height, reader.form.width
+    return image_size
+
+
 def score_source(
     model: str | os.PathLike[str],
     source: str | os.PathLike[str],
@@ -171,7 +183,7 @@ def score_source(
         data_home=data_home,
         images=images,
         label_column=label_column,
-        image_size=image_size,
+        image_size=choose_size(reader, source, image_size),
         normalize=reader.form.normalization,
         progress=progress,
     )

@@ -235,11 +235,12 @@ def _draw_nearest(
     from skconv.data.sources import load_dataset
     from skconv.evaluation.features import collect_features, find_nearest
     from skconv.reports.figures import draw_neighbours
-    from skconv.workflows.evaluate import fit_pictures
+    from skconv.workflows.evaluate import choose_size, fit_pictures
 
     network = load_network(reader)
     _note_ensemble(network, "The features are")
-    dataset = load_dataset(source, data_home=data_home, normalize=reader.form.normalization)
+    size = choose_size(reader, source, None)
+    dataset = load_dataset(source, data_home=data_home, image_size=size, normalize=reader.form.normalization)
     n_train = len(dataset.train_images)
     picked = np.unique(np.linspace(0, n_train - 1, min(n_train, _MOST_COMPARED)).astype(int))
     pictures, note = fit_pictures(reader, dataset, dataset.train_images[picked])

@@ -108,6 +108,7 @@ def write_run_folder(
     """
     from skconv.artifacts.config import DataConfig
     from skconv.artifacts.seen import SeenPictures
+    from skconv.workflows.transfer import find_seen_before
 
     measured = scored.scores.to_json()
     facts = {
@@ -126,6 +127,7 @@ def write_run_folder(
     if report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
         print(f"accuracy on all training pictures {facts['train_accuracy']:.2%}", file=sys.stderr)
+    seen, before = SeenPictures.from_images(dataset.train_images), find_seen_before(estimator)
     with write_folder(folder) as unfinished:
         estimator.save(
             unfinished / "model",
@@ -141,7 +143,7 @@ def write_run_folder(
             scores={f"{scored.split}_{name}": value for name, value in measured.items() if name != "per_class"},
             per_class=measured["per_class"],
             command=command,
-            seen=SeenPictures.from_images(dataset.train_images),
+            seen=seen if before is None else seen.union(before),
             held_out=held_out,
             normalization=dataset.normalization,
         )

@@ -111,7 +111,7 @@ def train(
     from skconv.workflows.describe import describe_data
     from skconv.workflows.recipe_text import write_as_run
     from skconv.workflows.splits import split_for_recipe
-    from skconv.workflows.transfer import begin_with_model
+    from skconv.workflows.transfer import begin_with_model, warn_if_seen_before
 
     command = command or describe_call(train, locals())
     check_whole_number("seeds", seeds, 1, 1000)
@@ -121,7 +121,9 @@ def train(
     if init_from is not None:
         plan, recipe_text = begin_with_model(plan, recipe_text, init_from, freeze=freeze, network=network)
     elif freeze:
-        raise ParameterError("'freeze' holds back weights that were taken over: name the model in 'init_from' too.")
+        raise ParameterError(
+            "'freeze' holds back weights that were taken over: name the model in 'init_from' (--init-from) too."
+        )
     if is_one_of_several():
         check_joining(device)
         _check_several_processes(plan, seeds=seeds, resume=resume)
@@ -143,6 +145,7 @@ def train(
     if plan.report.get("describe_data"):
         member = plan.create_member()
         describe_data(dataset, batch_size=member.batch_size, held_out=member.validation_fraction)
+    warn_if_seen_before(create(random_state=seed), dataset)
     warn_if_busy()
     others = nullcontext(Path(out or "runs"))  # of several processes, the first one writes
     with open_run_folder(out, f"{loaded.name}-{plan.name}") if is_first() else others as folder:

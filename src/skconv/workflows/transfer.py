@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from skconv.exceptions import ModelFileError
 from skconv.workflows.recipe_text import replace_section
 
 if TYPE_CHECKING:
+    from skconv.artifacts.seen import SeenPictures
+    from skconv.data.dataset import Dataset
     from skconv.recipes import Recipe
 
 
@@ -49,6 +54,32 @@ def begin_with_model(
         text = replace_section(text, "network", plan.network)
     plan = replace(plan, training={**plan.training, "init_from": os.fspath(model), "freeze": freeze})
     return plan, replace_section(text, "training", plan.training)
+
+
+def find_seen_before(estimator: Any) -> SeenPictures | None:
+    """Return the pictures that the weights a classifier begins with were trained on, where that is known."""
+    from skconv.artifacts.folder import find_model_folder, read_config
+    from skconv.artifacts.seen import read_seen
+
+    model = getattr(getattr(estimator, "estimator", estimator), "init_from", None)
+    if model is None:
+        return None
+    folder = find_model_folder(model)
+    return read_seen(folder, read_config(folder))
+
+
+def warn_if_seen_before(estimator: Any, dataset: Dataset) -> None:
+    """Warn where the weights that a training begins with have been trained on pictures of the test split."""
+    seen = find_seen_before(estimator)
+    if seen is None or dataset.test_images is None or dataset.test_images.dtype != np.uint8:
+        return
+    known = seen.count(dataset.test_images)
+    if known:
+        warnings.warn(
+            f"The weights to begin with were trained on {known:,} of the {len(dataset.test_images):,} test pictures: "
+            "the test accuracy will flatter. Begin with a model of other pictures, or take that model's seed.",
+            stacklevel=2,
+        )
 
 
 def tell_taken_over(estimator: Any) -> None:
