@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import stat
 from pathlib import Path
@@ -11,6 +12,9 @@ import numpy as np
 from PIL import Image, ImageStat
 
 from skconv.exceptions import DataError, SourceNotFoundError
+
+# Pillow also logs some of what it raises; where nobody listens, that would be a second line on standard error.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
