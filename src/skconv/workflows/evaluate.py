@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +13,10 @@ import numpy as np
 from skconv.exceptions import DataError
 from skconv.files import check_new_folder
 from skconv.workflows.results import EvaluationResult
+from skconv.workflows.scored import ScoredSource
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
-    from skconv.evaluation.scores import Scores
     from skconv.reader import Reader
 
 _FEW = 0.01  # of a test split: official ones hold a few pictures twice
@@ -115,40 +115,6 @@ def evaluate(
     if report is not None:
         write_report(report, scored, result)
     return result
-
-
-@dataclass(frozen=True, eq=False)
-class ScoredSource:
-    """Pictures that a saved model was scored on, with everything the scores come from.
-
-    Parameters
-    ----------
-    reader : Reader
-        The model.
-    dataset : Dataset
-        The data, whole.
-    split : str
-        Which of its pictures were scored, as in `EvaluationResult`.
-    n_seen : int or None
-        As in `EvaluationResult`.
-    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        The pictures scored.
-    labels : ndarray of int, shape (n,)
-        Their classes, as positions in the model's.
-    probabilities : ndarray of float32, shape (n, k)
-        The model's answers.
-    scores : Scores
-        How good these are.
-    """
-
-    reader: Reader
-    dataset: Dataset
-    split: str
-    n_seen: int | None
-    images: np.ndarray
-    labels: np.ndarray
-    probabilities: np.ndarray
-    scores: Scores
 
 
 def choose_size(

@@ -15,7 +15,7 @@ from skconv.workflows.suspects import KINDS, Pictures, Suspect, draw_kind, find_
 if TYPE_CHECKING:
     from skconv.networks.blocks import Network
     from skconv.reports.page import Section
-    from skconv.workflows.evaluate import ScoredSource
+    from skconv.workflows.scored import ScoredSource
 
 _EXPLAINED = 9  # pictures whose answers are explained
 _SUSPECTS = 20  # of a kind, that are drawn

@@ -12,7 +12,7 @@ from skconv.exceptions import DataError
 
 if TYPE_CHECKING:
     from skconv.reports.page import Section
-    from skconv.workflows.evaluate import ScoredSource
+    from skconv.workflows.scored import ScoredSource
 
 
 def tell_training(scored: ScoredSource) -> Section:

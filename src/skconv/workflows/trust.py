@@ -15,8 +15,8 @@ from skconv.progress import show_progress
 if TYPE_CHECKING:
     from skconv.artifacts.held_out import HeldOut
     from skconv.reader import Reader
-    from skconv.workflows.evaluate import ScoredSource
     from skconv.workflows.results import EvaluationResult
+    from skconv.workflows.scored import ScoredSource
 
 _MOST_DAMAGED = 2000  # pictures; enough for an accuracy to a per cent
 
