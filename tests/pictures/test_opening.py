@@ -222,3 +222,14 @@ def test_convert_picture_between_grey_and_colour():
     colour = convert_picture(GREY, 20, 30, 3)
     assert colour.shape == (20, 30, 3)
     np.testing.assert_array_equal(convert_picture(colour, 20, 30, 1), GREY)
+
+
+def test_photograph_that_is_made_smaller_anyway_is_decoded_at_half_its_size(tmp_path):
+    waves = 128 + 100 * np.sin(np.arange(640) / 40)[None] * np.cos(np.arange(480) / 30)[:, None]
+    for name in ("a.jpg", "a.png"):
+        Image.fromarray(waves.astype(np.uint8)).save(tmp_path / name)
+    assert open_picture(tmp_path / "a.jpg", longest=321).shape == (480, 640)
+    half = open_picture(tmp_path / "a.jpg", longest=320)
+    assert half.shape == (240, 320)
+    assert np.abs(half - waves[::2, ::2]).mean() < 4
+    assert open_picture(tmp_path / "a.png", longest=100).shape == (480, 640)

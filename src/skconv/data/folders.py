@@ -215,7 +215,7 @@ def read_pictures(
     if normalization is None:
         return read_cached(files, image_size, partial(_decode_pictures, files, image_size, progress))
     form = PictureForm(*(image_size or DIGIT_SIZE), 1, normalization)
-    fitted = map_in_threads(lambda file: form.fit(open_picture(file)), files)
+    fitted = map_in_threads(lambda file: form.fit(open_picture(file, longest=form.longest)), files)
     return np.stack(list(show_progress(fitted, "pictures", len(files), progress=progress)))
 
 

@@ -191,7 +191,7 @@ def _read_rows(path: Path, form: PictureForm, label_column: str | None) -> np.nd
 
 def _open_all(files: list[Path], form: PictureForm, notes: _Notes, progress: bool) -> np.ndarray:
     def open_and_fit(file: Path) -> tuple[tuple[int, ...], np.ndarray]:
-        picture = open_picture(file)
+        picture = open_picture(file, longest=form.longest)
         return picture.shape, form.fit(picture)
 
     images = np.empty((len(files), *form.shape), np.uint8)

@@ -52,6 +52,15 @@ class PictureForm:
         """Shape of the array of one picture."""
         return (self.height, self.width) if self.channels == 1 else (self.height, self.width, 3)
 
+    @property
+    def longest(self) -> int | None:
+        """How many pixels of a picture's longer side suffice, as `open_picture` takes it; None for all of them."""
+        if self.normalization != "digit":
+            return None
+        from skconv.pictures.ground import LONGEST_SIDE
+
+        return LONGEST_SIDE
+
     def fit(self, picture: np.ndarray) -> np.ndarray:
         """Return a picture, uint8 (h, w) or (h, w, 3), in this form."""
         from skconv.pictures.opening import convert_picture  # Pillow: a reader of arrays does without

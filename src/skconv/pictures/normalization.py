@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from skconv.pictures.cleaning import clean_strokes, stroke_width
-from skconv.pictures.ground import find_strokes
+from skconv.pictures.ground import LONGEST_SIDE, find_strokes
 from skconv.pictures.morphology import dilate_disk, erode_disk
 from skconv.pictures.opening import open_picture
 from skconv.pictures.ranks import upper_quartile
@@ -63,7 +63,7 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     >>> digit.shape, int(digit.max()), int((digit.max(axis=1) > 0).sum())
     ((28, 28), 255, 20)
     """
-    picture = image if isinstance(image, np.ndarray) else open_picture(image)
+    picture = image if isinstance(image, np.ndarray) else open_picture(image, longest=LONGEST_SIDE)
     if has_mnist_form(picture):
         return picture.reshape(SIDE, SIDE).copy()
     return normalize_strokes(clean_strokes(find_strokes(picture)))

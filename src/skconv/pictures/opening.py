@@ -36,7 +36,11 @@ _UPRIGHT = {
 
 
 def open_picture(
-    path: str | os.PathLike[str], *, max_pixels: int = 50_000_000, max_bytes: int = 100_000_000
+    path: str | os.PathLike[str],
+    *,
+    max_pixels: int = 50_000_000,
+    max_bytes: int = 100_000_000,
+    longest: int | None = None,
 ) -> np.ndarray:
     """Open one picture file that may be anything, and return its pixels upright.
 
@@ -53,6 +57,9 @@ def open_picture(
         transparency or with 16 bits, those with more than 13 million.
     max_bytes : int, default=100_000_000
         Files longer than this are refused before they are read.
+    longest : int or None, default=None
+        Pixels of the longer side that suffice: a JPEG of at least twice as many comes back half as wide and half as
+        high, in a third of the time.
 
     Returns
     -------
@@ -75,10 +82,12 @@ def open_picture(
     (20, 30, 3)
     """
     file = Path(path)
-    return decode_picture(_read_file(file, max_bytes), str(file), max_pixels=max_pixels)
+    return decode_picture(_read_file(file, max_bytes), str(file), max_pixels=max_pixels, longest=longest)
 
 
-def decode_picture(content: bytes, name: str, *, max_pixels: int = 50_000_000) -> np.ndarray:
+def decode_picture(
+    content: bytes, name: str, *, max_pixels: int = 50_000_000, longest: int | None = None
+) -> np.ndarray:
     """Return the pixels of a picture file that is in memory, as `open_picture` does of one on disk.
 
     Parameters
@@ -87,7 +96,7 @@ def decode_picture(content: bytes, name: str, *, max_pixels: int = 50_000_000) -
         The file's content.
     name : str
         How errors name the picture.
-    max_pixels : int, default=50_000_000
+    max_pixels, longest
         As in `open_picture`.
 
     Returns
@@ -111,7 +120,8 @@ def decode_picture(content: bytes, name: str, *, max_pixels: int = 50_000_000) -
         with Image.open(io.BytesIO(content), formats=PICTURE_FORMATS) as image:
             _check_size(name, image, max_pixels)
             _check_end(name, image, content)
-            if image.format == "JPEG" and image.width * image.height > MAX_COLOUR_PIXELS:
+            too_large = image.width * image.height > MAX_COLOUR_PIXELS
+            if image.format == "JPEG" and (too_large or (longest is not None and max(image.size) >= 2 * longest)):
                 image.draft(None, (image.width // 2, image.height // 2))
             image.load()
             return _to_array(name, _upright(image))

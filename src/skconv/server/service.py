@@ -123,7 +123,7 @@ class Service:
         self.batcher.close()
 
     def _fit(self, pictures: list[SentPicture]) -> np.ndarray:
-        return np.stack([self.reader.form.fit(self._open(picture)) for picture in pictures])
+        return np.stack([self.reader.form.fit(self._open(picture, self.reader.form.longest)) for picture in pictures])
 
     def _read(self, pictures: list[SentPicture], seen: bool) -> list[dict[str, Any]]:
         answers = []
@@ -138,8 +138,8 @@ class Service:
             answers.append(answer)
         return answers
 
-    def _open(self, picture: SentPicture) -> np.ndarray:
-        return decode_picture(picture.content, picture.name, max_pixels=self.settings.max_pixels)
+    def _open(self, picture: SentPicture, longest: int | None = None) -> np.ndarray:
+        return decode_picture(picture.content, picture.name, max_pixels=self.settings.max_pixels, longest=longest)
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
