@@ -22,10 +22,17 @@ distributed = pytest.importorskip("distributed")
 
 
 @pytest.fixture(scope="module")
-def cluster():
-    """A scheduler in this process and two workers, each a process that is started again when it is killed."""
+def one_cluster():
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as started:
         yield started
+
+
+@pytest.fixture
+def cluster(one_cluster):
+    """A scheduler in this process and two workers, each a process that is started again when it is killed."""
+    with distributed.Client(one_cluster, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=180)  # those that the test before has killed, too
+    return one_cluster
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +160,7 @@ def test_error_of_a_task_is_that_of_the_training(cluster, digits):
 
 @pytest.mark.slow
 def test_scheduler_without_workers_is_told(monkeypatch):
-    monkeypatch.setattr(clusters, "_SECONDS", 1)
+    monkeypatch.setattr(clusters, "_WORKER_SECONDS", 1)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
         pytest.raises(ClusterError, match="has no workers"),

@@ -22,7 +22,8 @@ from joblib._dask import DaskDistributedBackend
 
 from skconv.exceptions import ClusterError
 
-_SECONDS = 10  # to wait for the scheduler, and then for a worker
+_SECONDS = 10  # to wait for the scheduler
+_WORKER_SECONDS = 60  # then for a worker: one that starts, or is started again, loads torch first
 _SAME = ("skconv", "torch", "scikit-learn", "numpy")  # other versions train other weights, or cannot read what is sent
 
 _turn = threading.Lock()
@@ -118,7 +119,7 @@ async def _knock(address: str) -> None:
 
 def _check_workers(client: Client, address: str) -> None:
     try:
-        client.wait_for_workers(1, timeout=_SECONDS)
+        client.wait_for_workers(1, timeout=_WORKER_SECONDS)
     except TimeoutError as error:
         raise ClusterError(
             f"The Dask scheduler at {address} has no workers. Start some with 'dask worker {address} --nthreads 1'."
