@@ -30,7 +30,7 @@ class ReadDigit:
     label : str
         "0" to "9".
     confidence : float
-        The model's probability of it, 0..1.
+        Its probability, 0..1: the model's, weighed for a piece of a row.
     box : (int, int, int, int)
         Left, top, right, bottom in pixels of the picture, right and bottom exclusive.
     alternatives : tuple of (str, float)

@@ -84,14 +84,11 @@ class SeenPictures:
         """Return the content of a safetensors file: the sorted hashes, uint8 (n, 5)."""
         from safetensors.numpy import save
 
-        hashes = self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:]
-        return bytes(save({_TENSOR: np.ascontiguousarray(hashes)}))
+        return bytes(save({_TENSOR: self._list_hashes()}))
 
     def union(self, other: SeenPictures) -> SeenPictures:
         """Return the pictures of both."""
-        both = SeenPictures(np.empty((0, _BYTES), np.uint8))
-        both._hashes = np.union1d(self._hashes, other._hashes)
-        return both
+        return SeenPictures(np.concatenate([self._list_hashes(), other._list_hashes()]))
 
     def contains(self, images: np.ndarray) -> np.ndarray:
         """Return which pictures are among those remembered, bool (n,); parameter and error as in `from_images`."""
@@ -100,6 +97,10 @@ class SeenPictures:
     def count(self, images: np.ndarray) -> int:
         """Return how many of the pictures are among those remembered."""
         return int(self.contains(images).sum())
+
+    def _list_hashes(self) -> np.ndarray:
+        """Return the sorted hashes, uint8 (n, 5)."""
+        return np.ascontiguousarray(self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:])
 
     def __len__(self) -> int:
         """Number of different pictures."""

@@ -16,6 +16,8 @@ from skconv.workflows.suspects import TABLE_NAME, Pictures, find_suspects, read_
 
 if TYPE_CHECKING:
     from skconv.reports.page import Section
+    from skconv.workflows.scored import ScoredSource
+    from skconv.workflows.suspects import Suspect
 
 _PAGE = "report.html"  # in a folder with the figures
 _FIGURES = "figures"
@@ -133,13 +135,8 @@ def report(
         image_size=image_size,
         progress=progress,
     )
-    if suspects is not None:
-        try:
-            find_suspects(suspects, Pictures(scored.dataset))
-        except DataError:
-            if audit is not None:
-                raise
-            suspects = None  # the audit that lies with the model is of other data than this report
+    if suspects is not None and not _fits(suspects, scored, asked=audit is not None):
+        suspects = None
     scores, config = scored.scores, scored.reader.config
     options = {
         "--out": out,
@@ -201,6 +198,17 @@ def _find_audit(model: str | os.PathLike[str]) -> Path | None:
 
     folder = find_model_folder(model).parent / "audit"
     return folder if (folder / TABLE_NAME).is_file() else None
+
+
+def _fits(suspects: Sequence[Suspect], scored: ScoredSource, *, asked: bool) -> bool:
+    """Return whether an audit is of the data scored; raise `DataError` where it is not and was asked for."""
+    try:
+        find_suspects(suspects, Pictures(scored.dataset))
+    except DataError:
+        if asked:
+            raise
+        return False  # what lies with the model is about the data it was trained on
+    return True
 
 
 def _write_figures(folder: Path, sections: Sequence[Section]) -> None:

@@ -40,8 +40,6 @@ def write_sections(scored: ScoredSource, command: str, suspects: Sequence[Suspec
     from skconv.workflows.explain import load_network
 
     names, scores, dataset = scored.reader.class_names, scored.scores, scored.dataset
-    # First of all, because the audit may be of other data.
-    audited = [] if suspects is None else [_show_suspects(scored, suspects)]
     samples = draw_samples(dataset.train_images, dataset.train_labels, dataset.class_names)
     confusion = draw_confusion(scores.confusion, names)
     mistakes = draw_mistakes(scored.images, scored.labels, scored.probabilities, names)
@@ -65,7 +63,7 @@ def write_sections(scored: ScoredSource, command: str, suspects: Sequence[Suspec
             "They show wrong labels in the data, and kinds of pictures that the model never saw.",
             figures=[PageFigure(mistakes, "mistakes", "Pictures with their true and their predicted class.")],
         ),
-        *audited,
+        *([] if suspects is None else [_show_suspects(scored, suspects)]),
         _show_trust(scored),
         _explain_answers(scored, network),
         _show_activations(scored, network),

@@ -127,7 +127,8 @@ def write_run_folder(
     if report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
         print(f"accuracy on all training pictures {facts['train_accuracy']:.2%}", file=sys.stderr)
-    seen, before = SeenPictures.from_images(dataset.train_images), find_seen_before(estimator)
+    member: Any = getattr(estimator, "estimator_", estimator)  # what all members of an ensemble are copies of
+    seen, before = SeenPictures.from_images(dataset.train_images), find_seen_before(member.init_from)
     with write_folder(folder) as unfinished:
         estimator.save(
             unfinished / "model",

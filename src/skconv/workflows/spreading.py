@@ -21,9 +21,10 @@ def spread(address: str | None) -> Iterator[None]:
     Raises
     ------
     ParameterError
-        Dask is missing, or the address is none.
+        Dask is missing.
     ClusterError
-        No scheduler or worker answers, a worker has other versions, or the scheduler is lost on the way.
+        The address is none, no scheduler or worker answers, a worker has other versions, or the scheduler is lost on
+        the way.
 
     Examples
     --------

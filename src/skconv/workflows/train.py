@@ -125,6 +125,9 @@ def train(
             "'freeze' holds back weights that were taken over: name the model in 'init_from' (--init-from) too."
         )
     if is_one_of_several():
+        from skconv.estimators.parameters import choose_device
+
+        choose_device(device)  # a name that is none is told as in one process
         check_joining(device)
         _check_several_processes(plan, seeds=seeds, resume=resume)
     own_data = source is None
@@ -145,7 +148,7 @@ def train(
     if plan.report.get("describe_data"):
         member = plan.create_member()
         describe_data(dataset, batch_size=member.batch_size, held_out=member.validation_fraction)
-    warn_if_seen_before(create(random_state=seed), dataset)
+    warn_if_seen_before(plan.training.get("init_from"), dataset)
     warn_if_busy()
     others = nullcontext(Path(out or "runs"))  # of several processes, the first one writes
     with open_run_folder(out, f"{loaded.name}-{plan.name}") if is_first() else others as folder:

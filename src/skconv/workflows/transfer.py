@@ -8,8 +8,6 @@ import warnings
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from skconv.exceptions import ModelFileError
 from skconv.workflows.recipe_text import replace_section
 
@@ -56,22 +54,21 @@ def begin_with_model(
     return plan, replace_section(text, "training", plan.training)
 
 
-def find_seen_before(estimator: Any) -> SeenPictures | None:
-    """Return the pictures that the weights a classifier begins with were trained on, where that is known."""
+def find_seen_before(model: str | os.PathLike[str] | None) -> SeenPictures | None:
+    """Return the pictures that the model to begin with was trained on; None without one, or if it does not tell."""
     from skconv.artifacts.folder import find_model_folder, read_config
     from skconv.artifacts.seen import read_seen
 
-    model = getattr(getattr(estimator, "estimator", estimator), "init_from", None)
     if model is None:
         return None
     folder = find_model_folder(model)
     return read_seen(folder, read_config(folder))
 
 
-def warn_if_seen_before(estimator: Any, dataset: Dataset) -> None:
+def warn_if_seen_before(model: str | os.PathLike[str] | None, dataset: Dataset) -> None:
     """Warn where the weights that a training begins with have been trained on pictures of the test split."""
-    seen = find_seen_before(estimator)
-    if seen is None or dataset.test_images is None or dataset.test_images.dtype != np.uint8:
+    seen = find_seen_before(model)
+    if seen is None or dataset.test_images is None:
         return
     known = seen.count(dataset.test_images)
     if known:
