@@ -83,7 +83,7 @@ def write_pictures(folder, write_rows):
     (folder / "train.csv").write_text("\n".join([header, *rows]) + "\n")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # not of the session: what follows in the same process reads the whole of MNIST
 def small_world(tmp_path_factory):
     """Named data sets of a few pictures, recipes of an epoch, an empty cache."""
     recipes = tmp_path_factory.mktemp("recipes")
@@ -98,7 +98,7 @@ def small_world(tmp_path_factory):
         yield
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def tell(small_world, tmp_path_factory, write_rows):
     """Return a function that gives the story of a page."""
     stories = {}
