@@ -103,12 +103,12 @@ def test_fast_averages_five_positions_in_evaluation_only():
     torch.testing.assert_close(network(images), alone[0])
 
 
-def test_accurate_averages_five_positions_and_compact_does_not():
+def test_accurate_averages_five_positions_and_standard_does_not():
     torch.manual_seed(0)
     images = torch.zeros(2, 1, 28, 28)
     images[:, :, 6:-6, 6:-6] = torch.rand(2, 1, 16, 16)  # far enough from the border to be moved without loss
     moved = [torch.roll(images, shift, (2, 3)) for shift in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
-    for name in ("accurate", "compact"):
+    for name in ("accurate", "standard"):
         network = create_network(name, in_channels=1, image_size=(28, 28), num_classes=4).eval()
         alone = [network.head(network.blocks(network.scaling(each))) for each in moved]
         expected = torch.stack(alone).mean(0) if name == "accurate" else alone[0]

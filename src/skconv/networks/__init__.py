@@ -1,7 +1,7 @@
 """Networks by name: `create_network`, `list_networks`, `describe_network`, `register_network`."""
 
 # Importing a family registers its networks.
-from skconv.networks import accurate as _accurate  # noqa: F401
+from skconv.networks import compact as _compact  # noqa: F401
 from skconv.networks import ensemble as _ensemble  # noqa: F401
 from skconv.networks import fast as _fast  # noqa: F401
 from skconv.networks import plain as _plain  # noqa: F401

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling, mean_over_shifts
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 16  # smaller pictures have no border to spare
+_FIVE = ((32,), (64, 64), (128, 128))  # channels of the blocks, stage by stage
 
 
 class PlainNetwork(Network):
@@ -25,6 +27,9 @@ class PlainNetwork(Network):
         Output channels of the blocks, stage by stage; the last block of each stage but the last pools.
     dropout : float, default=0.0
         Before the linear layer, 0..1.
+    mean_of_shifts : bool, default=False
+        Whether, outside training, the logits are the mean over the picture and the picture moved by one pixel up,
+        down, to the left and to the right: fewer mistakes for five times the arithmetic.
     """
 
     def __init__(
@@ -35,8 +40,10 @@ class PlainNetwork(Network):
         num_classes: int,
         stages: Sequence[Sequence[int]],
         dropout: float = 0.0,
+        mean_of_shifts: bool = False,
     ) -> None:
         super().__init__(Scaling(in_channels))
+        self.mean_of_shifts = mean_of_shifts
         self.blocks = nn.Sequential()
         channels, size = in_channels, image_size
         for number, widths in enumerate(stages):
@@ -56,7 +63,13 @@ class PlainNetwork(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        return self.head(self.blocks(self.scaling(images)))
+        scaled = self.scaling(images)
+        if self.training or not self.mean_of_shifts:
+            return self._look(scaled)
+        return mean_over_shifts(self._look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)
+
+    def _look(self, images: Tensor) -> Tensor:
+        return self.head(self.blocks(images))
 
 
 @register_network
@@ -70,8 +83,25 @@ def standard(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
         in_channels=in_channels,
         image_size=image_size,
         num_classes=num_classes,
-        stages=((32,), (64, 64), (128, 128)),
+        stages=_FIVE,
         dropout=dropout,
+    )
+
+
+@register_network
+def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
+    """The network `standard`, whose prediction is the mean over five positions of the picture, one pixel apart.
+
+    Options: dropout (before the linear layer, 0.1).
+    """
+    check_option("dropout", dropout, 0, 1)
+    return PlainNetwork(
+        in_channels=in_channels,
+        image_size=image_size,
+        num_classes=num_classes,
+        stages=_FIVE,
+        dropout=dropout,
+        mean_of_shifts=True,
     )
 
 
