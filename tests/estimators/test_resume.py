@@ -94,8 +94,9 @@ def history_of(classifier):
         {"validation_fraction": 0.2, "patience": 1},
         {"class_weight": {0: 0.3, 1: 1.7, 2: 1, 3: 1}},
         {"precision": "bf16"},
+        {"optimizer": "muon"},
     ],
-    ids=["default", "keep", "patience", "weights", "bf16"],
+    ids=["default", "keep", "patience", "weights", "bf16", "muon"],
 )
 def test_resumed_training_ends_with_the_same_bits(pictures, tmp_path, changes):
     folder = tmp_path / "checkpoints"

@@ -69,8 +69,8 @@ class CNNClassifier(PictureClassifier):
         Share of the target spread over all classes, 0..1.
     averaging : float, default=0.995
         Decay of the moving average of the weights, below 1; 0 uses the last weights.
-    optimizer : {"adamw", "adam"}, default="adamw"
-        "adam" adds the weight decay to the gradient, as older systems do.
+    optimizer : {"adamw", "adam", "muon"}, default="adamw"
+        "adam" adds the weight decay to the gradient, as older systems do; "muon" needs fewer epochs.
     schedule : {"one-cycle", "constant"}, default="one-cycle"
         The learning rate from step to step.
     augmentation : dict, Augmentation, Handwriting, list of these or None, default=None

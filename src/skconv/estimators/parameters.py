@@ -31,7 +31,7 @@ _RANGES: dict[str, tuple[type, float, float, bool]] = {
     "freeze": (Real, 0, 1, True),
 }
 _CHOICES = {
-    "optimizer": ("adamw", "adam"),
+    "optimizer": ("adamw", "adam", "muon"),
     "schedule": ("one-cycle", "constant"),
     "keep": ("last", "valid_loss", "both_losses"),
     "precision": ("auto", "fp32", "bf16"),

@@ -14,13 +14,14 @@ from skconv.training.batches import Augment, PictureDataset
 from skconv.training.callbacks import AgreeOnScores, KeepBest, ProgressBar, SettleStatistics, StopWhenLost
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.distributed import Processes
+from skconv.training.muon import Muon
 from skconv.training.net import PictureNet
 
 # A short memory of gradients follows a quick one-cycle schedule better than the usual (0.9, 0.999).
 _ONE_CYCLE_BETAS = (0.7, 0.95)
 _FEW_STEPS = 50  # batch norm's running averages need about as many to settle
 _KEPT_BY = {"valid_loss": ("valid_loss",), "both_losses": ("train_loss", "valid_loss")}
-_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam}
+_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "muon": Muon}
 
 
 def build_net(
@@ -48,7 +49,7 @@ def build_net(
     processes: Processes | None = None,
     progress: bool = False,
 ) -> PictureNet:
-    """Assemble the skorch net: fused AdamW, one-cycle schedule per step, whole batches, callbacks.
+    """Assemble the skorch net: the optimizer, one-cycle schedule per step, whole batches, callbacks.
 
     Parameters
     ----------

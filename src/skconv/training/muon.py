@@ -1,0 +1,86 @@
+"""`Muon`: AdamW, but for the filters of convolutions steps whose directions are all of one size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_MOMENTUM = 0.95
+_ITERATIONS = 5
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan's: they bring singular values near 1 soonest, not closest
+_LIKE_ADAMW = 0.2  # the root mean square of AdamW's usual steps, so that one learning rate serves both
+
+
+class Muon(torch.optim.AdamW):
+    """AdamW, with momentum that is made orthogonal for the filters of convolutions.
+
+    The gradient of a layer's filters is dominated by a few directions. Where its momentum is replaced by the nearest
+    (semi-)orthogonal matrix, all directions are learnt at one pace: networks for small pictures need a third of the
+    epochs. Biases, norms and linear layers are left to AdamW.
+
+    Parameters
+    ----------
+    params, **kwargs
+        As for `torch.optim.AdamW`; learning rate and weight decay hold for filters too.
+
+    References
+    ----------
+    Jordan et al.: "Muon: an optimizer for hidden layers in neural networks", 2024; Liu et al.: "Muon is scalable for
+    LLM training", 2025 (the size of the steps).
+
+    Examples
+    --------
+    >>> layer = torch.nn.Conv2d(1, 4, 3)
+    >>> layer(torch.ones(1, 1, 3, 3)).sum().backward()
+    >>> before = layer.weight.detach().clone()
+    >>> Muon(layer.parameters(), lr=0.1).step()
+    >>> float((layer.weight - before).square().mean().sqrt()) < 0.03
+    True
+    """
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Do one step; the gradients of filters are used up by it."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            for weight in group["params"]:
+                if weight.ndim == 4 and weight.grad is not None:
+                    self._step_filters(weight, weight.grad, group["lr"], group["weight_decay"])
+                    weight.grad = None  # AdamW passes over it
+        super().step()
+        return loss
+
+    def _step_filters(self, weight: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
+        state = self.state[weight]
+        if not state:
+            state["step"] = torch.zeros(())  # AdamW, brought back from a pickle, looks for it in every state
+            state["momentum"] = torch.zeros_like(weight)
+        state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
+        direction = orthogonalize(gradient.lerp(state["momentum"], _MOMENTUM).flatten(1))
+        weight.mul_(1 - rate * decay)
+        size = _LIKE_ADAMW * max(direction.shape) ** 0.5
+        weight.add_(direction.reshape(weight.shape), alpha=-rate * size)
+
+
+def orthogonalize(matrix: Tensor) -> Tensor:
+    """Return a matrix (m, n) with its singular values, as far as they are not tiny, brought to about 1 (0.7..1.2).
+
+    Examples
+    --------
+    >>> values = torch.linalg.svdvals(orthogonalize(torch.diag(torch.tensor([9.0, 3.0, 1.0]))))
+    >>> bool((values > 0.6).all() and (values < 1.3).all())
+    True
+    """
+    wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
+    x = wide / (wide.norm() + 1e-7)
+    a, b, c = _COEFFICIENTS
+    for _ in range(_ITERATIONS):
+        square = x @ x.T
+        x = a * x + (b * square + c * square @ square) @ x
+    return x if matrix.shape[0] <= matrix.shape[1] else x.T
