@@ -18,8 +18,9 @@ train: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
+SLOW := slow
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist load -m slow
+	$(BIN)/python -m pytest --numprocesses auto --dist load -m "$(SLOW)"
 
 lint: $(STAMP)
 	$(BIN)/ruff check
