@@ -56,7 +56,7 @@ def evaluate(
     against : str, path-like or None, default=None
         Data of other things than the model's classes, as `source`: measure how well a score tells its pictures, chosen
         in the same way, from those of `source`. Its labels are not used. Needs a model that was trained with a
-        validation split.
+        validation split, or as an ensemble.
     report : path-like or None, default=None
         A new folder to write: ``scores.json`` and figures of the mistakes, of what confidence is worth, and of the
         damaged pictures.

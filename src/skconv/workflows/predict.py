@@ -60,7 +60,7 @@ def predict(
     coverage : float or None, default=None
         Give each picture the set of labels that holds the true one with this probability, above 0 and below 1: for
         pictures like those of the training. Needs the extra "trust", and a model that was trained with a validation
-        split.
+        split, or as an ensemble.
     progress : bool, default=False
         Show a progress bar on standard error, if that is a terminal.
 

@@ -35,8 +35,8 @@ def load_held_out(reader: Reader) -> HeldOut:
     if held_out is None:
         raise ParameterError(
             "The model was saved without answers to held-out pictures, by which prediction sets are made and strange "
-            "pictures are told. Train one with a validation split of 100 pictures or more: validation_fraction = 0.05 "
-            "in the section [training] of the recipe."
+            "pictures are told. Train one with a validation split of 100 pictures or more (validation_fraction = 0.05 "
+            "in the section [training] of the recipe), or an ensemble."
         )
     return held_out
 
