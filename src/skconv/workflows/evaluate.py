@@ -162,8 +162,8 @@ def score_source(
         image_size=image_size,
         progress=progress,
     )
-    positions = _match_classes(reader.class_names, dataset)
     unseen = _choose_unseen(reader, dataset)
+    positions = _match_classes(reader.class_names, dataset)
     probabilities = reader.predict_proba(unseen.images)
     labels = positions[unseen.labels]
     return ScoredSource(

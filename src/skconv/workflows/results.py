@@ -241,7 +241,7 @@ class EvaluationResult:
         if self.against is not None:
             lines += [
                 "",
-                f"Told from the {self.against['n']:,} pictures of {self.against['data']} with an AUROC of "
+                f"Told from {self.against['n']:,} pictures of {self.against['data']} with an AUROC of "
                 f"{self.against['auroc']:.4f}, by the {self.against['score']}.",
             ]
         if self.corruptions is not None:
