@@ -78,12 +78,12 @@ def check_coverage(coverage: object) -> None:
 
 
 def _bound_mean(truths: np.ndarray, share: float, average: str) -> float:
-    """Return a probability that the mean over members gives the true class less of, to at most a share of pictures.
+    """Return a bound that the mean of members' probabilities of the true class is below for at most a share of pictures.
 
-    `truths` are what members gave to it, each to pictures of its own. How the members' doubts go together cannot be
-    told from them, and their quantile is no bound: one member in doubt makes the mean lower than the others are. But
-    of whatever goes together in whatever way, the lowest share of the means lies, on average, no lower than the lowest
-    share of what they are means of, on average.
+    `truths` are these probabilities, each by one member for a picture it did not see. They do not tell how the members'
+    doubts go together, and their quantile is no bound: the mean is low as soon as one member is very low. Their
+    expected shortfall is, the mean over the lowest share of them: that of a mean is never below the members' own, in
+    whatever way they go together, and at most this share lies below it.
     """
     lowest = np.sort(truths)[: math.floor(share * (len(truths) + 1) + 1e-9)]
     if average == "probabilities":
