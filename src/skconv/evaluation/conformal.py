@@ -78,7 +78,7 @@ def check_coverage(coverage: object) -> None:
 
 
 def _bound_mean(truths: np.ndarray, share: float, average: str) -> float:
-    """Return a bound that the mean of members' probabilities of the true class is below for at most a share of pictures.
+    """Return what the mean of members' probabilities of the true class is below for at most a share of pictures.
 
     `truths` are these probabilities, each by one member for a picture it did not see. They do not tell how the members'
     doubts go together, and their quantile is no bound: the mean is low as soon as one member is very low. Their
