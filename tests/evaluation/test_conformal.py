@@ -68,3 +68,37 @@ def test_missing_package_is_told(answers, monkeypatch):
     monkeypatch.setitem(sys.modules, "mapie.classification", None)
     with pytest.raises(ParameterError, match=r"pip install 'skconv\[trust\]'"):
         predict_sets(*answers, answers[0], 0.9)
+
+
+def answer_as_members(n, seed, noise):
+    """Probabilities (5 members, n, 4) of members that err at different pictures, each calibrated, and labels."""
+    generator = np.random.default_rng(seed)
+    labels = generator.integers(0, 4, n)
+    # What a member sees is the truth with noise of its own; by Bayes, the logits of it are calibrated.
+    seen = np.eye(4)[labels] + noise * generator.normal(size=(5, n, 4))
+    exponentials = np.exp(seen / noise**2)
+    return exponentials / exponentials.sum(2, keepdims=True), labels
+
+
+@pytest.mark.parametrize("average", ["probabilities", "logits"])
+@pytest.mark.parametrize("level", [0.8, 0.95, 0.99])
+def test_sets_of_a_mean_hold_the_true_class_at_least_as_often(average, level):
+    members, labels = answer_as_members(8000, 0, noise=0.3)
+    fold = np.arange(4000) % 5
+    held_out = members[fold, np.arange(4000)]  # each by one member
+    asked = members[:, 4000:]
+    mean = asked.mean(0)
+    if average == "logits":
+        mean = np.exp(np.log(asked).mean(0))
+        mean /= mean.sum(1, keepdims=True)
+    sets = predict_sets(held_out, labels[:4000], mean, level, average=average)
+    assert sets[np.arange(4000), labels[4000:]].mean() >= level
+    assert sets.sum(1).mean() < 3
+
+
+def test_quantile_of_single_members_is_no_bound_for_their_mean():
+    """Why sets of a mean are made otherwise: one member in doubt lowers a mean below what the others give."""
+    members, labels = answer_as_members(8000, 0, noise=0.3)
+    held_out, mean = members[np.arange(4000) % 5, np.arange(4000)], members[:, 4000:].mean(0)
+    sets = predict_sets(held_out, labels[:4000], mean, 0.8)
+    assert sets[np.arange(4000), labels[4000:]].mean() < 0.6

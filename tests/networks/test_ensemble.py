@@ -52,6 +52,15 @@ def test_members_that_are_certain_and_disagree_give_finite_logits():
     torch.testing.assert_close(logits.softmax(1), torch.tensor([[0.5, 0.5, 0.0]]).expand(6, 3))
 
 
+def test_logits_of_every_member_are_scaled_and_shifted():
+    network = make()
+    before = [member(IMAGES) for member in network.members]
+    network.scale_logits(0.5)
+    network.shift_logit(1, 2.0)
+    for member, logits in zip(network.members, before, strict=True):
+        torch.testing.assert_close(member(IMAGES), 0.5 * logits + torch.tensor([0.0, 2.0, 0.0]))
+
+
 def test_members_keep_their_own_scaling_and_are_set_as_one():
     network = make()
     assert all(member.scaling.mean.item() == pytest.approx(IMAGES.mean().item()) for member in network.members)

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skconv import CNNClassifier, Reader, load_dataset
+from skconv import CNNClassifier, KFoldEnsembleClassifier, Reader, load_dataset
 from skconv.artifacts.held_out import read_held_out
 from skconv.cli.main import main
-from skconv.exceptions import OutputError, ParameterError
+from skconv.exceptions import DataError, OutputError, ParameterError
+from skconv.workflows.ensemble import ensemble
 from skconv.workflows.evaluate import evaluate
 from skconv.workflows.predict import predict
 from skconv.workflows.train import train
@@ -95,5 +96,63 @@ def test_evaluate_measures_sets_and_damage_and_draws(calibrated, tmp_path):
         evaluate(calibrated.model, "digits", report=tmp_path / "report")
 
 
+def test_evaluate_measures_how_well_other_pictures_are_told(calibrated, tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", X=noise, y=np.arange(60) % 2)  # classes that the model does not know
+    source = str(tmp_path / "noise.npz")
+    assert main(["evaluate", calibrated.model, "digits", "--against", source, "--json"]) == 0
+    against = json.loads(capsys.readouterr().out)["against"]
+    assert (against["data"], against["split"], against["n"]) == ("noise", "all", 60)
+    assert against["auroc"] > 0.9
+    assert "held-out pictures" in against["score"]
+    assert "60 pictures of noise with an AUROC of 0.9" in str(evaluate(calibrated.model, "digits", against=source))
+
+
+def test_evaluate_against_needs_held_out_answers_and_pictures_of_the_models_size(run, calibrated, tmp_path):
+    with pytest.raises(ParameterError, match="with a validation split"):
+        evaluate(run.model, "digits", against="digits")
+    np.savez(tmp_path / "large.npz", X=np.zeros((4, 9, 9), np.uint8), y=np.arange(4) % 2)
+    with pytest.raises(DataError, match="--image-size 8x8"):
+        evaluate(calibrated.model, "digits", against=tmp_path / "large.npz")
+
+
+@pytest.fixture(scope="module")
+def averaged(tiny_recipe, tmp_path_factory):
+    """Three members whose label smoothing is too strong to be calibrated by itself, of 700 digits."""
+    folder = tmp_path_factory.mktemp("averaged")
+    recipe = folder / "smooth.toml"
+    recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 12") + "label_smoothing = 0.4\n")
+    digits = load_dataset("digits")
+    order = np.random.default_rng(0).permutation(len(digits.train_labels))  # its writers come one after the other
+    images, labels = digits.train_images[order], digits.train_labels[order]
+    splits = {"train_images": images[:700], "train_labels": labels[:700]}
+    np.savez(folder / "digits.npz", **splits, test_images=images[700:], test_labels=labels[700:])
+    return ensemble(folder / "digits.npz", folds=3, recipe=recipe, out=folder / "run"), folder / "digits.npz"
+
+
+def test_ensemble_is_calibrated_by_what_its_members_did_not_see(averaged):
+    result, source = averaged
+    data = load_dataset(source)
+    facts = json.loads((Path(result.folder) / "scores.json").read_text())
+    assert facts["calibration"]["n"] == 700 and facts["calibration"]["temperature"] < 0.8
+    assert facts["test"]["ece"] < 0.06  # about 0.4 with the smoothing left in
+    reader, loaded = Reader(result.model), KFoldEnsembleClassifier.load(result.model)
+    images = data.train_images
+    assert np.abs(reader.predict_proba(images[:50]) - loaded.predict_proba(images[:50])).max() < 1e-4
+    held_out = read_held_out(reader.folder, reader.config)
+    assert (held_out.labels == data.train_labels).all()
+    # Each answer is that of one finished member, the one that did not see the picture.
+    answers = np.stack([member.predict_proba(images) for member in loaded.estimators_])
+    assert np.abs(answers - held_out.probabilities).max(2).min(0).max() < 1e-4
+    assert (held_out.probabilities.argmax(1) == held_out.labels).mean() == pytest.approx(result.out_of_fold_accuracy)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_sets_of_an_ensemble_hold_the_true_class_at_least_as_often(averaged, level):
+    result, source = averaged
+    sets = evaluate(result.model, source, coverage=level).sets
+    assert level <= sets["coverage"] and sets["mean_set_size"] < 2
+
+
 def test_evaluate_leaves_out_what_was_not_asked_for(calibrated):
-    assert not {"sets", "corruptions"} & set(evaluate(calibrated.model, "digits").to_json())
+    assert not {"sets", "corruptions", "against"} & set(evaluate(calibrated.model, "digits").to_json())

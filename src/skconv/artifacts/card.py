@@ -85,9 +85,13 @@ def _tell_seen(config: ModelConfig) -> str:
 def _tell_calibrated(config: ModelConfig) -> str:
     if HELD_OUT_NAME not in config.files:
         return "\n\nIts confidences are not calibrated."
+    if config.network.name == "ensemble":
+        pictures, answers = "the pictures that each member did not see", "Its members' answers"
+    else:
+        pictures, answers = "pictures held out of the training", "Its answers"
     return (
-        "\n\nIts confidences are calibrated: divided by a temperature that fits pictures held out of the training. "
-        f"Its answers to these are in {HELD_OUT_NAME}, for skconv predict --coverage."
+        f"\n\nIts confidences are calibrated: logits divided by a temperature that fits {pictures}. {answers} to these "
+        f"are in {HELD_OUT_NAME}, for skconv predict --coverage and skconv evaluate --against."
     )
 
 

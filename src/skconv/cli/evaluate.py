@@ -36,6 +36,10 @@ def evaluate(
     corruptions: Annotated[
         bool, typer.Option("--corruptions", help="Score it on pictures damaged in seventeen ways as well.")
     ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Measure how well pictures of other things are told from these."),
+    ] = None,
     report: Annotated[
         Path | None, typer.Option(help="New folder for scores.json, and figures of mistakes and of confidence.")
     ] = None,
@@ -61,6 +65,7 @@ def evaluate(
             image_size=size,
             coverage=coverage,
             corruptions=corruptions,
+            against=against,
             report=report,
             progress=is_interactive(),
         )

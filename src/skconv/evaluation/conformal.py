@@ -11,7 +11,12 @@ from skconv.exceptions import ParameterError, missing_package
 
 
 def predict_sets(
-    held_out: np.ndarray, held_out_labels: np.ndarray, probabilities: np.ndarray, coverage: float
+    held_out: np.ndarray,
+    held_out_labels: np.ndarray,
+    probabilities: np.ndarray,
+    coverage: float,
+    *,
+    average: str | None = None,
 ) -> np.ndarray:
     """Return which classes each picture may be, so that the true one is among them with a probability of `coverage`.
 
@@ -28,6 +33,10 @@ def predict_sets(
         Of the pictures in question, by the same model.
     coverage : float
         Above 0 and below 1, as 0.99.
+    average : {"probabilities", "logits"} or None, default=None
+        None: all answers are one model's. Else `probabilities` are answers averaged in that way over the members of an
+        ensemble, and each held-out picture was answered by one member. The sets are then larger than they need be, and
+        hold the true class at least as often as asked.
 
     Returns
     -------
@@ -40,7 +49,8 @@ def predict_sets(
 
     References
     ----------
-    Sadinle, Lei, Wasserman: "Least ambiguous set-valued classifiers with bounded error levels", JASA 114, 2019.
+    Sadinle, Lei, Wasserman: "Least ambiguous set-valued classifiers with bounded error levels", JASA 114, 2019;
+    of means: Acerbi, Tasche: "On the coherence of expected shortfall", Journal of Banking and Finance 26, 2002.
     """
     check_coverage(coverage)
     least = math.ceil(coverage / (1 - coverage))
@@ -51,6 +61,10 @@ def predict_sets(
         )
     if len(probabilities) == 0:
         return np.zeros(probabilities.shape, bool)
+    if average is not None:
+        truths = _normalize(held_out)[np.arange(len(held_out)), held_out_labels]
+        bound = _bound_mean(truths, 1 - coverage, average)
+        return np.asarray(_normalize(probabilities) >= bound, bool)
     classifier = _make_classifier(probabilities.shape[1], coverage)
     classifier.conformalize(_normalize(held_out), held_out_labels)
     _, sets = classifier.predict_set(_normalize(probabilities))
@@ -61,6 +75,21 @@ def check_coverage(coverage: object) -> None:
     """Raise `ParameterError` unless `coverage` is a number between 0 and 1."""
     if isinstance(coverage, bool) or not isinstance(coverage, int | float) or not 0 < coverage < 1:
         raise ParameterError(f"coverage is {coverage!r}; expected a share above 0 and below 1, as 0.99 for 99 %.")
+
+
+def _bound_mean(truths: np.ndarray, share: float, average: str) -> float:
+    """Return what the mean of members' probabilities of the true class is below for at most a share of pictures.
+
+    `truths` are these probabilities, each by one member for a picture it did not see. They do not tell how the members'
+    doubts go together, and their quantile is no bound: the mean is low as soon as one member is very low. Their
+    expected shortfall is, the mean over the lowest share of them: that of a mean is never below the members' own, in
+    whatever way they go together, and at most this share lies below it.
+    """
+    lowest = np.sort(truths)[: math.floor(share * (len(truths) + 1) + 1e-9)]
+    if average == "probabilities":
+        return float(lowest.mean())
+    # The mean of logits gives every class at least the geometric mean of its probabilities.
+    return float(np.exp(np.log(lowest.clip(np.finfo(np.float32).tiny)).mean()))
 
 
 def _make_classifier(n_classes: int, coverage: float) -> Any:

@@ -65,6 +65,16 @@ class EnsembleNetwork(Network):
         self.members = nn.ModuleList(members)
         self.average = average
 
+    def shift_logit(self, position: int, amount: float) -> None:
+        """Add a constant to the logit of one class in every member, for good."""
+        for member in self.members:
+            cast(Network, member).shift_logit(position, amount)
+
+    def scale_logits(self, factor: float) -> None:
+        """Multiply all logits of every member, for good."""
+        for member in self.members:
+            cast(Network, member).scale_logits(factor)
+
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width).
 

@@ -165,8 +165,13 @@ class Recipe:
         weights = np.array([self.class_weight.get(name, 1.0) for name in dataset.class_names])
         return weights[dataset.train_labels]
 
-    def correct_prior(self, classifier: CNNClassifier, dataset: Dataset) -> None:
+    def correct_prior(self, classifier: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset) -> np.ndarray:
         """Correct a fitted classifier for the share that `prior` expects of a class; without one nothing is changed.
+
+        Returns
+        -------
+        ndarray of float64, shape (k,)
+            What was added to the logit of each class.
 
         References
         ----------
@@ -175,12 +180,14 @@ class Recipe:
         """
         import numpy as np
 
+        shifts = np.zeros(len(dataset.class_names))
         for name, share in self.prior.items():
             if name in dataset.class_names:
                 position = dataset.class_names.index(name)
                 trained = float(np.average(dataset.train_labels == position, weights=self.weigh(dataset)))
-                odds = math.log(share / (1 - share)) - math.log(trained / (1 - trained))
-                classifier.net_.module_.shift_logit(position, odds)
+                shifts[position] = math.log(share / (1 - share)) - math.log(trained / (1 - trained))
+                classifier.net_.module_.shift_logit(position, shifts[position])
+        return shifts
 
     def _create_callbacks(self) -> list[tuple[str, Any]]:
         from skconv.training.recording import PrintEpochs, RecordIterations

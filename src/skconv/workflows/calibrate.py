@@ -1,27 +1,33 @@
-"""Make a fitted classifier's confidence believable, by the validation pictures it was not trained on."""
+"""Make a fitted classifier's confidence believable, by the pictures it was not trained on."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     from skconv.artifacts.held_out import HeldOut
     from skconv.data.dataset import Dataset
-    from skconv.estimators import CNNClassifier
+    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.recipes import Recipe
 
-LEAST = 100  # validation pictures; fewer say too little of how sure a model may be
+LEAST = 100  # held-out pictures; fewer say too little of how sure a model may be
 
 
-def calibrate(classifier: CNNClassifier, plan: Recipe, dataset: Dataset) -> HeldOut | None:
+def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe, dataset: Dataset) -> HeldOut | None:
     """Divide a classifier's logits by a temperature, correct them for the recipe's prior, and return its answers.
+
+    Of an ensemble the logits of the members are divided, by one temperature for all. It fits what each answers to the
+    fold that it did not see, because no picture was unseen by two of them: how sure their *mean* may be cannot be told
+    without pictures that all were denied. But the mean of calibrated forecasts errs to one side only: it is less sure
+    than it may be.
 
     Parameters
     ----------
-    classifier : CNNClassifier
-        Fitted; its last layer is scaled, for good.
+    classifier : CNNClassifier or KFoldEnsembleClassifier
+        Fitted; its last layer is scaled, for good. An ensemble's `out_of_fold_proba_` become those of the scaled
+        members.
     plan : Recipe
         What it was trained by.
     dataset : Dataset
@@ -30,23 +36,44 @@ def calibrate(classifier: CNNClassifier, plan: Recipe, dataset: Dataset) -> Held
     Returns
     -------
     HeldOut or None
-        What it answers to its validation pictures in the end; None where it has fewer than 100, and its confidence is
-        left as it is.
+        What it, or the members of the ensemble, answer in the end to the pictures they were not trained on; None where
+        these are fewer than 100, and its confidence is left as it is.
+
+    References
+    ----------
+    Ranjan, Gneiting: "Combining probability forecasts", Journal of the Royal Statistical Society B 72, 2010.
     """
     from skconv.artifacts.held_out import HeldOut
     from skconv.evaluation.calibration import fit_temperature, softmax
 
-    held_out = classifier.predict_validation()
+    logits, labels = _collect_answers(classifier, dataset)
+    enough = len(labels) >= LEAST
     temperature = 1.0
-    if held_out is not None and len(held_out[1]) >= LEAST:
-        logits, labels = held_out
+    if enough:
         # As the training weighed them: the prior is corrected for that, and comes after.
         weights = np.array([plan.class_weight.get(name, 1.0) for name in dataset.class_names])[labels]
         temperature = fit_temperature(logits, labels, weights)
         classifier.net_.module_.scale_logits(1 / temperature)
-    plan.correct_prior(classifier, dataset)
-    answered: Any = classifier.predict_validation()
-    if answered is None or len(answered[1]) < LEAST:
-        return None
-    logits, labels = answered
-    return HeldOut(softmax(logits), labels, temperature)
+    probabilities = softmax(logits / temperature + plan.correct_prior(classifier, dataset))
+    if hasattr(classifier, "out_of_fold_proba_"):
+        classifier.out_of_fold_proba_[_find_held_out(classifier)] = probabilities
+    return HeldOut(probabilities, labels, temperature) if enough else None
+
+
+def _collect_answers(
+    classifier: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return logits (n, k), each to within a constant, of the pictures that were not trained on, and their labels."""
+    if hasattr(classifier, "out_of_fold_proba_"):
+        held = _find_held_out(classifier)
+        probabilities = classifier.out_of_fold_proba_[held].astype(np.float64)
+        labels = np.searchsorted(classifier.classes_, dataset.train_labels[held])
+        return np.log(probabilities.clip(np.finfo(np.float32).tiny)), labels
+    answered = classifier.predict_validation()
+    k = len(classifier.classes_)
+    return (np.empty((0, k)), np.empty(0, np.int64)) if answered is None else answered
+
+
+def _find_held_out(ensemble: KFoldEnsembleClassifier) -> np.ndarray:
+    """Tell which pictures a member did not see, bool (n,)."""
+    return np.asarray(np.isfinite(ensemble.out_of_fold_proba_).all(1))

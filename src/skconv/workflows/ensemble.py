@@ -44,7 +44,8 @@ def ensemble(
     """Train a k-fold ensemble on all training pictures and write a run folder.
 
     A labelled test split is scored once. Without one nothing is held out: the out-of-fold accuracy tells how good a
-    member is, and every picture is used. For a contest, its submission file is written too.
+    member is, and every picture is used. Confidences are calibrated by the out-of-fold answers. For a contest, its
+    submission file is written too.
 
     Parameters
     ----------
@@ -77,6 +78,7 @@ def ensemble(
     """
     from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
+    from skconv.workflows.calibrate import calibrate
     from skconv.workflows.recipe_text import write_as_run
     from skconv.workflows.run_folder import score_test, write_run_folder
     from skconv.workflows.splits import check_folds
@@ -107,6 +109,7 @@ def ensemble(
     with open_run_folder(out, f"{dataset.name}-{plan.name}-ensemble") as folder:
         with spread(dask):
             estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+        held_out = calibrate(estimator, plan, dataset)
         tested = dataset.test_images is not None
         scored = score_test(estimator, dataset) if tested else _score_out_of_fold(estimator, dataset)
         write_run_folder(
@@ -116,6 +119,7 @@ def ensemble(
             fingerprint=dataset.fingerprint,
             seed=seed,
             scored=scored,
+            held_out=held_out,
             report=plan.report,
             recipe_text=recipe_text,
             command=command,

@@ -6,14 +6,14 @@ import os
 import warnings
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skconv.exceptions import DataError
 from skconv.files import check_new_folder
 from skconv.workflows.results import EvaluationResult
-from skconv.workflows.scored import ScoredSource
+from skconv.workflows.scored import ScoredSource, UnseenPictures
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -32,6 +32,7 @@ def evaluate(
     image_size: tuple[int, int] | None = None,
     coverage: float | None = None,
     corruptions: bool = False,
+    against: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> EvaluationResult:
@@ -52,6 +53,10 @@ def evaluate(
         Measure prediction sets as well that shall hold the true class so often, above 0 and below 1.
     corruptions : bool, default=False
         Measure the accuracy on damaged pictures as well: seventeen ways, each at five strengths.
+    against : str, path-like or None, default=None
+        Data of other things than the model's classes, as `source`: measure how well a score tells its pictures, chosen
+        in the same way, from those of `source`. Its labels are not used. Needs a model that was trained with a
+        validation split, or as an ensemble.
     report : path-like or None, default=None
         A new folder to write: ``scores.json`` and figures of the mistakes, of what confidence is worth, and of the
         damaged pictures.
@@ -73,7 +78,7 @@ def evaluate(
         Pictures of another size than the model's, or classes it does not know. Or the model was trained on more than
         1 % of the test split, or on all there is: its score would flatter.
     ParameterError
-        A coverage that is none, or that the model was not saved for.
+        A coverage that is none, or that the model was not saved for; or it was saved without what `against` needs.
     OutputError
         The report's folder exists and is not empty, or cannot be written.
 
@@ -84,7 +89,7 @@ def evaluate(
         pictures were made grey or colour to make them fit the model.
     """
     from skconv.evaluation.scores import format_scores
-    from skconv.workflows.trust import measure_corruptions, measure_sets, write_report
+    from skconv.workflows.trust import compare_strangeness, measure_corruptions, measure_sets, write_report
 
     if report is not None:
         check_new_folder(report)
@@ -97,6 +102,10 @@ def evaluate(
         image_size=image_size,
         progress=progress,
     )
+    others = None
+    if against is not None:
+        found = _load_fitting(scored.reader, against, image_size=image_size, data_home=data_home, progress=progress)
+        others = _choose_unseen(scored.reader, found)
     scores = scored.scores
     result = EvaluationResult(
         accuracy=scores.accuracy,
@@ -111,6 +120,7 @@ def evaluate(
         text=format_scores(scores),
         sets=None if coverage is None else measure_sets(scored, coverage),
         corruptions=measure_corruptions(scored, progress=progress) if corruptions else None,
+        against=None if others is None else compare_strangeness(scored, others),
     )
     if report is not None:
         write_report(report, scored, result)
@@ -139,43 +149,58 @@ def score_source(
     progress: bool = False,
 ) -> ScoredSource:
     """Score a model as `evaluate` does, and return the pictures and answers too; parameters and errors are the same."""
-    from skconv.data.sources import load_dataset
     from skconv.evaluation.scores import score_predictions
     from skconv.reader import Reader
 
     reader = Reader(model)
-    dataset = load_dataset(
+    dataset = _load_fitting(
+        reader,
         source,
         data_home=data_home,
         images=images,
         label_column=label_column,
-        image_size=choose_size(reader, source, image_size),
-        normalize=reader.form.normalization,
+        image_size=image_size,
         progress=progress,
     )
-    split, pictures, labels = "test", dataset.test_images, dataset.test_labels
-    if pictures is None or labels is None:
-        split, pictures, labels = "all", dataset.train_images, dataset.train_labels
-    pictures, note = fit_pictures(reader, dataset, pictures)
+    unseen = _choose_unseen(reader, dataset)
     positions = _match_classes(reader.class_names, dataset)
-    known, leak = _find_seen(reader, dataset.name, split, pictures)
-    for each in (note, leak):
-        if each:
-            warnings.warn(each, stacklevel=2)
-    if split == "all" and known is not None and known.any():
-        split, pictures, labels = "unseen", pictures[~known], labels[~known]
-    probabilities = reader.predict_proba(pictures)
-    labels = positions[labels]
+    probabilities = reader.predict_proba(unseen.images)
+    labels = positions[unseen.labels]
     return ScoredSource(
         reader=reader,
         dataset=dataset,
-        split=split,
-        n_seen=None if known is None else int(known.sum()),
-        images=pictures,
+        split=unseen.split,
+        n_seen=unseen.n_seen,
+        images=unseen.images,
         labels=labels,
         probabilities=probabilities,
         scores=score_predictions(labels, probabilities, reader.class_names),
     )
+
+
+def _load_fitting(
+    reader: Reader, source: str | os.PathLike[str], *, image_size: tuple[int, int] | None, **options: Any
+) -> Dataset:
+    """Load data for a model; the options are those of `load_dataset`."""
+    from skconv.data.sources import load_dataset
+
+    size = choose_size(reader, source, image_size)
+    return load_dataset(source, image_size=size, normalize=reader.form.normalization, **options)
+
+
+def _choose_unseen(reader: Reader, dataset: Dataset) -> UnseenPictures:
+    """Return the pictures that a model can be scored on, in its form; warn of what was done and what is known."""
+    split, pictures, labels = "test", dataset.test_images, dataset.test_labels
+    if pictures is None or labels is None:
+        split, pictures, labels = "all", dataset.train_images, dataset.train_labels
+    pictures, note = fit_pictures(reader, dataset, pictures)
+    known, leak = _find_seen(reader, dataset.name, split, pictures)
+    for each in (note, leak):
+        if each:
+            warnings.warn(each, stacklevel=3)
+    if split == "all" and known is not None and known.any():
+        split, pictures, labels = "unseen", pictures[~known], labels[~known]
+    return UnseenPictures(dataset, split, None if known is None else int(known.sum()), pictures, labels)
 
 
 def _find_seen(reader: Reader, name: str, split: str, pictures: np.ndarray) -> tuple[np.ndarray | None, str]:

@@ -60,7 +60,7 @@ def predict(
     coverage : float or None, default=None
         Give each picture the set of labels that holds the true one with this probability, above 0 and below 1: for
         pictures like those of the training. Needs the extra "trust", and a model that was trained with a validation
-        split.
+        split, or as an ensemble.
     progress : bool, default=False
         Show a progress bar on standard error, if that is a terminal.
 
@@ -86,15 +86,18 @@ def predict(
         What was done to the pictures to make them fit the model: resized, made grey.
     """
     from skconv.data.inputs import load_inputs, load_submission_form
+    from skconv.evaluation.conformal import check_coverage
     from skconv.reader import Reader
-    from skconv.workflows.trust import load_held_out
+    from skconv.workflows.trust import load_held_out, make_sets
 
     check_confidence(min_confidence)
+    if coverage is not None:
+        check_coverage(coverage)
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if annotate is not None:
         check_figure_name(annotate, paths)
     reader = Reader(model)
-    held_out = None if coverage is None else load_held_out(reader, coverage)
+    held_out = None if coverage is None else load_held_out(reader)
     found = None
     if len(paths) == 1 and label_column is None and _is_submission(out):
         found = load_submission_form(paths[0], reader.form)
@@ -113,9 +116,7 @@ def predict(
         for name, row, order in zip(names, probabilities, order_best(probabilities), strict=True)
     )
     if held_out is not None and coverage is not None:
-        from skconv.evaluation.conformal import predict_sets
-
-        sets = predict_sets(held_out.probabilities, held_out.labels, probabilities, coverage)
+        sets = make_sets(reader, held_out, probabilities, coverage)
         names_of = np.array(reader.class_names, object)
         predictions = tuple(
             replace(each, labels=tuple(names_of[chosen])) for each, chosen in zip(predictions, sets, strict=True)

@@ -195,6 +195,9 @@ class EvaluationResult:
         Of prediction sets: ``level`` as asked for, ``coverage`` as measured, ``mean_set_size``, ``empty`` (share).
     corruptions : dict or None
         Accuracy at each of five strengths by the kind of damage, and under "mean" over all of them.
+    against : dict or None
+        Of other pictures: ``data``, ``split`` and ``n`` as above, ``score``, the definition of a score that is high for
+        pictures of none of the classes, and ``auroc``, how often it is higher for one of them than for one scored here.
     """
 
     accuracy: float
@@ -209,12 +212,14 @@ class EvaluationResult:
     text: str
     sets: dict[str, float] | None = None
     corruptions: dict[str, list[float]] | None = None
+    against: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values; what was not asked for is left out."""
         record = asdict(self)
         del record["text"]
-        return {key: value for key, value in record.items() if key not in ("sets", "corruptions") or value is not None}
+        asked_for = ("sets", "corruptions", "against")
+        return {key: value for key, value in record.items() if key not in asked_for or value is not None}
 
     def __str__(self) -> str:
         n_all = self.n + (self.n_seen or 0)
@@ -232,6 +237,12 @@ class EvaluationResult:
                 "",
                 f"Prediction sets for a coverage of {self.sets['level']:.2%}: {self.sets['coverage']:.2%} hold the "
                 f"true class, {self.sets['mean_set_size']:.3f} classes on average, {self.sets['empty']:.2%} empty.",
+            ]
+        if self.against is not None:
+            lines += [
+                "",
+                f"Told from {self.against['n']:,} pictures of {self.against['data']} with an AUROC of "
+                f"{self.against['auroc']:.4f}, by the {self.against['score']}.",
             ]
         if self.corruptions is not None:
             width = max(map(len, self.corruptions))

@@ -1,4 +1,4 @@
-"""`ScoredSource`: pictures that a model was scored on, which `evaluate` scores and others tell of."""
+"""Pictures that a model can be scored on, and those it was scored on, which `evaluate` scores and others tell of."""
 
 from __future__ import annotations
 
@@ -11,6 +11,31 @@ if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.evaluation.scores import Scores
     from skconv.reader import Reader
+
+
+@dataclass(frozen=True, eq=False)
+class UnseenPictures:
+    """Pictures of a source that a saved model can be scored on, in the model's form.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data, whole.
+    split : str
+        Which of its pictures these are, as in `EvaluationResult`.
+    n_seen : int or None
+        As in `EvaluationResult`.
+    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        The pictures.
+    labels : ndarray of int, shape (n,)
+        Their classes, as positions in the data's.
+    """
+
+    dataset: Dataset
+    split: str
+    n_seen: int | None
+    images: np.ndarray
+    labels: np.ndarray
 
 
 @dataclass(frozen=True, eq=False)

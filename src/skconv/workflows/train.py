@@ -209,7 +209,6 @@ def _run(
     **facts: Any,
 ) -> SeedResult:
     """Train, score on the test split and write the run folder, unless that is done; `facts` are passed on to it."""
-    from skconv.estimators import KFoldEnsembleClassifier
     from skconv.workflows.calibrate import calibrate
     from skconv.workflows.run_folder import score_test, write_run_folder
     from skconv.workflows.transfer import tell_taken_over
@@ -227,8 +226,7 @@ def _run(
         raise SystemExit
     if getattr(estimator, "taken_over_", None):
         tell_taken_over(estimator)
-    # An ensemble's members were each validated on other pictures; it has none that all did not see.
-    held_out = None if isinstance(estimator, KFoldEnsembleClassifier) else calibrate(estimator, plan, dataset)
+    held_out = calibrate(estimator, plan, dataset)
     scored = score_test(estimator, dataset)
     write_run_folder(
         folder,

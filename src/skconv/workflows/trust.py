@@ -1,10 +1,10 @@
-"""What `evaluate` and `predict` say beyond accuracy: prediction sets, damaged pictures, a folder of figures."""
+"""What `evaluate` and `predict` say beyond accuracy: sets, strange and damaged pictures, a folder of figures."""
 
 from __future__ import annotations
 
 import json
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,45 +16,68 @@ if TYPE_CHECKING:
     from skconv.artifacts.held_out import HeldOut
     from skconv.reader import Reader
     from skconv.workflows.results import EvaluationResult
-    from skconv.workflows.scored import ScoredSource
+    from skconv.workflows.scored import ScoredSource, UnseenPictures
 
 _MOST_DAMAGED = 2000  # pictures; enough for an accuracy to a per cent
 
 
-def load_held_out(reader: Reader, coverage: float) -> HeldOut:
-    """Return the answers that prediction sets are made by.
+def load_held_out(reader: Reader) -> HeldOut:
+    """Return the answers that prediction sets are made by, and strange pictures are told by.
 
     Raises
     ------
     ParameterError
-        A coverage outside 0..1, or a model that was saved without such answers.
+        A model that was saved without such answers.
     """
     from skconv.artifacts.held_out import read_held_out
-    from skconv.evaluation.conformal import check_coverage
 
-    check_coverage(coverage)
     held_out = read_held_out(reader.folder, reader.config)
     if held_out is None:
         raise ParameterError(
-            "The model was saved without answers to held-out pictures, by which prediction sets are made. Train one "
-            "with a validation split of 100 pictures or more: validation_fraction = 0.05 in the section [training] of "
-            "the recipe."
+            "The model was saved without answers to held-out pictures, by which prediction sets are made and strange "
+            "pictures are told. Train one with a validation split of 100 pictures or more (validation_fraction = 0.05 "
+            "in the section [training] of the recipe), or an ensemble."
         )
     return held_out
 
 
-def measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
-    """Return how often prediction sets hold the true class, and how large they are; see `EvaluationResult`."""
+def make_sets(reader: Reader, held_out: HeldOut, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+    """Return which classes each picture may be, bool (n, k); see `predict_sets`."""
     from skconv.evaluation.conformal import predict_sets
 
-    held_out = load_held_out(scored.reader, coverage)
-    sets = predict_sets(held_out.probabilities, held_out.labels, scored.probabilities, coverage)
+    network = reader.config.network
+    average = network.options.get("average", "probabilities") if network.name == "ensemble" else None
+    return predict_sets(held_out.probabilities, held_out.labels, probabilities, coverage, average=average)
+
+
+def measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
+    """Return how often prediction sets hold the true class, and how large they are; see `EvaluationResult`."""
+    from skconv.evaluation.conformal import check_coverage
+
+    check_coverage(coverage)
+    sets = make_sets(scored.reader, load_held_out(scored.reader), scored.probabilities, coverage)
     sizes = sets.sum(1)
     return {
         "level": coverage,
         "coverage": float(sets[np.arange(len(sets)), scored.labels].mean()),
         "mean_set_size": float(sizes.mean()),
         "empty": float((sizes == 0).mean()),
+    }
+
+
+def compare_strangeness(scored: ScoredSource, others: UnseenPictures) -> dict[str, Any]:
+    """Return how well a score tells other pictures from those of the classes; see `EvaluationResult`."""
+    from skconv.evaluation.outliers import DEFINITION, measure_auroc, measure_strangeness
+
+    known = load_held_out(scored.reader).probabilities
+    inside = measure_strangeness(known, scored.probabilities)
+    outside = measure_strangeness(known, scored.reader.predict_proba(others.images))
+    return {
+        "data": others.dataset.name,
+        "split": others.split,
+        "n": len(others.images),
+        "auroc": measure_auroc(inside, outside),
+        "score": DEFINITION,
     }
 
 

@@ -1,0 +1,94 @@
+"""Are the confidences and prediction sets of an ensemble right that rest on what its members did not see?
+
+    python benchmarks/ensemble_calibration.py [--pictures 3000] [--runs 3]
+
+Five members of the recipe `fast`, six epochs each, on so many of MNIST's training pictures, scored on 10,000 others of
+them. The calibration is that of `skconv ensemble`; beside it stand no calibration, and the temperature that the 10,000
+pictures themselves would choose. The sets are those of `--coverage`, and those by the quantile of the members'
+answers, as for a single network.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+from dataclasses import replace
+
+import numpy as np
+from report import write_result
+
+from skconv import load_dataset, load_recipe
+from skconv.data.dataset import Dataset
+from skconv.estimators import KFoldEnsembleClassifier
+from skconv.evaluation.calibration import softmax
+from skconv.evaluation.conformal import predict_sets
+from skconv.evaluation.scores import score_predictions
+from skconv.workflows.calibrate import calibrate
+
+N_SCORED = 10_000
+LEVELS = (0.9, 0.95, 0.99)
+
+
+def run(dataset: Dataset, n: int, seed: int) -> dict[str, float]:
+    chosen = np.random.default_rng(seed).permutation(len(dataset.train_labels))[: n + N_SCORED]
+    few = replace(dataset, train_images=dataset.train_images[chosen[:n]], train_labels=dataset.train_labels[chosen[:n]])
+    images, labels = dataset.train_images[chosen[n:]], dataset.train_labels[chosen[n:]]
+    recipe = load_recipe("fast")
+    ensemble = KFoldEnsembleClassifier(recipe.create_member().set_params(max_epochs=6), cv=5, random_state=seed)
+    ensemble.fit(few.train_images, few.train_labels)
+    members = np.stack([member.predict_proba(images) for member in ensemble.estimators_])
+    held_out = calibrate(ensemble, recipe, few)
+    probabilities = ensemble.predict_proba(images)
+    found = {"temperature": held_out.temperature, "best temperature": find_best(members, labels)}
+    for name, answers in {
+        "without": members.mean(0),
+        "calibrated": probabilities,
+        "at the best temperature": average_at(members, found["best temperature"]),
+    }.items():
+        scores = score_predictions(labels, answers)
+        found |= {f"{name}: accuracy": scores.accuracy, f"{name}: confidence": float(answers.max(1).mean())}
+        found |= {f"{name}: calibration error": scores.expected_calibration_error}
+    for level in LEVELS:
+        for name, average in {"sets": "probabilities", "sets by the quantile": None}.items():
+            sets = predict_sets(held_out.probabilities, held_out.labels, probabilities, level, average=average)
+            found[f"{name} at {level}: hold the label"] = float(sets[np.arange(N_SCORED), labels].mean())
+            found[f"{name} at {level}: size"] = float(sets.sum(1).mean())
+    return found
+
+
+def average_at(members: np.ndarray, temperature: float) -> np.ndarray:
+    return np.mean([softmax(np.log(each.clip(1e-30)) / temperature) for each in members], axis=0)
+
+
+def find_best(members: np.ndarray, labels: np.ndarray) -> float:
+    """Return the temperature of the members under which the labels are most probable by their mean."""
+
+    def loss(temperature: float) -> float:
+        return score_predictions(labels, average_at(members, temperature)).negative_log_likelihood
+
+    return min((float(each) for each in np.geomspace(0.1, 4, 60)), key=loss)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=int, default=3000)
+    parser.add_argument("--runs", type=int, default=3)
+    options = parser.parse_args()
+    dataset = load_dataset("mnist")
+    runs = [run(dataset, options.pictures, seed) for seed in range(options.runs)]
+    write_result(
+        "ensemble_calibration",
+        {
+            "pictures": options.pictures,
+            "scored on": N_SCORED,
+            "runs": options.runs,
+            "means": {name: statistics.fmean(each[name] for each in runs) for name in runs[0]},
+            "standard deviations": {name: statistics.stdev(each[name] for each in runs) for name in runs[0]}
+            if len(runs) > 1
+            else None,
+        },
+    )
+
+
+if __name__ == "__main__":
+    main()
