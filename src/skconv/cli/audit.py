@@ -33,12 +33,12 @@ def audit(
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Find wrong labels, duplicates, blank and broken pictures in a data set."""
+    """Find wrong labels, duplicates, blank and broken pictures."""
     size = parse_image_size(image_size)
     with library_messages():
         from skconv.workflows.audit import audit as audit_library

@@ -41,9 +41,17 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
 ]
 SeedOption = Annotated[
-    int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; verbs without chance ignore it.")
+    int | None,
+    typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; the recipe's, or 0, if left out."),
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Where to train; the verbs that do not train use the CPU.")]
+DeviceOption = Annotated[Device, typer.Option(help="Where to train; auto takes a GPU where there is one.")]
+# Every verb takes these two, so that a script may pass them to all; the help of those that do not train is silent.
+UnusedSeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31 - 1, hidden=True, help="Ignored: there is no chance in this verb.")
+]
+UnusedDeviceOption = Annotated[
+    Device, typer.Option("--device", hidden=True, help="Ignored: this verb does not train, and uses the CPU.")
+]
 DaskOption = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, as tcp://HOST:8786."),

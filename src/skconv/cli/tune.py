@@ -50,7 +50,7 @@ def tune(
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
