@@ -53,7 +53,7 @@ def plan_run(
         if not isinstance(source, str):  # a path stays one, also where a data set has its name
             source = os.fspath(source) if Path(source).is_absolute() else f"./{os.fspath(source)}"
         plan = replace(plan, source=source, test_fraction=None, split_seed=None, images=None, label_column=None)
-    given = {
+    given: dict[str, Any] = {
         "images": None if images is None else os.fspath(images),
         "label_column": label_column,
         "image_size": image_size,
