@@ -54,7 +54,7 @@ UnusedDeviceOption = Annotated[
 ]
 DaskOption = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, as tcp://HOST:8786."),
+    typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."),
 ]
 DebugOption = Annotated[
     bool, typer.Option("--debug", callback=_set_debug, help="Show the traceback when something fails.")
@@ -73,7 +73,7 @@ ImageSizeOption = Annotated[
 ]
 CoverageOption = Annotated[
     float | None,
-    typer.Option(help="Give sets of labels that hold the true one with this probability, as 0.99."),
+    typer.Option(help="Give sets of labels that hold the true one with this probability, such as 0.99."),
 ]
 MinConfidenceOption = Annotated[
     float, typer.Option(min=0, max=1, help="Below it, a label becomes ? and its alternatives are shown.")
