@@ -76,7 +76,7 @@ class AuditResult:
             lines.append("Nothing else was looked for: mend or remove these, and run it again.")
         if not self.suspects:
             lines.append("Nothing suspect was found.")
-        return "\n".join([*lines, f"All of them are in {self.folder}."] if self.folder else lines)
+        return "\n".join([*lines, f"The full list is in {self.folder}."] if self.folder else lines)
 
 
 def audit(
