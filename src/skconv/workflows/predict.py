@@ -198,7 +198,7 @@ def _note_number(reader: Reader, names: Sequence[str], probabilities: np.ndarray
 
     if NOTHING not in reader.class_names or not reads_digits(reader):
         return
-    nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(NOTHING))
+    nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(NOTHING)).tolist()
     for file in [names[k] for k in nothing if Path(names[k]).is_file()][:_LOOKED_AT]:
         digits = [digit for digit in read_picture(reader, open_picture(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:
