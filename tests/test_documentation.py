@@ -17,6 +17,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 COMMAND = typer.main.get_command(create_app())
 VERBS = sorted(COMMAND.commands)
+TRAINING = {"train", "tune", "ensemble", "cross-validate", "audit"}
 MODULES = sorted(
     module.name for module in pkgutil.walk_packages(skconv.__path__, "skconv.") if not module.name.endswith("__main__")
 )
@@ -37,11 +38,21 @@ def parse(arguments):
 def test_verb_has_help_with_an_example_that_parses(verb, capsys):
     assert main([verb, "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    for option in ("--json", "--seed", "--device", "--debug"):
+    for option in ("--json", "--debug"):
         assert option in shown
+    # All take them; where nothing is trained they change nothing, and the help does not speak of them.
+    takes = {name for parameter in COMMAND.commands[verb].params for name in parameter.opts}
+    for option in ("--seed", "--device"):
+        assert option in takes and (f"{option} " in shown) == (verb in TRAINING)
     example = shown.partition("Example: ")[2]
     assert example.startswith(f"skconv {verb}")
     parse(arguments_of(example))
+
+
+def test_list_of_verbs_says_of_each_what_it_is_for_in_full(capsys):
+    assert main(["--help"]) == 0
+    shown = capsys.readouterr().out
+    assert "..." not in shown.partition("Commands:")[2] and max(map(len, shown.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("verb", VERBS)

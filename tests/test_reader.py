@@ -197,3 +197,14 @@ loaded = {{"torch", "sklearn", "scipy", "cv2", "matplotlib", "onnx", "safetensor
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_reader_prints_as_one_line_that_says_what_it_is(saved_model, colour):
+    config = Reader(saved_model).config
+    names = ", ".join(config.class_names)
+    assert (
+        str(Reader(saved_model)) == f"<Reader of {saved_model}: network fast, 12×10 pixels in grey, 3 classes: {names}>"
+    )
+    assert "12×10 pixels in colour" in repr(Reader(colour))
+    many = str(Reader("digits"))
+    assert many.endswith("11 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, nothing>")

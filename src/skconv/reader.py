@@ -15,6 +15,7 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.pictures.fitting import PictureForm
 
 _BATCH = 256  # pictures; a batch is the only float copy that is made
+_SHOWN = 12  # class names, when a reader is printed
 _FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
 
 
@@ -66,6 +67,15 @@ class Reader:
         self.input_shape = self.config.input.shape
         channels, height, width = self.input_shape
         self.form = PictureForm(height, width, channels, self.config.input.normalization)
+
+    def __repr__(self) -> str:
+        channels, height, width = self.input_shape
+        names = [" ".join(name.split()) for name in self.class_names]
+        shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        return (
+            f"<Reader of {self.folder}: network {self.config.network.name}, {height}×{width} pixels in "
+            f"{'grey' if channels == 1 else 'colour'}, {len(names)} classes: {shown}>"
+        )
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Return the probability of each class for each picture.

@@ -1,6 +1,7 @@
 """Bad input: exit code 1, one helpful line, no traceback, nothing written."""
 
 import gzip
+import json
 import os
 import pickle
 import resource
@@ -302,6 +303,17 @@ def test_harmed_model_folder_is_refused(file, harm, trained, tmp_path, capsys):
 def test_bad_input_to_predict_is_one_line(make, words, trained, tmp_path, capsys):
     arguments = ["predict", trained[0], make(tmp_path), "--out", tmp_path / "predictions.csv"]
     check_one_line(arguments, words, tmp_path, capsys)
+
+
+@pytest.mark.parametrize(("verb", "key"), [(["predict", "digits"], "predictions"), (["read"], "readings")])
+def test_broken_picture_among_others_is_a_row_a_line_and_exit_code_1(verb, key, tmp_path, capsys):
+    Image.fromarray(np.full((60, 60), 250, np.uint8)).save(tmp_path / "a.png")
+    write(tmp_path / "b.png", "no picture")
+    assert main([*verb, str(tmp_path), "--json"]) == 1
+    streams = capsys.readouterr()
+    assert ["error" in each for each in json.loads(streams.out)[key]] == [False, True]
+    (line,) = streams.err.splitlines()
+    assert line.startswith("Note: 1 of 2 pictures could not be read. ") and "b.png is not a picture" in line
 
 
 def test_predictions_onto_a_device_are_refused(trained, tmp_path, capsys):

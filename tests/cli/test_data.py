@@ -35,6 +35,17 @@ def test_contest_from_train_to_score(trained, contest, tmp_path, capsys):
     assert record["accuracy"] == 1.0 and record["rows"] == 40 and record["low"] < 1.0 == record["high"]
 
 
+def test_only_predict_goes_by_the_name_of_a_submission(trained, contest, tmp_path, capsys):
+    folder, _, _ = trained
+    table, renamed = tmp_path / "mine.csv", tmp_path / "handed in.txt"
+    assert main(["predict", str(folder), str(contest), "--out", str(table)]) == 0
+    assert "anything else that begins with submission" in capsys.readouterr().err
+    assert main(["data", str(contest), "--check", str(table)]) == 1
+    assert "skconv predict --out submission.csv" in capsys.readouterr().err
+    shutil.copy(contest / "answers.csv", renamed)
+    assert main(["data", str(contest), "--check", str(renamed)]) == 0
+
+
 def test_submission_without_answers_has_no_score(contest, tmp_path, capsys):
     shutil.copytree(contest, tmp_path / "contest")
     (tmp_path / "contest" / "answers.csv").unlink()

@@ -15,8 +15,8 @@ def test_each_picture_stands_beside_itself_once_for_each_map(n_maps, shape):
     images = np.full((5, *shape), 128, np.uint8)
     maps = [[np.linspace(-1, 1, shape[0] * shape[1]).reshape(shape[:2])] * n_maps] * 5
     figure = draw_attributions(images, maps, ["a $5$ caption"] * 5)
-    assert len(figure.axes) == 5 * (1 + n_maps)
-    assert len(figure.texts) == 5
+    assert len(figure.axes) == 5 * (1 + n_maps) + 1  # the last is the colour bar
+    assert [text.get_text() for text in figure.texts[5:]] == ["lowers the probability", "raises the probability"]
     places = [axes.get_position() for axes in figure.axes]
     assert all(0 <= place.x0 < place.x1 <= 1 and 0 <= place.y0 < place.y1 <= 1 for place in places)
     assert not any(
@@ -27,10 +27,15 @@ def test_each_picture_stands_beside_itself_once_for_each_map(n_maps, shape):
     figure.savefig(io.BytesIO())
 
 
-def test_sign_decides_the_colour():
+def test_sign_decides_the_colour_and_the_bar_says_so():
     values = np.zeros((4, 4))
     values[0, 0], values[3, 3] = 1, -1
     figure = draw_attributions(np.full((1, 4, 4), 128, np.uint8), [[values]], ["x"])
+    drawn, bar = (axes.images[0].get_array() for axes in figure.axes[1:])
+    np.testing.assert_allclose(bar[0, -1], drawn[0, 0], atol=0.01)  # at its right end: raises the probability
+    np.testing.assert_allclose(bar[0, 0], drawn[3, 3], atol=0.01)
+    left, right = (text.get_window_extent() for text in figure.texts[1:])
+    assert 0 <= left.x0 < left.x1 < right.x0 < right.x1 <= figure.bbox.x1
     stream = io.BytesIO()
     figure.savefig(stream)
     pixels = np.asarray(Image.open(stream).convert("RGB")).astype(int)

@@ -78,7 +78,7 @@ def test_files_of_a_folder_are_named(recipe, tmp_path):
     assert [(each.picture, each.other) for each in copies] == [
         (str(tmp_path / "1" / "copy.png"), f"{tmp_path / '0' / '03.png'}, labelled 0")
     ]
-    assert "1 picture that is there twice" in str(result)
+    assert "1 picture that appears twice" in str(result)
 
 
 def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):

@@ -84,7 +84,7 @@ def test_the_run_folder_tells_each_fold(run):
     for fold in (1, 2, 3):
         assert (folder / f"iterations-{fold}.csv").is_file() and (folder / f"iterations-{fold}.png").is_file()
     text = (folder / "recipe.toml").read_text()
-    assert "folds = 3" in text and 'average = "logits"' in text
+    assert "folds = 3" in text and 'average = "logits"' in text and "random_state = 4" in text
 
 
 def test_the_model_is_one_folder_for_every_reader(run):

@@ -123,6 +123,25 @@ def test_csv_holds_the_predictions_and_replaces_an_old_file(run, pictures, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
 
 
+def test_broken_pictures_have_an_error_and_the_others_their_answer(run, pictures, tmp_path):
+    folder, _ = pictures
+    (tmp_path / "note.png").write_text("no picture")
+    paths = [folder / "00.png", tmp_path / "note.png", folder / "01.png", tmp_path / "missing.png"]
+    with pytest.warns(UserWarning, match=r"2 of 4 pictures could not be read\. The first of them: .*note\.png is not"):
+        result = predict(run.model, paths, out=tmp_path / "out.csv", annotate=tmp_path / "seen.png")
+    whole = predict(run.model, [paths[0], paths[2]]).predictions
+    assert (result.predictions[0], result.predictions[2]) == whole
+    assert result.n_broken == 2 and result.drawn.startswith("Drew 2 pictures")
+    records = result.to_json()["predictions"]
+    assert [each["input"] for each in records] == [str(path) for path in paths]
+    assert ["error" in each for each in records] == [False, True, False, True]
+    assert (records[1]["label"], records[1]["confidence"]) == ("", 0.0)
+    assert f"{paths[1]}: error: {records[1]['error']}" == str(result.predictions[1])
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["error"] for row in rows] == [each.get("error", "") for each in records]
+
+
 def test_csv_that_cannot_be_written_is_told(run, pictures, tmp_path):
     folder, _ = pictures
     with pytest.raises(OutputError, match="Cannot write"):
@@ -173,7 +192,8 @@ def test_contest_is_handed_in_in_its_own_form(run, contests, tmp_path, name, fil
 
 def test_contest_into_another_file_is_a_table_of_predictions(run, contests, tmp_path):
     out = tmp_path / "predictions.csv"
-    result = predict(run.model, contests / "kaggle-digits", out=out)
+    with pytest.warns(UserWarning, match="begins with submission"):
+        result = predict(run.model, contests / "kaggle-digits", out=out)
     lines = out.read_text().splitlines()
     assert lines[0] == "input,label,confidence" and len(lines) == 41
     assert lines[1].startswith(f"{contests / 'kaggle-digits'}#1,")

@@ -9,6 +9,7 @@ from PIL import Image
 
 import skconv
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError
+from skconv.workflows.predict import predict
 from skconv.workflows.read import read
 
 
@@ -33,6 +34,14 @@ def test_numbers_are_read_in_the_order_of_the_inputs(numbers):
     assert [each.input for each in result.readings] == [str(folder / f"{name}.png") for name in texts]
     assert result.text.split("\n") == list(texts.values())
     assert all(each.confidence > 0.5 for each in result.readings)
+
+
+def test_predict_points_to_read_where_a_picture_of_nothing_holds_a_number(numbers, recwarn):
+    folder, texts = numbers
+    assert predict("digits", folder / "c.png").predictions[0].label == texts["c"] and not recwarn.list
+    assert predict("digits", folder / "b.png").predictions[0].label == "nothing"
+    (note,) = recwarn.list
+    assert "seems to hold 2 digits" in str(note.message) and "skconv read" in str(note.message)
 
 
 def test_array_and_file_read_alike(numbers):
@@ -120,6 +129,23 @@ def test_drawing_never_replaces_the_picture(numbers):
 def test_no_picture_is_told(pictures, error):
     with pytest.raises(error):
         read(pictures)
+
+
+def test_broken_pictures_have_an_error_and_the_others_are_read(numbers, tmp_path):
+    folder, texts = numbers
+    (tmp_path / "empty.png").touch()
+    pictures = [folder / "a.png", tmp_path / "empty.png", np.zeros((4, 4)), folder / "b.png"]
+    with pytest.warns(
+        UserWarning, match=r"2 of 4 pictures could not be read\. The first of them: .*empty\.png is empty"
+    ):
+        result = read(pictures, out=tmp_path / "out.csv", annotate=tmp_path / "boxes")
+    assert [each.text for each in result.readings] == [texts["a"], "", "", texts["b"]]
+    assert result.n_broken == 2 and result.drawn.startswith("Drew the digits of 2 pictures")
+    records = result.to_json()["readings"]
+    assert ["error" in each for each in records] == [False, True, True, False]
+    assert "empty.png: error: " in str(result.readings[1])
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        assert [row["error"] for row in csv.DictReader(stream)] == [each.get("error", "") for each in records]
 
 
 def test_confidence_that_is_no_share_is_refused(numbers):

@@ -95,7 +95,7 @@ def test_suspects_of_the_audit_in_the_run_are_shown(written):
     _, page = written
     section = page.partition("What an audit of the data suspects</h2>")[2].partition("</section>")[0]
     assert "<dt>is probably labelled wrong</dt><dd>25</dd>" in section
-    assert "<dt>is there twice</dt><dd>1</dd>" in section
+    assert "<dt>appears twice</dt><dd>1</dd>" in section
     assert section.count("<img") == 2
 
 

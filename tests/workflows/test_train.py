@@ -11,7 +11,7 @@ import pytest
 import skconv
 from skconv.exceptions import DataError, OutputError, ParameterError, RecipeError, UnknownNameError
 from skconv.recipes import load_recipe
-from skconv.workflows.recipe_text import replace_section, write_as_run
+from skconv.workflows.recipe_text import plan_run, replace_section
 from skconv.workflows.results import SeedResult, TrainResult
 from skconv.workflows.train import describe_call, train
 
@@ -231,9 +231,32 @@ def test_the_recipe_of_a_run_repeats_it_without_arguments():
     import tomllib
 
     recipe = load_recipe("t3-kaggle-kfold")
-    text = write_as_run(recipe, source="my data.csv", network="fast", folds=3)
-    document = tomllib.loads(text)
-    assert document["data"] == {"source": "my data.csv"} and document["network"] == {"name": "fast"}
+    own = {"images": Path("pictures"), "label_column": "digit", "image_size": (28, 20)}
+    document = tomllib.loads(plan_run(recipe, source="my data.csv", network="fast", folds=3, **own).text)
+    assert document["data"] == {
+        "source": "my data.csv", "images": "pictures", "label_column": "digit", "image_size": [28, 20],
+    }  # fmt: skip
+    assert document["network"] == {"name": "fast"}
     assert document["ensemble"] == {**recipe.ensemble, "folds": 3}
     assert document["augmentation"] == recipe.augmentation
     assert "figures" not in document  # they are another run's
+
+
+def test_training_with_the_recipe_of_a_run_gives_the_same_model(tiny_recipe, tmp_path):
+    digits = skconv.load_dataset("digits")
+    rows = np.column_stack([digits.train_images[:300].reshape(300, -1), digits.train_labels[:300]])
+    header = ",".join([*(f"pixel{number}" for number in range(64)), "digit"])
+    np.savetxt(tmp_path / "digits.csv", rows, "%d", ",", header=header, comments="")
+    how = {"label_column": "digit", "image_size": (9, 7), "network": "t4_narrow", "seeds": 2, "seed": 5}
+    train(tmp_path / "digits.csv", recipe=tiny_recipe, out=tmp_path / "runs", **how)
+    # The second seed trains on what the first one decided to hold out.
+    first = tmp_path / "runs" / "seed-6"
+    again = train(recipe=first / "recipe.toml", out=tmp_path / "again")
+    for name in ("model/model.safetensors", "recipe.toml"):
+        assert (Path(again.folder) / name).read_bytes() == (first / name).read_bytes()
+    assert again.test_accuracy == json.loads((first / "scores.json").read_text())["test"]["accuracy"]
+
+
+def test_a_path_stays_a_path_in_the_recipe_of_a_run():
+    assert plan_run(load_recipe("fast"), source=Path("digits")).source == "./digits"
+    assert plan_run(load_recipe("fast"), source="digits").source == "digits"

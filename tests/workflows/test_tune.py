@@ -124,3 +124,10 @@ def test_missing_package_is_told_with_its_remedy(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ParameterError, match=r"pip install 'skconv\[tune\]'"):
         tune("digits", trials=1)
+
+
+def test_best_recipe_keeps_what_the_search_was_told_of_the_data(tiny_recipe, tmp_path):
+    result = tune("digits", trials=1, fraction=0.3, recipe=tiny_recipe, image_size=(9, 7), seed=4, out=tmp_path / "out")
+    best = load_recipe(result.best_recipe)
+    assert best.image_size == (9, 7)
+    assert best.seed == 4  # with another one, training would be scored on pictures that the search has seen

@@ -26,19 +26,21 @@ EXAMPLE = "Example: skconv audit mnist --out runs/mnist-audit"
 
 def audit(
     source: Annotated[str, typer.Argument(help="A named data set, a CSV, an .npz or a folder.")],
-    recipe: Annotated[str, typer.Option(help="How the networks that judge labels are trained.")] = "fast",
-    folds: Annotated[int, typer.Option(min=2, max=1000, help="How many of them, each without one part.")] = 5,
+    recipe: Annotated[str, typer.Option(help="Recipe of the networks that judge the labels.")] = "fast",
+    folds: Annotated[
+        int, typer.Option(min=2, max=1000, help="Number of these networks; each is trained without one fold.")
+    ] = 5,
     out: Annotated[Path | None, typer.Option(help="New folder for suspects.csv and contact sheets.")] = None,
     data_home: DataHomeOption = None,
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Find wrong labels, duplicates, blank and broken pictures in a data set."""
+    """Find wrong labels, duplicates, blank and broken pictures."""
     size = parse_image_size(image_size)
     with library_messages():
         from skconv.workflows.audit import audit as audit_library

@@ -10,7 +10,7 @@ import typer
 
 from skconv.cli.console import is_interactive, library_messages, show_result
 from skconv.cli.listing import Entry, show_entries
-from skconv.cli.options import DataHomeOption, DebugOption, Device, DeviceOption, JsonOption, SeedOption
+from skconv.cli.options import DataHomeOption, DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 if TYPE_CHECKING:
     from skconv.data.catalog import CatalogEntry
@@ -25,11 +25,11 @@ def data(
     ] = None,
     make: Annotated[Path | None, typer.Option(help="New folder to make the files of a contest in.")] = None,
     check: Annotated[
-        Path | None, typer.Option(help="Submission to check, and to score where answers are known.")
+        Path | None, typer.Option(help="Submission to check, whatever its name, and to score where answers are known.")
     ] = None,
     data_home: DataHomeOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -41,7 +41,7 @@ def ensemble(
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     device: DeviceOption = Device.auto,
     dask: DaskOption = None,
     as_json: JsonOption = False,

@@ -13,12 +13,12 @@ from skconv.cli.options import (
     DataHomeOption,
     DebugOption,
     Device,
-    DeviceOption,
     ImageSizeOption,
     ImagesOption,
     JsonOption,
     LabelColumnOption,
-    SeedOption,
+    UnusedDeviceOption,
+    UnusedSeedOption,
     parse_image_size,
 )
 
@@ -26,7 +26,7 @@ EXAMPLE = "Example: skconv evaluate runs/mnist-fast mnist"
 
 
 def evaluate(
-    model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
     source: Annotated[str, typer.Argument(help="A named data set, a CSV, an .npz or a folder.")],
     data_home: DataHomeOption = None,
     images: ImagesOption = None,
@@ -43,14 +43,14 @@ def evaluate(
     report: Annotated[
         Path | None, typer.Option(help="New folder for scores.json, and figures of mistakes and of confidence.")
     ] = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
     """Score a model on labelled pictures it has not seen.
 
-    These are the test split; where there is none, the pictures that the model was not trained on.
+    The test split is taken; where there is none, the pictures that the model was not trained on.
     """
     size = parse_image_size(image_size)
     with library_messages():

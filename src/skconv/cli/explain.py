@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from skconv.cli.console import library_messages, show_result
-from skconv.cli.options import DataHomeOption, DebugOption, Device, DeviceOption, JsonOption, SeedOption
+from skconv.cli.options import DataHomeOption, DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 EXAMPLE = "Example: skconv explain runs/mnist-fast digit.png --out maps.png"
 
@@ -24,7 +24,7 @@ class Shown(StrEnum):
 
 
 def explain(
-    model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
     picture: Annotated[Path, typer.Argument(help="One picture.")],
     out: Annotated[Path, typer.Option(help="PNG file to write; an old one is replaced.")],
     show: Annotated[
@@ -35,15 +35,18 @@ def explain(
         ),
     ] = Shown.activations,
     source: Annotated[
-        str | None, typer.Option(help="Training pictures for neighbours, if not those the model names itself.")
+        str | None, typer.Option(help="Data to look for neighbours in; the model's training data if left out.")
     ] = None,
     data_home: DataHomeOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draw what a model computes for a picture, what its answer rests on, or which training pictures it finds alike."""
+    """Draw what a model's answer to a picture rests on.
+
+    These are the maps that it computes, the parts of the picture that count, or the training pictures most alike.
+    """
     with library_messages():
         from skconv.workflows.explain import explain as explain_library
 

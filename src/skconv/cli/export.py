@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from skconv.cli.console import library_messages, show_result
-from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, SeedOption
+from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 EXAMPLE = "Example: skconv export runs/first --format onnx --out first.onnx"
 
@@ -21,15 +21,15 @@ class Format(StrEnum):
 
 
 def export(
-    model: Annotated[Path, typer.Argument(help="A run folder or a model folder, or the name digits.")],
+    model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
     format: Annotated[
-        Format, typer.Option(help="A graph with its weights inside, for any server of ONNX.")
+        Format, typer.Option(help="One file with graph and weights, for any program that runs ONNX.")
     ] = Format.onnx,
     out: Annotated[
         Path | None, typer.Option(help="File to write, an old one is replaced; named after the run if left out.")
     ] = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

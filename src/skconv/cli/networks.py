@@ -8,15 +8,15 @@ import typer
 
 from skconv.cli.console import library_messages
 from skconv.cli.listing import Entry, show_entries
-from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, SeedOption
+from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 EXAMPLE = "Example: skconv networks"
 
 
 def networks(
     name: Annotated[str | None, typer.Argument(help="The network to show; all are listed if left out.")] = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -41,12 +41,20 @@ JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, all else on standard error.")
 ]
 SeedOption = Annotated[
-    int, typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; verbs without chance ignore it.")
+    int | None,
+    typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; the recipe's, or 0, if left out."),
 ]
-DeviceOption = Annotated[Device, typer.Option(help="Where to train; the verbs that do not train use the CPU.")]
+DeviceOption = Annotated[Device, typer.Option(help="Where to train; auto takes a GPU where there is one.")]
+# Every verb takes these two, so that a script may pass them to all; the help of those that do not train is silent.
+UnusedSeedOption = Annotated[
+    int, typer.Option("--seed", min=0, max=2**31 - 1, hidden=True, help="Ignored: there is no chance in this verb.")
+]
+UnusedDeviceOption = Annotated[
+    Device, typer.Option("--device", hidden=True, help="Ignored: this verb does not train, and uses the CPU.")
+]
 DaskOption = Annotated[
     str | None,
-    typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, as tcp://HOST:8786."),
+    typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."),
 ]
 DebugOption = Annotated[
     bool, typer.Option("--debug", callback=_set_debug, help="Show the traceback when something fails.")
@@ -65,7 +73,7 @@ ImageSizeOption = Annotated[
 ]
 CoverageOption = Annotated[
     float | None,
-    typer.Option(help="Give sets of labels that hold the true one with this probability, as 0.99."),
+    typer.Option(help="Give sets of labels that hold the true one with this probability, such as 0.99."),
 ]
 MinConfidenceOption = Annotated[
     float, typer.Option(min=0, max=1, help="Below it, a label becomes ? and its alternatives are shown.")

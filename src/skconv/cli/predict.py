@@ -12,11 +12,11 @@ from skconv.cli.options import (
     CoverageOption,
     DebugOption,
     Device,
-    DeviceOption,
     JsonOption,
     LabelColumnOption,
     MinConfidenceOption,
-    SeedOption,
+    UnusedDeviceOption,
+    UnusedSeedOption,
 )
 
 EXAMPLE = "Example: skconv predict digits photo.jpg scans/ --out predictions.csv"
@@ -28,8 +28,8 @@ def predict(
     out: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file to write: input, label, confidence; for a contest, submission*.csv is written as it "
-            "wants it handed in. An old one is replaced."
+            help="CSV file to write, an old one is replaced: input, label, confidence. For a contest, a name that "
+            "begins with submission: what it wants handed in."
         ),
     ] = None,
     label_column: LabelColumnOption = None,
@@ -38,8 +38,8 @@ def predict(
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
     coverage: CoverageOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
@@ -58,3 +58,5 @@ def predict(
             progress=is_interactive(),
         )
     show_result(result.to_json(), str(result), as_json=as_json)
+    if result.n_broken:
+        raise typer.Exit(1)

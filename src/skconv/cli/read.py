@@ -8,7 +8,14 @@ from typing import Annotated
 import typer
 
 from skconv.cli.console import is_interactive, library_messages, show_result
-from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, MinConfidenceOption, SeedOption
+from skconv.cli.options import (
+    DebugOption,
+    Device,
+    JsonOption,
+    MinConfidenceOption,
+    UnusedDeviceOption,
+    UnusedSeedOption,
+)
 
 EXAMPLE = "Example: skconv read photo.jpg --annotate boxes.png"
 
@@ -24,12 +31,12 @@ def read(
         typer.Option(help="Draw boxes and labels: a PNG file for one picture, a folder for several."),
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Read handwritten numbers in photographs, scans and drawings."""
+    """Read handwritten numbers in photographs and scans."""
     with library_messages():
         from skconv.workflows.read import read as read_library
 
@@ -42,3 +49,5 @@ def read(
             progress=is_interactive(),
         )
     show_result(result.to_json(), str(result), as_json=as_json)
+    if result.n_broken:
+        raise typer.Exit(1)

@@ -8,7 +8,7 @@ import typer
 
 from skconv.cli.console import library_messages
 from skconv.cli.listing import Entry, show_entries
-from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, SeedOption
+from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 if TYPE_CHECKING:
     from skconv.recipes.recipe import Recipe
@@ -18,8 +18,8 @@ EXAMPLE = "Example: skconv recipes fast > mine.toml"
 
 def recipes(
     name: Annotated[str | None, typer.Argument(help="The recipe to print as TOML; all are listed if left out.")] = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:

@@ -12,12 +12,12 @@ from skconv.cli.options import (
     DataHomeOption,
     DebugOption,
     Device,
-    DeviceOption,
     ImageSizeOption,
     ImagesOption,
     JsonOption,
     LabelColumnOption,
-    SeedOption,
+    UnusedDeviceOption,
+    UnusedSeedOption,
     parse_image_size,
 )
 
@@ -25,7 +25,7 @@ EXAMPLE = "Example: skconv report runs/mnist-fast mnist --out report.html"
 
 
 def report(
-    model: Annotated[Path, typer.Argument(help="A run folder or a model folder.")],
+    model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
     source: Annotated[str, typer.Argument(help="A named data set, a CSV, an .npz or a folder.")],
     out: Annotated[
         Path, typer.Option(help="HTML file to write; or a new folder, for the page and its figures as PNG and SVG.")
@@ -37,12 +37,15 @@ def report(
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Write one page about a model: its data, scores, mistakes, confidence, what it looks at, size and speed."""
+    """Write one page about a model, to be sent to a colleague.
+
+    It shows the model's data, scores, mistakes, confidence, what it looks at, its size and its speed.
+    """
     size = parse_image_size(image_size)
     with library_messages():
         from skconv.workflows.report import report as report_library

@@ -8,13 +8,15 @@ from typing import Annotated
 import typer
 
 from skconv.cli.console import show_result
-from skconv.cli.options import DebugOption, Device, DeviceOption, JsonOption, SeedOption
+from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 EXAMPLE = "Example: skconv serve runs/mnist-fast --port 8080"
 
 
 def serve(
-    model: Annotated[str, typer.Argument(help="A run folder, a model folder, or digits, the bundled one.")] = "digits",
+    model: Annotated[
+        str, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")
+    ] = "digits",
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 is reached from other machines too.")
     ] = "127.0.0.1",
@@ -26,16 +28,18 @@ def serve(
     max_waiting: Annotated[
         int, typer.Option(min=1, max=4096, help="Requests that a process works on at a time; the next gets a 429.")
     ] = 3,
-    timeout: Annotated[float, typer.Option(min=1, max=3600, help="Seconds for a body to arrive, and to answer.")] = 10,
-    seed: SeedOption = 0,
-    device: DeviceOption = Device.auto,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=3600, help="Seconds to wait for a request, and for its answer.")
+    ] = 10,
+    seed: UnusedSeedOption = 0,
+    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Serve a model: a page to draw on and drop pictures at, and an HTTP interface for programs.
+    """Serve a model: a page to draw on, and an HTTP interface.
 
-    The log goes to standard error, a JSON object a request. SIGTERM or Ctrl-C ends it after what was accepted is
-    answered.
+    Pictures can be dropped on the page too. The log goes to standard error, a JSON object a request. SIGTERM or Ctrl-C
+    ends it after what was accepted is answered.
     """
     from skconv.server.running import serve as serve_library
     from skconv.server.settings import MEBIBYTE, ServerSettings

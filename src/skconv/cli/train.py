@@ -35,7 +35,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="New folder for the results; runs/DATA-RECIPE if left out.")] = None,
     seeds: Annotated[
         int,
-        typer.Option(min=1, max=1000, help="Train this often, with consecutive seeds, and give mean and spread."),
+        typer.Option(min=1, max=1000, help="Train this many times, with consecutive seeds; mean and spread are told."),
     ] = 1,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out that was stopped or killed.")
@@ -51,7 +51,7 @@ def train(
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,

@@ -32,9 +32,9 @@ def tune(
     ] = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help="Search until there are so many trials; 20 if no --minutes are given."),
+        typer.Option(min=1, max=100_000, help="Search until there are this many trials; 20 if --minutes is not given."),
     ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.001, max=1e6, help="Search for so long.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0.001, max=1e6, help="Search for this many minutes.")] = None,
     recipe: Annotated[str, typer.Option(help="The recipe to start from: a built-in one or a TOML file.")] = "standard",
     network: Annotated[str | None, typer.Option(help="Another network than the recipe's.")] = None,
     fraction: Annotated[
@@ -50,7 +50,7 @@ def tune(
     images: ImagesOption = None,
     label_column: LabelColumnOption = None,
     image_size: ImageSizeOption = None,
-    seed: SeedOption = 0,
+    seed: SeedOption = None,
     device: DeviceOption = Device.auto,
     as_json: JsonOption = False,
     debug: DebugOption = False,

@@ -17,7 +17,7 @@ from skconv.data.npz import read_npz_images
 from skconv.data.pixel_csv import TABLE_SUFFIXES, read_pixel_csv
 from skconv.data.pixels import shape_rows
 from skconv.data.submissions import SubmissionForm
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, SkconvError, SourceNotFoundError
 from skconv.pictures.fitting import PictureForm, map_in_threads
 from skconv.pictures.opening import PICTURE_SUFFIXES, open_picture
 from skconv.progress import show_progress
@@ -28,6 +28,7 @@ def load_inputs(
     form: PictureForm,
     *,
     label_column: str | None = None,
+    broken: dict[int, SkconvError] | None = None,
     progress: bool = False,
 ) -> tuple[list[str], np.ndarray, list[str]]:
     """Load pictures to predict from files and folders of any of the known forms.
@@ -41,6 +42,9 @@ def load_inputs(
         What the model takes; all pictures are brought into it.
     label_column : str, optional
         A CSV's column that is no pixel, by its name; a column called "label" is known as such.
+    broken : dict, optional
+        Takes up the errors of picture files that cannot be read, by their position among the names; `images` is then
+        without them. If left out, the first such error is raised.
     progress : bool, default=False
         Show a progress bar on standard error, if that is a terminal.
 
@@ -76,7 +80,7 @@ def load_inputs(
         else:
             files, passed_over = list_pictures(path)
             names.extend(map(str, files))
-            parts.append(_open_all(files, form, notes, progress))
+            parts.append(_open_all(files, form, notes, len(names) - len(files), broken, progress))
             for file in passed_over:
                 notes.add("file", "passed over as no picture", str(file))
     if not parts:
@@ -189,14 +193,32 @@ def _read_rows(path: Path, form: PictureForm, label_column: str | None) -> np.nd
     return shape_rows(str(path), table.pixels, size)
 
 
-def _open_all(files: list[Path], form: PictureForm, notes: _Notes, progress: bool) -> np.ndarray:
-    def open_and_fit(file: Path) -> tuple[tuple[int, ...], np.ndarray]:
-        picture = open_picture(file, longest=form.longest)
-        return picture.shape, form.fit(picture)
+def _open_all(
+    files: list[Path],
+    form: PictureForm,
+    notes: _Notes,
+    first: int,
+    broken: dict[int, SkconvError] | None,
+    progress: bool,
+) -> np.ndarray:
+    def open_and_fit(file: Path) -> tuple[tuple[int, ...], np.ndarray] | SkconvError:
+        try:
+            picture = open_picture(file, longest=form.longest)
+            return picture.shape, form.fit(picture)
+        except (DataError, SourceNotFoundError) as error:
+            return error
 
     images = np.empty((len(files), *form.shape), np.uint8)
-    opened = map_in_threads(open_and_fit, files)
-    for index, (shape, image) in enumerate(show_progress(opened, "pictures", len(files), progress=progress)):
+    n_read = 0
+    opened = show_progress(map_in_threads(open_and_fit, files), "pictures", len(files), progress=progress)
+    for index, answer in enumerate(opened):
+        if isinstance(answer, SkconvError):
+            if broken is None:
+                raise answer
+            # The first may be raised; the frames of the others would keep the content of every such file.
+            broken[first + index] = type(answer)(str(answer)) if broken else answer
+            continue
+        shape, images[n_read] = answer
         notes.record(shape, str(files[index]))
-        images[index] = image
-    return images
+        n_read += 1
+    return images[:n_read]

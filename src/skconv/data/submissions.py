@@ -121,7 +121,10 @@ def check_submission(path: str | os.PathLike[str], form: SubmissionForm, labels_
         header = next(rows, [])
         if tuple(header) != form.header:
             came = f"'{','.join(header)[:60]}'" if header else "missing"
-            raise DataError(f"{file}, line 1: the header is {came}; expected '{','.join(form.header)}'. Correct it.")
+            mend = "Correct it."
+            if header[:3] == ["input", "label", "confidence"]:
+                mend = "It is a table of predictions; skconv predict --out submission.csv writes the contest's form."
+            raise DataError(f"{file}, line 1: the header is {came}; expected '{','.join(form.header)}'. {mend}")
         for row in rows:
             where = f"{file}, line {rows.line_num}"
             if len(labels) == len(form.ids):

@@ -9,11 +9,19 @@ from typing import Any
 from skconv.exceptions import RecipeError, UnknownNameError
 from skconv.pictures.fitting import NORMALIZATIONS
 
-_TEXT, _NUMBER, _WHOLE, _FLAG = (str,), (int, float), (int,), (bool,)
-_KIND_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false"}
+_TEXT, _NUMBER, _WHOLE, _FLAG, _LIST = (str,), (int, float), (int,), (bool,), (list,)
+_KIND_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
 
 _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
-    "data": {"source": _TEXT, "test_fraction": _NUMBER, "split_seed": _WHOLE, "normalize": _TEXT},
+    "data": {
+        "source": _TEXT,
+        "test_fraction": _NUMBER,
+        "split_seed": _WHOLE,
+        "images": _TEXT,
+        "label_column": _TEXT,
+        "normalize": _TEXT,
+        "image_size": _LIST,
+    },
     "training": {
         "max_epochs": (int, float, str),
         "min_steps": _WHOLE,
@@ -31,6 +39,7 @@ _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
         "precision": _TEXT,
         "init_from": _TEXT,
         "freeze": _NUMBER,
+        "random_state": _WHOLE,
     },
     "augmentation": {
         "rotation": _NUMBER,
@@ -118,6 +127,7 @@ def _check_ranges(document: Mapping[str, Any], path: Path) -> None:
     ranges = {
         ("data", "test_fraction"): (0.01, 0.9),
         ("data", "split_seed"): (0, 2**32 - 1),
+        ("training", "random_state"): (0, 2**31 - 1),
         ("ensemble", "folds"): (2, 1000),
         ("report", "record_every"): (1, 10**6),
         ("report", "print_every"): (1, 10**6),
@@ -133,7 +143,15 @@ def _check_ranges(document: Mapping[str, Any], path: Path) -> None:
             f"In the recipe {path}, normalize in [data] is {data['normalize']!r}; "
             f"expected {' or '.join(map(repr, NORMALIZATIONS))}."
         )
-    if ("test_fraction" in data) != ("split_seed" in data):
-        raise RecipeError(f"In the recipe {path}, [data] needs test_fraction and split_seed, or neither of them.")
+    if "test_fraction" in data and "split_seed" not in data:
+        raise RecipeError(
+            f"In the recipe {path}, [data] has a test_fraction and needs a split_seed too: split_seed = 0."
+        )
+    size = data.get("image_size", [1, 1])
+    if len(size) != 2 or any(type(side) is not int or not 1 <= side <= 9999 for side in size):
+        raise RecipeError(
+            f"In the recipe {path}, image_size in [data] is {size!r}; expected height and width in pixels: "
+            "image_size = [28, 28]."
+        )
     if "ensemble" in document and "folds" not in document["ensemble"]:
         raise RecipeError(f"In the recipe {path}, [ensemble] needs its number of members: folds = 5.")

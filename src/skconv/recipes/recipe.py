@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import RecipeError, SkconvError, UnknownNameError
+from skconv.exceptions import ParameterError, RecipeError, SkconvError, UnknownNameError
 from skconv.recipes.document import check_document
 
 if TYPE_CHECKING:
@@ -36,14 +36,21 @@ class Recipe:
         The TOML as it stands.
     source : str or None
         The data set it is made for; None where any will do.
-    test_fraction, split_seed : float and int, or None
+    test_fraction : float or None
         All pictures of that data set are split anew, so much of them for testing; None keeps the data's own split.
+    split_seed : int or None
+        Decides that split, or without `test_fraction` which pictures are held out where the data has no test split;
+        None takes the seed of the run.
+    images, label_column : str or None
+        What `load_dataset` is told of that data.
     normalize : {"digit"} or None
         How a picture is normalised for the trained model; None for not at all.
+    image_size : (height, width) or None
+        In pixels, what every picture is brought to; None leaves the size as it is.
     network : dict
         ``name`` and options.
     training : dict
-        Parameters of `CNNClassifier`.
+        Parameters of `CNNClassifier`; `random_state` is the seed of a run that names none.
     augmentation : dict or list of dict
         Settings of `skconv.training.augmentation.Augmentation` and `skconv.training.handwriting.Handwriting`; empty
         for none, several for one after the other.
@@ -66,7 +73,10 @@ class Recipe:
     source: str | None = None
     test_fraction: float | None = None
     split_seed: int | None = None
+    images: str | None = None
+    label_column: str | None = None
     normalize: str | None = None
+    image_size: tuple[int, int] | None = None
     network: dict[str, Any] = field(default_factory=lambda: {"name": "standard"})
     training: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] | list[dict[str, Any]] = field(default_factory=dict)
@@ -75,6 +85,44 @@ class Recipe:
     ensemble: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def seed(self) -> int:
+        """The seed of a run that is given no other."""
+        return self.training.get("random_state", 0)
+
+    def check_source(self) -> str:
+        """Return the name or place of the recipe's data, if there is something; it costs nothing.
+
+        Raises
+        ------
+        ParameterError
+            The recipe names none.
+        SourceNotFoundError
+            What it names is no known data set, file or folder.
+        """
+        from skconv.data.sources import check_source
+
+        if self.source is None:
+            raise ParameterError(
+                f"No data given, and recipe {self.name} names none. Name a data set, a file or a folder."
+            )
+        check_source(self.source)
+        return self.source
+
+    def load_data(self, *, data_home: str | os.PathLike[str] | None = None, progress: bool = False) -> Dataset:
+        """Return the data that the recipe names, in the form that it names; parameters and errors of `load_dataset`."""
+        from skconv.data.sources import load_dataset
+
+        return load_dataset(
+            self.check_source(),
+            data_home=data_home,
+            images=self.images,
+            label_column=self.label_column,
+            image_size=self.image_size,
+            normalize=self.normalize,
+            progress=progress,
+        )
 
     def create_estimator(
         self,
@@ -91,7 +139,7 @@ class Recipe:
         network : str, optional
             Take this network with its default options instead of the recipe's.
         random_state, device, verbose
-            As in `CNNClassifier`.
+            As in `CNNClassifier`; a `random_state` of None is the recipe's, if it has one.
 
         Raises
         ------
@@ -118,12 +166,12 @@ class Recipe:
 
         chosen: str | dict[str, Any] = network or self.network
         describe_network(chosen if isinstance(chosen, str) else chosen["name"])  # an unknown name stops here
+        seed = {} if random_state is None else {"random_state": random_state}
         estimator = CNNClassifier(
             chosen,
-            **self.training,
+            **{**self.training, **seed},
             augmentation=self.augmentation or None,
             callbacks=self._create_callbacks(),
-            random_state=random_state,
             device=device,
             verbose=verbose,
         )
@@ -237,11 +285,13 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not valid TOML: {error}.") from error
     check_document(document, path)
+    data = document.get("data", {})
+    size = data.get("image_size")
     return Recipe(
         name=path.stem,
         title=document.get("title", path.stem),
         text=text,
-        **document.get("data", {}),
+        **{**data, "image_size": None if size is None else (size[0], size[1])},
         network=document.get("network", {"name": "standard"}),
         training=document.get("training", {}),
         augmentation=document.get("augmentation", {}),

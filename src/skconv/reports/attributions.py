@@ -17,6 +17,7 @@ _MOST_TILES = 9  # in a row, so that the parts of a digit are seen
 _GAP = 0.15  # between a picture with its maps and the next, of a picture's width
 _LARGEST = 1.5  # inches of a picture
 _LINE, _MARGIN = 0.26, 0.06  # inches of a caption, and at the lower rim
+_BAR, _FOOT = (0.9, 0.1), 0.28  # inches: of the colour bar, and of the foot it stands in
 _STRONGEST = 0.75  # how much of the picture the strongest colour hides
 # Orange where the answer rests on it, blue where it speaks against it: as in the activation maps.
 _FOR, _AGAINST = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])
@@ -37,20 +38,21 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
     Returns
     -------
     matplotlib.figure.Figure
-        Orange where a map is positive, blue where it is negative; each map up to its own strongest.
+        Orange where a map is positive, blue where it is negative, as a colour bar below says; each map up to its own
+        strongest.
 
     Examples
     --------
     >>> figure = draw_attributions(np.zeros((1, 4, 4), np.uint8), [[np.eye(4)]], ["7, 99.0 %"])
-    >>> len(figure.axes)
-    2
+    >>> len(figure.axes)  # the picture, its map, the colour bar
+    3
     """
     tiles = 1 + len(maps[0])
     columns = min(_MOST_TILES // tiles, len(images))
     rows = -(-len(images) // columns)
     side = min(_LARGEST, _WIDTH / (columns * (tiles + _GAP)))
     high = min(3.0, images.shape[1] / images.shape[2]) * side
-    width, height = columns * (tiles + _GAP) * side, rows * (high + _LINE) + _MARGIN
+    width, height = columns * (tiles + _GAP) * side, rows * (high + _LINE) + _MARGIN + _FOOT
     texts, size = fit_text(list(captions), tiles * side)
     figure = new_figure(width, height)
     figure.set_layout_engine("none")  # every place is known
@@ -65,7 +67,20 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
             axes.imshow(drawn, interpolation="nearest", aspect="auto")
         text = figure.text(left / width, 1 - (top - 0.05) / height, texts[index], fontsize=size, va="bottom")
         text.set_parse_math(False)  # a class called ``$5$`` is no formula
+    _add_colour_bar(figure, width, height)
     return figure
+
+
+def _add_colour_bar(figure: Figure, width: float, height: float) -> None:
+    """Say at the foot of a figure of that many inches what the colours mean, on grey in place of a picture."""
+    long, high = _BAR
+    left, middle = (width - long) / 2, _FOOT / 2
+    axes = figure.add_axes((left / width, (middle - high / 2) / height, long / width, high / height))
+    axes.set_axis_off()
+    axes.imshow(_colour(np.full((1, 65, 3), 0.5), np.linspace(-1, 1, 65)[None]), aspect="auto")
+    texts, size = fit_text(["lowers the probability", "raises the probability"], left - 0.1)
+    for text, x, side in zip(texts, (left - 0.06, left + long + 0.06), ("right", "left"), strict=True):
+        figure.text(x / width, middle / height, text, fontsize=size, ha=side, va="center")
 
 
 def _to_rgb(image: np.ndarray) -> np.ndarray:

@@ -71,9 +71,9 @@ def draw_mistakes(
     *,
     most: int = 40,
 ) -> Figure:
-    """Draw the mistakes the model was surest of, each as true → predicted with its confidence.
+    """Draw the model's most confident mistakes, each as true → predicted with its confidence.
 
-    Sure mistakes show wrong labels in the data and kinds of pictures the model never saw.
+    Confident mistakes show wrong labels in the data and kinds of pictures the model never saw.
 
     Parameters
     ----------

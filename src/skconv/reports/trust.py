@@ -30,8 +30,8 @@ def draw_trust(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        Two panels: reliability in bins of equal width, and the share of mistakes among the surest answers, with marks
-        where a confidence of 0.5, 0.9, 0.99 and 0.999 is asked for.
+        Two panels: reliability in bins of equal width, and the share of mistakes among the most confident answers, with
+        marks where a confidence of 0.5, 0.9, 0.99 and 0.999 is asked for.
 
     Raises
     ------
@@ -67,7 +67,7 @@ def _draw_reliability(panel: Any, confidence: np.ndarray, is_right: np.ndarray) 
     panel.set_xlabel("mean confidence of the bin, %")
     panel.set_ylabel("right answers, %")
     # Not as a legend: it would hide points wherever it stood.
-    panel.set_title("reliability (numbers count answers; dotted: as sure as right)", fontsize=9)
+    panel.set_title("reliability (numbers: answers; dotted: perfect calibration)", fontsize=9)
     panel.set_xlim(0, 104)
     panel.set_ylim(-6, 106)
 
@@ -87,7 +87,7 @@ def _draw_risk(panel: Any, confidence: np.ndarray, is_right: np.ndarray) -> None
             panel.annotate(
                 f"≥ {100 * least:g} %", place, (shift, 5), textcoords="offset points", fontsize=7, color=BLUE, ha=side
             )
-    panel.set_xlabel("answers kept, the surest first, %")
+    panel.set_xlabel("answers kept, the most confident first, %")
     panel.set_ylabel("mistakes among them, %")
     panel.set_title(f"risk and coverage: all kept, {risk[-1]:.2f} % wrong", fontsize=9)
     panel.set_xlim(0, 102)

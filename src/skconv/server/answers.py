@@ -80,7 +80,7 @@ class Model(BaseModel):
     name: str = Field(description="The data it was trained on.", examples=["mnist"])
     network: str = Field(examples=["fast"])
     class_names: list[str]
-    n_classes: int = Field(description="Classes, without the one for pictures that show none.")
+    n_classes: int = Field(description="How many there are; one may be for pictures that show none of the others.")
     input: dict[str, int] = Field(description="Channels, height and width of what the network sees.")
     reads_numbers: bool = Field(description="Whether /v1/read takes pictures of whole numbers.")
     created: str

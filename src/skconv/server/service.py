@@ -9,21 +9,20 @@ import os
 import struct
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
 from PIL import Image
 from starlette.exceptions import HTTPException
 
-from skconv.exceptions import DataError
 from skconv.pictures.opening import decode_picture
 from skconv.reader import Reader
-from skconv.reading import NOTHING, read_picture
+from skconv.reading import read_picture
 from skconv.server.batching import MicroBatcher
 from skconv.server.settings import ServerSettings
 from skconv.workflows.predict import describe_prediction, order_best
-from skconv.workflows.read import check_digit_model, describe_reading
+from skconv.workflows.read import check_digit_model, describe_reading, reads_digits
 
 _T = TypeVar("_T")
 _SMALL_BYTES, _SMALL_SIDE = 2**15, 64  # of a picture that takes a millisecond or two
@@ -59,7 +58,7 @@ class Service:
         self.settings = settings
         # One thread a run: on pictures this small, threads that wait for each other cost more than they bring.
         self.reader = Reader(settings.model, threads=1)
-        self.reads_digits = _reads_digits(self.reader)
+        self.reads_digits = reads_digits(self.reader)
         self.batcher = MicroBatcher(self.reader)
         self.n_working = 0
         self.is_ready = False
@@ -130,7 +129,7 @@ class Service:
         for sent in pictures:
             picture = self._open(sent)
             reading = read_picture(self.reader, picture)
-            answer = asdict(describe_reading(sent.name, reading))
+            answer = describe_reading(sent.name, reading).to_json()
             answer["width"], answer["height"] = picture.shape[1], picture.shape[0]
             if seen:
                 for digit, found in zip(answer["digits"], reading.digits, strict=True):
@@ -153,14 +152,13 @@ class Service:
 def describe_model(service: Service) -> dict[str, Any]:
     """Return what `/v1/model` tells of the model."""
     config = service.reader.config
-    names = [name for name in config.class_names if name != NOTHING]
     return {
         "name": config.data.name,
         "network": config.network.name,
         "class_names": list(config.class_names),
         "input": {"channels": config.input.channels, "height": config.input.height, "width": config.input.width},
         "reads_numbers": service.reads_digits,
-        "n_classes": len(names),
+        "n_classes": len(config.class_names),
         "created": config.created,
         "skconv_version": config.skconv_version,
         "scores": dict(config.scores),
@@ -195,11 +193,3 @@ def _is_small(content: bytes) -> bool:
         return False
     kind, width, height = struct.unpack(">4sII", content[12:24].ljust(12, b"\0"))
     return kind == b"IHDR" and max(width, height) <= _SMALL_SIDE
-
-
-def _reads_digits(reader: Reader) -> bool:
-    try:
-        check_digit_model(reader)
-    except DataError:
-        return False
-    return True

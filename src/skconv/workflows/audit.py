@@ -14,7 +14,7 @@ from skconv.exceptions import SkconvError
 from skconv.files import check_new_folder, write_folder
 from skconv.progress import show_progress
 from skconv.workflows.suspects import KINDS, TABLE_NAME, Pictures, Suspect, draw_kind, write_suspects
-from skconv.workflows.train import check_whole_number
+from skconv.workflows.train import check_whole_number, choose_seed
 
 _MOST_DRAWN = 100
 _SHOWN = 10  # of a kind, as text
@@ -76,7 +76,7 @@ class AuditResult:
             lines.append("Nothing else was looked for: mend or remove these, and run it again.")
         if not self.suspects:
             lines.append("Nothing suspect was found.")
-        return "\n".join([*lines, f"All of them are in {self.folder}."] if self.folder else lines)
+        return "\n".join([*lines, f"The full list is in {self.folder}."] if self.folder else lines)
 
 
 def audit(
@@ -85,7 +85,7 @@ def audit(
     recipe: str | os.PathLike[str] = "fast",
     folds: int = 5,
     out: str | os.PathLike[str] | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "auto",
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
@@ -108,8 +108,8 @@ def audit(
         Their number, 2..1000.
     out : path-like or None, default=None
         A new folder to write: ``suspects.csv``, and a contact sheet of each kind as PNG.
-    seed : int, default=0
-        Of the folds and the networks.
+    seed : int or None, default=None
+        Of the folds and the networks; None takes the recipe's, 0 where it has none.
     device, data_home, images, label_column, image_size, progress
         As in `skconv.train`.
 
@@ -132,10 +132,10 @@ def audit(
     from skconv.recipes import load_recipe
 
     check_whole_number("folds", folds, 2, 1000)
-    check_whole_number("seed", seed, 0, 2**31 - 1)
     if out is not None:
         check_new_folder(out)
     plan = load_recipe(recipe)
+    seed = choose_seed(seed, plan)
     files = _list_pictures(Path(source))
     broken = _find_broken(files, progress=progress)
     if broken:
@@ -148,7 +148,7 @@ def audit(
         data_home=data_home,
         images=images,
         label_column=label_column,
-        image_size=image_size,
+        image_size=image_size or plan.image_size,
         normalize=plan.normalize,
         progress=progress,
     )

@@ -14,7 +14,7 @@ from skconv.workflows.fold_results import CrossValidationResult, FoldResult
 from skconv.workflows.spreading import spread
 from skconv.workflows.train import (
     check_whole_number,
-    choose_source,
+    choose_seed,
     describe_call,
     open_run_folder,
     warn_if_busy,
@@ -32,7 +32,7 @@ def cross_validate(
     recipe: str | os.PathLike[str] = "standard",
     network: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "auto",
     dask: str | None = None,
     data_home: str | os.PathLike[str] | None = None,
@@ -60,8 +60,8 @@ def cross_validate(
     dask : str or None, default=None
         Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds; None trains them here. The
         scores are the same, bit for bit, on machines of the same kind.
-    seed : int, default=0
-        Seed of the test split, the folds and the members, 0..2**31 - 1.
+    seed : int or None, default=None
+        Seed of the test split, the folds and the members, 0..2**31 - 1; None takes the recipe's, 0 where it has none.
 
     Returns
     -------
@@ -79,33 +79,30 @@ def cross_validate(
     >>> result = cross_validate("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.accuracy, result.accuracy_sd)  # doctest: +SKIP
     """
-    from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
-    from skconv.workflows.recipe_text import write_as_run
+    from skconv.workflows.recipe_text import plan_run, write_seed
     from skconv.workflows.splits import check_folds, split_for_recipe
 
     command = command or describe_call(cross_validate, locals())
     check_alone("cross-validate")
     check_whole_number("folds", folds, 2, 1000)
-    check_whole_number("seed", seed, 0, 2**31 - 1)
-    plan = load_recipe(recipe)
-    recipe_text = write_as_run(plan, source=source, network=network)
-    own_data = source is None
-    if out is not None:
-        check_new_folder(out)
-    source = choose_source(source, plan)
-    plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
-    estimator: Any = plan.create_estimator(network=network, random_state=seed, device=device, verbose=int(progress))
-    loaded = load_dataset(
-        source,
-        data_home=data_home,
+    plan = plan_run(
+        load_recipe(recipe),
+        source=source,
+        network=network,
         images=images,
         label_column=label_column,
         image_size=image_size,
-        normalize=plan.normalize,
-        progress=progress,
     )
-    dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
+    seed = choose_seed(seed, plan)
+    recipe_text = write_seed(plan, seed)
+    if out is not None:
+        check_new_folder(out)
+    plan.check_source()
+    plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
+    estimator: Any = plan.create_estimator(random_state=seed, device=device, verbose=int(progress))
+    loaded = plan.load_data(data_home=data_home, progress=progress)
+    dataset = split_for_recipe(loaded, plan, seed=seed)
     check_folds(dataset, folds)
     if dask is None:
         warn_if_busy()

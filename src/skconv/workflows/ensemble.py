@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from skconv.files import check_new_folder
@@ -12,7 +11,7 @@ from skconv.workflows.results import EnsembleResult
 from skconv.workflows.spreading import spread
 from skconv.workflows.train import (
     check_whole_number,
-    choose_source,
+    choose_seed,
     describe_call,
     open_run_folder,
     warn_if_busy,
@@ -31,7 +30,7 @@ def ensemble(
     recipe: str | os.PathLike[str] = "standard",
     network: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "auto",
     dask: str | None = None,
     data_home: str | os.PathLike[str] | None = None,
@@ -58,8 +57,8 @@ def ensemble(
     dask : str or None, default=None
         Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds; None trains them here. The
         scores are the same, bit for bit, on machines of the same kind.
-    seed : int, default=0
-        Seed of the folds and the members, 0..2**31 - 1.
+    seed : int or None, default=None
+        Seed of the folds and the members, 0..2**31 - 1; None takes the recipe's, 0 where it has none.
 
     Returns
     -------
@@ -76,33 +75,31 @@ def ensemble(
     >>> result = ensemble("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.out_of_fold_accuracy)  # doctest: +SKIP
     """
-    from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
     from skconv.workflows.calibrate import calibrate
-    from skconv.workflows.recipe_text import write_as_run
+    from skconv.workflows.recipe_text import plan_run, write_seed
     from skconv.workflows.run_folder import score_test, write_run_folder
     from skconv.workflows.splits import check_folds
 
     command = command or describe_call(ensemble, locals())
     check_alone("ensemble")
     check_whole_number("folds", folds, 2, 1000)
-    check_whole_number("seed", seed, 0, 2**31 - 1)
-    plan = load_recipe(recipe)
-    recipe_text = write_as_run(plan, source=source, network=network, folds=folds)
-    if out is not None:
-        check_new_folder(out)
-    source = choose_source(source, plan)
-    plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
-    estimator = plan.create_estimator(network=network, random_state=seed, device=device, verbose=int(progress))
-    dataset = load_dataset(
-        source,
-        data_home=data_home,
+    plan = plan_run(
+        load_recipe(recipe),
+        source=source,
+        network=network,
+        folds=folds,
         images=images,
         label_column=label_column,
         image_size=image_size,
-        normalize=plan.normalize,
-        progress=progress,
     )
+    seed = choose_seed(seed, plan)
+    recipe_text = write_seed(plan, seed)
+    if out is not None:
+        check_new_folder(out)
+    plan.check_source()
+    estimator = plan.create_estimator(random_state=seed, device=device, verbose=int(progress))
+    dataset = plan.load_data(data_home=data_home, progress=progress)
     check_folds(dataset, folds)
     if dask is None:
         warn_if_busy()

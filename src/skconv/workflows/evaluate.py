@@ -252,9 +252,11 @@ def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray
     """Positions of the data's classes among the model's, shape (number of the data's classes,)."""
     unknown = [name for name in dataset.class_names if name not in class_names]
     if unknown:
+        which = _shorten(unknown) if len(unknown) < len(dataset.class_names) else "all of them"
         raise DataError(
-            f"{dataset.name} has classes the model does not know: {_shorten(unknown)}. The model's classes: "
-            f"{_shorten(class_names)}. Evaluate it on data of its own classes."
+            f"{dataset.name} has classes that the model does not know: {which}. The data's classes: "
+            f"{_shorten(dataset.class_names)}. The model's classes: {_shorten(class_names)}. Classes are compared by "
+            "name, in any order. Rename the data's, or evaluate the model on data of its own classes."
         )
     return np.array([class_names.index(name) for name in dataset.class_names])
 

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import csv
 import os
+import shlex
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skconv.exceptions import DataError, ParameterError
+from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import write_beside
 from skconv.workflows.figure_names import check_figure_name
 from skconv.workflows.results import UNSURE, Alternative, Prediction, PredictionResult
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 _PREDICTION_HEADER = ("input", "label", "confidence")
 _ALTERNATIVES = 2
+_LOOKED_AT = 3  # pictures of nothing in which numbers are looked for: to read one takes longer than to name it
 MOST_DRAWN = 200
 
 
@@ -48,7 +50,8 @@ def predict(
         Pictures, folders of pictures, CSV or ``.npz`` files of pixels; of a contest's folder, the pictures to
         be named.
     out : path-like or None, default=None
-        A CSV file to write: input, label, confidence; with `coverage` also the labels, parted by "|". If `inputs` is
+        A CSV file to write: input, label, confidence; with `coverage` also the labels, parted by "|", and where a
+        picture could not be read the error. If `inputs` is
         one contest's folder, or one CSV of pixels without labels, and the file's name begins with "submission", it is
         written as the contest wants it handed in. An existing file is replaced in one step.
     label_column : str or None, default=None
@@ -67,14 +70,16 @@ def predict(
     Returns
     -------
     PredictionResult
-        Label and confidence of every picture, in the order of the inputs.
+        Label and confidence of every picture, in the order of the inputs. Of several pictures, those that cannot be
+        read have an `error` instead, and a warning counts them.
 
     Raises
     ------
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        An input that is not there, or is not a picture; a contest whose labels the model does not have.
+        The only picture is not there, or is none; a table, an archive or a folder that cannot be read; a contest whose
+        labels the model does not have.
     OutputError
         `out` or `annotate` cannot be written; an existing file is as it was.
     ParameterError
@@ -83,8 +88,10 @@ def predict(
     Warns
     -----
     UserWarning
-        What was done to the pictures to make them fit the model: resized, made grey.
+        What was done to the pictures to make them fit the model: resized, made grey. How many could not be read.
+        One that shows no digit, by its class "nothing", seems to hold a number: `skconv.read` takes it.
     """
+    from skconv.data.contest_folder import holds_contest
     from skconv.data.inputs import load_inputs, load_submission_form
     from skconv.evaluation.conformal import check_coverage
     from skconv.reader import Reader
@@ -98,12 +105,20 @@ def predict(
         check_figure_name(annotate, paths)
     reader = Reader(model)
     held_out = None if coverage is None else load_held_out(reader)
-    found = None
+    found, broken = None, dict[int, SkconvError]()
     if len(paths) == 1 and label_column is None and _is_submission(out):
         found = load_submission_form(paths[0], reader.form)
     if found is None:
         form = None
-        names, images, notes = load_inputs(paths, reader.form, label_column=label_column, progress=progress)
+        names, images, notes = load_inputs(
+            paths, reader.form, label_column=label_column, broken=broken, progress=progress
+        )
+        warn_if_broken(broken, len(names))
+        if out is not None and len(paths) == 1 and holds_contest(Path(paths[0])):
+            notes.append(
+                f"{out} is a table of predictions. To hand it in to the contest, call it submission.csv, or anything "
+                "else that begins with submission."
+            )
     else:
         form, notes = found
         names, images = [f"{paths[0]}#{name}" for name in form.ids], form.images
@@ -111,17 +126,25 @@ def predict(
     for note in notes:
         warnings.warn(note, stacklevel=2)
     probabilities = reader.predict_proba(images)
+    read = [name for position, name in enumerate(names) if position not in broken]
     predictions = tuple(
         describe_prediction(name, row, order, reader.class_names, min_confidence)
-        for name, row, order in zip(names, probabilities, order_best(probabilities), strict=True)
+        for name, row, order in zip(read, probabilities, order_best(probabilities), strict=True)
     )
+    if reader.form.normalization == "digit":  # so that others need not load what reads numbers
+        _note_number(reader, read, probabilities)
     if held_out is not None and coverage is not None:
         sets = make_sets(reader, held_out, probabilities, coverage)
         names_of = np.array(reader.class_names, object)
         predictions = tuple(
             replace(each, labels=tuple(names_of[chosen])) for each, chosen in zip(predictions, sets, strict=True)
         )
-    drawn = "" if annotate is None else _draw(annotate, images, predictions)
+    drawn = "" if annotate is None or not predictions else _draw(annotate, images, predictions)
+    answered = iter(predictions)
+    predictions = tuple(
+        Prediction(name, "", 0.0, error=str(broken[position])) if position in broken else next(answered)
+        for position, name in enumerate(names)
+    )
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
     if form is None:
@@ -133,6 +156,17 @@ def predict(
     header = _PREDICTION_HEADER if form is None else form.header
     written = f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}."
     return PredictionResult(predictions, written, drawn)
+
+
+def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
+    """Warn of those of `n` pictures, by position, that cannot be read; of a single picture its error is raised."""
+    if not errors:
+        return
+    first = errors[min(errors)]
+    if n == 1:
+        raise first
+    told = "" if len(errors) == 1 else " The first of them:"
+    warnings.warn(f"{len(errors):,} of {n:,} pictures could not be read.{told} {first}", stacklevel=3)
 
 
 def check_confidence(value: object) -> None:
@@ -155,6 +189,26 @@ def describe_prediction(
     if best.confidence < min_confidence:
         return Prediction(name, UNSURE, best.confidence, answers)
     return Prediction(name, best.label, best.confidence, answers[1:])
+
+
+def _note_number(reader: Reader, names: Sequence[str], probabilities: np.ndarray) -> None:
+    """Point to `read` where one of the first few files that a digit model named "nothing" holds several digits."""
+    from skconv.pictures.opening import open_picture
+    from skconv.reading import NOTHING, read_picture
+    from skconv.workflows.read import reads_digits
+
+    if NOTHING not in reader.class_names or not reads_digits(reader):
+        return
+    nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(NOTHING)).tolist()
+    for file in [names[k] for k in nothing if Path(names[k]).is_file()][:_LOOKED_AT]:
+        digits = [digit for digit in read_picture(reader, open_picture(file)).digits if digit.confidence > 0.5]
+        if len(digits) > 1:
+            warnings.warn(
+                f"{file} seems to hold {len(digits)} digits, and predict names one. For whole numbers: "
+                f"skconv read {shlex.quote(file)}",
+                stacklevel=3,
+            )
+            return
 
 
 def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequence[Prediction]) -> str:
@@ -190,7 +244,9 @@ def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Predi
     ):
         writer = csv.writer(stream)
         sets = any(each.labels is not None for each in predictions)
-        writer.writerow([*_PREDICTION_HEADER, *(["labels"] if sets else [])])
+        errors = any(each.error is not None for each in predictions)
+        writer.writerow([*_PREDICTION_HEADER, *(["labels"] if sets else []), *(["error"] if errors else [])])
         for each in predictions:
-            labels = [] if each.labels is None else ["|".join(each.labels)]
-            writer.writerow([each.input, each.label, f"{each.confidence:.6f}", *labels])
+            labels = ["|".join(each.labels or ())] if sets else []
+            error = [each.error or ""] if errors else []
+            writer.writerow([each.input, each.label, f"{each.confidence:.6f}", *labels, *error])

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skconv.exceptions import DataError, OutputError
+from skconv.exceptions import DataError, OutputError, SkconvError, SourceNotFoundError
 from skconv.files import write_beside
 from skconv.progress import show_progress
 from skconv.workflows.figure_names import check_figure_name
-from skconv.workflows.predict import check_confidence
+from skconv.workflows.predict import check_confidence, warn_if_broken
 from skconv.workflows.results import UNSURE, Alternative
 
 if TYPE_CHECKING:
@@ -80,6 +80,8 @@ class PictureRead:
         One for each character of the text, line breaks apart.
     marks : tuple of MarkFound
         Commas, dots and dashes.
+    error : str or None
+        Why the picture could not be read; its text is then empty and its confidence 0. None where it was.
     """
 
     input: str
@@ -87,8 +89,18 @@ class PictureRead:
     confidence: float
     digits: tuple[DigitFound, ...]
     marks: tuple[MarkFound, ...]
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the reading as plain values; the error only where there is one."""
+        record = asdict(self)
+        if self.error is None:
+            del record["error"]
+        return record
 
     def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.input}: error: {self.error}"
         lines = [f"{self.input}: {self.text or 'nothing to read'} ({self.confidence:.1%})".replace("\n", "\n  ")]
         unsure = [digit for digit in self.digits if digit.label == UNSURE]
         lines += [f"  ? at {digit.box}: {', '.join(map(str, digit.alternatives))}" for digit in unsure]
@@ -116,9 +128,14 @@ class ReadResult:
         """The text of all pictures, divided by line breaks."""
         return "\n".join(each.text for each in self.readings)
 
+    @property
+    def n_broken(self) -> int:
+        """How many of the pictures could not be read."""
+        return sum(each.error is not None for each in self.readings)
+
     def to_json(self) -> dict[str, Any]:
         """Return the readings as plain values."""
-        return {"readings": [asdict(each) for each in self.readings]}
+        return {"readings": [each.to_json() for each in self.readings]}
 
     def __str__(self) -> str:
         lines = [self.written] if self.written else [str(each) for each in self.readings]
@@ -144,7 +161,7 @@ def read(
         The model that names the digits: the bundled one, or a folder with a model of digits of your own, of 28×28
         pixels. A class "nothing" in it says what is no digit.
     out : path-like or None, default=None
-        A CSV file to write: input, text, confidence.
+        A CSV file to write: input, text, confidence; where a picture could not be read also the error.
     annotate : path-like or None, default=None
         Draw the digits' boxes, labels and confidence on the picture: a PNG file for one picture, a folder (made if
         need be) for several.
@@ -156,18 +173,24 @@ def read(
     Returns
     -------
     ReadResult
-        Text, confidence, and box and alternatives of every digit.
+        Text, confidence, and box and alternatives of every digit. Of several pictures, those that cannot be read have
+        an `error` instead, and a warning counts them.
 
     Raises
     ------
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        A picture that is not there or cannot be read; a model of something else than digits.
+        The only picture is not there or cannot be read; a model of something else than digits.
     OutputError
         `out` or `annotate` cannot be written; an existing file is as it was.
     ParameterError
         `min_confidence` outside 0..1.
+
+    Warns
+    -----
+    UserWarning
+        How many of several pictures could not be read.
 
     Examples
     --------
@@ -186,16 +209,26 @@ def read(
     reader = Reader(model)
     check_digit_model(reader)
 
-    def read_one(item: tuple[str, Path | np.ndarray]) -> PictureRead:
-        name, source = item
-        picture = source if isinstance(source, np.ndarray) else open_picture(source)
-        reading = describe_reading(name, read_picture(reader, picture), min_confidence)
+    broken: dict[int, SkconvError] = {}
+
+    def read_one(item: tuple[int, tuple[str, Path | np.ndarray]]) -> PictureRead:
+        position, (name, source) = item
+        try:
+            picture = source if isinstance(source, np.ndarray) else open_picture(source)
+            found = read_picture(reader, picture)
+        except (DataError, SourceNotFoundError) as error:
+            broken[position] = type(error)(str(error)) if broken else error  # as of `load_inputs`
+            return PictureRead(name, "", 0.0, (), (), str(error))
+        reading = describe_reading(name, found, min_confidence)
         if target is not None:
             target.draw(picture, reading)
         return reading
 
-    readings = tuple(show_progress(map_in_threads(read_one, named), "reading", len(named), progress=progress))
-    drawn = "" if target is None else f"Drew the digits of {_count(len(readings))} in {annotate}."
+    readings = tuple(
+        show_progress(map_in_threads(read_one, enumerate(named)), "reading", len(named), progress=progress)
+    )
+    warn_if_broken(broken, len(named))
+    drawn = "" if target is None else f"Drew the digits of {_count(len(readings) - len(broken))} in {annotate}."
     if out is None:
         return ReadResult(readings, drawn=drawn)
     _write_readings(out, readings)
@@ -263,6 +296,15 @@ def check_digit_model(reader: Reader) -> None:
         )
 
 
+def reads_digits(reader: Reader) -> bool:
+    """Tell whether a model names digits in grey pictures of 28×28."""
+    try:
+        check_digit_model(reader)
+    except DataError:
+        return False
+    return True
+
+
 def describe_reading(name: str, reading: Reading, min_confidence: float = 0.0) -> PictureRead:
     """Return the record of one picture's reading; digits below `min_confidence` become "?"."""
     digits = []
@@ -285,8 +327,11 @@ def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead
         beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
     ):
         writer = csv.writer(stream)
-        writer.writerow(_HEADER)
-        writer.writerows([each.input, each.text, f"{each.confidence:.6f}"] for each in readings)
+        errors = any(each.error is not None for each in readings)
+        writer.writerow([*_HEADER, *(["error"] if errors else [])])
+        for each in readings:
+            error = [each.error or ""] if errors else []
+            writer.writerow([each.input, each.text, f"{each.confidence:.6f}", *error])
 
 
 def _count(number: int) -> str:

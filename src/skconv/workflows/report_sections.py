@@ -53,13 +53,13 @@ def write_sections(scored: ScoredSource, command: str, suspects: Sequence[Suspec
         ),
         *show_learning(scored.reader.folder.parent),
         Section(
-            "What is taken for what",
+            "Which classes are confused",
             "Only mistakes are coloured.",
             figures=[PageFigure(confusion, "confusion", f"Confusion matrix: {n_wrong:,} of {scores.n:,} wrong.")],
         ),
         Section("Each class", "The worst first.", table=_make_table(scored)),
         Section(
-            "The surest mistakes",
+            "The most confident mistakes",
             "They show wrong labels in the data, and kinds of pictures that the model never saw.",
             figures=[PageFigure(mistakes, "mistakes", "Pictures with their true and their predicted class.")],
         ),
@@ -108,8 +108,8 @@ def _show_trust(scored: ScoredSource) -> Section:
     figure = draw_trust(scored.labels, scored.probabilities)
     return Section(
         "Whether its confidence can be trusted",
-        "Left: how often answers of a confidence are right; below the dotted line it is too sure of itself. "
-        "Right: how many mistakes are left if only its surest answers are taken, and the others given to a person.",
+        "Left: how often answers of a given confidence are right; below the dotted line the model is overconfident. "
+        "Right: how many mistakes are left if only its most confident answers are taken, and people check the rest.",
         facts={
             "calibrated": "by pictures held out of the training"
             if is_calibrated
@@ -123,7 +123,7 @@ def _show_trust(scored: ScoredSource) -> Section:
 
 
 def _explain_answers(scored: ScoredSource, network: Network) -> Section:
-    """Show on what the surest mistakes rest, and where there are few, other answers."""
+    """Show on what the most confident mistakes rest, and where there are few, other answers."""
     from skconv.evaluation.gradients import has_captum, integrate_gradients
     from skconv.evaluation.occlusion import occlude
     from skconv.reports.attributions import draw_attributions

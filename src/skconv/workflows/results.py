@@ -288,6 +288,8 @@ class Prediction:
     labels : tuple of str or None
         The classes that it may be, with the coverage asked for: most often one, none where no class is credible. None
         if no coverage was asked for.
+    error : str or None
+        Why the picture could not be read; its label is then empty and its confidence 0. None where it was.
     """
 
     input: str
@@ -295,15 +297,16 @@ class Prediction:
     confidence: float
     alternatives: tuple[Alternative, ...] = ()
     labels: tuple[str, ...] | None = None
+    error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the prediction as plain values; the set of labels only where there is one."""
+        """Return the prediction as plain values; the set of labels, and the error, only where there is one."""
         record = asdict(self)
-        if self.labels is None:
-            del record["labels"]
-        return record
+        return {key: value for key, value in record.items() if key not in ("labels", "error") or value is not None}
 
     def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.input}: error: {self.error}"
         sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
         if self.label != UNSURE:
             return f"{self.input}: {self.label} ({self.confidence:.1%}){sets}"
@@ -325,6 +328,11 @@ class PredictionResult:
     predictions: tuple[Prediction, ...]
     written: str = ""
     drawn: str = ""
+
+    @property
+    def n_broken(self) -> int:
+        """How many of the pictures could not be read."""
+        return sum(each.error is not None for each in self.predictions)
 
     def to_json(self) -> dict[str, Any]:
         """Return the predictions as plain values."""

@@ -17,27 +17,27 @@ TEST_FRACTION = 0.15
 VALID_FRACTION = 0.15
 
 
-def split_for_recipe(dataset: Dataset, recipe: Recipe, *, own_data: bool, seed: int) -> Dataset:
+def split_for_recipe(dataset: Dataset, recipe: Recipe, *, seed: int) -> Dataset:
     """Return `dataset` with the test split that a run of the recipe is scored on.
 
     Parameters
     ----------
     dataset : Dataset
-        With or without a test split.
+        The recipe's data, with or without a test split.
     recipe : Recipe
-        May say how its own data are split anew.
-    own_data : bool
-        Whether `dataset` is what the recipe names.
+        May say how they are split anew, or held out.
     seed : int
-        Used where the recipe does not split, and the data have no test split.
+        Used where the recipe does not say, and the data have no test split.
 
     Raises
     ------
     DataError
         There are too few pictures.
     """
-    if own_data and recipe.test_fraction is not None and recipe.split_seed is not None:
-        return split_anew(dataset, fraction=recipe.test_fraction, seed=recipe.split_seed)
+    if recipe.split_seed is not None:
+        seed = recipe.split_seed
+    if recipe.test_fraction is not None:
+        return split_anew(dataset, fraction=recipe.test_fraction, seed=seed)
     return hold_out_test(dataset, seed=seed)
 
 

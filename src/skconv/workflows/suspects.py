@@ -25,8 +25,8 @@ KINDS = {
     "blank": "shows nothing",
     "label": "is probably labelled wrong",
     "overlap": "is in the training and in the test split",
-    "duplicate": "is there twice",
-    "near duplicate": "is there twice, nearly",
+    "duplicate": "appears twice",
+    "near duplicate": "appears twice, almost the same",
 }
 
 

@@ -32,7 +32,7 @@ def train(
     network: str | None = None,
     out: str | os.PathLike[str] | None = None,
     seeds: int = 1,
-    seed: int = 0,
+    seed: int | None = None,
     resume: bool = False,
     init_from: str | os.PathLike[str] | None = None,
     freeze: float = 0.0,
@@ -64,8 +64,9 @@ def train(
         The folder to make. None takes ``runs/DATA-RECIPE``, with ``-2``, ``-3`` … where that exists.
     seeds : int, default=1
         Number of runs, 1..1000, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
-    seed : int, default=0
-        First seed, 0..2**31 - 1. It also decides which pictures are held out, the same in all runs.
+    seed : int or None, default=None
+        First seed, 0..2**31 - 1; None takes the recipe's, 0 where it has none. It also decides which pictures are held
+        out, the same in all runs.
     resume : bool, default=False
         Go on with a run that was stopped or killed, and end with the same weights as if it had not been, bit for bit;
         begin it where there is nothing yet. A run with `out` keeps checkpoints in ``OUT.checkpoint`` until it is done.
@@ -106,20 +107,25 @@ def train(
     >>> result = train("digits", recipe="fast", out="runs/digits")  # doctest: +SKIP
     >>> print(result.test_accuracy, result.model)  # doctest: +SKIP
     """
-    from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
     from skconv.workflows.describe import describe_data
-    from skconv.workflows.recipe_text import write_as_run
+    from skconv.workflows.recipe_text import plan_run, write_seed
     from skconv.workflows.splits import split_for_recipe
     from skconv.workflows.transfer import begin_with_model, warn_if_seen_before
 
     command = command or describe_call(train, locals())
     check_whole_number("seeds", seeds, 1, 1000)
-    check_whole_number("seed", seed, 0, 2**31 - 1)
-    plan = load_recipe(recipe)
-    recipe_text = write_as_run(plan, source=source, network=network)
+    plan = plan_run(
+        load_recipe(recipe),
+        source=source,
+        network=network,
+        images=images,
+        label_column=label_column,
+        image_size=image_size,
+    )
+    seed = choose_seed(seed, plan)
     if init_from is not None:
-        plan, recipe_text = begin_with_model(plan, recipe_text, init_from, freeze=freeze, network=network)
+        plan = begin_with_model(plan, init_from, freeze=freeze, network=network)
     elif freeze:
         raise ParameterError(
             "'freeze' holds back weights that were taken over: name the model in 'init_from' (--init-from) too."
@@ -130,21 +136,13 @@ def train(
         choose_device(device)  # a name that is none is told as in one process
         check_joining(device)
         _check_several_processes(plan, seeds=seeds, resume=resume)
-    own_data = source is None
+    recipe_texts = {each: write_seed(plan, each, split_seed=seed) for each in range(seed, seed + seeds)}
     check_out(out, resume=resume)
-    source = choose_source(source, plan)
-    create = partial(plan.create_estimator, network=network, device=device, verbose=int(progress))
+    plan.check_source()
+    create = partial(plan.create_estimator, device=device, verbose=int(progress))
     create(random_state=seed)  # a wrong setting is told at once, not after a download
-    loaded = load_dataset(
-        source,
-        data_home=data_home,
-        images=images,
-        label_column=label_column,
-        image_size=image_size,
-        normalize=plan.normalize,
-        progress=progress,
-    )
-    dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
+    loaded = plan.load_data(data_home=data_home, progress=progress)
+    dataset = split_for_recipe(loaded, plan, seed=seed)
     if plan.report.get("describe_data"):
         member = plan.create_member()
         describe_data(dataset, batch_size=member.batch_size, held_out=member.validation_fraction)
@@ -165,7 +163,7 @@ def train(
                 recipe_text=recipe_text,
                 command=command,
             )
-            for each in range(seed, seed + seeds)
+            for each, recipe_text in recipe_texts.items()
         ]
     return TrainResult(dataset.name, plan.name, str(folder), tuple(results))
 
@@ -176,25 +174,12 @@ def check_whole_number(name: str, value: object, low: int, high: int) -> None:
         raise ParameterError(f"The '{name}' parameter must be a whole number from {low} to {high}. Got {value!r}.")
 
 
-def choose_source(source: str | os.PathLike[str] | None, recipe: Recipe) -> str | os.PathLike[str]:
-    """Return the data to take, that named or else the recipe's own, if they are there.
-
-    Raises
-    ------
-    ParameterError
-        Neither names any.
-    SourceNotFoundError
-        What is named is no known data set, file or folder.
-    """
-    from skconv.data.sources import check_source
-
-    chosen = recipe.source if source is None else source
-    if chosen is None:
-        raise ParameterError(
-            f"No data given, and recipe {recipe.name} names none. Name a data set, a file or a folder."
-        )
-    check_source(chosen)
-    return chosen
+def choose_seed(seed: int | None, recipe: Recipe) -> int:
+    """Return the seed of a run, that given or else the recipe's; one out of range is a `ParameterError`."""
+    if seed is None:
+        return recipe.seed
+    check_whole_number("seed", seed, 0, 2**31 - 1)
+    return seed
 
 
 def _run(

@@ -17,17 +17,13 @@ if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
 
-def begin_with_model(
-    plan: Recipe, text: str, model: str | os.PathLike[str], *, freeze: float, network: str | None
-) -> tuple[Recipe, str]:
-    """Return the recipe, and its text, with its training made to begin with a model's weights.
+def begin_with_model(plan: Recipe, model: str | os.PathLike[str], *, freeze: float, network: str | None) -> Recipe:
+    """Return the recipe, with its text, with its training made to begin with a model's weights.
 
     Parameters
     ----------
     plan : Recipe
         The recipe of the run.
-    text : str
-        The same as TOML.
     model : path-like
         A model folder, or the name of a bundled model.
     freeze : float
@@ -48,10 +44,10 @@ def begin_with_model(
             f"{model} holds an ensemble, which is no single network to begin with. Name another model."
         )
     if network is None:
-        plan = replace(plan, network={"name": config.network.name, **config.network.options})
-        text = replace_section(text, "network", plan.network)
-    plan = replace(plan, training={**plan.training, "init_from": os.fspath(model), "freeze": freeze})
-    return plan, replace_section(text, "training", plan.training)
+        own = {"name": config.network.name, **config.network.options}
+        plan = replace(plan, network=own, text=replace_section(plan.text, "network", own))
+    training = {**plan.training, "init_from": os.fspath(model), "freeze": freeze}
+    return replace(plan, training=training, text=replace_section(plan.text, "training", training))
 
 
 def find_seen_before(model: str | os.PathLike[str] | None) -> SeenPictures | None:

@@ -15,7 +15,7 @@ from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import check_new_folder, write_beside
 from skconv.training.distributed import check_alone
 from skconv.workflows.search_space import apply_settings, make_space
-from skconv.workflows.train import check_whole_number, choose_source, describe_call, warn_if_busy
+from skconv.workflows.train import check_whole_number, choose_seed, describe_call, warn_if_busy
 from skconv.workflows.tune_results import TrialResult, TuneResult
 
 if TYPE_CHECKING:
@@ -38,7 +38,7 @@ def tune(
     fraction: float = 1.0,
     storage: str | None = None,
     out: str | os.PathLike[str] | None = None,
-    seed: int = 0,
+    seed: int | None = None,
     device: str = "auto",
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
@@ -73,8 +73,9 @@ def tune(
         URL of the study's database, as Optuna and SQLAlchemy take it; None is the SQLite file ``study.db`` in `out`.
     out : path-like or None, default=None
         Folder of the study, gone on with where it holds one; None takes ``runs/DATA-RECIPE-tune``.
-    seed : int, default=0
-        Seed of the splits, of every training and of the search, 0..2**31 - 1.
+    seed : int or None, default=None
+        Seed of the splits, of every training and of the search, 0..2**31 - 1; None takes the recipe's, 0 where it has
+        none.
     progress : bool, default=False
         Tell each finished trial on standard error.
 
@@ -95,35 +96,29 @@ def tune(
     >>> result = tune("digits", trials=30, recipe="fast", out="runs/search")  # doctest: +SKIP
     >>> train("digits", recipe=result.best_recipe)  # doctest: +SKIP
     """
-    from skconv.data.sources import load_dataset
     from skconv.recipes import load_recipe
-    from skconv.workflows.recipe_text import write_as_run
+    from skconv.workflows.recipe_text import plan_run
     from skconv.workflows.splits import hold_out_validation, split_for_recipe, take_fraction
     from skconv.workflows.study import check_optuna
 
     command = command or describe_call(tune, locals())
     check_alone("tune")
     trials = _check_budget(trials, minutes, fraction)
-    check_whole_number("seed", seed, 0, 2**31 - 1)
     check_optuna()
-    plan = load_recipe(recipe)
-    text = write_as_run(plan, source=source, network=network)
-    if network is not None:
-        plan = replace(plan, network={"name": network})
-    own_data = source is None
-    source = choose_source(source, plan)
-    plan.create_member(device=device)  # a wrong setting is told at once, not after a download
-    loaded = load_dataset(
-        source,
-        data_home=data_home,
+    plan = plan_run(
+        load_recipe(recipe),
+        source=source,
+        network=network,
         images=images,
         label_column=label_column,
         image_size=image_size,
-        normalize=plan.normalize,
-        progress=progress,
     )
+    seed = choose_seed(seed, plan)
+    plan.check_source()
+    plan.create_member(device=device)  # a wrong setting is told at once, not after a download
+    loaded = plan.load_data(data_home=data_home, progress=progress)
     folder = _find_folder(out, f"{loaded.name}-{plan.name}-tune")
-    dataset = split_for_recipe(loaded, plan, own_data=own_data, seed=seed)
+    dataset = split_for_recipe(loaded, plan, seed=seed)
     dataset = replace(dataset, test_images=None, test_labels=None)  # from here on nothing can look at them
     train, valid = hold_out_validation(take_fraction(dataset, fraction, seed=seed), seed=seed)
     warn_if_busy()
@@ -132,7 +127,7 @@ def tune(
         train,
         valid,
         storage or f"sqlite:///{folder.absolute() / 'study.db'}",
-        facts={"data": loaded.fingerprint, "recipe": text, "fraction": fraction, "seed": seed},
+        facts={"data": loaded.fingerprint, "recipe": plan.text, "fraction": fraction, "seed": seed},
         trials=trials,
         minutes=minutes,
         seed=seed,
@@ -140,7 +135,7 @@ def tune(
         tell=_tell if progress else _be_silent,
     )
     result = _gather(study, plan, train, valid, folder, storage, seed)
-    _write_folder(result, plan, text=text, fraction=fraction, seed=seed, command=command)
+    _write_folder(result, plan, fraction=fraction, seed=seed, command=command)
     return result
 
 
@@ -268,7 +263,7 @@ def _gather(
     )
 
 
-def _write_folder(result: TuneResult, plan: Recipe, *, text: str, fraction: float, seed: int, command: str) -> None:
+def _write_folder(result: TuneResult, plan: Recipe, *, fraction: float, seed: int, command: str) -> None:
     """Write the best recipe, the trials and figures; each file as a whole, since other processes may write them too."""
     from skconv.reports.search import draw_importance, draw_trials
     from skconv.reports.style import save_figure
@@ -277,7 +272,7 @@ def _write_folder(result: TuneResult, plan: Recipe, *, text: str, fraction: floa
     folder = Path(result.folder)
     facts = {**result.to_json(), "fraction": fraction, "seed": seed, "command": command}
     with write_beside(folder / "best.toml") as path:
-        path.write_text(_write_recipe(result, plan, text), encoding="utf-8")
+        path.write_text(_write_recipe(result, plan, seed), encoding="utf-8")
     with write_beside(folder / "trials.csv") as path:
         write_rows(path, [trial.to_row() for trial in result.trials])
     with write_beside(folder / "tune.json") as path:
@@ -287,16 +282,16 @@ def _write_folder(result: TuneResult, plan: Recipe, *, text: str, fraction: floa
         save_figure(draw_importance(result.importance), folder / "importance.png")
 
 
-def _write_recipe(result: TuneResult, plan: Recipe, text: str) -> str:
-    """Return the recipe as text with the settings of the best trial written in."""
-    from skconv.workflows.recipe_text import replace_section
+def _write_recipe(result: TuneResult, plan: Recipe, seed: int) -> str:
+    """Return the recipe as text with the settings of the best trial, and the seed that kept the test pictures out."""
+    from skconv.workflows.recipe_text import replace_section, write_seed
 
     best = apply_settings(plan, make_space(plan), result.best.settings)
-    text = replace_section(text, "network", best.network)
+    text = replace_section(plan.text, "network", best.network)
     text = replace_section(text, "training", best.training)
     if not isinstance(best.augmentation, list):
         text = replace_section(text, "augmentation", best.augmentation)
-    return text
+    return write_seed(replace(best, text=text), seed)
 
 
 def _tell(line: str) -> None:

@@ -115,10 +115,10 @@ class TuneResult:
         ]
         if self.importance:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in list(self.importance.items())[:5])
-            lines.append(f"What mattered: {shares}.")
+            lines.append(f"What mattered most: {shares}.")
         own = next((trial for trial in self.trials if trial.number == 0 and trial.state == "complete"), None)
         if own is not None and own.valid_accuracy is not None:
-            lines.append(f"The recipe as it is came to {own.valid_accuracy:.2%}, the best trial to {self._best():.2%}.")
+            lines.append(f"The recipe as it is reached {own.valid_accuracy:.2%}, the best trial {self._best():.2%}.")
         return "\n".join([*lines, f"Train with the best settings: skconv train --recipe {self.best_recipe}"])
 
     def _best(self) -> float:
