@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from skconv.exceptions import DataError
 from skconv.pictures.segmentation import Box, Candidate, Line, Mark, find_lines
 from skconv.reader import Reader
 
@@ -66,6 +67,22 @@ class Reading:
     confidence: float
     digits: tuple[ReadDigit, ...]
     marks: tuple[Mark, ...]
+
+
+def check_digit_model(reader: Reader) -> None:
+    """Raise `DataError` unless a model names digits in grey pictures of 28×28."""
+    if not reads_digits(reader):
+        channels, height, width = reader.input_shape
+        raise DataError(
+            f"{reader.folder} names {', '.join(reader.class_names[:10])} in pictures of {height}×{width} with "
+            f"{channels} channels; read takes a model of digits in grey pictures of 28×28. Name another, or none for "
+            "the bundled one."
+        )
+
+
+def reads_digits(reader: Reader) -> bool:
+    """Tell whether a model names digits in grey pictures of 28×28."""
+    return reader.input_shape == (1, 28, 28) and set(reader.class_names) - {NOTHING} <= set("0123456789")
 
 
 def read_picture(reader: Reader, picture: np.ndarray) -> Reading:

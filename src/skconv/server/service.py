@@ -18,11 +18,11 @@ from starlette.exceptions import HTTPException
 
 from skconv.pictures.opening import decode_picture
 from skconv.reader import Reader
-from skconv.reading import read_picture
+from skconv.reading import check_digit_model, read_picture, reads_digits
 from skconv.server.batching import MicroBatcher
 from skconv.server.settings import ServerSettings
 from skconv.workflows.predict import describe_prediction, order_best
-from skconv.workflows.read import check_digit_model, describe_reading, reads_digits
+from skconv.workflows.read import describe_reading
 
 _T = TypeVar("_T")
 _SMALL_BYTES, _SMALL_SIDE = 2**15, 64  # of a picture that takes a millisecond or two

@@ -194,8 +194,7 @@ def describe_prediction(
 def _note_number(reader: Reader, names: Sequence[str], probabilities: np.ndarray) -> None:
     """Point to `read` where one of the first few files that a digit model named "nothing" holds several digits."""
     from skconv.pictures.opening import open_picture
-    from skconv.reading import NOTHING, read_picture
-    from skconv.workflows.read import reads_digits
+    from skconv.reading import NOTHING, read_picture, reads_digits
 
     if NOTHING not in reader.class_names or not reads_digits(reader):
         return

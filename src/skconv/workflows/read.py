@@ -19,7 +19,6 @@ from skconv.workflows.predict import check_confidence, warn_if_broken
 from skconv.workflows.results import UNSURE, Alternative
 
 if TYPE_CHECKING:
-    from skconv.reader import Reader
     from skconv.reading import Reading
 
 _HEADER = ("input", "text", "confidence")
@@ -201,7 +200,7 @@ def read(
     from skconv.pictures.fitting import map_in_threads
     from skconv.pictures.opening import open_picture
     from skconv.reader import Reader
-    from skconv.reading import read_picture
+    from skconv.reading import check_digit_model, read_picture
 
     check_confidence(min_confidence)
     named = _name_pictures(pictures)
@@ -280,29 +279,6 @@ def _name_pictures(
     if not named:
         raise DataError("There are no pictures to read. Name pictures or folders of pictures.")
     return named
-
-
-def check_digit_model(reader: Reader) -> None:
-    """Raise `DataError` unless a model names digits in grey pictures of 28×28."""
-    from skconv.reading import NOTHING
-
-    names = set(reader.class_names) - {NOTHING}
-    if reader.input_shape != (1, 28, 28) or not names <= set("0123456789"):
-        channels, height, width = reader.input_shape
-        raise DataError(
-            f"{reader.folder} names {', '.join(reader.class_names[:10])} in pictures of {height}×{width} with "
-            f"{channels} channels; read takes a model of digits in grey pictures of 28×28. Name another, or none for "
-            "the bundled one."
-        )
-
-
-def reads_digits(reader: Reader) -> bool:
-    """Tell whether a model names digits in grey pictures of 28×28."""
-    try:
-        check_digit_model(reader)
-    except DataError:
-        return False
-    return True
 
 
 def describe_reading(name: str, reading: Reading, min_confidence: float = 0.0) -> PictureRead:
