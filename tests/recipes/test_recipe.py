@@ -61,7 +61,6 @@ def test_an_unknown_name_suggests_the_nearest():
         ("[class_weight]\nseven = 0", "seven in [class_weight] is 0; expected a number above 0"),
         ("[prior]\nb = 2", "b in [prior] is 2; expected a number above 0"),
         ("[prior]\na = 0.2\nb = 0.2", "[prior] names one class"),
-        ("[prior]\na = 0.2\n[ensemble]\nfolds = 2", "goes with a single network"),
         ('[data]\nnormalize = "garment"', "normalize in [data] is 'garment'; expected 'digit'"),
         ("[network]\ncrop = 2", "needs a name"),
         ("training = 3", "must be a section"),

@@ -31,7 +31,10 @@ def ensemble(
         str | None,
         typer.Argument(help="A named data set, a contest's folder, a CSV, an .npz or a folder; else the recipe's own."),
     ] = None,
-    folds: Annotated[int, typer.Option(min=2, max=1000, help="Number of folds, and of members.")] = 5,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, max=1000, help="Number of folds, and of members; the recipe's if left out, else 5."),
+    ] = None,
     recipe: Annotated[str, typer.Option(help="A built-in recipe or a TOML file.")] = "standard",
     network: Annotated[str | None, typer.Option(help="Another network than the recipe's.")] = None,
     out: Annotated[

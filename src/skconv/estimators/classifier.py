@@ -387,6 +387,7 @@ class CNNClassifier(PictureClassifier):
                 n_batches,
                 self.min_steps,
                 n_pictures=len(train),
+                optimizer=self.optimizer,
             )
             if self.freeze and self.taken_over_:
                 callbacks.append(("unfreeze", Unfreeze(self.taken_over_, math.ceil(self.freeze * n_steps))))

@@ -15,6 +15,7 @@ from skconv.training.handwriting import Handwriting
 
 _AUTO_STEPS = 1500  # enough for the averaged weights to settle
 _AUTO_EPOCHS = (6, 100)
+_AUTO_EPOCHS_OF_MUON = (3, 100)
 _AUTO_EPOCHS_OF_FEW = 50  # of pictures fewer than this: more passes were not seen to make anything better
 
 # name: (kind, least, most, whether the least itself is allowed)
@@ -152,7 +153,12 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def count_steps(
-    max_epochs: float | str, batches_per_epoch: int, min_steps: int = 0, *, n_pictures: float = math.inf
+    max_epochs: float | str,
+    batches_per_epoch: int,
+    min_steps: int = 0,
+    *,
+    n_pictures: float = math.inf,
+    optimizer: str = "adamw",
 ) -> tuple[int, int]:
     """Return the number of training steps, and of the epochs that hold them.
 
@@ -160,12 +166,13 @@ def count_steps(
     ----------
     max_epochs : float or "auto"
         Passes over the data, also a part of one; "auto" gives small data more passes, so that they make enough steps:
-        6 to 100, of less than 100 pictures about as many as there are pictures, but 50.
+        6 to 100, with Muon 3 to 100; of less than 100 pictures about as many as there are pictures, but 50.
     batches_per_epoch : int
     min_steps : int, default=0
         At least so many steps.
     n_pictures : int, default=inf
         Pictures in all the batches; only few of them matter.
+    optimizer : str, default="adamw"
 
     Examples
     --------
@@ -175,7 +182,7 @@ def count_steps(
     ((2814, 6), (1500, 100), (50, 50))
     """
     if isinstance(max_epochs, str):
-        least, most = _AUTO_EPOCHS
+        least, most = _AUTO_EPOCHS_OF_MUON if optimizer == "muon" else _AUTO_EPOCHS
         most = int(min(max(n_pictures, _AUTO_EPOCHS_OF_FEW), most))
         max_epochs = min(max(math.ceil(_AUTO_STEPS / batches_per_epoch), least), most)
     steps = max(1, min_steps, math.ceil(max_epochs * batches_per_epoch))

@@ -102,8 +102,8 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
                     f"In the recipe {path}, {name} in [{section}] is {value!r}; expected a number above 0, "
                     f"at most {most:g}."
                 )
-    if len(document.get("prior", {})) > 1 or ("prior" in document and "ensemble" in document):
-        raise RecipeError(f"In the recipe {path}, [prior] names one class, and goes with a single network.")
+    if len(document.get("prior", {})) > 1:
+        raise RecipeError(f"In the recipe {path}, [prior] names one class.")
     _check_ranges(document, path)
 
 

@@ -121,7 +121,8 @@ def _put_optimizer(net: Any, saved: Mapping[str, Any]) -> None:
     for parameter, moments in zip(net.module_.parameters(), saved["moments"], strict=True):
         for name, value in moments.items():
             # A moment lies in memory as its parameter does: the fused step goes through both side by side.
-            held = torch.empty_like(parameter) if value.shape == parameter.shape else torch.empty_like(value)
+            alike = value.shape == parameter.shape
+            held = torch.empty_like(parameter) if alike else torch.empty_like(value, device=parameter.device)
             net.optimizer_.state[parameter][name] = _copy_into(held, value, name).detach()
 
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 def ensemble(
     source: str | os.PathLike[str] | None = None,
     *,
-    folds: int = 5,
+    folds: int | None = None,
     recipe: str | os.PathLike[str] = "standard",
     network: str | None = None,
     out: str | os.PathLike[str] | None = None,
@@ -50,8 +50,9 @@ def ensemble(
     ----------
     source : str, path-like or None, default=None
         What `skconv.load_dataset` takes; None takes the recipe's own data.
-    folds : int, default=5
-        Number of members, 2..1000; folds are stratified unless the recipe says otherwise.
+    folds : int or None, default=None
+        Number of members, 2..1000; None takes the recipe's, 5 where it has none. Folds are
+        stratified unless the recipe says otherwise.
     recipe, network, out, device, data_home, images, label_column, image_size, progress, command
         As in `skconv.train`; without `out` the folder is ``runs/DATA-RECIPE-ensemble``.
     dask : str or None, default=None
@@ -83,9 +84,11 @@ def ensemble(
 
     command = command or describe_call(ensemble, locals())
     check_alone("ensemble")
+    named = load_recipe(recipe)
+    folds = named.ensemble.get("folds", 5) if folds is None else folds
     check_whole_number("folds", folds, 2, 1000)
     plan = plan_run(
-        load_recipe(recipe),
+        named,
         source=source,
         network=network,
         folds=folds,

@@ -88,11 +88,23 @@ def evaluate(
         The model was trained on a few pictures of the test split, or does not know what it was trained on. Or the
         pictures were made grey or colour to make them fit the model.
     """
+    from skconv.evaluation.conformal import check_coverage
     from skconv.evaluation.scores import format_scores
-    from skconv.workflows.trust import compare_strangeness, measure_corruptions, measure_sets, write_report
+    from skconv.reader import Reader
+    from skconv.workflows.trust import (
+        compare_strangeness,
+        load_held_out,
+        measure_corruptions,
+        measure_sets,
+        write_report,
+    )
 
     if report is not None:
         check_new_folder(report)
+    if coverage is not None:
+        check_coverage(coverage)
+    if coverage is not None or against is not None:
+        load_held_out(Reader(model))  # before the work, because the model may have none
     scored = score_source(
         model,
         source,

@@ -148,12 +148,12 @@ def predict(
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
     if form is None:
-        _write_predictions(out, predictions)
+        header = _write_predictions(out, predictions)
     else:
         from skconv.data.submissions import write_submission
 
         write_submission(out, form, [labels[position] for position in probabilities.argmax(axis=1)])
-    header = _PREDICTION_HEADER if form is None else form.header
+        header = form.header
     written = f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}."
     return PredictionResult(predictions, written, drawn)
 
@@ -193,18 +193,20 @@ def describe_prediction(
 
 def _note_number(reader: Reader, names: Sequence[str], probabilities: np.ndarray) -> None:
     """Point to `read` where one of the first few files that a digit model named "nothing" holds several digits."""
+    from skconv.artifacts.folder import BUNDLED
     from skconv.pictures.opening import open_picture
     from skconv.reading import NOTHING, read_picture, reads_digits
 
     if NOTHING not in reader.class_names or not reads_digits(reader):
         return
+    own = "" if reader.folder == BUNDLED / "digits" else f" --model {shlex.quote(str(reader.folder))}"
     nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(NOTHING)).tolist()
     for file in [names[k] for k in nothing if Path(names[k]).is_file()][:_LOOKED_AT]:
         digits = [digit for digit in read_picture(reader, open_picture(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:
             warnings.warn(
                 f"{file} seems to hold {len(digits)} digits, and predict names one. For whole numbers: "
-                f"skconv read {shlex.quote(file)}",
+                f"skconv read {shlex.quote(file)}{own}",
                 stacklevel=3,
             )
             return
@@ -235,7 +237,8 @@ def _choose_labels(reader: Reader, form: SubmissionForm) -> tuple[str, ...]:
     )
 
 
-def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Prediction]) -> None:
+def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Prediction]) -> tuple[str, ...]:
+    """Write a table, and return its header."""
     # A file name that is not valid text must not make the whole CSV unreadable.
     with (
         write_beside(path) as beside,
@@ -244,8 +247,10 @@ def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Predi
         writer = csv.writer(stream)
         sets = any(each.labels is not None for each in predictions)
         errors = any(each.error is not None for each in predictions)
-        writer.writerow([*_PREDICTION_HEADER, *(["labels"] if sets else []), *(["error"] if errors else [])])
+        header = (*_PREDICTION_HEADER, *(["labels"] if sets else []), *(["error"] if errors else []))
+        writer.writerow(header)
         for each in predictions:
             labels = ["|".join(each.labels or ())] if sets else []
             error = [each.error or ""] if errors else []
             writer.writerow([each.input, each.label, f"{each.confidence:.6f}", *labels, *error])
+    return header

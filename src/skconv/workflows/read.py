@@ -230,8 +230,8 @@ def read(
     drawn = "" if target is None else f"Drew the digits of {_count(len(readings) - len(broken))} in {annotate}."
     if out is None:
         return ReadResult(readings, drawn=drawn)
-    _write_readings(out, readings)
-    return ReadResult(readings, f"Wrote {','.join(_HEADER)} of {_count(len(readings))} to {out}.", drawn)
+    header = _write_readings(out, readings)
+    return ReadResult(readings, f"Wrote {','.join(header)} of {_count(len(readings))} to {out}.", drawn)
 
 
 class _AnnotationTarget:
@@ -296,7 +296,8 @@ def describe_reading(name: str, reading: Reading, min_confidence: float = 0.0) -
     return PictureRead(name, text, reading.confidence, tuple(digits), marks)
 
 
-def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead]) -> None:
+def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead]) -> tuple[str, ...]:
+    """Write a table, and return its header."""
     # A file name that is not valid text must not make the whole CSV unreadable.
     with (
         write_beside(path) as beside,
@@ -304,10 +305,12 @@ def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead
     ):
         writer = csv.writer(stream)
         errors = any(each.error is not None for each in readings)
-        writer.writerow([*_HEADER, *(["error"] if errors else [])])
+        header = (*_HEADER, *(["error"] if errors else []))
+        writer.writerow(header)
         for each in readings:
             error = [each.error or ""] if errors else []
             writer.writerow([each.input, each.text, f"{each.confidence:.6f}", *error])
+    return header
 
 
 def _count(number: int) -> str:

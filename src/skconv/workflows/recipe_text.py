@@ -129,7 +129,9 @@ def replace_section(recipe_text: str, section: str, values: Mapping[str, Any]) -
     [training]
     max_epochs = 1
     """
-    lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]  # of these kinds JSON is TOML
+    lines = [
+        f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()
+    ]  # of these kinds JSON is TOML
     text = "\n".join([f"[{section}]", *lines, ""]) if values else ""
     pattern = re.compile(rf"^\[{section}\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
     replaced, found = pattern.subn(lambda _: f"{text}\n" if text else "", recipe_text)

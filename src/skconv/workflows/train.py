@@ -124,6 +124,7 @@ def train(
         image_size=image_size,
     )
     seed = choose_seed(seed, plan)
+    check_whole_number("seed", seed, 0, 2**31 - seeds)  # the last of them has its limit too
     if init_from is not None:
         plan = begin_with_model(plan, init_from, freeze=freeze, network=network)
     elif freeze:

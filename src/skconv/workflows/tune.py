@@ -194,7 +194,8 @@ def _count_epochs(plan: Recipe, n_train: int) -> float:
 
     member = plan.create_member()
     if isinstance(member.max_epochs, str):
-        return count_steps(member.max_epochs, -(-n_train // member.batch_size), n_pictures=n_train)[1]
+        n_batches = -(-n_train // member.batch_size)
+        return count_steps(member.max_epochs, n_batches, n_pictures=n_train, optimizer=member.optimizer)[1]
     return member.max_epochs
 
 
