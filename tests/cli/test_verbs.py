@@ -98,10 +98,13 @@ def test_interrupted_training_is_130_and_leaves_nothing(tiny_recipe, tmp_path, m
 
 
 @pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
-def test_a_real_signal_in_the_middle_of_training_leaves_nothing(request_to_end, tmp_path):
-    command = [sys.executable, "-m", "skconv", "train", "digits", "--recipe", "accurate"]
+def test_a_real_signal_in_the_middle_of_training_leaves_nothing(request_to_end, tiny_recipe, tmp_path_factory):
+    tmp_path = tmp_path_factory.mktemp("work")
+    recipe = tmp_path_factory.mktemp("recipe") / "long.toml"
+    recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 100000"))
+    command = [sys.executable, "-m", "skconv", "train", "digits", "--recipe", str(recipe)]
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        while not (tmp_path / "runs" / "digits-accurate").exists():  # reserved just before training
+        while not (tmp_path / "runs" / "digits-long").exists():  # reserved just before training
             with contextlib.suppress(subprocess.TimeoutExpired):
                 pytest.fail(f"ended early with exit code {process.wait(timeout=0.05)}")
         process.send_signal(request_to_end)

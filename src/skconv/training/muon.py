@@ -37,7 +37,7 @@ class Muon(torch.optim.AdamW):
     >>> layer(torch.ones(1, 1, 3, 3)).sum().backward()
     >>> before = layer.weight.detach().clone()
     >>> Muon(layer.parameters(), lr=0.1).step()
-    >>> float((layer.weight - before).square().mean().sqrt()) < 0.03
+    >>> float((layer.weight.detach() - before).square().mean().sqrt()) < 0.03
     True
     """
 

@@ -129,9 +129,8 @@ def replace_section(recipe_text: str, section: str, values: Mapping[str, Any]) -
     [training]
     max_epochs = 1
     """
-    lines = [
-        f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()
-    ]  # of these kinds JSON is TOML
+    # Of these kinds JSON is TOML, but for characters written as pairs of escapes.
+    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     text = "\n".join([f"[{section}]", *lines, ""]) if values else ""
     pattern = re.compile(rf"^\[{section}\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
     replaced, found = pattern.subn(lambda _: f"{text}\n" if text else "", recipe_text)

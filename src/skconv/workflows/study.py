@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 _HEARTBEAT, _GRACE = 3, 12  # seconds: how often a trial says that it runs, and after what silence it is taken for dead
 _UNPRUNED_TRIALS = 5  # so many are run to their end, for the others to be measured by
 _SQLITE_PATIENCE = 60  # seconds to wait for another process's writing
+_ATTEMPTS, _PAUSE = 20, 0.5  # to open a database that another process is making, and the seconds between them
 
 _REPORTS = 10  # trials may differ in epochs, and are compared after each tenth of them
 _UNPRUNED_REPORTS = 3  # so many tenths say little: learning rates are still rising
@@ -99,12 +100,15 @@ def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
             grace_period=_GRACE,
             heartbeat_stale_trial_callback=queue_again,
         )
-        try:
-            database = make()
-        except (OperationalError, IntegrityError) as error:
-            if isinstance(error, OperationalError) and "already exists" not in str(error):
-                raise
-            database = make()  # another process made the tables in the same moment
+        for left in reversed(range(_ATTEMPTS)):
+            try:
+                database = make()
+                break
+            except (OperationalError, IntegrityError) as error:
+                # Else another process makes the tables in the same moment, one after the other.
+                if not left or (isinstance(error, OperationalError) and "already exists" not in str(error)):
+                    raise
+                time.sleep(_PAUSE)
         study = optuna.create_study(
             storage=database,
             study_name=name,
