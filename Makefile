@@ -18,9 +18,8 @@ train: $(STAMP)
 test: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
-SLOW := slow
 test-slow: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist load -m "$(SLOW)"
+	$(BIN)/python -m pytest --numprocesses auto --dist load -m slow
 
 lint: $(STAMP)
 	$(BIN)/ruff check
