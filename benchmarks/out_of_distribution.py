@@ -21,7 +21,7 @@ from report import write_result
 from skconv import Reader, load_dataset
 from skconv.artifacts.held_out import HeldOut, read_held_out
 from skconv.data.dataset import Dataset
-from skconv.evaluation.outliers import DEFINITION, measure_auroc, measure_strangeness
+from skconv.evaluation.outliers import DEFINITION, measure_auroc, score_out_of_distribution
 
 N_TRAINING = 10_000  # pictures that features are compared with
 Score = Callable[[np.ndarray], np.ndarray]
@@ -85,7 +85,7 @@ def make_scores(reader: Reader, known: np.ndarray) -> dict[str, Score]:
         "entropy": entropy,
         "energy": lambda images: -np.log(np.exp(logits(images)).sum(1)),
         "- largest logit": lambda images: -logits(images).max(1),
-        "strangeness": lambda images: measure_strangeness(known, reader.predict_proba(images)),
+        "strangeness": lambda images: score_out_of_distribution(known, reader.predict_proba(images)),
     }
 
 

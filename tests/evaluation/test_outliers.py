@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score
 
-from skconv.evaluation.outliers import NEIGHBOURS, measure_auroc, measure_strangeness
+from skconv.evaluation.outliers import NEIGHBOURS, measure_auroc, score_out_of_distribution
 
 
 def make_answers(n, seed, sureness=4.0):
@@ -18,7 +18,7 @@ def test_strangeness_is_the_distance_to_the_tenth_nearest_held_out_answer():
     held_out, asked = make_answers(300, 0), make_answers(600, 1)
     differences = np.log(asked.astype(float))[:, None] - np.log(held_out.astype(float))[None]
     expected = np.sort(np.sqrt((differences**2).sum(2)), axis=1)[:, NEIGHBOURS - 1]
-    np.testing.assert_allclose(measure_strangeness(held_out, asked), expected, rtol=1e-6)
+    np.testing.assert_allclose(score_out_of_distribution(held_out, asked), expected, rtol=1e-6)
 
 
 def test_strangeness_tells_another_kind_of_sureness_that_confidence_does_not():
@@ -27,15 +27,17 @@ def test_strangeness_tells_another_kind_of_sureness_that_confidence_does_not():
     outside = np.full((500, 5), 1e-6)
     outside[:, 0], outside[:, 1] = sureness, 1 - sureness  # all doubt is of one other class
     assert measure_auroc(1 - sureness, 1 - outside.max(1)) == pytest.approx(0.5, abs=0.01)
-    assert measure_auroc(measure_strangeness(held_out, inside), measure_strangeness(held_out, outside)) > 0.95
+    assert (
+        measure_auroc(score_out_of_distribution(held_out, inside), score_out_of_distribution(held_out, outside)) > 0.95
+    )
 
 
 def test_strangeness_takes_certainty_few_and_many_held_out_answers_and_no_picture():
     certain = np.eye(3)[np.arange(12_000) % 3]  # probabilities of exactly 0 and 1
-    assert measure_strangeness(certain, certain[:4]).tolist() == [0, 0, 0, 0]
-    assert measure_strangeness(certain[:4], certain[:2]).shape == (2,)
-    assert np.isfinite(measure_strangeness(certain, np.full((1, 3), 1 / 3))).all()
-    assert measure_strangeness(certain, certain[:0]).shape == (0,)
+    assert score_out_of_distribution(certain, certain[:4]).tolist() == [0, 0, 0, 0]
+    assert score_out_of_distribution(certain[:4], certain[:2]).shape == (2,)
+    assert np.isfinite(score_out_of_distribution(certain, np.full((1, 3), 1 / 3))).all()
+    assert score_out_of_distribution(certain, certain[:0]).shape == (0,)
 
 
 def test_auroc_is_that_of_scikit_learn_with_and_without_ties():

@@ -172,7 +172,8 @@ def count_steps(
         At least so many steps.
     n_pictures : int, default=inf
         Pictures in all the batches; only few of them matter.
-    optimizer : str, default="adamw"
+    optimizer : {"adamw", "adam", "muon"}, default="adamw"
+        What makes the steps: Muon needs fewer epochs of large data.
 
     Examples
     --------

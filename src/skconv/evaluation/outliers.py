@@ -1,4 +1,4 @@
-"""How strange a model's answers are: what tells pictures of none of its classes from those it was made for."""
+"""The out-of-distribution score: what tells pictures of none of a model's classes from those it was made for."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _LEAST_PROBABILITY = 1e-12  # below lies rounding
 _BATCH = 256  # pictures
 
 
-def measure_strangeness(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+def score_out_of_distribution(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return how far answers are from those to held-out pictures: large for pictures of none of the classes.
 
     A confidence alone says little of them: a network is sure of some pictures of noise. But it is sure in another way
@@ -39,7 +39,7 @@ def measure_strangeness(held_out: np.ndarray, probabilities: np.ndarray) -> np.n
     Examples
     --------
     >>> sure = np.full((100, 3), 0.001) + 0.997 * np.eye(3)[np.arange(100) % 3]
-    >>> strangeness = measure_strangeness(sure, np.array([[0.998, 0.001, 0.001], [0.4, 0.3, 0.3]]))
+    >>> strangeness = score_out_of_distribution(sure, np.array([[0.998, 0.001, 0.001], [0.4, 0.3, 0.3]]))
     >>> bool(strangeness[0] < 0.01 < strangeness[1])
     True
     """

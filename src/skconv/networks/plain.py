@@ -11,7 +11,6 @@ from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling, m
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 16  # smaller pictures have no border to spare
-_FIVE = ((32,), (64, 64), (128, 128))  # channels of the blocks, stage by stage
 
 
 class PlainNetwork(Network):
@@ -78,14 +77,7 @@ def standard(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
 
     Options: dropout (before the linear layer, 0.1).
     """
-    check_option("dropout", dropout, 0, 1)
-    return PlainNetwork(
-        in_channels=in_channels,
-        image_size=image_size,
-        num_classes=num_classes,
-        stages=_FIVE,
-        dropout=dropout,
-    )
+    return _make_five(in_channels, image_size, num_classes, dropout)
 
 
 @register_network
@@ -94,14 +86,20 @@ def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
 
     Options: dropout (before the linear layer, 0.1).
     """
+    return _make_five(in_channels, image_size, num_classes, dropout, mean_of_shifts=True)
+
+
+def _make_five(
+    in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float, *, mean_of_shifts: bool = False
+) -> PlainNetwork:
     check_option("dropout", dropout, 0, 1)
     return PlainNetwork(
         in_channels=in_channels,
         image_size=image_size,
         num_classes=num_classes,
-        stages=_FIVE,
+        stages=((32,), (64, 64), (128, 128)),
         dropout=dropout,
-        mean_of_shifts=True,
+        mean_of_shifts=mean_of_shifts,
     )
 
 

@@ -92,9 +92,9 @@ def evaluate(
     from skconv.evaluation.scores import format_scores
     from skconv.reader import Reader
     from skconv.workflows.trust import (
-        compare_strangeness,
         load_held_out,
         measure_corruptions,
+        measure_out_of_distribution,
         measure_sets,
         write_report,
     )
@@ -132,7 +132,7 @@ def evaluate(
         text=format_scores(scores),
         sets=None if coverage is None else measure_sets(scored, coverage),
         corruptions=measure_corruptions(scored, progress=progress) if corruptions else None,
-        against=None if others is None else compare_strangeness(scored, others),
+        against=None if others is None else measure_out_of_distribution(scored, others),
     )
     if report is not None:
         write_report(report, scored, result)

@@ -62,13 +62,13 @@ def measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
     }
 
 
-def compare_strangeness(scored: ScoredSource, others: UnseenPictures) -> dict[str, Any]:
+def measure_out_of_distribution(scored: ScoredSource, others: UnseenPictures) -> dict[str, Any]:
     """Return how well a score tells other pictures from those of the classes; see `EvaluationResult`."""
-    from skconv.evaluation.outliers import DEFINITION, measure_auroc, measure_strangeness
+    from skconv.evaluation.outliers import DEFINITION, measure_auroc, score_out_of_distribution
 
     known = load_held_out(scored.reader).probabilities
-    inside = measure_strangeness(known, scored.probabilities)
-    outside = measure_strangeness(known, scored.reader.predict_proba(others.images))
+    inside = score_out_of_distribution(known, scored.probabilities)
+    outside = score_out_of_distribution(known, scored.reader.predict_proba(others.images))
     return {
         "data": others.dataset.name,
         "split": others.split,
