@@ -1,6 +1,7 @@
 """A real service in a process of its own, on a free port of the loopback."""
 
 import contextlib
+import http.client
 import io
 import json
 import subprocess
@@ -8,6 +9,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
@@ -30,6 +32,10 @@ class RunningServer:
 
     def post_picture(self, path, content, kind="image/png"):
         return self.post(path, data=content, headers={"Content-Type": kind})
+
+    def connect(self):
+        """Return a connection of which a request may be sent now and its answer taken later."""
+        return contextlib.closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60))
 
     def wait_for_post(self, before):
         """Return the next record of a POST after so many records; it is written when the answer has been sent."""

@@ -1,11 +1,11 @@
 """Starting, logging and ending."""
 
+import contextlib
 import io
 import signal
 import socket
 import subprocess
 import sys
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 import requests
@@ -45,13 +45,16 @@ def test_log_holds_records_alone_also_of_damaged_pictures(server):
 
 
 def test_termination_answers_what_was_accepted_and_exits_with_success(tmp_path, digits, to_png, write_rows):
-    page = to_png(write_rows([digits[:8]] * 3))
-    with run_server(tmp_path, "--max-waiting", "6") as server, ThreadPoolExecutor(6) as pool:
-        answers = [pool.submit(server.post_picture, "/v1/read", page) for _ in range(6)]
-        answers[0].result(60)  # by then all of them were sent
+    page = to_png(write_rows([digits[:8]]))
+    with run_server(tmp_path, "--max-waiting", "6") as server, contextlib.ExitStack() as stack:
+        connections = [stack.enter_context(server.connect()) for _ in range(6)]
+        for connection in connections:
+            connection.request("POST", "/v1/read", page, {"Content-Type": "image/png"})
+        # Connections are accepted in the order in which they came: this answer says that the six were.
+        assert requests.get(f"{server.url}/livez", timeout=60).status_code == 200
         server.process.send_signal(signal.SIGTERM)
+        assert [connection.getresponse().status for connection in connections] == [200] * 6
         assert server.process.wait(20) == 0
-        assert [answer.result().status_code for answer in answers] == [200] * 6
 
 
 def test_two_processes_answer_behind_one_port_and_count_together(tmp_path, digits, to_png):
