@@ -4,6 +4,7 @@ import copy
 
 import torch
 
+from skconv.training.adamw import AdamW
 from skconv.training.muon import Muon, orthogonalize
 
 RATE, DECAY = 0.1, 0.5
@@ -33,7 +34,7 @@ def test_only_filters_step_otherwise_than_with_adamw():
     layers = make_layers()
     ours, theirs = copy.deepcopy(layers), copy.deepcopy(layers)
     step(Muon(ours.parameters(), lr=RATE, weight_decay=DECAY), ours)
-    step(torch.optim.AdamW(theirs.parameters(), lr=RATE, weight_decay=DECAY), theirs)
+    step(AdamW(theirs.parameters(), lr=RATE, weight_decay=DECAY), theirs)
     for (name, before), after, expected in zip(
         layers.named_parameters(), ours.parameters(), theirs.parameters(), strict=True
     ):

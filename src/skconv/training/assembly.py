@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -10,6 +11,7 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
 
+from skconv.training.adamw import AdamW
 from skconv.training.batches import Augment, PictureDataset
 from skconv.training.callbacks import AgreeOnScores, KeepBest, ProgressBar, SettleStatistics, StopWhenLost
 from skconv.training.checkpointing import Checkpointing
@@ -21,7 +23,7 @@ from skconv.training.net import PictureNet
 _ONE_CYCLE_BETAS = (0.7, 0.95)
 _FEW_STEPS = 50  # batch norm's running averages need about as many to settle
 _KEPT_BY = {"valid_loss": ("valid_loss",), "both_losses": ("train_loss", "valid_loss")}
-_OPTIMIZERS = {"adamw": torch.optim.AdamW, "adam": torch.optim.Adam, "muon": Muon}
+_OPTIMIZERS = {"adamw": AdamW, "adam": partial(torch.optim.Adam, fused=True), "muon": Muon}
 
 
 def build_net(
@@ -113,7 +115,6 @@ def build_net(
         optimizer=_OPTIMIZERS[optimizer],
         optimizer__betas=_ONE_CYCLE_BETAS if cycles else (0.9, 0.999),
         optimizer__weight_decay=weight_decay,
-        optimizer__fused=True,
         lr=learning_rate,
         max_epochs=n_epochs,
         batch_size=batch_size,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from skconv.training.adamw import AdamW
 
 _MOMENTUM = 0.95
 _ITERATIONS = 5
@@ -14,7 +15,7 @@ _COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan's: they bring singular value
 _LIKE_ADAMW = 0.2  # the root mean square of AdamW's usual steps, so that one learning rate serves both
 
 
-class Muon(torch.optim.AdamW):
+class Muon(AdamW):
     """AdamW, with momentum that is made orthogonal for the filters of convolutions.
 
     The gradient of a layer's filters is dominated by a few directions. Where its momentum is replaced by the nearest
@@ -24,7 +25,7 @@ class Muon(torch.optim.AdamW):
     Parameters
     ----------
     params, **kwargs
-        As for `torch.optim.AdamW`; learning rate and weight decay hold for filters too.
+        As for `AdamW`; learning rate and weight decay hold for filters too.
 
     References
     ----------
@@ -41,25 +42,16 @@ class Muon(torch.optim.AdamW):
     True
     """
 
-    @torch.no_grad()
-    def step(self, closure: Callable[[], Any] | None = None) -> Any:
-        """Do one step; the gradients of filters are used up by it."""
-        loss = None
-        if closure is not None:
-            with torch.enable_grad():
-                loss = closure()
-        for group in self.param_groups:
-            for weight in group["params"]:
-                if weight.ndim == 4 and weight.grad is not None:
-                    self._step_filters(weight, weight.grad, group["lr"], group["weight_decay"])
-                    weight.grad = None  # AdamW passes over it
-        super().step()
-        return loss
+    def _step_group(self, group: dict[str, Any]) -> None:
+        for weight in group["params"]:
+            if weight.ndim == 4 and weight.grad is not None:
+                self._step_filters(weight, weight.grad, group["lr"], group["weight_decay"])
+                weight.grad = None  # AdamW passes over it
+        super()._step_group(group)
 
     def _step_filters(self, weight: Tensor, gradient: Tensor, rate: float, decay: float) -> None:
         state = self.state[weight]
         if not state:
-            state["step"] = torch.zeros(())  # AdamW, brought back from a pickle, looks for it in every state
             state["momentum"] = torch.zeros_like(weight)
         state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
         direction = orthogonalize(gradient.lerp(state["momentum"], _MOMENTUM).flatten(1))
