@@ -13,9 +13,9 @@ from skconv.training.augmentation import Augmentation, AugmentationSequence
 from skconv.training.batches import Augment
 from skconv.training.handwriting import Handwriting
 
-_AUTO_STEPS = 1500  # enough for the averaged weights to settle
-_AUTO_EPOCHS = (6, 100)
-_AUTO_EPOCHS_OF_MUON = (3, 100)
+_AUTO = (1500, 6)  # steps, enough for the averaged weights to settle, and epochs, at the least
+_AUTO_OF_MUON = (1300, 3)
+_AUTO_EPOCHS = 100  # at most
 _AUTO_EPOCHS_OF_FEW = 50  # of pictures fewer than this: more passes were not seen to make anything better
 
 # name: (kind, least, most, whether the least itself is allowed)
@@ -183,9 +183,9 @@ def count_steps(
     ((2814, 6), (1500, 100), (50, 50))
     """
     if isinstance(max_epochs, str):
-        least, most = _AUTO_EPOCHS_OF_MUON if optimizer == "muon" else _AUTO_EPOCHS
-        most = int(min(max(n_pictures, _AUTO_EPOCHS_OF_FEW), most))
-        max_epochs = min(max(math.ceil(_AUTO_STEPS / batches_per_epoch), least), most)
+        least_steps, least = _AUTO_OF_MUON if optimizer == "muon" else _AUTO
+        most = int(min(max(n_pictures, _AUTO_EPOCHS_OF_FEW), _AUTO_EPOCHS))
+        max_epochs = min(max(math.ceil(least_steps / batches_per_epoch), least), most)
     steps = max(1, min_steps, math.ceil(max_epochs * batches_per_epoch))
     return steps, math.ceil(steps / batches_per_epoch)
 

@@ -1,0 +1,409 @@
+"""Does any damage to a file that we read run code, crash, hang, take long, or fill the memory?
+
+    python benchmarks/hostile_files.py [--mutations 200000] [--processes 2]
+
+Good files of every kind are damaged at random, as a disk or a malicious sender might: bits, bytes and words changed,
+cut, repeated, exchanged for pieces of other files or for numbers that are too large. Half of the model folders and
+checkpoints get the hashes and digests that fit their damage, so that what lies behind those is tried too. Each is read
+as its kind is read: a reading, or an error of skconv, is what is expected.
+
+What would be wrong is seen by an audit hook of the interpreter (a pickle that is loaded, a process that is started, a
+connection that is made, a file that is written elsewhere), by the process's end, by the clock and by the most memory
+that it ever took, over what it took when it had read the good files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gzip
+import hashlib
+import json
+import multiprocessing
+import resource
+import shutil
+import signal
+import struct
+import sys
+import tempfile
+import time
+import traceback
+import warnings
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from queue import Empty
+from typing import Any
+
+import numpy as np
+from PIL import Image
+from report import write_result
+
+from skconv.artifacts.strict_json import canonical_json
+
+MODEL, CHECKPOINT = "model", "checkpoint"
+SECONDS_OF_A_HANG = 60
+FORBIDDEN = (
+    "pickle.find_class", "marshal.load", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen",
+    "socket.connect", "os.remove", "os.rename",
+)  # fmt: skip
+WORDS = (
+    b"\x00" * 4, b"\xff" * 4, b"\x7f\xff\xff\xff", b"\xff\xff\xff\x7f", b"\x80\x00\x00\x00", b"99999999", b"-1",
+    b"1e999", b"nan", b"../../", b"\x80\x04\x95", b"PK\x03\x04", b"<!DOCTYPE", b"\r\n", b",", b'"', b"{", b"[" * 64,
+)  # fmt: skip
+ODD = (
+    None, True, -1, 0, 2**63, 1e308, "", "x" * 5000, [], {}, [[]], "../../etc/passwd", "standard", 0.5, [1] * 1000,
+)  # fmt: skip
+
+
+# -- good files -------------------------------------------------------------------------------------------------------
+
+
+def make_files(folder: Path) -> None:
+    """Write a good file or folder of every kind."""
+    from sklearn.datasets import load_digits
+
+    from skconv import CNNClassifier
+    from skconv.training import checkpointing
+
+    digits = load_digits()
+    images, labels = digits.images[:120].astype(np.uint8) * 15, digits.target[:120]
+    checkpointing._FIRST_COST = 0.0
+    settings = {"max_epochs": 2, "batch_size": 60, "precision": "fp32", "random_state": 0}
+    classifier = CNNClassifier("fast", **settings, checkpoint=folder / CHECKPOINT).fit(images, labels)
+    classifier.save(folder / MODEL)
+    make_tables(folder, images, labels)
+    make_pictures(folder / "pictures", np.kron(images[5], np.ones((6, 6), np.uint8)))
+
+
+def make_tables(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
+    """Write the pictures as CSV, as .npz and as IDX files."""
+    rows = np.column_stack([labels, images.reshape(len(images), -1)])
+    header = "label," + ",".join(f"pixel{number}" for number in range(rows.shape[1] - 1))
+    np.savetxt(folder / "pixels.csv", rows, fmt="%d", delimiter=",", header=header, comments="")
+    np.savez_compressed(folder / "arrays.npz", images=images, labels=labels)
+    np.savez(folder / "plain.npz", images=images, labels=labels)
+    idx = folder / "idx"
+    idx.mkdir()
+    for split in ("train", "t10k"):
+        content = struct.pack(">4BIII", 0, 0, 8, 3, *images.shape) + images.tobytes()
+        (idx / f"{split}-images-idx3-ubyte").write_bytes(content)
+        content = struct.pack(">4BI", 0, 0, 8, 1, len(labels)) + labels.astype(np.uint8).tobytes()
+        (idx / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(content))
+
+
+def make_pictures(folder: Path, picture: np.ndarray) -> None:
+    """Write a picture in every format that is read."""
+    folder.mkdir()
+    grey = Image.fromarray(255 - picture)
+    for suffix in ("png", "jpg", "webp", "bmp", "tif", "gif"):
+        grey.save(folder / f"grey.{suffix}")
+    grey.convert("RGB").save(folder / "colour.jpg", progressive=True)
+    grey.convert("RGBA").save(folder / "alpha.png")
+    grey.convert("P").save(folder / "palette.png")
+    grey.convert("1").save(folder / "bits.tif", compression="group4")
+    Image.fromarray(picture.astype(np.uint16) * 257).save(folder / "deep.png")
+    grey.convert("CMYK").save(folder / "cmyk.jpg")
+    grey.convert("RGB").save(folder / "lzw.tif", compression="tiff_lzw")
+
+
+# -- damage -----------------------------------------------------------------------------------------------------------
+
+
+def damage(content: bytes, others: list[bytes], rng: np.random.Generator) -> bytes:
+    """Change a file in one to four ways."""
+    changed = bytearray(content)
+    for _ in range(rng.integers(1, 5)):
+        # Most of what is decided lies in the first bytes.
+        most = len(changed) if rng.random() < 0.6 else min(len(changed), 256)
+        place = int(rng.integers(0, max(1, most)))
+        length = int(rng.integers(1, 64))
+        match rng.integers(0, 8):
+            case 0 if changed:
+                changed[place % len(changed)] ^= 1 << int(rng.integers(0, 8))
+            case 1 if changed:
+                changed[place % len(changed)] = int(rng.integers(0, 256))
+            case 2:
+                word = WORDS[rng.integers(0, len(WORDS))]
+                changed[place : place + len(word)] = word
+            case 3:
+                changed[place:place] = WORDS[rng.integers(0, len(WORDS))]
+            case 4:
+                del changed[place:]
+            case 5:
+                del changed[place : place + length]
+            case 6:
+                changed[place:place] = changed[place : place + length] * int(rng.integers(1, 20))
+            case _:
+                other = others[rng.integers(0, len(others))]
+                start = int(rng.integers(0, max(1, len(other))))
+                changed[place : place + length] = other[start : start + length]
+    return bytes(changed)
+
+
+def damage_json(document: Any, rng: np.random.Generator) -> Any:
+    """Exchange one value, anywhere in it, for one that is not expected there."""
+    if isinstance(document, dict) and document and rng.random() < 0.9:
+        name = list(document)[rng.integers(0, len(document))]
+        match rng.integers(0, 12):
+            case 0:
+                return {key: value for key, value in document.items() if key != name}
+            case 1:
+                return {**document, "another": document[name]}
+            case _:
+                return {**document, name: damage_json(document[name], rng)}
+    if isinstance(document, list) and document and rng.random() < 0.7:
+        place = int(rng.integers(0, len(document)))
+        return [*document[:place], damage_json(document[place], rng), *document[place + 1 :]]
+    return ODD[rng.integers(0, len(ODD))]
+
+
+def sign(document: dict) -> bytes:
+    """Return the document with the digest that fits it."""
+    without = {key: value for key, value in document.items() if key != "digest"}
+    return json.dumps({**without, "digest": hashlib.sha256(canonical_json(without)).hexdigest()}).encode()
+
+
+def record(content: bytes) -> dict[str, Any]:
+    """Return what config and checkpoint know of a file."""
+    return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
+
+
+def damage_folder(folder: Path, facts: str, others: list[bytes], rng: np.random.Generator) -> None:
+    """Damage one file of a model folder or a checkpoint; of half of them the hashes fit again."""
+    files = sorted(each for each in folder.iterdir() if each.suffix != ".md")
+    file = files[rng.integers(0, len(files))]
+    content = file.read_bytes()
+    fits = rng.random() < 0.5
+    if file.name == facts and fits:
+        document = damage_json(json.loads(content), rng)
+        file.write_bytes(sign(document) if isinstance(document, dict) else json.dumps(document).encode())
+        return
+    altered = damage(content, others, rng)
+    file.write_bytes(altered)
+    if fits:
+        document = json.loads((folder / facts).read_bytes())
+        if facts == "config.json":
+            document["files"][file.name] = record(altered)
+        else:
+            document["tensors"] = record(altered)
+        (folder / facts).write_bytes(sign(document))
+
+
+# -- reading ----------------------------------------------------------------------------------------------------------
+
+
+def read_model(folder: Path) -> None:
+    """Read every file of a model folder, on both ways."""
+    from skconv import CNNClassifier, Reader
+    from skconv.artifacts.held_out import read_held_out
+    from skconv.artifacts.seen import read_seen
+
+    reader = Reader(folder)
+    read_held_out(folder, reader.config)
+    read_seen(folder, reader.config)
+    reader.predict(np.zeros((1, *reader.input_shape), np.uint8))
+    CNNClassifier.load(folder)
+
+
+def read_checkpoint(folder: Path, training: dict) -> None:
+    """Read what a resumed training reads."""
+    from skconv.artifacts.checkpoints import CheckpointFolder
+
+    CheckpointFolder(folder, training).read()
+
+
+def read_picture(file: Path) -> None:
+    """Open, normalise and name a picture of a digit."""
+    from skconv import normalize_digit
+    from skconv.pictures.opening import open_picture
+
+    normalize_digit(open_picture(file))
+
+
+def read_data(path: Path) -> None:
+    """Load a data set."""
+    import skconv
+
+    skconv.load_dataset(path)
+
+
+class Attempts:
+    """Damages and reads, one at a time, in a folder of its own.
+
+    Parameters
+    ----------
+    good : Path
+        The good files.
+    work : Path
+        Where the damaged ones are written.
+    """
+
+    def __init__(self, good: Path, work: Path) -> None:
+        self.good, self.work = good, work
+        self.contents = [each.read_bytes() for each in sorted(good.rglob("*")) if each.is_file()]
+        self.checkpoint = max((good / CHECKPOINT).iterdir()).name
+        self.training = json.loads((good / CHECKPOINT / self.checkpoint / "checkpoint.json").read_bytes())["training"]
+        self.kinds: dict[str, Callable[[np.random.Generator | None], Callable[[], None]]] = {
+            "model folder": self._model,
+            "checkpoint": self._checkpoint,
+            "csv": lambda rng: self._file("pixels.csv", read_data, rng),
+            "npz": lambda rng: self._file(
+                ("arrays.npz", "plain.npz")[rng.integers(0, 2) if rng else 0], read_data, rng
+            ),
+            "idx": self._idx,
+            "picture": self._picture,
+        }
+
+    def prepare(self, kind: str, rng: np.random.Generator | None) -> Callable[[], None]:
+        """Write a file or folder of that kind, damaged unless `rng` is None; return what reads it."""
+        return self.kinds[kind](rng)
+
+    def _model(self, rng: np.random.Generator | None) -> Callable[[], None]:
+        folder = shutil.copytree(self.good / MODEL, self.work / MODEL)
+        if rng is not None:
+            damage_folder(folder, "config.json", self.contents, rng)
+        return lambda: read_model(folder)
+
+    def _checkpoint(self, rng: np.random.Generator | None) -> Callable[[], None]:
+        folder = self.work / CHECKPOINT
+        shutil.copytree(self.good / CHECKPOINT / self.checkpoint, folder / self.checkpoint)
+        if rng is not None:
+            damage_folder(folder / self.checkpoint, "checkpoint.json", self.contents, rng)
+        return lambda: read_checkpoint(folder, self.training)
+
+    def _file(self, name: str, read: Callable[[Path], None], rng: np.random.Generator | None) -> Callable[[], None]:
+        content = (self.good / name).read_bytes()
+        file = self.work / Path(name).name
+        file.write_bytes(content if rng is None else damage(content, self.contents, rng))
+        return lambda: read(file)
+
+    def _npz(self, rng: np.random.Generator | None) -> Callable[[], None]:
+        return self._file("arrays.npz" if rng is None or rng.random() < 0.5 else "plain.npz", read_data, rng)
+
+    def _idx(self, rng: np.random.Generator | None) -> Callable[[], None]:
+        folder = shutil.copytree(self.good / "idx", self.work / "idx")
+        if rng is not None:
+            files = sorted(folder.iterdir())
+            file = files[rng.integers(0, len(files))]
+            content = file.read_bytes()
+            if file.suffix == ".gz" and rng.random() < 0.5:
+                altered = gzip.compress(damage(gzip.decompress(content), self.contents, rng), 1)
+            else:
+                altered = damage(content, self.contents, rng)
+            file.write_bytes(altered)
+        return lambda: read_data(folder)
+
+    def _picture(self, rng: np.random.Generator | None) -> Callable[[], None]:
+        names = sorted(each.name for each in (self.good / "pictures").iterdir())
+        return self._file(f"pictures/{names[rng.integers(0, len(names)) if rng else 0]}", read_picture, rng)
+
+
+# -- watching ---------------------------------------------------------------------------------------------------------
+
+
+def watch(work: Path, seen: list[str]) -> list[bool]:
+    """Note what a reader must not do, as long as the first of the list returned is true."""
+    watching = [False]
+
+    def hook(event: str, arguments: tuple) -> None:
+        if not watching[0]:
+            return
+        written = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
+        if event in FORBIDDEN or (written and not str(arguments[0]).startswith((str(work), "/dev/null"))):
+            seen.append(f"{event} {arguments!r:.200}")
+
+    sys.addaudithook(hook)
+    return watching
+
+
+def attempt_all(good: Path, numbers: range, queue: multiprocessing.Queue) -> None:
+    """Attempt the mutations of these numbers; tell what came of them."""
+    import skconv
+    from skconv.exceptions import SkconvError
+
+    warnings.simplefilter("ignore")
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        attempts, seen = Attempts(good, work / "damaged"), list[str]()
+        watching = watch(work, seen)
+        outcomes: Counter[str] = Counter()
+        slowest, wrong = (0.0, ""), list[str]()
+        for number, kind in enumerate(attempts.kinds):  # what is imported only once is imported now
+            attempts.work = work / f"good-{number}"
+            attempts.work.mkdir()
+            attempts.prepare(kind, None)()
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        attempts.work = work / "damaged"
+        for number in numbers:
+            kind = list(attempts.kinds)[number % len(attempts.kinds)]
+            attempts.work.mkdir()
+            read = attempts.prepare(kind, np.random.default_rng(number))
+            signal.alarm(SECONDS_OF_A_HANG)  # ends the process
+            start, watching[0] = time.perf_counter(), True
+            try:
+                read()
+                outcome = "read"
+            except SkconvError:
+                outcome = "refused"
+            except Exception:  # whatever it is, it is counted
+                outcome = "traceback"
+                wrong.append(f"{number}: {traceback.format_exc(limit=-3)}")
+            seconds, watching[0] = time.perf_counter() - start, False
+            signal.alarm(0)
+            outcomes[f"{kind}: {outcome}"] += 1
+            slowest = max(slowest, (seconds, f"{number}, {kind}"))
+            shutil.rmtree(attempts.work)
+            if number % 1000 < numbers.step:
+                queue.put(("at", number))
+        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        queue.put(("done", (outcomes, slowest, wrong, seen, (after - before) / 1024, skconv.__version__)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--mutations", type=int, default=200_000)
+    parser.add_argument("--first", type=int, default=0, help="number of the first mutation, which is its seed")
+    parser.add_argument("--processes", type=int, default=2)
+    options = parser.parse_args()
+    spawning = multiprocessing.get_context("spawn")
+    queue = spawning.Queue()
+    with tempfile.TemporaryDirectory() as name:
+        make_files(Path(name))
+        last = options.first + options.mutations
+        workers = [
+            spawning.Process(
+                target=attempt_all, args=(Path(name), range(options.first + own, last, options.processes), queue)
+            )
+            for own in range(options.processes)
+        ]
+        for worker in workers:
+            worker.start()
+        told = []
+        while len(told) < len(workers):
+            try:
+                kind, value = queue.get(timeout=SECONDS_OF_A_HANG)
+            except Empty:
+                if any(worker.exitcode for worker in workers):
+                    break
+                continue
+            if kind == "done":
+                told.append(value)
+            else:
+                print(f"at mutation {value}", flush=True)
+        for worker in workers:
+            worker.join()
+    outcomes = sum((each[0] for each in told), Counter())
+    figures = {
+        "mutations": sum(outcomes.values()),
+        "outcomes": dict(sorted(outcomes.items())),
+        "processes that crashed or hung": sum(worker.exitcode != 0 for worker in workers),
+        "tracebacks": [each for one in told for each in one[2]][:20],
+        "code run, or files touched": [each for one in told for each in one[3]][:20],
+        "slowest, seconds": max((each[1] for each in told), default=None),
+        "most memory over the start, MiB": max((each[4] for each in told), default=None),
+    }
+    write_result("hostile_files", figures)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""Does a training that is killed, and taken up again, end with the same bits as one that is not?
+
+    python benchmarks/kills.py [--runs 50] [--writes 200]
+
+Trainings of recipe `standard` on 1,000 of MNIST's pictures, with a checkpoint after every step, in children of this
+process; one thread, so that two of them may be compared on any machine.
+
+- **runs**: each is killed by SIGKILL once or twice, at moments drawn evenly over its length, and taken up again; what
+  counts is by how much its weights, history and predictions differ from the uninterrupted one's.
+- **writes**: each kill falls into the writing of a checkpoint, at a moment drawn evenly over its length; what counts is
+  how often what lies there cannot be read, or holds another state than the last or the one being written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import random
+import select
+import signal
+import statistics
+import tempfile
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from report import write_result
+
+from skconv import CNNClassifier, load_dataset, load_recipe
+from skconv.artifacts.checkpoints import CheckpointFolder
+from skconv.training import checkpointing
+
+PICTURES, TESTED = 1000, 500
+EPOCHS = 2
+
+
+def train(checkpoint: Path | None, result: Path) -> None:
+    """Train, and keep weights, history and predictions as a file."""
+    mnist = load_dataset("mnist")
+    settings = {"max_epochs": EPOCHS, "checkpoint": checkpoint, "precision": "fp32"}
+    classifier: CNNClassifier = load_recipe("standard").create_estimator(random_state=0).set_params(**settings)
+    classifier.fit(np.array(mnist.train_images[:PICTURES]), np.array(mnist.train_labels[:PICTURES]))
+    weights = {name: tensor.numpy() for name, tensor in classifier.net_.module_.state_dict().items()}
+    history = [[row[key] for key in sorted(row) if key not in ("seconds", "epoch")] for row in classifier.history_]
+    probabilities = classifier.predict_proba(np.array(mnist.test_images[:TESTED]))
+    with result.open("wb") as file:
+        np.savez(file, history=np.array(history, np.float64), probabilities=probabilities, **weights)
+
+
+def start(work: Callable[[], None]) -> int:
+    """Do the work in a child, and return its process id."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            os._exit(code)
+    return child
+
+
+def end(child: int, seconds: float | None = None) -> int:
+    """Kill the child after so long, or wait for its end; return its exit status, negative for a signal."""
+    if seconds is not None:
+        time.sleep(seconds)
+        os.kill(child, signal.SIGKILL)
+    return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+
+
+def differ(one: Path, other: Path) -> float:
+    """Return the largest difference of any number in the two results."""
+    with np.load(one) as first, np.load(other) as second:
+        assert set(first) == set(second)
+        return max(float(np.abs(first[name].astype(float) - second[name].astype(float)).max()) for name in first)
+
+
+def kill_runs(work: Path, plain: Path, length: float, n_runs: int) -> dict:
+    """Kill whole trainings at random moments."""
+    chance = random.Random(0)
+    n_kills, differences = 0, []
+    for run in range(n_runs):
+        folder, result = work / f"run-{run}", work / f"run-{run}.npz"
+        for _ in range(1 + run % 2):
+            child = start(lambda folder=folder, result=result: train(folder, result))
+            n_kills += end(child, chance.uniform(0, length)) == -signal.SIGKILL
+        assert end(start(lambda folder=folder, result=result: train(folder, result))) == 0
+        differences.append(differ(plain, result))
+        print(f"run {run}: {n_kills} kills so far, differs by {differences[-1]}", flush=True)
+    return {"runs": n_runs, "killed": n_kills, "largest difference": max(differences)}
+
+
+def kill_writes(work: Path, n_kills: int) -> dict:
+    """Kill trainings while they write, and read what is left."""
+    told, tell = os.pipe()
+    write = CheckpointFolder.write
+
+    def write_and_tell(self: CheckpointFolder, *arguments: object) -> None:
+        os.write(tell, b"w")
+        write(self, *arguments)
+        os.write(tell, b"d")
+
+    CheckpointFolder.write = write_and_tell  # type: ignore[method-assign]
+    chance = random.Random(1)
+    durations: list[float] = []
+    found = {"killed while writing": 0, "unloadable": 0, "parts left": 0}
+    trainings = 0
+    folder = work / "writes-0"
+    while found["killed while writing"] < n_kills:
+        child = start(lambda folder=folder: train(folder, work / "writes.npz"))
+        n_written = chance.randrange(1, 4)  # the kill falls into the write after so many
+        for _ in range(n_written):
+            wait_for(told, child, b"w")
+            begun = time.perf_counter()
+            wait_for(told, child, b"d")
+            durations.append(time.perf_counter() - begun)
+        alive = wait_for(told, child, b"w")
+        status = end(child, chance.uniform(0, statistics.median(durations)) if alive else None)
+        if alive and status == -signal.SIGKILL:
+            wrote = os.read(told, 1) if ready(told) else b""
+            found["killed while writing"] += wrote != b"d"
+            found["parts left"] += any(folder.glob(".skconv-*.part"))
+            found["unloadable"] += not is_whole(folder)
+        else:  # the training has ended: another begins
+            trainings += 1
+            folder = work / f"writes-{trainings}"
+    return {**found, "seconds of a write": statistics.median(durations)}
+
+
+def ready(pipe: int) -> bool:
+    """Return whether there is something to read."""
+    return bool(select.select([pipe], [], [], 0)[0])
+
+
+def wait_for(pipe: int, child: int, word: bytes) -> bool:
+    """Wait until the child tells it; False where it ended without."""
+    while True:
+        if ready(pipe):
+            if os.read(pipe, 1) == word:
+                return True
+        elif os.waitid(os.P_PID, child, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None:
+            return False
+        else:
+            time.sleep(0.0002)
+
+
+def is_whole(folder: Path) -> bool:
+    """Return whether the last checkpoint can be read, without a word about damage."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        try:
+            return CheckpointFolder(folder, training_of(folder)).read() is not None
+        except Exception as error:  # whatever it is, it is counted
+            print(f"unloadable: {error}", flush=True)
+            return False
+
+
+def training_of(folder: Path) -> dict:
+    """Return what the checkpoints are of, as they say themselves: the training at hand is this one."""
+    last = max(each for each in folder.iterdir() if each.name.startswith("checkpoint-"))
+    return json.loads((last / "checkpoint.json").read_text())["training"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--runs", type=int, default=50)
+    parser.add_argument("--writes", type=int, default=200)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    # A checkpoint after every step: many a kill falls into the writing of one.
+    checkpointing.SECONDS, checkpointing._FIRST_COST, checkpointing._SHARE = 0.0, 0.0, 1e9
+    with tempfile.TemporaryDirectory() as name:
+        work = Path(name)
+        begun = time.perf_counter()
+        assert end(start(lambda: train(work / "plain", work / "with.npz"))) == 0
+        length = time.perf_counter() - begun
+        assert end(start(lambda: train(None, work / "plain.npz"))) == 0
+        figures = {
+            "seconds of a training": length,
+            "with checkpoints and without": differ(work / "plain.npz", work / "with.npz"),
+            "runs": kill_runs(work, work / "plain.npz", length, options.runs),
+            "writes": kill_writes(work, options.writes),
+        }
+    write_result("kills", figures)
+
+
+if __name__ == "__main__":
+    main()
