@@ -21,7 +21,7 @@ Every message says what came, what was expected and how to mend it.
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 
 class SkconvError(Exception):
@@ -49,6 +49,19 @@ def missing_package(need: str, package: str, extra: str) -> ParameterError:
     return ParameterError(
         f"{need} the package {package}, which is not installed. Install it: pip install 'skconv[{extra}]'"
     )
+
+
+def list_some(names: Sequence[str]) -> str:
+    """Return the first ten of the names, and how many more there are, as a part of a message.
+
+    Examples
+    --------
+    >>> list_some(["cat", "dog"])
+    'cat, dog'
+    >>> list_some(list("abcdefghijkl"))
+    'a, b, c, d, e, f, g, h, i, j and 2 more'
+    """
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
 
 
 class UnknownNameError(SkconvError, LookupError):

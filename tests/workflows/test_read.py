@@ -108,6 +108,12 @@ def test_one_picture_is_drawn_into_a_file_and_several_into_a_folder(numbers, tmp
     assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-b.png", "3-c.png"]
 
 
+def test_a_picture_that_is_named_twice_is_drawn_twice(numbers, tmp_path):
+    file = numbers[0] / "a.png"
+    read([file, file], annotate=tmp_path / "boxes")
+    assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-a.png"]
+
+
 def test_several_pictures_do_not_fit_into_one_file(numbers, tmp_path):
     with pytest.raises(OutputError, match="Name a folder"):
         read(numbers[0], annotate=tmp_path / "boxes.png")

@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from skconv.artifacts.config import MAX_CONFIG_BYTES, FileRecord, ModelConfig
-from skconv.exceptions import ModelFileError, SourceNotFoundError
+from skconv.exceptions import ModelFileError, SourceNotFoundError, list_some
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -149,8 +149,7 @@ def _suggest_run(place: Path) -> str:
     runs = sorted(str(each.parent.parent) for each in place.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
     if not runs:
         return "Pass a folder that skconv train wrote."
-    more = f" and {len(runs) - 5} more" if len(runs) > 5 else ""
-    return f"It holds several runs; pass one of them: {', '.join(runs[:5])}{more}."
+    return f"It holds several runs; pass one of them: {list_some(runs)}."
 
 
 def _refuse_file(place: Path) -> ModelFileError:

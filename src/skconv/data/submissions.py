@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skconv.data.pixel_csv import open_table
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, list_some
 from skconv.files import write_beside
 
 
@@ -84,7 +84,7 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
         raise DataError(f"There are {len(names)} labels for {len(form.ids)} ids. Pass one an id, in their order.")
     unknown = set(names) - set(form.class_labels)
     if form.class_labels and unknown:
-        raise DataError(f"'{min(unknown)}' is none of the contest's labels ({_shorten(form.class_labels)}).")
+        raise DataError(f"'{min(unknown)}' is none of the contest's labels ({list_some(form.class_labels)}).")
     with write_beside(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(form.header)
@@ -136,7 +136,7 @@ def check_submission(path: str | os.PathLike[str], form: SubmissionForm, labels_
                 raise DataError(f"{where}: {_explain_id(row[0], form.ids, len(labels))}")
             if row[1] not in known:
                 came = f"the label is '{row[1][:30]}'" if row[1] else "the label is missing"
-                raise DataError(f"{where}: {came}; expected one of {_shorten(labels_allowed)}. Correct it.")
+                raise DataError(f"{where}: {came}; expected one of {list_some(labels_allowed)}. Correct it.")
             labels.append(row[1])
     if len(labels) < len(form.ids):
         raise DataError(
@@ -155,8 +155,3 @@ def _explain_id(came: str, ids: tuple[str, ...], row: int) -> str:
             "keep that of sample_submission.csv."
         )
     return f"'{came[:30]}' is no id of the contest; expected '{ids[row]}'. Correct it."
-
-
-def _shorten(labels: Sequence[str]) -> str:
-    more = f" and {len(labels) - 10} more" if len(labels) > 10 else ""
-    return ", ".join(labels[:10]) + more

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, list_some
 from skconv.files import check_new_folder
 from skconv.workflows.results import EvaluationResult
 from skconv.workflows.scored import ScoredSource, UnseenPictures
@@ -264,15 +264,10 @@ def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray
     """Positions of the data's classes among the model's, shape (number of the data's classes,)."""
     unknown = [name for name in dataset.class_names if name not in class_names]
     if unknown:
-        which = _shorten(unknown) if len(unknown) < len(dataset.class_names) else "all of them"
+        which = list_some(unknown) if len(unknown) < len(dataset.class_names) else "all of them"
         raise DataError(
             f"{dataset.name} has classes that the model does not know: {which}. The data's classes: "
-            f"{_shorten(dataset.class_names)}. The model's classes: {_shorten(class_names)}. Classes are compared by "
+            f"{list_some(dataset.class_names)}. The model's classes: {list_some(class_names)}. Classes are compared by "
             "name, in any order. Rename the data's, or evaluate the model on data of its own classes."
         )
     return np.array([class_names.index(name) for name in dataset.class_names])
-
-
-def _shorten(names: list[str] | tuple[str, ...]) -> str:
-    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
-    return ", ".join(names[:10]) + more

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import shlex
 import warnings
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skconv.exceptions import DataError, ParameterError, SkconvError
-from skconv.files import write_beside
+from skconv.files import write_beside, write_table
 from skconv.workflows.figure_names import check_figure_name
 from skconv.workflows.results import UNSURE, Alternative, Prediction, PredictionResult
 
@@ -239,18 +238,19 @@ def _choose_labels(reader: Reader, form: SubmissionForm) -> tuple[str, ...]:
 
 def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Prediction]) -> tuple[str, ...]:
     """Write a table, and return its header."""
-    # A file name that is not valid text must not make the whole CSV unreadable.
-    with (
-        write_beside(path) as beside,
-        beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-    ):
-        writer = csv.writer(stream)
-        sets = any(each.labels is not None for each in predictions)
-        errors = any(each.error is not None for each in predictions)
-        header = (*_PREDICTION_HEADER, *(["labels"] if sets else []), *(["error"] if errors else []))
-        writer.writerow(header)
-        for each in predictions:
-            labels = ["|".join(each.labels or ())] if sets else []
-            error = [each.error or ""] if errors else []
-            writer.writerow([each.input, each.label, f"{each.confidence:.6f}", *labels, *error])
+    sets = any(each.labels is not None for each in predictions)
+    errors = any(each.error is not None for each in predictions)
+    header = (*_PREDICTION_HEADER, *(["labels"] if sets else []), *(["error"] if errors else []))
+    rows = (
+        (
+            each.input,
+            each.label,
+            f"{each.confidence:.6f}",
+            *(["|".join(each.labels or ())] if sets else []),
+            *([each.error or ""] if errors else []),
+        )
+        for each in predictions
+    )
+    with write_beside(path) as beside:
+        write_table(beside, header, rows)
     return header

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import DataError, OutputError, SkconvError, SourceNotFoundError
-from skconv.files import write_beside
+from skconv.files import write_beside, write_table
 from skconv.progress import show_progress
 from skconv.workflows.figure_names import check_figure_name
 from skconv.workflows.predict import check_confidence, warn_if_broken
@@ -220,7 +219,7 @@ def read(
             return PictureRead(name, "", 0.0, (), (), str(error))
         reading = describe_reading(name, found, min_confidence)
         if target is not None:
-            target.draw(picture, reading)
+            target.draw(position, picture, reading)
         return reading
 
     readings = tuple(
@@ -239,26 +238,25 @@ class _AnnotationTarget:
 
     def __init__(self, path: str | os.PathLike[str], names: list[str]) -> None:
         self._path = Path(path)
-        self._files: dict[str, Path] = {}
         if len(names) == 1:
             check_figure_name(path, names)
-            self._files[names[0]] = self._path
+            self._files = [self._path]
             return
         if self._path.suffix.lower() == ".png" or (self._path.exists() and not self._path.is_dir()):
             raise OutputError(f"{len(names):,} pictures are drawn into a folder; got '{self._path}'. Name a folder.")
-        for number, name in enumerate(names, start=1):
-            # Pictures of several folders may have the same name.
-            self._files[name] = self._path / f"{number:0{len(str(len(names)))}}-{Path(name).stem}.png"
-            check_figure_name(self._files[name], [name])
+        width = len(str(len(names)))  # pictures of several folders may have the same name
+        self._files = [self._path / f"{k:0{width}}-{Path(name).stem}.png" for k, name in enumerate(names, start=1)]
+        for file, name in zip(self._files, names, strict=True):
+            check_figure_name(file, [name])
 
-    def draw(self, picture: np.ndarray, reading: PictureRead) -> None:
+    def draw(self, position: int, picture: np.ndarray, reading: PictureRead) -> None:
         from skconv.reports.annotations import Box, draw_boxes
 
         boxes = [Box(*digit.box, digit.label, digit.confidence) for digit in reading.digits]
         image = draw_boxes(picture, boxes)
         if len(self._files) > 1:
             self._path.mkdir(parents=True, exist_ok=True)
-        with write_beside(self._files[reading.input]) as beside:
+        with write_beside(self._files[position]) as beside:
             image.save(beside, format="PNG")
 
 
@@ -298,18 +296,13 @@ def describe_reading(name: str, reading: Reading, min_confidence: float = 0.0) -
 
 def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead]) -> tuple[str, ...]:
     """Write a table, and return its header."""
-    # A file name that is not valid text must not make the whole CSV unreadable.
-    with (
-        write_beside(path) as beside,
-        beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream,
-    ):
-        writer = csv.writer(stream)
-        errors = any(each.error is not None for each in readings)
-        header = (*_HEADER, *(["error"] if errors else []))
-        writer.writerow(header)
-        for each in readings:
-            error = [each.error or ""] if errors else []
-            writer.writerow([each.input, each.text, f"{each.confidence:.6f}", *error])
+    errors = any(each.error is not None for each in readings)
+    header = (*_HEADER, *(["error"] if errors else []))
+    rows = (
+        (each.input, each.text, f"{each.confidence:.6f}", *([each.error or ""] if errors else [])) for each in readings
+    )
+    with write_beside(path) as beside:
+        write_table(beside, header, rows)
     return header
 
 

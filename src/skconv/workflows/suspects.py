@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.files import write_table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -104,10 +105,7 @@ class Pictures:
 def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
     """Write a row for each suspect."""
     columns = list(Suspect.__dataclass_fields__)
-    with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(columns)
-        writer.writerows([getattr(each, name) for name in columns] for each in suspects)
+    write_table(path, columns, ([getattr(each, name) for name in columns] for each in suspects))
 
 
 def read_suspects(folder: str | os.PathLike[str]) -> list[Suspect]:
