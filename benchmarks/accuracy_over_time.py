@@ -1,0 +1,93 @@
+"""How accurate after how long? Our recipes on MNIST, and every epoch of other libraries' own examples beside them.
+
+    python benchmarks/accuracy_over_time.py [--recipes fast standard accurate] [--seeds 1]
+
+Trains the recipes, takes the others' epochs from ``results/time_to_99.json`` (`make bench` writes it; on the same
+machine, or the figure means nothing), and draws ``results/accuracy_over_time.png``. What lies above and left of our
+line would be both sooner and better.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import statistics
+
+import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
+from report import RESULTS, write_result
+
+from skconv import load_dataset, load_recipe
+from skconv.reports.style import BLUE, GREY, new_figure, save_figure
+
+ERRORS = (10, 5, 2, 1, 0.5, 0.3, 0.2)  # per cent, marked on the axis
+
+
+def train(name: str, seed: int) -> tuple[float, float]:
+    """Return (seconds from pictures in memory to final weights, test accuracy)."""
+    dataset = load_dataset("mnist")
+    estimator = load_recipe(name).create_estimator(random_state=seed)
+    estimator.fit(np.array(dataset.train_images), np.array(dataset.train_labels))
+    return estimator.fit_seconds_, float(estimator.score(dataset.test_images, dataset.test_labels))
+
+
+def read_others() -> dict[str, list[tuple[float, float]]]:
+    """Return the (seconds, accuracy) of every epoch of the others' first runs."""
+    path = RESULTS / "time_to_99.json"
+    peers = json.loads(path.read_text())["figures"].get("peers", {}) if path.exists() else {}
+    return {name: [(each["seconds"], each["accuracy"]) for each in found["curves"][0]] for name, found in peers.items()}
+
+
+def find_better(ours: list[tuple[float, float]], others: dict[str, list[tuple[float, float]]]) -> list[str]:
+    """Return which of the others' epochs lie above and left of the line between our points."""
+    seconds, errors = np.array(sorted(ours)).T
+    errors = 1 - errors
+    better = []
+    for name, curve in others.items():
+        for second, accuracy in curve:
+            # Sooner than our quickest, it would have to be as accurate as that.
+            line = np.exp(np.interp(np.log(second), np.log(seconds), np.log(errors)))
+            if 1 - accuracy < line:
+                better.append(f"{name}: {accuracy:.4f} after {second:.1f} s")
+    return better
+
+
+def draw(ours: dict[str, tuple[float, float]], others: dict[str, list[tuple[float, float]]]):
+    figure = new_figure(8, 5)
+    axes = figure.subplots()
+    for marker, (name, curve) in zip("sD^vPX*hp", others.items(), strict=False):
+        axes.plot(*np.array([(s, 100 - 100 * a) for s, a in curve]).T, marker=marker, color=GREY, lw=0.7, ms=5)
+        axes.annotate(name, (curve[-1][0], 100 - 100 * curve[-1][1]), (5, 0), textcoords="offset points", fontsize=8)
+    points = sorted((s, 100 - 100 * a, name) for name, (s, a) in ours.items())
+    axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color=BLUE, lw=2, ms=8)
+    for second, error, name in points:
+        axes.annotate(name, (second, error), (-4, 8), textcoords="offset points", color=BLUE, weight="bold")
+    axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="test accuracy, %")
+    axes.invert_yaxis()
+    axes.margins(0.12)
+    axes.yaxis.set_major_locator(FixedLocator(ERRORS))
+    axes.yaxis.set_major_formatter(FuncFormatter(lambda error, _: f"{100 - error:g}"))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda second, _: f"{second:g}"))
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.grid(lw=0.3)
+    return figure
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--recipes", nargs="+", default=["fast", "standard", "accurate"])
+    parser.add_argument("--seeds", type=int, default=1)
+    options = parser.parse_args()
+    runs = {name: [train(name, seed) for seed in range(options.seeds)] for name in options.recipes}
+    ours = {
+        name: (statistics.median(each[0] for each in found), statistics.fmean(each[1] for each in found))
+        for name, found in runs.items()
+    }
+    others = read_others()
+    save_figure(draw(ours, others), RESULTS / "accuracy_over_time.png")
+    better = find_better(list(ours.values()), others)
+    write_result("accuracy_over_time", {"ours": runs, "others": others, "above and left of our line": better})
+
+
+if __name__ == "__main__":
+    main()
