@@ -6,7 +6,7 @@ import os
 import shlex
 import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -18,6 +18,7 @@ from skconv.workflows.figure_names import check_figure_name
 from skconv.workflows.results import UNSURE, Alternative, Prediction, PredictionResult
 
 if TYPE_CHECKING:
+    from skconv.artifacts.held_out import HeldOut
     from skconv.data.submissions import SubmissionForm
     from skconv.reader import Reader
 
@@ -90,11 +91,9 @@ def predict(
         What was done to the pictures to make them fit the model: resized, made grey. How many could not be read.
         One that shows no digit, by its class "nothing", seems to hold a number: `skconv.read` takes it.
     """
-    from skconv.data.contest_folder import holds_contest
-    from skconv.data.inputs import load_inputs, load_submission_form
     from skconv.evaluation.conformal import check_coverage
     from skconv.reader import Reader
-    from skconv.workflows.trust import load_held_out, make_sets
+    from skconv.workflows.trust import load_held_out
 
     check_confidence(min_confidence)
     if coverage is not None:
@@ -104,57 +103,107 @@ def predict(
         check_figure_name(annotate, paths)
     reader = Reader(model)
     held_out = None if coverage is None else load_held_out(reader)
-    found, broken = None, dict[int, SkconvError]()
+    asked = _load(paths, reader, out, label_column, progress=progress)
+    warn_if_broken(asked.broken, len(asked.names))
+    probabilities = reader.predict_proba(asked.images)
+    if reader.form.normalization == "digit":  # so that others need not load what reads numbers
+        _note_number(reader, asked.read, probabilities)
+    answered = tuple(
+        describe_prediction(name, row, order, reader.class_names, min_confidence)
+        for name, row, order in zip(asked.read, probabilities, order_best(probabilities), strict=True)
+    )
+    if held_out is not None and coverage is not None:
+        answered = _add_sets(answered, reader, held_out, probabilities, coverage)
+    drawn = "" if annotate is None or not answered else _draw(annotate, asked.images, answered)
+    each_answered = iter(answered)
+    predictions = tuple(
+        Prediction(name, "", 0.0, error=str(asked.broken[k])) if k in asked.broken else next(each_answered)
+        for k, name in enumerate(asked.names)
+    )
+    if out is None:
+        return PredictionResult(predictions, drawn=drawn)
+    if asked.form is None:
+        header = _write_predictions(out, predictions)
+    else:
+        from skconv.data.submissions import write_submission
+
+        write_submission(out, asked.form, [asked.labels[position] for position in probabilities.argmax(axis=1)])
+        header = asked.form.header
+    written = f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}."
+    return PredictionResult(predictions, written, drawn)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The pictures to be named.
+
+    Parameters
+    ----------
+    names : list of str
+        Of all of them.
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+        Of those that can be read.
+    broken : dict of int to SkconvError
+        Why the others cannot, by position.
+    form, labels
+        What a contest wants handed in, and how it writes each class; None and nothing where it is no contest.
+    """
+
+    names: list[str]
+    images: np.ndarray
+    broken: dict[int, SkconvError]
+    form: SubmissionForm | None = None
+    labels: tuple[str, ...] = ()
+
+    @property
+    def read(self) -> list[str]:
+        """The names of those that can be read."""
+        return [name for position, name in enumerate(self.names) if position not in self.broken]
+
+
+def _load(
+    paths: list[str | os.PathLike[str]],
+    reader: Reader,
+    out: str | os.PathLike[str] | None,
+    label_column: str | None,
+    *,
+    progress: bool,
+) -> _Asked:
+    """Load the pictures, and tell what was done to them."""
+    from skconv.data.contest_folder import holds_contest
+    from skconv.data.inputs import load_inputs, load_submission_form
+
+    found = None
     if len(paths) == 1 and label_column is None and _is_submission(out):
         found = load_submission_form(paths[0], reader.form)
-    if found is None:
-        form = None
+    if found is not None:
+        form, notes = found
+        labels = _choose_labels(reader, form)  # before the work, because the model may be the wrong one
+        asked = _Asked([f"{paths[0]}#{name}" for name in form.ids], form.images, {}, form, labels)
+    else:
+        broken: dict[int, SkconvError] = {}
         names, images, notes = load_inputs(
             paths, reader.form, label_column=label_column, broken=broken, progress=progress
         )
-        warn_if_broken(broken, len(names))
+        asked = _Asked(names, images, broken)
         if out is not None and len(paths) == 1 and holds_contest(Path(paths[0])):
             notes.append(
                 f"{out} is a table of predictions. To hand it in to the contest, call it submission.csv, or anything "
                 "else that begins with submission."
             )
-    else:
-        form, notes = found
-        names, images = [f"{paths[0]}#{name}" for name in form.ids], form.images
-        labels = _choose_labels(reader, form)  # before the work, because the model may be the wrong one
     for note in notes:
-        warnings.warn(note, stacklevel=2)
-    probabilities = reader.predict_proba(images)
-    read = [name for position, name in enumerate(names) if position not in broken]
-    predictions = tuple(
-        describe_prediction(name, row, order, reader.class_names, min_confidence)
-        for name, row, order in zip(read, probabilities, order_best(probabilities), strict=True)
-    )
-    if reader.form.normalization == "digit":  # so that others need not load what reads numbers
-        _note_number(reader, read, probabilities)
-    if held_out is not None and coverage is not None:
-        sets = make_sets(reader, held_out, probabilities, coverage)
-        names_of = np.array(reader.class_names, object)
-        predictions = tuple(
-            replace(each, labels=tuple(names_of[chosen])) for each, chosen in zip(predictions, sets, strict=True)
-        )
-    drawn = "" if annotate is None or not predictions else _draw(annotate, images, predictions)
-    answered = iter(predictions)
-    predictions = tuple(
-        Prediction(name, "", 0.0, error=str(broken[position])) if position in broken else next(answered)
-        for position, name in enumerate(names)
-    )
-    if out is None:
-        return PredictionResult(predictions, drawn=drawn)
-    if form is None:
-        header = _write_predictions(out, predictions)
-    else:
-        from skconv.data.submissions import write_submission
+        warnings.warn(note, stacklevel=3)
+    return asked
 
-        write_submission(out, form, [labels[position] for position in probabilities.argmax(axis=1)])
-        header = form.header
-    written = f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}."
-    return PredictionResult(predictions, written, drawn)
+
+def _add_sets(
+    predictions: tuple[Prediction, ...], reader: Reader, held_out: HeldOut, probabilities: np.ndarray, coverage: float
+) -> tuple[Prediction, ...]:
+    from skconv.workflows.trust import make_sets
+
+    names = np.array(reader.class_names, object)
+    sets = make_sets(reader, held_out, probabilities, coverage)
+    return tuple(replace(each, labels=tuple(names[chosen])) for each, chosen in zip(predictions, sets, strict=True))
 
 
 def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
