@@ -26,7 +26,7 @@ _HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
-_BUSY_BODY = json.dumps({"detail": BUSY}).encode()
+_ENDING = "The service ends, and the answer was not ready in time. Ask the next one."
 # Who is turned away and asks again at once must not take the time of those who are being answered. Each is held for
 # another time, because many who came together would otherwise come together again, for ever.
 _HOLD_SECONDS = 0.5, 1.0
@@ -61,12 +61,12 @@ class Entry:
             await self._app(scope, receive, send)
             return
         begun = time.perf_counter()
-        status = 500
+        status, started = 500, False
 
         async def send_noting(message: dict[str, Any]) -> None:
-            nonlocal status
+            nonlocal status, started
             if message["type"] == "http.response.start":
-                status = message["status"]
+                status, started = message["status"], True
                 message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
             await send(message)
 
@@ -77,6 +77,10 @@ class Entry:
                 await _turn_away(send_noting)
             else:
                 await self._admit(scope, receive, send_noting)
+        except asyncio.CancelledError:  # the service ends, and has waited long enough for what it works on
+            if started:
+                raise
+            await _refuse(send_noting, 503, _ENDING)
         finally:
             self._note(scope, status, time.perf_counter() - begun)
 
@@ -104,10 +108,15 @@ class Entry:
 
 async def _turn_away(send: Any) -> None:
     await asyncio.sleep(random.uniform(*_HOLD_SECONDS))
+    await _refuse(send, 429, BUSY)
+
+
+async def _refuse(send: Any, status: int, reason: str) -> None:
+    body = json.dumps({"detail": reason}).encode()
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(_BUSY_BODY)).encode()),
+        (b"content-length", str(len(body)).encode()),
         (b"retry-after", b"1"),
     ]
-    await send({"type": "http.response.start", "status": 429, "headers": headers})
-    await send({"type": "http.response.body", "body": _BUSY_BODY})
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
