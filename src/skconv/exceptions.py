@@ -51,17 +51,17 @@ def missing_package(need: str, package: str, extra: str) -> ParameterError:
     )
 
 
-def list_some(names: Sequence[str]) -> str:
-    """Return the first ten of the names, and how many more there are, as a part of a message.
+def list_some(names: Sequence[str], most: int = 10) -> str:
+    """Return the first of the names, at most so many, and how many more there are, as a part of a message.
 
     Examples
     --------
     >>> list_some(["cat", "dog"])
     'cat, dog'
-    >>> list_some(list("abcdefghijkl"))
-    'a, b, c, d, e, f, g, h, i, j and 2 more'
+    >>> list_some(list("abcdefg"), 5)
+    'a, b, c, d, e and 2 more'
     """
-    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 class UnknownNameError(SkconvError, LookupError):

@@ -149,7 +149,7 @@ def _suggest_run(place: Path) -> str:
     runs = sorted(str(each.parent.parent) for each in place.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
     if not runs:
         return "Pass a folder that skconv train wrote."
-    return f"It holds several runs; pass one of them: {list_some(runs)}."
+    return f"It holds several runs; pass one of them: {list_some(runs, 5)}."
 
 
 def _refuse_file(place: Path) -> ModelFileError:
