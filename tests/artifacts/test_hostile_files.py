@@ -1,5 +1,6 @@
 """Damaged and hostile model and checkpoint files end in an error: nothing runs, nothing crashes."""
 
+import contextlib
 import hashlib
 import json
 import pickle
@@ -126,6 +127,23 @@ def test_pickle_in_the_place_of_a_file_never_runs(model_copy, tmp_path, name):
     with pytest.raises(ModelFileError):
         read_everything(model_copy)
     assert not canary.exists()
+
+
+@pytest.mark.parametrize("size", [-(2**70), -2, 2**45, 2**63, 2**200])
+def test_size_that_a_file_cannot_have_is_no_traceback(model_copy, checkpoints, tmp_path, size):
+    config = ModelConfig.from_bytes((model_copy / "config.json").read_bytes())
+    for name, record in config.files.items():
+        config.files[name] = type(record)(record.sha256, size)
+    (model_copy / "config.json").write_bytes(config.to_bytes())
+    path = shutil.copytree(checkpoints, tmp_path / "run")
+    for facts in path.glob("*/checkpoint.json"):
+        document = json.loads(facts.read_bytes())
+        document["tensors"]["bytes"] = size
+        sign(document)
+        facts.write_text(json.dumps(document))
+    for read in (lambda: Reader(model_copy), lambda: CheckpointFolder(path, {"seed": 0}).read()):
+        with contextlib.suppress(ModelFileError):  # a checkpoint of the right hash may be read
+            read()
 
 
 def read_everything(folder):

@@ -129,7 +129,8 @@ def read_bounded(path: Path, most: int) -> bytes:
         raise ModelFileError(f"{path} is missing. {_MEND}")
     try:
         with path.open("rb") as stream:
-            return stream.read(most + 1)
+            size = os.fstat(stream.fileno()).st_size
+            return stream.read(max(0, min(most, size)) + 1)  # room is made for what is asked, whatever is there
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
 
