@@ -146,6 +146,27 @@ def test_size_that_a_file_cannot_have_is_no_traceback(model_copy, checkpoints, t
             read()
 
 
+@pytest.mark.parametrize("seed", [[1], {}, -1, 2**40, "x", 0.5])
+def test_seed_that_is_none_is_refused(model_copy, seed):
+    config = ModelConfig.from_bytes((model_copy / "config.json").read_bytes())
+    config.parameters["random_state"] = seed
+    (model_copy / "config.json").write_bytes(config.to_bytes())
+    with pytest.raises(ModelFileError, match=r"config\.json"):
+        read_everything(model_copy)
+
+
+def test_damaged_graph_is_told_by_an_error_alone(model_copy, capfd):
+    file = model_copy / "model.onnx"
+    file.write_bytes(file.read_bytes().replace(b"Softmax", b"S\xffftmax"))
+    config = ModelConfig.from_bytes((model_copy / "config.json").read_bytes())
+    record = config.files["model.onnx"]
+    config.files["model.onnx"] = type(record)(hashlib.sha256(file.read_bytes()).hexdigest(), record.bytes)
+    (model_copy / "config.json").write_bytes(config.to_bytes())
+    with pytest.raises(ModelFileError, match=r"model\.onnx cannot be opened"):
+        read_everything(model_copy)
+    assert capfd.readouterr().out == ""
+
+
 def read_everything(folder):
     from skconv import CNNClassifier
     from skconv.artifacts.held_out import read_held_out

@@ -93,6 +93,14 @@ def test_read_npz_damaged_bytes_are_told(tmp_path, samples):
         read_npz(path)
 
 
+def test_read_npz_name_that_is_no_text_is_told(tmp_path):
+    path = tmp_path / "a.npz"
+    np.savez(path, bildä=np.zeros(3))
+    path.write_bytes(path.read_bytes().replace("ä".encode(), b"\xff\xff"))
+    with pytest.raises(DataError, match=r"not an \.npz archive"):
+        read_npz(path)
+
+
 def test_read_npz_images_takes_the_test_split_or_the_only_array(tmp_path, samples):
     np.savez(tmp_path / "a.npz", x_train=samples.pictures(6), y_train=LABELS, x_test=samples.pictures(3))
     np.savez(tmp_path / "b.npz", whatever=samples.pictures(2))

@@ -57,7 +57,10 @@ def open_session(
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
-        session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+        # Without a fallback: it would be the same again, and is told on standard output.
+        session = onnxruntime.InferenceSession(
+            content, options, providers=["CPUExecutionProvider"], enable_fallback=False
+        )
     except Exception as error:  # onnxruntime's errors share no base class
         raise ModelFileError(
             f"{path} cannot be opened as ONNX ({_first_line(error)}). Copy the model folder again, or train again."

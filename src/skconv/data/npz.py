@@ -102,7 +102,7 @@ def _list_arrays(path: Path) -> list[str]:
     try:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-    except (zipfile.BadZipFile, OSError) as error:
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:  # of a name that is no text as well
         raise DataError(f"{path} is not an .npz archive, or cut off ({error}). Save it again.") from error
 
 

@@ -233,6 +233,7 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
         if isinstance(restored.get("class_weight"), list):
             restored["class_weight"] = dict(restored["class_weight"])
         check_parameters(restored)
+        check_random_state(restored.get("random_state"))
     except (SkconvError, TypeError, ValueError) as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Copy the model folder again, or train again.") from error
     return restored
