@@ -12,7 +12,6 @@ import time
 from pathlib import Path
 
 import torch
-import torch._dynamo  # the first optimizer would import it
 from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
 

@@ -61,12 +61,12 @@ class Entry:
             await self._app(scope, receive, send)
             return
         begun = time.perf_counter()
-        status, started = 500, False
+        status: int | None = None
 
         async def send_noting(message: dict[str, Any]) -> None:
-            nonlocal status, started
+            nonlocal status
             if message["type"] == "http.response.start":
-                status, started = message["status"], True
+                status = message["status"]
                 message = {**message, "headers": [*message.get("headers", ()), *_HEADERS]}
             await send(message)
 
@@ -78,11 +78,11 @@ class Entry:
             else:
                 await self._admit(scope, receive, send_noting)
         except asyncio.CancelledError:  # the service ends, and has waited long enough for what it works on
-            if started:
+            if status is not None:
                 raise
             await _refuse(send_noting, 503, _ENDING)
         finally:
-            self._note(scope, status, time.perf_counter() - begun)
+            self._note(scope, status or 500, time.perf_counter() - begun)
 
     async def _admit(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         self._n_open += 1
