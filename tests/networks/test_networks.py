@@ -5,7 +5,7 @@ import torch
 
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network, describe_network, list_networks
-from skconv.networks.blocks import ConvBlock, Scaling
+from skconv.networks.blocks import ConvBlock, Scaling, turn
 
 
 @pytest.mark.parametrize("name", list_networks())
@@ -103,14 +103,25 @@ def test_fast_averages_five_positions_in_evaluation_only():
     torch.testing.assert_close(network(images), alone[0])
 
 
-def test_accurate_averages_five_positions_and_standard_does_not():
+def test_accurate_averages_three_angles_the_upright_one_over_five_positions():
     torch.manual_seed(0)
     images = torch.zeros(2, 1, 28, 28)
     images[:, :, 6:-6, 6:-6] = torch.rand(2, 1, 16, 16)  # far enough from the border to be moved without loss
     moved = [torch.roll(images, shift, (2, 3)) for shift in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
+    turned = [turn(images, 7), turn(images, -7)]
     for name in ("accurate", "standard"):
         network = create_network(name, in_channels=1, image_size=(28, 28), num_classes=4).eval()
-        alone = [network.head(network.blocks(network.scaling(each))) for each in moved]
-        expected = torch.stack(alone).mean(0) if name == "accurate" else alone[0]
-        torch.testing.assert_close(network(images), expected)
-        assert not torch.allclose(torch.stack(alone).mean(0), alone[0], atol=1e-6)
+        alone = [network.head(network.blocks(network.scaling(each))) for each in (*moved, *turned)]
+        mean = (torch.stack(alone[:5]).mean(0) + alone[5] + alone[6]) / 3
+        torch.testing.assert_close(network(images), mean if name == "accurate" else alone[0])
+        assert not torch.allclose(mean, alone[0], atol=1e-6)
+
+
+def test_a_picture_is_turned_about_its_centre_whatever_its_shape():
+    picture = torch.zeros(1, 1, 21, 41)
+    picture[0, 0, 10, 25] = 1.0  # five pixels to the right of the centre
+    turned = turn(picture, 90)[0, 0]
+    assert divmod(int(turned.argmax()), 41) == (15, 20)  # five pixels below it
+    torch.testing.assert_close(turn(picture, 0), picture)
+    bright = torch.full((2, 3, 8, 9), 7.0)
+    torch.testing.assert_close(turn(bright, 30), bright)  # the border is repeated

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right
 
@@ -193,7 +195,7 @@ class HalfResolution(nn.Module):
         """Rearrange (n, in_channels, height, width)."""
         if not self.applies:
             return images
-        return nn.functional.pixel_unshuffle(images[:, :, : 2 * self.size[0], : 2 * self.size[1]], 2)
+        return F.pixel_unshuffle(images[:, :, : 2 * self.size[0], : 2 * self.size[1]], 2)
 
 
 class GlobalMaxPool(nn.Module):
@@ -233,3 +235,31 @@ def mean_over_shifts(look: Callable[[Tensor], Tensor], images: Tensor, margin: i
     tensor([[0.2000]])
     """
     return torch.stack([look(crop_margin(images, margin, *shift)) for shift in _SHIFTS]).mean(0)
+
+
+def turn(images: Tensor, degrees: float) -> Tensor:
+    """Turn pictures about their centre; what comes from outside repeats the border.
+
+    Parameters
+    ----------
+    images : Tensor, shape (n, c, height, width)
+    degrees : float
+        Clockwise where positive.
+
+    Returns
+    -------
+    Tensor, shape (n, c, height, width)
+
+    Examples
+    --------
+    >>> turn(torch.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]), 90).round()
+    tensor([[[[4., 1.],
+              [3., 2.]]]])
+    """
+    n, _, height, width = images.shape
+    cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
+    down = (torch.arange(height, device=images.device) + 0.5 - height / 2)[:, None]  # pixels from the centre
+    right = (torch.arange(width, device=images.device) + 0.5 - width / 2)[None, :]
+    across, along = (cos * right + sin * down) * (2 / width), (cos * down - sin * right) * (2 / height)
+    grid = torch.stack([across, along], dim=2).expand(n, -1, -1, -1)  # -1..1 from border to border
+    return F.grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling, mean_over_shifts
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling, mean_over_shifts, turn
 from skconv.networks.registry import check_option, register_network
 
 _LEAST_SIDE = 16  # smaller pictures have no border to spare
+_TURNS = (7.0, -7.0)  # degrees; within what the recipe's augmentation shows in training
 
 
 class PlainNetwork(Network):
@@ -26,9 +28,10 @@ class PlainNetwork(Network):
         Output channels of the blocks, stage by stage; the last block of each stage but the last pools.
     dropout : float, default=0.0
         Before the linear layer, 0..1.
-    mean_of_shifts : bool, default=False
-        Whether, outside training, the logits are the mean over the picture and the picture moved by one pixel up,
-        down, to the left and to the right: fewer mistakes for five times the arithmetic.
+    mean_of_views : bool, default=False
+        Whether, outside training, the logits are the mean over three angles: upright and turned by 7° both ways.
+        Upright they are themselves the mean over the picture and it moved by one pixel up, down, to the left and to
+        the right. Fewer mistakes for seven times the arithmetic.
     """
 
     def __init__(
@@ -39,10 +42,10 @@ class PlainNetwork(Network):
         num_classes: int,
         stages: Sequence[Sequence[int]],
         dropout: float = 0.0,
-        mean_of_shifts: bool = False,
+        mean_of_views: bool = False,
     ) -> None:
         super().__init__(Scaling(in_channels))
-        self.mean_of_shifts = mean_of_shifts
+        self.mean_of_views = mean_of_views
         self.blocks = nn.Sequential()
         channels, size = in_channels, image_size
         for number, widths in enumerate(stages):
@@ -63,9 +66,10 @@ class PlainNetwork(Network):
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
         scaled = self.scaling(images)
-        if self.training or not self.mean_of_shifts:
+        if self.training or not self.mean_of_views:
             return self._look(scaled)
-        return mean_over_shifts(self._look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)
+        upright = mean_over_shifts(self._look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)
+        return torch.stack([upright, *(self._look(turn(scaled, degrees)) for degrees in _TURNS)]).mean(0)
 
     def _look(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(images))
@@ -82,15 +86,15 @@ def standard(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
 
 @register_network
 def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
-    """The network `standard`, whose prediction is the mean over five positions of the picture, one pixel apart.
+    """The network `standard`, whose prediction is the mean over seven views of the picture, moved and turned a little.
 
     Options: dropout (before the linear layer, 0.1).
     """
-    return _make_five(in_channels, image_size, num_classes, dropout, mean_of_shifts=True)
+    return _make_five(in_channels, image_size, num_classes, dropout, mean_of_views=True)
 
 
 def _make_five(
-    in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float, *, mean_of_shifts: bool = False
+    in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float, *, mean_of_views: bool = False
 ) -> PlainNetwork:
     check_option("dropout", dropout, 0, 1)
     return PlainNetwork(
@@ -99,7 +103,7 @@ def _make_five(
         num_classes=num_classes,
         stages=((32,), (64, 64), (128, 128)),
         dropout=dropout,
-        mean_of_shifts=mean_of_shifts,
+        mean_of_views=mean_of_views,
     )
 
 
