@@ -9,7 +9,7 @@ as its kind is read: a reading, or an error of skconv, is what is expected.
 
 What would be wrong is seen by an audit hook of the interpreter (a pickle that is loaded, a process that is started, a
 connection that is made, a file that is written elsewhere), by the process's end, by the clock and by the most memory
-that it ever took, over what it took when it had read the good files.
+that it ever took, over what it held when it had read the good files (Linux only).
 """
 
 from __future__ import annotations
@@ -18,7 +18,6 @@ import argparse
 import gzip
 import json
 import multiprocessing
-import resource
 import shutil
 import signal
 import sys
@@ -179,7 +178,8 @@ def attempt_all(good: Path, numbers: range, queue: multiprocessing.Queue) -> Non
             attempts.work = work / f"good-{number}"
             attempts.work.mkdir()
             attempts.prepare(kind, None)()
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        before = read_memory("VmRSS")
+        Path("/proc/self/clear_refs").write_text("5")  # the most memory so far is forgotten
         attempts.work = work / "damaged"
         for number in numbers:
             kind = list(attempts.kinds)[number % len(attempts.kinds)]
@@ -202,8 +202,14 @@ def attempt_all(good: Path, numbers: range, queue: multiprocessing.Queue) -> Non
             shutil.rmtree(attempts.work)
             if number % 1000 < numbers.step:
                 queue.put(("at", number))
-        after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-        queue.put(("done", (outcomes, slowest, wrong, seen, (after - before) / 1024, skconv.__version__)))
+        after = read_memory("VmHWM")
+        queue.put(("done", (outcomes, slowest, wrong, seen, after - before, skconv.__version__)))
+
+
+def read_memory(name: str) -> float:
+    """Return what Linux knows of this process's memory under that name, in MiB."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line.split()[1] for line in lines if line.startswith(name + ":"))) / 1024
 
 
 def main() -> None:
