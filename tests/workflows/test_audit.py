@@ -10,7 +10,7 @@ from PIL import Image
 from skconv import load_dataset
 from skconv.cli.main import main
 from skconv.exceptions import OutputError
-from skconv.workflows.audit import audit
+from skconv.workflows.audit import AuditResult, audit
 
 pytest.importorskip("cleanlab")
 
@@ -95,3 +95,14 @@ def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
     assert len((out / "suspects.csv").read_text().splitlines()) == 3
     assert "01.png" in told
     assert "cut.png" in told
+
+
+@pytest.mark.parametrize(
+    ("classes", "told"),
+    [
+        ({"a": 3, "b": 5}, "Classes: 2, from 3 training pictures (a) to 5 (b)."),
+        ({"a": 5, "b": 5}, "Classes: 2, each of 5 training pictures."),
+    ],
+)
+def test_classes_are_told_with_their_sizes(classes, told):
+    assert told in str(AuditResult("data", sum(classes.values()), classes, (), ""))

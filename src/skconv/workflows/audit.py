@@ -62,10 +62,10 @@ class AuditResult:
         lines = [f"{self.data}: {self.n:,} pictures."]
         if self.classes:
             rarest, commonest = (choose(self.classes, key=self.classes.__getitem__) for choose in (min, max))
-            lines.append(
-                f"Classes: {len(self.classes)}, from {self.classes[rarest]:,} training pictures ({rarest}) to "
-                f"{self.classes[commonest]:,} ({commonest})."
-            )
+            least, most = self.classes[rarest], self.classes[commonest]
+            spread = f"from {least:,} training pictures ({rarest}) to {most:,} ({commonest})"
+            told = spread if least < most else f"each of {most:,} training pictures"
+            lines.append(f"Classes: {len(self.classes)}, {told}.")
         for kind, number in self.count().items():
             if number:
                 lines.append(f"{number:,} picture{' that ' if number == 1 else 's, each of which '}{KINDS[kind]}:")
