@@ -26,7 +26,7 @@ EXAMPLE = "Example: skconv audit mnist --out runs/mnist-audit"
 
 def audit(
     source: Annotated[str, typer.Argument(help="A named data set, a CSV, an .npz or a folder.")],
-    recipe: Annotated[str, typer.Option(help="Recipe of the networks that judge the labels.")] = "fast",
+    recipe: Annotated[str, typer.Option(help="Recipe of the networks that judge the labels.")] = "audit",
     folds: Annotated[
         int, typer.Option(min=2, max=1000, help="Number of these networks; each is trained without one fold.")
     ] = 5,

@@ -82,7 +82,7 @@ class AuditResult:
 def audit(
     source: str | os.PathLike[str],
     *,
-    recipe: str | os.PathLike[str] = "fast",
+    recipe: str | os.PathLike[str] = "audit",
     folds: int = 5,
     out: str | os.PathLike[str] | None = None,
     seed: int | None = None,
@@ -102,7 +102,7 @@ def audit(
     ----------
     source : str or path-like
         What `skconv.load_dataset` takes.
-    recipe : str or path-like, default="fast"
+    recipe : str or path-like, default="audit"
         How these networks are trained.
     folds : int, default=5
         Their number, 2..1000.
