@@ -4,7 +4,8 @@
 
 Calibration error (15 bins) and log loss on the test split, by the temperature that the validation split chose and
 without it. For the sets, the test pictures' answers are divided at random, again and again: 3,000 to make the sets by,
-the rest to count.
+the rest to count. Each order, drawn at random, is divided at ten places in turn, so that every picture calibrates as often
+as any other: the mean then varies less with the draw.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from skconv.workflows.calibrate import calibrate
 
 LEVELS = (0.95, 0.99)
 N_CALIBRATING = 3000
+N_TURNS = 10
 
 
 def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
@@ -42,8 +44,9 @@ def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
     chance = np.random.default_rng(seed)
     for level in LEVELS:
         held, sizes = [], []
-        for _ in range(n_splits):
-            order = chance.permutation(len(labels))
+        for split in range(n_splits):
+            turn = split % N_TURNS
+            order = chance.permutation(len(labels)) if turn == 0 else np.roll(order, len(labels) // N_TURNS)
             by, of = order[:N_CALIBRATING], order[N_CALIBRATING:]
             sets = predict_sets(probabilities[by], labels[by], probabilities[of], level)
             held.append(sets[np.arange(len(of)), labels[of]].mean())
