@@ -4,14 +4,15 @@
 
 Calibration error (15 bins) and log loss on the test split, by the temperature that the validation split chose and
 without it. For the sets, the test pictures' answers are divided at random, again and again: 3,000 to make the sets by,
-the rest to count. Each order, drawn at random, is divided at ten places in turn, so that every picture calibrates as often
-as any other: the mean then varies less with the draw.
+the rest to count. Each order, drawn at random, is divided at ten places in turn, so that every picture calibrates as
+often as any other: the mean then varies less with the draw.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
+from collections.abc import Iterator
 
 import numpy as np
 from report import write_result
@@ -25,6 +26,16 @@ from skconv.workflows.calibrate import calibrate
 LEVELS = (0.95, 0.99)
 N_CALIBRATING = 3000
 N_TURNS = 10
+
+
+def divide(n: int, n_splits: int, chance: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield positions to make the sets by, and those to count, of so many divisions."""
+    for split in range(n_splits):
+        turn = split % N_TURNS
+        if turn == 0:
+            drawn = chance.permutation(n)
+        order = np.roll(drawn, turn * (n // N_TURNS))
+        yield order[:N_CALIBRATING], order[N_CALIBRATING:]
 
 
 def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
@@ -44,10 +55,7 @@ def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
     chance = np.random.default_rng(seed)
     for level in LEVELS:
         held, sizes = [], []
-        for split in range(n_splits):
-            turn = split % N_TURNS
-            order = chance.permutation(len(labels)) if turn == 0 else np.roll(order, len(labels) // N_TURNS)
-            by, of = order[:N_CALIBRATING], order[N_CALIBRATING:]
+        for by, of in divide(len(labels), n_splits, chance):
             sets = predict_sets(probabilities[by], labels[by], probabilities[of], level)
             held.append(sets[np.arange(len(of)), labels[of]].mean())
             sizes.append(sets.sum(1).mean())
