@@ -60,9 +60,7 @@ def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int) -> floa
                 batch = augment(batch, generator)
             with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
                 logits = network(batch.contiguous(memory_format=torch.channels_last))
-            share = optimizer.param_groups[0]["lr"] / settings["learning_rate"]
-            smoothing = settings["label_smoothing"] * min(1.0, 4 * share**2)
-            loss = F.cross_entropy(logits.float(), y[chosen], label_smoothing=smoothing)
+            loss = F.cross_entropy(logits.float(), y[chosen], label_smoothing=settings["label_smoothing"])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()

@@ -138,15 +138,6 @@ def test_class_weight_moves_the_decision(digits):
     assert mean_probability(None) + 0.05 < mean_probability("balanced") < mean_probability({True: 81, False: 1}) - 0.1
 
 
-@pytest.mark.parametrize(("schedule", "surest"), [("one-cycle", (0.9, 1.0)), ("constant", (0.4, 0.75))])
-def test_smoothing_leaves_with_the_learning_rate(digits, schedule, surest):
-    X, y = digits
-    settings = {"max_epochs": 15, "label_smoothing": 0.4, "schedule": schedule, "random_state": 0}
-    confidences = CNNClassifier("fast", **settings).fit(X[:1200], y[:1200]).predict_proba(X[:1200]).max(1)
-    low, high = surest  # smoothed to the end, a network answers 0.64 where it is sure
-    assert low < confidences.mean() < high
-
-
 def test_history_is_plain_and_complete(fitted):
     assert [row["epoch"] for row in fitted.history_] == [1, 2, 3, 4, 5, 6] and fitted.n_epochs_ == 6
     for row in fitted.history_:

@@ -19,12 +19,12 @@ from skconv.workflows.train import train
 
 @pytest.fixture(scope="module")
 def calibrated(tiny_recipe, tmp_path_factory):
-    """A run with a validation split of 305 pictures, smoothed to the end: far from calibrated by itself."""
+    """A run with a validation split of 305 pictures, its label smoothing too strong to be calibrated by itself."""
     folder = tmp_path_factory.mktemp("calibrated")
     recipe = folder / "held.toml"
     recipe.write_text(
         tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 8")
-        + 'validation_fraction = 0.2\nlabel_smoothing = 0.4\nschedule = "constant"\n'
+        + "validation_fraction = 0.2\nlabel_smoothing = 0.4\n"
     )
     return train("digits", recipe=recipe, out=folder / "run")
 
@@ -118,11 +118,10 @@ def test_evaluate_against_needs_held_out_answers_and_pictures_of_the_models_size
 
 @pytest.fixture(scope="module")
 def averaged(tiny_recipe, tmp_path_factory):
-    """Three members smoothed to the end, far from calibrated by themselves, of 700 digits."""
+    """Three members whose label smoothing is too strong to be calibrated by itself, of 700 digits."""
     folder = tmp_path_factory.mktemp("averaged")
     recipe = folder / "smooth.toml"
-    text = tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 12")
-    recipe.write_text(text + 'label_smoothing = 0.4\nschedule = "constant"\n')
+    recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 12") + "label_smoothing = 0.4\n")
     digits = load_dataset("digits")
     order = np.random.default_rng(0).permutation(len(digits.train_labels))  # its writers come one after the other
     images, labels = digits.train_images[order], digits.train_labels[order]

@@ -66,8 +66,7 @@ class CNNClassifier(PictureClassifier):
     weight_decay : float, default=0.05
         Of AdamW, at least 0.
     label_smoothing : float, default=0.1
-        Share of the target spread over all classes, 0..1, until the learning rate has fallen to half. It falls to
-        nothing with the rate, so that a network ends as sure as it may be; with a constant rate it stays.
+        Share of the target spread over all classes, 0..1.
     averaging : float, default=0.995
         Decay of the moving average of the weights, below 1; 0 uses the last weights.
     optimizer : {"adamw", "adam", "muon"}, default="adamw"

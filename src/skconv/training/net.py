@@ -51,7 +51,7 @@ class PictureNet(NeuralNetClassifier):
     averaging : float, default=0.0
         Decay of the moving average of the weights, 0 for none. Validation and the final weights use the average.
     label_smoothing : float, default=0.0
-        Of the training loss only, 0..1, until the learning rate has fallen to half; less and less from there.
+        Of the training loss only, 0..1.
     processes : Processes, optional
         Those that train this net together: every one makes the step of the whole batch from its share of it.
     **kwargs
@@ -144,20 +144,11 @@ class PictureNet(NeuralNetClassifier):
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
         """Mean cross-entropy, smoothed in training, weighted where the batch has weights of mean 1."""
-        smoothing = self._choose_smoothing() if training and self.label_smoothing else 0.0
+        smoothing = self.label_smoothing if training else 0.0
         if not isinstance(X, dict):
             return F.cross_entropy(y_pred, y_true, label_smoothing=smoothing)
         losses = F.cross_entropy(y_pred, y_true, label_smoothing=smoothing, reduction="none")
         return (losses * X["sample_weight"]).mean()
-
-    def _choose_smoothing(self) -> float:
-        """Return the smoothing of this step: it goes with the square of the learning rate, and both end at nothing.
-
-        Smoothed to the end, a network answers what it is sure of with 0.9, and is too sure of the rest: no temperature
-        mends both. What smoothing does for the weights, it does while the rate is high.
-        """
-        share = self.optimizer_.param_groups[0]["lr"] / self.lr
-        return float(self.label_smoothing * min(1.0, 4 * share**2))
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Forward and backward; the mode of the layers is only switched where a callback has changed it."""
