@@ -5,6 +5,7 @@ import json
 import signal
 import subprocess
 import sys
+from functools import partial
 
 import pytest
 from PIL import Image
@@ -103,12 +104,17 @@ def test_a_real_signal_in_the_middle_of_training_leaves_nothing(request_to_end, 
     recipe = tmp_path_factory.mktemp("recipe") / "long.toml"
     recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 100000"))
     command = [sys.executable, "-m", "skconv", "train", "digits", "--recipe", str(recipe)]
-    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) as process:
-        while not (tmp_path / "runs" / "digits-long").exists():  # reserved just before training
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                pytest.fail(f"ended early with exit code {process.wait(timeout=0.05)}")
-        process.send_signal(request_to_end)
-        _, told = process.communicate(timeout=60)
+    # Tests that a shell runs in the background hand on that Ctrl-C is ignored.
+    listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
+        try:
+            while not (tmp_path / "runs" / "digits-long").exists():  # reserved just before training
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    pytest.fail(f"ended early with exit code {process.wait(timeout=0.05)}")
+            process.send_signal(request_to_end)
+            _, told = process.communicate(timeout=60)
+        finally:
+            process.kill()  # else leaving the block waits for it for ever
     assert process.returncode == 130, told
     assert told.startswith("Interrupted.") and told.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
