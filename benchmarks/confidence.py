@@ -2,8 +2,8 @@
 
     python benchmarks/confidence.py [--seeds 5] [--splits 100] [--sources mnist fashion-mnist]
 
-Calibration error (15 bins) and log loss on the test split, by the temperature that the validation split chose and
-without it. For the sets, the test pictures' answers are divided at random, again and again: 3,000 to make the sets by,
+Calibration error (15 bins) and log loss on the test split, before the calibration on the validation split and after
+it. For the sets, the test pictures' answers are divided at random, again and again: 3,000 to make the sets by,
 the rest to count. Each order, drawn at random, is divided at ten places in turn, so that every picture calibrates as
 often as any other: the mean then varies less with the draw.
 """
@@ -18,7 +18,6 @@ import numpy as np
 from report import write_result
 
 from skconv import load_dataset, load_recipe
-from skconv.evaluation.calibration import softmax
 from skconv.evaluation.conformal import predict_sets
 from skconv.evaluation.scores import score_predictions
 from skconv.workflows.calibrate import calibrate
@@ -42,16 +41,16 @@ def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
     """Train once; return the figures."""
     dataset, recipe = load_dataset(source), load_recipe("standard")
     classifier = recipe.create_estimator(random_state=seed).fit(dataset.train_images, dataset.train_labels)
-    held_out = calibrate(classifier, recipe, dataset)
     labels = np.asarray(dataset.test_labels)
+    before = classifier.predict_proba(dataset.test_images)
+    held_out = calibrate(classifier, recipe, dataset)
     probabilities = classifier.predict_proba(dataset.test_images).astype(np.float64)
-    logits = np.log(probabilities.clip(np.finfo(np.float32).tiny))
     found = {"seconds": classifier.fit_seconds_, "temperature": held_out.temperature}
-    for name, answers in {"before": softmax(held_out.temperature * logits), "after": softmax(logits)}.items():
+    for name, answers in {"before": before, "after": probabilities}.items():
         scores = score_predictions(labels, answers)
+        found |= {f"{name}: accuracy": scores.accuracy}
         found |= {f"{name}: calibration error": scores.expected_calibration_error}
         found |= {f"{name}: log loss": scores.negative_log_likelihood}
-    found["accuracy"] = scores.accuracy
     chance = np.random.default_rng(seed)
     for level in LEVELS:
         held, sizes = [], []

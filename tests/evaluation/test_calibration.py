@@ -1,9 +1,9 @@
-"""The temperature, against what it must be."""
+"""Temperature and offsets, against what they must be."""
 
 import numpy as np
 import pytest
 
-from skconv.evaluation.calibration import fit_temperature
+from skconv.evaluation.calibration import fit_calibration, softmax
 from skconv.evaluation.scores import score_predictions
 
 
@@ -12,42 +12,56 @@ def draw_labels(logits, seed=0):
     return (logits + np.random.default_rng(seed).gumbel(size=logits.shape)).argmax(1)
 
 
-def softmax(logits):
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)
-
-
 @pytest.fixture(scope="module")
 def logits():
     return np.random.default_rng(1).normal(0, 2, (6000, 4))
 
 
 @pytest.mark.parametrize("temperature", [0.3, 1.0, 4.0])
-def test_temperature_is_found_again(logits, temperature):
-    assert fit_temperature(temperature * logits, draw_labels(logits)) == pytest.approx(temperature, rel=0.06)
+def test_temperature_and_offsets_are_found_again(logits, temperature):
+    offsets = np.array([0.5, 0.0, -1.0, 0.5])
+    found = fit_calibration(temperature * (logits - offsets) + 7, draw_labels(logits))
+    assert found[0] == pytest.approx(temperature, rel=0.06)
+    assert found[1] == pytest.approx(offsets, abs=0.15)
 
 
-def test_temperature_is_the_best_of_a_scan(logits):
+def test_without_offsets_no_answer_changes(logits):
+    temperature, offsets = fit_calibration(2 * logits + [1, 0, 0, 0], draw_labels(logits), with_offsets=False)
+    assert temperature == pytest.approx(2.1, rel=0.1) and not offsets.any()
+
+
+def test_calibration_is_the_best_of_a_scan(logits):
     labels = draw_labels(logits)
-    found = fit_temperature(2.5 * logits, labels)
+    temperature, offsets = fit_calibration(2.5 * logits, labels)
 
-    def loss(temperature):
-        return score_predictions(labels, softmax(2.5 * logits / temperature)).negative_log_likelihood
+    def loss(factor, offset):
+        probabilities = softmax(2.5 * logits / temperature / factor + offsets + [0, offset, 0, 0])
+        return score_predictions(labels, probabilities).negative_log_likelihood
 
-    assert loss(found) <= min(loss(found * 1.03), loss(found / 1.03), loss(1.0))
-    before, after = (score_predictions(labels, softmax(2.5 * logits / each)) for each in (1.0, found))
+    assert loss(1, 0) <= min(loss(1.03, 0), loss(1 / 1.03, 0), loss(1, 0.1), loss(1, -0.1))
+    before, after = (
+        score_predictions(labels, softmax(each)) for each in (2.5 * logits, 2.5 * logits / temperature + offsets)
+    )
     assert after.expected_calibration_error < before.expected_calibration_error / 5
 
 
-def test_temperature_of_no_mistake_stays_modest():
+def test_few_pictures_move_offsets_little(logits):
+    few = draw_labels(logits - [1, 0, 0, 0])[:20]
+    assert np.abs(fit_calibration(logits[:20], few)[1]).max() < 0.35
+    many = draw_labels(logits - [1, 0, 0, 0])
+    assert np.ptp(fit_calibration(logits, many)[1]) == pytest.approx(1, abs=0.15)
+
+
+def test_calibration_of_no_mistake_stays_modest():
     logits = np.eye(3)[np.arange(150) % 3] * 8.0
-    confidence = softmax(logits / fit_temperature(logits, np.arange(150) % 3)).max()
-    assert 0.98 < confidence < 0.999
+    temperature, offsets = fit_calibration(logits, np.arange(150) % 3)
+    assert 0.98 < softmax(logits / temperature).max() < 0.999
+    assert offsets == pytest.approx(np.zeros(3), abs=0.01)
 
 
-def test_temperature_goes_by_the_weights(logits):
+def test_calibration_goes_by_the_weights(logits):
     sure, unsure = 3 * logits, logits  # half of the pictures are told too surely
     both = np.concatenate([sure[:3000], unsure[3000:]])
     labels, first = draw_labels(logits), np.arange(6000) < 3000
-    assert fit_temperature(both, labels, first * 1.0) == pytest.approx(3, rel=0.1)
-    assert fit_temperature(both, labels, 1.0 - first) == pytest.approx(1, rel=0.1)
+    assert fit_calibration(both, labels, first * 1.0)[0] == pytest.approx(3, rel=0.1)
+    assert fit_calibration(both, labels, 1.0 - first)[0] == pytest.approx(1, rel=0.1)

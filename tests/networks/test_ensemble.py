@@ -56,7 +56,7 @@ def test_logits_of_every_member_are_scaled_and_shifted():
     network = make()
     before = [member(IMAGES) for member in network.members]
     network.scale_logits(0.5)
-    network.shift_logit(1, 2.0)
+    network.shift_logits([0.0, 2.0, 0.0])
     for member, logits in zip(network.members, before, strict=True):
         torch.testing.assert_close(member(IMAGES), 0.5 * logits + torch.tensor([0.0, 2.0, 0.0]))
 

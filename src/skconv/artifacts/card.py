@@ -90,8 +90,8 @@ def _tell_calibrated(config: ModelConfig) -> str:
     else:
         pictures, answers = "pictures held out of the training", "Its answers"
     return (
-        f"\n\nIts confidences are calibrated: logits divided by a temperature that fits {pictures}. {answers} to these "
-        f"are in {HELD_OUT_NAME}, for skconv predict --coverage and skconv evaluate --against."
+        f"\n\nIts confidences are calibrated by {pictures}. {answers} to these are in "
+        f" {HELD_OUT_NAME}, for skconv predict --coverage and skconv evaluate --against."
     )
 
 

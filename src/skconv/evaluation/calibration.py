@@ -1,31 +1,37 @@
-"""Confidence that can be believed: one temperature that all logits are divided by."""
+"""Confidence that can be believed: one temperature that all logits are divided by, and an offset for each class."""
 
 from __future__ import annotations
 
 import numpy as np
 
 _RANGE = (0.05, 20.0)  # of the temperature
-_STEPS = 60
+_SPREAD = 0.3  # how far offsets are expected from 0, as the standard deviation of a normal prior
 
 
-def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None) -> float:
-    """Return the temperature under which held-out pictures are most probable.
+def fit_calibration(
+    logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, *, with_offsets: bool = True
+) -> tuple[float, np.ndarray]:
+    """Return temperature and offsets under which held-out pictures are most probable: of ``logits / T + offsets``.
 
-    Dividing logits by it changes no prediction, only how sure they are: above 1 they become less sure.
+    Above 1 the temperature makes answers less sure, below it surer. The offsets mend what a network has for or against
+    a class; the fewer held-out pictures speak for one, the nearer it stays to 0.
 
     Parameters
     ----------
     logits : ndarray of float, shape (n, k)
-        Of pictures that were not trained on.
+        Of pictures that were not trained on; each row to within a constant.
     labels : ndarray of int, shape (n,)
         Their classes, as positions 0..k-1.
     weights : ndarray of float, shape (n,), optional
         How much each picture counts.
+    with_offsets : bool, default=True
+        False leaves the offsets at 0: then no answer changes, only how sure it is.
 
     Returns
     -------
-    float
+    temperature : float
         0.05 to 20.
+    offsets : ndarray of float64, shape (k,)
 
     Notes
     -----
@@ -40,22 +46,36 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray, weights: np.ndarray 
     Examples
     --------
     >>> generator = np.random.default_rng(0)
-    >>> logits = generator.normal(0, 2, (4000, 5))
+    >>> logits = generator.normal(0, 2, (4000, 3))
     >>> labels = (logits + generator.gumbel(size=logits.shape)).argmax(1)  # drawn as the logits say
-    >>> round(fit_temperature(3 * logits, labels), 1)
-    3.0
+    >>> temperature, offsets = fit_calibration(3 * logits + [0, 3, -3], labels)
+    >>> round(temperature, 1), offsets.round()
+    (3.0, array([ 0., -1.,  1.]))
     """
+    from scipy.optimize import minimize
+
     logits = np.asarray(logits, np.float64)
+    logits = logits - logits.mean(1, keepdims=True)
     n, n_classes = logits.shape
     shares = np.full((n, n_classes), 1 / ((n + 2) * max(n_classes - 1, 1)))
     shares[np.arange(n), labels] = (n + 1) / (n + 2)
-    told = (shares * logits).sum(1)
-    low, high = 1 / _RANGE[1], 1 / _RANGE[0]  # of the inverse temperature, in which the loss is convex
-    for _ in range(_STEPS):
-        middle = (low + high) / 2
-        slope = np.average((softmax(middle * logits) * logits).sum(1) - told, weights=weights)
-        low, high = (low, middle) if slope > 0 else (middle, high)
-    return float(2 / (low + high))
+    counts = np.ones((n, 1)) if weights is None else (weights / weights.mean())[:, None]
+
+    def lose(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the loss, which is convex, and its gradient at (1 / temperature, offsets)."""
+        scale, offsets = parameters[0], parameters[1:]
+        shifted = scale * logits + offsets
+        told = softmax(shifted)
+        wrong = counts * (told - shares)
+        tops = shifted.max(1, keepdims=True)
+        log_told = shifted - tops - np.log(np.exp(shifted - tops).sum(1, keepdims=True))
+        loss = -(counts * shares * log_told).sum() + (offsets**2).sum() / (2 * _SPREAD**2)
+        return loss / n, np.array([(wrong * logits).sum(), *(wrong.sum(0) + offsets / _SPREAD**2)]) / n
+
+    free = (None, None) if with_offsets else (0.0, 0.0)
+    bounds = [(1 / _RANGE[1], 1 / _RANGE[0])] + [free] * n_classes
+    best = minimize(lose, [1.0] + [0.0] * n_classes, jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-10).x
+    return float(1 / best[0]), best[1:]
 
 
 def softmax(logits: np.ndarray) -> np.ndarray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -96,11 +96,11 @@ class Network(nn.Module):
         super().__init__()
         self.scaling = scaling
 
-    def shift_logit(self, position: int, amount: float) -> None:
-        """Add a constant to the logit of one class, for good: to the bias of the last linear layer."""
+    def shift_logits(self, amounts: Sequence[float]) -> None:
+        """Add a constant to the logit of each class, for good: to the bias of the last linear layer."""
         last = [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
         with torch.no_grad():
-            last.bias[position] += amount
+            last.bias.add_(torch.tensor(amounts, dtype=last.bias.dtype, device=last.bias.device))
 
     def scale_logits(self, factor: float) -> None:
         """Multiply all logits, for good: weight and bias of the last linear layer, which is the network's end."""

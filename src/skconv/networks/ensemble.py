@@ -65,10 +65,10 @@ class EnsembleNetwork(Network):
         self.members = nn.ModuleList(members)
         self.average = average
 
-    def shift_logit(self, position: int, amount: float) -> None:
-        """Add a constant to the logit of one class in every member, for good."""
+    def shift_logits(self, amounts: Sequence[float]) -> None:
+        """Add a constant to the logit of each class in every member, for good."""
         for member in self.members:
-            cast(Network, member).shift_logit(position, amount)
+            cast(Network, member).shift_logits(amounts)
 
     def scale_logits(self, factor: float) -> None:
         """Multiply all logits of every member, for good."""

@@ -59,6 +59,9 @@ class Recipe:
     prior : dict
         The share of one class, by its name, among the pictures that the model will be asked about, where that is not
         its share of the training pictures: the finished model is corrected for it.
+    calibration : dict
+        ``offsets``: whether the finished model's logits are shifted by class, as fits held-out pictures; true where
+        nothing is said. Without, its confidences alone are mended, and no answer changes.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
     report : dict
@@ -82,6 +85,7 @@ class Recipe:
     augmentation: dict[str, Any] | list[dict[str, Any]] = field(default_factory=dict)
     class_weight: dict[str, float] = field(default_factory=dict)
     prior: dict[str, float] = field(default_factory=dict)
+    calibration: dict[str, Any] = field(default_factory=dict)
     ensemble: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
@@ -234,7 +238,7 @@ class Recipe:
                 position = dataset.class_names.index(name)
                 trained = float(np.average(dataset.train_labels == position, weights=self.weigh(dataset)))
                 shifts[position] = math.log(share / (1 - share)) - math.log(trained / (1 - trained))
-                classifier.net_.module_.shift_logit(position, shifts[position])
+        classifier.net_.module_.shift_logits(shifts.tolist())
         return shifts
 
     def _create_callbacks(self) -> list[tuple[str, Any]]:
@@ -297,6 +301,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         augmentation=document.get("augmentation", {}),
         class_weight=document.get("class_weight", {}),
         prior=document.get("prior", {}),
+        calibration=document.get("calibration", {}),
         ensemble=document.get("ensemble", {}),
         report=document.get("report", {}),
         figures=document.get("figures", {}),

@@ -16,18 +16,18 @@ LEAST = 100  # held-out pictures; fewer say too little of how sure a model may b
 
 
 def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe, dataset: Dataset) -> HeldOut | None:
-    """Divide a classifier's logits by a temperature, correct them for the recipe's prior, and return its answers.
+    """Mend a classifier's logits by held-out pictures, correct them for the recipe's prior, and return its answers.
 
-    Of an ensemble the logits of the members are divided, by one temperature for all. It fits what each answers to the
-    fold that it did not see, because no picture was unseen by two of them: how sure their *mean* may be cannot be told
-    without pictures that all were denied. But the mean of calibrated forecasts errs to one side only: it is less sure
-    than it may be.
+    They are divided by a temperature and, unless the recipe says no, shifted by an offset for each class. Of an
+    ensemble those of the members are, by the same for all. These fit what each answers to the fold that it did not see,
+    because no picture was unseen by two of them: how sure their *mean* may be cannot be told without pictures that all
+    were denied. But the mean of calibrated forecasts errs to one side only: it is less sure than it may be.
 
     Parameters
     ----------
     classifier : CNNClassifier or KFoldEnsembleClassifier
-        Fitted; its last layer is scaled, for good. An ensemble's `out_of_fold_proba_` become those of the scaled
-        members.
+        Fitted; its last layer is scaled and shifted, for good. An ensemble's `out_of_fold_proba_` become those of the
+        mended members.
     plan : Recipe
         What it was trained by.
     dataset : Dataset
@@ -44,17 +44,19 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
     Ranjan, Gneiting: "Combining probability forecasts", Journal of the Royal Statistical Society B 72, 2010.
     """
     from skconv.artifacts.held_out import HeldOut
-    from skconv.evaluation.calibration import fit_temperature, softmax
+    from skconv.evaluation.calibration import fit_calibration, softmax
 
     logits, labels = _collect_answers(classifier, dataset)
     enough = len(labels) >= LEAST
-    temperature = 1.0
+    temperature, offsets = 1.0, np.zeros(len(classifier.classes_))
     if enough:
         # As the training weighed them: the prior is corrected for that, and comes after.
         weights = np.array([plan.class_weight.get(name, 1.0) for name in dataset.class_names])[labels]
-        temperature = fit_temperature(logits, labels, weights)
+        with_offsets = plan.calibration.get("offsets", True)
+        temperature, offsets = fit_calibration(logits, labels, weights, with_offsets=with_offsets)
         classifier.net_.module_.scale_logits(1 / temperature)
-    probabilities = softmax(logits / temperature + plan.correct_prior(classifier, dataset))
+        classifier.net_.module_.shift_logits(offsets.tolist())
+    probabilities = softmax(logits / temperature + offsets + plan.correct_prior(classifier, dataset))
     if hasattr(classifier, "out_of_fold_proba_"):
         classifier.out_of_fold_proba_[_find_held_out(classifier)] = probabilities
     return HeldOut(probabilities, labels, temperature) if enough else None
