@@ -9,10 +9,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling, mean_over_shifts, turn
-from skconv.networks.contrast import LocalContrast
 from skconv.networks.registry import check_option, register_network
 
-_LEAST_SIDE = 16  # smaller pictures have no border to spare, and hardly more than one place
+_LEAST_SIDE = 16  # smaller pictures have no border to spare
 _TURNS = (7.0, -7.0)  # degrees; within what the recipe's augmentation shows in training
 
 
@@ -29,8 +28,6 @@ class PlainNetwork(Network):
         Output channels of the blocks, stage by stage; the last block of each stage but the last pools.
     dropout : float, default=0.0
         Before the linear layer, 0..1.
-    local_contrast : bool, default=False
-        Whether pictures, where they are large enough, pass through `LocalContrast` after scaling.
     mean_of_views : bool, default=False
         Whether, outside training, the logits are the mean over three angles: upright and turned by 7° both ways.
         Upright they are themselves the mean over the picture and it moved by one pixel up, down, to the left and to
@@ -45,12 +42,9 @@ class PlainNetwork(Network):
         num_classes: int,
         stages: Sequence[Sequence[int]],
         dropout: float = 0.0,
-        local_contrast: bool = False,
         mean_of_views: bool = False,
     ) -> None:
         super().__init__(Scaling(in_channels))
-        apart = local_contrast and min(image_size) >= _LEAST_SIDE
-        self.contrast = LocalContrast(image_size) if apart else nn.Identity()
         self.mean_of_views = mean_of_views
         self.blocks = nn.Sequential()
         channels, size = in_channels, image_size
@@ -71,11 +65,11 @@ class PlainNetwork(Network):
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        seen = self.contrast(self.scaling(images))
+        scaled = self.scaling(images)
         if self.training or not self.mean_of_views:
-            return self._look(seen)
-        upright = mean_over_shifts(self._look, F.pad(seen, (1, 1, 1, 1), mode="replicate"), 1)
-        return torch.stack([upright, *(self._look(turn(seen, degrees)) for degrees in _TURNS)]).mean(0)
+            return self._look(scaled)
+        upright = mean_over_shifts(self._look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)
+        return torch.stack([upright, *(self._look(turn(scaled, degrees)) for degrees in _TURNS)]).mean(0)
 
     def _look(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(images))
@@ -92,15 +86,15 @@ def standard(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
 
 @register_network
 def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
-    """The network `standard` on local contrast; its prediction is the mean over seven views, moved and turned a little.
+    """The network `standard`, whose prediction is the mean over seven views of the picture, moved and turned a little.
 
     Options: dropout (before the linear layer, 0.1).
     """
-    return _make_five(in_channels, image_size, num_classes, dropout, steady=True)
+    return _make_five(in_channels, image_size, num_classes, dropout, mean_of_views=True)
 
 
 def _make_five(
-    in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float, *, steady: bool = False
+    in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float, *, mean_of_views: bool = False
 ) -> PlainNetwork:
     check_option("dropout", dropout, 0, 1)
     return PlainNetwork(
@@ -109,8 +103,7 @@ def _make_five(
         num_classes=num_classes,
         stages=((32,), (64, 64), (128, 128)),
         dropout=dropout,
-        local_contrast=steady,
-        mean_of_views=steady,
+        mean_of_views=mean_of_views,
     )
 
 
