@@ -91,7 +91,7 @@ def _tell_calibrated(config: ModelConfig) -> str:
         pictures, answers = "pictures held out of the training", "Its answers"
     return (
         f"\n\nIts confidences are calibrated by {pictures}. {answers} to these are in "
-        f" {HELD_OUT_NAME}, for skconv predict --coverage and skconv evaluate --against."
+        f"{HELD_OUT_NAME}, for skconv predict --coverage and skconv evaluate --against."
     )
 
 

@@ -84,7 +84,7 @@ class RangeScaling(Scaling):
 
 
 class Network(nn.Module):
-    """Base of every network: pixels in, logits out, its `scaling` first.
+    """Base of every network: pixels in, logits out, its `scaling` first and a linear layer with a bias last.
 
     Parameters
     ----------
@@ -97,7 +97,7 @@ class Network(nn.Module):
         self.scaling = scaling
 
     def shift_logits(self, amounts: Sequence[float]) -> None:
-        """Add a constant to the logit of each class, for good: to the bias of the last linear layer."""
+        """Add `amounts`, one a class, to the logits, for good: to the bias of the last linear layer."""
         last = [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
         with torch.no_grad():
             last.bias.add_(torch.tensor(amounts, dtype=last.bias.dtype, device=last.bias.device))

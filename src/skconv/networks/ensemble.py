@@ -66,7 +66,7 @@ class EnsembleNetwork(Network):
         self.average = average
 
     def shift_logits(self, amounts: Sequence[float]) -> None:
-        """Add a constant to the logit of each class in every member, for good."""
+        """Add `amounts`, one a class, to the logits of every member, for good."""
         for member in self.members:
             cast(Network, member).shift_logits(amounts)
 

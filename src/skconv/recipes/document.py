@@ -59,7 +59,7 @@ _SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
         "uneven_ink": _NUMBER,
         "noise": _NUMBER,
     },
-    "calibration": {"offsets": _FLAG},
+    "calibration": {"biases": _FLAG},
     "ensemble": {"folds": _WHOLE, "stratified": _FLAG, "average": _TEXT},
     "report": {
         "describe_data": _FLAG,

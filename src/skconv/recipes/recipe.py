@@ -60,7 +60,7 @@ class Recipe:
         The share of one class, by its name, among the pictures that the model will be asked about, where that is not
         its share of the training pictures: the finished model is corrected for it.
     calibration : dict
-        ``offsets``: whether the finished model's logits are shifted by class, as fits held-out pictures; true where
+        ``biases``: whether the finished model's logits are shifted by class, as fits held-out pictures; true where
         nothing is said. Without, its confidences alone are mended, and no answer changes.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
@@ -238,7 +238,8 @@ class Recipe:
                 position = dataset.class_names.index(name)
                 trained = float(np.average(dataset.train_labels == position, weights=self.weigh(dataset)))
                 shifts[position] = math.log(share / (1 - share)) - math.log(trained / (1 - trained))
-        classifier.net_.module_.shift_logits(shifts.tolist())
+        if self.prior:
+            classifier.net_.module_.shift_logits(shifts.tolist())
         return shifts
 
     def _create_callbacks(self) -> list[tuple[str, Any]]:

@@ -18,7 +18,7 @@ LEAST = 100  # held-out pictures; fewer say too little of how sure a model may b
 def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe, dataset: Dataset) -> HeldOut | None:
     """Mend a classifier's logits by held-out pictures, correct them for the recipe's prior, and return its answers.
 
-    They are divided by a temperature and, unless the recipe says no, shifted by an offset for each class. Of an
+    They are divided by a temperature and, unless the recipe says no, shifted by a bias for each class. Of an
     ensemble those of the members are, by the same for all. These fit what each answers to the fold that it did not see,
     because no picture was unseen by two of them: how sure their *mean* may be cannot be told without pictures that all
     were denied. But the mean of calibrated forecasts errs to one side only: it is less sure than it may be.
@@ -48,15 +48,15 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
 
     logits, labels = _collect_answers(classifier, dataset)
     enough = len(labels) >= LEAST
-    temperature, offsets = 1.0, np.zeros(len(classifier.classes_))
+    temperature, biases = 1.0, np.zeros(len(classifier.classes_))
     if enough:
         # As the training weighed them: the prior is corrected for that, and comes after.
         weights = np.array([plan.class_weight.get(name, 1.0) for name in dataset.class_names])[labels]
-        with_offsets = plan.calibration.get("offsets", True)
-        temperature, offsets = fit_calibration(logits, labels, weights, with_offsets=with_offsets)
+        with_biases = plan.calibration.get("biases", True)
+        temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)
         classifier.net_.module_.scale_logits(1 / temperature)
-        classifier.net_.module_.shift_logits(offsets.tolist())
-    probabilities = softmax(logits / temperature + offsets + plan.correct_prior(classifier, dataset))
+        classifier.net_.module_.shift_logits(biases.tolist())
+    probabilities = softmax(logits / temperature + biases + plan.correct_prior(classifier, dataset))
     if hasattr(classifier, "out_of_fold_proba_"):
         classifier.out_of_fold_proba_[_find_held_out(classifier)] = probabilities
     return HeldOut(probabilities, labels, temperature) if enough else None

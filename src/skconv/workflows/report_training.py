@@ -100,7 +100,7 @@ def _tell_effort(file: Path) -> dict[str, str]:
         }
         if "calibration" in run:
             facts["confidence"] = (
-                f"calibrated by {run['calibration']['n']:,} pictures held out of the training: logits divided by "
+                f"calibrated by {run['calibration']['n']:,} pictures held out of the training, at temperature "
                 f"{run['calibration']['temperature']:.2f}"
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
