@@ -73,7 +73,8 @@ def register_smooth() -> None:
     """Register a network in which a change of the last digit stays one."""
     from torch import nn
 
-    from skconv.networks.blocks import Network, Scaling
+    from skconv.networks.blocks import Network
+    from skconv.networks.scaling import Scaling
     from skconv.networks.registry import register_network
 
     class Smooth(Network):

@@ -46,7 +46,8 @@ from skorch.callbacks import Callback
 from sklearn.datasets import load_digits
 from torch import nn
 from skconv import CNNClassifier
-from skconv.networks.blocks import Network, Scaling
+from skconv.networks.blocks import Network
+from skconv.networks.scaling import Scaling
 from skconv.networks.registry import register_network
 from skconv.training.distributed import join_processes
 

@@ -7,7 +7,8 @@ import torch
 
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network
-from skconv.networks.blocks import Network, Scaling
+from skconv.networks.blocks import Network
+from skconv.networks.scaling import Scaling
 from skconv.networks.ensemble import EnsembleNetwork
 
 SHAPE = {"in_channels": 1, "image_size": (8, 8), "num_classes": 3}

@@ -5,7 +5,8 @@ import torch
 
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network, describe_network, list_networks
-from skconv.networks.blocks import ConvBlock, Scaling, turn
+from skconv.networks.blocks import ConvBlock, turn
+from skconv.networks.scaling import ContrastStretching, Scaling
 
 
 @pytest.mark.parametrize("name", list_networks())
@@ -63,6 +64,26 @@ def test_scaling_of_constant_pictures_stays_finite():
     assert layer(torch.full((1, 1, 2, 2), 7.0)).abs().max() == 0
 
 
+def test_stretching_makes_pale_dark_and_bright_pictures_alike_and_leaves_full_contrast_as_it_is():
+    images = torch.randint(0, 256, (50, 3, 6, 6)).float()
+    images[:, 0, 0, :2] = torch.tensor([0.0, 255.0])
+    layer, plain = ContrastStretching(3), Scaling(3)
+    for each in (layer, plain):
+        each.fit(images.to(torch.uint8))
+    torch.testing.assert_close(layer(images), plain(images), atol=1e-4, rtol=1e-4)
+    for changed in (images * 0.1, images + 90, images * 0.3 + 150):
+        torch.testing.assert_close(layer(changed), layer(images), atol=1e-4, rtol=1e-4)
+
+
+def test_stretching_leaves_what_hardly_varies_pale():
+    layer = ContrastStretching(1)
+    layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
+    pale = layer(torch.tensor([[[[100.0, 101.0]]]]))
+    assert 0 < float(pale.max() - pale.min()) < 0.5
+    layer.fit(torch.full((3, 1, 2, 2), 7, dtype=torch.uint8))
+    assert layer(torch.full((1, 1, 2, 2), 9.0)).abs().max() == 0
+
+
 def test_pooling_before_activation_equals_pooling_after():
     block = ConvBlock(1, 4, size=(8, 8), pool=True)
     conv, pool, norm, relu = block
@@ -107,11 +128,12 @@ def test_accurate_averages_three_angles_the_upright_one_over_five_positions():
     torch.manual_seed(0)
     images = torch.zeros(2, 1, 28, 28)
     images[:, :, 6:-6, 6:-6] = torch.rand(2, 1, 16, 16)  # far enough from the border to be moved without loss
-    moved = [torch.roll(images, shift, (2, 3)) for shift in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
-    turned = [turn(images, 7), turn(images, -7)]
     for name in ("accurate", "standard"):
         network = create_network(name, in_channels=1, image_size=(28, 28), num_classes=4).eval()
-        alone = [network.head(network.blocks(network.scaling(each))) for each in (*moved, *turned)]
+        network.scaling.fit(images)
+        seen = network.scaling(images)
+        moved = [torch.roll(seen, shift, (2, 3)) for shift in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
+        alone = [network.head(network.blocks(each)) for each in (*moved, turn(seen, 7), turn(seen, -7))]
         mean = (torch.stack(alone[:5]).mean(0) + alone[5] + alone[6]) / 3
         torch.testing.assert_close(network(images), mean if name == "accurate" else alone[0])
         assert not torch.allclose(mean, alone[0], atol=1e-6)

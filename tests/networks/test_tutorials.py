@@ -6,7 +6,7 @@ from torch import nn
 
 from skconv.exceptions import ParameterError
 from skconv.networks import create_network
-from skconv.networks.blocks import RangeScaling
+from skconv.networks.scaling import RangeScaling
 
 # The picture sizes that the tutorials have.
 SIZES = {

@@ -9,78 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skconv.networks.scaling import Scaling
+
 _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right
-
-
-class Scaling(nn.Module):
-    """First layer of every network: brings pixels to mean 0 and standard deviation 1.
-
-    Mean and standard deviation are buffers, one value a channel: weights files and ONNX graphs carry them, and a
-    model is always fed the pixels as they are in the picture.
-
-    Parameters
-    ----------
-    in_channels : int
-        1 for grey, 3 for colour.
-
-    Examples
-    --------
-    >>> layer = Scaling(1)
-    >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
-    >>> layer(torch.tensor([[[[255.0]]]])), float(layer.mean)
-    (tensor([[[[1.]]]]), 127.5)
-    """
-
-    mean: Tensor
-    std: Tensor
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        self.register_buffer("mean", torch.zeros(in_channels, 1, 1))
-        self.register_buffer("std", torch.ones(in_channels, 1, 1))
-
-    @torch.no_grad()
-    def fit(self, images: Tensor) -> None:
-        """Set mean and standard deviation from pictures (n, in_channels, height, width) of any dtype."""
-        sample = images.to(torch.float64)  # in float32 a sum of millions of bright pixels loses its last digits
-        self.mean.copy_(sample.mean((0, 2, 3)).view_as(self.mean))
-        spread = sample.std((0, 2, 3), correction=0).view_as(self.std)
-        self.std.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))  # a constant channel stays finite
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Scale (n, in_channels, height, width)."""
-        return (images - self.mean) / self.std
-
-
-class RangeScaling(Scaling):
-    """Brings the range of the pictures, from their least to their greatest pixel, to `low`..`high`.
-
-    Parameters
-    ----------
-    in_channels : int
-        1 for grey, 3 for colour.
-    low, high : float
-        Where the least and the greatest pixel over all channels go; low < high.
-
-    Examples
-    --------
-    >>> layer = RangeScaling(1, -1, 1)
-    >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
-    >>> layer(torch.tensor([[[[0.0, 255.0]]]]))
-    tensor([[[[-1.,  1.]]]])
-    """
-
-    def __init__(self, in_channels: int, low: float, high: float) -> None:
-        super().__init__(in_channels)
-        self.low, self.high = low, high
-
-    @torch.no_grad()
-    def fit(self, images: Tensor) -> None:
-        """Set the buffers from pictures (n, in_channels, height, width) of any dtype: all channels share one range."""
-        least, greatest = float(images.min()), float(images.max())
-        step = (greatest - least) / (self.high - self.low) or 1.0  # pictures of one colour stay finite
-        self.mean.fill_(least - self.low * step)
-        self.std.fill_(step)
 
 
 class Network(nn.Module):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network, Scaling
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network
 from skconv.networks.registry import check_option, register_network
+from skconv.networks.scaling import Scaling
 
 _LEAST_SIDE = 24  # smaller pictures keep their resolution
 _POOLING = 3  # the block that halves the picture, counted from 0

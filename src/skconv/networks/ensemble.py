@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from skconv.exceptions import ParameterError
-from skconv.networks.blocks import Network, Scaling
+from skconv.networks.blocks import Network
+from skconv.networks.scaling import Scaling
 from skconv.networks.registry import check_option, create_network, register_network
 
 AVERAGES = ("probabilities", "logits")

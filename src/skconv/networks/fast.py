@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skconv.networks.blocks import ConvBlock, HalfResolution, Network, Scaling, crop_margin, mean_over_shifts
+from skconv.networks.blocks import ConvBlock, HalfResolution, Network, crop_margin, mean_over_shifts
 from skconv.networks.registry import check_option, register_network
+from skconv.networks.scaling import Scaling
 
 _LEAST_SIDE = 24  # smaller pictures have no border to spare
 

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scaling, mean_over_shifts, turn
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_shifts, turn
 from skconv.networks.registry import check_option, register_network
+from skconv.networks.scaling import ContrastStretching, Scaling
 
 _LEAST_SIDE = 16  # smaller pictures have no border to spare
 _TURNS = (7.0, -7.0)  # degrees; within what the recipe's augmentation shows in training
@@ -28,6 +29,8 @@ class PlainNetwork(Network):
         Output channels of the blocks, stage by stage; the last block of each stage but the last pools.
     dropout : float, default=0.0
         Before the linear layer, 0..1.
+    stretch : bool, default=False
+        Whether every picture is first brought to full contrast, by `ContrastStretching`.
     mean_of_views : bool, default=False
         Whether, outside training, the logits are the mean over three angles: upright and turned by 7° both ways.
         Upright they are themselves the mean over the picture and it moved by one pixel up, down, to the left and to
@@ -42,9 +45,10 @@ class PlainNetwork(Network):
         num_classes: int,
         stages: Sequence[Sequence[int]],
         dropout: float = 0.0,
+        stretch: bool = False,
         mean_of_views: bool = False,
     ) -> None:
-        super().__init__(Scaling(in_channels))
+        super().__init__(ContrastStretching(in_channels) if stretch else Scaling(in_channels))
         self.mean_of_views = mean_of_views
         self.blocks = nn.Sequential()
         channels, size = in_channels, image_size
@@ -86,15 +90,15 @@ def standard(*, in_channels: int, image_size: tuple[int, int], num_classes: int,
 
 @register_network
 def accurate(*, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1) -> Network:
-    """The network `standard`, whose prediction is the mean over seven views of the picture, moved and turned a little.
+    """The network `standard` on full contrast; its prediction is the mean over seven views, moved and turned a little.
 
     Options: dropout (before the linear layer, 0.1).
     """
-    return _make_five(in_channels, image_size, num_classes, dropout, mean_of_views=True)
+    return _make_five(in_channels, image_size, num_classes, dropout, stretch=True, mean_of_views=True)
 
 
 def _make_five(
-    in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float, *, mean_of_views: bool = False
+    in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float, **extras: bool
 ) -> PlainNetwork:
     check_option("dropout", dropout, 0, 1)
     return PlainNetwork(
@@ -103,7 +107,7 @@ def _make_five(
         num_classes=num_classes,
         stages=((32,), (64, 64), (128, 128)),
         dropout=dropout,
-        mean_of_views=mean_of_views,
+        **extras,
     )
 
 

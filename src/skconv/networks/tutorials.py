@@ -6,8 +6,9 @@ from typing import Self
 
 from torch import Tensor, nn
 
-from skconv.networks.blocks import Network, RangeScaling, Scaling
+from skconv.networks.blocks import Network
 from skconv.networks.registry import register_network
+from skconv.networks.scaling import RangeScaling, Scaling
 
 
 class Features(nn.Sequential):
