@@ -73,13 +73,14 @@ def register_smooth() -> None:
     """Register a network in which a change of the last digit stays one."""
     from torch import nn
 
+    from skconv.networks.answers import Answers
     from skconv.networks.blocks import Network
-    from skconv.networks.scaling import Scaling
     from skconv.networks.registry import register_network
+    from skconv.networks.scaling import Scaling
 
     class Smooth(Network):
         def __init__(self, in_channels: int, image_size: tuple[int, int], num_classes: int) -> None:
-            super().__init__(Scaling(in_channels))
+            super().__init__(Scaling(in_channels), Answers(num_classes))
             layers: list[nn.Module] = []
             for inputs, outputs in ((in_channels, 16), (16, 32)):
                 convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
@@ -87,8 +88,8 @@ def register_smooth() -> None:
             values = 32 * (image_size[0] // 4) * (image_size[1] // 4)
             self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.1), nn.Linear(values, num_classes))
 
-        def forward(self, images: Any) -> Any:
-            return self.layers(self.scaling(images))
+        def classify(self, scaled: Any) -> Any:
+            return self.layers(scaled)
 
     @register_network
     def smooth(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:

@@ -46,22 +46,23 @@ from skorch.callbacks import Callback
 from sklearn.datasets import load_digits
 from torch import nn
 from skconv import CNNClassifier
+from skconv.networks.answers import Answers
 from skconv.networks.blocks import Network
-from skconv.networks.scaling import Scaling
 from skconv.networks.registry import register_network
+from skconv.networks.scaling import Scaling
 from skconv.training.distributed import join_processes
 
 
 class Smooth(Network):
     def __init__(self, num_classes):
-        super().__init__(Scaling(1))
+        super().__init__(Scaling(1), Answers(num_classes))
         self.layers = nn.Sequential(
             nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.AvgPool2d(2), nn.BatchNorm2d(8), nn.SiLU(),
             nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, num_classes),
         )
 
-    def forward(self, images):
-        return self.layers(self.scaling(images))
+    def classify(self, scaled):
+        return self.layers(scaled)
 
 
 @register_network

@@ -7,9 +7,10 @@ import torch
 
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network
+from skconv.networks.answers import Answers
 from skconv.networks.blocks import Network
-from skconv.networks.scaling import Scaling
 from skconv.networks.ensemble import EnsembleNetwork
+from skconv.networks.scaling import Scaling
 
 SHAPE = {"in_channels": 1, "image_size": (8, 8), "num_classes": 3}
 IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
@@ -19,11 +20,11 @@ class Constant(Network):
     """Answers with the same logits whatever it sees."""
 
     def __init__(self, logits):
-        super().__init__(Scaling(1))
+        super().__init__(Scaling(1), Answers(len(logits)))
         self.register_buffer("logits", torch.tensor(logits))
 
-    def forward(self, images):
-        return self.logits.expand(len(images), -1) + 0 * images.mean((1, 2, 3))[:, None]
+    def classify(self, scaled):
+        return self.logits.expand(len(scaled), -1) + 0 * scaled.mean((1, 2, 3))[:, None]
 
 
 def make(**options):
@@ -56,10 +57,21 @@ def test_members_that_are_certain_and_disagree_give_finite_logits():
 def test_logits_of_every_member_are_scaled_and_shifted():
     network = make()
     before = [member(IMAGES) for member in network.members]
-    network.scale_logits(0.5)
-    network.shift_logits([0.0, 2.0, 0.0])
+    network.answers.scale(0.5)
+    network.answers.shift([0.0, 2.0, 0.0])
     for member, logits in zip(network.members, before, strict=True):
         torch.testing.assert_close(member(IMAGES), 0.5 * logits + torch.tensor([0.0, 2.0, 0.0]))
+
+
+def test_smoothing_of_every_member_is_undone():
+    network = make()
+    before = [member(IMAGES) for member in network.members]
+    network.answers.undo_smoothing(0.2)
+    for member, logits in zip(network.members, before, strict=True):
+        member.answers.undo_smoothing(0)
+        torch.testing.assert_close(member(IMAGES), logits)
+        member.answers.undo_smoothing(0.2)
+        assert member(IMAGES).softmax(1).max(1).values.gt(logits.softmax(1).max(1).values).all()
 
 
 def test_members_keep_their_own_scaling_and_are_set_as_one():

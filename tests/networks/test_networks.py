@@ -36,12 +36,17 @@ def test_network_does_not_depend_on_the_scale_of_the_pixels(name):
 
 
 @pytest.mark.parametrize("name", [name for name in list_networks() if name != "ensemble"])
-def test_scaled_logits_are_all_multiplied(name):
+def test_answers_come_last_and_never_in_training(name):
     network = create_network(name, in_channels=1, image_size=(14, 14), num_classes=3).eval()
     images = torch.rand(4, 1, 14, 14)
     before = network(images)
-    network.scale_logits(0.5)
-    torch.testing.assert_close(network(images), before / 2)
+    network.answers.shift([0.0, 2.0, 0.0])
+    network.answers.scale(0.5)
+    torch.testing.assert_close(network(images), (before + torch.tensor([0.0, 2.0, 0.0])) / 2)
+    network.answers.undo_smoothing(0.3)
+    assert not torch.allclose(network(images), (before + torch.tensor([0.0, 2.0, 0.0])) / 2)
+    network.answers.train()
+    torch.testing.assert_close(network(images), before)
 
 
 @pytest.mark.parametrize("name", list_networks())

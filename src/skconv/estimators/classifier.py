@@ -421,4 +421,5 @@ class CNNClassifier(PictureClassifier):
         self.n_samples_fit_ = len(train)
         with _random_numbers_of(self._seed + len(self.net_.history)):
             self.net_.partial_fit(train, y=None)
+        self.net_.module_.answers.undo_smoothing(self.label_smoothing)
         self.n_epochs_ = len(self.net_.history)

@@ -14,7 +14,7 @@ from skconv.artifacts.folder import find_model_folder, read_config
 from skconv.artifacts.saving import read_weights
 from skconv.exceptions import ModelFileError
 
-_OF_THE_DATA = "scaling."  # mean and spread of the pictures: those of the new pictures are right
+OF_THE_DATA = ("scaling.", "answers.")  # fitted to the old pictures; what fits the new ones is right
 
 
 def take_over(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
@@ -44,7 +44,7 @@ def take_over(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
     names = [
         name
         for name, tensor in fresh.items()
-        if not name.startswith(_OF_THE_DATA) and name in held and held[name].shape == tensor.shape
+        if not name.startswith(OF_THE_DATA) and name in held and held[name].shape == tensor.shape
     ]
     if not any(fresh[name].is_floating_point() for name in names):
         raise ModelFileError(

@@ -3,42 +3,43 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skconv.networks.answers import Answers
 from skconv.networks.scaling import Scaling
 
 _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right
 
 
 class Network(nn.Module):
-    """Base of every network: pixels in, logits out, its `scaling` first and a linear layer with a bias last.
+    """Base of every network: pixels in, logits out; its `scaling` comes first, its `answers` last.
+
+    What is special to a network is its method `classify`.
 
     Parameters
     ----------
     scaling : Scaling
-        Applied by the network's `forward` before all else; training sets it to the pictures.
+        Applied to the pictures before all else; training sets it to them.
+    answers : Answers
+        Applied to the logits after all else, outside training; set when the training is over.
     """
 
-    def __init__(self, scaling: Scaling) -> None:
+    def __init__(self, scaling: Scaling, answers: Answers) -> None:
         super().__init__()
         self.scaling = scaling
+        self.answers = answers
 
-    def shift_logits(self, amounts: Sequence[float]) -> None:
-        """Add `amounts`, one a class, to the logits, for good: to the bias of the last linear layer."""
-        last = [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
-        with torch.no_grad():
-            last.bias.add_(torch.tensor(amounts, dtype=last.bias.dtype, device=last.bias.device))
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
+        return self.answers(self.classify(self.scaling(images)))
 
-    def scale_logits(self, factor: float) -> None:
-        """Multiply all logits, for good: weight and bias of the last linear layer, which is the network's end."""
-        last = [module for module in self.modules() if isinstance(module, nn.Linear)][-1]
-        with torch.no_grad():
-            for tensor in last.parameters():
-                tensor.mul_(factor)
+    def classify(self, scaled: Tensor) -> Tensor:
+        """Return logits (n, num_classes), as they are trained, of scaled pictures (n, in_channels, height, width)."""
+        raise NotImplementedError
 
 
 class ConvBlock(nn.Sequential):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from skconv.networks.answers import Answers
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network
 from skconv.networks.registry import check_option, register_network
 from skconv.networks.scaling import Scaling
@@ -30,7 +31,7 @@ class CompactNetwork(Network):
     def __init__(
         self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1
     ) -> None:
-        super().__init__(Scaling(in_channels))
+        super().__init__(Scaling(in_channels), Answers(num_classes))
         half = HalfResolution(in_channels, image_size, least=_LEAST_SIDE)
         self.blocks = nn.Sequential(half)
         channels, size, valid = half.channels, half.size, True
@@ -41,9 +42,9 @@ class CompactNetwork(Network):
             channels, size, valid = width, block.size, valid and not pool
         self.head = nn.Sequential(GlobalMaxPool(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        return self.head(self.blocks(self.scaling(images)))
+    def classify(self, scaled: Tensor) -> Tensor:
+        """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
+        return self.head(self.blocks(scaled))
 
 
 @register_network

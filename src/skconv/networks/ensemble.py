@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from skconv.exceptions import ParameterError
+from skconv.networks.answers import Answers, to_exact
 from skconv.networks.blocks import Network
-from skconv.networks.scaling import Scaling
 from skconv.networks.registry import check_option, create_network, register_network
+from skconv.networks.scaling import Scaling
 
 AVERAGES = ("probabilities", "logits")
 _MOST_MEMBERS = 1000  # an altered configuration must not keep a reader busy for hours
@@ -49,6 +50,34 @@ class MemberScalings:
         return torch.stack([scaling.std for scaling in self.scalings]).mean(0)
 
 
+class MemberAnswers:
+    """The answers of several networks, set as if they were one; no layer either.
+
+    Parameters
+    ----------
+    answers : sequence of Answers
+        At least one, all of as many classes.
+    """
+
+    def __init__(self, answers: Sequence[Answers]) -> None:
+        self.answers = list(answers)
+
+    def undo_smoothing(self, share: float) -> None:
+        """Take those of every member for smoothed by `share`."""
+        for answers in self.answers:
+            answers.undo_smoothing(share)
+
+    def scale(self, factor: float) -> None:
+        """Multiply the logits of every member."""
+        for answers in self.answers:
+            answers.scale(factor)
+
+    def shift(self, amounts: Sequence[float]) -> None:
+        """Add `amounts`, one a class, to the logits of every member."""
+        for answers in self.answers:
+            answers.shift(amounts)
+
+
 class EnsembleNetwork(Network):
     """Networks whose answers are averaged; each scales the pictures by itself.
 
@@ -62,19 +91,10 @@ class EnsembleNetwork(Network):
 
     def __init__(self, members: Sequence[Network], average: str = "probabilities") -> None:
         scaling = MemberScalings([member.scaling for member in members])
-        super().__init__(cast(Scaling, scaling))  # used like one by all who set or ask a network's scaling
+        answers = MemberAnswers([member.answers for member in members])
+        super().__init__(cast(Scaling, scaling), cast(Answers, answers))  # used like them by all who set or ask them
         self.members = nn.ModuleList(members)
         self.average = average
-
-    def shift_logits(self, amounts: Sequence[float]) -> None:
-        """Add `amounts`, one a class, to the logits of every member, for good."""
-        for member in self.members:
-            cast(Network, member).shift_logits(amounts)
-
-    def scale_logits(self, factor: float) -> None:
-        """Multiply all logits of every member, for good."""
-        for member in self.members:
-            cast(Network, member).scale_logits(factor)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of pictures (n, in_channels, height, width).
@@ -84,10 +104,8 @@ class EnsembleNetwork(Network):
         logits = torch.stack([member(images) for member in self.members])  # (members, n, num_classes)
         if self.average == "logits":
             return logits.mean(0)
-        # The log of a mean of softmaxes, without a probability that could underflow to 0. In double precision, so that
-        # where a picture stands in its batch cannot turn the last bit of its answer.
-        exact = logits if logits.device.type == "mps" else logits.double()  # Apple's GPUs have none
-        mean = exact.log_softmax(2).logsumexp(0) - math.log(len(self.members))
+        # The log of a mean of softmaxes, without a probability that could underflow to 0.
+        mean = to_exact(logits).log_softmax(2).logsumexp(0) - math.log(len(self.members))
         return mean.to(logits.dtype)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from skconv.networks.answers import Answers
 from skconv.networks.blocks import ConvBlock, HalfResolution, Network, crop_margin, mean_over_shifts
 from skconv.networks.registry import check_option, register_network
 from skconv.networks.scaling import Scaling
@@ -26,7 +27,7 @@ class FastNetwork(Network):
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, crop: int = 0) -> None:
-        super().__init__(Scaling(in_channels))
+        super().__init__(Scaling(in_channels), Answers(num_classes))
         self.crop = min(crop, (min(image_size) - 1) // 2) if min(image_size) >= _LEAST_SIDE else 0
         half = HalfResolution(in_channels, (image_size[0] - 2 * self.crop, image_size[1] - 2 * self.crop))
         stem = ConvBlock(half.channels, 16, size=half.size, valid=True)
@@ -35,12 +36,11 @@ class FastNetwork(Network):
         self.blocks = nn.Sequential(half, stem, middle, last)
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(64 * last.size[0] * last.size[1], num_classes))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        images = self.scaling(images)
+    def classify(self, scaled: Tensor) -> Tensor:
+        """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
         if self.training or not self.crop:
-            return self._look(crop_margin(images, self.crop))
-        return mean_over_shifts(self._look, images, self.crop)
+            return self._look(crop_margin(scaled, self.crop))
+        return mean_over_shifts(self._look, scaled, self.crop)
 
     def _look(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(images))

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from skconv.networks.answers import Answers
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_shifts, turn
 from skconv.networks.registry import check_option, register_network
 from skconv.networks.scaling import ContrastStretching, Scaling
@@ -48,7 +49,7 @@ class PlainNetwork(Network):
         stretch: bool = False,
         mean_of_views: bool = False,
     ) -> None:
-        super().__init__(ContrastStretching(in_channels) if stretch else Scaling(in_channels))
+        super().__init__(ContrastStretching(in_channels) if stretch else Scaling(in_channels), Answers(num_classes))
         self.mean_of_views = mean_of_views
         self.blocks = nn.Sequential()
         channels, size = in_channels, image_size
@@ -67,9 +68,8 @@ class PlainNetwork(Network):
                 channels, size = width, block.size
         self.head = nn.Sequential(GlobalMaxPool(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        scaled = self.scaling(images)
+    def classify(self, scaled: Tensor) -> Tensor:
+        """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
         if self.training or not self.mean_of_views:
             return self._look(scaled)
         upright = mean_over_shifts(self._look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)

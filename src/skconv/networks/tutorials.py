@@ -6,6 +6,7 @@ from typing import Self
 
 from torch import Tensor, nn
 
+from skconv.networks.answers import Answers
 from skconv.networks.blocks import Network
 from skconv.networks.registry import register_network
 from skconv.networks.scaling import RangeScaling, Scaling
@@ -93,7 +94,7 @@ class TutorialNetwork(Network):
         num_classes: int,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(scaling)
+        super().__init__(scaling, Answers(num_classes))
         self.features = features
         self.classifier = nn.Sequential(nn.Flatten())
         units = features.channels * features.size[0] * features.size[1]
@@ -104,9 +105,9 @@ class TutorialNetwork(Network):
             units = width
         self.classifier.append(nn.Linear(units, num_classes))
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        return self.classifier(self.features(self.scaling(images)))
+    def classify(self, scaled: Tensor) -> Tensor:
+        """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
+        return self.classifier(self.features(scaled))
 
 
 @register_network

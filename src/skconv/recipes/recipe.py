@@ -239,7 +239,7 @@ class Recipe:
                 trained = float(np.average(dataset.train_labels == position, weights=self.weigh(dataset)))
                 shifts[position] = math.log(share / (1 - share)) - math.log(trained / (1 - trained))
         if self.prior:
-            classifier.net_.module_.shift_logits(shifts.tolist())
+            classifier.net_.module_.answers.shift(shifts.tolist())
         return shifts
 
     def _create_callbacks(self) -> list[tuple[str, Any]]:

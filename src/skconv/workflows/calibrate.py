@@ -54,8 +54,8 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
         weights = np.array([plan.class_weight.get(name, 1.0) for name in dataset.class_names])[labels]
         with_biases = plan.calibration.get("biases", True)
         temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)
-        classifier.net_.module_.scale_logits(1 / temperature)
-        classifier.net_.module_.shift_logits(biases.tolist())
+        classifier.net_.module_.answers.scale(1 / temperature)
+        classifier.net_.module_.answers.shift(biases.tolist())
     probabilities = softmax(logits / temperature + biases + plan.correct_prior(classifier, dataset))
     if hasattr(classifier, "out_of_fold_proba_"):
         classifier.out_of_fold_proba_[_find_held_out(classifier)] = probabilities
