@@ -66,7 +66,7 @@ class CNNClassifier(PictureClassifier):
     weight_decay : float, default=0.05
         Of AdamW, at least 0.
     label_smoothing : float, default=0.1
-        Share of the target spread over all classes, 0..1.
+        Share of the target spread over all classes, 0..1; undone in the answers.
     averaging : float, default=0.995
         Decay of the moving average of the weights, below 1; 0 uses the last weights.
     optimizer : {"adamw", "adam", "muon"}, default="adamw"
@@ -391,6 +391,7 @@ class CNNClassifier(PictureClassifier):
             )
             if self.freeze and self.taken_over_:
                 callbacks.append(("unfreeze", Unfreeze(self.taken_over_, math.ceil(self.freeze * n_steps))))
+        network.answers.undo_smoothing(self.label_smoothing)
         self.net_ = build_net(
             network,
             classes=range(len(self.classes_)),
@@ -421,5 +422,4 @@ class CNNClassifier(PictureClassifier):
         self.n_samples_fit_ = len(train)
         with _random_numbers_of(self._seed + len(self.net_.history)):
             self.net_.partial_fit(train, y=None)
-        self.net_.module_.answers.undo_smoothing(self.label_smoothing)
         self.n_epochs_ = len(self.net_.history)

@@ -25,7 +25,7 @@ class Network(nn.Module):
     scaling : Scaling
         Applied to the pictures before all else; training sets it to them.
     answers : Answers
-        Applied to the logits after all else, outside training; set when the training is over.
+        Applied to the logits after all else, outside training; set to the label smoothing, and by a calibration.
     """
 
     def __init__(self, scaling: Scaling, answers: Answers) -> None:

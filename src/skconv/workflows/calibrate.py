@@ -26,7 +26,7 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
     Parameters
     ----------
     classifier : CNNClassifier or KFoldEnsembleClassifier
-        Fitted; its last layer is scaled and shifted, for good. An ensemble's `out_of_fold_proba_` become those of the
+        Fitted; its network's `answers` are scaled and shifted, for good. An ensemble's `out_of_fold_proba_` become those of the
         mended members.
     plan : Recipe
         What it was trained by.
