@@ -148,6 +148,12 @@ def damage_by_leaving_out(path):
     save_file(weights, path)
 
 
+def damage_by_leaving_out_biases(path):
+    weights = load_file(path)
+    del weights["answers.biases"]
+    save_file(weights, path)
+
+
 def damage_by_adding(path):
     save_file({**load_file(path), "surprise": torch.zeros(1)}, path)
 
@@ -164,6 +170,7 @@ def damage_by_adding(path):
         (damage_shape, "the network in config.json has"),
         (damage_dtype, "torch.float64"),
         (damage_by_leaving_out, "lacks"),
+        (damage_by_leaving_out_biases, "lacks 'answers.biases'"),
         (damage_by_adding, "unknown 'surprise'"),
     ],
 )
@@ -175,6 +182,15 @@ def test_load_weights_refuses_a_hostile_file_in_one_line(model_copy, make_networ
         load_weights(model_copy, network)
     assert "\n" not in str(caught.value)
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+
+
+def test_load_weights_reads_models_from_before_there_were_answers(model_copy, make_network, sample):
+    path = model_copy / WEIGHTS_NAME
+    save_file({name: tensor for name, tensor in load_file(path).items() if not name.startswith("answers.")}, path)
+    network, images = make_network().eval(), torch.from_numpy(sample[:8]).float()
+    load_weights(model_copy, network)
+    with torch.inference_mode():
+        torch.testing.assert_close(network(images), network.classify(network.scaling(images)))
 
 
 def test_importing_the_room_loads_no_torch():

@@ -11,6 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
+from skconv import Reader, load_dataset
 from skconv.artifacts import read_config
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import DataError, ModelFileError, ParameterError, TrainingError, UnknownNameError
@@ -179,6 +180,27 @@ def test_partial_fit_goes_on_after_fit_and_after_loading(digits, fitted, tmp_pat
     assert loaded.score(X[:1200], y[:1200]) >= before - 0.02
     continued = copy.deepcopy(fitted).partial_fit(X[:100], y[:100])
     assert continued.n_epochs_ == 7 and not same_weights(continued, fitted)
+
+
+def test_label_smoothing_is_undone_in_the_answers_and_a_calibration_survives_further_training(digits):
+    X, y = digits
+    told = {}
+    for smoothing in (0.0, 0.3):
+        model = CNNClassifier("fast", max_epochs=8, random_state=0, label_smoothing=smoothing).fit(X[:1200], y[:1200])
+        told[smoothing] = np.median(model.predict_proba(X[1200:]).max(1))
+    assert told[0.3] > 0.95  # with the smoothing left in, hardly above 0.73
+    assert told[0.3] == pytest.approx(told[0.0], abs=0.05)
+    model.net_.module_.answers.shift([0.5] + [0.0] * 9)
+    model.set_params(label_smoothing=0.2).partial_fit(X[:100], y[:100])
+    answers = model.net_.module_.answers
+    assert (answers.biases[0].item(), answers.smoothing.item()) == (0.5, pytest.approx(0.2))
+
+
+def test_models_from_before_smoothing_was_undone_answer_as_they_did():
+    bundled = CNNClassifier.load("digits")
+    images = load_dataset("mnist").test_images[:100]
+    answers = bundled.predict_proba(images)
+    np.testing.assert_allclose(Reader("digits").predict_proba(images), answers, atol=1e-5)
 
 
 def test_partial_fit_takes_batches_without_every_class(digits):

@@ -51,7 +51,21 @@ def test_weights_that_fit_are_taken_over_and_named(source, digits):
     assert {name for name in after if name not in weights} == {
         name for name in after if before[name].shape != after[name].shape
     }
-    assert not any(name.startswith("scaling") for name in model.taken_over_)
+    assert not any(name.startswith(("scaling", "answers")) for name in model.taken_over_)
+
+
+def test_a_calibration_is_not_taken_over(digits, tmp_path):
+    X, y = digits
+    pair = {"name": "ensemble", "network": "t4_narrow", "members": 2}
+    for number, network in enumerate((NETWORK, pair)):
+        other = CNNClassifier(network, max_epochs=1, random_state=0).fit(X[:64], y[:64])
+        other.net_.module_.answers.shift(np.arange(10.0))
+        other.net_.module_.answers.scale(3)
+        other.save(tmp_path / str(number))
+        begun = CNNClassifier(network, max_epochs=1, init_from=tmp_path / str(number)).fit(X[:64], y[:64])
+        state = begun.net_.module_.state_dict()
+        assert not any(state[name].any() for name in state if name.endswith("answers.biases"))
+        assert all(state[name] == 1 for name in state if name.endswith("answers.factor"))
 
 
 def test_scaling_is_that_of_the_new_pictures(source, digits):

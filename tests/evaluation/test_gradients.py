@@ -56,6 +56,30 @@ def test_sum_is_what_the_picture_has_over_a_blank_one(channels):
     assert integrate_gradients(network, given, 2, steps=200).sum() == pytest.approx(whole - blank, rel=0.05)
 
 
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("accurate", {}), ("ensemble", {"network": "accurate", "members": 2})],
+    ids=["one", "ensemble"],
+)
+def test_a_network_that_stretches_each_picture_is_explained_as_one_that_does_not(name, options):
+    torch.manual_seed(0)
+    network = create_network(name, in_channels=1, image_size=(28, 28), num_classes=4, **options).eval()
+    image = np.random.default_rng(0).integers(100, 160, (28, 28), dtype=np.uint8)
+    image[[0, -1]] = image[:, [0, -1]] = 100
+    image[14, 14] = 180
+    both = torch.from_numpy(np.stack([image, np.full_like(image, 100)]))[:, None].float()
+    network.scaling.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
+    network.answers.scale(300)  # fresh weights tell the two apart by little
+    with torch.no_grad():
+        whole, blank = network(both).softmax(1)[:, 2].tolist()
+    added = integrate_gradients(network, image, 2, steps=200)
+    assert added.sum() == pytest.approx(whole - blank, rel=0.05)
+    rest = np.delete(np.abs(added).ravel(), 14 * 28 + 14)
+    assert abs(added[14, 14]) < 3 * rest.max()  # nothing is laid on the brightest pixel, which only sets the range
+    with torch.no_grad():
+        assert network(both).softmax(1)[0, 2].item() == whole  # and nothing stays behind
+
+
 def test_network_is_left_as_it_was(picture):
     network = create_network("fast", in_channels=1, image_size=(12, 10), num_classes=2).train()
     integrate_gradients(network, picture, 0)

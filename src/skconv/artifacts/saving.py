@@ -106,7 +106,7 @@ def save_model(
 
 
 def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
-    """Load ``model.safetensors`` into `network`, strictly.
+    """Load ``model.safetensors`` into `network`, strictly; a model from before there were `answers` has neutral ones.
 
     Parameters
     ----------
@@ -121,12 +121,17 @@ def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
         Not a safetensors file, other names, shapes or types than the network's, NaN or infinity. The
         network is as it was before.
     """
-    fresh = network.state_dict()
-    # Models from before networks had `answers` have theirs in the last linear layer, and all is to stay as that says.
-    unchanged = {name: fresh[name] for name in fresh if "answers" in name.split(".")}
-    weights = unchanged | read_weights(folder)
+    fresh, weights = network.state_dict(), read_weights(folder)
+    if not any(map(is_of_answers, weights)):
+        # From before networks had `answers`: what a calibration found is in the last linear layer.
+        weights |= {name: tensor for name, tensor in fresh.items() if is_of_answers(name)}
     _check_fit(weights, fresh, Path(folder) / WEIGHTS_NAME)
     network.load_state_dict(weights)
+
+
+def is_of_answers(name: str) -> bool:
+    """Tell whether a tensor of a network is one of its `answers`, which models saved by early versions do not hold."""
+    return "answers" in name.split(".")
 
 
 def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:

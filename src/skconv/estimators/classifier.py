@@ -246,6 +246,8 @@ class CNNClassifier(PictureClassifier):
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one more epoch, at a constant tenth of `learning_rate`, the peak of `fit`'s schedule.
 
+        A calibration stays as it was found for the weights before.
+
         Parameters
         ----------
         X, y, sample_weight

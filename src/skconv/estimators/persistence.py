@@ -19,7 +19,7 @@ from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, Networ
 from skconv.artifacts.environment import describe_environment
 from skconv.artifacts.folder import find_model_folder, read_config
 from skconv.artifacts.held_out import HeldOut
-from skconv.artifacts.saving import load_weights, save_model
+from skconv.artifacts.saving import is_of_answers, load_weights, save_model
 from skconv.artifacts.seen import SeenPictures
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
@@ -177,9 +177,10 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
 
     try:
         with torch.device("meta"):  # shapes without memory: an altered configuration must not reserve terabytes
-            n_bytes = sum(tensor.nbytes for tensor in create().state_dict().values())
+            shapes = create().state_dict()
     except ParameterError as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this skconv.") from error
+    n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_of_answers(name))
     held = (path / "model.safetensors").stat().st_size
     if n_bytes > held:
         raise ModelFileError(

@@ -14,7 +14,10 @@ from skconv.artifacts.folder import find_model_folder, read_config
 from skconv.artifacts.saving import read_weights
 from skconv.exceptions import ModelFileError
 
-OF_THE_DATA = ("scaling.", "answers.")  # fitted to the old pictures; what fits the new ones is right
+
+def is_learned(name: str) -> bool:
+    """Tell whether training learns a tensor of that name; scaling and answers are fitted to the pictures of a model."""
+    return not {"scaling", "answers"} & set(name.split("."))
 
 
 def take_over(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
@@ -42,9 +45,7 @@ def take_over(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
     held = read_weights(folder)
     fresh = network.state_dict()
     names = [
-        name
-        for name, tensor in fresh.items()
-        if not name.startswith(OF_THE_DATA) and name in held and held[name].shape == tensor.shape
+        name for name, tensor in fresh.items() if is_learned(name) and name in held and held[name].shape == tensor.shape
     ]
     if not any(fresh[name].is_floating_point() for name in names):
         raise ModelFileError(

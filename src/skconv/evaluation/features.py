@@ -11,7 +11,7 @@ _BATCH = 512  # pictures
 
 
 def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Return what the last layer of a network gets of each picture: all that its answer is made of.
+    """Return what the last linear layer of a network gets of each picture: all that its answer is made of.
 
     Parameters
     ----------
@@ -23,7 +23,7 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (n, d)
-        Of a network that ends without a linear layer, its logits.
+        Of a network without a linear layer, its logits.
 
     Raises
     ------

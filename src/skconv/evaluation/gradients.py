@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+from contextlib import nullcontext
 
 import numpy as np
 import torch
@@ -25,6 +26,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, st
 
     The gradients are integrated on the way from a blank picture, of the ground's colour, to this one. So they add up
     to what the picture has over the blank one in probability, and a pixel of the ground's colour has none.
+    A network that brings pictures to full contrast does to all on the way what it does to the whole one.
     Against covering (`skconv.evaluation.occlusion.occlude`) this is finer, but needs the network itself.
 
     Parameters
@@ -80,7 +82,10 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, st
     device = next(network.parameters()).device
     whole = to_batch(image[None]).to(device)
     blank = to_batch(np.broadcast_to(find_ground(image), image.shape)[None]).to(device)
-    with evaluation_mode(network), torch.enable_grad():
+    # A network that stretches each picture would make of all on the way the same one, but for the blank.
+    scaling = getattr(network, "scaling", None)
+    held = nullcontext() if scaling is None else scaling.as_for(whole)
+    with evaluation_mode(network), held, torch.enable_grad():
         added = IntegratedGradients(tell_probability).attribute(
             whole, baselines=blank, n_steps=steps, internal_batch_size=steps
         )

@@ -15,9 +15,9 @@ class Answers(nn.Module):
     """Undoes label smoothing, then multiplies the logits and adds a bias for each class; in training does nothing.
 
     A network trained on labels smoothed by a share s learns to give every class at least s / k, and to be hardly ever
-    surer than 1 - s: its answers are the true ones, smoothed as well. So what is told is ``p - s / k``, over its sum.
-    Where that is 0 or less it is a small positive number instead, the smaller the less the class was given: which class
-    is likelier than which stays as it is.
+    surer than 1 - s + s / k: its answers are the true ones, smoothed as well. So what is told is ``p - s / k``, over
+    its sum. Where that is 0 or less it is a small positive number instead, the smaller the less the class was given:
+    which class is likelier than which stays as it is.
 
     Factor and biases are those of a calibration. All are buffers: weights files and ONNX graphs carry them, and a
     training that goes on does not see them.
@@ -47,7 +47,7 @@ class Answers(nn.Module):
         self.register_buffer("biases", torch.zeros(num_classes))
 
     def undo_smoothing(self, share: float) -> None:
-        """Take from now on the answers for smoothed by `share`, 0..1: the label smoothing of the training."""
+        """From now on, treat the logits as trained on labels smoothed by `share`, 0..1."""
         self.smoothing.fill_(share)
 
     def scale(self, factor: float) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any, cast
 
 import torch
@@ -39,6 +40,14 @@ class MemberScalings:
         for scaling in self.scalings:
             scaling.fit(images)
 
+    @contextmanager
+    def as_for(self, images: Tensor) -> Iterator[None]:
+        """Within this context, let each scale all pictures as these are."""
+        with ExitStack() as contexts:
+            for scaling in self.scalings:
+                contexts.enter_context(scaling.as_for(images))
+            yield
+
     @property
     def mean(self) -> Tensor:
         """The mean of the members' means, (in_channels, 1, 1)."""
@@ -63,7 +72,7 @@ class MemberAnswers:
         self.answers = list(answers)
 
     def undo_smoothing(self, share: float) -> None:
-        """Take those of every member for smoothed by `share`."""
+        """Treat the logits of every member as trained on labels smoothed by `share`."""
         for answers in self.answers:
             answers.undo_smoothing(share)
 

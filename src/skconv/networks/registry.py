@@ -25,7 +25,8 @@ def register_network(factory: Factory) -> Factory:
     factory : callable
         Called as ``factory(in_channels=…, image_size=(height, width), num_classes=…, **options)``; returns a
         `Network` that takes float32 (n, in_channels, height, width) in the range of the pictures and returns logits
-        (n, num_classes); it defines `classify`, between its `scaling` and its `answers`. Its docstring is what ``skconv networks NAME`` prints. Options are keyword-only with defaults.
+        (n, num_classes); it defines `classify`, between its `scaling` and its `answers`. Its docstring is what
+        ``skconv networks NAME`` prints. Options are keyword-only with defaults.
 
     Returns
     -------

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 from torch import Tensor, nn
 
@@ -42,6 +45,11 @@ class Scaling(nn.Module):
         self.mean.copy_(sample.mean((0, 2, 3)).view_as(self.mean))
         spread = sample.std((0, 2, 3), correction=0).view_as(self.std)
         self.std.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))  # a constant channel stays finite
+
+    @contextmanager
+    def as_for(self, images: Tensor) -> Iterator[None]:
+        """Within this context, scale all pictures as these are: the same, where none is scaled by what it is itself."""
+        yield
 
     def forward(self, images: Tensor) -> Tensor:
         """Scale (n, in_channels, height, width)."""
@@ -105,6 +113,7 @@ class ContrastStretching(Scaling):
         super().__init__(in_channels)
         self.register_buffer("low", torch.zeros(()))
         self.register_buffer("high", torch.ones(()))
+        self._held: tuple[Tensor, Tensor] | None = None
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
@@ -113,13 +122,27 @@ class ContrastStretching(Scaling):
         self.high.copy_(images.max())
         super().fit(self._stretch(images.to(torch.float32)))
 
+    @contextmanager
+    def as_for(self, images: Tensor) -> Iterator[None]:
+        """Within this context, stretch all pictures by the range of these: (1, …), or as many as will come."""
+        self._held = self._measure(images)
+        try:
+            yield
+        finally:
+            self._held = None
+
     def forward(self, images: Tensor) -> Tensor:
         """Stretch and scale (n, in_channels, height, width)."""
         return super().forward(self._stretch(images))
 
     def _stretch(self, images: Tensor) -> Tensor:
+        least, factor = self._measure(images) if self._held is None else self._held
+        return self.low + (images - least) * factor
+
+    def _measure(self, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the least pixel of each picture, and by what to multiply what lies above it."""
         full = self.high - self.low
-        low = images.amin((1, 2, 3), keepdim=True)
-        extent = torch.maximum(images.amax((1, 2, 3), keepdim=True) - low, _LEAST_RANGE * full)
+        least = images.amin((1, 2, 3), keepdim=True)
+        extent = torch.maximum(images.amax((1, 2, 3), keepdim=True) - least, _LEAST_RANGE * full)
         # Pictures of one colour, in a data set of such, have no range at all and stay finite.
-        return self.low + (images - low) * (full / torch.where(extent > 0, extent, torch.ones_like(extent)))
+        return least, full / torch.where(extent > 0, extent, torch.ones_like(extent))

@@ -26,8 +26,8 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
     Parameters
     ----------
     classifier : CNNClassifier or KFoldEnsembleClassifier
-        Fitted; its network's `answers` are scaled and shifted, for good. An ensemble's `out_of_fold_proba_` become those of the
-        mended members.
+        Fitted; the `answers` of its network are scaled and shifted. An ensemble's `out_of_fold_proba_` become those of
+        the mended members.
     plan : Recipe
         What it was trained by.
     dataset : Dataset

@@ -126,7 +126,7 @@ def explain(
         the largest magnitude, at most 32. "occlusion": for the two most probable classes, the parts of the picture
         whose covering changes their probability. "attributions": for these classes, what each pixel adds to their
         probability, by integrated gradients (with the extra ``explain``). "neighbours": the training pictures nearest
-        to it in what the last layer gets, of at most 10,000 evenly picked ones.
+        to it in what the last linear layer gets, of at most 10,000 evenly picked ones.
     source : str or path-like or None, default=None
         The training pictures for "neighbours"; None takes the data that the model says it was trained on.
     data_home : path-like or None, default=None

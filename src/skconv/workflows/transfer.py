@@ -77,10 +77,10 @@ def warn_if_seen_before(model: str | os.PathLike[str] | None, dataset: Dataset) 
 
 def tell_taken_over(estimator: Any) -> None:
     """Say on standard error which weights a fitted classifier began with, and which were new."""
-    from skconv.estimators.transfer import OF_THE_DATA
+    from skconv.estimators.transfer import is_learned
 
     names = estimator.net_.module_.state_dict()
-    new = [name for name in names if name not in estimator.taken_over_ and not name.startswith(OF_THE_DATA)]
+    new = [name for name in names if name not in estimator.taken_over_ and is_learned(name)]
     told = f"; new: {', '.join(new)}" if new else ""
     n_all = len(estimator.taken_over_) + len(new)
     print(
