@@ -9,7 +9,7 @@ DEFINITION = (
     f"distance of the logarithms of a picture's probabilities to the {NEIGHBOURS}th nearest of held-out pictures"
 )
 _MOST_KNOWN = 5000  # held-out answers; more make it slower, and no better
-_LEAST_PROBABILITY = 1e-12  # below lies rounding
+_FLOOR = 1e-4  # added to probabilities: how far below it one lies tells little, and would outweigh the rest
 _BATCH = 256  # pictures
 
 
@@ -29,7 +29,7 @@ def score_out_of_distribution(held_out: np.ndarray, probabilities: np.ndarray) -
     Returns
     -------
     ndarray of float64, shape (n,)
-        The Euclidean distance of the logarithms to the tenth nearest held-out answer, at least 0.
+        The Euclidean distance of the logarithms of p + 0.0001 to the tenth nearest held-out answer, at least 0.
 
     References
     ----------
@@ -78,4 +78,4 @@ def measure_auroc(inside: np.ndarray, outside: np.ndarray) -> float:
 
 
 def _take_logarithms(probabilities: np.ndarray) -> np.ndarray:
-    return np.log(np.clip(probabilities, _LEAST_PROBABILITY, 1).astype(np.float64))
+    return np.log(probabilities.astype(np.float64) + _FLOOR)
