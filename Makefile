@@ -16,7 +16,7 @@ train: $(STAMP)
 	$(BIN)/skconv train mnist --recipe standard
 
 test: $(STAMP)
-	$(BIN)/python -m pytest --numprocesses auto --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest --numprocesses auto --dist loadfile -m "not slow"
 
 test-slow: $(STAMP)
 	$(BIN)/python -m pytest --numprocesses auto --dist load -m slow
