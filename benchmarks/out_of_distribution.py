@@ -6,7 +6,7 @@ MODEL is a run of `skconv train mnist --recipe standard`. The scores are compare
 model's validation pictures (the other half are the answers it knows) and Fashion-MNIST's *training* pictures, noise,
 and pictures without a digit. The one that `skconv evaluate --against` takes is then measured between all of MNIST's
 test pictures and Fashion-MNIST's, and noise made with another seed. With --features, distances in the space of the
-features before the last layer are compared too; they need torch and 10,000 training pictures.
+features before the last linear layer are compared too; they need torch and 10,000 training pictures.
 """
 
 from __future__ import annotations

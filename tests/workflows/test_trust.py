@@ -22,7 +22,7 @@ from skconv.workflows.train import train
 
 @pytest.fixture(scope="module")
 def calibrated(tiny_recipe, tmp_path_factory):
-    """A run with a validation split of 305 pictures, its label smoothing too strong to be calibrated by itself."""
+    """A run with a validation split of 306 pictures and strong label smoothing."""
     folder = tmp_path_factory.mktemp("calibrated")
     recipe = folder / "held.toml"
     recipe.write_text(
@@ -135,7 +135,7 @@ def test_evaluate_against_needs_held_out_answers_and_pictures_of_the_models_size
 
 @pytest.fixture(scope="module")
 def averaged(tiny_recipe, tmp_path_factory):
-    """Three members whose label smoothing is too strong to be calibrated by itself, of 700 digits."""
+    """Three members with strong label smoothing, trained on 700 digits."""
     folder = tmp_path_factory.mktemp("averaged")
     recipe = folder / "smooth.toml"
     recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 12") + "label_smoothing = 0.4\n")

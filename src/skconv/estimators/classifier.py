@@ -66,7 +66,7 @@ class CNNClassifier(PictureClassifier):
     weight_decay : float, default=0.05
         Of AdamW, at least 0.
     label_smoothing : float, default=0.1
-        Share of the target spread over all classes, 0..1; undone in the answers.
+        Share of the target spread over all classes, 0..1; undone in the answers, and so in the validation loss.
     averaging : float, default=0.995
         Decay of the moving average of the weights, below 1; 0 uses the last weights.
     optimizer : {"adamw", "adam", "muon"}, default="adamw"
@@ -393,6 +393,7 @@ class CNNClassifier(PictureClassifier):
             )
             if self.freeze and self.taken_over_:
                 callbacks.append(("unfreeze", Unfreeze(self.taken_over_, math.ceil(self.freeze * n_steps))))
+        # Before the first epoch: the validation loss, by which the best one is chosen, is to be that of the answers.
         network.answers.undo_smoothing(self.label_smoothing)
         self.net_ = build_net(
             network,

@@ -11,13 +11,13 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skconv.artifacts.folder import find_model_folder, read_config
-from skconv.artifacts.saving import read_weights
+from skconv.artifacts.saving import is_of_answers, read_weights
 from skconv.exceptions import ModelFileError
 
 
 def is_learned(name: str) -> bool:
     """Tell whether training learns a tensor of that name; scaling and answers are fitted to the pictures of a model."""
-    return not {"scaling", "answers"} & set(name.split("."))
+    return not is_of_answers(name) and "scaling" not in name.split(".")
 
 
 def take_over(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:

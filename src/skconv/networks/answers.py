@@ -27,6 +27,11 @@ class Answers(nn.Module):
     num_classes : int
         Number of logits.
 
+    References
+    ----------
+    Szegedy et al.: "Rethinking the Inception architecture for computer vision", CVPR 2016 (label smoothing); Guo,
+    Pleiss, Sun, Weinberger: "On calibration of modern neural networks", ICML 2017 (the factor: one over a temperature).
+
     Examples
     --------
     >>> layer = Answers(2).eval()
@@ -51,7 +56,7 @@ class Answers(nn.Module):
         self.smoothing.fill_(share)
 
     def scale(self, factor: float) -> None:
-        """Multiply the logits by `factor` from now on."""
+        """Multiply the logits by `factor`, above 0, from now on: one over a temperature."""
         self.factor.mul_(factor)
         self.biases.mul_(factor)
 

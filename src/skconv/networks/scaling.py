@@ -98,6 +98,10 @@ class ContrastStretching(Scaling):
     in_channels : int
         1 for grey, 3 for colour.
 
+    References
+    ----------
+    Gonzalez, Woods: "Digital image processing" (contrast stretching).
+
     Examples
     --------
     >>> layer = ContrastStretching(1)
