@@ -7,7 +7,7 @@ from skconv import load_dataset
 from skconv.data import digits_or_nothing
 from skconv.data.catalog import get_entry
 from skconv.data.drawn_digits import draw_styled_digit
-from skconv.data.joined_digits import make_digit_in_row, make_near_digit, make_wrong_cut
+from skconv.data.joined_digits import draw_digit, make_digit_in_row, make_near_digit, make_wrong_cut, set_on_line
 from skconv.data.nothing import make_nothing, normalize_garments
 from skconv.data.paper import draw_on_paper
 from skconv.data.pen import draw_glyph
@@ -58,6 +58,19 @@ def test_a_digit_in_a_row_keeps_its_own_ink(digits):
         assert strokes.max() > 0.5 and 20 <= strokes.shape[0] <= 80
         assert make_near_digit(digits[0], rng, index).sum() > 20
         assert make_wrong_cut(digits[0], rng).sum() > 0
+
+
+def test_a_digit_on_a_printed_line_keeps_its_own_ink_and_gets_a_level_stroke(digits):
+    rng = np.random.default_rng(0)
+    for index in range(30):
+        strokes = draw_digit(digits[0], rng, index)
+        on_line = set_on_line(strokes, rng)
+        margin = (on_line.shape[0] - strokes.shape[0]) // 2
+        inside = on_line[margin:-margin, margin:-margin]
+        added = on_line.copy()
+        added[margin:-margin, margin:-margin] -= strokes
+        assert (inside >= strokes).all()
+        assert 2 <= (added > 0.1).any(axis=1).sum() <= 8  # rows of one line, or of two
 
 
 def test_styled_digits_are_of_eight_values_and_printed_ones_fill_their_frame():

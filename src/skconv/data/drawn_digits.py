@@ -112,6 +112,63 @@ def _flat_zero(rng: np.random.Generator) -> Lines:
     return [oval]
 
 
+def _tailed_zero(rng: np.random.Generator) -> Lines:
+    """A nought with what joins it to its neighbours: a stroke from the left, one to the right, crossing or open."""
+    width, height = rng.uniform(0.3, 0.55), rng.uniform(0.35, 0.5)
+    start, turn = rng.uniform(-110, -10), rng.choice([-1, -1, -1, 1])
+    oval = arc((0.5, 0.5), (width, height), start, start + turn * rng.uniform(320, 400))
+    if rng.random() < 0.6:
+        oval.append((oval[-1][0] + rng.uniform(0.15, 0.6), oval[-1][1] + rng.uniform(-0.3, 0.1)))
+    if rng.random() < 0.5:
+        oval.insert(0, (oval[0][0] + rng.choice([-1, 1]) * rng.uniform(0.1, 0.5), oval[0][1] + rng.uniform(-0.25, 0.1)))
+    return [oval]
+
+
+def _open_zero(rng: np.random.Generator) -> Lines:
+    """A nought whose end does not come back to its beginning."""
+    start, turn = rng.uniform(-100, 20), rng.choice([-1, -1, 1])
+    return [arc((0.5, 0.5), (rng.uniform(0.3, 0.5), 0.5), start, start + turn * rng.uniform(285, 340))]
+
+
+def _plus_seven(rng: np.random.Generator) -> Lines:
+    """A seven whose top has shrunk to a hook, and whose bar is as wide as the whole: almost a plus."""
+    foot, corner = rng.uniform(0.1, 0.4), rng.uniform(0.45, 0.65)
+    top = corner - rng.uniform(0.1, 0.35)
+    hook = [(top - rng.uniform(0.0, 0.08), rng.uniform(0.05, 0.2)), (top, rng.uniform(0.0, 0.06)), (corner, 0.0)]
+    stem = curve((corner, 0.0), (0.5 * (corner + foot) + rng.uniform(-0.03, 0.05), 0.5), (foot, 1.0))
+    if rng.random() < 0.3:
+        stem.append((foot + rng.uniform(0.1, 0.25), rng.uniform(0.9, 1.0)))
+    middle = rng.uniform(0.35, 0.6)
+    bar: Line = [(rng.uniform(-0.05, 0.2), middle), (rng.uniform(0.7, 1.0), middle + rng.uniform(-0.15, 0.05))]
+    return [[*hook, *stem], bar] if rng.random() < 0.7 else [curve(*hook), stem, bar]
+
+
+def _hooked_one(rng: np.random.Generator) -> Lines:
+    """A stem with a bent upstroke, which may begin as low as the foot or close to a narrow loop, and a foot or none."""
+    reach, low, foot = rng.uniform(0.1, 0.45), rng.uniform(0.25, 1.0), rng.uniform(0.25, 0.5)
+    bend = (0.5 - 0.45 * reach, 0.35 * low + rng.uniform(0.0, 0.12))
+    lines: Lines = [[*curve((0.5 - reach, low), bend, (0.5, 0.0)), (foot, 1.0)]]
+    if rng.random() < 0.35:
+        lines.append([(foot - rng.uniform(0.1, 0.35), 1.0), (foot + rng.uniform(0.15, 0.4), rng.uniform(0.95, 1.02))])
+    return lines
+
+
+def _open_nine(rng: np.random.Generator) -> Lines:
+    """A nine whose head is open or flat: a hook above a stem, a wide and low loop, an S with a long foot."""
+    kind, foot, lean = rng.choice(3, p=(0.45, 0.35, 0.2)), rng.uniform(0.2, 0.6), rng.uniform(0.0, 0.15)
+    if kind == 0:
+        low = rng.uniform(0.3, 0.45)
+        head = [(0.62 + lean, rng.uniform(0.0, 0.12)), (0.3, 0.02), (0.1, 0.5 * low), (0.3, low), (0.7, 0.6 * low)]
+        return [curve(*head, (0.72 + lean, 0.05), (0.62, 0.5), (foot, 1.0))]
+    if kind == 1:
+        flat = rng.uniform(0.2, 0.32)
+        head = arc((0.5, 0.5 * flat), (rng.uniform(0.45, 0.6), 0.5 * flat), 20, -330)
+        return [[*head, *curve((head[-1][0], head[-1][1]), (0.85, 0.5), (foot + 0.2, 1.0))]]
+    low = rng.uniform(0.35, 0.5)
+    head = [(rng.uniform(0.05, 0.2), rng.uniform(0.15, 0.3)), (0.35, 0.0), (0.65 + lean, 0.15), (0.35, low)]
+    return [curve(*head, (rng.uniform(0.12, 0.25), low - 0.08), (0.35, low - 0.12), (0.6, low + 0.1), (foot, 1.0))]
+
+
 def _hooked_five(rng: np.random.Generator) -> Lines:
     """A five like an S, its bar short or apart from it."""
     waist, right = rng.uniform(0.35, 0.5), rng.uniform(0.55, 0.75)
@@ -140,16 +197,21 @@ def _looped_three(rng: np.random.Generator) -> Lines:
 
 # How a digit is drawn, its value, and its share of those drawn.
 _STYLES: tuple[tuple[Callable[[np.random.Generator], Lines], int, float], ...] = (
-    (_european_one, 1, 0.24),
-    (_crossed_seven, 7, 0.12),
-    (_cornered_seven, 7, 0.06),
-    (_marked_zero, 0, 0.07),
-    (_flat_zero, 0, 0.09),
-    (_open_four, 4, 0.12),
-    (_cup_four, 4, 0.04),
-    (_looped_two, 2, 0.08),
-    (_flat_three, 3, 0.04),
-    (_looped_three, 3, 0.04),
-    (_hooked_five, 5, 0.04),
-    (_curled_nine, 9, 0.06),
+    (_european_one, 1, 0.16),
+    (_hooked_one, 1, 0.06),
+    (_crossed_seven, 7, 0.09),
+    (_cornered_seven, 7, 0.05),
+    (_plus_seven, 7, 0.08),
+    (_marked_zero, 0, 0.05),
+    (_flat_zero, 0, 0.06),
+    (_tailed_zero, 0, 0.10),
+    (_open_zero, 0, 0.03),
+    (_open_four, 4, 0.08),
+    (_cup_four, 4, 0.03),
+    (_looped_two, 2, 0.06),
+    (_flat_three, 3, 0.03),
+    (_looped_three, 3, 0.03),
+    (_hooked_five, 5, 0.03),
+    (_curled_nine, 9, 0.03),
+    (_open_nine, 9, 0.03),
 )

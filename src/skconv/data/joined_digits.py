@@ -50,8 +50,13 @@ def make_wrong_cut(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_near_digit(digits: np.ndarray, rng: np.random.Generator, index: int) -> np.ndarray:
-    """Return a digit that is cut a little badly and still is the digit: with a neighbour's rest, or a sliver lost."""
+    """Return a digit that is cut a little badly and still is the digit.
+
+    With a neighbour's rest, on a rest of the form's printed line, or with a sliver lost.
+    """
     strokes = draw_digit(digits, rng, index)
+    if rng.random() < 0.3:
+        return set_on_line(strokes, rng)
     kind = rng.random()
     if kind < 0.3:
         rest = _cut(draw_digit(digits, rng), rng.uniform(0.05, 0.17), rng.normal(0, 0.1))[0]
@@ -63,6 +68,20 @@ def make_near_digit(digits: np.ndarray, rng: np.random.Generator, index: int) ->
         at = rng.uniform(0.02, 0.12)
         return _cut(strokes, at, 0)[1] if rng.random() < 0.5 else _cut(strokes, 1 - at, 0)[0]
     return strokes
+
+
+def set_on_line(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw one or two level lines, longer or shorter than the strokes, at their foot or, more seldom, at their top."""
+    room = HEIGHT // 4
+    sheet = np.pad(strokes, ((room, room), (room, room)))
+    height, width = sheet.shape
+    for _ in range(1 if rng.random() < 0.8 else 2):
+        at = height - room + rng.integers(-6, 5) if rng.random() < 0.85 else room + rng.integers(-4, 4)
+        thickness = int(rng.integers(2, 5))
+        left, right = rng.integers(0, room + width // 4), width - rng.integers(0, room + width // 4)
+        line = sheet[at : at + thickness, left:right]
+        np.maximum(line, np.float32(rng.uniform(0.5, 1)), out=line)
+    return sheet
 
 
 def make_digit_in_row(digits: np.ndarray, rng: np.random.Generator, index: int) -> np.ndarray:

@@ -10,8 +10,9 @@ from skconv.data.paper import draw_on_paper, resize, wave
 from skconv.data.pen import SIDE, Line, Lines, arc, curve, draw_glyph, draw_lines
 from skconv.pictures.normalization import normalize_digit, normalize_strokes
 
-# Without those that are digits in one hand or another: b B d D g G i I j J l L o O p P q Q s S t T y Y z Z.
-LETTERS = "AaCcEeFfHhKkMmNnRrUuVvWwXx&@#%?+=*$"
+# Without those that are digits in one hand or another, as + is a 7 and C an open nought:
+# b B c C d D g G i I j J l L o O p P q Q s S t T y Y z Z.
+LETTERS = "AaEeFfHhKkMmNnRrUuVvWwXx&@#%?=*$"
 
 
 def make_nothing(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
