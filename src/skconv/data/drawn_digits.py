@@ -144,7 +144,7 @@ def _plus_seven(rng: np.random.Generator) -> Lines:
 
 
 def _hooked_one(rng: np.random.Generator) -> Lines:
-    """A stem with a bent upstroke, which may begin as low as the foot or close to a narrow loop, and a foot or none."""
+    """A stem with a bent upstroke, which may begin as low as the foot; a third of them with a foot."""
     reach, low, foot = rng.uniform(0.1, 0.45), rng.uniform(0.25, 1.0), rng.uniform(0.25, 0.5)
     bend = (0.5 - 0.45 * reach, 0.35 * low + rng.uniform(0.0, 0.12))
     lines: Lines = [[*curve((0.5 - reach, low), bend, (0.5, 0.0)), (foot, 1.0)]]
@@ -163,7 +163,7 @@ def _open_nine(rng: np.random.Generator) -> Lines:
     if kind == 1:
         flat = rng.uniform(0.2, 0.32)
         head = arc((0.5, 0.5 * flat), (rng.uniform(0.45, 0.6), 0.5 * flat), 20, -330)
-        return [[*head, *curve((head[-1][0], head[-1][1]), (0.85, 0.5), (foot + 0.2, 1.0))]]
+        return [[*head, *curve(head[-1], (0.85, 0.5), (foot + 0.2, 1.0))]]
     low = rng.uniform(0.35, 0.5)
     head = [(rng.uniform(0.05, 0.2), rng.uniform(0.15, 0.3)), (0.35, 0.0), (0.65 + lean, 0.15), (0.35, low)]
     return [curve(*head, (rng.uniform(0.12, 0.25), low - 0.08), (0.35, low - 0.12), (0.6, low + 0.1), (foot, 1.0))]

@@ -50,10 +50,7 @@ def make_wrong_cut(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_near_digit(digits: np.ndarray, rng: np.random.Generator, index: int) -> np.ndarray:
-    """Return a digit that is cut a little badly and still is the digit.
-
-    With a neighbour's rest, on a rest of the form's printed line, or with a sliver lost.
-    """
+    """Return a digit that is cut a little badly: with a rest of a neighbour or of a line, or with a sliver lost."""
     strokes = draw_digit(digits, rng, index)
     if rng.random() < 0.3:
         return set_on_line(strokes, rng)
@@ -71,9 +68,12 @@ def make_near_digit(digits: np.ndarray, rng: np.random.Generator, index: int) ->
 
 
 def set_on_line(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw one or two level lines, longer or shorter than the strokes, at their foot or, more seldom, at their top."""
+    """Draw one or two level lines at the foot or, more seldom, the top of strokes (h, w): returns (h + 20, w + 20).
+
+    A line may be longer or shorter than the strokes; below narrow ones it may have no length at all.
+    """
     room = HEIGHT // 4
-    sheet = np.pad(strokes, ((room, room), (room, room)))
+    sheet = np.pad(strokes, room)
     height, width = sheet.shape
     for _ in range(1 if rng.random() < 0.8 else 2):
         at = height - room + rng.integers(-6, 5) if rng.random() < 0.85 else room + rng.integers(-4, 4)
