@@ -1,6 +1,6 @@
 """What does the estimator cost over a bare loop of the same steps? In turn, A B A B, medians.
 
-    python benchmarks/overhead.py [--runs 7] [--recipe fast]
+    python benchmarks/overhead.py [--runs 7] [--recipe fast] [--device cpu]
 
 Both train the recipe's network on MNIST with the same batches, precision, optimizer, schedule and average of the
 weights, from uint8 images in memory to final weights, without a validation split. The bare loop is what one
@@ -23,19 +23,19 @@ from skconv.estimators.parameters import count_steps, make_augmentation
 from skconv.training.precision import choose_precision
 
 
-def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int) -> float:
+def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int, device: str) -> float:
     """Train by hand; return the seconds it took."""
     start = time.perf_counter()
     settings = recipe.create_estimator().get_params()
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
-    X, y = torch.from_numpy(images).unsqueeze(1), torch.from_numpy(labels)
+    generator = torch.Generator(device).manual_seed(seed)
+    X, y = torch.from_numpy(images).unsqueeze(1).to(device), torch.from_numpy(labels).to(device)
     options = {key: value for key, value in recipe.network.items() if key != "name"}
     network = create_network(
         recipe.network["name"], in_channels=1, image_size=images.shape[1:], num_classes=10, **options
     )
     network.scaling.fit(X)
-    network = network.to(memory_format=torch.channels_last)
+    network = network.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), betas=(0.7, 0.95), weight_decay=settings["weight_decay"], fused=True
     )
@@ -45,20 +45,20 @@ def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int) -> floa
         optimizer, settings["learning_rate"], total_steps=steps + 1, pct_start=0.25, cycle_momentum=False
     )
     augment = make_augmentation(settings["augmentation"])
-    autocast = choose_precision("cpu") == "bf16"
+    autocast = choose_precision(device) == "bf16"
     state = [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]
     live = [tensor.detach() for tensor in state]
     average = [tensor.clone() for tensor in live] if settings["averaging"] else []
     step = 0
     for _ in range(epochs):
-        for chosen in torch.randperm(len(X), generator=generator).chunk(per_epoch):
+        for chosen in torch.randperm(len(X), generator=generator, device=device).chunk(per_epoch):
             if step == steps:
                 break
             step += 1
             batch = X[chosen].float()
             if augment is not None:
                 batch = augment(batch, generator)
-            with torch.autocast("cpu", torch.bfloat16, enabled=autocast):
+            with torch.autocast(device, torch.bfloat16, enabled=autocast):
                 logits = network(batch.contiguous(memory_format=torch.channels_last))
             loss = F.cross_entropy(logits.float(), y[chosen], label_smoothing=settings["label_smoothing"])
             optimizer.zero_grad()
@@ -68,6 +68,8 @@ def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int) -> floa
             if average:
                 with torch.no_grad():
                     torch._foreach_lerp_(average, live, 1 - min(settings["averaging"], (1 + step) / (10 + step)))
+    if device == "cuda":
+        torch.cuda.synchronize()
     return time.perf_counter() - start
 
 
@@ -75,21 +77,22 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=7)
     parser.add_argument("--recipe", default="fast")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
     recipe, dataset = load_recipe(options.recipe), load_dataset("mnist")
     images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
     estimator_seconds, bare_seconds = [], []
     for run in range(-1, options.runs):  # the first pair warms up and is not counted
-        estimator = recipe.create_estimator(random_state=0).set_params(validation_fraction=0.0, patience=None)
-        estimator.fit(images, labels)
-        bare = bare_loop(recipe, images, labels, seed=0)
+        estimator = recipe.create_estimator(random_state=0, device=options.device)
+        estimator.set_params(validation_fraction=0.0, patience=None).fit(images, labels)
+        bare = bare_loop(recipe, images, labels, seed=0, device=options.device)
         if run >= 0:
             estimator_seconds.append(estimator.fit_seconds_)
             bare_seconds.append(bare)
             print(f"run {run}: estimator {estimator.fit_seconds_:.3f} s, bare {bare:.3f} s", flush=True)
     ratios = [ours / bare for ours, bare in zip(estimator_seconds, bare_seconds, strict=True)]
     write_result(
-        "overhead",
+        "overhead" if options.device == "cpu" else "overhead_gpu",
         {
             "recipe": options.recipe,
             "runs": options.runs,

@@ -46,6 +46,14 @@ class PictureDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images if self.positions is None else self.positions)
 
+    def to(self, device: str) -> PictureDataset:
+        """Return them on a GPU, where they take less than half of its free memory; else as they are."""
+        tensors = [self.images, self.labels, self.weights, self.positions]
+        size = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+        if torch.device(device).type != "cuda" or size > torch.cuda.mem_get_info(device)[0] / 2:
+            return self
+        return PictureDataset(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))
+
     def sample(self, most: int = 8192) -> Tensor:
         """Return at most `most` of the pictures, evenly spread, so that a memory map is not read whole."""
         step = max(1, -(-len(self) // most))
@@ -148,6 +156,7 @@ class BatchIterator:
         order = None
         if self.shuffle:
             order = torch.randperm(len(self.dataset), generator=self._generator("order", "cpu"))
+            order = order.to(self.dataset.images.device)
         if self.augment is not None:
             self._augmentation = self._generator("augmentation", self.device)
             if first and self._state is not None:

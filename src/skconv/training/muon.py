@@ -72,7 +72,13 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = wide / (wide.norm() + 1e-7)
     a, b, c = _COEFFICIENTS
-    for _ in range(_ITERATIONS):
-        square = x @ x.T
-        x = a * x + (b * square + c * square @ square) @ x
+    # Each iteration multiplies x by a polynomial of x @ x.T, so all of them are done on these small squares.
+    square = x @ x.T
+    product = identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
+    for iteration in range(_ITERATIONS):
+        factor = a * identity + torch.addmm(square, square, square, beta=b, alpha=c)
+        product = factor @ product
+        if iteration < _ITERATIONS - 1:
+            square = factor @ (factor @ square)
+    x = product @ x
     return x if matrix.shape[0] <= matrix.shape[1] else x.T

@@ -84,8 +84,9 @@ class PictureNet(NeuralNetClassifier):
         self.processes = processes
 
     def initialize_module(self) -> PictureNet:
-        """Lay the weights out in channels_last order and start their average."""
+        """Bring the weights to the device, lay them out in channels_last order and start their average."""
         super().initialize_module()
+        self.module_.to(self.device)
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
@@ -125,7 +126,9 @@ class PictureNet(NeuralNetClassifier):
         return super().get_dataset(X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Make the iterator; training goes on with the epoch after the last one in the history."""
+        """Make the iterator, on a GPU with the pictures there; training goes on with the epoch after the last one."""
+        if isinstance(dataset, PictureDataset):
+            dataset = dataset.to(self.device)
         iterator = super().get_iterator(dataset, training=training)
         if training and isinstance(iterator, BatchIterator):
             iterator.epoch = len(self.history)
@@ -185,9 +188,34 @@ class PictureNet(NeuralNetClassifier):
             self.averaged_.swap(self.module_, averaged=not training)
         n_done = self._take_up_epoch(iterator) if training and self.place_ is not None else 0
         with self._seeing_whole_batches(iterator) if training else nullcontext():
-            super().run_single_epoch(iterator, training, prefix, step_fn, **fit_params)
+            self._run_batches(iterator, training, prefix, step_fn, **fit_params)
         if n_done:
             self.history.record("train_batch_count", n_done + self.history[-1, "train_batch_count"])
+
+    def _run_batches(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
+        """As skorch runs them, but for the losses: to ask a GPU for one waits until it has done all it was told."""
+        if iterator is None:
+            return
+        count = 0
+        for batch in iterator:
+            self.notify("on_batch_begin", batch=batch, training=training)
+            step = step_fn(batch, **fit_params)
+            loss = step["loss"].detach()
+            self.history.record_batch(f"{prefix}_loss", loss.item() if loss.device.type == "cpu" else loss)
+            self.history.record_batch(f"{prefix}_batch_size", len(batch[1]))
+            self.notify("on_batch_end", batch=batch, training=training, **step)
+            count += 1
+        self.history.record(f"{prefix}_batch_count", count)
+        self.settle_losses()
+
+    def settle_losses(self) -> None:
+        """Turn the losses of this epoch's batches that are still tensors on a GPU into numbers, all at once."""
+        batches = self.history[-1]["batches"] if self.history else []
+        for name in ("train_loss", "valid_loss"):
+            rows = [row for row in batches if isinstance(row.get(name), Tensor)]
+            if rows:
+                for row, loss in zip(rows, torch.stack([row[name] for row in rows]).tolist(), strict=True):
+                    row[name] = loss
 
     def _seeing_whole_batches(self, iterator: BatchIterator) -> AbstractContextManager[None]:
         if self.processes is None:

@@ -63,6 +63,7 @@ def take_state(net: Any, *, finished: bool) -> TrainingState:
     ParameterError
         A callback's state holds an object that is neither plain values nor tensors.
     """
+    net.settle_losses()
     rows = list(net.history)
     batches = None
     if not finished and rows:  # of the validation nothing is kept: it is done again from its beginning
