@@ -144,6 +144,15 @@ def test_accurate_averages_three_angles_the_upright_one_over_five_positions():
         assert not torch.allclose(mean, alone[0], atol=1e-6)
 
 
+def test_wide_answers_the_same_for_a_picture_and_its_mirror_image_in_evaluation_only():
+    torch.manual_seed(0)
+    images = torch.rand(2, 1, 28, 28)
+    network = create_network("wide", in_channels=1, image_size=(28, 28), num_classes=4).eval()
+    torch.testing.assert_close(network(images), network(images.flip(3)))
+    network.training = True
+    assert not torch.allclose(network(images), network(images.flip(3)), atol=1e-6)
+
+
 def test_a_picture_is_turned_about_its_centre_whatever_its_shape():
     picture = torch.zeros(1, 1, 21, 41)
     picture[0, 0, 10, 25] = 1.0  # five pixels to the right of the centre

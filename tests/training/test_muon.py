@@ -30,6 +30,17 @@ def test_orthogonalize_brings_all_directions_to_one_size():
     assert not orthogonalize(torch.zeros(3, 4)).any()
 
 
+def test_orthogonalize_is_the_iteration_on_the_matrix_itself():
+    torch.manual_seed(0)
+    for shape in ((8, 40), (40, 8)):
+        expected = matrix = torch.randn(shape, dtype=torch.float64)
+        expected = expected / expected.norm()
+        for _ in range(5):
+            square = expected @ expected.T
+            expected = 3.4445 * expected + (-4.7750 * square + 2.0315 * square @ square) @ expected
+        torch.testing.assert_close(orthogonalize(matrix), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_only_filters_step_otherwise_than_with_adamw():
     layers = make_layers()
     ours, theirs = copy.deepcopy(layers), copy.deepcopy(layers)

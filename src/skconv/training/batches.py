@@ -48,11 +48,12 @@ class PictureDataset(Dataset):
 
     def to(self, device: str) -> PictureDataset:
         """Return them on a GPU, where they take less than half of its free memory; else as they are."""
-        tensors = [self.images, self.labels, self.weights, self.positions]
-        size = sum(tensor.nbytes for tensor in tensors if tensor is not None)
+        parts = {"images": self.images, "labels": self.labels, "weights": self.weights, "positions": self.positions}
+        there = {name: tensor for name, tensor in parts.items() if tensor is not None}
+        size = sum(tensor.nbytes for tensor in there.values())
         if torch.device(device).type != "cuda" or size > torch.cuda.mem_get_info(device)[0] / 2:
             return self
-        return PictureDataset(*(tensor if tensor is None else tensor.to(device) for tensor in tensors))
+        return PictureDataset(**{name: tensor.to(device) for name, tensor in there.items()})
 
     def sample(self, most: int = 8192) -> Tensor:
         """Return at most `most` of the pictures, evenly spread, so that a memory map is not read whole."""
