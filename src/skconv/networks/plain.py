@@ -21,7 +21,7 @@ _TURNS = (7.0, -7.0)  # degrees; within what the recipe's augmentation shows in 
 class PlainNetwork(Network):
     """Scaling, blocks in stages that halve the picture, global max pooling, dropout, one linear layer.
 
-    The first convolution is 5×5, without padding where the picture is large enough, or padded; the rest are 3×3.
+    The first convolution is 5×5, without padding where the picture is large enough, or, if `padded`, 3×3 as the rest.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ class PlainNetwork(Network):
     dropout : float, default=0.0
         Before the linear layer, 0..1.
     padded : bool, default=False
-        Whether the first convolution is 3×3 and keeps the size too: for pictures that reach to their border.
+        Whether the first convolution is 3×3 and keeps the size: for pictures that reach to their border.
     stretch : bool, default=False
         Whether every picture is first brought to full contrast, by `ContrastStretching`.
     views : {"one", "turned", "mirrored"}, default="one"
@@ -76,14 +76,17 @@ class PlainNetwork(Network):
         """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
         if self.training or self.views == "one":
             return self._look(scaled)
-        moved = mean_over_shifts(self._look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)
+        look = self._look_both_ways if self.views == "mirrored" else self._look
+        moved = mean_over_shifts(look, F.pad(scaled, (1, 1, 1, 1), mode="replicate"), 1)
         if self.views == "mirrored":
-            mirrored = F.pad(scaled.flip(3), (1, 1, 1, 1), mode="replicate")
-            return (moved + mean_over_shifts(self._look, mirrored, 1)) / 2
+            return moved
         return torch.stack([moved, *(self._look(turn(scaled, degrees)) for degrees in _TURNS)]).mean(0)
 
     def _look(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(images))
+
+    def _look_both_ways(self, images: Tensor) -> Tensor:
+        return (self._look(images) + self._look(images.flip(3))) / 2
 
 
 @register_network

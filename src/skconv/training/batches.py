@@ -47,11 +47,16 @@ class PictureDataset(Dataset):
         return len(self.images if self.positions is None else self.positions)
 
     def to(self, device: str) -> PictureDataset:
-        """Return them on a GPU, where they take less than half of its free memory; else as they are."""
+        """Return the same pictures in the memory of a CUDA device, so that batches are gathered there.
+
+        They stay where they are, and batches are copied, for other devices and where they would take more than half of
+        the device's free memory.
+        """
+        if torch.device(device).type != "cuda":
+            return self
         parts = {"images": self.images, "labels": self.labels, "weights": self.weights, "positions": self.positions}
         there = {name: tensor for name, tensor in parts.items() if tensor is not None}
-        size = sum(tensor.nbytes for tensor in there.values())
-        if torch.device(device).type != "cuda" or size > torch.cuda.mem_get_info(device)[0] / 2:
+        if sum(tensor.nbytes for tensor in there.values()) > torch.cuda.mem_get_info(device)[0] / 2:
             return self
         return PictureDataset(**{name: tensor.to(device) for name, tensor in there.items()})
 

@@ -86,7 +86,7 @@ class PictureNet(NeuralNetClassifier):
     def initialize_module(self) -> PictureNet:
         """Bring the weights to the device, lay them out in channels_last order and start their average."""
         super().initialize_module()
-        self.module_.to(self.device)
+        self.module_.to(self.device)  # skorch does it only later, and the average has to lie where the weights do
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
