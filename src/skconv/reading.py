@@ -17,9 +17,11 @@ FLOOR = 1e-4  # a model's probabilities are not better known than that
 # How likely two pieces are two digits, as the logarithm of the odds: found with rows of MNIST's digits.
 TOUCHING, THICKER = -0.8, 0.4  # where ink joins them, and what each further width of the pen takes away
 APART, WIDER = 1.5, 20.0  # where none does, and what each height of the row between them adds
-PIECES = 2.7  # times as likely as in a whole picture is "nothing" among candidates, most of which are pieces of digits
-CONTRAST, CLEAREST = 0.3, 0.02  # how much it counts that the model does not see "nothing", and where that ends
-PATH_SHARE = 0.15  # of the path's certainty, as an exponent, in the confidence of a reading
+PIECES = 4.0  # times as likely as in a whole picture is "nothing" among candidates, most of which are pieces of digits
+CONTRAST, CLEAREST = 0.3, 0.005  # how much it counts that the model does not see "nothing", and where that ends
+# Of the row's height. Noughts, which may be most of a row, are often written half as tall as the rest.
+LEAST_HEIGHT = {"0": 0.5, "1": 0.8, "others": 0.65}
+PATH_SHARE = 0.05  # of the path's certainty, as an exponent, in the confidence of a reading
 
 
 @dataclass(frozen=True)
@@ -172,13 +174,13 @@ def _holds(box: Box, other: Box) -> bool:
 def _make_steps(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[_Step]:
     """Return every step that a path along a line may take, with the logarithm of its probability."""
     is_digit = np.array([name != NOTHING for name in names])
-    is_one = np.array([name == "1" for name in names])[is_digit]
+    least = np.array([LEAST_HEIGHT.get(name, LEAST_HEIGHT["others"]) for name in names])[is_digit]
     nothing = probabilities[:, ~is_digit].sum(axis=1) if not is_digit.all() else 1 - probabilities.max(axis=1)
     cut, joined = _weigh_bonds(line)
     steps = []
     for k, candidate in enumerate(line.candidates):
         inside = cut[candidate.stop] + joined[candidate.start + 1 : candidate.stop].sum()
-        likely = np.log(np.maximum(probabilities[k, is_digit], FLOOR)) + _fit_place(candidate, is_one)
+        likely = np.log(np.maximum(probabilities[k, is_digit], FLOOR)) + _fit_place(candidate, least)
         likely -= CONTRAST * np.log(max(nothing[k], CLEAREST))
         steps.append(_Step(candidate.start, candidate.stop, float(likely.max() + inside), k, True))
         if candidate.stop == candidate.start + 1:
@@ -202,13 +204,9 @@ def _doubt_mark(candidate: Candidate) -> float:
     return float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
 
 
-def _fit_place(candidate: Candidate, is_one: np.ndarray) -> np.ndarray:
-    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low.
-
-    Noughts, which may be most of a row, are often written half as tall as the rest.
-    """
-    small = np.where(is_one, 0.8, 0.5)
-    against = np.where(is_one, 15, 10) * np.maximum(0, small - candidate.height) + 2 * max(0.0, candidate.height - 2.4)
+def _fit_place(candidate: Candidate, least: np.ndarray) -> np.ndarray:
+    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low."""
+    against = 12 * np.maximum(0, least - candidate.height) + 2 * max(0.0, candidate.height - 2.4)
     return -against - 10 * max(0.0, abs(candidate.sink) - 0.3)
 
 
