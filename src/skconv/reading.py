@@ -20,7 +20,7 @@ APART, WIDER = 1.5, 20.0  # where none does, and what each height of the row bet
 PIECES = 4.0  # times as likely as in a whole picture is "nothing" among candidates, most of which are pieces of digits
 CONTRAST, CLEAREST = 0.3, 0.005  # how much it counts that the model does not see "nothing", and where that ends
 # Of the row's height. Noughts, which may be most of a row, are often written half as tall as the rest.
-LEAST_HEIGHT = {"0": 0.5, "1": 0.8, "others": 0.65}
+LEAST_HEIGHT, LEAST_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
 PATH_SHARE = 0.05  # of the path's certainty, as an exponent, in the confidence of a reading
 
 
@@ -174,7 +174,7 @@ def _holds(box: Box, other: Box) -> bool:
 def _make_steps(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[_Step]:
     """Return every step that a path along a line may take, with the logarithm of its probability."""
     is_digit = np.array([name != NOTHING for name in names])
-    least = np.array([LEAST_HEIGHT.get(name, LEAST_HEIGHT["others"]) for name in names])[is_digit]
+    least = np.array([LEAST_HEIGHT_OF.get(name, LEAST_HEIGHT) for name in names])[is_digit]
     nothing = probabilities[:, ~is_digit].sum(axis=1) if not is_digit.all() else 1 - probabilities.max(axis=1)
     cut, joined = _weigh_bonds(line)
     steps = []
@@ -205,7 +205,10 @@ def _doubt_mark(candidate: Candidate) -> float:
 
 
 def _fit_place(candidate: Candidate, least: np.ndarray) -> np.ndarray:
-    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low."""
+    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low.
+
+    `least` has the height, in heights of the row, that each digit has at least.
+    """
     against = 12 * np.maximum(0, least - candidate.height) + 2 * max(0.0, candidate.height - 2.4)
     return -against - 10 * max(0.0, abs(candidate.sink) - 0.3)
 
