@@ -32,10 +32,12 @@ def train(name: str, seed: int) -> tuple[float, float]:
 
 
 def read_others() -> dict[str, list[tuple[float, float]]]:
-    """Return the (seconds, accuracy) of every epoch of the others' first runs."""
-    path = RESULTS / "time_to_99.json"
-    peers = json.loads(path.read_text())["figures"].get("peers", {}) if path.exists() else {}
-    return {name: [(each["seconds"], each["accuracy"]) for each in found["curves"][0]] for name, found in peers.items()}
+    """Return the (seconds, accuracy) of every scoring of the others' first runs, without the time of scoring."""
+    others = json.loads((RESULTS / "time_to_99.json").read_text())["figures"]["others"]
+    return {
+        name: [(each["seconds"], each["accuracy"]) for each in found["runs"][0]["curve"]]
+        for name, found in others.items()
+    }
 
 
 def find_better(ours: list[tuple[float, float]], others: dict[str, list[tuple[float, float]]]) -> list[str]:

@@ -28,8 +28,8 @@ SCRIPTS: tuple[tuple[str, list[str], list[str] | None, bool], ...] = (
     ("arithmetic", [], ["--runs", "1"], False),
     ("throughput", [], None, True),
     ("prediction", [], None, True),
-    ("growth", [], ["--sizes", "10000", "100000"], False),
-    ("time_to_99", ["--peers", "PEERS"], ["--seeds", "2", "--epochs", "1"], False),
+    ("growth", [], ["--sizes", "10000", "100000", "--turns", "1"], False),
+    ("time_to_99", ["--peers", "PEERS"], ["--seeds", "2", "--epochs", "1", "--turns", "1"], False),
 )
 
 

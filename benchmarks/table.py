@@ -41,7 +41,7 @@ def _arithmetic(figures: dict) -> Iterator[Row]:
 def _throughput(figures: dict) -> Iterator[Row]:
     rates = figures["pictures a second"]
     yield "training, pictures a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
-    for name in ("bare loop", "skorch", "Lightning"):
+    for name in [name for name in rates if not name.startswith("ours")]:
         ours, plain = figures["times as fast"][name], figures["times as fast, ours in fp32"][name]
         yield f"training, ours over {name}", f"{ours:.2f} times as fast; {plain:.2f} in fp32"
 
@@ -54,14 +54,14 @@ def _prediction(figures: dict) -> Iterator[Row]:
 
 
 def _growth(figures: dict) -> Iterator[Row]:
+    rows = figures["sizes"]
     for kind in ("training", "prediction"):
-        rows = figures["sizes"]
-        costs = [row[f"{kind}, microseconds a picture"] for row in rows]
-        memory = max(row[f"{kind}, MiB above the start"] for row in rows)
-        sizes = f"{rows[0]['pictures']:,} to {rows[-1]['pictures']:,} pictures"
+        costs = " / ".join(f"{row[kind]['microseconds a picture']:.0f}" for row in rows)
+        ratios = " / ".join(f"{row[kind]['over 10,000 pictures']:.2f}" for row in rows)
+        memory = max(row[kind]["MiB above the start"] for row in rows)
         yield (
-            f"{kind}, {sizes}",
-            f"{' / '.join(f'{cost:.0f}' for cost in costs)} µs a picture; at most {memory:.0f} MiB above the start",
+            f"{kind}, {' / '.join(format(row['pictures'], ',') for row in rows)} pictures",
+            f"{ratios} times the time a picture of 10,000 beside ({costs} µs); at most {memory:.0f} MiB above the start",
         )
 
 
@@ -76,22 +76,21 @@ def _time_to_99(figures: dict) -> Iterator[Row]:
         "`fast`: seconds from pictures in memory to final weights",
         f"median {figures['fast_seconds_median']:.2f} ({min(seconds):.2f} to {max(seconds):.2f}, n = {n})",
     )
-    tutorial = figures["tutorial_to_99"]
-    if tutorial["seconds"]:
-        yield (
-            "the MNIST tutorial's loop to 99.0 %",
-            f"{tutorial['seconds']:.0f} s with its scoring, {figures['ratio']:.0f} × `fast`; "
-            f"{tutorial['training_seconds']:.0f} s without, {figures['ratio_without_scoring']:.0f} × (n = 1)",
-        )
-    for name, peer in figures.get("peers", {}).items():
-        reached = [seconds for seconds in peer["seconds"] if seconds is not None]
-        last = peer["curves"][0][-1]
-        yield (
-            f"{name}'s own example to 99.0 %",
-            f"{reached[0]:.0f} s, {figures['peers_ratio'][name]:.0f} × `fast` (n = {len(reached)})"
-            if name in figures["peers_ratio"]
-            else f"not reached: {last['accuracy']:.4f} after {last['seconds']:.0f} s",
-        )
+    for name, other in figures["others"].items():
+        first = other["runs"][0]
+        kind = "loop" if "training_seconds" in first else "own example"
+        if "seconds_ratio" in other:
+            answer = f"{other['seconds_median']:.0f} s, {other['seconds_ratio']:.0f} × `fast`"
+            if "training_seconds_ratio" in other:
+                answer += (
+                    f"; without its scoring {other['training_seconds_median']:.0f} s, "
+                    f"{other['training_seconds_ratio']:.0f} ×"
+                )
+            answer += f" (n = {len(other['runs'])})"
+        else:
+            last = first["curve"][-1]
+            answer = f"not reached: {last['accuracy']:.4f} after {last['seconds']:.0f} s"
+        yield f"{name}'s {kind} to 99.0 %", answer
 
 
 ROWS: dict[str, Callable[[dict], Iterator[Row]]] = {
