@@ -1,8 +1,8 @@
-"""How accurate after how long? Our recipes on MNIST, and every epoch of other libraries' own examples beside them.
+"""How accurate after how long? Our recipes on MNIST, beside two tutorials' loops and other libraries' own examples.
 
     python benchmarks/accuracy_over_time.py [--recipes fast standard accurate] [--seeds 1]
 
-Trains the recipes, takes the others' epochs from ``results/time_to_99.json`` (`make bench` writes it; on the same
+Trains the recipes, takes the others' scores from ``results/time_to_99.json`` (`make bench` writes it; on the same
 machine, or the figure means nothing), and draws ``results/accuracy_over_time.png``. What lies above and left of our
 line would be both sooner and better.
 """

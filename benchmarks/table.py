@@ -61,7 +61,8 @@ def _growth(figures: dict) -> Iterator[Row]:
         memory = max(row[kind]["MiB above the start"] for row in rows)
         yield (
             f"{kind}, {' / '.join(format(row['pictures'], ',') for row in rows)} pictures",
-            f"{ratios} times the time a picture of 10,000 beside ({costs} µs); at most {memory:.0f} MiB above the start",
+            f"{ratios} times the time a picture of 10,000 beside it ({costs} µs); "
+            f"at most {memory:.0f} MiB above the start",
         )
 
 
@@ -88,7 +89,7 @@ def _time_to_99(figures: dict) -> Iterator[Row]:
                 )
             answer += f" (n = {len(other['runs'])})"
         else:
-            last = first["curve"][-1]
+            last = next(run for run in other["runs"] if run["seconds"] is None)["curve"][-1]
             answer = f"not reached: {last['accuracy']:.4f} after {last['seconds']:.0f} s"
         yield f"{name}'s {kind} to 99.0 %", answer
 

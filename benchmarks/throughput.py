@@ -94,6 +94,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--network", default="fast")
     options = parser.parse_args()
+    if options.images > 48_000:
+        parser.error("--images: at most 48,000, of which skorch gets a quarter more")
     warnings.simplefilter("ignore")  # what Lightning would advise
     dataset = load_dataset("mnist")
     more = slice(options.images * 5 // 4)
@@ -105,9 +107,9 @@ def main() -> None:
         "ours": lambda: train_ours(options.network, images, labels),
         "ours in fp32": lambda: train_ours(options.network, images, labels, precision="fp32", **plain),
         "bare loop": lambda: train_bare(options.network, images, labels),
-        "skorch": lambda: train_skorch(options.network, more_images, more_labels),
+        "skorch as it comes": lambda: train_skorch(options.network, more_images, more_labels),
         "skorch, only training": lambda: train_skorch(options.network, images, labels, train_split=None, verbose=0),
-        "Lightning": lambda: train_lightning(options.network, images, labels),
+        "Lightning as it comes": lambda: train_lightning(options.network, images, labels),
         "Lightning, only training": lambda: train_lightning(options.network, images, labels, **quiet),
     }
     for train in ways.values():  # the first of each warms up

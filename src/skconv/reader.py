@@ -140,7 +140,7 @@ class Reader:
 
     def _arrange(self, images: np.ndarray) -> np.ndarray:
         try:
-            images = np.asanyarray(images)
+            images = np.asarray(images)  # what is behind a mask is a number, too; a memory map stays one
         except ValueError as error:
             raise DataError(f"The pictures are no array ({error}). Bring them to one size and stack them.") from error
         if images.dtype.kind not in "buif":

@@ -13,9 +13,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
 from skconv.exceptions import TrainingError
+from skconv.training.batches import BatchIterator
 from skconv.training.distributed import Processes
 
-_SETTLING, _SETTLING_BATCH = 2048, 128  # pictures; more change the statistics by less than a hundredth of a deviation
+_SETTLING, _SETTLING_BATCH = 2048, 128  # pictures: as many as running averages remember of batches of so many
 
 
 class ProgressBar(Callback):
@@ -128,12 +129,10 @@ class SettleStatistics(Callback):
             norm.momentum = None  # the plain mean over the batches
             norm.train()
         train, _ = net.get_split_datasets(X, y)
+        n_batches = -(-max(_SETTLING, net.batch_size) // _SETTLING_BATCH)
         # By chance: rows are often sorted by class, and the pictures of one class vary less than all.
-        order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))[:_SETTLING]
-        for chosen in order.chunk(-(-len(order) // _SETTLING_BATCH)):
-            inputs, _ = train[chosen]
-            images = inputs["images"] if isinstance(inputs, dict) else inputs
-            net.infer(images.to(net.device, torch.float32))
+        for inputs, _ in BatchIterator(train, _SETTLING_BATCH, shuffle=True, max_batches=n_batches, device=net.device):
+            net.infer(inputs)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         net.module_.eval()
