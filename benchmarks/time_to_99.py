@@ -98,9 +98,7 @@ def main() -> None:
         others |= {name: partial(run_peer, options.peers, name, options.epochs) for name in PEERS}
     parts = np.array_split(np.arange(options.seeds), options.turns + 1)
     found: dict[str, list[dict]] = {name: [] for name in others}
-    groups: list[
-        list[tuple[float, float]]
-    ] = []  # (seconds, accuracy), before each turn and after the last
+    groups: list[list[tuple[float, float]]] = []  # (seconds, accuracy), before each turn and after the last
     for turn, seeds in enumerate(parts):
         groups.append([run_fast(dataset, int(seed)) for seed in seeds])
         if turn == options.turns:
