@@ -16,7 +16,7 @@ from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
 from skconv.training.distributed import Processes
 
-_SETTLING, _SETTLING_BATCH = 2048, 128  # pictures: as many as running averages remember of batches of so many
+_SETTLING, _SETTLING_BATCH = 1024, 128  # pictures: half as many as running averages remember of batches of so many
 
 
 class ProgressBar(Callback):
