@@ -2,7 +2,7 @@
 
     python benchmarks/growth.py [--sizes 10000 100000 1000000 2000000] [--turns 5]
 
-Pictures are made of MNIST's by moving them, written to an IDX-like file and mapped into memory; each size trains one
+Pictures are made of MNIST's by moving them, written to a file and mapped into memory; each size trains one
 epoch of `fast`, and predicts all pictures with the model folder, in a fresh process. The speed of a shared machine
 drifts, so the first 10,000 pictures of the file are trained on and predicted three times before and after each turn,
 and what is compared is the time a picture over the median of theirs. Sizes of a million and more have one turn. Memory
@@ -121,6 +121,8 @@ def main() -> None:
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--measure", type=Path, help=argparse.SUPPRESS)  # one size, in a process of its own
     options = parser.parse_args()
+    if min(options.sizes) < FEW:
+        parser.error(f"--sizes must be at least {FEW:,}: all are compared with so many")
     if options.measure:
         print(json.dumps(measure(options.measure, options.turns)))
         return

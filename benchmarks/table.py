@@ -41,7 +41,9 @@ def _arithmetic(figures: dict) -> Iterator[Row]:
 def _throughput(figures: dict) -> Iterator[Row]:
     rates = figures["pictures a second"]
     yield "training, pictures a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
-    for name in [name for name in rates if not name.startswith("ours")]:
+    for name in rates:
+        if name.startswith("ours"):
+            continue
         ours, plain = figures["times as fast"][name], figures["times as fast, ours in fp32"][name]
         yield f"training, ours over {name}", f"{ours:.2f} times as fast; {plain:.2f} in fp32"
 

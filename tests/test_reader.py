@@ -49,6 +49,12 @@ def test_reader_says_what_the_model_takes(saved_model):
     assert reader.config.data.licence == "CC BY-SA 3.0"
 
 
+def test_reader_passes_over_masks(saved_model, pictures):
+    masked = np.ma.masked_array(pictures, mask=True)
+    reader = Reader(saved_model)
+    np.testing.assert_array_equal(reader.predict_proba(masked), reader.predict_proba(pictures))
+
+
 def test_reader_takes_every_form_of_grey_pictures(saved_model, pictures):
     reader = Reader(saved_model)
     expected = reader.predict_proba(pictures)

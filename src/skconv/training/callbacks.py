@@ -16,7 +16,7 @@ from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
 from skconv.training.distributed import Processes
 
-_SETTLING, _SETTLING_BATCH = 1024, 128  # pictures: half as many as running averages remember of batches of so many
+_SETTLING, _SETTLING_BATCH = 1024, 128  # pictures; running averages of such batches remember about 2,400
 
 
 class ProgressBar(Callback):
@@ -118,7 +118,7 @@ class SettleStatistics(Callback):
 
     @torch.no_grad()
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Run some of the training pictures through the network, with only its batch norms in training mode."""
+        """Run 1,024 pictures, or as many as a step has, through it with only its batch norms in training mode."""
         norms = [module for module in net.module_.modules() if isinstance(module, _BatchNorm)]
         if not norms:
             return
