@@ -72,7 +72,7 @@ def main() -> None:
     images = np.random.default_rng(0).integers(0, 256, (600, 28, 28), dtype=np.uint8)
     create(options.recipes[0], 0, max_epochs=1, min_steps=0).fit(images, np.arange(600) % 10)  # loads CUDA
     figures = {recipe: train(recipe, options.seeds) for recipe in options.recipes}
-    write_result("gpu", {"gpu": torch.cuda.get_device_name(), **figures})
+    write_result("gpu", figures)
 
 
 if __name__ == "__main__":

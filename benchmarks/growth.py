@@ -5,8 +5,9 @@
 Pictures are made of MNIST's by moving them, written to a file and mapped into memory; each size trains one
 epoch of `fast`, and predicts all pictures with the model folder, in a fresh process. The speed of a shared machine
 drifts, so the first 10,000 pictures of the file are trained on and predicted three times before and after each turn,
-and what is compared is the time a picture over the median of theirs. Sizes of a million and more have one turn. Memory
-is the process's own (anonymous pages): pages of the mapped file can be dropped and belong to the system's cache.
+and what is compared is the time a picture over the median of theirs. Sizes of a million and more have one turn, and
+10,000 ten times before and after it. Memory is the process's own (anonymous pages): pages of the mapped file can be
+dropped and belong to the system's cache.
 """
 
 from __future__ import annotations
@@ -79,11 +80,12 @@ def time_beside(work: Callable[[int], object], n: int, turns: int) -> dict:
     work(FEW)  # warms up
     times: list[float] = []
     ratios: list[float] = []
+    beside = 3 if turns > 1 else 10
     before, watch = MemoryPeak.now(), MemoryPeak()
     for _ in range(turns):
-        few = [time_a_picture(work, FEW) for _ in range(3)]
+        few = [time_a_picture(work, FEW) for _ in range(beside)]
         times.append(time_a_picture(work, n))
-        few += [time_a_picture(work, FEW) for _ in range(3)]
+        few += [time_a_picture(work, FEW) for _ in range(beside)]
         ratios.append(times[-1] / statistics.median(few))
     return {
         "microseconds a picture": statistics.median(times),

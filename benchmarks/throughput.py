@@ -1,6 +1,6 @@
 """How many pictures a second does training take? The same network and batches in a bare loop, skorch and Lightning.
 
-    python benchmarks/throughput.py [--images 20000] [--runs 5] [--network fast]
+    python benchmarks/throughput.py [--images 20000] [--runs 5] [--network fast] [--device cpu]
 
 Runs in the peers' environment. Each is given uint8 pictures in memory and trains one epoch on them, in turn; its clock
 stops with the last step. "ours in fp32" has the same precision as the others, and nothing of our recipes besides: no
@@ -39,26 +39,28 @@ def make_network(name: str) -> nn.Module:
     return create_network(name, in_channels=1, image_size=(28, 28), num_classes=10)
 
 
-def train_ours(name: str, images: np.ndarray, labels: np.ndarray, **settings) -> None:
-    CNNClassifier(network=name, max_epochs=1, batch_size=BATCH, **settings).fit(images, labels)
+def train_ours(name: str, images: np.ndarray, labels: np.ndarray, device: str, **settings) -> None:
+    CNNClassifier(network=name, max_epochs=1, batch_size=BATCH, device=device, **settings).fit(images, labels)
 
 
-def train_bare(name: str, images: np.ndarray, labels: np.ndarray) -> None:
+def train_bare(name: str, images: np.ndarray, labels: np.ndarray, device: str) -> None:
     """Indices into tensors and nothing else: less than any library can do."""
-    network = make_network(name)
+    network = make_network(name).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
-    X, y = make_pixels(images), torch.from_numpy(labels)
-    for chosen in torch.randperm(len(X)).split(BATCH):
+    X, y = make_pixels(images).to(device), torch.from_numpy(labels).to(device)
+    for chosen in torch.randperm(len(X), device=device).split(BATCH):
         loss = nn.functional.cross_entropy(network(X[chosen]), y[chosen])
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
+    if device == "cuda":
+        torch.cuda.synchronize()
 
 
-def train_skorch(name: str, images: np.ndarray, labels: np.ndarray, **settings) -> None:
+def train_skorch(name: str, images: np.ndarray, labels: np.ndarray, device: str, **settings) -> None:
     net = NeuralNetClassifier(
         make_network(name), criterion=nn.CrossEntropyLoss, optimizer=torch.optim.AdamW, batch_size=BATCH, lr=0.001,
-        max_epochs=1, iterator_train__shuffle=True, **settings,
+        max_epochs=1, iterator_train__shuffle=True, device=device, **settings,
     )  # fmt: skip
     with redirect_stdout(io.StringIO()):
         net.fit(make_pixels(images), labels)
@@ -79,9 +81,9 @@ class Classifier(lightning.LightningModule):
         return torch.optim.AdamW(self.parameters())
 
 
-def train_lightning(name: str, images: np.ndarray, labels: np.ndarray, **settings) -> None:
+def train_lightning(name: str, images: np.ndarray, labels: np.ndarray, device: str, **settings) -> None:
     with tempfile.TemporaryDirectory() as folder, redirect_stdout(io.StringIO()):
-        trainer = lightning.Trainer(max_epochs=1, accelerator="cpu", default_root_dir=folder, **settings)
+        trainer = lightning.Trainer(max_epochs=1, accelerator=device, devices=1, default_root_dir=folder, **settings)
         trainer.fit(
             Classifier(make_network(name)),
             DataLoader(TensorDataset(make_pixels(images), torch.from_numpy(labels)), BATCH, shuffle=True),
@@ -93,24 +95,26 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=20_000, help="at most 48,000")
     parser.add_argument("--runs", type=int, default=5)
     parser.add_argument("--network", default="fast")
+    parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
     if options.images > 48_000:
         parser.error("--images: at most 48,000, of which skorch gets a quarter more")
     warnings.simplefilter("ignore")  # what Lightning would advise
     dataset = load_dataset("mnist")
-    more = slice(options.images * 5 // 4)
-    more_images, more_labels = np.array(dataset.train_images[more]), np.array(dataset.train_labels[more])
-    images, labels = more_images[: options.images], more_labels[: options.images]
+    few, more = (
+        (options.network, np.array(dataset.train_images[:n]), np.array(dataset.train_labels[:n]), options.device)
+        for n in (options.images, options.images * 5 // 4)
+    )
     plain = {"averaging": 0.0, "label_smoothing": 0.0}
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     ways: dict[str, Callable[[], None]] = {
-        "ours": lambda: train_ours(options.network, images, labels),
-        "ours in fp32": lambda: train_ours(options.network, images, labels, precision="fp32", **plain),
-        "bare loop": lambda: train_bare(options.network, images, labels),
-        "skorch as it comes": lambda: train_skorch(options.network, more_images, more_labels),
-        "skorch, only training": lambda: train_skorch(options.network, images, labels, train_split=None, verbose=0),
-        "Lightning as it comes": lambda: train_lightning(options.network, images, labels),
-        "Lightning, only training": lambda: train_lightning(options.network, images, labels, **quiet),
+        "ours": lambda: train_ours(*few),
+        "ours in fp32": lambda: train_ours(*few, precision="fp32", **plain),
+        "bare loop": lambda: train_bare(*few),
+        "skorch as it comes": lambda: train_skorch(*more),
+        "skorch, only training": lambda: train_skorch(*few, train_split=None, verbose=0),
+        "Lightning as it comes": lambda: train_lightning(*few),
+        "Lightning, only training": lambda: train_lightning(*few, **quiet),
     }
     for train in ways.values():  # the first of each warms up
         train()
@@ -119,12 +123,12 @@ def main() -> None:
     figures = {
         "network": options.network,
         "batch size": BATCH,
-        **describe_rates(seconds, len(images)),
+        **describe_rates(seconds, options.images),
         "times as fast, ours in fp32": {
             name: statistics.median(times) / plain_median for name, times in seconds.items()
         },
     }
-    write_result("throughput", figures)
+    write_result("throughput" if options.device == "cpu" else "throughput_gpu", figures)
 
 
 if __name__ == "__main__":

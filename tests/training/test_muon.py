@@ -2,10 +2,11 @@
 
 import copy
 
+import pytest
 import torch
 
 from skconv.training.adamw import AdamW
-from skconv.training.muon import Muon, orthogonalize
+from skconv.training.muon import Muon, RecordedOrthogonalize, orthogonalize
 
 RATE, DECAY = 0.1, 0.5
 
@@ -39,6 +40,15 @@ def test_orthogonalize_is_the_iteration_on_the_matrix_itself():
             square = expected @ expected.T
             expected = 3.4445 * expected + (-4.7750 * square + 2.0315 * square @ square) @ expected
         torch.testing.assert_close(orthogonalize(matrix), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="records what a GPU does, and there is none")
+def test_what_is_recorded_on_a_gpu_is_orthogonalize_to_the_bit():
+    for shape in ((8, 40), (40, 8)):
+        matrices = torch.randn(3, *shape, device="cuda")
+        recorded = RecordedOrthogonalize(matrices[0].shape, matrices.device)
+        for matrix in (*matrices, matrices[0]):
+            assert torch.equal(recorded(matrix), orthogonalize(matrix))
 
 
 def test_only_filters_step_otherwise_than_with_adamw():

@@ -24,7 +24,8 @@ def describe_environment(command: str = "") -> dict[str, Any]:
     Returns
     -------
     dict
-        ``versions`` (package name → version), ``threads``, ``processor``, ``system`` and perhaps ``command``.
+        ``versions`` (package name → version), ``threads``, ``processor``, ``system``, ``gpu`` where this process uses
+        one, and perhaps ``command``.
 
     Examples
     --------
@@ -45,6 +46,9 @@ def describe_environment(command: str = "") -> dict[str, Any]:
         "processor": _name_processor(),
         "system": platform.system(),
     }
+    gpu = _name_gpu()
+    if gpu:
+        description["gpu"] = gpu
     if command:
         description["command"] = command
     return description
@@ -67,6 +71,11 @@ def _count_threads() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _name_gpu() -> str:
+    torch = sys.modules.get("torch")
+    return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else ""
 
 
 def _name_processor() -> str:
