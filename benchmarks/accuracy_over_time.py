@@ -58,12 +58,14 @@ def draw(ours: dict[str, tuple[float, float]], others: dict[str, list[tuple[floa
     figure = new_figure(8, 5)
     axes = figure.subplots()
     for marker, (name, curve) in zip("sD^vPX*hp", others.items(), strict=False):
-        axes.plot(*np.array([(s, 100 - 100 * a) for s, a in curve]).T, marker=marker, color=GREY, lw=0.7, ms=5)
-        axes.annotate(name, (curve[-1][0], 100 - 100 * curve[-1][1]), (5, 0), textcoords="offset points", fontsize=8)
-    points = sorted((s, 100 - 100 * a, name) for name, (s, a) in ours.items())
-    axes.plot([p[0] for p in points], [p[1] for p in points], "o-", color=BLUE, lw=2, ms=8)
-    for second, error, name in points:
-        axes.annotate(name, (second, error), (-4, 8), textcoords="offset points", color=BLUE, weight="bold")
+        points = np.array([(s, 100 - 100 * a) for s, a in curve]).T
+        axes.plot(*points, marker=marker, color=GREY, lw=0.7, ms=5, label=name)
+    axes.legend(loc="lower right", fontsize=8)
+    line = sorted((s, 100 - 100 * a, name) for name, (s, a) in ours.items())
+    axes.plot([p[0] for p in line], [p[1] for p in line], "o-", color=BLUE, lw=2, ms=8)
+    for second, error, name in line:
+        place = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(name, (second, error), color=BLUE, weight="bold", **place)
     axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="test accuracy, %")
     axes.invert_yaxis()
     axes.margins(0.12)

@@ -132,4 +132,5 @@ def tell_origin(scored: ScoredSource, command: str) -> Section:
 def name_machine(environment: Mapping[str, Any]) -> str:
     """Say on what something ran, as `skconv.artifacts.environment.describe_environment` describes it."""
     threads = environment.get("threads", "?")
-    return f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
+    processor = f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
+    return f"{environment['gpu']}; {processor}" if "gpu" in environment else processor
