@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import torch
@@ -55,11 +54,19 @@ class Muon(AdamW):
         if not state:
             state["momentum"] = torch.zeros_like(weight)
         state["momentum"].lerp_(gradient, 1 - _MOMENTUM)
-        wanted = gradient.lerp(state["momentum"], _MOMENTUM).flatten(1)
-        direction = _recorded(wanted.shape, wanted.device)(wanted) if wanted.is_cuda else orthogonalize(wanted)
+        direction = self._orthogonalize(gradient.lerp(state["momentum"], _MOMENTUM).flatten(1))
         weight.mul_(1 - rate * decay)
         size = _LIKE_ADAMW * max(direction.shape) ** 0.5
         weight.add_(direction.reshape(weight.shape), alpha=-rate * size)
+
+    def _orthogonalize(self, matrix: Tensor) -> Tensor:
+        if not matrix.is_cuda:
+            return orthogonalize(matrix)
+        # Each optimizer has its own, since others may step in other threads. Copies and pickles of it are without.
+        recorded = self.__dict__.setdefault("_recorded", {})
+        if matrix.shape not in recorded:
+            recorded[matrix.shape] = RecordedOrthogonalize(matrix.shape, matrix.device)
+        return recorded[matrix.shape](matrix)
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
@@ -109,6 +116,3 @@ class RecordedOrthogonalize:
         self._matrix.copy_(matrix)
         self._graph.replay()
         return self._direction
-
-
-_recorded = lru_cache(maxsize=64)(RecordedOrthogonalize)
