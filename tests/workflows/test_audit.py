@@ -34,7 +34,7 @@ def planted(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "quick.toml"
-    path.write_text('[network]\nname = "fast"\n[training]\nmax_epochs = 12\nbatch_size = 64\nprecision = "fp32"\n')
+    path.write_text('[network]\nname = "compact"\n[training]\nmax_epochs = 12\nbatch_size = 64\nprecision = "fp32"\n')
     return path
 
 
