@@ -131,8 +131,9 @@ def arrange(pictures: PictureDataset) -> PictureDataset:
 def _order_by_content(pictures: PictureDataset, positions: Tensor) -> Tensor:
     """Sort by hashes of label and pixels, so that equal pictures of equal labels are neighbours."""
     images, labels, hashes = pictures.images.numpy(), pictures.labels.numpy(), []
-    # A hash is the sum of the words, each times a number of its own drawn by chance, modulo 2**64.
-    factors = np.random.default_rng(0).integers(1, 2**64, 1 + images[0].size, np.uint64)
+    # A hash is the sum of the words, each times a number of its own drawn by chance, modulo 2**64. NumPy promises that
+    # raw draws stay the same in later versions, as it does not of distributions.
+    factors = np.random.PCG64(0).random_raw(1 + images[0].size)
     for part in np.split(positions.numpy(), range(_CONVERTED, len(positions), _CONVERTED)):
         pixels = images[part].astype(np.float32).reshape(len(part), -1)  # then the words are the same from any dtype
         pixels += np.float32(0)  # makes -0 a 0

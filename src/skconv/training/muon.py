@@ -96,8 +96,14 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 class RecordedOrthogonalize:
     """`orthogonalize` on a CUDA device, its kernels recorded for one shape and started at once.
 
-    There are forty of them, each done in a few microseconds, while to start one takes the processor ten. What is
-    returned is overwritten by the next call.
+    There are forty of them, each done in a few microseconds, while to start one takes the processor ten.
+
+    Parameters
+    ----------
+    shape : torch.Size
+        (m, n) of all matrices that it will be called with, float32.
+    device : torch.device
+        The CUDA device where they are.
     """
 
     def __init__(self, shape: torch.Size, device: torch.device) -> None:
@@ -112,7 +118,7 @@ class RecordedOrthogonalize:
             self._direction = orthogonalize(self._matrix)
 
     def __call__(self, matrix: Tensor) -> Tensor:
-        """Return the orthogonal matrix."""
+        """Return what `orthogonalize` does of a matrix (m, n), in memory that the next call writes over."""
         self._matrix.copy_(matrix)
         self._graph.replay()
         return self._direction
