@@ -18,9 +18,9 @@ import numpy as np
 from report import write_result
 
 from skconv import load_dataset, load_recipe
+from skconv.estimators.calibration import calibrate
 from skconv.evaluation.conformal import predict_sets
-from skconv.evaluation.scores import score_predictions
-from skconv.workflows.calibrate import calibrate
+from skconv.evaluation.metrics import score_predictions
 
 LEVELS = (0.95, 0.99)
 N_CALIBRATING = 3000

@@ -16,6 +16,7 @@ import signal
 import time
 
 import numpy as np
+
 from distributed import LocalCluster, SchedulerPlugin
 
 # A worker process begins with this file's imports, and has to answer in time: what takes long is imported inside.
@@ -50,7 +51,7 @@ def measure(options: argparse.Namespace) -> dict:
     import joblib
 
     from skconv import load_dataset
-    from skconv.workflows.cluster import SpreadingBackend, connect
+    from skconv.parallel.cluster import SpreadingBackend, connect
 
     dataset = load_dataset("mnist")
     images, labels = np.array(dataset.train_images[: options.pictures]), dataset.train_labels[: options.pictures]

@@ -20,10 +20,10 @@ from report import write_result
 from skconv import load_dataset, load_recipe
 from skconv.data.dataset import Dataset
 from skconv.estimators import KFoldEnsembleClassifier
+from skconv.estimators.calibration import calibrate
 from skconv.evaluation.calibration import softmax
 from skconv.evaluation.conformal import predict_sets
-from skconv.evaluation.scores import score_predictions
-from skconv.workflows.calibrate import calibrate
+from skconv.evaluation.metrics import score_predictions
 
 N_SCORED = 10_000
 LEVELS = (0.9, 0.95, 0.99)

@@ -25,9 +25,9 @@ from PIL import Image
 from report import write_result
 
 from skconv import load_dataset, normalize_digit, read
-from skconv.pictures.fitting import map_in_threads
-from skconv.pictures.opening import convert_picture, open_picture
-from skconv.reader import Reader
+from skconv.images.opening import convert_picture, open_picture
+from skconv.images.spec import map_in_threads
+from skconv.inference import Reader
 
 SURE = 0.99  # a confidence nobody looks behind
 ENLARGEMENTS = {"nearest": 0, "bilinear": 2, "bicubic": 3}  # Pillow's numbers

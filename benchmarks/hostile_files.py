@@ -44,8 +44,8 @@ FORBIDDEN = (
 def read_model(folder: Path) -> None:
     """Read every file of a model folder, on both ways."""
     from skconv import CNNClassifier, Reader
-    from skconv.artifacts.held_out import read_held_out
-    from skconv.artifacts.seen import read_seen
+    from skconv.model_io.fingerprints import read_seen
+    from skconv.model_io.held_out import read_held_out
 
     reader = Reader(folder)
     read_held_out(folder, reader.config)
@@ -56,7 +56,7 @@ def read_model(folder: Path) -> None:
 
 def read_checkpoint(folder: Path, training: dict) -> None:
     """Read what a resumed training reads."""
-    from skconv.artifacts.checkpoints import CheckpointFolder
+    from skconv.model_io.checkpoints import CheckpointFolder
 
     CheckpointFolder(folder, training).read()
 
@@ -64,7 +64,7 @@ def read_checkpoint(folder: Path, training: dict) -> None:
 def read_picture(file: Path) -> None:
     """Open, normalise and name a picture of a digit."""
     from skconv import normalize_digit
-    from skconv.pictures.opening import open_picture
+    from skconv.images.opening import open_picture
 
     normalize_digit(open_picture(file))
 

@@ -31,7 +31,7 @@ import torch
 from report import write_result
 
 from skconv import CNNClassifier, load_dataset, load_recipe
-from skconv.artifacts.checkpoints import CheckpointFolder
+from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.training import checkpointing
 
 PICTURES, TESTED = 1000, 500

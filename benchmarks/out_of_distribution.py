@@ -19,9 +19,9 @@ from no_digits import MAKERS, make_no_digits
 from report import write_result
 
 from skconv import Reader, load_dataset
-from skconv.artifacts.held_out import HeldOut, read_held_out
 from skconv.data.dataset import Dataset
-from skconv.evaluation.outliers import DEFINITION, measure_auroc, score_out_of_distribution
+from skconv.evaluation.ood import DEFINITION, measure_auroc, score_out_of_distribution
+from skconv.model_io.held_out import HeldOut, read_held_out
 
 N_TRAINING = 10_000  # pictures that features are compared with
 Score = Callable[[np.ndarray], np.ndarray]

@@ -19,7 +19,7 @@ from report import write_result
 from turns import time_in_turn
 
 import skconv
-from skconv.pictures import fitting
+from skconv.images import spec as fitting
 
 
 def write_pictures(folder: Path, digits: np.ndarray, size: tuple[int, int], suffix: str) -> Path:

@@ -6,8 +6,8 @@ import json
 import os
 from pathlib import Path
 
-from skconv.artifacts.environment import describe_environment
 from skconv.files import write_beside
+from skconv.model_io.environment import describe_environment
 
 RESULTS = Path(os.environ.get("SKCONV_RESULTS", Path(__file__).parent / "results"))
 

@@ -12,7 +12,7 @@ import litserve
 import numpy as np
 
 from skconv import Reader
-from skconv.pictures.opening import decode_picture
+from skconv.images.opening import decode_picture
 
 
 class DigitApi(litserve.LitAPI):

@@ -12,7 +12,7 @@ from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
 from skconv import Reader
-from skconv.pictures.opening import decode_picture
+from skconv.images.opening import decode_picture
 
 reader = Reader("digits", threads=1)
 app = FastAPI()

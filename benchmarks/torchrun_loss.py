@@ -43,7 +43,7 @@ def record(network: str, double: bool, steps: int) -> list[float]:
     from skorch.callbacks import Callback
 
     from skconv import load_dataset, load_recipe
-    from skconv.training.distributed import join_processes
+    from skconv.distributed.process_group import join_processes
 
     losses: list[float] = []
 
@@ -73,10 +73,10 @@ def register_smooth() -> None:
     """Register a network in which a change of the last digit stays one."""
     from torch import nn
 
-    from skconv.networks.answers import Answers
     from skconv.networks.blocks import Network
+    from skconv.networks.input_normalization import Scaling
+    from skconv.networks.logit_calibration import Answers
     from skconv.networks.registry import register_network
-    from skconv.networks.scaling import Scaling
 
     class Smooth(Network):
         def __init__(self, in_channels: int, image_size: tuple[int, int], num_classes: int) -> None:
@@ -116,7 +116,7 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=list(CASES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.record:
-        from skconv.training.distributed import is_first
+        from skconv.distributed.process_group import is_first
 
         register_smooth()
         losses = {name: record(*CASES[name][:3]) for name in options.cases}

@@ -17,7 +17,7 @@ from pathlib import Path
 from report import write_result
 
 import skconv
-from skconv.workflows.splits import take_fraction
+from skconv.data.splitting import take_fraction
 
 SEARCH_SEED, FIRST_SEED = 0, 1000
 

@@ -9,8 +9,8 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 import skconv
-from skconv.pictures.cleaning import clean_strokes
-from skconv.pictures.ground import find_strokes
+from skconv.digits.preprocess.background import find_strokes
+from skconv.digits.preprocess.cleaning import clean_strokes
 
 rng = np.random.default_rng(0)
 mnist = skconv.load_dataset("mnist")

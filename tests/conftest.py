@@ -68,7 +68,7 @@ def make_network():
 @pytest.fixture(scope="session")
 def make_config():
     """Return a function that makes the configuration of `saved_model`, with changes."""
-    from skconv.artifacts import DataConfig, InputConfig, ModelConfig, NetworkConfig
+    from skconv.model_io import DataConfig, InputConfig, ModelConfig, NetworkConfig
 
     def make(**changes) -> ModelConfig:
         config = ModelConfig(
@@ -88,7 +88,7 @@ def make_config():
 @pytest.fixture(scope="session")
 def saved_model(tmp_path_factory, make_network, make_config, sample) -> Path:
     """A small model folder, exported once: to read, or to copy and damage."""
-    from skconv.artifacts import save_model
+    from skconv.model_io import save_model
 
     folder = tmp_path_factory.mktemp("saved") / "model"
     save_model(folder, make_network(), make_config(), sample=sample)

@@ -61,7 +61,7 @@ def test_help_loads_nothing_heavy():
 
 def test_training_without_dask_does_not_load_it():
     code = "from skconv import CNNClassifier, KFoldEnsembleClassifier\nimport skconv.cli.cross_validate, numpy as np\n"
-    code += "import skconv.workflows.cross_validate\nX, y = np.eye(64).reshape(64, 8, 8), np.arange(64) % 2\n"
+    code += "import skconv.commands.cross_validate\nX, y = np.eye(64).reshape(64, 8, 8), np.arange(64) % 2\n"
     code += "KFoldEnsembleClassifier(CNNClassifier('fast', max_epochs=1), cv=2).fit(X, y)"
     assert not {"dask", "distributed"} & _imported_by(code)
 

@@ -14,10 +14,23 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from skconv.commands.audit import audit
+    from skconv.commands.cross_validate import cross_validate
+    from skconv.commands.ensemble import ensemble
+    from skconv.commands.evaluate import evaluate
+    from skconv.commands.explain import explain
+    from skconv.commands.export import export
+    from skconv.commands.predict import predict
+    from skconv.commands.read import read
+    from skconv.commands.report import report
+    from skconv.commands.train import train
+    from skconv.commands.tune import tune
+    from skconv.competitions.checking import check_contest
+    from skconv.competitions.making import make_contest
     from skconv.data.catalog import list_datasets
-    from skconv.data.contests import make_contest
     from skconv.data.dataset import Dataset
     from skconv.data.sources import load_dataset
+    from skconv.digits.preprocess.normalization import normalize_digit
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.exceptions import (
         ClusterError,
@@ -33,22 +46,9 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownNameError,
     )
+    from skconv.inference import Reader
     from skconv.networks import create_network, list_networks
-    from skconv.pictures.normalization import normalize_digit
-    from skconv.reader import Reader
     from skconv.recipes import list_recipes, load_recipe
-    from skconv.workflows.audit import audit
-    from skconv.workflows.contests import check_contest
-    from skconv.workflows.cross_validate import cross_validate
-    from skconv.workflows.ensemble import ensemble
-    from skconv.workflows.evaluate import evaluate
-    from skconv.workflows.explain import explain
-    from skconv.workflows.export import export
-    from skconv.workflows.predict import predict
-    from skconv.workflows.read import read
-    from skconv.workflows.report import report
-    from skconv.workflows.train import train
-    from skconv.workflows.tune import tune
 
 __all__ = [
     "CNNClassifier",
@@ -93,27 +93,27 @@ _HOMES = {
     "CNNClassifier": "skconv.estimators",
     "Dataset": "skconv.data.dataset",
     "KFoldEnsembleClassifier": "skconv.estimators",
-    "Reader": "skconv.reader",
-    "audit": "skconv.workflows.audit",
-    "check_contest": "skconv.workflows.contests",
+    "Reader": "skconv.inference",
+    "audit": "skconv.commands.audit",
+    "check_contest": "skconv.competitions.checking",
     "create_network": "skconv.networks",
-    "cross_validate": "skconv.workflows.cross_validate",
-    "ensemble": "skconv.workflows.ensemble",
-    "evaluate": "skconv.workflows.evaluate",
-    "explain": "skconv.workflows.explain",
-    "export": "skconv.workflows.export",
+    "cross_validate": "skconv.commands.cross_validate",
+    "ensemble": "skconv.commands.ensemble",
+    "evaluate": "skconv.commands.evaluate",
+    "explain": "skconv.commands.explain",
+    "export": "skconv.commands.export",
     "list_datasets": "skconv.data.catalog",
     "list_networks": "skconv.networks",
     "list_recipes": "skconv.recipes",
     "load_dataset": "skconv.data.sources",
     "load_recipe": "skconv.recipes",
-    "make_contest": "skconv.data.contests",
-    "normalize_digit": "skconv.pictures.normalization",
-    "predict": "skconv.workflows.predict",
-    "read": "skconv.workflows.read",
-    "report": "skconv.workflows.report",
-    "train": "skconv.workflows.train",
-    "tune": "skconv.workflows.tune",
+    "make_contest": "skconv.competitions.making",
+    "normalize_digit": "skconv.digits.preprocess.normalization",
+    "predict": "skconv.commands.predict",
+    "read": "skconv.commands.read",
+    "report": "skconv.commands.report",
+    "train": "skconv.commands.train",
+    "tune": "skconv.commands.tune",
 }
 
 

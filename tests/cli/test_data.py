@@ -7,7 +7,7 @@ import pytest
 
 import skconv
 from skconv.cli.main import main
-from skconv.data.contests import write_contest
+from skconv.competitions.making import write_contest
 from skconv.data.splits import Splits
 
 

@@ -128,7 +128,7 @@ def test_interrupt_between_seeds_tells_what_is_kept_and_that_the_folder_is_taken
         (out / "seed-0").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skconv.workflows.train.train", train)
+    monkeypatch.setattr("skconv.commands.train.train", train)
     out = tmp_path / "out"
     assert main(["train", "digits", "--seeds", "2", "--out", str(out)]) == 130
     (line,) = capsys.readouterr().err.splitlines()

@@ -46,11 +46,11 @@ from skorch.callbacks import Callback
 from sklearn.datasets import load_digits
 from torch import nn
 from skconv import CNNClassifier
-from skconv.networks.answers import Answers
+from skconv.networks.logit_calibration import Answers
 from skconv.networks.blocks import Network
 from skconv.networks.registry import register_network
-from skconv.networks.scaling import Scaling
-from skconv.training.distributed import join_processes
+from skconv.networks.input_normalization import Scaling
+from skconv.distributed.process_group import join_processes
 
 
 class Smooth(Network):

@@ -145,7 +145,7 @@ def digits() -> Splits:
 @pytest.fixture
 def make_contest(tmp_path: Path, digits: Splits) -> Callable[[str], Path]:
     """Return a function that makes a contest of the digits, in the form of the contest named."""
-    from skconv.data.contests import write_contest
+    from skconv.competitions.making import write_contest
 
     def make(name: str) -> Path:
         write_contest(name, tmp_path / name, digits)

@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.data.contest_folder import read_form
+from skconv.competitions.folder import read_form
 from skconv.data.inputs import load_inputs, load_submission_form
 from skconv.exceptions import DataError, SourceNotFoundError
-from skconv.pictures.fitting import PictureForm
+from skconv.images.spec import PictureForm
 
 
 def load(paths, channels=1, **options):

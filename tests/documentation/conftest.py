@@ -10,9 +10,11 @@ import pytest
 from PIL import Image
 
 import skconv
-from skconv.data import contests, digits_or_nothing, named, sources
+from skconv.competitions import making as contests
+from skconv.data import named, sources
 from skconv.data.catalog import get_entry
 from skconv.data.splits import Splits
+from skconv.digits.synthetic import dataset as digits_or_nothing
 from skconv.recipes import recipe
 
 from .blocks import READ, RUN, read_blocks

@@ -12,9 +12,9 @@ from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
 from skconv import Reader, load_dataset
-from skconv.artifacts import read_config
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import DataError, ModelFileError, ParameterError, TrainingError, UnknownNameError
+from skconv.model_io import read_config
 
 
 @pytest.fixture(scope="module")

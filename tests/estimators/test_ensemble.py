@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 
 from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 from skconv.exceptions import DataError, ModelFileError, ParameterError
-from skconv.reader import Reader
+from skconv.inference import Reader
 
 
 @pytest.fixture(scope="module")

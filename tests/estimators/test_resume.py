@@ -179,7 +179,7 @@ def test_no_whole_checkpoint_is_an_error(pictures, stopped):
 
 
 def test_checkpoint_of_another_format_is_refused_by_its_version(pictures, stopped):
-    from skconv.artifacts.checkpoints import _digest
+    from skconv.model_io.checkpoints import _digest
 
     path = max(stopped.iterdir()) / "checkpoint.json"
     document = json.loads(path.read_text())

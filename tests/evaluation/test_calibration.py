@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skconv.evaluation.calibration import fit_calibration, softmax
-from skconv.evaluation.scores import score_predictions
+from skconv.evaluation.metrics import score_predictions
 
 
 def draw_labels(logits, seed=0):

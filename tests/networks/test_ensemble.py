@@ -7,10 +7,10 @@ import torch
 
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network
-from skconv.networks.answers import Answers
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
-from skconv.networks.scaling import Scaling
+from skconv.networks.input_normalization import Scaling
+from skconv.networks.logit_calibration import Answers
 
 SHAPE = {"in_channels": 1, "image_size": (8, 8), "num_classes": 3}
 IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 255

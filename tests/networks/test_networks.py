@@ -6,7 +6,7 @@ import torch
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network, describe_network, list_networks
 from skconv.networks.blocks import ConvBlock, turn
-from skconv.networks.scaling import ContrastStretching, Scaling
+from skconv.networks.input_normalization import ContrastStretching, Scaling
 
 
 @pytest.mark.parametrize("name", list_networks())

@@ -168,7 +168,7 @@ def test_unknown_path_and_wrong_method_are_told_as_json(server):
 
 def test_process_loads_neither_torch_nor_scikit_learn():
     code = (
-        "import sys, skconv.server.app, skconv.server.running\n"
+        "import sys, skconv.server.app, skconv.server.runner\n"
         "print({'torch', 'sklearn', 'matplotlib', 'skorch'} & set(sys.modules))"
     )
     shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from skconv.exceptions import DataError
-from skconv.reader import Reader
+from skconv.inference import Reader
 from skconv.server import batching
 from skconv.server.batching import MicroBatcher
 

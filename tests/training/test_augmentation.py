@@ -3,9 +3,9 @@
 import pytest
 import torch
 
+from skconv.distributed.process_group import Share
 from skconv.exceptions import ParameterError
 from skconv.training.augmentation import Augmentation, AugmentationSequence, _Draws
-from skconv.training.distributed import Share
 
 EVERYTHING = {
     "rotation": 10, "shift": 0.1, "scale": 0.1, "shear": 5, "elastic": 0.02, "erasing": 0.5, "flip": True,

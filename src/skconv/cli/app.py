@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skconv.training.distributed import check_alone
+from skconv.distributed.process_group import check_alone
 
 # Each is a file of this folder and a function in it.
 VERBS = (

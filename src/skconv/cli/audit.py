@@ -43,7 +43,7 @@ def audit(
     """Find wrong labels, duplicates, blank and broken pictures."""
     size = parse_image_size(image_size)
     with library_messages():
-        from skconv.workflows.audit import audit as audit_library
+        from skconv.commands.audit import audit as audit_library
 
         result = audit_library(
             source,

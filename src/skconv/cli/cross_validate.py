@@ -56,7 +56,7 @@ def cross_validate(
     if context.obj:
         context.obj.out = out
     with library_messages():
-        from skconv.workflows.cross_validate import cross_validate as cross_validate_library
+        from skconv.commands.cross_validate import cross_validate as cross_validate_library
 
         result = cross_validate_library(
             source,

@@ -51,7 +51,7 @@ def data(
 
 def _make(name: str, folder: Path, data_home: Path | None, as_json: bool) -> None:
     with library_messages():
-        from skconv.data.contests import make_contest
+        from skconv.competitions.making import make_contest
 
         make_contest(name, folder, data_home=data_home, progress=is_interactive())
     files = sorted(path.name for path in folder.iterdir())
@@ -61,7 +61,7 @@ def _make(name: str, folder: Path, data_home: Path | None, as_json: bool) -> Non
 
 def _check(contest: str, submission: Path, data_home: Path | None, as_json: bool) -> None:
     with library_messages():
-        from skconv.workflows.contests import check_contest
+        from skconv.competitions.checking import check_contest
 
         result = check_contest(submission, contest, data_home=data_home, progress=is_interactive())
     show_result(result.to_json(), str(result), as_json=as_json)
@@ -90,7 +90,7 @@ def _describe(entry: CatalogEntry, data_home: Path | None) -> Entry:
 
 def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     """Say where the data is, or which places it was looked for in."""
-    from skconv.data.places import list_places
+    from skconv.data.locations import list_places
 
     if entry.form == "scikit-learn":
         return {"found in": "scikit-learn"}
@@ -99,7 +99,7 @@ def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     places = list(list_places(entry, data_home))
     looked_for = ", ".join(str(place.folder) for place in places)
     if entry.form == "contest":
-        from skconv.data.contests import find_contest
+        from skconv.competitions.making import find_contest
 
         made = f"{entry.made_from}, when it is first used, or into a folder of your own with --make"
         found = find_contest(entry, data_home)

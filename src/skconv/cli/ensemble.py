@@ -59,7 +59,7 @@ def ensemble(
     if context.obj:
         context.obj.out = out
     with library_messages():
-        from skconv.workflows.ensemble import ensemble as ensemble_library
+        from skconv.commands.ensemble import ensemble as ensemble_library
 
         result = ensemble_library(
             source,

@@ -54,7 +54,7 @@ def evaluate(
     """
     size = parse_image_size(image_size)
     with library_messages():
-        from skconv.workflows.evaluate import evaluate as evaluate_library
+        from skconv.commands.evaluate import evaluate as evaluate_library
 
         result = evaluate_library(
             model,

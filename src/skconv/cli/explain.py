@@ -48,7 +48,7 @@ def explain(
     These are the maps that it computes, the parts of the picture that count, or the training pictures most alike.
     """
     with library_messages():
-        from skconv.workflows.explain import explain as explain_library
+        from skconv.commands.explain import explain as explain_library
 
         result = explain_library(model, picture, out=out, show=show.value, source=source, data_home=data_home)
     show_result(result.to_json(), str(result), as_json=as_json)

@@ -35,7 +35,7 @@ def export(
 ) -> None:
     """Write a model as one file that other programs run."""
     with library_messages():
-        from skconv.workflows.export import export as export_library
+        from skconv.commands.export import export as export_library
 
         result = export_library(model, out, format=format.value)
     show_result(result.to_json(), str(result), as_json=as_json)

@@ -16,8 +16,8 @@ from pathlib import Path
 from types import FrameType
 
 from skconv.cli.console import one_line
+from skconv.distributed.process_group import describe_loss, first_one_speaks, is_one_of_several, launcher, may_tell
 from skconv.exceptions import ProcessLostError, SkconvError
-from skconv.training.distributed import describe_loss, first_one_speaks, is_one_of_several, launcher, may_tell
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 

@@ -45,7 +45,7 @@ def predict(
 ) -> None:
     """Name the class of pictures, with the model's confidence."""
     with library_messages():
-        from skconv.workflows.predict import predict as predict_library
+        from skconv.commands.predict import predict as predict_library
 
         result = predict_library(
             model,

@@ -38,7 +38,7 @@ def read(
 ) -> None:
     """Read handwritten numbers in photographs and scans."""
     with library_messages():
-        from skconv.workflows.read import read as read_library
+        from skconv.commands.read import read as read_library
 
         result = read_library(
             pictures,

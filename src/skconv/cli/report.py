@@ -48,7 +48,7 @@ def report(
     """
     size = parse_image_size(image_size)
     with library_messages():
-        from skconv.workflows.report import report as report_library
+        from skconv.commands.report import report as report_library
 
         result = report_library(
             model,

@@ -41,7 +41,7 @@ def serve(
     Pictures can be dropped on the page too. The log goes to standard error, a JSON object a request. SIGTERM or Ctrl-C
     ends it after what was accepted is answered.
     """
-    from skconv.server.running import serve as serve_library
+    from skconv.server.runner import serve as serve_library
     from skconv.server.settings import MEBIBYTE, ServerSettings
 
     settings = ServerSettings(

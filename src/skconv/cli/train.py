@@ -66,7 +66,7 @@ def train(
     if context.obj:
         context.obj.out = out
     with library_messages():
-        from skconv.workflows.train import train as train_library
+        from skconv.commands.train import train as train_library
 
         result = train_library(
             source,

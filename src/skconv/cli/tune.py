@@ -62,7 +62,7 @@ def tune(
     """
     size = parse_image_size(image_size)
     with library_messages():
-        from skconv.workflows.tune import tune as tune_library
+        from skconv.commands.tune import tune as tune_library
 
         result = tune_library(
             source,

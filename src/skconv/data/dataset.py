@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 
-from skconv.data.submissions import SubmissionForm
+from skconv.competitions.submissions import SubmissionForm
 from skconv.exceptions import DataError
 
 
@@ -36,7 +36,7 @@ class Dataset:
         What a contest wants handed in, with the pictures to be named; None where the source is no contest.
         Where the answers are known, these pictures are also `test_images`.
     normalization : {"digit"} or None
-        What was done to every picture, as in `skconv.pictures.fitting.PictureForm`.
+        What was done to every picture, as in `skconv.images.spec.PictureForm`.
 
     Raises
     ------

@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from skconv.data.image_cache import read_cached
 from skconv.data.labels import sort_names
-from skconv.data.picture_cache import read_cached
 from skconv.data.pixel_csv import open_table
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError, SourceNotFoundError
-from skconv.pictures.fitting import DIGIT_SIZE, PictureForm, map_in_threads
-from skconv.pictures.opening import PICTURE_SUFFIXES, convert_picture, open_picture
+from skconv.images.opening import PICTURE_SUFFIXES, convert_picture, open_picture
+from skconv.images.spec import DIGIT_SIZE, PictureForm, map_in_threads
 from skconv.progress import show_progress
 
 _SIZES_TOLD = 5

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import numpy as np
 
-from skconv.data.contest_folder import PIXEL_HEADER, TEST, holds_contest, read_form
+from skconv.competitions.folder import PIXEL_HEADER, TEST, holds_contest, read_form
+from skconv.competitions.submissions import SubmissionForm
 from skconv.data.folders import walk_files
 from skconv.data.npz import read_npz_images
 from skconv.data.pixel_csv import TABLE_SUFFIXES, read_pixel_csv
 from skconv.data.pixels import shape_rows
-from skconv.data.submissions import SubmissionForm
 from skconv.exceptions import DataError, SkconvError, SourceNotFoundError
-from skconv.pictures.fitting import PictureForm, map_in_threads
-from skconv.pictures.opening import PICTURE_SUFFIXES, open_picture
+from skconv.images.opening import PICTURE_SUFFIXES, open_picture
+from skconv.images.spec import PictureForm, map_in_threads
 from skconv.progress import show_progress
 
 

@@ -11,9 +11,9 @@ from skconv.data.catalog import CatalogEntry
 from skconv.data.content import find_file, read_content, verify_content
 from skconv.data.downloads import download_file
 from skconv.data.idx import read_idx_folder
+from skconv.data.locations import Place, cache_folder, list_places
 from skconv.data.npz import read_npz
 from skconv.data.openml import fetch_usps
-from skconv.data.places import Place, cache_folder, list_places
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 

@@ -7,23 +7,23 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
+from skconv.competitions.folder import holds_contest, read_contest
+from skconv.competitions.making import open_contest, recognise_contest
 from skconv.data.catalog import CatalogEntry, get_entry, list_datasets
-from skconv.data.contest_folder import holds_contest, read_contest
-from skconv.data.contests import open_contest, recognise_contest
 from skconv.data.dataset import Dataset
-from skconv.data.digits_or_nothing import read_digits_or_nothing
 from skconv.data.folders import read_class_folders, read_labelled_files
 from skconv.data.idx import holds_idx, read_idx_folder
 from skconv.data.labels import encode_labels
+from skconv.data.locations import cache_folder
 from skconv.data.named import read_named
 from skconv.data.npz import read_npz
 from skconv.data.openml import fetch_openml_pictures
 from skconv.data.pixel_csv import TABLE_SUFFIXES, read_pixel_csv
 from skconv.data.pixels import shape_rows
-from skconv.data.places import cache_folder
 from skconv.data.splits import Splits
+from skconv.digits.synthetic.dataset import read_digits_or_nothing
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
-from skconv.pictures.fitting import DIGIT_SIZE, NORMALIZATIONS, PictureForm
+from skconv.images.spec import DIGIT_SIZE, NORMALIZATIONS, PictureForm
 
 _CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
 _FORMS = "a folder with a folder per class, a folder of IDX files, a contest's folder, a .csv or an .npz"

@@ -16,9 +16,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
+from skconv.distributed.process_group import get_processes
 from skconv.estimators import persistence
 from skconv.estimators.base import PictureClassifier
 from skconv.estimators.identity import make_checkpointing
+from skconv.estimators.initialization import Unfreeze, take_over
 from skconv.estimators.parameters import (
     check_parameters,
     check_selection,
@@ -27,7 +29,6 @@ from skconv.estimators.parameters import (
     make_augmentation,
     split_network,
 )
-from skconv.estimators.transfer import Unfreeze, take_over
 from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_picture_tensor
 from skconv.exceptions import DataError, ParameterError
 from skconv.networks import create_network
@@ -36,7 +37,6 @@ from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import BatchIterator, PictureDataset
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.distributed import get_processes
 from skconv.training.precision import choose_precision
 
 
@@ -75,7 +75,7 @@ class CNNClassifier(PictureClassifier):
         The learning rate from step to step.
     augmentation : dict, Augmentation, Handwriting, list of these or None, default=None
         Settings of `skconv.training.augmentation.Augmentation`, ``{"rotation": 10, "shift": 0.08}``, and of
-        `skconv.training.handwriting.Handwriting`, ``{"pen": 0.5}``; several are applied one after the other.
+        `skconv.digits.augmentation.Handwriting`, ``{"pen": 0.5}``; several are applied one after the other.
     validation_fraction : float, default=0.0
         Share of the training pictures held out, stratified, to record validation loss and accuracy, 0..0.9.
     patience : int or None, default=None

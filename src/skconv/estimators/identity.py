@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import torch
 
-from skconv.artifacts.checkpoints import CheckpointFolder
-from skconv.artifacts.environment import describe_environment
 from skconv.estimators.persistence import describe_parameters
 from skconv.exceptions import ParameterError
+from skconv.model_io.checkpoints import CheckpointFolder
+from skconv.model_io.environment import describe_environment
 from skconv.training.batches import PictureDataset
 from skconv.training.checkpointing import Checkpointing
 

@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from numbers import Integral, Real
 from typing import Any
 
+from skconv.digits.augmentation import Handwriting
 from skconv.exceptions import ParameterError
 from skconv.training.augmentation import Augmentation, AugmentationSequence
 from skconv.training.batches import Augment
-from skconv.training.handwriting import Handwriting
 
 _AUTO = (1500, 6)  # steps, enough for the averaged weights to settle, and epochs, at the least
 _AUTO_OF_MUON = (1300, 3)

@@ -15,20 +15,20 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skconv.artifacts.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
-from skconv.artifacts.environment import describe_environment
-from skconv.artifacts.folder import find_model_folder, read_config
-from skconv.artifacts.held_out import HeldOut
-from skconv.artifacts.saving import is_of_answers, load_weights, save_model
-from skconv.artifacts.seen import SeenPictures
+from skconv.digits.augmentation import Handwriting
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
+from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
+from skconv.model_io.environment import describe_environment
+from skconv.model_io.fingerprints import SeenPictures
+from skconv.model_io.folder import find_model_folder, read_config
+from skconv.model_io.held_out import HeldOut
+from skconv.model_io.saving import is_of_answers, load_weights, save_model
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation, AugmentationSequence
-from skconv.training.handwriting import Handwriting
 
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # of the modules that import this one
 Ensemble = TypeVar("Ensemble", bound=BaseEstimator)

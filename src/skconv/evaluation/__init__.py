@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from skconv.evaluation.scores import ClassScore, Scores, format_scores, score_predictions, wilson_interval
+from skconv.evaluation.metrics import ClassScore, Scores, format_scores, score_predictions, wilson_interval
 
 __all__ = ["ClassScore", "Scores", "format_scores", "score_predictions", "wilson_interval"]

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.answers import Answers
-from skconv.networks.scaling import Scaling
+from skconv.networks.input_normalization import Scaling
+from skconv.networks.logit_calibration import Answers
 
 _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skconv.networks.answers import Answers
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network
+from skconv.networks.input_normalization import Scaling
+from skconv.networks.logit_calibration import Answers
 from skconv.networks.registry import check_option, register_network
-from skconv.networks.scaling import Scaling
 
 _LEAST_SIDE = 24  # smaller pictures keep their resolution
 _POOLING = 3  # the block that halves the picture, counted from 0

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from skconv.exceptions import ParameterError
-from skconv.networks.answers import Answers, to_exact
 from skconv.networks.blocks import Network
+from skconv.networks.input_normalization import Scaling
+from skconv.networks.logit_calibration import Answers, to_exact
 from skconv.networks.registry import check_option, create_network, register_network
-from skconv.networks.scaling import Scaling
 
 AVERAGES = ("probabilities", "logits")
 _MOST_MEMBERS = 1000  # an altered configuration must not keep a reader busy for hours

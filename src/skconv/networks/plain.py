@@ -9,10 +9,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.answers import Answers
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_shifts, turn
+from skconv.networks.input_normalization import ContrastStretching, Scaling
+from skconv.networks.logit_calibration import Answers
 from skconv.networks.registry import check_option, register_network
-from skconv.networks.scaling import ContrastStretching, Scaling
 
 _LEAST_SIDE = 16  # smaller pictures have no border to spare
 _TURNS = (7.0, -7.0)  # degrees; within what the recipe's augmentation shows in training

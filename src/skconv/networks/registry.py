@@ -7,11 +7,12 @@ from collections.abc import Callable
 from numbers import Integral, Real
 from typing import Any
 
-from skconv.exceptions import ParameterError, UnknownNameError
+from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
+from skconv.registry import Registry
 
 Factory = Callable[..., Network]
-_FACTORIES: dict[str, Factory] = {}
+NETWORKS: Registry[Factory] = Registry("networks", "network")
 
 
 def register_network(factory: Factory) -> Factory:
@@ -42,20 +43,20 @@ def register_network(factory: Factory) -> Factory:
     ...     return PlainNetwork(stages=[[8]], **shape)
     >>> create_network("tiny", in_channels=1, image_size=(8, 8), num_classes=3).head[2].in_features
     8
-    >>> _ = _FACTORIES.pop("tiny")
+    >>> NETWORKS.unregister("tiny")
     """
-    _FACTORIES[factory.__name__] = factory
+    NETWORKS.register(factory.__name__, factory)
     return factory
 
 
 def list_networks() -> list[str]:
     """Names of all registered networks, sorted."""
-    return sorted(_FACTORIES)
+    return NETWORKS.names()
 
 
 def describe_network(name: str) -> str:
     """Return what a network is, in its own words."""
-    return inspect.getdoc(_find(name)) or ""
+    return inspect.getdoc(NETWORKS.get(name)) or ""
 
 
 def list_options(name: str) -> dict[str, Any]:
@@ -66,8 +67,8 @@ def list_options(name: str) -> dict[str, Any]:
     >>> list_options("fast")
     {'crop': 0}
     """
-    parameters = inspect.signature(_find(name)).parameters
-    return {option: parameters[option].default for option in _option_names(_find(name))}
+    parameters = inspect.signature(NETWORKS.get(name)).parameters
+    return {option: parameters[option].default for option in _option_names(NETWORKS.get(name))}
 
 
 def create_network(
@@ -107,7 +108,7 @@ def create_network(
     >>> network(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    factory = _find(name)
+    factory = NETWORKS.get(name)
     known = _option_names(factory)
     unknown = sorted(set(options) - set(known))
     if unknown:
@@ -126,12 +127,6 @@ def check_option(name: str, value: Any, least: float, most: float, *, whole: boo
     if not (fits and least <= float(value) <= most):
         number = "a whole number" if whole else "a number"
         raise ParameterError(f"The network's option '{name}' is {value!r}; expected {number} in {least:g}..{most:g}.")
-
-
-def _find(name: str) -> Factory:
-    if name not in _FACTORIES:
-        raise UnknownNameError("network", name, _FACTORIES)
-    return _FACTORIES[name]
 
 
 def _option_names(factory: Factory) -> list[str]:

@@ -1,5 +1,10 @@
 """Complete named experiments: `load_recipe`, `list_recipes`, `Recipe`."""
 
-from skconv.recipes.recipe import Recipe, list_recipes, load_recipe
+from pathlib import Path
+
+from skconv.recipes.recipe import RECIPES, Recipe, list_recipes, load_recipe
 
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
+
+for _path in Path(__file__).parent.glob("*.toml"):
+    RECIPES.register(_path.stem, _path)

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import ParameterError, RecipeError, SkconvError, UnknownNameError
-from skconv.recipes.document import check_document
+from skconv.exceptions import ParameterError, RecipeError, SkconvError
+from skconv.recipes.schema import check_document
+from skconv.registry import Registry
 
 if TYPE_CHECKING:
     import numpy as np
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
-_FOLDER = Path(__file__).parent
+RECIPES: Registry[Path] = Registry("recipes", "recipe")  # TOML files
 _MAX_BYTES = 2**20
 
 
@@ -52,7 +53,7 @@ class Recipe:
     training : dict
         Parameters of `CNNClassifier`; `random_state` is the seed of a run that names none.
     augmentation : dict or list of dict
-        Settings of `skconv.training.augmentation.Augmentation` and `skconv.training.handwriting.Handwriting`; empty
+        Settings of `skconv.training.augmentation.Augmentation` and `skconv.digits.augmentation.Handwriting`; empty
         for none, several for one after the other.
     class_weight : dict
         How much a picture of a class weighs in training, by the class's name; 1 for those not named.
@@ -256,7 +257,7 @@ class Recipe:
 
 def list_recipes() -> list[str]:
     """Names of the recipes that come with skconv, sorted."""
-    return sorted(path.stem for path in _FOLDER.glob("*.toml"))
+    return RECIPES.names()
 
 
 def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
@@ -281,9 +282,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     """
     path = Path(recipe)
     if path.suffix != ".toml":
-        if str(recipe) not in list_recipes():
-            raise UnknownNameError("recipe", str(recipe), list_recipes())
-        path = _FOLDER / f"{recipe}.toml"
+        path = RECIPES.get(str(recipe))
     text = _read_text(path)
     try:
         document = tomllib.loads(text)

@@ -6,7 +6,7 @@ from skconv.reports.activations import draw_activations
 from skconv.reports.confusion import draw_confusion
 from skconv.reports.corruptions import draw_corruptions
 from skconv.reports.curves import draw_curves
-from skconv.reports.mosaics import draw_mistakes, draw_neighbours, draw_predictions, draw_samples
+from skconv.reports.image_grids import draw_mistakes, draw_neighbours, draw_predictions, draw_samples
 from skconv.reports.style import save_figure
 
 __all__ = [

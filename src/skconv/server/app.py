@@ -18,12 +18,12 @@ from fastapi.staticfiles import StaticFiles
 from starlette.exceptions import HTTPException
 
 from skconv.exceptions import DataError
-from skconv.server.answers import Model, Predictions, Problem, Readings, describe_body, describe_problems
-from skconv.server.entry import Entry
 from skconv.server.metrics import Metrics
-from skconv.server.receiving import receive_pictures
+from skconv.server.middleware import Entry
+from skconv.server.schemas import Model, Predictions, Problem, Readings, describe_body, describe_problems
 from skconv.server.service import Service, describe_model
 from skconv.server.settings import ServerSettings
+from skconv.server.uploads import receive_pictures
 
 PAGE = Path(__file__).with_name("page")
 _SUMMARY = "Names and reads pictures with one saved model. Nothing that is sent is kept."
@@ -122,7 +122,7 @@ def _add_interface(app: FastAPI, service: Service) -> dict[str, Any]:
     )
     async def predict(request: Request, seen: Annotated[bool, _SEEN] = False) -> JSONResponse:
         pictures = await receive_pictures(request, service.settings)
-        request.scope["skconv.pictures"] = len(pictures)
+        request.scope["skconv.images"] = len(pictures)
         return JSONResponse(await service.work(service.predict(pictures, seen=seen)))
 
     @app.post(
@@ -134,7 +134,7 @@ def _add_interface(app: FastAPI, service: Service) -> dict[str, Any]:
     )
     async def read(request: Request, seen: Annotated[bool, _SEEN] = False) -> JSONResponse:
         pictures = await receive_pictures(request, service.settings)
-        request.scope["skconv.pictures"] = len(pictures)
+        request.scope["skconv.images"] = len(pictures)
         return JSONResponse(await service.work(service.read(pictures, seen=seen)))
 
     @app.get("/v1/model", summary="Tell of the model", response_model=Model)

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 
-from skconv.reader import Reader
+from skconv.inference import Reader
 
 _MOST = 64  # pictures of one run: more save nothing, and the first of them would wait for the last
 # Seconds: a shorter run is done by the event loop itself. A thread would be quicker only if it had the interpreter for

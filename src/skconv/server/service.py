@@ -16,13 +16,13 @@ import numpy as np
 from PIL import Image
 from starlette.exceptions import HTTPException
 
-from skconv.pictures.opening import decode_picture
-from skconv.reader import Reader
-from skconv.reading import check_digit_model, read_picture, reads_digits
+from skconv.commands.predict import describe_prediction, order_best
+from skconv.commands.read import describe_reading
+from skconv.digits.ocr.recognition import check_digit_model, read_picture, reads_digits
+from skconv.images.opening import decode_picture
+from skconv.inference import Reader
 from skconv.server.batching import MicroBatcher
 from skconv.server.settings import ServerSettings
-from skconv.workflows.predict import describe_prediction, order_best
-from skconv.workflows.read import describe_reading
 
 _T = TypeVar("_T")
 _SMALL_BYTES, _SMALL_SIDE = 2**15, 64  # of a picture that takes a millisecond or two

@@ -11,11 +11,11 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
 
+from skconv.distributed.process_group import Processes
 from skconv.training.adamw import AdamW
 from skconv.training.batches import Augment, PictureDataset
 from skconv.training.callbacks import AgreeOnScores, KeepBest, ProgressBar, SettleStatistics, StopWhenLost
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.distributed import Processes
 from skconv.training.muon import Muon
 from skconv.training.net import PictureNet
 

@@ -11,8 +11,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from skconv.distributed.process_group import Share
 from skconv.exceptions import ParameterError
-from skconv.training.distributed import Share
 
 _ELASTIC_KNOTS = 6  # a coarse grid of random displacements; between the knots they are interpolated smoothly
 
@@ -194,7 +194,7 @@ class AugmentationSequence:
 
     Parameters
     ----------
-    steps : tuple of callables, `Augmentation` or `skconv.training.handwriting.Handwriting`
+    steps : tuple of callables, `Augmentation` or `skconv.digits.augmentation.Handwriting`
         Applied in this order.
     """
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from skconv.training.distributed import Processes, Share
+from skconv.distributed.process_group import Processes, Share
 
 Augment = Callable[..., Tensor]  # (images, generator), see `BatchIterator`
 

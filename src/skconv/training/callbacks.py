@@ -12,9 +12,9 @@ from skorch.callbacks import Callback
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
+from skconv.distributed.process_group import Processes
 from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
-from skconv.training.distributed import Processes
 
 _SETTLING, _SETTLING_BATCH = 1024, 128  # pictures; running averages of such batches remember about 2,400
 

@@ -14,10 +14,10 @@ from skorch.dataset import unpack_data
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.training.averaging import AveragedWeights
+from skconv.distributed.process_group import Processes, flatten, pour
+from skconv.distributed.whole_batch import see_whole_batch
 from skconv.training.batches import BatchIterator, PictureDataset
-from skconv.training.distributed import Processes, flatten, pour
-from skconv.training.whole_batch import see_whole_batch
+from skconv.training.ema import AveragedWeights
 
 
 @dataclass(frozen=True)

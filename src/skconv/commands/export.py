@@ -1,0 +1,124 @@
+"""`export`: a model as one file for other programs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from skconv.exceptions import OutputError, ParameterError
+from skconv.files import write_beside
+from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
+from skconv.model_io.onnx_session import INPUT_NAME, OUTPUT_NAMES
+
+FORMATS = ("onnx",)
+
+
+@dataclass(frozen=True)
+class ExportResult:
+    """What `export` wrote, and what the file takes and gives.
+
+    Parameters
+    ----------
+    model, out : str
+        The model folder, and the file.
+    format : str
+        ``"onnx"``.
+    bytes : int
+        Size of the file.
+    input : dict
+        Name, type and shape of the pictures; ``n`` is any number. ``pixel_range`` is the least and the greatest value
+        of the training pictures; ``normalization`` is "digit" where each picture must be brought into the form of
+        MNIST before.
+    outputs : list of str
+        Names of the outputs, float32 (n, classes).
+    class_names : list of str
+        Their columns.
+    """
+
+    model: str
+    out: str
+    format: str
+    bytes: int
+    input: dict[str, Any]
+    outputs: list[str]
+    class_names: list[str]
+
+    def __str__(self) -> str:
+        shape = ", ".join(map(str, self.input["shape"]))
+        normalised = " of normalised digits" if self.input["normalization"] else ""
+        return (
+            f"{self.out}: {self.bytes:,} bytes\n"
+            f"input {self.input['name']}: float32 ({shape}){normalised}\n"
+            f"outputs {' and '.join(self.outputs)}: float32 (n, {len(self.class_names)})\n"
+            f"classes: {', '.join(self.class_names)}"
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the result as plain values."""
+        return asdict(self)
+
+
+def export(
+    model: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, format: str = "onnx"
+) -> ExportResult:
+    """Write a model as one file that other programs run, without skconv.
+
+    Parameters
+    ----------
+    model : path-like
+        A run folder or a model folder, or ``"digits"``.
+    out : path-like or None, default=None
+        The file; an old one is replaced. None takes the name of the run in the current folder: ``first.onnx`` for
+        ``runs/first``.
+    format : {"onnx"}, default="onnx"
+        A graph of standard operators with its weights inside; it scales the pixels itself.
+
+    Returns
+    -------
+    ExportResult
+
+    Raises
+    ------
+    ParameterError
+        Another format.
+    ModelFileError
+        The model is incomplete or altered.
+    OutputError
+        The file cannot be written, or its name has another ending.
+
+    Examples
+    --------
+    >>> import tempfile, pathlib
+    >>> result = export("digits", pathlib.Path(tempfile.mkdtemp()) / "digits.onnx")
+    >>> result.input["shape"], result.outputs
+    (['n', 1, 28, 28], ['logits', 'probabilities'])
+    """
+    if format not in FORMATS:
+        raise ParameterError(f"The 'format' parameter must be one of {', '.join(map(repr, FORMATS))}. Got {format!r}.")
+    folder = find_model_folder(model)
+    config = read_config(folder)
+    run = folder.parent if folder.name == "model" else folder
+    target = Path(f"{run.resolve().name}.{format}" if out is None else out)
+    if target.suffix.lower() != f".{format}":
+        raise OutputError(f"The file is named {target}; expected a name that ends in .{format}.")
+    content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
+    with write_beside(target) as beside:
+        beside.write_bytes(content)
+    taken = config.input
+    return ExportResult(
+        model=str(folder),
+        out=str(target),
+        format=format,
+        bytes=len(content),
+        input={
+            "name": INPUT_NAME,
+            "type": "float32",
+            "shape": ["n", taken.channels, taken.height, taken.width],
+            "pixel_range": list(taken.pixel_range) if taken.pixel_range else None,
+            "normalization": taken.normalization,
+        },
+        outputs=list(OUTPUT_NAMES),
+        class_names=list(config.class_names),
+    )

@@ -1,0 +1,1 @@
+"""Recognition of handwritten numbers: lines, cuts, candidates and the best path over them."""

@@ -1,0 +1,1 @@
+"""Synthetic digits and background images: pen, paper, drawn and joined digits."""

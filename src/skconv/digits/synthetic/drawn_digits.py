@@ -1,0 +1,217 @@
+"""Digits that MNIST's writers seldom wrote, drawn with a seed: hands of Europe and of bookkeepers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from skconv.digits.synthetic.pen import Line, Lines, arc, curve, draw_lines
+
+
+def draw_styled_digit(rng: np.random.Generator) -> tuple[np.ndarray, int]:
+    """Draw a digit in a way that MNIST's writers did not: returns strokes float32 (h, w) of 0..1, and its value."""
+    style, value, _ = _STYLES[rng.choice(len(_STYLES), p=[share for _, _, share in _STYLES])]
+    return draw_lines(style(rng), rng, thickness=rng.uniform(0.05, 0.14)), value
+
+
+def _european_one(rng: np.random.Generator) -> Lines:
+    """A long upstroke, half of them with a foot."""
+    reach, low = rng.uniform(0.12, 0.55), rng.uniform(0.15, 0.95)
+    lines: Lines = [[(0.5 - reach, low), (0.5, 0.0), (0.5, 1.0)]]
+    if rng.random() < 0.5:
+        lines.append([(0.5 - rng.uniform(0.15, 0.4), 1.0), (0.5 + rng.uniform(0.15, 0.4), 1.0)])
+    return lines
+
+
+def _crossed_seven(rng: np.random.Generator) -> Lines:
+    """A bar through the stem, often a serif at the beginning, now and then a bent stem."""
+    foot, middle = rng.uniform(0.15, 0.45), rng.uniform(0.4, 0.6)
+    begin = [(0.0, rng.uniform(0.08, 0.25)), (0.0, 0.0)] if rng.random() < 0.5 else [(0.0, 0.0)]
+    stem_x = 0.75 + (foot - 0.75) * middle
+    bend = (stem_x + rng.uniform(-0.08, 0.02), middle)
+    bar = [(stem_x - rng.uniform(0.15, 0.35), middle + rng.uniform(-0.05, 0.1)),
+           (stem_x + rng.uniform(0.15, 0.35), middle + rng.uniform(-0.1, 0.05))]  # fmt: skip
+    return [[*begin, (0.75, 0.0), bend, (foot, 1.0)], bar]
+
+
+def _marked_zero(rng: np.random.Generator) -> Lines:
+    """A slash within or beyond the oval, or a dot in its middle."""
+    width = rng.uniform(0.25, 0.42)
+    start = rng.uniform(220, 320)
+    lines: Lines = [arc((0.5, 0.5), (width, 0.5), start, start + 360)]
+    if rng.random() < 0.75:
+        beyond = rng.uniform(0.6, 1.25)
+        lines.append(
+            [(0.5 + 0.8 * width * beyond, 0.5 - 0.42 * beyond), (0.5 - 0.8 * width * beyond, 0.5 + 0.42 * beyond)]
+        )
+    else:
+        lines.append([(0.5, 0.48), (0.5, 0.53)])
+    return lines
+
+
+def _flat_three(rng: np.random.Generator) -> Lines:
+    """A straight top, a slanted stroke back, a round belly."""
+    knee = rng.uniform(0.35, 0.45)
+    belly = arc((0.38, 0.5 * (knee + 1)), (0.42, 0.5 * (1 - knee)), -90, 150)
+    return [[(0.02, 0.0), (0.75, 0.0), (0.35, knee), *belly]]
+
+
+def _open_four(rng: np.random.Generator) -> Lines:
+    """A stroke down and to the right, with or without a corner, and a short stem through its end."""
+    knee, end = (rng.uniform(0.0, 0.15), rng.uniform(0.5, 0.85)), rng.uniform(0.65, 0.95)
+    top = (rng.uniform(0.2, 0.65), rng.uniform(-0.1, 0.15))
+    level = (end, knee[1] + rng.uniform(-0.12, 0.06))
+    down = curve(top, knee, level) if rng.random() < 0.4 else [top, knee, level]
+    stem_x = end - rng.uniform(0.05, 0.3)
+    above, below = rng.uniform(0.08, 0.5), rng.uniform(0.12, 0.45)
+    return [down, [(stem_x + rng.uniform(-0.02, 0.12), level[1] - above), (stem_x, level[1] + below)]]
+
+
+def _cup_four(rng: np.random.Generator) -> Lines:
+    """A round cup with a stem: drawn in one stroke, up along the stem and down again."""
+    low = rng.uniform(0.4, 0.65)
+    left = rng.uniform(0.0, 0.12)
+    stem_x = rng.uniform(0.5, 0.75)
+    begin = (rng.uniform(0.0, 0.2), rng.uniform(-0.05, 0.15))
+    top = (stem_x + rng.uniform(0, 0.12), rng.uniform(-0.05, 0.3))
+    foot = (stem_x - rng.uniform(0, 0.15), 1.0)
+    return [curve(begin, (left, 0.6 * low), (left + 0.12, low), (0.6 * stem_x, low), top, top, foot)]
+
+
+def _looped_two(rng: np.random.Generator) -> Lines:
+    """A two that begins with a loop or a hook, and whose foot is a wave, often with a loop in the corner."""
+    begin = [(0.5, rng.uniform(0.3, 0.48)), (0.22, 0.42)] if rng.random() < 0.5 else [(rng.uniform(0.2, 0.4), 0.38)]
+    loop = rng.uniform(0.78, 0.9) if rng.random() < 0.6 else 0.97
+    corner = rng.uniform(0.0, 0.12)
+    return [
+        curve(*begin, (0.12, 0.2), (0.4, 0.0), (0.7, rng.uniform(0.1, 0.25)), (0.5, 0.6), (corner + 0.05, 0.97),
+              (corner, loop), (0.3, 0.5 * (loop + 0.9)), (0.6, 1.0), (rng.uniform(0.75, 1.0), rng.uniform(0.85, 1.0)))
+    ]  # fmt: skip
+
+
+def _curled_nine(rng: np.random.Generator) -> Lines:
+    """A nine drawn like an e or a P: the loop from within, or from the foot upwards."""
+    lean, foot = rng.uniform(0.0, 0.25), rng.uniform(0.2, 0.5)
+    if rng.random() < 0.5:
+        inside = (rng.uniform(0.1, 0.3), rng.uniform(0.4, 0.55))
+        return [curve(inside, (0.6, 0.35), (0.7 + lean, 0.1), (0.45 + lean, 0.0), (0.3 + 0.5 * lean, 0.3), (foot, 1.0))]
+    belly = rng.uniform(0.4, 0.55)
+    return [curve((foot, 1.0), (foot + 0.1, 0.45), (0.4 + lean, 0.05), (0.75 + lean, 0.02), (0.8 + lean, 0.25),
+                  (0.45, belly), (rng.uniform(0.0, 0.2), belly - 0.05))]  # fmt: skip
+
+
+def _flat_zero(rng: np.random.Generator) -> Lines:
+    """A low and wide oval that ends beyond its beginning, sometimes with a stroke on to the next digit."""
+    start, turn = rng.uniform(180, 340), rng.choice([-1, 1])
+    oval = arc(
+        (0.5, 0.6), (rng.uniform(0.35, 0.75), rng.uniform(0.25, 0.4)), start, start + turn * rng.uniform(335, 420)
+    )
+    if rng.random() < 0.25:
+        oval.append((oval[-1][0] + rng.uniform(0.15, 0.4), oval[-1][1] + rng.uniform(-0.25, 0.05)))
+    return [oval]
+
+
+def _tailed_zero(rng: np.random.Generator) -> Lines:
+    """A nought with what joins it to its neighbours: a stroke from the left, one to the right, crossing or open."""
+    width, height = rng.uniform(0.3, 0.55), rng.uniform(0.35, 0.5)
+    start, turn = rng.uniform(-110, -10), rng.choice([-1, -1, -1, 1])
+    oval = arc((0.5, 0.5), (width, height), start, start + turn * rng.uniform(320, 400))
+    if rng.random() < 0.6:
+        oval.append((oval[-1][0] + rng.uniform(0.15, 0.6), oval[-1][1] + rng.uniform(-0.3, 0.1)))
+    if rng.random() < 0.5:
+        oval.insert(0, (oval[0][0] + rng.choice([-1, 1]) * rng.uniform(0.1, 0.5), oval[0][1] + rng.uniform(-0.25, 0.1)))
+    return [oval]
+
+
+def _open_zero(rng: np.random.Generator) -> Lines:
+    """A nought whose end does not come back to its beginning."""
+    start, turn = rng.uniform(-100, 20), rng.choice([-1, -1, 1])
+    return [arc((0.5, 0.5), (rng.uniform(0.3, 0.5), 0.5), start, start + turn * rng.uniform(285, 340))]
+
+
+def _plus_seven(rng: np.random.Generator) -> Lines:
+    """A seven whose top has shrunk to a hook, and whose bar is as wide as the whole: almost a plus."""
+    foot, corner = rng.uniform(0.1, 0.4), rng.uniform(0.45, 0.65)
+    top = corner - rng.uniform(0.1, 0.35)
+    hook = [(top - rng.uniform(0.0, 0.08), rng.uniform(0.05, 0.2)), (top, rng.uniform(0.0, 0.06)), (corner, 0.0)]
+    stem = curve((corner, 0.0), (0.5 * (corner + foot) + rng.uniform(-0.03, 0.05), 0.5), (foot, 1.0))
+    if rng.random() < 0.3:
+        stem.append((foot + rng.uniform(0.1, 0.25), rng.uniform(0.9, 1.0)))
+    middle = rng.uniform(0.35, 0.6)
+    bar: Line = [(rng.uniform(-0.05, 0.2), middle), (rng.uniform(0.7, 1.0), middle + rng.uniform(-0.15, 0.05))]
+    return [[*hook, *stem], bar] if rng.random() < 0.7 else [curve(*hook), stem, bar]
+
+
+def _hooked_one(rng: np.random.Generator) -> Lines:
+    """A stem with a bent upstroke, which may begin as low as the foot; a third of them with a foot."""
+    reach, low, foot = rng.uniform(0.1, 0.45), rng.uniform(0.25, 1.0), rng.uniform(0.25, 0.5)
+    bend = (0.5 - 0.45 * reach, 0.35 * low + rng.uniform(0.0, 0.12))
+    lines: Lines = [[*curve((0.5 - reach, low), bend, (0.5, 0.0)), (foot, 1.0)]]
+    if rng.random() < 0.35:
+        lines.append([(foot - rng.uniform(0.1, 0.35), 1.0), (foot + rng.uniform(0.15, 0.4), rng.uniform(0.95, 1.02))])
+    return lines
+
+
+def _open_nine(rng: np.random.Generator) -> Lines:
+    """A nine whose head is open or flat: a hook above a stem, a wide and low loop, an S with a long foot."""
+    kind, foot, lean = rng.choice(3, p=(0.45, 0.35, 0.2)), rng.uniform(0.2, 0.6), rng.uniform(0.0, 0.15)
+    if kind == 0:
+        low = rng.uniform(0.3, 0.45)
+        head = [(0.62 + lean, rng.uniform(0.0, 0.12)), (0.3, 0.02), (0.1, 0.5 * low), (0.3, low), (0.7, 0.6 * low)]
+        return [curve(*head, (0.72 + lean, 0.05), (0.62, 0.5), (foot, 1.0))]
+    if kind == 1:
+        flat = rng.uniform(0.2, 0.32)
+        head = arc((0.5, 0.5 * flat), (rng.uniform(0.45, 0.6), 0.5 * flat), 20, -330)
+        return [[*head, *curve(head[-1], (0.85, 0.5), (foot + 0.2, 1.0))]]
+    low = rng.uniform(0.35, 0.5)
+    head = [(rng.uniform(0.05, 0.2), rng.uniform(0.15, 0.3)), (0.35, 0.0), (0.65 + lean, 0.15), (0.35, low)]
+    return [curve(*head, (rng.uniform(0.12, 0.25), low - 0.08), (0.35, low - 0.12), (0.6, low + 0.1), (foot, 1.0))]
+
+
+def _hooked_five(rng: np.random.Generator) -> Lines:
+    """A five like an S, its bar short or apart from it."""
+    waist, right = rng.uniform(0.35, 0.5), rng.uniform(0.55, 0.75)
+    top: Line = [(right + rng.uniform(-0.1, 0.3), rng.uniform(-0.08, 0.05)), (0.2, 0.02)]
+    body = [(0.2, rng.uniform(0.0, 0.12)), (0.12, waist), (0.45, waist - 0.03), (right, 0.7), (0.4, 1.0), (0.0, 0.92)]
+    return [curve(*top, *body)] if rng.random() < 0.5 else [top, curve(*body)]
+
+
+def _cornered_seven(rng: np.random.Generator) -> Lines:
+    """A hook down at the beginning, a waved top, a stem that curls, with a bar or without."""
+    foot = rng.uniform(0.1, 0.5)
+    hook = curve((rng.uniform(-0.05, 0.1), rng.uniform(0.15, 0.35)), (0.08, 0.0), (0.35, 0.1), (0.75, 0.0))
+    stem = curve((0.75, 0.0), (0.5, 0.45), (foot, 1.0), (foot + rng.uniform(0.0, 0.2), rng.uniform(0.9, 1.05)))
+    bar: Line = [(rng.uniform(0.1, 0.35), 0.5), (rng.uniform(0.65, 0.95), rng.uniform(0.42, 0.55))]
+    return [hook, stem, bar] if rng.random() < 0.6 else [hook, stem]
+
+
+def _looped_three(rng: np.random.Generator) -> Lines:
+    """A three with a loop or a long stroke in its waist."""
+    waist, depth = rng.uniform(0.38, 0.52), rng.uniform(0.15, 0.45)
+    return [
+        curve((rng.uniform(0.0, 0.15), rng.uniform(0.05, 0.2)), (0.4, 0.0), (0.65, 0.18), (0.4, waist), (depth, waist),
+              (depth, waist - 0.06), (0.55, waist + 0.05), (0.75, 0.72), (0.4, 1.0), (0.0, rng.uniform(0.8, 0.95)))
+    ]  # fmt: skip
+
+
+# How a digit is drawn, its value, and its share of those drawn.
+_STYLES: tuple[tuple[Callable[[np.random.Generator], Lines], int, float], ...] = (
+    (_european_one, 1, 0.16),
+    (_hooked_one, 1, 0.06),
+    (_crossed_seven, 7, 0.09),
+    (_cornered_seven, 7, 0.05),
+    (_plus_seven, 7, 0.08),
+    (_marked_zero, 0, 0.05),
+    (_flat_zero, 0, 0.06),
+    (_tailed_zero, 0, 0.10),
+    (_open_zero, 0, 0.03),
+    (_open_four, 4, 0.08),
+    (_cup_four, 4, 0.03),
+    (_looped_two, 2, 0.06),
+    (_flat_three, 3, 0.03),
+    (_looped_three, 3, 0.03),
+    (_hooked_five, 5, 0.03),
+    (_curled_nine, 9, 0.03),
+    (_open_nine, 9, 0.03),
+)

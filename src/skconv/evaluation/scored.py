@@ -1,0 +1,72 @@
+"""Pictures that a model can be scored on, and those it was scored on, which `evaluate` scores and others tell of."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from skconv.data.dataset import Dataset
+    from skconv.evaluation.metrics import Scores
+    from skconv.inference import Reader
+
+
+@dataclass(frozen=True, eq=False)
+class UnseenPictures:
+    """Pictures of a source that a saved model can be scored on, in the model's form.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The data, whole.
+    split : str
+        Which of its pictures these are, as in `EvaluationResult`.
+    n_seen : int or None
+        As in `EvaluationResult`.
+    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        The pictures.
+    labels : ndarray of int, shape (n,)
+        Their classes, as positions in the data's.
+    """
+
+    dataset: Dataset
+    split: str
+    n_seen: int | None
+    images: np.ndarray
+    labels: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class ScoredSource:
+    """Pictures that a saved model was scored on, with everything the scores come from.
+
+    Parameters
+    ----------
+    reader : Reader
+        The model.
+    dataset : Dataset
+        The data, whole.
+    split : str
+        Which of its pictures were scored, as in `EvaluationResult`.
+    n_seen : int or None
+        As in `EvaluationResult`.
+    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        The pictures scored.
+    labels : ndarray of int, shape (n,)
+        Their classes, as positions in the model's.
+    probabilities : ndarray of float32, shape (n, k)
+        The model's answers.
+    scores : Scores
+        How good these are.
+    """
+
+    reader: Reader
+    dataset: Dataset
+    split: str
+    n_seen: int | None
+    images: np.ndarray
+    labels: np.ndarray
+    probabilities: np.ndarray
+    scores: Scores

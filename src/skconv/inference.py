@@ -1,0 +1,184 @@
+"""`Reader`: predict with a saved model on onnxruntime, without torch and scikit-learn."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from skconv.exceptions import DataError, ParameterError
+from skconv.images.spec import PictureForm
+from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
+from skconv.model_io.onnx_session import open_session, run_session
+
+_BATCH = 256  # pictures; a batch is the only float copy that is made
+_SHOWN = 12  # class names, when a reader is printed
+_FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
+
+
+class Reader:
+    """A saved model, ready to predict.
+
+    Starts in a fraction of a second because it needs NumPy and onnxruntime only; onnxruntime itself is
+    loaded at the first prediction. One reader may be used by several threads at once.
+
+    Parameters
+    ----------
+    path : path-like
+        A model folder, or a run folder as ``skconv train --out`` makes it. Every file is checked against
+        its sha256, and the network again when it is opened.
+    threads : int or None, default None
+        Threads of one prediction, at least 1; None takes a thread a core.
+
+    Attributes
+    ----------
+    config : ModelConfig
+        What the folder says about the model.
+    classes_ : ndarray of shape (k,)
+        The labels, in the order of the probabilities' columns.
+    class_names : tuple of str
+        What each label means, in the same order.
+    input_shape : (int, int, int)
+        Channels, height and width of the pictures.
+    form : PictureForm
+        The same for pictures of people's own, and whether they are normalised first: ``reader.form.fit(picture)``.
+
+    Raises
+    ------
+    SourceNotFoundError
+        Nothing is at `path`.
+    ModelFileError
+        A pickle, or a folder that is incomplete, altered or of another format.
+    ParameterError
+        `threads` below 1.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None) -> None:
+        if threads is not None and (not isinstance(threads, int) or threads < 1):
+            raise ParameterError(f"threads must be None or a whole number of at least 1, got {threads!r}.")
+        self.threads = threads
+        self.folder = find_model_folder(path)
+        self.config = read_config(self.folder)
+        self.classes_ = self.config.label_array
+        self.class_names = self.config.class_names
+        self.input_shape = self.config.input.shape
+        channels, height, width = self.input_shape
+        self.form = PictureForm(height, width, channels, self.config.input.normalization)
+
+    def __repr__(self) -> str:
+        channels, height, width = self.input_shape
+        names = [" ".join(name.split()) for name in self.class_names]
+        shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        return (
+            f"<Reader of {self.folder}: network {self.config.network.name}, {height}×{width} pixels in "
+            f"{'grey' if channels == 1 else 'colour'}, {len(names)} classes: {shown}>"
+        )
+
+    def predict_proba(self, images: np.ndarray) -> np.ndarray:
+        """Return the probability of each class for each picture.
+
+        Parameters
+        ----------
+        images : ndarray of uint8, integer, bool or float
+            Pictures in the range the model was trained on (0..255 for most), as (n, h, w), (n, h, w, c),
+            (n, c, h, w) or, for grey, (n, h * w). Where a shape can be read both ways, channels are last.
+            May be a memory map: 256 pictures at a time are read.
+
+        Returns
+        -------
+        ndarray of float32, shape (n, k)
+            Each row sums to 1; columns as in `classes_`.
+
+        Raises
+        ------
+        DataError
+            Another shape than the model's pictures, no numbers, NaN or infinity.
+
+        Warns
+        -----
+        UserWarning
+            The pixels are clearly of another range than those the model was trained on, as 0..1 instead of 0..255.
+        """
+        pictures = self._arrange(images)
+        probabilities = np.empty((len(pictures), len(self.classes_)), dtype=np.float32)
+        least, greatest = np.inf, -np.inf
+        for start in range(0, len(pictures), _BATCH):
+            part = pictures[start : start + _BATCH]
+            with np.errstate(over="ignore"):  # told below, as an error that names the picture
+                batch = np.ascontiguousarray(part, dtype=np.float32)
+            # Of small whole numbers far quicker than of what they become; NaN is its own least and greatest.
+            judged = part if part.dtype.itemsize == 1 else batch
+            low, high = float(judged.min()), float(judged.max())
+            if not (np.isfinite(low) and np.isfinite(high)):
+                wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
+                raise DataError(f"Picture {wrong} holds NaN, infinity or a value beyond float32; mend or drop it.")
+            probabilities[start : start + _BATCH] = run_session(self._session, batch)
+            least, greatest = min(least, low), max(greatest, high)
+        note = self._explain_range(least, greatest)
+        if note:
+            warnings.warn(note, stacklevel=2)
+        return probabilities
+
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        """Return the most probable label of each picture, shape (n,), from `classes_`.
+
+        Parameters
+        ----------
+        images : ndarray
+            As in `predict_proba`, which also tells the errors.
+        """
+        return self.classes_[self.predict_proba(images).argmax(1)]
+
+    @cached_property
+    def _session(self) -> Any:
+        path = self.folder / ONNX_NAME
+        content = read_verified(path, self.config.files[ONNX_NAME])
+        return open_session(path, self.config, self.threads, content)
+
+    def _arrange(self, images: np.ndarray) -> np.ndarray:
+        try:
+            images = np.asarray(images)  # what is behind a mask is a number, too; a memory map stays one
+        except ValueError as error:
+            raise DataError(f"The pictures are no array ({error}). Bring them to one size and stack them.") from error
+        if images.dtype.kind not in "buif":
+            raise DataError(f"The pictures are of dtype {images.dtype}; expected numbers, best uint8.")
+        channels, height, width = self.input_shape
+        shape = images.shape[1:]
+        if shape == (height, width, channels):
+            return np.moveaxis(images, 3, 1)
+        if shape == (channels, height, width):
+            return images
+        if channels == 1 and shape in ((height, width), (height * width,)):
+            return images.reshape(-1, 1, height, width)
+        raise DataError(self._explain_shape(images.shape))
+
+    def _explain_range(self, least: float, greatest: float) -> str:
+        """Say what is wrong with pixels of clearly another range than those of the training; empty where nothing is."""
+        low, high = self.config.input.pixel_range or (0.0, 0.0)
+        if not (low < high and least < greatest):  # the range is unknown, or the pictures are blank
+            return ""
+        faint = _FAINT * (greatest - low) <= high - low
+        beyond = max(low - least, greatest - high) >= high - low
+        if not (faint or beyond):
+            return ""
+        return (
+            f"The pictures' pixels are {least:g} to {greatest:g}; the model was trained on pixels of {low:g} to "
+            f"{high:g}, and its answers to others mean little. Bring the pictures to that range."
+        )
+
+    def _explain_shape(self, shape: tuple[int, ...]) -> str:
+        channels, height, width = self.input_shape
+        accepted = f"(n, {height}, {width}, {channels}) or (n, {channels}, {height}, {width})"
+        if channels == 1:
+            accepted = f"(n, {height}, {width}), (n, {height * width}), {accepted}"
+        mend = "Resize the pictures first."
+        if shape in ((height, width), (height, width, channels), (channels, height, width)):
+            mend = "For a single picture pass images[None]."
+        elif len(shape) == 2 and channels == 1 and shape[1] == height * width + 1:
+            mend = "Is the label still among the columns? Remove it."
+        elif channels == 3 and shape[1:] == (height, width):
+            mend = "The model was trained on colour: repeat the grey channel three times."
+        return f"The pictures have shape {shape}; the model takes {accepted}. {mend}"

@@ -1,0 +1,27 @@
+"""The model folder: weights as safetensors, ``config.json``, ONNX and a card; never code.
+
+Importing this package loads neither torch nor onnx; saving and loading weights do.
+"""
+
+from __future__ import annotations
+
+from skconv.model_io.config import DataConfig, FileRecord, InputConfig, ModelConfig, NetworkConfig
+from skconv.model_io.environment import describe_environment
+from skconv.model_io.fingerprints import SeenPictures, read_seen
+from skconv.model_io.folder import find_model_folder, read_config
+from skconv.model_io.saving import load_weights, save_model
+
+__all__ = [
+    "DataConfig",
+    "FileRecord",
+    "InputConfig",
+    "ModelConfig",
+    "NetworkConfig",
+    "SeenPictures",
+    "describe_environment",
+    "find_model_folder",
+    "load_weights",
+    "read_config",
+    "read_seen",
+    "save_model",
+]

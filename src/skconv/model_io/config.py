@@ -1,0 +1,313 @@
+"""`ModelConfig`: what a model folder's ``config.json`` says, written and read strictly."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from skconv.exceptions import ModelFileError
+from skconv.images.spec import NORMALIZATIONS
+from skconv.model_io.environment import describe_environment, read_version
+from skconv.model_io.strict_json import canonical_json, check_keys, check_section, copy_json, parse_json
+
+if TYPE_CHECKING:
+    import numpy as np
+
+FORMAT = "skconv-model"
+FORMAT_VERSION = 1
+MAX_CONFIG_BYTES = 4 * 2**20
+MAX_SIDE = 2**16  # of a picture; an altered config must not make a reader reserve terabytes
+
+_KEYS: dict[str, type] = {
+    "format": str,
+    "format_version": int,
+    "skconv_version": str,
+    "created": str,
+    "network": dict,
+    "input": dict,
+    "classes": list,
+    "class_names": list,
+    "parameters": dict,
+    "data": dict,
+    "scores": dict,
+    "environment": dict,
+    "files": dict,
+    "digest": str,
+}
+
+
+@dataclass(frozen=True)
+class NetworkConfig:
+    """The network by its registered name, with the options it was created with."""
+
+    name: str
+    options: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class InputConfig:
+    """The pictures the network takes: channels, height and width in pixels.
+
+    `pixel_range` is the least and the greatest value of the pictures it was trained on, None where that is unknown.
+    `normalization` is what is done to a picture before it is brought to that size: "digit" for
+    `skconv.normalize_digit`, None for nothing.
+    """
+
+    channels: int
+    height: int
+    width: int
+    pixel_range: tuple[float, float] | None = None
+    normalization: str | None = None
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(channels, height, width)."""
+        return self.channels, self.height, self.width
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """The data the network was trained on.
+
+    `fingerprint` is that of `skconv.data.dataset.Dataset`, taken before a test split was held out; `n_train`
+    pictures were left for training. `scored_on` says which pictures the scores are of, as a person would:
+    ``"the test split of mnist"``.
+    """
+
+    name: str
+    source: str
+    licence: str
+    fingerprint: str
+    n_train: int
+    scored_on: str = ""
+
+
+@dataclass(frozen=True)
+class FileRecord:
+    """The sha256 (64 hexadecimal digits) and size of one file of the model folder."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Everything about a model but its weights; the form of ``config.json``.
+
+    Parameters
+    ----------
+    network : NetworkConfig
+        Registered name and options; a network is only ever rebuilt from these.
+    input : InputConfig
+        Channels, height and width of the pictures.
+    classes : tuple of int, float, str or bool
+        The labels as ``y`` held them, all of one kind, in the order of the network's outputs.
+    class_names : tuple of str
+        What each label means, in the same order.
+    parameters : dict
+        The estimator's parameters, as JSON values.
+    data : DataConfig
+        What it was trained on.
+    scores : dict of str to int or float
+        Measured figures: ``{"test_accuracy": 0.9957}``, perhaps with ``test_low``, ``test_high`` (the 95 % interval)
+        and ``test_n`` (the number of pictures). Fractions, not per cent.
+    environment : dict
+        From `describe_environment`, by default that of this process.
+    created : str
+        UTC, ISO 8601, by default now.
+    skconv_version : str
+        By default the running version.
+    files : dict of str to FileRecord
+        Filled in when the folder is written.
+
+    Raises
+    ------
+    ModelFileError
+        A value of another kind than described, or one that JSON cannot hold.
+
+    Examples
+    --------
+    >>> config = ModelConfig(
+    ...     network=NetworkConfig("fast"), input=InputConfig(1, 28, 28), classes=(0, 1),
+    ...     class_names=("0", "1"), parameters={}, data=DataConfig("mnist", "memory", "unknown", "", 10))
+    >>> ModelConfig.from_bytes(config.to_bytes()) == config
+    True
+    """
+
+    network: NetworkConfig
+    input: InputConfig
+    classes: tuple[int | float | str | bool, ...]
+    class_names: tuple[str, ...]
+    parameters: dict[str, Any]
+    data: DataConfig
+    scores: dict[str, float] = field(default_factory=dict)
+    environment: dict[str, Any] = field(default_factory=describe_environment)
+    created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    skconv_version: str = field(default_factory=read_version)
+    files: dict[str, FileRecord] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        options = copy_json(self.network.options, "network.options")
+        object.__setattr__(self, "network", NetworkConfig(self.network.name, options))
+        object.__setattr__(self, "classes", tuple(self.classes))
+        object.__setattr__(self, "class_names", tuple(self.class_names))
+        for name in ("parameters", "scores", "environment"):
+            object.__setattr__(self, name, copy_json(getattr(self, name), name))
+        object.__setattr__(self, "input", _check_input(self.input))
+        _check_classes(self.classes, self.class_names)
+        _check_scores(self.scores)
+
+    @property
+    def label_array(self) -> np.ndarray:
+        """The classes as an array of shape (k,): an estimator's ``classes_``."""
+        import numpy as np
+
+        return np.asarray(self.classes)
+
+    def to_bytes(self) -> bytes:
+        """Return ``config.json``'s content: indented JSON, with the digest of all else as its last key."""
+        document: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
+        facts = asdict(self)
+        facts["input"] = {name: value for name, value in facts["input"].items() if value is not None}
+        document.update({key: facts[key] for key in _KEYS if key in facts})
+        document = copy_json(document, "config")
+        document["digest"] = _digest(document)
+        return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
+
+    @classmethod
+    def from_bytes(cls, content: bytes, where: str = "config.json") -> ModelConfig:
+        """Read what `to_bytes` wrote.
+
+        Parameters
+        ----------
+        content : bytes
+            The file's content, at most 4 MiB.
+        where : str, default "config.json"
+            How errors name the file.
+
+        Raises
+        ------
+        ModelFileError
+            Not JSON, another format or version, missing or unknown keys, wrong types, or altered since it was
+            written.
+        """
+        if len(content) > MAX_CONFIG_BYTES:
+            raise ModelFileError(f"{where} holds {len(content):,} bytes; a model's config has at most 4 MiB.")
+        document = parse_json(content, where)
+        _check_format(document, where)
+        check_keys(document, _KEYS, where)
+        if document["digest"] != _digest(document):
+            raise ModelFileError(
+                f"{where} was altered after the model was saved: its digest does not match. "
+                "Copy the model folder again, or train again."
+            )
+        try:
+            return cls(
+                network=NetworkConfig(**check_section(document, "network", {"name": str, "options": dict})),
+                input=InputConfig(
+                    **check_section(
+                        document,
+                        "input",
+                        {"channels": int, "height": int, "width": int},
+                        {"pixel_range": list, "normalization": str},
+                    )
+                ),
+                data=DataConfig(
+                    **check_section(
+                        document,
+                        "data",
+                        {"name": str, "source": str, "licence": str, "fingerprint": str, "n_train": int},
+                        {"scored_on": str},
+                    )
+                ),
+                files=_read_records(document["files"]),
+                **{key: document[key] for key in ("classes", "class_names", "parameters", "scores", "environment")},
+                created=document["created"],
+                skconv_version=document["skconv_version"],
+            )
+        except ModelFileError as error:
+            raise ModelFileError(f"{where}: {error}") from error
+
+
+def _check_format(document: Mapping[str, Any], where: str) -> None:
+    if document.get("format") != FORMAT:
+        raise ModelFileError(
+            f"{where} is of format {_shown(document.get('format'))}; expected '{FORMAT}'. "
+            "Pass a folder that skconv train wrote."
+        )
+    if document.get("format_version") != FORMAT_VERSION:
+        raise ModelFileError(
+            f"{where} has format version {_shown(document.get('format_version'))}; this skconv reads version "
+            f"{FORMAT_VERSION}. Install the skconv that wrote it, or train again."
+        )
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "…"
+
+
+def _digest(document: Mapping[str, Any]) -> str:
+    without = {key: value for key, value in document.items() if key != "digest"}
+    return hashlib.sha256(canonical_json(without)).hexdigest()
+
+
+def _read_records(files: Mapping[str, Any]) -> dict[str, FileRecord]:
+    records = {}
+    for name in files:
+        record = FileRecord(**check_section(files, name, {"sha256": str, "bytes": int}))
+        if record.bytes < 0:
+            raise ModelFileError(f"'{name}' is said to hold {record.bytes} bytes.")
+        records[name] = record
+    return records
+
+
+def _check_input(pictures: InputConfig) -> InputConfig:
+    """Return what is known of the pictures with the range as two floats."""
+    for name in ("channels", "height", "width"):
+        value = getattr(pictures, name)
+        if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
+            raise ModelFileError(f"input.{name} must be a whole number from 1 to {MAX_SIDE}, got {_shown(value)}.")
+    if pictures.normalization not in (None, *NORMALIZATIONS):
+        known = ", ".join(map(repr, NORMALIZATIONS))
+        raise ModelFileError(
+            f"input.normalization is {_shown(pictures.normalization)}; this skconv knows {known}. "
+            "Install the skconv that wrote it."
+        )
+    if pictures.pixel_range is None:
+        return pictures
+    ends = tuple(pictures.pixel_range)
+    if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
+        raise ModelFileError(f"input.pixel_range must be the least and the greatest pixel, got {_shown(ends)}.")
+    return replace(pictures, pixel_range=(float(ends[0]), float(ends[1])))
+
+
+def _is_finite(value: Any) -> bool:
+    """Whether `value` is a number that a float can hold; the comparison is false for NaN."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+
+
+def _check_classes(classes: tuple[Any, ...], class_names: tuple[Any, ...]) -> None:
+    kinds = {type(label) for label in classes}
+    if len(kinds) != 1 or not kinds <= {int, float, str, bool}:
+        names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
+        raise ModelFileError(
+            f"classes must hold labels of one kind, int, float, str or bool; got {names}. Pass classes_.tolist()."
+        )
+    if kinds == {int} and not all(-(2**63) <= label < 2**63 for label in classes):
+        raise ModelFileError("classes must be whole numbers of at most 64 bits.")
+    if len(set(classes)) != len(classes):
+        raise ModelFileError("classes must differ from each other; one label came twice.")
+    if len(class_names) != len(classes) or not all(isinstance(name, str) for name in class_names):
+        raise ModelFileError(f"class_names must be {len(classes)} texts, one a class; got {len(class_names)} values.")
+
+
+def _check_scores(scores: Mapping[str, Any]) -> None:
+    for name, value in scores.items():
+        if not _is_finite(value):
+            raise ModelFileError(f"scores.{name} must be a finite number, got {_shown(value)}.")

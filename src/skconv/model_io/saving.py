@@ -1,0 +1,187 @@
+"""Write a model folder as a whole, and load its weights back into a network."""
+
+from __future__ import annotations
+
+import copy
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skconv.exceptions import ModelFileError
+from skconv.files import check_new_folder, write_folder
+from skconv.model_io.card import write_card
+from skconv.model_io.config import FileRecord, ModelConfig
+from skconv.model_io.fingerprints import SeenPictures
+from skconv.model_io.folder import (
+    CARD_NAME,
+    CONFIG_NAME,
+    HELD_OUT_NAME,
+    ONNX_NAME,
+    SEEN_NAME,
+    WEIGHTS_NAME,
+    hash_file,
+    read_bounded,
+)
+from skconv.model_io.held_out import HeldOut
+from skconv.model_io.onnx_export import check_parity, export_onnx
+from skconv.model_io.tensors import read_tensors
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+MAX_WEIGHTS_BYTES = 2**34
+
+
+def save_model(
+    folder: str | os.PathLike[str],
+    network: nn.Module,
+    config: ModelConfig,
+    *,
+    sample: np.ndarray,
+    seen: SeenPictures | None = None,
+    held_out: HeldOut | None = None,
+    per_class: Sequence[Mapping[str, Any]] = (),
+) -> ModelConfig:
+    """Write ``model.safetensors``, ``model.onnx``, ``config.json`` and ``card.md``, all or nothing.
+
+    Parameters
+    ----------
+    folder : path-like
+        The model folder to make. It must not exist, or be empty.
+    network : nn.Module
+        Takes float32 (n, channels, height, width), returns logits (n, k). It is copied, so neither its device
+        nor its mode changes.
+    config : ModelConfig
+        Everything else; its `files` are filled in here.
+    sample : ndarray of uint8 or float, shape (n, channels, height, width)
+        A few real pictures: the ONNX file must give torch's probabilities for them to 1e-4.
+    seen : SeenPictures, optional
+        The pictures it was trained on, written to ``seen.safetensors``.
+    held_out : HeldOut, optional
+        What it answers to pictures it was not trained on, written to ``held_out.safetensors``.
+    per_class : sequence of mappings, default=()
+        Scores of each class, for the card; see `skconv.model_io.card.write_card`.
+
+    Returns
+    -------
+    ModelConfig
+        `config` as it was written.
+
+    Raises
+    ------
+    OutputError
+        The folder exists and holds something, or cannot be written.
+    ModelFileError
+        The network holds NaN or infinity, does not fit `config`, or ONNX differs from it.
+    """
+    check_new_folder(folder)
+    if sample.ndim != 4 or len(sample) == 0 or sample.shape[1:] != config.input.shape:
+        raise ModelFileError(
+            f"The sample has shape {sample.shape}; expected (n, {', '.join(map(str, config.input.shape))}) "
+            "with n at least 1, as config.input says."
+        )
+    exported = _copy_to_cpu(network)
+    weights = exported.state_dict()
+    _check_finite(weights, "The network", "The training diverged: lower the learning rate.")
+    onnx = export_onnx(exported, config.input.shape)
+    check_parity(exported, onnx, config, sample)
+    with write_folder(folder) as beside:
+        _write_weights(beside / WEIGHTS_NAME, weights)
+        (beside / ONNX_NAME).write_bytes(onnx)
+        if seen is not None:
+            (beside / SEEN_NAME).write_bytes(seen.to_bytes())
+        if held_out is not None:
+            (beside / HELD_OUT_NAME).write_bytes(held_out.to_bytes())
+        records = {file.name: FileRecord(hash_file(file), file.stat().st_size) for file in sorted(beside.iterdir())}
+        written = replace(config, files=records)
+        (beside / CONFIG_NAME).write_bytes(written.to_bytes())
+        n_parameters = sum(parameter.numel() for parameter in exported.parameters())
+        card = write_card(written, n_parameters=n_parameters, folder_name=Path(folder).name, per_class=per_class)
+        (beside / CARD_NAME).write_text(card, encoding="utf-8")
+    return written
+
+
+def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
+    """Load ``model.safetensors`` into `network`, strictly; a model from before there were `answers` has neutral ones.
+
+    Parameters
+    ----------
+    folder : path-like
+        A model folder.
+    network : nn.Module
+        Made by `skconv.networks.create_network` with the name and options in the folder's configuration.
+
+    Raises
+    ------
+    ModelFileError
+        Not a safetensors file, other names, shapes or types than the network's, NaN or infinity. The
+        network is as it was before.
+    """
+    fresh, weights = network.state_dict(), read_weights(folder)
+    if not any(map(is_of_answers, weights)):
+        # From before networks had `answers`: what a calibration found is in the last linear layer.
+        weights |= {name: tensor for name, tensor in fresh.items() if is_of_answers(name)}
+    _check_fit(weights, fresh, Path(folder) / WEIGHTS_NAME)
+    network.load_state_dict(weights)
+
+
+def is_of_answers(name: str) -> bool:
+    """Tell whether a tensor of a network is one of its `answers`, which models saved by early versions do not hold."""
+    return "answers" in name.split(".")
+
+
+def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """Return the tensors of ``model.safetensors`` by name.
+
+    Raises
+    ------
+    ModelFileError
+        Not a safetensors file, or one that holds NaN or infinity.
+    """
+    path = Path(folder) / WEIGHTS_NAME
+    weights = read_tensors(read_bounded(path, MAX_WEIGHTS_BYTES), str(path))
+    _check_finite(weights, str(path), "Copy the model folder again, or train again.")
+    return weights
+
+
+def _copy_to_cpu(network: nn.Module) -> nn.Module:
+    exported = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
+    for tensor in (*exported.parameters(), *exported.buffers()):
+        tensor.data = tensor.data.contiguous()  # a channels_last network would be exported with its strides
+    return exported
+
+
+def _write_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    from safetensors.torch import save
+
+    # Clones: safetensors refuses tensors that share memory.
+    path.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in weights.items()}))
+
+
+def _check_fit(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
+    missing = sorted(set(expected) - set(weights))
+    unknown = sorted(set(weights) - set(expected))
+    if missing or unknown:
+        what = f"lacks '{missing[0]}'" if missing else f"holds an unknown '{unknown[0][:80]}'"
+        raise ModelFileError(
+            f"{path} {what}; the network in config.json has {len(expected)} tensors, the file "
+            f"{len(weights)}. Load it with the skconv that wrote it, or train again."
+        )
+    for name, tensor in weights.items():
+        wanted = expected[name]
+        if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
+            raise ModelFileError(
+                f"{path}: '{name}' is {tensor.dtype} {tuple(tensor.shape)}; the network in config.json "
+                f"has {wanted.dtype} {tuple(wanted.shape)}. "
+                "Load it with the skconv that wrote it, or train again."
+            )
+
+
+def _check_finite(weights: dict[str, Tensor], what: str, mend: str) -> None:
+    for name, tensor in weights.items():
+        if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
+            raise ModelFileError(f"{what} holds NaN or infinity in '{name}'. {mend}")

@@ -1,0 +1,1 @@
+"""Folds on other machines through Dask."""

@@ -1,0 +1,1 @@
+"""Hyper-parameter search: the space, the Optuna study and its results."""

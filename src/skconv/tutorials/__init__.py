@@ -1,0 +1,8 @@
+"""Networks and recipes of five public tutorials, T1 to T5."""
+
+from pathlib import Path
+
+from skconv.recipes.recipe import RECIPES
+
+for _path in (Path(__file__).parent / "recipes").glob("*.toml"):
+    RECIPES.register(_path.stem, _path)

@@ -1,0 +1,168 @@
+"""`cross_validate`: what it returns and writes, and that the test split stays out of it."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skconv
+from skconv.commands.cross_validate import cross_validate
+from skconv.commands.fold_results import CrossValidationResult, FoldResult
+from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError, UnknownNameError
+
+FILES = {"confusion.png", "curves.png", "folds.csv", "recipe.toml", "scores.json"}
+
+
+@pytest.fixture(scope="module")
+def run(tiny_recipe, tmp_path_factory):
+    out = tmp_path_factory.mktemp("runs") / "digits"
+    return cross_validate(folds=3, recipe=tiny_recipe, out=out, command="skconv cross-validate --test")
+
+
+def test_folder_holds_what_the_readme_says(run):
+    assert {path.name for path in Path(run.folder).iterdir()} == FILES
+    for path in Path(run.folder).glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_has_exactly_the_promised_keys(run):
+    record = json.loads(json.dumps(run.to_json()))
+    assert set(record) == {"accuracy", "accuracy_sd", "n_folds", "folds", "fit_seconds", "folder"}
+    assert record["n_folds"] == len(record["folds"]) == 3
+    assert set(record["folds"][0]) == {
+        "fold", "accuracy", "valid_loss", "fit_seconds", "n_epochs", "n_train", "n_valid",
+    }  # fmt: skip
+    accuracies = [fold["accuracy"] for fold in record["folds"]]
+    assert record["accuracy"] == pytest.approx(np.mean(accuracies)) and record["accuracy"] > 0.8
+    assert record["accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
+
+
+def test_folds_part_the_training_pictures_among_them(run):
+    assert (run.n_train, run.n_test) == (1797 - 270, 270)
+    assert [fold.n_valid for fold in run.folds] == [509, 509, 509]
+    assert all(fold.n_train + fold.n_valid == run.n_train for fold in run.folds)
+    assert "1,527 training pictures; 270 test pictures were not touched" in str(run)
+
+
+class Stop(Exception):
+    """Ends a run as soon as it has shown what it trains on."""
+
+
+def test_pictures_that_train_would_test_on_reach_no_fit(tiny_recipe, tmp_path, monkeypatch):
+    from skconv.data.splitting import hold_out_test
+
+    def fit(self, X, y, sample_weight=None):
+        raise Stop(X)
+
+    monkeypatch.setattr(skconv.KFoldEnsembleClassifier, "fit", fit)
+    with pytest.raises(Stop) as stopped:
+        cross_validate(folds=2, recipe=tiny_recipe, seed=4, out=tmp_path / "out")
+    split = hold_out_test(skconv.load_dataset("digits"), seed=4)
+    np.testing.assert_array_equal(stopped.value.args[0], split.train_images)
+
+
+def test_own_data_of_a_recipe_are_split_as_it_says(tiny_recipe, tmp_path, monkeypatch):
+    recipe = tmp_path / "split.toml"
+    split = 'source = "digits"\ntest_fraction = 0.3\nsplit_seed = 11'
+    recipe.write_text(tiny_recipe.read_text().replace('source = "digits"', split))
+    sizes = []
+
+    def fit(self, X, y, sample_weight=None):
+        sizes.append(len(X))
+        raise Stop
+
+    monkeypatch.setattr(skconv.KFoldEnsembleClassifier, "fit", fit)
+    for source in (None, "digits"):
+        with pytest.raises(Stop):
+            cross_validate(source, recipe=recipe, out=tmp_path / "out")
+    assert sizes == [1257, 1527]
+
+
+def test_files_say_the_same_as_the_result(run, tiny_recipe):
+    with (Path(run.folder) / "folds.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [float(row["accuracy"]) for row in rows] == [fold.accuracy for fold in run.folds]
+    facts = json.loads((Path(run.folder) / "scores.json").read_text())
+    assert facts["accuracy"] == run.accuracy and facts["command"] == "skconv cross-validate --test"
+    assert facts["out_of_fold"]["n"] == run.n_train
+    assert facts["out_of_fold"]["accuracy"] == pytest.approx(run.accuracy)  # of folds of one size
+    assert (Path(run.folder) / "recipe.toml").read_text() == tiny_recipe.read_text()
+
+
+def test_loss_is_that_of_the_final_weights(tiny_recipe, tmp_path):
+    recipe = tmp_path / "kept.toml"
+    recipe.write_text(f'{tiny_recipe.read_text()}keep = "valid_loss"\nlearning_rate = 0.3\n')
+    result = cross_validate(folds=2, recipe=recipe, out=tmp_path / "out")
+    assert result.selected and "flatters" in str(result)
+    assert all(np.isfinite(fold.valid_loss) for fold in result.folds)
+
+
+def test_same_seed_gives_the_same_accuracies(run, tiny_recipe, tmp_path):
+    again = cross_validate("digits", folds=3, recipe=tiny_recipe, out=tmp_path / "out")
+    assert [fold.accuracy for fold in again.folds] == [fold.accuracy for fold in run.folds]
+    text = (tmp_path / "out" / "recipe.toml").read_text()
+    assert skconv.load_recipe(tmp_path / "out" / "recipe.toml").source == "digits", text
+
+
+def test_table_has_a_row_a_fold_and_mean_and_deviation():
+    folds = tuple(FoldResult(n, accuracy, 0.1 * n, 2.0, 10, 80, 20) for n, accuracy in ((1, 0.9), (2, 1.0)))
+    result = CrossValidationResult("d", "r", "f", folds, 5.0, 100, 0, selected=False)
+    lines = str(result).splitlines()
+    assert [line.split() for line in lines[3:7]] == [
+        ["1", "90.00%", "0.1000", "2.0", "10"],
+        ["2", "100.00%", "0.2000", "2.0", "10"],
+        ["mean", "95.00%", "0.1500", "2.0", "10"],
+        ["sd", "7.07%", "0.0707", "0.0", "0"],
+    ]
+    assert len({len(line) for line in lines[2:7]}) == 1
+    assert lines[-1] == "Accuracy 95.00% ± 7.07%. Results in f."
+    assert "flatters" not in str(result)
+
+
+def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "digits-tiny-folds").mkdir(parents=True)
+    result = cross_validate(folds=2, recipe=tiny_recipe)
+    assert Path(result.folder) == Path("runs/digits-tiny-folds-2")
+    command = json.loads((Path(result.folder) / "scores.json").read_text())["command"]
+    assert command == f"skconv.cross_validate(folds=2, recipe={str(tiny_recipe)!r})"
+
+
+@pytest.mark.parametrize(
+    ("settings", "error", "said"),
+    [
+        ({"folds": 1}, ParameterError, "'folds' parameter must be a whole number from 2 to 1000"),
+        ({"folds": 2.0}, ParameterError, "'folds'"),
+        ({"folds": True}, ParameterError, "'folds'"),
+        ({"seed": -1}, ParameterError, "'seed'"),
+        ({"recipe": "fats"}, UnknownNameError, "Unknown recipe 'fats'"),
+        ({"network": "fats"}, UnknownNameError, "Unknown network 'fats'"),
+    ],
+)
+def test_wrong_setting_is_told_before_data_is_read(settings, error, said, tmp_path):
+    unread = tmp_path / "unread.npz"
+    unread.write_text("no archive at all")
+    with pytest.raises(error, match=said):
+        cross_validate(unread, **settings)
+
+
+def test_missing_data_are_told_before_a_network_is_made(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="no file, folder or data set"):
+        cross_validate(tmp_path / "missing", network="fats")
+
+
+def test_occupied_folder_is_told_before_data_is_read(tmp_path):
+    (tmp_path / "kept.txt").write_text("precious")
+    with pytest.raises(OutputError, match="exists and is not empty"):
+        cross_validate(tmp_path / "missing", out=tmp_path)
+
+
+def test_too_few_pictures_of_a_class_write_nothing(tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    labels = np.array(["rare"] * 4 + ["common"] * 40)
+    np.savez(tmp_path / "few.npz", X=np.zeros((44, 8, 8), np.uint8), y=labels)
+    with pytest.raises(DataError, match="few: class 'rare' has 3 training pictures, fewer than the 5 folds"):
+        cross_validate(tmp_path / "few.npz", recipe=tiny_recipe)
+    assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]

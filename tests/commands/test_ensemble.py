@@ -1,0 +1,121 @@
+"""`ensemble`, and recipes that train one: from the data to the submission."""
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skconv.commands.ensemble import ensemble
+from skconv.commands.train import train
+from skconv.competitions.checking import check_contest
+from skconv.competitions.making import write_contest
+from skconv.data.sources import load_dataset
+from skconv.data.splits import Splits
+from skconv.estimators import KFoldEnsembleClassifier
+from skconv.exceptions import DataError, ParameterError
+from skconv.inference import Reader
+
+RECIPE = """
+[data]
+source = "digits"
+
+[network]
+name = "fast"
+
+[training]
+max_epochs = 6
+batch_size = 64
+keep = "valid_loss"
+
+[ensemble]
+folds = 2
+average = "logits"
+
+[report]
+print_epochs = true
+record_every = 5
+sample_rows = 2
+"""
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recipe") / "two.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture(scope="module")
+def contest(tmp_path_factory):
+    """A contest of 700 small digits in Kaggle's form, 420 of them to train on."""
+    digits = load_dataset("digits")
+    folder = tmp_path_factory.mktemp("contest") / "digits"
+    labels = [str(label) for label in digits.train_labels[:700]]
+    write_contest("kaggle-digits", folder, Splits(digits.train_images[:700], labels))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(recipe, contest, tmp_path_factory):
+    return ensemble(contest, folds=3, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "three", seed=4)
+
+
+def test_the_contest_is_scored_and_its_submission_gives_that_score(run, contest):
+    checked = check_contest(Path(run.folder) / "submission.csv", contest)
+    assert run.n == 280 and run.test_accuracy > 0.8
+    assert checked.accuracy == pytest.approx(run.test_accuracy)
+
+
+def test_out_of_fold_scores_are_those_of_the_folds(run):
+    assert len(run.fold_accuracies) == 3
+    assert run.out_of_fold_accuracy == pytest.approx(np.mean(run.fold_accuracies))  # 420 in 3 equal folds
+    facts = json.loads((Path(run.folder) / "scores.json").read_text())
+    assert facts["out_of_fold_accuracy"] == run.out_of_fold_accuracy
+    assert facts["test"]["accuracy"] == run.test_accuracy
+
+
+def test_the_run_folder_tells_each_fold(run):
+    folder = Path(run.folder)
+    with (folder / "history.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert {row["fold"] for row in rows} == {"1", "2", "3"} and all(row["valid_loss"] for row in rows)
+    for fold in (1, 2, 3):
+        assert (folder / f"iterations-{fold}.csv").is_file() and (folder / f"iterations-{fold}.png").is_file()
+    text = (folder / "recipe.toml").read_text()
+    assert "folds = 3" in text and 'average = "logits"' in text and "random_state = 4" in text
+
+
+def test_the_model_is_one_folder_for_every_reader(run):
+    images = load_dataset("digits").train_images[1000:1020]
+    loaded = KFoldEnsembleClassifier.load(run.model)
+    assert len(loaded.estimators_) == 3
+    np.testing.assert_allclose(Reader(run.model).predict_proba(images), loaded.predict_proba(images), atol=1e-4)
+
+
+def test_without_a_test_split_every_picture_is_trained_on(recipe, tmp_path, capsys):
+    digits = load_dataset("digits")
+    np.savez(tmp_path / "few.npz", X=digits.train_images[:200], y=digits.train_labels[:200])
+    result = ensemble(tmp_path / "few.npz", folds=2, recipe=recipe, out=tmp_path / "out")
+    assert result.test_accuracy is None and result.n == 0
+    assert json.loads((tmp_path / "out" / "scores.json").read_text())["data"]["n_train"] == 200
+    assert "Test accuracy" not in str(result) and "Out-of-fold accuracy" in str(result)
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["1"] * 6 + ["2"] * 6  # folds in turn
+
+
+def test_train_follows_a_recipe_for_an_ensemble(recipe, tmp_path):
+    result = train(recipe=recipe, out=tmp_path / "out")
+    assert result.test_accuracy > 0.8
+    assert len(KFoldEnsembleClassifier.load(result.model).estimators_) == 2
+
+
+def test_folds_that_cannot_be_made_write_nothing(recipe, tmp_path):
+    np.savez(tmp_path / "few.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([0, 0, 1, 1]))
+    with pytest.raises(DataError, match="fewer than the 3 folds"):
+        ensemble(tmp_path / "few.npz", folds=3, recipe=recipe, out=tmp_path / "out")
+    with pytest.raises(ParameterError, match="from 2 to 1000"):
+        ensemble(tmp_path / "few.npz", folds=1, recipe=recipe, out=tmp_path / "out")
+    with pytest.raises(ParameterError, match="'seed'"):
+        ensemble(tmp_path / "few.npz", folds=2, seed=-1, recipe=recipe, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,59 @@
+"""People's own pictures of digits, of any size and on any paper, from the folder to the prediction."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skconv
+from skconv.commands.evaluate import evaluate
+from skconv.commands.predict import predict
+from skconv.commands.train import train
+from skconv.digits.preprocess.normalization import normalize_digit
+from skconv.exceptions import ParameterError
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A folder per class of digits, dark on paper of another shade and size each."""
+    folder = tmp_path_factory.mktemp("own")
+    mnist = skconv.load_dataset("mnist")
+    for digit in (0, 1, 7):
+        (folder / str(digit)).mkdir()
+        for number, index in enumerate(np.flatnonzero(mnist.train_labels == digit)[:20]):
+            scale, margin = 1 + number % 4, 3 + number
+            strokes = np.pad(mnist.train_images[index], margin).repeat(scale, axis=0).repeat(scale, axis=1)
+            paper = 250 - number - (strokes * 0.8).astype(np.uint8)
+            Image.fromarray(paper.astype(np.uint8)).save(folder / str(digit) / f"{number:02}.png")
+    return folder
+
+
+def test_pictures_of_several_sizes_are_loaded_in_the_form_of_mnist(folder):
+    dataset = skconv.load_dataset(folder, normalize="digit")
+    assert dataset.image_shape == (28, 28) and dataset.normalization == "digit"
+    first = np.asarray(Image.open(folder / "0" / "00.png"))
+    np.testing.assert_array_equal(dataset.train_images[0], normalize_digit(first))
+
+
+def test_unknown_normalization_is_refused(folder):
+    with pytest.raises(ParameterError, match="normalize is 'letter'; expected None or 'digit'"):
+        skconv.load_dataset(folder, normalize="letter")
+
+
+def test_model_of_normalised_pictures_normalises_what_it_is_given(folder, tiny_recipe, tmp_path):
+    recipe = tmp_path / "own.toml"
+    recipe.write_text(tiny_recipe.read_text().replace("[data]", '[data]\nnormalize = "digit"'))
+    result = train(folder, recipe=recipe, out=tmp_path / "run")
+    reader = skconv.Reader(result.model)
+    assert reader.form.normalization == "digit" and reader.input_shape == (1, 28, 28)
+    file = folder / "7" / "05.png"
+    seen = normalize_digit(np.asarray(Image.open(file)))
+    prediction = predict(result.model, file).predictions[0]
+    assert prediction.confidence == pytest.approx(float(reader.predict_proba(seen[None]).max()))
+    scored = evaluate(result.model, folder)
+    assert scored.n_seen == reader.config.data.n_train  # known again, though the files are larger than the model's
+    assert scored.n + scored.n_seen == 60
+
+
+def test_bundled_model_is_scored_on_pictures_of_several_sizes(folder):
+    # MNIST's training digits at other sizes: their pixels are not known again.
+    assert evaluate("digits", folder).accuracy > 0.9

@@ -1,0 +1,164 @@
+"""`read`: numbers from pictures, with the bundled model."""
+
+import csv
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import skconv
+from skconv.commands.predict import predict
+from skconv.commands.read import read
+from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError
+
+
+@pytest.fixture(scope="module")
+def numbers(tmp_path_factory):
+    """Three numbers on paper, written with MNIST's strokes: their files and what they say."""
+    folder = tmp_path_factory.mktemp("numbers")
+    mnist = skconv.load_dataset("mnist")
+    texts = {}
+    for name, chosen in {"a": [3, 2, 1], "b": [0, 4], "c": [1]}.items():
+        row = np.concatenate([np.pad(mnist.test_images[index], 4) for index in chosen], axis=1)
+        paper = 250 - (row.repeat(3, axis=0).repeat(3, axis=1) * 0.9).astype(np.uint8)
+        Image.fromarray(np.pad(paper, 20, constant_values=250)).save(folder / f"{name}.png")
+        texts[name] = "".join(str(mnist.test_labels[index]) for index in chosen)
+    return folder, texts
+
+
+def test_numbers_are_read_in_the_order_of_the_inputs(numbers):
+    folder, texts = numbers
+    result = read(folder)
+    assert [each.text for each in result.readings] == list(texts.values())
+    assert [each.input for each in result.readings] == [str(folder / f"{name}.png") for name in texts]
+    assert result.text.split("\n") == list(texts.values())
+    assert all(each.confidence > 0.5 for each in result.readings)
+
+
+def test_predict_points_to_read_where_a_picture_of_nothing_holds_a_number(numbers, recwarn):
+    folder, texts = numbers
+    assert predict("digits", folder / "c.png").predictions[0].label == texts["c"] and not recwarn.list
+    assert predict("digits", folder / "b.png").predictions[0].label == "nothing"
+    (note,) = recwarn.list
+    assert "seems to hold 2 digits" in str(note.message) and "skconv read" in str(note.message)
+
+
+def test_array_and_file_read_alike(numbers):
+    folder, _ = numbers
+    pixels = np.asarray(Image.open(folder / "a.png"))
+    from_file, from_array = read(folder / "a.png").readings[0], read(pixels).readings[0]
+    assert from_array.input == "picture 1"
+    assert (from_array.text, from_array.digits) == (from_file.text, from_file.digits)
+
+
+def test_json_has_the_promised_keys(numbers):
+    folder, _ = numbers
+    record = json.loads(json.dumps(read(folder / "b.png").to_json()))
+    assert set(record) == {"readings"}
+    reading = record["readings"][0]
+    assert {"input", "text", "confidence", "digits"} <= set(reading)
+    assert {"label", "confidence", "box"} <= set(reading["digits"][0])
+    left, top, right, bottom = reading["digits"][0]["box"]
+    assert 0 <= left < right <= 256 and 0 <= top < bottom <= 148
+
+
+def test_boxes_hold_the_digits_from_left_to_right(numbers):
+    folder, _ = numbers
+    pixels = np.asarray(Image.open(folder / "a.png"))
+    boxes = [digit.box for digit in read(folder / "a.png").readings[0].digits]
+    assert boxes == sorted(boxes)
+    for left, top, right, bottom in boxes:
+        assert pixels[top:bottom, left:right].min() < 100
+    outside = pixels.copy()
+    for left, top, right, bottom in boxes:
+        outside[max(0, top - 4) : bottom + 4, max(0, left - 4) : right + 4] = 255
+    assert outside.min() > 200
+
+
+def test_digit_that_is_not_sure_enough_is_a_question_mark_in_the_text(numbers):
+    folder, texts = numbers
+    reading = read(folder / "a.png", min_confidence=1.0).readings[0]
+    assert reading.text == "?" * len(texts["a"])
+    assert [digit.alternatives[0].label for digit in reading.digits] == list(texts["a"])
+    assert "? at (" in str(reading)
+
+
+def test_blank_paper_is_nothing_to_read():
+    reading = read(np.full((80, 200), 240, np.uint8)).readings[0]
+    assert reading.text == "" and reading.digits == ()
+    assert "nothing to read" in str(reading)
+
+
+def test_csv_holds_the_texts(numbers, tmp_path):
+    folder, texts = numbers
+    result = read(folder, out=tmp_path / "numbers.csv")
+    with (tmp_path / "numbers.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["text"] for row in rows] == list(texts.values())
+    assert str(result) == f"Wrote input,text,confidence of 3 pictures to {tmp_path / 'numbers.csv'}."
+
+
+def test_one_picture_is_drawn_into_a_file_and_several_into_a_folder(numbers, tmp_path):
+    folder, _ = numbers
+    read(folder / "a.png", annotate=tmp_path / "boxes.png")
+    with Image.open(tmp_path / "boxes.png") as drawn:
+        assert drawn.mode == "RGB"
+    read(folder, annotate=tmp_path / "boxes")
+    assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-b.png", "3-c.png"]
+
+
+def test_a_picture_that_is_named_twice_is_drawn_twice(numbers, tmp_path):
+    file = numbers[0] / "a.png"
+    read([file, file], annotate=tmp_path / "boxes")
+    assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-a.png"]
+
+
+def test_several_pictures_do_not_fit_into_one_file(numbers, tmp_path):
+    with pytest.raises(OutputError, match="Name a folder"):
+        read(numbers[0], annotate=tmp_path / "boxes.png")
+    assert not list(tmp_path.iterdir())
+
+
+def test_drawing_never_replaces_the_picture(numbers):
+    file = numbers[0] / "a.png"
+    before = file.read_bytes()
+    with pytest.raises(OutputError, match="would replace"):
+        read(file, annotate=file)
+    assert file.read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("pictures", "error"),
+    [([], DataError), ([3], DataError), ("missing.png", SourceNotFoundError), (np.zeros((4, 4)), DataError)],
+)
+def test_no_picture_is_told(pictures, error):
+    with pytest.raises(error):
+        read(pictures)
+
+
+def test_broken_pictures_have_an_error_and_the_others_are_read(numbers, tmp_path):
+    folder, texts = numbers
+    (tmp_path / "empty.png").touch()
+    pictures = [folder / "a.png", tmp_path / "empty.png", np.zeros((4, 4)), folder / "b.png"]
+    with pytest.warns(
+        UserWarning, match=r"2 of 4 pictures could not be read\. The first of them: .*empty\.png is empty"
+    ):
+        result = read(pictures, out=tmp_path / "out.csv", annotate=tmp_path / "boxes")
+    assert [each.text for each in result.readings] == [texts["a"], "", "", texts["b"]]
+    assert result.n_broken == 2 and result.drawn.startswith("Drew the digits of 2 pictures")
+    records = result.to_json()["readings"]
+    assert ["error" in each for each in records] == [False, True, True, False]
+    assert "empty.png: error: " in str(result.readings[1])
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        assert [row["error"] for row in csv.DictReader(stream)] == [each.get("error", "") for each in records]
+
+
+def test_confidence_that_is_no_share_is_refused(numbers):
+    with pytest.raises(ParameterError, match="min_confidence"):
+        read(numbers[0], min_confidence=2)
+
+
+def test_model_of_something_else_is_refused(saved_model, numbers):
+    with pytest.raises(DataError, match="digits"):
+        read(numbers[0], model=saved_model)

@@ -1,0 +1,178 @@
+"""Confidence from training to prediction: calibrated once, kept with the model, told by evaluate and predict."""
+
+import copy
+import csv
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from skconv import CNNClassifier, KFoldEnsembleClassifier, Reader, load_dataset, load_recipe
+from skconv.cli.main import main
+from skconv.commands.ensemble import ensemble
+from skconv.commands.evaluate import evaluate
+from skconv.commands.predict import predict
+from skconv.commands.train import train
+from skconv.estimators.calibration import calibrate
+from skconv.exceptions import DataError, OutputError, ParameterError
+from skconv.model_io.held_out import read_held_out
+
+
+@pytest.fixture(scope="module")
+def calibrated(tiny_recipe, tmp_path_factory):
+    """A run with a validation split of 306 pictures and strong label smoothing."""
+    folder = tmp_path_factory.mktemp("calibrated")
+    recipe = folder / "held.toml"
+    recipe.write_text(
+        tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 8")
+        + "validation_fraction = 0.2\nlabel_smoothing = 0.4\n"
+    )
+    return train("digits", recipe=recipe, out=folder / "run")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    path = tmp_path_factory.mktemp("pictures") / "some.npz"
+    digits = load_dataset("digits")
+    np.savez(path, images=digits.train_images[:6])
+    return path
+
+
+def test_smoothed_training_is_made_surer_and_reader_and_torch_agree(calibrated):
+    facts = json.loads((Path(calibrated.folder) / "scores.json").read_text())
+    assert facts["calibration"]["temperature"] < 0.8
+    assert facts["calibration"]["n"] == 306
+    assert facts["test"]["ece"] < 0.05  # about 0.4 with the smoothing left in
+    assert "confidences are calibrated" in (Path(calibrated.model) / "card.md").read_text()
+    reader, classifier = Reader(calibrated.model), CNNClassifier.load(calibrated.model)
+    images = load_dataset("digits").train_images[:50]
+    assert np.abs(reader.predict_proba(images) - classifier.predict_proba(images)).max() < 1e-4
+
+
+def test_answers_are_shifted_by_class_unless_the_recipe_says_no():
+    digits = load_dataset("digits")
+    fitted = CNNClassifier("fast", max_epochs=4, validation_fraction=0.2, random_state=0)
+    fitted.fit(digits.train_images, digits.train_labels)
+    before = np.log(fitted.predict_proba(digits.train_images))
+    for settings, shifts in (({"biases": False}, False), ({}, True)):
+        classifier = copy.deepcopy(fitted)
+        held_out = calibrate(classifier, replace(load_recipe("standard"), calibration=settings), digits)
+        change = np.log(classifier.predict_proba(digits.train_images)) - before / held_out.temperature
+        by_class = change - change.mean(1, keepdims=True)
+        assert np.ptp(by_class, axis=0).max() < 1e-3  # the same for all pictures
+        assert (np.abs(by_class).max() > 0.01) == shifts
+
+
+def test_kept_answers_are_the_finished_models(calibrated):
+    reader = Reader(calibrated.model)
+    held_out = read_held_out(reader.folder, reader.config)
+    everything = reader.predict_proba(load_dataset("digits").train_images)
+    for row in held_out.probabilities[:20]:
+        assert np.abs(everything - row).max(axis=1).min() < 1e-4
+    assert (held_out.probabilities.argmax(1) == held_out.labels).mean() > 0.9
+
+
+def test_predict_gives_sets_as_text_json_and_csv(calibrated, pictures, tmp_path, capsys):
+    arguments = ["predict", calibrated.model, str(pictures), "--coverage", "0.95"]
+    assert main([*arguments, "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)["predictions"]
+    assert len(records) == 6
+    assert all(len(record["labels"]) <= 3 for record in records)
+    assert sum(record["label"] in record["labels"] for record in records) >= 4
+    assert main([*arguments, "--out", str(tmp_path / "sets.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "sets.csv").open()))
+    assert [row["labels"] for row in rows] == ["|".join(record["labels"]) for record in records]
+    capsys.readouterr()
+    assert main(arguments) == 0
+    assert f" {{{', '.join(records[0]['labels'])}}}" in capsys.readouterr().out.splitlines()[0]
+
+
+def test_predict_without_coverage_is_as_before(calibrated, pictures):
+    record = predict(calibrated.model, pictures).to_json()["predictions"][0]
+    assert set(record) == {"input", "label", "confidence", "alternatives"}
+
+
+def test_sets_need_a_model_with_held_out_answers(run, pictures):
+    with pytest.raises(ParameterError, match="with a validation split"):
+        predict(run.model, pictures, coverage=0.9)
+
+
+def test_evaluate_measures_sets_and_damage_and_draws(calibrated, tmp_path):
+    result = evaluate(calibrated.model, "digits", coverage=0.9, corruptions=True, report=tmp_path / "report")
+    assert 0.8 < result.sets["coverage"] < 0.99
+    assert len(result.corruptions) == 18
+    assert result.corruptions["mean"][0] > result.corruptions["mean"][4]
+    assert json.loads((tmp_path / "report" / "scores.json").read_text()) == result.to_json()
+    drawn = {path.stem for path in (tmp_path / "report").glob("*.png")}
+    assert drawn == {"confusion", "mistakes", "confidence", "corruptions"}
+    assert "Prediction sets for a coverage of 90.00%" in str(result)
+    assert "canny edges" in str(result)
+    with pytest.raises(OutputError, match="not empty"):
+        evaluate(calibrated.model, "digits", report=tmp_path / "report")
+
+
+def test_evaluate_measures_how_well_other_pictures_are_told(calibrated, tmp_path, capsys):
+    noise = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", X=noise, y=np.arange(60) % 2)  # classes that the model does not know
+    source = str(tmp_path / "noise.npz")
+    assert main(["evaluate", calibrated.model, "digits", "--against", source, "--json"]) == 0
+    against = json.loads(capsys.readouterr().out)["against"]
+    assert (against["data"], against["split"], against["n"]) == ("noise", "all", 60)
+    assert against["auroc"] > 0.9
+    assert "held-out pictures" in against["score"]
+    assert "60 pictures of noise with an AUROC of 0.9" in str(evaluate(calibrated.model, "digits", against=source))
+
+
+def test_evaluate_against_needs_held_out_answers_and_pictures_of_the_models_size(run, calibrated, tmp_path):
+    with pytest.raises(ParameterError, match="with a validation split"):
+        evaluate(run.model, "digits", against="digits")
+    np.savez(tmp_path / "large.npz", X=np.zeros((4, 9, 9), np.uint8), y=np.arange(4) % 2)
+    with pytest.raises(DataError, match="--image-size 8x8"):
+        evaluate(calibrated.model, "digits", against=tmp_path / "large.npz")
+
+
+@pytest.fixture(scope="module")
+def averaged(tiny_recipe, tmp_path_factory):
+    """Three members with strong label smoothing, trained on 700 digits."""
+    folder = tmp_path_factory.mktemp("averaged")
+    recipe = folder / "smooth.toml"
+    recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 12") + "label_smoothing = 0.4\n")
+    digits = load_dataset("digits")
+    order = np.random.default_rng(0).permutation(len(digits.train_labels))  # its writers come one after the other
+    images, labels = digits.train_images[order], digits.train_labels[order]
+    splits = {"train_images": images[:700], "train_labels": labels[:700]}
+    np.savez(folder / "digits.npz", **splits, test_images=images[700:], test_labels=labels[700:])
+    return ensemble(folder / "digits.npz", folds=3, recipe=recipe, out=folder / "run"), folder / "digits.npz"
+
+
+def test_ensemble_is_calibrated_by_what_its_members_did_not_see(averaged):
+    result, source = averaged
+    data = load_dataset(source)
+    facts = json.loads((Path(result.folder) / "scores.json").read_text())
+    assert facts["calibration"]["n"] == 700 and facts["calibration"]["temperature"] < 0.8
+    assert facts["test"]["ece"] < 0.06  # about 0.4 with the smoothing left in
+    reader, loaded = Reader(result.model), KFoldEnsembleClassifier.load(result.model)
+    images = data.train_images
+    assert np.abs(reader.predict_proba(images[:50]) - loaded.predict_proba(images[:50])).max() < 1e-4
+    held_out = read_held_out(reader.folder, reader.config)
+    assert (held_out.labels == data.train_labels).all()
+    # Each answer is that of one finished member, the one that did not see the picture.
+    answers = np.stack([member.predict_proba(images) for member in loaded.estimators_])
+    assert np.abs(answers - held_out.probabilities).max(2).min(0).max() < 1e-4
+    # That accuracy is of the members as trained: biases, fitted afterwards, can name a picture otherwise.
+    biases = loaded.estimators_[0].net_.module_.answers.biases.numpy()
+    as_trained = (np.log(held_out.probabilities) - biases).argmax(1)
+    assert (as_trained == held_out.labels).mean() == pytest.approx(result.out_of_fold_accuracy)
+
+
+@pytest.mark.parametrize("level", [0.8, 0.95])
+def test_sets_of_an_ensemble_hold_the_true_class_at_least_as_often(averaged, level):
+    result, source = averaged
+    sets = evaluate(result.model, source, coverage=level).sets
+    assert level <= sets["coverage"] and sets["mean_set_size"] < 2
+
+
+def test_evaluate_leaves_out_what_was_not_asked_for(calibrated):
+    assert not {"sets", "corruptions", "against"} & set(evaluate(calibrated.model, "digits").to_json())

@@ -1,0 +1,206 @@
+"""The report: one page that holds everything and asks for nothing."""
+
+import html
+import json
+import os
+import re
+import shutil
+import sys
+import xml.etree.ElementTree
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+import skconv
+from skconv.commands.report import report
+from skconv.evaluation.issue_table import Pictures, Suspect, find_suspects, read_suspects, write_suspects
+from skconv.exceptions import DataError, OutputError, SourceNotFoundError
+from skconv.reports.training_sections import show_learning
+
+from ..server.browser import find_browser, open_browser
+
+
+@pytest.fixture(scope="module")
+def trained(tiny_recipe, tmp_path_factory):
+    """A run of which the data were audited, with what was found in its folder."""
+    folder = tmp_path_factory.mktemp("report") / "run"
+    result = skconv.train("digits", recipe=tiny_recipe, out=folder)
+    labels = skconv.load_dataset("digits").train_labels
+    kinds = ["label"] * 25 + ["duplicate"]
+    suspects = [Suspect(kind, f"train {k}", str(labels[k]), "7", 0.9, "train 0") for k, kind in enumerate(kinds)]
+    (folder / "audit").mkdir()
+    write_suspects(folder / "audit" / "suspects.csv", suspects)
+    return result
+
+
+@pytest.fixture(scope="module")
+def written(trained, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("page") / "report"
+    result = report(trained.folder, "digits", out=folder)
+    return result, Path(result.file).read_text(encoding="utf-8")
+
+
+def test_score_is_that_of_evaluate(written, trained):
+    result, page = written
+    expected = skconv.evaluate(trained.folder, "digits")
+    assert result.accuracy == expected.accuracy
+    assert result.n == expected.n
+    assert f"{100 * expected.accuracy:.2f} % right" in page
+
+
+def test_page_holds_its_figures_and_asks_for_nothing(written):
+    result, page = written
+    assert result.bytes == len(page.encode()) < 5_000_000
+    assert set(re.findall(r'(?:src|href)="([^":]+:?)', page)) <= {"data:"} | set(re.findall(r'href="(#[^"]+)"', page))
+    assert "<script" not in page
+    figures = re.findall(r'<img src="data:image/(?:svg\+xml|png);base64,[^"]+" alt="([^"]+)"', page)
+    assert len(figures) == page.count("<img") == 9
+
+
+def test_page_tells_what_was_trained_on_what_and_how_to_make_it_again(written, trained):
+    _, page = written
+    for part in ("training pictures", "licence", "skconv.train", "skconv report", skconv.__version__):
+        assert part in page
+    assert (Path(trained.folder) / "recipe.toml").read_text().strip() in html.unescape(page)
+    titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
+    assert titles[:3] == ["What was trained on what", "Pictures of the data", "How it learned"]
+
+
+def test_every_class_has_a_row_with_the_worst_first(written):
+    _, page = written
+    rows = re.findall(r'<th scope="row">(\d)</th><td>[^<]+</td><td>[^<]+</td><td>([\d.]+) %</td>', page)
+    assert sorted(label for label, _ in rows) == list("0123456789")
+    shares = [float(share) for _, share in rows]
+    assert shares == sorted(shares)
+
+
+def test_figures_apart_are_those_of_the_page_as_png_and_svg(written):
+    result, page = written
+    folder = Path(result.figures)
+    names = {path.stem for path in folder.glob("*.png")}
+    assert names == {path.stem for path in folder.glob("*.svg")}
+    assert names >= {"samples", "curves", "confusion", "mistakes", "suspects-label", "confidence", "answers"}
+    assert len(list(folder.iterdir())) == 2 * page.count("<img")
+    for name in names:
+        with Image.open(folder / f"{name}.png") as image:
+            image.load()
+            assert image.format == "PNG" and image.getextrema()[0] != (255, 255)
+        assert xml.etree.ElementTree.parse(folder / f"{name}.svg").getroot().tag.endswith("svg")
+    with pytest.raises(OutputError, match="not empty"):
+        report("no-model", "digits", out=folder.parent)
+
+
+def test_suspects_of_the_audit_in_the_run_are_shown(written):
+    _, page = written
+    section = page.partition("What an audit of the data suspects</h2>")[2].partition("</section>")[0]
+    assert "<dt>is probably labelled wrong</dt><dd>25</dd>" in section
+    assert "<dt>appears twice</dt><dd>1</dd>" in section
+    assert section.count("<img") == 2
+
+
+def test_model_folder_alone_gives_a_page_without_curves_and_audit(trained, tmp_path, monkeypatch):
+    shutil.copytree(trained.model, tmp_path / "alone" / "model")
+    monkeypatch.setitem(sys.modules, "captum", None)  # as if it were not installed
+    with pytest.warns(UserWarning, match=r"skconv\[explain\]"):
+        result = report(tmp_path / "alone" / "model", "digits", out=tmp_path / "page.html")
+    page = (tmp_path / "page.html").read_text(encoding="utf-8")
+    assert "How it learned" not in page and "audit" not in page and "gradients" not in page
+    assert result.figures == "" and len(list(tmp_path.iterdir())) == 2
+
+
+def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
+    with pytest.raises(SourceNotFoundError, match="skconv audit"):
+        report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
+    (tmp_path / "suspects.csv").write_text("kind,picture\nlabel,train 0\n")
+    with pytest.raises(DataError, match="cannot be read as the table"):
+        report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
+    write_suspects(tmp_path / "suspects.csv", [Suspect("label", "train 0", "a dog", "a cat", 0.9)])
+    with pytest.raises(DataError, match="of other data than digits"):
+        report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
+    assert not (tmp_path / "page.html").exists()
+
+
+def test_audit_of_other_data_beside_the_model_is_left_out(trained, tmp_path):
+    shutil.copytree(trained.model, tmp_path / "run" / "model")
+    (tmp_path / "run" / "audit").mkdir()
+    write_suspects(tmp_path / "run" / "audit" / "suspects.csv", [Suspect("label", "train 0", "a dog", "a cat", 0.9)])
+    result = report(tmp_path / "run", "digits", out=tmp_path / "page.html")
+    assert "audit" not in Path(result.file).read_text(encoding="utf-8").partition("How to")[0]
+
+
+@pytest.mark.parametrize("text", ["", "a,b\n"])
+def test_table_of_something_else_is_no_audit_without_finds(text, tmp_path):
+    (tmp_path / "suspects.csv").write_text(text)
+    with pytest.raises(DataError, match="columns are others"):
+        read_suspects(tmp_path)
+
+
+def test_file_whose_name_is_no_text_is_found_again(tmp_path):
+    folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
+    for label in "ab":
+        (Path(folder) / label).mkdir(parents=True)
+        for number in range(2):
+            Image.new("L", (8, 8), 50 * number).save(Path(folder) / label / f"{number}.png")
+    pictures = Pictures(skconv.load_dataset(folder))
+    write_suspects(tmp_path / "suspects.csv", [Suspect("blank", pictures.name(2), "b")])
+    assert find_suspects(read_suspects(tmp_path), pictures) == [2]
+
+
+def test_files_of_a_folder_are_found_again_by_a_suspect(tmp_path):
+    for label in "ab":
+        (tmp_path / label).mkdir()
+        for number in range(3):
+            Image.new("L", (8, 8), 50 * number).save(tmp_path / label / f"{number}.png")
+    pictures = Pictures(skconv.load_dataset(tmp_path))
+    suspect = Suspect("blank", str(tmp_path / "b" / "1.png"), "b")
+    assert find_suspects([suspect], pictures) == [4]
+
+
+def test_ensemble_shows_the_curves_of_its_members(tmp_path):
+    rows = [f"{fold},{epoch},{1 / epoch},,\n" for fold in (1, 2, 3) for epoch in (1, 2)]
+    (tmp_path / "history.csv").write_text("fold,epoch,train_loss,valid_loss,valid_accuracy\n" + "".join(rows))
+    (section,) = show_learning(tmp_path)
+    (drawn,) = section.figures
+    titles = [axes.get_title() for axes in drawn.figure.axes]
+    assert titles == ["fold 1", "fold 2", "fold 3", "mean of 3 folds ± standard deviation"]
+
+
+@pytest.mark.parametrize("name", ["history.csv", "scores.json"])
+def test_damaged_file_of_the_run_is_told(name, trained, tmp_path):
+    shutil.copytree(trained.folder, tmp_path / "run")
+    (tmp_path / "run" / name).write_text("epoch\nnothing\n")
+    with pytest.raises(DataError, match=name):
+        report(tmp_path / "run", "digits", out=tmp_path / "page.html")
+
+
+def test_card_of_the_run_tells_what_its_scores_say(trained):
+    card = (Path(trained.model) / "card.md").read_text(encoding="utf-8")
+    scores = json.loads((Path(trained.folder) / "scores.json").read_text())["test"]
+    assert f"- test expected calibration error: {100 * scores['ece']:.2f} %" in card
+    rows = re.findall(r"^\| (\d) \| .* \| ([\d.]+) % \| (\d+) \|$", card, re.MULTILINE)
+    expected = {(each["name"], f"{100 * each['f1']:.2f}", str(each["support"])) for each in scores["per_class"]}
+    assert set(rows) == expected
+
+
+@pytest.mark.browser
+@pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed: the page cannot be looked at")
+def test_browser_shows_every_figure_and_asks_for_nothing(written, tmp_path):
+    url = Path(written[0].file).resolve().as_uri()
+    with open_browser(tmp_path) as open_page:
+        for view in ({}, {"dark": True}, {"width": 390, "height": 844, "phone": True}):
+            page = open_page(url, ready=None, **view)
+            assert [each for each in page.requests if not each.startswith("data:")] == [url]
+            assert page.problems == []
+            assert page.run("document.images.length") == 9
+            assert page.run("[...document.images].every((each) => each.naturalWidth > 100)")
+            wide = page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide == 0  # nothing is cut at the side
+
+
+def test_name_that_is_no_page_is_refused_before_any_work(tmp_path):
+    with pytest.raises(OutputError, match=r"\.html"):
+        report(tmp_path / "no-model", "digits", out=tmp_path / "report.pdf")
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OutputError, match="no folder"):
+        report(tmp_path / "no-model", "digits", out=tmp_path / "none" / "report.html")

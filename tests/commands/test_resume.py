@@ -1,0 +1,100 @@
+"""A run that is stopped is taken up where it stopped."""
+
+import re
+
+import pytest
+
+from skconv.cli.main import main
+from skconv.commands.train import train
+from skconv.exceptions import ModelFileError, OutputError, ParameterError
+from skconv.training import checkpointing
+from skconv.training.net import PictureNet
+
+
+@pytest.fixture
+def stop_at(monkeypatch):
+    """Return a function that makes the training stop at a step from now; None lets it run."""
+    monkeypatch.setattr(checkpointing, "SECONDS", 0.0)
+    monkeypatch.setattr(checkpointing, "_FIRST_COST", 0.0)
+    monkeypatch.setattr(checkpointing, "_SHARE", 1e9)
+    left = [None]
+    step = PictureNet.train_step
+
+    def counted(*arguments, **keywords):
+        if left[0] is not None:
+            left[0] -= 1
+            if left[0] == 0:
+                raise KeyboardInterrupt
+        return step(*arguments, **keywords)
+
+    def stop(steps):
+        left[0] = steps
+
+    monkeypatch.setattr(PictureNet, "train_step", counted)
+    return stop
+
+
+def command(recipe, out, *more):
+    return ["train", "digits", "--recipe", str(recipe), "--out", str(out), "--seed", "0", *more]
+
+
+def test_stopped_run_is_told_how_to_go_on_and_ends_the_same(run, tiny_recipe, tmp_path, stop_at, capsys):
+    out = tmp_path / "out"
+    stop_at(30)
+    assert main(command(tiny_recipe, out)) == 130
+    told = capsys.readouterr().err
+    assert told.endswith(f"To go on where it stopped: skconv {' '.join(command(tiny_recipe, out))} --resume\n")
+    assert [each.name for each in tmp_path.iterdir()] == ["out.checkpoint"]
+
+    assert main(command(tiny_recipe, out)) == 1
+    assert "Pass --resume to go on with it" in capsys.readouterr().err
+
+    stop_at(8)
+    assert main(command(tiny_recipe, out, "--resume")) == 130
+    assert capsys.readouterr().err.count("--resume") == 1
+    stop_at(None)
+    assert main(command(tiny_recipe, out, "--resume")) == 0
+    assert [each.name for each in tmp_path.iterdir()] == ["out"]
+    weights = "model/model.safetensors"
+    assert (out / weights).read_bytes() == (tmp_path.__class__(run.folder) / weights).read_bytes()
+
+    first = capsys.readouterr().out
+    assert main(command(tiny_recipe, out, "--resume")) == 0  # done: told again, nothing trained
+    assert re.sub(r"[\d.]+ s,", "", capsys.readouterr().out) == re.sub(r"[\d.]+ s,", "", first)
+
+    with pytest.raises(OutputError, match="finished run with another seed"):
+        train("digits", recipe=tiny_recipe, out=out, seed=1, resume=True)
+
+
+def test_several_seeds_are_taken_up_at_the_one_that_was_stopped(tiny_recipe, tmp_path, stop_at):
+    out = tmp_path / "out"
+    stop_at(60)  # a seed has 48 steps
+    with pytest.raises(KeyboardInterrupt):
+        train("digits", recipe=tiny_recipe, out=out, seeds=2)
+    assert sorted(each.name for each in out.iterdir()) == ["seed-0", "seed-1.checkpoint"]
+    stop_at(47)
+    result = train("digits", recipe=tiny_recipe, out=out, seeds=2, resume=True)
+    assert [each.seed for each in result.seeds] == [0, 1]
+    assert sorted(each.name for each in out.iterdir()) == ["seed-0", "seed-1"]
+
+
+def test_resume_with_another_recipe_says_what_differs(tiny_recipe, tmp_path, stop_at):
+    stop_at(5)
+    with pytest.raises(KeyboardInterrupt):
+        train("digits", recipe=tiny_recipe, out=tmp_path / "out")
+    other = tmp_path / "other.toml"
+    other.write_text(tiny_recipe.read_text() + "learning_rate = 0.02\n")
+    with pytest.raises(ModelFileError, match=r"learning_rate was 0\.01 and is 0\.02"):
+        train("digits", recipe=other, out=tmp_path / "out", resume=True)
+
+
+def test_resume_needs_a_folder(tiny_recipe):
+    with pytest.raises(ParameterError, match="--out DIR"):
+        train("digits", recipe=tiny_recipe, resume=True)
+
+
+def test_folder_of_something_else_is_left_alone(tiny_recipe, tmp_path):
+    (tmp_path / "note.txt").write_text("mine")
+    with pytest.raises(OutputError, match="holds no run"):
+        train("digits", recipe=tiny_recipe, out=tmp_path, resume=True)
+    assert (tmp_path / "note.txt").read_text() == "mine"

@@ -1,0 +1,262 @@
+"""`train`: what it returns, what it writes, and what it does with seeds."""
+
+import csv
+import inspect
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import skconv
+from skconv.commands.results import SeedResult, TrainResult
+from skconv.commands.train import describe_call, train
+from skconv.exceptions import DataError, OutputError, ParameterError, RecipeError, UnknownNameError
+from skconv.recipes import load_recipe
+from skconv.recipes.editing import plan_run, replace_section
+
+FILES = {
+    "confusion.png",
+    "curves.png",
+    "history.csv",
+    "mistakes.png",
+    "model",
+    "recipe.toml",
+    "samples.png",
+    "scores.json",
+}
+
+
+def test_run_folder_holds_what_the_readme_says(run):
+    assert {path.name for path in Path(run.folder).iterdir()} == FILES
+    for path in Path(run.folder).glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG")
+
+
+def test_json_has_exactly_the_promised_keys(run):
+    record = json.loads(json.dumps(run.to_json()))
+    assert set(record) == {"test_accuracy", "fit_seconds", "n_parameters", "n_epochs", "model", "seeds"}
+    (seed,) = record["seeds"]
+    assert {"seed", "test_accuracy", "low", "high", "fit_seconds", "n_epochs", "model"} <= set(seed)
+    assert seed["test_accuracy"] == record["test_accuracy"]
+    assert seed["low"] < record["test_accuracy"] < seed["high"]
+    assert record["n_epochs"] == 2
+
+
+def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_pictures(run):
+    from skconv.data.splitting import hold_out_test
+
+    split = hold_out_test(skconv.load_dataset("digits"), seed=0)
+    predicted = skconv.Reader(run.model).predict_proba(split.test_images).argmax(axis=1)
+    assert np.mean(predicted == split.test_labels) == run.test_accuracy
+    assert run.test_accuracy > 0.8
+    assert run.seeds[0].n == len(split.test_labels) == 270
+
+
+def test_model_knows_what_it_was_trained_on_and_how(run):
+    config = skconv.Reader(run.model).config
+    data = config.data
+    assert data.fingerprint == skconv.load_dataset("digits").fingerprint
+    assert data.n_train == 1797 - 270
+    assert config.environment["command"] == "skconv train --test"
+    (seed,) = run.seeds
+    facts = json.loads((Path(run.folder) / "scores.json").read_text())["test"]
+    assert config.scores == {
+        "test_accuracy": run.test_accuracy,
+        "test_low": seed.low,
+        "test_high": seed.high,
+        "test_n": 270,
+        "test_nll": facts["nll"],
+        "test_brier": facts["brier"],
+        "test_ece": facts["ece"],
+    }
+    assert data.scored_on == "pictures of digits held out before training"
+    assert config.input.pixel_range == (0, 255)
+
+
+def test_history_has_a_row_an_epoch(run):
+    with (Path(run.folder) / "history.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    assert [row["epoch"] for row in rows] == ["1", "2"]
+    assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
+
+
+def test_scores_file_says_what_was_run(run):
+    facts = json.loads((Path(run.folder) / "scores.json").read_text())
+    assert facts["test"]["accuracy"] == run.test_accuracy
+    assert facts["seed"] == 0
+    assert facts["command"] == "skconv train --test"
+    assert facts["data"]["n_train"] == 1797 - 270
+
+
+def test_recipe_is_kept_as_it_stood(run, tiny_recipe):
+    assert (Path(run.folder) / "recipe.toml").read_text() == tiny_recipe.read_text()
+
+
+def test_text_tells_accuracy_and_places(run):
+    assert f"Test accuracy {run.test_accuracy:.2%}" in str(run)
+    assert run.folder in str(run)
+
+
+def test_several_seeds_give_a_folder_each_and_the_model_of_the_first(tiny_recipe, tmp_path):
+    result = train("digits", recipe=tiny_recipe, out=tmp_path / "out", seeds=2, seed=5)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seed-5", "seed-6"]
+    assert result.model == str(tmp_path / "out" / "seed-5" / "model")
+    scores = [json.loads((tmp_path / "out" / f"seed-{s}" / "scores.json").read_text()) for s in (5, 6)]
+    assert result.test_accuracy == pytest.approx(np.mean([each["test"]["accuracy"] for each in scores]))
+    assert scores[0]["test"]["nll"] != scores[1]["test"]["nll"]
+
+
+def make_seed(seed, accuracy, seconds):
+    return SeedResult(seed, accuracy, accuracy - 0.01, accuracy + 0.01, 100, seconds, 2, 1000, "fp32", f"m{seed}")
+
+
+def test_several_seeds_give_mean_median_and_sample_deviation():
+    result = TrainResult("d", "r", "f", (make_seed(0, 0.90, 1.0), make_seed(1, 0.96, 9.0), make_seed(2, 0.96, 2.0)))
+    record = result.to_json()
+    assert record["test_accuracy"] == pytest.approx(0.94)
+    assert record["fit_seconds"] == 2.0
+    assert record["test_accuracy_sd"] == pytest.approx(np.std([0.90, 0.96, 0.96], ddof=1))
+    assert record["model"] == "m0"  # never the best by test accuracy
+    assert "mean of 3 seeds" in str(result)
+
+
+def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "digits-tiny").mkdir(parents=True)
+    result = train(recipe=tiny_recipe, network="fast")
+    assert Path(result.folder) == Path("runs/digits-tiny-2")
+    assert {path.name for path in Path(result.folder).iterdir()} == FILES
+    command = json.loads((Path(result.folder) / "scores.json").read_text())["command"]
+    assert command == f"skconv.train(recipe={str(tiny_recipe)!r}, network='fast')"
+
+
+def test_default_folder_is_held_while_training_and_removed_when_that_fails(tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    seen = []
+
+    def fail(*_, **__):
+        seen.extend(path.name for path in Path("runs").iterdir())
+        raise RuntimeError("diverged")
+
+    monkeypatch.setattr(skconv.CNNClassifier, "fit", fail)
+    with pytest.raises(RuntimeError, match="diverged"):
+        train(recipe=tiny_recipe)
+    assert seen == ["digits-tiny"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_call_is_described_by_what_differs_from_the_defaults(tmp_path):
+    given = {name: each.default for name, each in inspect.signature(train).parameters.items()}
+    assert describe_call(train, given) == "skconv.train()"
+    given.update(source=tmp_path / "a.csv", image_size=(8, 9), device="cpu", out="there", seeds=3)
+    expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
+    assert describe_call(train, given) == expected
+
+
+def test_source_must_come_from_somewhere(tmp_path):
+    (tmp_path / "free.toml").write_text('title = "No data"\n')
+    with pytest.raises(ParameterError, match="No data given, and recipe free names none"):
+        train(recipe=tmp_path / "free.toml")
+
+
+@pytest.mark.parametrize("setting", [{"seeds": 0}, {"seeds": 1.5}, {"seeds": True}, {"seed": -1}, {"seed": "0"}])
+def test_wrong_seed_is_told_with_its_range(setting):
+    (name,) = setting
+    with pytest.raises(ParameterError, match=rf"The '{name}' parameter must be a whole number from \d"):
+        train("digits", **setting)
+
+
+def test_unknown_names_are_told_before_data_is_read(tmp_path):
+    unread = tmp_path / "unread.npz"
+    unread.write_text("no archive at all")
+    with pytest.raises(UnknownNameError, match=r"Unknown network 'fats'\. Did you mean 'fast'"):
+        train(unread, network="fats")
+    with pytest.raises(UnknownNameError, match="Unknown recipe 'fats'"):
+        train(unread, recipe="fats")
+
+
+def test_occupied_folder_is_told_before_data_is_read(tmp_path):
+    (tmp_path / "kept.txt").write_text("precious")
+    with pytest.raises(OutputError, match="exists and is not empty"):
+        train(tmp_path / "missing", out=tmp_path)
+    assert (tmp_path / "kept.txt").read_text() == "precious"
+
+
+def test_recipe_value_out_of_range_is_told_with_the_recipe(tmp_path):
+    (tmp_path / "bad.toml").write_text("[training]\nbatch_size = 0\n")
+    with pytest.raises(RecipeError, match=r"bad.*batch_size"):
+        train("digits", recipe=tmp_path / "bad.toml")
+
+
+def test_too_few_pictures_write_nothing(tiny_recipe, tmp_path):
+    np.savez(tmp_path / "few.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([0, 0, 1, 1]))
+    with pytest.raises(DataError, match="too few to hold out"):
+        train(tmp_path / "few.npz", recipe=tiny_recipe, out=tmp_path / "out")
+    assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
+
+
+def test_replace_section_adds_the_section_where_there_is_none():
+    import tomllib
+
+    assert tomllib.loads(replace_section('title = "x"\n', "network", {"name": "fast"}))["network"] == {"name": "fast"}
+
+
+def test_replace_section_drops_the_options_of_the_old_one():
+    import tomllib
+
+    replaced = tomllib.loads(
+        replace_section(
+            '[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1', "network", {"name": "standard"}
+        )
+    )
+    assert replaced == {"network": {"name": "standard"}, "training": {"max_epochs": 1}}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'network = {name = "standard"}\n',
+        'network.name = "standard"\n',
+        '[ network ]\nname = "standard"\n',
+        "[network]\nwidths = [\n[1, 2]]\n",
+    ],
+)
+def test_replace_section_refuses_a_recipe_it_cannot_edit(text):
+    with pytest.raises(RecipeError, match=r"a line \[network\]"):
+        replace_section(text, "network", {"name": "fast"})
+
+
+def test_the_recipe_of_a_run_repeats_it_without_arguments():
+    import tomllib
+
+    recipe = load_recipe("t3-kaggle-kfold")
+    own = {"images": Path("pictures"), "label_column": "digit", "image_size": (28, 20)}
+    document = tomllib.loads(plan_run(recipe, source="my data.csv", network="fast", folds=3, **own).text)
+    assert document["data"] == {
+        "source": "my data.csv", "images": "pictures", "label_column": "digit", "image_size": [28, 20],
+    }  # fmt: skip
+    assert document["network"] == {"name": "fast"}
+    assert document["ensemble"] == {**recipe.ensemble, "folds": 3}
+    assert document["augmentation"] == recipe.augmentation
+    assert "figures" not in document  # they are another run's
+
+
+def test_training_with_the_recipe_of_a_run_gives_the_same_model(tiny_recipe, tmp_path):
+    digits = skconv.load_dataset("digits")
+    rows = np.column_stack([digits.train_images[:300].reshape(300, -1), digits.train_labels[:300]])
+    header = ",".join([*(f"pixel{number}" for number in range(64)), "digit"])
+    np.savetxt(tmp_path / "digits.csv", rows, "%d", ",", header=header, comments="")
+    how = {"label_column": "digit", "image_size": (9, 7), "network": "t4_narrow", "seeds": 2, "seed": 5}
+    train(tmp_path / "digits.csv", recipe=tiny_recipe, out=tmp_path / "runs", **how)
+    # The second seed trains on what the first one decided to hold out.
+    first = tmp_path / "runs" / "seed-6"
+    again = train(recipe=first / "recipe.toml", out=tmp_path / "again")
+    for name in ("model/model.safetensors", "recipe.toml"):
+        assert (Path(again.folder) / name).read_bytes() == (first / name).read_bytes()
+    assert again.test_accuracy == json.loads((first / "scores.json").read_text())["test"]["accuracy"]
+
+
+def test_a_path_stays_a_path_in_the_recipe_of_a_run():
+    assert plan_run(load_recipe("fast"), source=Path("digits")).source == "./digits"
+    assert plan_run(load_recipe("fast"), source="digits").source == "digits"

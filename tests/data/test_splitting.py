@@ -1,0 +1,63 @@
+"""The held-out test split: stratified, repeatable, sharing no picture with training."""
+
+import numpy as np
+import pytest
+
+from skconv.data.dataset import Dataset
+from skconv.data.splitting import hold_out_test
+from skconv.exceptions import DataError
+
+
+def make_data(counts, **more):
+    """Pictures that each carry their own number, so that a picture can be recognised."""
+    labels = np.repeat(np.arange(len(counts)), counts)
+    images = np.zeros((len(labels), 1, 2), np.uint8)
+    images[:, 0, 0], images[:, 0, 1] = np.divmod(np.arange(len(labels)), 256)
+    return Dataset("made", images, labels, tuple("abcdefghij"[: len(counts)]), **more)
+
+
+def keys(images):
+    return {tuple(image.ravel()) for image in images}
+
+
+def test_splits_share_no_picture_and_lose_none():
+    data = make_data([100, 60, 40])
+    split = hold_out_test(data, seed=0)
+    assert not keys(split.train_images) & keys(split.test_images)
+    assert keys(split.train_images) | keys(split.test_images) == keys(data.train_images)
+
+
+def test_test_split_is_fifteen_per_cent_of_every_class():
+    split = hold_out_test(make_data([100, 60, 40]), seed=0)
+    assert np.bincount(split.test_labels).tolist() == [15, 9, 6]
+
+
+def test_labels_stay_with_their_pictures():
+    data = make_data([100, 60])
+    split = hold_out_test(data, seed=3)
+    number = split.test_images[:, 0, 0].astype(int) * 256 + split.test_images[:, 0, 1]
+    assert np.array_equal(data.train_labels[number], split.test_labels)
+
+
+def test_same_seed_holds_out_the_same_pictures_and_another_seed_others():
+    first, again, other = (keys(hold_out_test(make_data([100, 60]), seed=s).test_images) for s in (0, 0, 1))
+    assert first == again != other
+
+
+def test_own_test_split_is_kept():
+    data = make_data([10, 10])
+    data = make_data([10, 10], test_images=data.train_images, test_labels=data.train_labels)
+    assert hold_out_test(data, seed=0) is data
+
+
+@pytest.mark.parametrize("counts", [[3, 3], [2, 100], [3, 3, 3]])
+def test_too_few_pictures_are_an_error_that_counts_them(counts):
+    with pytest.raises(DataError, match=rf"{sum(counts)} pictures of {len(counts)} classes, {min(counts)} of"):
+        hold_out_test(make_data(counts), seed=0)
+
+
+def test_seven_pictures_of_each_class_are_enough():
+    """What the error advises has to be true."""
+    for n_classes in range(2, 11):
+        split = hold_out_test(make_data([7] * n_classes), seed=0)
+        assert set(split.test_labels) == set(range(n_classes))

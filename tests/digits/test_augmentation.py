@@ -1,0 +1,99 @@
+"""Damage to digits against what each kind of it must do."""
+
+import pytest
+import torch
+
+from skconv.digits.augmentation import Handwriting
+from skconv.estimators.parameters import make_augmentation
+from skconv.exceptions import ParameterError
+from skconv.training.augmentation import Augmentation, AugmentationSequence
+
+KINDS = list(Handwriting.__dataclass_fields__)
+
+
+def generator(seed=0):
+    return torch.Generator().manual_seed(seed)
+
+
+def bars(n=64, wide=3):
+    """Upright bars."""
+    images = torch.zeros(n, 1, 28, 28)
+    images[:, :, 4:24, 14 - wide // 2 : 14 + (wide + 1) // 2] = 255
+    return images
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(5, 1, 28, 28), (3, 3, 9, 20), (2, 1, 1, 7)])
+def test_each_kind_keeps_shape_and_range_and_is_repeatable(kind, shape):
+    images = torch.rand(shape, generator=generator(1)) * 255
+    before = images.clone()
+    damage = Handwriting(**{kind: 1.0})
+    result = damage(images, generator())
+    assert result.shape == images.shape
+    assert result.min() >= -1e-3 and result.max() <= 255.001
+    assert torch.equal(result, damage(images, generator()))
+    assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_each_kind_damages_its_share_of_the_pictures(kind):
+    images = bars(400, wide=12)
+    changed = (Handwriting(**{kind: 0.3})(images, generator()) != images).flatten(1).any(1).float().mean()
+    assert 0.15 < changed < 0.38
+
+
+def test_no_kind_leaves_pictures_alone():
+    images = bars(4)
+    assert Handwriting()(images, generator()) is images
+
+
+def test_pen_makes_some_strokes_thicker_and_some_thinner():
+    images = bars()
+    ink = Handwriting(pen=1.0)(images, generator()).sum((1, 2, 3)) / images.sum((1, 2, 3))
+    assert ink.max() > 1.4 and ink.min() < 0.6
+
+
+def test_breaks_only_take_ink_away():
+    images = bars()
+    result = Handwriting(breaks=1.0)(images, generator())
+    assert (result <= images).all()
+    assert 0.6 < result.sum() / images.sum() < 0.99
+
+
+def test_neighbours_come_in_from_the_sides_and_leave_the_digit():
+    images = bars(wide=12)
+    result = Handwriting(neighbours=1.0)(images, generator())
+    added = (result - images).sum((0, 1, 2))
+    assert (result >= images).all()
+    assert added[:5].sum() > 0 and added[-5:].sum() > 0
+    assert added[8:20].sum() == 0
+
+
+@pytest.mark.parametrize("kind", ["blur", "low_resolution", "uneven_ink"])
+def test_soft_damage_leaves_the_core_of_the_ink_bright(kind):
+    result = Handwriting(**{kind: 1.0})(bars(), generator())
+    assert result.amax((1, 2, 3)).min() >= 180
+
+
+def test_noise_leaves_clean_paper_clean():
+    result = Handwriting(noise=1.0)(bars(), generator())
+    assert result[:, :, :, :11].abs().max() == 0
+
+
+@pytest.mark.parametrize("value", [-0.1, 1.1, True, "much", float("nan")])
+def test_a_share_outside_its_range_is_told(value):
+    with pytest.raises(ParameterError, match=r"augmentation's 'blur' is .*; expected a number in 0\.\.1\."):
+        Handwriting(blur=value)
+
+
+def test_one_mapping_may_move_and_damage():
+    made = make_augmentation({"rotation": 10, "blur": 0.2})
+    assert isinstance(made, AugmentationSequence)
+    assert made.steps == (Augmentation(rotation=10), Handwriting(blur=0.2))
+    assert make_augmentation({"pen": 0.5}) == Handwriting(pen=0.5)
+    assert make_augmentation(Handwriting(pen=0.5)) == Handwriting(pen=0.5)
+
+
+def test_an_unknown_setting_lists_those_of_both():
+    with pytest.raises(ParameterError, match=r"no setting 'spin'.*rotation, .*low_resolution"):
+        make_augmentation({"spin": 3})

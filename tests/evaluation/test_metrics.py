@@ -1,0 +1,148 @@
+import json
+import warnings
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn import metrics
+
+from skconv.evaluation.metrics import format_scores, score_predictions, wilson_interval
+from skconv.exceptions import DataError, ParameterError
+
+LEVELS = st.floats(0.01, 0.999)
+
+
+@st.composite
+def predictions(draw):
+    n, k = draw(st.integers(1, 40)), draw(st.integers(2, 6))
+    generator = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    labels = generator.integers(0, draw(st.integers(1, k)), n)  # the last classes may be absent
+    return labels, generator.dirichlet(np.full(k, draw(st.sampled_from([0.1, 1.0, 10.0]))), n)
+
+
+@given(st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), LEVELS)
+def test_wilson_interval_holds_the_proportion_and_stays_in_range(counts, level):
+    n_correct, n = counts
+    low, high = wilson_interval(n_correct, n, level)
+    assert 0 <= low <= n_correct / n <= high <= 1
+
+
+@given(st.integers(0, 50), LEVELS)
+def test_wilson_interval_mirrors_and_narrows_with_more_pictures(n_correct, level):
+    low, high = wilson_interval(n_correct, 50, level)
+    mirrored = wilson_interval(50 - n_correct, 50, level)
+    assert (1 - high, 1 - low) == pytest.approx(mirrored)
+    more = wilson_interval(100 * n_correct, 5000, level)
+    assert more[1] - more[0] < high - low
+
+
+def test_wilson_interval_solves_its_own_equation():
+    # The ends are the proportions from which the measured one is exactly z standard errors away.
+    low, high = wilson_interval(97, 120, 0.9)
+    for end in (low, high):
+        assert abs(97 / 120 - end) == pytest.approx(1.6448536269514722 * np.sqrt(end * (1 - end) / 120))
+
+
+@pytest.mark.parametrize("arguments", [(0, 0), (5, 4), (-1, 4), (1, 2, 0), (1, 2, 1), (1, 2, 95)])
+def test_wilson_interval_refuses_impossible_counts(arguments):
+    with pytest.raises(ParameterError, match=r"expected|level must"):
+        wilson_interval(*arguments)
+
+
+@given(predictions())
+def test_score_predictions_agrees_with_a_plain_computation(case):
+    labels, probabilities = case
+    n, k = probabilities.shape
+    predicted = probabilities.argmax(1)
+    truth = np.eye(k)[labels]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = score_predictions(labels, probabilities)
+    assert scores.n == n
+    assert scores.accuracy == np.mean(predicted == labels)
+    assert scores.low <= scores.accuracy <= scores.high
+    assert scores.brier == pytest.approx(((probabilities - truth) ** 2).sum(1).mean(), abs=1e-9)
+    assert scores.negative_log_likelihood == pytest.approx(
+        metrics.log_loss(labels, probabilities, labels=range(k)), rel=1e-6
+    )
+    np.testing.assert_array_equal(scores.confusion, metrics.confusion_matrix(labels, predicted, labels=range(k)))
+    reference = metrics.precision_recall_fscore_support(labels, predicted, labels=range(k), zero_division=0)
+    for position, score in enumerate(scores.per_class):
+        expected = [column[position] for column in reference]
+        assert [score.precision, score.recall, score.f1, score.support] == pytest.approx(expected)
+
+
+@given(predictions())
+def test_calibration_error_agrees_with_a_loop_over_bins(case):
+    labels, probabilities = case
+    confidences, correct = probabilities.max(1), probabilities.argmax(1) == labels
+    expected = 0.0
+    for bin_number in range(15):
+        inside = (confidences > bin_number / 15) & (confidences <= (bin_number + 1) / 15)
+        if inside.any():
+            expected += inside.mean() * abs(confidences[inside].mean() - correct[inside].mean())
+    assert score_predictions(labels, probabilities).expected_calibration_error == pytest.approx(expected)
+
+
+@given(st.lists(st.integers(0, 3), min_size=1))
+def test_a_perfect_predictor_has_no_error(labels):
+    scores = score_predictions(np.array(labels), np.eye(4)[labels])
+    assert (scores.accuracy, scores.high, scores.brier) == (1, 1, 0)
+    assert scores.expected_calibration_error == scores.negative_log_likelihood == 0
+
+
+def test_an_absent_class_scores_zero_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = score_predictions(np.array([0, 0]), np.array([[0.9, 0.1, 0.0], [0.0, 1.0, 0.0]]), ["a", "b", "c"])
+    absent = scores.per_class[2]
+    assert (absent.name, absent.precision, absent.recall, absent.f1, absent.support) == ("c", 0, 0, 0, 0)
+    assert np.isfinite(scores.negative_log_likelihood)  # a true class of probability 0
+
+
+def test_small_label_types_do_not_overflow():
+    labels = np.arange(26, dtype=np.uint8).repeat(3)
+    assert score_predictions(labels, np.eye(26, dtype=np.float32)[labels]).accuracy == 1
+
+
+def test_to_json_gives_plain_values():
+    scores = score_predictions(np.array([0, 1]), np.eye(2, dtype=np.float32), ["cat", "dog"])
+    document = json.loads(json.dumps(scores.to_json(), allow_nan=False))
+    assert list(document) == ["accuracy", "low", "high", "n", "nll", "brier", "ece", "per_class"]
+    assert document["per_class"][1] == {"name": "dog", "precision": 1, "recall": 1, "f1": 1, "support": 1}
+
+
+@pytest.mark.parametrize(
+    ("labels", "probabilities", "message"),
+    [
+        (np.array([], int), np.zeros((0, 3)), "at least one picture"),
+        (np.array([0]), np.array([0.5, 0.5]), "expected float of shape"),
+        (np.array([0, 1]), np.array([[0.5, 0.5]]), "expected 1 whole numbers"),
+        (np.array([0.0]), np.array([[0.5, 0.5]]), "expected 1 whole numbers"),
+        (np.array([2]), np.array([[0.5, 0.5]]), r"expected 0\.\.1"),
+        (np.array([-1]), np.array([[0.5, 0.5]]), r"expected 0\.\.1"),
+        (np.array([0]), np.array([[3.0, -2.0]]), "Are these logits"),
+        (np.array([0]), np.array([[np.nan, 1.0]]), "Row 0 is not a row of probabilities"),
+    ],
+)
+def test_score_predictions_refuses_what_are_no_predictions(labels, probabilities, message):
+    with pytest.raises(DataError, match=message) as caught:
+        score_predictions(labels, probabilities)
+    assert "\n" not in str(caught.value)
+
+
+def test_score_predictions_refuses_names_of_other_classes():
+    with pytest.raises(DataError, match="3 class names came with probabilities of 2 classes"):
+        score_predictions(np.array([0]), np.array([[0.5, 0.5]]), ["a", "b", "c"])
+
+
+def test_format_scores_lines_up_and_shows_the_worst_of_many_classes():
+    labels = np.arange(200).repeat(2)
+    probabilities = np.eye(200)[labels]
+    probabilities[-1] = np.eye(200)[0]
+    lines = format_scores(score_predictions(labels, probabilities, [f"class {k}" for k in range(200)])).splitlines()
+    assert "30 of 200 classes with the lowest F1" in lines[5]
+    assert lines[7].startswith("class 199")
+    assert len(lines) == 7 + 30
+    assert len({len(line) for line in lines[6:]}) == 1

@@ -1,0 +1,235 @@
+"""Opening picture files that may be anything."""
+
+import struct
+import time
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.images.opening import convert_picture, open_picture
+
+GREY = (np.arange(20 * 30).reshape(20, 30) % 256).astype(np.uint8)
+
+
+def save(folder: Path, name: str, image: Image.Image, **options) -> Path:
+    path = folder / name
+    image.save(path, **options)
+    return path
+
+
+def png(width: int, height: int, *chunks: tuple[bytes, bytes], colour: int = 0) -> bytes:
+    header = (b"IHDR", struct.pack(">IIBBBBB", width, height, 8, colour, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n"
+    for name, body in (header, *chunks, (b"IEND", b"")):
+        content += struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+    return content
+
+
+@pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "gif"])
+def test_open_picture_lossless_formats_keep_every_pixel(tmp_path, suffix):
+    path = save(tmp_path, f"a.{suffix}", Image.fromarray(GREY))
+    np.testing.assert_array_equal(open_picture(path), GREY)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "webp"])
+def test_open_picture_lossy_formats_come_close(tmp_path, suffix):
+    smooth = np.tile(np.linspace(20, 230, 30, dtype=np.uint8), (20, 1))
+    picture = open_picture(save(tmp_path, f"a.{suffix}", Image.fromarray(smooth)))
+    grey = convert_picture(picture, 20, 30, 1)
+    assert np.abs(grey.astype(int) - smooth).max() < 12
+
+
+def test_open_picture_goes_by_content_not_by_name(tmp_path):
+    path = save(tmp_path, "a.png", Image.fromarray(GREY))
+    np.testing.assert_array_equal(open_picture(path.rename(tmp_path / "a.jpg")), GREY)
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("16.png", GREY.astype(np.uint16) * 257),
+        ("16.tif", GREY.astype(np.uint16) * 257),
+        ("32.tif", GREY.astype(np.int32) * 257),
+        ("unit.tif", GREY.astype(np.float32) / 255),
+        ("full.tif", GREY.astype(np.float32)),
+    ],
+)
+def test_open_picture_deep_grey_is_scaled_to_8_bits(tmp_path, name, values):
+    np.testing.assert_array_equal(open_picture(save(tmp_path, name, Image.fromarray(values))), GREY)
+
+
+def test_open_picture_undefined_grey_values_are_refused(tmp_path):
+    path = save(tmp_path, "nan.tif", Image.fromarray(np.full((4, 4), np.nan, np.float32)))
+    with pytest.raises(DataError, match=r"nan\.tif holds negative or undefined"):
+        open_picture(path)
+
+
+@pytest.mark.parametrize(("mode", "suffix"), [("1", "png"), ("1", "tif"), ("P", "png"), ("LA", "png")])
+def test_open_picture_black_and_white_modes_become_grey(tmp_path, mode, suffix):
+    halves = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 10, axis=1).repeat(10, axis=0))
+    picture = open_picture(save(tmp_path, f"a.{suffix}", halves.convert(mode)))
+    np.testing.assert_array_equal(picture, np.asarray(halves))
+
+
+def test_open_picture_cmyk_becomes_colour(tmp_path):
+    path = save(tmp_path, "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)))
+    picture = open_picture(path)
+    assert picture.shape == (8, 8, 3)
+    assert picture[0, 0, 0] > 200 > 60 > picture[0, 0, 1]
+
+
+def test_open_picture_colour_file_without_colour_is_grey(tmp_path):
+    path = save(tmp_path, "a.png", Image.fromarray(GREY).convert("RGB"))
+    np.testing.assert_array_equal(open_picture(path), GREY)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+def test_open_picture_camera_rotation_is_undone(tmp_path, orientation, suffix):
+    stored = {  # how a camera stores the upright picture under each tag
+        1: lambda p: p,
+        2: lambda p: p[:, ::-1],
+        3: lambda p: p[::-1, ::-1],
+        4: lambda p: p[::-1],
+        5: lambda p: p.T,
+        6: lambda p: np.rot90(p, 1),
+        7: lambda p: p.T[::-1, ::-1],
+        8: lambda p: np.rot90(p, -1),
+    }[orientation](GREY)
+    image = Image.fromarray(np.ascontiguousarray(stored))
+    if suffix == "tif":
+        path = save(tmp_path, "a.tif", image, tiffinfo={274: orientation})
+    else:
+        exif = Image.Exif()
+        exif[274] = orientation
+        path = save(tmp_path, "a.png", image, exif=exif)
+    np.testing.assert_array_equal(open_picture(path), GREY)
+
+
+@pytest.mark.parametrize(("ink", "ground"), [(0, 255), (30, 255), (255, 0)])
+def test_open_picture_transparent_ground_contrasts_with_the_ink(tmp_path, ink, ground):
+    image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
+    image.paste((ink, ink, ink, 255), (10, 10, 20, 20))
+    picture = open_picture(save(tmp_path, "a.png", image))
+    assert picture[0, 0] == ground
+    assert picture[15, 15] == ink
+
+
+def test_open_picture_wholly_transparent_is_blank_paper(tmp_path):
+    picture = open_picture(save(tmp_path, "a.png", Image.new("RGBA", (5, 5), (9, 9, 9, 0))))
+    assert (picture == 255).all()
+
+
+def test_open_picture_animation_gives_its_first_frame(tmp_path):
+    second = Image.fromarray(255 - GREY)
+    path = save(tmp_path, "a.gif", Image.fromarray(GREY), save_all=True, append_images=[second])
+    np.testing.assert_array_equal(open_picture(path), GREY)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "gif"])
+def test_open_picture_cut_off_file_is_an_error_that_names_it(tmp_path, suffix):
+    noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
+    path = save(tmp_path, f"half.{suffix}", Image.fromarray(noise))
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(DataError, match=rf"half\.{suffix}"):
+        open_picture(path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"<html>404</html>", "not a picture"),
+        (b"P5 2 2 255 abcd", "not a picture"),  # a format that is not offered
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture"),
+        (png(60000, 60000, (b"IDAT", zlib.compress(bytes(1000)))), "more pixels"),
+        (png(9000, 9000, (b"IDAT", zlib.compress(bytes(1000)))), "81,000,000 pixels; at most 50,000,000"),
+        (png(6000, 6000, (b"IDAT", zlib.compress(bytes(1000))), colour=2), "at most 13,000,000 are read of PNG"),
+        (png(9, 9, (b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000)))), "damaged"),
+    ],
+)
+def test_open_picture_hostile_file_is_refused_at_once(tmp_path, content, message):
+    path = tmp_path / "hostile.png"
+    path.write_bytes(content)
+    start = time.perf_counter()
+    with pytest.raises(DataError, match=message) as caught:
+        open_picture(path)
+    assert time.perf_counter() - start < 1
+    assert "hostile.png" in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("suffix", ["png", "jpg"])
+def test_open_picture_without_its_end_is_refused_before_it_is_decoded(tmp_path, suffix):
+    path = save(tmp_path, f"large.{suffix}", Image.new("L", (3000, 3000)))
+    path.write_bytes(path.read_bytes()[:-10])
+    with pytest.raises(DataError, match="its end is missing"):
+        open_picture(path)
+
+
+def test_open_picture_large_photograph_comes_back_half_as_large(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # taken with the camera on its side
+    image = Image.new("L", (4400, 3000), 255)
+    image.paste(0, (0, 0, 2200, 3000))
+    picture = open_picture(save(tmp_path, "a.jpg", image, exif=exif))
+    assert picture.shape == (2200, 1500)
+    assert picture[:1090].max() < 10 and picture[1110:].min() > 245
+
+
+@pytest.mark.parametrize("suffix", ["png", "webp", "jpg"])
+def test_open_picture_camera_rotation_is_undone_in_every_format(tmp_path, suffix):
+    exif = Image.Exif()
+    exif[274] = 6
+    image = Image.new("L", (40, 30), 255)
+    image.paste(0, (0, 0, 20, 30))
+    picture = convert_picture(open_picture(save(tmp_path, f"a.{suffix}", image, exif=exif)), 40, 30, 1)
+    assert picture[:18].max() < 40 and picture[22:].min() > 215
+
+
+def test_open_picture_transparent_palette_is_laid_on_paper(tmp_path):
+    image = Image.new("P", (20, 20), 1)
+    image.putpalette([0, 0, 0, 255, 0, 0])
+    image.paste(0, (5, 5, 10, 10))
+    picture = open_picture(save(tmp_path, "a.png", image, transparency=1))
+    assert picture[0, 0] == 255 and picture[7, 7] == 0
+
+
+def test_open_picture_long_file_is_refused_unread(tmp_path):
+    path = save(tmp_path, "a.bmp", Image.fromarray(GREY))
+    with pytest.raises(DataError, match="a picture may have 100"):
+        open_picture(path, max_bytes=100)
+
+
+def test_open_picture_folder_and_missing_file_are_told_apart(tmp_path):
+    with pytest.raises(DataError, match="is not a file"):
+        open_picture(tmp_path)
+    with pytest.raises(SourceNotFoundError, match=r"nothing\.png"):
+        open_picture(tmp_path / "nothing.png")
+
+
+def test_convert_picture_shrinks_with_antialiasing():
+    checks = np.indices((280, 280)).sum(axis=0) % 2 * 255  # finer than the result can show: must become grey
+    small = convert_picture(checks.astype(np.uint8), 28, 28, 1)
+    assert small.shape == (28, 28)
+    assert small.min() > 110 and small.max() < 145
+
+
+def test_convert_picture_between_grey_and_colour():
+    colour = convert_picture(GREY, 20, 30, 3)
+    assert colour.shape == (20, 30, 3)
+    np.testing.assert_array_equal(convert_picture(colour, 20, 30, 1), GREY)
+
+
+def test_photograph_that_is_made_smaller_anyway_is_decoded_at_half_its_size(tmp_path):
+    waves = 128 + 100 * np.sin(np.arange(640) / 40)[None] * np.cos(np.arange(480) / 30)[:, None]
+    for name in ("a.jpg", "a.png"):
+        Image.fromarray(waves.astype(np.uint8)).save(tmp_path / name)
+    assert open_picture(tmp_path / "a.jpg", longest=321).shape == (480, 640)
+    half = open_picture(tmp_path / "a.jpg", longest=320)
+    assert half.shape == (240, 320)
+    assert np.abs(half - waves[::2, ::2]).mean() < 4
+    assert open_picture(tmp_path / "a.png", longest=100).shape == (480, 640)

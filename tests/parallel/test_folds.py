@@ -1,0 +1,190 @@
+"""Trainings spread over the workers of a Dask scheduler: the same bits, pictures sent once, machines that are lost."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import joblib
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from skconv import CNNClassifier, KFoldEnsembleClassifier, cross_validate
+from skconv.exceptions import ClusterError, ParameterError
+from skconv.parallel import cluster as clusters
+from skconv.parallel.folds import spread
+
+distributed = pytest.importorskip("distributed")
+
+
+@pytest.fixture(scope="module")
+def one_cluster():
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as started:
+        yield started
+
+
+@pytest.fixture
+def cluster(one_cluster):
+    """A scheduler in this process and two workers, each a process that is started again when it is killed."""
+    with distributed.Client(one_cluster, set_as_default=False) as client:
+        client.wait_for_workers(2, timeout=180)  # those that the test before has killed, too
+    return one_cluster
+
+
+@pytest.fixture(scope="module")
+def digits():
+    images, labels = load_digits(return_X_y=True)
+    return images[:300].reshape(-1, 8, 8).astype(np.uint8), labels[:300]
+
+
+def make(**settings):
+    member = CNNClassifier("fast", max_epochs=1, batch_size=64, precision="fp32", device="cpu")
+    return KFoldEnsembleClassifier(member, random_state=0, **settings)
+
+
+@pytest.fixture(scope="module")
+def alone(digits):
+    """Five folds, trained in this process."""
+    return make(cv=5).fit(*digits)
+
+
+class KillAll(distributed.SchedulerPlugin):
+    """Kills every worker when the first fold is done: the one that holds its scores, and those that train."""
+
+    def __init__(self, cluster):
+        self.cluster, self.killed = cluster, []
+
+    def transition(self, key, start, finish, *args, **kwargs):
+        if not self.killed and finish == "memory" and str(key).startswith("batch_of"):
+            self.killed = [nanny.pid for nanny in self.cluster.workers.values()]
+            for pid in self.killed:
+                os.kill(pid, signal.SIGKILL)
+
+
+@pytest.mark.slow
+def test_folds_on_workers_have_the_same_bits(cluster, digits, alone):
+    with spread(cluster.scheduler_address):
+        spreaded = make(cv=5).fit(*digits)
+    np.testing.assert_array_equal(spreaded.out_of_fold_proba_, alone.out_of_fold_proba_)
+    np.testing.assert_array_equal(spreaded.predict_proba(digits[0]), alone.predict_proba(digits[0]))
+
+
+@pytest.mark.slow
+def test_folds_end_with_the_same_bits_when_all_workers_are_killed_half_way(cluster, digits, alone):
+    killer = KillAll(cluster)
+    cluster.scheduler.add_plugin(killer)
+    with spread(cluster.scheduler_address):
+        spreaded = make(cv=5).fit(*digits)
+    assert len(killer.killed) == 2
+    np.testing.assert_array_equal(spreaded.out_of_fold_proba_, alone.out_of_fold_proba_)
+
+
+@pytest.mark.slow
+def test_training_that_ends_its_workers_is_told(cluster, digits, monkeypatch):
+    monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
+    cluster.scheduler.add_plugin(KillAll(cluster), name="kill again")
+    with (
+        pytest.raises(ClusterError, match=r"ended 1 worker\(s\) of tcp.* Its log tells why"),
+        spread(cluster.scheduler_address),
+    ):
+        make(cv=5).fit(*digits)
+
+
+@pytest.mark.slow
+def test_scheduler_that_is_lost_is_told(digits):
+    start = [str(Path(sys.executable).with_name("dask"))]
+    with subprocess.Popen(
+        [*start, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"], stderr=subprocess.PIPE, text=True
+    ) as scheduler:
+        address = next(line for line in scheduler.stderr if "Scheduler at:" in line).split()[-1]
+        with subprocess.Popen(
+            [*start, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"], stderr=subprocess.DEVNULL
+        ) as worker:
+            with pytest.raises(ClusterError, match="was lost, and the trainings with it"), spread(address):
+                scheduler.kill()
+                make(cv=2).fit(*digits)
+            worker.kill()
+
+
+@pytest.mark.slow
+def test_pictures_are_sent_once_and_a_task_is_small(cluster):
+    images = np.random.default_rng(0).integers(0, 256, (1000, 96, 96), dtype=np.uint8)
+    quick = make(cv=3).set_params(estimator__max_epochs=0.01, estimator__network={"name": "fast", "crop": 40})
+    with (
+        clusters.connect(cluster.scheduler_address) as client,
+        joblib.parallel_config(clusters.SpreadingBackend(client=client)),
+    ):
+        quick.fit(images, np.arange(1000) % 2)
+        sent = client.scheduler_comm.byte_count
+        forwarded = sum(comm.byte_count for comm in cluster.scheduler.stream_comms.values())
+    assert images.nbytes < sent < images.nbytes + 3 * 100_000  # the limit is a megabyte a task
+    assert forwarded < sent + 3 * 100_000  # to one worker, from which the other takes them
+
+
+@pytest.mark.slow
+def test_verb_says_the_same_with_workers_as_without(cluster, tiny_recipe, tmp_path):
+    address = cluster.scheduler_address
+    alone, spreaded = (
+        cross_validate(folds=3, recipe=tiny_recipe, device="cpu", dask=dask, out=tmp_path / str(number))
+        for number, dask in enumerate((None, address))
+    )
+    for one, other in zip(alone.folds, spreaded.folds, strict=True):
+        assert (one.accuracy, one.valid_loss) == (other.accuracy, other.valid_loss)
+    assert f"dask='{address}'" in (tmp_path / "1" / "scores.json").read_text()
+
+
+@pytest.mark.slow
+def test_tools_of_scikit_learn_work_unchanged(cluster, digits):
+    member = CNNClassifier("fast", max_epochs=1, batch_size=64, precision="fp32", device="cpu", random_state=0)
+    search = GridSearchCV(member, {"learning_rate": [1e-6, 0.01]}, cv=2)
+    scores = cross_val_score(member, *digits, cv=2)
+    with distributed.Client(cluster.scheduler_address), joblib.parallel_config("dask"):
+        np.testing.assert_array_equal(cross_val_score(member, *digits, cv=2), scores)
+        assert search.fit(*digits).best_params_ == {"learning_rate": 0.01}
+        assert make(cv=2, n_jobs=2).fit(*digits).out_of_fold_score_ > 0.5
+
+
+@pytest.mark.slow
+def test_error_of_a_task_is_that_of_the_training(cluster, digits):
+    images, labels = digits
+    with (
+        pytest.raises(ParameterError, match="'device' parameter"),
+        spread(cluster.scheduler_address),
+    ):
+        make(cv=2).set_params(estimator__device="abacus").fit(images, labels)
+
+
+@pytest.mark.slow
+def test_scheduler_without_workers_is_told(monkeypatch):
+    monkeypatch.setattr(clusters, "_WORKER_SECONDS", 1)
+    with (
+        distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
+        pytest.raises(ClusterError, match="has no workers"),
+        spread(empty.scheduler_address),
+    ):
+        pass
+
+
+@pytest.fixture
+def silent_port():
+    """A port that accepts connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_scheduler_that_does_not_answer_is_told_in_time(silent_port, monkeypatch):
+    monkeypatch.setattr(clusters, "_SECONDS", 1)
+    for address in (f"tcp://127.0.0.1:{silent_port}", "tcp://127.0.0.1:9", "nowhere", "carrier://pigeon:1", "", "a b"):
+        with pytest.raises(ClusterError, match="No Dask scheduler answers at") as told, spread(address):
+            pass
+        assert "\n" not in str(told.value)
+
+
+def test_missing_dask_is_told(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ParameterError, match=r"pip install 'skconv\[dask\]'"), spread("tcp://127.0.0.1:8786"):
+        pass

@@ -1,0 +1,187 @@
+"""The study of `tune` on a real SQLite file, with a score that costs nothing."""
+
+import subprocess
+import sys
+
+import pytest
+
+pytest.importorskip("optuna")
+
+from skconv.exceptions import OutputError, ParameterError, TrainingError
+from skconv.tuning import study as module
+from skconv.tuning.search_space import Setting
+from skconv.tuning.study import measure_importance, open_study, quiet_optuna, run_trials, storage_errors
+
+SPACE = {
+    "learning_rate": Setting("training", 0.01, 0.001, 0.1),
+    "rotation": Setting("augmentation", 5.0, 0.0, 20.0, 1.0),
+    "batch_size": Setting("training", 64, choices=(32, 64, 128)),
+}
+FACTS = {"data": "ab12", "seed": 0}
+
+RUN = """
+import sys
+sys.path.insert(0, {folder!r})
+from test_study import FACTS, SPACE, score
+from skconv.tuning.study import open_study, quiet_optuna, run_trials
+with quiet_optuna():
+    run_trials(open_study({url!r}, "s", FACTS), SPACE, score, trials=6, minutes=None, seed=0, tell=print)
+"""
+
+
+@pytest.fixture
+def url(tmp_path):
+    return f"sqlite:///{tmp_path / 'study.db'}"
+
+
+@pytest.fixture
+def run(url):
+    """Return a function that opens the study, runs it until it has so many trials, and returns them."""
+
+    def run(score, *, trials=None, minutes=None, tell=lambda line: None):
+        with quiet_optuna(), storage_errors(url):
+            study = open_study(url, "s", FACTS)
+            run_trials(study, SPACE, score, trials=trials, minutes=minutes, seed=0, tell=tell)
+            return study.get_trials()
+
+    return run
+
+
+def score(values, report):
+    return 0.9 - abs(values["rotation"] - 8) / 100
+
+
+def settings(trials):
+    return [tuple(trial.params.values()) for trial in trials]
+
+
+def test_first_trial_is_the_recipe_as_it_is_and_the_rest_are_inside_the_ranges(run):
+    trials = run(score, trials=4)
+    assert trials[0].params == {name: setting.own for name, setting in SPACE.items()}
+    assert all(0.001 <= trial.params["learning_rate"] <= 0.1 for trial in trials)
+    assert {trial.params["batch_size"] for trial in trials} <= {32, 64, 128}
+    assert all(trial.params["rotation"] == round(trial.params["rotation"]) for trial in trials)
+
+
+def test_bad_trials_are_ended_but_not_the_first_ones(run):
+    told = []
+
+    def grow_worse(values, report):
+        for epoch in (2, 4, 6, 20):
+            report(epoch, 20, 0.9 - len(told) / 10)
+        return 0.9 - len(told) / 10
+
+    trials = run(grow_worse, trials=7, tell=told.append)
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 5 + ["PRUNED"] * 2
+    assert told[0] == "trial 0: 90.00% (best 90.00%)"
+    # Before three tenths of the epochs the learning rate still rises, and nothing is known.
+    assert told[-1] == "trial 6: ended after epoch 6, worse than the median"
+
+
+def test_goes_on_where_it_stopped(run):
+    first = run(score, trials=2)
+    both = run(score, trials=3)
+    assert settings(both[:2]) == settings(first) and len(both) == 3
+    assert len(run(score, trials=3)) == 3
+
+
+def test_search_in_parts_is_the_search_in_one(run, tmp_path):
+    run(score, trials=2)
+    parts = run(score, trials=4)
+    with quiet_optuna():
+        study = open_study(f"sqlite:///{tmp_path / 'whole.db'}", "s", FACTS)
+        run_trials(study, SPACE, score, trials=4, minutes=None, seed=0, tell=lambda line: None)
+        assert settings(study.get_trials()) == settings(parts)
+
+
+def test_interrupted_trial_is_repeated(run):
+    def interrupt(values, report):
+        raise KeyboardInterrupt
+
+    run(score, trials=2)
+    with pytest.raises(KeyboardInterrupt):
+        run(interrupt, trials=5)
+    trials = run(score, trials=5)
+    assert [trial.state.name for trial in trials] == ["COMPLETE"] * 2 + ["FAIL"] + ["COMPLETE"] * 3
+    assert trials[2].params == trials[3].params
+
+
+def test_trial_of_a_dead_process_is_repeated(run, url, monkeypatch):
+    monkeypatch.setattr(module, "_HEARTBEAT", 1)
+    monkeypatch.setattr(module, "_GRACE", 1)
+    run(score, trials=1)
+    with quiet_optuna():  # what a kill leaves: a trial that runs, and whose last sign of life grows old
+        study = open_study(url, "s", FACTS)
+        cut_off = study.ask()
+        for name, setting in SPACE.items():
+            setting.suggest(cut_off, name)
+        study._storage.record_heartbeat(cut_off._trial_id)
+    told = []
+    trials = run(score, trials=3, tell=told.append)
+    assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
+    assert trials[1].params == trials[2].params
+    assert told[0].startswith("Some trials were cut off, or run in another process")
+
+
+def test_two_processes_share_a_study(url, tmp_path):
+    from pathlib import Path
+
+    script = RUN.format(folder=str(Path(__file__).parent), url=url)
+    processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    told = [process.communicate(timeout=120)[0] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0]
+    with quiet_optuna():
+        trials = open_study(url, "s", FACTS).get_trials()
+    finished = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
+    assert 6 <= len(finished) <= 7  # both may have started their last
+    assert sum(len(each.splitlines()) for each in told) >= len(finished)
+    assert len({trial.params["learning_rate"] for trial in finished}) >= len(finished) - 1
+
+
+def test_lost_run_is_a_bad_trial_and_no_end(run):
+    def lose(values, report):
+        raise TrainingError("The training loss became nan")
+
+    told = []
+    assert [trial.state.name for trial in run(lose, trials=2, tell=told.append)] == ["PRUNED", "PRUNED"]
+    assert told[0] == "trial 0: ended in its first epoch, its loss was no longer a number"
+
+
+def test_time_ends_the_search_but_not_before_one_trial_is_done(run):
+    trials = run(score, minutes=1e-9)
+    assert [trial.state.name for trial in trials] == ["COMPLETE"]
+
+
+def test_what_matters_is_found(run, url):
+    run(score, trials=2)
+    with quiet_optuna():
+        study = open_study(url, "s", FACTS)
+        assert measure_importance(study, 0) == {}  # too few to say
+        run_trials(study, SPACE, score, trials=15, minutes=None, seed=0, tell=lambda line: None)
+        importance = measure_importance(study, 0)
+    assert next(iter(importance)) == "rotation" and importance["rotation"] > 0.5
+    assert sum(importance.values()) == pytest.approx(1)
+
+
+def test_study_of_other_data_is_refused(url):
+    with quiet_optuna():
+        open_study(url, "s", FACTS)
+        with pytest.raises(ParameterError, match="made with another data"):
+            open_study(url, "s", {**FACTS, "data": "cd34"})
+
+
+@pytest.mark.parametrize(
+    ("storage", "error", "said"),
+    [
+        ("here", ParameterError, "URL of a database"),
+        ("nobase://here", ParameterError, "URL of a database"),
+        ("sqlite:////nowhere/at/all/study.db", OutputError, "cannot be read or written"),
+    ],
+)
+def test_unusable_storage_is_told(storage, error, said):
+    with quiet_optuna(), pytest.raises(error, match=said), storage_errors(storage):
+        open_study(storage, "s", FACTS)
+
+
+def test_password_is_not_shown():
+    assert module.hide_password("mysql://me:secret@host/base") == "mysql://me:***@host/base"
