@@ -24,7 +24,7 @@ ERRORS = (10, 5, 2, 1, 0.5, 0.3, 0.2)  # per cent, marked on the axis
 
 
 def train(name: str, seed: int) -> tuple[float, float]:
-    """Return (seconds from pictures in memory to final weights, test accuracy)."""
+    """Return (seconds from images in memory to final weights, test accuracy)."""
     dataset = load_dataset("mnist")
     estimator = load_recipe(name).create_estimator(random_state=seed)
     estimator.fit(np.array(dataset.train_images), np.array(dataset.train_labels))

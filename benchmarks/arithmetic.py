@@ -47,14 +47,14 @@ def time_convolution(convolution: nn.Conv2d, shape: torch.Size, first: bool) -> 
         convolution.in_channels, convolution.out_channels, convolution.kernel_size, convolution.stride,
         convolution.padding, bias=False, dtype=dtype,
     ).to(memory_format=torch.channels_last)  # fmt: skip
-    # Nobody asks for the gradient of the pictures.
-    pictures = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_(not first)
-    result = layer(pictures)
+    # Nobody asks for the gradient of the images.
+    images = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_(not first)
+    result = layer(images)
     gradient = torch.randn_like(result)
     for repeat in range(REPEATS + 3):
         if repeat == 3:
             start = time.perf_counter()
-        layer(pictures).backward(gradient)
+        layer(images).backward(gradient)
     operations = (2 if first else 3) * 2 * result.numel() * layer.weight[0].numel()
     return (time.perf_counter() - start) / REPEATS, operations
 

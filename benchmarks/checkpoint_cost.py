@@ -4,7 +4,7 @@
 
 The recipes `fast` and `standard` on MNIST, each about half a minute long on two quiet cores, with checkpoints and
 without, in turn A B A B. Beside the ratio, which on a shared machine is noisier than what it looks for, stands the time
-of one write: a training of many minutes has one every 60 seconds. `--share` takes so many of the pictures, to see that
+of one write: a training of many minutes has one every 60 seconds. `--share` takes so many of the images, to see that
 it runs.
 """
 
@@ -25,7 +25,7 @@ from turns import time_in_turn
 from skconv import load_dataset, load_recipe
 from skconv.training import checkpointing
 
-# Pictures and epochs of about half a minute.
+# Images and epochs of about half a minute.
 LENGTHS = {"fast": (60_000, 8), "standard": (20_000, 3)}
 
 
@@ -66,7 +66,7 @@ def measure(recipe: str, images: np.ndarray, labels: np.ndarray, epochs: int, ru
         seconds = time_in_turn(ways, runs)
     one = statistics.median(writes) if writes else None
     return {
-        "pictures": len(labels),
+        "images": len(labels),
         "epochs": epochs,
         "runs": runs,
         "median seconds": {name: statistics.median(times) for name, times in seconds.items()},
@@ -101,8 +101,8 @@ def main() -> None:
     options = parser.parse_args()
     dataset = load_dataset("mnist")
     figures = {}
-    for recipe, (n_pictures, epochs) in LENGTHS.items():
-        chosen = slice(0, round(options.share * n_pictures))
+    for recipe, (n_images, epochs) in LENGTHS.items():
+        chosen = slice(0, round(options.share * n_images))
         images, labels = np.array(dataset.train_images[chosen]), np.array(dataset.train_labels[chosen])
         figures[recipe] = measure(recipe, images, labels, epochs, options.runs)
     write_result("checkpoint_cost", figures)

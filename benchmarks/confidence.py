@@ -3,8 +3,8 @@
     python benchmarks/confidence.py [--seeds 5] [--splits 100] [--sources mnist fashion-mnist]
 
 Calibration error (15 bins) and log loss on the test split, before the calibration on the validation split and after
-it. For the sets, the test pictures' answers are divided at random, again and again: 3,000 to make the sets by,
-the rest to count. Each order, drawn at random, is divided at ten places in turn, so that every picture calibrates as
+it. For the sets, the test images' answers are divided at random, again and again: 3,000 to make the sets by,
+the rest to count. Each order, drawn at random, is divided at ten places in turn, so that every image calibrates as
 often as any other: the mean then varies less with the draw.
 """
 

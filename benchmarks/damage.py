@@ -38,11 +38,11 @@ def make_files(folder: Path) -> None:
     classifier = CNNClassifier("fast", **settings, checkpoint=folder / CHECKPOINT).fit(images, labels)
     classifier.save(folder / MODEL)
     make_tables(folder, images, labels)
-    make_pictures(folder / "pictures", np.kron(images[5], np.ones((6, 6), np.uint8)))
+    make_images(folder / "images", np.kron(images[5], np.ones((6, 6), np.uint8)))
 
 
 def make_tables(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Write the pictures as CSV, as .npz and as IDX files."""
+    """Write the images as CSV, as .npz and as IDX files."""
     rows = np.column_stack([labels, images.reshape(len(images), -1)])
     header = "label," + ",".join(f"pixel{number}" for number in range(rows.shape[1] - 1))
     np.savetxt(folder / "pixels.csv", rows, fmt="%d", delimiter=",", header=header, comments="")
@@ -57,17 +57,17 @@ def make_tables(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
         (idx / f"{split}-labels-idx1-ubyte.gz").write_bytes(gzip.compress(content))
 
 
-def make_pictures(folder: Path, picture: np.ndarray) -> None:
-    """Write a picture in every format that is read."""
+def make_images(folder: Path, image: np.ndarray) -> None:
+    """Write an image in every format that is read."""
     folder.mkdir()
-    grey = Image.fromarray(255 - picture)
+    grey = Image.fromarray(255 - image)
     for suffix in ("png", "jpg", "webp", "bmp", "tif", "gif"):
         grey.save(folder / f"grey.{suffix}")
     grey.convert("RGB").save(folder / "colour.jpg", progressive=True)
     grey.convert("RGBA").save(folder / "alpha.png")
     grey.convert("P").save(folder / "palette.png")
     grey.convert("1").save(folder / "bits.tif", compression="group4")
-    Image.fromarray(picture.astype(np.uint16) * 257).save(folder / "deep.png")
+    Image.fromarray(image.astype(np.uint16) * 257).save(folder / "deep.png")
     grey.convert("CMYK").save(folder / "cmyk.jpg")
     grey.convert("RGB").save(folder / "lzw.tif", compression="tiff_lzw")
 

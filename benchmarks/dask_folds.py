@@ -1,11 +1,11 @@
 """Are five folds on two workers the same as here, bit for bit, also where a worker is killed; and what is sent?
 
-    python benchmarks/dask_folds.py [--pictures 60000] [--folds 5] [--steps 50]
+    python benchmarks/dask_folds.py [--images 60000] [--folds 5] [--steps 50]
 
 Starts a Dask scheduler and two worker processes on this machine, and cross-validates 50 steps of recipe `fast` on
-MNIST's training pictures: here, on the workers, and on the workers while each is killed once, by SIGKILL: the one that
+MNIST's training images: here, on the workers, and on the workers while each is killed once, by SIGKILL: the one that
 has just finished the first fold, before its scores are fetched, and the other in the middle of a training when the next
-fold is done. Every training takes one thread. Compared are the probabilities of all held-out pictures.
+fold is done. Every training takes one thread. Compared are the probabilities of all held-out images.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class KillEachOnce(SchedulerPlugin):
 
 
 def fit(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> tuple[np.ndarray, float]:
-    """Return the probabilities of the held-out pictures, and the seconds."""
+    """Return the probabilities of the held-out images, and the seconds."""
     from skconv import KFoldEnsembleClassifier, load_recipe
 
     member = load_recipe("fast").create_member(device="cpu")
@@ -54,9 +54,9 @@ def measure(options: argparse.Namespace) -> dict:
     from skconv.parallel.cluster import SpreadingBackend, connect
 
     dataset = load_dataset("mnist")
-    images, labels = np.array(dataset.train_images[: options.pictures]), dataset.train_labels[: options.pictures]
+    images, labels = np.array(dataset.train_images[: options.images]), dataset.train_labels[: options.images]
     expected, here = fit(images, labels, options)
-    figures = {"pictures": len(labels), "folds": options.folds, "steps": options.steps, "seconds here": here}
+    figures = {"images": len(labels), "folds": options.folds, "steps": options.steps, "seconds here": here}
     print(figures, flush=True)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
         for way in ("on two workers", "on two workers, each killed once"):
@@ -68,7 +68,7 @@ def measure(options: argparse.Namespace) -> dict:
                 besides = client.scheduler_comm.byte_count - images.nbytes - labels.nbytes
             figures[way] = {
                 "equal bits": bool(np.array_equal(found, expected)),
-                "bytes of the pictures, sent once": images.nbytes,
+                "bytes of the images, sent once": images.nbytes,
                 "bytes sent besides, a task": round(besides / options.folds),
                 "workers killed": killer.n_killed,
                 "seconds": seconds,
@@ -79,7 +79,7 @@ def measure(options: argparse.Namespace) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=60_000)
+    parser.add_argument("--images", type=int, default=60_000)
     parser.add_argument("--folds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=50)
     options = parser.parse_args()

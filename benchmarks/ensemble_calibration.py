@@ -1,10 +1,10 @@
 """Are the confidences and prediction sets of an ensemble right that rest on what its members did not see?
 
-    python benchmarks/ensemble_calibration.py [--pictures 3000] [--runs 3]
+    python benchmarks/ensemble_calibration.py [--images 3000] [--runs 3]
 
-Five members of the recipe `fast`, six epochs each, on so many of MNIST's training pictures, scored on 10,000 others of
+Five members of the recipe `fast`, six epochs each, on so many of MNIST's training images, scored on 10,000 others of
 them. The calibration is that of `skconv ensemble`; beside it stand no calibration, and the temperature that the 10,000
-pictures themselves would choose. The sets are those of `--coverage`, and those by the quantile of the members'
+images themselves would choose. The sets are those of `--coverage`, and those by the quantile of the members'
 answers, as for a single network.
 """
 
@@ -71,15 +71,15 @@ def find_best(members: np.ndarray, labels: np.ndarray) -> float:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=int, default=3000)
+    parser.add_argument("--images", type=int, default=3000)
     parser.add_argument("--runs", type=int, default=3)
     options = parser.parse_args()
     dataset = load_dataset("mnist")
-    runs = [run(dataset, options.pictures, seed) for seed in range(options.runs)]
+    runs = [run(dataset, options.images, seed) for seed in range(options.runs)]
     write_result(
         "ensemble_calibration",
         {
-            "pictures": options.pictures,
+            "images": options.images,
             "scored on": N_SCORED,
             "runs": options.runs,
             "means": {name: statistics.fmean(each[name] for each in runs) for name in runs[0]},

@@ -2,7 +2,7 @@
 
     python benchmarks/gpu.py [--recipes fast standard accurate] [--seeds 3]
 
-The clock runs from uint8 pictures in memory to final weights. Waits are what CUDA itself reports when asked to
+The clock runs from uint8 images in memory to final weights. Waits are what CUDA itself reports when asked to
 (``torch.cuda.set_sync_debug_mode``), in a training of two epochs less those in one of one: what is left is a step's.
 `overhead.py --device cuda` compares with a bare loop.
 """

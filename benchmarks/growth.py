@@ -1,11 +1,11 @@
-"""Does the cost grow in step with the work? Time a picture and memory, from 10,000 to 2,000,000 pictures.
+"""Does the cost grow in step with the work? Time an image and memory, from 10,000 to 2,000,000 images.
 
     python benchmarks/growth.py [--sizes 10000 100000 1000000 2000000] [--turns 5]
 
-Pictures are made of MNIST's by moving them, written to a file and mapped into memory; each size trains one
-epoch of `fast`, and predicts all pictures with the model folder, in a fresh process. The speed of a shared machine
-drifts, so the first 10,000 pictures of the file are trained on and predicted three times before and after each turn,
-and what is compared is the time a picture over the median of theirs. Sizes of a million and more have one turn, and
+Images are made of MNIST's by moving them, written to a file and mapped into memory; each size trains one
+epoch of `fast`, and predicts all images with the model folder, in a fresh process. The speed of a shared machine
+drifts, so the first 10,000 images of the file are trained on and predicted three times before and after each turn,
+and what is compared is the time an image over the median of theirs. Sizes of a million and more have one turn, and
 10,000 ten times before and after it. Memory is the process's own (anonymous pages): pages of the mapped file can be
 dropped and belong to the system's cache.
 """
@@ -30,8 +30,8 @@ PART = 50_000
 FEW, MANY = 10_000, 1_000_000
 
 
-def make_pictures(path: Path, n: int) -> None:
-    """Write n pictures, MNIST's training digits over and over, each time moved by other pixels."""
+def make_images(path: Path, n: int) -> None:
+    """Write n images, MNIST's training digits over and over, each time moved by other pixels."""
     from skconv import load_dataset
 
     dataset = load_dataset("mnist")
@@ -76,27 +76,27 @@ def train(images: np.ndarray, labels: np.ndarray):
 
 
 def time_beside(work: Callable[[int], object], n: int, turns: int) -> dict:
-    """Time work on n pictures between two times on few; return microseconds a picture, the ratio, and memory."""
+    """Time work on n images between two times on few; return microseconds an image, the ratio, and memory."""
     work(FEW)  # warms up
     times: list[float] = []
     ratios: list[float] = []
     beside = 3 if turns > 1 else 10
     before, watch = MemoryPeak.now(), MemoryPeak()
     for _ in range(turns):
-        few = [time_a_picture(work, FEW) for _ in range(beside)]
-        times.append(time_a_picture(work, n))
-        few += [time_a_picture(work, FEW) for _ in range(beside)]
+        few = [time_an_image(work, FEW) for _ in range(beside)]
+        times.append(time_an_image(work, n))
+        few += [time_an_image(work, FEW) for _ in range(beside)]
         ratios.append(times[-1] / statistics.median(few))
     return {
-        "microseconds a picture": statistics.median(times),
-        "over 10,000 pictures": statistics.median(ratios),
+        "microseconds an image": statistics.median(times),
+        "over 10,000 images": statistics.median(ratios),
         "least and most": [min(ratios), max(ratios)],
         "turns": turns,
         "MiB above the start": (watch.stop() - before) / 2**20,
     }
 
 
-def time_a_picture(work: Callable[[int], object], n: int) -> float:
+def time_an_image(work: Callable[[int], object], n: int) -> float:
     start = time.perf_counter()
     work(n)
     return 1e6 * (time.perf_counter() - start) / n
@@ -104,7 +104,7 @@ def time_a_picture(work: Callable[[int], object], n: int) -> float:
 
 def measure(folder: Path, turns: int) -> dict:
     """Train and predict in this process; return seconds and bytes."""
-    from skconv import Reader
+    from skconv import OnnxClassifier
 
     images = np.load(folder / "images.npy", mmap_mode="r")
     labels = np.load(folder / "labels.npy", mmap_mode="r")
@@ -112,9 +112,9 @@ def measure(folder: Path, turns: int) -> dict:
     turns = turns if n < MANY else 1
     training = time_beside(lambda size: train(images[:size], labels[:size]), n, turns)
     train(images[:FEW], labels[:FEW]).save(folder / "model")
-    reader = Reader(folder / "model")
+    reader = OnnxClassifier(folder / "model")
     prediction = time_beside(lambda size: reader.predict(images[:size]), n, turns)
-    return {"pictures": n, "training": training, "prediction": prediction}
+    return {"images": n, "training": training, "prediction": prediction}
 
 
 def main() -> None:
@@ -131,7 +131,7 @@ def main() -> None:
     rows = []
     for size in options.sizes:
         with tempfile.TemporaryDirectory() as folder:
-            make_pictures(Path(folder), size)
+            make_images(Path(folder), size)
             command = [sys.executable, __file__, "--measure", folder, "--turns", str(options.turns)]
             answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
             rows.append(json.loads(answer))

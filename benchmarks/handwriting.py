@@ -1,8 +1,8 @@
-"""People's own handwriting: what does a model read, and what does the normalisation of pictures give?
+"""People's own handwriting: what does a model read, and what does the normalisation of images give?
 
     SKCONV_DATA=FOLDER python benchmarks/handwriting.py [--model digits] [--quick] [--out FILE.json]
 
-Measures, of the data sets in the folder that SKCONV_DATA names, those that are there; and pictures generated from
+Measures, of the data sets in the folder that SKCONV_DATA names, those that are there; and images generated from
 MNIST's test digits. --quick takes a twentieth of the large sets: a trial that everything runs.
 """
 
@@ -25,32 +25,32 @@ from PIL import Image
 from report import write_result
 
 from skconv import load_dataset, normalize_digit, read
-from skconv.images.opening import convert_picture, open_picture
+from skconv.images.opening import convert_image, open_image
 from skconv.images.spec import map_in_threads
-from skconv.inference import Reader
+from skconv.inference import OnnxClassifier
 
 SURE = 0.99  # a confidence nobody looks behind
 ENLARGEMENTS = {"nearest": 0, "bilinear": 2, "bicubic": 3}  # Pillow's numbers
-SHARE = 100  # pictures that a process makes and normalises before it asks for more
-Pictures = Sequence[np.ndarray]
+SHARE = 100  # images that a process makes and normalises before it asks for more
+Images = Sequence[np.ndarray]
 
 
 class DigitReader:
     """A model's answers about digits, whether or not it can also say that there is none."""
 
     def __init__(self, path: str) -> None:
-        self.reader = Reader(path)
+        self.reader = OnnxClassifier(path)
         names = list(self.reader.class_names)
         self.columns = [names.index(str(digit)) for digit in range(10)]
 
-    def score(self, images: Pictures) -> np.ndarray:
-        """Return the probability of each digit for pictures (n, 28, 28); with "nothing" they do not sum to 1."""
+    def score(self, images: Images) -> np.ndarray:
+        """Return the probability of each digit for images (n, 28, 28); with "nothing" they do not sum to 1."""
         return self.reader.predict_proba(np.stack(images))[:, self.columns]
 
 
-def normalize_all(pictures: Iterable[np.ndarray]) -> list[np.ndarray]:
-    """Normalise pictures as they come; those of a generator never all wait in memory."""
-    return list(map_in_threads(normalize_digit, pictures))
+def normalize_all(images: Iterable[np.ndarray]) -> list[np.ndarray]:
+    """Normalise images as they come; those of a generator never all wait in memory."""
+    return list(map_in_threads(normalize_digit, images))
 
 
 def in_processes(make: Callable[[int, int], list], n: int) -> list:
@@ -59,28 +59,28 @@ def in_processes(make: Callable[[int, int], list], n: int) -> list:
     return list(chain.from_iterable(Parallel(n_jobs=-1)(delayed(make)(*share) for share in shares)))
 
 
-def resize_only(picture: np.ndarray) -> np.ndarray:
-    return convert_picture(picture, 28, 28, 1)
+def resize_only(image: np.ndarray) -> np.ndarray:
+    return convert_image(image, 28, 28, 1)
 
 
-def mend_polarity(picture: np.ndarray) -> np.ndarray:
+def mend_polarity(image: np.ndarray) -> np.ndarray:
     """Resize, and turn light on dark what is dark on light by the median of the border."""
-    small = resize_only(picture)
+    small = resize_only(image)
     border = np.concatenate([small[0], small[-1], small[:, 0], small[:, -1]])
     return 255 - small if np.median(border) > 127 else small
 
 
-def measure_own_pictures(model: DigitReader, folder: Path) -> dict:
-    """Return the table "as is, polarity mended, normalised" of the labelled pictures that people made."""
+def measure_own_images(model: DigitReader, folder: Path) -> dict:
+    """Return the table "as is, polarity mended, normalised" of the labelled images that people made."""
     with (folder / "labels.csv").open() as file:
         rows = list(csv.DictReader(file))
-    pictures = [open_picture(folder / "images" / row["file"]) for row in rows]
+    images = [open_image(folder / "images" / row["file"]) for row in rows]
     labels = np.array([int(row["label"]) for row in rows])
     photos = np.array(["phone_photo" in row["flags"] for row in rows])
     ways: dict[str, Callable[[], list[np.ndarray]]] = {
-        "as is": lambda: [resize_only(picture) for picture in pictures],
-        "polarity mended": lambda: [mend_polarity(picture) for picture in pictures],
-        "normalised": lambda: normalize_all(pictures),
+        "as is": lambda: [resize_only(image) for image in images],
+        "polarity mended": lambda: [mend_polarity(image) for image in images],
+        "normalised": lambda: normalize_all(images),
     }
     table = {}
     for name, way in ways.items():
@@ -107,14 +107,14 @@ def measure_numbers(model: str, folder: Path) -> dict:
     return {"right": int(right.sum()), "n": len(rows), "wrong in the surer half": int((~right[surer]).sum())}
 
 
-def measure_accuracy(model: DigitReader, pictures: Pictures, labels: np.ndarray) -> dict:
-    right = model.score(normalize_all(pictures)).argmax(1) == labels
+def measure_accuracy(model: DigitReader, images: Images, labels: np.ndarray) -> dict:
+    right = model.score(normalize_all(images)).argmax(1) == labels
     return {"accuracy": float(right.mean()), "n": len(labels)}
 
 
 def measure_hard_cases(model: DigitReader, digits: np.ndarray, labels: np.ndarray) -> dict:
     def make(start: int, stop: int) -> list:
-        return [(kind, normalize_digit(picture)) for kind, picture in make_hard_cases(digits, start, stop)]
+        return [(kind, normalize_digit(image)) for kind, image in make_hard_cases(digits, start, stop)]
 
     made = in_processes(make, len(digits))
     kinds = np.array([kind for kind, _ in made])
@@ -136,8 +136,8 @@ def write_large(digit: np.ndarray, method: int, shaded: bool, random: np.random.
         return np.rint(255 * (1 - ink)).astype(np.uint8)
     rows, columns = np.mgrid[: ink.shape[0], : ink.shape[1]]
     paper = 235 - 100 * (0.6 * columns / ink.shape[1] + 0.4 * rows / ink.shape[0])
-    picture = paper * (1 - 0.8 * ink) + random.normal(0, 2, ink.shape)
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image = paper * (1 - 0.8 * ink) + random.normal(0, 2, ink.shape)
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 def measure_round_trip(model: DigitReader, digits: np.ndarray, labels: np.ndarray) -> dict:
@@ -176,11 +176,11 @@ def measure_round_trip(model: DigitReader, digits: np.ndarray, labels: np.ndarra
     return figures
 
 
-def measure_separation(model: DigitReader, digits: dict[str, Pictures], others: dict[str, Pictures]) -> dict:
+def measure_separation(model: DigitReader, digits: dict[str, Images], others: dict[str, Images]) -> dict:
     """Return the area under the ROC curve of the highest probability of a digit, digits against each of the others."""
     from sklearn.metrics import roc_auc_score
 
-    scores = {name: model.score(normalize_all(pictures)).max(1) for name, pictures in (digits | others).items()}
+    scores = {name: model.score(normalize_all(images)).max(1) for name, images in (digits | others).items()}
     return {
         f"{name} against {other}": float(
             roc_auc_score(
@@ -193,7 +193,7 @@ def measure_separation(model: DigitReader, digits: dict[str, Pictures], others: 
 
 
 def measure_speed(digits: np.ndarray, seconds: float) -> dict:
-    """Return how many pictures a second are normalised by as many threads as there are cores."""
+    """Return how many images a second are normalised by as many threads as there are cores."""
     random = np.random.default_rng(0)
     small = [
         write_large(digit, 2, bool(position % 2), random)[:200, :200] for position, digit in enumerate(digits[:60])
@@ -213,14 +213,14 @@ def measure_speed(digits: np.ndarray, seconds: float) -> dict:
         }
 
 
-def _count_per_second(pictures: Sequence, seconds: float) -> dict:
+def _count_per_second(images: Sequence, seconds: float) -> dict:
     n = 0
     start, used = time.perf_counter(), time.process_time()
     while time.perf_counter() - start < seconds:
-        n += sum(1 for _ in map_in_threads(normalize_digit, pictures))
+        n += sum(1 for _ in map_in_threads(normalize_digit, images))
     elapsed = time.perf_counter() - start
     return {
-        "pictures a second": n / elapsed,
+        "images a second": n / elapsed,
         "processor milliseconds each": 1000 * (time.process_time() - used) / n,
         "n": n,
     }
@@ -238,15 +238,15 @@ def main() -> None:
     digits, labels = np.array(mnist.test_images[::part]), mnist.test_labels[::part]
     home = Path(os.environ.get("SKCONV_DATA", ""))
     figures: dict = {"model": arguments.model, "quick": arguments.quick}
-    sets: dict[str, Pictures] = {"MNIST": list(digits)}
+    sets: dict[str, Images] = {"MNIST": list(digits)}
 
     if (home / "handwriting-dev").is_dir():
-        figures["handwriting-dev"] = measure_own_pictures(model, home / "handwriting-dev")
-        sets["handwriting-dev"] = [open_picture(path) for path in sorted((home / "handwriting-dev/images").iterdir())]
+        figures["handwriting-dev"] = measure_own_images(model, home / "handwriting-dev")
+        sets["handwriting-dev"] = [open_image(path) for path in sorted((home / "handwriting-dev/images").iterdir())]
     if (home / "church-records-dev").is_dir():
         paths = sorted((home / "church-records-dev").glob("*/*"))[::part]
         own = np.array([int(path.parent.name) for path in paths])
-        figures["church-records-dev"] = measure_accuracy(model, [open_picture(path) for path in paths], own)
+        figures["church-records-dev"] = measure_accuracy(model, [open_image(path) for path in paths], own)
     if (home / "cheque-amounts-dev").is_dir():
         figures["cheque-amounts-dev"] = measure_numbers(arguments.model, home / "cheque-amounts-dev")
     if (home / "usps").is_dir():
@@ -254,7 +254,7 @@ def main() -> None:
         figures["usps test"] = measure_accuracy(model, list(usps.test_images[::part]), usps.test_labels[::part])
     figures["hard cases"] = measure_hard_cases(model, digits, labels)
     figures["round trip"] = measure_round_trip(model, digits, labels)
-    others: dict[str, Pictures] = {}
+    others: dict[str, Images] = {}
     for kind in MAKERS:
 
         def make(start: int, stop: int, kind: str = kind) -> list[np.ndarray]:

@@ -1,7 +1,7 @@
 """Digits of MNIST written on generated paper and photographed badly: hard cases with a fixed seed, kind by kind.
 
-Each kind is one thing that goes wrong with people's own pictures, "combined" two or three of them together. The
-pictures are made by other code than those any model is trained on.
+Each kind is one thing that goes wrong with people's own images, "combined" two or three of them together. The
+images are made by other code than those any model is trained on.
 """
 
 from __future__ import annotations
@@ -128,13 +128,13 @@ def make_hard_cases(digits: np.ndarray, start: int, stop: int, seed: int = 0) ->
     start, stop : int
         The range of positions.
     seed : int, default 0
-        The same number makes the same pictures; each picture depends on it and on its position only.
+        The same number makes the same images; each image depends on it and on its position only.
 
     Yields
     ------
     kind : str
         A key of `KINDS`, or "combined" for two or three of them.
-    picture : ndarray of uint8, shape (h, w) or (h, w, 3)
+    image : ndarray of uint8, shape (h, w) or (h, w, 3)
     """
     names = [*KINDS, COMBINED, COMBINED]
     for position in range(start, stop):
@@ -155,17 +155,17 @@ def draw(scene: Scene) -> np.ndarray:
     top, right, bottom, left = (round(margin * scene.height) for margin in scene.margins)
     ink = np.pad(ink, ((max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))))
     ink = ink[max(-top, 0) : len(ink) - max(-bottom, 0), max(-left, 0) : ink.shape[1] - max(-right, 0)]
-    picture = np.broadcast_to(np.float64(scene.paper), (*ink.shape, 3)).copy()
+    image = np.broadcast_to(np.float64(scene.paper), (*ink.shape, 3)).copy()
     for step in scene.under:
-        step(scene, picture)
+        step(scene, image)
     cover = scene.strength * ink[..., None]
-    picture = picture * (1 - cover) + np.float64(scene.ink) * cover
+    image = image * (1 - cover) + np.float64(scene.ink) * cover
     for step in scene.light:
-        step(scene, picture)
+        step(scene, image)
     if scene.blur:
-        picture = ndimage.gaussian_filter(picture, (scene.blur * scene.height, scene.blur * scene.height, 0))
-    picture += scene.random.normal(0, scene.noise, (*ink.shape, 1))
-    pixels = np.clip(np.rint(picture), 0, 255).astype(np.uint8)
+        image = ndimage.gaussian_filter(image, (scene.blur * scene.height, scene.blur * scene.height, 0))
+    image += scene.random.normal(0, scene.noise, (*ink.shape, 1))
+    pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
     if scene.mirrored_grey:
         pixels = 255 - pixels
     return pixels if scene.quality is None else _compress(pixels, scene.quality)
@@ -214,9 +214,9 @@ def _count_parts(mask: np.ndarray) -> int:
     return ndimage.label(mask)[1]
 
 
-def _shade(scene: Scene, picture: np.ndarray) -> None:
-    """Let the light fall off in one direction, and half of the time a soft shadow's edge cross the picture."""
-    height, width = picture.shape[:2]
+def _shade(scene: Scene, image: np.ndarray) -> None:
+    """Let the light fall off in one direction, and half of the time a soft shadow's edge cross the image."""
+    height, width = image.shape[:2]
     angle = scene.random.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[:height, :width]
     along = (np.cos(angle) * (columns / width - 0.5) + np.sin(angle) * (rows / height - 0.5)) / 0.7  # about -1 to 1
@@ -224,12 +224,12 @@ def _shade(scene: Scene, picture: np.ndarray) -> None:
     if scene.random.random() < 0.5:
         edge = scene.random.uniform(0.05, 0.2)
         light = light * (1 - scene.random.uniform(0.2, 0.5) / (1 + np.exp(-(along - 0.1) / edge * 4)))
-    picture *= light[..., None]
+    image *= light[..., None]
 
 
-def _draw_rules(scene: Scene, picture: np.ndarray, across: bool = False) -> None:
+def _draw_rules(scene: Scene, image: np.ndarray, across: bool = False) -> None:
     """Draw parallel lines over the paper, thinner than a pen's, tilted by up to a degree."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     spacing = scene.height * scene.random.uniform(0.45, 0.9)
     thick = max(1.0, scene.height * scene.random.uniform(0.006, 0.014))
     rows, columns = np.mgrid[:height, :width]
@@ -239,24 +239,24 @@ def _draw_rules(scene: Scene, picture: np.ndarray, across: bool = False) -> None
     distance = np.abs((place + spacing / 2) % spacing - spacing / 2)
     cover = np.clip(thick / 2 + 0.5 - distance, 0, 1) * scene.random.uniform(0.35, 0.9)
     colour = np.float64([(120, 150, 200), (150, 150, 150), (200, 130, 130)][scene.random.integers(3)])
-    picture[:] = picture * (1 - cover[..., None]) + colour * cover[..., None]
+    image[:] = image * (1 - cover[..., None]) + colour * cover[..., None]
 
 
-def _draw_squares(scene: Scene, picture: np.ndarray) -> None:
+def _draw_squares(scene: Scene, image: np.ndarray) -> None:
     for across in (False, True):
-        _draw_rules(scene, picture, across)
+        _draw_rules(scene, image, across)
 
 
-def _draw_specks(scene: Scene, picture: np.ndarray) -> None:
+def _draw_specks(scene: Scene, image: np.ndarray) -> None:
     """Put two dots of ink where the digit is not: into the margins or the corners of its square."""
-    height, width = picture.shape[:2]
+    height, width = image.shape[:2]
     rows, columns = np.mgrid[:height, :width]
     for _ in range(2):
         radius = scene.height * scene.random.uniform(0.008, 0.018)
         row = scene.random.choice([0.05, 0.95]) * height + scene.random.uniform(-0.03, 0.03) * height
         column = scene.random.uniform(0.03, 0.97) * width
         cover = np.clip(radius + 0.5 - np.hypot(rows - row, columns - column), 0, 1)[..., None]
-        picture[:] = picture * (1 - cover) + np.float64(scene.ink) * cover
+        image[:] = image * (1 - cover) + np.float64(scene.ink) * cover
 
 
 def _compress(pixels: np.ndarray, quality: int) -> np.ndarray:

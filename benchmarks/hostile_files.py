@@ -43,13 +43,13 @@ FORBIDDEN = (
 
 def read_model(folder: Path) -> None:
     """Read every file of a model folder, on both ways."""
-    from skconv import CNNClassifier, Reader
-    from skconv.model_io.fingerprints import read_seen
+    from skconv import CNNClassifier, OnnxClassifier
+    from skconv.model_io.fingerprints import read_fingerprints
     from skconv.model_io.held_out import read_held_out
 
-    reader = Reader(folder)
+    reader = OnnxClassifier(folder)
     read_held_out(folder, reader.config)
-    read_seen(folder, reader.config)
+    read_fingerprints(folder, reader.config)
     reader.predict(np.zeros((1, *reader.input_shape), np.uint8))
     CNNClassifier.load(folder)
 
@@ -61,12 +61,12 @@ def read_checkpoint(folder: Path, training: dict) -> None:
     CheckpointFolder(folder, training).read()
 
 
-def read_picture(file: Path) -> None:
-    """Open, normalise and name a picture of a digit."""
+def read_image(file: Path) -> None:
+    """Open, normalise and name an image of a digit."""
     from skconv import normalize_digit
-    from skconv.images.opening import open_picture
+    from skconv.images.opening import open_image
 
-    normalize_digit(open_picture(file))
+    normalize_digit(open_image(file))
 
 
 def read_data(path: Path) -> None:
@@ -100,7 +100,7 @@ class Attempts:
                 ("arrays.npz", "plain.npz")[rng.integers(0, 2) if rng else 0], read_data, rng
             ),
             "idx": self._idx,
-            "picture": self._picture,
+            "image": self._image,
         }
 
     def prepare(self, kind: str, rng: np.random.Generator | None) -> Callable[[], None]:
@@ -142,9 +142,9 @@ class Attempts:
             file.write_bytes(altered)
         return lambda: read_data(folder)
 
-    def _picture(self, rng: np.random.Generator | None) -> Callable[[], None]:
-        names = sorted(each.name for each in (self.good / "pictures").iterdir())
-        return self._file(f"pictures/{names[rng.integers(0, len(names)) if rng else 0]}", read_picture, rng)
+    def _image(self, rng: np.random.Generator | None) -> Callable[[], None]:
+        names = sorted(each.name for each in (self.good / "images").iterdir())
+        return self._file(f"images/{names[rng.integers(0, len(names)) if rng else 0]}", read_image, rng)
 
 
 def watch(work: Path, seen: list[str]) -> list[bool]:

@@ -2,7 +2,7 @@
 
     python benchmarks/kills.py [--runs 50] [--writes 200]
 
-Trainings of recipe `standard` on 1,000 of MNIST's pictures, with a checkpoint after every step, in children of this
+Trainings of recipe `standard` on 1,000 of MNIST's images, with a checkpoint after every step, in children of this
 process; one thread, so that two of them may be compared on any machine.
 
 - **runs**: each is killed by SIGKILL once or twice, at moments drawn evenly over its length, and taken up again; what
@@ -34,7 +34,7 @@ from skconv import CNNClassifier, load_dataset, load_recipe
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.training import checkpointing
 
-PICTURES, TESTED = 1000, 500
+IMAGES, TESTED = 1000, 500
 EPOCHS = 2
 
 
@@ -43,7 +43,7 @@ def train(checkpoint: Path | None, result: Path) -> None:
     mnist = load_dataset("mnist")
     settings = {"max_epochs": EPOCHS, "checkpoint": checkpoint, "precision": "fp32"}
     classifier: CNNClassifier = load_recipe("standard").create_estimator(random_state=0).set_params(**settings)
-    classifier.fit(np.array(mnist.train_images[:PICTURES]), np.array(mnist.train_labels[:PICTURES]))
+    classifier.fit(np.array(mnist.train_images[:IMAGES]), np.array(mnist.train_labels[:IMAGES]))
     weights = {name: tensor.numpy() for name, tensor in classifier.net_.module_.state_dict().items()}
     history = [[row[key] for key in sorted(row) if key not in ("seconds", "epoch")] for row in classifier.history_]
     probabilities = classifier.predict_proba(np.array(mnist.test_images[:TESTED]))

@@ -2,8 +2,8 @@
 
     python benchmarks/label_errors.py [--share 0.01] [--planted 20] [--runs 1]
 
-1 % of the training labels are changed to another class, drawn evenly. 20 training pictures are copied to the end of the
-training pictures, 20 after a JPEG of quality 75, and 20 test pictures are put among the training pictures. Precision
+1 % of the training labels are changed to another class, drawn evenly. 20 training images are copied to the end of the
+training images, 20 after a JPEG of quality 75, and 20 test images are put among the training images. Precision
 counts what MNIST itself has wrong as found in error.
 """
 
@@ -23,14 +23,14 @@ import skconv
 
 
 def recode(image: np.ndarray) -> np.ndarray:
-    """Return a picture as it comes back from a JPEG file."""
+    """Return an image as it comes back from a JPEG file."""
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "JPEG", quality=75)
     return np.asarray(Image.open(stream))
 
 
 def plant(share: float, n_planted: int, seed: int) -> tuple[dict[str, np.ndarray], set[str], dict[str, set[str]]]:
-    """Return the data, the names of the pictures with wrong labels, and by kind those of the planted ones."""
+    """Return the data, the names of the images with wrong labels, and by kind those of the planted ones."""
     mnist, rng = skconv.load_dataset("mnist"), np.random.default_rng(seed)
     images, labels = np.array(mnist.train_images), np.array(mnist.train_labels)
     test_images, test_labels = np.array(mnist.test_images), np.array(mnist.test_labels)
@@ -62,8 +62,8 @@ def run(share: float, n_planted: int, seed: int) -> dict[str, float]:
         start = time.perf_counter()
         result = skconv.audit(file, out=Path(name) / "audit", seed=seed)
         seconds = time.perf_counter() - start
-    suspected = {each.picture for each in result.suspects if each.kind == "label" and each.picture.startswith("train")}
-    copies = {each.picture for each in result.suspects if each.kind in planted}
+    suspected = {each.image for each in result.suspects if each.kind == "label" and each.image.startswith("train")}
+    copies = {each.image for each in result.suspects if each.kind in planted}
     found = {
         "recall": len(suspected & wrong) / len(wrong),
         "precision": len(suspected & wrong) / max(len(suspected), 1),

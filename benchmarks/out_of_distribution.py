@@ -1,12 +1,12 @@
-"""Which score of a picture tells pictures of none of the classes best, and how well does the chosen one?
+"""Which score of an image tells images of none of the classes best, and how well does the chosen one?
 
-    SKCONV_DATA=FOLDER python benchmarks/out_of_distribution.py MODEL [--pictures 2000] [--features]
+    SKCONV_DATA=FOLDER python benchmarks/out_of_distribution.py MODEL [--images 2000] [--features]
 
 MODEL is a run of `skconv train mnist --recipe standard`. The scores are compared by their AUROC between half of the
-model's validation pictures (the other half are the answers it knows) and Fashion-MNIST's *training* pictures, noise,
-and pictures without a digit. The one that `skconv evaluate --against` takes is then measured between all of MNIST's
-test pictures and Fashion-MNIST's, and noise made with another seed. With --features, distances in the space of the
-features before the last linear layer are compared too; they need torch and 10,000 training pictures.
+model's validation images (the other half are the answers it knows) and Fashion-MNIST's *training* images, noise,
+and images without a digit. The one that `skconv evaluate --against` takes is then measured between all of MNIST's
+test images and Fashion-MNIST's, and noise made with another seed. With --features, distances in the space of the
+features before the last linear layer are compared too; they need torch and 10,000 training images.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ import numpy as np
 from no_digits import MAKERS, make_no_digits
 from report import write_result
 
-from skconv import Reader, load_dataset
+from skconv import OnnxClassifier, load_dataset
 from skconv.data.dataset import Dataset
 from skconv.evaluation.ood import DEFINITION, measure_auroc, score_out_of_distribution
 from skconv.model_io.held_out import HeldOut, read_held_out
 
-N_TRAINING = 10_000  # pictures that features are compared with
+N_TRAINING = 10_000  # images that features are compared with
 Score = Callable[[np.ndarray], np.ndarray]
 
 
@@ -37,40 +37,40 @@ def make_noise(n: int, seed: int) -> dict[str, np.ndarray]:
         "Gaussian noise of any mean and spread": random.normal(grey, random.uniform(2, 80, (n, 1, 1)), shape),
         "blank with noise": random.normal(grey, random.uniform(1, 12, (n, 1, 1)), shape),
     }
-    return {name: pictures.clip(0, 255).astype(np.uint8) for name, pictures in kinds.items()}
+    return {name: images.clip(0, 255).astype(np.uint8) for name, images in kinds.items()}
 
 
-def make_others(reader: Reader, digits: np.ndarray, n: int, seed: int) -> dict[str, np.ndarray]:
-    """Noise, and pictures as users have them, brought to the model's size; letters and fragments as MNIST was made."""
+def make_others(reader: OnnxClassifier, digits: np.ndarray, n: int, seed: int) -> dict[str, np.ndarray]:
+    """Noise, and images as users have them, brought to the model's size; letters and fragments as MNIST was made."""
     from skconv import normalize_digit
 
     found = make_noise(n, seed)
     for kind in MAKERS:
-        pictures = make_no_digits(kind, 0, n // 4, digits, seed)
+        images = make_no_digits(kind, 0, n // 4, digits, seed)
         written = kind in ("letters", "ink fragments")
-        found[kind] = np.stack([normalize_digit(each) if written else reader.form.fit(each) for each in pictures])
+        found[kind] = np.stack([normalize_digit(each) if written else reader.form.fit(each) for each in images])
     return found
 
 
-def find_validation(reader: Reader, dataset: Dataset, held_out: HeldOut) -> np.ndarray:
-    """Return the positions of the pictures that the model's training was validated on."""
+def find_validation(reader: OnnxClassifier, dataset: Dataset, held_out: HeldOut) -> np.ndarray:
+    """Return the positions of the images that the model's training was validated on."""
     import torch
 
     from skconv.estimators.validation import hold_out
-    from skconv.training.batches import PictureDataset
+    from skconv.training.batches import ImageDataset
 
     parameters = reader.config.parameters
     labels = torch.from_numpy(np.array(dataset.train_labels))
-    pictures = PictureDataset(torch.from_numpy(np.array(dataset.train_images)).unsqueeze(1), labels)
+    images = ImageDataset(torch.from_numpy(np.array(dataset.train_images)).unsqueeze(1), labels)
     random = np.random.RandomState(parameters["random_state"])
-    positions = hold_out(pictures, parameters["validation_fraction"], random)[1].positions.numpy()
+    positions = hold_out(images, parameters["validation_fraction"], random)[1].positions.numpy()
     if not np.array_equal(dataset.train_labels[positions], held_out.labels):
         raise SystemExit("The model was not trained by skconv train mnist with a validation split.")
     return positions
 
 
-def make_scores(reader: Reader, known: np.ndarray) -> dict[str, Score]:
-    """Scores that need onnxruntime alone, each high for pictures of none of the classes."""
+def make_scores(reader: OnnxClassifier, known: np.ndarray) -> dict[str, Score]:
+    """Scores that need onnxruntime alone, each high for images of none of the classes."""
 
     def logits(images: np.ndarray) -> np.ndarray:
         batches = np.array_split(images[:, None].astype(np.float32), -(-len(images) // 256))
@@ -90,7 +90,7 @@ def make_scores(reader: Reader, known: np.ndarray) -> dict[str, Score]:
 
 
 def make_feature_scores(model: str, images: np.ndarray, labels: np.ndarray) -> dict[str, Score]:
-    """Distances to the features of training pictures."""
+    """Distances to the features of training images."""
     from skconv import CNNClassifier
     from skconv.evaluation.features import collect_features
 
@@ -100,26 +100,26 @@ def make_feature_scores(model: str, images: np.ndarray, labels: np.ndarray) -> d
     inverse = np.linalg.pinv(np.cov((known - means[labels]).T))
     known = known / np.linalg.norm(known, axis=1, keepdims=True)
 
-    def nearest(pictures: np.ndarray) -> np.ndarray:
-        features = collect_features(network, pictures)
+    def nearest(images: np.ndarray) -> np.ndarray:
+        features = collect_features(network, images)
         features = features / np.linalg.norm(features, axis=1, keepdims=True)
         return np.concatenate(
             [np.partition(1 - part @ known.T, 9, axis=1)[:, 9] for part in np.array_split(features, 20)]
         )
 
-    def mahalanobis(pictures: np.ndarray) -> np.ndarray:
-        apart = collect_features(network, pictures)[:, None] - means
+    def mahalanobis(images: np.ndarray) -> np.ndarray:
+        apart = collect_features(network, images)[:, None] - means
         return np.einsum("ncd,de,nce->nc", apart, inverse, apart).min(1)
 
     return {"10th nearest features": nearest, "Mahalanobis of features": mahalanobis}
 
 
 def compare(inside: np.ndarray, others: dict[str, np.ndarray], scores: dict[str, Score]) -> dict[str, dict[str, float]]:
-    """Return the AUROC of each score for each kind of picture, and print it."""
+    """Return the AUROC of each score for each kind of image, and print it."""
     found = {}
     for name, score in scores.items():
         usual = score(inside)
-        found[name] = {kind: measure_auroc(usual, score(pictures)) for kind, pictures in others.items()}
+        found[name] = {kind: measure_auroc(usual, score(images)) for kind, images in others.items()}
         print(f"{name:<24}" + "  ".join(f"{kind} {auroc:.4f}" for kind, auroc in found[name].items()), flush=True)
     return found
 
@@ -127,15 +127,15 @@ def compare(inside: np.ndarray, others: dict[str, np.ndarray], scores: dict[str,
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model")
-    parser.add_argument("--pictures", type=int, default=2000)
+    parser.add_argument("--images", type=int, default=2000)
     parser.add_argument("--features", action="store_true")
     options = parser.parse_args()
-    reader, mnist, garments = Reader(options.model), load_dataset("mnist"), load_dataset("fashion-mnist")
+    reader, mnist, garments = OnnxClassifier(options.model), load_dataset("mnist"), load_dataset("fashion-mnist")
     held_out = read_held_out(reader.folder, reader.config)
     if held_out is None:
-        raise SystemExit(f"{options.model} was saved without answers to held-out pictures.")
+        raise SystemExit(f"{options.model} was saved without answers to held-out images.")
     validation = find_validation(reader, mnist, held_out)
-    n = options.pictures
+    n = options.images
     chosen = np.random.default_rng(0).permutation(len(validation))
     inside, rest = np.sort(chosen[: len(chosen) // 2][:n]), np.sort(chosen[len(chosen) // 2 :])
     scores = make_scores(reader, held_out.probabilities[rest])
@@ -152,10 +152,10 @@ def main() -> None:
         {
             "model": {"recipe": "standard", "test accuracy": reader.config.scores["test_accuracy"]},
             "score": DEFINITION,
-            "AUROC on test pictures": measured,
-            "test pictures": {"MNIST": len(mnist.test_labels), **{kind: len(each) for kind, each in others.items()}},
-            "AUROC of the scores compared, on validation pictures": compared,
-            "validation pictures": {"MNIST": len(inside), "held-out answers": len(rest), "of each other kind": n},
+            "AUROC on test images": measured,
+            "test images": {"MNIST": len(mnist.test_labels), **{kind: len(each) for kind, each in others.items()}},
+            "AUROC of the scores compared, on validation images": compared,
+            "validation images": {"MNIST": len(inside), "held-out answers": len(rest), "of each other kind": n},
         },
     )
 

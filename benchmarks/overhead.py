@@ -34,7 +34,7 @@ def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int, device:
     network = create_network(
         recipe.network["name"], in_channels=1, image_size=images.shape[1:], num_classes=10, **options
     )
-    network.scaling.fit(X)
+    network.input_normalization.fit(X)
     network = network.to(device, memory_format=torch.channels_last)
     optimizer = torch.optim.AdamW(
         network.parameters(), betas=(0.7, 0.95), weight_decay=settings["weight_decay"], fused=True
@@ -48,7 +48,7 @@ def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int, device:
     autocast = choose_precision(device) == "bf16"
     state = [tensor for tensor in (*network.parameters(), *network.buffers()) if tensor.is_floating_point()]
     live = [tensor.detach() for tensor in state]
-    average = [tensor.clone() for tensor in live] if settings["averaging"] else []
+    average = [tensor.clone() for tensor in live] if settings["ema_decay"] else []
     step = 0
     for _ in range(epochs):
         for chosen in torch.randperm(len(X), generator=generator, device=device).chunk(per_epoch):
@@ -67,7 +67,7 @@ def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int, device:
             schedule.step()
             if average:
                 with torch.no_grad():
-                    torch._foreach_lerp_(average, live, 1 - min(settings["averaging"], (1 + step) / (10 + step)))
+                    torch._foreach_lerp_(average, live, 1 - min(settings["ema_decay"], (1 + step) / (10 + step)))
     if device == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - start

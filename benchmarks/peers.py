@@ -21,7 +21,7 @@ import numpy as np
 
 from skconv import load_dataset
 
-Predict = Callable[[np.ndarray], np.ndarray]  # uint8 pictures (n, 28, 28) → labels (n,)
+Predict = Callable[[np.ndarray], np.ndarray]  # uint8 images (n, 28, 28) → labels (n,)
 
 
 def train_keras(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> Iterator[Predict]:
@@ -84,9 +84,9 @@ def train_pytorch(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int
     schedule = torch.optim.lr_scheduler.StepLR(optimizer, 1, gamma=0.7)
     loader = DataLoader(TensorDataset(make_pixels(images), torch.from_numpy(labels)), 64, shuffle=True)
     for _ in range(epochs):
-        for pictures, targets in loader:
+        for images, targets in loader:
             optimizer.zero_grad()
-            torch.nn.functional.cross_entropy(network(pictures), targets).backward()
+            torch.nn.functional.cross_entropy(network(images), targets).backward()
             optimizer.step()
         schedule.step()
         yield _predict_by(network)
@@ -104,8 +104,8 @@ def train_lightning(images: np.ndarray, labels: np.ndarray, epochs: int, seed: i
             self.network = _make_example_network()
 
         def training_step(self, batch, _index):
-            pictures, targets = batch
-            loss = torch.nn.functional.cross_entropy(self.network(pictures), targets)
+            images, targets = batch
+            loss = torch.nn.functional.cross_entropy(self.network(images), targets)
             self.log("train_loss", loss)
             return loss
 

@@ -1,8 +1,8 @@
-"""How many pictures a second does a model predict? Against a bare onnxruntime loop, skorch and Keras.
+"""How many images a second does a model predict? Against a bare onnxruntime loop, skorch and Keras.
 
     python benchmarks/prediction.py [--images 100000] [--runs 5] [--network t5_average_pooling]
 
-Runs in the peers' environment. All predict labels of the same uint8 pictures, with a network of the same layers: that
+Runs in the peers' environment. All predict labels of the same uint8 images, with a network of the same layers: that
 of the ConvNet tutorial, which is quickly written down in Keras. What it has learned does not matter to the clock, so it
 is hardly trained. Batches are those that each library takes by itself; the bare loop has ours.
 """
@@ -23,7 +23,7 @@ from skorch import NeuralNetClassifier
 from torch import nn
 from turns import describe_rates, time_in_turn
 
-from skconv import CNNClassifier, Reader, create_network, load_dataset
+from skconv import CNNClassifier, OnnxClassifier, create_network, load_dataset
 
 os.environ["KERAS_BACKEND"] = "torch"
 BATCH = 256
@@ -76,7 +76,7 @@ def main() -> None:
         estimator = CNNClassifier(network=options.network, max_epochs=1)
         estimator.fit(np.array(dataset.train_images[:2000]), dataset.train_labels[:2000]).save(model)
         ways = {
-            "ours": Reader(model).predict,
+            "ours": OnnxClassifier(model).predict,
             "bare onnxruntime": make_bare(model / "model.onnx"),
             "skorch": make_skorch(options.network),
             "Keras": make_keras(),

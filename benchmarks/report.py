@@ -6,7 +6,7 @@ import json
 import os
 from pathlib import Path
 
-from skconv.files import write_beside
+from skconv.files import atomic_write
 from skconv.model_io.environment import describe_environment
 
 RESULTS = Path(os.environ.get("SKCONV_RESULTS", Path(__file__).parent / "results"))
@@ -18,6 +18,6 @@ def write_result(name: str, figures: dict, path: Path | None = None) -> None:
     if path is None:
         RESULTS.mkdir(exist_ok=True, parents=True)
         path = RESULTS / f"{name}.json"
-    with write_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_text(text + "\n")
     print(text)

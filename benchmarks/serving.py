@@ -35,16 +35,16 @@ ROOM = ("--max-waiting", "64")  # the others turn nobody away either
 PREDICT, READ = "/v1/predict", "/v1/read"
 
 
-def encode(picture: np.ndarray, kind: str = "PNG", size: tuple[int, int] | None = None) -> bytes:
+def encode(image: np.ndarray, kind: str = "PNG", size: tuple[int, int] | None = None) -> bytes:
     stream = io.BytesIO()
-    image = Image.fromarray(picture)
+    image = Image.fromarray(image)
     if size is not None:
         image = image.resize(size).convert("RGB")
     image.save(stream, kind, **({"quality": 90} if kind == "JPEG" else {}))
     return stream.getvalue()
 
 
-class Pictures:
+class Images:
     """A digit as MNIST has it, which needs no normalising; the same dark on light; a photo of a number."""
 
     def __init__(self) -> None:
@@ -56,13 +56,13 @@ class Pictures:
         self.one_digit_photo = encode(255 - np.pad(digits[0], ((4, 4), (10, 10))), "JPEG", (2000, 1500))
 
 
-def measure_alone(options: argparse.Namespace, pictures: Pictures) -> dict:
+def measure_alone(options: argparse.Namespace, images: Images) -> dict:
     """Start and memory, and one request at a time."""
     requests = {
-        "28×28 PNG, dark on light": make_request(PREDICT, pictures.dark, "image/png"),
-        "28×28 PNG, as MNIST": make_request(PREDICT, pictures.mnist, "image/png"),
-        "3-megapixel photo, predict": make_request(PREDICT, pictures.one_digit_photo, "image/jpeg"),
-        "3-megapixel photo, read": make_request(READ, pictures.photo, "image/jpeg"),
+        "28×28 PNG, dark on light": make_request(PREDICT, images.dark, "image/png"),
+        "28×28 PNG, as MNIST": make_request(PREDICT, images.mnist, "image/png"),
+        "3-megapixel photo, predict": make_request(PREDICT, images.one_digit_photo, "image/jpeg"),
+        "3-megapixel photo, read": make_request(READ, images.photo, "image/jpeg"),
     }
     ready, found = [], {}
     for _ in range(5):
@@ -81,10 +81,10 @@ def measure_alone(options: argparse.Namespace, pictures: Pictures) -> dict:
     }
 
 
-def measure_batching(options: argparse.Namespace, pictures: Pictures) -> dict:
-    """One picture a run of the network against all that are ready, and 32 pictures a request."""
-    request = make_request(PREDICT, pictures.mnist, "image/png")
-    form = make_form(PREDICT, [pictures.mnist] * 32)
+def measure_batching(options: argparse.Namespace, images: Images) -> dict:
+    """One image a run of the network against all that are ready, and 32 images a request."""
+    request = make_request(PREDICT, images.mnist, "image/png")
+    form = make_form(PREDICT, [images.mnist] * 32)
     rows: dict[str, dict[int, list[dict]]] = {way: {} for way in ("skconv", "unbatched")}
     forms: dict[str, list[dict]] = {way: [] for way in rows}
     for _ in range(options.rounds):
@@ -98,7 +98,7 @@ def measure_batching(options: argparse.Namespace, pictures: Pictures) -> dict:
     table = {way: {n: middle(each) for n, each in found.items()} for way, found in rows.items()}
     best = max(table["unbatched"].values(), key=lambda row: row["answers_a_second"])
     within = [row["answers_a_second"] for row in table["skconv"].values() if row["p95_ms"] <= best["p95_ms"]]
-    pictures_a_second = {way: 32 * middle(each)["answers_a_second"] for way, each in forms.items()}
+    images_a_second = {way: 32 * middle(each)["answers_a_second"] for way, each in forms.items()}
     return {
         "by connections": table,
         "at the p95 of the quickest without": {
@@ -107,13 +107,13 @@ def measure_batching(options: argparse.Namespace, pictures: Pictures) -> dict:
             "with": max(within, default=0.0),
             "ratio": max(within, default=0.0) / best["answers_a_second"],
         },
-        "pictures a second, 32 a request": pictures_a_second,
-        "over single requests without batches": pictures_a_second["skconv"] / best["answers_a_second"],
+        "images a second, 32 a request": images_a_second,
+        "over single requests without batches": images_a_second["skconv"] / best["answers_a_second"],
     }
 
 
-def measure_peers(options: argparse.Namespace, pictures: Pictures) -> dict:
-    """The same model file and pictures behind a minimal handler, and behind LitServe, which has several processes."""
+def measure_peers(options: argparse.Namespace, images: Images) -> dict:
+    """The same model file and images behind a minimal handler, and behind LitServe, which has several processes."""
     peers = options.peers or make_peers()
     ways = {
         "skconv": make_command("skconv", options.port, options=ROOM),
@@ -125,10 +125,10 @@ def measure_peers(options: argparse.Namespace, pictures: Pictures) -> dict:
     for _ in range(options.rounds):
         for way, command in ways.items():
             with start(command, options.port) as (process, _):
-                for name, picture in (("as MNIST", pictures.mnist), ("dark on light", pictures.dark)):
-                    request = make_request(PREDICT, picture, "image/png")
-                    if way == "litserve":  # it takes JSON; base 64 is the usual way to put a picture into it
-                        body = json.dumps({"picture": base64.b64encode(picture).decode()}).encode()
+                for name, image in (("as MNIST", images.mnist), ("dark on light", images.dark)):
+                    request = make_request(PREDICT, image, "image/png")
+                    if way == "litserve":  # it takes JSON; base 64 is the usual way to put an image into it
+                        body = json.dumps({"image": base64.b64encode(image).decode()}).encode()
                         request = make_request(PREDICT, body, "application/json")
                     load(options.port, request, 4, 1)
                     for connections in (1, 8, 32):
@@ -152,9 +152,9 @@ def measure_peers(options: argparse.Namespace, pictures: Pictures) -> dict:
     return figures
 
 
-def measure_overload(options: argparse.Namespace, pictures: Pictures) -> dict:
+def measure_overload(options: argparse.Namespace, images: Images) -> dict:
     """Ten times as many at a time as are worked on, by default limits."""
-    request = make_request(PREDICT, pictures.dark, "image/png")
+    request = make_request(PREDICT, images.dark, "image/png")
     at_a_time = skconv_limit()
     with start(make_command("skconv", options.port), options.port) as (process, _):
         load(options.port, request, at_a_time, 2)
@@ -179,9 +179,9 @@ def measure_overload(options: argparse.Namespace, pictures: Pictures) -> dict:
     }
 
 
-def measure_ending(options: argparse.Namespace, pictures: Pictures) -> dict:
+def measure_ending(options: argparse.Namespace, images: Images) -> dict:
     """SIGTERM under load; then kill -9 under load, and another start on the same port."""
-    request = make_request(READ, pictures.photo, "image/jpeg")
+    request = make_request(READ, images.photo, "image/jpeg")
     ends = {}
     for name, ending in (("SIGTERM", signal.SIGTERM), ("kill -9", signal.SIGKILL)):
         outcome = Outcome()
@@ -239,11 +239,11 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
-    pictures = Pictures()
+    images = Images()
     figures: dict = {"client": f"one process, {os.cpu_count()} cores for it and the server"}
     for name in options.only:
         begun = time.perf_counter()
-        figures[name] = PARTS[name](options, pictures)
+        figures[name] = PARTS[name](options, images)
         print(f"{name}: {time.perf_counter() - begun:.0f} s", file=sys.stderr, flush=True)
     write_result("serving", figures, options.out)
 

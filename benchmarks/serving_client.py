@@ -83,7 +83,7 @@ def make_request(path: str, content: bytes, kind: str) -> bytes:
 
 
 def make_form(path: str, files: list[bytes]) -> bytes:
-    """Return the bytes of a POST request with a form of pictures."""
-    part = b'--x\r\nContent-Disposition: form-data; name="picture"; filename="a.png"\r\n\r\n'
+    """Return the bytes of a POST request with a form of images."""
+    part = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
     body = b"".join(part + file + b"\r\n" for file in files) + b"--x--\r\n"
     return make_request(path, body, "multipart/form-data; boundary=x")

@@ -2,9 +2,9 @@
 
     python benchmarks/serving_fuzz.py [--bodies 50000] [--seconds 300] [--peers PYTHON]
 
-Sends random bodies, damaged pictures and forms, hostile pictures, and what schemathesis makes of the OpenAPI document,
+Sends random bodies, damaged images and forms, hostile images, and what schemathesis makes of the OpenAPI document,
 to a real server. Every answer has to be a status below 500, or 503 of a service that has enough to do, and of hostile
-pictures within a second; the log must hold records of requests alone; the service must be ready afterwards. Ends with 1
+images within a second; the log must hold records of requests alone; the service must be ready afterwards. Ends with 1
 otherwise. Bounded by number and by time, whichever comes first. schemathesis runs in the peers' environment.
 """
 
@@ -39,7 +39,7 @@ PATHS = ("/v1/predict", "/v1/read", "/v1/predict?seen=true")
 
 
 def make_hostile() -> dict[str, bytes]:
-    """Return pictures that lie about their size, unpack to far more than they are, or end too early."""
+    """Return images that lie about their size, unpack to far more than they are, or end too early."""
     return {
         "81 megapixels in a kilobyte": make_png(9000, 9000, (b"IDAT", zlib.compress(bytes(1000)))),
         "2**31 pixels wide": make_png(2**31 - 1, 1, (b"IDAT", zlib.compress(bytes(1000)))),
@@ -60,7 +60,7 @@ def make_png(width: int, height: int, *chunks: tuple[bytes, bytes]) -> bytes:
 
 
 def make_seeds() -> list[bytes]:
-    """Return small pictures of every format, to be damaged."""
+    """Return small images of every format, to be damaged."""
     grey = Image.fromarray((np.arange(40 * 30).reshape(40, 30) % 251).astype(np.uint8))
     seeds = []
     for kind in ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF"):
@@ -71,7 +71,7 @@ def make_seeds() -> list[bytes]:
 
 
 def make_body(chance: random.Random, seeds: list[bytes]) -> bytes:
-    """Return random bytes, or a picture with some bytes changed, or cut off, or inside a form that may be broken."""
+    """Return random bytes, or an image with some bytes changed, or cut off, or inside a form that may be broken."""
     if chance.random() < 0.2:
         content = chance.randbytes(chance.randrange(400))
     else:
@@ -80,7 +80,7 @@ def make_body(chance: random.Random, seeds: list[bytes]) -> bytes:
             damaged[chance.randrange(len(damaged))] = chance.randrange(256)
         content = bytes(damaged[: chance.randrange(1, len(damaged) + 1)] if chance.random() < 0.3 else damaged)
     if chance.random() < 0.3:
-        name = chance.choice(("picture", "picture", "other", "\u00e9", ""))
+        name = chance.choice(("image", "image", "other", "\u00e9", ""))
         disposition = f'Content-Disposition: form-data; name="{name}"; filename="a.png"\r\n\r\n'.encode()
         content = b"--x\r\n" + disposition + content + chance.choice((b"\r\n--x--\r\n", b"\r\n--x", b""))
     return content
@@ -130,7 +130,7 @@ async def _exchange(reader, writer, request: bytes) -> tuple[bytes, bytes, float
 
 
 async def send_hostile(port: int) -> dict[str, dict]:
-    """Return status and seconds for each hostile picture, on both paths."""
+    """Return status and seconds for each hostile image, on both paths."""
     found = {}
     for name, content in make_hostile().items():
         for path in PATHS[:2]:
@@ -144,7 +144,7 @@ async def send_hostile(port: int) -> dict[str, dict]:
 def run_schemathesis(python: str, port: int, seconds: int) -> tuple[int, str]:
     """Let schemathesis test what the OpenAPI document promises; return its exit code and the end of its report."""
     command = [str(Path(python).with_name("schemathesis")), "run", f"http://127.0.0.1:{port}/openapi.json"]
-    # What is valid as a form need not be a picture: 422 answers what the document allows.
+    # What is valid as a form need not be an image: 422 answers what the document allows.
     command += ["--exclude-checks", "positive_data_acceptance", "--max-examples", "100", "--max-time", str(seconds)]
     with tempfile.TemporaryDirectory() as folder:  # it keeps what it found where it is run
         ran = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds + 300, check=False)

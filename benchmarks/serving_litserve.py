@@ -1,6 +1,6 @@
-"""What `skconv serve` is measured against: the same model file and the same work on each picture, behind LitServe.
+"""What `skconv serve` is measured against: the same model file and the same work on each image, behind LitServe.
 
-Pictures come in base 64 inside JSON, as LitServe takes its requests. Argument: the port.
+Images come in base 64 inside JSON, as LitServe takes its requests. Argument: the port.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ import sys
 import litserve
 import numpy as np
 
-from skconv import Reader
-from skconv.images.opening import decode_picture
+from skconv import OnnxClassifier
+from skconv.images.opening import decode_image
 
 
 class DigitApi(litserve.LitAPI):
     def setup(self, device: str) -> None:
-        self.reader = Reader("digits", threads=1)
+        self.reader = OnnxClassifier("digits", threads=1)
         self.reader.predict_proba(np.zeros((1, 28, 28), np.uint8))
 
     def decode_request(self, request: dict) -> np.ndarray:
-        return self.reader.form.fit(decode_picture(base64.b64decode(request["picture"]), "picture"))
+        return self.reader.form.fit(decode_image(base64.b64decode(request["image"]), "image"))
 
     def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
         return np.stack(inputs)
 
-    def predict(self, pictures: np.ndarray) -> np.ndarray:
-        # Without company LitServe hands over the picture itself.
-        return self.reader.predict_proba(pictures if pictures.ndim == 3 else pictures[None])
+    def predict(self, images: np.ndarray) -> np.ndarray:
+        # Without company LitServe hands over the image itself.
+        return self.reader.predict_proba(images if images.ndim == 3 else images[None])
 
     def unbatch(self, rows: np.ndarray) -> list[np.ndarray]:
         return list(rows)

@@ -1,4 +1,4 @@
-"""What `skconv serve` is measured against: the same model file and the same work on each picture, behind FastAPI alone.
+"""What `skconv serve` is measured against: the same model file and the same work on each image, behind FastAPI alone.
 
 No queue of bounded length, no limit of any kind, no log. Argument: the port.
 """
@@ -11,15 +11,15 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.concurrency import run_in_threadpool
 
-from skconv import Reader
-from skconv.images.opening import decode_picture
+from skconv import OnnxClassifier
+from skconv.images.opening import decode_image
 
-reader = Reader("digits", threads=1)
+reader = OnnxClassifier("digits", threads=1)
 app = FastAPI()
 
 
 def answer(body: bytes) -> dict:
-    row = reader.predict_proba(reader.form.fit(decode_picture(body, "picture"))[None])[0]
+    row = reader.predict_proba(reader.form.fit(decode_image(body, "image"))[None])[0]
     return {"label": reader.class_names[int(row.argmax())], "confidence": float(row.max())}
 
 

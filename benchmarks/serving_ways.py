@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# The service itself, with one change: one picture a run of the network.
+# The service itself, with one change: one image a run of the network.
 _UNBATCHED = """
 import sys
 from skconv.server import batching

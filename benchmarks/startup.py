@@ -17,17 +17,17 @@ from report import write_result
 import skconv
 
 RUNS = 11
-PICTURE = Path(skconv.__file__).parent / "server" / "page" / "examples" / "seven.jpg"
+IMAGE = Path(skconv.__file__).parent / "server" / "page" / "examples" / "seven.jpg"
 # The command itself, stopped after its first step.
 FIRST_STEP = """
 import os, sys
 from skconv.cli.main import main
-from skconv.training.net import PictureNet
-step = PictureNet.train_step_single
+from skconv.training.net import ClassifierNet
+step = ClassifierNet.train_step_single
 def first(self, *arguments, **options):
     step(self, *arguments, **options)
     os._exit(0)
-PictureNet.train_step_single = first
+ClassifierNet.train_step_single = first
 sys.argv = ["skconv", "train", "mnist", "--out", sys.argv[1]]
 main()
 """
@@ -35,7 +35,7 @@ COMMANDS = {
     "help": ["-m", "skconv", "--help"],
     "import": ["-c", "import skconv"],
     "python": ["-c", "pass"],
-    "predict": ["-m", "skconv", "predict", "digits", str(PICTURE)],
+    "predict": ["-m", "skconv", "predict", "digits", str(IMAGE)],
     "step": ["-c", FIRST_STEP],
 }
 

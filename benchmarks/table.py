@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from skconv.files import write_beside
+from skconv.files import atomic_write
 
 HERE = Path(__file__).parent
 BEGIN, END = "<!-- figures: written by table.py -->", "<!-- end of the figures -->"
@@ -39,8 +39,8 @@ def _arithmetic(figures: dict) -> Iterator[Row]:
 
 
 def _throughput(figures: dict) -> Iterator[Row]:
-    rates = figures["pictures a second"]
-    yield "training, pictures a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
+    rates = figures["images a second"]
+    yield "training, images a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
     for name in rates:
         if name.startswith("ours"):
             continue
@@ -49,8 +49,8 @@ def _throughput(figures: dict) -> Iterator[Row]:
 
 
 def _prediction(figures: dict) -> Iterator[Row]:
-    rates = figures["pictures a second"]
-    yield "prediction, pictures a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
+    rates = figures["images a second"]
+    yield "prediction, images a second: ours", f"{rates['ours']:,.0f} (median of {figures['runs']})"
     for name in ("bare onnxruntime", "skorch", "Keras"):
         yield f"prediction, ours over {name}", f"{figures['times as fast'][name]:.2f} times as fast"
 
@@ -58,12 +58,12 @@ def _prediction(figures: dict) -> Iterator[Row]:
 def _growth(figures: dict) -> Iterator[Row]:
     rows = figures["sizes"]
     for kind in ("training", "prediction"):
-        costs = " / ".join(f"{row[kind]['microseconds a picture']:.0f}" for row in rows)
-        ratios = " / ".join(f"{row[kind]['over 10,000 pictures']:.2f}" for row in rows)
+        costs = " / ".join(f"{row[kind]['microseconds an image']:.0f}" for row in rows)
+        ratios = " / ".join(f"{row[kind]['over 10,000 images']:.2f}" for row in rows)
         memory = max(row[kind]["MiB above the start"] for row in rows)
         yield (
-            f"{kind}, {' / '.join(format(row['pictures'], ',') for row in rows)} pictures",
-            f"{ratios} times the time a picture of 10,000 beside it ({costs} µs); "
+            f"{kind}, {' / '.join(format(row['images'], ',') for row in rows)} images",
+            f"{ratios} times the time an image of 10,000 beside it ({costs} µs); "
             f"at most {memory:.0f} MiB above the start",
         )
 
@@ -76,7 +76,7 @@ def _time_to_99(figures: dict) -> Iterator[Row]:
     )
     seconds = figures["fast_seconds"]
     yield (
-        "`fast`: seconds from pictures in memory to final weights",
+        "`fast`: seconds from images in memory to final weights",
         f"median {figures['fast_seconds_median']:.2f} ({min(seconds):.2f} to {max(seconds):.2f}, n = {n})",
     )
     for name, other in figures["others"].items():
@@ -124,7 +124,7 @@ def write(results: Path = HERE / "results") -> None:
     before, rest = readme.read_text().split(BEGIN)
     after = rest.split(END)[1]
     text = "\n\n".join([BEGIN, "; ".join(sorted(machines)) + ".", "\n".join(lines), END])
-    with write_beside(readme) as beside:
+    with atomic_write(readme) as beside:
         beside.write_text(before + text + after)
 
 

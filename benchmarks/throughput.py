@@ -1,12 +1,12 @@
-"""How many pictures a second does training take? The same network and batches in a bare loop, skorch and Lightning.
+"""How many images a second does training take? The same network and batches in a bare loop, skorch and Lightning.
 
     python benchmarks/throughput.py [--images 20000] [--runs 5] [--network fast] [--device cpu]
 
-Runs in the peers' environment. Each is given uint8 pictures in memory and trains one epoch on them, in turn; its clock
+Runs in the peers' environment. Each is given uint8 images in memory and trains one epoch on them, in turn; its clock
 stops with the last step. "ours in fp32" has the same precision as the others, and nothing of our recipes besides: no
 average of the weights, no augmentation. "ours" is the estimator as it comes. The others are arranged as their
-documentation does: pictures scaled beforehand, tensors fed by a DataLoader, with all that they do unasked: skorch holds
-a fifth out and scores it (it gets a quarter more pictures, and so trains on as many), Lightning logs, keeps a
+documentation does: images scaled beforehand, tensors fed by a DataLoader, with all that they do unasked: skorch holds
+a fifth out and scores it (it gets a quarter more images, and so trains on as many), Lightning logs, keeps a
 checkpoint and shows a bar. "only training" is without these.
 """
 
@@ -72,8 +72,8 @@ class Classifier(lightning.LightningModule):
         self.network = network
 
     def training_step(self, batch, _index):
-        pictures, targets = batch
-        loss = nn.functional.cross_entropy(self.network(pictures), targets)
+        images, targets = batch
+        loss = nn.functional.cross_entropy(self.network(images), targets)
         self.log("train_loss", loss)
         return loss
 
@@ -105,7 +105,7 @@ def main() -> None:
         (options.network, np.array(dataset.train_images[:n]), np.array(dataset.train_labels[:n]), options.device)
         for n in (options.images, options.images * 5 // 4)
     )
-    plain = {"averaging": 0.0, "label_smoothing": 0.0}
+    plain = {"ema_decay": 0.0, "label_smoothing": 0.0}
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
     ways: dict[str, Callable[[], None]] = {
         "ours": lambda: train_ours(*few),

@@ -60,7 +60,7 @@ def record(network: str, double: bool, steps: int) -> list[float]:
     dataset = load_dataset("mnist")
     classifier = load_recipe("standard").create_estimator(random_state=0, device="cpu")
     # The average of the weights plays no part in the losses, and is kept in single precision.
-    classifier.set_params(network=network, precision="fp32", averaging=0.0, callbacks=[Record()])
+    classifier.set_params(network=network, precision="fp32", ema_decay=0.0, callbacks=[Record()])
     try:
         with join_processes("cpu"):
             classifier.fit(dataset.train_images, dataset.train_labels)
@@ -74,13 +74,13 @@ def register_smooth() -> None:
     from torch import nn
 
     from skconv.networks.blocks import Network
-    from skconv.networks.input_normalization import Scaling
-    from skconv.networks.logit_calibration import Answers
+    from skconv.networks.input_normalization import InputNormalization
+    from skconv.networks.logit_calibration import LogitCalibration
     from skconv.networks.registry import register_network
 
     class Smooth(Network):
         def __init__(self, in_channels: int, image_size: tuple[int, int], num_classes: int) -> None:
-            super().__init__(Scaling(in_channels), Answers(num_classes))
+            super().__init__(InputNormalization(in_channels), LogitCalibration(num_classes))
             layers: list[nn.Module] = []
             for inputs, outputs in ((in_channels, 16), (16, 32)):
                 convolution = nn.Conv2d(inputs, outputs, 3, padding=1, bias=False)
@@ -116,11 +116,11 @@ def main() -> None:
     parser.add_argument("--cases", nargs="+", default=list(CASES), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.record:
-        from skconv.distributed.process_group import is_first
+        from skconv.distributed.process_group import is_main_process
 
         register_smooth()
         losses = {name: record(*CASES[name][:3]) for name in options.cases}
-        if is_first():
+        if is_main_process():
             options.record.write_text(json.dumps(losses))
         return
     with tempfile.TemporaryDirectory() as folder:

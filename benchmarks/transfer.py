@@ -1,10 +1,10 @@
-"""What does a model of other pictures give to a training with few of one's own?
+"""What does a model of other images give to a training with few of one's own?
 
     SKCONV_DATA=FOLDER python benchmarks/transfer.py MODEL [--of-a-class 10] [--runs 5] [--freeze 0.5]
 
 MODEL is a run of `skconv train mnist --recipe standard`. The same recipe is then trained on USPS, made 28×28 by
-resizing alone, on ten labelled pictures a class, once from random weights and once from the model's; both are scored
-on USPS' 2,007 test pictures. Each run takes other pictures and another seed, the same for both ways.
+resizing alone, on ten labelled images a class, once from random weights and once from the model's; both are scored
+on USPS' 2,007 test images. Each run takes other images and another seed, the same for both ways.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from skconv import load_dataset, load_recipe
 
 
 def choose(labels: np.ndarray, of_a_class: int, seed: int) -> np.ndarray:
-    """Return the positions of so many pictures of each class."""
+    """Return the positions of so many images of each class."""
     rng = np.random.default_rng(seed)
     return np.concatenate(
         [rng.choice(np.flatnonzero(labels == label), of_a_class, replace=False) for label in np.unique(labels)]
@@ -34,12 +34,12 @@ def main() -> None:
     parser.add_argument("--freeze", type=float, default=0.5)
     options = parser.parse_args()
     usps = load_dataset("usps", image_size=(28, 28))
-    ways = {"from scratch": {}, "from the model": {"init_from": options.model, "freeze": options.freeze}}
+    ways = {"from scratch": {}, "from the model": {"init_from": options.model, "freeze_fraction": options.freeze_fraction}}
     accuracies: dict[str, list[float]] = {name: [] for name in ways}
     for seed in range(options.runs):
         chosen = choose(usps.train_labels, options.of_a_class, seed)
         for name, settings in ways.items():
-            # Of so few pictures none is held out.
+            # Of so few images none is held out.
             estimator = load_recipe("standard").create_estimator(random_state=seed)
             estimator.set_params(validation_fraction=0.0, **settings)
             estimator.fit(usps.train_images[chosen], usps.train_labels[chosen])
@@ -49,9 +49,9 @@ def main() -> None:
     write_result(
         "transfer",
         {
-            "pictures of a class": options.of_a_class,
+            "images of a class": options.of_a_class,
             "runs": options.runs,
-            "test pictures": len(usps.test_labels),
+            "test images": len(usps.test_labels),
             "accuracy": {
                 name: {"mean": statistics.mean(found), "sd": statistics.stdev(found), "each": found}
                 for name, found in accuracies.items()

@@ -2,7 +2,7 @@
 
     python benchmarks/tuning.py [--recipe fast] [--minutes 15] [--fraction 0.1] [--seeds 5] [--out FOLDER]
 
-`skconv tune mnist` searches with a tenth of the training pictures, by validation accuracy. Then the recipe and the
+`skconv tune mnist` searches with a tenth of the training images, by validation accuracy. Then the recipe and the
 found one are trained in turn on the same tenth, with seeds that the search has not used, and scored on the test split.
 """
 
@@ -57,7 +57,7 @@ def main() -> None:
         {
             "recipe": options.recipe,
             "minutes": options.minutes,
-            "training pictures": len(tenth.train_labels),
+            "training images": len(tenth.train_labels),
             "trials": len(found.trials),
             "settings found": recipes["found"].training | recipes["found"].augmentation | recipes["found"].network,
             "accuracy": {

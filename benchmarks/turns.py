@@ -18,13 +18,13 @@ def time_in_turn(ways: Mapping[str, Callable[[], object]], runs: int) -> dict[st
     return seconds
 
 
-def describe_rates(seconds: Mapping[str, list[float]], n_pictures: int) -> dict:
-    """Return pictures a second by the median of the turns, the spread, and how many times as fast the way "ours" is."""
+def describe_rates(seconds: Mapping[str, list[float]], n_images: int) -> dict:
+    """Return images a second by the median of the turns, the spread, and how many times as fast the way "ours" is."""
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     return {
-        "pictures": n_pictures,
+        "images": n_images,
         "runs": len(seconds["ours"]),
-        "pictures a second": {name: n_pictures / median for name, median in medians.items()},
+        "images a second": {name: n_images / median for name, median in medians.items()},
         "spread of seconds": {name: [min(times), max(times)] for name, times in seconds.items()},
         "times as fast": {name: median / medians["ours"] for name, median in medians.items()},
     }

@@ -1,6 +1,6 @@
 """The five tutorials' training loops as their authors wrote them, with the networks that skconv has of each.
 
-They are here to be timed, so nothing in them is made faster: pictures come one at a time out of a data loader without
+They are here to be timed, so nothing in them is made faster: images come one at a time out of a data loader without
 workers, in PyTorch's own arithmetic and memory order, and are scored as often as the tutorial does.
 """
 
@@ -15,9 +15,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from picture_transforms import (
+from image_transforms import (
+    ImagesOneByOne,
     Normalize,
-    PicturesOneByOne,
     RandomAffine,
     RandomPerspective,
     RandomRotation,
@@ -34,7 +34,7 @@ from skconv import create_network
 
 
 def make_network(name: str, image_size: tuple[int, int] = (28, 28)) -> nn.Sequential:
-    """A tutorial's layers for ten classes, without the scaling of skconv's networks: here the pictures come scaled."""
+    """A tutorial's layers for ten classes, without the scaling of skconv's networks: here the images come scaled."""
     network = create_network(name, in_channels=1, image_size=image_size, num_classes=10)
     return nn.Sequential(network.features, network.classifier)
 
@@ -54,7 +54,7 @@ def score(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple
 
 
 def train_skorch(images: np.ndarray, labels: np.ndarray, *, epochs: int = 25, seed: int = 0) -> float:
-    """T1, USPS under skorch: batches of 32, a fifth of the pictures scored after each epoch; the last accuracy."""
+    """T1, USPS under skorch: batches of 32, a fifth of the images scored after each epoch; the last accuracy."""
     torch.manual_seed(seed)
     net = NeuralNetClassifier(
         make_network("t1_skorch", images.shape[1:]),
@@ -76,7 +76,7 @@ def train_sequential(
 ) -> Iterator[tuple[int, float, float, float]]:
     """T2, MNIST from scratch: yield (iterations, seconds of training, seconds of scoring, test accuracy).
 
-    The author scores all test pictures every 50 iterations, with dropout switched on, which costs accuracy; here it is
+    The author scores all test images every 50 iterations, with dropout switched on, which costs accuracy; here it is
     off.
     """
     torch.manual_seed(seed)
@@ -84,10 +84,8 @@ def train_sequential(
     optimizer = torch.optim.Adam(network.parameters(), lr=3e-4, weight_decay=1e-3)
     loss_function = nn.CrossEntropyLoss()
     transforms = [to_tensor, Normalize(0.5, 0.5)]
-    train_loader = DataLoader(
-        PicturesOneByOne(dataset.train_images, dataset.train_labels, transforms), 100, shuffle=True
-    )
-    test_loader = DataLoader(PicturesOneByOne(dataset.test_images, dataset.test_labels, transforms), 100)
+    train_loader = DataLoader(ImagesOneByOne(dataset.train_images, dataset.train_labels, transforms), 100, shuffle=True)
+    test_loader = DataLoader(ImagesOneByOne(dataset.test_images, dataset.test_labels, transforms), 100)
     iteration, training, scoring, start = 0, 0.0, 0.0, time.perf_counter()
     for _ in range(epochs):
         for images, labels in train_loader:
@@ -110,7 +108,7 @@ def split_folds(images: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
 
 
 def train_fold(images: np.ndarray, labels: np.ndarray, fold: int, *, epochs: int = 100, seed: int = 0) -> float:
-    """T3, Kaggle's digits: one of the five folds, all its pictures distorted anew each epoch; the last accuracy."""
+    """T3, Kaggle's digits: one of the five folds, all its images distorted anew each epoch; the last accuracy."""
     torch.manual_seed(seed)
     random.seed(seed)
     transforms = [
@@ -120,13 +118,13 @@ def train_fold(images: np.ndarray, labels: np.ndarray, fold: int, *, epochs: int
         to_tensor,
         Normalize(images.mean() / 255, images.std() / 255),
     ]
-    pictures = PicturesOneByOne(images, labels, transforms)
+    images = ImagesOneByOne(images, labels, transforms)
     train, valid = split_folds(images)[fold]
     network = make_network("t3_strided")
     optimizer = torch.optim.Adam(network.parameters(), lr=1e-4)
     loss_function = nn.CrossEntropyLoss()
-    train_loader = DataLoader(pictures, 100, sampler=SubsetRandomSampler(train))
-    valid_loader = DataLoader(pictures, 100, sampler=SubsetRandomSampler(valid))
+    train_loader = DataLoader(images, 100, sampler=SubsetRandomSampler(train))
+    valid_loader = DataLoader(images, 100, sampler=SubsetRandomSampler(valid))
     best, weights, accuracy = (float("inf"), float("inf")), network.state_dict(), 0.0
     for _ in range(epochs):
         train_loss = 0.0
@@ -143,19 +141,19 @@ def train_fold(images: np.ndarray, labels: np.ndarray, fold: int, *, epochs: int
     return accuracy
 
 
-def read_pictures(table: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """T4, garments: open the picture of each row of ``id,label`` one by one; float32 in 0..1 and labels."""
+def read_images(table: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    """T4, garments: open the image of each row of ``id,label`` one by one; float32 in 0..1 and labels."""
     images, labels = [], []
     with table.open(newline="") as stream:
         for row in csv.DictReader(stream):
-            with Image.open(folder / f"{row['id']}.png") as picture:
-                images.append((np.array(picture) / 255).astype(np.float32))
+            with Image.open(folder / f"{row['id']}.png") as image:
+                images.append((np.array(image) / 255).astype(np.float32))
             labels.append(int(row["label"]))
     return np.array(images), np.array(labels)
 
 
 def train_one_batch(images: np.ndarray, labels: np.ndarray, *, epochs: int = 25, seed: int = 0) -> float:
-    """T4, garments: nine tenths of the pictures (float32, 0..1) as one batch, the rest scored; the last accuracy."""
+    """T4, garments: nine tenths of the images (float32, 0..1) as one batch, the rest scored; the last accuracy."""
     torch.manual_seed(seed)
     network = make_network("t4_narrow")
     optimizer = torch.optim.Adam(network.parameters(), lr=0.07)
@@ -179,10 +177,8 @@ def train_average_pooling(dataset, *, epochs: int = 10, seed: int = 0) -> Iterat
     network = make_network("t5_average_pooling")
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     loss_function = nn.CrossEntropyLoss()
-    train_loader = DataLoader(
-        PicturesOneByOne(dataset.train_images, dataset.train_labels, [to_tensor]), 64, shuffle=True
-    )
-    test_loader = DataLoader(PicturesOneByOne(dataset.test_images, dataset.test_labels, [to_tensor]), 64, shuffle=True)
+    train_loader = DataLoader(ImagesOneByOne(dataset.train_images, dataset.train_labels, [to_tensor]), 64, shuffle=True)
+    test_loader = DataLoader(ImagesOneByOne(dataset.test_images, dataset.test_labels, [to_tensor]), 64, shuffle=True)
     training, scoring = 0.0, 0.0
     for epoch in range(epochs):
         start = time.perf_counter()

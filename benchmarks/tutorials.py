@@ -1,10 +1,10 @@
 """The five tutorials' own loops against skconv's recipes of the same protocol, in one run and in turn, A B A B.
 
-    python benchmarks/tutorials.py [--runs 3] [--share 0.01] [--pictures N]
+    python benchmarks/tutorials.py [--runs 3] [--share 0.01] [--images N]
 
-Both train the same network on as many pictures in batches of the same size, for a share of the tutorial's epochs (at
-least one), and score as many pictures as often; in both the clock runs from pictures in memory to final weights. The
-garments are also read from their folder of PNG files. With --pictures only the first N of each split are used: a trial
+Both train the same network on as many images in batches of the same size, for a share of the tutorial's epochs (at
+least one), and score as many images as often; in both the clock runs from images in memory to final weights. The
+garments are also read from their folder of PNG files. With --images only the first N of each split are used: a trial
 that everything runs, whose figures mean nothing and are not kept.
 """
 
@@ -36,15 +36,15 @@ from skconv.exceptions import SkconvError
 Train = Callable[[int, int], float]
 
 
-def load_part(name: str, pictures: int | None) -> Dataset:
-    """Load the first pictures of both splits of a data set into memory; None for all."""
+def load_part(name: str, images: int | None) -> Dataset:
+    """Load the first images of both splits of a data set into memory; None for all."""
     dataset = load_dataset(name)
     return replace(
         dataset,
-        train_images=np.array(dataset.train_images[:pictures]),
-        train_labels=dataset.train_labels[:pictures],
-        test_images=np.array(dataset.test_images[:pictures]),
-        test_labels=dataset.test_labels[:pictures],
+        train_images=np.array(dataset.train_images[:images]),
+        train_labels=dataset.train_labels[:images],
+        test_images=np.array(dataset.test_images[:images]),
+        test_labels=dataset.test_labels[:images],
     )
 
 
@@ -56,7 +56,7 @@ def create_short(recipe: str, epochs: int, seed: int):
 
 
 def fit_recipe(recipe: str, images: np.ndarray, labels: np.ndarray, validation: tuple | None = None) -> Train:
-    """Return skconv's training, validated on the pictures given or else as the recipe says."""
+    """Return skconv's training, validated on the images given or else as the recipe says."""
 
     def fit(epochs: int, run: int) -> float:
         estimator = create_short(recipe, epochs, run).fit(images, labels, validation=validation)
@@ -65,8 +65,8 @@ def fit_recipe(recipe: str, images: np.ndarray, labels: np.ndarray, validation: 
     return fit
 
 
-def make_skorch(recipe: str, pictures: int | None) -> tuple[Train, Train]:
-    usps = load_part("usps", pictures)
+def make_skorch(recipe: str, images: int | None) -> tuple[Train, Train]:
+    usps = load_part("usps", images)
     images = np.concatenate([usps.train_images, usps.test_images])
     labels = np.concatenate([usps.train_labels, usps.test_labels])
     images, _, labels, _ = train_test_split(images, labels, test_size=0.3, random_state=11)
@@ -83,19 +83,19 @@ def find_last_accuracy(records: Iterable[tuple[int, float, float, float]]) -> fl
     return accuracies[-1] if accuracies else float("nan")
 
 
-def make_sequential(recipe: str, pictures: int | None) -> tuple[Train, Train]:
-    mnist = load_part("mnist", pictures)
+def make_sequential(recipe: str, images: int | None) -> tuple[Train, Train]:
+    mnist = load_part("mnist", images)
 
     def loop(epochs: int, run: int) -> float:
         return find_last_accuracy(tutorial_loop.train_sequential(mnist, epochs=epochs, seed=run))
 
-    # Both are scored on the test pictures, so that both do the same work; the recipe by itself holds out a part.
+    # Both are scored on the test images, so that both do the same work; the recipe by itself holds out a part.
     test = mnist.test_images, mnist.test_labels
     return loop, fit_recipe(recipe, mnist.train_images, mnist.train_labels, test)
 
 
-def make_folds(recipe: str, pictures: int | None) -> tuple[Train, Train]:
-    mnist = load_part("mnist", pictures)
+def make_folds(recipe: str, images: int | None) -> tuple[Train, Train]:
+    mnist = load_part("mnist", images)
     images, labels = mnist.train_images[:42000], mnist.train_labels[:42000]
     folds = tutorial_loop.split_folds(images)
 
@@ -109,8 +109,8 @@ def make_folds(recipe: str, pictures: int | None) -> tuple[Train, Train]:
     return loop, fit
 
 
-def make_one_batch(recipe: str, pictures: int | None) -> tuple[Train, Train]:
-    garments = load_part("fashion-mnist", pictures)
+def make_one_batch(recipe: str, images: int | None) -> tuple[Train, Train]:
+    garments = load_part("fashion-mnist", images)
     scaled, labels = garments.train_images.astype(np.float32) / 255, garments.train_labels
 
     def loop(epochs: int, run: int) -> float:
@@ -119,8 +119,8 @@ def make_one_batch(recipe: str, pictures: int | None) -> tuple[Train, Train]:
     return loop, fit_recipe(recipe, garments.train_images, labels)
 
 
-def make_average_pooling(recipe: str, pictures: int | None) -> tuple[Train, Train]:
-    mnist = load_part("mnist", pictures)
+def make_average_pooling(recipe: str, images: int | None) -> tuple[Train, Train]:
+    mnist = load_part("mnist", images)
 
     def loop(epochs: int, run: int) -> float:
         return find_last_accuracy(tutorial_loop.train_average_pooling(mnist, epochs=epochs, seed=run))
@@ -152,7 +152,7 @@ def time_in_turn(calls: dict[str, Callable[[int], object]], runs: int) -> tuple[
 
 def compare_training(recipe: str, options: argparse.Namespace) -> dict:
     """Time a tutorial's training in both, in seconds an epoch."""
-    loop, fit = TUTORIALS[recipe](recipe, options.pictures)
+    loop, fit = TUTORIALS[recipe](recipe, options.images)
     epochs = max(1, round(options.share * load_recipe(recipe).training["max_epochs"]))
     calls = {"loop": partial(loop, epochs), "skconv": partial(fit, epochs)}
     seconds, accuracies = time_in_turn(calls, options.runs)
@@ -162,7 +162,7 @@ def compare_training(recipe: str, options: argparse.Namespace) -> dict:
 
 def compare_reading(options: argparse.Namespace) -> dict:
     """Time the reading of the garments' folder, in seconds: skconv's first time, and again from its cache."""
-    with apparel_folder(options.pictures) as folder:
+    with apparel_folder(options.images) as folder:
         table = folder / "train.csv"
 
         def read_first(run: int) -> None:
@@ -170,7 +170,7 @@ def compare_reading(options: argparse.Namespace) -> dict:
             load_dataset(table, images=folder / "train")
 
         calls = {
-            "loop": lambda run: tutorial_loop.read_pictures(table, folder / "train"),
+            "loop": lambda run: tutorial_loop.read_images(table, folder / "train"),
             "skconv": read_first,
             "skconv_again": lambda run: load_dataset(table, images=folder / "train"),
         }
@@ -178,9 +178,9 @@ def compare_reading(options: argparse.Namespace) -> dict:
 
 
 @contextmanager
-def apparel_folder(pictures: int | None) -> Iterator[Path]:
-    """Make a folder of the contest's form for a while, and an empty cache: ``train.csv``, ``train/1.png`` and so on."""
-    garments = load_part("fashion-mnist", pictures)
+def apparel_folder(images: int | None) -> Iterator[Path]:
+    """Make a folder of the competition's form for a while, and an empty cache: ``train.csv``, ``train/1.png`` and so on."""
+    garments = load_part("fashion-mnist", images)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "train").mkdir()
@@ -220,7 +220,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--runs", type=int, default=3, help="turns of each (3)")
     parser.add_argument("--share", type=float, default=0.01, help="of each tutorial's epochs, at least one (0.01)")
-    parser.add_argument("--pictures", type=int, help="a trial on the first so many of each split")
+    parser.add_argument("--images", type=int, help="a trial on the first so many of each split")
     options = parser.parse_args()
     try:
         for recipe, make in TUTORIALS.items():  # the first calls load and measure things: not counted
@@ -236,7 +236,7 @@ def main() -> None:
     figures["reading"] = reading = compare_reading(options)
     rows.append(format_row("t4's folder, read the first time", reading))
     rows.append(format_row("t4's folder, read again", reading, "skconv_again"))
-    if options.pictures is None:
+    if options.images is None:
         write_result("tutorials", {"share": options.share, **figures})
     print(f"\n{'median seconds':<36}{'loop':>9}{'skconv':>9}{'ratio':>8}{'n':>4}", *rows, sep="\n")
 

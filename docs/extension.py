@@ -28,8 +28,8 @@ _FETCHED = {
 }
 
 
-def list_verbs() -> list[str]:
-    """Return the names of the verbs, in the order of `skconv --help`."""
+def list_commands() -> list[str]:
+    """Return the names of the commands, in the order of `skconv --help`."""
     import typer.main
 
     from skconv.cli.app import create_app
@@ -38,11 +38,11 @@ def list_verbs() -> list[str]:
 
 
 def describe_commands() -> str:
-    """Return the help of every verb, as `--help` prints it, as sections of Markdown."""
+    """Return the help of every command, as `--help` prints it, as sections of Markdown."""
     from skconv.cli.main import main
 
     parts = []
-    for name in list_verbs():
+    for name in list_commands():
         printed = io.StringIO()
         with redirect_stdout(printed):
             main([name, "--help"])

@@ -1,4 +1,4 @@
-"""Train a convolutional network on pictures of digits, score it, and look at a few predictions.
+"""Train a convolutional network on images of digits, score it, and look at a few predictions.
 
 `CNNClassifier` is used like any classifier of scikit-learn: `fit`, `score`, `predict`, `predict_proba`.
 """
@@ -13,7 +13,7 @@ digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.images, digits.target, test_size=0.3, random_state=11, stratify=digits.target
 )
-print(f"pictures {digits.images.shape}, labels {digits.target.shape}")
+print(f"images {digits.images.shape}, labels {digits.target.shape}")
 
 # "fast" is one of the networks that `skconv networks` lists; random_state makes the result repeatable.
 classifier = CNNClassifier("fast", max_epochs=6, random_state=0)

@@ -1,6 +1,6 @@
 """Search learning rate and batch size over a grid: every combination, each scored by cross-validation.
 
-The search sees the training pictures only; the test pictures are scored once, by the winner.
+The search sees the training images only; the test images are scored once, by the winner.
 """
 
 from sklearn.datasets import load_digits
@@ -25,6 +25,6 @@ results = search.cv_results_
 for parameters, accuracy in zip(results["params"], results["mean_test_score"], strict=True):
     print(f"{parameters['learning_rate']:13}  {parameters['batch_size']:10}  {accuracy:.4f}")
 
-# The winner has been trained again, on all training pictures.
+# The winner has been trained again, on all training images.
 print(f"best: {search.best_params_}")
 print(f"test accuracy: {search.score(X_test, y_test):.4f}")

@@ -10,7 +10,7 @@ from skconv import CNNClassifier
 
 digits = load_digits()
 
-# Stratified: each fold holds the ten digits in the same shares. Shuffled: the pictures lie in the order of the writers.
+# Stratified: each fold holds the ten digits in the same shares. Shuffled: the images lie in the order of the writers.
 folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
 scores = cross_val_score(
     CNNClassifier("fast", max_epochs=4, random_state=0),

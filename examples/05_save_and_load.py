@@ -25,11 +25,11 @@ classifier = CNNClassifier("fast", max_epochs=4, random_state=0).fit(X_train, y_
 SERVER = """
 import sys
 import numpy as np
-from skconv import Reader
+from skconv import OnnxClassifier
 
-reader = Reader("model")
-np.save("probabilities.npy", reader.predict_proba(np.load("pictures.npy")))
-print("the Reader needed torch:", "yes" if "torch" in sys.modules else "no")
+reader = OnnxClassifier("model")
+np.save("probabilities.npy", reader.predict_proba(np.load("images.npy")))
+print("the OnnxClassifier needed torch:", "yes" if "torch" in sys.modules else "no")
 """
 
 with tempfile.TemporaryDirectory() as folder:
@@ -42,10 +42,10 @@ with tempfile.TemporaryDirectory() as folder:
     same = np.array_equal(loaded.predict_proba(X_test), classifier.predict_proba(X_test))
     print(f"loaded classifier gives the same probabilities: {'yes' if same else 'no'}")
 
-    np.save(Path(folder) / "pictures.npy", X_test)
+    np.save(Path(folder) / "images.npy", X_test)
     subprocess.run([sys.executable, "-c", SERVER], cwd=folder, check=True)
     probabilities = np.load(Path(folder) / "probabilities.npy")
 
 difference = np.abs(probabilities - classifier.predict_proba(X_test)).max()
-print(f"largest difference in probability between Reader and classifier: {difference:.0e}")
-print(f"test accuracy of the Reader: {(probabilities.argmax(axis=1) == y_test).mean():.4f}")
+print(f"largest difference in probability between OnnxClassifier and classifier: {difference:.0e}")
+print(f"test accuracy of the OnnxClassifier: {(probabilities.argmax(axis=1) == y_test).mean():.4f}")

@@ -26,7 +26,7 @@ folder = Path("runs") / "tensorboard"
 classifier = CNNClassifier(
     "fast",
     max_epochs=6,
-    validation_fraction=0.2,  # held out of the training pictures
+    validation_fraction=0.2,  # held out of the training images
     random_state=0,
     callbacks=[
         EpochScoring("accuracy", name="train_accuracy", on_train=True, lower_is_better=False),

@@ -20,7 +20,7 @@ digits = load_digits()
 classifier = CNNClassifier(
     "fast",
     max_epochs=6,
-    validation_fraction=0.2,  # held out of the training pictures
+    validation_fraction=0.2,  # held out of the training images
     random_state=0,
     callbacks=[WandbLogger(run, save_model=False)],  # `classifier.save` writes a model that is more than its weights
 )

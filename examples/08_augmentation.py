@@ -1,6 +1,6 @@
-"""Augmentation: every epoch shows each training picture turned and moved a little, as a writer might have written it.
+"""Augmentation: every epoch shows each training image turned and moved a little, as a writer might have written it.
 
-It helps most where training pictures are few: here 300 of MNIST's. Mirroring is right for garments and wrong for
+It helps most where training images are few: here 300 of MNIST's. Mirroring is right for garments and wrong for
 digits: a mirrored 3 or 7 is no digit, and a mirrored 2 looks like a 5, so a flip teaches what never comes, or is wrong.
 """
 
@@ -10,7 +10,7 @@ mnist = load_dataset("mnist")
 X_train, y_train = mnist.train_images[:300], mnist.train_labels[:300]
 X_test, y_test = mnist.test_images[:1000], mnist.test_labels[:1000]
 
-# Rotation in degrees; shift as a share of the side: each picture draws its own, uniform in ± that.
+# Rotation in degrees; shift as a share of the side: each image draws its own, uniform in ± that.
 AUGMENTATIONS = {
     "none": None,
     "rotation": {"rotation": 15},

@@ -1,6 +1,6 @@
-"""Average the probabilities of several trainings that differ in their seed only: they err on different pictures.
+"""Average the probabilities of several trainings that differ in their seed only: they err on different images.
 
-It costs as many trainings as there are members, and it is the simplest ensemble: each member learns from all pictures.
+It costs as many trainings as there are members, and it is the simplest ensemble: each member learns from all images.
 """
 
 import numpy as np
@@ -22,6 +22,6 @@ for seed in range(5):
     accuracy = (probabilities[-1].argmax(axis=1) == y_test).mean()
     print(f"seed {seed}: {accuracy:.4f}")
 
-# (5 trainings, 1497 pictures, 10 classes) → (1497, 10). The labels are 0 to 9, so a position is the label itself.
+# (5 trainings, 1497 images, 10 classes) → (1497, 10). The labels are 0 to 9, so a position is the label itself.
 mean = np.mean(probabilities, axis=0)
 print(f"test accuracy of the average: {(mean.argmax(axis=1) == y_test).mean():.4f}")

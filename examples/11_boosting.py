@@ -1,6 +1,6 @@
-"""Boosting with AdaBoostClassifier: each network pays more attention to the pictures that those before it got wrong.
+"""Boosting with AdaBoostClassifier: each network pays more attention to the images that those before it got wrong.
 
-Boosting wants weak members that err, so the network is a narrow one: one that reads all training pictures correctly
+Boosting wants weak members that err, so the network is a narrow one: one that reads all training images correctly
 would leave nothing to boost. AdaBoost passes its attention on as `sample_weight`, which `CNNClassifier.fit` takes.
 """
 
@@ -15,7 +15,7 @@ X_train, X_test, y_train, y_test = train_test_split(
     digits.images, digits.target, test_size=0.3, random_state=11, stratify=digits.target
 )
 
-weak = CNNClassifier("t4_narrow", max_epochs=5, batch_size=64, learning_rate=0.05, averaging=0, label_smoothing=0)
+weak = CNNClassifier("t4_narrow", max_epochs=5, batch_size=64, learning_rate=0.05, ema_decay=0, label_smoothing=0)
 boosted = AdaBoostClassifier(weak, n_estimators=6, learning_rate=0.5, random_state=0)
 boosted.fit(X_train, y_train)
 

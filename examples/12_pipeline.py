@@ -1,6 +1,6 @@
-"""Prepare pictures and classify them in one scikit-learn Pipeline, so that new pictures are prepared the same way.
+"""Prepare images and classify them in one scikit-learn Pipeline, so that new images are prepared the same way.
 
-The pictures come as paper is photographed: dark ink on a bright ground. The pipeline makes them bright ink on black
+The images come as paper is photographed: dark ink on a bright ground. The pipeline makes them bright ink on black
 and brings them to 0..1. (The networks scale their pixels themselves, in their first layer: the scaler is here to show
 where one goes. Mind that scikit-learn's scalers treat every pixel on its own.)
 """
@@ -28,7 +28,7 @@ pipeline = Pipeline(
     [
         ("invert", FunctionTransformer(invert)),
         ("scale", MaxAbsScaler()),
-        ("classify", CNNClassifier("fast", max_epochs=4, random_state=0)),  # 64 values are a picture of 8×8
+        ("classify", CNNClassifier("fast", max_epochs=4, random_state=0)),  # 64 values are an image of 8×8
     ]
 )
 

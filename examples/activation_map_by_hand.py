@@ -1,6 +1,6 @@
-"""What a convolution computes, by hand: the activation map of a small picture under a filter.
+"""What a convolution computes, by hand: the activation map of a small image under a filter.
 
-A filter is a small matrix of weights. It is laid on the picture; the numbers that lie on each other are multiplied,
+A filter is a small matrix of weights. It is laid on the image; the numbers that lie on each other are multiplied,
 and the products are summed up: one element of the activation map. Then the filter moves on. The map has one element
 for each placement of the filter, so its size is the number of placements in each direction. (Mathematicians turn the
 filter by 180 degrees first; networks, which learn their filters anyway, do not.)
@@ -13,7 +13,7 @@ Run it:
 import torch
 
 # A vertical stroke, and a filter that answers to edges: dark on the left and bright on the right is positive.
-PICTURE = [
+IMAGE = [
     [0.0, 0.0, 9.0, 9.0, 0.0, 0.0],
     [0.0, 0.0, 9.0, 9.0, 0.0, 0.0],
     [0.0, 0.0, 9.0, 9.0, 0.0, 0.0],
@@ -27,13 +27,13 @@ FILTER = [
 ]
 
 
-def pad(picture, padding):
-    """Return the picture with a frame of zeros, `padding` wide."""
-    width = len(picture[0]) + 2 * padding
+def pad(image, padding):
+    """Return the image with a frame of zeros, `padding` wide."""
+    width = len(image[0]) + 2 * padding
     sides = [0.0] * padding
     above = [[0.0] * width for _ in range(padding)]
     below = [[0.0] * width for _ in range(padding)]
-    return above + [sides + row + sides for row in picture] + below
+    return above + [sides + row + sides for row in image] + below
 
 
 def count_placements(length, filter_length, stride):
@@ -42,11 +42,11 @@ def count_placements(length, filter_length, stride):
     return (length - filter_length) // stride + 1
 
 
-def activation_map(picture, weights, stride=1, padding=0):
+def activation_map(image, weights, stride=1, padding=0):
     """Return the activation map, element by element."""
-    picture = pad(picture, padding)
-    height = count_placements(len(picture), len(weights), stride)
-    width = count_placements(len(picture[0]), len(weights[0]), stride)
+    image = pad(image, padding)
+    height = count_placements(len(image), len(weights), stride)
+    width = count_placements(len(image[0]), len(weights[0]), stride)
     result = []
     for row in range(height):
         result.append([])
@@ -56,20 +56,20 @@ def activation_map(picture, weights, stride=1, padding=0):
             element = 0.0
             for i in range(len(weights)):
                 for j in range(len(weights[0])):
-                    element += weights[i][j] * picture[top + i][left + j]
+                    element += weights[i][j] * image[top + i][left + j]
             result[row].append(element)
     return result
 
 
-def activation_map_of_torch(picture, weights, stride=1, padding=0):
+def activation_map_of_torch(image, weights, stride=1, padding=0):
     """Return the same map, computed by the layer that networks are made of."""
     height, width = len(weights), len(weights[0])
     layer = torch.nn.Conv2d(1, 1, kernel_size=(height, width), stride=stride, padding=padding, bias=False)
     with torch.no_grad():
         # A layer can have many filters and channels: weights are (filters, channels, height, width).
         layer.weight.copy_(torch.tensor(weights)[None, None])
-        # And it takes many pictures at once: (pictures, channels, height, width).
-        return layer(torch.tensor(picture)[None, None])[0, 0].tolist()
+        # And it takes many images at once: (images, channels, height, width).
+        return layer(torch.tensor(image)[None, None])[0, 0].tolist()
 
 
 def show(title, matrix):
@@ -81,8 +81,8 @@ def show(title, matrix):
 
 def compare(stride, padding):
     """Show the map by hand and by torch, and the largest difference of their elements."""
-    by_hand = activation_map(PICTURE, FILTER, stride, padding)
-    by_torch = activation_map_of_torch(PICTURE, FILTER, stride, padding)
+    by_hand = activation_map(IMAGE, FILTER, stride, padding)
+    by_torch = activation_map_of_torch(IMAGE, FILTER, stride, padding)
     print(f"\n--- stride {stride}, padding {padding}")
     show("Activation map by hand", by_hand)
     show("Activation map by torch", by_torch)
@@ -95,12 +95,12 @@ def compare(stride, padding):
 
 
 def main():
-    """Show the picture, the filter, and two ways to move one over the other."""
-    show("Picture", PICTURE)
+    """Show the image, the filter, and two ways to move one over the other."""
+    show("Image", IMAGE)
     show("Filter", FILTER)
     # 5 rows hold a filter of 3 rows in 5 - 3 + 1 = 3 places, and 6 columns hold it in 4: a map of 3×4.
     compare(stride=1, padding=0)
-    # With a frame of zeros the picture is 7×8, and the filter moves by 2: (7 - 3) // 2 + 1 = 3 rows, and 3 columns.
+    # With a frame of zeros the image is 7×8, and the filter moves by 2: (7 - 3) // 2 + 1 = 3 rows, and 3 columns.
     compare(stride=2, padding=1)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# Small pictures gain nothing by a second thread, and on a busy machine the threads wait for each other.
+# Small images gain nothing by a second thread, and on a busy machine the threads wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHAPE = (1, 12, 10)
@@ -47,7 +47,7 @@ def tiny_recipe(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sample() -> np.ndarray:
-    """Pictures of the size that `saved_model` takes."""
+    """Images of the size that `saved_model` takes."""
     return np.random.default_rng(0).integers(0, 256, (300, *SHAPE), dtype=np.uint8)
 
 
@@ -97,7 +97,7 @@ def saved_model(tmp_path_factory, make_network, make_config, sample) -> Path:
 
 @pytest.fixture(scope="session")
 def write_rows():
-    """Return a function that writes rows of MNIST's digits on paper, as a picture to read."""
+    """Return a function that writes rows of MNIST's digits on paper, as an image to read."""
 
     def write(rows, *, scale=2, gap=5, margin=12, paper=235, ink=40) -> np.ndarray:
         """Digits are `gap` pixels of MNIST apart, and drawn `scale` times as large."""

@@ -29,41 +29,41 @@ def arguments_of(line):
 
 
 def parse(arguments):
-    """Parse as the command line would, without running the verb."""
-    verb = COMMAND.commands[arguments[0]]
-    return verb.make_context(arguments[0], list(arguments[1:]))
+    """Parse as the command line would, without running the command."""
+    command = COMMAND.commands[arguments[0]]
+    return command.make_context(arguments[0], list(arguments[1:]))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_verb_has_help_with_an_example_that_parses(verb, capsys):
-    assert main([verb, "--help"]) == 0
+@pytest.mark.parametrize("command", VERBS)
+def test_command_has_help_with_an_example_that_parses(command, capsys):
+    assert main([command, "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
     for option in ("--json", "--debug"):
         assert option in shown
     # All take them; where nothing is trained they change nothing, and the help does not speak of them.
-    takes = {name for parameter in COMMAND.commands[verb].params for name in parameter.opts}
+    takes = {name for parameter in COMMAND.commands[command].params for name in parameter.opts}
     for option in ("--seed", "--device"):
-        assert option in takes and (f"{option} " in shown) == (verb in TRAINING)
+        assert option in takes and (f"{option} " in shown) == (command in TRAINING)
     example = shown.partition("Example: ")[2]
-    assert example.startswith(f"skconv {verb}")
+    assert example.startswith(f"skconv {command}")
     parse(arguments_of(example))
 
 
-def test_list_of_verbs_says_of_each_what_it_is_for_in_full(capsys):
+def test_list_of_commands_says_of_each_what_it_is_for_in_full(capsys):
     assert main(["--help"]) == 0
     shown = capsys.readouterr().out
     assert "..." not in shown.partition("Commands:")[2] and max(map(len, shown.splitlines())) <= 80
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_verb_is_named_in_the_readme(verb):
-    assert f"skconv {verb}" in README
+@pytest.mark.parametrize("command", VERBS)
+def test_command_is_named_in_the_readme(command):
+    assert f"skconv {command}" in README
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_verb_help_describes_every_option(verb):
+@pytest.mark.parametrize("command", VERBS)
+def test_command_help_describes_every_option(command):
     undescribed = [
-        parameter.name for parameter in COMMAND.commands[verb].params if not getattr(parameter, "help", None)
+        parameter.name for parameter in COMMAND.commands[command].params if not getattr(parameter, "help", None)
     ]
     assert undescribed == []
 

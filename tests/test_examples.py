@@ -115,12 +115,12 @@ def test_cross_validation_gives_mean_and_spread_of_five_folds(printed):
 def test_saved_model_predicts_the_same_without_torch(printed):
     text = printed("05_save_and_load")
     assert "loaded classifier gives the same probabilities: yes" in text
-    assert "the Reader needed torch: no" in text
+    assert "the OnnxClassifier needed torch: no" in text
     assert numbers(r"largest difference .*: (\S+)", text)[0] < 1e-4
 
 
-def test_digits_and_a_number_of_own_pictures_are_read(printed):
-    *digits, number = printed("15_own_pictures").splitlines()
+def test_digits_and_a_number_of_own_images_are_read(printed):
+    *digits, number = printed("15_own_images").splitlines()
     assert [line.split()[1] for line in digits] == ["0", "9"]
     assert number == "read 219933, written 219933"
 

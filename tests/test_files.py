@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from skconv.exceptions import OutputError
-from skconv.files import check_new_folder, reserve_folder, write_beside, write_folder
+from skconv.files import atomic_dir, atomic_write, check_new_folder, reserve_folder
 
 
 def names_in(folder):
@@ -20,7 +20,7 @@ def names_in(folder):
 def test_write_beside_replaces_the_file_only_at_the_end(tmp_path):
     target = tmp_path / "note.txt"
     target.write_text("old")
-    with write_beside(target) as beside:
+    with atomic_write(target) as beside:
         beside.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new"
@@ -30,7 +30,7 @@ def test_write_beside_replaces_the_file_only_at_the_end(tmp_path):
 def test_write_beside_keeps_the_old_file_when_the_block_fails(tmp_path):
     target = tmp_path / "note.txt"
     target.write_text("old")
-    with pytest.raises(KeyError), write_beside(target) as beside:
+    with pytest.raises(KeyError), atomic_write(target) as beside:
         beside.write_text("half")
         raise KeyError("interrupted")
     assert target.read_text() == "old"
@@ -40,7 +40,7 @@ def test_write_beside_keeps_the_old_file_when_the_block_fails(tmp_path):
 def test_write_beside_in_a_missing_folder_says_so(tmp_path):
     with (
         pytest.raises(OutputError, match=r"Cannot write .*note\.txt: No such file"),
-        write_beside(tmp_path / "missing" / "note.txt"),
+        atomic_write(tmp_path / "missing" / "note.txt"),
     ):
         pass
     assert names_in(tmp_path) == []
@@ -48,7 +48,7 @@ def test_write_beside_in_a_missing_folder_says_so(tmp_path):
 
 def test_write_beside_below_a_file_says_so(tmp_path):
     (tmp_path / "file").write_text("x")
-    with pytest.raises(OutputError, match="Not a directory"), write_beside(tmp_path / "file" / "note.txt"):
+    with pytest.raises(OutputError, match="Not a directory"), atomic_write(tmp_path / "file" / "note.txt"):
         pass
 
 
@@ -56,21 +56,21 @@ def test_write_beside_below_a_file_says_so(tmp_path):
 def test_write_beside_never_replaces_what_is_not_a_file(tmp_path, kind):
     target = tmp_path / "special"
     target.mkdir() if kind == "folder" else os.mkfifo(target)
-    with pytest.raises(OutputError, match="not a regular file"), write_beside(target):
+    with pytest.raises(OutputError, match="not a regular file"), atomic_write(target):
         pass
     assert names_in(tmp_path) == ["special"]
 
 
 def test_write_beside_takes_the_longest_name_a_file_system_allows(tmp_path):
     target = tmp_path / ("n" * 255)
-    with write_beside(target) as beside:
+    with atomic_write(target) as beside:
         beside.write_text("x")
     assert target.read_text() == "x"
 
 
 def test_write_folder_appears_as_a_whole_with_missing_parents(tmp_path):
     target = tmp_path / "runs" / "first"
-    with write_folder(target) as beside:
+    with atomic_dir(target) as beside:
         (beside / "inner").mkdir()
         (beside / "inner" / "a.txt").write_text("a")
         assert not target.exists()
@@ -79,7 +79,7 @@ def test_write_folder_appears_as_a_whole_with_missing_parents(tmp_path):
 
 
 def test_write_folder_leaves_nothing_when_the_block_fails(tmp_path):
-    with pytest.raises(RuntimeError), write_folder(tmp_path / "runs" / "first") as beside:
+    with pytest.raises(RuntimeError), atomic_dir(tmp_path / "runs" / "first") as beside:
         (beside / "a.txt").write_text("half")
         raise RuntimeError("diverged")
     assert names_in(tmp_path) == []
@@ -89,7 +89,7 @@ def test_write_folder_replaces_an_existing_empty_folder_as_a_whole(tmp_path):
     target = tmp_path / "out"
     target.mkdir()
     target.chmod(0o700)
-    with write_folder(target) as beside:
+    with atomic_dir(target) as beside:
         (beside / "a.txt").write_text("a")
         assert beside.parent == tmp_path and names_in(target) == []
     assert names_in(target) == ["a.txt"]
@@ -110,7 +110,7 @@ def test_write_folder_fills_a_folder_that_cannot_be_replaced_in_place(tmp_path, 
         return replace(self, other)
 
     monkeypatch.setattr(Path, "replace", refuse_target)
-    with write_folder(target) as beside:
+    with atomic_dir(target) as beside:
         (beside / "a.txt").write_text("a")
     assert target.stat().st_ino == before
     assert names_in(target) == ["a.txt"]
@@ -119,13 +119,13 @@ def test_write_folder_fills_a_folder_that_cannot_be_replaced_in_place(tmp_path, 
 
 def test_write_folder_fills_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with write_folder(".") as beside:
+    with atomic_dir(".") as beside:
         (beside / "a.txt").write_text("a")
     assert names_in(Path()) == ["a.txt"]
 
 
 def test_write_folder_empties_an_existing_folder_when_the_block_fails(tmp_path):
-    with pytest.raises(RuntimeError), write_folder(tmp_path) as beside:
+    with pytest.raises(RuntimeError), atomic_dir(tmp_path) as beside:
         (beside / "a.txt").write_text("half")
         raise RuntimeError("diverged")
     assert names_in(tmp_path) == []
@@ -134,7 +134,7 @@ def test_write_folder_empties_an_existing_folder_when_the_block_fails(tmp_path):
 def test_write_folder_follows_a_link_to_an_empty_folder(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    with write_folder(tmp_path / "link") as beside:
+    with atomic_dir(tmp_path / "link") as beside:
         (beside / "a.txt").write_text("a")
     assert names_in(tmp_path / "real") == ["a.txt"]
 
@@ -202,9 +202,9 @@ def test_check_new_folder_refuses_a_folder_without_permission(tmp_path):
 def test_write_folder_on_a_full_disk_leaves_nothing(tmp_path):
     """A limit on the size of files fails a write as a full disk does, without needing one."""
     script = (
-        "import sys; from skconv.files import write_folder; from skconv.exceptions import OutputError\n"
+        "import sys; from skconv.files import atomic_dir; from skconv.exceptions import OutputError\n"
         "try:\n"
-        "    with write_folder(sys.argv[1]) as beside:\n"
+        "    with atomic_dir(sys.argv[1]) as beside:\n"
         "        (beside / 'a.bin').write_bytes(bytes(100_000))\n"
         "except OutputError as error:\n"
         "    print(error)\n"

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from skconv.exceptions import DataError, ModelFileError, ParameterError, SourceNotFoundError
-from skconv.inference import Reader
+from skconv.inference import OnnxClassifier
 from skconv.model_io import InputConfig, read_config, save_model
 from skconv.networks import create_network
 
@@ -26,62 +26,62 @@ def colour(tmp_path_factory, make_config):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     return np.random.default_rng(2).integers(0, 256, (300, 12, 10), dtype=np.uint8)
 
 
-def test_reader_gives_what_torch_gives(saved_model, make_network, pictures):
+def test_reader_gives_what_torch_gives(saved_model, make_network, images):
     network = make_network().eval()
     with torch.inference_mode():
-        expected = torch.softmax(network(torch.from_numpy(pictures[:, None]).float()), 1).numpy()
-    reader = Reader(saved_model)
-    probabilities = reader.predict_proba(pictures)
+        expected = torch.softmax(network(torch.from_numpy(images[:, None]).float()), 1).numpy()
+    reader = OnnxClassifier(saved_model)
+    probabilities = reader.predict_proba(images)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
-    assert reader.predict(pictures).tolist() == [(3, 5, 8)[k] for k in expected.argmax(1)]
+    assert reader.predict(images).tolist() == [(3, 5, 8)[k] for k in expected.argmax(1)]
 
 
 def test_reader_says_what_the_model_takes(saved_model):
-    reader = Reader(saved_model.parent, threads=1)
+    reader = OnnxClassifier(saved_model.parent, threads=1)
     assert reader.input_shape == (1, 12, 10)
     assert reader.class_names == ("three", "five", "eight")
     assert reader.classes_.tolist() == [3, 5, 8]
     assert reader.config.data.licence == "CC BY-SA 3.0"
 
 
-def test_reader_passes_over_masks(saved_model, pictures):
-    masked = np.ma.masked_array(pictures, mask=True)
-    reader = Reader(saved_model)
-    np.testing.assert_array_equal(reader.predict_proba(masked), reader.predict_proba(pictures))
+def test_reader_passes_over_masks(saved_model, images):
+    masked = np.ma.masked_array(images, mask=True)
+    reader = OnnxClassifier(saved_model)
+    np.testing.assert_array_equal(reader.predict_proba(masked), reader.predict_proba(images))
 
 
-def test_reader_takes_every_form_of_grey_pictures(saved_model, pictures):
-    reader = Reader(saved_model)
-    expected = reader.predict_proba(pictures)
+def test_reader_takes_every_form_of_grey_images(saved_model, images):
+    reader = OnnxClassifier(saved_model)
+    expected = reader.predict_proba(images)
     for form in (
-        pictures[:, None],
-        pictures[..., None],
-        pictures.reshape(300, 120),
-        pictures.astype(np.float64),
-        pictures.astype(np.int16),
-        np.asfortranarray(pictures),
-        pictures.tolist(),
+        images[:, None],
+        images[..., None],
+        images.reshape(300, 120),
+        images.astype(np.float64),
+        images.astype(np.int16),
+        np.asfortranarray(images),
+        images.tolist(),
     ):
         np.testing.assert_array_equal(reader.predict_proba(form), expected)
-    np.testing.assert_allclose(reader.predict_proba(pictures[::-1])[::-1], expected, atol=1e-6)
+    np.testing.assert_allclose(reader.predict_proba(images[::-1])[::-1], expected, atol=1e-6)
 
 
-def test_reader_takes_both_forms_of_colour_pictures(colour):
-    reader = Reader(colour)
+def test_reader_takes_both_forms_of_colour_images(colour):
+    reader = OnnxClassifier(colour)
     channels_first = np.random.default_rng(3).integers(0, 256, (5, 3, 12, 10), dtype=np.uint8)
     expected = reader.predict_proba(channels_first)
     np.testing.assert_array_equal(reader.predict_proba(channels_first.transpose(0, 2, 3, 1)), expected)
 
 
-def test_reader_takes_no_pictures_and_one(saved_model, pictures):
-    reader = Reader(saved_model)
-    assert reader.predict_proba(pictures[:0]).shape == (0, 3)
-    assert reader.predict(pictures[:1]).shape == (1,)
+def test_reader_takes_no_images_and_one(saved_model, images):
+    reader = OnnxClassifier(saved_model)
+    assert reader.predict_proba(images[:0]).shape == (0, 3)
+    assert reader.predict(images[:1]).shape == (1,)
 
 
 @pytest.mark.parametrize(
@@ -98,23 +98,23 @@ def test_reader_takes_no_pictures_and_one(saved_model, pictures):
         ([[1, 2], [3]], "are no array"),
     ],
 )
-def test_reader_explains_pictures_that_do_not_fit_in_one_line(saved_model, images, message):
+def test_reader_explains_images_that_do_not_fit_in_one_line(saved_model, images, message):
     with pytest.raises(DataError, match=message) as caught:
-        Reader(saved_model).predict_proba(images)
+        OnnxClassifier(saved_model).predict_proba(images)
     assert "\n" not in str(caught.value)
 
 
-def test_reader_tells_grey_pictures_from_colour_ones(colour, pictures):
+def test_reader_tells_grey_images_from_colour_ones(colour, images):
     with pytest.raises(DataError, match="repeat the grey channel"):
-        Reader(colour).predict(pictures)
+        OnnxClassifier(colour).predict(images)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_reader_names_the_picture_with_a_value_that_is_no_pixel(saved_model, pictures, value):
-    broken = pictures.astype(np.float64)
+def test_reader_names_the_image_with_a_value_that_is_no_pixel(saved_model, images, value):
+    broken = images.astype(np.float64)
     broken[270, 3, 3] = value
-    with pytest.raises(DataError, match="Picture 270 holds"):
-        Reader(saved_model).predict(broken)
+    with pytest.raises(DataError, match="Image 270 holds"):
+        OnnxClassifier(saved_model).predict(broken)
 
 
 @pytest.fixture
@@ -125,7 +125,7 @@ def trained_on(saved_model, tmp_path):
         folder = Path(shutil.copytree(saved_model, tmp_path / f"{pixel_range}"))
         config = replace(read_config(folder), input=InputConfig(1, 12, 10, pixel_range))
         (folder / "config.json").write_bytes(config.to_bytes())
-        return Reader(folder)
+        return OnnxClassifier(folder)
 
     return read
 
@@ -141,62 +141,62 @@ def trained_on(saved_model, tmp_path):
         ((-1, 1), 1, "pixels are 0 to 255; the model was trained on pixels of -1 to 1"),
     ],
 )
-def test_reader_warns_once_a_call_of_pixels_of_another_range(trained_on, pictures, trained, divisor, told):
-    other = pictures / divisor if isinstance(divisor, float) else pictures // divisor
+def test_reader_warns_once_a_call_of_pixels_of_another_range(trained_on, images, trained, divisor, told):
+    other = images / divisor if isinstance(divisor, float) else images // divisor
     with pytest.warns(UserWarning, match=told) as caught:
         trained_on(*trained).predict_proba(other)
     assert len(caught) == 1 and caught[0].filename == __file__
 
 
-def test_reader_does_not_warn_of_pictures_that_are_dark_bright_or_blank(trained_on, pictures):
+def test_reader_does_not_warn_of_images_that_are_dark_bright_or_blank(trained_on, images):
     reader = trained_on(0, 255)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for fine in (pictures, pictures // 8, pictures // 2 + 128, 0 * pictures, 0.0 * pictures + 1, pictures[:0]):
+        for fine in (images, images // 8, images // 2 + 128, 0 * images, 0.0 * images + 1, images[:0]):
             reader.predict(fine)
-        reader.predict(np.concatenate([pictures[:280] / 255, pictures[280:]]))  # the last batch alone is as it should
-        trained_on(0, 1).predict(pictures / 255)
-        trained_on(0, 200).predict(pictures)
+        reader.predict(np.concatenate([images[:280] / 255, images[280:]]))  # the last batch alone is as it should
+        trained_on(0, 1).predict(images / 255)
+        trained_on(0, 200).predict(images)
 
 
-def test_reader_of_a_model_of_unknown_range_does_not_warn(saved_model, pictures):
+def test_reader_of_a_model_of_unknown_range_does_not_warn(saved_model, images):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Reader(saved_model).predict(pictures / 255)
+        OnnxClassifier(saved_model).predict(images / 255)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
 def test_reader_refuses_a_number_of_threads_that_is_none(saved_model, threads):
     with pytest.raises(ParameterError, match="threads"):
-        Reader(saved_model, threads=threads)
+        OnnxClassifier(saved_model, threads=threads)
 
 
 def test_reader_refuses_what_is_no_model(tmp_path, saved_model):
     with pytest.raises(SourceNotFoundError):
-        Reader(tmp_path / "nowhere")
+        OnnxClassifier(tmp_path / "nowhere")
     copy = Path(shutil.copytree(saved_model, tmp_path / "model"))
     (copy / "model.onnx").write_bytes(b"x" * (copy / "model.onnx").stat().st_size)
     with pytest.raises(ModelFileError, match="altered"):
-        Reader(copy)
+        OnnxClassifier(copy)
 
 
-def test_reader_checks_the_bytes_that_it_opens(tmp_path, saved_model, pictures):
+def test_reader_checks_the_bytes_that_it_opens(tmp_path, saved_model, images):
     copy = Path(shutil.copytree(saved_model, tmp_path / "model"))
-    reader = Reader(copy)
+    reader = OnnxClassifier(copy)
     path = copy / "model.onnx"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"model\.onnx was altered"):
-        reader.predict(pictures)
+        reader.predict(images)
 
 
 def test_reader_needs_neither_torch_nor_scikit_learn(saved_model):
     code = f"""
 import sys
 import numpy as np
-from skconv.inference import Reader
-reader = Reader({str(saved_model)!r})
+from skconv.inference import OnnxClassifier
+reader = OnnxClassifier({str(saved_model)!r})
 assert "onnxruntime" not in sys.modules
 assert reader.predict(np.zeros((2, 12, 10), np.uint8)).shape == (2,)
 loaded = {{"torch", "sklearn", "scipy", "cv2", "matplotlib", "onnx", "safetensors", "PIL"}} & set(sys.modules)
@@ -206,11 +206,12 @@ assert not loaded, loaded
 
 
 def test_reader_prints_as_one_line_that_says_what_it_is(saved_model, colour):
-    config = Reader(saved_model).config
+    config = OnnxClassifier(saved_model).config
     names = ", ".join(config.class_names)
     assert (
-        str(Reader(saved_model)) == f"<Reader of {saved_model}: network fast, 12×10 pixels in grey, 3 classes: {names}>"
+        str(OnnxClassifier(saved_model))
+        == f"<OnnxClassifier of {saved_model}: network fast, 12×10 pixels in grey, 3 classes: {names}>"
     )
-    assert "12×10 pixels in colour" in repr(Reader(colour))
-    many = str(Reader("digits"))
+    assert "12×10 pixels in colour" in repr(OnnxClassifier(colour))
+    many = str(OnnxClassifier("digits"))
     assert many.endswith("11 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, nothing>")

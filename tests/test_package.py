@@ -66,7 +66,7 @@ def test_training_without_dask_does_not_load_it():
     assert not {"dask", "distributed"} & _imported_by(code)
 
 
-def test_predicting_one_picture_loads_only_what_that_needs(tmp_path):
+def test_predicting_one_image_loads_only_what_that_needs(tmp_path):
     from PIL import Image
 
     Image.new("L", (40, 40), "white").save(tmp_path / "blank.png")
@@ -75,5 +75,5 @@ def test_predicting_one_picture_loads_only_what_that_needs(tmp_path):
     code += f"    assert main(['predict', 'digits', {str(tmp_path / 'blank.png')!r}]) == 0"
     loaded = _imported_by(code)
     assert not (HEAVY - {"onnxruntime", "cv2"}) & loaded
-    # Each takes as long as opening the picture and naming it.
+    # Each takes as long as opening the image and naming it.
     assert not {"tqdm", "numpy.ma", "skconv.cli.train"} & loaded

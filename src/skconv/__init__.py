@@ -1,4 +1,4 @@
-"""Convolutional networks for small pictures, under scikit-learn's interface.
+"""Convolutional networks for small images, under scikit-learn's interface.
 
 Every public name is imported when it is first used: `import skconv` loads neither torch nor scikit-learn.
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from skconv.commands.report import report
     from skconv.commands.train import train
     from skconv.commands.tune import tune
-    from skconv.competitions.checking import check_contest
-    from skconv.competitions.making import make_contest
+    from skconv.competitions.checking import check_competition
+    from skconv.competitions.making import make_competition
     from skconv.data.catalog import list_datasets
     from skconv.data.dataset import Dataset
     from skconv.data.sources import load_dataset
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
         TrainingError,
         UnknownNameError,
     )
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
     from skconv.networks import create_network, list_networks
     from skconv.recipes import list_recipes, load_recipe
 
@@ -58,17 +58,17 @@ __all__ = [
     "DownloadError",
     "KFoldEnsembleClassifier",
     "ModelFileError",
+    "OnnxClassifier",
     "OutputError",
     "ParameterError",
     "ProcessLostError",
-    "Reader",
     "RecipeError",
     "SkconvError",
     "SourceNotFoundError",
     "TrainingError",
     "UnknownNameError",
     "audit",
-    "check_contest",
+    "check_competition",
     "create_network",
     "cross_validate",
     "ensemble",
@@ -80,7 +80,7 @@ __all__ = [
     "list_recipes",
     "load_dataset",
     "load_recipe",
-    "make_contest",
+    "make_competition",
     "normalize_digit",
     "predict",
     "read",
@@ -93,9 +93,9 @@ _HOMES = {
     "CNNClassifier": "skconv.estimators",
     "Dataset": "skconv.data.dataset",
     "KFoldEnsembleClassifier": "skconv.estimators",
-    "Reader": "skconv.inference",
+    "OnnxClassifier": "skconv.inference",
     "audit": "skconv.commands.audit",
-    "check_contest": "skconv.competitions.checking",
+    "check_competition": "skconv.competitions.checking",
     "create_network": "skconv.networks",
     "cross_validate": "skconv.commands.cross_validate",
     "ensemble": "skconv.commands.ensemble",
@@ -107,7 +107,7 @@ _HOMES = {
     "list_recipes": "skconv.recipes",
     "load_dataset": "skconv.data.sources",
     "load_recipe": "skconv.recipes",
-    "make_contest": "skconv.competitions.making",
+    "make_competition": "skconv.competitions.making",
     "normalize_digit": "skconv.digits.preprocess.normalization",
     "predict": "skconv.commands.predict",
     "read": "skconv.commands.read",

@@ -3,7 +3,7 @@
 ::
 
     SkconvError
-    ├── DataError             (ValueError)         pictures, labels or a data file that cannot be used
+    ├── DataError             (ValueError)         images, labels or a data file that cannot be used
     ├── SourceNotFoundError   (FileNotFoundError)  a data set that is in none of the places looked through
     ├── DownloadError         (OSError)            a download that failed or brought other bytes than expected
     ├── ParameterError        (ValueError)         a setting outside its range
@@ -29,7 +29,7 @@ class SkconvError(Exception):
 
 
 class DataError(SkconvError, ValueError):
-    """Pictures, labels or a data file that cannot be used as they are."""
+    """Images, labels or a data file that cannot be used as they are."""
 
 
 class SourceNotFoundError(SkconvError, FileNotFoundError):

@@ -18,7 +18,7 @@ from skconv.exceptions import OutputError, SkconvError
 
 
 @contextmanager
-def write_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary file beside `path`; move it onto `path` when the block ends without an error.
 
     Parameters
@@ -41,7 +41,7 @@ def write_beside(path: str | os.PathLike[str]) -> Iterator[Path]:
     --------
     >>> import tempfile, pathlib
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
-    >>> with write_beside(target) as beside:
+    >>> with atomic_write(target) as beside:
     ...     _ = beside.write_text("whole or not at all")
     >>> target.read_text()
     'whole or not at all'
@@ -73,7 +73,7 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
 
 
 @contextmanager
-def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
+def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield a temporary folder beside `path`; rename it to `path` when the block ends without an error.
 
     Parameters
@@ -101,7 +101,7 @@ def write_folder(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         beside.mkdir(parents=True)
         yield beside
-        # At once, because each waits for the disk: one by one, 70,000 pictures would take minutes.
+        # At once, because each waits for the disk: one by one, 70,000 images would take minutes.
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(_flush_to_disk, [file for file in beside.rglob("*") if file.is_file()]))
         if inside:

@@ -1,4 +1,4 @@
-"""`Reader`: predict with a saved model on onnxruntime, without torch and scikit-learn."""
+"""`OnnxClassifier`: predict with a saved model on onnxruntime, without torch and scikit-learn."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from skconv.exceptions import DataError, ParameterError
-from skconv.images.spec import PictureForm
+from skconv.images.spec import ImageSpec
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx_session import open_session, run_session
 
-_BATCH = 256  # pictures; a batch is the only float copy that is made
+_BATCH = 256  # images; a batch is the only float copy that is made
 _SHOWN = 12  # class names, when a reader is printed
 _FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
 
 
-class Reader:
+class OnnxClassifier:
     """A saved model, ready to predict.
 
     Starts in a fraction of a second because it needs NumPy and onnxruntime only; onnxruntime itself is
@@ -42,9 +42,9 @@ class Reader:
     class_names : tuple of str
         What each label means, in the same order.
     input_shape : (int, int, int)
-        Channels, height and width of the pictures.
-    form : PictureForm
-        The same for pictures of people's own, and whether they are normalised first: ``reader.form.fit(picture)``.
+        Channels, height and width of the images.
+    form : ImageSpec
+        The same for images of people's own, and whether they are normalised first: ``reader.form.fit(image)``.
 
     Raises
     ------
@@ -66,26 +66,26 @@ class Reader:
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
         channels, height, width = self.input_shape
-        self.form = PictureForm(height, width, channels, self.config.input.normalization)
+        self.form = ImageSpec(height, width, channels, self.config.input.normalization)
 
     def __repr__(self) -> str:
         channels, height, width = self.input_shape
         names = [" ".join(name.split()) for name in self.class_names]
         shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
         return (
-            f"<Reader of {self.folder}: network {self.config.network.name}, {height}×{width} pixels in "
+            f"<OnnxClassifier of {self.folder}: network {self.config.network.name}, {height}×{width} pixels in "
             f"{'grey' if channels == 1 else 'colour'}, {len(names)} classes: {shown}>"
         )
 
     def predict_proba(self, images: np.ndarray) -> np.ndarray:
-        """Return the probability of each class for each picture.
+        """Return the probability of each class for each image.
 
         Parameters
         ----------
         images : ndarray of uint8, integer, bool or float
-            Pictures in the range the model was trained on (0..255 for most), as (n, h, w), (n, h, w, c),
+            Images in the range the model was trained on (0..255 for most), as (n, h, w), (n, h, w, c),
             (n, c, h, w) or, for grey, (n, h * w). Where a shape can be read both ways, channels are last.
-            May be a memory map: 256 pictures at a time are read.
+            May be a memory map: 256 images at a time are read.
 
         Returns
         -------
@@ -95,26 +95,26 @@ class Reader:
         Raises
         ------
         DataError
-            Another shape than the model's pictures, no numbers, NaN or infinity.
+            Another shape than the model's images, no numbers, NaN or infinity.
 
         Warns
         -----
         UserWarning
             The pixels are clearly of another range than those the model was trained on, as 0..1 instead of 0..255.
         """
-        pictures = self._arrange(images)
-        probabilities = np.empty((len(pictures), len(self.classes_)), dtype=np.float32)
+        arranged = self._arrange(images)
+        probabilities = np.empty((len(arranged), len(self.classes_)), dtype=np.float32)
         least, greatest = np.inf, -np.inf
-        for start in range(0, len(pictures), _BATCH):
-            part = pictures[start : start + _BATCH]
-            with np.errstate(over="ignore"):  # told below, as an error that names the picture
+        for start in range(0, len(arranged), _BATCH):
+            part = arranged[start : start + _BATCH]
+            with np.errstate(over="ignore"):  # told below, as an error that names the image
                 batch = np.ascontiguousarray(part, dtype=np.float32)
             # Of small whole numbers far quicker than of what they become; NaN is its own least and greatest.
             judged = part if part.dtype.itemsize == 1 else batch
             low, high = float(judged.min()), float(judged.max())
             if not (np.isfinite(low) and np.isfinite(high)):
                 wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
-                raise DataError(f"Picture {wrong} holds NaN, infinity or a value beyond float32; mend or drop it.")
+                raise DataError(f"Image {wrong} holds NaN, infinity or a value beyond float32; mend or drop it.")
             probabilities[start : start + _BATCH] = run_session(self._session, batch)
             least, greatest = min(least, low), max(greatest, high)
         note = self._explain_range(least, greatest)
@@ -123,7 +123,7 @@ class Reader:
         return probabilities
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        """Return the most probable label of each picture, shape (n,), from `classes_`.
+        """Return the most probable label of each image, shape (n,), from `classes_`.
 
         Parameters
         ----------
@@ -142,9 +142,9 @@ class Reader:
         try:
             images = np.asarray(images)  # what is behind a mask is a number, too; a memory map stays one
         except ValueError as error:
-            raise DataError(f"The pictures are no array ({error}). Bring them to one size and stack them.") from error
+            raise DataError(f"The images are no array ({error}). Bring them to one size and stack them.") from error
         if images.dtype.kind not in "buif":
-            raise DataError(f"The pictures are of dtype {images.dtype}; expected numbers, best uint8.")
+            raise DataError(f"The images are of dtype {images.dtype}; expected numbers, best uint8.")
         channels, height, width = self.input_shape
         shape = images.shape[1:]
         if shape == (height, width, channels):
@@ -158,15 +158,15 @@ class Reader:
     def _explain_range(self, least: float, greatest: float) -> str:
         """Say what is wrong with pixels of clearly another range than those of the training; empty where nothing is."""
         low, high = self.config.input.pixel_range or (0.0, 0.0)
-        if not (low < high and least < greatest):  # the range is unknown, or the pictures are blank
+        if not (low < high and least < greatest):  # the range is unknown, or the images are blank
             return ""
         faint = _FAINT * (greatest - low) <= high - low
         beyond = max(low - least, greatest - high) >= high - low
         if not (faint or beyond):
             return ""
         return (
-            f"The pictures' pixels are {least:g} to {greatest:g}; the model was trained on pixels of {low:g} to "
-            f"{high:g}, and its answers to others mean little. Bring the pictures to that range."
+            f"The images' pixels are {least:g} to {greatest:g}; the model was trained on pixels of {low:g} to "
+            f"{high:g}, and its answers to others mean little. Bring the images to that range."
         )
 
     def _explain_shape(self, shape: tuple[int, ...]) -> str:
@@ -174,11 +174,11 @@ class Reader:
         accepted = f"(n, {height}, {width}, {channels}) or (n, {channels}, {height}, {width})"
         if channels == 1:
             accepted = f"(n, {height}, {width}), (n, {height * width}), {accepted}"
-        mend = "Resize the pictures first."
+        mend = "Resize the images first."
         if shape in ((height, width), (height, width, channels), (channels, height, width)):
-            mend = "For a single picture pass images[None]."
+            mend = "For a single image pass images[None]."
         elif len(shape) == 2 and channels == 1 and shape[1] == height * width + 1:
             mend = "Is the label still among the columns? Remove it."
         elif channels == 3 and shape[1:] == (height, width):
             mend = "The model was trained on colour: repeat the grey channel three times."
-        return f"The pictures have shape {shape}; the model takes {accepted}. {mend}"
+        return f"The images have shape {shape}; the model takes {accepted}. {mend}"

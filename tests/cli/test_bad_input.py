@@ -46,7 +46,7 @@ def write_idx(folder, *, images=None, labels=None, labels_magic=2049, images_mag
     return folder
 
 
-def write_folder_of_pictures(folder, sizes=((8, 8),) * 40, n_classes=4):
+def write_folder_of_images(folder, sizes=((8, 8),) * 40, n_classes=4):
     for number, size in enumerate(sizes):
         path = folder / f"class{number % n_classes}" / f"{number}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -67,9 +67,9 @@ def save_npz(path, **arrays):
     return path
 
 
-def broken_picture(folder):
-    write_folder_of_pictures(folder)
-    write(folder / "class0" / "broken.png", "not a picture")
+def broken_image(folder):
+    write_folder_of_images(folder)
+    write(folder / "class0" / "broken.png", "not an image")
     return folder
 
 
@@ -99,7 +99,7 @@ SOURCES = {
         lambda f: write_idx(f / "idx", images=struct.pack(">4I", 2051, 2**31, 2**15, 2**15) + bytes(100)),
         ["images"],
     ),
-    "idx with fewer labels than pictures": (
+    "idx with fewer labels than images": (
         lambda f: write_idx(f / "idx", labels=struct.pack(">2I", 2049, 39) + bytes(39)),
         ["39", "40"],
     ),
@@ -117,13 +117,13 @@ SOURCES = {
         ["40", "39"],
     ),
     "npz that is no archive": (lambda f: write(f / "a.npz", "PK no"), ["a.npz"]),
-    "pictures of mixed sizes": (
-        lambda f: write_folder_of_pictures(f / "p", [(8, 8)] * 39 + [(9, 8)]),
+    "images of mixed sizes": (
+        lambda f: write_folder_of_images(f / "p", [(8, 8)] * 39 + [(9, 8)]),
         ["--image-size"],
     ),
-    "file that is no picture": (lambda f: broken_picture(f / "p"), ["broken.png"]),
-    "one class only": (lambda f: write_folder_of_pictures(f / "p", n_classes=1), ["class"]),
-    "fewer pictures than needed": (lambda f: write_folder_of_pictures(f / "p", [(8, 8)] * 5), ["5 pictures"]),
+    "file that is no image": (lambda f: broken_image(f / "p"), ["broken.png"]),
+    "one class only": (lambda f: write_folder_of_images(f / "p", n_classes=1), ["class"]),
+    "fewer images than needed": (lambda f: write_folder_of_images(f / "p", [(8, 8)] * 5), ["5 images"]),
     "empty folder": (lambda f: (f / "p").mkdir() or f / "p", ["p"]),
     "source that does not exist": (lambda f: f / "missing.csv", ["missing.csv"]),
     "unknown data set": (lambda f: "mnits", ["mnits", "Did you mean 'mnist'?"]),
@@ -263,11 +263,11 @@ class Canary:
 
 
 @pytest.mark.parametrize("suffix", [".pt", ".pkl", ".joblib", ".pth"])
-@pytest.mark.parametrize("verb", ["evaluate", "predict"])
-def test_pickle_given_as_a_model_is_refused_and_never_opened(verb, suffix, tmp_path, capsys):
+@pytest.mark.parametrize("command", ["evaluate", "predict"])
+def test_pickle_given_as_a_model_is_refused_and_never_opened(command, suffix, tmp_path, capsys):
     canary = tmp_path / "canary"
     model = write(tmp_path / f"model{suffix}", pickle.dumps(Canary(canary)))
-    check_one_line([verb, model, "digits"], [suffix, "pickle"], tmp_path, capsys)
+    check_one_line([command, model, "digits"], [suffix, "pickle"], tmp_path, capsys)
     assert not canary.exists()
 
 
@@ -292,28 +292,28 @@ def test_harmed_model_folder_is_refused(file, harm, trained, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("make", "words"),
     [
-        (lambda f: write(f / "a.png", "no picture"), ["a.png"]),
+        (lambda f: write(f / "a.png", "no image"), ["a.png"]),
         (lambda f: write(f / "a.png", ""), ["a.png"]),
         (lambda f: f / "missing.png", ["missing.png"]),
         (lambda f: (f / "none").mkdir() or f / "none", ["none"]),
         (lambda f: write(f / "a.txt", "7"), ["a.txt"]),
     ],
-    ids=["no picture", "empty file", "missing", "empty folder", "text"],
+    ids=["no image", "empty file", "missing", "empty folder", "text"],
 )
 def test_bad_input_to_predict_is_one_line(make, words, trained, tmp_path, capsys):
     arguments = ["predict", trained[0], make(tmp_path), "--out", tmp_path / "predictions.csv"]
     check_one_line(arguments, words, tmp_path, capsys)
 
 
-@pytest.mark.parametrize(("verb", "key"), [(["predict", "digits"], "predictions"), (["read"], "readings")])
-def test_broken_picture_among_others_is_a_row_a_line_and_exit_code_1(verb, key, tmp_path, capsys):
+@pytest.mark.parametrize(("command", "key"), [(["predict", "digits"], "predictions"), (["read"], "readings")])
+def test_broken_image_among_others_is_a_row_a_line_and_exit_code_1(command, key, tmp_path, capsys):
     Image.fromarray(np.full((60, 60), 250, np.uint8)).save(tmp_path / "a.png")
-    write(tmp_path / "b.png", "no picture")
-    assert main([*verb, str(tmp_path), "--json"]) == 1
+    write(tmp_path / "b.png", "no image")
+    assert main([*command, str(tmp_path), "--json"]) == 1
     streams = capsys.readouterr()
     assert ["error" in each for each in json.loads(streams.out)[key]] == [False, True]
     (line,) = streams.err.splitlines()
-    assert line.startswith("Note: 1 of 2 pictures could not be read. ") and "b.png is not a picture" in line
+    assert line.startswith("Note: 1 of 2 images could not be read. ") and "b.png is not an image" in line
 
 
 def test_predictions_onto_a_device_are_refused(trained, tmp_path, capsys):
@@ -324,5 +324,5 @@ def test_predictions_onto_a_device_are_refused(trained, tmp_path, capsys):
 
 
 def test_data_of_other_classes_is_one_line_that_says_both(trained, tmp_path, capsys):
-    source = write_folder_of_pictures(tmp_path / "p")
+    source = write_folder_of_images(tmp_path / "p")
     check_one_line(["evaluate", trained[0], source], ["class0", "0, 1, 2"], tmp_path, capsys)

@@ -24,7 +24,7 @@ def test_prints_a_table(tiny_recipe, tmp_path, capsys):
     arguments = ["cross-validate", "digits", "--folds", "2", "--recipe", str(tiny_recipe)]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
     told = capsys.readouterr().out
-    assert "test pictures were not touched" in told and "validation loss" in told and "mean" in told
+    assert "test images were not touched" in told and "validation loss" in told and "mean" in told
 
 
 @pytest.mark.parametrize("folds", ["1", "many"])
@@ -33,7 +33,7 @@ def test_wrong_number_of_folds_is_wrong_usage(folds, capsys):
     assert "--folds" in capsys.readouterr().err
 
 
-def test_class_with_too_few_pictures_is_one_line(tiny_recipe, tmp_path, capsys):
+def test_class_with_too_few_images_is_one_line(tiny_recipe, tmp_path, capsys):
     np.savez(tmp_path / "few.npz", X=np.zeros((44, 8, 8), np.uint8), y=np.array(["rare"] * 4 + ["common"] * 40))
     arguments = ["cross-validate", str(tmp_path / "few.npz"), "--recipe", str(tiny_recipe)]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
@@ -43,12 +43,12 @@ def test_class_with_too_few_pictures_is_one_line(tiny_recipe, tmp_path, capsys):
 
 
 def test_interrupted_run_is_130_and_leaves_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
-    from skconv.training.net import PictureNet
+    from skconv.training.net import ClassifierNet
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(PictureNet, "train_step", interrupt)
+    monkeypatch.setattr(ClassifierNet, "train_step", interrupt)
     arguments = ["cross-validate", "digits", "--recipe", str(tiny_recipe), "--out", str(tmp_path / "runs" / "out")]
     assert main(arguments) == 130
     assert capsys.readouterr().err.endswith(f"To run it again: skconv {' '.join(arguments)}\n")

@@ -1,4 +1,4 @@
-"""`skconv data`: contests made, submissions checked."""
+"""`skconv data`: competitions made, submissions checked."""
 
 import json
 import shutil
@@ -7,49 +7,49 @@ import pytest
 
 import skconv
 from skconv.cli.main import main
-from skconv.competitions.making import write_contest
+from skconv.competitions.making import write_competition
 from skconv.data.splits import Splits
 
 
 @pytest.fixture(scope="module")
-def contest(tmp_path_factory):
-    """A contest of small digits in Kaggle's form."""
+def competition(tmp_path_factory):
+    """A competition of small digits in Kaggle's form."""
     digits = skconv.load_dataset("digits")
-    folder = tmp_path_factory.mktemp("contest") / "digits"
-    write_contest(
+    folder = tmp_path_factory.mktemp("competition") / "digits"
+    write_competition(
         "kaggle-digits", folder, Splits(digits.train_images[:100], [str(n) for n in digits.train_labels[:100]])
     )
     return folder
 
 
-def test_contest_from_train_to_score(trained, contest, tmp_path, capsys):
+def test_competition_from_train_to_score(trained, competition, tmp_path, capsys):
     folder, _, _ = trained
     out = tmp_path / "submission.csv"
-    assert main(["predict", str(folder), str(contest), "--out", str(out)]) == 0
-    assert capsys.readouterr().out == f"Wrote ImageId,Label of 40 pictures to {out}.\n"
-    assert main(["data", str(contest), "--check", str(out)]) == 0
+    assert main(["predict", str(folder), str(competition), "--out", str(out)]) == 0
+    assert capsys.readouterr().out == f"Wrote ImageId,Label of 40 images to {out}.\n"
+    assert main(["data", str(competition), "--check", str(out)]) == 0
     told = capsys.readouterr().out
-    assert f"{out} has the form that {contest} wants: 40 rows.\nAccuracy " in told
-    assert main(["data", str(contest), "--check", str(contest / "answers.csv"), "--json"]) == 0
+    assert f"{out} has the form that {competition} wants: 40 rows.\nAccuracy " in told
+    assert main(["data", str(competition), "--check", str(competition / "answers.csv"), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["accuracy"] == 1.0 and record["rows"] == 40 and record["low"] < 1.0 == record["high"]
 
 
-def test_only_predict_goes_by_the_name_of_a_submission(trained, contest, tmp_path, capsys):
+def test_only_predict_goes_by_the_name_of_a_submission(trained, competition, tmp_path, capsys):
     folder, _, _ = trained
     table, renamed = tmp_path / "mine.csv", tmp_path / "handed in.txt"
-    assert main(["predict", str(folder), str(contest), "--out", str(table)]) == 0
+    assert main(["predict", str(folder), str(competition), "--out", str(table)]) == 0
     assert "anything else that begins with submission" in capsys.readouterr().err
-    assert main(["data", str(contest), "--check", str(table)]) == 1
+    assert main(["data", str(competition), "--check", str(table)]) == 1
     assert "skconv predict --out submission.csv" in capsys.readouterr().err
-    shutil.copy(contest / "answers.csv", renamed)
-    assert main(["data", str(contest), "--check", str(renamed)]) == 0
+    shutil.copy(competition / "answers.csv", renamed)
+    assert main(["data", str(competition), "--check", str(renamed)]) == 0
 
 
-def test_submission_without_answers_has_no_score(contest, tmp_path, capsys):
-    shutil.copytree(contest, tmp_path / "contest")
-    (tmp_path / "contest" / "answers.csv").unlink()
-    arguments = ["data", str(tmp_path / "contest"), "--check", str(contest / "answers.csv")]
+def test_submission_without_answers_has_no_score(competition, tmp_path, capsys):
+    shutil.copytree(competition, tmp_path / "competition")
+    (tmp_path / "competition" / "answers.csv").unlink()
+    arguments = ["data", str(tmp_path / "competition"), "--check", str(competition / "answers.csv")]
     assert main(arguments) == 0
     assert capsys.readouterr().out.endswith("\nNo score: the folder has no answers.csv.\n")
     assert main([*arguments, "--json"]) == 0
@@ -57,7 +57,7 @@ def test_submission_without_answers_has_no_score(contest, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_contest_is_made_and_shown(tmp_path, capsys, monkeypatch):
+def test_competition_is_made_and_shown(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
     monkeypatch.delenv("SKCONV_DATA", raising=False)
     folder = tmp_path / "home" / "kaggle-digits"
@@ -86,10 +86,10 @@ def test_contest_is_made_and_shown(tmp_path, capsys, monkeypatch):
     ids=["header", "order", "trailing line"],
 )
 @pytest.mark.parametrize("options", [[], ["--json"]])
-def test_wrong_submission_is_one_line(contest, tmp_path, capsys, change, words, options):
+def test_wrong_submission_is_one_line(competition, tmp_path, capsys, change, words, options):
     path = tmp_path / "submission.csv"
-    path.write_text(change((contest / "answers.csv").read_text()))
-    assert main(["data", str(contest), "--check", str(path), *options]) == 1
+    path.write_text(change((competition / "answers.csv").read_text()))
+    assert main(["data", str(competition), "--check", str(path), *options]) == 1
     streams = capsys.readouterr()
     assert streams.out == "" and streams.err.startswith("Error: ") and streams.err.count("\n") == 1
     assert all(word in streams.err for word in [str(path), *words])
@@ -98,12 +98,12 @@ def test_wrong_submission_is_one_line(contest, tmp_path, capsys, change, words, 
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["mnist", "--make", "made"], ["Unknown contest 'mnist'", "kaggle-digits"]),
+        (["mnist", "--make", "made"], ["Unknown competition 'mnist'", "kaggle-digits"]),
         (["kaggle-digits", "--make", "full"], ["full exists and is not empty"]),
-        (["full", "--check", "full/kept.csv"], ["full is no contest", "kaggle-digits"]),
+        (["full", "--check", "full/kept.csv"], ["full is no competition", "kaggle-digits"]),
     ],
 )
-def test_what_is_no_contest_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, arguments, words):
+def test_what_is_no_competition_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.csv").write_text("precious")

@@ -12,15 +12,15 @@ from skconv.cli.main import main
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     path = tmp_path / "digit.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (8, 8), dtype=np.uint8)).save(path)
     return path
 
 
-def test_explain_prints_one_json_object_and_writes_the_figure(trained, picture, tmp_path, capsys):
+def test_explain_prints_one_json_object_and_writes_the_figure(trained, image, tmp_path, capsys):
     out = tmp_path / "maps.png"
-    assert main(["explain", str(trained[0]), str(picture), "--out", str(out), "--json"]) == 0
+    assert main(["explain", str(trained[0]), str(image), "--out", str(out), "--json"]) == 0
     streams = capsys.readouterr()
     record = json.loads(streams.out)
     assert streams.err == ""
@@ -36,7 +36,7 @@ def test_explain_tells_a_person_the_label_the_layers_and_the_file(trained, tmp_p
     streams = capsys.readouterr()
     assert streams.out.startswith(f"{tmp_path / 'large.png'}: ") and "%)" in streams.out
     assert "blocks.1.0: 16 maps, 6×6" in streams.out and str(out) in streams.out
-    assert streams.err.startswith("Note: 1 picture was resized to 8×8") and streams.err.count("\n") == 1
+    assert streams.err.startswith("Note: 1 image was resized to 8×8") and streams.err.count("\n") == 1
 
 
 def write(path, content):
@@ -49,10 +49,10 @@ def make_pipe(path):
     return path
 
 
-# name: (picture, file to write, what the line has to say); None stands for what is fine.
+# name: (image, file to write, what the line has to say); None stands for what is fine.
 BAD = {
-    "not a picture": (lambda f: write(f / "a.png", b"no picture"), None, ["a.png", "not a picture"]),
-    "missing picture": (lambda f: f / "missing.png", None, ["missing.png"]),
+    "not an image": (lambda f: write(f / "a.png", b"no image"), None, ["a.png", "not an image"]),
+    "missing image": (lambda f: f / "missing.png", None, ["missing.png"]),
     "text": (lambda f: write(f / "a.txt", b"7"), None, ["a.txt"]),
     "wrong suffix": (None, lambda f: f / "maps.jpeg", ["maps.jpeg", "ends in .png"]),
     "folder that is not there": (None, lambda f: f / "missing" / "maps.png", ["Cannot write", "maps.png"]),
@@ -60,7 +60,7 @@ BAD = {
     "folder": (None, lambda f: (f / "maps.png").mkdir() or f / "maps.png", ["not a regular file"]),
     "pipe": (None, lambda f: make_pipe(f / "maps.png"), ["not a regular file"]),
     "name too long": (None, lambda f: f / f"{'n' * 300}.png", ["too long"]),
-    "the picture itself": (None, lambda f: f / "digit.png", ["the figure would replace"]),
+    "the image itself": (None, lambda f: f / "digit.png", ["the figure would replace"]),
 }
 
 
@@ -79,24 +79,24 @@ def check_one_line(arguments, words, folder, capsys):
 
 
 @pytest.mark.parametrize("name", BAD)
-def test_bad_input_to_explain_is_one_line_and_writes_nothing(name, trained, picture, tmp_path, capsys):
-    make_picture, make_out, words = BAD[name]
-    bad_picture = make_picture(tmp_path) if make_picture else picture
+def test_bad_input_to_explain_is_one_line_and_writes_nothing(name, trained, image, tmp_path, capsys):
+    make_image, make_out, words = BAD[name]
+    bad_image = make_image(tmp_path) if make_image else image
     out = make_out(tmp_path) if make_out else tmp_path / "maps.png"
-    check_one_line(["explain", trained[0], bad_picture, "--out", out], words, tmp_path, capsys)
+    check_one_line(["explain", trained[0], bad_image, "--out", out], words, tmp_path, capsys)
 
 
-def test_missing_model_is_one_line(picture, tmp_path, capsys):
-    arguments = ["explain", tmp_path / "missing", picture, "--out", tmp_path / "maps.png"]
+def test_missing_model_is_one_line(image, tmp_path, capsys):
+    arguments = ["explain", tmp_path / "missing", image, "--out", tmp_path / "maps.png"]
     check_one_line(arguments, ["No model", "missing"], tmp_path, capsys)
 
 
-def test_pickle_is_refused(picture, tmp_path, capsys):
+def test_pickle_is_refused(image, tmp_path, capsys):
     model = write(tmp_path / "model.pt", pickle.dumps({}))
-    arguments = ["explain", model, picture, "--out", tmp_path / "maps.png"]
+    arguments = ["explain", model, image, "--out", tmp_path / "maps.png"]
     check_one_line(arguments, ["pickle"], tmp_path, capsys)
 
 
-def test_explain_without_out_is_wrong_usage(trained, picture, capsys):
-    assert main(["explain", str(trained[0]), str(picture)]) == 2
+def test_explain_without_out_is_wrong_usage(trained, image, capsys):
+    assert main(["explain", str(trained[0]), str(image)]) == 2
     assert "--out" in capsys.readouterr().err

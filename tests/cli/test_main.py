@@ -36,7 +36,7 @@ def test_version_is_told(capsys):
 @pytest.mark.parametrize(
     "arguments",
     [
-        ["no-such-verb"],
+        ["no-such-command"],
         ["train", "--no-such-option"],
         ["train", "digits", "--seeds", "0"],
         ["train", "digits", "--seeds", "-1"],
@@ -57,15 +57,15 @@ def test_wrong_usage_is_exit_code_2(arguments, capsys):
     assert "Error: " in streams.err and "Traceback" not in streams.err
 
 
-@pytest.mark.parametrize(("verb", "key"), [("data", "datasets"), ("networks", "networks"), ("recipes", "recipes")])
-def test_listing_verb_lists_and_shows(verb, key, capsys):
-    assert main([verb]) == 0
+@pytest.mark.parametrize(("command", "key"), [("data", "datasets"), ("networks", "networks"), ("recipes", "recipes")])
+def test_listing_command_lists_and_shows(command, key, capsys):
+    assert main([command]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert main([verb, "--json"]) == 0
+    assert main([command, "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)[key]
     assert [line.split()[0] for line in lines] == [each["name"] for each in listed]
     for each in listed:
-        assert main([verb, each["name"], "--json"]) == 0
+        assert main([command, each["name"], "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == each
 
 
@@ -77,9 +77,9 @@ def test_recipe_printed_is_a_recipe(tmp_path, capsys):
     assert load_recipe(tmp_path / "mine.toml").training == load_recipe("fast").training
 
 
-@pytest.mark.parametrize("verb", ["data", "networks", "recipes"])
-def test_unknown_name_lists_those_there_are(verb, capsys):
-    assert main([verb, "fas"]) == 1
+@pytest.mark.parametrize("command", ["data", "networks", "recipes"])
+def test_unknown_name_lists_those_there_are(command, capsys):
+    assert main([command, "fas"]) == 1
     streams = capsys.readouterr()
     assert streams.out == ""
     assert streams.err.startswith("Error: Unknown ") and streams.err.count("\n") == 1

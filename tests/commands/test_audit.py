@@ -17,7 +17,7 @@ pytest.importorskip("cleanlab")
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """An archive of digits with ten wrong labels, a copy, a picture in both splits and a blank one."""
+    """An archive of digits with ten wrong labels, a copy, an image in both splits and a blank one."""
     digits = load_dataset("digits")
     images, labels = digits.train_images[:900].copy(), digits.train_labels[:900].copy()
     wrong = np.arange(50, 650, 60)
@@ -44,9 +44,7 @@ def test_what_is_planted_is_found_written_and_drawn(planted, recipe, tmp_path, c
     out = tmp_path / "audit"
     assert main(["audit", str(source), "--recipe", str(recipe), "--folds", "3", "--out", str(out), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    by_kind = {
-        kind: {each["picture"] for each in found["suspects"] if each["kind"] == kind} for kind in found["counts"]
-    }
+    by_kind = {kind: {each["image"] for each in found["suspects"] if each["kind"] == kind} for kind in found["counts"]}
     assert len(by_kind["label"] & wrong) >= 8
     assert len(by_kind["label"]) <= 25
     assert by_kind["blank"] == {"train 800"}
@@ -57,40 +55,40 @@ def test_what_is_planted_is_found_written_and_drawn(planted, recipe, tmp_path, c
     assert sum(found["classes"].values()) == 900
     with (out / "suspects.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["picture"] for row in rows] == [each["picture"] for each in found["suspects"]]
+    assert [row["image"] for row in rows] == [each["image"] for each in found["suspects"]]
     assert {path.stem for path in out.glob("*.png")} >= {"label", "blank", "duplicate", "overlap"}
     with pytest.raises(OutputError, match="not empty"):
         audit(source, out=out)
 
 
-def write_folder(folder, per_class=12):
+def atomic_dir(folder, per_class=12):
     digits = load_dataset("digits")
     for label in range(2):
         (folder / str(label)).mkdir(parents=True)
-        for number, picture in enumerate(digits.train_images[digits.train_labels == label][:per_class]):
-            Image.fromarray(picture).save(folder / str(label) / f"{number:02}.png")
+        for number, image in enumerate(digits.train_images[digits.train_labels == label][:per_class]):
+            Image.fromarray(image).save(folder / str(label) / f"{number:02}.png")
 
 
 def test_files_of_a_folder_are_named(recipe, tmp_path):
-    write_folder(tmp_path)
+    atomic_dir(tmp_path)
     (tmp_path / "1" / "copy.png").write_bytes((tmp_path / "0" / "03.png").read_bytes())
     result = audit(tmp_path, recipe=recipe, folds=3)
     copies = [each for each in result.suspects if each.kind == "duplicate"]
-    assert [(each.picture, each.other) for each in copies] == [
+    assert [(each.image, each.other) for each in copies] == [
         (str(tmp_path / "1" / "copy.png"), f"{tmp_path / '0' / '03.png'}, labelled 0")
     ]
-    assert "1 picture that appears twice" in str(result)
+    assert "1 image that appears twice" in str(result)
 
 
 def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
-    write_folder(tmp_path, per_class=3)
+    atomic_dir(tmp_path, per_class=3)
     (tmp_path / "0" / "01.png").write_bytes(b"GIF89a not really")
     (tmp_path / "1" / "cut.png").write_bytes((tmp_path / "1" / "02.png").read_bytes()[:40])
     out = tmp_path.with_name("audit")
     assert main(["audit", str(tmp_path), "--recipe", str(recipe), "--out", str(out)]) == 0
     told = capsys.readouterr().out
-    assert f"{tmp_path}: 7 pictures." in told
-    assert "2 pictures, each of which cannot be opened as a picture:" in told
+    assert f"{tmp_path}: 7 images." in told
+    assert "2 images, each of which cannot be opened as an image:" in told
     assert "Nothing else was looked for" in told
     assert [path.name for path in out.iterdir()] == ["suspects.csv"]
     assert len((out / "suspects.csv").read_text().splitlines()) == 3
@@ -101,8 +99,8 @@ def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("classes", "told"),
     [
-        ({"a": 3, "b": 5}, "Classes: 2, from 3 training pictures (a) to 5 (b)."),
-        ({"a": 5, "b": 5}, "Classes: 2, each of 5 training pictures."),
+        ({"a": 3, "b": 5}, "Classes: 2, from 3 training images (a) to 5 (b)."),
+        ({"a": 5, "b": 5}, "Classes: 2, each of 5 training images."),
     ],
 )
 def test_classes_are_told_with_their_sizes(classes, told):

@@ -39,18 +39,18 @@ def test_json_has_exactly_the_promised_keys(run):
     assert record["accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
 
 
-def test_folds_part_the_training_pictures_among_them(run):
+def test_folds_part_the_training_images_among_them(run):
     assert (run.n_train, run.n_test) == (1797 - 270, 270)
     assert [fold.n_valid for fold in run.folds] == [509, 509, 509]
     assert all(fold.n_train + fold.n_valid == run.n_train for fold in run.folds)
-    assert "1,527 training pictures; 270 test pictures were not touched" in str(run)
+    assert "1,527 training images; 270 test images were not touched" in str(run)
 
 
 class Stop(Exception):
     """Ends a run as soon as it has shown what it trains on."""
 
 
-def test_pictures_that_train_would_test_on_reach_no_fit(tiny_recipe, tmp_path, monkeypatch):
+def test_images_that_train_would_test_on_reach_no_fit(tiny_recipe, tmp_path, monkeypatch):
     from skconv.data.splitting import hold_out_test
 
     def fit(self, X, y, sample_weight=None):
@@ -159,10 +159,10 @@ def test_occupied_folder_is_told_before_data_is_read(tmp_path):
         cross_validate(tmp_path / "missing", out=tmp_path)
 
 
-def test_too_few_pictures_of_a_class_write_nothing(tiny_recipe, tmp_path, monkeypatch):
+def test_too_few_images_of_a_class_write_nothing(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     labels = np.array(["rare"] * 4 + ["common"] * 40)
     np.savez(tmp_path / "few.npz", X=np.zeros((44, 8, 8), np.uint8), y=labels)
-    with pytest.raises(DataError, match="few: class 'rare' has 3 training pictures, fewer than the 5 folds"):
+    with pytest.raises(DataError, match="few: class 'rare' has 3 training images, fewer than the 5 folds"):
         cross_validate(tmp_path / "few.npz", recipe=tiny_recipe)
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]

@@ -11,6 +11,6 @@ def test_shapes_of_data_and_of_a_batch_are_told_on_standard_error(capsys):
     describe_data(Dataset("two", images, labels, ("no", "yes"), images[:5], labels[:5]), batch_size=100, held_out=0.1)
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert "training pictures (20, 8, 6, 3)" in captured.err and "test pictures (5, 8, 6, 3)" in captured.err
-    assert "one batch: pictures (18, 3, 8, 6)" in captured.err  # the whole training set, but for what is held out
+    assert "training images (20, 8, 6, 3)" in captured.err and "test images (5, 8, 6, 3)" in captured.err
+    assert "one batch: images (18, 3, 8, 6)" in captured.err  # the whole training set, but for what is held out
     assert "first labels: no, yes, no" in captured.err

@@ -9,13 +9,13 @@ import pytest
 
 from skconv.commands.ensemble import ensemble
 from skconv.commands.train import train
-from skconv.competitions.checking import check_contest
-from skconv.competitions.making import write_contest
+from skconv.competitions.checking import check_competition
+from skconv.competitions.making import write_competition
 from skconv.data.sources import load_dataset
 from skconv.data.splits import Splits
 from skconv.estimators import KFoldEnsembleClassifier
 from skconv.exceptions import DataError, ParameterError
-from skconv.inference import Reader
+from skconv.inference import OnnxClassifier
 
 RECIPE = """
 [data]
@@ -48,22 +48,22 @@ def recipe(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def contest(tmp_path_factory):
-    """A contest of 700 small digits in Kaggle's form, 420 of them to train on."""
+def competition(tmp_path_factory):
+    """A competition of 700 small digits in Kaggle's form, 420 of them to train on."""
     digits = load_dataset("digits")
-    folder = tmp_path_factory.mktemp("contest") / "digits"
+    folder = tmp_path_factory.mktemp("competition") / "digits"
     labels = [str(label) for label in digits.train_labels[:700]]
-    write_contest("kaggle-digits", folder, Splits(digits.train_images[:700], labels))
+    write_competition("kaggle-digits", folder, Splits(digits.train_images[:700], labels))
     return folder
 
 
 @pytest.fixture(scope="module")
-def run(recipe, contest, tmp_path_factory):
-    return ensemble(contest, folds=3, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "three", seed=4)
+def run(recipe, competition, tmp_path_factory):
+    return ensemble(competition, folds=3, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "three", seed=4)
 
 
-def test_the_contest_is_scored_and_its_submission_gives_that_score(run, contest):
-    checked = check_contest(Path(run.folder) / "submission.csv", contest)
+def test_the_competition_is_scored_and_its_submission_gives_that_score(run, competition):
+    checked = check_competition(Path(run.folder) / "submission.csv", competition)
     assert run.n == 280 and run.test_accuracy > 0.8
     assert checked.accuracy == pytest.approx(run.test_accuracy)
 
@@ -91,10 +91,10 @@ def test_the_model_is_one_folder_for_every_reader(run):
     images = load_dataset("digits").train_images[1000:1020]
     loaded = KFoldEnsembleClassifier.load(run.model)
     assert len(loaded.estimators_) == 3
-    np.testing.assert_allclose(Reader(run.model).predict_proba(images), loaded.predict_proba(images), atol=1e-4)
+    np.testing.assert_allclose(OnnxClassifier(run.model).predict_proba(images), loaded.predict_proba(images), atol=1e-4)
 
 
-def test_without_a_test_split_every_picture_is_trained_on(recipe, tmp_path, capsys):
+def test_without_a_test_split_every_image_is_trained_on(recipe, tmp_path, capsys):
     digits = load_dataset("digits")
     np.savez(tmp_path / "few.npz", X=digits.train_images[:200], y=digits.train_labels[:200])
     result = ensemble(tmp_path / "few.npz", folds=2, recipe=recipe, out=tmp_path / "out")

@@ -26,7 +26,7 @@ def save(path, images, labels):
     return path
 
 
-def test_held_out_pictures_give_the_score_of_training(run, held_out, tmp_path):
+def test_held_out_images_give_the_score_of_training(run, held_out, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = evaluate(run.model, save(tmp_path / "test.npz", *held_out))
@@ -47,10 +47,10 @@ def test_source_of_the_training_is_scored_on_exactly_what_was_held_out(run):
         result = evaluate(run.model, "digits")
     assert (result.split, result.n, result.n_seen) == ("unseen", 270, 1797 - 270)
     assert (result.accuracy, result.low, result.high) == (run.test_accuracy, run.seeds[0].low, run.seeds[0].high)
-    assert str(result).startswith(f"{run.model} on the 270 of 1,797 pictures of digits that it was not trained on:\n")
+    assert str(result).startswith(f"{run.model} on the 270 of 1,797 images of digits that it was not trained on:\n")
 
 
-def test_pictures_of_the_training_are_known_from_any_file_in_any_order_and_colour(run, tmp_path):
+def test_images_of_the_training_are_known_from_any_file_in_any_order_and_colour(run, tmp_path):
     digits = skconv.load_dataset("digits")
     source = save(tmp_path / "copy.npz", digits.train_images[::-1], digits.train_labels[::-1])
     assert evaluate(run.model, source).accuracy == run.test_accuracy
@@ -60,18 +60,16 @@ def test_pictures_of_the_training_are_known_from_any_file_in_any_order_and_colou
         assert evaluate(run.model, source).n == 270
 
 
-def test_no_picture_left_is_an_error(run, tmp_path):
+def test_no_image_left_is_an_error(run, tmp_path):
     digits, split = skconv.load_dataset("digits"), hold_out_test(skconv.load_dataset("digits"), seed=0)
     assert len(digits.train_images) > len(split.train_images)
     source = save(tmp_path / "train.npz", split.train_images, split.train_labels)
-    with pytest.raises(
-        DataError, match=r"All 1,527 pictures of train were in this model's training data: there is none"
-    ):
+    with pytest.raises(DataError, match=r"All 1,527 images of train were in this model's training data: there is none"):
         evaluate(run.model, source)
 
 
 def write_splits(path, n_known, held_out):
-    """Write data whose test split is the held-out pictures and the first `n_known` of the training."""
+    """Write data whose test split is the held-out images and the first `n_known` of the training."""
     split = hold_out_test(skconv.load_dataset("digits"), seed=0)
     images, labels = held_out
     np.savez(
@@ -87,20 +85,20 @@ def write_splits(path, n_known, held_out):
 def test_test_split_of_which_some_was_trained_on_is_refused_with_the_count(run, held_out, tmp_path):
     source = write_splits(tmp_path / "mixed.npz", 3, held_out)
     with pytest.raises(
-        DataError, match=r"3 of the 273 pictures of mixed's test split were in this model's training data"
+        DataError, match=r"3 of the 273 images of mixed's test split were in this model's training data"
     ):
         evaluate(run.model, source)
 
 
 def test_few_duplicates_are_scored_with_a_note(run, held_out, tmp_path):
     source = write_splits(tmp_path / "few.npz", 2, held_out)
-    with pytest.warns(UserWarning, match=r"2 of the 272 pictures of few's test split .* scored with the others"):
+    with pytest.warns(UserWarning, match=r"2 of the 272 images of few's test split .* scored with the others"):
         result = evaluate(run.model, source)
     assert (result.split, result.n, result.n_seen) == ("test", 272, 2)
 
 
-def test_model_trained_on_another_sets_test_pictures_is_refused(tiny_recipe, tmp_path):
-    """As with a contest whose training pictures are most of the test split of the set it was made from."""
+def test_model_trained_on_another_sets_test_images_is_refused(tiny_recipe, tmp_path):
+    """As with a competition whose training images are most of the test split of the set it was made from."""
     digits = hold_out_test(skconv.load_dataset("digits"), seed=1)
     np.savez(
         tmp_path / "official.npz",
@@ -111,27 +109,25 @@ def test_model_trained_on_another_sets_test_pictures_is_refused(tiny_recipe, tmp
     )
     rows = np.column_stack([digits.test_labels, digits.test_images.reshape(270, 64)])
     lines = [",".join(map(str, row)) for row in [["label", *range(64)], *rows.tolist()]]
-    (tmp_path / "contest.csv").write_text("\n".join(lines) + "\n")
-    trained = skconv.train(tmp_path / "contest.csv", recipe=tiny_recipe, out=tmp_path / "run")
+    (tmp_path / "competition.csv").write_text("\n".join(lines) + "\n")
+    trained = skconv.train(tmp_path / "competition.csv", recipe=tiny_recipe, out=tmp_path / "run")
     n_known = 270 - trained.seeds[0].n
-    with pytest.raises(
-        DataError, match=rf"{n_known} of the 270 pictures of official's test split were in this model's"
-    ):
+    with pytest.raises(DataError, match=rf"{n_known} of the 270 images of official's test split were in this model's"):
         evaluate(trained.model, tmp_path / "official.npz")
 
 
 def test_model_that_does_not_know_is_scored_with_a_note(saved_model, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (30, 12, 10), dtype=np.uint8)
     source = save(tmp_path / "some.npz", images, np.array(["three", "five", "eight"])[np.arange(30) % 3])
-    with pytest.warns(UserWarning, match="does not say which pictures the model was trained on"):
+    with pytest.warns(UserWarning, match="does not say which images the model was trained on"):
         result = evaluate(saved_model, source)
     assert (result.split, result.n, result.n_seen) == ("all", 30, None)
 
 
-def test_colour_pictures_are_made_grey_with_a_note(run, held_out, tmp_path):
+def test_colour_images_are_made_grey_with_a_note(run, held_out, tmp_path):
     images, labels = held_out
     source = save(tmp_path / "colour.npz", np.repeat(images[..., np.newaxis], 3, axis=3), labels)
-    with pytest.warns(UserWarning, match="The pictures of colour were made grey"):
+    with pytest.warns(UserWarning, match="The images of colour were made grey"):
         assert evaluate(run.model, source).accuracy == run.test_accuracy
 
 
@@ -152,7 +148,7 @@ def test_classes_are_matched_by_name_not_by_position(run, held_out, tmp_path):
     """Data with the classes 7 and 9 only: 7 is its class 0, and the model's class 7."""
     images, labels = held_out
     some = np.isin(labels, [7, 9])
-    expected = skconv.Reader(run.model).predict_proba(images[some]).argmax(axis=1) == labels[some]
+    expected = skconv.OnnxClassifier(run.model).predict_proba(images[some]).argmax(axis=1) == labels[some]
     assert evaluate(run.model, save(tmp_path / "some.npz", images[some], labels[some])).accuracy == expected.mean()
 
 
@@ -162,7 +158,7 @@ def test_unknown_class_is_an_error_that_says_both(run, held_out, tmp_path):
         evaluate(run.model, save(tmp_path / "ten.npz", images, np.where(labels == 0, 10, labels)))
 
 
-def test_other_picture_size_is_an_error_that_says_both(run, tmp_path):
+def test_other_image_size_is_an_error_that_says_both(run, tmp_path):
     source = save(tmp_path / "large.npz", np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10)
     with pytest.raises(DataError, match=r"shape \(28, 28\); the model takes \(8, 8\)"):
         evaluate(run.model, source)

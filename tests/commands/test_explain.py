@@ -13,7 +13,7 @@ from skconv.exceptions import DataError, ModelFileError, OutputError, SourceNotF
 
 
 @pytest.fixture
-def picture(tmp_path):
+def image(tmp_path):
     path = tmp_path / "digit.png"
     Image.fromarray(skconv.load_dataset("digits").train_images[0]).save(path)
     return path
@@ -30,47 +30,47 @@ def ensemble(tmp_path_factory):
     return folder
 
 
-def test_explanation_says_what_predict_says_and_lists_the_convolutions(run, picture, tmp_path):
+def test_explanation_says_what_predict_says_and_lists_the_convolutions(run, image, tmp_path):
     out = tmp_path / "maps.png"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        result = explain(run.model, picture, out=out)
-    (predicted,) = skconv.predict(run.model, picture).predictions
+        result = explain(run.model, image, out=out)
+    (predicted,) = skconv.predict(run.model, image).predictions
     assert (result.input, result.label) == (predicted.input, predicted.label)
     assert result.confidence == pytest.approx(predicted.confidence, abs=1e-4)
     assert [(layer.maps, layer.height, layer.width) for layer in result.layers] == [(16, 6, 6), (32, 4, 4), (64, 2, 2)]
     with Image.open(out) as image:
         assert image.format == "PNG"
-    assert f"{picture}: {result.label}" in str(result) and str(out) in str(result)
+    assert f"{image}: {result.label}" in str(result) and str(out) in str(result)
 
 
-def test_json_has_the_promised_keys(run, picture, tmp_path):
-    record = json.loads(json.dumps(explain(run.folder, picture, out=tmp_path / "maps.png").to_json()))
+def test_json_has_the_promised_keys(run, image, tmp_path):
+    record = json.loads(json.dumps(explain(run.folder, image, out=tmp_path / "maps.png").to_json()))
     assert list(record) == ["input", "label", "confidence", "layers", "figure", "neighbours"]
     assert [list(layer) for layer in record["layers"]] == [["name", "maps", "height", "width"]] * 3
     assert record["figure"] == str(tmp_path / "maps.png")
 
 
-def test_same_explanation_is_the_same_file_and_replaces_an_old_one(run, picture, tmp_path):
+def test_same_explanation_is_the_same_file_and_replaces_an_old_one(run, image, tmp_path):
     out = tmp_path / "maps.PNG"
     out.write_text("old")
-    explain(run.model, picture, out=out)
+    explain(run.model, image, out=out)
     first = out.read_bytes()
-    explain(run.model, picture, out=out)
+    explain(run.model, image, out=out)
     assert out.read_bytes() == first
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digit.png", "maps.PNG"]
 
 
-def test_ensemble_is_shown_by_its_first_member_and_says_so(ensemble, picture, tmp_path):
+def test_ensemble_is_shown_by_its_first_member_and_says_so(ensemble, image, tmp_path):
     with pytest.warns(UserWarning, match="first member"):
-        result = explain(ensemble, picture, out=tmp_path / "maps.png")
-    (predicted,) = skconv.predict(ensemble, picture).predictions
+        result = explain(ensemble, image, out=tmp_path / "maps.png")
+    (predicted,) = skconv.predict(ensemble, image).predictions
     assert result.label == predicted.label
     assert result.confidence == pytest.approx(predicted.confidence, abs=1e-4)
     assert [layer.name for layer in result.layers] == ["blocks.1.0", "blocks.2.0", "blocks.3.0"]
 
 
-def test_picture_of_another_form_is_fitted_with_a_note(run, tmp_path):
+def test_image_of_another_form_is_fitted_with_a_note(run, tmp_path):
     Image.fromarray(np.full((40, 30, 3), (200, 10, 60), np.uint8)).save(tmp_path / "large.png")
     with pytest.warns(UserWarning) as notes:
         explain(run.model, tmp_path / "large.png", out=tmp_path / "maps.png")
@@ -84,58 +84,58 @@ def test_name_that_is_no_png_is_told_before_anything_is_read(name, tmp_path):
         explain(tmp_path / "missing", tmp_path / "missing.png", out=name)
 
 
-def test_picture_is_never_replaced_by_its_own_figure(run, picture):
-    before = picture.read_bytes()
+def test_image_is_never_replaced_by_its_own_figure(run, image):
+    before = image.read_bytes()
     with pytest.raises(OutputError, match="which the figure would replace"):
-        explain(run.model, picture, out=picture.parent / "." / picture.name)
-    assert picture.read_bytes() == before
+        explain(run.model, image, out=image.parent / "." / image.name)
+    assert image.read_bytes() == before
 
 
-def test_several_pictures_are_told(run, picture, tmp_path):
+def test_several_images_are_told(run, image, tmp_path):
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "second.png")
-    with pytest.raises(DataError, match="2 pictures"):
+    with pytest.raises(DataError, match="2 images"):
         explain(run.model, tmp_path, out=tmp_path / "maps.png")
     assert not (tmp_path / "maps.png").exists()
 
 
-def test_missing_model_and_picture_are_told(run, picture, tmp_path):
+def test_missing_model_and_image_are_told(run, image, tmp_path):
     with pytest.raises(SourceNotFoundError, match="No model"):
-        explain(tmp_path / "missing", picture, out=tmp_path / "maps.png")
+        explain(tmp_path / "missing", image, out=tmp_path / "maps.png")
     with pytest.raises(SourceNotFoundError, match=r"missing\.png"):
         explain(run.model, tmp_path / "missing.png", out=tmp_path / "maps.png")
     with pytest.raises(ModelFileError):
-        explain(picture, picture, out=tmp_path / "maps.png")
+        explain(image, image, out=tmp_path / "maps.png")
     assert [path.name for path in tmp_path.iterdir()] == ["digit.png"]
 
 
 @pytest.mark.parametrize("shown", ["occlusion", "attributions"])
-def test_what_an_answer_rests_on_is_drawn_beside_the_picture(shown, run, picture, tmp_path):
+def test_what_an_answer_rests_on_is_drawn_beside_the_image(shown, run, image, tmp_path):
     if shown == "attributions":
         pytest.importorskip("captum")
-    result = explain(run.model, picture, out=tmp_path / "parts.png", show=shown)
+    result = explain(run.model, image, out=tmp_path / "parts.png", show=shown)
     assert result.layers == result.neighbours == ()
     pixels = np.asarray(Image.open(tmp_path / "parts.png").convert("RGB")).astype(int)
-    assert (np.abs(pixels[..., 0] - pixels[..., 2]) > 60).any()  # colours, where the picture itself is grey
+    assert (np.abs(pixels[..., 0] - pixels[..., 2]) > 60).any()  # colours, where the image itself is grey
 
 
-def test_nearest_of_a_training_picture_is_itself(run, picture, tmp_path):
-    result = explain(run.model, picture, out=tmp_path / "near.png", show="neighbours")
+def test_nearest_of_a_training_image_is_itself(run, image, tmp_path):
+    result = explain(run.model, image, out=tmp_path / "near.png", show="neighbours")
     nearest = result.neighbours[0]
     assert (nearest.position, nearest.label) == (0, "0")
     assert nearest.distance == pytest.approx(0, abs=1e-5)
     distances = [each.distance for each in result.neighbours]
     assert distances == sorted(distances)
     assert len(distances) == 19
-    assert "Nearest training pictures" in str(result)
+    assert "Nearest training images" in str(result)
 
 
-def test_neighbours_come_from_the_source_that_is_named(run, picture, tmp_path):
+def test_neighbours_come_from_the_source_that_is_named(run, image, tmp_path):
     digits = skconv.load_dataset("digits")
     np.savez(tmp_path / "few.npz", X=digits.train_images[500:560], y=digits.train_labels[500:560])
-    result = explain(run.model, picture, out=tmp_path / "near.png", show="neighbours", source=tmp_path / "few.npz")
+    result = explain(run.model, image, out=tmp_path / "near.png", show="neighbours", source=tmp_path / "few.npz")
     assert max(each.position for each in result.neighbours) < 60
 
 
-def test_unknown_explanation_is_told_with_those_there_are(run, picture, tmp_path):
+def test_unknown_explanation_is_told_with_those_there_are(run, image, tmp_path):
     with pytest.raises(UnknownNameError, match="occlusion"):
-        explain(run.model, picture, out=tmp_path / "maps.png", show="oclusion")
+        explain(run.model, image, out=tmp_path / "maps.png", show="oclusion")

@@ -13,7 +13,7 @@ def test_exported_file_gives_the_answers_of_the_model(tmp_path):
     session = onnxruntime.InferenceSession(result.out, providers=["CPUExecutionProvider"])
     images = skconv.load_dataset("mnist").test_images[:7]
     (probabilities,) = session.run(["probabilities"], {result.input["name"]: images[:, None].astype(np.float32)})
-    np.testing.assert_allclose(probabilities, skconv.Reader("digits").predict_proba(images), atol=1e-6)
+    np.testing.assert_allclose(probabilities, skconv.OnnxClassifier("digits").predict_proba(images), atol=1e-6)
     assert result.class_names[-1] == "nothing" and result.input["normalization"] == "digit"
     assert result.bytes == (tmp_path / "reader.onnx").stat().st_size
 

@@ -1,4 +1,4 @@
-"""People's own pictures of digits, of any size and on any paper, from the folder to the prediction."""
+"""People's own images of digits, of any size and on any paper, from the folder to the prediction."""
 
 import numpy as np
 import pytest
@@ -27,7 +27,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_pictures_of_several_sizes_are_loaded_in_the_form_of_mnist(folder):
+def test_images_of_several_sizes_are_loaded_in_the_form_of_mnist(folder):
     dataset = skconv.load_dataset(folder, normalize="digit")
     assert dataset.image_shape == (28, 28) and dataset.normalization == "digit"
     first = np.asarray(Image.open(folder / "0" / "00.png"))
@@ -39,11 +39,11 @@ def test_unknown_normalization_is_refused(folder):
         skconv.load_dataset(folder, normalize="letter")
 
 
-def test_model_of_normalised_pictures_normalises_what_it_is_given(folder, tiny_recipe, tmp_path):
+def test_model_of_normalised_images_normalises_what_it_is_given(folder, tiny_recipe, tmp_path):
     recipe = tmp_path / "own.toml"
     recipe.write_text(tiny_recipe.read_text().replace("[data]", '[data]\nnormalize = "digit"'))
     result = train(folder, recipe=recipe, out=tmp_path / "run")
-    reader = skconv.Reader(result.model)
+    reader = skconv.OnnxClassifier(result.model)
     assert reader.form.normalization == "digit" and reader.input_shape == (1, 28, 28)
     file = folder / "7" / "05.png"
     seen = normalize_digit(np.asarray(Image.open(file)))
@@ -54,6 +54,6 @@ def test_model_of_normalised_pictures_normalises_what_it_is_given(folder, tiny_r
     assert scored.n + scored.n_seen == 60
 
 
-def test_bundled_model_is_scored_on_pictures_of_several_sizes(folder):
+def test_bundled_model_is_scored_on_images_of_several_sizes(folder):
     # MNIST's training digits at other sizes: their pixels are not known again.
     assert evaluate("digits", folder).accuracy > 0.9

@@ -10,16 +10,16 @@ from PIL import Image
 
 import skconv
 from skconv.commands.predict import predict
-from skconv.competitions.checking import check_contest
-from skconv.competitions.making import write_contest
+from skconv.competitions.checking import check_competition
+from skconv.competitions.making import write_competition
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
+def images(tmp_path_factory):
     """Twelve digits as PNG files, with their pixels."""
-    folder = tmp_path_factory.mktemp("pictures")
+    folder = tmp_path_factory.mktemp("images")
     images = skconv.load_dataset("digits").train_images[:12]
     for number, image in enumerate(images):
         Image.fromarray(image).save(folder / f"{number:02}.png")
@@ -27,37 +27,37 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def contests(tmp_path_factory):
-    """The folder of both contests, made of a hundred digits."""
-    folder = tmp_path_factory.mktemp("contests")
+def competitions(tmp_path_factory):
+    """The folder of both competitions, made of a hundred digits."""
+    folder = tmp_path_factory.mktemp("competitions")
     images, labels = (getattr(skconv.load_dataset("digits"), name)[:100] for name in ("train_images", "train_labels"))
     names = [str(label) for label in labels]
-    for contest in ("kaggle-digits", "identify-the-apparels"):
-        write_contest(contest, folder / contest, Splits(images[:70], names[:70], images[70:], names[70:]))
+    for competition in ("kaggle-digits", "identify-the-apparels"):
+        write_competition(competition, folder / competition, Splits(images[:70], names[:70], images[70:], names[70:]))
     return folder
 
 
-def test_files_give_what_the_estimator_gives(run, pictures):
-    folder, images = pictures
+def test_files_give_what_the_estimator_gives(run, images):
+    folder, images = images
     expected = skconv.CNNClassifier.load(run.model, device="cpu").predict_proba(images)
     predictions = predict(run.model, folder).predictions
     assert [each.label for each in predictions] == [str(label) for label in expected.argmax(axis=1)]
     assert [each.confidence for each in predictions] == pytest.approx(expected.max(axis=1), abs=1e-4)
 
 
-def test_predictions_come_in_the_order_of_the_inputs(run, pictures):
-    folder, _ = pictures
+def test_predictions_come_in_the_order_of_the_inputs(run, images):
+    folder, _ = images
     paths = [folder / "03.png", folder / "01.png"]
     assert [each.input for each in predict(run.model, paths).predictions] == [str(path) for path in paths]
 
 
-def test_one_path_need_not_be_a_list(run, pictures):
-    folder, _ = pictures
+def test_one_path_need_not_be_a_list(run, images):
+    folder, _ = images
     assert predict(run.model, folder / "00.png") == predict(run.model, [folder / "00.png"])
 
 
-def test_json_has_the_promised_keys(run, pictures):
-    folder, _ = pictures
+def test_json_has_the_promised_keys(run, images):
+    folder, _ = images
     record = json.loads(json.dumps(predict(run.model, folder / "00.png").to_json()))
     assert set(record) == {"predictions"}
     first = record["predictions"][0]
@@ -66,15 +66,15 @@ def test_json_has_the_promised_keys(run, pictures):
     assert [set(each) for each in first["alternatives"]] == [{"label", "confidence"}] * 2
 
 
-def test_alternatives_are_the_next_classes_best_first(run, pictures):
-    folder, images = pictures
+def test_alternatives_are_the_next_classes_best_first(run, images):
+    folder, images = images
     expected = skconv.CNNClassifier.load(run.model, device="cpu").predict_proba(images).argsort(axis=1)[:, ::-1]
     for prediction, order in zip(predict(run.model, folder).predictions, expected, strict=True):
         assert [each.label for each in prediction.alternatives] == [str(label) for label in order[1:3]]
 
 
-def test_label_that_is_not_sure_enough_is_a_question_mark_with_what_it_may_be(run, pictures):
-    folder, _ = pictures
+def test_label_that_is_not_sure_enough_is_a_question_mark_with_what_it_may_be(run, images):
+    folder, _ = images
     sure = predict(run.model, folder).predictions
     least = sorted(each.confidence for each in sure)[5]
     doubted = predict(run.model, folder, min_confidence=least)
@@ -88,29 +88,29 @@ def test_label_that_is_not_sure_enough_is_a_question_mark_with_what_it_may_be(ru
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, True, "0.9", float("nan")])
-def test_confidence_that_is_no_share_is_refused(run, pictures, value):
+def test_confidence_that_is_no_share_is_refused(run, images, value):
     with pytest.raises(ParameterError, match="min_confidence"):
-        predict(run.model, pictures[0], min_confidence=value)
+        predict(run.model, images[0], min_confidence=value)
 
 
-def test_pictures_are_drawn_with_their_labels(run, pictures, tmp_path):
+def test_images_are_drawn_with_their_labels(run, images, tmp_path):
     out = tmp_path / "seen.png"
-    result = predict(run.model, pictures[0], annotate=out)
-    assert str(result).splitlines()[-1] == f"Drew 12 pictures in {out}."
+    result = predict(run.model, images[0], annotate=out)
+    assert str(result).splitlines()[-1] == f"Drew 12 images in {out}."
     with Image.open(out) as drawn:
         assert drawn.width > 400
 
 
-def test_drawing_never_replaces_a_picture_that_is_read(run, pictures):
-    file = pictures[0] / "00.png"
+def test_drawing_never_replaces_an_image_that_is_read(run, images):
+    file = images[0] / "00.png"
     before = file.read_bytes()
     with pytest.raises(OutputError, match="would replace"):
-        predict(run.model, pictures[0] / "00.png", annotate=file)
+        predict(run.model, images[0] / "00.png", annotate=file)
     assert file.read_bytes() == before
 
 
-def test_csv_holds_the_predictions_and_replaces_an_old_file(run, pictures, tmp_path):
-    folder, _ = pictures
+def test_csv_holds_the_predictions_and_replaces_an_old_file(run, images, tmp_path):
+    folder, _ = images
     out = tmp_path / "predictions.csv"
     out.write_text("old")
     result = predict(run.model, folder, out=out)
@@ -123,15 +123,15 @@ def test_csv_holds_the_predictions_and_replaces_an_old_file(run, pictures, tmp_p
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
 
 
-def test_broken_pictures_have_an_error_and_the_others_their_answer(run, pictures, tmp_path):
-    folder, _ = pictures
-    (tmp_path / "note.png").write_text("no picture")
+def test_broken_images_have_an_error_and_the_others_their_answer(run, images, tmp_path):
+    folder, _ = images
+    (tmp_path / "note.png").write_text("no image")
     paths = [folder / "00.png", tmp_path / "note.png", folder / "01.png", tmp_path / "missing.png"]
-    with pytest.warns(UserWarning, match=r"2 of 4 pictures could not be read\. The first of them: .*note\.png is not"):
+    with pytest.warns(UserWarning, match=r"2 of 4 images could not be read\. The first of them: .*note\.png is not"):
         result = predict(run.model, paths, out=tmp_path / "out.csv", annotate=tmp_path / "seen.png")
     whole = predict(run.model, [paths[0], paths[2]]).predictions
     assert (result.predictions[0], result.predictions[2]) == whole
-    assert result.n_broken == 2 and result.drawn.startswith("Drew 2 pictures")
+    assert result.n_broken == 2 and result.drawn.startswith("Drew 2 images")
     records = result.to_json()["predictions"]
     assert [each["input"] for each in records] == [str(path) for path in paths]
     assert ["error" in each for each in records] == [False, True, False, True]
@@ -142,8 +142,8 @@ def test_broken_pictures_have_an_error_and_the_others_their_answer(run, pictures
     assert [row["error"] for row in rows] == [each.get("error", "") for each in records]
 
 
-def test_csv_that_cannot_be_written_is_told(run, pictures, tmp_path):
-    folder, _ = pictures
+def test_csv_that_cannot_be_written_is_told(run, images, tmp_path):
+    folder, _ = images
     with pytest.raises(OutputError, match="Cannot write"):
         predict(run.model, folder, out=tmp_path / "missing" / "predictions.csv")
 
@@ -151,13 +151,13 @@ def test_csv_that_cannot_be_written_is_told(run, pictures, tmp_path):
 def test_failed_prediction_keeps_the_old_csv(run, tmp_path):
     out = tmp_path / "predictions.csv"
     out.write_text("old")
-    (tmp_path / "note.png").write_text("no picture")
+    (tmp_path / "note.png").write_text("no image")
     with pytest.raises(DataError, match=r"note\.png"):
         predict(run.model, tmp_path / "note.png", out=out)
     assert out.read_text() == "old"
 
 
-def test_pictures_of_another_size_are_fitted_with_a_note(run, tmp_path):
+def test_images_of_another_size_are_fitted_with_a_note(run, tmp_path):
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "large.png")
     with pytest.warns(UserWarning):
         assert len(predict(run.model, tmp_path / "large.png").predictions) == 1
@@ -177,49 +177,49 @@ def test_missing_input_is_told(run, tmp_path):
         ("identify-the-apparels", "test.csv", ["id,label", "71,"]),
     ],
 )
-def test_contest_is_handed_in_in_its_own_form(run, contests, tmp_path, name, file, first_lines):
+def test_competition_is_handed_in_in_its_own_form(run, competitions, tmp_path, name, file, first_lines):
     out = tmp_path / "submission.csv"
-    result = predict(run.model, contests / name / file, out=out)
+    result = predict(run.model, competitions / name / file, out=out)
     lines = out.read_text().splitlines()
     assert lines[0] == first_lines[0] and lines[1].startswith(first_lines[1])
     assert [line.split(",")[1] for line in lines[1:]] == [each.label for each in result.predictions]
-    assert str(result) == f"Wrote {lines[0]} of {len(lines) - 1} pictures to {out}."
-    checked = check_contest(out, contests / name)
+    assert str(result) == f"Wrote {lines[0]} of {len(lines) - 1} images to {out}."
+    checked = check_competition(out, competitions / name)
     assert checked.rows == len(lines) - 1
-    answers = (contests / name / "answers.csv").read_text().splitlines()
+    answers = (competitions / name / "answers.csv").read_text().splitlines()
     assert checked.accuracy == sum(line in answers for line in lines[1:]) / checked.rows > 0.3
 
 
-def test_contest_into_another_file_is_a_table_of_predictions(run, contests, tmp_path):
+def test_competition_into_another_file_is_a_table_of_predictions(run, competitions, tmp_path):
     out = tmp_path / "predictions.csv"
     with pytest.warns(UserWarning, match="begins with submission"):
-        result = predict(run.model, contests / "kaggle-digits", out=out)
+        result = predict(run.model, competitions / "kaggle-digits", out=out)
     lines = out.read_text().splitlines()
     assert lines[0] == "input,label,confidence" and len(lines) == 41
-    assert lines[1].startswith(f"{contests / 'kaggle-digits'}#1,")
-    assert str(result) == f"Wrote input,label,confidence of 40 pictures to {out}."
+    assert lines[1].startswith(f"{competitions / 'kaggle-digits'}#1,")
+    assert str(result) == f"Wrote input,label,confidence of 40 images to {out}."
 
 
-def test_pictures_into_a_file_called_submission_stay_a_table_of_predictions(run, pictures, tmp_path):
-    folder, _ = pictures
+def test_images_into_a_file_called_submission_stay_a_table_of_predictions(run, images, tmp_path):
+    folder, _ = images
     predict(run.model, folder, out=tmp_path / "submission.csv")
     assert (tmp_path / "submission.csv").read_text().startswith("input,label,confidence\n")
 
 
-def test_contest_whose_classes_have_names_is_handed_in_with_its_own_labels(saved_model, contests, tmp_path):
-    """As with garments: the model says "three", the contest wants 3."""
-    with pytest.warns(UserWarning, match="30 pictures were resized"):
-        result = predict(saved_model, contests / "identify-the-apparels", out=tmp_path / "submission.csv")
+def test_competition_whose_classes_have_names_is_handed_in_with_its_own_labels(saved_model, competitions, tmp_path):
+    """As with garments: the model says "three", the competition wants 3."""
+    with pytest.warns(UserWarning, match="30 images were resized"):
+        result = predict(saved_model, competitions / "identify-the-apparels", out=tmp_path / "submission.csv")
     lines = (tmp_path / "submission.csv").read_text().splitlines()[1:]
     number_of = {"three": "3", "five": "5", "eight": "8"}
     assert [line.split(",")[1] for line in lines] == [number_of[each.label] for each in result.predictions]
 
 
-def test_contest_of_other_labels_is_told_and_nothing_written(run, contests, tmp_path):
-    shutil.copytree(contests / "kaggle-digits", tmp_path / "contest")
-    train = tmp_path / "contest" / "train.csv"
+def test_competition_of_other_labels_is_told_and_nothing_written(run, competitions, tmp_path):
+    shutil.copytree(competitions / "kaggle-digits", tmp_path / "competition")
+    train = tmp_path / "competition" / "train.csv"
     header, *rows = train.read_text().splitlines()
     train.write_text("\n".join([header, *("letter " + row for row in rows)]))
-    with pytest.raises(DataError, match=r"The model's classes \(0, 1, .* are not the contest's \(letter 0, "):
-        predict(run.model, tmp_path / "contest", out=tmp_path / "submission.csv")
+    with pytest.raises(DataError, match=r"The model's classes \(0, 1, .* are not the competition's \(letter 0, "):
+        predict(run.model, tmp_path / "competition", out=tmp_path / "submission.csv")
     assert not (tmp_path / "submission.csv").exists()

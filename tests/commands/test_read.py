@@ -1,4 +1,4 @@
-"""`read`: numbers from pictures, with the bundled model."""
+"""`read`: numbers from images, with the bundled model."""
 
 import csv
 import json
@@ -36,7 +36,7 @@ def test_numbers_are_read_in_the_order_of_the_inputs(numbers):
     assert all(each.confidence > 0.5 for each in result.readings)
 
 
-def test_predict_points_to_read_where_a_picture_of_nothing_holds_a_number(numbers, recwarn):
+def test_predict_points_to_read_where_an_image_of_nothing_holds_a_number(numbers, recwarn):
     folder, texts = numbers
     assert predict("digits", folder / "c.png").predictions[0].label == texts["c"] and not recwarn.list
     assert predict("digits", folder / "b.png").predictions[0].label == "nothing"
@@ -48,7 +48,7 @@ def test_array_and_file_read_alike(numbers):
     folder, _ = numbers
     pixels = np.asarray(Image.open(folder / "a.png"))
     from_file, from_array = read(folder / "a.png").readings[0], read(pixels).readings[0]
-    assert from_array.input == "picture 1"
+    assert from_array.input == "image 1"
     assert (from_array.text, from_array.digits) == (from_file.text, from_file.digits)
 
 
@@ -96,10 +96,10 @@ def test_csv_holds_the_texts(numbers, tmp_path):
     with (tmp_path / "numbers.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["text"] for row in rows] == list(texts.values())
-    assert str(result) == f"Wrote input,text,confidence of 3 pictures to {tmp_path / 'numbers.csv'}."
+    assert str(result) == f"Wrote input,text,confidence of 3 images to {tmp_path / 'numbers.csv'}."
 
 
-def test_one_picture_is_drawn_into_a_file_and_several_into_a_folder(numbers, tmp_path):
+def test_one_image_is_drawn_into_a_file_and_several_into_a_folder(numbers, tmp_path):
     folder, _ = numbers
     read(folder / "a.png", annotate=tmp_path / "boxes.png")
     with Image.open(tmp_path / "boxes.png") as drawn:
@@ -108,19 +108,19 @@ def test_one_picture_is_drawn_into_a_file_and_several_into_a_folder(numbers, tmp
     assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-b.png", "3-c.png"]
 
 
-def test_a_picture_that_is_named_twice_is_drawn_twice(numbers, tmp_path):
+def test_an_image_that_is_named_twice_is_drawn_twice(numbers, tmp_path):
     file = numbers[0] / "a.png"
     read([file, file], annotate=tmp_path / "boxes")
     assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-a.png"]
 
 
-def test_several_pictures_do_not_fit_into_one_file(numbers, tmp_path):
+def test_several_images_do_not_fit_into_one_file(numbers, tmp_path):
     with pytest.raises(OutputError, match="Name a folder"):
         read(numbers[0], annotate=tmp_path / "boxes.png")
     assert not list(tmp_path.iterdir())
 
 
-def test_drawing_never_replaces_the_picture(numbers):
+def test_drawing_never_replaces_the_image(numbers):
     file = numbers[0] / "a.png"
     before = file.read_bytes()
     with pytest.raises(OutputError, match="would replace"):
@@ -129,24 +129,22 @@ def test_drawing_never_replaces_the_picture(numbers):
 
 
 @pytest.mark.parametrize(
-    ("pictures", "error"),
+    ("images", "error"),
     [([], DataError), ([3], DataError), ("missing.png", SourceNotFoundError), (np.zeros((4, 4)), DataError)],
 )
-def test_no_picture_is_told(pictures, error):
+def test_no_image_is_told(images, error):
     with pytest.raises(error):
-        read(pictures)
+        read(images)
 
 
-def test_broken_pictures_have_an_error_and_the_others_are_read(numbers, tmp_path):
+def test_broken_images_have_an_error_and_the_others_are_read(numbers, tmp_path):
     folder, texts = numbers
     (tmp_path / "empty.png").touch()
-    pictures = [folder / "a.png", tmp_path / "empty.png", np.zeros((4, 4)), folder / "b.png"]
-    with pytest.warns(
-        UserWarning, match=r"2 of 4 pictures could not be read\. The first of them: .*empty\.png is empty"
-    ):
-        result = read(pictures, out=tmp_path / "out.csv", annotate=tmp_path / "boxes")
+    images = [folder / "a.png", tmp_path / "empty.png", np.zeros((4, 4)), folder / "b.png"]
+    with pytest.warns(UserWarning, match=r"2 of 4 images could not be read\. The first of them: .*empty\.png is empty"):
+        result = read(images, out=tmp_path / "out.csv", annotate=tmp_path / "boxes")
     assert [each.text for each in result.readings] == [texts["a"], "", "", texts["b"]]
-    assert result.n_broken == 2 and result.drawn.startswith("Drew the digits of 2 pictures")
+    assert result.n_broken == 2 and result.drawn.startswith("Drew the digits of 2 images")
     records = result.to_json()["readings"]
     assert ["error" in each for each in records] == [False, True, True, False]
     assert "empty.png: error: " in str(result.readings[1])

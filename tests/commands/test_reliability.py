@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skconv import CNNClassifier, KFoldEnsembleClassifier, Reader, load_dataset, load_recipe
+from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier, load_dataset, load_recipe
 from skconv.cli.main import main
 from skconv.commands.ensemble import ensemble
 from skconv.commands.evaluate import evaluate
@@ -22,7 +22,7 @@ from skconv.model_io.held_out import read_held_out
 
 @pytest.fixture(scope="module")
 def calibrated(tiny_recipe, tmp_path_factory):
-    """A run with a validation split of 306 pictures and strong label smoothing."""
+    """A run with a validation split of 306 images and strong label smoothing."""
     folder = tmp_path_factory.mktemp("calibrated")
     recipe = folder / "held.toml"
     recipe.write_text(
@@ -33,8 +33,8 @@ def calibrated(tiny_recipe, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def pictures(tmp_path_factory):
-    path = tmp_path_factory.mktemp("pictures") / "some.npz"
+def images(tmp_path_factory):
+    path = tmp_path_factory.mktemp("images") / "some.npz"
     digits = load_dataset("digits")
     np.savez(path, images=digits.train_images[:6])
     return path
@@ -46,7 +46,7 @@ def test_smoothed_training_is_made_surer_and_reader_and_torch_agree(calibrated):
     assert facts["calibration"]["n"] == 306
     assert facts["test"]["ece"] < 0.05  # about 0.4 with the smoothing left in
     assert "confidences are calibrated" in (Path(calibrated.model) / "card.md").read_text()
-    reader, classifier = Reader(calibrated.model), CNNClassifier.load(calibrated.model)
+    reader, classifier = OnnxClassifier(calibrated.model), CNNClassifier.load(calibrated.model)
     images = load_dataset("digits").train_images[:50]
     assert np.abs(reader.predict_proba(images) - classifier.predict_proba(images)).max() < 1e-4
 
@@ -61,12 +61,12 @@ def test_answers_are_shifted_by_class_unless_the_recipe_says_no():
         held_out = calibrate(classifier, replace(load_recipe("standard"), calibration=settings), digits)
         change = np.log(classifier.predict_proba(digits.train_images)) - before / held_out.temperature
         by_class = change - change.mean(1, keepdims=True)
-        assert np.ptp(by_class, axis=0).max() < 1e-3  # the same for all pictures
+        assert np.ptp(by_class, axis=0).max() < 1e-3  # the same for all images
         assert (np.abs(by_class).max() > 0.01) == shifts
 
 
 def test_kept_answers_are_the_finished_models(calibrated):
-    reader = Reader(calibrated.model)
+    reader = OnnxClassifier(calibrated.model)
     held_out = read_held_out(reader.folder, reader.config)
     everything = reader.predict_proba(load_dataset("digits").train_images)
     for row in held_out.probabilities[:20]:
@@ -74,8 +74,8 @@ def test_kept_answers_are_the_finished_models(calibrated):
     assert (held_out.probabilities.argmax(1) == held_out.labels).mean() > 0.9
 
 
-def test_predict_gives_sets_as_text_json_and_csv(calibrated, pictures, tmp_path, capsys):
-    arguments = ["predict", calibrated.model, str(pictures), "--coverage", "0.95"]
+def test_predict_gives_sets_as_text_json_and_csv(calibrated, images, tmp_path, capsys):
+    arguments = ["predict", calibrated.model, str(images), "--coverage", "0.95"]
     assert main([*arguments, "--json"]) == 0
     records = json.loads(capsys.readouterr().out)["predictions"]
     assert len(records) == 6
@@ -89,14 +89,14 @@ def test_predict_gives_sets_as_text_json_and_csv(calibrated, pictures, tmp_path,
     assert f" {{{', '.join(records[0]['labels'])}}}" in capsys.readouterr().out.splitlines()[0]
 
 
-def test_predict_without_coverage_is_as_before(calibrated, pictures):
-    record = predict(calibrated.model, pictures).to_json()["predictions"][0]
+def test_predict_without_coverage_is_as_before(calibrated, images):
+    record = predict(calibrated.model, images).to_json()["predictions"][0]
     assert set(record) == {"input", "label", "confidence", "alternatives"}
 
 
-def test_sets_need_a_model_with_held_out_answers(run, pictures):
+def test_sets_need_a_model_with_held_out_answers(run, images):
     with pytest.raises(ParameterError, match="with a validation split"):
-        predict(run.model, pictures, coverage=0.9)
+        predict(run.model, images, coverage=0.9)
 
 
 def test_evaluate_measures_sets_and_damage_and_draws(calibrated, tmp_path):
@@ -113,7 +113,7 @@ def test_evaluate_measures_sets_and_damage_and_draws(calibrated, tmp_path):
         evaluate(calibrated.model, "digits", report=tmp_path / "report")
 
 
-def test_evaluate_measures_how_well_other_pictures_are_told(calibrated, tmp_path, capsys):
+def test_evaluate_measures_how_well_other_images_are_told(calibrated, tmp_path, capsys):
     noise = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
     np.savez(tmp_path / "noise.npz", X=noise, y=np.arange(60) % 2)  # classes that the model does not know
     source = str(tmp_path / "noise.npz")
@@ -121,11 +121,11 @@ def test_evaluate_measures_how_well_other_pictures_are_told(calibrated, tmp_path
     against = json.loads(capsys.readouterr().out)["against"]
     assert (against["data"], against["split"], against["n"]) == ("noise", "all", 60)
     assert against["auroc"] > 0.9
-    assert "held-out pictures" in against["score"]
-    assert "60 pictures of noise with an AUROC of 0.9" in str(evaluate(calibrated.model, "digits", against=source))
+    assert "held-out images" in against["score"]
+    assert "60 images of noise with an AUROC of 0.9" in str(evaluate(calibrated.model, "digits", against=source))
 
 
-def test_evaluate_against_needs_held_out_answers_and_pictures_of_the_models_size(run, calibrated, tmp_path):
+def test_evaluate_against_needs_held_out_answers_and_images_of_the_models_size(run, calibrated, tmp_path):
     with pytest.raises(ParameterError, match="with a validation split"):
         evaluate(run.model, "digits", against="digits")
     np.savez(tmp_path / "large.npz", X=np.zeros((4, 9, 9), np.uint8), y=np.arange(4) % 2)
@@ -153,16 +153,16 @@ def test_ensemble_is_calibrated_by_what_its_members_did_not_see(averaged):
     facts = json.loads((Path(result.folder) / "scores.json").read_text())
     assert facts["calibration"]["n"] == 700 and facts["calibration"]["temperature"] < 0.8
     assert facts["test"]["ece"] < 0.06  # about 0.4 with the smoothing left in
-    reader, loaded = Reader(result.model), KFoldEnsembleClassifier.load(result.model)
+    reader, loaded = OnnxClassifier(result.model), KFoldEnsembleClassifier.load(result.model)
     images = data.train_images
     assert np.abs(reader.predict_proba(images[:50]) - loaded.predict_proba(images[:50])).max() < 1e-4
     held_out = read_held_out(reader.folder, reader.config)
     assert (held_out.labels == data.train_labels).all()
-    # Each answer is that of one finished member, the one that did not see the picture.
+    # Each answer is that of one finished member, the one that did not see the image.
     answers = np.stack([member.predict_proba(images) for member in loaded.estimators_])
     assert np.abs(answers - held_out.probabilities).max(2).min(0).max() < 1e-4
-    # That accuracy is of the members as trained: biases, fitted afterwards, can name a picture otherwise.
-    biases = loaded.estimators_[0].net_.module_.answers.biases.numpy()
+    # That accuracy is of the members as trained: biases, fitted afterwards, can name an image otherwise.
+    biases = loaded.estimators_[0].net_.module_.logit_calibration.biases.numpy()
     as_trained = (np.log(held_out.probabilities) - biases).argmax(1)
     assert (as_trained == held_out.labels).mean() == pytest.approx(result.out_of_fold_accuracy)
 

@@ -14,7 +14,7 @@ from PIL import Image
 
 import skconv
 from skconv.commands.report import report
-from skconv.evaluation.issue_table import Pictures, Suspect, find_suspects, read_suspects, write_suspects
+from skconv.evaluation.issue_table import Images, LabelIssue, find_label_issues, read_suspects, write_suspects
 from skconv.exceptions import DataError, OutputError, SourceNotFoundError
 from skconv.reports.training_sections import show_learning
 
@@ -28,7 +28,7 @@ def trained(tiny_recipe, tmp_path_factory):
     result = skconv.train("digits", recipe=tiny_recipe, out=folder)
     labels = skconv.load_dataset("digits").train_labels
     kinds = ["label"] * 25 + ["duplicate"]
-    suspects = [Suspect(kind, f"train {k}", str(labels[k]), "7", 0.9, "train 0") for k, kind in enumerate(kinds)]
+    suspects = [LabelIssue(kind, f"train {k}", str(labels[k]), "7", 0.9, "train 0") for k, kind in enumerate(kinds)]
     (folder / "audit").mkdir()
     write_suspects(folder / "audit" / "suspects.csv", suspects)
     return result
@@ -60,11 +60,11 @@ def test_page_holds_its_figures_and_asks_for_nothing(written):
 
 def test_page_tells_what_was_trained_on_what_and_how_to_make_it_again(written, trained):
     _, page = written
-    for part in ("training pictures", "licence", "skconv.train", "skconv report", skconv.__version__):
+    for part in ("training images", "licence", "skconv.train", "skconv report", skconv.__version__):
         assert part in page
     assert (Path(trained.folder) / "recipe.toml").read_text().strip() in html.unescape(page)
     titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
-    assert titles[:3] == ["What was trained on what", "Pictures of the data", "How it learned"]
+    assert titles[:3] == ["What was trained on what", "Images of the data", "How it learned"]
 
 
 def test_every_class_has_a_row_with_the_worst_first(written):
@@ -112,10 +112,10 @@ def test_model_folder_alone_gives_a_page_without_curves_and_audit(trained, tmp_p
 def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
     with pytest.raises(SourceNotFoundError, match="skconv audit"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
-    (tmp_path / "suspects.csv").write_text("kind,picture\nlabel,train 0\n")
+    (tmp_path / "suspects.csv").write_text("kind,image\nlabel,train 0\n")
     with pytest.raises(DataError, match="cannot be read as the table"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
-    write_suspects(tmp_path / "suspects.csv", [Suspect("label", "train 0", "a dog", "a cat", 0.9)])
+    write_suspects(tmp_path / "suspects.csv", [LabelIssue("label", "train 0", "a dog", "a cat", 0.9)])
     with pytest.raises(DataError, match="of other data than digits"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
     assert not (tmp_path / "page.html").exists()
@@ -124,7 +124,7 @@ def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
 def test_audit_of_other_data_beside_the_model_is_left_out(trained, tmp_path):
     shutil.copytree(trained.model, tmp_path / "run" / "model")
     (tmp_path / "run" / "audit").mkdir()
-    write_suspects(tmp_path / "run" / "audit" / "suspects.csv", [Suspect("label", "train 0", "a dog", "a cat", 0.9)])
+    write_suspects(tmp_path / "run" / "audit" / "suspects.csv", [LabelIssue("label", "train 0", "a dog", "a cat", 0.9)])
     result = report(tmp_path / "run", "digits", out=tmp_path / "page.html")
     assert "audit" not in Path(result.file).read_text(encoding="utf-8").partition("How to")[0]
 
@@ -142,9 +142,9 @@ def test_file_whose_name_is_no_text_is_found_again(tmp_path):
         (Path(folder) / label).mkdir(parents=True)
         for number in range(2):
             Image.new("L", (8, 8), 50 * number).save(Path(folder) / label / f"{number}.png")
-    pictures = Pictures(skconv.load_dataset(folder))
-    write_suspects(tmp_path / "suspects.csv", [Suspect("blank", pictures.name(2), "b")])
-    assert find_suspects(read_suspects(tmp_path), pictures) == [2]
+    images = Images(skconv.load_dataset(folder))
+    write_suspects(tmp_path / "suspects.csv", [LabelIssue("blank", images.name(2), "b")])
+    assert find_label_issues(read_suspects(tmp_path), images) == [2]
 
 
 def test_files_of_a_folder_are_found_again_by_a_suspect(tmp_path):
@@ -152,9 +152,9 @@ def test_files_of_a_folder_are_found_again_by_a_suspect(tmp_path):
         (tmp_path / label).mkdir()
         for number in range(3):
             Image.new("L", (8, 8), 50 * number).save(tmp_path / label / f"{number}.png")
-    pictures = Pictures(skconv.load_dataset(tmp_path))
-    suspect = Suspect("blank", str(tmp_path / "b" / "1.png"), "b")
-    assert find_suspects([suspect], pictures) == [4]
+    images = Images(skconv.load_dataset(tmp_path))
+    suspect = LabelIssue("blank", str(tmp_path / "b" / "1.png"), "b")
+    assert find_label_issues([suspect], images) == [4]
 
 
 def test_ensemble_shows_the_curves_of_its_members(tmp_path):

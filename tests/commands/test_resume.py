@@ -8,7 +8,7 @@ from skconv.cli.main import main
 from skconv.commands.train import train
 from skconv.exceptions import ModelFileError, OutputError, ParameterError
 from skconv.training import checkpointing
-from skconv.training.net import PictureNet
+from skconv.training.net import ClassifierNet
 
 
 @pytest.fixture
@@ -18,7 +18,7 @@ def stop_at(monkeypatch):
     monkeypatch.setattr(checkpointing, "_FIRST_COST", 0.0)
     monkeypatch.setattr(checkpointing, "_SHARE", 1e9)
     left = [None]
-    step = PictureNet.train_step
+    step = ClassifierNet.train_step
 
     def counted(*arguments, **keywords):
         if left[0] is not None:
@@ -30,7 +30,7 @@ def stop_at(monkeypatch):
     def stop(steps):
         left[0] = steps
 
-    monkeypatch.setattr(PictureNet, "train_step", counted)
+    monkeypatch.setattr(ClassifierNet, "train_step", counted)
     return stop
 
 

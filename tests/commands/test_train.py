@@ -43,18 +43,18 @@ def test_json_has_exactly_the_promised_keys(run):
     assert record["n_epochs"] == 2
 
 
-def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_pictures(run):
+def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_images(run):
     from skconv.data.splitting import hold_out_test
 
     split = hold_out_test(skconv.load_dataset("digits"), seed=0)
-    predicted = skconv.Reader(run.model).predict_proba(split.test_images).argmax(axis=1)
+    predicted = skconv.OnnxClassifier(run.model).predict_proba(split.test_images).argmax(axis=1)
     assert np.mean(predicted == split.test_labels) == run.test_accuracy
     assert run.test_accuracy > 0.8
     assert run.seeds[0].n == len(split.test_labels) == 270
 
 
 def test_model_knows_what_it_was_trained_on_and_how(run):
-    config = skconv.Reader(run.model).config
+    config = skconv.OnnxClassifier(run.model).config
     data = config.data
     assert data.fingerprint == skconv.load_dataset("digits").fingerprint
     assert data.n_train == 1797 - 270
@@ -70,7 +70,7 @@ def test_model_knows_what_it_was_trained_on_and_how(run):
         "test_brier": facts["brier"],
         "test_ece": facts["ece"],
     }
-    assert data.scored_on == "pictures of digits held out before training"
+    assert data.scored_on == "images of digits held out before training"
     assert config.input.pixel_range == (0, 255)
 
 
@@ -189,7 +189,7 @@ def test_recipe_value_out_of_range_is_told_with_the_recipe(tmp_path):
         train("digits", recipe=tmp_path / "bad.toml")
 
 
-def test_too_few_pictures_write_nothing(tiny_recipe, tmp_path):
+def test_too_few_images_write_nothing(tiny_recipe, tmp_path):
     np.savez(tmp_path / "few.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([0, 0, 1, 1]))
     with pytest.raises(DataError, match="too few to hold out"):
         train(tmp_path / "few.npz", recipe=tiny_recipe, out=tmp_path / "out")
@@ -231,10 +231,10 @@ def test_the_recipe_of_a_run_repeats_it_without_arguments():
     import tomllib
 
     recipe = load_recipe("t3-kaggle-kfold")
-    own = {"images": Path("pictures"), "label_column": "digit", "image_size": (28, 20)}
+    own = {"images": Path("images"), "label_column": "digit", "image_size": (28, 20)}
     document = tomllib.loads(plan_run(recipe, source="my data.csv", network="fast", folds=3, **own).text)
     assert document["data"] == {
-        "source": "my data.csv", "images": "pictures", "label_column": "digit", "image_size": [28, 20],
+        "source": "my data.csv", "images": "images", "label_column": "digit", "image_size": [28, 20],
     }  # fmt: skip
     assert document["network"] == {"name": "fast"}
     assert document["ensemble"] == {**recipe.ensemble, "folds": 3}

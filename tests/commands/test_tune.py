@@ -32,13 +32,13 @@ def test_best_recipe_trains(searched, tmp_path):
     assert result.test_accuracy > 0.5
 
 
-def test_only_training_pictures_take_part(searched):
+def test_only_training_images_take_part(searched):
     n_train = len(hold_out_test(load_dataset("digits"), seed=0).train_labels)
     assert searched.n_train + searched.n_valid == round(0.4 * n_train)
     assert searched.n_valid == round(0.15 * round(0.4 * n_train))
 
 
-def test_other_test_pictures_change_nothing(tiny_recipe, tmp_path):
+def test_other_test_images_change_nothing(tiny_recipe, tmp_path):
     data = load_dataset("digits")
     X, y = data.train_images[:300], data.train_labels[:300]
     accuracies = []
@@ -68,7 +68,7 @@ def test_folder_holds_trials_and_figures(searched, tmp_path):
 def test_text_ranks_the_trials_and_says_what_to_do_next(searched):
     ranked = [trial.valid_accuracy for trial in searched.ranking]
     assert ranked == sorted(ranked, reverse=True)
-    assert "no test picture touched" in str(searched)
+    assert "no test image touched" in str(searched)
     assert str(searched).endswith(f"skconv train --recipe {searched.best_recipe}")
 
 
@@ -130,4 +130,4 @@ def test_best_recipe_keeps_what_the_search_was_told_of_the_data(tiny_recipe, tmp
     result = tune("digits", trials=1, fraction=0.3, recipe=tiny_recipe, image_size=(9, 7), seed=4, out=tmp_path / "out")
     best = load_recipe(result.best_recipe)
     assert best.image_size == (9, 7)
-    assert best.seed == 4  # with another one, training would be scored on pictures that the search has seen
+    assert best.seed == 4  # with another one, training would be scored on images that the search has seen

@@ -1,10 +1,10 @@
-"""Contests' folders, as made here and as organisers hand them out."""
+"""Competitions' folders, as made here and as organisers hand them out."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.competitions.folder import holds_contest, read_contest, read_form
+from skconv.competitions.folder import holds_competition, read_competition, read_form
 from skconv.exceptions import DataError, SourceNotFoundError
 
 NAMES = ["kaggle-digits", "identify-the-apparels"]
@@ -17,26 +17,26 @@ def change_line(path, number, change):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_read_contest_with_answers_has_a_test_split(make_contest, name):
-    splits, form = read_contest(make_contest(name))
+def test_read_competition_with_answers_has_a_test_split(make_competition, name):
+    splits, form = read_competition(make_competition(name))
     assert splits.test_images is form.images
     assert len(splits.test_labels) == len(form.ids) == {"kaggle-digits": 40, "identify-the-apparels": 30}[name]
     assert form.class_labels == tuple("0123456789")
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_read_contest_without_answers_has_none(make_contest, name):
-    folder = make_contest(name)
+def test_read_competition_without_answers_has_none(make_competition, name):
+    folder = make_competition(name)
     (folder / "answers.csv").unlink()
-    splits, form = read_contest(folder)
+    splits, form = read_competition(folder)
     assert splits.test_images is None and splits.test_labels is None
     assert form.images.shape[1:] == (8, 8)
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_read_form_is_that_of_the_whole_contest(make_contest, name):
-    folder = make_contest(name)
-    _, whole = read_contest(folder)
+def test_read_form_is_that_of_the_whole_competition(make_competition, name):
+    folder = make_competition(name)
+    _, whole = read_competition(folder)
     form = read_form(folder)
     assert (form.header, form.ids, form.class_labels) == (whole.header, whole.ids, whole.class_labels)
     np.testing.assert_array_equal(form.images, whole.images)
@@ -46,8 +46,8 @@ def test_read_form_is_that_of_the_whole_contest(make_contest, name):
     ("name", "header", "first"),
     [("kaggle-digits", ("ImageId", "Label"), "1"), ("identify-the-apparels", ("id", "label"), "71")],
 )
-def test_read_form_without_a_sample_is_the_same(make_contest, name, header, first):
-    folder = make_contest(name)
+def test_read_form_without_a_sample_is_the_same(make_competition, name, header, first):
+    folder = make_competition(name)
     with_sample = read_form(folder)
     (folder / "sample_submission.csv").unlink()
     form = read_form(folder)
@@ -55,8 +55,8 @@ def test_read_form_without_a_sample_is_the_same(make_contest, name, header, firs
     assert form.header == header and form.ids[0] == first
 
 
-def test_read_form_the_samples_order_is_that_of_ids_and_pictures(make_contest):
-    folder = make_contest("identify-the-apparels")
+def test_read_form_the_samples_order_is_that_of_ids_and_images(make_competition):
+    folder = make_competition("identify-the-apparels")
     before = read_form(folder)
     ids = ["Id,Class", *(f"{name}," for name in reversed(before.ids))]
     (folder / "sample_submission.csv").write_text("\n".join(ids))
@@ -66,23 +66,23 @@ def test_read_form_the_samples_order_is_that_of_ids_and_pictures(make_contest):
     np.testing.assert_array_equal(form.images, before.images[::-1])
 
 
-def test_read_form_rows_may_be_numbered_from_0(make_contest):
-    folder = make_contest("kaggle-digits")
+def test_read_form_rows_may_be_numbered_from_0(make_competition):
+    folder = make_competition("kaggle-digits")
     (folder / "sample_submission.csv").write_text("\n".join(["id,label", *(f"{row},0" for row in range(40))]))
     assert read_form(folder).ids[:2] == ("0", "1")
 
 
-def test_read_contest_pictures_of_train_and_test_have_one_colour(make_contest):
-    folder = make_contest("identify-the-apparels")
+def test_read_competition_images_of_train_and_test_have_one_colour(make_competition):
+    folder = make_competition("identify-the-apparels")
     Image.new("RGB", (8, 8), "navy").save(folder / "test" / "71.png")
-    splits, form = read_contest(folder)
+    splits, form = read_competition(folder)
     assert splits.train_images.shape[1:] == form.images.shape[1:] == (8, 8, 3)
 
 
-def test_read_contest_image_size_is_the_shape_of_rows_that_are_not_square(tmp_path, samples):
+def test_read_competition_image_size_is_the_shape_of_rows_that_are_not_square(tmp_path, samples):
     samples.csv(tmp_path / "train.csv", n_pixels=50)
     samples.csv(tmp_path / "test.csv", n_pixels=50, label=False)
-    splits, form = read_contest(tmp_path, (5, 10))
+    splits, form = read_competition(tmp_path, (5, 10))
     assert splits.train_images.shape == form.images.shape == (6, 5, 10)
 
 
@@ -104,11 +104,11 @@ def test_read_contest_image_size_is_the_shape_of_rows_that_are_not_square(tmp_pa
         ("answers.csv", 4, lambda _: "3", r"answers\.csv, line 4: 1 values"),
     ],
 )
-def test_read_contest_bad_line_of_pixels_is_told(make_contest, file, number, change, message):
-    folder = make_contest("kaggle-digits")
+def test_read_competition_bad_line_of_pixels_is_told(make_competition, file, number, change, message):
+    folder = make_competition("kaggle-digits")
     change_line(folder / file, number, change)
     with pytest.raises(DataError, match=message) as caught:
-        read_contest(folder)
+        read_competition(folder)
     assert "\n" not in str(caught.value)
 
 
@@ -117,61 +117,61 @@ def test_read_contest_bad_line_of_pixels_is_told(make_contest, file, number, cha
     [
         ("train.csv", 4, lambda _: "3", r"train\.csv, line 4 has 1 values"),
         ("train.csv", 4, lambda _: "3,", r"train\.csv, line 4: the label is missing"),
-        ("train.csv", 4, lambda _: "999,1", "names 1 of 70 pictures that are not in .*train; the first is '999'"),
-        ("test.csv", 4, lambda _: "999", "names 1 of 30 pictures that are not in .*test; the first is '999'"),
+        ("train.csv", 4, lambda _: "999,1", "names 1 of 70 images that are not in .*train; the first is '999'"),
+        ("test.csv", 4, lambda _: "999", "names 1 of 30 images that are not in .*test; the first is '999'"),
         ("test.csv", 4, lambda _: "71", r"test\.csv, line 4: id '71' came before"),
         ("test.csv", 1, lambda _: "a,b,c", r"test\.csv has 3 columns"),
         ("sample_submission.csv", 4, lambda _: "999,0", r"sample_submission\.csv, line 4: '999' is not in .*test\.csv"),
         ("sample_submission.csv", 4, lambda _: ",0", r"sample_submission\.csv, line 4: the id is missing"),
     ],
 )
-def test_read_contest_bad_line_of_ids_is_told(make_contest, file, number, change, message):
-    folder = make_contest("identify-the-apparels")
+def test_read_competition_bad_line_of_ids_is_told(make_competition, file, number, change, message):
+    folder = make_competition("identify-the-apparels")
     change_line(folder / file, number, change)
     with pytest.raises(DataError, match=message) as caught:
-        read_contest(folder)
+        read_competition(folder)
     assert "\n" not in str(caught.value)
 
 
-def test_read_contest_tables_without_rows_or_pictures_are_told(make_contest, tmp_path):
-    folder = make_contest("identify-the-apparels")
+def test_read_competition_tables_without_rows_or_images_are_told(make_competition, tmp_path):
+    folder = make_competition("identify-the-apparels")
     (folder / "test.csv").write_text("id\n")
     with pytest.raises(DataError, match=r"test\.csv has a header but no rows"):
-        read_contest(folder)
+        read_competition(folder)
     (folder / "test.csv").write_text("id\n71\n")
     (folder / "test").rename(tmp_path / "elsewhere")
     with pytest.raises(SourceNotFoundError, match=r"there is no folder .*test"):
-        read_contest(folder)
+        read_competition(folder)
 
 
-def test_read_contest_labels_in_test_are_told(make_contest):
-    folder = make_contest("kaggle-digits")
+def test_read_competition_labels_in_test_are_told(make_competition):
+    folder = make_competition("kaggle-digits")
     (folder / "test.csv").write_bytes((folder / "train.csv").read_bytes())
     with pytest.raises(DataError, match=r"test\.csv has a label column"):
-        read_contest(folder)
+        read_competition(folder)
 
 
-def test_holds_contest_other_folders_do_not(make_contest, tmp_path, samples):
-    folder = make_contest("kaggle-digits")
-    assert holds_contest(folder) and not holds_contest(tmp_path / "missing")
+def test_holds_competition_other_folders_do_not(make_competition, tmp_path, samples):
+    folder = make_competition("kaggle-digits")
+    assert holds_competition(folder) and not holds_competition(tmp_path / "missing")
     samples.class_folders(folder / "train", "a", "b")
-    assert not holds_contest(folder)  # a folder per class, with lists beside it
-    (make_contest("identify-the-apparels") / "test.csv").unlink()
-    assert not holds_contest(tmp_path / "identify-the-apparels")
+    assert not holds_competition(folder)  # a folder per class, with lists beside it
+    (make_competition("identify-the-apparels") / "test.csv").unlink()
+    assert not holds_competition(tmp_path / "identify-the-apparels")
 
 
 @pytest.mark.data
-def test_read_contest_kaggles_file_cut_off_in_its_last_row(data_home, tmp_path):
+def test_read_competition_kaggles_file_cut_off_in_its_last_row(data_home, tmp_path):
     (tmp_path / "train.csv").symlink_to(data_home / "kaggle-digit-recognizer" / "train_head_1538lines.csv")
     (tmp_path / "test.csv").write_text(",".join(f"pixel{index}" for index in range(784)) + "\n" + "0," * 783 + "0\n")
     with pytest.raises(DataError, match=r"train\.csv, line 1539 has 314 values, the first line 785 columns"):
-        read_contest(tmp_path)
+        read_competition(tmp_path)
 
 
 @pytest.mark.data
-def test_read_form_the_organisers_own_ids(data_home, make_contest):
+def test_read_form_the_organisers_own_ids(data_home, make_competition):
     """Their file has no labels at all after the comma."""
-    folder = make_contest("identify-the-apparels")
+    folder = make_competition("identify-the-apparels")
     ids = (data_home / "identify-the-apparels" / "test_ids_template.csv").read_text().splitlines()[:31]
     (folder / "sample_submission.csv").write_text("\n".join(ids))
     (folder / "test.csv").write_text("\n".join(ids))

@@ -1,4 +1,4 @@
-"""Contests made again from data sets: their files, and finding them."""
+"""Competitions made again from data sets: their files, and finding them."""
 
 import filecmp
 import hashlib
@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.competitions.folder import read_contest
+from skconv.competitions.folder import read_competition
 from skconv.competitions.making import (
-    find_contest,
-    list_contests,
-    make_contest,
-    open_contest,
-    recognise_contest,
-    write_contest,
+    find_competition,
+    list_competitions,
+    make_competition,
+    open_competition,
+    recognise_competition,
+    write_competition,
 )
 from skconv.competitions.submissions import SubmissionForm
 from skconv.data.catalog import get_entry
@@ -32,8 +32,8 @@ def pool(splits):
     return np.concatenate([splits.train_images, splits.test_images])
 
 
-def test_write_contest_digits_have_kaggles_form(tmp_path, digits):
-    write_contest("kaggle-digits", tmp_path / "made", digits)
+def test_write_competition_digits_have_kaggles_form(tmp_path, digits):
+    write_competition("kaggle-digits", tmp_path / "made", digits)
     files = {path.name: path.read_text().splitlines() for path in (tmp_path / "made").iterdir()}
     pixels = ",".join(f"pixel{index}" for index in range(64))
     assert {name: (lines[0], len(lines)) for name, lines in files.items()} == {
@@ -46,9 +46,9 @@ def test_write_contest_digits_have_kaggles_form(tmp_path, digits):
     assert files["answers.csv"][-1].startswith("40,")
 
 
-def test_write_contest_apparels_have_their_form(tmp_path, digits):
+def test_write_competition_apparels_have_their_form(tmp_path, digits):
     folder = tmp_path / "made"
-    write_contest("identify-the-apparels", folder, digits)
+    write_competition("identify-the-apparels", folder, digits)
     assert sorted(path.name for path in folder.iterdir()) == [
         "answers.csv",
         "sample_submission.csv",
@@ -66,10 +66,10 @@ def test_write_contest_apparels_have_their_form(tmp_path, digits):
     np.testing.assert_array_equal(np.array(Image.open(folder / "test" / "100.png")), digits.test_images[-1])
 
 
-@pytest.mark.parametrize("name", list_contests())
-def test_write_contest_every_picture_is_there_once_with_its_label(tmp_path, digits, name):
-    write_contest(name, tmp_path / "made", digits)
-    splits, _ = read_contest(tmp_path / "made")
+@pytest.mark.parametrize("name", list_competitions())
+def test_write_competition_every_image_is_there_once_with_its_label(tmp_path, digits, name):
+    write_competition(name, tmp_path / "made", digits)
+    splits, _ = read_competition(tmp_path / "made")
     assert names_of(pool(splits)) == names_of(pool(digits))
     label_of = dict(
         zip((image.tobytes() for image in pool(digits)), [*digits.train_labels, *digits.test_labels], strict=True)
@@ -78,20 +78,20 @@ def test_write_contest_every_picture_is_there_once_with_its_label(tmp_path, digi
     assert labels == [label_of[image.tobytes()] for image in pool(splits)]
 
 
-@pytest.mark.parametrize("name", list_contests())
-def test_write_contest_twice_gives_the_same_files(tmp_path, digits, name):
+@pytest.mark.parametrize("name", list_competitions())
+def test_write_competition_twice_gives_the_same_files(tmp_path, digits, name):
     for run in ("first", "second"):
-        write_contest(name, tmp_path / run, digits)
+        write_competition(name, tmp_path / run, digits)
     files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*.*"))
     same, _, _ = filecmp.cmpfiles(tmp_path / "first", tmp_path / "second", files, shallow=False)
     assert same == files
 
 
-def test_write_contest_digits_are_stratified_and_in_no_order(tmp_path, digits):
+def test_write_competition_digits_are_stratified_and_in_no_order(tmp_path, digits):
     n, labels = 1000, ["0"] * 333 + ["1"] * 334 + ["2"] * 333
     images = np.arange(n * 64, dtype=np.uint32).astype(np.uint8).reshape(n, 8, 8)
-    write_contest("kaggle-digits", tmp_path / "made", digits._replace(train_images=images, train_labels=labels))
-    splits, _ = read_contest(tmp_path / "made")
+    write_competition("kaggle-digits", tmp_path / "made", digits._replace(train_images=images, train_labels=labels))
+    splits, _ = read_competition(tmp_path / "made")
     counts = Counter(labels) + Counter(digits.test_labels)
     assert len(splits.train_labels) == sum(counts.values()) * 3 // 5
     for label, count in Counter(splits.train_labels).items():
@@ -102,41 +102,41 @@ def test_write_contest_digits_are_stratified_and_in_no_order(tmp_path, digits):
             assert min(Counter(hundred)[label] for label in "012") > 15
 
 
-@pytest.mark.parametrize("name", list_contests())
-def test_make_contest_refuses_a_folder_with_something_in_it(tmp_path, name):
+@pytest.mark.parametrize("name", list_competitions())
+def test_make_competition_refuses_a_folder_with_something_in_it(tmp_path, name):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "kept.txt").write_text("precious")
     with pytest.raises(OutputError, match="is not empty"):
-        make_contest(name, tmp_path / "made")
+        make_competition(name, tmp_path / "made")
     assert [path.name for path in tmp_path.rglob("*")] == ["made", "kept.txt"]
 
 
-def test_write_contest_interrupted_leaves_nothing(tmp_path, digits, monkeypatch):
+def test_write_competition_interrupted_leaves_nothing(tmp_path, digits, monkeypatch):
     monkeypatch.setattr("skconv.competitions.making._write_forms", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        write_contest("kaggle-digits", tmp_path / "made", digits)
+        write_competition("kaggle-digits", tmp_path / "made", digits)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_make_contest_unknown_name_is_told(tmp_path):
-    with pytest.raises(UnknownNameError, match=r"Unknown contest 'kaggle-digit'\. Did you mean 'kaggle-digits'"):
-        make_contest("kaggle-digit", tmp_path / "made")
-    with pytest.raises(UnknownNameError, match="Unknown contest 'mnist'"):
-        make_contest("mnist", tmp_path / "made")
+def test_make_competition_unknown_name_is_told(tmp_path):
+    with pytest.raises(UnknownNameError, match=r"Unknown competition 'kaggle-digit'\. Did you mean 'kaggle-digits'"):
+        make_competition("kaggle-digit", tmp_path / "made")
+    with pytest.raises(UnknownNameError, match="Unknown competition 'mnist'"):
+        make_competition("mnist", tmp_path / "made")
 
 
-def test_open_contest_is_made_once_in_the_cache(cache):
+def test_open_competition_is_made_once_in_the_cache(cache):
     entry = replace(get_entry("kaggle-digits"), made_from="digits")
     dataset = load_entry(entry)
     assert dataset.source == str(cache / "kaggle-digits") and dataset.name == "kaggle-digits"
     assert (len(dataset.train_images), len(dataset.test_images)) == (1078, 719)
     written = (cache / "kaggle-digits" / "train.csv").stat().st_mtime_ns
-    assert open_contest(entry) == cache / "kaggle-digits"
+    assert open_competition(entry) == cache / "kaggle-digits"
     assert (cache / "kaggle-digits" / "train.csv").stat().st_mtime_ns == written
 
 
-def test_load_entry_contest_in_the_data_home_goes_before_the_cache(cache, digits, tmp_path):
-    write_contest("identify-the-apparels", tmp_path / "home" / "identify-the-apparels", digits)
+def test_load_entry_competition_in_the_data_home_goes_before_the_cache(cache, digits, tmp_path):
+    write_competition("identify-the-apparels", tmp_path / "home" / "identify-the-apparels", digits)
     dataset = load_entry(get_entry("identify-the-apparels"), data_home=tmp_path / "home")
     assert dataset.source == str(tmp_path / "home" / "identify-the-apparels")
     assert dataset.class_names[0] == "T-shirt/top" and dataset.submission.class_labels == tuple("0123456789")
@@ -144,8 +144,8 @@ def test_load_entry_contest_in_the_data_home_goes_before_the_cache(cache, digits
     assert not cache.exists()
 
 
-def test_load_entry_damaged_contest_says_how_to_mend_it(cache, digits):
-    write_contest("kaggle-digits", cache / "kaggle-digits", digits)
+def test_load_entry_damaged_competition_says_how_to_mend_it(cache, digits):
+    write_competition("kaggle-digits", cache / "kaggle-digits", digits)
     train = cache / "kaggle-digits" / "train.csv"
     train.write_bytes(train.read_bytes()[:-20])
     with pytest.raises(DataError, match=r"line 61 has \d+ values.* Or take the folder .* away") as caught:
@@ -153,32 +153,32 @@ def test_load_entry_damaged_contest_says_how_to_mend_it(cache, digits):
     assert "\n" not in str(caught.value)
 
 
-def test_recognise_contest_needs_the_whole_of_it():
+def test_recognise_competition_needs_the_whole_of_it():
     images = np.zeros((10_000, 1, 1), np.uint8)
     ids = tuple(str(number) for number in range(60_001, 70_001))
     form = SubmissionForm(("id", "label"), ids, images, tuple("0123456789"))
-    assert recognise_contest(form) == get_entry("identify-the-apparels")
-    assert recognise_contest(replace(form, class_labels=("cat", "dog"))) is None
-    assert recognise_contest(replace(form, ids=ids[1:], images=images[1:])) is None
-    assert recognise_contest(replace(form, header=("ImageId", "Label"))) is None
+    assert recognise_competition(form) == get_entry("identify-the-apparels")
+    assert recognise_competition(replace(form, class_labels=("cat", "dog"))) is None
+    assert recognise_competition(replace(form, ids=ids[1:], images=images[1:])) is None
+    assert recognise_competition(replace(form, header=("ImageId", "Label"))) is None
 
 
 @pytest.mark.data
-def test_find_contest_passes_over_folders_without_its_files(data_home, cache):
-    """There are the first rows of one contest's train.csv and the ids of the other."""
+def test_find_competition_passes_over_folders_without_its_files(data_home, cache):
+    """There are the first rows of one competition's train.csv and the ids of the other."""
     assert (data_home / "identify-the-apparels").is_dir()
-    assert find_contest(get_entry("identify-the-apparels"), data_home) is None
-    assert find_contest(get_entry("kaggle-digits"), data_home) is None
+    assert find_competition(get_entry("identify-the-apparels"), data_home) is None
+    assert find_competition(get_entry("kaggle-digits"), data_home) is None
 
 
 @pytest.mark.slow
-def test_load_dataset_kaggle_digits_has_every_picture_of_mnist_once(cache):
+def test_load_dataset_kaggle_digits_has_every_image_of_mnist_once(cache):
     mnist, dataset = load_dataset("mnist"), load_dataset("kaggle-digits")
     assert dataset.train_images.shape == (42_000, 28, 28) and dataset.test_images.shape == (28_000, 28, 28)
     assert names_of(pool(dataset)) == names_of(pool(mnist))
     assert (dataset.submission.ids[0], dataset.submission.ids[-1]) == ("1", "28000")
     assert dataset.licence == mnist.licence
-    # Which picture is where never changes: models are compared by it.
+    # Which image is where never changes: models are compared by it.
     for name, sha256 in (
         ("train.csv", "9d781052f2285f49ec2be1ddbf81fa81a77c28a286cfdb0f2f060a77e6350e50"),
         ("test.csv", "8f15b32605ffcf0a9778b4b19558d63e946f518b20246600e54e267fc4a3b474"),

@@ -1,4 +1,4 @@
-"""What is handed in to a contest: written, and checked line by line."""
+"""What is handed in to a competition: written, and checked line by line."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_write_submission_labels_may_hold_commas(tmp_path):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [([1, 2, 3], "3 labels for 4 ids"), ([1, 2, 3, "Trouser"], "'Trouser' is none of the contest's labels")],
+    [([1, 2, 3], "3 labels for 4 ids"), ([1, 2, 3, "Trouser"], "'Trouser' is none of the competition's labels")],
 )
 def test_write_submission_wrong_labels_leave_the_old_file(tmp_path, form, labels, message):
     path = tmp_path / "submission.csv"
@@ -47,8 +47,8 @@ def test_write_submission_into_no_folder_is_told(tmp_path, form):
         write_submission(tmp_path / "missing" / "submission.csv", form, [0] * 4)
 
 
-def test_submission_form_needs_a_picture_an_id():
-    with pytest.raises(DataError, match="3 ids came with 4 pictures"):
+def test_submission_form_needs_an_image_an_id():
+    with pytest.raises(DataError, match="3 ids came with 4 images"):
         SubmissionForm(("id", "label"), ("1", "2", "3"), np.zeros((4, 8, 8), np.uint8))
 
 
@@ -77,7 +77,7 @@ def test_check_submission_other_ways_of_writing_read_the_same(tmp_path, form, re
         ("ImageId,Label\n1,7\n3,3\n4,9\n", "line 3: id '3' came and '2' was expected. A row is missing"),
         ("ImageId,Label\n1,7\n3,3\n2,0\n4,9\n", "line 3: id '3' came and '2' was expected.*another order"),
         ("ImageId,Label\n1,7\n2,0\n2,0\n4,9\n", "line 4: id '2' came before, in row 2; expected '3'"),
-        ("ImageId,Label\n0,7\n1,0\n2,3\n3,9\n", "line 2: '0' is no id of the contest; expected '1'"),
+        ("ImageId,Label\n0,7\n1,0\n2,3\n3,9\n", "line 2: '0' is no id of the competition; expected '1'"),
         ("ImageId,Label\n1,7\n2,0\n3,3\n", "ends after line 4: 3 of 4 rows; the next id is '4'"),
         ("ImageId,Label\n", "ends after line 1: 0 of 4 rows"),
         ("ImageId,Label\n1,7\n2,0\n3,3\n4,9\n5,1\n", "line 6: something follows the last of 4 rows"),

@@ -20,14 +20,14 @@ class Server:
     """Answers each path with what a test has put there, and remembers what was asked for."""
 
     def __init__(self) -> None:
-        self.answers: dict[str, list[Answer]] = {}
+        self.logit_calibration: dict[str, list[Answer]] = {}
         self.asked: list[str] = []
         server = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 server.asked.append(self.path)
-                answers = server.answers.get(self.path, [])
+                answers = server.logit_calibration.get(self.path, [])
                 if not answers:
                     self.send_error(404)
                     return
@@ -42,7 +42,7 @@ class Server:
 
     def put(self, path: str, *answers: bytes | Answer) -> str:
         """Answer `path` with each of `answers` in turn and the last for ever; return its address."""
-        self.answers[path] = [send(each) if isinstance(each, bytes) else each for each in answers]
+        self.logit_calibration[path] = [send(each) if isinstance(each, bytes) else each for each in answers]
         return self.address + path
 
 
@@ -85,8 +85,8 @@ class Samples:
     """Makes small data; a fixture, because tests cannot import from each other."""
 
     @staticmethod
-    def pictures(n: int, height: int = 8, width: int = 8) -> np.ndarray:
-        """Return n different grey pictures."""
+    def images(n: int, height: int = 8, width: int = 8) -> np.ndarray:
+        """Return n different grey images."""
         return np.random.default_rng(0).integers(0, 256, (n, height, width), dtype=np.uint8)
 
     @staticmethod
@@ -98,7 +98,7 @@ class Samples:
         """Return the four files of MNIST, small, by name without .gz."""
         files = {}
         for split, n in (("train", n_train), ("t10k", n_test)):
-            files[f"{split}-images-idx3-ubyte"] = self.idx(self.pictures(n))
+            files[f"{split}-images-idx3-ubyte"] = self.idx(self.images(n))
             files[f"{split}-labels-idx1-ubyte"] = self.idx((np.arange(n) % 10).astype(np.uint8))
         return files
 
@@ -114,8 +114,8 @@ class Samples:
         """Write n PNG files for each class."""
         for name in classes:
             (folder / name).mkdir(parents=True)
-            for index, picture in enumerate(self.pictures(n, height, width)):
-                Image.fromarray(picture).save(folder / name / f"{index}.png")
+            for index, image in enumerate(self.images(n, height, width)):
+                Image.fromarray(image).save(folder / name / f"{index}.png")
         return folder
 
     def csv(self, path: Path, n: int = 6, *, n_pixels: int = 64, header: bool = True, label: bool = True) -> Path:
@@ -143,12 +143,12 @@ def digits() -> Splits:
 
 
 @pytest.fixture
-def make_contest(tmp_path: Path, digits: Splits) -> Callable[[str], Path]:
-    """Return a function that makes a contest of the digits, in the form of the contest named."""
-    from skconv.competitions.making import write_contest
+def make_competition(tmp_path: Path, digits: Splits) -> Callable[[str], Path]:
+    """Return a function that makes a competition of the digits, in the form of the competition named."""
+    from skconv.competitions.making import write_competition
 
     def make(name: str) -> Path:
-        write_contest(name, tmp_path / name, digits)
+        write_competition(name, tmp_path / name, digits)
         return tmp_path / name
 
     return make

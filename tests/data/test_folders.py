@@ -1,4 +1,4 @@
-"""Folders of picture files."""
+"""Folders of image files."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from skconv.exceptions import DataError, SourceNotFoundError
 
 def test_read_class_folders_labels_are_folder_names(tmp_path, samples):
     splits = read_class_folders(samples.class_folders(tmp_path / "a", "cat", "dog"), None)
-    np.testing.assert_array_equal(splits.train_images, np.concatenate([samples.pictures(2)] * 2))
+    np.testing.assert_array_equal(splits.train_images, np.concatenate([samples.images(2)] * 2))
     assert splits.train_labels == ["cat", "cat", "dog", "dog"]
     assert splits.test_images is None
 
@@ -23,13 +23,13 @@ def test_read_class_folders_train_and_test_are_two_splits(tmp_path, samples):
     assert splits.test_labels == ["a", "b"]
 
 
-def test_read_class_folders_one_colour_picture_makes_all_colour(tmp_path, samples):
+def test_read_class_folders_one_colour_image_makes_all_colour(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     Image.new("RGB", (8, 8), "red").save(folder / "dog" / "red.png")
     images = read_class_folders(folder, None).train_images
     assert images.shape == (5, 8, 8, 3)
     assert images[-1, 0, 0].tolist() == [255, 0, 0]
-    np.testing.assert_array_equal(images[0, :, :, 1], samples.pictures(1)[0])
+    np.testing.assert_array_equal(images[0, :, :, 1], samples.images(1)[0])
 
 
 def test_read_class_folders_mixed_sizes_are_told_with_examples(tmp_path, samples):
@@ -48,10 +48,10 @@ def test_read_class_folders_clutter_is_passed_over(tmp_path, samples):
     assert len(read_class_folders(folder, None).train_images) == 4
 
 
-def test_read_class_folders_file_that_is_no_picture_is_named(tmp_path, samples):
+def test_read_class_folders_file_that_is_no_image_is_named(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     (folder / "cat" / "notes.txt").write_text("a cat")
-    with pytest.raises(DataError, match=r"notes\.txt is not a picture"):
+    with pytest.raises(DataError, match=r"notes\.txt is not an image"):
         read_class_folders(folder, None)
 
 
@@ -62,7 +62,7 @@ def test_read_class_folders_empty_and_single_classes_are_told(tmp_path, samples)
     with pytest.raises(DataError, match="only one folder, 'cat'"):
         read_class_folders(folder, None)
     (folder / "dog").mkdir()
-    with pytest.raises(DataError, match=r"dog holds no pictures\. Fill it"):
+    with pytest.raises(DataError, match=r"dog holds no images\. Fill it"):
         read_class_folders(folder, None)
 
 
@@ -74,11 +74,11 @@ def test_read_class_folders_source_a_level_too_high_is_guessed(tmp_path, samples
 
 
 @pytest.fixture
-def pictures(tmp_path, samples):
-    folder = tmp_path / "pictures"
+def images(tmp_path, samples):
+    folder = tmp_path / "images"
     folder.mkdir()
-    for index, picture in enumerate(samples.pictures(3)):
-        Image.fromarray(picture).save(folder / f"{index}.png")
+    for index, image in enumerate(samples.images(3)):
+        Image.fromarray(image).save(folder / f"{index}.png")
     return folder
 
 
@@ -89,18 +89,18 @@ def write_table(folder, text):
 
 
 @pytest.mark.parametrize("table", ["id,label\n2,cat\n0,dog\n", "file,label\n2.png,cat\n0.png,dog\n"])
-def test_read_labelled_files_pairs_ids_with_pictures(tmp_path, samples, pictures, table):
-    splits = read_labelled_files(write_table(tmp_path, table), pictures, None, None)
-    np.testing.assert_array_equal(splits.train_images, samples.pictures(3)[[2, 0]])
+def test_read_labelled_files_pairs_ids_with_images(tmp_path, samples, images, table):
+    splits = read_labelled_files(write_table(tmp_path, table), images, None, None)
+    np.testing.assert_array_equal(splits.train_images, samples.images(3)[[2, 0]])
     assert splits.train_labels == ["cat", "dog"]
 
 
-def test_read_labelled_files_label_column_by_name(tmp_path, pictures):
+def test_read_labelled_files_label_column_by_name(tmp_path, images):
     table = write_table(tmp_path, "colour,file,animal\nred,1,cat\nblue,2,dog\n")
-    with pytest.raises(DataError, match="2 of 2 pictures that are not in"):  # the first other column is the id
-        read_labelled_files(table, pictures, "animal", None)
+    with pytest.raises(DataError, match="2 of 2 images that are not in"):  # the first other column is the id
+        read_labelled_files(table, images, "animal", None)
     table = write_table(tmp_path, "animal,file,colour\ncat,1,red\ndog,2,blue\n")
-    assert read_labelled_files(table, pictures, "animal", None).train_labels == ["cat", "dog"]
+    assert read_labelled_files(table, images, "animal", None).train_labels == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(
@@ -111,35 +111,35 @@ def test_read_labelled_files_label_column_by_name(tmp_path, pictures):
         ("id,label\n0,cat\n1,\n", "line 3: the label is missing"),
         ("id,label\n0,cat\n,dog\n", "line 3: the id is missing"),
         ("id,label\n0,cat\n1\n", "line 3 has 1 values"),
-        ("id,label\n0,cat\n7,dog\n", "names 1 of 2 pictures that are not in .*; the first is '7'"),
+        ("id,label\n0,cat\n7,dog\n", "names 1 of 2 images that are not in .*; the first is '7'"),
         ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
         ("id,label\n0,cat\n0,dog\n", "line 3: '0' is labelled 'dog', before 'cat'"),
     ],
 )
-def test_read_labelled_files_broken_table_is_told(tmp_path, pictures, table, message):
+def test_read_labelled_files_broken_table_is_told(tmp_path, images, table, message):
     with pytest.raises(DataError, match=message):
-        read_labelled_files(write_table(tmp_path, table), pictures, None, None)
+        read_labelled_files(write_table(tmp_path, table), images, None, None)
 
 
-def test_read_labelled_files_two_pictures_of_one_id_are_told(tmp_path, pictures):
-    Image.new("L", (8, 8)).save(pictures / "0.bmp")
+def test_read_labelled_files_two_images_of_one_id_are_told(tmp_path, images):
+    Image.new("L", (8, 8)).save(images / "0.bmp")
     with pytest.raises(DataError, match=r"has 0\.bmp and 0\.png; which is '0'"):
-        read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n1,dog\n"), pictures, None, None)
+        read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n1,dog\n"), images, None, None)
 
 
 def test_read_labelled_files_missing_folder_is_told(tmp_path):
-    with pytest.raises(SourceNotFoundError, match="no folder of pictures"):
+    with pytest.raises(SourceNotFoundError, match="no folder of images"):
         read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n"), tmp_path / "nowhere", None, None)
 
 
-def test_large_folder_is_decoded_once_and_broken_pictures_are_still_told(tmp_path, samples, cache):
+def test_large_folder_is_decoded_once_and_broken_images_are_still_told(tmp_path, samples, cache):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog", n=500)
     first = read_class_folders(folder, None)
     second = read_class_folders(folder, None)
     assert isinstance(second.train_images, np.memmap) and not isinstance(first.train_images, np.memmap)
     np.testing.assert_array_equal(second.train_images, first.train_images)
     by_name = [int(name) for name in sorted(map(str, range(500)))]
-    np.testing.assert_array_equal(second.train_images[500:], samples.pictures(500)[by_name])
+    np.testing.assert_array_equal(second.train_images[500:], samples.images(500)[by_name])
     assert second.train_labels == first.train_labels
     with (folder / "dog" / "7.png").open("r+b") as stream:
         stream.truncate(50)

@@ -11,23 +11,23 @@ from skconv.exceptions import DataError
 
 def test_read_idx_raw_file_is_mapped_not_read(tmp_path, samples):
     path = tmp_path / "train-images-idx3-ubyte"
-    path.write_bytes(samples.idx(samples.pictures(5)))
+    path.write_bytes(samples.idx(samples.images(5)))
     images = read_idx(path, 3)
     assert isinstance(images, np.memmap)
-    np.testing.assert_array_equal(images, samples.pictures(5))
+    np.testing.assert_array_equal(images, samples.images(5))
 
 
 def test_read_idx_gzip_is_known_by_its_bytes_not_its_name(tmp_path, samples):
     path = tmp_path / "images"
-    path.write_bytes(gzip.compress(samples.idx(samples.pictures(5, 3, 4))))
-    np.testing.assert_array_equal(read_idx(path, 3), samples.pictures(5, 3, 4))
+    path.write_bytes(gzip.compress(samples.idx(samples.images(5, 3, 4))))
+    np.testing.assert_array_equal(read_idx(path, 3), samples.images(5, 3, 4))
 
 
 def test_read_idx_folder_finds_every_spelling(tmp_path, samples):
     for index, (name, content) in enumerate(samples.idx_files().items()):
         (tmp_path / (name.replace("-idx", ".idx") if index % 2 else f"{name}.gz")).write_bytes(content)
     splits = read_idx_folder(tmp_path)
-    np.testing.assert_array_equal(splits.train_images, samples.pictures(20))
+    np.testing.assert_array_equal(splits.train_images, samples.images(20))
     assert list(splits.test_labels) == [str(digit) for digit in range(10)]
 
 
@@ -49,7 +49,7 @@ def test_read_idx_folder_missing_file_is_named(tmp_path, samples, missing):
 def test_read_idx_folder_counts_must_agree(tmp_path, samples):
     samples.idx_folder(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(samples.idx(np.zeros(19, np.uint8))))
-    with pytest.raises(DataError, match=r"20 pictures, train-labels-idx1-ubyte\.gz 19 labels"):
+    with pytest.raises(DataError, match=r"20 images, train-labels-idx1-ubyte\.gz 19 labels"):
         read_idx_folder(tmp_path)
 
 
@@ -67,7 +67,7 @@ def test_read_idx_folder_counts_must_agree(tmp_path, samples):
 )
 def test_read_idx_broken_content_is_told(tmp_path, samples, pack, change, message):
     path = tmp_path / "images"
-    path.write_bytes(pack(change(samples.idx(samples.pictures(5)))))
+    path.write_bytes(pack(change(samples.idx(samples.images(5)))))
     with pytest.raises(DataError, match=message) as caught:
         read_idx(path, 3)
     assert str(path) in str(caught.value)
@@ -76,7 +76,7 @@ def test_read_idx_broken_content_is_told(tmp_path, samples, pack, change, messag
 @pytest.mark.parametrize("change", [lambda packed: packed[:-20], lambda packed: packed[:60] + bytes(30) + packed[90:]])
 def test_read_idx_broken_gzip_is_told(tmp_path, samples, change):
     path = tmp_path / "images.gz"
-    path.write_bytes(change(gzip.compress(samples.idx(samples.pictures(5)))))
+    path.write_bytes(change(gzip.compress(samples.idx(samples.images(5)))))
     with pytest.raises(DataError, match="cut-off or damaged gzip"):
         read_idx(path, 3)
 
@@ -90,6 +90,6 @@ def test_read_idx_empty_file_is_told(tmp_path):
 
 def test_read_idx_wrong_checksum_is_told(tmp_path, samples):
     path = tmp_path / "images"
-    path.write_bytes(samples.idx(samples.pictures(5)))
+    path.write_bytes(samples.idx(samples.images(5)))
     with pytest.raises(DataError, match="holds other bytes than expected"):
         read_idx(path, 3, sha256="0" * 64)

@@ -1,4 +1,4 @@
-"""Decoded pictures of large folders, kept in the cache."""
+"""Decoded images of large folders, kept in the cache."""
 
 import errno
 import os
@@ -13,19 +13,19 @@ from skconv.data.folders import list_files
 from skconv.data.image_cache import DAYS_UNUSED, KEPT_OF_A_FOLDER, read_cached
 
 N = 20
-PICTURES = np.random.default_rng(0).integers(0, 256, (N, 3, 2), dtype=np.uint8)
+IMAGES = np.random.default_rng(0).integers(0, 256, (N, 3, 2), dtype=np.uint8)
 
 
 class Decoder:
     """Stands for the slow part: counts how often it is asked."""
 
-    def __init__(self, pictures: np.ndarray = PICTURES) -> None:
-        self.pictures = pictures
+    def __init__(self, images: np.ndarray = IMAGES) -> None:
+        self.images = images
         self.calls = 0
 
     def __call__(self) -> np.ndarray:
         self.calls += 1
-        return self.pictures
+        return self.images
 
 
 def make_folder(folder: Path) -> Path:
@@ -38,12 +38,12 @@ def make_folder(folder: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A folder just large enough for the cache, whose threshold is lowered so that tests are quick."""
-    monkeypatch.setattr("skconv.data.image_cache.LEAST_PICTURES", N)
-    return make_folder(tmp_path / "pictures")
+    monkeypatch.setattr("skconv.data.image_cache.LEAST_IMAGES", N)
+    return make_folder(tmp_path / "images")
 
 
 def entries(cache: Path) -> list[Path]:
-    return sorted((cache / "decoded-pictures").iterdir())
+    return sorted((cache / "decoded-images").iterdir())
 
 
 def test_second_reading_decodes_nothing_and_gives_the_same(folder):
@@ -51,14 +51,14 @@ def test_second_reading_decodes_nothing_and_gives_the_same(folder):
     first = read_cached(list_files(folder), None, decode)
     second = read_cached(list_files(folder), None, decode)
     assert decode.calls == 1
-    np.testing.assert_array_equal(first, PICTURES)
-    np.testing.assert_array_equal(second, PICTURES)
+    np.testing.assert_array_equal(first, IMAGES)
+    np.testing.assert_array_equal(second, IMAGES)
     assert second.dtype == np.uint8 and not second.flags.writeable and isinstance(second, np.memmap)
 
 
 def test_colour_and_wanted_size_are_kept_apart_from_others(folder, cache):
     files = list_files(folder)
-    colour, small = Decoder(np.stack([PICTURES] * 3, axis=3)), Decoder(PICTURES[:, :1, :1])
+    colour, small = Decoder(np.stack([IMAGES] * 3, axis=3)), Decoder(IMAGES[:, :1, :1])
     for _ in range(2):
         assert read_cached(files, None, colour).shape == (N, 3, 2, 3)
         assert read_cached(files, (1, 1), small).shape == (N, 1, 1)
@@ -69,8 +69,8 @@ def test_folder_is_known_by_any_path_to_it(folder, monkeypatch):
     decode = Decoder()
     read_cached(list_files(folder), None, decode)
     monkeypatch.chdir(folder.parent)
-    read_cached(list_files(Path("pictures")), [3, 2], Decoder())
-    read_cached(list_files(Path("pictures")), None, decode)
+    read_cached(list_files(Path("images")), [3, 2], Decoder())
+    read_cached(list_files(Path("images")), None, decode)
     monkeypatch.chdir(folder)
     read_cached(list_files(Path()), None, decode)
     assert decode.calls == 1
@@ -105,25 +105,25 @@ def test_what_happens_to_a_file_leads_to_decoding_anew(folder, happens):
     read_cached(list_files(folder), None, Decoder())
     happens(folder / "0017.png")
     files = list_files(folder)
-    other = Decoder(np.resize(255 - PICTURES, (len(files), 3, 2)))
-    np.testing.assert_array_equal(read_cached(files, None, other), other.pictures)
+    other = Decoder(np.resize(255 - IMAGES, (len(files), 3, 2)))
+    np.testing.assert_array_equal(read_cached(files, None, other), other.images)
     assert other.calls == 1
 
 
 def test_removed_file_leads_to_decoding_anew(folder):
     add(folder / "0017.png")
-    before = Decoder(np.resize(PICTURES, (N + 1, 3, 2)))
+    before = Decoder(np.resize(IMAGES, (N + 1, 3, 2)))
     read_cached(list_files(folder), None, before)
     remove(folder / "0003.png")
     decode = Decoder()
-    np.testing.assert_array_equal(read_cached(list_files(folder), None, decode), PICTURES)
+    np.testing.assert_array_equal(read_cached(list_files(folder), None, decode), IMAGES)
     assert decode.calls == 1
 
 
-def test_order_of_the_files_is_that_of_the_pictures(folder):
+def test_order_of_the_files_is_that_of_the_images(folder):
     files = list_files(folder)
     read_cached(files, None, Decoder())
-    np.testing.assert_array_equal(read_cached(files[::-1], None, Decoder(PICTURES[::-1])), PICTURES[::-1])
+    np.testing.assert_array_equal(read_cached(files[::-1], None, Decoder(IMAGES[::-1])), IMAGES[::-1])
 
 
 def cut_off(file: Path) -> None:
@@ -149,12 +149,12 @@ def pickle(file: Path) -> None:
 
 def reshape(file: Path) -> None:
     with file.open("wb") as stream:
-        np.save(stream, PICTURES[:10])
+        np.save(stream, IMAGES[:10])
 
 
 def widen(file: Path) -> None:
     with file.open("wb") as stream:
-        np.save(stream, PICTURES.astype(np.int16))
+        np.save(stream, IMAGES.astype(np.int16))
 
 
 @pytest.mark.parametrize("damage", [cut_off, empty, append, garble, pickle, reshape, widen])
@@ -164,20 +164,20 @@ def test_damaged_entry_is_not_used_and_written_anew(folder, cache, damage):
     (entry,) = entries(cache)
     damage(entry)
     for _ in range(2):
-        np.testing.assert_array_equal(read_cached(files, None, decode), PICTURES)
+        np.testing.assert_array_equal(read_cached(files, None, decode), IMAGES)
     assert decode.calls == 2 and entries(cache) == [entry]
 
 
-def test_few_pictures_are_not_kept(folder, cache):
-    read_cached(list_files(folder)[1:], None, Decoder(PICTURES[1:]))
+def test_few_images_are_not_kept(folder, cache):
+    read_cached(list_files(folder)[1:], None, Decoder(IMAGES[1:]))
     assert not cache.exists()
 
 
 def test_failure_to_decode_is_passed_on_and_keeps_nothing(folder, cache):
     def fail() -> np.ndarray:
-        raise ValueError("broken picture")
+        raise ValueError("broken image")
 
-    with pytest.raises(ValueError, match="broken picture"):
+    with pytest.raises(ValueError, match="broken image"):
         read_cached(list_files(folder), None, fail)
     assert not cache.exists()
 
@@ -194,17 +194,17 @@ def test_cache_that_cannot_be_made_is_done_without(folder, cache):
     cache.write_text("a file where the folder should be")
     decode = Decoder()
     for _ in range(2):
-        np.testing.assert_array_equal(read_cached(list_files(folder), None, decode), PICTURES)
+        np.testing.assert_array_equal(read_cached(list_files(folder), None, decode), IMAGES)
     assert decode.calls == 2
 
 
 def test_full_disk_is_no_error_and_leaves_nothing(folder, cache, monkeypatch):
-    def fill(stream, pictures, **_):
-        stream.write(pictures[:10].tobytes())
+    def fill(stream, images, **_):
+        stream.write(images[:10].tobytes())
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(np, "save", fill)
-    np.testing.assert_array_equal(read_cached(list_files(folder), None, Decoder()), PICTURES)
+    np.testing.assert_array_equal(read_cached(list_files(folder), None, Decoder()), IMAGES)
     assert entries(cache) == []
 
 

@@ -30,7 +30,7 @@ def entry(server, samples):
 
 def test_load_entry_downloads_once_into_the_cache(cache, server, entry, samples):
     first = load_entry(entry)
-    np.testing.assert_array_equal(first.train_images, samples.pictures(20))
+    np.testing.assert_array_equal(first.train_images, samples.images(20))
     assert first.class_names == tuple("abcdefghij") and first.licence == "MIT"
     assert sorted(path.name for path in (cache / "tiny").iterdir()) == sorted(f"{f.name}.gz" for f in entry.files)
     assert load_entry(entry, download=False).fingerprint == first.fingerprint
@@ -65,12 +65,12 @@ def test_load_entry_damaged_file_in_the_cache_is_fetched_again(cache, server, en
     samples.idx_folder(cache / "tiny")
     damaged = cache / "tiny" / "train-images-idx3-ubyte.gz"
     damaged.write_bytes(damaged.read_bytes()[:100])
-    np.testing.assert_array_equal(load_entry(entry).train_images, samples.pictures(20))
+    np.testing.assert_array_equal(load_entry(entry).train_images, samples.images(20))
     assert server.asked == ["/train-images-idx3-ubyte.gz"]
 
 
 def test_load_entry_not_found_names_every_place_tried(cache, server, entry, tmp_path):
-    server.answers.clear()
+    server.logit_calibration.clear()
     (tmp_path / "home").mkdir()
     entry = replace(entry, system_folders=("/usr/share/datasets/tiny",))
     with pytest.raises(SourceNotFoundError) as caught:
@@ -109,7 +109,7 @@ def test_load_dataset_digits_are_scikit_learns():
     assert dataset.test_images is None
 
 
-def test_load_dataset_digits_use_the_range_of_picture_files():
+def test_load_dataset_digits_use_the_range_of_image_files():
     levels = np.unique(load_dataset("digits").train_images)
     assert len(levels) == 17
     assert (levels.min(), levels[1], levels.max()) == (0, 16, 255)

@@ -21,7 +21,7 @@ LABELS = np.arange(6) % 3
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_read_npz_knows_the_usual_keys(tmp_path, samples, keys, save):
     path = tmp_path / "a.npz"
-    images = samples.pictures(6)
+    images = samples.images(6)
     save(path, **dict(zip(keys, (images, LABELS, images[:3], LABELS[:3]), strict=True)))
     splits = read_npz(path)
     np.testing.assert_array_equal(splits.train_images, images)
@@ -33,13 +33,13 @@ def test_read_npz_knows_the_usual_keys(tmp_path, samples, keys, save):
 @pytest.mark.parametrize("keys", [("images", "labels"), ("X", "y")])
 def test_read_npz_without_test_keys_has_no_test_split(tmp_path, samples, keys):
     path = tmp_path / "a.npz"
-    np.savez(path, **dict(zip(keys, (samples.pictures(6), LABELS), strict=True)))
+    np.savez(path, **dict(zip(keys, (samples.images(6), LABELS), strict=True)))
     assert read_npz(path).test_images is None
 
 
 def test_read_npz_column_order_and_rows_of_pixels_come_out_as_saved(tmp_path, samples):
     path = tmp_path / "a.npz"
-    images = samples.pictures(6)
+    images = samples.images(6)
     np.savez(path, X=np.asfortranarray(images.reshape(6, 64)), y=LABELS)
     np.testing.assert_array_equal(read_npz(path).train_images, images)
 
@@ -50,7 +50,7 @@ def test_read_npz_pickled_objects_are_refused_unloaded(tmp_path, samples):
             return (pytest.fail, ("the pickle was loaded",))
 
     path = tmp_path / "a.npz"
-    np.savez(path, X=samples.pictures(1), y=np.array([Bomb()], dtype=object))
+    np.savez(path, X=samples.images(1), y=np.array([Bomb()], dtype=object))
     with pytest.raises(DataError, match=r"\[y\] is a pickled object"):
         read_npz(path)
 
@@ -59,10 +59,10 @@ def test_read_npz_pickled_objects_are_refused_unloaded(tmp_path, samples):
     ("arrays", "message"),
     [
         ({"a": LABELS, "b": LABELS}, "holds 'a', 'b'; expected train_x"),
-        ({"X": np.zeros((5, 8, 8), np.uint8), "y": LABELS}, "5 pictures in 'X' and 6 labels in 'y'"),
+        ({"X": np.zeros((5, 8, 8), np.uint8), "y": LABELS}, "5 images in 'X' and 6 labels in 'y'"),
         ({"X": np.full((6, 8, 8), -1), "y": LABELS}, "range over -1..-1"),
         ({"X": np.full((6, 8, 8), 0.5) + LABELS[:, None, None], "y": LABELS}, "with fractions"),
-        ({"X": np.zeros((6, 8, 8), np.uint8), "y": np.eye(6)}, "one integer or word a picture"),
+        ({"X": np.zeros((6, 8, 8), np.uint8), "y": np.eye(6)}, "one integer or word an image"),
     ],
 )
 def test_read_npz_unusable_arrays_are_told(tmp_path, arrays, message):
@@ -76,7 +76,7 @@ def test_read_npz_unusable_arrays_are_told(tmp_path, arrays, message):
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_read_npz_cut_off_archive_is_told(tmp_path, samples, keep, save):
     path = tmp_path / "a.npz"
-    save(path, X=samples.pictures(6), y=LABELS)
+    save(path, X=samples.images(6), y=LABELS)
     content = path.read_bytes()
     path.write_bytes(content[: keep if isinstance(keep, int) else int(len(content) * keep)])
     with pytest.raises(DataError, match=r"a\.npz"):
@@ -85,7 +85,7 @@ def test_read_npz_cut_off_archive_is_told(tmp_path, samples, keep, save):
 
 def test_read_npz_damaged_bytes_are_told(tmp_path, samples):
     path = tmp_path / "a.npz"
-    np.savez_compressed(path, X=samples.pictures(60), y=np.arange(60) % 2)
+    np.savez_compressed(path, X=samples.images(60), y=np.arange(60) % 2)
     content = bytearray(path.read_bytes())
     content[500:600] = bytes(100)
     path.write_bytes(content)
@@ -102,7 +102,7 @@ def test_read_npz_name_that_is_no_text_is_told(tmp_path):
 
 
 def test_read_npz_images_takes_the_test_split_or_the_only_array(tmp_path, samples):
-    np.savez(tmp_path / "a.npz", x_train=samples.pictures(6), y_train=LABELS, x_test=samples.pictures(3))
-    np.savez(tmp_path / "b.npz", whatever=samples.pictures(2))
+    np.savez(tmp_path / "a.npz", x_train=samples.images(6), y_train=LABELS, x_test=samples.images(3))
+    np.savez(tmp_path / "b.npz", whatever=samples.images(2))
     assert len(read_npz_images(tmp_path / "a.npz")) == 3
     assert len(read_npz_images(tmp_path / "b.npz")) == 2

@@ -77,7 +77,7 @@ def test_load_dataset_openml_is_kept(openml):
 
 def test_load_dataset_openml_cut_off_is_told_and_mended_the_next_time(openml, cut_off):
     path = "/data/v1/download/9/tiny.arff"
-    (whole,) = openml.answers[path]
+    (whole,) = openml.logit_calibration[path]
     openml.put(path, cut_off(b"@RELATION tiny" * 1000), cut_off(b"@RELATION tiny" * 1000), whole)
     with pytest.raises((DownloadError, DataError), match="OpenML"):
         load_dataset("openml:7")
@@ -123,7 +123,7 @@ def test_convert_table_restores_every_grey_level_of_usps(data_home):
     np.testing.assert_array_equal(images.reshape(2007, 256), levels)
 
 
-def test_convert_table_sparse_and_object_tables_are_pictures_too():
+def test_convert_table_sparse_and_object_tables_are_images_too():
     target = np.array(["a", "b"] * 3)
     np.testing.assert_array_equal(convert_table("x", csr_array(PIXELS), target).train_images.reshape(6, 16), PIXELS)
     np.testing.assert_array_equal(convert_table("x", PIXELS.astype(object), target).train_images.reshape(6, 16), PIXELS)
@@ -140,6 +140,6 @@ def test_convert_table_sparse_and_object_tables_are_pictures_too():
         (PIXELS[:, :7], np.arange(6), "7 pixel columns"),
     ],
 )
-def test_convert_table_that_is_no_pictures_is_told(data, target, message):
+def test_convert_table_that_is_no_images_is_told(data, target, message):
     with pytest.raises(DataError, match=message):
         convert_table("x", data, target)

@@ -75,7 +75,7 @@ def test_read_pixel_csv_label_column_anywhere_and_row_numbers_first(tmp_path):
     assert table.pixels.tolist() == [list(range(9)), list(range(1, 10))]
 
 
-def test_read_pixel_csv_header_of_numbers_is_no_picture(tmp_path, samples):
+def test_read_pixel_csv_header_of_numbers_is_no_image(tmp_path, samples):
     path = samples.csv(tmp_path / "a.csv")
     replace_line(path, 1, lambda _: ",".join(["label", *map(str, range(64))]))
     assert len(read_pixel_csv(path).pixels) == 6

@@ -62,5 +62,5 @@ def test_shape_rows_takes_a_size_that_is_not_square():
 
 
 def test_shape_rows_783_columns_names_the_likely_mistake():
-    with pytest.raises(DataError, match=r"x has 783 pixel columns; a 28×28 picture has 784 values\. .*column missing"):
+    with pytest.raises(DataError, match=r"x has 783 pixel columns; a 28×28 image has 784 values\. .*column missing"):
         shape_rows("x", np.zeros((2, 783)))

@@ -9,7 +9,7 @@ from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 
 
 def test_load_dataset_every_form_of_path_gives_a_dataset(tmp_path, samples):
-    images, labels = samples.pictures(6), np.arange(6) % 3
+    images, labels = samples.images(6), np.arange(6) % 3
     np.savez(tmp_path / "arrays.npz", X=images, y=labels)
     (tmp_path / "labels.csv").write_text("id,label\n0,a\n1,b\n")
     forms = {
@@ -35,8 +35,8 @@ def test_load_dataset_image_size_resizes_every_form(tmp_path, samples):
 
 
 @pytest.mark.parametrize("name", ["kaggle-digits", "identify-the-apparels"])
-def test_load_dataset_contest_brings_the_form_of_its_submission(make_contest, name):
-    folder = make_contest(name)
+def test_load_dataset_competition_brings_the_form_of_its_submission(make_competition, name):
+    folder = make_competition(name)
     dataset = load_dataset(folder)
     assert dataset.class_names == dataset.submission.class_labels == tuple("0123456789")
     assert dataset.test_images is dataset.submission.images
@@ -48,8 +48,8 @@ def test_load_dataset_contest_brings_the_form_of_its_submission(make_contest, na
     assert unanswered.test_images is None and unanswered.submission.ids == dataset.submission.ids
 
 
-def test_load_dataset_image_size_resizes_what_is_to_be_submitted_too(make_contest):
-    folder = make_contest("kaggle-digits")
+def test_load_dataset_image_size_resizes_what_is_to_be_submitted_too(make_competition):
+    folder = make_competition("kaggle-digits")
     dataset = load_dataset(folder, image_size=(12, 10))
     assert dataset.train_images.shape == (60, 12, 10) and dataset.test_images.shape == (40, 12, 10)
     assert dataset.submission.images is dataset.test_images
@@ -57,12 +57,12 @@ def test_load_dataset_image_size_resizes_what_is_to_be_submitted_too(make_contes
     assert load_dataset(folder, image_size=(12, 10)).submission.images.shape == (40, 12, 10)
 
 
-def test_load_dataset_contest_of_two_sizes_is_told(make_contest, samples):
-    folder = make_contest("kaggle-digits")
+def test_load_dataset_competition_of_two_sizes_is_told(make_competition, samples):
+    folder = make_competition("kaggle-digits")
     (folder / "answers.csv").unlink()
     (folder / "sample_submission.csv").unlink()
     samples.csv(folder / "test.csv", n_pixels=49, label=False)
-    with pytest.raises(DataError, match=r"train pictures have shape \(8, 8\), test pictures \(7, 7\)"):
+    with pytest.raises(DataError, match=r"train images have shape \(8, 8\), test images \(7, 7\)"):
         load_dataset(folder)
 
 

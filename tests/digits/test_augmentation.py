@@ -36,13 +36,13 @@ def test_each_kind_keeps_shape_and_range_and_is_repeatable(kind, shape):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_damages_its_share_of_the_pictures(kind):
+def test_each_kind_damages_its_share_of_the_images(kind):
     images = bars(400, wide=12)
     changed = (Handwriting(**{kind: 0.3})(images, generator()) != images).flatten(1).any(1).float().mean()
     assert 0.15 < changed < 0.38
 
 
-def test_no_kind_leaves_pictures_alone():
+def test_no_kind_leaves_images_alone():
     images = bars(4)
     assert Handwriting()(images, generator()) is images
 

@@ -13,11 +13,11 @@ from sklearn.datasets import load_digits
 from skconv.commands.train import train
 from skconv.digits.augmentation import Handwriting
 from skconv.distributed import process_group as distributed
-from skconv.distributed.process_group import Processes, check_joining, is_first, is_one_of_several
+from skconv.distributed.process_group import ProcessGroup, check_joining, is_main_process, is_one_of_several
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import ParameterError
 from skconv.training.augmentation import Augmentation, AugmentationSequence
-from skconv.training.batches import BatchIterator, PictureDataset
+from skconv.training.batches import BatchIterator, ImageDataset
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def second_of_two(monkeypatch):
 @settings(max_examples=100, deadline=None)
 @given(whole=st.integers(0, 1000), size=st.integers(1, 16))
 def test_shares_are_a_batch_in_nearly_equal_parts(whole, size):
-    shares = [Processes(rank, size, "cpu").take_share(whole) for rank in range(size)]
+    shares = [ProcessGroup(rank, size, "cpu").take_shard(whole) for rank in range(size)]
     assert [shares[0].start, *(share.stop for share in shares)] == [*(share.start for share in shares), whole]
     sizes = [share.stop - share.start for share in shares]
     assert max(sizes) - min(sizes) <= 1
@@ -51,7 +51,7 @@ AUGMENTATIONS = {
 def test_shares_of_all_processes_are_the_batch_that_one_would_have(name):
     torch.manual_seed(0)
     images = torch.randint(256, (50, 1, 12, 10), dtype=torch.uint8)
-    dataset = PictureDataset(images, torch.arange(50), torch.rand(50))
+    dataset = ImageDataset(images, torch.arange(50), torch.rand(50))
 
     def iterate(processes):
         iterator = BatchIterator(
@@ -60,7 +60,7 @@ def test_shares_of_all_processes_are_the_batch_that_one_would_have(name):
         return [batch for _ in range(2) for batch in iterator]
 
     whole = iterate(None)
-    parts = [iterate(Processes(rank, 3, "cpu")) for rank in range(3)]
+    parts = [iterate(ProcessGroup(rank, 3, "cpu")) for rank in range(3)]
     assert [len(labels) for _, labels in whole] == [16, 17, 17, 16, 17]
     for number, (inputs, labels) in enumerate(whole):
         shares = [part[number] for part in parts]
@@ -83,7 +83,7 @@ def test_process_alone_imports_nothing_for_others(tiny_recipe, tmp_path):
 
 def test_size_alone_makes_no_group(monkeypatch):
     monkeypatch.setenv("WORLD_SIZE", "8")
-    assert not is_one_of_several() and is_first(), "job schedulers set it too"
+    assert not is_one_of_several() and is_main_process(), "job schedulers set it too"
 
 
 @pytest.mark.parametrize(
@@ -95,8 +95,8 @@ def test_what_cannot_be_spread_is_refused(second_of_two, tmp_path, asked, told):
     assert not any(tmp_path.iterdir())
 
 
-def test_batch_with_fewer_pictures_than_processes_is_refused(monkeypatch):
-    monkeypatch.setattr(distributed, "_joined", Processes(0, 70, "cpu"))
+def test_batch_with_fewer_images_than_processes_is_refused(monkeypatch):
+    monkeypatch.setattr(distributed, "_joined", ProcessGroup(0, 70, "cpu"))
     digits = load_digits()
     with pytest.raises(ParameterError, match="Batches of 61 cannot be shared by 70 processes"):
         CNNClassifier("fast", batch_size=64, precision="fp32").fit(digits.images, digits.target)

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from skconv.distributed.process_group import Processes, Share
-from skconv.distributed.whole_batch import see_whole_batch
+from skconv.distributed.process_group import BatchShard, ProcessGroup
+from skconv.distributed.whole_batch import synchronize_layers
 
 CUTS = [0, 3, 5, 11]  # the shares of three processes, of unequal size
 
@@ -28,7 +28,7 @@ class Meeting:
         return together
 
 
-class Threads(Processes):
+class Threads(ProcessGroup):
     """`Processes` that meet in this one."""
 
     def __init__(self, rank, size, meeting):
@@ -38,7 +38,7 @@ class Threads(Processes):
     def gather(self, tensor):
         return self.meeting.exchange(self.rank, tensor)
 
-    def add_up(self, tensor):
+    def all_reduce(self, tensor):
         return self.gather(tensor).sum(0)
 
 
@@ -50,7 +50,7 @@ def run_in_shares(network, images, labels):
         own = slice(CUTS[rank], CUTS[rank + 1])
         mine = copy.deepcopy(network)
         share = images[own].clone().requires_grad_()
-        with see_whole_batch(mine, Threads(rank, 3, meeting), lambda: Share(own.start, own.stop, CUTS[-1])):
+        with synchronize_layers(mine, Threads(rank, 3, meeting), lambda: BatchShard(own.start, own.stop, CUTS[-1])):
             outputs = mine(share)
             nn.functional.cross_entropy(outputs, labels[own], reduction="sum").backward()
         results[rank] = outputs.detach(), share.grad, mine
@@ -107,7 +107,7 @@ def test_dropout_drops_from_shares_what_it_drops_from_the_whole_batch(layer):
     expected = layer(images)
     for start, stop in pairwise(CUTS):
         torch.manual_seed(3)
-        with see_whole_batch(layer, Processes(0, 3, "cpu"), lambda: Share(start, stop, 11)):  # noqa: B023
+        with synchronize_layers(layer, ProcessGroup(0, 3, "cpu"), lambda: BatchShard(start, stop, 11)):  # noqa: B023
             assert torch.equal(layer(images[start:stop]), expected[start:stop])
 
 
@@ -115,7 +115,7 @@ def test_layers_are_what_they_were_afterwards_and_in_evaluation():
     network = nn.Sequential(nn.BatchNorm2d(2), nn.Dropout(0.5)).eval()
     images, names = torch.rand(4, 2, 3, 3), list(network.state_dict())
     expected = network(images)
-    with see_whole_batch(network, Processes(0, 2, "cpu"), lambda: Share(0, 4, 8)):
+    with synchronize_layers(network, ProcessGroup(0, 2, "cpu"), lambda: BatchShard(0, 4, 8)):
         assert torch.equal(network(images), expected), "evaluation asks nobody"
         assert list(network.state_dict()) == names
     assert "forward" not in vars(network[0]) and "forward" not in vars(network[1])

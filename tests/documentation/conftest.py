@@ -10,11 +10,11 @@ import pytest
 from PIL import Image
 
 import skconv
-from skconv.competitions import making as contests
+from skconv.competitions import making as competitions
 from skconv.data import named, sources
 from skconv.data.catalog import get_entry
 from skconv.data.splits import Splits
-from skconv.digits.synthetic import dataset as digits_or_nothing
+from skconv.digits.synthetic import dataset as digits_with_background
 from skconv.recipes import recipe
 
 from .blocks import READ, RUN, read_blocks
@@ -29,7 +29,7 @@ def read_digits() -> Splits:
 
 
 def read_few(entry, **_):
-    """Return a few of MNIST's digits as any of the named data sets, in the size of its pictures."""
+    """Return a few of MNIST's digits as any of the named data sets, in the size of its images."""
     if entry.form == "scikit-learn":
         return named.read_named(entry)
     size = {"usps": 16}.get(entry.folder, 28)
@@ -48,7 +48,7 @@ def read_few(entry, **_):
 
 
 def shorten(text: str) -> str:
-    """Return a recipe with one epoch, and with enough validation pictures of a few for prediction sets."""
+    """Return a recipe with one epoch, and with enough validation images of a few for prediction sets."""
     for setting, quick in (
         (r"max_epochs = .*", "max_epochs = 1"),
         (r"min_steps = .*", "min_steps = 0"),
@@ -59,24 +59,24 @@ def shorten(text: str) -> str:
     return text
 
 
-def write_pictures(folder, write_rows):
+def write_images(folder, write_rows):
     """Write the files that the pages speak of."""
     digits = read_digits()
     one, some = digits.test_images[0], digits.test_images[:6]
-    for name in ("photo.jpg", "picture.png", "seven.png"):
+    for name in ("photo.jpg", "image.png", "seven.png"):
         Image.fromarray(write_rows([[one]], scale=4)).save(folder / name)
     for name in ("page.jpg", "cheque.jpg"):
         Image.fromarray(write_rows([list(some)], scale=3)).save(folder / name)
     rng = np.random.default_rng(0)
     for label in range(3):
-        for kind, pictures in (
+        for kind, images in (
             ("scans", digits.train_images[np.array(digits.train_labels) == str(label)][:20]),
             ("flowers", rng.integers(60 * label, 60 * label + 90, (20, 36, 40, 3), dtype=np.uint8)),
         ):
             target = folder / kind / f"{kind[:-1]}-{label}"
             target.mkdir(parents=True)
-            for number, picture in enumerate(pictures):
-                Image.fromarray(picture).save(target / f"{number}.png")
+            for number, image in enumerate(images):
+                Image.fromarray(image).save(target / f"{number}.png")
     rows = [
         f"{label},{','.join(map(str, image.ravel()))}"
         for label, image in zip(digits.train_labels[:200], digits.train_images, strict=False)
@@ -87,14 +87,14 @@ def write_pictures(folder, write_rows):
 
 @pytest.fixture(scope="module")  # not of the session: what follows in the same process reads the whole of MNIST
 def small_world(tmp_path_factory):
-    """Named data sets of a few pictures, recipes of an epoch, an empty cache."""
+    """Named data sets of a few images, recipes of an epoch, an empty cache."""
     recipes = tmp_path_factory.mktemp("recipes")
     for path in recipe._FOLDER.glob("*.toml"):
         (recipes / path.name).write_text(shorten(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SKCONV_DATA", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        for module in (sources, contests, digits_or_nothing):
+        for module in (sources, competitions, digits_with_background):
             patch.setattr(module, "read_named", read_few)
         patch.setattr(recipe, "_FOLDER", recipes)
         yield
@@ -108,7 +108,7 @@ def tell(small_world, tmp_path_factory, write_rows):
     def tell(page):
         if page not in stories:
             folder = tmp_path_factory.mktemp(page.stem)
-            write_pictures(folder, write_rows)
+            write_images(folder, write_rows)
             if "--out runs/first" not in page.read_text(encoding="utf-8"):  # trained on another page
                 shutil.copytree(Path(skconv.__file__).parent / "models" / "digits", folder / "runs" / "first" / "model")
             blocks = [block for block in read_blocks(page) if block.language in RUN | set(READ)]

@@ -1,4 +1,4 @@
-"""A page's blocks, run one after the other in a folder of small pictures, as a reader would."""
+"""A page's blocks, run one after the other in a folder of small images, as a reader would."""
 
 import configparser
 import contextlib
@@ -134,8 +134,8 @@ def check_command(name: str, arguments: list[str]) -> None:
         told = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=False)
         assert told.returncode == 0, told.stderr
     elif name == "torchrun":
-        _, verb, *options = arguments[arguments.index("-m") + 1 :]
-        typer.main.get_command(create_app()).commands[verb].make_context(verb, options)
+        _, command, *options = arguments[arguments.index("-m") + 1 :]
+        typer.main.get_command(create_app()).commands[command].make_context(command, options)
     elif name == "pip":
         for extras in re.findall(r"\[(.+)\]", " ".join(arguments)):
             assert set(extras.split(",")) <= set(PYPROJECT["project"]["optional-dependencies"])
@@ -147,5 +147,5 @@ def read_unit(block: Block) -> None:
     """Read a unit of systemd and parse the command that it starts."""
     unit = configparser.ConfigParser(interpolation=None)
     unit.read_string(block.text)
-    _, verb, *options = shlex.split(unit["Service"]["ExecStart"])
-    typer.main.get_command(create_app()).commands[verb].make_context(verb, options)
+    _, command, *options = shlex.split(unit["Service"]["ExecStart"])
+    typer.main.get_command(create_app()).commands[command].make_context(command, options)

@@ -8,7 +8,7 @@ ACTIVE = [block for page in PAGES for block in read_blocks(page) if block.langua
 # Pages that train: each from the data to the last of its commands, since they build on each other.
 SLOW = {
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("index", "scale", "trust")),
+    *(ROOT / "docs" / f"{name}.md" for name in ("index", "scale", "reliability")),
     *(ROOT / "docs" / "tutorials").glob("*.md"),
 }
 

@@ -17,13 +17,13 @@ def extension():
     return module
 
 
-def test_commands_page_has_the_help_of_every_verb(extension, capsys):
+def test_commands_page_has_the_help_of_every_command(extension, capsys):
     from skconv.cli.main import main
 
     page = extension.describe_commands()
-    for verb in extension.list_verbs():
-        assert main([verb, "--help"]) == 0
-        assert f"## skconv {verb}\n\n```text\n{capsys.readouterr().out.strip()}\n```" in page
+    for command in extension.list_commands():
+        assert main([command, "--help"]) == 0
+        assert f"## skconv {command}\n\n```text\n{capsys.readouterr().out.strip()}\n```" in page
 
 
 def test_recipes_page_has_the_text_of_every_recipe(extension):

@@ -1,4 +1,4 @@
-"""`CNNClassifier` on real digits: scikit-learn's bundled 8×8 pictures."""
+"""`CNNClassifier` on real digits: scikit-learn's bundled 8×8 images."""
 
 import copy
 import pickle
@@ -11,7 +11,7 @@ from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from skorch.callbacks import Callback
 
-from skconv import Reader, load_dataset
+from skconv import OnnxClassifier, load_dataset
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import DataError, ModelFileError, ParameterError, TrainingError, UnknownNameError
 from skconv.model_io import read_config
@@ -60,7 +60,7 @@ def test_prediction_does_not_depend_on_the_batch(fitted, digits):
     np.testing.assert_allclose(together[[0, 511, 512, 699]], alone, atol=1e-6)
 
 
-def test_all_forms_of_the_same_pictures_give_the_same_model(digits):
+def test_all_forms_of_the_same_images_give_the_same_model(digits):
     X, y = digits
     X, y = X[:200], y[:200]
     forms = [X, X[:, None], X[..., None], X.reshape(200, -1), X.astype(np.float64), X.astype(np.int32), X[:, ::1, :]]
@@ -129,7 +129,7 @@ def test_whole_weights_equal_repeated_rows_in_any_order(digits):
 
 def test_class_weight_moves_the_decision(digits):
     X, _ = digits
-    rare = np.arange(500) % 10 == 0  # nothing in the pictures tells it
+    rare = np.arange(500) % 10 == 0  # nothing in the images tells it
 
     def mean_probability(class_weight):
         settings = {"max_epochs": 8, "random_state": 0, "label_smoothing": 0.0}
@@ -186,9 +186,9 @@ def test_label_smoothing_is_undone_in_the_answers_and_a_calibration_survives_fur
     X, y = digits
     model = CNNClassifier("fast", max_epochs=8, random_state=0, label_smoothing=0.3).fit(X[:1200], y[:1200])
     assert np.median(model.predict_proba(X[1200:]).max(1)) > 0.8  # with the smoothing left in, hardly above 0.73
-    model.net_.module_.answers.shift([0.5] + [0.0] * 9)
+    model.net_.module_.logit_calibration.shift([0.5] + [0.0] * 9)
     model.set_params(label_smoothing=0.2).partial_fit(X[:100], y[:100])
-    answers = model.net_.module_.answers
+    answers = model.net_.module_.logit_calibration
     assert (answers.biases[0].item(), answers.smoothing.item()) == (0.5, pytest.approx(0.2))
 
 
@@ -196,7 +196,7 @@ def test_models_from_before_smoothing_was_undone_answer_as_they_did():
     bundled = CNNClassifier.load("digits")
     images = load_dataset("mnist").test_images[:100]
     answers = bundled.predict_proba(images)
-    np.testing.assert_allclose(Reader("digits").predict_proba(images), answers, atol=1e-5)
+    np.testing.assert_allclose(OnnxClassifier("digits").predict_proba(images), answers, atol=1e-5)
 
 
 def test_partial_fit_takes_batches_without_every_class(digits):
@@ -231,7 +231,7 @@ def test_pickled_cloned_and_copied(fitted, digits):
     assert not hasattr(clone(fitted), "net_") and clone(fitted).get_params() == fitted.get_params()
 
 
-def test_colour_pictures_of_any_order_of_axes():
+def test_colour_images_of_any_order_of_axes():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 240)
     X = rng.integers(0, 60, (240, 10, 12, 3), dtype=np.uint8)
@@ -259,7 +259,7 @@ def test_not_fitted_is_said():
         ({"batch_size": 2.5}, ParameterError, "batch_size"),
         ({"learning_rate": 0}, ParameterError, "learning_rate"),
         ({"learning_rate": float("nan")}, ParameterError, "learning_rate"),
-        ({"averaging": 1}, ParameterError, "averaging"),
+        ({"ema_decay": 1}, ParameterError, "ema_decay"),
         ({"label_smoothing": 1.0}, ParameterError, "label_smoothing"),
         ({"validation_fraction": 0.99}, ParameterError, "validation_fraction"),
         ({"patience": 3}, ParameterError, "validation_fraction"),
@@ -293,7 +293,7 @@ def test_unusable_data_is_told(X, y, said):
         CNNClassifier("fast", max_epochs=1).fit(X, y)
 
 
-def test_pictures_of_another_size_are_told(fitted):
+def test_images_of_another_size_are_told(fitted):
     with pytest.raises(ValueError, match="8"):
         fitted.predict(np.zeros((2, 9, 9)))
 
@@ -334,7 +334,7 @@ def test_min_steps_gives_small_data_more_passes(digits):
     assert sum(epoch["train_batch_count"] for epoch in model.net_.history) == 25
 
 
-def test_a_batch_of_one_picture_is_avoided():
+def test_a_batch_of_one_image_is_avoided():
     X, y = np.arange(15).reshape(15, 1), np.arange(15) % 2
     for settings in ({"batch_size": 1}, {"batch_size": 2}, {"batch_size": 14}):
         CNNClassifier("standard", max_epochs=1, random_state=0, **settings).fit(X, y)
@@ -342,7 +342,7 @@ def test_a_batch_of_one_picture_is_avoided():
 
 def test_a_copy_goes_on_training_like_the_original(digits):
     X, y = digits
-    original = CNNClassifier("fast", random_state=0, averaging=0.9).partial_fit(X[:200], y[:200])
+    original = CNNClassifier("fast", random_state=0, ema_decay=0.9).partial_fit(X[:200], y[:200])
     restored = pickle.loads(pickle.dumps(original))
     for model in (original, restored):
         model.partial_fit(X[:200], y[:200])
@@ -410,7 +410,7 @@ def test_adam_with_a_constant_rate_is_what_torch_does(digits):
     X, y = X[:200], y[:200]
     classifier = CNNClassifier(
         "fast", max_epochs=3, batch_size=200, optimizer="adam", schedule="constant", learning_rate=0.002,
-        weight_decay=0.01, label_smoothing=0, averaging=0, precision="fp32", random_state=3,
+        weight_decay=0.01, label_smoothing=0, ema_decay=0, precision="fp32", random_state=3,
     )  # fmt: skip
     started = copy.deepcopy(classifier.set_params(max_epochs=1, learning_rate=1e-12).fit(X, y).net_.module_)
     classifier.set_params(max_epochs=3, learning_rate=0.002).fit(X, y)
@@ -444,13 +444,13 @@ def test_validation_given_apart_is_scored_and_never_trained_on(digits):
 
 
 @pytest.mark.parametrize(
-    ("keep", "losses"), [("valid_loss", ["valid_loss"]), ("both_losses", ["train_loss", "valid_loss"])]
+    ("restore_best", "losses"), [("valid_loss", ["valid_loss"]), ("both_losses", ["train_loss", "valid_loss"])]
 )
-def test_keep_goes_back_to_the_best_epoch(digits, keep, losses):
+def test_keep_goes_back_to_the_best_epoch(digits, restore_best, losses):
     X, y = digits
     # A rate far too high: losses jump about, and the last epoch is hardly the best.
     classifier = CNNClassifier(
-        "fast", max_epochs=8, schedule="constant", learning_rate=0.3, averaging=0, keep=keep, random_state=0
+        "fast", max_epochs=8, schedule="constant", learning_rate=0.3, ema_decay=0, restore_best=restore_best, random_state=0
     ).fit(X[:300], y[:300], validation=(X[300:500], y[300:500]))
     best, lowest = None, [np.inf] * len(losses)
     for epoch in classifier.history_:
@@ -460,7 +460,7 @@ def test_keep_goes_back_to_the_best_epoch(digits, keep, losses):
     assert classifier.score(X[300:500], y[300:500]) == pytest.approx(best["valid_accuracy"])
 
 
-@pytest.mark.parametrize("setting", [{"patience": 2}, {"keep": "valid_loss"}])
+@pytest.mark.parametrize("setting", [{"patience": 2}, {"restore_best": "valid_loss"}])
 def test_what_goes_by_the_validation_loss_needs_one(digits, setting):
     X, y = digits
     with pytest.raises(ParameterError, match="validation_fraction"):
@@ -481,7 +481,7 @@ def test_a_training_of_few_steps_ends_with_the_statistics_of_its_weights(digits)
     X, y = X[:300], y[:300]
     classifier = CNNClassifier(
         "t4_narrow", max_epochs=20, batch_size=300, optimizer="adam", schedule="constant", learning_rate=0.07,
-        label_smoothing=0, averaging=0, precision="fp32", random_state=0,
+        label_smoothing=0, ema_decay=0, precision="fp32", random_state=0,
     ).fit(X, y)  # fmt: skip
     network = classifier.net_.module_.train()
     with torch.no_grad():

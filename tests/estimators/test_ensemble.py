@@ -1,4 +1,4 @@
-"""`KFoldEnsembleClassifier` on real digits: scikit-learn's bundled 8×8 pictures."""
+"""`KFoldEnsembleClassifier` on real digits: scikit-learn's bundled 8×8 images."""
 
 import pickle
 import shutil
@@ -21,7 +21,7 @@ from sklearn.model_selection import (
 
 from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 from skconv.exceptions import DataError, ModelFileError, ParameterError
-from skconv.inference import Reader
+from skconv.inference import OnnxClassifier
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_folds_in_processes_give_what_folds_in_turn_give(digits):
     np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(X), atol=1e-3)
 
 
-def test_pictures_that_no_fold_holds_out_have_no_row(digits):
+def test_images_that_no_fold_holds_out_have_no_row(digits):
     X, y = digits
     everything = np.arange(300)
     folds = [(everything[100:], everything[:50]), (everything[:200], everything[250:])]
@@ -131,7 +131,7 @@ def test_pictures_that_no_fold_holds_out_have_no_row(digits):
     assert ensemble.out_of_fold_score_ == right.mean()
 
 
-def test_pictures_held_out_several_times_have_the_mean(digits):
+def test_images_held_out_several_times_have_the_mean(digits):
     X, y = digits
     splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
     ensemble = make(cv=splitter).fit(X[:200], y[:200])
@@ -169,7 +169,7 @@ def test_labels_may_be_text_and_two(digits):
 
 def test_a_member_can_keep_its_best_epoch(digits):
     X, y = digits
-    ensemble = make(estimator=member(max_epochs=4, keep="valid_loss", learning_rate=0.05), cv=2).fit(X[:300], y[:300])
+    ensemble = make(estimator=member(max_epochs=4, restore_best="valid_loss", learning_rate=0.05), cv=2).fit(X[:300], y[:300])
     for each, history, held_out in zip(ensemble.estimators_, ensemble.histories_, ensemble.held_out_, strict=True):
         kept = -np.log(each.predict_proba(X[held_out])[np.arange(len(held_out)), y[held_out]]).mean()
         assert kept == pytest.approx(min(row["valid_loss"] for row in history), abs=1e-4)
@@ -177,7 +177,7 @@ def test_a_member_can_keep_its_best_epoch(digits):
 
 def test_saved_ensemble_is_read_as_one_model_without_torch(fitted, saved, digits):
     X, _ = digits
-    reader = Reader(saved)
+    reader = OnnxClassifier(saved)
     np.testing.assert_allclose(reader.predict_proba(X), fitted.predict_proba(X), atol=1e-4)
     assert reader.config.network.name == "ensemble"
     assert reader.config.parameters["cv"] == 3 and reader.config.parameters["average"] == "probabilities"
@@ -207,7 +207,7 @@ def test_members_that_are_certain_and_disagree_survive_the_graph(saved, digits, 
     loaded.save(tmp_path / "certain")  # which compares the graph with the network
     probabilities = loaded.predict_proba(X[:50])
     assert np.isfinite(probabilities).all() and probabilities.max() < 0.7
-    np.testing.assert_allclose(Reader(tmp_path / "certain").predict_proba(X[:50]), probabilities, atol=1e-4)
+    np.testing.assert_allclose(OnnxClassifier(tmp_path / "certain").predict_proba(X[:50]), probabilities, atol=1e-4)
     again = KFoldEnsembleClassifier.load(tmp_path / "certain")
     np.testing.assert_array_equal(again.predict_proba(X[:50]), probabilities)
 
@@ -222,8 +222,8 @@ def test_each_kind_of_model_says_who_loads_it(saved, saved_model):
 def test_an_ensemble_without_members_is_refused(saved, saved_model, make_config, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(saved_model, folder)
-    files = Reader(saved_model).config.files
-    parameters = Reader(saved).config.parameters
+    files = OnnxClassifier(saved_model).config.files
+    parameters = OnnxClassifier(saved).config.parameters
     (folder / "config.json").write_bytes(make_config(parameters=parameters, files=files).to_bytes())
     with pytest.raises(ModelFileError, match="parameters of an ensemble, but a single network"):
         KFoldEnsembleClassifier.load(folder)
@@ -251,7 +251,7 @@ def test_without_an_estimator_members_are_as_by_default():
     assert template.get_params() == CNNClassifier().get_params()
 
 
-def test_a_fold_costs_one_copy_of_the_pictures():
+def test_a_fold_costs_one_copy_of_the_images():
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (3000, 64, 64), dtype=np.uint8)
     y = np.arange(3000) % 2
@@ -305,13 +305,13 @@ EVERY = np.arange(40)
 @pytest.mark.parametrize(
     ("cv", "said"),
     [
-        (StratifiedKFold(41), "40 pictures cannot be split by StratifiedKFold"),
-        (KFold(41), "40 pictures cannot be split by KFold"),
+        (StratifiedKFold(41), "40 images cannot be split by StratifiedKFold"),
+        (KFold(41), "40 images cannot be split by KFold"),
         ([(EVERY[3:], EVERY[:3])], "training part of fold 1 lacks the class 'rare'"),
-        ([(EVERY, EVERY[30:])], r"has picture 30 in its training and in its held-out part \(10 in all\)"),
+        ([(EVERY, EVERY[30:])], r"has image 30 in its training and in its held-out part \(10 in all\)"),
         ([(EVERY, [])], "no pair of training"),
-        ([(EVERY, EVERY[:0])], "0 held-out pictures"),
-        ([(EVERY, [40])], "no pair of training and held-out positions of 40 pictures"),
+        ([(EVERY, EVERY[:0])], "0 held-out images"),
+        ([(EVERY, [40])], "no pair of training and held-out positions of 40 images"),
         ([7], "no pair"),
         ([(EVERY, EVERY, EVERY)], "no pair"),
     ],
@@ -322,11 +322,11 @@ def test_unusable_folds_are_told(cv, said):
         make(cv=cv).fit(np.zeros((40, 8, 8), np.uint8), y)
 
 
-def test_few_pictures_of_a_class_are_dealt_out_with_a_word(digits):
+def test_few_images_of_a_class_are_dealt_out_with_a_word(digits):
     X, _ = digits
     y = np.array(["once", "rare", "rare", "rare"] + ["a", "b"] * 18)
     ensemble = make(cv=5, estimator=member(max_epochs=1))
-    with pytest.warns(UserWarning, match=r"Class 'once' has 1 picture\(s\), fewer than the 5 folds: some folds"):
+    with pytest.warns(UserWarning, match=r"Class 'once' has 1 image\(s\), fewer than the 5 folds: some folds"):
         ensemble.fit(X[:40], y)
     assert len(ensemble.estimators_) == 5
     assert all(list(each.classes_) == ["a", "b", "once", "rare"] for each in ensemble.estimators_)
@@ -334,13 +334,13 @@ def test_few_pictures_of_a_class_are_dealt_out_with_a_word(digits):
     assert np.isnan(ensemble.out_of_fold_proba_[0]).all() and np.isfinite(ensemble.out_of_fold_score_)
 
 
-def test_fewer_pictures_of_every_class_than_folds_make_fewer_folds(digits):
+def test_fewer_images_of_every_class_than_folds_make_fewer_folds(digits):
     X, _ = digits
     ensemble = make(cv=5, estimator=member(max_epochs=1))
     with pytest.warns(UserWarning, match="fewer than the 5 folds: there are 3 folds"):
         ensemble.fit(X[:8], np.array([0, 0, 1, 1, 1, 2, 2, 2]))
     assert len(ensemble.fold_scores_) == 3
-    with pytest.raises(DataError, match="one picture only; folds need 2"):
+    with pytest.raises(DataError, match="one image only; folds need 2"):
         ensemble.fit(X[:3], np.arange(3))
 
 

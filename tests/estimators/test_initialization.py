@@ -12,7 +12,7 @@ from skconv.data.sources import load_dataset
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError
 
-NETWORK = {"name": "t4_narrow"}  # all its convolutions are the same for any size of picture
+NETWORK = {"name": "t4_narrow"}  # all its convolutions are the same for any size of image
 LAST = ["classifier.1.weight", "classifier.1.bias"]
 
 
@@ -24,7 +24,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A model of MNIST's first thousand: other pictures, in another size."""
+    """A model of MNIST's first thousand: other images, in another size."""
     mnist = load_dataset("mnist")
     classifier = CNNClassifier(NETWORK, max_epochs=3, random_state=0, precision="fp32")
     folder = tmp_path_factory.mktemp("source") / "model"
@@ -43,15 +43,15 @@ def parameters(classifier):
 
 def test_weights_that_fit_are_taken_over_and_named(source, digits):
     X, y = digits
-    model = make(source, learning_rate=1e-12, averaging=0).fit(X[:64], y[:64] % 3)
+    model = make(source, learning_rate=1e-12, ema_decay=0).fit(X[:64], y[:64] % 3)
     assert model.classes_.tolist() == [0, 1, 2] and model.image_shape_ == (1, 8, 8)
     before, after = parameters(CNNClassifier.load(source)), parameters(model)
-    weights = [name for name in model.taken_over_ if name in after]
+    weights = [name for name in model.loaded_weights_ if name in after]
     assert weights and all(torch.allclose(before[name], after[name]) for name in weights)
     assert {name for name in after if name not in weights} == {
         name for name in after if before[name].shape != after[name].shape
     }
-    assert not any(name.startswith(("scaling", "answers")) for name in model.taken_over_)
+    assert not any(name.startswith(("input_normalization", "logit_calibration")) for name in model.loaded_weights_)
 
 
 def test_a_calibration_is_not_taken_over(digits, tmp_path):
@@ -59,19 +59,22 @@ def test_a_calibration_is_not_taken_over(digits, tmp_path):
     pair = {"name": "ensemble", "network": "t4_narrow", "members": 2}
     for number, network in enumerate((NETWORK, pair)):
         other = CNNClassifier(network, max_epochs=1, random_state=0).fit(X[:64], y[:64])
-        other.net_.module_.answers.shift(np.arange(10.0))
-        other.net_.module_.answers.scale(3)
+        other.net_.module_.logit_calibration.shift(np.arange(10.0))
+        other.net_.module_.logit_calibration.scale(3)
         other.save(tmp_path / str(number))
         begun = CNNClassifier(network, max_epochs=1, init_from=tmp_path / str(number)).fit(X[:64], y[:64])
         state = begun.net_.module_.state_dict()
-        assert not any(state[name].any() for name in state if name.endswith("answers.biases"))
-        assert all(state[name] == 1 for name in state if name.endswith("answers.factor"))
+        assert not any(state[name].any() for name in state if name.endswith("logit_calibration.biases"))
+        assert all(state[name] == 1 for name in state if name.endswith("logit_calibration.factor"))
 
 
-def test_scaling_is_that_of_the_new_pictures(source, digits):
+def test_scaling_is_that_of_the_new_images(source, digits):
     X, y = digits
     fresh = CNNClassifier(NETWORK, max_epochs=1, random_state=0).fit(X[:64], y[:64])
-    assert torch.equal(make(source).fit(X[:64], y[:64]).net_.module_.scaling.mean, fresh.net_.module_.scaling.mean)
+    assert torch.equal(
+        make(source).fit(X[:64], y[:64]).net_.module_.input_normalization.mean,
+        fresh.net_.module_.input_normalization.mean,
+    )
 
 
 class Watch(Callback):
@@ -85,7 +88,7 @@ class Watch(Callback):
 
 def test_taken_over_layers_are_released_one_by_one_the_last_first(source, digits):
     X, y = digits
-    model = make(source, max_epochs=10, batch_size=64, freeze=0.5, callbacks=[("watch", Watch())])
+    model = make(source, max_epochs=10, batch_size=64, freeze_fraction=0.5, callbacks=[("watch", Watch())])
     model.fit(X[:64], y[:64])
     steps = dict(model.net_.callbacks_)["watch"].steps_
     everything = list(parameters(model))
@@ -97,7 +100,7 @@ def test_taken_over_layers_are_released_one_by_one_the_last_first(source, digits
 
 def test_weights_held_back_to_the_end_do_not_change(source, digits):
     X, y = digits
-    model = make(source, max_epochs=0.5, batch_size=64, freeze=1.0, averaging=0).fit(X[:128], y[:128])
+    model = make(source, max_epochs=0.5, batch_size=64, freeze_fraction=1.0, ema_decay=0).fit(X[:128], y[:128])
     before, after = parameters(CNNClassifier.load(source)), parameters(model)
     for name in after:
         assert torch.equal(before[name], after[name]) == (name not in LAST), name
@@ -105,19 +108,19 @@ def test_weights_held_back_to_the_end_do_not_change(source, digits):
 
 def test_last_layer_learns_also_where_it_was_taken_over(source):
     mnist = load_dataset("mnist")
-    model = make(source, max_epochs=0.5, batch_size=64, freeze=1.0, averaging=0)
+    model = make(source, max_epochs=0.5, batch_size=64, freeze_fraction=1.0, ema_decay=0)
     model.fit(mnist.train_images[:128], mnist.train_labels[:128])
     before, after = parameters(CNNClassifier.load(source)), parameters(model)
-    assert len(model.taken_over_) > len(after)  # all, with the statistics of batch norm
+    assert len(model.loaded_weights_) > len(after)  # all, with the statistics of batch norm
     assert [name for name in after if not torch.equal(before[name], after[name])] == LAST
 
 
 def test_is_kept_with_the_model_and_needed_only_to_fit(source, digits, tmp_path):
     X, y = digits
-    model = make(source, freeze=0.2).fit(X[:64], y[:64])
+    model = make(source, freeze_fraction=0.2).fit(X[:64], y[:64])
     model.save(tmp_path / "model")
     loaded = CNNClassifier.load(tmp_path / "model")
-    assert loaded.init_from == str(source) and loaded.freeze == 0.2
+    assert loaded.init_from == str(source) and loaded.freeze_fraction == 0.2
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
@@ -131,6 +134,6 @@ def test_unusable_settings_are_told(digits, tmp_path):
     X, y = digits
     with pytest.raises((ModelFileError, SourceNotFoundError), match="nowhere"):
         CNNClassifier(init_from=tmp_path / "nowhere").fit(X[:64], y[:64])
-    for settings, said in (({"init_from": 7}, "path of a model folder"), ({"freeze": 1.5}, "'freeze'")):
+    for settings, said in (({"init_from": 7}, "path of a model folder"), ({"freeze_fraction": 1.5}, "'freeze_fraction'")):
         with pytest.raises(ParameterError, match=said):
             CNNClassifier(**settings).fit(X[:64], y[:64])

@@ -71,7 +71,7 @@ def test_halving_search(digits):
     assert search.best_params_ == {"learning_rate": 0.01} and search.score(X_test, y_test) > 0.8
 
 
-def test_cross_val_predict_holds_every_picture_out_once(digits):
+def test_cross_val_predict_holds_every_image_out_once(digits):
     X, y, *_ = digits
     probabilities = cross_val_predict(make(), X, y, cv=2, method="predict_proba")
     assert probabilities.shape == (500, 10) and (probabilities.argmax(1) == y).mean() > 0.8

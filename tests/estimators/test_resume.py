@@ -46,7 +46,7 @@ def checkpoint_after_every_step(monkeypatch):
 
 
 @pytest.fixture(scope="module")
-def pictures():
+def images():
     rng = np.random.default_rng(0)
     labels = np.arange(160) % 4
     images = rng.integers(0, 120, (160, 9, 9), dtype=np.uint8)
@@ -55,21 +55,21 @@ def pictures():
 
 
 @pytest.fixture
-def stopped(pictures, tmp_path):
+def stopped(images, tmp_path):
     """The checkpoint folder of a training that was stopped after seven steps."""
-    stop(pictures, tmp_path / "run.checkpoint", steps=7)
+    stop(images, tmp_path / "run.checkpoint", steps=7)
     return tmp_path / "run.checkpoint"
 
 
-def stop(pictures, folder, steps, **changes):
+def stop(images, folder, steps, **changes):
     classifier = CNNClassifier(**{**SETTINGS, **changes}, callbacks=[StopAt(steps)], checkpoint=folder)
     with pytest.raises(KeyboardInterrupt):
-        classifier.fit(*pictures)
+        classifier.fit(*images)
 
 
-def fit(pictures, folder=None, **changes):
+def fit(images, folder=None, **changes):
     # A callback of the same kind that never stops: another set of callbacks is another training.
-    return CNNClassifier(**{**SETTINGS, **changes}, callbacks=[StopAt(10**9)], checkpoint=folder).fit(*pictures)
+    return CNNClassifier(**{**SETTINGS, **changes}, callbacks=[StopAt(10**9)], checkpoint=folder).fit(*images)
 
 
 def weights_of(classifier):
@@ -85,11 +85,11 @@ def history_of(classifier):
     [
         {},
         {
-            "averaging": 0.0,
+            "ema_decay": 0.0,
             "schedule": "constant",
             "optimizer": "adam",
             "validation_fraction": 0.2,
-            "keep": "valid_loss",
+            "restore_best": "valid_loss",
         },
         {"validation_fraction": 0.2, "patience": 1},
         {"class_weight": {0: 0.3, 1: 1.7, 2: 1, 3: 1}},
@@ -98,29 +98,29 @@ def history_of(classifier):
     ],
     ids=["default", "keep", "patience", "weights", "bf16", "muon"],
 )
-def test_resumed_training_ends_with_the_same_bits(pictures, tmp_path, changes):
+def test_resumed_training_ends_with_the_same_bits(images, tmp_path, changes):
     folder = tmp_path / "checkpoints"
-    stop(pictures, folder, steps=3, **changes)
-    stop(pictures, folder, steps=3, **changes)
-    resumed, plain = fit(pictures, folder, **changes), fit(pictures, **changes)
+    stop(images, folder, steps=3, **changes)
+    stop(images, folder, steps=3, **changes)
+    resumed, plain = fit(images, folder, **changes), fit(images, **changes)
     assert weights_of(resumed) == weights_of(plain)
     assert history_of(resumed) == history_of(plain)
-    assert np.array_equal(resumed.predict_proba(pictures[0]), plain.predict_proba(pictures[0]))
+    assert np.array_equal(resumed.predict_proba(images[0]), plain.predict_proba(images[0]))
 
 
-def test_finished_training_is_not_done_again(pictures, tmp_path):
-    first = fit(pictures, tmp_path / "checkpoints")
+def test_finished_training_is_not_done_again(images, tmp_path):
+    first = fit(images, tmp_path / "checkpoints")
     steps = StopAt(1)  # would interrupt at the first step
-    again = CNNClassifier(**SETTINGS, callbacks=[steps], checkpoint=tmp_path / "checkpoints").fit(*pictures)
+    again = CNNClassifier(**SETTINGS, callbacks=[steps], checkpoint=tmp_path / "checkpoints").fit(*images)
     assert weights_of(again) == weights_of(first)
     assert again.fit_seconds_ >= again.history_[0]["seconds"]
 
 
-def test_resuming_leaves_the_random_numbers_of_the_caller_alone(pictures, stopped):
+def test_resuming_leaves_the_random_numbers_of_the_caller_alone(images, stopped):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
-    fit(pictures, stopped)
+    fit(images, stopped)
     assert torch.equal(torch.rand(3), expected)
 
 
@@ -133,27 +133,27 @@ def test_resuming_leaves_the_random_numbers_of_the_caller_alone(pictures, stoppe
         ({"max_epochs": 3}, "max_epochs was 2.5 and is 3"),
     ],
 )
-def test_another_training_is_told_apart(pictures, stopped, changes, told):
+def test_another_training_is_told_apart(images, stopped, changes, told):
     with pytest.raises(ModelFileError, match=told):
-        fit(pictures, stopped, **changes)
+        fit(images, stopped, **changes)
 
 
-def test_other_data_and_threads_are_told(pictures, stopped):
-    images = pictures[0].copy()
-    images[5, 0, 0] ^= 1
+def test_other_data_and_threads_are_told(images, stopped):
+    changed = images[0].copy()
+    changed[5, 0, 0] ^= 1
     with pytest.raises(ModelFileError, match=r"training data was [0-9a-f]{24}… and is"):
-        fit((images, pictures[1]), stopped)
+        fit((changed, images[1]), stopped)
     threads = torch.get_num_threads()
     torch.set_num_threads(threads + 1)
     try:
         with pytest.raises(ModelFileError, match=f"number of threads was {threads} and is {threads + 1}"):
-            fit(pictures, stopped)
+            fit(images, stopped)
     finally:
         torch.set_num_threads(threads)
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing", "facts"])
-def test_damaged_checkpoint_gives_way_to_the_one_before(pictures, stopped, damage):
+def test_damaged_checkpoint_gives_way_to_the_one_before(images, stopped, damage):
     last = max(stopped.iterdir())
     tensors, facts = last / "checkpoint.safetensors", last / "checkpoint.json"
     if damage == "cut":
@@ -167,18 +167,18 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(pictures, stopped, damag
     else:
         facts.write_bytes(facts.read_bytes().replace(b'"seconds"', b'"sceonds"', 1))
     with pytest.warns(UserWarning, match=r"The checkpoint before it is taken: checkpoint-\d+"):
-        resumed = fit(pictures, stopped)
-    assert weights_of(resumed) == weights_of(fit(pictures))
+        resumed = fit(images, stopped)
+    assert weights_of(resumed) == weights_of(fit(images))
 
 
-def test_no_whole_checkpoint_is_an_error(pictures, stopped):
+def test_no_whole_checkpoint_is_an_error(images, stopped):
     for each in stopped.iterdir():
         (each / "checkpoint.json").write_bytes(b"{")
     with pytest.raises(ModelFileError, match="Remove the folder to train from the beginning"):
-        fit(pictures, stopped)
+        fit(images, stopped)
 
 
-def test_checkpoint_of_another_format_is_refused_by_its_version(pictures, stopped):
+def test_checkpoint_of_another_format_is_refused_by_its_version(images, stopped):
     from skconv.model_io.checkpoints import _digest
 
     path = max(stopped.iterdir()) / "checkpoint.json"
@@ -187,42 +187,42 @@ def test_checkpoint_of_another_format_is_refused_by_its_version(pictures, stoppe
     document["digest"] = _digest(document)
     path.write_text(json.dumps(document))
     with pytest.raises(ModelFileError, match="version 7; this skconv reads 'skconv-checkpoint' of version 1"):
-        fit(pictures, stopped)
+        fit(images, stopped)
 
 
-def test_two_checkpoints_are_kept_and_parts_of_killed_writes_go(pictures, stopped):
+def test_two_checkpoints_are_kept_and_parts_of_killed_writes_go(images, stopped):
     assert len(list(stopped.iterdir())) == 2
     (stopped / ".skconv-12345678.part").mkdir()
-    fit(pictures, stopped)
+    fit(images, stopped)
     assert sorted(each.name.partition("-")[0] for each in stopped.iterdir()) == ["checkpoint", "checkpoint"]
 
 
-def test_failed_write_leaves_the_last_checkpoint(pictures, stopped):
+def test_failed_write_leaves_the_last_checkpoint(images, stopped):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # as a disk that is full
     try:
         with pytest.raises(OutputError, match=r"Cannot write .*checkpoint-"):
-            fit(pictures, stopped)
+            fit(images, stopped)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert weights_of(fit(pictures, stopped)) == weights_of(fit(pictures))
+    assert weights_of(fit(images, stopped)) == weights_of(fit(images))
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
-def test_checkpoint_needs_a_seed(pictures, tmp_path, random_state):
+def test_checkpoint_needs_a_seed(images, tmp_path, random_state):
     with pytest.raises(ParameterError, match="Pass random_state=0"):
-        fit(pictures, tmp_path, random_state=random_state)
+        fit(images, tmp_path, random_state=random_state)
 
 
-def test_checkpoint_costs_at_most_two_per_cent(pictures, tmp_path, monkeypatch):
+def test_checkpoint_costs_at_most_two_per_cent(images, tmp_path, monkeypatch):
     monkeypatch.undo()
-    fit(pictures, tmp_path / "checkpoints")  # a second of training is not worth one
+    fit(images, tmp_path / "checkpoints")  # a second of training is not worth one
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_moved_checkpoint_is_taken_up(pictures, stopped, tmp_path):
+def test_moved_checkpoint_is_taken_up(images, stopped, tmp_path):
     shutil.move(stopped, tmp_path / "elsewhere")
-    assert weights_of(fit(pictures, tmp_path / "elsewhere")) == weights_of(fit(pictures))
+    assert weights_of(fit(images, tmp_path / "elsewhere")) == weights_of(fit(images))
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from skconv.networks import create_network, list_networks
 def make_network(name, *, in_channels=1, image_size=(28, 28), **options):
     torch.manual_seed(0)
     network = create_network(name, in_channels=in_channels, image_size=image_size, num_classes=4, **options)
-    network.scaling.fit(torch.randint(0, 256, (50, in_channels, *image_size)))
+    network.input_normalization.fit(torch.randint(0, 256, (50, in_channels, *image_size)))
     return network.eval()
 
 
@@ -46,7 +46,7 @@ def test_maps_are_the_convolution_of_what_the_block_is_given():
     network, image = make_network("standard"), make_image(28, 28)
     layers = collect_activations(network, image)
     with torch.no_grad():
-        features = network.scaling(to_batch(image))
+        features = network.input_normalization(to_batch(image))
         for layer, block in zip(layers, network.blocks, strict=True):
             expected = F.conv2d(features, block[0].weight, padding=block[0].padding)[0]
             np.testing.assert_allclose(layer.maps, expected.numpy(), atol=1e-4)
@@ -66,7 +66,7 @@ def test_maps_hold_the_bias_and_are_taken_before_a_relu_in_place():
 def test_network_with_a_crop_is_shown_at_its_first_look():
     network, image = make_network("fast", crop=2), make_image(28, 28)
     with torch.no_grad():
-        half = network.blocks[0](network.scaling(to_batch(image))[:, :, 2:26, 2:26])
+        half = network.blocks[0](network.input_normalization(to_batch(image))[:, :, 2:26, 2:26])
         expected = network.blocks[1][0](half)[0].numpy()
     np.testing.assert_allclose(collect_activations(network, image)[0].maps, expected, atol=1e-5)
 
@@ -91,7 +91,9 @@ def test_filters_on_pixels_give_the_first_maps(name, channels):
     assert filters.shape[1] == channels
     stride = filters.shape[2] // layer.kernel.shape[2]
     with torch.no_grad():
-        expected = F.conv2d(network.scaling(to_batch(image)), torch.from_numpy(filters), stride=stride)[0].numpy()
+        expected = F.conv2d(network.input_normalization(to_batch(image)), torch.from_numpy(filters), stride=stride)[
+            0
+        ].numpy()
     np.testing.assert_allclose(layer.maps, expected, atol=1e-5)
 
 
@@ -107,7 +109,7 @@ def test_network_is_left_as_it_was():
 
 
 @pytest.mark.parametrize("shape", [(40, 28), (28, 28, 3), (28,), (1, 28, 28, 1)])
-def test_picture_of_another_shape_is_told(shape):
+def test_image_of_another_shape_is_told(shape):
     network = make_network("t1_skorch")
     with pytest.raises(DataError, match="shape"):
         collect_activations(network, make_image(*shape))

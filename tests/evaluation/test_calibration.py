@@ -45,7 +45,7 @@ def test_calibration_is_the_best_of_a_scan(logits):
     assert after.expected_calibration_error < before.expected_calibration_error / 5
 
 
-def test_few_pictures_move_biases_little(logits):
+def test_few_images_move_biases_little(logits):
     few = draw_labels(logits - [1, 0, 0, 0])[:20]
     assert np.abs(fit_calibration(logits[:20], few)[1]).max() < 0.35
     many = draw_labels(logits - [1, 0, 0, 0])
@@ -60,7 +60,7 @@ def test_calibration_of_no_mistake_stays_modest():
 
 
 def test_calibration_goes_by_the_weights(logits):
-    sure, unsure = 3 * logits, logits  # half of the pictures are told too surely
+    sure, unsure = 3 * logits, logits  # half of the images are told too surely
     both = np.concatenate([sure[:3000], unsure[3000:]])
     labels, first = draw_labels(logits), np.arange(6000) < 3000
     assert fit_calibration(both, labels, first * 1.0)[0] == pytest.approx(3, rel=0.1)

@@ -13,7 +13,7 @@ pytest.importorskip("mapie")
 
 @pytest.fixture(scope="module")
 def answers():
-    """(probabilities, labels) of 6,000 pictures by a model that is too sure."""
+    """(probabilities, labels) of 6,000 images by a model that is too sure."""
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 2, (6000, 5))
     labels = (logits + generator.gumbel(size=logits.shape)).argmax(1)
@@ -42,13 +42,13 @@ def test_sets_are_those_above_the_quantile(answers):
     assert (predict_sets(held_out, given, probabilities[500:], 0.9) == expected).mean() > 0.999
 
 
-def test_classes_that_no_held_out_picture_has_are_allowed(answers):
+def test_classes_that_no_held_out_image_has_are_allowed(answers):
     probabilities, labels = answers
     few = np.flatnonzero(labels < 3)[:400]
     assert predict_sets(probabilities[few], labels[few], probabilities[:7], 0.9).shape == (7, 5)
 
 
-def test_no_pictures_give_no_sets(answers):
+def test_no_images_give_no_sets(answers):
     assert predict_sets(*answers, np.zeros((0, 5), np.float32), 0.9).shape == (0, 5)
 
 
@@ -58,9 +58,9 @@ def test_coverage_outside_its_range_is_refused(answers, coverage):
         predict_sets(*answers, answers[0], coverage)
 
 
-def test_too_few_held_out_pictures_are_told(answers):
+def test_too_few_held_out_images_are_told(answers):
     probabilities, labels = answers
-    with pytest.raises(ParameterError, match="needs at least 99 held-out pictures; the model was saved with 50"):
+    with pytest.raises(ParameterError, match="needs at least 99 held-out images; the model was saved with 50"):
         predict_sets(probabilities[:50], labels[:50], probabilities, 0.99)
 
 
@@ -71,7 +71,7 @@ def test_missing_package_is_told(answers, monkeypatch):
 
 
 def answer_as_members(n, seed, noise):
-    """Probabilities (5 members, n, 4) of members that err at different pictures, each calibrated, and labels."""
+    """Probabilities (5 members, n, 4) of members that err at different images, each calibrated, and labels."""
     generator = np.random.default_rng(seed)
     labels = generator.integers(0, 4, n)
     # What a member sees is the truth with noise of its own; by Bayes, the logits of it are calibrated.

@@ -11,21 +11,21 @@ from skconv.networks import create_network, list_networks
 
 def test_features_are_what_the_logits_are_made_of(make_network, sample):
     network = make_network().train()
-    pictures = sample[:20, 0]
-    features = collect_features(network, pictures)
+    images = sample[:20, 0]
+    features = collect_features(network, images)
     assert network.training
     linear = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
     network.eval()
     with torch.no_grad():
         inputs = []
         hook = linear.register_forward_pre_hook(lambda _, given: inputs.append(given[0]))
-        network(torch.from_numpy(pictures[:, None].astype(np.float32)))
+        network(torch.from_numpy(images[:, None].astype(np.float32)))
         hook.remove()
     np.testing.assert_allclose(features, inputs[0].flatten(1).numpy(), atol=1e-5)
 
 
 @pytest.mark.parametrize("name", [name for name in list_networks() if name != "ensemble"])
-def test_every_network_gives_a_row_a_picture(name):
+def test_every_network_gives_a_row_an_image(name):
     size = {"t1-usps-skorch": (16, 16)}.get(name, (28, 28))
     network = create_network(name, in_channels=1, image_size=size, num_classes=10)
     features = collect_features(network, np.zeros((3, *size), np.uint8))
@@ -33,7 +33,7 @@ def test_every_network_gives_a_row_a_picture(name):
     assert features.ndim == 2
 
 
-def test_pictures_of_another_size_are_told(make_network):
+def test_images_of_another_size_are_told(make_network):
     with pytest.raises(DataError, match="size"):
         collect_features(make_network(), np.zeros((2, 3, 3), np.uint8))
 

@@ -18,9 +18,9 @@ def digits():
     return np.ascontiguousarray(load_dataset("mnist").train_images[:600])
 
 
-def save_anew(picture, quality=85):
+def save_anew(image, quality=85):
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "JPEG", quality=quality)
+    Image.fromarray(image).save(stream, "JPEG", quality=quality)
     return np.asarray(Image.open(stream))
 
 
@@ -37,7 +37,7 @@ def test_copies_are_told_with_the_first(digits):
 
 
 @pytest.mark.parametrize("quality", [95, 80, 60])
-def test_pictures_saved_anew_are_near_copies_and_nothing_else_is(digits, quality):
+def test_images_saved_anew_are_near_copies_and_nothing_else_is(digits, quality):
     planted = np.stack([save_anew(digits[number], quality) for number in range(0, 600, 30)])
     pairs = find_near_copies(np.concatenate([digits, planted]), tolerance=0.03 if quality > 60 else 0.05)
     assert {tuple(pair) for pair in pairs.tolist()} >= {(30 * number, 600 + number) for number in range(20)}

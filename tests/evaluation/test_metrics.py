@@ -29,7 +29,7 @@ def test_wilson_interval_holds_the_proportion_and_stays_in_range(counts, level):
 
 
 @given(st.integers(0, 50), LEVELS)
-def test_wilson_interval_mirrors_and_narrows_with_more_pictures(n_correct, level):
+def test_wilson_interval_mirrors_and_narrows_with_more_images(n_correct, level):
     low, high = wilson_interval(n_correct, 50, level)
     mirrored = wilson_interval(50 - n_correct, 50, level)
     assert (1 - high, 1 - low) == pytest.approx(mirrored)
@@ -116,7 +116,7 @@ def test_to_json_gives_plain_values():
 @pytest.mark.parametrize(
     ("labels", "probabilities", "message"),
     [
-        (np.array([], int), np.zeros((0, 3)), "at least one picture"),
+        (np.array([], int), np.zeros((0, 3)), "at least one image"),
         (np.array([0]), np.array([0.5, 0.5]), "expected float of shape"),
         (np.array([0, 1]), np.array([[0.5, 0.5]]), "expected 1 whole numbers"),
         (np.array([0.0]), np.array([[0.5, 0.5]]), "expected 1 whole numbers"),

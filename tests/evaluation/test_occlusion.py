@@ -1,4 +1,4 @@
-"""Covering parts of a picture."""
+"""Covering parts of an image."""
 
 import numpy as np
 import pytest
@@ -41,11 +41,11 @@ def test_colour_is_covered_with_the_colour_of_the_rim():
 
 
 @pytest.mark.parametrize("patch", [0, 9])
-def test_patch_outside_the_picture_is_refused(patch):
+def test_patch_outside_the_image_is_refused(patch):
     with pytest.raises(ParameterError, match="1 to 8"):
         occlude(_look_at_corner, np.zeros((9, 8), np.uint8), 0, patch=patch)
 
 
-def test_several_pictures_are_refused():
+def test_several_images_are_refused():
     with pytest.raises(DataError):
         occlude(_look_at_corner, np.zeros((2, 9, 8, 3), np.uint8), 0)

@@ -32,7 +32,7 @@ def test_strangeness_tells_another_kind_of_sureness_that_confidence_does_not():
     )
 
 
-def test_strangeness_takes_certainty_few_and_many_held_out_answers_and_no_picture():
+def test_strangeness_takes_certainty_few_and_many_held_out_answers_and_no_image():
     certain = np.eye(3)[np.arange(12_000) % 3]  # probabilities of exactly 0 and 1
     assert score_out_of_distribution(certain, certain[:4]).tolist() == [0, 0, 0, 0]
     assert score_out_of_distribution(certain[:4], certain[:2]).shape == (2,)

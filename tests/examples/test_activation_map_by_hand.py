@@ -24,13 +24,13 @@ def example():
 @pytest.mark.parametrize(("stride", "padding"), [(1, 0), (1, 1), (2, 1), (3, 2)])
 def test_map_by_hand_is_that_of_torch(example, stride, padding):
     rng = np.random.default_rng(stride)
-    picture, weights = rng.standard_normal((7, 9)).astype("f4"), rng.standard_normal((3, 2)).astype("f4")
+    image, weights = rng.standard_normal((7, 9)).astype("f4"), rng.standard_normal((3, 2)).astype("f4")
     expected = torch.nn.functional.conv2d(
-        torch.from_numpy(picture)[None, None], torch.from_numpy(weights)[None, None], stride=stride, padding=padding
+        torch.from_numpy(image)[None, None], torch.from_numpy(weights)[None, None], stride=stride, padding=padding
     )[0, 0].numpy()
-    by_hand = np.array(example.activation_map(picture.tolist(), weights.tolist(), stride, padding))
+    by_hand = np.array(example.activation_map(image.tolist(), weights.tolist(), stride, padding))
     np.testing.assert_allclose(by_hand, expected, atol=1e-5)
-    by_layer = example.activation_map_of_torch(picture.tolist(), weights.tolist(), stride, padding)
+    by_layer = example.activation_map_of_torch(image.tolist(), weights.tolist(), stride, padding)
     np.testing.assert_allclose(by_layer, expected, atol=1e-6)
 
 

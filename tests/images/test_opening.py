@@ -1,4 +1,4 @@
-"""Opening picture files that may be anything."""
+"""Opening image files that may be anything."""
 
 import struct
 import time
@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from skconv.exceptions import DataError, SourceNotFoundError
-from skconv.images.opening import convert_picture, open_picture
+from skconv.images.opening import convert_image, open_image
 
 GREY = (np.arange(20 * 30).reshape(20, 30) % 256).astype(np.uint8)
 
@@ -30,22 +30,22 @@ def png(width: int, height: int, *chunks: tuple[bytes, bytes], colour: int = 0) 
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "gif"])
-def test_open_picture_lossless_formats_keep_every_pixel(tmp_path, suffix):
+def test_open_image_lossless_formats_keep_every_pixel(tmp_path, suffix):
     path = save(tmp_path, f"a.{suffix}", Image.fromarray(GREY))
-    np.testing.assert_array_equal(open_picture(path), GREY)
+    np.testing.assert_array_equal(open_image(path), GREY)
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp"])
-def test_open_picture_lossy_formats_come_close(tmp_path, suffix):
+def test_open_image_lossy_formats_come_close(tmp_path, suffix):
     smooth = np.tile(np.linspace(20, 230, 30, dtype=np.uint8), (20, 1))
-    picture = open_picture(save(tmp_path, f"a.{suffix}", Image.fromarray(smooth)))
-    grey = convert_picture(picture, 20, 30, 1)
+    image = open_image(save(tmp_path, f"a.{suffix}", Image.fromarray(smooth)))
+    grey = convert_image(image, 20, 30, 1)
     assert np.abs(grey.astype(int) - smooth).max() < 12
 
 
-def test_open_picture_goes_by_content_not_by_name(tmp_path):
+def test_open_image_goes_by_content_not_by_name(tmp_path):
     path = save(tmp_path, "a.png", Image.fromarray(GREY))
-    np.testing.assert_array_equal(open_picture(path.rename(tmp_path / "a.jpg")), GREY)
+    np.testing.assert_array_equal(open_image(path.rename(tmp_path / "a.jpg")), GREY)
 
 
 @pytest.mark.parametrize(
@@ -58,39 +58,39 @@ def test_open_picture_goes_by_content_not_by_name(tmp_path):
         ("full.tif", GREY.astype(np.float32)),
     ],
 )
-def test_open_picture_deep_grey_is_scaled_to_8_bits(tmp_path, name, values):
-    np.testing.assert_array_equal(open_picture(save(tmp_path, name, Image.fromarray(values))), GREY)
+def test_open_image_deep_grey_is_scaled_to_8_bits(tmp_path, name, values):
+    np.testing.assert_array_equal(open_image(save(tmp_path, name, Image.fromarray(values))), GREY)
 
 
-def test_open_picture_undefined_grey_values_are_refused(tmp_path):
+def test_open_image_undefined_grey_values_are_refused(tmp_path):
     path = save(tmp_path, "nan.tif", Image.fromarray(np.full((4, 4), np.nan, np.float32)))
     with pytest.raises(DataError, match=r"nan\.tif holds negative or undefined"):
-        open_picture(path)
+        open_image(path)
 
 
 @pytest.mark.parametrize(("mode", "suffix"), [("1", "png"), ("1", "tif"), ("P", "png"), ("LA", "png")])
-def test_open_picture_black_and_white_modes_become_grey(tmp_path, mode, suffix):
+def test_open_image_black_and_white_modes_become_grey(tmp_path, mode, suffix):
     halves = Image.fromarray(np.repeat(np.array([[0, 255]], np.uint8), 10, axis=1).repeat(10, axis=0))
-    picture = open_picture(save(tmp_path, f"a.{suffix}", halves.convert(mode)))
-    np.testing.assert_array_equal(picture, np.asarray(halves))
+    image = open_image(save(tmp_path, f"a.{suffix}", halves.convert(mode)))
+    np.testing.assert_array_equal(image, np.asarray(halves))
 
 
-def test_open_picture_cmyk_becomes_colour(tmp_path):
+def test_open_image_cmyk_becomes_colour(tmp_path):
     path = save(tmp_path, "a.jpg", Image.new("CMYK", (8, 8), (0, 255, 255, 0)))
-    picture = open_picture(path)
-    assert picture.shape == (8, 8, 3)
-    assert picture[0, 0, 0] > 200 > 60 > picture[0, 0, 1]
+    image = open_image(path)
+    assert image.shape == (8, 8, 3)
+    assert image[0, 0, 0] > 200 > 60 > image[0, 0, 1]
 
 
-def test_open_picture_colour_file_without_colour_is_grey(tmp_path):
+def test_open_image_colour_file_without_colour_is_grey(tmp_path):
     path = save(tmp_path, "a.png", Image.fromarray(GREY).convert("RGB"))
-    np.testing.assert_array_equal(open_picture(path), GREY)
+    np.testing.assert_array_equal(open_image(path), GREY)
 
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_open_picture_camera_rotation_is_undone(tmp_path, orientation, suffix):
-    stored = {  # how a camera stores the upright picture under each tag
+def test_open_image_camera_rotation_is_undone(tmp_path, orientation, suffix):
+    stored = {  # how a camera stores the upright image under each tag
         1: lambda p: p,
         2: lambda p: p[:, ::-1],
         3: lambda p: p[::-1, ::-1],
@@ -107,129 +107,129 @@ def test_open_picture_camera_rotation_is_undone(tmp_path, orientation, suffix):
         exif = Image.Exif()
         exif[274] = orientation
         path = save(tmp_path, "a.png", image, exif=exif)
-    np.testing.assert_array_equal(open_picture(path), GREY)
+    np.testing.assert_array_equal(open_image(path), GREY)
 
 
 @pytest.mark.parametrize(("ink", "ground"), [(0, 255), (30, 255), (255, 0)])
-def test_open_picture_transparent_ground_contrasts_with_the_ink(tmp_path, ink, ground):
+def test_open_image_transparent_ground_contrasts_with_the_ink(tmp_path, ink, ground):
     image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
     image.paste((ink, ink, ink, 255), (10, 10, 20, 20))
-    picture = open_picture(save(tmp_path, "a.png", image))
-    assert picture[0, 0] == ground
-    assert picture[15, 15] == ink
+    image = open_image(save(tmp_path, "a.png", image))
+    assert image[0, 0] == ground
+    assert image[15, 15] == ink
 
 
-def test_open_picture_wholly_transparent_is_blank_paper(tmp_path):
-    picture = open_picture(save(tmp_path, "a.png", Image.new("RGBA", (5, 5), (9, 9, 9, 0))))
-    assert (picture == 255).all()
+def test_open_image_wholly_transparent_is_blank_paper(tmp_path):
+    image = open_image(save(tmp_path, "a.png", Image.new("RGBA", (5, 5), (9, 9, 9, 0))))
+    assert (image == 255).all()
 
 
-def test_open_picture_animation_gives_its_first_frame(tmp_path):
+def test_open_image_animation_gives_its_first_frame(tmp_path):
     second = Image.fromarray(255 - GREY)
     path = save(tmp_path, "a.gif", Image.fromarray(GREY), save_all=True, append_images=[second])
-    np.testing.assert_array_equal(open_picture(path), GREY)
+    np.testing.assert_array_equal(open_image(path), GREY)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "gif"])
-def test_open_picture_cut_off_file_is_an_error_that_names_it(tmp_path, suffix):
+def test_open_image_cut_off_file_is_an_error_that_names_it(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     path = save(tmp_path, f"half.{suffix}", Image.fromarray(noise))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(DataError, match=rf"half\.{suffix}"):
-        open_picture(path)
+        open_image(path)
 
 
 @pytest.mark.parametrize(
     ("content", "message"),
     [
         (b"", "empty"),
-        (b"<html>404</html>", "not a picture"),
-        (b"P5 2 2 255 abcd", "not a picture"),  # a format that is not offered
-        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not a picture"),
+        (b"<html>404</html>", "not an image"),
+        (b"P5 2 2 255 abcd", "not an image"),  # a format that is not offered
+        (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image"),
         (png(60000, 60000, (b"IDAT", zlib.compress(bytes(1000)))), "more pixels"),
         (png(9000, 9000, (b"IDAT", zlib.compress(bytes(1000)))), "81,000,000 pixels; at most 50,000,000"),
         (png(6000, 6000, (b"IDAT", zlib.compress(bytes(1000))), colour=2), "at most 13,000,000 are read of PNG"),
         (png(9, 9, (b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000)))), "damaged"),
     ],
 )
-def test_open_picture_hostile_file_is_refused_at_once(tmp_path, content, message):
+def test_open_image_hostile_file_is_refused_at_once(tmp_path, content, message):
     path = tmp_path / "hostile.png"
     path.write_bytes(content)
     start = time.perf_counter()
     with pytest.raises(DataError, match=message) as caught:
-        open_picture(path)
+        open_image(path)
     assert time.perf_counter() - start < 1
     assert "hostile.png" in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_open_picture_without_its_end_is_refused_before_it_is_decoded(tmp_path, suffix):
+def test_open_image_without_its_end_is_refused_before_it_is_decoded(tmp_path, suffix):
     path = save(tmp_path, f"large.{suffix}", Image.new("L", (3000, 3000)))
     path.write_bytes(path.read_bytes()[:-10])
     with pytest.raises(DataError, match="its end is missing"):
-        open_picture(path)
+        open_image(path)
 
 
-def test_open_picture_large_photograph_comes_back_half_as_large(tmp_path):
+def test_open_image_large_photograph_comes_back_half_as_large(tmp_path):
     exif = Image.Exif()
     exif[274] = 6  # taken with the camera on its side
     image = Image.new("L", (4400, 3000), 255)
     image.paste(0, (0, 0, 2200, 3000))
-    picture = open_picture(save(tmp_path, "a.jpg", image, exif=exif))
-    assert picture.shape == (2200, 1500)
-    assert picture[:1090].max() < 10 and picture[1110:].min() > 245
+    image = open_image(save(tmp_path, "a.jpg", image, exif=exif))
+    assert image.shape == (2200, 1500)
+    assert image[:1090].max() < 10 and image[1110:].min() > 245
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "jpg"])
-def test_open_picture_camera_rotation_is_undone_in_every_format(tmp_path, suffix):
+def test_open_image_camera_rotation_is_undone_in_every_format(tmp_path, suffix):
     exif = Image.Exif()
     exif[274] = 6
     image = Image.new("L", (40, 30), 255)
     image.paste(0, (0, 0, 20, 30))
-    picture = convert_picture(open_picture(save(tmp_path, f"a.{suffix}", image, exif=exif)), 40, 30, 1)
-    assert picture[:18].max() < 40 and picture[22:].min() > 215
+    image = convert_image(open_image(save(tmp_path, f"a.{suffix}", image, exif=exif)), 40, 30, 1)
+    assert image[:18].max() < 40 and image[22:].min() > 215
 
 
-def test_open_picture_transparent_palette_is_laid_on_paper(tmp_path):
+def test_open_image_transparent_palette_is_laid_on_paper(tmp_path):
     image = Image.new("P", (20, 20), 1)
     image.putpalette([0, 0, 0, 255, 0, 0])
     image.paste(0, (5, 5, 10, 10))
-    picture = open_picture(save(tmp_path, "a.png", image, transparency=1))
-    assert picture[0, 0] == 255 and picture[7, 7] == 0
+    image = open_image(save(tmp_path, "a.png", image, transparency=1))
+    assert image[0, 0] == 255 and image[7, 7] == 0
 
 
-def test_open_picture_long_file_is_refused_unread(tmp_path):
+def test_open_image_long_file_is_refused_unread(tmp_path):
     path = save(tmp_path, "a.bmp", Image.fromarray(GREY))
-    with pytest.raises(DataError, match="a picture may have 100"):
-        open_picture(path, max_bytes=100)
+    with pytest.raises(DataError, match="an image may have 100"):
+        open_image(path, max_bytes=100)
 
 
-def test_open_picture_folder_and_missing_file_are_told_apart(tmp_path):
+def test_open_image_folder_and_missing_file_are_told_apart(tmp_path):
     with pytest.raises(DataError, match="is not a file"):
-        open_picture(tmp_path)
+        open_image(tmp_path)
     with pytest.raises(SourceNotFoundError, match=r"nothing\.png"):
-        open_picture(tmp_path / "nothing.png")
+        open_image(tmp_path / "nothing.png")
 
 
-def test_convert_picture_shrinks_with_antialiasing():
+def test_convert_image_shrinks_with_antialiasing():
     checks = np.indices((280, 280)).sum(axis=0) % 2 * 255  # finer than the result can show: must become grey
-    small = convert_picture(checks.astype(np.uint8), 28, 28, 1)
+    small = convert_image(checks.astype(np.uint8), 28, 28, 1)
     assert small.shape == (28, 28)
     assert small.min() > 110 and small.max() < 145
 
 
-def test_convert_picture_between_grey_and_colour():
-    colour = convert_picture(GREY, 20, 30, 3)
+def test_convert_image_between_grey_and_colour():
+    colour = convert_image(GREY, 20, 30, 3)
     assert colour.shape == (20, 30, 3)
-    np.testing.assert_array_equal(convert_picture(colour, 20, 30, 1), GREY)
+    np.testing.assert_array_equal(convert_image(colour, 20, 30, 1), GREY)
 
 
 def test_photograph_that_is_made_smaller_anyway_is_decoded_at_half_its_size(tmp_path):
     waves = 128 + 100 * np.sin(np.arange(640) / 40)[None] * np.cos(np.arange(480) / 30)[:, None]
     for name in ("a.jpg", "a.png"):
         Image.fromarray(waves.astype(np.uint8)).save(tmp_path / name)
-    assert open_picture(tmp_path / "a.jpg", longest=321).shape == (480, 640)
-    half = open_picture(tmp_path / "a.jpg", longest=320)
+    assert open_image(tmp_path / "a.jpg", longest=321).shape == (480, 640)
+    half = open_image(tmp_path / "a.jpg", longest=320)
     assert half.shape == (240, 320)
     assert np.abs(half - waves[::2, ::2]).mean() < 4
-    assert open_picture(tmp_path / "a.png", longest=100).shape == (480, 640)
+    assert open_image(tmp_path / "a.png", longest=100).shape == (480, 640)

@@ -1,4 +1,4 @@
-"""Any picture in the form a model takes."""
+"""Any image in the form a model takes."""
 
 import threading
 
@@ -7,25 +7,25 @@ import pytest
 
 from skconv.digits.preprocess.normalization import normalize_digit
 from skconv.images import spec as fitting
-from skconv.images.spec import PictureForm, map_in_threads
+from skconv.images.spec import ImageSpec, map_in_threads
 
 
-def test_pictures_in_the_form_already_are_not_copied():
-    pictures = np.zeros((3, 8, 8), np.uint8)
-    assert PictureForm(8, 8, 1).fit_all(pictures) is pictures
+def test_images_in_the_form_already_are_not_copied():
+    images = np.zeros((3, 8, 8), np.uint8)
+    assert ImageSpec(8, 8, 1).preprocess_all(images) is images
 
 
 @pytest.mark.parametrize(("channels", "shape"), [(1, (8, 6)), (3, (8, 6, 3))])
-def test_pictures_of_another_size_and_colour_are_converted(channels, shape):
-    form = PictureForm(8, 6, channels)
+def test_images_of_another_size_and_colour_are_converted(channels, shape):
+    form = ImageSpec(8, 6, channels)
     assert form.fit(np.zeros((30, 20, 3), np.uint8)).shape == shape == form.shape
-    assert form.fit_all(np.zeros((5, 30, 20), np.uint8)).shape == (5, *shape)
+    assert form.preprocess_all(np.zeros((5, 30, 20), np.uint8)).shape == (5, *shape)
 
 
 def test_form_of_a_digit_is_that_of_mnist():
     paper = np.full((60, 40), 230, np.uint8)
     paper[20:45, 18:22] = 30
-    np.testing.assert_array_equal(PictureForm(28, 28, 1, "digit").fit(paper), normalize_digit(paper))
+    np.testing.assert_array_equal(ImageSpec(28, 28, 1, "digit").fit(paper), normalize_digit(paper))
 
 
 def test_results_come_in_order_and_not_all_at_once():

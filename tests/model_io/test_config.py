@@ -57,7 +57,7 @@ def test_config_returns_the_range_of_the_pixels(make_config):
     assert read == config and read.input.pixel_range == (0.0, 255.0)
 
 
-def test_config_returns_how_pictures_are_normalised(make_config):
+def test_config_returns_how_images_are_normalised(make_config):
     config = make_config(input=InputConfig(1, 28, 28, (0, 255), "digit"))
     read = ModelConfig.from_bytes(config.to_bytes())
     assert read == config and read.input.normalization == "digit"

@@ -1,4 +1,4 @@
-"""Pictures a model was trained on, remembered as short hashes."""
+"""Images a model was trained on, remembered as short hashes."""
 
 import shutil
 import subprocess
@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import save
 
 from skconv.exceptions import DataError, ModelFileError
-from skconv.model_io import FileRecord, SeenPictures, read_config, read_seen, save_model
-from skconv.model_io.folder import CONFIG_NAME, SEEN_NAME, hash_file
+from skconv.model_io import FileRecord, TrainingFingerprints, read_config, read_fingerprints, save_model
+from skconv.model_io.folder import CONFIG_NAME, FINGERPRINTS_NAME, hash_file
 
 
 @pytest.fixture(scope="module")
@@ -23,47 +23,49 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (3000, 8, 6), dtype=np.uint8)
 
 
-def test_contains_tells_pictures_it_was_made_from_and_no_others(images):
-    seen = SeenPictures.from_images(images[::3])
+def test_contains_tells_images_it_was_made_from_and_no_others(images):
+    seen = TrainingFingerprints.from_images(images[::3])
     expected = np.arange(len(images)) % 3 == 0
     np.testing.assert_array_equal(seen.contains(images), expected)
     assert seen.count(images) == len(seen) == 1000
 
 
-def test_contains_knows_a_picture_by_every_single_pixel(images):
-    seen = SeenPictures.from_images(images)
+def test_contains_knows_an_image_by_every_single_pixel(images):
+    seen = TrainingFingerprints.from_images(images)
     changed = images[:48].copy()
     changed.reshape(48, 48)[np.arange(48), np.arange(48)] ^= 1
     assert seen.count(changed) == 0
 
 
-def test_contains_tells_apart_pictures_of_the_same_bytes_and_another_shape():
+def test_contains_tells_apart_images_of_the_same_bytes_and_another_shape():
     blank = np.zeros((1, 6, 6), np.uint8)
-    seen = SeenPictures.from_images(blank)
+    seen = TrainingFingerprints.from_images(blank)
     assert seen.count(blank) == 1
     for shape in ((1, 4, 9), (1, 9, 4), (1, 4, 3, 3), (1, 3, 4, 3)):
         assert seen.count(np.zeros(shape, np.uint8)) == 0
 
 
-def test_pictures_may_lie_in_memory_in_any_way(images, tmp_path):
+def test_images_may_lie_in_memory_in_any_way(images, tmp_path):
     np.save(tmp_path / "images.npy", images)
-    seen = SeenPictures.from_images(np.load(tmp_path / "images.npy", mmap_mode="r"))
+    seen = TrainingFingerprints.from_images(np.load(tmp_path / "images.npy", mmap_mode="r"))
     assert seen.count(np.asfortranarray(images)) == seen.count(images[::-1]) == len(images)
     colour = np.random.default_rng(1).integers(0, 256, (20, 3, 5, 4), dtype=np.uint8)
     channels_last = np.moveaxis(colour, 1, 3)
-    assert SeenPictures.from_images(channels_last).count(np.ascontiguousarray(channels_last)) == 20
+    assert TrainingFingerprints.from_images(channels_last).count(np.ascontiguousarray(channels_last)) == 20
 
 
-def test_same_picture_twice_is_remembered_once(images):
+def test_same_image_twice_is_remembered_once(images):
     twice = np.concatenate([images, images])
-    assert len(SeenPictures.from_images(twice)) == len(images)
-    assert SeenPictures.from_images(twice).to_bytes() == SeenPictures.from_images(images[::-1]).to_bytes()
+    assert len(TrainingFingerprints.from_images(twice)) == len(images)
+    assert (
+        TrainingFingerprints.from_images(twice).to_bytes() == TrainingFingerprints.from_images(images[::-1]).to_bytes()
+    )
 
 
-def test_sixty_thousand_pictures_take_five_bytes_each_and_hide_no_other():
-    """1 in 18 million: among 100,000 other pictures even one false alarm would be remarkable."""
+def test_sixty_thousand_images_take_five_bytes_each_and_hide_no_other():
+    """1 in 18 million: among 100,000 other images even one false alarm would be remarkable."""
     rng = np.random.default_rng(2)
-    seen = SeenPictures.from_images(rng.integers(0, 256, (60_000, 4, 4), dtype=np.uint8))
+    seen = TrainingFingerprints.from_images(rng.integers(0, 256, (60_000, 4, 4), dtype=np.uint8))
     assert seen.count(rng.integers(0, 256, (100_000, 4, 4), dtype=np.uint8)) == 0
     assert len(seen.to_bytes()) < 5 * 60_000 + 200
 
@@ -71,7 +73,7 @@ def test_sixty_thousand_pictures_take_five_bytes_each_and_hide_no_other():
 @given(st.lists(st.binary(min_size=4, max_size=4), max_size=30))
 def test_file_returns_the_same_set(rows):
     images = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 2, 2)
-    read = SeenPictures.from_bytes(SeenPictures.from_images(images).to_bytes())
+    read = TrainingFingerprints.from_bytes(TrainingFingerprints.from_images(images).to_bytes())
     assert read.contains(images).all() and len(read) == len(set(rows))
 
 
@@ -84,9 +86,9 @@ def test_file_returns_the_same_set(rows):
         np.zeros((8, 8), np.uint8),
     ],
 )
-def test_pictures_of_another_form_are_refused(images):
+def test_images_of_another_form_are_refused(images):
     with pytest.raises(DataError, match=r"expected uint8 of shape \(n, height, width\)"):
-        SeenPictures.from_images(images)
+        TrainingFingerprints.from_images(images)
 
 
 @pytest.mark.parametrize(
@@ -105,14 +107,14 @@ def test_pictures_of_another_form_are_refused(images):
 )
 def test_file_that_is_none_is_refused_in_one_line(content, message):
     with pytest.raises(ModelFileError, match=message) as caught:
-        SeenPictures.from_bytes(content, "model/seen.safetensors")
-    assert str(caught.value).startswith("model/seen.safetensors") and "\n" not in str(caught.value)
+        TrainingFingerprints.from_bytes(content, "model/fingerprints.safetensors")
+    assert str(caught.value).startswith("model/fingerprints.safetensors") and "\n" not in str(caught.value)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, make_network, make_config, sample, images) -> Path:
     path = tmp_path_factory.mktemp("seen") / "model"
-    save_model(path, make_network(), make_config(), sample=sample, seen=SeenPictures.from_images(images))
+    save_model(path, make_network(), make_config(), sample=sample, seen=TrainingFingerprints.from_images(images))
     return path
 
 
@@ -121,38 +123,38 @@ def copy(folder, tmp_path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "model"))
 
 
-def test_model_folder_remembers_the_pictures(folder, images):
-    seen = read_seen(folder, read_config(folder))
+def test_model_folder_remembers_the_images(folder, images):
+    seen = read_fingerprints(folder, read_config(folder))
     assert seen is not None and seen.count(images) == len(images)
-    assert SEEN_NAME in (folder / "card.md").read_text(encoding="utf-8")
+    assert FINGERPRINTS_NAME in (folder / "card.md").read_text(encoding="utf-8")
 
 
 def test_model_folder_without_them_is_read(saved_model):
-    assert read_seen(saved_model, read_config(saved_model)) is None
-    assert SEEN_NAME not in (saved_model / "card.md").read_text(encoding="utf-8")
+    assert read_fingerprints(saved_model, read_config(saved_model)) is None
+    assert FINGERPRINTS_NAME not in (saved_model / "card.md").read_text(encoding="utf-8")
 
 
 def test_altered_and_missing_file_is_told(copy):
     config = read_config(copy)
-    path = copy / SEEN_NAME
+    path = copy / FINGERPRINTS_NAME
     content = bytearray(path.read_bytes())
     content[-1] ^= 1
     path.write_bytes(content)
-    for read in (lambda: read_config(copy), lambda: read_seen(copy, config)):
+    for read in (lambda: read_config(copy), lambda: read_fingerprints(copy, config)):
         with pytest.raises(ModelFileError, match=r"seen\.safetensors was altered"):
             read()
     path.unlink()
-    for read in (lambda: read_config(copy), lambda: read_seen(copy, config)):
+    for read in (lambda: read_config(copy), lambda: read_fingerprints(copy, config)):
         with pytest.raises(ModelFileError, match=r"seen\.safetensors is missing"):
             read()
 
 
 def rewrite(folder: Path, content: bytes, **record) -> None:
-    """Put another file of pictures into a model folder, and say so in its configuration."""
-    (folder / SEEN_NAME).write_bytes(content)
+    """Put another file of images into a model folder, and say so in its configuration."""
+    (folder / FINGERPRINTS_NAME).write_bytes(content)
     config = read_config_unchecked(folder)
-    facts = {"sha256": hash_file(folder / SEEN_NAME), "bytes": len(content), **record}
-    files = {**config.files, SEEN_NAME: FileRecord(**facts)}
+    facts = {"sha256": hash_file(folder / FINGERPRINTS_NAME), "bytes": len(content), **record}
+    files = {**config.files, FINGERPRINTS_NAME: FileRecord(**facts)}
     (folder / CONFIG_NAME).write_bytes(replace(config, files=files).to_bytes())
 
 
@@ -166,19 +168,19 @@ def test_pickle_with_a_true_checksum_is_refused(copy, tmp_path):
     torch.save({"hashes": torch.zeros(3, 5)}, tmp_path / "pickle")
     rewrite(copy, (tmp_path / "pickle").read_bytes())
     with pytest.raises(ModelFileError, match="not a safetensors file"):
-        read_seen(copy, read_config(copy))
+        read_fingerprints(copy, read_config(copy))
 
 
 def test_file_of_terabytes_is_not_read(copy):
     rewrite(copy, b"x", bytes=2**45)
     with pytest.raises(ModelFileError, match="at most"):
-        read_seen(copy, read_config_unchecked(copy))
+        read_fingerprints(copy, read_config_unchecked(copy))
 
 
 def test_reading_needs_no_torch(folder):
     code = (
-        "import sys; from pathlib import Path; from skconv.model_io import read_config, read_seen;"
-        f"folder = Path({str(folder)!r}); assert len(read_seen(folder, read_config(folder))) == 3000;"
+        "import sys; from pathlib import Path; from skconv.model_io import read_config, read_fingerprints;"
+        f"folder = Path({str(folder)!r}); assert len(read_fingerprints(folder, read_config(folder))) == 3000;"
         "assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -17,7 +17,7 @@ def test_find_model_folder_takes_a_model_folder_and_a_run_folder(saved_model):
 
 def test_find_model_folder_knows_the_bundled_model_by_its_name(saved_model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "digits").mkdir()  # of pictures, perhaps
+    (tmp_path / "digits").mkdir()  # of images, perhaps
     assert find_model_folder("digits") == BUNDLED.get("digits")
     with pytest.raises(ModelFileError, match="holds no model"):
         find_model_folder("./digits")

@@ -14,11 +14,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import save
 
-from skconv import Reader
+from skconv import OnnxClassifier
 from skconv.exceptions import ModelFileError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.fingerprints import SeenPictures
+from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.held_out import HeldOut
 from skconv.model_io.saving import load_weights
 from skconv.model_io.tensors import MOST_HEADER, read_tensors
@@ -71,10 +71,10 @@ def test_damaged_model_folder_is_refused(model_copy, saved_model, name, changes)
     (model_copy / name).write_bytes(altered)
     try:
         if altered == original:
-            Reader(model_copy)
+            OnnxClassifier(model_copy)
         else:
             with pytest.raises(ModelFileError):
-                Reader(model_copy)
+                OnnxClassifier(model_copy)
     finally:
         (model_copy / name).write_bytes(original)
 
@@ -100,7 +100,7 @@ def test_weights_with_matching_hashes_are_still_checked(model_copy, saved_model,
 def test_random_bytes_are_no_model_and_no_part_of_one(content):
     for read in (
         lambda: ModelConfig.from_bytes(content),
-        lambda: SeenPictures.from_bytes(content),
+        lambda: TrainingFingerprints.from_bytes(content),
         lambda: HeldOut.from_bytes(content, 3),
         lambda: read_tensors(content, "tensors"),
     ):
@@ -114,7 +114,7 @@ def test_header_that_is_said_to_be_huge_is_refused(length):
         read_tensors(length.to_bytes(8, "little") + b"{}" + b" " * 4096, "tensors")
 
 
-@pytest.mark.parametrize("name", [*FILES, "held_out.safetensors", "seen.safetensors"])
+@pytest.mark.parametrize("name", [*FILES, "held_out.safetensors", "fingerprints.safetensors"])
 def test_pickle_in_the_place_of_a_file_never_runs(model_copy, tmp_path, name):
     canary = tmp_path / "canary"
     content = pickle.dumps(Trap(canary))
@@ -141,7 +141,7 @@ def test_size_that_a_file_cannot_have_is_no_traceback(model_copy, checkpoints, t
         document["tensors"]["bytes"] = size
         sign(document)
         facts.write_text(json.dumps(document))
-    for read in (lambda: Reader(model_copy), lambda: CheckpointFolder(path, {"seed": 0}).read()):
+    for read in (lambda: OnnxClassifier(model_copy), lambda: CheckpointFolder(path, {"seed": 0}).read()):
         with contextlib.suppress(ModelFileError):  # a checkpoint of the right hash may be read
             read()
 
@@ -169,12 +169,12 @@ def test_damaged_graph_is_told_by_an_error_alone(model_copy, capfd):
 
 def read_everything(folder):
     from skconv import CNNClassifier
-    from skconv.model_io.fingerprints import read_seen
+    from skconv.model_io.fingerprints import read_fingerprints
     from skconv.model_io.held_out import read_held_out
 
-    reader = Reader(folder)
+    reader = OnnxClassifier(folder)
     read_held_out(folder, reader.config)
-    read_seen(folder, reader.config)
+    read_fingerprints(folder, reader.config)
     reader.predict(np.zeros((1, *reader.input_shape), np.uint8))
     CNNClassifier.load(folder)
 

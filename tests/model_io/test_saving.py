@@ -65,17 +65,17 @@ def test_save_model_tells_the_user_what_the_model_is(saved_model):
         assert fact in card
 
 
-def test_card_tells_accuracy_with_interval_number_and_which_pictures(make_config):
+def test_card_tells_accuracy_with_interval_number_and_which_images(make_config):
     scores = {"test_accuracy": 0.9957, "test_low": 0.9942, "test_high": 0.9968, "test_n": 10_000, "fit_seconds": 2.5}
     config = make_config(scores=scores)
     data = replace(config.data, scored_on="the test split of mnist")
     lines = write_card(replace(config, data=data), n_parameters=5).splitlines()
-    interval = "95 % interval 99.42 to 99.68 %, 10,000 pictures"
+    interval = "95 % interval 99.42 to 99.68 %, 10,000 images"
     assert f"- test accuracy: 99.57 % ({interval}), measured on the test split of mnist" in lines
     assert "- fit_seconds: 2.5" in lines and not any("test_" in line for line in lines)
     ensemble = {"out_of_fold_accuracy": 0.9, "out_of_fold_low": 0.8, "out_of_fold_high": 0.95, "out_of_fold_n": 60}
     told = write_card(make_config(scores=ensemble), n_parameters=5)
-    assert "- out of fold accuracy: 90.00 % (95 % interval 80.00 to 95.00 %, 60 pictures)\n" in told
+    assert "- out of fold accuracy: 90.00 % (95 % interval 80.00 to 95.00 %, 60 images)\n" in told
     assert "None were measured" in write_card(make_config(scores={}), n_parameters=5)
 
 
@@ -150,7 +150,7 @@ def damage_by_leaving_out(path):
 
 def damage_by_leaving_out_biases(path):
     weights = load_file(path)
-    del weights["answers.biases"]
+    del weights["logit_calibration.biases"]
     save_file(weights, path)
 
 
@@ -170,7 +170,7 @@ def damage_by_adding(path):
         (damage_shape, "the network in config.json has"),
         (damage_dtype, "torch.float64"),
         (damage_by_leaving_out, "lacks"),
-        (damage_by_leaving_out_biases, "lacks 'answers.biases'"),
+        (damage_by_leaving_out_biases, "lacks 'logit_calibration.biases'"),
         (damage_by_adding, "unknown 'surprise'"),
     ],
 )
@@ -190,7 +190,7 @@ def test_load_weights_reads_models_from_before_there_were_answers(model_copy, ma
     network, images = make_network().eval(), torch.from_numpy(sample[:8]).float()
     load_weights(model_copy, network)
     with torch.inference_mode():
-        torch.testing.assert_close(network(images), network.classify(network.scaling(images)))
+        torch.testing.assert_close(network(images), network.classify(network.input_normalization(images)))
 
 
 def test_importing_the_room_loads_no_torch():

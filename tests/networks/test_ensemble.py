@@ -9,8 +9,8 @@ from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
-from skconv.networks.input_normalization import Scaling
-from skconv.networks.logit_calibration import Answers
+from skconv.networks.input_normalization import InputNormalization
+from skconv.networks.logit_calibration import LogitCalibration
 
 SHAPE = {"in_channels": 1, "image_size": (8, 8), "num_classes": 3}
 IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 255
@@ -20,7 +20,7 @@ class Constant(Network):
     """Answers with the same logits whatever it sees."""
 
     def __init__(self, logits):
-        super().__init__(Scaling(1), Answers(len(logits)))
+        super().__init__(InputNormalization(1), LogitCalibration(len(logits)))
         self.register_buffer("logits", torch.tensor(logits))
 
     def classify(self, scaled):
@@ -30,7 +30,7 @@ class Constant(Network):
 def make(**options):
     torch.manual_seed(0)
     network = create_network("ensemble", **SHAPE, **{"members": 3, "network": "fast", **options}).eval()
-    network.scaling.fit(IMAGES)
+    network.input_normalization.fit(IMAGES)
     return network
 
 
@@ -57,8 +57,8 @@ def test_members_that_are_certain_and_disagree_give_finite_logits():
 def test_logits_of_every_member_are_scaled_and_shifted():
     network = make()
     before = [member(IMAGES) for member in network.members]
-    network.answers.scale(0.5)
-    network.answers.shift([0.0, 2.0, 0.0])
+    network.logit_calibration.scale(0.5)
+    network.logit_calibration.shift([0.0, 2.0, 0.0])
     for member, logits in zip(network.members, before, strict=True):
         torch.testing.assert_close(member(IMAGES), 0.5 * logits + torch.tensor([0.0, 2.0, 0.0]))
 
@@ -66,29 +66,31 @@ def test_logits_of_every_member_are_scaled_and_shifted():
 def test_smoothing_of_every_member_is_undone():
     network = make()
     before = [member(IMAGES) for member in network.members]
-    network.answers.undo_smoothing(0.2)
+    network.logit_calibration.undo_smoothing(0.2)
     for member, logits in zip(network.members, before, strict=True):
-        member.answers.undo_smoothing(0)
+        member.logit_calibration.undo_smoothing(0)
         torch.testing.assert_close(member(IMAGES), logits)
-        member.answers.undo_smoothing(0.2)
+        member.logit_calibration.undo_smoothing(0.2)
         assert member(IMAGES).softmax(1).max(1).values.gt(logits.softmax(1).max(1).values).all()
 
 
 def test_members_keep_their_own_scaling_and_are_set_as_one():
     network = make()
-    assert all(member.scaling.mean.item() == pytest.approx(IMAGES.mean().item()) for member in network.members)
-    network.members[0].scaling.mean.zero_()
-    assert network.scaling.mean.item() == pytest.approx(IMAGES.mean().item() * 2 / 3)
-    assert network.scaling.std.shape == (1, 1, 1)
+    assert all(
+        member.input_normalization.mean.item() == pytest.approx(IMAGES.mean().item()) for member in network.members
+    )
+    network.members[0].input_normalization.mean.zero_()
+    assert network.input_normalization.mean.item() == pytest.approx(IMAGES.mean().item() * 2 / 3)
+    assert network.input_normalization.std.shape == (1, 1, 1)
     assert not any(name.startswith("scaling") for name in network.state_dict())
 
 
 def test_a_copy_has_scalings_of_its_own():
     network = make()
     copied = copy.deepcopy(network)
-    copied.scaling.fit(torch.zeros(2, 1, 8, 8))
-    assert copied.members[0].scaling.mean.item() == 0
-    assert network.scaling.mean.item() > 0
+    copied.input_normalization.fit(torch.zeros(2, 1, 8, 8))
+    assert copied.members[0].input_normalization.mean.item() == 0
+    assert network.input_normalization.mean.item() > 0
 
 
 def test_members_start_differently_and_take_their_options():

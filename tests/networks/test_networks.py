@@ -1,4 +1,4 @@
-"""Every registered network, on every size and form of picture."""
+"""Every registered network, on every size and form of image."""
 
 import pytest
 import torch
@@ -6,16 +6,16 @@ import torch
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network, describe_network, list_networks
 from skconv.networks.blocks import ConvBlock, turn
-from skconv.networks.input_normalization import ContrastStretching, Scaling
+from skconv.networks.input_normalization import ContrastNormalization, InputNormalization
 
 
 @pytest.mark.parametrize("name", list_networks())
 @pytest.mark.parametrize("image_size", [(1, 1), (1, 64), (2, 3), (8, 8), (16, 16), (28, 28), (33, 20)])
 @pytest.mark.parametrize("in_channels", [1, 3])
-def test_network_takes_any_picture_size_and_trains(name, image_size, in_channels):
+def test_network_takes_any_image_size_and_trains(name, image_size, in_channels):
     network = create_network(name, in_channels=in_channels, image_size=image_size, num_classes=5)
     images = torch.rand(4, in_channels, *image_size) * 255
-    network.scaling.fit(images)
+    network.input_normalization.fit(images)
     logits = network(images)
     assert logits.shape == (4, 5)
     logits.logsumexp(1).sum().backward()
@@ -30,7 +30,7 @@ def test_network_does_not_depend_on_the_scale_of_the_pixels(name):
     for factor in (1.0, 255.0):
         torch.manual_seed(0)
         network = create_network(name, in_channels=1, image_size=(12, 12), num_classes=3).eval()
-        network.scaling.fit(images * factor)
+        network.input_normalization.fit(images * factor)
         results.append(network(images * factor))
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
 
@@ -40,12 +40,12 @@ def test_answers_come_last_and_never_in_training(name):
     network = create_network(name, in_channels=1, image_size=(14, 14), num_classes=3).eval()
     images = torch.rand(4, 1, 14, 14)
     before = network(images)
-    network.answers.shift([0.0, 2.0, 0.0])
-    network.answers.scale(0.5)
+    network.logit_calibration.shift([0.0, 2.0, 0.0])
+    network.logit_calibration.scale(0.5)
     torch.testing.assert_close(network(images), (before + torch.tensor([0.0, 2.0, 0.0])) / 2)
-    network.answers.undo_smoothing(0.3)
+    network.logit_calibration.undo_smoothing(0.3)
     assert not torch.allclose(network(images), (before + torch.tensor([0.0, 2.0, 0.0])) / 2)
-    network.answers.train()
+    network.logit_calibration.train()
     torch.testing.assert_close(network(images), before)
 
 
@@ -56,23 +56,23 @@ def test_network_says_what_it_is(name):
 
 def test_scaling_gives_mean_0_and_deviation_1_per_channel():
     images = torch.randint(0, 256, (50, 3, 6, 6), dtype=torch.uint8)
-    layer = Scaling(3)
+    layer = InputNormalization(3)
     layer.fit(images)
     scaled = layer(images.float())
     torch.testing.assert_close(scaled.mean((0, 2, 3)), torch.zeros(3), atol=1e-5, rtol=0)
     torch.testing.assert_close(scaled.std((0, 2, 3), correction=0), torch.ones(3), atol=1e-4, rtol=0)
 
 
-def test_scaling_of_constant_pictures_stays_finite():
-    layer = Scaling(1)
+def test_scaling_of_constant_images_stays_finite():
+    layer = InputNormalization(1)
     layer.fit(torch.full((3, 1, 2, 2), 7, dtype=torch.uint8))
     assert layer(torch.full((1, 1, 2, 2), 7.0)).abs().max() == 0
 
 
-def test_stretching_makes_pale_dark_and_bright_pictures_alike_and_leaves_full_contrast_as_it_is():
+def test_stretching_makes_pale_dark_and_bright_images_alike_and_leaves_full_contrast_as_it_is():
     images = torch.randint(0, 256, (50, 3, 6, 6)).float()
     images[:, 0, 0, :2] = torch.tensor([0.0, 255.0])
-    layer, plain = ContrastStretching(3), Scaling(3)
+    layer, plain = ContrastNormalization(3), InputNormalization(3)
     for each in (layer, plain):
         each.fit(images.to(torch.uint8))
     torch.testing.assert_close(layer(images), plain(images), atol=1e-4, rtol=1e-4)
@@ -81,7 +81,7 @@ def test_stretching_makes_pale_dark_and_bright_pictures_alike_and_leaves_full_co
 
 
 def test_stretching_leaves_what_hardly_varies_pale():
-    layer = ContrastStretching(1)
+    layer = ContrastNormalization(1)
     layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
     pale = layer(torch.tensor([[[[100.0, 101.0]]]]))
     assert 0 < float(pale.max() - pale.min()) < 0.5
@@ -135,8 +135,8 @@ def test_accurate_averages_three_angles_the_upright_one_over_five_positions():
     images[:, :, 6:-6, 6:-6] = torch.rand(2, 1, 16, 16)  # far enough from the border to be moved without loss
     for name in ("accurate", "standard"):
         network = create_network(name, in_channels=1, image_size=(28, 28), num_classes=4).eval()
-        network.scaling.fit(images)
-        seen = network.scaling(images)
+        network.input_normalization.fit(images)
+        seen = network.input_normalization(images)
         moved = [torch.roll(seen, shift, (2, 3)) for shift in ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))]
         alone = [network.head(network.blocks(each)) for each in (*moved, turn(seen, 7), turn(seen, -7))]
         mean = (torch.stack(alone[:5]).mean(0) + alone[5] + alone[6]) / 3
@@ -144,7 +144,7 @@ def test_accurate_averages_three_angles_the_upright_one_over_five_positions():
         assert not torch.allclose(mean, alone[0], atol=1e-6)
 
 
-def test_wide_answers_the_same_for_a_picture_and_its_mirror_image_in_evaluation_only():
+def test_wide_answers_the_same_for_an_image_and_its_mirror_image_in_evaluation_only():
     torch.manual_seed(0)
     images = torch.rand(2, 1, 28, 28)
     network = create_network("wide", in_channels=1, image_size=(28, 28), num_classes=4).eval()
@@ -153,11 +153,11 @@ def test_wide_answers_the_same_for_a_picture_and_its_mirror_image_in_evaluation_
     assert not torch.allclose(network(images), network(images.flip(3)), atol=1e-6)
 
 
-def test_a_picture_is_turned_about_its_centre_whatever_its_shape():
-    picture = torch.zeros(1, 1, 21, 41)
-    picture[0, 0, 10, 25] = 1.0  # five pixels to the right of the centre
-    turned = turn(picture, 90)[0, 0]
+def test_an_image_is_turned_about_its_centre_whatever_its_shape():
+    image = torch.zeros(1, 1, 21, 41)
+    image[0, 0, 10, 25] = 1.0  # five pixels to the right of the centre
+    turned = turn(image, 90)[0, 0]
     assert divmod(int(turned.argmax()), 41) == (15, 20)  # five pixels below it
-    torch.testing.assert_close(turn(picture, 0), picture)
+    torch.testing.assert_close(turn(image, 0), image)
     bright = torch.full((2, 3, 8, 9), 7.0)
     torch.testing.assert_close(turn(bright, 30), bright)  # the border is repeated

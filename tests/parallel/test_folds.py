@@ -1,4 +1,4 @@
-"""Trainings spread over the workers of a Dask scheduler: the same bits, pictures sent once, machines that are lost."""
+"""Trainings spread over the workers of a Dask scheduler: the same bits, images sent once, machines that are lost."""
 
 import os
 import signal
@@ -111,7 +111,7 @@ def test_scheduler_that_is_lost_is_told(digits):
 
 
 @pytest.mark.slow
-def test_pictures_are_sent_once_and_a_task_is_small(cluster):
+def test_images_are_sent_once_and_a_task_is_small(cluster):
     images = np.random.default_rng(0).integers(0, 256, (1000, 96, 96), dtype=np.uint8)
     quick = make(cv=3).set_params(estimator__max_epochs=0.01, estimator__network={"name": "fast", "crop": 40})
     with (
@@ -126,7 +126,7 @@ def test_pictures_are_sent_once_and_a_task_is_small(cluster):
 
 
 @pytest.mark.slow
-def test_verb_says_the_same_with_workers_as_without(cluster, tiny_recipe, tmp_path):
+def test_command_says_the_same_with_workers_as_without(cluster, tiny_recipe, tmp_path):
     address = cluster.scheduler_address
     alone, spreaded = (
         cross_validate(folds=3, recipe=tiny_recipe, device="cpu", dask=dask, out=tmp_path / str(number))

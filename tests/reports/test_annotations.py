@@ -1,4 +1,4 @@
-"""Boxes on a user's own picture."""
+"""Boxes on a user's own image."""
 
 import numpy as np
 import pytest
@@ -18,9 +18,9 @@ def test_sure_and_unsure_digits_have_boxes_of_different_colours_around_them():
     strip = len(drawn) - 100
     blue, orange = drawn[strip + 50, 50], drawn[strip + 50, 200]
     assert blue[2] > blue[0] and orange[0] > orange[2]
-    assert (drawn[strip + 50, 75] == 255).all()  # inside, the picture is as it was
+    assert (drawn[strip + 50, 75] == 255).all()  # inside, the image is as it was
 
 
-def test_picture_without_digits_is_left_as_it_is():
+def test_image_without_digits_is_left_as_it_is():
     drawn = np.asarray(draw_boxes(np.full((100, 640), 200, np.uint8), []))
     assert (drawn[-100:] == 200).all()

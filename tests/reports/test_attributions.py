@@ -1,4 +1,4 @@
-"""Pictures with the parts coloured that an answer rests on."""
+"""Images with the parts coloured that an answer rests on."""
 
 import io
 
@@ -11,7 +11,7 @@ from skconv.reports.attributions import draw_attributions
 
 @pytest.mark.parametrize("n_maps", [1, 2])
 @pytest.mark.parametrize("shape", [(12, 10), (30, 8), (9, 9, 3)])
-def test_each_picture_stands_beside_itself_once_for_each_map(n_maps, shape):
+def test_each_image_stands_beside_itself_once_for_each_map(n_maps, shape):
     images = np.full((5, *shape), 128, np.uint8)
     maps = [[np.linspace(-1, 1, shape[0] * shape[1]).reshape(shape[:2])] * n_maps] * 5
     figure = draw_attributions(images, maps, ["a $5$ caption"] * 5)

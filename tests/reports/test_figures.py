@@ -9,7 +9,7 @@ from skconv.exceptions import DataError, OutputError, ParameterError
 from skconv.reports.figures import draw_confusion, draw_curves, draw_mistakes, draw_samples, save_figure
 from skconv.reports.style import fit_text
 
-NAMES = ["T-shirt/top", "a class whose name is much longer than its picture is wide", "$x^$", "two\nlines"]
+NAMES = ["T-shirt/top", "a class whose name is much longer than its image is wide", "$x^$", "two\nlines"]
 
 
 def texts_of(figure) -> list[str]:
@@ -35,22 +35,22 @@ def overlaps(figure, texts) -> list[tuple[str, str]]:
 
 
 @pytest.fixture
-def pictures():
+def images():
     generator = np.random.default_rng(0)
     return generator.integers(0, 256, (60, 8, 8), dtype=np.uint8), generator.integers(0, 4, 60)
 
 
 @pytest.fixture
-def all_wrong(pictures):
-    images, labels = pictures
+def all_wrong(images):
+    images, labels = images
     probabilities = np.full((60, 4), 0.02)
     wrong = (labels + 1) % 4
     probabilities[np.arange(60), wrong] = np.linspace(0.5, 0.94, 60)
     return images, labels, probabilities
 
 
-def test_draw_samples_shows_each_class_in_turn(pictures):
-    images, labels = pictures
+def test_draw_samples_shows_each_class_in_turn(images):
+    images, labels = images
     figure = draw_samples(images, labels, ["a", "b", "c", "d"], rows=2, columns=4)
     assert texts_of(figure) == ["a", "b", "c", "d"] * 2
     first = figure.axes[0].images[1].get_array()[..., 0]
@@ -67,22 +67,22 @@ def test_draw_samples_shows_each_class_in_turn(pictures):
         lambda images: np.zeros_like(images, dtype=float),
     ],
 )
-def test_draw_samples_takes_every_form_of_pictures(pictures, form):
-    images, labels = pictures
+def test_draw_samples_takes_every_form_of_images(images, form):
+    images, labels = images
     figure = draw_samples(form(images), labels, NAMES)
     assert figure.axes[0].images[0].get_array().shape == (8, 8, 3)
 
 
-def test_draw_samples_draws_fewer_pictures_than_the_grid_holds(pictures):
-    images, labels = pictures
+def test_draw_samples_draws_fewer_images_than_the_grid_holds(images):
+    images, labels = images
     assert len(draw_samples(images[:3], labels[:3], NAMES).axes[0].images) == 3
 
 
-def test_figures_of_pictures_keep_their_texts_apart(pictures, all_wrong):
+def test_figures_of_images_keep_their_texts_apart(images, all_wrong):
     for figure in (
-        draw_samples(*pictures, NAMES),
-        draw_samples(pictures[0][:1], pictures[1][:1], NAMES),
-        draw_samples(pictures[0][:, :3], pictures[1], NAMES, rows=3, columns=3),
+        draw_samples(*images, NAMES),
+        draw_samples(images[0][:1], images[1][:1], NAMES),
+        draw_samples(images[0][:, :3], images[1], NAMES, rows=3, columns=3),
         draw_mistakes(*all_wrong, NAMES),
         draw_mistakes(*(values[:2] for values in all_wrong), NAMES),
         draw_mistakes(*all_wrong, NAMES, most=3),
@@ -91,9 +91,9 @@ def test_figures_of_pictures_keep_their_texts_apart(pictures, all_wrong):
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(0, 1), (1, 0), (100, 100)])
-def test_draw_samples_refuses_a_grid_without_bounds(pictures, rows, columns):
-    with pytest.raises(ParameterError, match="expected 1 to 400 pictures"):
-        draw_samples(*pictures, NAMES, rows=rows, columns=columns)
+def test_draw_samples_refuses_a_grid_without_bounds(images, rows, columns):
+    with pytest.raises(ParameterError, match="expected 1 to 400 images"):
+        draw_samples(*images, NAMES, rows=rows, columns=columns)
 
 
 def test_draw_mistakes_shows_the_most_confident_first(all_wrong):
@@ -106,13 +106,13 @@ def test_draw_mistakes_shows_the_most_confident_first(all_wrong):
     assert "60 of 60 wrong; the 5 most confident" in figure.get_suptitle()
 
 
-def test_draw_mistakes_says_that_there_is_none(pictures):
-    images, labels = pictures
+def test_draw_mistakes_says_that_there_is_none(images):
+    images, labels = images
     figure = draw_mistakes(images, labels, np.eye(4)[labels], NAMES)
-    assert texts_of(figure) == ["No mistakes among 60 pictures."]
+    assert texts_of(figure) == ["No mistakes among 60 images."]
 
 
-def test_draw_mistakes_of_many_pictures_stays_one_small_axes():
+def test_draw_mistakes_of_many_images_stays_one_small_axes():
     images = np.zeros((10_000, 8, 8), np.uint8)
     labels = np.zeros(10_000, int)
     figure = draw_mistakes(images, labels, np.tile([0.1, 0.9], (10_000, 1)), ["a", "b"])
@@ -133,7 +133,7 @@ def test_draw_mistakes_of_many_pictures_stays_one_small_axes():
         (np.zeros((2, 8, 8, 5)), np.zeros(2, int)),
     ],
 )
-def test_draw_samples_refuses_what_are_no_labelled_pictures(images, labels):
+def test_draw_samples_refuses_what_are_no_labelled_images(images, labels):
     with pytest.raises(DataError, match=r"expected|came with"):
         draw_samples(images, labels, NAMES)
 
@@ -208,9 +208,9 @@ def test_draw_curves_refuses_an_empty_history():
         draw_curves([])
 
 
-def test_save_figure_writes_the_same_bytes_twice(tmp_path, pictures):
+def test_save_figure_writes_the_same_bytes_twice(tmp_path, images):
     for name in ("first.png", "second.png"):
-        save_figure(draw_samples(*pictures, NAMES), tmp_path / name)
+        save_figure(draw_samples(*images, NAMES), tmp_path / name)
     content = (tmp_path / "first.png").read_bytes()
     assert content == (tmp_path / "second.png").read_bytes()
     assert b"Software" not in content
@@ -219,9 +219,9 @@ def test_save_figure_writes_the_same_bytes_twice(tmp_path, pictures):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["first.png", "second.png"]
 
 
-def test_save_figure_says_where_it_could_not_write(tmp_path, pictures):
+def test_save_figure_says_where_it_could_not_write(tmp_path, images):
     with pytest.raises(OutputError, match="Cannot write"):
-        save_figure(draw_samples(*pictures, NAMES), tmp_path / "missing" / "figure.png")
+        save_figure(draw_samples(*images, NAMES), tmp_path / "missing" / "figure.png")
 
 
 def test_fit_text_keeps_both_ends_of_a_long_name():

@@ -30,7 +30,7 @@ class RunningServer:
     def post(self, path, **arguments):
         return requests.post(self.url + path, timeout=60, **arguments)
 
-    def post_picture(self, path, content, kind="image/png"):
+    def post_image(self, path, content, kind="image/png"):
         return self.post(path, data=content, headers={"Content-Type": kind})
 
     def connect(self):
@@ -88,14 +88,14 @@ def wait_until_ready(server):
 @pytest.fixture(scope="session")
 def server(tmp_path_factory):
     """A service of the bundled model with small limits."""
-    options = ["--max-pictures", "3", "--max-megabytes", "1", "--max-megapixels", "1", "--max-waiting", "2"]
+    options = ["--max-images", "3", "--max-megabytes", "1", "--max-megapixels", "1", "--max-waiting", "2"]
     with run_server(tmp_path_factory.mktemp("server"), *options) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def digits():
-    """One test picture of MNIST a class, light on dark, uint8 (10, 28, 28)."""
+    """One test image of MNIST a class, light on dark, uint8 (10, 28, 28)."""
     mnist = skconv.load_dataset("mnist")
     firsts = [int(np.flatnonzero(mnist.test_labels == label)[0]) for label in range(10)]
     return mnist.test_images[firsts]

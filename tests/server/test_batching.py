@@ -1,4 +1,4 @@
-"""Pictures of several askers, run together."""
+"""Images of several askers, run together."""
 
 import asyncio
 import threading
@@ -7,18 +7,18 @@ import numpy as np
 import pytest
 
 from skconv.exceptions import DataError
-from skconv.inference import Reader
+from skconv.inference import OnnxClassifier
 from skconv.server import batching
 from skconv.server.batching import MicroBatcher
 
 
 @pytest.fixture(scope="module")
 def reader():
-    return Reader("digits", threads=1)
+    return OnnxClassifier("digits", threads=1)
 
 
 class WatchedReader:
-    """A reader that notes the pictures of each run and the thread it was in, and may be held up."""
+    """A reader that notes the images of each run and the thread it was in, and may be held up."""
 
     def __init__(self, reader):
         self._reader = reader
@@ -26,12 +26,12 @@ class WatchedReader:
         self.started, self.release = threading.Event(), threading.Event()
         self.release.set()
 
-    def predict_proba(self, pictures):
-        self.sizes.append(len(pictures))
+    def predict_proba(self, images):
+        self.sizes.append(len(images))
         self.threads.append(threading.current_thread())
         self.started.set()
         assert self.release.wait(20)
-        return self._reader.predict_proba(pictures)
+        return self._reader.predict_proba(images)
 
 
 def test_what_waits_while_the_network_is_busy_is_run_together(reader, digits, monkeypatch):

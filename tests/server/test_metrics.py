@@ -7,12 +7,12 @@ from skconv.server.metrics import Metrics
 
 def test_counts_of_all_processes_are_summed(tmp_path):
     metrics = Metrics(tmp_path)
-    metrics.count("/v1/predict", 200, 0.02, pictures=3)
+    metrics.count("/v1/predict", 200, 0.02, images=3)
     own = next(tmp_path.glob("*.counts"))
     (tmp_path / "999999.counts").write_bytes(own.read_bytes())
     text = metrics.to_text()
     assert 'skconv_requests_total{path="/v1/predict",status="200"} 2' in text
-    assert "skconv_pictures_total 6" in text
+    assert "skconv_images_total 6" in text
 
 
 def test_histogram_counts_up_to_every_bound(tmp_path):
@@ -26,10 +26,10 @@ def test_histogram_counts_up_to_every_bound(tmp_path):
     }  # fmt: skip
 
 
-def test_refused_pictures_are_not_counted_as_answered(tmp_path):
+def test_refused_images_are_not_counted_as_answered(tmp_path):
     metrics = Metrics(tmp_path)
-    metrics.count("/v1/read", 422, 0.01, pictures=1)
-    assert "skconv_pictures_total 0" in metrics.to_text()
+    metrics.count("/v1/read", 422, 0.01, images=1)
+    assert "skconv_images_total 0" in metrics.to_text()
 
 
 def test_unknown_paths_and_statuses_share_a_row(tmp_path):

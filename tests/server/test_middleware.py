@@ -5,7 +5,7 @@ import json
 from types import SimpleNamespace
 
 from skconv.server.metrics import Metrics
-from skconv.server.middleware import Entry
+from skconv.server.middleware import RequestMiddleware
 from skconv.server.settings import ServerSettings
 
 
@@ -14,7 +14,7 @@ def test_request_that_the_end_of_the_service_cuts_off_is_told_so(tmp_path):
         await asyncio.sleep(60)
 
     async def cut_off():
-        entry = Entry(think, SimpleNamespace(settings=ServerSettings()), Metrics(tmp_path))
+        entry = RequestMiddleware(think, SimpleNamespace(settings=ServerSettings()), Metrics(tmp_path))
         sent = []
 
         async def send(message):

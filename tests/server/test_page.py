@@ -92,9 +92,9 @@ def test_dropped_amount_is_read_and_boxed(page, digits, to_png, write_rows, kind
     assert page.run("document.querySelector('#digits img').naturalWidth") == 28
 
 
-def test_what_is_no_picture_is_told_in_words(page):
-    page.drop(b"no picture", "notes.png", "image/png")
-    wait_for(lambda: "not a picture" in page.text("sure"))
+def test_what_is_no_image_is_told_in_words(page):
+    page.drop(b"no image", "notes.png", "image/png")
+    wait_for(lambda: "not an image" in page.text("sure"))
     page.problems.clear()  # the browser itself notes the answer 422
 
 
@@ -148,7 +148,7 @@ def test_nothing_is_asked_for_elsewhere_and_no_error_is_told(page, served):
 def test_model_of_other_things_names_a_class(saved_model, open_browser_page, tmp_path):
     with run_server(tmp_path, str(saved_model)) as server:
         page = open_browser_page(f"{server.url}/")
-        assert page.text("title") == "Draw or drop a picture"
+        assert page.text("title") == "Draw or drop an image"
         assert page.run("document.getElementById('examples').hidden")
         page.draw("pad", [[(0.3, 0.3), (0.7, 0.7)]])
         wait_for(lambda: page.text("text") in ("three", "five", "eight"))

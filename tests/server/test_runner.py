@@ -18,21 +18,21 @@ from skconv.server.settings import ServerSettings
 from .conftest import run_server
 
 
-def test_log_holds_a_record_a_request_and_nothing_of_the_picture(server, digits, to_png):
+def test_log_holds_a_record_a_request_and_nothing_of_the_image(server, digits, to_png):
     content = to_png(digits[5])
     before = len(server.read_log())
-    server.post("/v1/predict", files=[("picture", ("secret-name.png", content))])
+    server.post("/v1/predict", files=[("image", ("secret-name.png", content))])
     record = server.wait_for_post(before)
     text = server.log.read_text()
     assert record["method"] == "POST"
     assert record["path"] == "/v1/predict"
     assert record["status"] == 200
-    assert record["pictures"] == 1
+    assert record["images"] == 1
     assert record["milliseconds"] > 0
     assert "secret-name" not in text
 
 
-def test_log_holds_records_alone_also_of_damaged_pictures(server):
+def test_log_holds_records_alone_also_of_damaged_images(server):
     stream = io.BytesIO()
     Image.new("L", (40, 30), 255).save(stream, "TIFF")
     damaged = bytearray(stream.getvalue())
@@ -40,7 +40,7 @@ def test_log_holds_records_alone_also_of_damaged_pictures(server):
     for place in range(directory + 2, len(damaged) - 12, 12):  # of each entry, how long it is
         damaged[place + 4 : place + 8] = (2**20).to_bytes(4, "little")
     before = len(server.read_log())
-    assert server.post_picture("/v1/predict", bytes(damaged), "image/tiff").status_code == 422
+    assert server.post_image("/v1/predict", bytes(damaged), "image/tiff").status_code == 422
     assert server.wait_for_post(before)["status"] == 422  # whatever is no JSON would fail here
 
 
@@ -61,7 +61,7 @@ def test_two_processes_answer_behind_one_port_and_count_together(tmp_path, digit
     with run_server(tmp_path, "--workers", "2") as server:
         content = to_png(digits[3])
         for _ in range(10):  # a connection each, so that both have a chance
-            assert server.post_picture("/v1/predict", content).status_code == 200
+            assert server.post_image("/v1/predict", content).status_code == 200
         metrics = requests.get(f"{server.url}/metrics", timeout=60).text
         assert 'skconv_requests_total{path="/v1/predict",status="200"} 10' in metrics
         server.process.send_signal(signal.SIGTERM)
@@ -97,7 +97,7 @@ def test_missing_packages_are_named_with_the_command_that_installs_them():
     assert "pip install 'skconv[serve]'" in ran.stderr
 
 
-@pytest.mark.parametrize("limit", ["max_bytes", "max_pixels", "max_pictures", "max_waiting", "timeout"])
+@pytest.mark.parametrize("limit", ["max_bytes", "max_pixels", "max_images", "max_waiting", "timeout"])
 @pytest.mark.parametrize("value", [0, -1, True, None, float("nan"), "5"])
 def test_limit_that_is_no_number_of_at_least_one_is_refused(limit, value):
     with pytest.raises(ParameterError, match=limit):

@@ -62,9 +62,9 @@ def test_a_fit_does_not_load_the_compiler():
     code = (
         "import sys, numpy as np\n"
         "from skconv import CNNClassifier\n"
-        "pictures, labels = np.zeros((8, 8, 8), np.uint8), np.arange(8) % 2\n"
+        "images, labels = np.zeros((8, 8, 8), np.uint8), np.arange(8) % 2\n"
         "for optimizer in ('adamw', 'muon'):\n"
-        "    CNNClassifier(optimizer=optimizer, max_epochs=1).fit(pictures, labels)\n"
+        "    CNNClassifier(optimizer=optimizer, max_epochs=1).fit(images, labels)\n"
         "sys.exit('torch._dynamo' in sys.modules)\n"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

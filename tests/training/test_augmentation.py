@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from skconv.distributed.process_group import Share
+from skconv.distributed.process_group import BatchShard
 from skconv.exceptions import ParameterError
 from skconv.training.augmentation import Augmentation, AugmentationSequence, _Draws
 
@@ -39,14 +39,14 @@ def test_each_setting_keeps_shape_and_range_and_is_repeatable(setting, shape):
 
 
 @pytest.mark.parametrize("setting", EVERYTHING)
-def test_each_setting_changes_pictures_differently(setting):
+def test_each_setting_changes_images_differently(setting):
     images = (torch.rand(1, 1, 28, 28) * 255).expand(8, -1, -1, -1)
     result = Augmentation(**{setting: EVERYTHING[setting]})(images, generator())
     assert not torch.equal(result, images)
     assert not all(torch.equal(result[0], other) for other in result[1:])
 
 
-def test_no_setting_leaves_pictures_alone():
+def test_no_setting_leaves_images_alone():
     images = torch.rand(4, 1, 8, 8)
     assert Augmentation()(images, generator()) is images
 
@@ -59,7 +59,7 @@ def test_shift_stays_within_its_share_of_the_side():
     assert offsets.mean().abs() < 0.3
 
 
-def test_rotation_turns_by_at_most_its_angle_without_distortion_of_oblong_pictures():
+def test_rotation_turns_by_at_most_its_angle_without_distortion_of_oblong_images():
     images = blob(20, 60, y=10, x=50).expand(200, 1, 20, 60)
     offsets = torch.tensor([centre(image[0]) for image in Augmentation(rotation=15)(images, generator())])
     y, x = offsets[:, 0] - 10, offsets[:, 1] - 30
@@ -76,7 +76,7 @@ def test_flip_mirrors_about_half():
     torch.testing.assert_close(result[0], images[0].flip(2) if centre(result[0, 0])[1] > 14 else images[0])
 
 
-def test_erasing_touches_about_its_share_of_pictures():
+def test_erasing_touches_about_its_share_of_images():
     images = torch.zeros(1000, 1, 20, 20)
     images[:, :, 0, 0] = 255
     changed = (Augmentation(erasing=0.3)(images, generator()) != images).flatten(1).any(1)
@@ -97,16 +97,16 @@ def test_values_out_of_range_are_refused(setting, value):
 
 def test_perspective_sends_the_corners_inwards_by_at_most_its_share():
     augment = Augmentation(perspective=0.4)
-    draws = _Draws(generator(), Share(0, 200, 200))
+    draws = _Draws(generator(), BatchShard(0, 200, 200))
     matrices = augment._draw_perspective(torch.zeros(200, 1, 28, 28), draws)
-    # The matrices lead from the new picture to the old: their inverses lead the old corners into the new picture.
+    # The matrices lead from the new image to the old: their inverses lead the old corners into the new image.
     corners = torch.tensor([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
     moved = corners @ torch.linalg.inv(matrices).transpose(1, 2)
     distances = 1 - (moved[..., :2] / moved[..., 2:]).abs()
     assert distances.min() >= -1e-4 and distances.max() <= 0.4 + 1e-4 and distances.max() > 0.35
 
 
-def test_perspective_leaves_the_share_of_pictures_alone_that_it_should():
+def test_perspective_leaves_the_share_of_images_alone_that_it_should():
     images = torch.rand(400, 1, 12, 12) * 255
     result = Augmentation(perspective=0.5, perspective_probability=0.25)(images, generator())
     alone = ((result - images).abs().amax((1, 2, 3)) < 0.01).sum()

@@ -13,7 +13,7 @@ def test_settled_statistics_are_those_of_all_classes_though_rows_are_sorted():
     classifier = CNNClassifier("fast", max_epochs=1, batch_size=3000, random_state=0).fit(images, labels)
     network = classifier.net_.module_
     with torch.no_grad():
-        features = network.blocks[1][0](network.scaling(torch.from_numpy(images)[:, None].float()))
+        features = network.blocks[1][0](network.input_normalization(torch.from_numpy(images)[:, None].float()))
     norm = network.blocks[1][1]
     assert torch.allclose(norm.running_mean, features.mean((0, 2, 3)), atol=0.1)
     assert torch.allclose(norm.running_var, features.var((0, 2, 3)), rtol=0.1)

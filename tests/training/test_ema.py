@@ -3,13 +3,13 @@
 import torch
 from torch import nn
 
-from skconv.training.ema import AveragedWeights
+from skconv.training.ema import EmaWeights
 
 
 def test_average_follows_its_definition_and_swaps_back():
     torch.manual_seed(0)
     module = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
-    average = AveragedWeights(module, decay=0.5)
+    average = EmaWeights(module, decay=0.5)
     expected = module[0].weight.detach().clone()
     for step in range(1, 6):
         with torch.no_grad():

@@ -19,7 +19,7 @@ def fit(digits, *callbacks):
     X, y = digits
     classifier = CNNClassifier(
         {"name": "standard", "dropout": 0.5},
-        max_epochs=2, batch_size=20, averaging=0, precision="fp32", random_state=0, callbacks=callbacks,
+        max_epochs=2, batch_size=20, ema_decay=0, precision="fp32", random_state=0, callbacks=callbacks,
     )  # fmt: skip
     return classifier.fit(X[:500], y[:500], validation=(X[500:700], y[500:700]))
 

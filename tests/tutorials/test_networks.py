@@ -6,9 +6,9 @@ from torch import nn
 
 from skconv.exceptions import ParameterError
 from skconv.networks import create_network
-from skconv.networks.input_normalization import RangeScaling
+from skconv.networks.input_normalization import RangeNormalization
 
-# The picture sizes that the tutorials have.
+# The image sizes that the tutorials have.
 SIZES = {
     "t1_skorch": (16, 16),
     "t2_sequential": (28, 28),
@@ -82,11 +82,11 @@ def describe_stages(layers, values):
 @pytest.mark.parametrize("name", STAGES)
 def test_layers_follow_in_the_order_of_the_tutorial(name):
     network = make(name).eval()
-    pictures = torch.rand(2, 1, *SIZES[name])
-    features, values = describe_stages(network.features, network.scaling(pictures))
+    images = torch.rand(2, 1, *SIZES[name])
+    features, values = describe_stages(network.features, network.input_normalization(images))
     classifier, logits = describe_stages(network.classifier, values)
     assert f"{features} | {classifier}" == STAGES[name]
-    torch.testing.assert_close(network(pictures), logits)
+    torch.testing.assert_close(network(images), logits)
 
 
 @pytest.mark.parametrize("name", SIZES)
@@ -103,33 +103,33 @@ def test_size_that_the_features_expect_is_the_size_they_come_to(name, image_size
     [("t1_skorch", 0, 1), ("t2_sequential", -1, 1), ("t4_narrow", 0, 1), ("t5_average_pooling", 0, 1)],
 )
 @pytest.mark.parametrize(("least", "greatest"), [(0, 255), (-1, 1), (0, 16)])
-def test_pictures_are_brought_to_the_range_of_the_tutorial(name, low, high, least, greatest):
+def test_images_are_brought_to_the_range_of_the_tutorial(name, low, high, least, greatest):
     network = make(name)
-    pictures = torch.rand(8, 1, *SIZES[name]) * (greatest - least) + least
-    pictures[0, 0, 0, :2] = torch.tensor([least, greatest])
-    network.scaling.fit(pictures)
-    scaled = network.scaling(pictures)
+    images = torch.rand(8, 1, *SIZES[name]) * (greatest - least) + least
+    images[0, 0, 0, :2] = torch.tensor([least, greatest])
+    network.input_normalization.fit(images)
+    scaled = network.input_normalization(images)
     assert scaled.min() == pytest.approx(low, abs=1e-6) and scaled.max() == pytest.approx(high, abs=1e-6)
 
 
 def test_strided_network_is_fed_mean_0_and_deviation_1():
     network = make("t3_strided")
-    pictures = torch.randint(0, 256, (50, 1, 28, 28), dtype=torch.uint8)
-    network.scaling.fit(pictures)
-    scaled = network.scaling(pictures)
+    images = torch.randint(0, 256, (50, 1, 28, 28), dtype=torch.uint8)
+    network.input_normalization.fit(images)
+    scaled = network.input_normalization(images)
     assert scaled.mean() == pytest.approx(0, abs=1e-5) and scaled.std() == pytest.approx(1, abs=1e-3)
 
 
 def test_range_is_shared_by_the_channels():
-    pictures = torch.zeros(2, 3, 4, 4)
-    pictures[:, 0], pictures[0, 1, 0, 0] = 100, 200  # were each channel stretched by itself, colours would change
-    layer = RangeScaling(3, 0, 1)
-    layer.fit(pictures)
-    torch.testing.assert_close(layer(pictures), pictures / 200)
+    images = torch.zeros(2, 3, 4, 4)
+    images[:, 0], images[0, 1, 0, 0] = 100, 200  # were each channel stretched by itself, colours would change
+    layer = RangeNormalization(3, 0, 1)
+    layer.fit(images)
+    torch.testing.assert_close(layer(images), images / 200)
 
 
-def test_range_of_pictures_of_one_colour_stays_finite():
-    layer = RangeScaling(1, -1, 1)
+def test_range_of_images_of_one_colour_stays_finite():
+    layer = RangeNormalization(1, -1, 1)
     layer.fit(torch.full((3, 1, 2, 2), 7, dtype=torch.uint8))
     assert layer(torch.full((1, 1, 2, 2), 7.0)).isfinite().all()
 

@@ -1,4 +1,4 @@
-"""`create_app`: the Typer application, with every verb or with the one that is asked for."""
+"""`create_app`: the Typer application, with every command or with the one that is asked for."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
     Parameters
     ----------
     arguments : sequence of str, default=()
-        What the user wrote. Where it begins with a verb, only that one is there: Typer works on the types of every
-        verb's arguments, which takes as long as a prediction.
+        What the user wrote. Where it begins with a command, only that one is there: Typer works on the types of every
+        command's arguments, which takes as long as a prediction.
 
     Examples
     --------
@@ -47,7 +47,7 @@ def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
     # Rich would triple the time of --help, and the traceback is ours to show or not.
     app = typer.Typer(
         name="skconv",
-        help="Train, check and use convolutional networks for small pictures.",
+        help="Train, check and use convolutional networks for small images.",
         epilog="Example: skconv train mnist --recipe fast",
         no_args_is_help=True,
         add_completion=False,
@@ -56,10 +56,10 @@ def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_application)
-    asked = [verb for verb in VERBS if [verb.replace("_", "-")] == list(arguments[:1])]
-    for verb in asked or VERBS:
-        module = import_module(f"skconv.cli.{verb}")
-        app.command(epilog=module.EXAMPLE)(getattr(module, verb))
+    asked = [command for command in VERBS if [command.replace("_", "-")] == list(arguments[:1])]
+    for command in asked or VERBS:
+        module = import_module(f"skconv.cli.{command}")
+        app.command(epilog=module.EXAMPLE)(getattr(module, command))
     return app
 
 
@@ -78,7 +78,7 @@ def _application(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
-    """Train, check and use convolutional networks for small pictures."""
-    verb = context.invoked_subcommand
-    if verb != "train":
-        check_alone(str(verb))
+    """Train, check and use convolutional networks for small images."""
+    command = context.invoked_subcommand
+    if command != "train":
+        check_alone(str(command))

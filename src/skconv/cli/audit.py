@@ -40,7 +40,7 @@ def audit(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Find wrong labels, duplicates, blank and broken pictures."""
+    """Find wrong labels, duplicates, blank and broken images."""
     size = parse_image_size(image_size)
     with library_messages():
         from skconv.commands.audit import audit as audit_library

@@ -47,9 +47,9 @@ def cross_validate(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Score a recipe on folds of the training pictures.
+    """Score a recipe on folds of the training images.
 
-    Each fold is scored by a training on all the others: mean and spread, fold by fold. Only training pictures take
+    Each fold is scored by a training on all the others: mean and spread, fold by fold. Only training images take
     part; those that skconv train would test on are not touched.
     """
     size = parse_image_size(image_size)

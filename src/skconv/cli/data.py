@@ -9,21 +9,23 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skconv.cli.console import is_interactive, library_messages, show_result
-from skconv.cli.listing import Entry, show_entries
+from skconv.cli.listing import ListingEntry, show_entries
 from skconv.cli.options import DataHomeOption, DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 if TYPE_CHECKING:
     from skconv.data.catalog import CatalogEntry
 
-EXAMPLE = "Example: skconv data kaggle-digits --make digits-contest"
+EXAMPLE = "Example: skconv data kaggle-digits --make digits-competition"
 
 
 def data(
     name: Annotated[
         str | None,
-        typer.Argument(help="The data set to show; all are listed if left out. With --check also a contest's folder."),
+        typer.Argument(
+            help="The data set to show; all are listed if left out. With --check also a competition's folder."
+        ),
     ] = None,
-    make: Annotated[Path | None, typer.Option(help="New folder to make the files of a contest in.")] = None,
+    make: Annotated[Path | None, typer.Option(help="New folder to make the files of a competition in.")] = None,
     check: Annotated[
         Path | None, typer.Option(help="Submission to check, whatever its name, and to score where answers are known.")
     ] = None,
@@ -33,14 +35,16 @@ def data(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """List or show data sets; make or check a contest.
+    """List or show data sets; make or check a competition.
 
-    Without a name all are listed. A contest's files can be made, and a submission to it checked.
+    Without a name all are listed. A competition's files can be made, and a submission to it checked.
     """
     if make is not None and check is not None:
-        raise typer.BadParameter("Make a contest first, then check a submission to it.", param_hint="--make, --check")
+        raise typer.BadParameter(
+            "Make a competition first, then check a submission to it.", param_hint="--make, --check"
+        )
     if name is None and (make is not None or check is not None):
-        raise typer.BadParameter("Name the contest, as in skconv data kaggle-digits.", param_hint="NAME")
+        raise typer.BadParameter("Name the competition, as in skconv data kaggle-digits.", param_hint="NAME")
     if name is not None and make is not None:
         _make(name, make, data_home, as_json)
     elif name is not None and check is not None:
@@ -51,19 +55,19 @@ def data(
 
 def _make(name: str, folder: Path, data_home: Path | None, as_json: bool) -> None:
     with library_messages():
-        from skconv.competitions.making import make_contest
+        from skconv.competitions.making import make_competition
 
-        make_contest(name, folder, data_home=data_home, progress=is_interactive())
+        make_competition(name, folder, data_home=data_home, progress=is_interactive())
     files = sorted(path.name for path in folder.iterdir())
     text = f"Made {name} in {folder}: {', '.join(files)}. The labels to be found are in answers.csv."
     show_result({"name": name, "folder": str(folder), "files": files}, text, as_json=as_json)
 
 
-def _check(contest: str, submission: Path, data_home: Path | None, as_json: bool) -> None:
+def _check(competition: str, submission: Path, data_home: Path | None, as_json: bool) -> None:
     with library_messages():
-        from skconv.competitions.checking import check_contest
+        from skconv.competitions.checking import check_competition
 
-        result = check_contest(submission, contest, data_home=data_home, progress=is_interactive())
+        result = check_competition(submission, competition, data_home=data_home, progress=is_interactive())
     show_result(result.to_json(), str(result), as_json=as_json)
 
 
@@ -76,7 +80,7 @@ def _show(name: str | None, data_home: Path | None, as_json: bool) -> None:
     show_entries(entries, key="datasets", name=name, as_json=as_json)
 
 
-def _describe(entry: CatalogEntry, data_home: Path | None) -> Entry:
+def _describe(entry: CatalogEntry, data_home: Path | None) -> ListingEntry:
     lines = {
         "title": entry.title,
         "licence": entry.licence,
@@ -85,24 +89,24 @@ def _describe(entry: CatalogEntry, data_home: Path | None) -> Entry:
         **_find(entry, data_home),
     }
     text = "\n".join(f"{key}: {value}" for key, value in lines.items())
-    return Entry(entry.name, entry.title, text, asdict(entry))
+    return ListingEntry(entry.name, entry.title, text, asdict(entry))
 
 
 def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     """Say where the data is, or which places it was looked for in."""
-    from skconv.data.locations import list_places
+    from skconv.data.locations import list_locations
 
     if entry.form == "scikit-learn":
         return {"found in": "scikit-learn"}
     if entry.form == "made":
         return {"made from": f"{entry.made_from} and fashion-mnist, with a seed, when it is first used; then kept"}
-    places = list(list_places(entry, data_home))
+    places = list(list_locations(entry, data_home))
     looked_for = ", ".join(str(place.folder) for place in places)
-    if entry.form == "contest":
-        from skconv.competitions.making import find_contest
+    if entry.form == "competition":
+        from skconv.competitions.making import find_competition
 
         made = f"{entry.made_from}, when it is first used, or into a folder of your own with --make"
-        found = find_contest(entry, data_home)
+        found = find_competition(entry, data_home)
         return {"looked for in": looked_for, "made from": made} if found is None else {"found in": str(found)}
     for place in places:
         if not place.find_missing(entry):

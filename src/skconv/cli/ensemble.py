@@ -22,14 +22,16 @@ from skconv.cli.options import (
     parse_image_size,
 )
 
-EXAMPLE = "Example: skconv ensemble kaggle-digits --folds 5 --recipe kaggle --out runs/contest"
+EXAMPLE = "Example: skconv ensemble kaggle-digits --folds 5 --recipe kaggle --out runs/competition"
 
 
 def ensemble(
     context: typer.Context,
     source: Annotated[
         str | None,
-        typer.Argument(help="A named data set, a contest's folder, a CSV, an .npz or a folder; else the recipe's own."),
+        typer.Argument(
+            help="A named data set, a competition's folder, a CSV, an .npz or a folder; else the recipe's own."
+        ),
     ] = None,
     folds: Annotated[
         int | None,
@@ -52,8 +54,8 @@ def ensemble(
 ) -> None:
     """Train a k-fold ensemble as one model.
 
-    Each member leaves one fold of the training pictures out; their mean is the model. A labelled test split is scored
-    once; for a contest, its submission is written.
+    Each member leaves one fold of the training images out; their mean is the model. A labelled test split is scored
+    once; for a competition, its submission is written.
     """
     size = parse_image_size(image_size)
     if context.obj:

@@ -34,11 +34,11 @@ def evaluate(
     image_size: ImageSizeOption = None,
     coverage: CoverageOption = None,
     corruptions: Annotated[
-        bool, typer.Option("--corruptions", help="Score it on pictures damaged in seventeen ways as well.")
+        bool, typer.Option("--corruptions", help="Score it on images damaged in seventeen ways as well.")
     ] = False,
     against: Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="Measure how well pictures of other things are told from these."),
+        typer.Option(metavar="SOURCE", help="Measure how well images of other things are told from these."),
     ] = None,
     report: Annotated[
         Path | None, typer.Option(help="New folder for scores.json, and figures of mistakes and of confidence.")
@@ -48,9 +48,9 @@ def evaluate(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Score a model on labelled pictures it has not seen.
+    """Score a model on labelled images it has not seen.
 
-    The test split is taken; where there is none, the pictures that the model was not trained on.
+    The test split is taken; where there is none, the images that the model was not trained on.
     """
     size = parse_image_size(image_size)
     with library_messages():

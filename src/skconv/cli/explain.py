@@ -25,13 +25,13 @@ class Shown(StrEnum):
 
 def explain(
     model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
-    picture: Annotated[Path, typer.Argument(help="One picture.")],
+    image: Annotated[Path, typer.Argument(help="One image.")],
     out: Annotated[Path, typer.Option(help="PNG file to write; an old one is replaced.")],
     show: Annotated[
         Shown,
         typer.Option(
             help="Filters and maps, the parts the answer rests on (by covering, by gradients), or the nearest training "
-            "pictures."
+            "images."
         ),
     ] = Shown.activations,
     source: Annotated[
@@ -43,12 +43,12 @@ def explain(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Draw what a model's answer to a picture rests on.
+    """Draw what a model's answer to an image rests on.
 
-    These are the maps that it computes, the parts of the picture that count, or the training pictures most alike.
+    These are the maps that it computes, the parts of the image that count, or the training images most alike.
     """
     with library_messages():
         from skconv.commands.explain import explain as explain_library
 
-        result = explain_library(model, picture, out=out, show=show.value, source=source, data_home=data_home)
+        result = explain_library(model, image, out=out, show=show.value, source=source, data_home=data_home)
     show_result(result.to_json(), str(result), as_json=as_json)

@@ -1,4 +1,4 @@
-"""What the verbs that list things, or show one, have in common."""
+"""What the commands that list things, or show one, have in common."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from skconv.cli.console import show_result
 
 
-class Entry(NamedTuple):
+class ListingEntry(NamedTuple):
     """One thing of a list: its name, a line about it, all of it as text, and all of it as plain values."""
 
     name: str
@@ -17,7 +17,7 @@ class Entry(NamedTuple):
     facts: dict[str, Any]
 
 
-def show_entries(entries: Sequence[Entry], *, key: str, name: str | None, as_json: bool) -> None:
+def show_entries(entries: Sequence[ListingEntry], *, key: str, name: str | None, as_json: bool) -> None:
     """Print a line an entry, or the one entry that was asked for by `name`, as text or JSON.
 
     Parameters

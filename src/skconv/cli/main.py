@@ -16,7 +16,13 @@ from pathlib import Path
 from types import FrameType
 
 from skconv.cli.console import one_line
-from skconv.distributed.process_group import describe_loss, first_one_speaks, is_one_of_several, launcher, may_tell
+from skconv.distributed.process_group import (
+    describe_loss,
+    is_one_of_several,
+    launcher,
+    main_process_only,
+    should_report,
+)
 from skconv.exceptions import ProcessLostError, SkconvError
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
@@ -33,7 +39,7 @@ class Invocation:
     debug : bool
         Whether a failure shows its traceback.
     out : pathlib.Path or None
-        The new folder that the verb was told to write.
+        The new folder that the command was told to write.
     terminated : bool
         Whether SIGTERM ended it.
     """
@@ -69,7 +75,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with first_one_speaks(), _termination_as_interrupt(invocation):
+        with main_process_only(), _termination_as_interrupt(invocation):
             code = _run(arguments, invocation)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -85,7 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         # torchrun ends so the processes that are left when one has failed.
         code = FAILED
         _tell(ProcessLostError(describe_loss()), invocation.debug)
-    elif code == INTERRUPTED and may_tell():
+    elif code == INTERRUPTED and should_report():
         print(f"Interrupted. {_say_how_to_go_on(invocation)}", file=sys.stderr)
     return code
 
@@ -135,14 +141,14 @@ def _say_how_to_go_on(invocation: Invocation) -> str:
 
 
 def _tell(error: Exception, debug: bool) -> None:
-    if not may_tell():
+    if not should_report():
         return
     if debug:
         traceback.print_exception(error)
         return
     message = str(error)
     if isinstance(error, MemoryError):
-        message = f"Out of memory. {message} Use fewer or smaller pictures, or close other programs."
+        message = f"Out of memory. {message} Use fewer or smaller images, or close other programs."
     elif not isinstance(error, SkconvError | OSError):
         told = message.rstrip(". \n") or "no message"
         message = f"Unexpected {type(error).__name__}: {told}. Run it again with --debug for the traceback."

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from skconv.cli.console import library_messages
-from skconv.cli.listing import Entry, show_entries
+from skconv.cli.listing import ListingEntry, show_entries
 from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 EXAMPLE = "Example: skconv networks"
@@ -29,6 +29,6 @@ def networks(
     show_entries(entries, key="networks", name=name, as_json=as_json)
 
 
-def _describe(name: str, description: str) -> Entry:
+def _describe(name: str, description: str) -> ListingEntry:
     title = description.partition("\n")[0].rstrip(".")
-    return Entry(name, title, description, {"name": name, "description": description})
+    return ListingEntry(name, title, description, {"name": name, "description": description})

@@ -1,4 +1,4 @@
-"""The options that several verbs share, declared once."""
+"""The options that several commands share, declared once."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Device(StrEnum):
 
 
 def _set_debug(context: typer.Context, value: bool) -> None:
-    # `main` reads it after the verb has failed; who calls the Typer application directly has no such object.
+    # `main` reads it after the command has failed; who calls the Typer application directly has no such object.
     if value and context.obj is not None:
         context.obj.debug = True
 
@@ -45,12 +45,12 @@ SeedOption = Annotated[
     typer.Option(min=0, max=2**31 - 1, help="Seed of everything random; the recipe's, or 0, if left out."),
 ]
 DeviceOption = Annotated[Device, typer.Option(help="Where to train; auto takes a GPU where there is one.")]
-# Every verb takes these two, so that a script may pass them to all; the help of those that do not train is silent.
+# Every command takes these two, so that a script may pass them to all; the help of those that do not train is silent.
 UnusedSeedOption = Annotated[
-    int, typer.Option("--seed", min=0, max=2**31 - 1, hidden=True, help="Ignored: there is no chance in this verb.")
+    int, typer.Option("--seed", min=0, max=2**31 - 1, hidden=True, help="Ignored: there is no chance in this command.")
 ]
 UnusedDeviceOption = Annotated[
-    Device, typer.Option("--device", hidden=True, help="Ignored: this verb does not train, and uses the CPU.")
+    Device, typer.Option("--device", hidden=True, help="Ignored: this command does not train, and uses the CPU.")
 ]
 DaskOption = Annotated[
     str | None,
@@ -62,13 +62,13 @@ DebugOption = Annotated[
 DataHomeOption = Annotated[
     Path | None, typer.Option(help="Folder to look for data sets in first, as SKCONV_DATA does.")
 ]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the pictures that a CSV of id,label names.")]
+ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images that a CSV of id,label names.")]
 LabelColumnOption = Annotated[str | None, typer.Option(help="Name of the CSV column that holds the label.")]
 ImageSizeOption = Annotated[
     str | None,
     typer.Option(
         metavar="HxW",
-        help="Height and width in pixels: of the pictures in a CSV, or to resize pictures to.",
+        help="Height and width in pixels: of the images in a CSV, or to resize images to.",
     ),
 ]
 CoverageOption = Annotated[

@@ -24,17 +24,17 @@ EXAMPLE = "Example: skconv predict digits photo.jpg scans/ --out predictions.csv
 
 def predict(
     model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
-    inputs: Annotated[list[Path], typer.Argument(help="Pictures, folders, a CSV, an .npz or a contest's folder.")],
+    inputs: Annotated[list[Path], typer.Argument(help="Images, folders, a CSV, an .npz or a competition's folder.")],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file to write, an old one is replaced: input, label, confidence. For a contest, a name that "
+            help="CSV file to write, an old one is replaced: input, label, confidence. For a competition, a name that "
             "begins with submission: what it wants handed in."
         ),
     ] = None,
     label_column: LabelColumnOption = None,
     annotate: Annotated[
-        Path | None, typer.Option(help="PNG file to draw: each picture as the model saw it, label and confidence.")
+        Path | None, typer.Option(help="PNG file to draw: each image as the model saw it, label and confidence.")
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
     coverage: CoverageOption = None,
@@ -43,7 +43,7 @@ def predict(
     as_json: JsonOption = False,
     debug: DebugOption = False,
 ) -> None:
-    """Name the class of pictures, with the model's confidence."""
+    """Name the class of images, with the model's confidence."""
     with library_messages():
         from skconv.commands.predict import predict as predict_library
 

@@ -21,14 +21,14 @@ EXAMPLE = "Example: skconv read photo.jpg --annotate boxes.png"
 
 
 def read(
-    pictures: Annotated[list[Path], typer.Argument(help="Pictures, or folders of pictures.")],
+    images: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
     model: Annotated[str, typer.Option(help="Names the digits: digits, the bundled model, or a folder.")] = "digits",
     out: Annotated[
         Path | None, typer.Option(help="CSV file to write: input, text, confidence. An old one is replaced.")
     ] = None,
     annotate: Annotated[
         Path | None,
-        typer.Option(help="Draw boxes and labels: a PNG file for one picture, a folder for several."),
+        typer.Option(help="Draw boxes and labels: a PNG file for one image, a folder for several."),
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
     seed: UnusedSeedOption = 0,
@@ -41,7 +41,7 @@ def read(
         from skconv.commands.read import read as read_library
 
         result = read_library(
-            pictures,
+            images,
             model=model,
             out=out,
             annotate=annotate,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from skconv.cli.console import library_messages
-from skconv.cli.listing import Entry, show_entries
+from skconv.cli.listing import ListingEntry, show_entries
 from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
 
 if TYPE_CHECKING:
@@ -31,6 +31,6 @@ def recipes(
     show_entries(entries, key="recipes", name=name, as_json=as_json)
 
 
-def _describe(recipe: Recipe) -> Entry:
+def _describe(recipe: Recipe) -> ListingEntry:
     facts = {key: getattr(recipe, key) for key in ("name", "title", "source", "figures", "text")}
-    return Entry(recipe.name, recipe.title, recipe.text.rstrip("\n"), facts)
+    return ListingEntry(recipe.name, recipe.title, recipe.text.rstrip("\n"), facts)

@@ -23,8 +23,8 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Processes behind the port.")] = 1,
     max_megabytes: Annotated[float, typer.Option(min=1, max=1024, help="Longest body of a request, in MiB.")] = 16,
-    max_megapixels: Annotated[float, typer.Option(min=1, max=50, help="Most pixels of a picture, in millions.")] = 16,
-    max_pictures: Annotated[int, typer.Option(min=1, max=4096, help="Most pictures of one request.")] = 64,
+    max_megapixels: Annotated[float, typer.Option(min=1, max=50, help="Most pixels of an image, in millions.")] = 16,
+    max_images: Annotated[int, typer.Option(min=1, max=4096, help="Most images of one request.")] = 64,
     max_waiting: Annotated[
         int, typer.Option(min=1, max=4096, help="Requests that a process works on at a time; the next gets a 429.")
     ] = 3,
@@ -38,7 +38,7 @@ def serve(
 ) -> None:
     """Serve a model: a page to draw on, and an HTTP interface.
 
-    Pictures can be dropped on the page too. The log goes to standard error, a JSON object a request. SIGTERM or Ctrl-C
+    Images can be dropped on the page too. The log goes to standard error, a JSON object a request. SIGTERM or Ctrl-C
     ends it after what was accepted is answered.
     """
     from skconv.server.runner import serve as serve_library
@@ -48,7 +48,7 @@ def serve(
         model=model,
         max_bytes=int(max_megabytes * MEBIBYTE),
         max_pixels=int(max_megapixels * 1_000_000),
-        max_pictures=max_pictures,
+        max_images=max_images,
         max_waiting=max_waiting,
         timeout=timeout,
     )

@@ -43,7 +43,7 @@ def train(
     init_from: Annotated[
         Path | None, typer.Option(help="Model whose weights to begin with; other classes and sizes may be.")
     ] = None,
-    freeze: Annotated[
+    freeze_fraction: Annotated[
         float,
         typer.Option(min=0, max=1, help="Share of the training in which those weights are released step by step."),
     ] = 0.0,
@@ -77,7 +77,7 @@ def train(
             seed=seed,
             resume=resume,
             init_from=init_from,
-            freeze=freeze,
+            freeze_fraction=freeze_fraction,
             device=device.value,
             data_home=data_home,
             images=images,

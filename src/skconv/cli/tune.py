@@ -38,7 +38,7 @@ def tune(
     recipe: Annotated[str, typer.Option(help="The recipe to start from: a built-in one or a TOML file.")] = "standard",
     network: Annotated[str | None, typer.Option(help="Another network than the recipe's.")] = None,
     fraction: Annotated[
-        float, typer.Option(min=0.0001, max=1, help="Share of the training pictures to search with.")
+        float, typer.Option(min=0.0001, max=1, help="Share of the training images to search with.")
     ] = 1.0,
     storage: Annotated[
         str | None, typer.Option(help="URL of the study's database; the file study.db in --out if left out.")
@@ -57,7 +57,7 @@ def tune(
 ) -> None:
     """Search the settings of a recipe by validation accuracy.
 
-    The test pictures are never touched. Bad trials are ended early. The best settings are written as best.toml, for
+    The test images are never touched. Bad trials are ended early. The best settings are written as best.toml, for
     skconv train --recipe. The same command goes on where it was cut off, and may run several times at once.
     """
     size = parse_image_size(image_size)

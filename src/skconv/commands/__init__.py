@@ -1,1 +1,1 @@
-"""The library verbs: `train`, `evaluate`, `predict`; the command line calls them under the same names."""
+"""The library commands: `train`, `evaluate`, `predict`; the command line calls them under the same names."""

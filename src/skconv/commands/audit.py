@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 
 from skconv.commands.train import check_whole_number, choose_seed
-from skconv.evaluation.issue_table import KINDS, TABLE_NAME, Pictures, Suspect, draw_kind, write_suspects
+from skconv.evaluation.issue_table import KINDS, TABLE_NAME, Images, LabelIssue, draw_kind, write_suspects
 from skconv.exceptions import SkconvError
-from skconv.files import check_new_folder, write_folder
+from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
 
 _MOST_DRAWN = 100
@@ -29,9 +29,9 @@ class AuditResult:
     data : str
         Name of the data.
     n : int
-        Pictures looked at, of all splits.
+        Images looked at, of all splits.
     classes : dict of str to int
-        Training pictures of each class.
+        Training images of each class.
     suspects : tuple of Suspect
         By kind, of wrong labels the most suspect first.
     folder : str
@@ -41,7 +41,7 @@ class AuditResult:
     data: str
     n: int
     classes: dict[str, int]
-    suspects: tuple[Suspect, ...]
+    suspects: tuple[LabelIssue, ...]
     folder: str = ""
 
     def count(self) -> dict[str, int]:
@@ -59,16 +59,16 @@ class AuditResult:
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.data}: {self.n:,} pictures."]
+        lines = [f"{self.data}: {self.n:,} images."]
         if self.classes:
             rarest, commonest = (choose(self.classes, key=self.classes.__getitem__) for choose in (min, max))
             least, most = self.classes[rarest], self.classes[commonest]
-            spread = f"from {least:,} training pictures ({rarest}) to {most:,} ({commonest})"
-            told = spread if least < most else f"each of {most:,} training pictures"
+            spread = f"from {least:,} training images ({rarest}) to {most:,} ({commonest})"
+            told = spread if least < most else f"each of {most:,} training images"
             lines.append(f"Classes: {len(self.classes)}, {told}.")
         for kind, number in self.count().items():
             if number:
-                lines.append(f"{number:,} picture{' that ' if number == 1 else 's, each of which '}{KINDS[kind]}:")
+                lines.append(f"{number:,} image{' that ' if number == 1 else 's, each of which '}{KINDS[kind]}:")
                 found = [each for each in self.suspects if each.kind == kind]
                 lines += [str(each) for each in found[:_SHOWN]]
                 lines += [f"  … and {number - _SHOWN:,} more"] if number > _SHOWN else []
@@ -93,10 +93,10 @@ def audit(
     image_size: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> AuditResult:
-    """Look for broken and blank pictures, duplicates, pictures in both splits, and labels that are probably wrong.
+    """Look for broken and blank images, duplicates, images in both splits, and labels that are probably wrong.
 
-    A label is judged by a network that was trained without the picture: a k-fold ensemble is trained for that.
-    Nothing is changed. Where pictures are broken, only they are told: the others cannot be read without them.
+    A label is judged by a network that was trained without the image: a k-fold ensemble is trained for that.
+    Nothing is changed. Where images are broken, only they are told: the others cannot be read without them.
 
     Parameters
     ----------
@@ -136,7 +136,7 @@ def audit(
         check_new_folder(out)
     plan = load_recipe(recipe)
     seed = choose_seed(seed, plan)
-    files = _list_pictures(Path(source))
+    files = _list_images(Path(source))
     broken = _find_broken(files, progress=progress)
     if broken:
         result = AuditResult(str(source), len(files), {}, tuple(broken), "" if out is None else str(out))
@@ -152,9 +152,9 @@ def audit(
         normalize=plan.normalize,
         progress=progress,
     )
-    every = Pictures(dataset)
+    every = Images(dataset)
     blanks = find_blanks(every.images).tolist()
-    found = [(Suspect("blank", every.name(each), every.label(each)), each) for each in blanks]
+    found = [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
     found += _find_duplicates(every, set(blanks))
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
     folds = min(folds, int(counts.min()))
@@ -164,7 +164,7 @@ def audit(
         ensemble.fit(dataset.train_images, dataset.train_labels)
         found += _find_wrong_labels(every, ensemble)
     else:
-        warnings.warn("A class has a single picture: labels cannot be judged, and were not looked at.", stacklevel=2)
+        warnings.warn("A class has a single image: labels cannot be judged, and were not looked at.", stacklevel=2)
     order = list(KINDS)
     found.sort(key=lambda item: order.index(item[0].kind))
     suspects = tuple(suspect for suspect, _ in found)
@@ -175,40 +175,40 @@ def audit(
     return result
 
 
-def _list_pictures(source: Path) -> list[Path]:
-    """Return the files of a folder whose names are of pictures; none where the source is no folder."""
+def _list_images(source: Path) -> list[Path]:
+    """Return the files of a folder whose names are of images; none where the source is no folder."""
     from skconv.data.folders import walk_files
-    from skconv.images.opening import PICTURE_SUFFIXES
+    from skconv.images.opening import IMAGE_SUFFIXES
 
-    return [file for file in walk_files(source) if file.suffix.lower() in PICTURE_SUFFIXES] if source.is_dir() else []
+    return [file for file in walk_files(source) if file.suffix.lower() in IMAGE_SUFFIXES] if source.is_dir() else []
 
 
-def _find_broken(files: list[Path], *, progress: bool) -> list[Suspect]:
-    """Return the files that cannot be opened as pictures."""
-    from skconv.images.opening import open_picture
+def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
+    """Return the files that cannot be opened as images."""
+    from skconv.images.opening import open_image
     from skconv.images.spec import map_in_threads
 
     def try_to_open(file: Path) -> str:
         try:
-            open_picture(file)
+            open_image(file)
         except SkconvError as error:
             return str(error)
         return ""
 
     reasons = show_progress(map_in_threads(try_to_open, files), "opening", len(files), progress=progress)
     return [
-        Suspect("broken", str(file), file.parent.name, other=reason)
+        LabelIssue("broken", str(file), file.parent.name, other=reason)
         for file, reason in zip(files, reasons, strict=True)
         if reason
     ]
 
 
-# A suspect, and its position among all pictures.
-_Found = list[tuple[Suspect, int]]
+# A suspect, and its position among all images.
+_Found = list[tuple[LabelIssue, int]]
 
 
-def _find_duplicates(every: Pictures, blank: set[int]) -> _Found:
-    """Return one suspect for each picture that equals one before it, or nearly does; blank ones are not compared."""
+def _find_duplicates(every: Images, blank: set[int]) -> _Found:
+    """Return one suspect for each image that equals one before it, or nearly does; blank ones are not compared."""
     from skconv.evaluation.label_issues import find_copies, find_near_copies
 
     exact = find_copies(every.images).tolist()
@@ -222,12 +222,12 @@ def _find_duplicates(every: Pictures, blank: set[int]) -> _Found:
             across = one < every.n_train <= other
             differs = every.labels[one] != every.labels[other]
             told = f"{every.name(one)}{f', labelled {every.label(one)}' if differs else ''}"
-            suspect = Suspect("overlap" if across else kind, every.name(other), every.label(other), other=told)
+            suspect = LabelIssue("overlap" if across else kind, every.name(other), every.label(other), other=told)
             found.append((suspect, other))
     return found
 
 
-def _find_wrong_labels(every: Pictures, ensemble: Any) -> _Found:
+def _find_wrong_labels(every: Images, ensemble: Any) -> _Found:
     from skconv.evaluation.label_issues import find_label_errors
 
     probabilities = ensemble.out_of_fold_proba_
@@ -236,7 +236,7 @@ def _find_wrong_labels(every: Pictures, ensemble: Any) -> _Found:
     found = []
     for position in find_label_errors(every.labels, probabilities).tolist():
         best = int(probabilities[position].argmax())
-        suspect = Suspect(
+        suspect = LabelIssue(
             "label",
             every.name(position),
             every.label(position),
@@ -251,7 +251,7 @@ def _write(folder: Path, result: AuditResult, images: np.ndarray, positions: lis
     """Write the CSV and a contact sheet of each kind, as a whole or not at all."""
     from skconv.reports.style import save_figure
 
-    with write_folder(folder) as unfinished:
+    with atomic_dir(folder) as unfinished:
         write_suspects(unfinished / TABLE_NAME, result.suspects)
         for kind in KINDS:
             chosen = [number for number, each in enumerate(result.suspects) if each.kind == kind]

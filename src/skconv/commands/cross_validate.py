@@ -1,4 +1,4 @@
-"""`cross_validate`: how well a recipe does on pictures it has not seen, measured on the training pictures alone."""
+"""`cross_validate`: how well a recipe does on images it has not seen, measured on the training images alone."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skconv.commands.train import (
     warn_if_busy,
 )
 from skconv.distributed.process_group import check_alone
-from skconv.files import check_new_folder, write_folder
+from skconv.files import atomic_dir, check_new_folder
 from skconv.parallel.folds import spread
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ def cross_validate(
 ) -> CrossValidationResult:
     """Train a recipe on all folds but one each, score it on that one, and write the scores and figures.
 
-    Recipes can be compared by it without a look at the test pictures: those that `skconv.train` with the same recipe
+    Recipes can be compared by it without a look at the test images: those that `skconv.train` with the same recipe
     and seed would score are left out here. No model is kept; `skconv.ensemble` keeps the members as one.
 
     Parameters
@@ -71,7 +71,7 @@ def cross_validate(
     Raises
     ------
     SkconvError
-        As `skconv.train`; a `DataError` also where a class has fewer pictures than there are folds, a `ClusterError`
+        As `skconv.train`; a `DataError` also where a class has fewer images than there are folds, a `ClusterError`
         where no scheduler or worker answers.
 
     Examples
@@ -118,14 +118,14 @@ def cross_validate(
             fit_seconds=estimator.fit_seconds_,
             n_train=len(dataset.train_labels),
             n_test=0 if dataset.test_labels is None else len(dataset.test_labels),
-            selected=member.keep != "last" or member.patience is not None,
+            selected=member.restore_best is not None or member.patience is not None,
         )
         _write_folder(folder, result, estimator, dataset, seed=seed, recipe_text=recipe_text, command=command)
     return result
 
 
 def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[FoldResult, ...]:
-    """Score each member, with the weights it ended with, on the pictures it did not see."""
+    """Score each member, with the weights it ended with, on the images it did not see."""
     from skconv.evaluation.metrics import score_predictions
 
     results = []
@@ -174,7 +174,7 @@ def _write_folder(
         "seed": seed,
         "command": command,
     }
-    with write_folder(folder) as unfinished:
+    with atomic_dir(folder) as unfinished:
         write_rows(unfinished / "folds.csv", rows)
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")

@@ -13,28 +13,28 @@ _LABELS_TOLD = 10
 
 
 def describe_data(dataset: Dataset, *, batch_size: int, held_out: float = 0.0) -> None:
-    """Print the shapes of the data and of one batch, the first labels and the first picture.
+    """Print the shapes of the data and of one batch, the first labels and the first image.
 
     Parameters
     ----------
     dataset : Dataset
         With both splits.
     batch_size : int
-        Pictures a step.
+        Images a step.
     held_out : float, default=0
-        Share of the training pictures that is held out for validation.
+        Share of the training images that is held out for validation.
     """
     channels = 1 if len(dataset.image_shape) == 2 else 3
     height, width = dataset.image_shape[:2]
     n_train = len(dataset.train_labels) - math.ceil(held_out * len(dataset.train_labels))
-    lines = [f"{dataset.name}: training pictures {dataset.train_images.shape}, labels {dataset.train_labels.shape}"]
+    lines = [f"{dataset.name}: training images {dataset.train_images.shape}, labels {dataset.train_labels.shape}"]
     if dataset.test_images is not None and dataset.test_labels is not None:
-        lines.append(f"test pictures {dataset.test_images.shape}, labels {dataset.test_labels.shape}")
+        lines.append(f"test images {dataset.test_images.shape}, labels {dataset.test_labels.shape}")
     labels = ", ".join(dataset.class_names[label] for label in dataset.train_labels[:_LABELS_TOLD])
     lines += [
-        f"one batch: pictures ({min(batch_size, n_train)}, {channels}, {height}, {width})",
+        f"one batch: images ({min(batch_size, n_train)}, {channels}, {height}, {width})",
         f"first labels: {labels}",
-        "first picture:",
+        "first image:",
         np.array2string(dataset.train_images[0], threshold=100, edgeitems=4),
     ]
     print("\n".join(lines), file=sys.stderr)

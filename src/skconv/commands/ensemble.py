@@ -40,10 +40,10 @@ def ensemble(
     progress: bool = False,
     command: str | None = None,
 ) -> EnsembleResult:
-    """Train a k-fold ensemble on all training pictures and write a run folder.
+    """Train a k-fold ensemble on all training images and write a run folder.
 
     A labelled test split is scored once. Without one nothing is held out: the out-of-fold accuracy tells how good a
-    member is, and every picture is used. Confidences are calibrated by the out-of-fold answers. For a contest, its
+    member is, and every image is used. Confidences are calibrated by the out-of-fold answers. For a competition, its
     submission file is written too.
 
     Parameters

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.commands.results import EvaluationResult
-from skconv.evaluation.scored import ScoredSource, UnseenPictures
+from skconv.evaluation.scored import ScoredSource, UnseenImages
 from skconv.exceptions import DataError, list_some
 from skconv.files import check_new_folder
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
 
-_FEW = 0.01  # of a test split: official ones hold a few pictures twice
+_FEW = 0.01  # of a test split: official ones hold a few images twice
 
 
 def evaluate(
@@ -36,9 +36,9 @@ def evaluate(
     report: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> EvaluationResult:
-    """Score a model on the test split of `source`, or where it has none, on the pictures it was not trained on.
+    """Score a model on the test split of `source`, or where it has none, on the images it was not trained on.
 
-    A model folder that `skconv.train` wrote remembers the pictures of its training; they are known again by their
+    A model folder that `skconv.train` wrote remembers the images of its training; they are known again by their
     pixels, whatever file they come from.
 
     Parameters
@@ -52,14 +52,14 @@ def evaluate(
     coverage : float or None, default=None
         Measure prediction sets as well that shall hold the true class so often, above 0 and below 1.
     corruptions : bool, default=False
-        Measure the accuracy on damaged pictures as well: seventeen ways, each at five strengths.
+        Measure the accuracy on damaged images as well: seventeen ways, each at five strengths.
     against : str, path-like or None, default=None
-        Data of other things than the model's classes, as `source`: measure how well a score tells its pictures, chosen
+        Data of other things than the model's classes, as `source`: measure how well a score tells its images, chosen
         in the same way, from those of `source`. Its labels are not used. Needs a model that was trained with a
         validation split, or as an ensemble.
     report : path-like or None, default=None
         A new folder to write: ``scores.json`` and figures of the mistakes, of what confidence is worth, and of the
-        damaged pictures.
+        damaged images.
     progress : bool, default=False
         Show the progress of downloads on standard error.
 
@@ -75,7 +75,7 @@ def evaluate(
     SourceNotFoundError, DownloadError, UnknownNameError
         Data that cannot be found or fetched.
     DataError
-        Pictures of another size than the model's, or classes it does not know. Or the model was trained on more than
+        Images of another size than the model's, or classes it does not know. Or the model was trained on more than
         1 % of the test split, or on all there is: its score would flatter.
     ParameterError
         A coverage that is none, or that the model was not saved for; or it was saved without what `against` needs.
@@ -85,8 +85,8 @@ def evaluate(
     Warns
     -----
     UserWarning
-        The model was trained on a few pictures of the test split, or does not know what it was trained on. Or the
-        pictures were made grey or colour to make them fit the model.
+        The model was trained on a few images of the test split, or does not know what it was trained on. Or the
+        images were made grey or colour to make them fit the model.
     """
     from skconv.commands.reliability import (
         load_held_out,
@@ -97,14 +97,14 @@ def evaluate(
     )
     from skconv.evaluation.conformal import check_coverage
     from skconv.evaluation.metrics import format_scores
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
 
     if report is not None:
         check_new_folder(report)
     if coverage is not None:
         check_coverage(coverage)
     if coverage is not None or against is not None:
-        load_held_out(Reader(model))  # before the work, because the model may have none
+        load_held_out(OnnxClassifier(model))  # before the work, because the model may have none
     scored = score_source(
         model,
         source,
@@ -140,9 +140,9 @@ def evaluate(
 
 
 def choose_size(
-    reader: Reader, source: str | os.PathLike[str], image_size: tuple[int, int] | None
+    reader: OnnxClassifier, source: str | os.PathLike[str], image_size: tuple[int, int] | None
 ) -> tuple[int, int] | None:
-    """Return the size to bring pictures to: that asked for, else of the files of a folder the model's own."""
+    """Return the size to bring images to: that asked for, else of the files of a folder the model's own."""
     from skconv.data.folders import list_class_files
 
     if image_size is None and Path(source).is_dir() and list_class_files(Path(source)):
@@ -160,11 +160,11 @@ def score_source(
     image_size: tuple[int, int] | None = None,
     progress: bool = False,
 ) -> ScoredSource:
-    """Score a model as `evaluate` does, and return the pictures and answers too; parameters and errors are the same."""
+    """Score a model as `evaluate` does, and return the images and answers too; parameters and errors are the same."""
     from skconv.evaluation.metrics import score_predictions
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
 
-    reader = Reader(model)
+    reader = OnnxClassifier(model)
     dataset = _load_fitting(
         reader,
         source,
@@ -191,7 +191,7 @@ def score_source(
 
 
 def _load_fitting(
-    reader: Reader, source: str | os.PathLike[str], *, image_size: tuple[int, int] | None, **options: Any
+    reader: OnnxClassifier, source: str | os.PathLike[str], *, image_size: tuple[int, int] | None, **options: Any
 ) -> Dataset:
     """Load data for a model; the options are those of `load_dataset`."""
     from skconv.data.sources import load_dataset
@@ -200,64 +200,64 @@ def _load_fitting(
     return load_dataset(source, image_size=size, normalize=reader.form.normalization, **options)
 
 
-def _choose_unseen(reader: Reader, dataset: Dataset) -> UnseenPictures:
-    """Return the pictures that a model can be scored on, in its form; warn of what was done and what is known."""
-    split, pictures, labels = "test", dataset.test_images, dataset.test_labels
-    if pictures is None or labels is None:
-        split, pictures, labels = "all", dataset.train_images, dataset.train_labels
-    pictures, note = fit_pictures(reader, dataset, pictures)
-    known, leak = _find_seen(reader, dataset.name, split, pictures)
+def _choose_unseen(reader: OnnxClassifier, dataset: Dataset) -> UnseenImages:
+    """Return the images that a model can be scored on, in its form; warn of what was done and what is known."""
+    split, images, labels = "test", dataset.test_images, dataset.test_labels
+    if images is None or labels is None:
+        split, images, labels = "all", dataset.train_images, dataset.train_labels
+    images, note = preprocess_images(reader, dataset, images)
+    known, leak = _find_seen(reader, dataset.name, split, images)
     for each in (note, leak):
         if each:
             warnings.warn(each, stacklevel=3)
     if split == "all" and known is not None and known.any():
-        split, pictures, labels = "unseen", pictures[~known], labels[~known]
-    return UnseenPictures(dataset, split, None if known is None else int(known.sum()), pictures, labels)
+        split, images, labels = "unseen", images[~known], labels[~known]
+    return UnseenImages(dataset, split, None if known is None else int(known.sum()), images, labels)
 
 
-def _find_seen(reader: Reader, name: str, split: str, pictures: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Return which pictures the model was trained on, bool (n,), and what is to be told of it.
+def _find_seen(reader: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:
+    """Return which images the model was trained on, bool (n,), and what is to be told of it.
 
-    None where the model does not know. Pictures that would make the score worthless are an error.
+    None where the model does not know. Images that would make the score worthless are an error.
     """
-    from skconv.model_io.fingerprints import read_seen
+    from skconv.model_io.fingerprints import read_fingerprints
 
-    seen = read_seen(reader.folder, reader.config)
+    seen = read_fingerprints(reader.folder, reader.config)
     if seen is None:
         return None, (
-            "The model folder does not say which pictures the model was trained on. If some of these are among them, "
+            "The model folder does not say which images the model was trained on. If some of these are among them, "
             "the score flatters."
         )
-    known = seen.contains(pictures)
+    known = seen.contains(images)
     n_seen, n = int(known.sum()), len(known)
     if split == "all" and n_seen == n:
         raise DataError(
-            f"All {n:,} pictures of {name} were in this model's training data: there is none to score it on. "
-            "Evaluate it on pictures it was not trained on."
+            f"All {n:,} images of {name} were in this model's training data: there is none to score it on. "
+            "Evaluate it on images it was not trained on."
         )
     if split == "all" or not n_seen:
         return known, ""
-    told = f"{n_seen:,} of the {n:,} pictures of {name}'s test split were in this model's training data"
+    told = f"{n_seen:,} of the {n:,} images of {name}'s test split were in this model's training data"
     if n_seen > _FEW * n:
         raise DataError(
             f"{told}: the score would flatter. Train a model on the training split of {name} alone, or evaluate this "
-            "one on pictures it was not trained on."
+            "one on images it was not trained on."
         )
     return known, f"{told} too; they are scored with the others."
 
 
-def fit_pictures(reader: Reader, dataset: Dataset, pictures: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the pictures in the model's colours, and what was done for it; another size is an error."""
+def preprocess_images(reader: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the images in the model's colours, and what was done for it; another size is an error."""
     form = replace(reader.form, normalization=None)  # they are normalised already
     if dataset.image_shape == form.shape:
-        return pictures, ""
+        return images, ""
     if dataset.image_shape[:2] != form.shape[:2]:
         raise DataError(
-            f"The pictures of {dataset.name} have shape {dataset.image_shape}; the model takes {form.shape}. "
-            f"Bring them to that shape (--image-size {form.height}x{form.width}) or train a model on such pictures."
+            f"The images of {dataset.name} have shape {dataset.image_shape}; the model takes {form.shape}. "
+            f"Bring them to that shape (--image-size {form.height}x{form.width}) or train a model on such images."
         )
     done = "grey" if form.channels == 1 else "colour"
-    return form.fit_all(pictures), f"The pictures of {dataset.name} were made {done}, as the model takes them."
+    return form.preprocess_all(images), f"The images of {dataset.name} were made {done}, as the model takes them."
 
 
 def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:

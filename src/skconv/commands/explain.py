@@ -1,4 +1,4 @@
-"""`explain`: draw what a saved model computes for one picture, what its answer rests on, and what it finds alike."""
+"""`explain`: draw what a saved model computes for one image, what its answer rests on, and what it finds alike."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from skconv.reports.figure_names import check_figure_name
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
     from skconv.networks.blocks import Network
 
 SHOWN = ("activations", "occlusion", "attributions", "neighbours")
-_MOST_COMPARED = 10_000  # training pictures, so that the answer comes in seconds
-_NEIGHBOURS = 19  # with the picture itself, two rows
+_MOST_COMPARED = 10_000  # training images, so that the answer comes in seconds
+_NEIGHBOURS = 19  # with the image itself, two rows
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,12 @@ class ExplainedLayer:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training picture that the network finds near.
+    """A training image that the network finds near.
 
     Parameters
     ----------
     position : int
-        Which of the training pictures it is, from 0.
+        Which of the training images it is, from 0.
     label : str
         Its class.
     distance : float
@@ -67,7 +67,7 @@ class ExplanationResult:
     Parameters
     ----------
     input : str
-        The picture.
+        The image.
     label : str
         Name of the most probable class.
     confidence : float
@@ -77,7 +77,7 @@ class ExplanationResult:
     figure : str
         The file that was written.
     neighbours : tuple of Neighbour, default=()
-        The nearest training pictures, the nearest first, where these are shown.
+        The nearest training images, the nearest first, where these are shown.
     """
 
     input: str
@@ -98,37 +98,37 @@ class ExplanationResult:
             lines += [f"  {each.name}: {each.maps} maps, {each.height}×{each.width}" for each in self.layers]
         if self.neighbours:
             near = ", ".join(f"{each.label} ({each.distance:.3f})" for each in self.neighbours)
-            lines.append(f"Nearest training pictures, with distance: {near}")
+            lines.append(f"Nearest training images, with distance: {near}")
         return "\n".join([*lines, f"Figure in {self.figure}."])
 
 
 def explain(
     model: str | os.PathLike[str],
-    picture: str | os.PathLike[str],
+    image: str | os.PathLike[str],
     *,
     out: str | os.PathLike[str],
     show: str = "activations",
     source: str | os.PathLike[str] | None = None,
     data_home: str | os.PathLike[str] | None = None,
 ) -> ExplanationResult:
-    """Draw what a model computes for one picture, what its answer rests on, or which training pictures it finds alike.
+    """Draw what a model computes for one image, what its answer rests on, or which training images it finds alike.
 
     Parameters
     ----------
     model : path-like
         A model folder, or a run folder with one.
-    picture : path-like
-        One picture.
+    image : path-like
+        One image.
     out : path-like
         The PNG file to write, by a name that ends in ``.png``. An existing file is replaced in one step.
     show : {"activations", "occlusion", "attributions", "neighbours"}, default="activations"
         "activations": the filters of the first convolution, and after every convolution the activation maps that reach
-        the largest magnitude, at most 32. "occlusion": for the two most probable classes, the parts of the picture
+        the largest magnitude, at most 32. "occlusion": for the two most probable classes, the parts of the image
         whose covering changes their probability. "attributions": for these classes, what each pixel adds to their
-        probability, by integrated gradients (with the extra ``explain``). "neighbours": the training pictures nearest
+        probability, by integrated gradients (with the extra ``explain``). "neighbours": the training images nearest
         to it in what the last linear layer gets, of at most 10,000 evenly picked ones.
     source : str or path-like or None, default=None
-        The training pictures for "neighbours"; None takes the data that the model says it was trained on.
+        The training images for "neighbours"; None takes the data that the model says it was trained on.
     data_home : path-like or None, default=None
         As in `skconv.load_dataset`.
 
@@ -142,10 +142,10 @@ def explain(
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The picture is not there, is no picture, or is more than one; training pictures that cannot be found, or are of
+        The image is not there, is no image, or is more than one; training images that cannot be found, or are of
         another size than the model's.
     OutputError
-        `out` is no PNG file's name, is the picture itself, or cannot be written; an existing file is as it was.
+        `out` is no PNG file's name, is the image itself, or cannot be written; an existing file is as it was.
     UnknownNameError
         There is nothing of that name to show.
     ParameterError
@@ -154,22 +154,20 @@ def explain(
     Warns
     -----
     UserWarning
-        What was done to the picture to make it fit the model: resized, made grey. Or the model is an ensemble, of which
+        What was done to the image to make it fit the model: resized, made grey. Or the model is an ensemble, of which
         the filters and maps, or the features, of the first member are shown.
     """
     if show not in SHOWN:
         raise UnknownNameError("explanation", show, SHOWN)
-    check_figure_name(out, [picture])
+    check_figure_name(out, [image])
     from skconv.data.inputs import load_inputs
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
     from skconv.reports.figures import save_figure
 
-    reader = Reader(model)
-    names, images, notes = load_inputs(picture, reader.form)
+    reader = OnnxClassifier(model)
+    names, images, notes = load_inputs(image, reader.form)
     if len(images) != 1:
-        raise DataError(
-            f"{os.fspath(picture)} holds {len(images):,} pictures; one is explained at a time. Name one file."
-        )
+        raise DataError(f"{os.fspath(image)} holds {len(images):,} images; one is explained at a time. Name one file.")
     for note in notes:
         warnings.warn(note, stacklevel=2)
     probabilities = reader.predict_proba(images)[0]
@@ -195,7 +193,7 @@ def explain(
 
 
 def _draw_layers(
-    reader: Reader, image: np.ndarray, probabilities: np.ndarray
+    reader: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray
 ) -> tuple[Figure, tuple[ExplainedLayer, ...]]:
     from skconv.evaluation.activations import collect_activations, filters_on_pixels
     from skconv.reports.figures import draw_activations
@@ -208,7 +206,7 @@ def _draw_layers(
     return figure, tuple(ExplainedLayer(layer.name, *layer.maps.shape) for layer in layers)
 
 
-def _draw_parts(reader: Reader, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool) -> Figure:
+def _draw_parts(reader: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool) -> Figure:
     from skconv.evaluation.occlusion import occlude
     from skconv.reports.attributions import draw_attributions
 
@@ -226,13 +224,13 @@ def _draw_parts(reader: Reader, image: np.ndarray, probabilities: np.ndarray, *,
 
 
 def _draw_nearest(
-    reader: Reader,
+    reader: OnnxClassifier,
     image: np.ndarray,
     label: str,
     source: str | os.PathLike[str],
     data_home: str | os.PathLike[str] | None,
 ) -> tuple[Figure, tuple[Neighbour, ...]]:
-    from skconv.commands.evaluate import choose_size, fit_pictures
+    from skconv.commands.evaluate import choose_size, preprocess_images
     from skconv.data.sources import load_dataset
     from skconv.evaluation.features import collect_features, find_nearest
     from skconv.reports.figures import draw_neighbours
@@ -243,14 +241,14 @@ def _draw_nearest(
     dataset = load_dataset(source, data_home=data_home, image_size=size, normalize=reader.form.normalization)
     n_train = len(dataset.train_images)
     picked = np.unique(np.linspace(0, n_train - 1, min(n_train, _MOST_COMPARED)).astype(int))
-    pictures, note = fit_pictures(reader, dataset, dataset.train_images[picked])
+    images, note = preprocess_images(reader, dataset, dataset.train_images[picked])
     if note:
         warnings.warn(note, stacklevel=3)
-    features = collect_features(network, pictures)
+    features = collect_features(network, images)
     nearest, distances = find_nearest(features, collect_features(network, image[None])[0], _NEIGHBOURS)
     labels = [dataset.class_names[dataset.train_labels[picked[k]]] for k in nearest]
-    title = f"Nearest of {len(picked):,} training pictures of {dataset.name}\n(class, distance)"
-    drawn = np.concatenate([image[None], pictures[nearest]])
+    title = f"Nearest of {len(picked):,} training images of {dataset.name}\n(class, distance)"
+    drawn = np.concatenate([image[None], images[nearest]])
     figure = draw_neighbours(drawn, [label, *labels], distances.tolist(), title)
     found = zip(picked[nearest].tolist(), labels, distances.tolist(), strict=True)
     return figure, tuple(Neighbour(position, name, distance) for position, name, distance in found)
@@ -267,7 +265,7 @@ def _note_ensemble(network: Network, subject: str) -> str:
     return note
 
 
-def load_network(reader: Reader) -> Network:
+def load_network(reader: OnnxClassifier) -> Network:
     """Return the network of a saved model, in torch, on the CPU."""
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from skconv.exceptions import OutputError, ParameterError
-from skconv.files import write_beside
+from skconv.files import atomic_write
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx_session import INPUT_NAME, OUTPUT_NAMES
 
@@ -28,8 +28,8 @@ class ExportResult:
     bytes : int
         Size of the file.
     input : dict
-        Name, type and shape of the pictures; ``n`` is any number. ``pixel_range`` is the least and the greatest value
-        of the training pictures; ``normalization`` is "digit" where each picture must be brought into the form of
+        Name, type and shape of the images; ``n`` is any number. ``pixel_range`` is the least and the greatest value
+        of the training images; ``normalization`` is "digit" where each image must be brought into the form of
         MNIST before.
     outputs : list of str
         Names of the outputs, float32 (n, classes).
@@ -104,7 +104,7 @@ def export(
     if target.suffix.lower() != f".{format}":
         raise OutputError(f"The file is named {target}; expected a name that ends in .{format}.")
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
-    with write_beside(target) as beside:
+    with atomic_write(target) as beside:
         beside.write_bytes(content)
     taken = config.input
     return ExportResult(

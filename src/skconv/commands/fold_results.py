@@ -16,7 +16,7 @@ class FoldResult:
     fold : int
         Its number, from 1.
     accuracy : float
-        Share of the held-out pictures classified correctly, 0..1.
+        Share of the held-out images classified correctly, 0..1.
     valid_loss : float
         Their mean cross-entropy with the final weights, in nats.
     fit_seconds : float
@@ -24,7 +24,7 @@ class FoldResult:
     n_epochs : int
         Epochs trained.
     n_train, n_valid : int
-        Pictures trained on and held out.
+        Images trained on and held out.
     """
 
     fold: int
@@ -51,9 +51,9 @@ class CrossValidationResult:
     fit_seconds : float
         Wall-clock time of all trainings.
     n_train, n_test : int
-        Pictures that took part, and pictures left for testing.
+        Images that took part, and images left for testing.
     selected : bool
-        Whether the recipe chose its weights by the loss of the held-out pictures.
+        Whether the recipe chose its weights by the loss of the held-out images.
     """
 
     data: str
@@ -96,14 +96,14 @@ class CrossValidationResult:
             rows.append(_write_row(label, **{name: summarise(values) for name, values in columns.items()}))
         lines = [
             f"Cross-validated recipe {self.recipe} on {self.data}: {len(self.folds)} folds of {self.n_train:,} "
-            f"training pictures; {self.n_test:,} test pictures were not touched.",
+            f"training images; {self.n_test:,} test images were not touched.",
             "",
             "fold  accuracy  validation loss  seconds  epochs",
             *rows,
             "",
         ]
         if self.selected:
-            lines.append("Each fold chose its weights by the pictures it is scored on: the accuracy flatters a little.")
+            lines.append("Each fold chose its weights by the images it is scored on: the accuracy flatters a little.")
         lines.append(f"Accuracy {self.accuracy:.2%} ± {self.accuracy_sd:.2%}. Results in {self.folder}.")
         return "\n".join(lines)
 

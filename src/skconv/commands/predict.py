@@ -1,4 +1,4 @@
-"""`predict`: name the class of pictures with a saved model, without torch."""
+"""`predict`: name the class of images with a saved model, without torch."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ import numpy as np
 
 from skconv.commands.results import UNSURE, Alternative, Prediction, PredictionResult
 from skconv.exceptions import DataError, ParameterError, SkconvError
-from skconv.files import write_beside, write_table
+from skconv.files import atomic_write, write_table
 from skconv.reports.figure_names import check_figure_name
 
 if TYPE_CHECKING:
     from skconv.competitions.submissions import SubmissionForm
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
     from skconv.model_io.held_out import HeldOut
 
 _PREDICTION_HEADER = ("input", "label", "confidence")
 _ALTERNATIVES = 2
-_LOOKED_AT = 3  # pictures of nothing in which numbers are looked for: to read one takes longer than to name it
+_LOOKED_AT = 3  # images of nothing in which numbers are looked for: to read one takes longer than to name it
 MOST_DRAWN = 200
 
 
@@ -39,30 +39,30 @@ def predict(
     coverage: float | None = None,
     progress: bool = False,
 ) -> PredictionResult:
-    """Name the class of pictures.
+    """Name the class of images.
 
     Parameters
     ----------
     model : path-like
         A model folder, a run folder with one, or "digits", the model of handwritten digits that is always there: it
-        takes anybody's pictures of one digit each, and its class "nothing" says that there is none.
+        takes anybody's images of one digit each, and its class "nothing" says that there is none.
     inputs : path-like or sequence of path-like
-        Pictures, folders of pictures, CSV or ``.npz`` files of pixels; of a contest's folder, the pictures to
+        Images, folders of images, CSV or ``.npz`` files of pixels; of a competition's folder, the images to
         be named.
     out : path-like or None, default=None
-        A CSV file to write: input, label, confidence; with `coverage` also the labels, parted by "|", and where a
-        picture could not be read the error. If `inputs` is
-        one contest's folder, or one CSV of pixels without labels, and the file's name begins with "submission", it is
-        written as the contest wants it handed in. An existing file is replaced in one step.
+        A CSV file to write: input, label, confidence; with `coverage` also the labels, parted by "|", and where an
+        image could not be read the error. If `inputs` is
+        one competition's folder, or one CSV of pixels without labels, and the file's name begins with "submission", it is
+        written as the competition wants it handed in. An existing file is replaced in one step.
     label_column : str or None, default=None
         Column of a CSV to leave out because it holds labels.
     annotate : path-like or None, default=None
-        A PNG file to draw: the pictures as the model saw them, with label and confidence, the first 200 of them.
+        A PNG file to draw: the images as the model saw them, with label and confidence, the first 200 of them.
     min_confidence : float, default=0
         A label whose confidence is below this becomes "?"; its alternatives say what it may be. 0..1.
     coverage : float or None, default=None
-        Give each picture the set of labels that holds the true one with this probability, above 0 and below 1: for
-        pictures like those of the training. Needs the extra "trust", and a model that was trained with a validation
+        Give each image the set of labels that holds the true one with this probability, above 0 and below 1: for
+        images like those of the training. Needs the extra "reliability", and a model that was trained with a validation
         split, or as an ensemble.
     progress : bool, default=False
         Show a progress bar on standard error, if that is a terminal.
@@ -70,7 +70,7 @@ def predict(
     Returns
     -------
     PredictionResult
-        Label and confidence of every picture, in the order of the inputs. Of several pictures, those that cannot be
+        Label and confidence of every image, in the order of the inputs. Of several images, those that cannot be
         read have an `error` instead, and a warning counts them.
 
     Raises
@@ -78,7 +78,7 @@ def predict(
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The only picture is not there, or is none; a table, an archive or a folder that cannot be read; a contest whose
+        The only image is not there, or is none; a table, an archive or a folder that cannot be read; a competition whose
         labels the model does not have.
     OutputError
         `out` or `annotate` cannot be written; an existing file is as it was.
@@ -88,12 +88,12 @@ def predict(
     Warns
     -----
     UserWarning
-        What was done to the pictures to make them fit the model: resized, made grey. How many could not be read.
+        What was done to the images to make them fit the model: resized, made grey. How many could not be read.
         One that shows no digit, by its class "nothing", seems to hold a number: `skconv.read` takes it.
     """
     from skconv.commands.reliability import load_held_out
     from skconv.evaluation.conformal import check_coverage
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
 
     check_confidence(min_confidence)
     if coverage is not None:
@@ -101,7 +101,7 @@ def predict(
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if annotate is not None:
         check_figure_name(annotate, paths)
-    reader = Reader(model)
+    reader = OnnxClassifier(model)
     held_out = None if coverage is None else load_held_out(reader)
     asked = _load(paths, reader, out, label_column, progress=progress)
     warn_if_broken(asked.broken, len(asked.names))
@@ -129,13 +129,13 @@ def predict(
 
         write_submission(out, asked.form, [asked.labels[position] for position in probabilities.argmax(axis=1)])
         header = asked.form.header
-    written = f"Wrote {','.join(header)} of {len(predictions):,} pictures to {out}."
+    written = f"Wrote {','.join(header)} of {len(predictions):,} images to {out}."
     return PredictionResult(predictions, written, drawn)
 
 
 @dataclass(frozen=True)
 class _Asked:
-    """The pictures to be named.
+    """The images to be named.
 
     Parameters
     ----------
@@ -146,7 +146,7 @@ class _Asked:
     broken : dict of int to SkconvError
         Why the others cannot, by position.
     form, labels
-        What a contest wants handed in, and how it writes each class; None and nothing where it is no contest.
+        What a competition wants handed in, and how it writes each class; None and nothing where it is no competition.
     """
 
     names: list[str]
@@ -163,14 +163,14 @@ class _Asked:
 
 def _load(
     paths: list[str | os.PathLike[str]],
-    reader: Reader,
+    reader: OnnxClassifier,
     out: str | os.PathLike[str] | None,
     label_column: str | None,
     *,
     progress: bool,
 ) -> _Asked:
-    """Load the pictures, and tell what was done to them."""
-    from skconv.competitions.folder import holds_contest
+    """Load the images, and tell what was done to them."""
+    from skconv.competitions.folder import holds_competition
     from skconv.data.inputs import load_inputs, load_submission_form
 
     found = None
@@ -186,9 +186,9 @@ def _load(
             paths, reader.form, label_column=label_column, broken=broken, progress=progress
         )
         asked = _Asked(names, images, broken)
-        if out is not None and len(paths) == 1 and holds_contest(Path(paths[0])):
+        if out is not None and len(paths) == 1 and holds_competition(Path(paths[0])):
             notes.append(
-                f"{out} is a table of predictions. To hand it in to the contest, call it submission.csv, or anything "
+                f"{out} is a table of predictions. To hand it in to the competition, call it submission.csv, or anything "
                 "else that begins with submission."
             )
     for note in notes:
@@ -197,7 +197,11 @@ def _load(
 
 
 def _add_sets(
-    predictions: tuple[Prediction, ...], reader: Reader, held_out: HeldOut, probabilities: np.ndarray, coverage: float
+    predictions: tuple[Prediction, ...],
+    reader: OnnxClassifier,
+    held_out: HeldOut,
+    probabilities: np.ndarray,
+    coverage: float,
 ) -> tuple[Prediction, ...]:
     from skconv.commands.reliability import make_sets
 
@@ -207,14 +211,14 @@ def _add_sets(
 
 
 def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
-    """Warn of those of `n` pictures, by position, that cannot be read; of a single picture its error is raised."""
+    """Warn of those of `n` images, by position, that cannot be read; of a single image its error is raised."""
     if not errors:
         return
     first = errors[min(errors)]
     if n == 1:
         raise first
     told = "" if len(errors) == 1 else " The first of them:"
-    warnings.warn(f"{len(errors):,} of {n:,} pictures could not be read.{told} {first}", stacklevel=3)
+    warnings.warn(f"{len(errors):,} of {n:,} images could not be read.{told} {first}", stacklevel=3)
 
 
 def check_confidence(value: object) -> None:
@@ -231,7 +235,7 @@ def order_best(probabilities: np.ndarray) -> np.ndarray:
 def describe_prediction(
     name: str, row: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], min_confidence: float = 0.0
 ) -> Prediction:
-    """Return the record of one picture from its probabilities, shape (k,), and its row of `order_best`."""
+    """Return the record of one image from its probabilities, shape (k,), and its row of `order_best`."""
     answers = tuple(Alternative(class_names[position], float(row[position])) for position in order)
     best = answers[0]
     if best.confidence < min_confidence:
@@ -239,10 +243,10 @@ def describe_prediction(
     return Prediction(name, best.label, best.confidence, answers[1:])
 
 
-def _note_number(reader: Reader, names: Sequence[str], probabilities: np.ndarray) -> None:
+def _note_number(reader: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:
     """Point to `read` where one of the first few files that a digit model named "nothing" holds several digits."""
-    from skconv.digits.ocr.recognition import NOTHING, read_picture, reads_digits
-    from skconv.images.opening import open_picture
+    from skconv.digits.ocr.recognition import NOTHING, read_image, reads_digits
+    from skconv.images.opening import open_image
     from skconv.model_io.folder import BUNDLED
 
     if NOTHING not in reader.class_names or not reads_digits(reader):
@@ -250,7 +254,7 @@ def _note_number(reader: Reader, names: Sequence[str], probabilities: np.ndarray
     own = "" if reader.folder == BUNDLED.get("digits") else f" --model {shlex.quote(str(reader.folder))}"
     nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(NOTHING)).tolist()
     for file in [names[k] for k in nothing if Path(names[k]).is_file()][:_LOOKED_AT]:
-        digits = [digit for digit in read_picture(reader, open_picture(file)).digits if digit.confidence > 0.5]
+        digits = [digit for digit in read_image(reader, open_image(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:
             warnings.warn(
                 f"{file} seems to hold {len(digits)} digits, and predict names one. For whole numbers: "
@@ -266,22 +270,22 @@ def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequenc
     shown = predictions[:MOST_DRAWN]
     figure = draw_predictions(images[:MOST_DRAWN], [each.label for each in shown], [each.confidence for each in shown])
     save_figure(figure, path)
-    return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} pictures in {path}."
+    return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} images in {path}."
 
 
 def _is_submission(out: str | os.PathLike[str] | None) -> bool:
     return out is not None and Path(out).name.startswith("submission")
 
 
-def _choose_labels(reader: Reader, form: SubmissionForm) -> tuple[str, ...]:
-    """Return how a contest writes each class of a model: by its name, or by its label where that is a number."""
+def _choose_labels(reader: OnnxClassifier, form: SubmissionForm) -> tuple[str, ...]:
+    """Return how a competition writes each class of a model: by its name, or by its label where that is a number."""
     labels = tuple(str(label) for label in reader.classes_.tolist())
     for choice in (reader.class_names, labels):
         if not form.class_labels or set(choice) <= set(form.class_labels):
             return choice
     raise DataError(
-        f"The model's classes ({', '.join(reader.class_names[:10])}) are not the contest's "
-        f"({', '.join(form.class_labels[:10])}). Take a model that was trained on the contest's pictures."
+        f"The model's classes ({', '.join(reader.class_names[:10])}) are not the competition's "
+        f"({', '.join(form.class_labels[:10])}). Take a model that was trained on the competition's images."
     )
 
 
@@ -300,6 +304,6 @@ def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Predi
         )
         for each in predictions
     )
-    with write_beside(path) as beside:
+    with atomic_write(path) as beside:
         write_table(beside, header, rows)
     return header

@@ -1,4 +1,4 @@
-"""`read`: the numbers in people's own pictures, without torch."""
+"""`read`: the numbers in people's own images, without torch."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ import numpy as np
 from skconv.commands.predict import check_confidence, warn_if_broken
 from skconv.commands.results import UNSURE, Alternative
 from skconv.exceptions import DataError, OutputError, SkconvError, SourceNotFoundError
-from skconv.files import write_beside, write_table
+from skconv.files import atomic_write, write_table
 from skconv.progress import show_progress
 from skconv.reports.figure_names import check_figure_name
 
 if TYPE_CHECKING:
-    from skconv.digits.ocr.recognition import Reading
+    from skconv.digits.ocr.recognition import NumberReading
 
 _HEADER = ("input", "text", "confidence")
 _ALTERNATIVES = 2
@@ -26,7 +26,7 @@ _ALTERNATIVES = 2
 
 @dataclass(frozen=True)
 class DigitFound:
-    """One digit in a picture.
+    """One digit in an image.
 
     Parameters
     ----------
@@ -35,7 +35,7 @@ class DigitFound:
     confidence : float
         How sure the model is of the most probable digit, 0..1.
     box : tuple of int
-        Left, top, right and bottom in pixels of the upright picture; right and bottom are the first outside.
+        Left, top, right and bottom in pixels of the upright image; right and bottom are the first outside.
     alternatives : tuple of Alternative
         What else it may be, best first; after "?" the most probable digit too.
     """
@@ -63,13 +63,13 @@ class MarkFound:
 
 
 @dataclass(frozen=True)
-class PictureRead:
-    """What stands in one picture.
+class ImageReading:
+    """What stands in one image.
 
     Parameters
     ----------
     input : str
-        The file, or "picture N" for the N-th array.
+        The file, or "image N" for the N-th array.
     text : str
         The digits in reading order, lines divided by line breaks; empty where there is nothing to read.
     confidence : float
@@ -79,7 +79,7 @@ class PictureRead:
     marks : tuple of MarkFound
         Commas, dots and dashes.
     error : str or None
-        Why the picture could not be read; its text is then empty and its confidence 0. None where it was.
+        Why the image could not be read; its text is then empty and its confidence 0. None where it was.
     """
 
     input: str
@@ -111,24 +111,24 @@ class ReadResult:
 
     Parameters
     ----------
-    readings : tuple of PictureRead
-        One a picture, in the order of the inputs.
+    readings : tuple of ImageReading
+        One an image, in the order of the inputs.
     written, drawn : str
         What was written and drawn where, as sentences; empty if nothing was. What was written is not printed.
     """
 
-    readings: tuple[PictureRead, ...]
+    readings: tuple[ImageReading, ...]
     written: str = ""
     drawn: str = ""
 
     @property
     def text(self) -> str:
-        """The text of all pictures, divided by line breaks."""
+        """The text of all images, divided by line breaks."""
         return "\n".join(each.text for each in self.readings)
 
     @property
     def n_broken(self) -> int:
-        """How many of the pictures could not be read."""
+        """How many of the images could not be read."""
         return sum(each.error is not None for each in self.readings)
 
     def to_json(self) -> dict[str, Any]:
@@ -141,7 +141,7 @@ class ReadResult:
 
 
 def read(
-    pictures: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
+    images: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
     *,
     model: str | os.PathLike[str] = "digits",
     out: str | os.PathLike[str] | None = None,
@@ -149,19 +149,19 @@ def read(
     min_confidence: float = 0.0,
     progress: bool = False,
 ) -> ReadResult:
-    """Read the handwritten numbers in pictures: photographs, scans, drawings, of one number or a page of them.
+    """Read the handwritten numbers in images: photographs, scans, drawings, of one number or a page of them.
 
     Parameters
     ----------
-    pictures : path-like, ndarray of uint8 (h, w) or (h, w, 3), or a sequence of them
-        Picture files, folders of pictures, or pixels.
+    images : path-like, ndarray of uint8 (h, w) or (h, w, 3), or a sequence of them
+        Image files, folders of images, or pixels.
     model : path-like, default="digits"
         The model that names the digits: the bundled one, or a folder with a model of digits of your own, of 28×28
         pixels. A class "nothing" in it says what is no digit.
     out : path-like or None, default=None
-        A CSV file to write: input, text, confidence; where a picture could not be read also the error.
+        A CSV file to write: input, text, confidence; where an image could not be read also the error.
     annotate : path-like or None, default=None
-        Draw the digits' boxes, labels and confidence on the picture: a PNG file for one picture, a folder (made if
+        Draw the digits' boxes, labels and confidence on the image: a PNG file for one image, a folder (made if
         need be) for several.
     min_confidence : float, default=0
         A digit whose confidence is below this becomes "?"; its alternatives say what it may be. 0..1.
@@ -171,7 +171,7 @@ def read(
     Returns
     -------
     ReadResult
-        Text, confidence, and box and alternatives of every digit. Of several pictures, those that cannot be read have
+        Text, confidence, and box and alternatives of every digit. Of several images, those that cannot be read have
         an `error` instead, and a warning counts them.
 
     Raises
@@ -179,7 +179,7 @@ def read(
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The only picture is not there or cannot be read; a model of something else than digits.
+        The only image is not there or cannot be read; a model of something else than digits.
     OutputError
         `out` or `annotate` cannot be written; an existing file is as it was.
     ParameterError
@@ -188,7 +188,7 @@ def read(
     Warns
     -----
     UserWarning
-        How many of several pictures could not be read.
+        How many of several images could not be read.
 
     Examples
     --------
@@ -196,30 +196,30 @@ def read(
     >>> skconv.read(np.full((60, 200), 255, np.uint8)).text
     ''
     """
-    from skconv.digits.ocr.recognition import check_digit_model, read_picture
-    from skconv.images.opening import open_picture
+    from skconv.digits.ocr.recognition import check_digit_model, read_image
+    from skconv.images.opening import open_image
     from skconv.images.spec import map_in_threads
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
 
     check_confidence(min_confidence)
-    named = _name_pictures(pictures)
+    named = _name_images(images)
     target = None if annotate is None else _AnnotationTarget(annotate, [name for name, _ in named])
-    reader = Reader(model)
+    reader = OnnxClassifier(model)
     check_digit_model(reader)
 
     broken: dict[int, SkconvError] = {}
 
-    def read_one(item: tuple[int, tuple[str, Path | np.ndarray]]) -> PictureRead:
+    def read_one(item: tuple[int, tuple[str, Path | np.ndarray]]) -> ImageReading:
         position, (name, source) = item
         try:
-            picture = source if isinstance(source, np.ndarray) else open_picture(source)
-            found = read_picture(reader, picture)
+            image = source if isinstance(source, np.ndarray) else open_image(source)
+            found = read_image(reader, image)
         except (DataError, SourceNotFoundError) as error:
             broken[position] = type(error)(str(error)) if broken else error  # as of `load_inputs`
-            return PictureRead(name, "", 0.0, (), (), str(error))
+            return ImageReading(name, "", 0.0, (), (), str(error))
         reading = describe_reading(name, found, min_confidence)
         if target is not None:
-            target.draw(position, picture, reading)
+            target.draw(position, image, reading)
         return reading
 
     readings = tuple(
@@ -234,7 +234,7 @@ def read(
 
 
 class _AnnotationTarget:
-    """Where the pictures with boxes go: one file, or a folder with a file a picture."""
+    """Where the images with boxes go: one file, or a folder with a file an image."""
 
     def __init__(self, path: str | os.PathLike[str], names: list[str]) -> None:
         self._path = Path(path)
@@ -243,44 +243,44 @@ class _AnnotationTarget:
             self._files = [self._path]
             return
         if self._path.suffix.lower() == ".png" or (self._path.exists() and not self._path.is_dir()):
-            raise OutputError(f"{len(names):,} pictures are drawn into a folder; got '{self._path}'. Name a folder.")
-        width = len(str(len(names)))  # pictures of several folders may have the same name
+            raise OutputError(f"{len(names):,} images are drawn into a folder; got '{self._path}'. Name a folder.")
+        width = len(str(len(names)))  # images of several folders may have the same name
         self._files = [self._path / f"{k:0{width}}-{Path(name).stem}.png" for k, name in enumerate(names, start=1)]
         for file, name in zip(self._files, names, strict=True):
             check_figure_name(file, [name])
 
-    def draw(self, position: int, picture: np.ndarray, reading: PictureRead) -> None:
+    def draw(self, position: int, image: np.ndarray, reading: ImageReading) -> None:
         from skconv.reports.annotations import Box, draw_boxes
 
         boxes = [Box(*digit.box, digit.label, digit.confidence) for digit in reading.digits]
-        image = draw_boxes(picture, boxes)
+        annotated = draw_boxes(image, boxes)
         if len(self._files) > 1:
             self._path.mkdir(parents=True, exist_ok=True)
-        with write_beside(self._files[position]) as beside:
-            image.save(beside, format="PNG")
+        with atomic_write(self._files[position]) as beside:
+            annotated.save(beside, format="PNG")
 
 
-def _name_pictures(
-    pictures: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
+def _name_images(
+    images: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
 ) -> list[tuple[str, Path | np.ndarray]]:
-    from skconv.data.inputs import list_pictures
+    from skconv.data.inputs import list_images
 
-    several = [pictures] if isinstance(pictures, str | os.PathLike | np.ndarray) else pictures
+    several = [images] if isinstance(images, str | os.PathLike | np.ndarray) else images
     named: list[tuple[str, Path | np.ndarray]] = []
     for number, each in enumerate(several, start=1):
         if isinstance(each, np.ndarray):
-            named.append((f"picture {number}", each))
+            named.append((f"image {number}", each))
         elif isinstance(each, str | os.PathLike):
-            named.extend((str(file), file) for file in list_pictures(each)[0])
+            named.extend((str(file), file) for file in list_images(each)[0])
         else:
-            raise DataError(f"A picture of {type(each).__name__} came; expected a file's path or an array of uint8.")
+            raise DataError(f"An image of {type(each).__name__} came; expected a file's path or an array of uint8.")
     if not named:
-        raise DataError("There are no pictures to read. Name pictures or folders of pictures.")
+        raise DataError("There are no images to read. Name images or folders of images.")
     return named
 
 
-def describe_reading(name: str, reading: Reading, min_confidence: float = 0.0) -> PictureRead:
-    """Return the record of one picture's reading; digits below `min_confidence` become "?"."""
+def describe_reading(name: str, reading: NumberReading, min_confidence: float = 0.0) -> ImageReading:
+    """Return the record of one image's reading; digits below `min_confidence` become "?"."""
     digits = []
     for digit in reading.digits:
         others = tuple(Alternative(label, confidence) for label, confidence in digit.alternatives[:_ALTERNATIVES])
@@ -291,20 +291,20 @@ def describe_reading(name: str, reading: Reading, min_confidence: float = 0.0) -
     labels = iter(digits)
     text = "".join(character if character == "\n" else next(labels).label for character in reading.text)
     marks = tuple(MarkFound(mark.position, mark.box) for mark in reading.marks)
-    return PictureRead(name, text, reading.confidence, tuple(digits), marks)
+    return ImageReading(name, text, reading.confidence, tuple(digits), marks)
 
 
-def _write_readings(path: str | os.PathLike[str], readings: Sequence[PictureRead]) -> tuple[str, ...]:
+def _write_readings(path: str | os.PathLike[str], readings: Sequence[ImageReading]) -> tuple[str, ...]:
     """Write a table, and return its header."""
     errors = any(each.error is not None for each in readings)
     header = (*_HEADER, *(["error"] if errors else []))
     rows = (
         (each.input, each.text, f"{each.confidence:.6f}", *([each.error or ""] if errors else [])) for each in readings
     )
-    with write_beside(path) as beside:
+    with atomic_write(path) as beside:
         write_table(beside, header, rows)
     return header
 
 
 def _count(number: int) -> str:
-    return "1 picture" if number == 1 else f"{number:,} pictures"
+    return "1 image" if number == 1 else f"{number:,} images"

@@ -1,4 +1,4 @@
-"""What `evaluate` and `predict` say beyond accuracy: sets, strange and damaged pictures, a folder of figures."""
+"""What `evaluate` and `predict` say beyond accuracy: sets, strange and damaged images, a folder of figures."""
 
 from __future__ import annotations
 
@@ -9,20 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import ParameterError
-from skconv.files import write_folder
+from skconv.files import atomic_dir
 from skconv.progress import show_progress
 
 if TYPE_CHECKING:
     from skconv.commands.results import EvaluationResult
-    from skconv.evaluation.scored import ScoredSource, UnseenPictures
-    from skconv.inference import Reader
+    from skconv.evaluation.scored import ScoredSource, UnseenImages
+    from skconv.inference import OnnxClassifier
     from skconv.model_io.held_out import HeldOut
 
-_MOST_DAMAGED = 2000  # pictures; enough for an accuracy to a per cent
+_MOST_DAMAGED = 2000  # images; enough for an accuracy to a per cent
 
 
-def load_held_out(reader: Reader) -> HeldOut:
-    """Return the answers that prediction sets are made by, and strange pictures are told by.
+def load_held_out(reader: OnnxClassifier) -> HeldOut:
+    """Return the answers that prediction sets are made by, and strange images are told by.
 
     Raises
     ------
@@ -34,15 +34,15 @@ def load_held_out(reader: Reader) -> HeldOut:
     held_out = read_held_out(reader.folder, reader.config)
     if held_out is None:
         raise ParameterError(
-            "The model was saved without answers to held-out pictures, by which prediction sets are made and strange "
-            "pictures are told. Train one with a validation split of 100 pictures or more (validation_fraction = 0.05 "
+            "The model was saved without answers to held-out images, by which prediction sets are made and strange "
+            "images are told. Train one with a validation split of 100 images or more (validation_fraction = 0.05 "
             "in the section [training] of the recipe), or an ensemble."
         )
     return held_out
 
 
-def make_sets(reader: Reader, held_out: HeldOut, probabilities: np.ndarray, coverage: float) -> np.ndarray:
-    """Return which classes each picture may be, bool (n, k); see `predict_sets`."""
+def make_sets(reader: OnnxClassifier, held_out: HeldOut, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+    """Return which classes each image may be, bool (n, k); see `predict_sets`."""
     from skconv.evaluation.conformal import predict_sets
 
     network = reader.config.network
@@ -62,8 +62,8 @@ def measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
     }
 
 
-def measure_out_of_distribution(scored: ScoredSource, others: UnseenPictures) -> dict[str, Any]:
-    """Return how well a score tells other pictures from those of the classes; see `EvaluationResult`."""
+def measure_out_of_distribution(scored: ScoredSource, others: UnseenImages) -> dict[str, Any]:
+    """Return how well a score tells other images from those of the classes; see `EvaluationResult`."""
     from skconv.evaluation.ood import DEFINITION, measure_auroc, score_out_of_distribution
 
     known = load_held_out(scored.reader).probabilities
@@ -81,7 +81,7 @@ def measure_out_of_distribution(scored: ScoredSource, others: UnseenPictures) ->
 def measure_corruptions(scored: ScoredSource, *, progress: bool = False) -> dict[str, list[float]]:
     """Return the accuracy at each strength by the kind of damage, the most harmless first, and the mean over all.
 
-    Of many pictures 2,000 are damaged, evenly spread over all.
+    Of many images 2,000 are damaged, evenly spread over all.
     """
     from skconv.evaluation.corruptions import STRENGTHS, corrupt, list_corruptions
 
@@ -109,7 +109,7 @@ def write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: E
     from skconv.reports.reliability import draw_trust
 
     names = scored.reader.class_names
-    with write_folder(folder) as unfinished:
+    with atomic_dir(folder) as unfinished:
         (unfinished / "scores.json").write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
         figures = {
             "confusion": draw_confusion(scored.scores.confusion, names),

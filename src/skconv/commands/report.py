@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.commands.evaluate import score_source
-from skconv.evaluation.issue_table import TABLE_NAME, Pictures, find_suspects, read_suspects
+from skconv.evaluation.issue_table import TABLE_NAME, Images, find_label_issues, read_suspects
 from skconv.exceptions import DataError, OutputError
-from skconv.files import check_new_folder, write_beside, write_folder
+from skconv.files import atomic_dir, atomic_write, check_new_folder
 
 if TYPE_CHECKING:
-    from skconv.evaluation.issue_table import Suspect
+    from skconv.evaluation.issue_table import LabelIssue
     from skconv.evaluation.scored import ScoredSource
     from skconv.reports.page import Section
 
@@ -23,8 +23,8 @@ _PAGE = "report.html"  # in a folder with the figures
 _FIGURES = "figures"
 _SPLITS = {
     "test": "the test split of {}",
-    "all": "all pictures of {}",
-    "unseen": "the pictures of {} it was not trained on",
+    "all": "all images of {}",
+    "unseen": "the images of {} it was not trained on",
 }
 
 
@@ -39,9 +39,9 @@ class ReportResult:
     bytes : int
         Its size.
     accuracy, low, high : float
-        Share of the pictures classified correctly, 0..1, with its 95 % interval.
+        Share of the images classified correctly, 0..1, with its 95 % interval.
     n : int
-        Number of pictures.
+        Number of images.
     model, data : str
         The model and the name of the data.
     figures : str, default=""
@@ -153,15 +153,15 @@ def report(
         headline=f"{100 * scores.accuracy:.2f} % right",
         summary=(
             f"95 % interval {100 * scores.low:.2f} to {100 * scores.high:.2f} %, measured on "
-            f"{_SPLITS[scored.split].format(scored.dataset.name)}, {scores.n:,} pictures."
+            f"{_SPLITS[scored.split].format(scored.dataset.name)}, {scores.n:,} images."
         ),
         sections=sections,
     )
     if is_page:
-        with write_beside(target) as beside:
+        with atomic_write(target) as beside:
             beside.write_text(page, encoding="utf-8")
     else:
-        with write_folder(target) as unfinished:
+        with atomic_dir(target) as unfinished:
             (unfinished / _PAGE).write_text(page, encoding="utf-8")
             _write_figures(unfinished / _FIGURES, sections)
     return ReportResult(
@@ -200,10 +200,10 @@ def _find_audit(model: str | os.PathLike[str]) -> Path | None:
     return folder if (folder / TABLE_NAME).is_file() else None
 
 
-def _fits(suspects: Sequence[Suspect], scored: ScoredSource, *, asked: bool) -> bool:
+def _fits(suspects: Sequence[LabelIssue], scored: ScoredSource, *, asked: bool) -> bool:
     """Return whether an audit is of the data scored; raise `DataError` where it is not and was asked for."""
     try:
-        find_suspects(suspects, Pictures(scored.dataset))
+        find_label_issues(suspects, Images(scored.dataset))
     except DataError:
         if asked:
             raise

@@ -1,4 +1,4 @@
-"""What the library verbs return: plain records that print as text and turn into JSON."""
+"""What the library commands return: plain records that print as text and turn into JSON."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ class SeedResult:
     seed : int
         The seed of this run.
     test_accuracy, low, high : float
-        Share of the test pictures classified correctly, 0..1, with its 95 % interval.
+        Share of the test images classified correctly, 0..1, with its 95 % interval.
     n : int
-        Number of test pictures.
+        Number of test images.
     fit_seconds : float
         Wall-clock time of `fit`, without reading data and scoring.
     n_epochs, n_parameters : int
@@ -119,12 +119,12 @@ class EnsembleResult:
     folder, model : str
         The folder with everything the run wrote, and the model folder in it.
     test_accuracy, low, high : float or None
-        Share of the test pictures classified correctly, 0..1, with its 95 % interval; None without a labelled test
+        Share of the test images classified correctly, 0..1, with its 95 % interval; None without a labelled test
         split.
     n : int
-        Number of test pictures.
+        Number of test images.
     out_of_fold_accuracy : float
-        Share of the training pictures classified correctly by the members that had not seen them.
+        Share of the training images classified correctly by the members that had not seen them.
     fold_accuracies : tuple of float
         The same for each member.
     fit_seconds : float
@@ -176,16 +176,16 @@ class EvaluationResult:
     Parameters
     ----------
     accuracy, low, high : float
-        Share of the pictures classified correctly, 0..1, with its 95 % interval.
+        Share of the images classified correctly, 0..1, with its 95 % interval.
     n : int
-        Number of pictures scored.
+        Number of images scored.
     model, data : str
         The model folder and the name of the data.
     split : str
-        ``"test"``; where the data has no test split ``"unseen"``, the pictures that the model was not trained on, or
+        ``"test"``; where the data has no test split ``"unseen"``, the images that the model was not trained on, or
         ``"all"`` if it was trained on none of them, or does not know.
     n_seen : int or None
-        How many of the pictures at hand the model was trained on: of a test split they are scored with the others,
+        How many of the images at hand the model was trained on: of a test split they are scored with the others,
         else left out. None if the model does not know.
     scores : dict
         All scores, as in ``scores.json``.
@@ -196,8 +196,8 @@ class EvaluationResult:
     corruptions : dict or None
         Accuracy at each of five strengths by the kind of damage, and under "mean" over all of them.
     against : dict or None
-        Of other pictures: ``data``, ``split`` and ``n`` as above, ``score``, the definition of a score that is high for
-        pictures of none of the classes, and ``auroc``, how often it is higher for one of them than for one scored here.
+        Of other images: ``data``, ``split`` and ``n`` as above, ``score``, the definition of a score that is high for
+        images of none of the classes, and ``auroc``, how often it is higher for one of them than for one scored here.
     """
 
     accuracy: float
@@ -223,12 +223,12 @@ class EvaluationResult:
 
     def __str__(self) -> str:
         n_all = self.n + (self.n_seen or 0)
-        pictures = {
+        images = {
             "test": f"the test split of {self.data}",
-            "all": f"all pictures of {self.data}",
-            "unseen": f"the {self.n:,} of {n_all:,} pictures of {self.data} that it was not trained on",
+            "all": f"all images of {self.data}",
+            "unseen": f"the {self.n:,} of {n_all:,} images of {self.data} that it was not trained on",
         }
-        return "\n".join([f"{self.model} on {pictures[self.split]}:\n{self.text}", *self._tell_more()])
+        return "\n".join([f"{self.model} on {images[self.split]}:\n{self.text}", *self._tell_more()])
 
     def _tell_more(self) -> list[str]:
         lines = []
@@ -241,7 +241,7 @@ class EvaluationResult:
         if self.against is not None:
             lines += [
                 "",
-                f"Told from {self.against['n']:,} pictures of {self.against['data']} with an AUROC of "
+                f"Told from {self.against['n']:,} images of {self.against['data']} with an AUROC of "
                 f"{self.against['auroc']:.4f}, by the {self.against['score']}.",
             ]
         if self.corruptions is not None:
@@ -254,7 +254,7 @@ class EvaluationResult:
 
 @dataclass(frozen=True)
 class Alternative:
-    """What else a picture or digit may be.
+    """What else an image or digit may be.
 
     Parameters
     ----------
@@ -273,12 +273,12 @@ class Alternative:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The class of one picture.
+    """The class of one image.
 
     Parameters
     ----------
     input : str
-        The picture: a file's path, or the file and row it came from.
+        The image: a file's path, or the file and row it came from.
     label : str
         Name of the most probable class; "?" where its confidence is below what was asked for.
     confidence : float
@@ -289,7 +289,7 @@ class Prediction:
         The classes that it may be, with the coverage asked for: most often one, none where no class is credible. None
         if no coverage was asked for.
     error : str or None
-        Why the picture could not be read; its label is then empty and its confidence 0. None where it was.
+        Why the image could not be read; its label is then empty and its confidence 0. None where it was.
     """
 
     input: str
@@ -320,7 +320,7 @@ class PredictionResult:
     Parameters
     ----------
     predictions : tuple of Prediction
-        One record per picture, in the order of the inputs.
+        One record per image, in the order of the inputs.
     written, drawn : str
         What was written and drawn where, as sentences; empty if nothing was. What was written is not printed.
     """
@@ -331,7 +331,7 @@ class PredictionResult:
 
     @property
     def n_broken(self) -> int:
-        """How many of the pictures could not be read."""
+        """How many of the images could not be read."""
         return sum(each.error is not None for each in self.predictions)
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.competitions.submissions import write_submission
 from skconv.exceptions import DataError
-from skconv.files import write_folder
+from skconv.files import atomic_dir
 from skconv.reports.figures import draw_confusion, draw_curves, draw_mistakes, draw_samples, save_figure
 
 if TYPE_CHECKING:
@@ -27,15 +27,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Scored:
-    """Pictures the run is judged by, with its predictions.
+    """Images the run is judged by, with its predictions.
 
     Parameters
     ----------
     split : str
-        ``"test"``, or ``"out_of_fold"`` for training pictures that each were predicted by the members of an ensemble
+        ``"test"``, or ``"out_of_fold"`` for training images that each were predicted by the members of an ensemble
         that had not seen them.
     images : ndarray of uint8
-        The pictures.
+        The images.
     labels : ndarray of int64, shape (n,)
         Their classes.
     probabilities : ndarray of float, shape (n, n_classes)
@@ -80,7 +80,7 @@ def write_run_folder(
     Parameters
     ----------
     folder : pathlib.Path
-        The folder to make: ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a contest
+        The folder to make: ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition
         also ``submission.csv``.
     estimator : CNNClassifier or KFoldEnsembleClassifier
         The fitted estimator.
@@ -99,16 +99,16 @@ def write_run_folder(
     command : str
         The command or call that made the run.
     held_out : HeldOut, optional
-        What the estimator answers to its validation pictures, if it is calibrated by them.
+        What the estimator answers to its validation images, if it is calibrated by them.
 
     Raises
     ------
     OutputError
         The folder cannot be written; nothing of it is left.
     """
-    from skconv.commands.transfer import find_seen_before
+    from skconv.commands.transfer import read_inherited_fingerprints
     from skconv.model_io.config import DataConfig
-    from skconv.model_io.fingerprints import SeenPictures
+    from skconv.model_io.fingerprints import TrainingFingerprints
 
     measured = scored.scores.to_json()
     facts = {
@@ -126,10 +126,10 @@ def write_run_folder(
         facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
     if report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
-        print(f"accuracy on all training pictures {facts['train_accuracy']:.2%}", file=sys.stderr)
+        print(f"accuracy on all training images {facts['train_accuracy']:.2%}", file=sys.stderr)
     member: Any = getattr(estimator, "estimator_", estimator)  # what all members of an ensemble are copies of
-    seen, before = SeenPictures.from_images(dataset.train_images), find_seen_before(member.init_from)
-    with write_folder(folder) as unfinished:
+    seen, before = TrainingFingerprints.from_images(dataset.train_images), read_inherited_fingerprints(member.init_from)
+    with atomic_dir(folder) as unfinished:
         estimator.save(
             unfinished / "model",
             class_names=dataset.class_names,
@@ -155,17 +155,17 @@ def write_run_folder(
         if dataset.submission is not None:
             form = dataset.submission
             names = form.class_labels or dataset.class_names
-            # An ensemble takes minutes to name these pictures: it does so once where they are what was scored.
+            # An ensemble takes minutes to name these images: it does so once where they are what was scored.
             named = scored.images is form.images
             positions = (scored.probabilities if named else estimator.predict_proba(form.images)).argmax(axis=1)
             write_submission(unfinished / "submission.csv", form, [names[position] for position in positions])
 
 
 def _describe_scored(scored: Scored, dataset: Dataset, *, own: bool) -> str:
-    """Say for the card which pictures were scored; `own`: the data's training pictures were left as they came."""
+    """Say for the card which images were scored; `own`: the data's training images were left as they came."""
     if scored.split == "out_of_fold":
-        return "the training pictures, each by members that had not seen it"
-    return f"the test split of {dataset.name}" if own else f"pictures of {dataset.name} held out before training"
+        return "the training images, each by members that had not seen it"
+    return f"the test split of {dataset.name}" if own else f"images of {dataset.name} held out before training"
 
 
 def _describe_folds(estimator: Any) -> dict[str, Any]:

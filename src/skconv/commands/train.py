@@ -16,10 +16,10 @@ from skconv.commands.results import SeedResult, TrainResult
 from skconv.commands.resume import check_out, checkpoint_of, read_finished, remove_checkpoint
 from skconv.distributed.process_group import (
     check_joining,
-    first_one_speaks,
-    is_first,
+    is_main_process,
     is_one_of_several,
     join_processes,
+    main_process_only,
 )
 from skconv.exceptions import ParameterError
 from skconv.files import reserve_folder
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
 
-@first_one_speaks()
+@main_process_only()
 def train(
     source: str | os.PathLike[str] | None = None,
     *,
@@ -41,7 +41,7 @@ def train(
     seed: int | None = None,
     resume: bool = False,
     init_from: str | os.PathLike[str] | None = None,
-    freeze: float = 0.0,
+    freeze_fraction: float = 0.0,
     device: str = "auto",
     data_home: str | os.PathLike[str] | None = None,
     images: str | os.PathLike[str] | None = None,
@@ -53,7 +53,7 @@ def train(
     """Train a classifier, score it once on the test split and write a run folder.
 
     The test split plays no part in training: what the recipe selects by is a validation split of the training
-    pictures. Data without a test split gives up a stratified 15 %. For a contest, its submission file is written too.
+    images. Data without a test split gives up a stratified 15 %. For a competition, its submission file is written too.
 
     Called in every process that torchrun started, it trains one model in all of them together. It returns in the first
     process only, which scores and writes; the others end here, with exit code 0.
@@ -71,13 +71,13 @@ def train(
     seeds : int, default=1
         Number of runs, 1..1000, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
     seed : int or None, default=None
-        First seed, 0..2**31 - 1; None takes the recipe's, 0 where it has none. It also decides which pictures are held
+        First seed, 0..2**31 - 1; None takes the recipe's, 0 where it has none. It also decides which images are held
         out, the same in all runs.
     resume : bool, default=False
         Go on with a run that was stopped or killed, and end with the same weights as if it had not been, bit for bit;
         begin it where there is nothing yet. A run with `out` keeps checkpoints in ``OUT.checkpoint`` until it is done.
     init_from : path-like or None, default=None
-        A model whose weights the training begins with, as far as name and shape fit: of other classes and of pictures
+        A model whose weights the training begins with, as far as name and shape fit: of other classes and of images
         of another size. Its network is taken unless `network` names one. What was taken over is told on standard error.
     freeze : float, default=0.0
         Share of the training, 0..1, in which those weights are released layer by layer, the last one first.
@@ -114,7 +114,7 @@ def train(
     >>> print(result.test_accuracy, result.model)  # doctest: +SKIP
     """
     from skconv.commands.data_summary import describe_data
-    from skconv.commands.transfer import begin_with_model, warn_if_seen_before
+    from skconv.commands.transfer import initialize_from_model, warn_if_leaked
     from skconv.data.splitting import split_for_recipe
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, write_seed
@@ -132,10 +132,10 @@ def train(
     seed = choose_seed(seed, plan)
     check_whole_number("seed", seed, 0, 2**31 - seeds)  # the last of them has its limit too
     if init_from is not None:
-        plan = begin_with_model(plan, init_from, freeze=freeze, network=network)
-    elif freeze:
+        plan = initialize_from_model(plan, init_from, freeze_fraction=freeze_fraction, network=network)
+    elif freeze_fraction:
         raise ParameterError(
-            "'freeze' holds back weights that were taken over: name the model in 'init_from' (--init-from) too."
+            "'freeze_fraction' holds back weights that were taken over: name the model in 'init_from' (--init-from) too."
         )
     if is_one_of_several():
         from skconv.estimators.parameters import choose_device
@@ -153,10 +153,10 @@ def train(
     if plan.report.get("describe_data"):
         member = plan.create_member()
         describe_data(dataset, batch_size=member.batch_size, held_out=member.validation_fraction)
-    warn_if_seen_before(plan.training.get("init_from"), dataset)
+    warn_if_leaked(plan.training.get("init_from"), dataset)
     warn_if_busy()
     others = nullcontext(Path(out or "runs"))  # of several processes, the first one writes
-    with open_run_folder(out, f"{loaded.name}-{plan.name}") if is_first() else others as folder:
+    with open_run_folder(out, f"{loaded.name}-{plan.name}") if is_main_process() else others as folder:
         results = [
             _run(
                 create(random_state=each),
@@ -176,7 +176,7 @@ def train(
 
 
 def check_whole_number(name: str, value: object, low: int, high: int) -> None:
-    """Raise `ParameterError` unless a verb's parameter is a whole number from `low` to `high`."""
+    """Raise `ParameterError` unless a command's parameter is a whole number from `low` to `high`."""
     if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
         raise ParameterError(f"The '{name}' parameter must be a whole number from {low} to {high}. Got {value!r}.")
 
@@ -202,7 +202,7 @@ def _run(
 ) -> SeedResult:
     """Train, score on the test split and write the run folder, unless that is done; `facts` are passed on to it."""
     from skconv.commands.run_folder import score_test, write_run_folder
-    from skconv.commands.transfer import tell_taken_over
+    from skconv.commands.transfer import report_loaded_weights
     from skconv.estimators.calibration import calibrate
 
     if resumable:
@@ -214,10 +214,10 @@ def _run(
         member.set_params(checkpoint=checkpoint_of(folder))
     with join_processes(device):
         estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
-    if not is_first():
+    if not is_main_process():
         raise SystemExit
-    if getattr(estimator, "taken_over_", None):
-        tell_taken_over(estimator)
+    if getattr(estimator, "loaded_weights_", None):
+        report_loaded_weights(estimator)
     held_out = calibrate(estimator, plan, dataset)
     scored = score_test(estimator, dataset)
     write_run_folder(
@@ -279,7 +279,7 @@ def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractCo
 
 
 def describe_call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """Write the call of a verb with these arguments, without those that are as by default."""
+    """Write the call of a command with these arguments, without those that are as by default."""
     told = []
     for name, parameter in inspect.signature(function).parameters.items():
         value = arguments[name]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.commands.train import check_whole_number, choose_seed, describe_call, warn_if_busy
 from skconv.distributed.process_group import check_alone
 from skconv.exceptions import ParameterError, TrainingError
-from skconv.files import check_new_folder, write_beside
+from skconv.files import atomic_write, check_new_folder
 from skconv.tuning.results import TrialResult, TuneResult
 from skconv.tuning.search_space import apply_settings, make_space
 
@@ -49,7 +49,7 @@ def tune(
 ) -> TuneResult:
     """Search the settings of a recipe with Optuna, and write the best ones as a recipe.
 
-    Each trial trains on 85 % of the training pictures and is scored on the rest, the same ones in all trials. The test
+    Each trial trains on 85 % of the training images and is scored on the rest, the same ones in all trials. The test
     split is never touched: what `skconv.train` with the same seed would score is left out. The first trial is the
     recipe as it is; trials worse than the median of the others after the same epoch are ended.
 
@@ -67,8 +67,8 @@ def tune(
     recipe, network, device, data_home, images, label_column, image_size, command
         As in `skconv.train`. Of a recipe for an ensemble a single member is tuned.
     fraction : float, default=1.0
-        Share of the training pictures that the search uses, above 0; a part makes trials quicker, and the found
-        settings good for fewer pictures.
+        Share of the training images that the search uses, above 0; a part makes trials quicker, and the found
+        settings good for fewer images.
     storage : str or None, default=None
         URL of the study's database, as Optuna and SQLAlchemy take it; None is the SQLite file ``study.db`` in `out`.
     out : path-like or None, default=None
@@ -195,7 +195,7 @@ def _count_epochs(plan: Recipe, n_train: int) -> float:
     member = plan.create_member()
     if isinstance(member.max_epochs, str):
         n_batches = -(-n_train // member.batch_size)
-        return count_steps(member.max_epochs, n_batches, n_pictures=n_train, optimizer=member.optimizer)[1]
+        return count_steps(member.max_epochs, n_batches, n_images=n_train, optimizer=member.optimizer)[1]
     return member.max_epochs
 
 
@@ -214,7 +214,7 @@ def _score(
 
     estimator = trial.create_member(random_state=seed, device=device)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
-    # Validation is given from outside: a fraction on top of it would only take pictures away.
+    # Validation is given from outside: a fraction on top of it would only take images away.
     estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks)
     estimator.fit(
         train.train_images,
@@ -247,7 +247,7 @@ def _gather(
     if not any(trial.state == "complete" for trial in results):
         raise TrainingError(
             f"None of {len(results)} trials came to its end: the loss was lost in each. Try a recipe with a learning "
-            "rate ten times lower, and look for extreme values in the pictures."
+            "rate ten times lower, and look for extreme values in the images."
         )
     with quiet_optuna():
         importance = measure_importance(study, seed)
@@ -272,11 +272,11 @@ def _write_folder(result: TuneResult, plan: Recipe, *, fraction: float, seed: in
 
     folder = Path(result.folder)
     facts = {**result.to_json(), "fraction": fraction, "seed": seed, "command": command}
-    with write_beside(folder / "best.toml") as path:
+    with atomic_write(folder / "best.toml") as path:
         path.write_text(_write_recipe(result, plan, seed), encoding="utf-8")
-    with write_beside(folder / "trials.csv") as path:
+    with atomic_write(folder / "trials.csv") as path:
         write_rows(path, [trial.to_row() for trial in result.trials])
-    with write_beside(folder / "tune.json") as path:
+    with atomic_write(folder / "tune.json") as path:
         path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
     save_figure(draw_trials(result.trials), folder / "trials.png")
     if result.importance:
@@ -284,7 +284,7 @@ def _write_folder(result: TuneResult, plan: Recipe, *, fraction: float, seed: in
 
 
 def _write_recipe(result: TuneResult, plan: Recipe, seed: int) -> str:
-    """Return the recipe as text with the settings of the best trial, and the seed that kept the test pictures out."""
+    """Return the recipe as text with the settings of the best trial, and the seed that kept the test images out."""
     from skconv.recipes.editing import replace_section, write_seed
 
     best = apply_settings(plan, make_space(plan), result.best.settings)

@@ -1,4 +1,4 @@
-"""Contests: check what is to be handed in before it is, and score it where the answers are known."""
+"""Competitions: check what is to be handed in before it is, and score it where the answers are known."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from skconv.exceptions import DataError
 
 @dataclass(frozen=True)
 class SubmissionCheck:
-    """A submission that has the form its contest wants.
+    """A submission that has the form its competition wants.
 
     Parameters
     ----------
-    submission, contest : str
-        The file and the contest's folder.
+    submission, competition : str
+        The file and the competition's folder.
     rows : int
-        Number of pictures named.
+        Number of images named.
     accuracy, low, high : float or None
         Share of them named rightly, 0..1, with its 95 % interval; None where the folder has no answers.
     """
 
     submission: str
-    contest: str
+    competition: str
     rows: int
     accuracy: float | None = None
     low: float | None = None
@@ -36,31 +36,31 @@ class SubmissionCheck:
         return asdict(self)
 
     def __str__(self) -> str:
-        told = f"{self.submission} has the form that {self.contest} wants: {self.rows:,} rows."
+        told = f"{self.submission} has the form that {self.competition} wants: {self.rows:,} rows."
         if self.accuracy is None:
             return f"{told}\nNo score: the folder has no answers.csv."
         return f"{told}\nAccuracy {self.accuracy:.3%} (95 % interval {self.low:.3%} to {self.high:.3%})."
 
 
-def check_contest(
+def check_competition(
     submission: str | os.PathLike[str],
-    contest: str | os.PathLike[str],
+    competition: str | os.PathLike[str],
     *,
     data_home: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> SubmissionCheck:
-    """Check a submission against a contest, and score it where the contest's folder has ``answers.csv``.
+    """Check a submission against a competition, and score it where the competition's folder has ``answers.csv``.
 
     Parameters
     ----------
     submission : path-like
         The CSV file.
-    contest : str or path-like
-        A contest's name, or its folder.
+    competition : str or path-like
+        A competition's name, or its folder.
     data_home : path-like, optional
         As in `skconv.load_dataset`.
     progress : bool, default=False
-        Show a bar on standard error while the contest's files are made or read.
+        Show a bar on standard error while the competition's files are made or read.
 
     Returns
     -------
@@ -69,23 +69,23 @@ def check_contest(
     Raises
     ------
     DataError
-        The submission has not the form that the contest wants; the message names the line. Or the contest is
+        The submission has not the form that the competition wants; the message names the line. Or the competition is
         none, or its files cannot be read.
     """
-    from skconv.competitions.folder import ANSWERS, holds_contest, read_form
-    from skconv.competitions.making import list_contests, open_contest
+    from skconv.competitions.folder import ANSWERS, holds_competition, read_form
+    from skconv.competitions.making import list_competitions, open_competition
     from skconv.competitions.submissions import check_submission
     from skconv.data.catalog import get_entry
     from skconv.evaluation.metrics import wilson_interval
 
-    if contest in list_contests():
-        folder = open_contest(get_entry(str(contest)), data_home=data_home, progress=progress)
+    if competition in list_competitions():
+        folder = open_competition(get_entry(str(competition)), data_home=data_home, progress=progress)
     else:
-        folder = Path(contest)
-        if not holds_contest(folder):
+        folder = Path(competition)
+        if not holds_competition(folder):
             raise DataError(
-                f"{contest} is no contest: it has no train.csv and test.csv. Pass a contest's folder, or one of "
-                f"{', '.join(list_contests())}."
+                f"{competition} is no competition: it has no train.csv and test.csv. Pass a competition's folder, or one of "
+                f"{', '.join(list_competitions())}."
             )
     form = read_form(folder, progress=progress)
     labels = check_submission(submission, form, form.class_labels)

@@ -1,4 +1,4 @@
-"""Reading a contest's folder: ``train.csv`` and ``test.csv`` with their pixels or beside folders of pictures."""
+"""Reading a competition's folder: ``train.csv`` and ``test.csv`` with their pixels or beside folders of images."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from skconv.competitions.submissions import SubmissionForm, check_submission
-from skconv.data.folders import find_pictures, read_id_labels, read_pictures
+from skconv.data.folders import find_images, read_id_labels, read_images
 from skconv.data.labels import sort_names
 from skconv.data.pixel_csv import FEWEST_PIXELS, open_table, read_csv_labels, read_pixel_csv
 from skconv.data.pixels import shape_rows
@@ -22,41 +22,41 @@ TRAIN_FOLDER, TEST_FOLDER = "train", "test"
 PIXEL_HEADER = ("ImageId", "Label")
 
 
-def holds_contest(folder: Path) -> bool:
-    """Tell whether a folder has a contest's tables; pictures in a folder per class are another form of data."""
+def holds_competition(folder: Path) -> bool:
+    """Tell whether a folder has a competition's tables; images in a folder per class are another form of data."""
     if not all((folder / name).is_file() for name in (TRAIN, TEST)):
         return False
-    pictures = folder / TRAIN_FOLDER
-    return not (pictures.is_dir() and any(entry.is_dir() for entry in os.scandir(pictures)))
+    images = folder / TRAIN_FOLDER
+    return not (images.is_dir() and any(entry.is_dir() for entry in os.scandir(images)))
 
 
-def read_contest(
+def read_competition(
     folder: Path, image_size: tuple[int, int] | None = None, *, progress: bool = False
 ) -> tuple[Splits, SubmissionForm]:
-    """Read a contest's folder.
+    """Read a competition's folder.
 
     Parameters
     ----------
     folder : pathlib.Path
         With ``train.csv`` (a label and pixels a row) and ``test.csv`` (pixels), or with ``train.csv``
-        (``id,label``), ``test.csv`` (``id``) and the folders ``train`` and ``test`` with a picture an id;
+        (``id,label``), ``test.csv`` (``id``) and the folders ``train`` and ``test`` with an image an id;
         perhaps with ``sample_submission.csv``, which then tells header and order of a submission; perhaps
         with ``answers.csv``, the hidden labels in the form of a submission.
     image_size : (height, width) or None, default=None
         As in `load_dataset`.
     progress : bool, default=False
-        Show a bar for folders of pictures.
+        Show a bar for folders of images.
 
     Returns
     -------
     splits : Splits
-        The test split is the pictures of the form with their answers, None without ``answers.csv``.
+        The test split is the images of the form with their answers, None without ``answers.csv``.
     form : SubmissionForm
 
     Raises
     ------
     DataError
-        A table that cannot be read, or tables and pictures that do not belong together.
+        A table that cannot be read, or tables and images that do not belong together.
     """
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
@@ -69,7 +69,7 @@ def read_contest(
         labels, ids = list(labels_by_id.values()), _read_ids(test)
         files = _find(train, folder / TRAIN_FOLDER, list(labels_by_id))
         # Together, so that all are grey or all in colour.
-        images = read_pictures([*files, *_find(test, folder / TEST_FOLDER, ids)], image_size, progress=progress)
+        images = read_images([*files, *_find(test, folder / TEST_FOLDER, ids)], image_size, progress=progress)
         train_images, test_images = images[: len(files)], images[len(files) :]
     form = _make_form(folder, ids, test_images, labels)
     if not (folder / ANSWERS).is_file():
@@ -79,15 +79,15 @@ def read_contest(
 
 
 def read_form(folder: Path, *, progress: bool = False) -> SubmissionForm:
-    """Read of a contest's folder only what is to be named; the pictures to learn from are passed over.
+    """Read of a competition's folder only what is to be named; the images to learn from are passed over.
 
-    Parameters and errors are those of `read_contest`.
+    Parameters and errors are those of `read_competition`.
     """
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
         return _make_form(folder, None, _read_test_pixels(test, None), read_csv_labels(train))
     ids = _read_ids(test)
-    images = read_pictures(_find(test, folder / TEST_FOLDER, ids), None, progress=progress)
+    images = read_images(_find(test, folder / TEST_FOLDER, ids), None, progress=progress)
     return _make_form(folder, ids, images, list(read_id_labels(train).values()))
 
 
@@ -101,7 +101,7 @@ def _read_test_pixels(test: Path, image_size: tuple[int, int] | None) -> np.ndar
     table = read_pixel_csv(test, need_labels=False)
     if table.labels is not None:
         raise DataError(
-            f"{test} has a label column; that of a contest has pixels only. Pass {TRAIN} as the source, or take "
+            f"{test} has a label column; that of a competition has pixels only. Pass {TRAIN} as the source, or take "
             "the labels away."
         )
     return shape_rows(str(test), table.pixels, image_size)
@@ -109,8 +109,8 @@ def _read_test_pixels(test: Path, image_size: tuple[int, int] | None) -> np.ndar
 
 def _find(table: Path, folder: Path, ids: list[str]) -> list[Path]:
     if not folder.is_dir():
-        raise SourceNotFoundError(f"{table} names pictures, but there is no folder {folder}. Put them there.")
-    return find_pictures(table, folder, ids)
+        raise SourceNotFoundError(f"{table} names images, but there is no folder {folder}. Put them there.")
+    return find_images(table, folder, ids)
 
 
 def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: list[str]) -> SubmissionForm:

@@ -1,4 +1,4 @@
-"""The tutorials' contests, made again from the data sets that their organisers took."""
+"""The tutorials' competitions, made again from the data sets that their organisers took."""
 
 from __future__ import annotations
 
@@ -19,44 +19,44 @@ from skconv.competitions.folder import (
     TEST_FOLDER,
     TRAIN,
     TRAIN_FOLDER,
-    holds_contest,
+    holds_competition,
 )
 from skconv.competitions.submissions import SubmissionForm
 from skconv.data.catalog import CatalogEntry, get_entry, list_datasets
-from skconv.data.locations import cache_folder, list_places
+from skconv.data.locations import cache_folder, list_locations
 from skconv.data.named import read_named
 from skconv.data.splits import Splits
 from skconv.exceptions import OutputError, UnknownNameError
-from skconv.files import check_new_folder, write_folder
+from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
 
 _ID_HEADER = ("id", "label")
 _BYTES = tuple(b"%d" % value for value in range(256))
-# What the whole contests want handed in: header, first and last id. Kaggle's and the organisers' own files agree.
+# What the whole competitions want handed in: header, first and last id. Kaggle's and the organisers' own files agree.
 _FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (_ID_HEADER, 60_001, 70_000)}
 
 
-def list_contests() -> list[str]:
-    """Return the names of the known contests, sorted.
+def list_competitions() -> list[str]:
+    """Return the names of the known competitions, sorted.
 
     Examples
     --------
-    >>> list_contests()
+    >>> list_competitions()
     ['identify-the-apparels', 'kaggle-digits']
     """
-    return [name for name in list_datasets() if get_entry(name).form == "contest"]
+    return [name for name in list_datasets() if get_entry(name).form == "competition"]
 
 
-def make_contest(
+def make_competition(
     name: str,
     folder: str | os.PathLike[str],
     *,
     data_home: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Path:
-    """Make a contest's files from the data set that has its pictures, without an account anywhere.
+    """Make a competition's files from the data set that has its images, without an account anywhere.
 
-    The form is that of the organisers. The pictures of ``kaggle-digits`` are divided otherwise than Kaggle's,
+    The form is that of the organisers. The images of ``kaggle-digits`` are divided otherwise than Kaggle's,
     by a fixed draw of 3 in 5 of every class of all 70,000 digits; the same files come out every time. The
     labels to be found are in ``answers.csv``, which the organisers keep to themselves.
 
@@ -78,7 +78,7 @@ def make_contest(
     Raises
     ------
     UnknownNameError
-        There is no such contest.
+        There is no such competition.
     OutputError
         The folder holds something or cannot be written.
     SourceNotFoundError, DataError
@@ -86,46 +86,46 @@ def make_contest(
 
     Examples
     --------
-    >>> folder = make_contest("kaggle-digits", "digits-contest")  # doctest: +SKIP
+    >>> folder = make_competition("kaggle-digits", "digits-competition")  # doctest: +SKIP
     >>> sorted(path.name for path in folder.iterdir())  # doctest: +SKIP
     ['answers.csv', 'sample_submission.csv', 'test.csv', 'train.csv']
     """
-    if name not in list_contests():
-        raise UnknownNameError("contest", name, list_contests())
+    if name not in list_competitions():
+        raise UnknownNameError("competition", name, list_competitions())
     check_new_folder(folder)
     return _make(get_entry(name), Path(folder), data_home, download=True, progress=progress)
 
 
-def find_contest(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the first of the places of named data sets that has a contest's files, or None."""
-    return next((place.folder for place in list_places(entry, data_home) if holds_contest(place.folder)), None)
+def find_competition(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Path | None:
+    """Return the first of the places of named data sets that has a competition's files, or None."""
+    return next((place.folder for place in list_locations(entry, data_home) if holds_competition(place.folder)), None)
 
 
-def open_contest(
+def open_competition(
     entry: CatalogEntry,
     *,
     data_home: str | os.PathLike[str] | None = None,
     download: bool = True,
     progress: bool = False,
 ) -> Path:
-    """Return the folder of a contest; one that is nowhere is made in the cache.
+    """Return the folder of a competition; one that is nowhere is made in the cache.
 
     Parameters and errors are those of `load_dataset`.
     """
-    found = find_contest(entry, data_home)
+    found = find_competition(entry, data_home)
     if found is not None:
         return found
     folder = cache_folder() / entry.folder
     try:
         return _make(entry, folder, data_home, download=download, progress=progress)
     except OutputError:
-        if holds_contest(folder):  # another process has made it meanwhile
+        if holds_competition(folder):  # another process has made it meanwhile
             return folder
         raise
 
 
-def recognise_contest(form: SubmissionForm) -> CatalogEntry | None:
-    """Tell which contest a folder holds whole, be it made here or downloaded, by what it wants handed in."""
+def recognise_competition(form: SubmissionForm) -> CatalogEntry | None:
+    """Tell which competition a folder holds whole, be it made here or downloaded, by what it wants handed in."""
     for name, (header, first, last) in _FORMS.items():
         entry = get_entry(name)
         if (form.header, len(form.ids), form.ids[0], form.ids[-1]) != (header, last - first + 1, str(first), str(last)):
@@ -135,14 +135,14 @@ def recognise_contest(form: SubmissionForm) -> CatalogEntry | None:
     return None
 
 
-def write_contest(name: str, folder: Path, splits: Splits, *, progress: bool = False) -> None:
-    """Write the files of a contest, given the data set that it is made from.
+def write_competition(name: str, folder: Path, splits: Splits, *, progress: bool = False) -> None:
+    """Write the files of a competition, given the data set that it is made from.
 
     Parameters
     ----------
     name : {"kaggle-digits", "identify-the-apparels"}
     folder : pathlib.Path
-        As in `make_contest`.
+        As in `make_competition`.
     splits : Splits
         Both splits, with labels as they are to stand in the files.
     progress : bool, default=False
@@ -150,10 +150,10 @@ def write_contest(name: str, folder: Path, splits: Splits, *, progress: bool = F
     Raises
     ------
     OutputError
-        As in `make_contest`.
+        As in `make_competition`.
     """
     write = {"kaggle-digits": _write_digits, "identify-the-apparels": _write_apparels}[name]
-    with write_folder(folder) as beside:
+    with atomic_dir(folder) as beside:
         write(beside, splits, progress)
 
 
@@ -161,7 +161,7 @@ def _make(
     entry: CatalogEntry, folder: Path, data_home: str | os.PathLike[str] | None, *, download: bool, progress: bool
 ) -> Path:
     splits, _ = read_named(get_entry(entry.made_from), data_home=data_home, download=download, progress=progress)
-    write_contest(entry.name, folder, splits, progress=progress)
+    write_competition(entry.name, folder, splits, progress=progress)
     return folder
 
 
@@ -179,8 +179,8 @@ def _write_apparels(folder: Path, splits: Splits, progress: bool) -> None:
     _write_pairs(folder / TRAIN, _ID_HEADER, ids[:n_train], labels[:n_train])
     (folder / TEST).write_text("\n".join(["id", *map(str, ids[n_train:])]) + "\n", encoding="utf-8", newline="\n")
     _write_forms(folder, _ID_HEADER, ids[n_train:], labels[n_train:])
-    _write_pictures(folder / TRAIN_FOLDER, ids[:n_train], images[:n_train], progress)
-    _write_pictures(folder / TEST_FOLDER, ids[n_train:], images[n_train:], progress)
+    _write_images(folder / TRAIN_FOLDER, ids[:n_train], images[:n_train], progress)
+    _write_images(folder / TEST_FOLDER, ids[n_train:], images[n_train:], progress)
 
 
 def _pool(splits: Splits) -> tuple[np.ndarray, list[str]]:
@@ -189,7 +189,7 @@ def _pool(splits: Splits) -> tuple[np.ndarray, list[str]]:
 
 
 def _draw(labels: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Divide pictures 3 : 2, every class alike, and shuffle both parts; return their numbers."""
+    """Divide images 3 : 2, every class alike, and shuffle both parts; return their numbers."""
     counts = Counter(labels)
     shares = {label: counts[label] * 3 // 5 for label in sorted(counts)}
     # What rounding down has left over goes to the classes that lost most by it.
@@ -210,7 +210,7 @@ def _shuffle(seed: str, indices: Iterable[int]) -> list[int]:
 
 
 def _write_pixels(path: Path, images: np.ndarray, labels: Sequence[str] | None, progress: bool) -> None:
-    """Write a picture a row; NumPy's and Python's own writers would take a minute for 70,000."""
+    """Write an image a row; NumPy's and Python's own writers would take a minute for 70,000."""
     names = [b"pixel%d" % index for index in range(images[0].size)]
     with path.open("wb") as stream:
         stream.write(b",".join(names if labels is None else [b"label", *names]) + b"\n")
@@ -220,7 +220,7 @@ def _write_pixels(path: Path, images: np.ndarray, labels: Sequence[str] | None, 
             stream.write(b",".join(map(_BYTES.__getitem__, image.tobytes())) + b"\n")
 
 
-def _write_pictures(folder: Path, ids: range, images: np.ndarray, progress: bool) -> None:
+def _write_images(folder: Path, ids: range, images: np.ndarray, progress: bool) -> None:
     folder.mkdir()
     rows = show_progress(images, folder.name, len(images), progress=progress)
     for number, image in zip(ids, rows, strict=True):

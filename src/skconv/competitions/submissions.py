@@ -1,4 +1,4 @@
-"""What a contest wants handed in: its form, writing it, and checking it line by line."""
+"""What a competition wants handed in: its form, writing it, and checking it line by line."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ import numpy as np
 
 from skconv.data.pixel_csv import open_table
 from skconv.exceptions import DataError, list_some
-from skconv.files import write_beside
+from skconv.files import atomic_write
 
 
 @dataclass(frozen=True, eq=False)  # an array has no single truth value to compare by
 class SubmissionForm:
-    """The pictures that a contest wants named, and the form in which it wants the names.
+    """The images that a competition wants named, and the form in which it wants the names.
 
     Parameters
     ----------
@@ -26,7 +26,7 @@ class SubmissionForm:
     ids : tuple of str
         The first column, in the order wanted.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        The picture of each id.
+        The image of each id.
     class_labels : tuple of str, default=()
         How each class is written in the second column, in the order of the data set's class names: ``"0"``
         where the class is called "T-shirt/top". Empty where nobody knows.
@@ -34,7 +34,7 @@ class SubmissionForm:
     Raises
     ------
     DataError
-        There are not as many ids as pictures.
+        There are not as many ids as images.
     """
 
     header: tuple[str, str]
@@ -45,12 +45,12 @@ class SubmissionForm:
     def __post_init__(self) -> None:
         if len(self.ids) != len(self.images):
             raise DataError(
-                f"A submission of {len(self.ids)} ids came with {len(self.images)} pictures; expected one an id."
+                f"A submission of {len(self.ids)} ids came with {len(self.images)} images; expected one an id."
             )
 
 
 def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels: Iterable[object]) -> None:
-    r"""Write labels in the form that a contest wants. An existing file is replaced in one step.
+    r"""Write labels in the form that a competition wants. An existing file is replaced in one step.
 
     Parameters
     ----------
@@ -58,13 +58,13 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
         The CSV file.
     form : SubmissionForm
     labels : iterable
-        One an id, in the order of ``form.ids``, as they are written in the contest's ``train.csv``. For
+        One an id, in the order of ``form.ids``, as they are written in the competition's ``train.csv``. For
         positions among a data set's class names take ``form.class_labels[position]``.
 
     Raises
     ------
     DataError
-        Not one label an id, or a label that the contest does not have.
+        Not one label an id, or a label that the competition does not have.
     OutputError
         The file cannot be written; an existing one is as it was.
 
@@ -84,8 +84,8 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
         raise DataError(f"There are {len(names)} labels for {len(form.ids)} ids. Pass one an id, in their order.")
     unknown = set(names) - set(form.class_labels)
     if form.class_labels and unknown:
-        raise DataError(f"'{min(unknown)}' is none of the contest's labels ({list_some(form.class_labels)}).")
-    with write_beside(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+        raise DataError(f"'{min(unknown)}' is none of the competition's labels ({list_some(form.class_labels)}).")
+    with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(form.header)
         writer.writerows(zip(form.ids, names, strict=True))
@@ -99,9 +99,9 @@ def check_submission(path: str | os.PathLike[str], form: SubmissionForm, labels_
     path : path-like
         The CSV file.
     form : SubmissionForm
-        What the contest wants.
+        What the competition wants.
     labels_allowed : sequence of str
-        The labels that the contest has, in most cases ``form.class_labels``.
+        The labels that the competition has, in most cases ``form.class_labels``.
 
     Returns
     -------
@@ -111,7 +111,7 @@ def check_submission(path: str | os.PathLike[str], form: SubmissionForm, labels_
     Raises
     ------
     DataError
-        Another header, an id that is missing, doubled, unknown or out of order, a label that the contest does
+        Another header, an id that is missing, doubled, unknown or out of order, a label that the competition does
         not have, or anything after the last row; the message names the line.
     """
     file, known = Path(path), frozenset(labels_allowed)
@@ -123,7 +123,9 @@ def check_submission(path: str | os.PathLike[str], form: SubmissionForm, labels_
             came = f"'{','.join(header)[:60]}'" if header else "missing"
             mend = "Correct it."
             if header[:3] == ["input", "label", "confidence"]:
-                mend = "It is a table of predictions; skconv predict --out submission.csv writes the contest's form."
+                mend = (
+                    "It is a table of predictions; skconv predict --out submission.csv writes the competition's form."
+                )
             raise DataError(f"{file}, line 1: the header is {came}; expected '{','.join(form.header)}'. {mend}")
         for row in rows:
             where = f"{file}, line {rows.line_num}"
@@ -154,4 +156,4 @@ def _explain_id(came: str, ids: tuple[str, ...], row: int) -> str:
             f"id '{came}' came and '{ids[row]}' was expected. A row is missing, or the rows are in another order: "
             "keep that of sample_submission.csv."
         )
-    return f"'{came[:30]}' is no id of the contest; expected '{ids[row]}'. Correct it."
+    return f"'{came[:30]}' is no id of the competition; expected '{ids[row]}'. Correct it."

@@ -41,8 +41,8 @@ class CatalogEntry:
         ``"unknown"`` where the publisher does not say.
     class_names : tuple of str
         What each label means.
-    form : {"idx", "npz", "zipcode-text", "scikit-learn", "contest", "made"}
-        How its files are read; scikit-learn carries its own, and a contest's, and pictures "made" with a seed, come
+    form : {"idx", "npz", "zipcode-text", "scikit-learn", "competition", "made"}
+        How its files are read; scikit-learn carries its own, and a competition's, and images "made" with a seed, come
         from another data set.
     files : tuple of CatalogFile
     folder : str
@@ -52,14 +52,14 @@ class CatalogEntry:
     openml : str
         The name on OpenML, for a set whose files have no address of their own.
     made_from : str
-        The data set whose pictures a contest has, or that pictures are made from.
+        The data set whose images a competition has, or that images are made from.
     """
 
     name: str
     title: str
     licence: str
     class_names: tuple[str, ...]
-    form: Literal["idx", "npz", "zipcode-text", "scikit-learn", "contest", "made"]
+    form: Literal["idx", "npz", "zipcode-text", "scikit-learn", "competition", "made"]
     files: tuple[CatalogFile, ...] = ()
     folder: str = ""
     system_folders: tuple[str, ...] = ()
@@ -115,7 +115,7 @@ _ENTRIES = (
     ),
     CatalogEntry(
         name="fashion-mnist",
-        title="Fashion-MNIST: 60,000 + 10,000 pictures of garments, 28×28 grey",
+        title="Fashion-MNIST: 60,000 + 10,000 images of garments, 28×28 grey",
         licence="MIT",
         class_names=_GARMENTS,
         form="idx",
@@ -171,7 +171,7 @@ _ENTRIES = (
         title="Kaggle's Digit Recognizer, made from MNIST: 42,000 digits with labels, 28,000 to be named, 28×28 grey",
         licence="CC BY-SA 3.0",
         class_names=_DIGITS,
-        form="contest",
+        form="competition",
         made_from="mnist",
     ),
     CatalogEntry(
@@ -179,12 +179,12 @@ _ENTRIES = (
         title="Identify the Apparels, made from Fashion-MNIST: 60,000 garments with labels, 10,000 to be named, 28×28",
         licence="MIT",
         class_names=_GARMENTS,
-        form="contest",
+        form="competition",
         made_from="fashion-mnist",
     ),
     CatalogEntry(
-        name="digits-or-nothing",
-        title="MNIST, digits that it lacks, and pictures without a digit as an eleventh class, 28×28 grey",
+        name="digits-with-background",
+        title="MNIST, digits that it lacks, and images without a digit as an eleventh class, 28×28 grey",
         licence="CC BY-SA 3.0; garments MIT",
         class_names=(*_DIGITS, "nothing"),
         form="made",
@@ -199,7 +199,7 @@ def list_datasets() -> list[str]:
     Examples
     --------
     >>> list_datasets()[:4]
-    ['digits', 'digits-or-nothing', 'fashion-mnist', 'identify-the-apparels']
+    ['digits', 'digits-with-background', 'fashion-mnist', 'identify-the-apparels']
     """
     return sorted(entry.name for entry in _ENTRIES)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from skconv.data.catalog import CatalogFile
 from skconv.data.content import verify_content
 from skconv.exceptions import DataError, DownloadError, OutputError
-from skconv.files import write_beside
+from skconv.files import atomic_write
 
 _ATTEMPTS = 3
 _PAUSE = 0.1  # seconds before the second attempt; ten times as long before the third
@@ -51,7 +51,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
     for address in file.addresses:
         for attempt in range(_ATTEMPTS):
             try:
-                with write_beside(target) as beside:
+                with atomic_write(target) as beside:
                     _fetch(address, beside, progress, timeout)
                     _verify(address, beside, file.sha256)
                 return address

@@ -1,4 +1,4 @@
-"""Folders of picture files: a folder per class, or one folder and a CSV that names each picture's label."""
+"""Folders of image files: a folder per class, or one folder and a CSV that names each image's label."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from skconv.data.labels import sort_names
 from skconv.data.pixel_csv import open_table
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError, SourceNotFoundError
-from skconv.images.opening import PICTURE_SUFFIXES, convert_picture, open_picture
-from skconv.images.spec import DIGIT_SIZE, PictureForm, map_in_threads
+from skconv.images.opening import IMAGE_SUFFIXES, convert_image, open_image
+from skconv.images.spec import DIGIT_SIZE, ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
 _SIZES_TOLD = 5
@@ -37,18 +37,18 @@ def read_class_folders(
     ----------
     folder : pathlib.Path
     image_size : (height, width) or None
-        The size every picture is brought to; None takes them as they are, if they all have one size.
+        The size every image is brought to; None takes them as they are, if they all have one size.
     normalization : {"digit"} or None, default=None
-        "digit": every picture is brought into the form of MNIST first, whatever its size.
+        "digit": every image is brought into the form of MNIST first, whatever its size.
     progress : bool, default=False
         Show a bar on standard error, if that is a terminal.
 
     Raises
     ------
     DataError
-        No class folders, an empty one, a file that is no picture, or pictures of several sizes.
+        No class folders, an empty one, a file that is no image, or images of several sizes.
     """
-    read = partial(read_pictures, image_size=image_size, normalization=normalization, progress=progress)
+    read = partial(read_images, image_size=image_size, normalization=normalization, progress=progress)
     if not (folder / "train").is_dir():
         files, labels = _list_classes(folder)
         return Splits(read(files), labels)
@@ -83,7 +83,7 @@ def read_labelled_files(
     normalization: str | None = None,
     progress: bool = False,
 ) -> Splits:
-    """Read the pictures that a CSV of ``id,label`` names from a folder.
+    """Read the images that a CSV of ``id,label`` names from a folder.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ def read_labelled_files(
         With a header. The label is the column called `label_column`, else "label", else the second; the id is
         the first other column: a file's name, with or without its suffix.
     folder : pathlib.Path
-        Where the pictures are.
+        Where the images are.
     label_column : str or None
     image_size, normalization
         As in `read_class_folders`.
@@ -100,19 +100,19 @@ def read_labelled_files(
     Raises
     ------
     DataError
-        A row without a label, an id without a picture or with two, one id with two labels, or what
-        `read_class_folders` raises for pictures.
+        A row without a label, an id without an image or with two, one id with two labels, or what
+        `read_class_folders` raises for images.
     """
     if not folder.is_dir():
-        raise SourceNotFoundError(f"There is no folder of pictures {folder}. Pass --images with the right one.")
+        raise SourceNotFoundError(f"There is no folder of images {folder}. Pass --images with the right one.")
     labels = read_id_labels(table, label_column)
-    files = find_pictures(table, folder, list(labels))
-    images = read_pictures(files, image_size, normalization=normalization, progress=progress)
+    files = find_images(table, folder, list(labels))
+    images = read_images(files, image_size, normalization=normalization, progress=progress)
     return Splits(images, list(labels.values()))
 
 
-def find_pictures(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Find the picture of each name in a folder, in the order of the names.
+def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
+    """Find the image of each name in a folder, in the order of the names.
 
     Parameters
     ----------
@@ -125,7 +125,7 @@ def find_pictures(table: Path, folder: Path, names: Sequence[str]) -> list[Path]
     Raises
     ------
     DataError
-        A name without a picture or with two.
+        A name without an image or with two.
     """
     by_name: dict[str, Path] = {}
     by_stem: dict[str, list[Path]] = {}
@@ -133,7 +133,7 @@ def find_pictures(table: Path, folder: Path, names: Sequence[str]) -> list[Path]
         name = file.name
         by_name[name] = file
         stem, dot, suffix = name.rpartition(".")  # Path.stem and Path.suffix are slow for many files
-        if dot + suffix.lower() in PICTURE_SUFFIXES:
+        if dot + suffix.lower() in IMAGE_SUFFIXES:
             by_stem.setdefault(stem, []).append(file)
     files: list[Path] = []
     missing: list[str] = []
@@ -145,7 +145,7 @@ def find_pictures(table: Path, folder: Path, names: Sequence[str]) -> list[Path]
         missing.extend([] if found else [name])
     if missing:
         raise DataError(
-            f"{table} names {len(missing)} of {len(names)} pictures that are not in {folder}; "
+            f"{table} names {len(missing)} of {len(names)} images that are not in {folder}; "
             f"the first is '{missing[0]}'. Is it the right folder?"
         )
     return files
@@ -193,54 +193,54 @@ def walk_files(folder: Path) -> list[Path]:
     return sorted(files)
 
 
-def read_pictures(
+def read_images(
     files: Sequence[Path],
     image_size: tuple[int, int] | None,
     *,
     normalization: str | None = None,
     progress: bool = False,
 ) -> np.ndarray:
-    """Open picture files and stack them; many at once are decoded the first time only, see `read_cached`.
+    """Open image files and stack them; many at once are decoded the first time only, see `read_cached`.
 
     Returns
     -------
     ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        Grey if every picture is grey. May be a read-only memory map.
+        Grey if every image is grey. May be a read-only memory map.
 
     Raises
     ------
     DataError
-        A file is no picture (its name is told), or sizes differ and neither `image_size` nor `normalization` is given.
+        A file is no image (its name is told), or sizes differ and neither `image_size` nor `normalization` is given.
     """
     if normalization is None:
-        return read_cached(files, image_size, partial(_decode_pictures, files, image_size, progress))
-    form = PictureForm(*(image_size or DIGIT_SIZE), 1, normalization)
-    fitted = map_in_threads(lambda file: form.fit(open_picture(file, longest=form.longest)), files)
-    return np.stack(list(show_progress(fitted, "pictures", len(files), progress=progress)))
+        return read_cached(files, image_size, partial(_decode_images, files, image_size, progress))
+    form = ImageSpec(*(image_size or DIGIT_SIZE), 1, normalization)
+    fitted = map_in_threads(lambda file: form.fit(open_image(file, longest=form.longest)), files)
+    return np.stack(list(show_progress(fitted, "images", len(files), progress=progress)))
 
 
-def _decode_pictures(files: Sequence[Path], image_size: tuple[int, int] | None, progress: bool) -> np.ndarray:
-    pictures: list[np.ndarray] = []
+def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, progress: bool) -> np.ndarray:
+    images: list[np.ndarray] = []
     examples: dict[tuple[int, ...], Path] = {}
-    for file in show_progress(files, "pictures", len(files), progress=progress):
-        picture = open_picture(file)
+    for file in show_progress(files, "images", len(files), progress=progress):
+        image = open_image(file)
         if image_size is not None:
-            picture = convert_picture(picture, *image_size, 1 if picture.ndim == 2 else 3)
-        examples.setdefault(picture.shape[:2], file)
+            image = convert_image(image, *image_size, 1 if image.ndim == 2 else 3)
+        examples.setdefault(image.shape[:2], file)
         if len(examples) == 1:
-            pictures.append(picture)
+            images.append(image)
         elif len(examples) > _SIZES_TOLD:
             break
     if len(examples) > 1:
         told = ", ".join(f"{h}×{w} ({file.name})" for (h, w), file in list(examples.items())[:_SIZES_TOLD])
         more = " and more" if len(examples) > _SIZES_TOLD else ""
         raise DataError(
-            f"The pictures have different sizes (height×width): {told}{more}. "
+            f"The images have different sizes (height×width): {told}{more}. "
             "Pass --image-size HEIGHTxWIDTH, as in 28x28, to bring all to one."
         )
-    if all(picture.ndim == 2 for picture in pictures):
-        return np.stack(pictures)
-    return np.stack([convert_picture(picture, picture.shape[0], picture.shape[1], 3) for picture in pictures])
+    if all(image.ndim == 2 for image in images):
+        return np.stack(images)
+    return np.stack([convert_image(image, image.shape[0], image.shape[1], 3) for image in images])
 
 
 def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
@@ -271,19 +271,19 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
     if len(classes) < 2:
         found = f"only one folder, '{next(iter(classes))}'" if classes else "no folder per class"
         raise DataError(
-            f"{folder} has {found}. Put the pictures of each class into a folder named after it; if a CSV of "
-            "id,label names the classes, pass it as the source and the pictures' folder as --images."
+            f"{folder} has {found}. Put the images of each class into a folder named after it; if a CSV of "
+            "id,label names the classes, pass it as the source and the images' folder as --images."
         )
     files: list[Path] = []
     labels: list[str] = []
     for name in sort_names(list(classes)):
-        pictures = list_files(classes[name])
-        if not pictures:
+        images = list_files(classes[name])
+        if not images:
             deeper = any(is_folder for _, is_folder in _list_entries(classes[name]))
             hint = f" It holds folders; is {classes[name]} the source?" if deeper else " Fill it or take it away."
-            raise DataError(f"The class folder {classes[name]} holds no pictures.{hint}")
-        files.extend(pictures)
-        labels.extend([name] * len(pictures))
+            raise DataError(f"The class folder {classes[name]} holds no images.{hint}")
+        files.extend(images)
+        labels.extend([name] * len(images))
     return files, labels
 
 

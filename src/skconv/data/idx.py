@@ -31,7 +31,7 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
     path : pathlib.Path
         The file. Raw files are mapped into memory, not read, so that they may be larger than it.
     n_dimensions : int
-        3 for pictures, 1 for labels.
+        3 for images, 1 for labels.
     sha256 : str, optional
         Checksum that the decompressed bytes must have.
 
@@ -83,7 +83,7 @@ def read_idx_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> Sp
     Raises
     ------
     DataError
-        A file is missing or wrong, or pictures and labels differ in number.
+        A file is missing or wrong, or images and labels differ in number.
     """
     train = _read_pair(folder, "train", sha256 or {})
     if not any(find_file(folder, name) for name in IDX_NAMES["test"]):
@@ -98,7 +98,7 @@ def _read_pair(folder: Path, split: str, sha256: Mapping[str, str]) -> tuple[np.
     labels = read_idx(labels_file, 1, sha256.get(labels_name))
     if len(images) != len(labels):
         raise DataError(
-            f"{images_file} holds {len(images):,} pictures, {labels_file.name} {len(labels):,} labels. "
+            f"{images_file} holds {len(images):,} images, {labels_file.name} {len(labels):,} labels. "
             "Take both files from the same place."
         )
     return images, name_labels(str(labels_file), labels)
@@ -114,10 +114,10 @@ def _require(folder: Path, name: str) -> Path:
 def _read_header(path: Path, header: bytes, n_dimensions: int) -> tuple[int, ...]:
     expected = bytes((0, 0, 8, n_dimensions))
     if header[:4] != expected:
-        what = "pictures" if n_dimensions == 3 else "labels"
+        what = "images" if n_dimensions == 3 else "labels"
         raise DataError(
             f"{path} begins with {header[:4].hex(' ')}; an IDX file of {what} begins with {expected.hex(' ')}. "
-            "Are pictures and labels exchanged, or is this another format?"
+            "Are images and labels exchanged, or is this another format?"
         )
     if len(header) < 4 + 4 * n_dimensions:
         raise DataError(f"{path} is cut off within its header. Download it again.")
@@ -137,7 +137,7 @@ def _read_values(path: Path, stream: BinaryIO, n_values: int) -> np.ndarray:
 
 def _map_values(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if 0 in shape:
-        return np.zeros(shape, np.uint8)  # nothing can be mapped; `Dataset` says that it holds no pictures
+        return np.zeros(shape, np.uint8)  # nothing can be mapped; `Dataset` says that it holds no images
     return np.memmap(path, np.uint8, mode="r", offset=4 + 4 * len(shape), shape=shape)
 
 

@@ -1,4 +1,4 @@
-"""Decoded pictures of large folders, kept in the user's cache so that each folder is decoded once."""
+"""Decoded images of large folders, kept in the user's cache so that each folder is decoded once."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ import PIL
 
 from skconv.data.locations import cache_folder
 from skconv.exceptions import OutputError
-from skconv.files import write_beside
+from skconv.files import atomic_write
 
-LEAST_PICTURES = 1000  # fewer are decoded in less time than anyone notices
-KEPT_OF_A_FOLDER = 2  # two, because a contest's folder is read in two parts: the training ids, then the test ids
+LEAST_IMAGES = 1000  # fewer are decoded in less time than anyone notices
+KEPT_OF_A_FOLDER = 2  # two, because a competition's folder is read in two parts: the training ids, then the test ids
 DAYS_UNUSED = 30
 
 _FORMAT = 1  # to be raised when the same files are decoded to other pixels than before
@@ -27,19 +27,19 @@ _DAY = 24 * 60 * 60
 def read_cached(
     files: Sequence[Path], image_size: tuple[int, int] | None, decode: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """Return the pictures of `files`: from the cache if they are there, else from `decode`, and keep them then.
+    """Return the images of `files`: from the cache if they are there, else from `decode`, and keep them then.
 
     A cache entry is a plain ``.npy`` file named after what it was made from: path, size and time of change of every
-    file in their order, the size of the pictures, and the versions of this format and of Pillow. A file that was
+    file in their order, the size of the images, and the versions of this format and of Pillow. A file that was
     changed, added, removed or renamed therefore leads to another entry. A cache that cannot be read or written is
     done without.
 
     Parameters
     ----------
     files : sequence of pathlib.Path
-        Fewer than `LEAST_PICTURES` are never kept.
+        Fewer than `LEAST_IMAGES` are never kept.
     image_size : (height, width) or None
-        What `decode` brings the pictures to; None as they are.
+        What `decode` brings the images to; None as they are.
     decode : callable
         Opens the files: returns ndarray of uint8, shape (n, height, width) or (n, height, width, 3), in their order.
         What it raises is passed on, and nothing is kept.
@@ -49,7 +49,7 @@ def read_cached(
     ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
         From the cache: mapped into memory, read-only.
     """
-    if len(files) < LEAST_PICTURES:
+    if len(files) < LEAST_IMAGES:
         return decode()
     size = None if image_size is None else (int(image_size[0]), int(image_size[1]))
     try:
@@ -59,17 +59,17 @@ def read_cached(
     kept = _read_entry(entry, len(files), size)
     if kept is not None:
         return kept
-    pictures = decode()
+    images = decode()
     with suppress(OSError, OutputError):
         entry.parent.mkdir(parents=True, exist_ok=True)
-        with write_beside(entry) as beside, beside.open("wb") as stream:
-            np.save(stream, pictures, allow_pickle=False)
+        with atomic_write(entry) as beside, beside.open("wb") as stream:
+            np.save(stream, images, allow_pickle=False)
         _remove_old_entries(entry)
-    return pictures
+    return images
 
 
 def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None) -> Path:
-    """Return where the pictures of these files are kept, as the files are now."""
+    """Return where the images of these files are kept, as the files are now."""
     paths = [str(file) for file in files]
     folder = os.path.commonpath([min(paths), max(paths)])  # of all between, too: asking for all takes half a second
     place = hashlib.sha256(os.fsencode(Path(folder).resolve()))
@@ -80,23 +80,23 @@ def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None) -> Pa
         manifest.update(os.fsencode(path[len(folder) :].lstrip(os.sep)))
         # The time of the last change of anything too: archives and copies set the time of writing back.
         manifest.update(b"\0%d %d %d\0" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
-    return cache_folder() / "decoded-pictures" / f"{place.hexdigest()[:16]}-{manifest.hexdigest()}.npy"
+    return cache_folder() / "decoded-images" / f"{place.hexdigest()[:16]}-{manifest.hexdigest()}.npy"
 
 
 def _read_entry(entry: Path, n: int, image_size: tuple[int, int] | None) -> np.ndarray | None:
     """Map an entry into memory; None if there is none, or not a whole one of the right shape."""
     try:
-        pictures = np.load(entry, mmap_mode="r", allow_pickle=False)
-        whole = entry.stat().st_size == pictures.offset + pictures.nbytes
-        shape = pictures.shape
+        images = np.load(entry, mmap_mode="r", allow_pickle=False)
+        whole = entry.stat().st_size == images.offset + images.nbytes
+        shape = images.shape
         fits = len(shape) >= 3 and shape[0] == n and shape[3:] in ((), (3,)) and image_size in (None, shape[1:3])
-        if not (whole and fits and pictures.dtype == np.uint8 and pictures.flags.c_contiguous):
+        if not (whole and fits and images.dtype == np.uint8 and images.flags.c_contiguous):
             return None
     except Exception:  # a damaged file makes NumPy raise nearly anything
         return None
     with suppress(OSError):  # a cache that is read-only can still be read
         os.utime(entry)  # used today
-    return pictures
+    return images
 
 
 def _remove_old_entries(newest: Path) -> None:

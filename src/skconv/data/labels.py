@@ -54,7 +54,7 @@ def encode_labels(
     """
     class_names = sort_names(train)
     if not class_names:
-        raise DataError(f"{where} holds no labels; expected one a picture.")
+        raise DataError(f"{where} holds no labels; expected one an image.")
     if len(class_names) == 1:
         raise DataError(
             f"{where} has only one class, '{class_names[0]}'; a classifier needs at least two. "
@@ -80,13 +80,13 @@ def name_labels(where: str, labels: np.ndarray) -> list[str]:
     Raises
     ------
     DataError
-        The array is not one label a picture, or holds something that names no class.
+        The array is not one label an image, or holds something that names no class.
     """
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "biufUS":
         raise DataError(
-            f"{where}: the labels are {labels.dtype} of shape {labels.shape}; expected one integer or word a picture."
+            f"{where}: the labels are {labels.dtype} of shape {labels.shape}; expected one integer or word an image."
         )
     if labels.dtype.kind == "b":
         labels = labels.astype(np.int64)

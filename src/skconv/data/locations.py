@@ -12,7 +12,7 @@ from skconv.data.content import find_file
 from skconv.exceptions import SourceNotFoundError
 
 
-class Place(NamedTuple):
+class Location(NamedTuple):
     """A folder that may hold a data set; `chosen` if the user named it, so that what is wrong there is told."""
 
     folder: Path
@@ -30,7 +30,7 @@ def cache_folder() -> Path:
     return Path(user_cache_dir("skconv"))
 
 
-def list_places(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Iterator[Place]:
+def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Iterator[Location]:
     """List the folders that may hold a named data set, in the order to look.
 
     Parameters
@@ -49,8 +49,8 @@ def list_places(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = 
         raise SourceNotFoundError(f"There is no folder {data_home}. Pass --data-home with one, or leave it out.")
     home = data_home or os.environ.get("SKCONV_DATA")
     if home:
-        yield Place(Path(home) / entry.folder, chosen=True)
-    yield Place(cache_folder() / entry.folder)
-    yield Place(Path(__file__).parent / "bundled" / entry.folder)
+        yield Location(Path(home) / entry.folder, chosen=True)
+    yield Location(cache_folder() / entry.folder)
+    yield Location(Path(__file__).parent / "bundled" / entry.folder)
     for folder in entry.system_folders:
-        yield Place(Path(folder))
+        yield Location(Path(folder))

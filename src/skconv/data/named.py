@@ -11,7 +11,7 @@ from skconv.data.catalog import CatalogEntry
 from skconv.data.content import find_file, read_content, verify_content
 from skconv.data.downloads import download_file
 from skconv.data.idx import read_idx_folder
-from skconv.data.locations import Place, cache_folder, list_places
+from skconv.data.locations import Location, cache_folder, list_locations
 from skconv.data.npz import read_npz
 from skconv.data.openml import fetch_usps
 from skconv.data.splits import Splits
@@ -54,7 +54,7 @@ def read_named(
     if entry.form == "scikit-learn":
         return _read_sklearn_digits(), "scikit-learn"
     tried: list[str] = []
-    for place in list_places(entry, data_home):
+    for place in list_locations(entry, data_home):
         missing = place.find_missing(entry)
         if missing:
             tried.append(f"{place.folder} ({'no ' + missing[0] if place.folder.is_dir() else 'no such folder'})")
@@ -74,7 +74,7 @@ def _read_network(entry: CatalogEntry, tried: list[str], progress: bool) -> tupl
     try:
         if entry.openml:
             return fetch_usps(entry.openml, cache_folder() / "openml"), f"OpenML, data set {entry.openml}"
-        place = Place(cache_folder() / entry.folder)
+        place = Location(cache_folder() / entry.folder)
         for file in entry.files:
             present = find_file(place.folder, file.name)
             if present is None or not _is_intact(present, file.sha256):
@@ -125,6 +125,6 @@ def _read_sklearn_digits() -> Splits:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    # 0..16 there; every picture file is 0..255, and a model must read both alike
+    # 0..16 there; every image file is 0..255, and a model must read both alike
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     return Splits(images, [str(label) for label in digits.target])

@@ -1,4 +1,4 @@
-"""NumPy's .npz archives of pictures and labels."""
+"""NumPy's .npz archives of images and labels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skconv.data.pixels import arrange_axes, as_uint8
 from skconv.data.splits import Splits
 from skconv.exceptions import DataError
 
-# Spellings in use, lower case: pictures and labels of the training split, then of the test split.
+# Spellings in use, lower case: images and labels of the training split, then of the test split.
 _KEYS: tuple[tuple[str, ...], ...] = (
     ("train_x", "train_y", "test_x", "test_y"),
     ("x_train", "y_train", "x_test", "y_test"),
@@ -28,7 +28,7 @@ _KEYS: tuple[tuple[str, ...], ...] = (
 
 
 def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Splits:
-    """Read pictures and labels from an .npz; pickled objects are never loaded.
+    """Read images and labels from an .npz; pickled objects are never loaded.
 
     Uncompressed uint8 arrays are mapped into memory, not read, so that they may be larger than it.
 
@@ -38,7 +38,7 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Splits:
         An archive with the keys ``train_x, train_y[, test_x, test_y]``, ``x_train, y_train[, …]`` (Keras),
         ``train_images, train_labels[, …]``, ``images, labels`` or ``X, y``.
     image_size : (height, width), optional
-        The size of pictures that are stored as rows and are not square.
+        The size of images that are stored as rows and are not square.
 
     Raises
     ------
@@ -59,7 +59,7 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Splits:
 
 
 def read_npz_images(path: Path, image_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read pictures alone from an .npz: the test split, the only array, or what `read_npz` takes for pictures.
+    """Read images alone from an .npz: the test split, the only array, or what `read_npz` takes for images.
 
     Raises
     ------
@@ -72,7 +72,7 @@ def read_npz_images(path: Path, image_size: tuple[int, int] | None = None) -> np
     if name is None and len(arrays) == 1:
         (name,) = arrays.values()
     if name is None:
-        raise DataError(f"{path} holds {_enumerate(arrays.values())}; expected pictures under the key 'images'.")
+        raise DataError(f"{path} holds {_enumerate(arrays.values())}; expected images under the key 'images'.")
     return _read_images(path, name, image_size)
 
 
@@ -87,8 +87,8 @@ def _read_pair(
     labels = name_labels(f"{path}[{labels_name}]", _read_array(path, labels_name))
     if len(images) != len(labels):
         raise DataError(
-            f"{path} holds {len(images):,} pictures in '{images_name}' and {len(labels):,} labels in "
-            f"'{labels_name}'. Save as many labels as pictures."
+            f"{path} holds {len(images):,} images in '{images_name}' and {len(labels):,} labels in "
+            f"'{labels_name}'. Save as many labels as images."
         )
     return images, labels
 

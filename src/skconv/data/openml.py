@@ -1,4 +1,4 @@
-"""Data sets of pictures on OpenML, through scikit-learn's client, which keeps what it fetched."""
+"""Data sets of images on OpenML, through scikit-learn's client, which keeps what it fetched."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ _USPS_TRAIN = 7291
 _USPS_LABELS_SHA256 = "99728c272e12b75dab47f175373acc033f4cb96db6377deda3e067885e26b4de"
 
 
-def fetch_openml_pictures(name: str, cache: Path, image_size: tuple[int, int] | None = None) -> Splits:
-    """Fetch a data set of pictures, one a row, from OpenML; there is no test split.
+def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | None = None) -> Splits:
+    """Fetch a data set of images, one a row, from OpenML; there is no test split.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ def fetch_openml_pictures(name: str, cache: Path, image_size: tuple[int, int] | 
     cache : pathlib.Path
         Where to keep it; a data set that is there is not fetched again.
     image_size : (height, width), optional
-        The size of pictures that are not square.
+        The size of images that are not square.
 
     Raises
     ------
@@ -42,7 +42,7 @@ def fetch_openml_pictures(name: str, cache: Path, image_size: tuple[int, int] | 
     DownloadError
         OpenML cannot be reached, or what came is damaged.
     DataError
-        What it holds is not one picture a row with one label.
+        What it holds is not one image a row with one label.
     """
     if not name:
         raise SourceNotFoundError("'openml:' names no data set. Write openml:NAME or openml:NUMBER.")
@@ -58,9 +58,9 @@ def fetch_usps(name: str, cache: Path) -> Splits:
     DataError
         What came is not USPS in the published order.
     SourceNotFoundError, DownloadError
-        As `fetch_openml_pictures`.
+        As `fetch_openml_images`.
     """
-    images, names, *_ = fetch_openml_pictures(name, cache)
+    images, names, *_ = fetch_openml_images(name, cache)
     try:
         labels = [str(int(label) - 1) for label in names]  # 1..10 there
     except ValueError:
@@ -75,7 +75,7 @@ def fetch_usps(name: str, cache: Path) -> Splits:
 
 
 def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int] | None = None) -> Splits:
-    """Turn a table as scikit-learn's ``fetch_openml`` returns it into pictures and label names.
+    """Turn a table as scikit-learn's ``fetch_openml`` returns it into images and label names.
 
     Parameters
     ----------
@@ -90,10 +90,10 @@ def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int
     Raises
     ------
     DataError
-        Values that are no pixels, a number of columns that is no picture, or not one label a row.
+        Values that are no pixels, a number of columns that is no image, or not one label a row.
     """
     if target is None or np.ndim(target) != 1:
-        raise DataError(f"{where} has not exactly one target column; expected one label a picture.")
+        raise DataError(f"{where} has not exactly one target column; expected one label an image.")
     values = data.toarray() if hasattr(data, "toarray") else np.asarray(data)
     if values.dtype == object:
         try:
@@ -103,7 +103,7 @@ def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int
     labels = np.asarray(target)
     if labels.dtype == object:
         if any(label is None or label != label for label in labels):
-            raise DataError(f"{where} lacks labels in some rows; expected one a picture.")
+            raise DataError(f"{where} lacks labels in some rows; expected one an image.")
         labels = labels.astype(str)
     if values.dtype.kind == "f" and values.size and -1 <= values.min() < 0 and values.max() <= 1:
         values = np.rint((values + 1) * 127.5)

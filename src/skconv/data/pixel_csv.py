@@ -1,4 +1,4 @@
-"""CSV files with one picture a row: a label, then the pixels (Kaggle's form), or the pixels alone."""
+"""CSV files with one image a row: a label, then the pixels (Kaggle's form), or the pixels alone."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def read_pixel_csv(
     """Read a CSV of pixels, with or without a header and a label column.
 
     The label is the column called `label_column`, else the one called "label", else the first if what is left
-    then has the size of a picture: `n_pixels`, else any square. Memory in use is that of the uint8 pixels and a
+    then has the size of an image: `n_pixels`, else any square. Memory in use is that of the uint8 pixels and a
     thousand rows of text.
 
     Parameters
@@ -71,7 +71,7 @@ def read_pixel_csv(
     need_labels : bool, default=True
         Whether a file without labels, or a row without one, is an error.
     n_pixels : int, optional
-        The number of pixels to expect in a picture.
+        The number of pixels to expect in an image.
 
     Raises
     ------
@@ -149,7 +149,7 @@ def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int
     if len(cells) <= FEWEST_PIXELS:
         raise DataError(
             f"{path} has {len(cells)} columns ({', '.join(cells)[:60]}), too few for a label and pixels. "
-            "If it names picture files and their labels, pass their folder with --images."
+            "If it names image files and their labels, pass their folder with --images."
         )
     if not _is_header(cells):
         if label_column is not None:
@@ -174,7 +174,7 @@ def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int
 
 
 def _guess_label(n_columns: int, n_pixels: int | None) -> int | None:
-    """Without a name to go by, the first column is the label unless all columns together make a picture."""
+    """Without a name to go by, the first column is the label unless all columns together make an image."""
     if n_pixels in (n_columns, n_columns - 1):
         return None if n_columns == n_pixels else 0
     return None if find_square(n_columns) and not find_square(n_columns - 1) else 0

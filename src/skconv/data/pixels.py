@@ -1,4 +1,4 @@
-"""From numbers as people keep them to uint8 pictures: value ranges and shapes."""
+"""From numbers as people keep them to uint8 images: value ranges and shapes."""
 
 from __future__ import annotations
 
@@ -59,16 +59,16 @@ def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
 
 
 def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Shape rows of pixels into pictures.
+    """Shape rows of pixels into images.
 
     Parameters
     ----------
     where : str
         Where the rows came from, for the error.
     rows : ndarray, shape (n, n_pixels)
-        One picture a row, line by line from the top.
+        One image a row, line by line from the top.
     image_size : (height, width), optional
-        The size, if it has that many pixels; without it, or if it has not, pictures are square. Where three
+        The size, if it has that many pixels; without it, or if it has not, images are square. Where three
         values make a pixel they are red, green and blue.
 
     Returns
@@ -78,7 +78,7 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None 
     Raises
     ------
     DataError
-        The number of pixels is that of no square picture.
+        The number of pixels is that of no square image.
 
     Examples
     --------
@@ -93,14 +93,14 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None 
     if shape is None:
         side = max(1, round(math.sqrt(n_pixels)))
         raise DataError(
-            f"{where} has {n_pixels} pixel columns; a {side}×{side} picture has {side * side} values. "
-            "Is a column missing, or the label among them? For pictures that are not square pass --image-size."
+            f"{where} has {n_pixels} pixel columns; a {side}×{side} image has {side * side} values. "
+            "Is a column missing, or the label among them? For images that are not square pass --image-size."
         )
     return rows.reshape(n_rows, *shape)
 
 
 def find_square(n_pixels: int) -> tuple[int, ...] | None:
-    """Return the shape of a square picture with so many values, (h, w) or (h, w, 3), or None."""
+    """Return the shape of a square image with so many values, (h, w) or (h, w, 3), or None."""
     side = math.isqrt(n_pixels)
     if n_pixels > 0 and side * side == n_pixels:
         return side, side
@@ -111,7 +111,7 @@ def find_square(n_pixels: int) -> tuple[int, ...] | None:
 
 
 def arrange_axes(where: str, images: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Bring an array of pictures to (n, height, width) or (n, height, width, 3).
+    """Bring an array of images to (n, height, width) or (n, height, width, 3).
 
     Taken are (n, pixels), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w).
 
@@ -129,6 +129,6 @@ def arrange_axes(where: str, images: np.ndarray, image_size: tuple[int, int] | N
     if images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3):
         return images
     raise DataError(
-        f"{where}: the pictures have shape {images.shape}; expected (n, height, width), (n, height, width, 3) "
+        f"{where}: the images have shape {images.shape}; expected (n, height, width), (n, height, width, 3) "
         "or (n, pixels)."
     )

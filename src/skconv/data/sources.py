@@ -7,8 +7,8 @@ import os
 from dataclasses import replace
 from pathlib import Path
 
-from skconv.competitions.folder import holds_contest, read_contest
-from skconv.competitions.making import open_contest, recognise_contest
+from skconv.competitions.folder import holds_competition, read_competition
+from skconv.competitions.making import open_competition, recognise_competition
 from skconv.data.catalog import CatalogEntry, get_entry, list_datasets
 from skconv.data.dataset import Dataset
 from skconv.data.folders import read_class_folders, read_labelled_files
@@ -17,16 +17,16 @@ from skconv.data.labels import encode_labels
 from skconv.data.locations import cache_folder
 from skconv.data.named import read_named
 from skconv.data.npz import read_npz
-from skconv.data.openml import fetch_openml_pictures
+from skconv.data.openml import fetch_openml_images
 from skconv.data.pixel_csv import TABLE_SUFFIXES, read_pixel_csv
 from skconv.data.pixels import shape_rows
 from skconv.data.splits import Splits
-from skconv.digits.synthetic.dataset import read_digits_or_nothing
+from skconv.digits.synthetic.dataset import read_digits_with_background
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
-from skconv.images.spec import DIGIT_SIZE, NORMALIZATIONS, PictureForm
+from skconv.images.spec import DIGIT_SIZE, NORMALIZATIONS, ImageSpec
 
 _CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
-_FORMS = "a folder with a folder per class, a folder of IDX files, a contest's folder, a .csv or an .npz"
+_FORMS = "a folder with a folder per class, a folder of IDX files, a competition's folder, a .csv or an .npz"
 
 
 def load_dataset(
@@ -40,7 +40,7 @@ def load_dataset(
     download: bool = True,
     progress: bool = False,
 ) -> Dataset:
-    """Load pictures and labels from wherever they are.
+    """Load images and labels from wherever they are.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def load_dataset(
         - ``"openml:NAME"`` or ``"openml:NUMBER"``;
         - a folder with a folder per class, or with ``train`` and ``test`` folders of that kind;
         - a folder with MNIST's four IDX files, raw or ``.gz``;
-        - a contest's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of pictures in
+        - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in
           the folders ``train`` and ``test``;
         - a CSV of pixels, the label first or in the column "label", with or without a header;
         - a CSV of ``id,label``, with `images`;
@@ -60,13 +60,13 @@ def load_dataset(
         Where named data sets are looked for first, each in a folder of its name; by default the folder that
         the environment variable ``SKCONV_DATA`` names.
     images : path-like, optional
-        The folder of the pictures that a CSV of ``id,label`` names.
+        The folder of the images that a CSV of ``id,label`` names.
     label_column : str, optional
         The label's column in a CSV, by its name in the header.
     image_size : (height, width), optional
-        Bring every picture to this size, in pixels; for rows of pixels that are not square, their shape.
+        Bring every image to this size, in pixels; for rows of pixels that are not square, their shape.
     normalize : {"digit"}, optional
-        Bring every picture of a digit into the form of MNIST, as `skconv.normalize_digit` does, whatever its size.
+        Bring every image of a digit into the form of MNIST, as `skconv.normalize_digit` does, whatever its size.
     download : bool, default=True
         Whether a named data set that is nowhere on this machine may be fetched from the network.
     progress : bool, default=False
@@ -75,8 +75,8 @@ def load_dataset(
     Returns
     -------
     Dataset
-        Pictures uint8; labels as positions in `class_names`, which are sorted, by value if they are numbers.
-        Large uncompressed files are mapped into memory, not read. A contest brings the form of its submission,
+        Images uint8; labels as positions in `class_names`, which are sorted, by value if they are numbers.
+        Large uncompressed files are mapped into memory, not read. A competition brings the form of its submission,
         and its test split where ``answers.csv`` is beside ``test.csv``.
 
     Raises
@@ -110,19 +110,19 @@ def load_dataset(
         dataset = load_entry(entry, data_home=data_home, download=download, progress=progress)
     elif name.startswith("openml:"):
         identifier = name.removeprefix("openml:").strip()
-        splits = fetch_openml_pictures(identifier, cache_folder() / "openml", image_size)
+        splits = fetch_openml_images(identifier, cache_folder() / "openml", image_size)
         dataset = _build(f"openml-{identifier}", splits, name)
     else:
         path = _find_path(source)
-        if path.is_dir() and holds_contest(path):
-            dataset = _load_contest(path, image_size, progress)
+        if path.is_dir() and holds_competition(path):
+            dataset = _load_competition(path, image_size, progress)
         else:
             splits = _read_path(path, images, label_column, image_size, normalize, progress)
             dataset = _build(_short_name(path), splits, str(path))
     if normalize is not None and not (name in list_datasets() and get_entry(name).form == "made"):
-        dataset = _fit(dataset, PictureForm(*(image_size or DIGIT_SIZE), 1, normalize))
+        dataset = _fit(dataset, ImageSpec(*(image_size or DIGIT_SIZE), 1, normalize))
     elif image_size is not None:
-        dataset = _fit(dataset, PictureForm(*image_size, 1 if len(dataset.image_shape) == 2 else 3))
+        dataset = _fit(dataset, ImageSpec(*image_size, 1 if len(dataset.image_shape) == 2 else 3))
     return replace(dataset, normalization=normalize)
 
 
@@ -144,15 +144,15 @@ def load_entry(
 
     Parameters and errors are those of `load_dataset`.
     """
-    if entry.form == "contest":
-        folder = open_contest(entry, data_home=data_home, download=download, progress=progress)
+    if entry.form == "competition":
+        folder = open_competition(entry, data_home=data_home, download=download, progress=progress)
         source = str(folder)
         try:
-            dataset = _load_contest(folder, None, progress)
+            dataset = _load_competition(folder, None, progress)
         except DataError as error:
-            raise DataError(f"{error} Or take the folder {folder} away: the contest is then made again.") from error
+            raise DataError(f"{error} Or take the folder {folder} away: the competition is then made again.") from error
     else:
-        read = read_digits_or_nothing if entry.form == "made" else read_named
+        read = read_digits_with_background if entry.form == "made" else read_named
         splits, source = read(entry, data_home=data_home, download=download, progress=progress)
         dataset = _build(entry.name, splits, source)
     if len(dataset.class_names) != len(entry.class_names):
@@ -163,10 +163,10 @@ def load_entry(
     return replace(dataset, name=entry.name, class_names=entry.class_names, licence=entry.licence)
 
 
-def _load_contest(folder: Path, image_size: tuple[int, int] | None, progress: bool) -> Dataset:
-    splits, form = read_contest(folder, image_size, progress=progress)
+def _load_competition(folder: Path, image_size: tuple[int, int] | None, progress: bool) -> Dataset:
+    splits, form = read_competition(folder, image_size, progress=progress)
     dataset = replace(_build(_short_name(folder), splits, str(folder)), submission=form)
-    entry = recognise_contest(form)
+    entry = recognise_competition(form)
     return dataset if entry is None else replace(dataset, class_names=entry.class_names, licence=entry.licence)
 
 
@@ -231,13 +231,13 @@ def _read_path(
     raise DataError(f"{path} is of no kind that can be read; expected {_FORMS}. Unpack or convert it first.")
 
 
-def _fit(dataset: Dataset, picture_form: PictureForm) -> Dataset:
-    """Bring all pictures of a data set into a form."""
-    fit = picture_form.fit_all
+def _fit(dataset: Dataset, image_form: ImageSpec) -> Dataset:
+    """Bring all images of a data set into a form."""
+    fit = image_form.preprocess_all
     test = None if dataset.test_images is None else fit(dataset.test_images)
     form = dataset.submission
     if form is not None:
-        # Not twice where the answers are known, and the pictures to be named are the test split.
+        # Not twice where the answers are known, and the images to be named are the test split.
         known = test if form.images is dataset.test_images else None
         form = replace(form, images=fit(form.images) if known is None else known)
     return replace(dataset, train_images=fit(dataset.train_images), test_images=test, submission=form)

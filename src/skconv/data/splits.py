@@ -1,4 +1,4 @@
-"""What every reader of a format returns: pictures and the names of their labels, in one or two splits."""
+"""What every reader of a format returns: images and the names of their labels, in one or two splits."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 
 class Splits(NamedTuple):
-    """Pictures (uint8) with label names, as they stand in the source; the test split may be missing."""
+    """Images (uint8) with label names, as they stand in the source; the test split may be missing."""
 
     train_images: np.ndarray
     train_labels: Sequence[str]

@@ -32,7 +32,7 @@ def split_for_recipe(dataset: Dataset, recipe: Recipe, *, seed: int) -> Dataset:
     Raises
     ------
     DataError
-        There are too few pictures.
+        There are too few images.
     """
     if recipe.split_seed is not None:
         seed = recipe.split_seed
@@ -42,35 +42,35 @@ def split_for_recipe(dataset: Dataset, recipe: Recipe, *, seed: int) -> Dataset:
 
 
 def check_folds(dataset: Dataset, folds: int) -> None:
-    """Raise `DataError` unless every class has a training picture for each fold."""
+    """Raise `DataError` unless every class has a training image for each fold."""
     classes, counts = np.unique(dataset.train_labels, return_counts=True)
     rarest = int(counts.argmin())
     if counts[rarest] < folds:
         raise DataError(
-            f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has {counts[rarest]} training pictures, "
+            f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has {counts[rarest]} training images, "
             f"fewer than the {folds} folds. Bring more of them, or use fewer folds."
         )
 
 
 def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
-    """Return `dataset` with a test split: its own, or a stratified 15 % of the training pictures.
+    """Return `dataset` with a test split: its own, or a stratified 15 % of the training images.
 
     Parameters
     ----------
     dataset : Dataset
         Data with or without a test split.
     seed : int
-        Which pictures are held out is a function of this number and the labels.
+        Which images are held out is a function of this number and the labels.
 
     Returns
     -------
     Dataset
-        `dataset` itself where it has a test split, else one whose splits share no picture.
+        `dataset` itself where it has a test split, else one whose splits share no image.
 
     Raises
     ------
     DataError
-        There are too few pictures to hold out some of each class.
+        There are too few images to hold out some of each class.
 
     Examples
     --------
@@ -86,7 +86,7 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
         TEST_FRACTION,
         seed=seed,
         purpose=f"hold out {TEST_FRACTION:.0%} for testing",
-        remedy="Bring 7 pictures of each class or more, or a test split.",
+        remedy="Bring 7 images of each class or more, or a test split.",
     )
     return replace(
         dataset,
@@ -98,36 +98,36 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
 
 
 def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
-    """Split the training pictures into those to train on and a stratified 15 % to validate on.
+    """Split the training images into those to train on and a stratified 15 % to validate on.
 
     Returns
     -------
     (Dataset, Dataset)
-        Each with its pictures as training pictures, and without a test split.
+        Each with its images as training images, and without a test split.
 
     Raises
     ------
     DataError
-        There are too few pictures to hold out some of each class.
+        There are too few images to hold out some of each class.
     """
     parts = _split_stratified(
         dataset,
         VALID_FRACTION,
         seed=seed,
         purpose=f"hold out {VALID_FRACTION:.0%} for validation",
-        remedy="Bring 7 pictures of each class or more.",
+        remedy="Bring 7 images of each class or more.",
     )
     train, valid = (_take(dataset, part) for part in parts)
     return train, valid
 
 
 def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
-    """Return the data with a stratified share of the training pictures, and without a test split.
+    """Return the data with a stratified share of the training images, and without a test split.
 
     Raises
     ------
     DataError
-        The share would leave fewer than 3 pictures of a class.
+        The share would leave fewer than 3 images of a class.
     """
     if fraction == 1:
         return _take(dataset, np.arange(len(dataset.train_labels)))
@@ -154,12 +154,12 @@ def _take(dataset: Dataset, positions: np.ndarray) -> Dataset:
 def _split_stratified(
     dataset: Dataset, fraction: float, *, seed: int, purpose: str, remedy: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the training pictures that stay, and of those held out."""
+    """Return the positions of the training images that stay, and of those held out."""
     classes, counts = np.unique(dataset.train_labels, return_counts=True)
     rarest, n_held_out = int(counts.argmin()), round(fraction * len(dataset.train_labels))
     if counts[rarest] < 3 or not len(classes) <= n_held_out <= len(dataset.train_labels) - len(classes):
         raise DataError(
-            f"{dataset.name}: {len(dataset.train_labels)} pictures of {len(classes)} classes, "
+            f"{dataset.name}: {len(dataset.train_labels)} images of {len(classes)} classes, "
             f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to {purpose}. {remedy}"
         )
     from sklearn.model_selection import train_test_split
@@ -174,14 +174,14 @@ def _split_stratified(
 
 
 def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
-    """Return `dataset` with another test split: all its pictures, first those for training, are pooled and split.
+    """Return `dataset` with another test split: all its images, first those for training, are pooled and split.
 
     Parameters
     ----------
     dataset : Dataset
         With or without a test split.
     fraction : float
-        Share of the pictures for testing, above 0 and below 1.
+        Share of the images for testing, above 0 and below 1.
     seed : int
         As `random_state` of scikit-learn's `train_test_split`, without stratification.
 
@@ -206,7 +206,7 @@ def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
     try:
         train, test = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed)
     except ValueError as error:
-        raise DataError(f"{dataset.name}: {len(labels)} pictures are too few to test on {fraction:.0%}.") from error
+        raise DataError(f"{dataset.name}: {len(labels)} images are too few to test on {fraction:.0%}.") from error
     return replace(
         dataset,
         train_images=images[train],

@@ -14,10 +14,10 @@ from skconv.exceptions import ParameterError
 
 @dataclass(frozen=True)
 class Handwriting:
-    """Other pens, worn strokes, parts of neighbours, blur, low resolution and noise, drawn anew for every picture.
+    """Other pens, worn strokes, parts of neighbours, blur, low resolution and noise, drawn anew for every image.
 
-    For pictures with light ink on dark ground, as MNIST's. Every setting is the probability that a picture is damaged
-    in that way, 0..1; how much is drawn at random. A picture may be damaged in several ways.
+    For images with light ink on dark ground, as MNIST's. Every setting is the probability that an image is damaged
+    in that way, 0..1; how much is drawn at random. An image may be damaged in several ways.
 
     Parameters
     ----------
@@ -26,11 +26,11 @@ class Handwriting:
     breaks : float, default=0
         One to three thin straight lines through the ink are rubbed out.
     neighbours : float, default=0
-        A part of another picture of the batch reaches in from the left or the right.
+        A part of another image of the batch reaches in from the left or the right.
     blur : float, default=0
         A soft focus of up to 1.3 pixels.
     low_resolution : float, default=0
-        The picture is made smaller, to 36 % to 75 % of its side, and enlarged again.
+        The image is made smaller, to 36 % to 75 % of its side, and enlarged again.
     uneven_ink : float, default=0
         The ink fades smoothly from place to place, to as little as 40 % of what it is elsewhere.
     noise : float, default=0
@@ -63,7 +63,7 @@ class Handwriting:
                 raise ParameterError(f"The augmentation's '{field.name}' is {value!r}; expected a number in 0..1.")
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
-        """Damage float32 pictures (n, channels, height, width) of 0..255; the generator lives on the same device."""
+        """Damage float32 images (n, channels, height, width) of 0..255; the generator lives on the same device."""
         steps = (
             (self.neighbours, _add_neighbours),
             (self.breaks, _break_strokes),
@@ -84,13 +84,13 @@ class Handwriting:
 
 
 def _draw(images: Tensor, generator: torch.Generator, low: float, high: float) -> Tensor:
-    """Draw one uniform number a picture, (n, 1, 1, 1)."""
+    """Draw one uniform number an image, (n, 1, 1, 1)."""
     unit = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
     return low + (high - low) * unit
 
 
 def _change_pen(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Mix each picture with its dilation or its erosion, of a plus-shaped neighbourhood: a fraction of a pixel."""
+    """Mix each image with its dilation or its erosion, of a plus-shaped neighbourhood: a fraction of a pixel."""
     strength = _draw(images, generator, -0.9, 1.0)
     thicker = _spread(images)
     thinner = -_spread(-images)
@@ -120,7 +120,7 @@ def _break_strokes(images: Tensor, _: Tensor, generator: torch.Generator) -> Ten
 
 
 def _add_neighbours(images: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
-    """Lay over what is within two to seven columns of an edge of another picture, moved so that its ink is there."""
+    """Lay over what is within two to seven columns of an edge of another image, moved so that its ink is there."""
     n, (height, width) = len(images), images.shape[2:]
     positions = torch.randint(len(others), (n,), generator=generator, device=images.device)
     y, x = _coordinates(images)
@@ -138,7 +138,7 @@ def _add_neighbours(images: Tensor, others: Tensor, generator: torch.Generator) 
 
 
 def _blur(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Soften with a Gaussian of 0.4 to 1.3 pixels, of a width of its own for every picture."""
+    """Soften with a Gaussian of 0.4 to 1.3 pixels, of a width of its own for every image."""
     n, channels, height, width = images.shape
     sigma = _draw(images, generator, 0.4, 1.3).view(n, 1)
     offsets = torch.arange(-3, 4, device=images.device)
@@ -181,7 +181,7 @@ def _add_noise(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _coordinates(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Return rows (height, 1) and columns (width,) of the pixels, counted from the middle of the picture."""
+    """Return rows (height, 1) and columns (width,) of the pixels, counted from the middle of the image."""
     height, width = images.shape[2:]
     y = torch.arange(height, device=images.device) - (height - 1) / 2
     x = torch.arange(width, device=images.device) - (width - 1) / 2

@@ -26,8 +26,8 @@ _PATIENCE = timedelta(minutes=5)  # for the slowest to load its data; one that i
 
 
 @dataclass(frozen=True)
-class Share:
-    """The pictures that this process has of a whole batch.
+class BatchShard:
+    """The images that this process has of a whole batch.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Share:
 
 
 @dataclass(frozen=True)
-class Processes:
+class ProcessGroup:
     """The processes that train one model together, seen by one of them.
 
     Parameters
@@ -60,17 +60,17 @@ class Processes:
     size: int
     device: str
 
-    def take_share(self, whole: int) -> Share:
-        """Return what this process has of a batch; the shares of all differ by a picture at most.
+    def take_shard(self, whole: int) -> BatchShard:
+        """Return what this process has of a batch; the shares of all differ by an image at most.
 
         Examples
         --------
-        >>> [Processes(rank, 2, "cpu").take_share(5) for rank in (0, 1)]
+        >>> [Processes(rank, 2, "cpu").take_shard(5) for rank in (0, 1)]
         [Share(start=0, stop=2, whole=5), Share(start=2, stop=5, whole=5)]
         """
-        return Share(self.rank * whole // self.size, (self.rank + 1) * whole // self.size, whole)
+        return BatchShard(self.rank * whole // self.size, (self.rank + 1) * whole // self.size, whole)
 
-    def add_up(self, tensor: Tensor) -> Tensor:
+    def all_reduce(self, tensor: Tensor) -> Tensor:
         """Return the sum of every process's tensor."""
         from accelerate.utils import reduce
 
@@ -84,25 +84,25 @@ class Processes:
         with _answering():
             return gather(tensor.unsqueeze(0))
 
-    def agree(self, value: Any) -> Any:
+    def broadcast_object(self, value: Any) -> Any:
         """Return the first process's value: what was measured may differ."""
         from accelerate.utils import broadcast_object_list
 
         with _answering():
             return broadcast_object_list([value])[0]
 
-    def agree_on(self, tensors: Sequence[Tensor]) -> None:
+    def broadcast(self, tensors: Sequence[Tensor]) -> None:
         """Fill tensors with the first process's values."""
         from accelerate.utils import broadcast
 
         with _answering():
-            pour(broadcast(flatten(tensors)), tensors)
+            unflatten(broadcast(flatten(tensors)), tensors)
 
 
-_joined: Processes | None = None
+_joined: ProcessGroup | None = None
 
 
-def get_processes() -> Processes | None:
+def get_processes() -> ProcessGroup | None:
     """Return the processes that this one has joined; None where it is alone."""
     return _joined
 
@@ -113,13 +113,13 @@ def is_one_of_several() -> bool:
     return size.isdigit() and int(size) > 1 and all(name in os.environ for name in _TORCHRUN)
 
 
-def check_alone(verb: str) -> None:
+def check_alone(command: str) -> None:
     """Raise `ParameterError` where torchrun started this process beside others, which would each do the whole work."""
     if is_one_of_several():
-        raise ParameterError(f"Several processes can train together, and nothing else. Run {verb} without torchrun.")
+        raise ParameterError(f"Several processes can train together, and nothing else. Run {command} without torchrun.")
 
 
-def is_first() -> bool:
+def is_main_process() -> bool:
     """Whether this process is alone, or the one of several that writes, draws and prints."""
     return not is_one_of_several() or os.environ["RANK"] == "0"
 
@@ -142,7 +142,7 @@ def check_joining(device: str) -> None:
 
 
 @contextmanager
-def join_processes(device: str) -> Iterator[Processes | None]:
+def join_processes(device: str) -> Iterator[ProcessGroup | None]:
     """Train together with the other processes that torchrun started, inside the block; None where there are none.
 
     Parameters
@@ -164,7 +164,7 @@ def join_processes(device: str) -> Iterator[Processes | None]:
     on_gpu = _wants_gpu(device)
     with _answering():
         state = PartialState(cpu=not on_gpu, backend="nccl" if on_gpu else "gloo", timeout=_PATIENCE)
-    _joined = Processes(state.process_index, state.num_processes, str(state.device) if on_gpu else "cpu")
+    _joined = ProcessGroup(state.process_index, state.num_processes, str(state.device) if on_gpu else "cpu")
     try:
         yield _joined
     finally:
@@ -174,16 +174,16 @@ def join_processes(device: str) -> Iterator[Processes | None]:
 
 
 @contextmanager
-def first_one_speaks() -> Iterator[None]:
+def main_process_only() -> Iterator[None]:
     """Let nothing but the first process print inside the block."""
-    if is_first():
+    if is_main_process():
         yield
         return
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
         yield
 
 
-def may_tell() -> bool:
+def should_report() -> bool:
     """Whether it is for this process to tell why it ends: it is alone, or the first one of several to ask.
 
     What goes wrong in one process soon ends the others too, and a wrong setting ends them all: it is told once. They
@@ -198,7 +198,7 @@ def may_tell() -> bool:
     try:
         socket.create_connection(address, timeout=5).close()  # torch would print its own stack, and wait
     except OSError:
-        return is_first()
+        return is_main_process()
     from torch.distributed import TCPStore
 
     run = [os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT")]
@@ -206,7 +206,7 @@ def may_tell() -> bool:
         store = TCPStore(*address, is_master=False, timeout=timedelta(seconds=5))
         return store.add("/".join(["skconv", "told", *run]), 1) == 1
     except RuntimeError:  # torchrun is gone, or another program started these processes
-        return is_first()
+        return is_main_process()
 
 
 def flatten(tensors: Sequence[Tensor]) -> Tensor:
@@ -216,7 +216,7 @@ def flatten(tensors: Sequence[Tensor]) -> Tensor:
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
 
-def pour(row: Tensor, tensors: Sequence[Tensor]) -> None:
+def unflatten(row: Tensor, tensors: Sequence[Tensor]) -> None:
     """Fill tensors with the values of a row, as `flatten` made it of them."""
     parts = row.split([tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):

@@ -12,13 +12,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from skconv.distributed.process_group import Processes, Share
+from skconv.distributed.process_group import BatchShard, ProcessGroup
 
 _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 
 
 @contextmanager
-def see_whole_batch(network: nn.Module, processes: Processes, get_share: Callable[[], Share]) -> Iterator[None]:
+def synchronize_layers(
+    network: nn.Module, processes: ProcessGroup, get_share: Callable[[], BatchShard]
+) -> Iterator[None]:
     """Let batch norm and dropout, inside the block and in training mode, do to a share what they do to a whole batch.
 
     Batch norm takes mean and variance over the shares of all processes (torch's own `SyncBatchNorm` is for GPUs only),
@@ -48,12 +50,12 @@ def see_whole_batch(network: nn.Module, processes: Processes, get_share: Callabl
             del module.forward
 
 
-def _drop(module: nn.Module, get_share: Callable[[], Share], inputs: Tensor) -> Tensor:
+def _drop(module: nn.Module, get_share: Callable[[], BatchShard], inputs: Tensor) -> Tensor:
     plain = type(module).forward
     if not module.training:
         return plain(module, inputs)
     share = get_share()
-    rows, rest = divmod(len(inputs), share.stop - share.start)  # a layer may see several parts of each picture
+    rows, rest = divmod(len(inputs), share.stop - share.start)  # a layer may see several parts of each image
     if rest:
         return plain(module, inputs)
     ones = (
@@ -64,7 +66,7 @@ def _drop(module: nn.Module, get_share: Callable[[], Share], inputs: Tensor) -> 
     return inputs * plain(module, ones)[share.start * rows : share.stop * rows]
 
 
-def _normalise(module: Any, processes: Processes, inputs: Tensor) -> Tensor:
+def _normalise(module: Any, processes: ProcessGroup, inputs: Tensor) -> Tensor:
     if not module.training:
         return type(module).forward(module, inputs)
     unit = _widen(inputs.new_ones(inputs.shape[1]))
@@ -85,7 +87,7 @@ class _WholeBatchNorm(torch.autograd.Function):
 
     @staticmethod
     def forward(
-        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, epsilon: float, processes: Processes
+        ctx: Any, inputs: Tensor, weight: Tensor, bias: Tensor, epsilon: float, processes: ProcessGroup
     ) -> tuple[Tensor, ...]:
         axes = [axis for axis in range(inputs.ndim) if axis != 1]
         variance, mean = torch.var_mean(_widen(inputs), axes, correction=0)
@@ -110,7 +112,7 @@ class _WholeBatchNorm(torch.autograd.Function):
         gradient = _widen(gradient)
         # Of this share: the optimizer's gradients are added up over the processes later, with all others.
         for_bias, for_weight = gradient.sum(ctx.axes), (gradient * centred).sum(ctx.axes) * scale
-        of_bias, of_weight = ctx.processes.add_up(torch.stack([for_bias, for_weight])) / total
+        of_bias, of_weight = ctx.processes.all_reduce(torch.stack([for_bias, for_weight])) / total
         for_inputs = gradient - of_bias.view(shape) - centred * (of_weight * scale).view(shape)
         for_inputs = for_inputs * (weight * scale).view(shape)
         return for_inputs.to(inputs.dtype), for_weight, for_bias, None, None

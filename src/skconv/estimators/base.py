@@ -1,4 +1,4 @@
-"""`PictureClassifier`: what every fitted classifier of pictures does the same way."""
+"""`BaseImageClassifier`: what every fitted classifier of images does the same way."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skconv.estimators import persistence
-from skconv.estimators.validation import to_picture_tensor
+from skconv.estimators.validation import to_image_tensor
 from skconv.exceptions import DataError
-from skconv.training.batches import PictureDataset
+from skconv.training.batches import ImageDataset
 
 
-class PictureClassifier(ClassifierMixin, BaseEstimator):
-    """Base of the classifiers: checking pictures, predicting and saving.
+class BaseImageClassifier(ClassifierMixin, BaseEstimator):
+    """Base of the classifiers: checking images, predicting and saving.
 
     A subclass has `fit` and `load`, and once fitted `net_`, `classes_`, `image_shape_` and what
     `skconv.estimators.persistence` asks for.
@@ -36,7 +36,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         return torch.from_numpy(self._logits(X)).softmax(dim=1).numpy()
 
     def predict(self, X: Any) -> np.ndarray:
-        """Return the most probable label of each picture, (n,)."""
+        """Return the most probable label of each image, (n,)."""
         positions = self._logits(X).argmax(axis=1)
         return self.classes_[positions]
 
@@ -58,7 +58,7 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _validate(self, X: Any, *y: Any, reset: bool) -> Any:
-        """Check X, or X and y, as scikit-learn does; `n_features_in_` counts all values of a picture."""
+        """Check X, or X and y, as scikit-learn does; `n_features_in_` counts all values of an image."""
         if not hasattr(X, "shape"):
             X = np.asarray(X)
         if len(X.shape) <= 2:  # not all frames have ndim
@@ -71,13 +71,13 @@ class PictureClassifier(ClassifierMixin, BaseEstimator):
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:
             came, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
-            raise DataError(f"X holds pictures of {came}; this classifier was fitted on pictures of {expected}.")
+            raise DataError(f"X holds images of {came}; this classifier was fitted on images of {expected}.")
 
     @torch.inference_mode()
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = self._validate(X, reset=False)
-        images = to_picture_tensor(X)
+        images = to_image_tensor(X)
         self._check_image_shape(images)
-        batches = self.net_.forward_iter(PictureDataset(images), training=False)
+        batches = self.net_.forward_iter(ImageDataset(images), training=False)
         return torch.cat([logits.cpu() for logits in batches]).float().numpy()

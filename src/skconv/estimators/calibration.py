@@ -1,4 +1,4 @@
-"""Make a fitted classifier's confidence believable, by the pictures it was not trained on."""
+"""Make a fitted classifier's confidence believable, by the images it was not trained on."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from skconv.model_io.held_out import HeldOut
     from skconv.recipes import Recipe
 
-LEAST = 100  # held-out pictures; fewer say too little of how sure a model may be
+LEAST = 100  # held-out images; fewer say too little of how sure a model may be
 
 
 def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe, dataset: Dataset) -> HeldOut | None:
-    """Mend a classifier's logits by held-out pictures, correct them for the recipe's prior, and return its answers.
+    """Mend a classifier's logits by held-out images, correct them for the recipe's prior, and return its answers.
 
     They are divided by a temperature and, unless the recipe says no, shifted by a bias for each class. Of an
     ensemble those of the members are, by the same for all. These fit what each answers to the fold that it did not see,
-    because no picture was unseen by two of them: how sure their *mean* may be cannot be told without pictures that all
+    because no image was unseen by two of them: how sure their *mean* may be cannot be told without images that all
     were denied. But the mean of calibrated forecasts errs to one side only: it is less sure than it may be.
 
     Parameters
@@ -36,7 +36,7 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
     Returns
     -------
     HeldOut or None
-        What it, or the members of the ensemble, answer in the end to the pictures they were not trained on; None where
+        What it, or the members of the ensemble, answer in the end to the images they were not trained on; None where
         these are fewer than 100, and its confidence is left as it is.
 
     References
@@ -54,8 +54,8 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
         weights = np.array([plan.class_weight.get(name, 1.0) for name in dataset.class_names])[labels]
         with_biases = plan.calibration.get("biases", True)
         temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)
-        classifier.net_.module_.answers.scale(1 / temperature)
-        classifier.net_.module_.answers.shift(biases.tolist())
+        classifier.net_.module_.logit_calibration.scale(1 / temperature)
+        classifier.net_.module_.logit_calibration.shift(biases.tolist())
     probabilities = softmax(logits / temperature + biases + plan.correct_prior(classifier, dataset))
     if hasattr(classifier, "out_of_fold_proba_"):
         classifier.out_of_fold_proba_[_find_held_out(classifier)] = probabilities
@@ -65,7 +65,7 @@ def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe,
 def _collect_answers(
     classifier: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return logits (n, k), each to within a constant, of the pictures that were not trained on, and their labels."""
+    """Return logits (n, k), each to within a constant, of the images that were not trained on, and their labels."""
     if hasattr(classifier, "out_of_fold_proba_"):
         held = _find_held_out(classifier)
         probabilities = classifier.out_of_fold_proba_[held].astype(np.float64)
@@ -77,5 +77,5 @@ def _collect_answers(
 
 
 def _find_held_out(ensemble: KFoldEnsembleClassifier) -> np.ndarray:
-    """Tell which pictures a member did not see, bool (n,)."""
+    """Tell which images a member did not see, bool (n,)."""
     return np.asarray(np.isfinite(ensemble.out_of_fold_proba_).all(1))

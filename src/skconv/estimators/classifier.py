@@ -18,9 +18,9 @@ from sklearn.utils.validation import _check_sample_weight
 
 from skconv.distributed.process_group import get_processes
 from skconv.estimators import persistence
-from skconv.estimators.base import PictureClassifier
+from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.identity import make_checkpointing
-from skconv.estimators.initialization import Unfreeze, take_over
+from skconv.estimators.initialization import Unfreeze, load_matching_weights
 from skconv.estimators.parameters import (
     check_parameters,
     check_selection,
@@ -29,13 +29,13 @@ from skconv.estimators.parameters import (
     make_augmentation,
     split_network,
 )
-from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_picture_tensor
+from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_image_tensor
 from skconv.exceptions import DataError, ParameterError
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
-from skconv.training.batches import BatchIterator, PictureDataset
+from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.precision import choose_precision
 
@@ -48,19 +48,19 @@ def _random_numbers_of(seed: int) -> Iterator[None]:
         yield
 
 
-class CNNClassifier(PictureClassifier):
-    """Convolutional network for small pictures, under scikit-learn's interface.
+class CNNClassifier(BaseImageClassifier):
+    """Convolutional network for small images, under scikit-learn's interface.
 
     Parameters
     ----------
     network : str or dict, default="standard"
         A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``.
     max_epochs : int, float or "auto", default="auto"
-        Passes over the training pictures, above 0; a fraction is a part of a pass. "auto" gives small data more.
+        Passes over the training images, above 0; a fraction is a part of a pass. "auto" gives small data more.
     min_steps : int, default=0
         Make at least so many steps, by more passes over small data.
     batch_size : int, default=128
-        Pictures a step, at least 1.
+        Images a step, at least 1.
     learning_rate : float, default=0.01
         Peak of the one-cycle schedule, above 0.
     weight_decay : float, default=0.05
@@ -77,12 +77,13 @@ class CNNClassifier(PictureClassifier):
         Settings of `skconv.training.augmentation.Augmentation`, ``{"rotation": 10, "shift": 0.08}``, and of
         `skconv.digits.augmentation.Handwriting`, ``{"pen": 0.5}``; several are applied one after the other.
     validation_fraction : float, default=0.0
-        Share of the training pictures held out, stratified, to record validation loss and accuracy, 0..0.9.
+        Share of the training images held out, stratified, to record validation loss and accuracy, 0..0.9.
     patience : int or None, default=None
         Stop after so many epochs without a better validation loss, and go back to the best; needs validation.
-    keep : {"last", "valid_loss", "both_losses"}, default="last"
-        Which epoch's weights remain: the last one's, those of the lowest validation loss, or of the last epoch in
-        which training and validation loss both were lower than at the best before; needs validation.
+    restore_best : {"valid_loss", "both_losses"} or None, default=None
+        Restore the weights of the best epoch at the end: the one with the lowest validation loss, or the last one in
+        which training and validation loss both improved on the best epoch before. None retains the weights of the
+        last epoch. Needs validation.
     class_weight : dict, "balanced" or None, default=None
         As in scikit-learn; multiplied with `sample_weight`.
     precision : {"auto", "fp32", "bf16"}, default="auto"
@@ -98,8 +99,8 @@ class CNNClassifier(PictureClassifier):
         Needs `random_state` to be a whole number. A callback of your own is remembered where it has ``state_dict`` and
         ``load_state_dict``.
     init_from : path-like or None, default=None
-        A model folder whose weights `fit` begins with: all those whose name and shape fit, the scaling of the pictures
-        left out. Classes and size of the pictures may be others.
+        A model folder whose weights `fit` begins with: all those whose name and shape fit, the scaling of the images
+        left out. Classes and size of the images may be others.
     freeze : float, default=0.0
         Share of the training, 0..1, in which weights taken over are held back at first, and released layer by layer,
         the last one first.
@@ -113,20 +114,20 @@ class CNNClassifier(PictureClassifier):
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
-    net_ : PictureNet
+    net_ : ClassifierNet
         The fitted skorch net.
     history_ : list of dict
         One entry an epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation),
         learning_rate, seconds.
     image_shape_ : (channels, height, width)
     pixel_range_ : (float, float)
-        Least and greatest value of the training pictures.
+        Least and greatest value of the training images.
     n_features_in_, n_samples_fit_, n_parameters_, n_epochs_ : int
     fit_seconds_ : float
-        From pictures in memory to final weights.
+        From images in memory to final weights.
     precision_ : str
         "fp32" or "bf16".
-    taken_over_ : list of str
+    loaded_weights_ : list of str
         Names of the weights and buffers that were taken over from `init_from`.
 
     Examples
@@ -149,20 +150,20 @@ class CNNClassifier(PictureClassifier):
         learning_rate: float = 0.01,
         weight_decay: float = 0.05,
         label_smoothing: float = 0.1,
-        averaging: float = 0.995,
+        ema_decay: float = 0.995,
         optimizer: str = "adamw",
         schedule: str = "one-cycle",
         augmentation: Augmentation | Mapping[str, Any] | Sequence[Any] | None = None,
         validation_fraction: float = 0.0,
         patience: int | None = None,
-        keep: str = "last",
+        restore_best: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         precision: str = "auto",
         device: str = "auto",
         callbacks: Sequence[Any] = (),
         checkpoint: str | os.PathLike[str] | None = None,
         init_from: str | os.PathLike[str] | None = None,
-        freeze: float = 0.0,
+        freeze_fraction: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
     ) -> None:
@@ -173,39 +174,39 @@ class CNNClassifier(PictureClassifier):
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
         self.label_smoothing = label_smoothing
-        self.averaging = averaging
+        self.ema_decay = ema_decay
         self.optimizer = optimizer
         self.schedule = schedule
         self.augmentation = augmentation
         self.validation_fraction = validation_fraction
         self.patience = patience
-        self.keep = keep
+        self.restore_best = restore_best
         self.class_weight = class_weight
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
         self.checkpoint = checkpoint
         self.init_from = init_from
-        self.freeze = freeze
+        self.freeze_fraction = freeze_fraction
         self.random_state = random_state
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: tuple[Any, Any] | None = None) -> Self:
-        """Train on pictures and labels.
+        """Train on images and labels.
 
         Parameters
         ----------
         X : array-like
             (n, features), (n, height, width), (n, height, width, c) or (n, c, height, width), c of 1 or 3; uint8 or
-            other numbers. Plain features are a square picture where their number is a square, else a picture
+            other numbers. Plain features are a square image where their number is a square, else an image
             one row high.
         y : array-like of shape (n,)
             Labels of any kind, at least two different ones.
         sample_weight : array-like of shape (n,), optional
-            At least 0 each. Whole numbers of at most 10 are counts: the picture is taken so often as if it stood in X
+            At least 0 each. Whole numbers of at most 10 are counts: the image is taken so often as if it stood in X
             so often. Others weigh its loss.
         validation : (X, y), optional
-            Pictures and labels to validate on instead of a `validation_fraction` of the training pictures.
+            Images and labels to validate on instead of a `validation_fraction` of the training images.
 
         Returns
         -------
@@ -226,11 +227,11 @@ class CNNClassifier(PictureClassifier):
         validated = validation is not None or self.validation_fraction > 0
         check_selection(self.get_params(deep=False), validated=validated)
         self.__dict__.pop("net_", None)
-        pictures = self._check_training_data(X, y, sample_weight, classes=None)
+        images = self._check_training_data(X, y, sample_weight, classes=None)
         if validation is None:
-            train, valid = hold_out(pictures, self.validation_fraction, check_random_state(self.random_state))
+            train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         else:
-            train, valid = pictures, self._check_validation_data(*validation)
+            train, valid = images, self._check_validation_data(*validation)
         train = arrange(train)
         checkpointing = self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
         try:
@@ -276,9 +277,9 @@ class CNNClassifier(PictureClassifier):
         return self
 
     def predict_validation(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the logits (n, n_classes) of the validation pictures of `fit`, and their labels as positions (n,).
+        """Return the logits (n, n_classes) of the validation images of `fit`, and their labels as positions (n,).
 
-        None where there were no such pictures.
+        None where there were no such images.
         """
         if getattr(self.net_, "train_split", None) is None:
             return None
@@ -305,16 +306,16 @@ class CNNClassifier(PictureClassifier):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before asking for its history_.")
         return self.net_.describe_history()
 
-    def _check_training_data(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> PictureDataset:
+    def _check_training_data(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> ImageDataset:
         first = not hasattr(self, "net_")
         X, y = self._validate(X, y, reset=first)
         check_classification_targets(y)
-        images = to_picture_tensor(X)
+        images = to_image_tensor(X)
         if first:
             self.classes_ = np.unique(y if classes is None else classes)
             if len(self.classes_) < 2:
                 raise DataError(
-                    f"y holds one class only, {self.classes_[0]!r}; a classifier needs pictures of at least 2 classes."
+                    f"y holds one class only, {self.classes_[0]!r}; a classifier needs images of at least 2 classes."
                 )
             self.image_shape_ = tuple(images.shape[1:])
         self._check_image_shape(images)
@@ -323,19 +324,19 @@ class CNNClassifier(PictureClassifier):
         weights = combine_weights(sample_weight, self.class_weight, y)
         labels = encode_labels(y, self.classes_)
         if weights is None:
-            return PictureDataset(images, labels)
-        kept = np.flatnonzero(weights)  # a picture of weight 0 must not even reach the batch statistics
+            return ImageDataset(images, labels)
+        kept = np.flatnonzero(weights)  # an image of weight 0 must not even reach the batch statistics
         positions = None if len(kept) == len(weights) else torch.from_numpy(kept)
-        return PictureDataset(images, labels, torch.from_numpy(weights), positions)
+        return ImageDataset(images, labels, torch.from_numpy(weights), positions)
 
-    def _check_validation_data(self, X: Any, y: Any) -> PictureDataset:
+    def _check_validation_data(self, X: Any, y: Any) -> ImageDataset:
         X, y = self._validate(X, y, reset=False)
-        images = to_picture_tensor(X)
+        images = to_image_tensor(X)
         self._check_image_shape(images)
-        return PictureDataset(images, encode_labels(y, self.classes_))
+        return ImageDataset(images, encode_labels(y, self.classes_))
 
-    def _make_network(self, train: PictureDataset) -> Network:
-        """Return the network with fresh weights and its scaling set to the training pictures."""
+    def _make_network(self, train: ImageDataset) -> Network:
+        """Return the network with fresh weights and its scaling set to the training images."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._network_spec = split_network(self.network)
         name, options = self._network_spec
@@ -348,17 +349,17 @@ class CNNClassifier(PictureClassifier):
                 num_classes=len(self.classes_),
                 **options,
             )
-        self.taken_over_ = [] if self.init_from is None else take_over(network, self.init_from)
+        self.loaded_weights_ = [] if self.init_from is None else load_matching_weights(network, self.init_from)
         sample = train.sample()
-        network.scaling.fit(sample)
+        network.input_normalization.fit(sample)
         self.pixel_range_ = (float(sample.min()), float(sample.max()))
         self.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
         return network
 
     def _start(
         self,
-        train: PictureDataset,
-        valid: PictureDataset | None,
+        train: ImageDataset,
+        valid: ImageDataset | None,
         network: Network,
         *,
         max_epochs: float | str | None,
@@ -372,7 +373,7 @@ class CNNClassifier(PictureClassifier):
         self.precision_ = self.precision
         if self.precision == "auto":
             measured = choose_precision(device)
-            self.precision_ = measured if processes is None else processes.agree(measured)
+            self.precision_ = measured if processes is None else processes.broadcast_object(measured)
         n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
         if processes is not None and self.checkpoint is not None:
             raise ParameterError("Several processes would write one checkpoint. Train without 'checkpoint'.")
@@ -382,19 +383,21 @@ class CNNClassifier(PictureClassifier):
             if processes is not None and len(train) // n_batches < processes.size:
                 raise ParameterError(
                     f"Batches of {len(train) // n_batches} cannot be shared by {processes.size} processes. "
-                    "Take a larger batch_size, more pictures or fewer processes."
+                    "Take a larger batch_size, more images or fewer processes."
                 )
             n_steps, n_epochs = count_steps(
                 max_epochs,
                 n_batches,
                 self.min_steps,
-                n_pictures=len(train),
+                n_images=len(train),
                 optimizer=self.optimizer,
             )
-            if self.freeze and self.taken_over_:
-                callbacks.append(("unfreeze", Unfreeze(self.taken_over_, math.ceil(self.freeze * n_steps))))
+            if self.freeze_fraction and self.loaded_weights_:
+                callbacks.append(
+                    ("unfreeze", Unfreeze(self.loaded_weights_, math.ceil(self.freeze_fraction * n_steps)))
+                )
         # Before the first epoch: the validation loss, by which the best one is chosen, is to be that of the answers.
-        network.answers.undo_smoothing(self.label_smoothing)
+        network.logit_calibration.undo_smoothing(self.label_smoothing)
         self.net_ = build_net(
             network,
             classes=range(len(self.classes_)),
@@ -406,10 +409,10 @@ class CNNClassifier(PictureClassifier):
             learning_rate=self.learning_rate if n_steps else self.learning_rate / 10,
             weight_decay=self.weight_decay,
             label_smoothing=self.label_smoothing,
-            averaging=self.averaging,
+            ema_decay=self.ema_decay,
             optimizer=self.optimizer,
             schedule=self.schedule,
-            keep=self.keep,
+            restore_best=self.restore_best,
             augment=make_augmentation(self.augmentation),
             precision=self.precision_,
             device=device,
@@ -421,7 +424,7 @@ class CNNClassifier(PictureClassifier):
         ).initialize()
         return checkpointing
 
-    def _run(self, train: PictureDataset) -> None:
+    def _run(self, train: ImageDataset) -> None:
         self.n_samples_fit_ = len(train)
         with _random_numbers_of(self._seed + len(self.net_.history)):
             self.net_.partial_fit(train, y=None)

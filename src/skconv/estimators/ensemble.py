@@ -18,26 +18,26 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight
 
 from skconv.estimators import persistence
-from skconv.estimators.base import PictureClassifier
+from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.classifier import CNNClassifier
 from skconv.estimators.parameters import choose_device, split_network
 from skconv.exceptions import DataError, ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.assembly import build_net
-from skconv.training.net import PictureNet
+from skconv.training.net import ClassifierNet
 from skconv.training.precision import choose_precision
 from skconv.training.recording import PrintEpochs
 
 Fold = tuple[np.ndarray, np.ndarray]
 
 
-class KFoldEnsembleClassifier(PictureClassifier):
+class KFoldEnsembleClassifier(BaseImageClassifier):
     """Classifiers trained on all folds but one each; their mean is more accurate and steadier than any of them.
 
-    Every picture is held out by one member, so that the ensemble's training gives an honest cross-validation as well:
+    Every image is held out by one member, so that the ensemble's training gives an honest cross-validation as well:
     `fold_scores_` and `out_of_fold_score_`. The out-of-fold score speaks of single members; the ensemble is usually a
-    little better on new pictures. Where members keep their best epoch, or stop, by the validation loss (`keep`,
-    `patience`), they choose by the pictures they are then scored on: the scores flatter a little.
+    little better on new images. Where members keep their best epoch, or stop, by the validation loss (`keep`,
+    `patience`), they choose by the images they are then scored on: the scores flatter a little.
 
     Parameters
     ----------
@@ -45,9 +45,9 @@ class KFoldEnsembleClassifier(PictureClassifier):
         What is trained on each fold; None is ``CNNClassifier()``. Its `validation_fraction` is not used: each member
         is validated on the part it does not see.
     cv : int, splitter or iterable, default=5
-        A number of folds, at least 2, deals the pictures of each class out evenly, as ``StratifiedKFold(cv,
-        shuffle=True, random_state=random_state)``; with fewer pictures of every class than folds, there are as many
-        folds as the largest class has pictures, and the only picture of a class is in every training part. Or a
+        A number of folds, at least 2, deals the images of each class out evenly, as ``StratifiedKFold(cv,
+        shuffle=True, random_state=random_state)``; with fewer images of every class than folds, there are as many
+        folds as the largest class has images, and the only image of a class is in every training part. Or a
         splitter of scikit-learn, or pairs of training and held-out positions.
     average : {"probabilities", "logits"}, default="probabilities"
         What is averaged over the members.
@@ -65,25 +65,25 @@ class KFoldEnsembleClassifier(PictureClassifier):
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     held_out_ : list of ndarray
-        Positions of the pictures that each member did not see.
+        Positions of the images that each member did not see.
     fold_scores_ : ndarray of shape (n_folds,)
         Accuracy of each member on those.
     out_of_fold_proba_ : ndarray of float32, shape (n, n_classes)
-        Probabilities by members that did not see the picture: their mean where several did not, NaN where all did.
+        Probabilities by members that did not see the image: their mean where several did not, NaN where all did.
     out_of_fold_score_ : float
-        Accuracy of these probabilities, over the pictures that have any.
+        Accuracy of these probabilities, over the images that have any.
     histories_ : list of list of dict
         `CNNClassifier.history_` of each member.
-    net_ : PictureNet
+    net_ : ClassifierNet
         The members' networks as one, in a skorch net made at each call.
     image_shape_ : (channels, height, width)
     pixel_range_ : (float, float)
-        Least and greatest value of the training pictures.
+        Least and greatest value of the training images.
     n_features_in_, n_samples_fit_ : int
     n_parameters_, n_epochs_ : int
         Sum and maximum over the members.
     fit_seconds_ : float
-        From pictures in memory to the last member.
+        From images in memory to the last member.
     precision_ : str
         "fp32" or "bf16", the same in all members.
 
@@ -176,14 +176,14 @@ class KFoldEnsembleClassifier(PictureClassifier):
         return [member.history_ for member in self._fitted_members()]
 
     @property
-    def net_(self) -> PictureNet:
+    def net_(self) -> ClassifierNet:
         """The members' networks as one; it shares their weights."""
         members = self._fitted_members()
         return build_net(
             EnsembleNetwork([member.net_.module_ for member in members], self.average),
             classes=range(len(self.classes_)),
             n_steps=None,
-            averaging=0.0,
+            ema_decay=0.0,
             device=members[0].net_.device,
         ).initialize()
 
@@ -254,7 +254,7 @@ class KFoldEnsembleClassifier(PictureClassifier):
         for positions, probabilities in zip(held_out, predicted, strict=True):
             total[positions] += probabilities
             n_holdings[positions] += 1
-        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of a picture that no member was without
+        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an image that no member was without
             self.out_of_fold_proba_ = (total / n_holdings).astype(np.float32)
         held = n_holdings[:, 0] > 0
         self.held_out_ = held_out
@@ -280,7 +280,7 @@ def _split(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any
         try:
             pairs = list(cv.split(X, y, groups))
         except ValueError as error:
-            raise DataError(f"{len(y)} pictures cannot be split by {cv}: {error}") from error
+            raise DataError(f"{len(y)} images cannot be split by {cv}: {error}") from error
     else:
         pairs = list(cv)
     if not pairs:
@@ -291,7 +291,7 @@ def _split(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any
             train, held_out = (np.arange(len(y))[np.asarray(part)] for part in pair)
         except (TypeError, ValueError, IndexError) as error:
             raise DataError(
-                f"Fold {number} is no pair of training and held-out positions of {len(y)} pictures: {error}."
+                f"Fold {number} is no pair of training and held-out positions of {len(y)} images: {error}."
             ) from error
         _check_fold(number, train, held_out, y)
         folds.append((train, held_out))
@@ -299,15 +299,15 @@ def _split(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any
 
 
 def _deal(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
-    """Deal the pictures of each class out to the folds; where they are too few, say what becomes of them."""
+    """Deal the images of each class out to the folds; where they are too few, say what becomes of them."""
     classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
     n_dealt = min(n_folds, int(counts.max()))
     if n_dealt < 2:
-        raise DataError(f"Each of the {len(classes)} classes has one picture only; folds need 2 of at least one class.")
+        raise DataError(f"Each of the {len(classes)} classes has one image only; folds need 2 of at least one class.")
     if counts.min() < n_folds:
         rarest = int(counts.argmin())
         warnings.warn(
-            f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} picture(s), fewer than the {n_folds} folds"
+            f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} image(s), fewer than the {n_folds} folds"
             + (f": there are {n_dealt} folds." if n_dealt < n_folds else ": some folds hold none of it out."),
             stacklevel=4,
         )
@@ -321,20 +321,18 @@ def _deal(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
 
 def _check_fold(number: int, train: np.ndarray, held_out: np.ndarray, y: np.ndarray) -> None:
     if len(train) == 0 or len(held_out) == 0:
-        raise DataError(
-            f"Fold {number} has {len(train)} training and {len(held_out)} held-out pictures; both need some."
-        )
+        raise DataError(f"Fold {number} has {len(train)} training and {len(held_out)} held-out images; both need some.")
     shared = np.intersect1d(train, held_out)
     if len(shared):
         raise DataError(
-            f"Fold {number} has picture {shared[0]} in its training and in its held-out part ({len(shared)} in all): "
+            f"Fold {number} has image {shared[0]} in its training and in its held-out part ({len(shared)} in all): "
             "its score would be worthless. Keep the parts apart."
         )
     lacking = np.setdiff1d(y, y[train])
     if len(lacking):
         raise DataError(
             f"The training part of fold {number} lacks the class {lacking.tolist()[0]!r}, and every member has to know "
-            "every class. Bring more pictures of it, or use stratified folds as cv=5 makes them."
+            "every class. Bring more images of it, or use stratified folds as cv=5 makes them."
         )
 
 
@@ -351,7 +349,7 @@ def _fit_member(
     weights = None if sample_weight is None else sample_weight[train]
     member.fit(X[train], y[train], sample_weight=weights, validation=(unseen, y[held_out]))
     probabilities = member.predict_proba(unseen)
-    # Else the held-out pictures would travel with every copy of the member, and what the optimizer knew of each weight.
+    # Else the held-out images would travel with every copy of the member, and what the optimizer knew of each weight.
     member.net_.set_params(train_split=None)
     member.net_.optimizer_.state.clear()
     return member, probabilities

@@ -12,14 +12,14 @@ from skconv.estimators.persistence import describe_parameters
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.environment import describe_environment
-from skconv.training.batches import PictureDataset
+from skconv.training.batches import ImageDataset
 from skconv.training.checkpointing import Checkpointing
 
 _PACKAGES = ("skconv", "torch", "skorch")  # whose other versions may give other weights
 
 
 def make_checkpointing(
-    classifier: Any, train: PictureDataset, valid: PictureDataset | None, device: str
+    classifier: Any, train: ImageDataset, valid: ImageDataset | None, device: str
 ) -> Checkpointing | None:
     """Return what keeps the training of a classifier in its `checkpoint` folder; None where it has none.
 
@@ -27,7 +27,7 @@ def make_checkpointing(
     ----------
     classifier : CNNClassifier
         About to be fitted.
-    train, valid : PictureDataset
+    train, valid : ImageDataset
         What it is fitted and validated on.
     device : str
         Where it is trained.
@@ -60,10 +60,10 @@ def make_checkpointing(
     return Checkpointing(CheckpointFolder(classifier.checkpoint, training))
 
 
-def _fingerprint(pictures: PictureDataset) -> str:
-    """Return the sha256 of pictures, labels, weights and positions."""
+def _fingerprint(images: ImageDataset) -> str:
+    """Return the sha256 of images, labels, weights and positions."""
     digest = hashlib.sha256()
-    for tensor in (pictures.images, pictures.labels, pictures.weights, pictures.positions):
+    for tensor in (images.images, images.labels, images.weights, images.positions):
         if tensor is None:
             digest.update(b"none")
             continue

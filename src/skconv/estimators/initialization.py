@@ -12,15 +12,15 @@ from torch import nn
 
 from skconv.exceptions import ModelFileError
 from skconv.model_io.folder import find_model_folder, read_config
-from skconv.model_io.saving import is_of_answers, read_weights
+from skconv.model_io.saving import is_calibration, read_weights
 
 
 def is_learned(name: str) -> bool:
-    """Tell whether training learns a tensor of that name; scaling and answers are fitted to the pictures of a model."""
-    return not is_of_answers(name) and "scaling" not in name.split(".")
+    """Tell whether training learns a tensor of that name; scaling and answers are fitted to the images of a model."""
+    return not is_calibration(name) and "input_normalization" not in name.split(".")
 
 
-def take_over(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
+def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
     """Give a network every weight of a model whose name and shape fit.
 
     Parameters
@@ -28,7 +28,7 @@ def take_over(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
     network : torch.nn.Module
         With fresh weights.
     model : path-like
-        A model folder, of any classes and any size of pictures.
+        A model folder, of any classes and any size of images.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from skconv.training.batches import Augment
 _AUTO = (1500, 6)  # steps, enough for the averaged weights to settle, and epochs, at the least
 _AUTO_OF_MUON = (1300, 3)
 _AUTO_EPOCHS = 100  # at most
-_AUTO_EPOCHS_OF_FEW = 50  # of pictures fewer than this: more passes were not seen to make anything better
+_AUTO_EPOCHS_OF_FEW = 50  # of images fewer than this: more passes were not seen to make anything better
 
 # name: (kind, least, most, whether the least itself is allowed)
 _RANGES: dict[str, tuple[type, float, float, bool]] = {
@@ -24,17 +24,17 @@ _RANGES: dict[str, tuple[type, float, float, bool]] = {
     "learning_rate": (Real, 0, 10, False),
     "weight_decay": (Real, 0, 10, True),
     "label_smoothing": (Real, 0, 0.999, True),
-    "averaging": (Real, 0, 0.99999, True),
+    "ema_decay": (Real, 0, 0.99999, True),
     "validation_fraction": (Real, 0, 0.9, True),
     "patience": (Integral, 1, math.inf, True),
     "max_epochs": (Real, 0, 1e6, False),
     "min_steps": (Integral, 0, math.inf, True),
-    "freeze": (Real, 0, 1, True),
+    "freeze_fraction": (Real, 0, 1, True),
 }
 _CHOICES = {
     "optimizer": ("adamw", "adam", "muon"),
     "schedule": ("one-cycle", "constant"),
-    "keep": ("last", "valid_loss", "both_losses"),
+    "restore_best": (None, "valid_loss", "both_losses"),
     "precision": ("auto", "fp32", "bf16"),
 }
 
@@ -87,7 +87,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
     """Raise `ParameterError` for a setting that needs a validation loss where there will be none."""
-    uses = {"patience": parameters["patience"] is not None, "keep": parameters["keep"] != "last"}
+    uses = {"patience": parameters["patience"] is not None, "restore_best": parameters["restore_best"] is not None}
     for name, used in uses.items():
         if used and not validated:
             raise ParameterError(
@@ -119,7 +119,7 @@ def make_augmentation(value: Any) -> Augment | None:
 
 
 def _make_steps(value: Any) -> list[Augment]:
-    """Return what one mapping describes: the pictures are moved and bent first, and damaged then."""
+    """Return what one mapping describes: the images are moved and bent first, and damaged then."""
     if isinstance(value, Augmentation | Handwriting):
         return [value]
     if not isinstance(value, Mapping):
@@ -157,7 +157,7 @@ def count_steps(
     batches_per_epoch: int,
     min_steps: int = 0,
     *,
-    n_pictures: float = math.inf,
+    n_images: float = math.inf,
     optimizer: str = "adamw",
 ) -> tuple[int, int]:
     """Return the number of training steps, and of the epochs that hold them.
@@ -166,12 +166,12 @@ def count_steps(
     ----------
     max_epochs : float or "auto"
         Passes over the data, also a part of one; "auto" gives small data more passes, so that they make enough steps:
-        6 to 100, with Muon 3 to 100; of less than 100 pictures about as many as there are pictures, but 50.
+        6 to 100, with Muon 3 to 100; of less than 100 images about as many as there are images, but 50.
     batches_per_epoch : int
     min_steps : int, default=0
         At least so many steps.
-    n_pictures : int, default=inf
-        Pictures in all the batches; only few of them matter.
+    n_images : int, default=inf
+        Images in all the batches; only few of them matter.
     optimizer : {"adamw", "adam", "muon"}, default="adamw"
         What makes the steps: Muon needs fewer epochs of large data.
 
@@ -179,12 +179,12 @@ def count_steps(
     --------
     >>> count_steps(0.7, 235), count_steps(10, 469), count_steps(0.7, 10, 100)
     ((165, 1), (4690, 10), (100, 10))
-    >>> count_steps("auto", 469), count_steps("auto", 15), count_steps("auto", 1, n_pictures=20)
+    >>> count_steps("auto", 469), count_steps("auto", 15), count_steps("auto", 1, n_images=20)
     ((2814, 6), (1500, 100), (50, 50))
     """
     if isinstance(max_epochs, str):
         least_steps, least = _AUTO_OF_MUON if optimizer == "muon" else _AUTO
-        most = int(min(max(n_pictures, _AUTO_EPOCHS_OF_FEW), _AUTO_EPOCHS))
+        most = int(min(max(n_images, _AUTO_EPOCHS_OF_FEW), _AUTO_EPOCHS))
         max_epochs = min(max(math.ceil(least_steps / batches_per_epoch), least), most)
     steps = max(1, min_steps, math.ceil(max_epochs * batches_per_epoch))
     return steps, math.ceil(steps / batches_per_epoch)

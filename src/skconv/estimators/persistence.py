@@ -20,10 +20,10 @@ from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
 from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
 from skconv.model_io.environment import describe_environment
-from skconv.model_io.fingerprints import SeenPictures
+from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.folder import find_model_folder, read_config
 from skconv.model_io.held_out import HeldOut
-from skconv.model_io.saving import is_of_answers, load_weights, save_model
+from skconv.model_io.saving import is_calibration, load_weights, save_model
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
@@ -45,7 +45,7 @@ def save(
     data: DataConfig | None = None,
     scores: Mapping[str, float] | None = None,
     command: str = "",
-    seen: SeenPictures | None = None,
+    seen: TrainingFingerprints | None = None,
     held_out: HeldOut | None = None,
     normalization: str | None = None,
     per_class: Sequence[Mapping[str, Any]] = (),
@@ -66,12 +66,12 @@ def save(
         Measured figures for the card: ``{"test_accuracy": 0.9957}``.
     command : str, default=""
         The command line that makes the model again, for the card.
-    seen : SeenPictures, optional
-        The pictures it was trained on: `skconv.evaluate` does not score it on them.
+    seen : TrainingFingerprints, optional
+        The images it was trained on: `skconv.evaluate` does not score it on them.
     held_out : HeldOut, optional
-        What it answers to pictures it was not trained on: `skconv.predict` makes prediction sets by them.
+        What it answers to images it was not trained on: `skconv.predict` makes prediction sets by them.
     normalization : {"digit"}, optional
-        How its pictures are normalised before they are predicted; by default not at all.
+        How its images are normalised before they are predicted; by default not at all.
     per_class : sequence of mappings, default=()
         Scores of each class for the card: name, precision, recall, f1 and support.
 
@@ -180,7 +180,7 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
             shapes = create().state_dict()
     except ParameterError as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this skconv.") from error
-    n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_of_answers(name))
+    n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_calibration(name))
     held = (path / "model.safetensors").stat().st_size
     if n_bytes > held:
         raise ModelFileError(
@@ -241,7 +241,7 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
 
 
 def _draw_sample(network: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Noise with the mean and spread of the training pictures, to compare the exported graph on."""
-    mean, std = (buffer.cpu().numpy() for buffer in (network.scaling.mean, network.scaling.std))
+    """Noise with the mean and spread of the training images, to compare the exported graph on."""
+    mean, std = (buffer.cpu().numpy() for buffer in (network.input_normalization.mean, network.input_normalization.std))
     noise = np.random.default_rng(0).standard_normal((32, *shape), dtype=np.float32)
     return noise * std + mean

@@ -1,4 +1,4 @@
-"""From what a user passes as X and y to pictures and class positions as tensors."""
+"""From what a user passes as X and y to images and class positions as tensors."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ import torch
 from torch import Tensor
 
 from skconv.exceptions import DataError
-from skconv.training.batches import PictureDataset
+from skconv.training.batches import ImageDataset
 
 _MOST_COUNTED = 10  # a training must not become thousands of times longer because all weights are a thousand
-_CONVERTED = 64  # pictures at a time: they stay in the processor's cache
-_MOST_ORDERED = 10_000  # pictures; in larger sets sorting costs more than anybody gains
+_CONVERTED = 64  # images at a time: they stay in the processor's cache
+_MOST_ORDERED = 10_000  # images; in larger sets sorting costs more than anybody gains
 
 
-def to_picture_tensor(X: np.ndarray) -> Tensor:
-    """Return pictures as a tensor (n, channels, height, width), uint8 where nothing is lost by it.
+def to_image_tensor(X: np.ndarray) -> Tensor:
+    """Return images as a tensor (n, channels, height, width), uint8 where nothing is lost by it.
 
     Parameters
     ----------
     X : ndarray
         (n, height, width) grey; (n, height, width, c) or (n, c, height, width) with c of 1 or 3, channels last where
-        both readings are possible; (n, features): a square picture where `features` is a square number, else a
-        picture one row high.
+        both readings are possible; (n, features): a square image where `features` is a square number, else an
+        image one row high.
 
     Returns
     -------
@@ -36,7 +36,7 @@ def to_picture_tensor(X: np.ndarray) -> Tensor:
     Raises
     ------
     DataError
-        A shape or a dtype that cannot be pictures.
+        A shape or a dtype that cannot be images.
     """
     if X.ndim == 2:
         side = math.isqrt(X.shape[1])
@@ -101,36 +101,36 @@ def combine_weights(sample_weight: np.ndarray | None, class_weight: Any, y: np.n
     return weights
 
 
-def arrange(pictures: PictureDataset) -> PictureDataset:
-    """Return training pictures in the form they are trained in; nothing but positions and weights is made anew.
+def arrange(images: ImageDataset) -> ImageDataset:
+    """Return training images in the form they are trained in; nothing but positions and weights is made anew.
 
-    Weights that are whole numbers of at most 10 are counts: such a picture is taken so often, as if it stood there so
+    Weights that are whole numbers of at most 10 are counts: such an image is taken so often, as if it stood there so
     often. Others are scaled to a mean of 1. Small training sets are put in an order that their content gives, so that
     the order of the rows changes nothing.
 
     Parameters
     ----------
-    pictures : PictureDataset
+    images : ImageDataset
         With weights above 0, float64, where there are any.
     """
-    positions = torch.arange(len(pictures.images)) if pictures.positions is None else pictures.positions
-    weights = pictures.weights
+    positions = torch.arange(len(images.images)) if images.positions is None else images.positions
+    weights = images.weights
     if weights is not None:
         chosen = weights[positions]
         if chosen.max() <= _MOST_COUNTED and bool((chosen == chosen.round()).all()):
             positions, weights = positions.repeat_interleave(chosen.long()), None
         else:
             weights = (weights / chosen.mean()).to(torch.float32)
-    elif pictures.positions is None and len(positions) > _MOST_ORDERED:
-        return pictures
+    elif images.positions is None and len(positions) > _MOST_ORDERED:
+        return images
     if len(positions) <= _MOST_ORDERED:
-        positions = positions[_order_by_content(pictures, positions)]
-    return PictureDataset(pictures.images, pictures.labels, weights, positions)
+        positions = positions[_order_by_content(images, positions)]
+    return ImageDataset(images.images, images.labels, weights, positions)
 
 
-def _order_by_content(pictures: PictureDataset, positions: Tensor) -> Tensor:
-    """Sort by hashes of label and pixels, so that equal pictures of equal labels are neighbours."""
-    images, labels, hashes = pictures.images.numpy(), pictures.labels.numpy(), []
+def _order_by_content(dataset: ImageDataset, positions: Tensor) -> Tensor:
+    """Sort by hashes of label and pixels, so that equal images of equal labels are neighbours."""
+    images, labels, hashes = dataset.images.numpy(), dataset.labels.numpy(), []
     # A hash is the sum of the words, each times a number of its own drawn by chance, modulo 2**64. NumPy promises that
     # raw draws stay the same in later versions, as it does not of distributions.
     factors = np.random.PCG64(0).random_raw(1 + images[0].size)
@@ -143,9 +143,9 @@ def _order_by_content(pictures: PictureDataset, positions: Tensor) -> Tensor:
 
 
 def hold_out(
-    pictures: PictureDataset, fraction: float, random_state: np.random.RandomState
-) -> tuple[PictureDataset, PictureDataset | None]:
-    """Split off a share of the pictures for validation, stratified where every class fits in both parts; None for a
+    images: ImageDataset, fraction: float, random_state: np.random.RandomState
+) -> tuple[ImageDataset, ImageDataset | None]:
+    """Split off a share of the images for validation, stratified where every class fits in both parts; None for a
     share of 0.
 
     Nothing is copied: both parts are positions in the same tensors.
@@ -153,14 +153,14 @@ def hold_out(
     Raises
     ------
     DataError
-        Too few pictures for a part of that share.
+        Too few images for a part of that share.
     """
     if not fraction:
-        return pictures, None
+        return images, None
     from sklearn.model_selection import train_test_split
 
-    positions = np.arange(len(pictures.images)) if pictures.positions is None else pictures.positions.numpy()
-    labels = pictures.labels.numpy()[positions]
+    positions = np.arange(len(images.images)) if images.positions is None else images.positions.numpy()
+    labels = images.labels.numpy()[positions]
     counts = np.bincount(labels)
     present = np.count_nonzero(counts)
     n_valid = math.ceil(fraction * len(positions))
@@ -170,10 +170,10 @@ def hold_out(
             positions, test_size=fraction, stratify=labels if stratified else None, random_state=random_state
         )
     except ValueError as error:
-        raise DataError(f"{len(positions)} pictures are too few for validation_fraction={fraction}: {error}") from error
+        raise DataError(f"{len(positions)} images are too few for validation_fraction={fraction}: {error}") from error
     train, valid = (torch.from_numpy(np.sort(part)) for part in parts)
     return (
-        PictureDataset(pictures.images, pictures.labels, pictures.weights, train),
-        # Validation counts every picture once, whatever its weight in training.
-        PictureDataset(pictures.images, pictures.labels, None, valid),
+        ImageDataset(images.images, images.labels, images.weights, train),
+        # Validation counts every image once, whatever its weight in training.
+        ImageDataset(images.images, images.labels, None, valid),
     )

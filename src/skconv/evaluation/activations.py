@@ -1,4 +1,4 @@
-"""What the convolutions of a network compute for one picture: their activation maps.
+"""What the convolutions of a network compute for one image: their activation maps.
 
 Not imported by `skconv.evaluation` itself: scores are computed without torch, maps are not.
 """
@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 
 from skconv.exceptions import DataError, ParameterError
-from skconv.networks.blocks import HalfResolution
+from skconv.networks.blocks import SpaceToDepth
 from skconv.networks.ensemble import EnsembleNetwork
 
 
 @dataclass(frozen=True, eq=False)  # an array has no single truth value to compare by
 class LayerActivations:
-    """One convolution, and what it gave for one picture.
+    """One convolution, and what it gave for one image.
 
     Parameters
     ----------
@@ -39,9 +39,9 @@ class LayerActivations:
 
 
 def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActivations]:
-    """Return the activation maps of every convolution for one picture, in the order they are computed.
+    """Return the activation maps of every convolution for one image, in the order they are computed.
 
-    The network predicts as it always does, in evaluation mode; hooks listen. Where a network looks at a picture several
+    The network predicts as it always does, in evaluation mode; hooks listen. Where a network looks at an image several
     times, as `fast` with a crop does, the maps are those of the first look; of an ensemble, those of its first member.
 
     Parameters
@@ -49,7 +49,7 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
     network : Module
         Takes float32 (1, channels, height, width). Left in the mode it was in, and without hooks.
     image : ndarray of numbers, shape (height, width) or (height, width, channels)
-        In the range of the pictures the network was trained on, 0..255 for most.
+        In the range of the images the network was trained on, 0..255 for most.
 
     Returns
     -------
@@ -59,7 +59,7 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
     Raises
     ------
     DataError
-        The network does not take a picture of this shape.
+        The network does not take an image of this shape.
     ParameterError
         The network has no convolution.
 
@@ -77,7 +77,7 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
     layers: dict[str, LayerActivations] = {}
     if np.ndim(image) not in (2, 3):
         came = np.shape(image)
-        raise DataError(f"The picture has shape {came}; expected (height, width) or (height, width, channels).")
+        raise DataError(f"The image has shape {came}; expected (height, width) or (height, width, channels).")
     convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
     if not convolutions:
         raise ParameterError("The network has no convolution, so there are no activation maps. Take another network.")
@@ -99,9 +99,9 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
 
 
 def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
-    """Return the first convolution's weights as filters of the picture's own pixels.
+    """Return the first convolution's weights as filters of the image's own pixels.
 
-    A network that begins with `HalfResolution` sees each 2×2 pixels as four channels. Put back in place, its 3×3
+    A network that begins with `SpaceToDepth` sees each 2×2 pixels as four channels. Put back in place, its 3×3
     weights on four channels are one filter of 6×6 pixels, moved two pixels at a time: the very same sums, in a form
     that can be looked at.
 
@@ -115,7 +115,7 @@ def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray, shape (filters, channels, height, width)
-        With half the picture's resolution, a quarter of the channels and twice the sides; else the kernel as it is.
+        With half the image's resolution, a quarter of the channels and twice the sides; else the kernel as it is.
 
     Examples
     --------
@@ -124,7 +124,7 @@ def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
     >>> filters_on_pixels(network, network.blocks[1][0].weight.detach().numpy()).shape
     (16, 1, 6, 6)
     """
-    if any(isinstance(module, HalfResolution) and module.applies for module in first_member(network).modules()):
+    if any(isinstance(module, SpaceToDepth) and module.applies for module in first_member(network).modules()):
         return nn.functional.pixel_shuffle(torch.from_numpy(kernel), 2).numpy()
     return kernel
 
@@ -142,7 +142,7 @@ def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
     network : Module
         Takes float32 (n, channels, height, width). Left in the mode it was in.
     images : ndarray of numbers, shape (n, h, w) or (n, h, w, c)
-        In the range of the pictures the network was trained on.
+        In the range of the images the network was trained on.
 
     Returns
     -------
@@ -152,7 +152,7 @@ def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
     Raises
     ------
     DataError
-        The network does not take pictures of this shape.
+        The network does not take images of this shape.
     """
     device = next(network.parameters()).device
     with evaluation_mode(network), torch.no_grad():
@@ -160,16 +160,16 @@ def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
             return network(to_batch(images).to(device))
         except RuntimeError as error:  # how torch tells shapes that do not fit
             raise DataError(
-                f"The network does not take pictures of shape {np.shape(images)[1:]} ({error}). "
-                "Bring them to the size and the channels of the pictures it was made for."
+                f"The network does not take images of shape {np.shape(images)[1:]} ({error}). "
+                "Bring them to the size and the channels of the images it was made for."
             ) from error
 
 
 def to_batch(images: np.ndarray) -> Tensor:
-    """Return pictures (n, h, w) or (n, h, w, c) as the tensor a network takes, float32 (n, c, h, w)."""
+    """Return images (n, h, w) or (n, h, w, c) as the tensor a network takes, float32 (n, c, h, w)."""
     pixels = np.asarray(images, dtype=np.float32)
-    pictures = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
-    return torch.from_numpy(np.array(pictures, order="C"))
+    channels_first = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
+    return torch.from_numpy(np.array(channels_first, order="C"))
 
 
 @contextmanager

@@ -11,19 +11,19 @@ _SPREAD = 0.3  # how far biases are expected from 0, as the standard deviation o
 def fit_calibration(
     logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, *, with_biases: bool = True
 ) -> tuple[float, np.ndarray]:
-    """Return temperature and biases under which held-out pictures are most probable: of ``logits / T + biases``.
+    """Return temperature and biases under which held-out images are most probable: of ``logits / T + biases``.
 
     Above 1 the temperature makes answers less sure, below it surer. The biases mend what a network has for or against
-    a class; the fewer held-out pictures speak for one, the nearer it stays to 0.
+    a class; the fewer held-out images speak for one, the nearer it stays to 0.
 
     Parameters
     ----------
     logits : ndarray of float, shape (n, k)
-        Of pictures that were not trained on; each row to within a constant.
+        Of images that were not trained on; each row to within a constant.
     labels : ndarray of int, shape (n,)
         Their classes, as positions 0..k-1.
     weights : ndarray of float, shape (n,), optional
-        How much each picture counts.
+        How much each image counts.
     with_biases : bool, default=True
         False leaves the biases at 0: then no answer changes, only how sure it is.
 
@@ -36,7 +36,7 @@ def fit_calibration(
     Notes
     -----
     As in Platt's method a share of 1 / (n + 2) of every truth is given to the other classes: where all held-out
-    pictures are classified correctly, the likelihood alone would ask for infinite certainty.
+    images are classified correctly, the likelihood alone would ask for infinite certainty.
 
     References
     ----------

@@ -18,24 +18,24 @@ def predict_sets(
     *,
     average: str | None = None,
 ) -> np.ndarray:
-    """Return which classes each picture may be, so that the true one is among them with a probability of `coverage`.
+    """Return which classes each image may be, so that the true one is among them with a probability of `coverage`.
 
-    That holds for pictures drawn like the held-out ones, on average over both, however good the model is: a weak model
+    That holds for images drawn like the held-out ones, on average over both, however good the model is: a weak model
     gives large sets. A set is empty where no class is as probable as the true one nearly always is.
 
     Parameters
     ----------
     held_out : ndarray of float, shape (m, k)
-        Probabilities of pictures that were not trained on.
+        Probabilities of images that were not trained on.
     held_out_labels : ndarray of int, shape (m,)
         Their classes, as positions 0..k-1.
     probabilities : ndarray of float, shape (n, k)
-        Of the pictures in question, by the same model.
+        Of the images in question, by the same model.
     coverage : float
         Above 0 and below 1, as 0.99.
     average : {"probabilities", "logits"} or None, default=None
         None: all answers are one model's. Else `probabilities` are answers averaged in that way over the members of an
-        ensemble, and each held-out picture was answered by one member. The sets are then larger than they need be, and
+        ensemble, and each held-out image was answered by one member. The sets are then larger than they need be, and
         hold the true class at least as often as asked.
 
     Returns
@@ -45,7 +45,7 @@ def predict_sets(
     Raises
     ------
     ParameterError
-        A coverage outside 0..1, or too few held-out pictures for it; or MAPIE is not installed.
+        A coverage outside 0..1, or too few held-out images for it; or MAPIE is not installed.
 
     References
     ----------
@@ -56,8 +56,8 @@ def predict_sets(
     least = math.ceil(coverage / (1 - coverage))
     if len(held_out) < least:
         raise ParameterError(
-            f"A coverage of {coverage:g} needs at least {least:,} held-out pictures; the model was saved with "
-            f"{len(held_out):,}. Ask for less, or train with more validation pictures."
+            f"A coverage of {coverage:g} needs at least {least:,} held-out images; the model was saved with "
+            f"{len(held_out):,}. Ask for less, or train with more validation images."
         )
     if len(probabilities) == 0:
         return np.zeros(probabilities.shape, bool)
@@ -78,9 +78,9 @@ def check_coverage(coverage: object) -> None:
 
 
 def _bound_mean(truths: np.ndarray, share: float, average: str) -> float:
-    """Return what the mean of members' probabilities of the true class is below for at most a share of pictures.
+    """Return what the mean of members' probabilities of the true class is below for at most a share of images.
 
-    `truths` are these probabilities, each by one member for a picture it did not see. They do not tell how the members'
+    `truths` are these probabilities, each by one member for an image it did not see. They do not tell how the members'
     doubts go together, and their quantile is no bound: the mean is low as soon as one member is very low. Their
     expected shortfall is, the mean over the lowest share of them: that of a mean is never below the members' own, in
     whatever way they go together, and at most this share lies below it.
@@ -93,11 +93,11 @@ def _bound_mean(truths: np.ndarray, share: float, average: str) -> float:
 
 
 def _make_classifier(n_classes: int, coverage: float) -> Any:
-    """Return MAPIE's classifier around one that takes probabilities for pictures: the model is not asked again."""
+    """Return MAPIE's classifier around one that takes probabilities for images: the model is not asked again."""
     try:
         from mapie.classification import SplitConformalClassifier
     except ImportError as error:
-        raise missing_package("Prediction sets need", "MAPIE", "trust") from error
+        raise missing_package("Prediction sets need", "MAPIE", "reliability") from error
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     class AlreadyPredicted(ClassifierMixin, BaseEstimator):

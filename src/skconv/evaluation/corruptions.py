@@ -1,4 +1,4 @@
-"""Pictures damaged in many ways, each at five strengths: how much a classifier bears that it was never trained on."""
+"""Images damaged in many ways, each at five strengths: how much a classifier bears that it was never trained on."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def list_corruptions() -> list[str]:
 
 
 def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> np.ndarray:
-    """Damage pictures in one way.
+    """Damage images in one way.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, c)
-        Pictures of any size; what is drawn or moved grows with it.
+        Images of any size; what is drawn or moved grows with it.
     name : str
         One of `list_corruptions`.
     strength : int
@@ -34,7 +34,7 @@ def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> n
     Returns
     -------
     ndarray of uint8
-        New pictures of the same shape.
+        New images of the same shape.
 
     Raises
     ------
@@ -57,107 +57,107 @@ def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> n
     if strength not in STRENGTHS:
         raise ParameterError(f"The strength of a corruption is {strength!r}; expected a whole number from 1 to 5.")
     function, levels = _CORRUPTIONS[name]
-    pictures = images[..., None] if images.ndim == 3 else images
-    damaged = function(pictures.astype(np.float32) / 255, levels[strength - 1], np.random.default_rng(seed))
+    channels_last = images[..., None] if images.ndim == 3 else images
+    damaged = function(channels_last.astype(np.float32) / 255, levels[strength - 1], np.random.default_rng(seed))
     return np.rint(255 * damaged.clip(0, 1)).astype(np.uint8).reshape(images.shape)
 
 
-def _noise(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
-    return pictures + amount * generator.standard_normal(pictures.shape, np.float32)
+def _noise(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    return images + amount * generator.standard_normal(images.shape, np.float32)
 
 
-def _impulses(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
-    chance = generator.random(pictures.shape[:3], np.float32)[..., None]
-    return np.where(chance < share / 2, 0.0, np.where(chance > 1 - share / 2, 1.0, pictures))
+def _impulses(images: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    chance = generator.random(images.shape[:3], np.float32)[..., None]
+    return np.where(chance < share / 2, 0.0, np.where(chance > 1 - share / 2, 1.0, images))
 
 
-def _blur(pictures: np.ndarray, sigma: float, generator: np.random.Generator) -> np.ndarray:
+def _blur(images: np.ndarray, sigma: float, generator: np.random.Generator) -> np.ndarray:
     import cv2
 
-    width = sigma * min(pictures.shape[1:3]) / 28
-    return _each(pictures, lambda picture: cv2.GaussianBlur(picture, (0, 0), width))
+    width = sigma * min(images.shape[1:3]) / 28
+    return _each(images, lambda image: cv2.GaussianBlur(image, (0, 0), width))
 
 
-def _motion_blur(pictures: np.ndarray, length: float, generator: np.random.Generator) -> np.ndarray:
+def _motion_blur(images: np.ndarray, length: float, generator: np.random.Generator) -> np.ndarray:
     import cv2
 
-    size = max(3, round(length * min(pictures.shape[1:3]) / 28)) | 1
+    size = max(3, round(length * min(images.shape[1:3]) / 28)) | 1
     kernel = np.zeros((size, size), np.float32)
     cv2.line(kernel, (0, size - 1), (size - 1, 0), 1.0)
     kernel /= kernel.sum()
-    return _each(pictures, lambda picture: cv2.filter2D(picture, -1, kernel))
+    return _each(images, lambda image: cv2.filter2D(image, -1, kernel))
 
 
-def _shear(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
-    return _move(pictures, np.array([[1, amount], [0, 1]]), generator)
+def _shear(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    return _move(images, np.array([[1, amount], [0, 1]]), generator)
 
 
-def _scale(pictures: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
-    return _move(pictures, np.eye(2) * factor, generator)
+def _scale(images: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
+    return _move(images, np.eye(2) * factor, generator)
 
 
-def _rotate(pictures: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
+def _rotate(images: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
     angle = np.deg2rad(degrees)
-    return _move(pictures, np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), generator)
+    return _move(images, np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), generator)
 
 
-def _translate(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
-    return _move(pictures, np.eye(2), generator, share=share)
+def _translate(images: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+    return _move(images, np.eye(2), generator, share=share)
 
 
-def _brighten(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
-    return pictures + amount
+def _brighten(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    return images + amount
 
 
-def _fade(pictures: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
-    means = pictures.mean((1, 2), keepdims=True)
-    return means + factor * (pictures - means)
+def _fade(images: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
+    means = images.mean((1, 2), keepdims=True)
+    return means + factor * (images - means)
 
 
-def _stripe(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+def _stripe(images: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
     """Turn a band in the middle to its negative."""
-    width = pictures.shape[2]
+    width = images.shape[2]
     half = share * width / 2
     band = slice(round(width / 2 - half), round(width / 2 + half))
-    striped = pictures.copy()
+    striped = images.copy()
     striped[:, :, band] = 1 - striped[:, :, band]
     return striped
 
 
-def _fog(pictures: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
-    """Lay clouds of several sizes over the pictures."""
+def _fog(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
+    """Lay clouds of several sizes over the images."""
     import cv2
 
-    height, width = pictures.shape[1:3]
-    fogged = np.empty_like(pictures)
-    for index, picture in enumerate(pictures):
+    height, width = images.shape[1:3]
+    fogged = np.empty_like(images)
+    for index, image in enumerate(images):
         cloud = np.zeros((height, width), np.float32)
         for cells in (2, 4, 8):
             grid = generator.random((cells, cells), np.float32) / cells
             cloud += cv2.resize(grid, (width, height), interpolation=cv2.INTER_CUBIC)
         spread = float(cloud.max() - cloud.min()) or 1.0
         cloud = (cloud - cloud.min()) / spread
-        fogged[index] = picture * (1 - amount * 0.4) + amount * cloud[..., None]
+        fogged[index] = image * (1 - amount * 0.4) + amount * cloud[..., None]
     return fogged
 
 
-def _spatter(pictures: np.ndarray, n_drops: float, generator: np.random.Generator) -> np.ndarray:
+def _spatter(images: np.ndarray, n_drops: float, generator: np.random.Generator) -> np.ndarray:
     import cv2
 
-    side = min(pictures.shape[1:3])
+    side = min(images.shape[1:3])
 
     def draw(canvas: np.ndarray) -> None:
         for _ in range(int(n_drops)):
             centre, radius = _choose_point(canvas, generator), max(1, round(side / 28 * generator.uniform(0.6, 2.2)))
             cv2.circle(canvas, centre, radius, float(generator.uniform(0.4, 0.9)), -1)
 
-    return _draw_over(pictures, draw)
+    return _draw_over(images, draw)
 
 
-def _dotted_line(pictures: np.ndarray, n_lines: float, generator: np.random.Generator) -> np.ndarray:
+def _dotted_line(images: np.ndarray, n_lines: float, generator: np.random.Generator) -> np.ndarray:
     import cv2
 
-    radius = max(0, round(min(pictures.shape[1:3]) / 28 * 0.6))
+    radius = max(0, round(min(images.shape[1:3]) / 28 * 0.6))
 
     def draw(canvas: np.ndarray) -> None:
         for _ in range(int(n_lines)):
@@ -166,13 +166,13 @@ def _dotted_line(pictures: np.ndarray, n_lines: float, generator: np.random.Gene
                 x, y = np.rint(start + share * (end - start)).astype(int).tolist()
                 cv2.circle(canvas, (x, y), radius, 1.0, -1)
 
-    return _draw_over(pictures, draw)
+    return _draw_over(images, draw)
 
 
-def _zigzag(pictures: np.ndarray, n_lines: float, generator: np.random.Generator) -> np.ndarray:
+def _zigzag(images: np.ndarray, n_lines: float, generator: np.random.Generator) -> np.ndarray:
     import cv2
 
-    side = min(pictures.shape[1:3])
+    side = min(images.shape[1:3])
 
     def draw(canvas: np.ndarray) -> None:
         for _ in range(int(n_lines)):
@@ -183,58 +183,56 @@ def _zigzag(pictures: np.ndarray, n_lines: float, generator: np.random.Generator
             points = start + shares[:, None] * (end - start) + (-1.0) ** np.arange(8)[:, None] * across
             cv2.polylines(canvas, [np.rint(points).astype(np.int32)], False, 1.0, max(1, round(side / 28)))
 
-    return _draw_over(pictures, draw)
+    return _draw_over(images, draw)
 
 
-def _edges(pictures: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
+def _edges(images: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
     """Fade to the edges that Canny's filter finds."""
     import cv2
 
-    def find(picture: np.ndarray) -> np.ndarray:
-        grey = np.rint(255 * picture.reshape(*picture.shape[:2], -1).mean(2)).astype(np.uint8)
+    def find(image: np.ndarray) -> np.ndarray:
+        grey = np.rint(255 * image.reshape(*image.shape[:2], -1).mean(2)).astype(np.uint8)
         found = cv2.Canny(grey, 100, 200).astype(np.float32) / 255
-        return found if picture.ndim == 2 else np.repeat(found[..., None], picture.shape[2], axis=2)
+        return found if image.ndim == 2 else np.repeat(found[..., None], image.shape[2], axis=2)
 
-    return (1 - share) * pictures + share * _each(pictures, find)
+    return (1 - share) * images + share * _each(images, find)
 
 
-def _pixelate(pictures: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
+def _pixelate(images: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
     import cv2
 
-    height, width = pictures.shape[1:3]
+    height, width = images.shape[1:3]
     small = max(1, round(width * factor)), max(1, round(height * factor))
 
-    def shrink(picture: np.ndarray) -> np.ndarray:
-        coarse = cv2.resize(picture, small, interpolation=cv2.INTER_AREA)
+    def shrink(image: np.ndarray) -> np.ndarray:
+        coarse = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
 
-    return _each(pictures, shrink)
+    return _each(images, shrink)
 
 
-def _each(pictures: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Apply a function of OpenCV, which takes grey pictures without an axis of channels, to each."""
-    return np.stack(
-        [function(picture.squeeze(2) if picture.shape[2] == 1 else picture) for picture in pictures]
-    ).reshape(pictures.shape)
+def _each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Apply a function of OpenCV, which takes grey images without an axis of channels, to each."""
+    return np.stack([function(image.squeeze(2) if image.shape[2] == 1 else image) for image in images]).reshape(
+        images.shape
+    )
 
 
-def _move(pictures: np.ndarray, matrix: np.ndarray, generator: np.random.Generator, share: float = 0.0) -> np.ndarray:
-    """Move pictures about their middle, each mirrored sense by chance; what comes from outside repeats the border."""
+def _move(images: np.ndarray, matrix: np.ndarray, generator: np.random.Generator, share: float = 0.0) -> np.ndarray:
+    """Move images about their middle, each mirrored sense by chance; what comes from outside repeats the border."""
     import cv2
 
-    height, width = pictures.shape[1:3]
+    height, width = images.shape[1:3]
     middle = np.array([(width - 1) / 2, (height - 1) / 2])
-    moved = np.empty_like(pictures)
-    for index, picture in enumerate(pictures):
+    moved = np.empty_like(images)
+    for index, image in enumerate(images):
         sense = generator.choice([-1, 1])
         turned = matrix * np.array([[1, sense], [sense, 1]])
         angle = generator.uniform(0, 2 * np.pi)
         offset = share * np.array([width * np.cos(angle), height * np.sin(angle)])
         affine = np.column_stack([turned, middle - turned @ middle + offset])
-        result = cv2.warpAffine(
-            picture, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        moved[index] = result.reshape(picture.shape)
+        result = cv2.warpAffine(image, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        moved[index] = result.reshape(image.shape)
     return moved
 
 
@@ -243,13 +241,13 @@ def _choose_point(canvas: np.ndarray, generator: np.random.Generator) -> tuple[i
     return int(generator.integers(width)), int(generator.integers(height))
 
 
-def _draw_over(pictures: np.ndarray, draw: Callable[[np.ndarray], None]) -> np.ndarray:
-    """Lay over each picture what is drawn in white; the brighter of both is seen."""
-    covered = np.empty_like(pictures)
-    for index, picture in enumerate(pictures):
-        canvas = np.zeros(picture.shape[:2], np.float32)
+def _draw_over(images: np.ndarray, draw: Callable[[np.ndarray], None]) -> np.ndarray:
+    """Lay over each image what is drawn in white; the brighter of both is seen."""
+    covered = np.empty_like(images)
+    for index, image in enumerate(images):
+        canvas = np.zeros(image.shape[:2], np.float32)
         draw(canvas)
-        covered[index] = np.maximum(picture, canvas[..., None])
+        covered[index] = np.maximum(image, canvas[..., None])
     return covered
 
 

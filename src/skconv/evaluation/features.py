@@ -1,4 +1,4 @@
-"""Pictures as a network sees them last, and which of them are near each other there."""
+"""Images as a network sees them last, and which of them are near each other there."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from torch import Tensor, nn
 
 from skconv.evaluation.activations import first_member, run_network
 
-_BATCH = 512  # pictures
+_BATCH = 512  # images
 
 
 def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Return what the last linear layer of a network gets of each picture: all that its answer is made of.
+    """Return what the last linear layer of a network gets of each image: all that its answer is made of.
 
     Parameters
     ----------
     network : Module
         Takes float32 (n, channels, height, width). Left in the mode it was in. Of an ensemble the first member counts.
     images : ndarray of numbers, shape (n, h, w) or (n, h, w, c)
-        In the range of the pictures the network was trained on; at least one.
+        In the range of the images the network was trained on; at least one.
 
     Returns
     -------
@@ -28,7 +28,7 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
     Raises
     ------
     DataError
-        The network does not take pictures of this shape.
+        The network does not take images of this shape.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
         for start in range(0, len(images), _BATCH):
             seen.clear()
             logits = run_network(network, images[start : start + _BATCH])
-            # Where a network looks at a picture several times, the first look counts.
+            # Where a network looks at an image several times, the first look counts.
             parts.append((seen[0] if seen else logits).flatten(1).float().cpu().numpy())
     finally:
         if hook is not None:

@@ -1,4 +1,4 @@
-"""What an audit suspects: the record, its table, the pictures it is about, contact sheets."""
+"""What an audit suspects: the record, its table, the images it is about, contact sheets."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 TABLE_NAME = "suspects.csv"
 # In the order in which they are told; what each means.
 KINDS = {
-    "broken": "cannot be opened as a picture",
+    "broken": "cannot be opened as an image",
     "blank": "shows nothing",
     "label": "is probably labelled wrong",
     "overlap": "is in the training and in the test split",
@@ -32,27 +32,27 @@ KINDS = {
 
 
 @dataclass(frozen=True)
-class Suspect:
-    """A picture that deserves a look.
+class LabelIssue:
+    """An image that deserves a look.
 
     Parameters
     ----------
     kind : str
         One of `KINDS`.
-    picture : str
+    image : str
         Its file, or the split and its number in it, from 0.
     label : str
         As given.
     suggestion : str
         Of a wrong label: what it seems to be; else empty.
     confidence : float or None
-        Of a wrong label: how probable that is, by a network that has not seen the picture.
+        Of a wrong label: how probable that is, by a network that has not seen the image.
     other : str
-        Of a duplicate: the picture it equals, with its label where that differs; of a broken picture: why.
+        Of a duplicate: the image it equals, with its label where that differs; of a broken image: why.
     """
 
     kind: str
-    picture: str
+    image: str
     label: str
     suggestion: str = ""
     confidence: float | None = None
@@ -60,8 +60,8 @@ class Suspect:
 
     @property
     def caption(self) -> list[str]:
-        """Lines to be written under the picture."""
-        name = Path(self.picture).name
+        """Lines to be written under the image."""
+        name = Path(self.image).name
         if self.kind == "label":
             return [name, f"{self.label} → {self.suggestion}", f"{100 * (self.confidence or 0):.1f} %"]
         return [name, self.label]
@@ -72,11 +72,11 @@ class Suspect:
             "broken": self.other,
             "blank": self.label,
         }
-        return f"  {self.picture}: {told.get(self.kind, f'{self.label}, like {self.other}')}"
+        return f"  {self.image}: {told.get(self.kind, f'{self.label}, like {self.other}')}"
 
 
-class Pictures:
-    """The pictures of both splits in one row."""
+class Images:
+    """The images of both splits in one row."""
 
     def __init__(self, dataset: Dataset) -> None:
         from skconv.data.folders import list_class_files
@@ -91,24 +91,24 @@ class Pictures:
         self.files = files if len(files) == len(self.labels) else []
 
     def name(self, position: int) -> str:
-        """Return the file of a picture, or its split and number."""
+        """Return the file of an image, or its split and number."""
         if self.files:
             return str(self.files[position])
         is_test = position >= self.n_train
         return f"{'test' if is_test else 'train'} {position - is_test * self.n_train}"
 
     def label(self, position: int) -> str:
-        """Return the name of a picture's class, as given."""
+        """Return the name of an image's class, as given."""
         return self.dataset.class_names[self.labels[position]]
 
 
-def write_suspects(path: Path, suspects: Sequence[Suspect]) -> None:
+def write_suspects(path: Path, suspects: Sequence[LabelIssue]) -> None:
     """Write a row for each suspect."""
-    columns = list(Suspect.__dataclass_fields__)
+    columns = list(LabelIssue.__dataclass_fields__)
     write_table(path, columns, ([getattr(each, name) for name in columns] for each in suspects))
 
 
-def read_suspects(folder: str | os.PathLike[str]) -> list[Suspect]:
+def read_suspects(folder: str | os.PathLike[str]) -> list[LabelIssue]:
     """Read the table that an audit wrote.
 
     Raises
@@ -124,7 +124,7 @@ def read_suspects(folder: str | os.PathLike[str]) -> list[Suspect]:
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream, strict=True)
-            if rows.fieldnames != list(Suspect.__dataclass_fields__):
+            if rows.fieldnames != list(LabelIssue.__dataclass_fields__):
                 raise ValueError("its columns are others")
             return [_read_row(row) for row in rows]
     except (OSError, ValueError, TypeError, csv.Error) as error:
@@ -136,43 +136,43 @@ def _as_written(name: str) -> str:
     return name.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def _read_row(row: dict[str, str]) -> Suspect:
-    suspect = Suspect(**{**row, "confidence": float(row["confidence"]) if row.get("confidence") else None})  # type: ignore[arg-type]
+def _read_row(row: dict[str, str]) -> LabelIssue:
+    suspect = LabelIssue(**{**row, "confidence": float(row["confidence"]) if row.get("confidence") else None})  # type: ignore[arg-type]
     if suspect.kind not in KINDS:
         raise ValueError(f"unknown kind '{suspect.kind}'")
     return suspect
 
 
-def find_suspects(suspects: Sequence[Suspect], pictures: Pictures) -> list[int]:
-    """Return where each suspect stands among the pictures.
+def find_label_issues(suspects: Sequence[LabelIssue], images: Images) -> list[int]:
+    """Return where each suspect stands among the images.
 
     Raises
     ------
     DataError
         One is not among them, or with another label: the audit was of other data.
     """
-    places = {_as_written(pictures.name(position)): position for position in range(len(pictures.labels))}
-    found = [places.get(each.picture, -1) for each in suspects]
+    places = {_as_written(images.name(position)): position for position in range(len(images.labels))}
+    found = [places.get(each.image, -1) for each in suspects]
     for suspect, position in zip(suspects, found, strict=True):
-        if position < 0 or pictures.label(position) != suspect.label:
+        if position < 0 or images.label(position) != suspect.label:
             raise DataError(
-                f"The audit is of other data than {pictures.dataset.name}, which has no picture '{suspect.picture}' "
+                f"The audit is of other data than {images.dataset.name}, which has no image '{suspect.image}' "
                 f"labelled '{suspect.label}'. Run skconv audit on it, from the same folder, or leave the audit out."
             )
     return found
 
 
-def draw_kind(images: np.ndarray, suspects: Sequence[Suspect], positions: Sequence[int], *, most: int) -> Figure:
+def draw_kind(images: np.ndarray, suspects: Sequence[LabelIssue], positions: Sequence[int], *, most: int) -> Figure:
     """Draw a contact sheet of the first suspects of one kind.
 
     Parameters
     ----------
     images : ndarray of uint8
-        All pictures.
+        All images.
     suspects : sequence of n Suspect
         Of one kind.
     positions : sequence of n int
-        Where each stands among the pictures.
+        Where each stands among the images.
     most : int
         How many are drawn.
     """

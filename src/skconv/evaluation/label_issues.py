@@ -1,4 +1,4 @@
-"""Pictures of a data set that deserve a look: probably wrong labels, duplicates, blanks."""
+"""Images of a data set that deserve a look: probably wrong labels, duplicates, blanks."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from skconv.exceptions import missing_package
 
 _BLANK = 8  # grey levels between the darkest and the brightest pixel, at most
 _COARSE = 7  # pixels a side, on which most pairs are already told apart
-_ROWS, _COLUMNS = 1024, 8192  # pictures compared at a time: 32 MB
+_ROWS, _COLUMNS = 1024, 8192  # images compared at a time: 32 MB
 
 
 def find_blanks(images: np.ndarray) -> np.ndarray:
-    """Return the positions of pictures that show nothing: all their pixels lie within 8 grey levels.
+    """Return the positions of images that show nothing: all their pixels lie within 8 grey levels.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ def find_blanks(images: np.ndarray) -> np.ndarray:
 
 
 def find_copies(images: np.ndarray) -> np.ndarray:
-    """Return pairs of equal pictures, int64 (m, 2): each copy, second, with the first picture it equals.
+    """Return pairs of equal images, int64 (m, 2): each copy, second, with the first image it equals.
 
     Parameters
     ----------
@@ -45,17 +45,17 @@ def find_copies(images: np.ndarray) -> np.ndarray:
     """
     first: dict[bytes, int] = {}
     pairs = []
-    for position, picture in enumerate(images):
-        known = first.setdefault(hashlib.blake2b(picture.tobytes(), digest_size=16).digest(), position)
+    for position, image in enumerate(images):
+        known = first.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), position)
         if known != position:
             pairs.append((known, position))
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
 def find_near_copies(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
-    """Return pairs of pictures that nearly are the same, as one saved anew with loss, int64 (m, 2), first the smaller.
+    """Return pairs of images that nearly are the same, as one saved anew with loss, int64 (m, 2), first the smaller.
 
-    Each picture is compared with every other: first coarsely, which can only make two pictures more alike, then pixel
+    Each image is compared with every other: first coarsely, which can only make two images more alike, then pixel
     by pixel where that leaves them alike.
 
     Parameters
@@ -87,14 +87,14 @@ def find_near_copies(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
 
 
 def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return the positions of pictures that are probably labelled wrong, the most suspect first.
+    """Return the positions of images that are probably labelled wrong, the most suspect first.
 
     Parameters
     ----------
     labels : ndarray of int, shape (n,)
         As given, positions 0..k-1.
     probabilities : ndarray of float, shape (n, k)
-        Each row by a model that had not seen the picture.
+        Each row by a model that had not seen the image.
 
     Raises
     ------
@@ -108,7 +108,7 @@ def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
-        raise missing_package("Wrong labels are found by", "cleanlab", "trust") from error
+        raise missing_package("Wrong labels are found by", "cleanlab", "reliability") from error
     exact = np.asarray(probabilities, np.float64)
     exact = exact / exact.sum(1, keepdims=True)
     # On MNIST with 1 % of its labels changed, this filter found more of them than the others, and was more often right.
@@ -119,7 +119,7 @@ def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
 
 
 def _shrink(images: np.ndarray) -> np.ndarray:
-    """Return the means of up to 7×7 equal parts of each picture, float32 (n, parts)."""
+    """Return the means of up to 7×7 equal parts of each image, float32 (n, parts)."""
     grey = images if images.ndim == 3 else images.mean(3)
     height, width = grey.shape[1:]
     # Parts of equal size: only then is the coarse distance never above the true one.

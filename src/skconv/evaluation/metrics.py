@@ -18,7 +18,7 @@ _MOST_ROWS = 30  # of the table a terminal shows
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and F1 (fractions, 0 where nothing can be measured) and pictures of one class."""
+    """Precision, recall and F1 (fractions, 0 where nothing can be measured) and images of one class."""
 
     name: str
     precision: float
@@ -36,11 +36,11 @@ class Scores:
     accuracy, low, high : float
         Share of right predictions with its 95 % Wilson interval.
     n : int
-        Pictures scored.
+        Images scored.
     negative_log_likelihood : float
         Mean of -log of the probability of the true class, in nats, at least 0.
     brier : float
-        Brier score in its multi-class sum form: mean over pictures of the sum over classes of
+        Brier score in its multi-class sum form: mean over images of the sum over classes of
         (probability - truth)², from 0 to 2. For two classes this is twice the binary form.
     expected_calibration_error : float
         Mean distance of confidence from accuracy over 15 bins of equal width of the top label's probability.
@@ -144,7 +144,7 @@ def score_predictions(
     Raises
     ------
     DataError
-        No pictures, shapes that do not fit, labels out of range, or rows that are not probabilities.
+        No images, shapes that do not fit, labels out of range, or rows that are not probabilities.
 
     Examples
     --------
@@ -173,7 +173,7 @@ def score_predictions(
         low=low,
         high=high,
         n=n,
-        # A probability of exactly 0 would make one picture outweigh all others.
+        # A probability of exactly 0 would make one image outweigh all others.
         negative_log_likelihood=abs(float(np.log(of_truth.clip(np.finfo(np.float64).eps, 1)).mean())),
         brier=max(0.0, brier),
         expected_calibration_error=_measure_calibration(probabilities.max(1), predicted == labels),
@@ -193,7 +193,7 @@ def format_scores(scores: Scores) -> str:
     Brier score           0.0000
     calibration error     0.0000
     <BLANKLINE>
-    class  precision  recall      F1  pictures
+    class  precision  recall      F1  images
     cat       1.0000  1.0000  1.0000         1
     dog       1.0000  1.0000  1.0000         1
     """
@@ -211,7 +211,7 @@ def format_scores(scores: Scores) -> str:
         lines.append(f"The {_MOST_ROWS} of {len(scores.per_class)} classes with the lowest F1:")
     names = [_shorten(score.name) for score in shown]
     width = max(len("class"), *map(len, names))
-    lines.append(f"{'class':<{width}}  precision  recall      F1  pictures")
+    lines.append(f"{'class':<{width}}  precision  recall      F1  images")
     for name, score in zip(names, shown, strict=True):
         figures = f"{score.precision:9.4f}  {score.recall:6.4f}  {score.f1:6.4f}  {score.support:8,}"
         lines.append(f"{name:<{width}}  {figures}")
@@ -222,7 +222,7 @@ def _check_predictions(labels: np.ndarray, probabilities: np.ndarray) -> None:
     if probabilities.ndim != 2 or 0 in probabilities.shape or probabilities.dtype.kind != "f":
         raise DataError(
             f"The probabilities are {probabilities.dtype} of shape {probabilities.shape}; "
-            "expected float of shape (n, k) with at least one picture."
+            "expected float of shape (n, k) with at least one image."
         )
     n, n_classes = probabilities.shape
     if labels.shape != (n,) or labels.dtype.kind not in "iu":

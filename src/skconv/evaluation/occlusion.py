@@ -1,4 +1,4 @@
-"""`occlude`: which parts of a picture an answer rests on, found by covering them."""
+"""`occlude`: which parts of an image an answer rests on, found by covering them."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from skconv.exceptions import DataError, ParameterError
 def occlude(
     predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int = 5
 ) -> np.ndarray:
-    """Return how much the probability of a class falls where a part of the picture is covered.
+    """Return how much the probability of a class falls where a part of the image is covered.
 
-    A square is moved over the picture pixel by pixel, filled with the picture's own ground: its median at the rim.
+    A square is moved over the image pixel by pixel, filled with the image's own ground: its median at the rim.
     It needs the answers of a model only, no gradients, so it holds for whatever is deployed.
 
     Parameters
     ----------
     predict_proba : callable
-        Takes pictures (n, h, w) or (n, h, w, c), returns probabilities (n, k).
+        Takes images (n, h, w) or (n, h, w, c), returns probabilities (n, k).
     image : ndarray of uint8, shape (h, w) or (h, w, c)
-        The picture.
+        The image.
     label : int
         Position of the class among the probabilities' columns.
     patch : int, default=5
-        Side of the square in pixels, 1 up to the picture's shorter side.
+        Side of the square in pixels, 1 up to the image's shorter side.
 
     Returns
     -------
@@ -37,7 +37,7 @@ def occlude(
     Raises
     ------
     DataError
-        Not one picture.
+        Not one image.
     ParameterError
         `patch` outside its range.
 
@@ -57,7 +57,7 @@ def occlude(
     (True, 0.0)
     """
     if image.ndim not in (2, 3):
-        raise DataError(f"The picture has shape {image.shape}; expected one picture, (h, w) or (h, w, c).")
+        raise DataError(f"The image has shape {image.shape}; expected one image, (h, w) or (h, w, c).")
     height, width = image.shape[:2]
     if not 1 <= patch <= min(height, width):
         raise ParameterError(f"patch must be from 1 to {min(height, width)}, got {patch}.")
@@ -75,7 +75,7 @@ def occlude(
 
 
 def find_ground(image: np.ndarray) -> np.ndarray:
-    """Return the colour of a picture's ground, its median at the rim: shape () or (c,), of the picture's dtype.
+    """Return the colour of an image's ground, its median at the rim: shape () or (c,), of the image's dtype.
 
     Examples
     --------

@@ -1,30 +1,28 @@
-"""The out-of-distribution score: what tells pictures of none of a model's classes from those it was made for."""
+"""The out-of-distribution score: what tells images of none of a model's classes from those it was made for."""
 
 from __future__ import annotations
 
 import numpy as np
 
 NEIGHBOURS = 10
-DEFINITION = (
-    f"distance of the logarithms of a picture's probabilities to the {NEIGHBOURS}th nearest of held-out pictures"
-)
+DEFINITION = f"distance of the logarithms of an image's probabilities to the {NEIGHBOURS}th nearest of held-out images"
 _MOST_KNOWN = 5000  # held-out answers; more make it slower, and no better
 _FLOOR = 1e-4  # added to probabilities: how far below it one lies tells little, and would outweigh the rest
-_BATCH = 256  # pictures
+_BATCH = 256  # images
 
 
 def score_out_of_distribution(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return how far answers are from those to held-out pictures: large for pictures of none of the classes.
+    """Return how far answers are from those to held-out images: large for images of none of the classes.
 
-    A confidence alone says little of them: a network is sure of some pictures of noise. But it is sure in another way
+    A confidence alone says little of them: a network is sure of some images of noise. But it is sure in another way
     than of what it knows, and that shows in the probabilities of all the other classes.
 
     Parameters
     ----------
     held_out : ndarray of float, shape (m, k)
-        Probabilities of pictures of the classes that were not trained on, at least one. Of many, 5,000 are taken.
+        Probabilities of images of the classes that were not trained on, at least one. Of many, 5,000 are taken.
     probabilities : ndarray of float, shape (n, k)
-        Of the pictures in question, by the same model.
+        Of the images in question, by the same model.
 
     Returns
     -------
@@ -55,7 +53,7 @@ def score_out_of_distribution(held_out: np.ndarray, probabilities: np.ndarray) -
 
 
 def measure_auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return how often a picture of the one kind has a lower score than one of the other; equal ones count half.
+    """Return how often an image of the one kind has a lower score than one of the other; equal ones count half.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Pictures that a model can be scored on, and those it was scored on, which `evaluate` scores and others tell of."""
+"""Images that a model can be scored on, and those it was scored on, which `evaluate` scores and others tell of."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ if TYPE_CHECKING:
 
     from skconv.data.dataset import Dataset
     from skconv.evaluation.metrics import Scores
-    from skconv.inference import Reader
+    from skconv.inference import OnnxClassifier
 
 
 @dataclass(frozen=True, eq=False)
-class UnseenPictures:
-    """Pictures of a source that a saved model can be scored on, in the model's form.
+class UnseenImages:
+    """Images of a source that a saved model can be scored on, in the model's form.
 
     Parameters
     ----------
     dataset : Dataset
         The data, whole.
     split : str
-        Which of its pictures these are, as in `EvaluationResult`.
+        Which of its images these are, as in `EvaluationResult`.
     n_seen : int or None
         As in `EvaluationResult`.
     images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        The pictures.
+        The images.
     labels : ndarray of int, shape (n,)
         Their classes, as positions in the data's.
     """
@@ -40,20 +40,20 @@ class UnseenPictures:
 
 @dataclass(frozen=True, eq=False)
 class ScoredSource:
-    """Pictures that a saved model was scored on, with everything the scores come from.
+    """Images that a saved model was scored on, with everything the scores come from.
 
     Parameters
     ----------
-    reader : Reader
+    reader : OnnxClassifier
         The model.
     dataset : Dataset
         The data, whole.
     split : str
-        Which of its pictures were scored, as in `EvaluationResult`.
+        Which of its images were scored, as in `EvaluationResult`.
     n_seen : int or None
         As in `EvaluationResult`.
     images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        The pictures scored.
+        The images scored.
     labels : ndarray of int, shape (n,)
         Their classes, as positions in the model's.
     probabilities : ndarray of float32, shape (n, k)
@@ -62,7 +62,7 @@ class ScoredSource:
         How good these are.
     """
 
-    reader: Reader
+    reader: OnnxClassifier
     dataset: Dataset
     split: str
     n_seen: int | None

@@ -1,1 +1,1 @@
-"""From an untrusted picture file to arrays a classifier can read. NumPy, SciPy and Pillow only."""
+"""From an untrusted image file to arrays a classifier can read. NumPy, SciPy and Pillow only."""

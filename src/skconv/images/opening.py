@@ -1,4 +1,4 @@
-"""From a picture file nobody vouches for to a bounded uint8 array, and from there to a wanted size."""
+"""From an image file nobody vouches for to a bounded uint8 array, and from there to a wanted size."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from skconv.exceptions import DataError, SourceNotFoundError
 # Pillow also logs some of what it raises; where nobody listens, that would be a second line on standard error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-PICTURE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
+IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
 # Colours take three to five times the memory of grey, and transparency or more bits as much again. A JPEG with more
 # pixels is decoded at half its size, in a fraction of the time; others have no such way.
@@ -35,25 +35,25 @@ _UPRIGHT = {
 }
 
 
-def open_picture(
+def open_image(
     path: str | os.PathLike[str],
     *,
     max_pixels: int = 50_000_000,
     max_bytes: int = 100_000_000,
     longest: int | None = None,
 ) -> np.ndarray:
-    """Open one picture file that may be anything, and return its pixels upright.
+    """Open one image file that may be anything, and return its pixels upright.
 
     What the file is decides, not its name: PNG, JPEG, WebP, BMP, TIFF or GIF; of several frames the first is
-    taken. Transparent pictures are laid on white, or on black where what is drawn is light. A JPEG of more than
+    taken. Transparent images are laid on white, or on black where what is drawn is light. A JPEG of more than
     13 megapixels comes back half as wide and half as high.
 
     Parameters
     ----------
     path : path-like
-        The picture file.
+        The image file.
     max_pixels : int, default=50_000_000
-        Pictures with more pixels than this are refused before they are decoded; in colour (but as JPEG), with
+        Images with more pixels than this are refused before they are decoded; in colour (but as JPEG), with
         transparency or with 16 bits, those with more than 13 million.
     max_bytes : int, default=100_000_000
         Files longer than this are refused before they are read.
@@ -71,33 +71,31 @@ def open_picture(
     SourceNotFoundError
         There is no such file.
     DataError
-        Not a picture of these formats, cut off or damaged, or larger than allowed.
+        Not an image of these formats, cut off or damaged, or larger than allowed.
 
     Examples
     --------
     >>> import tempfile, pathlib
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "stroke.png"
     >>> Image.new("RGB", (30, 20), "navy").save(file)
-    >>> open_picture(file).shape
+    >>> open_image(file).shape
     (20, 30, 3)
     """
     file = Path(path)
-    return decode_picture(_read_file(file, max_bytes), str(file), max_pixels=max_pixels, longest=longest)
+    return decode_image(_read_file(file, max_bytes), str(file), max_pixels=max_pixels, longest=longest)
 
 
-def decode_picture(
-    content: bytes, name: str, *, max_pixels: int = 50_000_000, longest: int | None = None
-) -> np.ndarray:
-    """Return the pixels of a picture file that is in memory, as `open_picture` does of one on disk.
+def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, longest: int | None = None) -> np.ndarray:
+    """Return the pixels of an image file that is in memory, as `open_image` does of one on disk.
 
     Parameters
     ----------
     content : bytes
         The file's content.
     name : str
-        How errors name the picture.
+        How errors name the image.
     max_pixels, longest
-        As in `open_picture`.
+        As in `open_image`.
 
     Returns
     -------
@@ -106,18 +104,18 @@ def decode_picture(
     Raises
     ------
     DataError
-        Not a picture of these formats, cut off or damaged, or larger than allowed.
+        Not an image of these formats, cut off or damaged, or larger than allowed.
 
     Examples
     --------
     >>> stream = io.BytesIO()
     >>> Image.new("L", (30, 20)).save(stream, "PNG")
-    >>> decode_picture(stream.getvalue(), "a black picture").shape
+    >>> decode_image(stream.getvalue(), "a black image").shape
     (20, 30)
     """
     try:
         # From memory, not by name: Pillow scrambles a turned TIFF that it maps into memory itself.
-        with Image.open(io.BytesIO(content), formats=PICTURE_FORMATS) as image:
+        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             _check_size(name, image, max_pixels)
             _check_end(name, image, content)
             too_large = image.width * image.height > MAX_COLOUR_PIXELS
@@ -129,25 +127,25 @@ def decode_picture(
         raise
     except Image.UnidentifiedImageError:
         raise DataError(
-            f"{name} is not a picture that can be read; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
+            f"{name} is not an image that can be read; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
             "Save it again in one of these formats, or take it away."
         ) from None
     except Image.DecompressionBombError:
-        raise DataError(f"{name} unpacks to more pixels than a picture can have here. Make it smaller.") from None
+        raise DataError(f"{name} unpacks to more pixels than an image can have here. Make it smaller.") from None
     except Exception as error:  # a hostile file makes decoders raise nearly anything
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{name} is a damaged or cut-off picture ({reason}). Save or download it again.") from error
+        raise DataError(f"{name} is a damaged or cut-off image ({reason}). Save or download it again.") from error
 
 
-def convert_picture(picture: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Bring a picture to a size and to grey or colour, with antialiasing.
+def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
+    """Bring an image to a size and to grey or colour, with antialiasing.
 
-    The whole picture is stretched to the size; its proportions are not kept.
+    The whole image is stretched to the size; its proportions are not kept.
 
     Parameters
     ----------
-    picture : ndarray of uint8, shape (h, w) or (h, w, 3)
-        As `open_picture` returns it.
+    image : ndarray of uint8, shape (h, w) or (h, w, 3)
+        As `open_image` returns it.
     height, width : int
         The size wanted, in pixels.
     channels : {1, 3}
@@ -159,16 +157,16 @@ def convert_picture(picture: np.ndarray, height: int, width: int, channels: int)
 
     Examples
     --------
-    >>> convert_picture(np.full((300, 200, 3), 90, np.uint8), 28, 28, 1).shape
+    >>> convert_image(np.full((300, 200, 3), 90, np.uint8), 28, 28, 1).shape
     (28, 28)
     """
-    image = Image.fromarray(picture)
+    resized = Image.fromarray(image)
     mode = "L" if channels == 1 else "RGB"
-    if image.mode != mode:
-        image = image.convert(mode)
-    if image.size != (width, height):
-        image = image.resize((width, height), Image.Resampling.BICUBIC)
-    return np.array(image)
+    if resized.mode != mode:
+        resized = resized.convert(mode)
+    if resized.size != (width, height):
+        resized = resized.resize((width, height), Image.Resampling.BICUBIC)
+    return np.array(resized)
 
 
 def _read_file(file: Path, max_bytes: int) -> bytes:
@@ -179,15 +177,15 @@ def _read_file(file: Path, max_bytes: int) -> bytes:
         content = file.read_bytes() if readable else b""
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
-        raise SourceNotFoundError(f"The picture {file} cannot be read: {reason}. Check the path.") from None
+        raise SourceNotFoundError(f"The image {file} cannot be read: {reason}. Check the path.") from None
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{file} is not a file. Pass a picture file.")
+        raise DataError(f"{file} is not a file. Pass an image file.")
     if status.st_size > max_bytes:
         raise DataError(
-            f"{file} has {status.st_size:,} bytes; a picture may have {max_bytes:,}. Save it smaller or as JPEG."
+            f"{file} has {status.st_size:,} bytes; an image may have {max_bytes:,}. Save it smaller or as JPEG."
         )
     if not content:
-        raise DataError(f"{file} is empty; expected a picture. Save or download it again.")
+        raise DataError(f"{file} is empty; expected an image. Save or download it again.")
     return content
 
 
@@ -198,7 +196,7 @@ def _check_size(name: str, image: Image.Image, max_pixels: int) -> None:
     if pixels > allowed:
         raise DataError(
             f"{name} is {image.width}×{image.height}, {pixels:,} pixels; at most {allowed:,} are read "
-            f"of {image.format} with the channels {image.mode}. Make the picture smaller."
+            f"of {image.format} with the channels {image.mode}. Make the image smaller."
         )
 
 
@@ -206,7 +204,7 @@ def _check_end(name: str, image: Image.Image, content: bytes) -> None:
     """Refuse a file without an end before its many pixels are decoded."""
     ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
     if image.format in ends and content.rfind(ends[image.format]) < 0:
-        raise DataError(f"{name} is a cut-off picture: its end is missing. Save or download it again.")
+        raise DataError(f"{name} is a cut-off image: its end is missing. Save or download it again.")
 
 
 def _upright(image: Image.Image) -> Image.Image:
@@ -253,11 +251,11 @@ def _scale_deep(name: str, values: np.ndarray) -> np.ndarray:
 
 
 def _lay_on_background(image: Image.Image) -> Image.Image:
-    """Lay a picture (RGBA) on white paper, or on black where light strokes stand on an empty ground."""
+    """Lay an image (RGBA) on white paper, or on black where light strokes stand on an empty ground."""
     alpha = image.getchannel("A")
     paper = "white"
     coverage = ImageStat.Stat(alpha).mean[0] / 255
-    # Where most of the picture is opaque, what shines through is a corner, not the paper.
+    # Where most of the image is opaque, what shines through is a corner, not the paper.
     if 0 < coverage < 0.5:
         brightness = ImageStat.Stat(image.convert("L"), mask=alpha).mean[0]
         paper = "black" if brightness > 191 else "white"

@@ -1,4 +1,4 @@
-"""`PictureForm`: what pictures a model takes, and any picture brought into that form."""
+"""`ImageSpec`: what images a model takes, and any image brought into that form."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ NORMALIZATIONS = ("digit",)
 DIGIT_SIZE = (28, 28)  # of a normalised digit
 
 _Item = TypeVar("_Item")
-# Seconds: of less work, on pictures of some 100 pixels, Python is the greater part, which threads do in turn. Two of
+# Seconds: of less work, on images of some 100 pixels, Python is the greater part, which threads do in turn. Two of
 # them then take longer than one, because each waits for the other whenever NumPy comes back.
 _LONG = 0.02
-_AHEAD = 4  # pictures a thread, so that a slow writer or reader does not leave thousands in memory
+_AHEAD = 4  # images a thread, so that a slow writer or reader does not leave thousands in memory
 
 
 @dataclass(frozen=True)
-class PictureForm:
-    """The form of the pictures that a model takes.
+class ImageSpec:
+    """The form of the images that a model takes.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ class PictureForm:
     channels : {1, 3}
         Grey or colour.
     normalization : {"digit"} or None, default=None
-        "digit": one digit, light on dark, as `skconv.normalize_digit` makes it. None: the whole picture, as it is,
+        "digit": one digit, light on dark, as `skconv.normalize_digit` makes it. None: the whole image, as it is,
         brought to the size.
 
     Examples
     --------
-    >>> form = PictureForm(28, 28, 1)
+    >>> form = ImageSpec(28, 28, 1)
     >>> form.fit(np.zeros((300, 200, 3), np.uint8)).shape
     (28, 28)
     """
@@ -49,35 +49,35 @@ class PictureForm:
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array of one picture."""
+        """Shape of the array of one image."""
         return (self.height, self.width) if self.channels == 1 else (self.height, self.width, 3)
 
     @property
     def longest(self) -> int | None:
-        """How many pixels of a picture's longer side suffice, as `open_picture` takes it; None for all of them."""
+        """How many pixels of an image's longer side suffice, as `open_image` takes it; None for all of them."""
         if self.normalization != "digit":
             return None
         from skconv.digits.preprocess.background import LONGEST_SIDE
 
         return LONGEST_SIDE
 
-    def fit(self, picture: np.ndarray) -> np.ndarray:
-        """Return a picture, uint8 (h, w) or (h, w, 3), in this form."""
-        from skconv.images.opening import convert_picture  # Pillow: a reader of arrays does without
+    def fit(self, image: np.ndarray) -> np.ndarray:
+        """Return an image, uint8 (h, w) or (h, w, 3), in this form."""
+        from skconv.images.opening import convert_image  # Pillow: a reader of arrays does without
 
         if self.normalization == "digit":
             from skconv.digits.preprocess.normalization import normalize_digit
 
-            picture = normalize_digit(picture)
-        return convert_picture(picture, self.height, self.width, self.channels)
+            image = normalize_digit(image)
+        return convert_image(image, self.height, self.width, self.channels)
 
-    def fit_all(self, pictures: np.ndarray) -> np.ndarray:
-        """Return pictures, uint8 (n, h, w) or (n, h, w, 3), in this form; those that are in it already as they are."""
-        if pictures.shape[1:] == self.shape and self.normalization is None:
-            return pictures
-        fitted = np.empty((len(pictures), *self.shape), np.uint8)
-        for index, picture in enumerate(map_in_threads(self.fit, pictures)):
-            fitted[index] = picture
+    def preprocess_all(self, images: np.ndarray) -> np.ndarray:
+        """Return images, uint8 (n, h, w) or (n, h, w, 3), in this form; those that are in it already as they are."""
+        if images.shape[1:] == self.shape and self.normalization is None:
+            return images
+        fitted = np.empty((len(images), *self.shape), np.uint8)
+        for index, image in enumerate(map_in_threads(self.fit, images)):
+            fitted[index] = image
         return fitted
 
 

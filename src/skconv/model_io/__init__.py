@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from skconv.model_io.config import DataConfig, FileRecord, InputConfig, ModelConfig, NetworkConfig
 from skconv.model_io.environment import describe_environment
-from skconv.model_io.fingerprints import SeenPictures, read_seen
+from skconv.model_io.fingerprints import TrainingFingerprints, read_fingerprints
 from skconv.model_io.folder import find_model_folder, read_config
 from skconv.model_io.saving import load_weights, save_model
 
@@ -17,11 +17,11 @@ __all__ = [
     "InputConfig",
     "ModelConfig",
     "NetworkConfig",
-    "SeenPictures",
+    "TrainingFingerprints",
     "describe_environment",
     "find_model_folder",
     "load_weights",
     "read_config",
-    "read_seen",
+    "read_fingerprints",
     "save_model",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.folder import HELD_OUT_NAME, SEEN_NAME
+from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME
 from skconv.model_io.front_matter import write_front_matter
 
 # Scores that stand beside an accuracy, by the end of their names: what they are called, and whether they are shares.
@@ -48,7 +48,7 @@ def write_card(
     sections = [
         write_front_matter(config),
         f"# {config.network.name} on {_one_line(config.data.name)}",
-        f"A convolutional network that sorts {colour} pictures of {height}×{width} pixels into "
+        f"A convolutional network that sorts {colour} images of {height}×{width} pixels into "
         f"{len(config.classes)} classes. {n_parameters:,} parameters. "
         f"Made by skconv {config.skconv_version} on {config.created}.",
         "## Classes\n\n" + ", ".join(_one_line(name) for name in config.class_names),
@@ -58,7 +58,7 @@ def write_card(
                 "name": config.data.name,
                 "source": config.data.source,
                 "licence": config.data.licence,
-                "training pictures": f"{config.data.n_train:,}{_tell_seen(config)}",
+                "training images": f"{config.data.n_train:,}{_tell_seen(config)}",
                 "fingerprint (sha256)": config.data.fingerprint,
             }
         )
@@ -66,8 +66,8 @@ def write_card(
         "## Scores\n\n" + _describe_scores(config) + _tell_calibrated(config),
         *_tell_classes(per_class),
         _describe_use(folder_name),
-        "## Limits\n\nThe scores hold for pictures like those it was trained on. "
-        "It answers with one of its classes for any picture, also for one that shows none of them.",
+        "## Limits\n\nThe scores hold for images like those it was trained on. "
+        "It answers with one of its classes for any image, also for one that shows none of them.",
         *_tell_origin(config),
         "Settings:\n\n" + _list({"network options": config.network.options, **config.parameters}),
         "## Files\n\n"
@@ -77,26 +77,26 @@ def write_card(
 
 
 def _tell_seen(config: ModelConfig) -> str:
-    if SEEN_NAME not in config.files:
+    if FINGERPRINTS_NAME not in config.files:
         return ""
-    return f" (known again by {SEEN_NAME}: skconv evaluate does not score the model on them)"
+    return f" (known again by {FINGERPRINTS_NAME}: skconv evaluate does not score the model on them)"
 
 
 def _tell_calibrated(config: ModelConfig) -> str:
     if HELD_OUT_NAME not in config.files:
         return "\n\nIts confidences are not calibrated."
     if config.network.name == "ensemble":
-        pictures, answers = "the pictures that each member did not see", "Its members' answers"
+        images, answers = "the images that each member did not see", "Its members' answers"
     else:
-        pictures, answers = "pictures held out of the training", "Its answers"
+        images, answers = "images held out of the training", "Its answers"
     return (
-        f"\n\nIts confidences are calibrated by {pictures}. {answers} to these are in "
+        f"\n\nIts confidences are calibrated by {images}. {answers} to these are in "
         f"{HELD_OUT_NAME}, for skconv predict --coverage and skconv evaluate --against."
     )
 
 
 def _describe_scores(config: ModelConfig) -> str:
-    """Write each accuracy with its interval and pictures, then what stands beside it, and other scores as they are."""
+    """Write each accuracy with its interval and images, then what stands beside it, and other scores as they are."""
     if not config.scores:
         return "None were measured."
     scores = dict(config.scores)
@@ -108,7 +108,7 @@ def _describe_scores(config: ModelConfig) -> str:
         told = _tell_share(scores.pop(name))
         if {f"{split}_low", f"{split}_high", f"{split}_n"} <= set(scores):
             low, high, n = (scores.pop(f"{split}_{part}") for part in ("low", "high", "n"))
-            told += f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %, {n:,.0f} pictures)"
+            told += f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %, {n:,.0f} images)"
         if config.data.scored_on:
             told += f", measured on {config.data.scored_on}"
         facts[f"{split.replace('_', ' ')} accuracy"] = told
@@ -128,7 +128,7 @@ def _tell_classes(per_class: Sequence[Mapping[str, Any]]) -> list[str]:
     worst = sorted((each for each in per_class if each["support"]), key=lambda each: float(each["f1"]))
     if not worst:
         return []
-    rows = ["| class | precision | recall | F1 | pictures |", "|---|---:|---:|---:|---:|"]
+    rows = ["| class | precision | recall | F1 | images |", "|---|---:|---:|---:|---:|"]
     for each in worst:
         name = _one_line(str(each["name"])).replace("|", "\\|")
         shares = " | ".join(_tell_share(each[what]) for what in ("precision", "recall", "f1"))
@@ -149,13 +149,13 @@ def _describe_use(folder: str) -> str:
 
 From the command line:
 
-    skconv predict {folder} picture.png
+    skconv predict {folder} image.png
     skconv evaluate {folder} SOURCE
 
 From Python, without torch:
 
-    from skconv import Reader
-    reader = Reader("{folder}")
+    from skconv import OnnxClassifier
+    reader = OnnxClassifier("{folder}")
     labels = reader.predict(images)"""
 
 

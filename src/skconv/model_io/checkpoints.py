@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ModelFileError, OutputError
-from skconv.files import write_folder
+from skconv.files import atomic_dir
 from skconv.model_io.config import FileRecord
 from skconv.model_io.folder import read_bounded, read_verified
 from skconv.model_io.strict_json import canonical_json, check_keys, check_section, parse_json
@@ -88,7 +88,7 @@ class CheckpointFolder:
         }
         document["digest"] = _digest(document)
         number = max(map(_number, self._list()), default=0) + 1
-        with write_folder(self.path / f"checkpoint-{number:06d}") as beside:
+        with atomic_dir(self.path / f"checkpoint-{number:06d}") as beside:
             (beside / _TENSORS_NAME).write_bytes(content)
             (beside / _FACTS_NAME).write_bytes(json.dumps(document, allow_nan=False).encode())
         _flush_folder(self.path)

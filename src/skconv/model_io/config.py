@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 FORMAT = "skconv-model"
 FORMAT_VERSION = 1
 MAX_CONFIG_BYTES = 4 * 2**20
-MAX_SIDE = 2**16  # of a picture; an altered config must not make a reader reserve terabytes
+MAX_SIDE = 2**16  # of an image; an altered config must not make a reader reserve terabytes
 
 _KEYS: dict[str, type] = {
     "format": str,
@@ -51,10 +51,10 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """The pictures the network takes: channels, height and width in pixels.
+    """The images the network takes: channels, height and width in pixels.
 
-    `pixel_range` is the least and the greatest value of the pictures it was trained on, None where that is unknown.
-    `normalization` is what is done to a picture before it is brought to that size: "digit" for
+    `pixel_range` is the least and the greatest value of the images it was trained on, None where that is unknown.
+    `normalization` is what is done to an image before it is brought to that size: "digit" for
     `skconv.normalize_digit`, None for nothing.
     """
 
@@ -75,7 +75,7 @@ class DataConfig:
     """The data the network was trained on.
 
     `fingerprint` is that of `skconv.data.dataset.Dataset`, taken before a test split was held out; `n_train`
-    pictures were left for training. `scored_on` says which pictures the scores are of, as a person would:
+    images were left for training. `scored_on` says which images the scores are of, as a person would:
     ``"the test split of mnist"``.
     """
 
@@ -104,7 +104,7 @@ class ModelConfig:
     network : NetworkConfig
         Registered name and options; a network is only ever rebuilt from these.
     input : InputConfig
-        Channels, height and width of the pictures.
+        Channels, height and width of the images.
     classes : tuple of int, float, str or bool
         The labels as ``y`` held them, all of one kind, in the order of the network's outputs.
     class_names : tuple of str
@@ -115,7 +115,7 @@ class ModelConfig:
         What it was trained on.
     scores : dict of str to int or float
         Measured figures: ``{"test_accuracy": 0.9957}``, perhaps with ``test_low``, ``test_high`` (the 95 % interval)
-        and ``test_n`` (the number of pictures). Fractions, not per cent.
+        and ``test_n`` (the number of images). Fractions, not per cent.
     environment : dict
         From `describe_environment`, by default that of this process.
     created : str
@@ -267,24 +267,24 @@ def _read_records(files: Mapping[str, Any]) -> dict[str, FileRecord]:
     return records
 
 
-def _check_input(pictures: InputConfig) -> InputConfig:
-    """Return what is known of the pictures with the range as two floats."""
+def _check_input(images: InputConfig) -> InputConfig:
+    """Return what is known of the images with the range as two floats."""
     for name in ("channels", "height", "width"):
-        value = getattr(pictures, name)
+        value = getattr(images, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
             raise ModelFileError(f"input.{name} must be a whole number from 1 to {MAX_SIDE}, got {_shown(value)}.")
-    if pictures.normalization not in (None, *NORMALIZATIONS):
+    if images.normalization not in (None, *NORMALIZATIONS):
         known = ", ".join(map(repr, NORMALIZATIONS))
         raise ModelFileError(
-            f"input.normalization is {_shown(pictures.normalization)}; this skconv knows {known}. "
+            f"input.normalization is {_shown(images.normalization)}; this skconv knows {known}. "
             "Install the skconv that wrote it."
         )
-    if pictures.pixel_range is None:
-        return pictures
-    ends = tuple(pictures.pixel_range)
+    if images.pixel_range is None:
+        return images
+    ends = tuple(images.pixel_range)
     if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
         raise ModelFileError(f"input.pixel_range must be the least and the greatest pixel, got {_shown(ends)}.")
-    return replace(pictures, pixel_range=(float(ends[0]), float(ends[1])))
+    return replace(images, pixel_range=(float(ends[0]), float(ends[1])))
 
 
 def _is_finite(value: Any) -> bool:

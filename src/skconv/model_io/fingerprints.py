@@ -1,4 +1,4 @@
-"""`SeenPictures`: which pictures a model was trained on, so that it is never scored on them."""
+"""`TrainingFingerprints`: which images a model was trained on, so that it is never scored on them."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import numpy as np
 
 from skconv.exceptions import DataError, ModelFileError
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.folder import SEEN_NAME, read_verified
+from skconv.model_io.folder import FINGERPRINTS_NAME, read_verified
 
-_BYTES = 5  # of a hash: among 60,000 pictures a new one is taken for known once in 18 million times
+_BYTES = 5  # of a hash: among 60,000 images a new one is taken for known once in 18 million times
 _TENSOR = "hashes"
-_MOST_BYTES = 2**30  # 200 million pictures
+_MOST_BYTES = 2**30  # 200 million images
 _MEND = "Copy the model folder again, or train again."
 
 
-class SeenPictures:
-    """A set of pictures, remembered as a hash of five bytes each; the pictures cannot be had back from it.
+class TrainingFingerprints:
+    """A set of images, remembered as a hash of five bytes each; the images cannot be had back from it.
 
-    A picture is known again if it has the same height, width, channels and pixels. One that was moved by a pixel or
+    An image is known again if it has the same height, width, channels and pixels. One that was moved by a pixel or
     saved as JPEG since is another.
 
     Parameters
@@ -31,7 +31,7 @@ class SeenPictures:
     Examples
     --------
     >>> images = np.random.default_rng(0).integers(0, 256, (10, 8, 8), np.uint8)
-    >>> seen = SeenPictures.from_images(images[:6])
+    >>> seen = TrainingFingerprints.from_images(images[:6])
     >>> len(seen), seen.count(images), seen.contains(images[4:8]).tolist()
     (6, 6, [True, True, False, False])
     """
@@ -40,8 +40,8 @@ class SeenPictures:
         self._hashes = np.unique(_to_numbers(hashes))
 
     @classmethod
-    def from_images(cls, images: np.ndarray) -> SeenPictures:
-        """Remember pictures.
+    def from_images(cls, images: np.ndarray) -> TrainingFingerprints:
+        """Remember images.
 
         Parameters
         ----------
@@ -56,7 +56,7 @@ class SeenPictures:
         return cls(_hash_images(images))
 
     @classmethod
-    def from_bytes(cls, content: bytes, where: str = SEEN_NAME) -> SeenPictures:
+    def from_bytes(cls, content: bytes, where: str = FINGERPRINTS_NAME) -> TrainingFingerprints:
         """Read what `to_bytes` wrote.
 
         Raises
@@ -86,16 +86,16 @@ class SeenPictures:
 
         return bytes(save({_TENSOR: self._list_hashes()}))
 
-    def union(self, other: SeenPictures) -> SeenPictures:
-        """Return the pictures of both."""
-        return SeenPictures(np.concatenate([self._list_hashes(), other._list_hashes()]))
+    def union(self, other: TrainingFingerprints) -> TrainingFingerprints:
+        """Return the images of both."""
+        return TrainingFingerprints(np.concatenate([self._list_hashes(), other._list_hashes()]))
 
     def contains(self, images: np.ndarray) -> np.ndarray:
-        """Return which pictures are among those remembered, bool (n,); parameter and error as in `from_images`."""
+        """Return which images are among those remembered, bool (n,); parameter and error as in `from_images`."""
         return np.isin(_to_numbers(_hash_images(images)), self._hashes)
 
     def count(self, images: np.ndarray) -> int:
-        """Return how many of the pictures are among those remembered."""
+        """Return how many of the images are among those remembered."""
         return int(self.contains(images).sum())
 
     def _list_hashes(self) -> np.ndarray:
@@ -103,36 +103,36 @@ class SeenPictures:
         return np.ascontiguousarray(self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:])
 
     def __len__(self) -> int:
-        """Number of different pictures."""
+        """Number of different images."""
         return len(self._hashes)
 
 
-def read_seen(folder: Path, config: ModelConfig) -> SeenPictures | None:
-    """Return the pictures that the model in `folder` was trained on; None if it was saved without.
+def read_fingerprints(folder: Path, config: ModelConfig) -> TrainingFingerprints | None:
+    """Return the images that the model in `folder` was trained on; None if it was saved without.
 
     Raises
     ------
     ModelFileError
         The file is missing, altered, or not of this kind.
     """
-    record = config.files.get(SEEN_NAME)
+    record = config.files.get(FINGERPRINTS_NAME)
     if record is None:
         return None
-    path = folder / SEEN_NAME
+    path = folder / FINGERPRINTS_NAME
     if record.bytes > _MOST_BYTES:
         raise ModelFileError(f"{path} is said to hold {record.bytes:,} bytes; at most {_MOST_BYTES:,} are read.")
-    return SeenPictures.from_bytes(read_verified(path, record), str(path))
+    return TrainingFingerprints.from_bytes(read_verified(path, record), str(path))
 
 
 def _hash_images(images: np.ndarray) -> np.ndarray:
-    """Return a hash of shape and pixels of each picture, uint8 (n, 5)."""
+    """Return a hash of shape and pixels of each image, uint8 (n, 5)."""
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or images.shape[3:] not in ((), (3,)):
         raise DataError(
-            f"The pictures are {images.dtype} of shape {images.shape}; expected uint8 of shape (n, height, width) or "
+            f"The images are {images.dtype} of shape {images.shape}; expected uint8 of shape (n, height, width) or "
             "(n, height, width, 3)."
         )
     shape = np.array(images.shape[1:], "<u4").tobytes()  # 8 or 12 bytes, and `person` takes up to 16
-    digests = [hashlib.blake2b(picture.tobytes(), digest_size=_BYTES, person=shape).digest() for picture in images]
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=_BYTES, person=shape).digest() for image in images]
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _BYTES)
 
 

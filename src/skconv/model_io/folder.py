@@ -13,7 +13,7 @@ from skconv.registry import Registry
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 ONNX_NAME = "model.onnx"
-SEEN_NAME = "seen.safetensors"  # only where the model was saved with what it was trained on
+FINGERPRINTS_NAME = "fingerprints.safetensors"  # only where the model was saved with what it was trained on
 HELD_OUT_NAME = "held_out.safetensors"  # only where it was calibrated
 CARD_NAME = "card.md"
 MODEL_FOLDER_NAME = "model"  # inside a run folder
@@ -84,10 +84,10 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
     folder = Path(folder)
     path = folder / CONFIG_NAME
     config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
-    if set(config.files) - {SEEN_NAME, HELD_OUT_NAME} != {WEIGHTS_NAME, ONNX_NAME}:
+    if set(config.files) - {FINGERPRINTS_NAME, HELD_OUT_NAME} != {WEIGHTS_NAME, ONNX_NAME}:
         raise ModelFileError(
             f"{path} names the files {', '.join(sorted(config.files))[:200] or 'none'}; "
-            f"expected {WEIGHTS_NAME} and {ONNX_NAME}, perhaps {SEEN_NAME} and {HELD_OUT_NAME}. {_MEND}"
+            f"expected {WEIGHTS_NAME} and {ONNX_NAME}, perhaps {FINGERPRINTS_NAME} and {HELD_OUT_NAME}. {_MEND}"
         )
     for name, record in config.files.items():
         file = folder / name

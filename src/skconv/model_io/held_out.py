@@ -1,4 +1,4 @@
-"""`HeldOut`: what a model answered to pictures that it was not trained on, kept with it for its prediction sets."""
+"""`HeldOut`: what a model answered to images that it was not trained on, kept with it for its prediction sets."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _MEND = "Copy the model folder again, or train again."
 
 @dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
 class HeldOut:
-    """Answers to validation pictures.
+    """Answers to validation images.
 
     Parameters
     ----------

@@ -76,7 +76,7 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
 
 
 def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: np.ndarray) -> float:
-    """Compare the probabilities of torch and onnxruntime on real pictures.
+    """Compare the probabilities of torch and onnxruntime on real images.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
     config : ModelConfig
         The model's configuration.
     sample : ndarray of uint8 or float, shape (n, channels, height, width)
-        Pictures; the first 256 are used.
+        Images; the first 256 are used.
 
     Returns
     -------

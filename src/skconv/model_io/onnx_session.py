@@ -48,7 +48,7 @@ def open_session(
     if content is None:
         content = read_bounded(path, MAX_ONNX_BYTES)
     if len(content) > MAX_ONNX_BYTES:
-        raise ModelFileError(f"{path} is larger than 2 GiB; expected a model of small pictures.")
+        raise ModelFileError(f"{path} is larger than 2 GiB; expected a model of small images.")
     # A tensor kept elsewhere names its place under the key "location": the runtime would read any file.
     if b"location" in content:
         raise ModelFileError(f"{path} is refused: it refers to other files. Train again, or export without them.")

@@ -12,16 +12,16 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import ModelFileError
-from skconv.files import check_new_folder, write_folder
+from skconv.files import atomic_dir, check_new_folder
 from skconv.model_io.card import write_card
 from skconv.model_io.config import FileRecord, ModelConfig
-from skconv.model_io.fingerprints import SeenPictures
+from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.folder import (
     CARD_NAME,
     CONFIG_NAME,
+    FINGERPRINTS_NAME,
     HELD_OUT_NAME,
     ONNX_NAME,
-    SEEN_NAME,
     WEIGHTS_NAME,
     hash_file,
     read_bounded,
@@ -42,7 +42,7 @@ def save_model(
     config: ModelConfig,
     *,
     sample: np.ndarray,
-    seen: SeenPictures | None = None,
+    seen: TrainingFingerprints | None = None,
     held_out: HeldOut | None = None,
     per_class: Sequence[Mapping[str, Any]] = (),
 ) -> ModelConfig:
@@ -58,11 +58,11 @@ def save_model(
     config : ModelConfig
         Everything else; its `files` are filled in here.
     sample : ndarray of uint8 or float, shape (n, channels, height, width)
-        A few real pictures: the ONNX file must give torch's probabilities for them to 1e-4.
-    seen : SeenPictures, optional
-        The pictures it was trained on, written to ``seen.safetensors``.
+        A few real images: the ONNX file must give torch's probabilities for them to 1e-4.
+    seen : TrainingFingerprints, optional
+        The images it was trained on, written to ``fingerprints.safetensors``.
     held_out : HeldOut, optional
-        What it answers to pictures it was not trained on, written to ``held_out.safetensors``.
+        What it answers to images it was not trained on, written to ``held_out.safetensors``.
     per_class : sequence of mappings, default=()
         Scores of each class, for the card; see `skconv.model_io.card.write_card`.
 
@@ -89,11 +89,11 @@ def save_model(
     _check_finite(weights, "The network", "The training diverged: lower the learning rate.")
     onnx = export_onnx(exported, config.input.shape)
     check_parity(exported, onnx, config, sample)
-    with write_folder(folder) as beside:
+    with atomic_dir(folder) as beside:
         _write_weights(beside / WEIGHTS_NAME, weights)
         (beside / ONNX_NAME).write_bytes(onnx)
         if seen is not None:
-            (beside / SEEN_NAME).write_bytes(seen.to_bytes())
+            (beside / FINGERPRINTS_NAME).write_bytes(seen.to_bytes())
         if held_out is not None:
             (beside / HELD_OUT_NAME).write_bytes(held_out.to_bytes())
         records = {file.name: FileRecord(hash_file(file), file.stat().st_size) for file in sorted(beside.iterdir())}
@@ -122,16 +122,13 @@ def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
         network is as it was before.
     """
     fresh, weights = network.state_dict(), read_weights(folder)
-    if not any(map(is_of_answers, weights)):
-        # From before networks had `answers`: what a calibration found is in the last linear layer.
-        weights |= {name: tensor for name, tensor in fresh.items() if is_of_answers(name)}
     _check_fit(weights, fresh, Path(folder) / WEIGHTS_NAME)
     network.load_state_dict(weights)
 
 
-def is_of_answers(name: str) -> bool:
-    """Tell whether a tensor of a network is one of its `answers`, which models saved by early versions do not hold."""
-    return "answers" in name.split(".")
+def is_calibration(name: str) -> bool:
+    """Return whether a tensor of a network belongs to its logit calibration."""
+    return "logit_calibration" in name.split(".")
 
 
 def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:

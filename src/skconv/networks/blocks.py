@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.input_normalization import Scaling
-from skconv.networks.logit_calibration import Answers
+from skconv.networks.input_normalization import InputNormalization
+from skconv.networks.logit_calibration import LogitCalibration
 
 _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the right
 
@@ -23,22 +23,22 @@ class Network(nn.Module):
     Parameters
     ----------
     scaling : Scaling
-        Applied to the pictures before all else; training sets it to them.
+        Applied to the images before all else; training sets it to them.
     answers : Answers
         Applied to the logits after all else, outside training; set to the label smoothing, and by a calibration.
     """
 
-    def __init__(self, scaling: Scaling, answers: Answers) -> None:
+    def __init__(self, input_normalization: InputNormalization, logit_calibration: LogitCalibration) -> None:
         super().__init__()
-        self.scaling = scaling
-        self.answers = answers
+        self.input_normalization = input_normalization
+        self.logit_calibration = logit_calibration
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of pictures (n, in_channels, height, width)."""
-        return self.answers(self.classify(self.scaling(images)))
+        """Return logits (n, num_classes) of images (n, in_channels, height, width)."""
+        return self.logit_calibration(self.classify(self.input_normalization(images)))
 
     def classify(self, scaled: Tensor) -> Tensor:
-        """Return logits (n, num_classes), as they are trained, of scaled pictures (n, in_channels, height, width)."""
+        """Return logits (n, num_classes), as they are trained, of scaled images (n, in_channels, height, width)."""
         raise NotImplementedError
 
 
@@ -90,7 +90,7 @@ class ConvBlock(nn.Sequential):
         self.size = size
 
 
-class HalfResolution(nn.Module):
+class SpaceToDepth(nn.Module):
     """Every 2×2 pixels become four channels: (n, c, h, w) → (n, 4c, h/2, w/2); an odd last row or column is left out.
 
     A convolution of one channel at full resolution is the slowest step of a small network on a processor: the same sums
@@ -99,11 +99,11 @@ class HalfResolution(nn.Module):
     Parameters
     ----------
     in_channels : int
-        Channels of the pictures.
+        Channels of the images.
     size : (int, int)
         Their height and width in pixels.
     least : int, default=16
-        Pictures with a shorter side are passed on as they are.
+        Images with a shorter side are passed on as they are.
 
     References
     ----------
@@ -112,7 +112,7 @@ class HalfResolution(nn.Module):
 
     Examples
     --------
-    >>> half = HalfResolution(1, (28, 29))
+    >>> half = SpaceToDepth(1, (28, 29))
     >>> half.channels, half.size, half(torch.zeros(2, 1, 28, 29)).shape
     (4, (14, 14), torch.Size([2, 4, 14, 14]))
     """
@@ -146,7 +146,7 @@ def crop_margin(images: Tensor, margin: int, down: int = 0, right: int = 0) -> T
 
 
 def mean_over_shifts(look: Callable[[Tensor], Tensor], images: Tensor, margin: int) -> Tensor:
-    """Return the mean of what a function gives for pictures without their margin, there and moved by a pixel.
+    """Return the mean of what a function gives for images without their margin, there and moved by a pixel.
 
     Parameters
     ----------
@@ -170,7 +170,7 @@ def mean_over_shifts(look: Callable[[Tensor], Tensor], images: Tensor, margin: i
 
 
 def turn(images: Tensor, degrees: float) -> Tensor:
-    """Turn pictures about their centre; what comes from outside repeats the border.
+    """Turn images about their centre; what comes from outside repeats the border.
 
     Parameters
     ----------

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, HalfResolution, Network
-from skconv.networks.input_normalization import Scaling
-from skconv.networks.logit_calibration import Answers
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, SpaceToDepth
+from skconv.networks.input_normalization import InputNormalization
+from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.registry import check_option, register_network
 
-_LEAST_SIDE = 24  # smaller pictures keep their resolution
-_POOLING = 3  # the block that halves the picture, counted from 0
+_LEAST_SIDE = 24  # smaller images keep their resolution
+_POOLING = 3  # the block that halves the image, counted from 0
 _WIDTHS = (40, 48, 72, 88, 112, 112)  # channels of each block
 
 
 class CompactNetwork(Network):
     """Half resolution, six 3×3 convolutions, global max pooling, dropout, a linear layer.
 
-    The first four convolutions have no padding where the picture is large enough: on 28×28 pixels that halves the
+    The first four convolutions have no padding where the image is large enough: on 28×28 pixels that halves the
     arithmetic of a padded network of the same width, which is better spent on more epochs.
 
     Parameters
@@ -31,8 +31,8 @@ class CompactNetwork(Network):
     def __init__(
         self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float = 0.1
     ) -> None:
-        super().__init__(Scaling(in_channels), Answers(num_classes))
-        half = HalfResolution(in_channels, image_size, least=_LEAST_SIDE)
+        super().__init__(InputNormalization(in_channels), LogitCalibration(num_classes))
+        half = SpaceToDepth(in_channels, image_size, least=_LEAST_SIDE)
         self.blocks = nn.Sequential(half)
         channels, size, valid = half.channels, half.size, True
         for position, width in enumerate(_WIDTHS):
@@ -43,7 +43,7 @@ class CompactNetwork(Network):
         self.head = nn.Sequential(GlobalMaxPool(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
 
     def classify(self, scaled: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
+        """Return logits (n, num_classes) of scaled images (n, in_channels, height, width)."""
         return self.head(self.blocks(scaled))
 
 

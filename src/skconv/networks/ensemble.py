@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
-from skconv.networks.input_normalization import Scaling
-from skconv.networks.logit_calibration import Answers, to_exact
+from skconv.networks.input_normalization import InputNormalization
+from skconv.networks.logit_calibration import LogitCalibration, to_exact
 from skconv.networks.registry import check_option, create_network, register_network
 
 AVERAGES = ("probabilities", "logits")
@@ -32,34 +32,34 @@ class MemberScalings:
         At least one, all of as many channels.
     """
 
-    def __init__(self, scalings: Sequence[Scaling]) -> None:
-        self.scalings = list(scalings)
+    def __init__(self, normalizations: Sequence[InputNormalization]) -> None:
+        self.normalizations = list(normalizations)
 
     def fit(self, images: Tensor) -> None:
-        """Set each from pictures (n, in_channels, height, width) of any dtype."""
-        for scaling in self.scalings:
-            scaling.fit(images)
+        """Set each from images (n, in_channels, height, width) of any dtype."""
+        for input_normalization in self.normalizations:
+            input_normalization.fit(images)
 
     @contextmanager
     def as_for(self, images: Tensor) -> Iterator[None]:
-        """Within this context, let each scale all pictures as these are."""
+        """Within this context, let each scale all images as these are."""
         with ExitStack() as contexts:
-            for scaling in self.scalings:
-                contexts.enter_context(scaling.as_for(images))
+            for input_normalization in self.normalizations:
+                contexts.enter_context(input_normalization.as_for(images))
             yield
 
     @property
     def mean(self) -> Tensor:
         """The mean of the members' means, (in_channels, 1, 1)."""
-        return torch.stack([scaling.mean for scaling in self.scalings]).mean(0)
+        return torch.stack([input_normalization.mean for input_normalization in self.normalizations]).mean(0)
 
     @property
     def std(self) -> Tensor:
         """The mean of the members' standard deviations, (in_channels, 1, 1)."""
-        return torch.stack([scaling.std for scaling in self.scalings]).mean(0)
+        return torch.stack([input_normalization.std for input_normalization in self.normalizations]).mean(0)
 
 
-class MemberAnswers:
+class EnsembleCalibration:
     """The answers of several networks, set as if they were one; no layer either.
 
     Parameters
@@ -68,45 +68,47 @@ class MemberAnswers:
         At least one, all of as many classes.
     """
 
-    def __init__(self, answers: Sequence[Answers]) -> None:
-        self.answers = list(answers)
+    def __init__(self, logit_calibration: Sequence[LogitCalibration]) -> None:
+        self.logit_calibration = list(logit_calibration)
 
     def undo_smoothing(self, share: float) -> None:
         """Treat the logits of every member as trained on labels smoothed by `share`."""
-        for answers in self.answers:
-            answers.undo_smoothing(share)
+        for logit_calibration in self.logit_calibration:
+            logit_calibration.undo_smoothing(share)
 
     def scale(self, factor: float) -> None:
         """Multiply the logits of every member."""
-        for answers in self.answers:
-            answers.scale(factor)
+        for logit_calibration in self.logit_calibration:
+            logit_calibration.scale(factor)
 
     def shift(self, amounts: Sequence[float]) -> None:
         """Add `amounts`, one a class, to the logits of every member."""
-        for answers in self.answers:
-            answers.shift(amounts)
+        for logit_calibration in self.logit_calibration:
+            logit_calibration.shift(amounts)
 
 
 class EnsembleNetwork(Network):
-    """Networks whose answers are averaged; each scales the pictures by itself.
+    """Networks whose answers are averaged; each scales the images by itself.
 
     Parameters
     ----------
     members : sequence of Network
-        At least one; all take the same pictures and return logits of the same classes.
+        At least one; all take the same images and return logits of the same classes.
     average : {"probabilities", "logits"}, default="probabilities"
         What is averaged. The mean of the logits is the geometric mean of the probabilities, brought back to a sum of 1.
     """
 
     def __init__(self, members: Sequence[Network], average: str = "probabilities") -> None:
-        scaling = MemberScalings([member.scaling for member in members])
-        answers = MemberAnswers([member.answers for member in members])
-        super().__init__(cast(Scaling, scaling), cast(Answers, answers))  # used like them by all who set or ask them
+        input_normalization = MemberScalings([member.input_normalization for member in members])
+        logit_calibration = EnsembleCalibration([member.logit_calibration for member in members])
+        super().__init__(
+            cast(InputNormalization, input_normalization), cast(LogitCalibration, logit_calibration)
+        )  # used like them by all who set or ask them
         self.members = nn.ModuleList(members)
         self.average = average
 
     def forward(self, images: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of pictures (n, in_channels, height, width).
+        """Return logits (n, num_classes) of images (n, in_channels, height, width).
 
         Their softmax is the mean of the members' probabilities, or of their logits.
         """

@@ -1,4 +1,4 @@
-"""First layers of networks: what brings the pixels of a picture to the numbers that a network works on."""
+"""First layers of networks: what brings the pixels of an image to the numbers that a network works on."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-_LEAST_RANGE = 0.02  # of the training pictures': what hardly varies is noise, and is not brought to full contrast
+_LEAST_RANGE = 0.02  # of the training images': what hardly varies is noise, and is not brought to full contrast
 
 
-class Scaling(nn.Module):
+class InputNormalization(nn.Module):
     """First layer of every network: brings pixels to mean 0 and standard deviation 1.
 
     Mean and standard deviation are buffers, one value a channel: weights files and ONNX graphs carry them, and a
-    model is always fed the pixels as they are in the picture.
+    model is always fed the pixels as they are in the image.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Scaling(nn.Module):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Set mean and standard deviation from pictures (n, in_channels, height, width) of any dtype."""
+        """Set mean and standard deviation from images (n, in_channels, height, width) of any dtype."""
         sample = images.to(torch.float64)  # in float32 a sum of millions of bright pixels loses its last digits
         self.mean.copy_(sample.mean((0, 2, 3)).view_as(self.mean))
         spread = sample.std((0, 2, 3), correction=0).view_as(self.std)
@@ -48,7 +48,7 @@ class Scaling(nn.Module):
 
     @contextmanager
     def as_for(self, images: Tensor) -> Iterator[None]:
-        """Within this context, scale all pictures as these are: the same, where none is scaled by what it is itself."""
+        """Within this context, scale all images as these are: the same, where none is scaled by what it is itself."""
         yield
 
     def forward(self, images: Tensor) -> Tensor:
@@ -56,8 +56,8 @@ class Scaling(nn.Module):
         return (images - self.mean) / self.std
 
 
-class RangeScaling(Scaling):
-    """Brings the range of the pictures, from their least to their greatest pixel, to `low`..`high`.
+class RangeNormalization(InputNormalization):
+    """Brings the range of the images, from their least to their greatest pixel, to `low`..`high`.
 
     Parameters
     ----------
@@ -68,7 +68,7 @@ class RangeScaling(Scaling):
 
     Examples
     --------
-    >>> layer = RangeScaling(1, -1, 1)
+    >>> layer = RangeNormalization(1, -1, 1)
     >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
     >>> layer(torch.tensor([[[[0.0, 255.0]]]]))
     tensor([[[[-1.,  1.]]]])
@@ -80,18 +80,18 @@ class RangeScaling(Scaling):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Set the buffers from pictures (n, in_channels, height, width) of any dtype: all channels share one range."""
+        """Set the buffers from images (n, in_channels, height, width) of any dtype: all channels share one range."""
         least, greatest = float(images.min()), float(images.max())
-        step = (greatest - least) / (self.high - self.low) or 1.0  # pictures of one colour stay finite
+        step = (greatest - least) / (self.high - self.low) or 1.0  # images of one colour stay finite
         self.mean.fill_(least - self.low * step)
         self.std.fill_(step)
 
 
-class ContrastStretching(Scaling):
-    """Brings every picture to the range of the training pictures, then to mean 0 and standard deviation 1.
+class ContrastNormalization(InputNormalization):
+    """Brings every image to the range of the training images, then to mean 0 and standard deviation 1.
 
-    A pale picture, a dark one, one against a bright ground then look to the network as they would in full contrast; a
-    picture that reaches from the least to the greatest pixel stays as it is. All channels of a picture share one range.
+    A pale image, a dark one, one against a bright ground then look to the network as they would in full contrast; an
+    image that reaches from the least to the greatest pixel stays as it is. All channels of an image share one range.
 
     Parameters
     ----------
@@ -104,7 +104,7 @@ class ContrastStretching(Scaling):
 
     Examples
     --------
-    >>> layer = ContrastStretching(1)
+    >>> layer = ContrastNormalization(1)
     >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
     >>> layer(torch.tensor([[[[100.0, 120.0]]]]))
     tensor([[[[-1.,  1.]]]])
@@ -121,14 +121,14 @@ class ContrastStretching(Scaling):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Set the range, and mean and standard deviation of what is stretched, from pictures of any dtype."""
+        """Set the range, and mean and standard deviation of what is stretched, from images of any dtype."""
         self.low.copy_(images.min())
         self.high.copy_(images.max())
         super().fit(self._stretch(images.to(torch.float32)))
 
     @contextmanager
     def as_for(self, images: Tensor) -> Iterator[None]:
-        """Within this context, stretch all pictures by the range of these: (1, …), or as many as will come."""
+        """Within this context, stretch all images by the range of these: (1, …), or as many as will come."""
         self._held = self._measure(images)
         try:
             yield
@@ -144,9 +144,9 @@ class ContrastStretching(Scaling):
         return self.low + (images - least) * factor
 
     def _measure(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the least pixel of each picture, and by what to multiply what lies above it."""
+        """Return the least pixel of each image, and by what to multiply what lies above it."""
         full = self.high - self.low
         least = images.amin((1, 2, 3), keepdim=True)
         extent = torch.maximum(images.amax((1, 2, 3), keepdim=True) - least, _LEAST_RANGE * full)
-        # Pictures of one colour, in a data set of such, have no range at all and stay finite.
+        # Images of one colour, in a data set of such, have no range at all and stay finite.
         return least, full / torch.where(extent > 0, extent, torch.ones_like(extent))

@@ -11,7 +11,7 @@ _SOFTNESS = 0.1  # of what smoothing gives a class: so much is left of a class t
 _TINY = 1e-12  # keeps the logarithm finite where nothing was smoothed and its result is not used
 
 
-class Answers(nn.Module):
+class LogitCalibration(nn.Module):
     """Undoes label smoothing, then multiplies the logits and adds a bias for each class; in training does nothing.
 
     A network trained on labels smoothed by a share s learns to give every class at least s / k, and to be hardly ever
@@ -81,7 +81,7 @@ class Answers(nn.Module):
 
 
 def to_exact(logits: Tensor) -> Tensor:
-    """Return them in double precision: where a picture stands in its batch then cannot turn the last bit of its answer.
+    """Return them in double precision: where an image stands in its batch then cannot turn the last bit of its answer.
 
     Apple's GPUs have no double precision; there the logits stay as they are.
     """

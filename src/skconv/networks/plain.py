@@ -1,4 +1,4 @@
-"""Plain convolutional networks: blocks in a row, narrower pictures and more channels step by step."""
+"""Plain convolutional networks: blocks in a row, narrower images and more channels step by step."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_shifts, turn
-from skconv.networks.input_normalization import ContrastStretching, Scaling
-from skconv.networks.logit_calibration import Answers
+from skconv.networks.input_normalization import ContrastNormalization, InputNormalization
+from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.registry import check_option, register_network
 
-_LEAST_SIDE = 16  # smaller pictures have no border to spare
+_LEAST_SIDE = 16  # smaller images have no border to spare
 _TURNS = (7.0, -7.0)  # degrees; within what the recipe's augmentation shows in training
 
 
 class PlainNetwork(Network):
-    """Scaling, blocks in stages that halve the picture, global max pooling, dropout, one linear layer.
+    """Scaling, blocks in stages that halve the image, global max pooling, dropout, one linear layer.
 
-    The first convolution is 5×5, without padding where the picture is large enough, or, if `padded`, 3×3 as the rest.
+    The first convolution is 5×5, without padding where the image is large enough, or, if `padded`, 3×3 as the rest.
 
     Parameters
     ----------
@@ -32,12 +32,12 @@ class PlainNetwork(Network):
     dropout : float, default=0.0
         Before the linear layer, 0..1.
     padded : bool, default=False
-        Whether the first convolution is 3×3 and keeps the size: for pictures that reach to their border.
+        Whether the first convolution is 3×3 and keeps the size: for images that reach to their border.
     stretch : bool, default=False
-        Whether every picture is first brought to full contrast, by `ContrastStretching`.
+        Whether every image is first brought to full contrast, by `ContrastNormalization`.
     views : {"one", "turned", "mirrored"}, default="one"
         What the logits are the mean over, outside training. "turned": three angles, upright and turned by 7° both
-        ways; upright they are themselves the mean over the picture and it moved by one pixel up, down, to the left and
+        ways; upright they are themselves the mean over the image and it moved by one pixel up, down, to the left and
         to the right. "mirrored": these five, and all mirrored. Fewer mistakes for 7 and 10 times the arithmetic.
     """
 
@@ -53,7 +53,10 @@ class PlainNetwork(Network):
         stretch: bool = False,
         views: str = "one",
     ) -> None:
-        super().__init__(ContrastStretching(in_channels) if stretch else Scaling(in_channels), Answers(num_classes))
+        super().__init__(
+            ContrastNormalization(in_channels) if stretch else InputNormalization(in_channels),
+            LogitCalibration(num_classes),
+        )
         self.views = views
         self.blocks = nn.Sequential()
         channels, size = in_channels, image_size
@@ -73,7 +76,7 @@ class PlainNetwork(Network):
         self.head = nn.Sequential(GlobalMaxPool(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
 
     def classify(self, scaled: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
+        """Return logits (n, num_classes) of scaled images (n, in_channels, height, width)."""
         if self.training or self.views == "one":
             return self._look(scaled)
         look = self._look_both_ways if self.views == "mirrored" else self._look

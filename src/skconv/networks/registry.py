@@ -25,7 +25,7 @@ def register_network(factory: Factory) -> Factory:
     ----------
     factory : callable
         Called as ``factory(in_channels=…, image_size=(height, width), num_classes=…, **options)``; returns a
-        `Network` that takes float32 (n, in_channels, height, width) in the range of the pictures and returns logits
+        `Network` that takes float32 (n, in_channels, height, width) in the range of the images and returns logits
         (n, num_classes); it defines `classify`, between its `scaling` and its `answers`. Its docstring is what
         ``skconv networks NAME`` prints. Options are keyword-only with defaults.
 
@@ -81,7 +81,7 @@ def create_network(
     name : str
         One of `list_networks`.
     in_channels : int
-        1 for grey pictures, 3 for colour.
+        1 for grey images, 3 for colour.
     image_size : (int, int)
         Height and width in pixels, each at least 1.
     num_classes : int

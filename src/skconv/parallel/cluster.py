@@ -101,7 +101,7 @@ def connect(address: str) -> Iterator[SpreadingClient]:
             f"No Dask scheduler answers at {address!r}, for up to {_SECONDS} s{reason}. Start one with 'dask "
             "scheduler', workers with 'dask worker ADDRESS', and give the address that it prints, as tcp://HOST:8786."
         ) from error
-    # The pictures are larger than what Dask warns of, and sent once.
+    # The images are larger than what Dask warns of, and sent once.
     with (
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}),
         SpreadingClient(address, timeout=_SECONDS, set_as_default=False) as client,

@@ -1,4 +1,4 @@
-"""Trainings of one verb spread over machines by a Dask scheduler; Dask is loaded only where it is asked for."""
+"""Trainings of one command spread over machines by a Dask scheduler; Dask is loaded only where it is asked for."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ def plan_run(
         The recipe that was named.
     source, images, label_column, image_size
         The data, and how they are loaded, where that was named apart from the recipe: as in `skconv.load_dataset`. What
-        a recipe says of its own data does not hold for others, but for the form of the pictures.
+        a recipe says of its own data does not hold for others, but for the form of the images.
     network : str or None, default=None
         The network where it was named apart from the recipe.
     folds : int or None, default=None
@@ -81,7 +81,7 @@ def write_seed(plan: Recipe, seed: int, *, split_seed: int | None = None) -> str
     seed : int
         The seed it was trained with.
     split_seed : int or None, default=None
-        What decided which pictures are held out, if not `seed` and not the recipe.
+        What decided which images are held out, if not `seed` and not the recipe.
 
     Raises
     ------

@@ -38,16 +38,16 @@ class Recipe:
     source : str or None
         The data set it is made for; None where any will do.
     test_fraction : float or None
-        All pictures of that data set are split anew, so much of them for testing; None keeps the data's own split.
+        All images of that data set are split anew, so much of them for testing; None keeps the data's own split.
     split_seed : int or None
-        Decides that split, or without `test_fraction` which pictures are held out where the data has no test split;
+        Decides that split, or without `test_fraction` which images are held out where the data has no test split;
         None takes the seed of the run.
     images, label_column : str or None
         What `load_dataset` is told of that data.
     normalize : {"digit"} or None
-        How a picture is normalised for the trained model; None for not at all.
+        How an image is normalised for the trained model; None for not at all.
     image_size : (height, width) or None
-        In pixels, what every picture is brought to; None leaves the size as it is.
+        In pixels, what every image is brought to; None leaves the size as it is.
     network : dict
         ``name`` and options.
     training : dict
@@ -56,12 +56,12 @@ class Recipe:
         Settings of `skconv.training.augmentation.Augmentation` and `skconv.digits.augmentation.Handwriting`; empty
         for none, several for one after the other.
     class_weight : dict
-        How much a picture of a class weighs in training, by the class's name; 1 for those not named.
+        How much an image of a class weighs in training, by the class's name; 1 for those not named.
     prior : dict
-        The share of one class, by its name, among the pictures that the model will be asked about, where that is not
-        its share of the training pictures: the finished model is corrected for it.
+        The share of one class, by its name, among the images that the model will be asked about, where that is not
+        its share of the training images: the finished model is corrected for it.
     calibration : dict
-        ``biases``: whether the finished model's logits are shifted by class, as fits held-out pictures; true where
+        ``biases``: whether the finished model's logits are shifted by class, as fits held-out images; true where
         nothing is said. Without, its confidences alone are mended, and no answer changes.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
@@ -207,7 +207,7 @@ class Recipe:
         )
 
     def weigh(self, dataset: Dataset) -> np.ndarray | None:
-        """Return the weight of every training picture, float64 (n,), as `class_weight` says; None where all are alike.
+        """Return the weight of every training image, float64 (n,), as `class_weight` says; None where all are alike.
 
         Names of classes that the data has not are passed over: a recipe serves data of many kinds.
         """
@@ -240,7 +240,7 @@ class Recipe:
                 trained = float(np.average(dataset.train_labels == position, weights=self.weigh(dataset)))
                 shifts[position] = math.log(share / (1 - share)) - math.log(trained / (1 - trained))
         if self.prior:
-            classifier.net_.module_.answers.shift(shifts.tolist())
+            classifier.net_.module_.logit_calibration.shift(shifts.tolist())
         return shifts
 
     def _create_callbacks(self) -> list[tuple[str, Any]]:

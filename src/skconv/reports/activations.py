@@ -1,4 +1,4 @@
-"""What a network makes of one picture: the first filters, and the activation maps after every convolution.
+"""What a network makes of one image: the first filters, and the activation maps after every convolution.
 
 All maps of a layer are one array that is drawn at once: an axes a map would take seconds and much memory.
 """
@@ -29,7 +29,7 @@ _FINE = 120  # pixels across a map in the array that is drawn: more than are sav
 _WIDTH, _LEAST_WIDTH = 9.6, 7.0
 _WIDEST_MAP = 0.85
 _MARGIN, _SPACE, _LINE = 0.2, 0.17, 0.2
-_PICTURE = 1.9
+_IMAGE = 1.9
 _LARGE, _MIDDLE, _SMALL = 14.0, 9.0, 8.0  # font sizes in points
 
 
@@ -50,7 +50,7 @@ def draw_activations(
     *,
     note: str = "",
 ) -> Figure:
-    """Draw the picture with its prediction, the first convolution's filters, and the maps after every convolution.
+    """Draw the image with its prediction, the first convolution's filters, and the maps after every convolution.
 
     At most 32 maps of a layer are drawn: those that reach the largest magnitude, the largest first. The filters are
     those of the first layer's maps, in the same order. One scale of colours serves all: blue below 0, white at 0,
@@ -59,7 +59,7 @@ def draw_activations(
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width) or (height, width, 3)
-        The picture as the network takes it.
+        The image as the network takes it.
     probabilities : ndarray of float, shape (k,)
         Predicted probabilities of at least two classes.
     class_names : sequence of str
@@ -70,12 +70,12 @@ def draw_activations(
         The first layer's filters, as `skconv.evaluation.activations.filters_on_pixels` returns them. Those of three
         channels are drawn in red, green and blue; of another number, as their mean over the channels.
     note : str, default=""
-        A line for the reader, beside the picture.
+        A line for the reader, beside the image.
 
     Returns
     -------
     matplotlib.figure.Figure
-        One axes for the picture, one for the scale, one for the filters and one a layer.
+        One axes for the image, one for the scale, one for the filters and one a layer.
 
     Raises
     ------
@@ -92,10 +92,10 @@ def draw_activations(
     sizes = [_measure(band.tiles, columns, tile) for band in bands]
     width = max(_LEAST_WIDTH, 2 * _MARGIN + tile * _with_gaps(columns))
     titles = sum(_SPACE + _LINE * len(band.title) for band in bands)
-    figure = new_figure(width, 2 * _MARGIN + _PICTURE + titles + sum(height for _, height in sizes))
+    figure = new_figure(width, 2 * _MARGIN + _IMAGE + titles + sum(height for _, height in sizes))
     figure.set_layout_engine("none")  # every place is known
     _draw_head(figure, image, np.asarray(probabilities), class_names, note)
-    top = _MARGIN + _PICTURE
+    top = _MARGIN + _IMAGE
     for band, size in zip(bands, sizes, strict=True):
         top += _SPACE
         for line, text in enumerate(band.title):
@@ -115,7 +115,7 @@ def _check(
 ) -> None:
     if image.dtype != np.uint8 or (image.ndim != 2 and image.shape[2:] != (3,)):
         raise DataError(
-            f"The picture is {image.dtype} of shape {image.shape}; expected uint8 of (height, width) or "
+            f"The image is {image.dtype} of shape {image.shape}; expected uint8 of (height, width) or "
             "(height, width, 3)."
         )
     if len(class_names) < 2 or np.shape(probabilities) != (len(class_names),):
@@ -144,7 +144,7 @@ def _describe_filters(kernel: np.ndarray, filters: np.ndarray, chosen: np.ndarra
     title = [f"Filters of convolution 1: {len(chosen)} of {n}, {height}×{width}, largest magnitude {largest:.3g}"]
     if filters.shape != kernel.shape:
         title.append(
-            f"The picture enters as {kernel.shape[1]} channels, the pixels of each {height // kernel.shape[2]}×"
+            f"The image enters as {kernel.shape[1]} channels, the pixels of each {height // kernel.shape[2]}×"
             f"{width // kernel.shape[3]} square; their {kernel.shape[2]}×{kernel.shape[3]} weights are put back in "
             "place."
         )
@@ -177,9 +177,9 @@ def _colour(values: np.ndarray, largest: float) -> np.ndarray:
 def _draw_head(
     figure: Figure, image: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str], note: str
 ) -> None:
-    """Draw the picture, and beside it the prediction, the note and the scale of the colours."""
+    """Draw the image, and beside it the prediction, the note and the scale of the colours."""
     ratio = _find_ratio(*image.shape[:2])
-    width = _PICTURE / max(1.0, ratio)
+    width = _IMAGE / max(1.0, ratio)
     pixels = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
     _show(figure, _MARGIN, _MARGIN, width, width * ratio, pixels)
     left = 2 * _MARGIN + width
@@ -222,7 +222,7 @@ def _write(figure: Figure, left: float, top: float, text: str, size: float, **st
 
 
 def _find_ratio(height: int, width: int) -> float:
-    """Height of a drawn picture by its width; a very long one is drawn shorter, or nothing could be seen."""
+    """Height of a drawn image by its width; a very long one is drawn shorter, or nothing could be seen."""
     return min(3.0, max(1 / 3, height / width))
 
 

@@ -1,4 +1,4 @@
-"""Pictures with the parts coloured that an answer rests on."""
+"""Images with the parts coloured that an answer rests on."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ if TYPE_CHECKING:
 
 _WIDTH = 9.6  # inches
 _MOST_TILES = 9  # in a row, so that the parts of a digit are seen
-_GAP = 0.15  # between a picture with its maps and the next, of a picture's width
-_LARGEST = 1.5  # inches of a picture
+_GAP = 0.15  # between an image with its maps and the next, of an image's width
+_LARGEST = 1.5  # inches of an image
 _LINE, _MARGIN = 0.26, 0.06  # inches of a caption, and at the lower rim
 _BAR, _FOOT = (0.9, 0.1), 0.28  # inches: of the colour bar, and of the foot it stands in
-_STRONGEST = 0.75  # how much of the picture the strongest colour hides
+_STRONGEST = 0.75  # how much of the image the strongest colour hides
 # Orange where the answer rests on it, blue where it speaks against it: as in the activation maps.
 _FOR, _AGAINST = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])
 
 
 def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
-    """Draw pictures, each beside itself with the parts coloured that an answer rests on, once for each map.
+    """Draw images, each beside itself with the parts coloured that an answer rests on, once for each map.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        1 to 40 pictures.
+        1 to 40 images.
     maps : sequence of n sequences of arrays, shape (h, w)
-        For each picture as many maps, 1 to 8: from `skconv.evaluation.occlusion.occlude` or
+        For each image as many maps, 1 to 8: from `skconv.evaluation.occlusion.occlude` or
         `skconv.evaluation.gradients.integrate_gradients`.
     captions : sequence of n str
 
@@ -44,7 +44,7 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
     Examples
     --------
     >>> figure = draw_attributions(np.zeros((1, 4, 4), np.uint8), [[np.eye(4)]], ["7, 99.0 %"])
-    >>> len(figure.axes)  # the picture, its map, the colour bar
+    >>> len(figure.axes)  # the image, its map, the colour bar
     3
     """
     tiles = 1 + len(maps[0])
@@ -72,7 +72,7 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
 
 
 def _add_colour_bar(figure: Figure, width: float, height: float) -> None:
-    """Say at the foot of a figure of that many inches what the colours mean, on grey in place of a picture."""
+    """Say at the foot of a figure of that many inches what the colours mean, on grey in place of an image."""
     long, high = _BAR
     left, middle = (width - long) / 2, _FOOT / 2
     axes = figure.add_axes((left / width, (middle - high / 2) / height, long / width, high / height))

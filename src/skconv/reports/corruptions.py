@@ -1,4 +1,4 @@
-"""How accuracy falls as pictures are damaged."""
+"""How accuracy falls as images are damaged."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def draw_corruptions(accuracies: Mapping[str, Sequence[float]], undamaged: float
     accuracies : mapping of str to sequence of float
         For each corruption the accuracy at every strength, fractions.
     undamaged : float
-        Accuracy on the pictures as they are.
+        Accuracy on the images as they are.
 
     Returns
     -------

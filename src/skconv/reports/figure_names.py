@@ -9,10 +9,10 @@ from pathlib import Path
 from skconv.exceptions import OutputError
 
 
-def check_figure_name(out: str | os.PathLike[str], pictures: Iterable[str | os.PathLike[str]]) -> None:
-    """Raise `OutputError` unless `out` ends in .png and is none of the pictures it is drawn from."""
+def check_figure_name(out: str | os.PathLike[str], images: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise `OutputError` unless `out` ends in .png and is none of the images it is drawn from."""
     target = Path(out)
     if target.suffix.lower() != ".png":
         raise OutputError(f"The figure is a PNG file; got the name '{target}'. Choose one that ends in .png.")
-    if target.exists() and any(Path(each).exists() and target.samefile(each) for each in pictures):
-        raise OutputError(f"{target} is a picture to look at, which the figure would replace. Choose another name.")
+    if target.exists() and any(Path(each).exists() and target.samefile(each) for each in images):
+        raise OutputError(f"{target} is an image to look at, which the figure would replace. Choose another name.")

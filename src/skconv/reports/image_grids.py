@@ -1,6 +1,6 @@
-"""Many pictures in one figure: samples of the data, and the most confident mistakes.
+"""Many images in one figure: samples of the data, and the most confident mistakes.
 
-All pictures go into one array that is drawn at once: an axes a picture would take seconds and much memory.
+All images go into one array that is drawn at once: an axes an image would take seconds and much memory.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 10
-_MOST_PICTURES = 400
-_GAP = 0.12  # between pictures, of a picture's width
+_MOST_IMAGES = 400
+_GAP = 0.12  # between images, of an image's width
 
 
 def draw_samples(
@@ -29,38 +29,38 @@ def draw_samples(
     rows: int = 4,
     columns: int = _COLUMNS,
 ) -> Figure:
-    """Draw pictures with their labels, the classes in turn, so that each is seen.
+    """Draw images with their labels, the classes in turn, so that each is seen.
 
     Parameters
     ----------
     images : ndarray of uint8 or float, shape (n, h, w), (n, h, w, 3), (n, 1, h, w) or (n, 3, h, w)
-        Pictures; float ones are drawn from their smallest to their largest value.
+        Images; float ones are drawn from their smallest to their largest value.
     labels : ndarray of int, shape (n,)
         Positions in `class_names`.
     class_names : sequence of str
         What each label means.
     rows, columns : int, default 4 and 10
-        Size of the grid, at least 1, together at most 400 pictures.
+        Size of the grid, at least 1, together at most 400 images.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The first pictures of each class, fewer than the grid holds where there are not as many.
+        The first images of each class, fewer than the grid holds where there are not as many.
 
     Raises
     ------
     DataError
-        Shapes that do not fit, or no pictures.
+        Shapes that do not fit, or no images.
     ParameterError
-        A grid of no or of more than 400 pictures.
+        A grid of no or of more than 400 images.
     """
-    if rows < 1 or columns < 1 or rows * columns > _MOST_PICTURES:
-        raise ParameterError(f"A grid of {rows}×{columns} pictures; expected 1 to {_MOST_PICTURES} pictures.")
+    if rows < 1 or columns < 1 or rows * columns > _MOST_IMAGES:
+        raise ParameterError(f"A grid of {rows}×{columns} images; expected 1 to {_MOST_IMAGES} images.")
     labels = np.asarray(labels)
     _check(images, labels, class_names)
     chosen = _take_in_turn(labels, rows * columns)
     captions = [[str(class_names[label])] for label in labels[chosen]]
-    return _draw_mosaic(images[chosen], captions, columns)
+    return _draw_grid(images[chosen], captions, columns)
 
 
 def draw_mistakes(
@@ -73,7 +73,7 @@ def draw_mistakes(
 ) -> Figure:
     """Draw the model's most confident mistakes, each as true → predicted with its confidence.
 
-    Confident mistakes show wrong labels in the data and kinds of pictures the model never saw.
+    Confident mistakes show wrong labels in the data and kinds of images the model never saw.
 
     Parameters
     ----------
@@ -86,7 +86,7 @@ def draw_mistakes(
     class_names : sequence of str
         k names.
     most : int, default 40
-        Pictures to draw, 1 to 400.
+        Images to draw, 1 to 400.
 
     Returns
     -------
@@ -96,12 +96,12 @@ def draw_mistakes(
     Raises
     ------
     DataError
-        Shapes that do not fit, or no pictures.
+        Shapes that do not fit, or no images.
     ParameterError
         `most` outside 1..400.
     """
-    if not 1 <= most <= _MOST_PICTURES:
-        raise ParameterError(f"most must be from 1 to {_MOST_PICTURES}, got {most}.")
+    if not 1 <= most <= _MOST_IMAGES:
+        raise ParameterError(f"most must be from 1 to {_MOST_IMAGES}, got {most}.")
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(images, labels, class_names)
     if probabilities.shape != (len(labels), len(class_names)):
@@ -121,16 +121,16 @@ def draw_mistakes(
     if len(chosen) < len(wrong):
         shown += f"; the {len(chosen)} most confident"
     title = f"{shown}\n(true, → predicted, confidence)"
-    return _draw_mosaic(images[chosen], captions, _COLUMNS, title)
+    return _draw_grid(images[chosen], captions, _COLUMNS, title)
 
 
 def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
-    """Draw pictures as the model saw them, below each its label and the confidence.
+    """Draw images as the model saw them, below each its label and the confidence.
 
     Parameters
     ----------
     images : ndarray
-        As in `draw_samples`, 1 to 400 pictures.
+        As in `draw_samples`, 1 to 400 images.
     labels : sequence of str
     confidences : sequence of float
         0..1.
@@ -142,22 +142,22 @@ def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Seq
     Raises
     ------
     DataError
-        Shapes that do not fit, or no pictures.
+        Shapes that do not fit, or no images.
     """
     _check(images, np.arange(len(images)), labels)
     captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
-    return _draw_mosaic(images, captions, _COLUMNS)
+    return _draw_grid(images, captions, _COLUMNS)
 
 
 def draw_suspects(images: np.ndarray, captions: Sequence[Sequence[str]], title: str) -> Figure:
-    """Draw a contact sheet: pictures with the lines of a caption below each.
+    """Draw a contact sheet: images with the lines of a caption below each.
 
     Parameters
     ----------
     images : ndarray
-        As in `draw_samples`, 1 to 400 pictures.
+        As in `draw_samples`, 1 to 400 images.
     captions : sequence of sequence of str
-        For each picture as many lines.
+        For each image as many lines.
     title : str
         What is said of all of them.
 
@@ -165,18 +165,18 @@ def draw_suspects(images: np.ndarray, captions: Sequence[Sequence[str]], title: 
     -------
     matplotlib.figure.Figure
     """
-    return _draw_mosaic(images, [list(lines) for lines in captions], _COLUMNS, title)
+    return _draw_grid(images, [list(lines) for lines in captions], _COLUMNS, title)
 
 
 def draw_neighbours(images: np.ndarray, labels: Sequence[str], distances: Sequence[float], title: str) -> Figure:
-    """Draw a picture and those a network finds nearest to it.
+    """Draw an image and those a network finds nearest to it.
 
     Parameters
     ----------
     images : ndarray
-        The picture and its neighbours, as in `draw_samples`; 2 to 41.
+        The image and its neighbours, as in `draw_samples`; 2 to 41.
     labels : sequence of n str
-        The picture's prediction, and the neighbours' true classes.
+        The image's prediction, and the neighbours' true classes.
     distances : sequence of n - 1 float
         How far each neighbour is.
     title : str
@@ -191,15 +191,15 @@ def draw_neighbours(images: np.ndarray, labels: Sequence[str], distances: Sequen
     >>> len(figure.axes)
     1
     """
-    told = ["the picture", *(f"{distance:.3f}" for distance in distances)]
-    return _draw_mosaic(images, [list(each) for each in zip(labels, told, strict=True)], _COLUMNS, title)
+    told = ["the image", *(f"{distance:.3f}" for distance in distances)]
+    return _draw_grid(images, [list(each) for each in zip(labels, told, strict=True)], _COLUMNS, title)
 
 
 def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
     if images.ndim not in (3, 4) or 0 in images.shape:
-        raise DataError(f"The pictures have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")
+        raise DataError(f"The images have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise DataError(f"{len(images)} pictures came with {labels.dtype} labels of shape {labels.shape}.")
+        raise DataError(f"{len(images)} images came with {labels.dtype} labels of shape {labels.shape}.")
     if labels.min() < 0 or labels.max() >= len(class_names):
         raise DataError(
             f"The labels span {labels.min()}..{labels.max()}; expected 0..{len(class_names) - 1}, "
@@ -208,17 +208,17 @@ def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -
 
 
 def _take_in_turn(labels: np.ndarray, most: int) -> np.ndarray:
-    """Return up to `most` positions: the first picture of each class, then the second of each, and so on."""
+    """Return up to `most` positions: the first image of each class, then the second of each, and so on."""
     by_class = np.argsort(labels, kind="stable")
     starts = np.searchsorted(labels[by_class], labels[by_class])
     turns = np.arange(len(labels)) - starts
     return by_class[np.lexsort((labels[by_class], turns))][:most]
 
 
-def _draw_mosaic(images: np.ndarray, captions: list[list[str]], columns: int, title: str = "") -> Figure:
-    """Draw pictures in rows, below each the lines of its caption."""
-    pictures = _to_rgb(images)
-    n, height, width = pictures.shape[:3]
+def _draw_grid(images: np.ndarray, captions: list[list[str]], columns: int, title: str = "") -> Figure:
+    """Draw images in rows, below each the lines of its caption."""
+    rgb = _to_rgb(images)
+    n, height, width = rgb.shape[:3]
     columns = min(columns, n)
     rows = -(-n // columns)
     cell = min(1.05, 14 / columns)  # inches
@@ -234,7 +234,7 @@ def _draw_mosaic(images: np.ndarray, captions: list[list[str]], columns: int, ti
     axes.set_axis_off()
     for index in range(n):
         x, y = index % columns * step_x, index // columns * step_y
-        axes.imshow(pictures[index], extent=(x, x + width, y + height, y), interpolation="nearest")
+        axes.imshow(rgb[index], extent=(x, x + width, y + height, y), interpolation="nearest")
         lines = "\n".join(texts[index * n_lines : (index + 1) * n_lines])
         put_text(axes, x + width / 2, y + height + 0.04 * scale, lines, fontsize=size, ha="center", va="top")
     axes.set_xlim(-width * _GAP, columns * step_x)
@@ -244,25 +244,25 @@ def _draw_mosaic(images: np.ndarray, captions: list[list[str]], columns: int, ti
 
 
 def _to_rgb(images: np.ndarray) -> np.ndarray:
-    """Return pictures as (n, h, w, 3), 0..1, whichever form they came in."""
-    pictures = images.astype(np.float32)
+    """Return images as (n, h, w, 3), 0..1, whichever form they came in."""
+    rgb = images.astype(np.float32)
     if images.dtype == np.uint8:
-        pictures /= 255
+        rgb /= 255
     else:
-        low, high = float(pictures.min()), float(pictures.max())
-        pictures = (pictures - low) / ((high - low) or 1.0)
-    if pictures.ndim == 4 and pictures.shape[3] not in (1, 3):
-        pictures = np.moveaxis(pictures, 1, 3)
-    if pictures.ndim == 3:
-        pictures = pictures[..., None]
-    if pictures.shape[3] not in (1, 3):
-        raise DataError(f"The pictures have shape {images.shape}; expected 1 or 3 channels.")
-    return np.repeat(pictures, 3, axis=3) if pictures.shape[3] == 1 else pictures
+        low, high = float(rgb.min()), float(rgb.max())
+        rgb = (rgb - low) / ((high - low) or 1.0)
+    if rgb.ndim == 4 and rgb.shape[3] not in (1, 3):
+        rgb = np.moveaxis(rgb, 1, 3)
+    if rgb.ndim == 3:
+        rgb = rgb[..., None]
+    if rgb.shape[3] not in (1, 3):
+        raise DataError(f"The images have shape {images.shape}; expected 1 or 3 channels.")
+    return np.repeat(rgb, 3, axis=3) if rgb.shape[3] == 1 else rgb
 
 
 def _draw_none(n: int) -> Any:
     figure = new_figure(5, 1.2)
     axes = figure.add_subplot()
     axes.set_axis_off()
-    put_text(axes, 0.5, 0.5, f"No mistakes among {n:,} pictures.", ha="center", va="center", fontsize=11)
+    put_text(axes, 0.5, 0.5, f"No mistakes among {n:,} images.", ha="center", va="center", fontsize=11)
     return figure

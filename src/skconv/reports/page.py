@@ -112,7 +112,7 @@ def embed_figure(figure: Figure) -> str:
     """Return a figure as an address that holds it: SVG, or PNG where that is much smaller.
 
     Each is an image of its own, so that the identifiers inside do not meet those of another. An SVG has no ground and
-    turns light where the page is dark; pictures inside it stay as they are.
+    turns light where the page is dark; images inside it stay as they are.
     """
     kind, content = "image/svg+xml", encode_figure(figure, "svg", transparent=True)
     if len(content) > _MOST_SVG:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skconv.evaluation.issue_table import KINDS, Pictures, Suspect, draw_kind, find_suspects
+from skconv.evaluation.issue_table import KINDS, Images, LabelIssue, draw_kind, find_label_issues
 from skconv.reports.training_sections import name_machine, show_learning, tell_origin, tell_training
 
 if TYPE_CHECKING:
@@ -17,13 +17,13 @@ if TYPE_CHECKING:
     from skconv.networks.blocks import Network
     from skconv.reports.page import Section
 
-_EXPLAINED = 9  # pictures whose answers are explained
+_EXPLAINED = 9  # images whose answers are explained
 _SUSPECTS = 20  # of a kind, that are drawn
-_TIMED = 30  # single pictures, of which the median time is told
+_TIMED = 30  # single images, of which the median time is told
 _BATCH = 256
 
 
-def write_sections(scored: ScoredSource, command: str, suspects: Sequence[Suspect] | None) -> list[Section]:
+def write_sections(scored: ScoredSource, command: str, suspects: Sequence[LabelIssue] | None) -> list[Section]:
     """Return the sections of the page about a model.
 
     Parameters
@@ -48,8 +48,8 @@ def write_sections(scored: ScoredSource, command: str, suspects: Sequence[Suspec
     return [
         tell_training(scored),
         Section(
-            "Pictures of the data",
-            figures=[PageFigure(samples, "samples", f"Pictures of each class of {dataset.name}.")],
+            "Images of the data",
+            figures=[PageFigure(samples, "samples", f"Images of each class of {dataset.name}.")],
         ),
         *show_learning(scored.reader.folder.parent),
         Section(
@@ -60,8 +60,8 @@ def write_sections(scored: ScoredSource, command: str, suspects: Sequence[Suspec
         Section("Each class", "The worst first.", table=_make_table(scored)),
         Section(
             "The most confident mistakes",
-            "They show wrong labels in the data, and kinds of pictures that the model never saw.",
-            figures=[PageFigure(mistakes, "mistakes", "Pictures with their true and their predicted class.")],
+            "They show wrong labels in the data, and kinds of images that the model never saw.",
+            figures=[PageFigure(mistakes, "mistakes", "Images with their true and their predicted class.")],
         ),
         *([] if suspects is None else [_show_suspects(scored, suspects)]),
         _show_trust(scored),
@@ -80,21 +80,21 @@ def _make_table(scored: ScoredSource) -> Any:
         [each.name, *(f"{100 * share:.2f} %" for share in (each.precision, each.recall, each.f1)), f"{each.support:,}"]
         for each in worst
     ]
-    return PageTable(["class", "precision", "recall", "F1", "pictures"], rows)
+    return PageTable(["class", "precision", "recall", "F1", "images"], rows)
 
 
-def _show_suspects(scored: ScoredSource, suspects: Sequence[Suspect]) -> Section:
+def _show_suspects(scored: ScoredSource, suspects: Sequence[LabelIssue]) -> Section:
     from skconv.reports.page import PageFigure, Section
 
-    pictures = Pictures(scored.dataset)
+    images = Images(scored.dataset)
     by_kind = {kind: [each for each in suspects if each.kind == kind] for kind in KINDS}
     facts = {meaning: f"{len(by_kind[kind]):,}" for kind, meaning in KINDS.items() if by_kind[kind]}
     figures = []
     for kind, found in by_kind.items():
         if found and kind != "broken":  # there is nothing to draw
-            figure = draw_kind(pictures.images, found, find_suspects(found, pictures), most=_SUSPECTS)
+            figure = draw_kind(images.images, found, find_label_issues(found, images), most=_SUSPECTS)
             figures.append(PageFigure(figure, f"suspects-{kind.replace(' ', '-')}", f"Each {KINDS[kind]}."))
-    text = "Pictures of all splits that deserve a look. Labels were judged by networks that had not seen the picture."
+    text = "Images of all splits that deserve a look. Labels were judged by networks that had not seen the image."
     return Section("What an audit of the data suspects", text if suspects else "Nothing.", facts=facts, figures=figures)
 
 
@@ -111,9 +111,7 @@ def _show_trust(scored: ScoredSource) -> Section:
         "Left: how often answers of a given confidence are right; below the dotted line the model is overconfident. "
         "Right: how many mistakes are left if only its most confident answers are taken, and people check the rest.",
         facts={
-            "calibrated": "by pictures held out of the training"
-            if is_calibrated
-            else "no: none were held out for that",
+            "calibrated": "by images held out of the training" if is_calibrated else "no: none were held out for that",
             "expected calibration error": f"{100 * scores.expected_calibration_error:.2f} %",
             "negative log likelihood": f"{scores.negative_log_likelihood:.4f}",
             "Brier score": f"{scores.brier:.4f}",
@@ -135,7 +133,7 @@ def _explain_answers(scored: ScoredSource, network: Network) -> Section:
     names = scored.reader.class_names
     maps = [[occlude(scored.reader.predict_proba, scored.images[k], int(predicted[k]))] for k in chosen]
     text = (
-        "Each picture, then the same by covering: orange where the answer rests on it, for its probability falls when "
+        "Each image, then the same by covering: orange where the answer rests on it, for its probability falls when "
         "that part is covered; blue where covering raises it."
     )
     if has_captum():
@@ -150,14 +148,14 @@ def _explain_answers(scored: ScoredSource, network: Network) -> Section:
         )
     captions = [f"{names[scored.labels[k]]} → {names[predicted[k]]}, {100 * confidence[k]:.1f} %" for k in chosen]
     figure = draw_attributions(scored.images[chosen], maps, captions)
-    told = "Pictures with the parts coloured that the answers rest on."
+    told = "Images with the parts coloured that the answers rest on."
     return Section(
         "What its answers rest on", f"{text} Above: true → predicted.", figures=[PageFigure(figure, "answers", told)]
     )
 
 
 def _show_activations(scored: ScoredSource, network: Network) -> Section:
-    """Show the filters and activation maps for the first picture of the first class."""
+    """Show the filters and activation maps for the first image of the first class."""
     from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member
     from skconv.reports.figures import draw_activations
     from skconv.reports.page import PageFigure, Section
@@ -168,9 +166,9 @@ def _show_activations(scored: ScoredSource, network: Network) -> Section:
     filters = filters_on_pixels(network, layers[0].kernel)
     figure = draw_activations(image, scored.probabilities[first], names, layers, filters)
     text = (
-        "The filters of the first convolution, and what each convolution makes of one picture. "
+        "The filters of the first convolution, and what each convolution makes of one image. "
         f"{'' if first_member(network) is network else 'Of an ensemble, its first member. '}"
-        "For another picture: skconv explain."
+        "For another image: skconv explain."
     )
     told = "Filters and activation maps."
     return Section("What the network computes", text, figures=[PageFigure(figure, "activations", told)])
@@ -184,9 +182,9 @@ def _measure(scored: ScoredSource, network: Network) -> dict[str, str]:
     reader, files = scored.reader, scored.reader.config.files
     single = []
     for k in range(_TIMED):
-        picture = scored.images[k % len(scored.images)][None]
+        image = scored.images[k % len(scored.images)][None]
         begun = time.perf_counter()
-        reader.predict_proba(picture)
+        reader.predict_proba(image)
         single.append(time.perf_counter() - begun)
     batch = scored.images[:_BATCH]
     begun = time.perf_counter()
@@ -196,7 +194,7 @@ def _measure(scored: ScoredSource, network: Network) -> dict[str, str]:
         "parameters": f"{sum(parameter.numel() for parameter in network.parameters()):,}",
         "ONNX file": f"{files[ONNX_NAME].bytes / 1e6:.2f} MB",
         "weights": f"{files[WEIGHTS_NAME].bytes / 1e6:.2f} MB",
-        "one picture": f"{1000 * float(np.median(single)):.2f} ms (median of {_TIMED}, with onnxruntime)",
-        f"a picture among {len(batch)}": f"{1000 * each:.3f} ms",
+        "one image": f"{1000 * float(np.median(single)):.2f} ms (median of {_TIMED}, with onnxruntime)",
+        f"an image among {len(batch)}": f"{1000 * each:.3f} ms",
         "on": name_machine(describe_environment()),
     }

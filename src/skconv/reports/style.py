@@ -6,7 +6,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from skconv.files import write_beside
+from skconv.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -76,7 +76,7 @@ def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     OutputError
         The folder does not exist or cannot be written.
     """
-    with write_beside(path) as beside:
+    with atomic_write(path) as beside:
         beside.write_bytes(encode_figure(figure, "svg" if os.fspath(path).lower().endswith(".svg") else "png"))
 
 

@@ -25,7 +25,7 @@ def tell_training(scored: ScoredSource) -> Section:
         "data": config.data.name,
         "where from": config.data.source,
         "licence": config.data.licence,
-        "training pictures": f"{config.data.n_train:,}",
+        "training images": f"{config.data.n_train:,}",
         "classes": ", ".join(config.class_names),
         "network": config.network.name,
         "input": f"{height}×{width} pixels, {'grey' if channels == 1 else 'colour'}",
@@ -33,7 +33,7 @@ def tell_training(scored: ScoredSource) -> Section:
     if config.input.normalization:
         facts["before the network"] = "one digit is found, centred and brought to the size, as in MNIST"
     if scored.n_seen:
-        facts["seen in training"] = f"{scored.n_seen:,} of the pictures at hand"
+        facts["seen in training"] = f"{scored.n_seen:,} of the images at hand"
     return Section("What was trained on what", facts=facts)
 
 
@@ -100,7 +100,7 @@ def _tell_effort(file: Path) -> dict[str, str]:
         }
         if "calibration" in run:
             facts["confidence"] = (
-                f"calibrated by {run['calibration']['n']:,} pictures held out of the training, at temperature "
+                f"calibrated by {run['calibration']['n']:,} images held out of the training, at temperature "
                 f"{run['calibration']['temperature']:.2f}"
             )
     except (OSError, ValueError, KeyError, TypeError) as error:

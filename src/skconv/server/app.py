@@ -19,19 +19,19 @@ from starlette.exceptions import HTTPException
 
 from skconv.exceptions import DataError
 from skconv.server.metrics import Metrics
-from skconv.server.middleware import Entry
+from skconv.server.middleware import RequestMiddleware
 from skconv.server.schemas import Model, Predictions, Problem, Readings, describe_body, describe_problems
 from skconv.server.service import Service, describe_model
 from skconv.server.settings import ServerSettings
-from skconv.server.uploads import receive_pictures
+from skconv.server.uploads import read_uploads
 
 PAGE = Path(__file__).with_name("page")
-_SUMMARY = "Names and reads pictures with one saved model. Nothing that is sent is kept."
+_SUMMARY = "Names and reads images with one saved model. Nothing that is sent is kept."
 _SEEN = Query(description="Also return what the network saw, as PNG in base 64.")
 _WORK_PROBLEMS = (400, 408, 413, 415, 422, 429, 503)
 
 
-def create_app(settings: ServerSettings, counts: str | os.PathLike[str]) -> Entry:
+def create_app(settings: ServerSettings, counts: str | os.PathLike[str]) -> RequestMiddleware:
     """Return the application that serves one model.
 
     Parameters
@@ -51,7 +51,7 @@ def create_app(settings: ServerSettings, counts: str | os.PathLike[str]) -> Entr
     SourceNotFoundError, ModelFileError
         There is no such model, or it is refused.
     """
-    # A faint picture is told of by its low confidence, a damaged one by its answer, not in the log.
+    # A faint image is told of by its low confidence, a damaged one by its answer, not in the log.
     warnings.filterwarnings("ignore", module=r"(skconv\.server|PIL)\.")
     service, metrics = Service(settings), Metrics(counts)
 
@@ -74,13 +74,13 @@ def create_app(settings: ServerSettings, counts: str | os.PathLike[str]) -> Entr
     _add_health(app, service, metrics)
     _add_page(app)
     _add_problems(app)
-    return Entry(_Direct(app, endpoints), service, metrics)
+    return RequestMiddleware(_Direct(app, endpoints), service, metrics)
 
 
 class _Direct:
     """Calls the function that answers a POST request without a query; FastAPI does all else.
 
-    What FastAPI does between a request and its function takes longer than opening a small picture.
+    What FastAPI does between a request and its function takes longer than opening a small image.
 
     Parameters
     ----------
@@ -105,37 +105,37 @@ class _Direct:
         except HTTPException as error:
             answer = await _tell_status(request, error)
         except DataError as error:
-            answer = await _tell_picture(request, error)
+            answer = await _tell_image(request, error)
         await answer(scope, receive, send)
 
 
 def _add_interface(app: FastAPI, service: Service) -> dict[str, Any]:
-    """Register what takes pictures, and return the functions that answer, by their paths."""
+    """Register what takes images, and return the functions that answer, by their paths."""
     problems = describe_problems(*_WORK_PROBLEMS)
 
     @app.post(
         "/v1/predict",
-        summary="Name the class of pictures",
+        summary="Name the class of images",
         response_model=None,
         responses={200: {"model": Predictions}, **problems},
         openapi_extra=describe_body("seven.png"),
     )
     async def predict(request: Request, seen: Annotated[bool, _SEEN] = False) -> JSONResponse:
-        pictures = await receive_pictures(request, service.settings)
-        request.scope["skconv.images"] = len(pictures)
-        return JSONResponse(await service.work(service.predict(pictures, seen=seen)))
+        images = await read_uploads(request, service.settings)
+        request.scope["skconv.images"] = len(images)
+        return JSONResponse(await service.work(service.predict(images, seen=seen)))
 
     @app.post(
         "/v1/read",
-        summary="Read the numbers in pictures",
+        summary="Read the numbers in images",
         response_model=None,
         responses={200: {"model": Readings}, **problems},
         openapi_extra=describe_body("cheque.jpg"),
     )
     async def read(request: Request, seen: Annotated[bool, _SEEN] = False) -> JSONResponse:
-        pictures = await receive_pictures(request, service.settings)
-        request.scope["skconv.images"] = len(pictures)
-        return JSONResponse(await service.work(service.read(pictures, seen=seen)))
+        images = await read_uploads(request, service.settings)
+        request.scope["skconv.images"] = len(images)
+        return JSONResponse(await service.work(service.read(images, seen=seen)))
 
     @app.get("/v1/model", summary="Tell of the model", response_model=Model)
     async def model() -> dict[str, Any]:
@@ -178,7 +178,7 @@ def _add_problems(app: FastAPI) -> None:
     """Answer every error in the same form: a status, and one line that says how to mend it."""
     app.add_exception_handler(HTTPException, _tell_status)  # type: ignore[arg-type]  # each gets its own errors alone
     app.add_exception_handler(RequestValidationError, _tell_parameter)  # type: ignore[arg-type]
-    app.add_exception_handler(DataError, _tell_picture)  # type: ignore[arg-type]
+    app.add_exception_handler(DataError, _tell_image)  # type: ignore[arg-type]
 
 
 async def _tell_status(request: Request, error: HTTPException) -> JSONResponse:
@@ -193,5 +193,5 @@ async def _tell_parameter(_: Request, error: RequestValidationError) -> JSONResp
     return JSONResponse({"detail": f"{'.'.join(map(str, first['loc'][1:]))}: {first['msg']}."}, 422)
 
 
-async def _tell_picture(_: Request, error: DataError) -> JSONResponse:
+async def _tell_image(_: Request, error: DataError) -> JSONResponse:
     return JSONResponse({"detail": str(error)}, 422)

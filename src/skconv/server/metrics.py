@@ -17,7 +17,7 @@ _SIZES = {
     "requests": _N_PATHS * _N_STATUSES,
     "seconds": _N_PATHS * (_N_BOUNDS + 1),  # how many took at most each bound, and any time
     "seconds_sum": _N_PATHS,
-    "pictures": 1,
+    "images": 1,
     "runs": 1,
 }
 _STARTS = dict(zip(_SIZES, np.cumsum([0, *_SIZES.values()])[:-1].tolist(), strict=True))
@@ -38,7 +38,7 @@ class Metrics:
     --------
     >>> import tempfile
     >>> metrics = Metrics(tempfile.mkdtemp())
-    >>> metrics.count("/v1/read", 200, 0.02, pictures=1)
+    >>> metrics.count("/v1/read", 200, 0.02, images=1)
     >>> 'skconv_requests_total{path="/v1/read",status="200"} 1' in metrics.to_text()
     True
     """
@@ -49,7 +49,7 @@ class Metrics:
         mapped = np.memmap(file, np.float64, "r+" if file.exists() else "w+", shape=(_TOTAL,))
         self._counts = mapped.view(np.ndarray)  # the same memory; a map takes ten times as long to count in
 
-    def count(self, path: str, status: int, seconds: float, *, pictures: int = 0) -> None:
+    def count(self, path: str, status: int, seconds: float, *, images: int = 0) -> None:
         """Count one request by what it asked for, its answer and the time it took."""
         row = PATHS.index(path) if path in PATHS else _N_PATHS - 1
         column = STATUSES.index(str(status)) if str(status) in STATUSES else _N_STATUSES - 1
@@ -59,7 +59,7 @@ class Metrics:
         self._counts[place + first : place + _N_BOUNDS + 1] += 1
         self._counts[_STARTS["seconds_sum"] + row] += seconds
         if status == 200:
-            self._counts[_STARTS["pictures"]] += pictures
+            self._counts[_STARTS["images"]] += images
 
     def set_runs(self, runs: int) -> None:
         """Note how many times this process ran its network."""
@@ -91,10 +91,10 @@ class Metrics:
                 lines.append(f'skconv_request_seconds_sum{{path="{path}"}} {total:.6f}')
                 lines.append(f'skconv_request_seconds_count{{path="{path}"}} {row[-1]:.0f}')
         for name, told, value in (
-            ("pictures", "Pictures answered.", part["pictures"][0]),
+            ("images", "Images answered.", part["images"][0]),
             (
                 "network_runs",
-                "Runs of the network for /v1/predict, each on the pictures that were ready.",
+                "Runs of the network for /v1/predict, each on the images that were ready.",
                 part["runs"][0],
             ),
         ):

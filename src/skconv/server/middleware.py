@@ -33,7 +33,7 @@ _HOLD_SECONDS = 0.5, 1.0
 _OPEN = 4  # times as many requests may be arriving as may be worked on: each may hold a whole body
 
 
-class Entry:
+class RequestMiddleware:
     """The outermost layer of the application.
 
     It answers 429 itself, before anything of the request is read or routed: turning somebody away must cost little.
@@ -92,8 +92,8 @@ class Entry:
             self._n_open -= 1
 
     def _note(self, scope: dict[str, Any], status: int, seconds: float) -> None:
-        path, n_pictures = scope["path"], scope.get("skconv.images", 0)
-        self._metrics.count(path if path in PATHS else "page", status, seconds, pictures=n_pictures)
+        path, n_images = scope["path"], scope.get("skconv.images", 0)
+        self._metrics.count(path if path in PATHS else "page", status, seconds, images=n_images)
         record = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
             "method": scope["method"],
@@ -101,8 +101,8 @@ class Entry:
             "status": status,
             "milliseconds": round(1000 * seconds, 2),
         }
-        if n_pictures:
-            record["pictures"] = n_pictures
+        if n_images:
+            record["images"] = n_images
         LOG.info(json.dumps(record))
 
 

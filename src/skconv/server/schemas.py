@@ -11,7 +11,7 @@ Seen = Field(default=None, description="What the network saw, a PNG file in base
 BOX = Field(
     min_length=4,
     max_length=4,
-    description="Left, top, right, bottom in pixels of the upright picture; right and bottom are the first outside.",
+    description="Left, top, right, bottom in pixels of the upright image; right and bottom are the first outside.",
     examples=[[12, 8, 40, 61]],
 )
 
@@ -24,9 +24,9 @@ class Alternative(BaseModel):
 
 
 class Prediction(BaseModel):
-    """The most probable class of one picture."""
+    """The most probable class of one image."""
 
-    input: str = Field(description='The file\'s name, or "picture".', examples=["seven.png"])
+    input: str = Field(description='The file\'s name, or "image".', examples=["seven.png"])
     label: str = Field(examples=["7"])
     confidence: float = Confidence
     alternatives: list[Alternative] = Field(description="The next classes, best first.")
@@ -34,7 +34,7 @@ class Prediction(BaseModel):
 
 
 class Predictions(BaseModel):
-    """One record a picture, in the order they were sent."""
+    """One record an image, in the order they were sent."""
 
     predictions: list[Prediction]
 
@@ -56,22 +56,22 @@ class Mark(BaseModel):
     box: list[int] = BOX
 
 
-class Reading(BaseModel):
-    """What stands in one picture."""
+class NumberReading(BaseModel):
+    """What stands in one image."""
 
-    input: str = Field(description='The file\'s name, or "picture".', examples=["cheque.jpg"])
+    input: str = Field(description='The file\'s name, or "image".', examples=["cheque.jpg"])
     text: str = Field(description="The digits; lines are divided by line breaks.", examples=["1984"])
     confidence: float = Confidence
     digits: list[Digit]
     marks: list[Mark]
-    width: int = Field(description="Of the upright picture, in pixels.")
-    height: int = Field(description="Of the upright picture, in pixels.")
+    width: int = Field(description="Of the upright image, in pixels.")
+    height: int = Field(description="Of the upright image, in pixels.")
 
 
 class Readings(BaseModel):
-    """One record a picture, in the order they were sent."""
+    """One record an image, in the order they were sent."""
 
-    readings: list[Reading]
+    readings: list[NumberReading]
 
 
 class Model(BaseModel):
@@ -80,9 +80,9 @@ class Model(BaseModel):
     name: str = Field(description="The data it was trained on.", examples=["mnist"])
     network: str = Field(examples=["fast"])
     class_names: list[str]
-    n_classes: int = Field(description="How many there are; one may be for pictures that show none of the others.")
+    n_classes: int = Field(description="How many there are; one may be for images that show none of the others.")
     input: dict[str, int] = Field(description="Channels, height and width of what the network sees.")
-    reads_numbers: bool = Field(description="Whether /v1/read takes pictures of whole numbers.")
+    reads_numbers: bool = Field(description="Whether /v1/read takes images of whole numbers.")
     created: str
     skconv_version: str
     scores: dict[str, int | float]
@@ -98,9 +98,9 @@ class Problem(BaseModel):
 _PROBLEMS = {
     400: "The request is cut off.",
     408: "The body took too long to arrive.",
-    413: "The body is too long, or holds too many pictures.",
+    413: "The body is too long, or holds too many images.",
     415: "The body is of a kind that is not taken.",
-    422: "Not a picture, damaged, or with too many pixels; or a form that cannot be read.",
+    422: "Not an image, damaged, or with too many pixels; or a form that cannot be read.",
     429: "Too much is asked for at a time; Retry-After says when to ask again.",
     503: "The service is starting or ending, or there was no answer in time.",
 }
@@ -116,10 +116,10 @@ def describe_problems(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def describe_body(example: str) -> dict[str, Any]:
-    """Return how OpenAPI tells a body of pictures; `example` names the file."""
+    """Return how OpenAPI tells a body of images; `example` names the file."""
     binary = {"type": "string", "format": "binary"}
-    files = {"type": "array", "items": binary, "minItems": 1, "description": "The picture files."}
-    form = {"type": "object", "properties": {"picture": files}, "required": ["picture"], "additionalProperties": False}
+    files = {"type": "array", "items": binary, "minItems": 1, "description": "The image files."}
+    form = {"type": "object", "properties": {"image": files}, "required": ["image"], "additionalProperties": False}
     kinds = (
         "image/png",
         "image/jpeg",
@@ -130,5 +130,5 @@ def describe_body(example: str) -> dict[str, Any]:
         "application/octet-stream",
     )
     content: dict[str, Any] = {kind: {"schema": binary} for kind in kinds}
-    content["multipart/form-data"] = {"schema": form, "example": {"picture": [example]}}
-    return {"requestBody": {"required": True, "description": "One picture, or a form of several.", "content": content}}
+    content["multipart/form-data"] = {"schema": form, "example": {"image": [example]}}
+    return {"requestBody": {"required": True, "description": "One image, or a form of several.", "content": content}}

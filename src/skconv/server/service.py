@@ -1,4 +1,4 @@
-"""`Service`: a model at work on pictures that nobody vouches for, for many at once and for no more than it can bear."""
+"""`Service`: a model at work on images that nobody vouches for, for many at once and for no more than it can bear."""
 
 from __future__ import annotations
 
@@ -18,29 +18,29 @@ from starlette.exceptions import HTTPException
 
 from skconv.commands.predict import describe_prediction, order_best
 from skconv.commands.read import describe_reading
-from skconv.digits.ocr.recognition import check_digit_model, read_picture, reads_digits
-from skconv.images.opening import decode_picture
-from skconv.inference import Reader
+from skconv.digits.ocr.recognition import check_digit_model, read_image, reads_digits
+from skconv.images.opening import decode_image
+from skconv.inference import OnnxClassifier
 from skconv.server.batching import MicroBatcher
 from skconv.server.settings import ServerSettings
 
 _T = TypeVar("_T")
-_SMALL_BYTES, _SMALL_SIDE = 2**15, 64  # of a picture that takes a millisecond or two
+_SMALL_BYTES, _SMALL_SIDE = 2**15, 64  # of an image that takes a millisecond or two
 BUSY = "The service works on as many requests as it takes. Ask again in a second."
 
 
 @dataclass(frozen=True)
-class SentPicture:
-    """A picture as it came: what it is called, and the bytes of the file."""
+class Upload:
+    """An image as it came: what it is called, and the bytes of the file."""
 
     name: str
     content: bytes
 
 
 class Service:
-    """Names and reads pictures with one model.
+    """Names and reads images with one model.
 
-    Pictures are opened and normalised by a thread a core, small ones at once, because to hand them over would take
+    Images are opened and normalised by a thread a core, small ones at once, because to hand them over would take
     longer; the network runs on what is ready. A number is read by one thread: its digits are a batch by themselves.
 
     Parameters
@@ -56,13 +56,13 @@ class Service:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        # One thread a run: on pictures this small, threads that wait for each other cost more than they bring.
-        self.reader = Reader(settings.model, threads=1)
+        # One thread a run: on images this small, threads that wait for each other cost more than they bring.
+        self.reader = OnnxClassifier(settings.model, threads=1)
         self.reads_digits = reads_digits(self.reader)
         self.batcher = MicroBatcher(self.reader)
         self.n_working = 0
         self.is_ready = False
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="skconv-pictures")
+        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="skconv-images")
 
     @property
     def is_full(self) -> bool:
@@ -75,7 +75,7 @@ class Service:
         paper[15:45, 28:32] = 0
         self.reader.predict_proba(self.reader.form.fit(paper)[None])
         if self.reads_digits:
-            read_picture(self.reader, paper)
+            read_image(self.reader, paper)
         self.is_ready = True
 
     async def work(self, answer: Coroutine[Any, Any, _T]) -> _T:
@@ -96,24 +96,24 @@ class Service:
         done, _ = await asyncio.wait({task}, timeout=self.settings.timeout)
         if not done:
             seconds = f"{self.settings.timeout:g} s"
-            raise HTTPException(503, f"There was no answer within {seconds}. Send fewer or smaller pictures.")
+            raise HTTPException(503, f"There was no answer within {seconds}. Send fewer or smaller images.")
         return task.result()
 
-    async def predict(self, pictures: list[SentPicture], *, seen: bool) -> dict[str, Any]:
-        """Return the most probable class of each picture; with `seen`, also what the network saw, as PNG in base 64."""
-        small = len(pictures) == 1 and _is_small(pictures[0].content)
-        fitted = self._fit(pictures) if small else await self._in_thread(self._fit, pictures)
+    async def predict(self, images: list[Upload], *, seen: bool) -> dict[str, Any]:
+        """Return the most probable class of each image; with `seen`, also what the network saw, as PNG in base 64."""
+        small = len(images) == 1 and _is_small(images[0].content)
+        fitted = self._fit(images) if small else await self._in_thread(self._fit, images)
         probabilities = await self.batcher.predict_proba(fitted)
         answers = []
-        for picture, image, row, order in zip(pictures, fitted, probabilities, order_best(probabilities), strict=True):
-            answer = describe_prediction(picture.name, row, order, self.reader.class_names).to_json()
-            answers.append({**answer, "seen": encode_png(image)} if seen else answer)
+        for upload, shown, row, order in zip(images, fitted, probabilities, order_best(probabilities), strict=True):
+            answer = describe_prediction(upload.name, row, order, self.reader.class_names).to_json()
+            answers.append({**answer, "seen": encode_png(shown)} if seen else answer)
         return {"predictions": answers}
 
-    async def read(self, pictures: list[SentPicture], *, seen: bool) -> dict[str, Any]:
-        """Return the numbers in each picture; with `seen`, also what the network saw of each digit."""
+    async def read(self, images: list[Upload], *, seen: bool) -> dict[str, Any]:
+        """Return the numbers in each image; with `seen`, also what the network saw of each digit."""
         check_digit_model(self.reader)
-        return {"readings": await self._in_thread(self._read, pictures, seen)}
+        return {"readings": await self._in_thread(self._read, images, seen)}
 
     def close(self) -> None:
         """Answer what waits, and end the threads."""
@@ -121,24 +121,24 @@ class Service:
         self._pool.shutdown()
         self.batcher.close()
 
-    def _fit(self, pictures: list[SentPicture]) -> np.ndarray:
-        return np.stack([self.reader.form.fit(self._open(picture, self.reader.form.longest)) for picture in pictures])
+    def _fit(self, images: list[Upload]) -> np.ndarray:
+        return np.stack([self.reader.form.fit(self._open(image, self.reader.form.longest)) for image in images])
 
-    def _read(self, pictures: list[SentPicture], seen: bool) -> list[dict[str, Any]]:
+    def _read(self, images: list[Upload], seen: bool) -> list[dict[str, Any]]:
         answers = []
-        for sent in pictures:
-            picture = self._open(sent)
-            reading = read_picture(self.reader, picture)
+        for sent in images:
+            image = self._open(sent)
+            reading = read_image(self.reader, image)
             answer = describe_reading(sent.name, reading).to_json()
-            answer["width"], answer["height"] = picture.shape[1], picture.shape[0]
+            answer["width"], answer["height"] = image.shape[1], image.shape[0]
             if seen:
                 for digit, found in zip(answer["digits"], reading.digits, strict=True):
-                    digit["seen"] = encode_png(found.picture)
+                    digit["seen"] = encode_png(found.image)
             answers.append(answer)
         return answers
 
-    def _open(self, picture: SentPicture, longest: int | None = None) -> np.ndarray:
-        return decode_picture(picture.content, picture.name, max_pixels=self.settings.max_pixels, longest=longest)
+    def _open(self, image: Upload, longest: int | None = None) -> np.ndarray:
+        return decode_image(image.content, image.name, max_pixels=self.settings.max_pixels, longest=longest)
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
@@ -164,13 +164,13 @@ def describe_model(service: Service) -> dict[str, Any]:
         "scores": dict(config.scores),
         "limits": {
             name: getattr(service.settings, name)
-            for name in ("max_bytes", "max_pixels", "max_pictures", "max_waiting", "timeout")
+            for name in ("max_bytes", "max_pixels", "max_images", "max_waiting", "timeout")
         },
     }
 
 
-def encode_png(picture: np.ndarray) -> str:
-    """Return a picture, uint8 (h, w) or (h, w, 3), as a PNG file in base 64.
+def encode_png(image: np.ndarray) -> str:
+    """Return an image, uint8 (h, w) or (h, w, 3), as a PNG file in base 64.
 
     Examples
     --------
@@ -178,12 +178,12 @@ def encode_png(picture: np.ndarray) -> str:
     'iVBORw0K'
     """
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
+    Image.fromarray(image).save(stream, "PNG")
     return base64.b64encode(stream.getvalue()).decode()
 
 
 def _is_small(content: bytes) -> bool:
-    """Tell whether a picture is opened and normalised sooner than a thread can be asked to: a PNG file of few pixels.
+    """Tell whether an image is opened and normalised sooner than a thread can be asked to: a PNG file of few pixels.
 
     With a second header, or none at the beginning, it may be anything; packed text takes long to unpack.
     """

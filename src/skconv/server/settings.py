@@ -20,13 +20,13 @@ class ServerSettings:
     max_bytes : int, default=16 MiB
         Longest body of a request, in bytes; a longer one is answered with 413.
     max_pixels : int, default=16_000_000
-        Most pixels of one picture; one with more is answered with 422.
-    max_pictures : int, default=64
-        Most pictures of one request; more are answered with 413.
+        Most pixels of one image; one with more is answered with 422.
+    max_images : int, default=64
+        Most images of one request; more are answered with 413.
     max_waiting : int, default=3
         Requests that one process works on at a time; the next is answered with 429. A request waits at most for
         as many others, so that a long queue never makes all of them slow. More, as 64, gives more answers a second of
-        pictures that are small, because the network takes many at a time, and each of them later.
+        images that are small, because the network takes many at a time, and each of them later.
     timeout : float, default=10
         Seconds for a body to arrive (408 after that), and for the answer to be found (503 after that).
 
@@ -37,19 +37,19 @@ class ServerSettings:
 
     Examples
     --------
-    >>> ServerSettings(max_pictures=8).max_pictures
+    >>> ServerSettings(max_images=8).max_images
     8
     """
 
     model: str = "digits"
     max_bytes: int = 16 * MEBIBYTE
     max_pixels: int = 16_000_000
-    max_pictures: int = 64
+    max_images: int = 64
     max_waiting: int = 3
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "max_pictures", "max_waiting", "timeout"):
+        for name in ("max_bytes", "max_pixels", "max_images", "max_waiting", "timeout"):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 2**40:
                 raise ParameterError(f"{name} is {value!r}; expected a number of at least 1.")

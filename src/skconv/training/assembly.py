@@ -11,13 +11,13 @@ from skorch.callbacks import EarlyStopping, LRScheduler
 from skorch.helper import predefined_split
 from torch import nn
 
-from skconv.distributed.process_group import Processes
+from skconv.distributed.process_group import ProcessGroup
 from skconv.training.adamw import AdamW
-from skconv.training.batches import Augment, PictureDataset
-from skconv.training.callbacks import AgreeOnScores, KeepBest, ProgressBar, SettleStatistics, StopWhenLost
+from skconv.training.batches import Augment, ImageDataset
+from skconv.training.callbacks import ProgressBar, RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.muon import Muon
-from skconv.training.net import PictureNet
+from skconv.training.net import ClassifierNet
 
 # A short memory of gradients follows a quick one-cycle schedule better than the usual (0.9, 0.999).
 _ONE_CYCLE_BETAS = (0.7, 0.95)
@@ -32,25 +32,25 @@ def build_net(
     classes: Sequence[int],
     n_steps: int | None,
     n_epochs: int = 1,
-    valid: PictureDataset | None = None,
+    valid: ImageDataset | None = None,
     patience: int | None = None,
     batch_size: int = 128,
     learning_rate: float = 0.01,
     weight_decay: float = 0.05,
     label_smoothing: float = 0.1,
-    averaging: float = 0.995,
+    ema_decay: float = 0.995,
     optimizer: str = "adamw",
     schedule: str = "one-cycle",
-    keep: str = "last",
+    restore_best: str | None = None,
     augment: Augment | None = None,
     precision: str = "fp32",
     device: str = "cpu",
     seed: int = 0,
     callbacks: Sequence[Any] = (),
     checkpointing: Checkpointing | None = None,
-    processes: Processes | None = None,
+    processes: ProcessGroup | None = None,
     progress: bool = False,
-) -> PictureNet:
+) -> ClassifierNet:
     """Assemble the skorch net: the optimizer, one-cycle schedule per step, whole batches, callbacks.
 
     Parameters
@@ -63,12 +63,12 @@ def build_net(
         Length of training. None: no end in sight, and a constant learning rate.
     n_epochs : int, default=1
         The epochs that hold the steps; the last may be a part of one.
-    valid : PictureDataset, optional
+    valid : ImageDataset, optional
         Scored after each epoch; never trained on.
     patience : int, optional
         Stop after so many epochs without a better validation loss, and go back to the best weights.
     batch_size, learning_rate, weight_decay, label_smoothing, averaging, optimizer, keep, augment, precision
-        As in `CNNClassifier` and `PictureNet`.
+        As in `CNNClassifier` and `ClassifierNet`.
     schedule : {"one-cycle", "constant"}, default="one-cycle"
         "one-cycle" raises the learning rate to `learning_rate` over the first quarter of the steps and anneals it by a
         cosine.
@@ -86,30 +86,30 @@ def build_net(
 
     Returns
     -------
-    PictureNet
-        Not yet initialised; ``net.fit(PictureDataset(…), y=None)`` trains it.
+    ClassifierNet
+        Not yet initialised; ``net.fit(ImageDataset(…), y=None)`` trains it.
 
     References
     ----------
     Loshchilov, Hutter: "Decoupled weight decay regularization", ICLR 2019; Smith, Topin: "Super-convergence", 2019.
     """
-    own: list[Any] = [] if processes is None else [("agree_on_scores", AgreeOnScores(processes))]
-    own.append(("stop_when_lost", StopWhenLost()))
+    own: list[Any] = [] if processes is None else [("agree_on_scores", SyncMetrics(processes))]
+    own.append(("stop_when_lost", StopOnNaN()))
     cycles = schedule == "one-cycle" and n_steps is not None
     if n_steps is not None and cycles:
         own.append(("schedule", _one_cycle(learning_rate, n_steps)))
-    if keep != "last" and valid is not None:
-        own.append(("keep_best", KeepBest(_KEPT_BY[keep])))
+    if restore_best is not None and valid is not None:
+        own.append(("restore_best", RestoreBest(_KEPT_BY[restore_best])))
     if progress:
         own.append(("progress", ProgressBar()))
     last: list[Any] = []  # it ends the epoch for all that come after it
     if patience is not None and valid is not None:
         last.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
-    elif n_steps is not None and n_steps < _FEW_STEPS and keep == "last":
-        last.append(("settle_statistics", SettleStatistics()))
+    elif n_steps is not None and n_steps < _FEW_STEPS and restore_best is None:
+        last.append(("settle_statistics", RecalibrateBatchNorm()))
     if checkpointing is not None:
         last.append(("checkpointing", checkpointing))
-    return PictureNet(
+    return ClassifierNet(
         network,
         classes=list(classes),
         optimizer=_OPTIMIZERS[optimizer],
@@ -128,7 +128,7 @@ def build_net(
         iterator_valid__batch_size=128,  # seven views of `accurate` took a quarter longer in batches of 512
         train_split=None if valid is None else predefined_split(valid),
         precision=precision,
-        averaging=averaging,
+        ema_decay=ema_decay,
         label_smoothing=label_smoothing,
         processes=processes,
         device=device,

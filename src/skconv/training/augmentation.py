@@ -1,4 +1,4 @@
-"""Augmentation: random changes of a whole batch of pictures at once."""
+"""Augmentation: random changes of a whole batch of images at once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from skconv.distributed.process_group import Share
+from skconv.distributed.process_group import BatchShard
 from skconv.exceptions import ParameterError
 
 _ELASTIC_KNOTS = 6  # a coarse grid of random displacements; between the knots they are interpolated smoothly
@@ -27,13 +27,13 @@ def _spline(side: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Random numbers for every picture of a whole batch, of which those of a share are returned."""
+    """Random numbers for every image of a whole batch, of which those of a share are returned."""
 
     generator: torch.Generator
-    share: Share
+    share: BatchShard
 
     def draw(self, distribution: Callable[..., Tensor], *shape: int | None) -> Tensor:
-        """Draw tensors of a shape in which None stands for the number of pictures."""
+        """Draw tensors of a shape in which None stands for the number of images."""
         sizes = [self.share.whole if size is None else size for size in shape]
         drawn = distribution(*sizes, generator=self.generator, device=self.generator.device)
         return drawn.narrow(shape.index(None), self.share.start, self.share.stop - self.share.start)
@@ -41,10 +41,10 @@ class _Draws:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine and elastic distortion, erasing and flips, drawn anew for every picture of every batch.
+    """Random affine and elastic distortion, erasing and flips, drawn anew for every image of every batch.
 
-    All geometric changes are one resampling: pictures are blurred by interpolation once, not once a change. Pixels that
-    come from outside a picture repeat its border.
+    All geometric changes are one resampling: images are blurred by interpolation once, not once a change. Pixels that
+    come from outside an image repeat its border.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ class Augmentation:
     perspective : float, default=0
         Each corner is drawn inwards along both axes by a share of half the side, uniform in 0..perspective. 0..0.9.
     perspective_probability : float, default=1
-        Share of the pictures that are seen in perspective. 0..1.
+        Share of the images that are seen in perspective. 0..1.
 
     Raises
     ------
@@ -116,18 +116,18 @@ class Augmentation:
                 )
 
     @property
-    def by_picture(self) -> bool:
-        """Whether what becomes of a picture does not depend on the others: the noise of erasing is as bright as all."""
+    def by_image(self) -> bool:
+        """Whether what becomes of an image does not depend on the others: the noise of erasing is as bright as all."""
         return not self.erasing
 
-    def __call__(self, images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
-        """Distort float32 pictures (n, channels, height, width); the generator lives on the same device.
+    def __call__(self, images: Tensor, generator: torch.Generator, share: BatchShard | None = None) -> Tensor:
+        """Distort float32 images (n, channels, height, width); the generator lives on the same device.
 
         Where they are a share of a whole batch, the numbers are drawn for all of it.
         """
         geometric = (self.rotation, self.shift, self.scale, self.shear, self.elastic, self.flip, self.perspective)
         if any(geometric):
-            images = self._resample(images, _Draws(generator, share or Share(0, len(images), len(images))))
+            images = self._resample(images, _Draws(generator, share or BatchShard(0, len(images), len(images))))
         return self._erase(images, generator) if self.erasing else images
 
     def _resample(self, images: Tensor, draws: _Draws) -> Tensor:
@@ -144,7 +144,7 @@ class Augmentation:
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _draw_affine(self, images: Tensor, draws: _Draws) -> Tensor:
-        """Draw matrices (n, 2, 3) that send a position in the new picture to one in the old."""
+        """Draw matrices (n, 2, 3) that send a position in the new image to one in the old."""
         unit = draws.draw(torch.rand, 6, None) * 2 - 1
         angle, shear = unit[0] * math.radians(self.rotation), torch.tan(unit[1] * math.radians(self.shear))
         zoom_x, zoom_y = 1 / (1 + unit[2] * self.scale), 1 / (1 + unit[3] * self.scale)
@@ -152,19 +152,19 @@ class Augmentation:
             mirrored = draws.draw(torch.rand, None) < 0.5
             zoom_x = torch.where(mirrored, -zoom_x, zoom_x)
         cos, sin = torch.cos(angle), torch.sin(angle)
-        # The grid's axes both span -1..1: rotation of a picture that is not square needs its aspect ratio.
+        # The grid's axes both span -1..1: rotation of an image that is not square needs its aspect ratio.
         aspect = images.shape[2] / images.shape[3]
         row_x = torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_x * aspect, 2 * self.shift * unit[4]], dim=1)
         row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
         return torch.stack([row_x, row_y], dim=1)
 
     def _draw_perspective(self, images: Tensor, draws: _Draws) -> Tensor:
-        """Draw matrices (n, 3, 3) that send a position in the new picture to one before the change of perspective."""
+        """Draw matrices (n, 3, 3) that send a position in the new image to one before the change of perspective."""
         n, device = len(images), images.device
         corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=device)
         inwards = draws.draw(torch.rand, None, 4, 2) * self.perspective
         chosen = draws.draw(torch.rand, None, 1, 1) < self.perspective_probability
-        x, y = (corners * (1 - inwards * chosen)).unbind(2)  # (n, 4) each: where the corners are in the new picture
+        x, y = (corners * (1 - inwards * chosen)).unbind(2)  # (n, 4) each: where the corners are in the new image
         u, v = corners.unbind(1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)
         # u = (a x + b y + c) / (g x + h y + 1) and v = (d x + e y + f) / (g x + h y + 1), for the four corners.
@@ -201,12 +201,12 @@ class AugmentationSequence:
     steps: tuple[Callable[..., Tensor], ...]
 
     @property
-    def by_picture(self) -> bool:
-        """Whether every step treats each picture alone."""
-        return all(getattr(step, "by_picture", False) for step in self.steps)
+    def by_image(self) -> bool:
+        """Whether every step treats each image alone."""
+        return all(getattr(step, "by_image", False) for step in self.steps)
 
-    def __call__(self, images: Tensor, generator: torch.Generator, share: Share | None = None) -> Tensor:
-        """Distort float32 pictures (n, channels, height, width), a share of a whole batch where that is given."""
+    def __call__(self, images: Tensor, generator: torch.Generator, share: BatchShard | None = None) -> Tensor:
+        """Distort float32 images (n, channels, height, width), a share of a whole batch where that is given."""
         for step in self.steps:
             images = step(images, generator) if share is None else step(images, generator, share)
         return images

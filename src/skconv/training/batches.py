@@ -1,4 +1,4 @@
-"""Whole batches from one tensor of pictures; a picture is never touched alone."""
+"""Whole batches from one tensor of images; an image is never touched alone."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from skconv.distributed.process_group import Processes, Share
+from skconv.distributed.process_group import BatchShard, ProcessGroup
 
 Augment = Callable[..., Tensor]  # (images, generator), see `BatchIterator`
 
 
-class PictureDataset(Dataset):
-    """Pictures, labels and optional sample weights as tensors.
+class ImageDataset(Dataset):
+    """Images, labels and optional sample weights as tensors.
 
     Parameters
     ----------
@@ -28,7 +28,7 @@ class PictureDataset(Dataset):
     weights : Tensor of float32, shape (n,), optional
         Sample weights of mean 1.
     positions : Tensor of int64, shape (m,), optional
-        Use these pictures only, in this order; nothing is copied, so that a part of a memory map stays one.
+        Use these images only, in this order; nothing is copied, so that a part of a memory map stays one.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class PictureDataset(Dataset):
     def __len__(self) -> int:
         return len(self.images if self.positions is None else self.positions)
 
-    def to(self, device: str) -> PictureDataset:
-        """Return the same pictures in the memory of a CUDA device, so that batches are gathered there.
+    def to(self, device: str) -> ImageDataset:
+        """Return the same images in the memory of a CUDA device, so that batches are gathered there.
 
         They stay where they are, and batches are copied, for other devices and where they would take more than half of
         the device's free memory.
@@ -58,15 +58,15 @@ class PictureDataset(Dataset):
         there = {name: tensor for name, tensor in parts.items() if tensor is not None}
         if sum(tensor.nbytes for tensor in there.values()) > torch.cuda.mem_get_info(device)[0] / 2:
             return self
-        return PictureDataset(**{name: tensor.to(device) for name, tensor in there.items()})
+        return ImageDataset(**{name: tensor.to(device) for name, tensor in there.items()})
 
     def sample(self, most: int = 8192) -> Tensor:
-        """Return at most `most` of the pictures, evenly spread, so that a memory map is not read whole."""
+        """Return at most `most` of the images, evenly spread, so that a memory map is not read whole."""
         step = max(1, -(-len(self) // most))
         return self.images[::step] if self.positions is None else self.images[self.positions[::step]]
 
     def __getitem__(self, index: Any) -> tuple[Any, Tensor]:
-        """Return (pictures, labels) at `index`: an int, a slice or a tensor of positions.
+        """Return (images, labels) at `index`: an int, a slice or a tensor of positions.
 
         With weights the first item is the dictionary ``{"images": …, "sample_weight": …}``, as skorch passes them.
         """
@@ -79,26 +79,26 @@ class PictureDataset(Dataset):
 
 
 class BatchIterator:
-    """Iterate over a `PictureDataset` in whole batches; one pass of the iterator is one epoch.
+    """Iterate over a `ImageDataset` in whole batches; one pass of the iterator is one epoch.
 
     The order, and every random number of the augmentation, is a pure function of `seed` and the number of the epoch:
     an epoch can be repeated, or resumed, without replaying the ones before.
 
     Parameters
     ----------
-    dataset : PictureDataset
+    dataset : ImageDataset
         What to iterate over.
     batch_size : int, default=128
-        Upper bound; batches are made equal to within one picture, so that no small rest spoils batch statistics.
-        Shuffled batches hold at least two pictures where there are two: one alone has no statistics.
+        Upper bound; batches are made equal to within one image, so that no small rest spoils batch statistics.
+        Shuffled batches hold at least two images where there are two: one alone has no statistics.
     shuffle : bool, default=False
         New order each epoch.
     seed : int, default=0
         Seed of order and augmentation.
     augment : callable, optional
         ``augment(images, generator)``: float32 (n, channels, height, width) in, the same out. One with a true attribute
-        `by_picture` treats each picture alone: it is also given ``share``, the `Share` of a whole batch that the
-        pictures are, and draws as for all of it.
+        `by_image` treats each image alone: it is also given ``share``, the `Share` of a whole batch that the
+        images are, and draws as for all of it.
     max_batches : int, optional
         Stop for good after so many batches, over all epochs: the last epoch may be a part of one.
     device : str, default="cpu"
@@ -113,14 +113,14 @@ class BatchIterator:
 
     Examples
     --------
-    >>> pictures = PictureDataset(torch.zeros(10, 1, 4, 4, dtype=torch.uint8))
-    >>> [len(labels) for images, labels in BatchIterator(pictures, batch_size=4)]
+    >>> images = ImageDataset(torch.zeros(10, 1, 4, 4, dtype=torch.uint8))
+    >>> [len(labels) for images, labels in BatchIterator(images, batch_size=4)]
     [3, 3, 4]
     """
 
     def __init__(
         self,
-        dataset: PictureDataset,
+        dataset: ImageDataset,
         batch_size: int = 128,
         *,
         shuffle: bool = False,
@@ -128,14 +128,14 @@ class BatchIterator:
         augment: Augment | None = None,
         max_batches: int | None = None,
         device: str = "cpu",
-        processes: Processes | None = None,
+        processes: ProcessGroup | None = None,
     ) -> None:
         self.dataset = dataset
         self.batch_size = len(dataset) if batch_size == -1 else batch_size
         self.shuffle, self.seed, self.augment, self.device = shuffle, seed, augment, device
         self.max_batches = max_batches
         self.processes = processes
-        self.share = Share(0, 0, 0)
+        self.share = BatchShard(0, 0, 0)
         self.epoch = 0
         self._first = 0
         self._augmentation: torch.Generator | None = None
@@ -172,17 +172,17 @@ class BatchIterator:
             yield self._deliver(order, start, stop)
 
     def _deliver(self, order: Tensor | None, start: int, stop: int) -> tuple[Any, Tensor]:
-        """Return the pictures from `start` to `stop` in that order, or this process's share of them."""
-        whole = Share(0, stop - start, stop - start)
-        share = self.share = whole if self.processes is None else self.processes.take_share(stop - start)
-        by_picture = self.augment is None or getattr(self.augment, "by_picture", False)
-        read = share if by_picture else whole  # what mixes the pictures of a batch has to see them all
+        """Return the images from `start` to `stop` in that order, or this process's share of them."""
+        whole = BatchShard(0, stop - start, stop - start)
+        share = self.share = whole if self.processes is None else self.processes.take_shard(stop - start)
+        by_image = self.augment is None or getattr(self.augment, "by_image", False)
+        read = share if by_image else whole  # what mixes the images of a batch has to see them all
         first, last = start + read.start, start + read.stop
         inputs, labels = self.dataset[slice(first, last) if order is None else order[first:last]]
         images = inputs["images"] if isinstance(inputs, dict) else inputs
         images = images.to(self.device).to(torch.float32)
         if self.augment is not None and self._augmentation is not None:
-            images = self.augment(images, self._augmentation, **({"share": share} if by_picture else {}))
+            images = self.augment(images, self._augmentation, **({"share": share} if by_image else {}))
         own = slice(share.start - read.start, share.stop - read.start)
         images, labels = images[own], labels[own].to(self.device)
         if isinstance(inputs, dict):

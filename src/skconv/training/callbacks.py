@@ -12,11 +12,11 @@ from skorch.callbacks import Callback
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
-from skconv.distributed.process_group import Processes
+from skconv.distributed.process_group import ProcessGroup
 from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
 
-_SETTLING, _SETTLING_BATCH = 1024, 128  # pictures; running averages of such batches remember about 2,400
+_SETTLING, _SETTLING_BATCH = 1024, 128  # images; running averages of such batches remember about 2,400
 
 
 class ProgressBar(Callback):
@@ -45,7 +45,7 @@ class ProgressBar(Callback):
         del self.bar_  # it holds an open stream, and a fitted net can be pickled
 
 
-class AgreeOnScores(Callback):
+class SyncMetrics(Callback):
     """Give all processes the first one's losses and accuracy of the epoch, so that they keep and stop at the same.
 
     Parameters
@@ -54,17 +54,17 @@ class AgreeOnScores(Callback):
         Those that train together.
     """
 
-    def __init__(self, processes: Processes) -> None:
+    def __init__(self, processes: ProcessGroup) -> None:
         self.processes = processes
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Replace this process's figures, which may differ in the last digit."""
         last = net.history[-1]
         own = {name: last[name] for name in ("train_loss", "valid_loss", "valid_acc") if name in last}
-        last.update(self.processes.agree(own))
+        last.update(self.processes.broadcast_object(own))
 
 
-class StopWhenLost(Callback):
+class StopOnNaN(Callback):
     """Raise `TrainingError` as soon as an epoch's training loss is not a finite number."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
@@ -73,11 +73,11 @@ class StopWhenLost(Callback):
         if not math.isfinite(loss):
             raise TrainingError(
                 f"The training loss became {loss} in epoch {len(net.history)}: the weights are lost. "
-                "Try a learning_rate ten times smaller, and look for extreme values in the pictures."
+                "Try a learning_rate ten times smaller, and look for extreme values in the images."
             )
 
 
-class KeepBest(Callback):
+class RestoreBest(Callback):
     """Go back, at the end, to the weights of the last epoch that was the best so far.
 
     Parameters
@@ -109,8 +109,8 @@ class KeepBest(Callback):
         self.weights_ = {}
 
 
-class SettleStatistics(Callback):
-    """Take the statistics of batch norm from training pictures anew, when training has ended.
+class RecalibrateBatchNorm(Callback):
+    """Take the statistics of batch norm from training images anew, when training has ended.
 
     Batch norm keeps running averages that trail the weights by some tens of steps. After a training of fewer steps they
     still speak of other weights, and predictions are worse than the network is.
@@ -118,7 +118,7 @@ class SettleStatistics(Callback):
 
     @torch.no_grad()
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Run 1,024 pictures, or as many as a step has, through it with only its batch norms in training mode."""
+        """Run 1,024 images, or as many as a step has, through it with only its batch norms in training mode."""
         norms = [module for module in net.module_.modules() if isinstance(module, _BatchNorm)]
         if not norms:
             return
@@ -130,7 +130,7 @@ class SettleStatistics(Callback):
             norm.train()
         train, _ = net.get_split_datasets(X, y)
         n_batches = -(-max(_SETTLING, net.batch_size) // _SETTLING_BATCH)
-        # By chance: rows are often sorted by class, and the pictures of one class vary less than all.
+        # By chance: rows are often sorted by class, and the images of one class vary less than all.
         for inputs, _ in BatchIterator(train, _SETTLING_BATCH, shuffle=True, max_batches=n_batches, device=net.device):
             net.infer(inputs)
         for norm, momentum in zip(norms, momenta, strict=True):

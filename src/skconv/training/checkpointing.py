@@ -11,7 +11,7 @@ from typing import Any, Protocol
 
 from skorch.callbacks import Callback
 
-from skconv.training.state import TrainingState, put_state, take_state
+from skconv.training.state import TrainingState, get_state, set_state
 
 SECONDS = 60.0  # the most work, as time, that a kill can cost
 _SHARE = 0.02  # of the time of training, that checkpoints may take
@@ -72,7 +72,7 @@ class Checkpointing(Callback):
         self.seconds_ = 0.0
         if kept is not None:
             state, self.seconds_ = kept
-            put_state(net, state)
+            set_state(net, state)
         self._start = self._last = time.monotonic()
         self._cost = _FIRST_COST
 
@@ -93,7 +93,7 @@ class Checkpointing(Callback):
 
     def _write(self, net: Any, *, finished: bool) -> None:
         start = time.monotonic()
-        self.store.write(take_state(net, finished=finished), self.seconds_ + start - self._start)
+        self.store.write(get_state(net, finished=finished), self.seconds_ + start - self._start)
         self._last = time.monotonic()
         self._cost = self._last - start
 

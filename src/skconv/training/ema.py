@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 
-class AveragedWeights:
+class EmaWeights:
     """Keep a moving average of a network's parameters and floating-point buffers, and put it in their place.
 
     Parameters

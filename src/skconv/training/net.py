@@ -1,4 +1,4 @@
-"""`PictureNet`: skorch's training loop with whole batches, mixed precision and averaged weights."""
+"""`ClassifierNet`: skorch's training loop with whole batches, mixed precision and averaged weights."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from skorch.dataset import unpack_data
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.distributed.process_group import Processes, flatten, pour
-from skconv.distributed.whole_batch import see_whole_batch
-from skconv.training.batches import BatchIterator, PictureDataset
-from skconv.training.ema import AveragedWeights
+from skconv.distributed.process_group import ProcessGroup, flatten, unflatten
+from skconv.distributed.whole_batch import synchronize_layers
+from skconv.training.batches import BatchIterator, ImageDataset
+from skconv.training.ema import EmaWeights
 
 
 @dataclass(frozen=True)
-class Place:
+class ResumePoint:
     """Where in an epoch a training goes on.
 
     Parameters
@@ -39,8 +39,8 @@ class Place:
     seconds: float
 
 
-class PictureNet(NeuralNetClassifier):
-    """skorch's `NeuralNetClassifier` for pictures: its callbacks, history and parameters, with faster steps.
+class ClassifierNet(NeuralNetClassifier):
+    """skorch's `NeuralNetClassifier` for images: its callbacks, history and parameters, with faster steps.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ class PictureNet(NeuralNetClassifier):
         module: nn.Module,
         *,
         precision: str = "fp32",
-        averaging: float = 0.0,
+        ema_decay: float = 0.0,
         label_smoothing: float = 0.0,
-        processes: Processes | None = None,
+        processes: ProcessGroup | None = None,
         criterion: type[nn.Module] = nn.CrossEntropyLoss,
         iterator_train: type = BatchIterator,
         iterator_valid: type = BatchIterator,
@@ -79,11 +79,11 @@ class PictureNet(NeuralNetClassifier):
             **kwargs,
         )
         self.precision = precision
-        self.averaging = averaging
+        self.ema_decay = ema_decay
         self.label_smoothing = label_smoothing
         self.processes = processes
 
-    def initialize_module(self) -> PictureNet:
+    def initialize_module(self) -> ClassifierNet:
         """Bring the weights to the device, lay them out in channels_last order and start their average."""
         super().initialize_module()
         self.module_.to(self.device)  # skorch does it only later, and the average has to lie where the weights do
@@ -92,13 +92,13 @@ class PictureNet(NeuralNetClassifier):
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
         if self.processes is not None:
             state = (*self.module_.parameters(), *self.module_.buffers())
-            self.processes.agree_on([tensor for tensor in state if tensor.is_floating_point()])
-        self.averaged_ = AveragedWeights(self.module_, self.averaging) if self.averaging else None
+            self.processes.broadcast([tensor for tensor in state if tensor.is_floating_point()])
+        self.averaged_ = EmaWeights(self.module_, self.ema_decay) if self.ema_decay else None
         self.train_iterator_: BatchIterator | None = None
-        self.place_: Place | None = None  # set where a checkpoint is resumed
+        self.place_: ResumePoint | None = None  # set where a checkpoint is resumed
         return self
 
-    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> PictureNet:
+    def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> ClassifierNet:
         """Run the epochs that are left, and note whether somebody interrupted them."""
         self.interrupted_ = True
         if self.place_ is not None:  # resumed: what the history holds is done
@@ -106,11 +106,11 @@ class PictureNet(NeuralNetClassifier):
         try:
             super().fit_loop(X, y, epochs, **fit_params)
         finally:
-            self.train_iterator_ = None  # it holds the pictures, and a fitted net can be pickled
+            self.train_iterator_ = None  # it holds the images, and a fitted net can be pickled
         self.interrupted_ = False
         return self
 
-    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> PictureNet:
+    def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClassifierNet:
         """Train; an interrupt is raised again, where skorch would return a half-trained net without a word."""
         super().partial_fit(X, y, classes, **fit_params)
         # skorch's early stopping interrupts as well, but only after it has lost its patience.
@@ -120,14 +120,14 @@ class PictureNet(NeuralNetClassifier):
         return self
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
-        """Turn arrays into a `PictureDataset`; a data set is left as it is."""
+        """Turn arrays into a `ImageDataset`; a data set is left as it is."""
         if isinstance(X, np.ndarray | Tensor):
-            return PictureDataset(torch.as_tensor(X), None if y is None else torch.as_tensor(y))
+            return ImageDataset(torch.as_tensor(X), None if y is None else torch.as_tensor(y))
         return super().get_dataset(X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Make the iterator, on a GPU with the pictures there; training goes on with the epoch after the last one."""
-        if isinstance(dataset, PictureDataset):
+        """Make the iterator, on a GPU with the images there; training goes on with the epoch after the last one."""
+        if isinstance(dataset, ImageDataset):
             dataset = dataset.to(self.device)
         iterator = super().get_iterator(dataset, training=training)
         if training and isinstance(iterator, BatchIterator):
@@ -136,7 +136,7 @@ class PictureNet(NeuralNetClassifier):
         return iterator
 
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
-        """Return logits float32 (n, num_classes) of pictures (n, channels, height, width)."""
+        """Return logits float32 (n, num_classes) of images (n, channels, height, width)."""
         images = x["images"] if isinstance(x, dict) else x
         images = images.to(memory_format=torch.channels_last)
         if self.precision == "fp32" or not self.module_.training:
@@ -166,13 +166,13 @@ class PictureNet(NeuralNetClassifier):
             loss.backward()
         return {"loss": loss, "y_pred": logits}
 
-    def _backward_together(self, processes: Processes, loss: Tensor, n: int) -> Tensor:
-        """Give every process the gradients of the whole batch, each share counted by its pictures; return its loss."""
+    def _backward_together(self, processes: ProcessGroup, loss: Tensor, n: int) -> Tensor:
+        """Give every process the gradients of the whole batch, each share counted by its images; return its loss."""
         (loss * n).backward()  # batch norm adds up gradients too: those of sums, not of means
         gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
-        row = processes.add_up(flatten([*gradients, loss * n, loss.new_tensor([n])]))
+        row = processes.all_reduce(flatten([*gradients, loss * n, loss.new_tensor([n])]))
         row /= row[-1].clone()
-        pour(row[:-2], gradients)
+        unflatten(row[:-2], gradients)
         return row[-2]
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
@@ -220,24 +220,24 @@ class PictureNet(NeuralNetClassifier):
     def _seeing_whole_batches(self, iterator: BatchIterator) -> AbstractContextManager[None]:
         if self.processes is None:
             return nullcontext()
-        return see_whole_batch(self.module_, self.processes, lambda: iterator.share)
+        return synchronize_layers(self.module_, self.processes, lambda: iterator.share)
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Note how many pictures the whole batch has, where this process had a share of it."""
+        """Note how many images the whole batch has, where this process had a share of it."""
         if training and self.processes is not None and self.train_iterator_ is not None:
             self.history.record_batch("train_batch_size", self.train_iterator_.share.whole)
 
     def _take_up_epoch(self, iterator: BatchIterator) -> int:
         """Go to the place in the epoch that a checkpoint was made at, and return how many batches lie before it."""
-        place, self.place_ = self.place_, None
-        if place is None or place.batches is None:
+        resume_point, self.place_ = self.place_, None
+        if resume_point is None or resume_point.batches is None:
             return 0
-        self.history[-1]["batches"][:] = place.batches
-        iterator.skip(len(place.batches), place.augmentation)
+        self.history[-1]["batches"][:] = resume_point.batches
+        iterator.skip(len(resume_point.batches), resume_point.augmentation)
         timers = [callback for _, callback in self.callbacks_ if isinstance(callback, EpochTimer)]
         for timer in timers:
-            timer.epoch_start_time_ -= place.seconds
-        return len(place.batches)
+            timer.epoch_start_time_ -= resume_point.seconds
+        return len(resume_point.batches)
 
     def describe_history(self) -> list[dict[str, Any]]:
         """Return one dictionary of plain numbers an epoch; validation is None where there is none."""

@@ -51,7 +51,7 @@ class ReportAccuracy(Callback):
 
 
 class RecordIterations(Callback):
-    """Score the validation pictures every so many training steps, in evaluation mode.
+    """Score the validation images every so many training steps, in evaluation mode.
 
     Parameters
     ----------
@@ -71,7 +71,7 @@ class RecordIterations(Callback):
         self.print_every = print_every
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Find the validation pictures and start counting."""
+        """Find the validation images and start counting."""
         self.rows_: list[dict[str, Any]] = []
         self.iteration_ = 0
         self._valid = net.get_split_datasets(X, y)[1]
@@ -96,7 +96,7 @@ class RecordIterations(Callback):
             _print(f"iteration {self.iteration_:>5}  training loss {row['train_loss']:.4f}{scored}")
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Let go of the pictures: a fitted net can be pickled without them."""
+        """Let go of the images: a fitted net can be pickled without them."""
         self._valid = None
 
 

@@ -13,15 +13,15 @@ from skorch.callbacks import EarlyStopping, EpochScoring, LRScheduler, Passthrou
 from torch import Tensor
 
 from skconv.exceptions import ModelFileError, ParameterError
-from skconv.training.callbacks import KeepBest, ProgressBar
-from skconv.training.net import Place
+from skconv.training.callbacks import ProgressBar, RestoreBest
+from skconv.training.net import ResumePoint
 from skconv.training.recording import RecordIterations
 
 _REMEMBERED: dict[type, tuple[str, ...]] = {
     EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
     EpochScoring: ("best_score_",),
     PassthroughScoring: ("best_score_",),
-    KeepBest: ("lowest_", "weights_"),
+    RestoreBest: ("lowest_", "weights_"),
     RecordIterations: ("rows_", "iteration_"),
 }
 _TENSOR, _NUMBER = "$tensor", "$number"  # what stands in JSON for a tensor, and for a number that JSON has not
@@ -43,12 +43,12 @@ class TrainingState:
     facts: dict[str, Any]
 
 
-def take_state(net: Any, *, finished: bool) -> TrainingState:
+def get_state(net: Any, *, finished: bool) -> TrainingState:
     """Return the state of a net between two training steps.
 
     Parameters
     ----------
-    net : PictureNet
+    net : ClassifierNet
         In training.
     finished : bool
         Whether the last epoch of its history is over, its validation included.
@@ -90,8 +90,8 @@ def take_state(net: Any, *, finished: bool) -> TrainingState:
     return TrainingState(tensors, _pack(document, "", tensors))
 
 
-def put_state(net: Any, state: TrainingState) -> None:
-    """Bring a net, whose training has just begun, to a state that `take_state` took of one with the same settings.
+def set_state(net: Any, state: TrainingState) -> None:
+    """Bring a net, whose training has just begun, to a state that `get_state` took of one with the same settings.
 
     Raises
     ------
@@ -107,7 +107,7 @@ def put_state(net: Any, state: TrainingState) -> None:
         for name, callback in net.callbacks_:
             _put_callback(callback, document["callbacks"][name])
         net.history = type(net.history)(document["history"])
-        net.place_ = Place(document["batches"], document["random"]["augmentation"], document["seconds"])
+        net.place_ = ResumePoint(document["batches"], document["random"]["augmentation"], document["seconds"])
         torch.set_rng_state(document["random"]["cpu"])
         if document["random"]["cuda"]:
             torch.cuda.set_rng_state_all(document["random"]["cuda"])

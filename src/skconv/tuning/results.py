@@ -20,7 +20,7 @@ class TrialResult:
     state : {"complete", "pruned"}
         Pruned trials were ended early.
     valid_accuracy : float or None
-        Share of the validation pictures classified correctly, 0..1: at the end, of a pruned trial after its last epoch;
+        Share of the validation images classified correctly, 0..1: at the end, of a pruned trial after its last epoch;
         None where it came to none.
     epochs : int
         Epochs trained, begun ones included.
@@ -62,7 +62,7 @@ class TuneResult:
     importance : mapping
         Share of the differences in accuracy that a setting explains, most first; empty for few trials.
     n_train, n_valid : int
-        Pictures a trial is trained on, and those it is scored on. None of them is a test picture.
+        Images a trial is trained on, and those it is scored on. None of them is a test image.
     """
 
     data: str
@@ -106,7 +106,7 @@ class TuneResult:
         n_pruned = sum(trial.state == "pruned" for trial in self.trials)
         lines = [
             f"Searched the settings of recipe {self.recipe} on {self.data}: {len(self.trials)} trials, {n_pruned} of "
-            f"them ended early; {self.n_train:,} pictures to train, {self.n_valid:,} to validate, no test picture "
+            f"them ended early; {self.n_train:,} images to train, {self.n_valid:,} to validate, no test image "
             "touched.",
             "",
             "trial  accuracy  epochs  seconds  settings",

@@ -67,7 +67,7 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
 
     Learning rate and weight decay are searched around the recipe's values, since what suits a network differs by orders
     of magnitude. A network's options are searched where it has them. Augmentation is searched unless the recipe has
-    several, one after the other; flips are right or wrong by the kind of picture, and stay as the recipe has them.
+    several, one after the other; flips are right or wrong by the kind of image, and stay as the recipe has them.
 
     Parameters
     ----------
@@ -96,8 +96,8 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
             space[name] = Setting("training", value, _round(value / below), min(_round(value * above), 10.0))
     size = member.batch_size
     space["batch_size"] = Setting("training", size, choices=tuple(sorted({max(size // 2, 1), size, size * 2})))
-    averaging = tuple(sorted({*_AVERAGING, member.averaging}))
-    space["averaging"] = Setting("training", member.averaging, choices=averaging)
+    ema_decay = tuple(sorted({*_AVERAGING, member.ema_decay}))
+    space["ema_decay"] = Setting("training", member.ema_decay, choices=ema_decay)
     for section, grids in _GRIDS.items():
         for name, (low, high, step) in grids.items():
             if name in own[section] and not (section == "augmentation" and isinstance(recipe.augmentation, list)):

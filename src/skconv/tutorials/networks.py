@@ -7,18 +7,18 @@ from typing import Self
 from torch import Tensor, nn
 
 from skconv.networks.blocks import Network
-from skconv.networks.input_normalization import RangeScaling, Scaling
-from skconv.networks.logit_calibration import Answers
+from skconv.networks.input_normalization import InputNormalization, RangeNormalization
+from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.registry import register_network
 
 
 class Features(nn.Sequential):
-    """Convolutions, poolings and the layers between them, which know the size of the picture they have come to.
+    """Convolutions, poolings and the layers between them, which know the size of the image they have come to.
 
     Parameters
     ----------
     in_channels : int
-        Channels of the pictures.
+        Channels of the images.
     image_size : (int, int)
         Their height and width in pixels.
 
@@ -76,7 +76,7 @@ class TutorialNetwork(Network):
     scaling : Scaling
         Applied first.
     features : Features
-        From pictures to (n, channels, height, width).
+        From images to (n, channels, height, width).
     hidden : sequence of int
         Units of the linear layers before the last.
     num_classes : int
@@ -87,14 +87,14 @@ class TutorialNetwork(Network):
 
     def __init__(
         self,
-        scaling: Scaling,
+        input_normalization: InputNormalization,
         features: Features,
         *,
         hidden: tuple[int, ...] = (),
         num_classes: int,
         dropout: float = 0.0,
     ) -> None:
-        super().__init__(scaling, Answers(num_classes))
+        super().__init__(input_normalization, LogitCalibration(num_classes))
         self.features = features
         self.classifier = nn.Sequential(nn.Flatten())
         units = features.channels * features.size[0] * features.size[1]
@@ -106,7 +106,7 @@ class TutorialNetwork(Network):
         self.classifier.append(nn.Linear(units, num_classes))
 
     def classify(self, scaled: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of scaled pictures (n, in_channels, height, width)."""
+        """Return logits (n, num_classes) of scaled images (n, in_channels, height, width)."""
         return self.classifier(self.features(scaled))
 
 
@@ -121,7 +121,7 @@ def t1_skorch(*, in_channels: int, image_size: tuple[int, int], num_classes: int
     features.convolve(64).add(nn.ReLU()).pool(nn.MaxPool2d)
     features.convolve(128).add(nn.ReLU())
     return TutorialNetwork(
-        RangeScaling(in_channels, 0, 1), features, hidden=(256,), num_classes=num_classes, dropout=0.2
+        RangeNormalization(in_channels, 0, 1), features, hidden=(256,), num_classes=num_classes, dropout=0.2
     )
 
 
@@ -137,7 +137,7 @@ def t2_sequential(*, in_channels: int, image_size: tuple[int, int], num_classes:
     features.convolve(20).add(nn.ReLU()).normalize()
     features.convolve(40).pool(nn.MaxPool2d).add(nn.ReLU()).normalize()
     return TutorialNetwork(
-        RangeScaling(in_channels, -1, 1), features, hidden=(200, 500), num_classes=num_classes, dropout=0.5
+        RangeNormalization(in_channels, -1, 1), features, hidden=(200, 500), num_classes=num_classes, dropout=0.5
     )
 
 
@@ -154,19 +154,19 @@ def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: in
         features.pool(nn.MaxPool2d).add(nn.Dropout(0.25))
     features.convolve(128).add(nn.ReLU()).normalize()
     features.pool(nn.MaxPool2d).add(nn.Dropout(0.25))
-    return TutorialNetwork(Scaling(in_channels), features, num_classes=num_classes)
+    return TutorialNetwork(InputNormalization(in_channels), features, num_classes=num_classes)
 
 
 @register_network
 def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Two convolutions of four channels and one linear layer: the network of the tutorial on pictures of apparel.
+    """Two convolutions of four channels and one linear layer: the network of the tutorial on images of apparel.
 
     Pixels are brought to 0..1.
     """
     features = Features(in_channels, image_size)
     for _ in range(2):
         features.convolve(4).normalize().add(nn.ReLU()).pool(nn.MaxPool2d)
-    return TutorialNetwork(RangeScaling(in_channels, 0, 1), features, num_classes=num_classes)
+    return TutorialNetwork(RangeNormalization(in_channels, 0, 1), features, num_classes=num_classes)
 
 
 @register_network
@@ -178,4 +178,4 @@ def t5_average_pooling(*, in_channels: int, image_size: tuple[int, int], num_cla
     features = Features(in_channels, image_size)
     features.convolve(10, 5).add(nn.ReLU()).pool(nn.AvgPool2d)
     features.convolve(20, 5, valid=True).add(nn.ReLU()).pool(nn.AvgPool2d)
-    return TutorialNetwork(RangeScaling(in_channels, 0, 1), features, hidden=(250, 100), num_classes=num_classes)
+    return TutorialNetwork(RangeNormalization(in_channels, 0, 1), features, hidden=(250, 100), num_classes=num_classes)

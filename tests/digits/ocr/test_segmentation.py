@@ -23,9 +23,9 @@ def find_single_boxes(line) -> list:
     return [candidate.box for candidate in line.candidates if candidate.stop == candidate.start + 1]
 
 
-def find_ends(picture) -> np.ndarray:
+def find_ends(image) -> np.ndarray:
     """Return left, top, right, bottom of all that is found."""
-    boxes = np.array([candidate.box for line in find_lines(picture) for candidate in line.candidates])
+    boxes = np.array([candidate.box for line in find_lines(image) for candidate in line.candidates])
     return np.concatenate([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
 
 
@@ -40,11 +40,11 @@ def test_find_lines_order_is_that_of_reading(digits, write_rows):
 
 
 def test_find_lines_boxes_hold_the_ink(digits, write_rows):
-    picture = write_rows([digits[:1]], margin=30)
-    (line,) = find_lines(picture)
+    image = write_rows([digits[:1]], margin=30)
+    (line,) = find_lines(image)
     whole = max(line.candidates, key=lambda candidate: candidate.stop - candidate.start)
     left, top, right, bottom = whole.box
-    rows, columns = np.nonzero(picture < 140)
+    rows, columns = np.nonzero(image < 140)
     assert abs(left - columns.min()) <= 2
     assert abs(right - columns.max()) <= 2
     assert abs(top - rows.min()) <= 2
@@ -54,23 +54,23 @@ def test_find_lines_boxes_hold_the_ink(digits, write_rows):
 
 
 def test_find_lines_polarity_makes_no_difference(digits, write_rows):
-    picture = write_rows([digits[:5]])
-    dark, light = find_lines(picture), find_lines(255 - picture)
+    image = write_rows([digits[:5]])
+    dark, light = find_lines(image), find_lines(255 - image)
     assert [line.cuts for line in dark] == [line.cuts for line in light]
 
 
-def test_find_lines_large_picture_boxes_are_in_its_pixels(digits, write_rows):
+def test_find_lines_large_image_boxes_are_in_its_pixels(digits, write_rows):
     small = find_ends(write_rows([digits[:3]], scale=4))
     large = find_ends(write_rows([digits[:3]], scale=24, margin=72))
     np.testing.assert_allclose((large - 72) / 24, (small - 12) / 4, atol=0.6)
 
 
 def test_find_lines_comma_is_a_mark(digits, write_rows):
-    picture = write_rows([[digits[0], digits[2], digits[3]]], gap=12)
-    (line,) = find_lines(picture)
+    image = write_rows([[digits[0], digits[2], digits[3]]], gap=12)
+    (line,) = find_lines(image)
     between = (line.cuts[1] - 6, 52)
-    picture[between[1] : between[1] + 9, between[0] - 2 : between[0] + 2] = 40
-    (line,) = find_lines(picture)
+    image[between[1] : between[1] + 9, between[0] - 2 : between[0] + 2] = 40
+    (line,) = find_lines(image)
     (mark,) = line.marks
     assert mark.position == 1
     assert mark.box[0] <= between[0] <= mark.box[2]
@@ -79,22 +79,22 @@ def test_find_lines_comma_is_a_mark(digits, write_rows):
 def test_find_lines_touching_digits_are_cut_apart(digits, write_rows):
     """Of two digits joined by a stroke each must be among the candidates, alone."""
     for first, second in ((0, 4), (1, 6), (3, 10)):
-        picture = write_rows([[digits[first], digits[second]]], gap=3)
-        parted = find_single_boxes(find_lines(picture)[0])
+        image = write_rows([[digits[first], digits[second]]], gap=3)
+        parted = find_single_boxes(find_lines(image)[0])
         apart = [(box[0], box[2]) for box in parted]
         right, left = apart[0][1], apart[-1][0]
-        picture[36:40, right - 12 : left + 12] = 40
-        found = [(c.box[0], c.box[2]) for line in find_lines(picture) for c in line.candidates]
+        image[36:40, right - 12 : left + 12] = 40
+        found = [(c.box[0], c.box[2]) for line in find_lines(image) for c in line.candidates]
         assert any(abs(a) <= 8 for a in (box[1] - right for box in found)), (first, second)
         assert any(abs(a) <= 8 for a in (box[0] - left for box in found)), (first, second)
 
 
 def test_find_lines_broken_digit_is_a_candidate_as_a_whole():
-    picture = np.full((80, 90), 230, np.uint8)
-    picture[10:38, 20:25] = picture[42:70, 20:25] = 30
-    picture[10:15, 20:50] = picture[38:43, 28:50] = picture[65:70, 28:50] = 30
-    picture[43:65, 45:50] = 30
-    (line,) = find_lines(picture)
+    image = np.full((80, 90), 230, np.uint8)
+    image[10:38, 20:25] = image[42:70, 20:25] = 30
+    image[10:15, 20:50] = image[38:43, 28:50] = image[65:70, 28:50] = 30
+    image[43:65, 45:50] = 30
+    (line,) = find_lines(image)
     assert (20, 10, 50, 70) in [candidate.box for candidate in line.candidates]
 
 
@@ -110,11 +110,11 @@ def test_find_lines_noise_on_paper_has_none():
 
 
 def test_find_lines_anything_has_only_whole_candidates():
-    """Whatever is in a picture, every candidate is a normalised digit between two cuts, inside the picture."""
+    """Whatever is in an image, every candidate is a normalised digit between two cuts, inside the image."""
     rng = np.random.default_rng(1)
     for shape in ((5, 7), (20, 200), (200, 20), (64, 64)):
-        for picture in (rng.integers(0, 256, shape), rng.integers(0, 2, shape) * 255):
-            for line in find_lines(picture.astype(np.uint8)):
+        for image in (rng.integers(0, 256, shape), rng.integers(0, 2, shape) * 255):
+            for line in find_lines(image.astype(np.uint8)):
                 for candidate in line.candidates:
                     assert 0 <= candidate.start < candidate.stop < len(line.cuts)
                     left, top, right, bottom = candidate.box
@@ -129,11 +129,11 @@ def test_find_lines_wrong_array_is_told():
 
 
 def test_find_writing_printed_ground_is_taken_away(digits, write_rows):
-    picture = write_rows([digits[:4]], paper=200).astype(float)
-    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
+    image = write_rows([digits[:4]], paper=200).astype(float)
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
     waves = 35 * ((rows + 3 * np.sin(columns / 9)).astype(int) % 5 == 0)
-    printed = np.clip(picture - waves, 0, 255).astype(np.uint8)
-    clean, found = find_writing(picture.astype(np.uint8)) >= 0.4, find_writing(printed) >= 0.4
+    printed = np.clip(image - waves, 0, 255).astype(np.uint8)
+    clean, found = find_writing(image.astype(np.uint8)) >= 0.4, find_writing(printed) >= 0.4
     assert (clean & found).sum() > 0.85 * clean.sum()
     assert (found & ~clean).sum() < 0.35 * clean.sum()
 
@@ -167,11 +167,11 @@ def test_cut_component_rings_that_share_a_wall_are_parted():
 
 
 def test_find_lines_dark_corner_is_not_written(digits, write_rows):
-    picture = write_rows([digits[:4]], scale=3, margin=60)
-    (plain,) = find_lines(picture)
-    rows, columns = np.mgrid[: picture.shape[0], : picture.shape[1]]
-    picture[rows + columns > sum(picture.shape) - 130] = 60
-    (found,) = find_lines(picture)
+    image = write_rows([digits[:4]], scale=3, margin=60)
+    (plain,) = find_lines(image)
+    rows, columns = np.mgrid[: image.shape[0], : image.shape[1]]
+    image[rows + columns > sum(image.shape) - 130] = 60
+    (found,) = find_lines(image)
     assert abs(found.cuts[0] - plain.cuts[0]) <= 2
     assert abs(found.cuts[-1] - plain.cuts[-1]) <= 2
 

@@ -1,4 +1,4 @@
-"""Any picture of a digit in the form of MNIST: digits of MNIST, written on made paper, must come back."""
+"""Any image of a digit in the form of MNIST: digits of MNIST, written on made paper, must come back."""
 
 import numpy as np
 import pytest
@@ -45,7 +45,7 @@ def test_normalize_digit_leaves_mnist_as_it_is(digits):
 def test_normalize_digit_finds_mnist_again_on_clean_paper(digits, scale, method):
     size = (28 * scale, 28 * scale)
     large = [255 - np.asarray(Image.fromarray(digit).resize(size, Image.Resampling[method])) for digit in digits]
-    differences = [difference(normalize_digit(picture), digit) for picture, digit in zip(large, digits, strict=True)]
+    differences = [difference(normalize_digit(image), digit) for image, digit in zip(large, digits, strict=True)]
     assert np.mean(differences) < 4
 
 
@@ -60,23 +60,23 @@ def test_normalize_digit_cut_out_tightly_is_found(digits, scale):
 
 
 def test_normalize_digit_neighbour_at_the_edge_and_full_stop_are_taken_away(digit):
-    picture = write(digit, margins=(30, 80, 30, 80))
-    expected = normalize_digit(picture)
-    picture[40:180, -30:] = 0  # a neighbour, cut off by the edge
-    picture[170:185, 235:250] = 0  # a full stop
-    assert difference(normalize_digit(picture), expected) < 1
+    image = write(digit, margins=(30, 80, 30, 80))
+    expected = normalize_digit(image)
+    image[40:180, -30:] = 0  # a neighbour, cut off by the edge
+    image[170:185, 235:250] = 0  # a full stop
+    assert difference(normalize_digit(image), expected) < 1
 
 
 def test_normalize_digit_line_of_a_table_beside_a_small_digit_is_taken_away(digit):
-    picture = np.pad(255 - digit, 8, constant_values=255)
-    expected = normalize_digit(picture)
-    picture[:, 2:4] = 0
-    assert difference(normalize_digit(picture), expected) < 1
+    image = np.pad(255 - digit, 8, constant_values=255)
+    expected = normalize_digit(image)
+    image[:, 2:4] = 0
+    assert difference(normalize_digit(image), expected) < 1
 
 
 def test_normalize_digit_polarity_makes_no_difference(digit):
-    picture = write(digit, paper=220, ink=40)
-    np.testing.assert_allclose(normalize_digit(picture), normalize_digit(255 - picture), atol=2)
+    image = write(digit, paper=220, ink=40)
+    np.testing.assert_allclose(normalize_digit(image), normalize_digit(255 - image), atol=2)
 
 
 def test_normalize_digit_place_makes_no_difference(digit):
@@ -93,14 +93,14 @@ def test_normalize_digit_size_makes_little_difference(digit, side):
 def test_normalize_digit_shadow_is_taken_away(digit):
     rows, columns = np.mgrid[: 28 * 6 + 35, : 28 * 6 + 45]
     light = 235 - 0.3 * columns - 0.2 * rows + np.random.default_rng(0).normal(0, 2, rows.shape)
-    picture = write(digit, paper=light, ink=0.25 * light)
-    assert difference(normalize_digit(picture), digit) < 18
+    image = write(digit, paper=light, ink=0.25 * light)
+    assert difference(normalize_digit(image), digit) < 18
 
 
 def test_normalize_digit_ruled_and_squared_paper_is_taken_away(digit):
-    picture = write(digit, margins=(60, 60, 60, 60))
-    expected = normalize_digit(picture)
-    ruled = picture.copy()
+    image = write(digit, margins=(60, 60, 60, 60))
+    expected = normalize_digit(image)
+    ruled = image.copy()
     ruled[20::45] = np.minimum(ruled[20::45], 90)
     squared = ruled.copy()
     squared[:, 15::45] = np.minimum(squared[:, 15::45], 90)
@@ -109,13 +109,13 @@ def test_normalize_digit_ruled_and_squared_paper_is_taken_away(digit):
 
 
 def test_normalize_digit_specks_and_frame_are_taken_away(digit):
-    picture = write(digit, margins=(40, 40, 40, 40))
-    expected = normalize_digit(picture)
-    picture[5:8, 5:8] = picture[-9:-6, 30:33] = 0
-    assert difference(normalize_digit(picture), expected) < 1
-    picture[:2] = picture[-2:] = 0
-    picture[:, :2] = picture[:, -2:] = 0
-    assert difference(normalize_digit(picture), expected) < 1
+    image = write(digit, margins=(40, 40, 40, 40))
+    expected = normalize_digit(image)
+    image[5:8, 5:8] = image[-9:-6, 30:33] = 0
+    assert difference(normalize_digit(image), expected) < 1
+    image[:2] = image[-2:] = 0
+    image[:, :2] = image[:, -2:] = 0
+    assert difference(normalize_digit(image), expected) < 1
 
 
 @pytest.mark.parametrize(("ink", "paper"), [("red", "white"), ("navy", "lightblue"), ("yellow", "purple")])
@@ -153,9 +153,9 @@ def test_normalize_digit_empty_paper_in_falling_light_is_all_zeros():
 
 
 def test_normalize_digit_empty_ruled_paper_is_all_zeros():
-    picture = np.full((200, 150), 240, np.uint8)
-    picture[20::40] = 150
-    assert not normalize_digit(picture).any()
+    image = np.full((200, 150), 240, np.uint8)
+    image[20::40] = 150
+    assert not normalize_digit(image).any()
 
 
 def test_normalize_digit_empty_noisy_paper_is_all_zeros():
@@ -164,7 +164,7 @@ def test_normalize_digit_empty_noisy_paper_is_all_zeros():
 
 
 @pytest.mark.parametrize("shape", [(1, 2), (2, 1), (3, 3), (5, 400), (400, 5, 3), (17, 23)])
-def test_normalize_digit_takes_pictures_of_odd_shapes(shape):
+def test_normalize_digit_takes_images_of_odd_shapes(shape):
     noise = np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
     assert normalize_digit(noise).shape == (28, 28)
 
@@ -177,7 +177,7 @@ def test_normalize_digit_opens_a_file(tmp_path, digit):
 @pytest.mark.parametrize(
     "wrong", [np.zeros((28, 28)), np.zeros((0, 5), np.uint8), np.zeros((2, 28, 28), np.uint8), np.zeros(5, np.uint8)]
 )
-def test_find_strokes_refuses_what_is_not_a_picture(wrong):
+def test_find_strokes_refuses_what_is_not_an_image(wrong):
     with pytest.raises(DataError, match="came; expected"):
         find_strokes(wrong)
 

@@ -10,13 +10,13 @@ from PIL import Image
 
 from skconv import load_dataset, normalize_digit
 from skconv.exceptions import SkconvError
-from skconv.images.opening import open_picture
+from skconv.images.opening import open_image
 
 DIGITS = load_dataset("mnist").test_images[:50]
 # One pixel of shift, where the centre of mass lies between two, is 15 grey levels in the mean; another digit is 40.
 SAME, SHIFTED = 6, 25
 TURN = Image.Transpose
-TURNS = {  # how a camera held in another way stores a picture under each tag
+TURNS = {  # how a camera held in another way stores an image under each tag
     1: lambda image: image,
     2: lambda image: image.transpose(TURN.FLIP_LEFT_RIGHT),
     3: lambda image: image.transpose(TURN.ROTATE_180),
@@ -46,8 +46,8 @@ def difference(one: np.ndarray, other: np.ndarray) -> float:
 @properties
 @given(digits, st.integers(0, 110), st.integers(150, 255))
 def test_normalize_digit_polarity_changes_nothing(digit, ink, paper):
-    picture = write(digit, ink=ink, paper=paper)
-    assert difference(normalize_digit(picture), normalize_digit(255 - picture)) < 1
+    image = write(digit, ink=ink, paper=paper)
+    assert difference(normalize_digit(image), normalize_digit(255 - image)) < 1
 
 
 @properties
@@ -61,22 +61,22 @@ def test_normalize_digit_place_changes_nothing(digit, margins):
 @example(DIGITS[0], 20)
 @example(DIGITS[1], 2000)
 def test_normalize_digit_size_changes_little(digit, side):
-    picture = write(digit, side=side, margins=(side // 10,) * 4)
-    assert difference(normalize_digit(picture), digit) < SHIFTED
+    image = write(digit, side=side, margins=(side // 10,) * 4)
+    assert difference(normalize_digit(image), digit) < SHIFTED
 
 
 @properties
 @given(digits, st.sampled_from(["png", "webp", "bmp", "tiff", "gif", "jpeg"]), st.integers(1, 8))
 def test_normalize_digit_file_format_and_camera_rotation_change_little(tmp_path_factory, digit, format_, orientation):
-    picture = write(digit)
-    stored = Image.fromarray(picture)
+    image = write(digit)
+    stored = Image.fromarray(image)
     exif = Image.Exif()
     if format_ in ("png", "jpeg", "webp"):  # those that carry how the camera was held
         stored = TURNS[orientation](stored)
         exif[274] = orientation
-    path = tmp_path_factory.mktemp("picture") / f"a.{format_}"
+    path = tmp_path_factory.mktemp("image") / f"a.{format_}"
     stored.save(path, exif=exif)
-    assert difference(normalize_digit(path), normalize_digit(picture)) < SAME
+    assert difference(normalize_digit(path), normalize_digit(image)) < SAME
 
 
 @properties
@@ -93,11 +93,11 @@ def test_normalize_digit_of_mnist_is_itself(index):
 
 @properties
 @given(st.integers(1, 70), st.integers(1, 70), st.sampled_from([(), (3,)]), st.integers(0, 2**32 - 1))
-def test_normalize_digit_any_array_gives_a_picture_of_its_form(height, width, channels, seed):
+def test_normalize_digit_any_array_gives_an_image_of_its_form(height, width, channels, seed):
     random = np.random.default_rng(seed)
     low, high = np.sort(random.integers(0, 256, 2))
-    picture = random.integers(low, high + 1, (height, width, *channels), dtype=np.uint8)
-    once = normalize_digit(picture)
+    image = random.integers(low, high + 1, (height, width, *channels), dtype=np.uint8)
+    once = normalize_digit(image)
     assert once.shape == (28, 28) and once.dtype == np.uint8
     np.testing.assert_array_equal(normalize_digit(once), once)
 
@@ -107,7 +107,7 @@ def test_normalize_digit_any_array_gives_a_picture_of_its_form(height, width, ch
     st.binary(max_size=300),
     st.sampled_from([b"", b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff\xe0", b"GIF89a", b"BM", b"II*\0"]),
 )
-def test_open_picture_any_bytes_give_a_picture_or_a_clear_error(tmp_path_factory, content, start):
+def test_open_image_any_bytes_give_an_image_or_a_clear_error(tmp_path_factory, content, start):
     check_bytes(tmp_path_factory, start + content)
 
 
@@ -117,7 +117,7 @@ def test_open_picture_any_bytes_give_a_picture_or_a_clear_error(tmp_path_factory
     st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), max_size=8),
     st.integers(0, 2000),
 )
-def test_open_picture_any_damage_gives_a_picture_or_a_clear_error(tmp_path_factory, format_, changes, kept):
+def test_open_image_any_damage_gives_an_image_or_a_clear_error(tmp_path_factory, format_, changes, kept):
     buffer = io.BytesIO()
     Image.fromarray(DIGITS[3]).save(buffer, format_)
     content = bytearray(buffer.getvalue())
@@ -130,9 +130,9 @@ def check_bytes(tmp_path_factory, content: bytes) -> None:
     path = tmp_path_factory.mktemp("bytes") / "any.bin"
     path.write_bytes(content)
     try:
-        picture = open_picture(path)
+        image = open_image(path)
     except SkconvError as error:
         assert "any.bin" in str(error) and "\n" not in str(error)
     else:
-        assert picture.dtype == np.uint8
-        assert normalize_digit(picture).shape == (28, 28)
+        assert image.dtype == np.uint8
+        assert normalize_digit(image).shape == (28, 28)

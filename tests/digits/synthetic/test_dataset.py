@@ -1,4 +1,4 @@
-"""Digits, and pictures without one: what is made, that it is the same every time, and that it is kept."""
+"""Digits, and images without one: what is made, that it is the same every time, and that it is kept."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import pytest
 from skconv import load_dataset
 from skconv.data.catalog import get_entry
 from skconv.data.splits import Splits
-from skconv.digits.synthetic import dataset as digits_or_nothing
+from skconv.digits.synthetic import dataset as digits_with_background
 from skconv.digits.synthetic.background_class import make_nothing, normalize_garments
 from skconv.digits.synthetic.drawn_digits import draw_styled_digit
 from skconv.digits.synthetic.joined_digits import (
@@ -34,8 +34,8 @@ def few(digits):
     return Splits(images[:150], names[:150], images[150:], names[150:])
 
 
-@pytest.mark.parametrize("kind", list(digits_or_nothing.NO_DIGITS))
-def test_nothing_is_different_pictures_the_same_every_time(digits, kind):
+@pytest.mark.parametrize("kind", list(digits_with_background.NO_DIGITS))
+def test_nothing_is_different_images_the_same_every_time(digits, kind):
     made = [make_nothing(kind, digits[0], 12, np.random.default_rng(3)) for _ in range(2)]
     assert made[0].shape == (12, 28, 28) and made[0].dtype == np.uint8
     assert np.array_equal(*made)
@@ -90,12 +90,12 @@ def test_paper_shows_what_is_written_on_it():
     strokes = np.zeros((40, 30), np.float32)
     strokes[8:32, 13:17] = 1
     for seed in range(20):
-        picture = draw_on_paper(strokes, np.random.default_rng(seed)).astype(float)
-        assert abs(picture[12:28, 14:16].mean() - picture[12:28, :8].mean()) > 15
+        image = draw_on_paper(strokes, np.random.default_rng(seed)).astype(float)
+        assert abs(image[12:28, 14:16].mean() - image[12:28, :8].mean()) > 15
 
 
-def test_pictures_are_labelled_and_the_same_every_time(few):
-    made, again = (digits_or_nothing.make_pictures(few, None, scale=0.002) for _ in range(2))
+def test_images_are_labelled_and_the_same_every_time(few):
+    made, again = (digits_with_background.make_images(few, None, scale=0.002) for _ in range(2))
     assert all(np.array_equal(made[name], again[name]) for name in made)
     assert set(made["train_labels"]) <= {*"0123456789", "nothing"}
     assert len(made["train_images"]) == len(made["train_labels"])
@@ -105,37 +105,37 @@ def test_pictures_are_labelled_and_the_same_every_time(few):
 
 @pytest.fixture
 def cheap(monkeypatch, tmp_path):
-    """A data set of a few hundred pictures, and a cache of its own; returns how often pictures were made."""
+    """A data set of a few hundred images, and a cache of its own; returns how often images were made."""
     made = []
-    whole = digits_or_nothing.make_pictures
+    whole = digits_with_background.make_images
 
     def make_few(mnist, garments):
         made.append(garments is not None)
         return whole(mnist, garments, scale=0.001)
 
-    monkeypatch.setattr(digits_or_nothing, "make_pictures", make_few)
-    monkeypatch.setattr(digits_or_nothing, "cache_folder", lambda: tmp_path)
-    read = digits_or_nothing.read_named
+    monkeypatch.setattr(digits_with_background, "make_images", make_few)
+    monkeypatch.setattr(digits_with_background, "cache_folder", lambda: tmp_path)
+    read = digits_with_background.read_named
 
     def read_without_garments(entry, **options):
         if entry.name == "fashion-mnist":
             raise SourceNotFoundError("It is nowhere.")
         return read(entry, **options)
 
-    monkeypatch.setattr(digits_or_nothing, "read_named", read_without_garments)
+    monkeypatch.setattr(digits_with_background, "read_named", read_without_garments)
     return made
 
 
 def test_the_data_set_has_eleven_classes_and_is_made_once(cheap, tmp_path):
     for _ in range(2):
         with pytest.warns(UserWarning, match="no garments"):
-            dataset = load_dataset("digits-or-nothing")
+            dataset = load_dataset("digits-with-background")
     assert cheap == [False]
-    assert dataset.class_names == (*"0123456789", "nothing") == get_entry("digits-or-nothing").class_names
+    assert dataset.class_names == (*"0123456789", "nothing") == get_entry("digits-with-background").class_names
     assert len(dataset.train_images) > 60_000 and np.array_equal(dataset.train_labels[60_000:][-5:], [10] * 5)
     assert len(dataset.test_images) > 10_000 and (dataset.test_labels[10_000:] == 10).all()
-    (kept,) = (tmp_path / "digits-or-nothing").iterdir()
+    (kept,) = (tmp_path / "digits-with-background").iterdir()
     kept.write_bytes(b"damaged")
     with pytest.warns(UserWarning, match="no garments"):
-        load_dataset("digits-or-nothing")
+        load_dataset("digits-with-background")
     assert len(cheap) == 2

@@ -10,17 +10,17 @@ from skconv.digits.preprocess.morphology import blur, dilate, find_components, o
 FINE_LINE = 1.0  # pixels, the standard deviation of the blur under which a printed ground becomes even
 CLEAR_INK = 3.3  # deviations of the ground: in noise alone the two classes of any threshold are 2.7 apart
 SHORTEST_RUN, LONGEST_RUN = 24, 36  # pixels of a ruled line that lie within three rows: it may rise by 4 degrees
-LINE_SPAN = 0.5  # of the picture's width that a ruled line reaches over
+LINE_SPAN = 0.5  # of the image's width that a ruled line reaches over
 LINE_COVER = 0.95  # of its columns that have ink; the feet of digits in a row leave gaps
 LINE_WAVE = 1.0  # pixels that half of it may stray from straight
 
 
-def find_writing(picture: np.ndarray, widest: int | None = None) -> np.ndarray:
+def find_writing(image: np.ndarray, widest: int | None = None) -> np.ndarray:
     """Return what is written on a strip or page as 1 on 0, without the fine lines printed below it.
 
     Parameters
     ----------
-    picture : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
+    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
         Dark on light or light on dark.
     widest : int or None, default=None
         What is wider than so many pixels, in the size that is returned, is a shadow and no stroke.
@@ -33,7 +33,7 @@ def find_writing(picture: np.ndarray, widest: int | None = None) -> np.ndarray:
     Raises
     ------
     DataError
-        The array is not one uint8 picture.
+        The array is not one uint8 image.
 
     Examples
     --------
@@ -44,7 +44,7 @@ def find_writing(picture: np.ndarray, widest: int | None = None) -> np.ndarray:
     >>> bool(writing[20, 15] == 1), bool(writing[:, 30:].max() < 0.2)
     (True, True)
     """
-    ink = measure_ink(picture)
+    ink = measure_ink(image)
     if widest is not None:
         ink = ink - open_grey(ink, widest)
     smooth = blur(ink, FINE_LINE)
@@ -66,7 +66,7 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
     """Find ruled lines, level and thin; the strokes that cross them are no part of them.
 
     Other than `cleaning.remove_lines`, which looks at one digit, this finds lines that end inside the
-    picture, and never upright ones: in a strip a 1 is as tall as the picture.
+    image, and never upright ones: in a strip a 1 is as tall as the image.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""`read_picture`: the numbers in a picture, from the lines and candidates found and a digit model's word on each."""
+"""`read_image`: the numbers in an image, from the lines and candidates found and a digit model's word on each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from skconv.digits.ocr.segmentation import Box, Candidate, Line, Mark, find_lines
 from skconv.exceptions import DataError
-from skconv.inference import Reader
+from skconv.inference import OnnxClassifier
 
 NOTHING = "nothing"
 ALTERNATIVES = 2
@@ -17,7 +17,7 @@ FLOOR = 1e-4  # a model's probabilities are not better known than that
 # How likely two pieces are two digits, as the logarithm of the odds: found with rows of MNIST's digits.
 TOUCHING, THICKER = -0.8, 0.4  # where ink joins them, and what each further width of the pen takes away
 APART, WIDER = 1.5, 20.0  # where none does, and what each height of the row between them adds
-PIECES = 4.0  # times as likely as in a whole picture is "nothing" among candidates, most of which are pieces of digits
+PIECES = 4.0  # times as likely as in a whole image is "nothing" among candidates, most of which are pieces of digits
 CONTRAST, CLEAREST = 0.3, 0.005  # how much it counts that the model does not see "nothing", and where that ends
 # Of the row's height. Noughts, which may be most of a row, are often written half as tall as the rest.
 LEAST_HEIGHT, LEAST_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
@@ -25,7 +25,7 @@ PATH_SHARE = 0.05  # of the path's certainty, as an exponent, in the confidence 
 
 
 @dataclass(frozen=True)
-class ReadDigit:
+class DigitReading:
     """One digit that was read.
 
     Parameters
@@ -35,10 +35,10 @@ class ReadDigit:
     confidence : float
         Its probability, 0..1: the model's, weighed for a piece of a row.
     box : (int, int, int, int)
-        Left, top, right, bottom in pixels of the picture, right and bottom exclusive.
+        Left, top, right, bottom in pixels of the image, right and bottom exclusive.
     alternatives : tuple of (str, float)
         The next labels with their probabilities.
-    picture : ndarray of uint8, shape (28, 28)
+    image : ndarray of uint8, shape (28, 28)
         What the model saw, light on dark.
     """
 
@@ -46,12 +46,12 @@ class ReadDigit:
     confidence: float
     box: Box
     alternatives: tuple[tuple[str, float], ...]
-    picture: np.ndarray = field(compare=False, repr=False)
+    image: np.ndarray = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
-class Reading:
-    """What was read in a picture.
+class NumberReading:
+    """What was read in an image.
 
     Parameters
     ----------
@@ -67,35 +67,35 @@ class Reading:
 
     text: str
     confidence: float
-    digits: tuple[ReadDigit, ...]
+    digits: tuple[DigitReading, ...]
     marks: tuple[Mark, ...]
 
 
-def check_digit_model(reader: Reader) -> None:
-    """Raise `DataError` unless a model names digits in grey pictures of 28×28."""
+def check_digit_model(reader: OnnxClassifier) -> None:
+    """Raise `DataError` unless a model names digits in grey images of 28×28."""
     if not reads_digits(reader):
         channels, height, width = reader.input_shape
         raise DataError(
-            f"{reader.folder} names {', '.join(reader.class_names[:10])} in pictures of {height}×{width} with "
-            f"{channels} channels; read takes a model of digits in grey pictures of 28×28. Name another, or none for "
+            f"{reader.folder} names {', '.join(reader.class_names[:10])} in images of {height}×{width} with "
+            f"{channels} channels; read takes a model of digits in grey images of 28×28. Name another, or none for "
             "the bundled one."
         )
 
 
-def reads_digits(reader: Reader) -> bool:
-    """Tell whether a model names digits in grey pictures of 28×28."""
+def reads_digits(reader: OnnxClassifier) -> bool:
+    """Tell whether a model names digits in grey images of 28×28."""
     return reader.input_shape == (1, 28, 28) and set(reader.class_names) - {NOTHING} <= set("0123456789")
 
 
-def read_picture(reader: Reader, picture: np.ndarray) -> Reading:
-    """Read the numbers in a picture.
+def read_image(reader: OnnxClassifier, image: np.ndarray) -> NumberReading:
+    """Read the numbers in an image.
 
     Parameters
     ----------
-    reader : Reader
+    reader : OnnxClassifier
         A model of digits, 28×28, normalised as MNIST; a class "nothing" helps it to tell digits from parts of them.
-    picture : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
-        A strip or a page, as `open_picture` returns it.
+    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
+        A strip or a page, as `open_image` returns it.
 
     Returns
     -------
@@ -104,15 +104,15 @@ def read_picture(reader: Reader, picture: np.ndarray) -> Reading:
     Raises
     ------
     DataError
-        The array is not one uint8 picture, or the model takes other pictures.
+        The array is not one uint8 image, or the model takes other images.
     """
-    lines = find_lines(picture)
+    lines = find_lines(image)
     crops = [candidate.digit for line in lines for candidate in line.candidates]
     if not crops:
-        return Reading("", 1.0, (), ())
+        return NumberReading("", 1.0, (), ())
     probabilities = _expect_pieces(reader.predict_proba(np.stack(crops)), reader.class_names)
     texts: list[str] = []
-    digits: list[ReadDigit] = []
+    digits: list[DigitReading] = []
     marks: list[Mark] = []
     confidence, used = 1.0, 0
     for line in lines:
@@ -125,11 +125,11 @@ def read_picture(reader: Reader, picture: np.ndarray) -> Reading:
             texts.append(found.text)
             digits += found.digits
         confidence *= found.confidence
-    return Reading("\n".join(texts), confidence, tuple(digits), tuple(marks))
+    return NumberReading("\n".join(texts), confidence, tuple(digits), tuple(marks))
 
 
 def _expect_pieces(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return the probabilities where a candidate is so much likelier to be no digit than a picture is."""
+    """Return the probabilities where a candidate is so much likelier to be no digit than an image is."""
     weighed = probabilities * np.array([PIECES if name == NOTHING else 1.0 for name in names], np.float32)
     return weighed / weighed.sum(axis=1, keepdims=True)
 
@@ -145,9 +145,9 @@ class _Step:
     is_digit: bool
 
 
-def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> Reading:
+def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> NumberReading:
     path, certainty = _find_best_path(_make_steps(line, probabilities, names), len(line.cuts) - 1)
-    digits: list[ReadDigit] = []
+    digits: list[DigitReading] = []
     marks: list[Mark] = []
     ends = [0]  # how many digits are read before each cut that the path goes through
     for step in path:
@@ -164,7 +164,7 @@ def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) ->
     marks.sort(key=lambda mark: (mark.position, mark.box))
     # The digits tell more than the path: what is cut wrongly is seldom a sure digit.
     confidence = certainty ** (PATH_SHARE if digits else 1) * math.prod(digit.confidence for digit in digits)
-    return Reading("".join(digit.label for digit in digits), confidence, tuple(digits), tuple(marks))
+    return NumberReading("".join(digit.label for digit in digits), confidence, tuple(digits), tuple(marks))
 
 
 def _holds(box: Box, other: Box) -> bool:
@@ -232,7 +232,7 @@ def _find_best_path(steps: list[_Step], length: int) -> tuple[list[_Step], float
     return path[::-1], float(np.exp(best[length] - total[length]))
 
 
-def _describe(candidate: Candidate, probabilities: np.ndarray, names: tuple[str, ...]) -> ReadDigit:
+def _describe(candidate: Candidate, probabilities: np.ndarray, names: tuple[str, ...]) -> DigitReading:
     order = [int(k) for k in np.argsort(-probabilities, kind="stable") if names[k] != NOTHING]
     label, *others = [(names[k], float(probabilities[k])) for k in order[: ALTERNATIVES + 1]]
-    return ReadDigit(label[0], label[1], candidate.box, tuple(others), candidate.digit)
+    return DigitReading(label[0], label[1], candidate.box, tuple(others), candidate.digit)

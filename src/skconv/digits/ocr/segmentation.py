@@ -21,7 +21,7 @@ INK = 0.4  # what is fainter neither joins two parts nor is one
 CLEAR_INK = 0.65  # that a stroke reaches somewhere
 SHADOW = 3.0  # widths of a stroke; what is wider is taken for a shadow
 SMALLEST_PAGE = 250  # pixels; in a lower strip what is upright is a 1, not squared paper
-MOST_COMPONENTS = 100  # in a picture whose pen is thickened or thinned
+MOST_COMPONENTS = 100  # in an image whose pen is thickened or thinned
 MOST_PIECES = 6  # that one digit may be broken or cut into
 BROKEN_GAP = 0.15  # of the row's height, between a digit and what may be broken off it
 ABOVE = 2.0  # widths of the pen that it counts, in a bond, if one piece stands wholly above the other
@@ -39,7 +39,7 @@ class Candidate:
     start, stop : int
         The cuts, of the line's, between which it lies.
     box : (int, int, int, int)
-        Left, top, right, bottom in pixels of the picture, right and bottom exclusive.
+        Left, top, right, bottom in pixels of the image, right and bottom exclusive.
     digit : ndarray of uint8, shape (28, 28)
         Normalised as `normalize_digit` does it.
     height : float
@@ -65,7 +65,7 @@ class Mark:
     position : int
         How many of the line's cuts stand before it; in a `Reading`, how many characters of its text.
     box : (int, int, int, int)
-        Left, top, right, bottom in pixels of the picture.
+        Left, top, right, bottom in pixels of the image.
     """
 
     position: int
@@ -74,7 +74,7 @@ class Mark:
 
 @dataclass(frozen=True)
 class Line:
-    """One row of a picture: pieces of ink in reading order, and what they may be together.
+    """One row of an image: pieces of ink in reading order, and what they may be together.
 
     Parameters
     ----------
@@ -95,12 +95,12 @@ class Line:
     bonds: tuple[float, ...]
 
 
-def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
-    """Find the lines of a picture of handwritten numbers, and in each the candidates for its digits.
+def find_lines(image: np.ndarray) -> tuple[Line, ...]:
+    """Find the lines of an image of handwritten numbers, and in each the candidates for its digits.
 
     Parameters
     ----------
-    picture : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
+    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
         A strip or a page, dark on light or light on dark.
 
     Returns
@@ -111,7 +111,7 @@ def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
     Raises
     ------
     DataError
-        The array is not one uint8 picture.
+        The array is not one uint8 image.
 
     Examples
     --------
@@ -121,14 +121,14 @@ def find_lines(picture: np.ndarray) -> tuple[Line, ...]:
     >>> [(candidate.start, candidate.stop, candidate.box) for candidate in line.candidates]
     [(0, 1, (20, 10, 26, 50)), (1, 2, (60, 10, 66, 50))]
     """
-    strokes = _take_lines_away(find_writing(picture))
+    strokes = _take_lines_away(find_writing(image))
     components = _find_inked(strokes)
     areas = find_areas(components)
     if areas.any():
-        strokes = _take_areas_away(picture, components, areas)
+        strokes = _take_areas_away(image, components, areas)
         components = _find_inked(strokes)
     pen = stroke_width(components.labels > 0)
-    factor = -(-picture.shape[0] // strokes.shape[0])
+    factor = -(-image.shape[0] // strokes.shape[0])
     return tuple(_make_line(strokes, components, row, pen, factor) for row in find_rows(components))
 
 
@@ -141,10 +141,10 @@ def _find_inked(strokes: np.ndarray) -> Components:
     return components if inked[1:].all() else find_components(inked[components.labels])
 
 
-def _take_areas_away(picture: np.ndarray, components: Components, areas: np.ndarray) -> np.ndarray:
+def _take_areas_away(image: np.ndarray, components: Components, areas: np.ndarray) -> np.ndarray:
     """Look for strokes again, also inside what was found to be areas; nothing is left of the areas themselves."""
     pen = stroke_width(np.append(False, ~areas)[components.labels])
-    strokes = _take_lines_away(find_writing(picture, widest=round(SHADOW * pen)))
+    strokes = _take_lines_away(find_writing(image, widest=round(SHADOW * pen)))
     # The tips of a corner are as narrow as a stroke; they touch the border.
     again = find_components((strokes >= INK) & np.append(False, areas)[components.labels])
     tips = np.append(False, again.find_outside())[again.labels]

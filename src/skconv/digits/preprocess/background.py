@@ -1,4 +1,4 @@
-"""Ink against its ground: the strokes of any picture as values from 0 (paper) to 1 (ink)."""
+"""Ink against its ground: the strokes of any image as values from 0 (paper) to 1 (ink)."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skconv.exceptions import DataError
 
 LONGEST_SIDE = 1000
 COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels that suffice for the colours, the light, the polarity
-SMALL_SIDE = 40  # pixels; a picture so small was cut out by a program, not photographed
+SMALL_SIDE = 40  # pixels; an image so small was cut out by a program, not photographed
 STRONGEST_SHADOW = 8.0  # deeper ones are not light taken away but something black
 MIDDLE_GREY = 115.0  # of 255; paper is lighter, and a blackboard darker
 DEVIATION = 1.4826  # a standard deviation of noise, in medians of its size
@@ -34,7 +34,7 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (h, w)
-        0 for paper, 1 for ink; pictures with more than 1000 pixels a side come back smaller by a whole number.
+        0 for paper, 1 for ink; images with more than 1000 pixels a side come back smaller by a whole number.
         All zeros where nothing is written.
 
     Raises
@@ -108,11 +108,11 @@ def _lean_to_light(deviation: np.ndarray) -> float:
 def _check(image: np.ndarray) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         came = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-        raise DataError(f"A picture of {came} came; expected an array of uint8, 0 to 255. Convert it with astype.")
+        raise DataError(f"An image of {came} came; expected an array of uint8, 0 to 255. Convert it with astype.")
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise DataError(f"A picture of shape {image.shape} came; expected one picture, (h, w) or (h, w, 3).")
+        raise DataError(f"An image of shape {image.shape} came; expected one image, (h, w) or (h, w, 3).")
     return image
 
 
@@ -123,12 +123,12 @@ def _shrink(image: np.ndarray) -> np.ndarray:
     return np.asarray(Image.fromarray(image).reduce(factor), dtype=np.float32)
 
 
-def _to_grey(picture: np.ndarray) -> np.ndarray:
+def _to_grey(image: np.ndarray) -> np.ndarray:
     """Project colours on the direction in which they differ most from the paper's."""
-    if picture.ndim == 2:
-        return picture
-    step = max(1, max(picture.shape[:2]) // COLOUR_SIDE)
-    colours = picture[::step, ::step]
+    if image.ndim == 2:
+        return image
+    step = max(1, max(image.shape[:2]) // COLOUR_SIDE)
+    colours = image[::step, ::step]
     paper = np.array([median(channel) for channel in _border(colours).T], np.float32)
     difference = (colours - paper).reshape(-1, 3)
     weights = (difference**2).sum(axis=1, keepdims=True)  # strong differences are ink, weak ones light and noise
@@ -136,16 +136,16 @@ def _to_grey(picture: np.ndarray) -> np.ndarray:
     direction = directions[:, -1] / np.abs(directions[:, -1]).sum()
     direction *= 1 if direction.sum() >= 0 else -1
     # Lighter colours are to have the greater values, and all of them values from 0 to 255.
-    return picture @ direction.astype(np.float32) - np.float32(255 * np.minimum(direction, 0).sum())
+    return image @ direction.astype(np.float32) - np.float32(255 * np.minimum(direction, 0).sum())
 
 
-def _border(picture: np.ndarray) -> np.ndarray:
+def _border(image: np.ndarray) -> np.ndarray:
     """Return the pixels of a frame, 3 % of the shorter side wide, as one row of values or of colours."""
-    wide = max(1, round(0.03 * min(picture.shape[:2])))
-    if min(picture.shape[:2]) <= 2 * wide:
-        return picture.reshape(-1, *picture.shape[2:])
-    sides = picture[:wide], picture[-wide:], picture[wide:-wide, :wide], picture[wide:-wide, -wide:]
-    return np.concatenate([side.reshape(-1, *picture.shape[2:]) for side in sides])
+    wide = max(1, round(0.03 * min(image.shape[:2])))
+    if min(image.shape[:2]) <= 2 * wide:
+        return image.reshape(-1, *image.shape[2:])
+    sides = image[:wide], image[-wide:], image[wide:-wide, :wide], image[wide:-wide, -wide:]
+    return np.concatenate([side.reshape(-1, *image.shape[2:]) for side in sides])
 
 
 def _find_even_paper(grey: np.ndarray) -> tuple[float, float] | None:
@@ -186,7 +186,7 @@ def _enlarge(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _coarse_median(grey: np.ndarray) -> np.ndarray:
-    """Estimate the paper without knowing whether ink is darker: the median around, half the picture wide."""
+    """Estimate the paper without knowing whether ink is darker: the median around, half the image wide."""
     coarse = _reduce(grey, MEDIAN_SIDE)
     window = tuple(max(3, side // 2 | 1) for side in coarse.shape)
     mirrored = np.pad(coarse, [(side // 2,) * 2 for side in window], mode="symmetric")
@@ -196,7 +196,7 @@ def _coarse_median(grey: np.ndarray) -> np.ndarray:
 
 
 def _coarse_closing(grey: np.ndarray) -> np.ndarray:
-    """Estimate light paper under dark ink: nothing darker that is narrower than 0.4 of the picture survives."""
+    """Estimate light paper under dark ink: nothing darker that is narrower than 0.4 of the image survives."""
     coarse = _reduce(grey, CLOSING_SIDE)
     window = max(3, round(0.4 * min(coarse.shape)) | 1)
     # Light that falls off goes on falling off beyond the border; a mirror there would make its end a step.

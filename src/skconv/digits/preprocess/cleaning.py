@@ -9,12 +9,12 @@ from skconv.digits.preprocess.ranks import median
 
 FAINTEST = 0.3  # what is fainter neither joins two parts nor is one; a pen that skips is still above it
 FAINT_PART = 0.22  # the hairline of a nib; it belongs to the digit where it hangs together with what is not faint
-SMALLEST_RULED = 64  # in smaller pictures a ruled line is as wide as a stroke
-SMALLEST_FRAMED = 20  # in smaller ones even the line at a picture's side may be one of the digit's
+SMALLEST_RULED = 64  # in smaller images a ruled line is as wide as a stroke
+SMALLEST_FRAMED = 20  # in smaller ones even the line at an image's side may be one of the digit's
 
 
 def clean_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Keep the strokes of the one digit in a picture.
+    """Keep the strokes of the one digit in an image.
 
     Parameters
     ----------
@@ -49,7 +49,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
 
 
 def remove_lines(mask: np.ndarray) -> np.ndarray:
-    """Take thin straight lines that cross the whole picture out of a mask, upright and level ones.
+    """Take thin straight lines that cross the whole image out of a mask, upright and level ones.
 
     Where a stroke crosses a line, the stroke is whole afterwards. A line that may be a stroke itself stays: one
     alone, as thick as the other strokes.
@@ -130,7 +130,7 @@ def _belongs(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, found
     size = max(height, width)
     gaps = np.hypot(*np.maximum(0, np.maximum(boxes[:, :2] - found[2:], found[:2] - boxes[:, 2:])).T)
     beside = np.minimum(boxes[:, 2], found[2]) - np.maximum(boxes[:, 0], found[0]) < 0.5 * np.minimum(widths, width)
-    # A neighbour stands beside the digit and reaches the edge of the picture; a full stop does, and is small.
+    # A neighbour stands beside the digit and reaches the edge of the image; a full stop does, and is small.
     neighbour = beside & intruding
     full_stop = beside & (np.maximum(heights, widths) < 0.25 * size)
     # The farther away, the larger a part must be: a dot inside is a break, a dot outside is a speck.
@@ -165,7 +165,7 @@ def stroke_width(mask: np.ndarray) -> float:
 
 
 def _remove_side_lines(mask: np.ndarray) -> np.ndarray:
-    """Take the lines of a table, from edge to edge in the outer quarters of a small picture, out of a mask."""
+    """Take the lines of a table, from edge to edge in the outer quarters of a small image, out of a mask."""
     if min(mask.shape) < SMALLEST_FRAMED:
         return mask
     rest = mask & ~(_side_lines(mask) | _side_lines(mask.T).T)

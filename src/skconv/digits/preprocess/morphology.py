@@ -7,8 +7,8 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# On pictures this small OpenCV's threads cost more than they bring, and they fight with ours, of which there is one a
-# core wherever there is more than one picture. This holds for the whole process.
+# On images this small OpenCV's threads cost more than they bring, and they fight with ours, of which there is one a
+# core wherever there is more than one image. This holds for the whole process.
 cv2.setNumThreads(1)
 
 
@@ -36,7 +36,7 @@ class Components:
         return self.boxes[:, 3] - self.boxes[:, 1]
 
     def find_outside(self) -> np.ndarray:
-        """Tell which components touch the border of the picture, bool (n,)."""
+        """Tell which components touch the border of the image, bool (n,)."""
         height, width = self.labels.shape
         left, top, right, bottom = self.boxes.T
         return (left == 0) | (top == 0) | (right == width) | (bottom == height)
@@ -72,7 +72,7 @@ def dilate(values: np.ndarray, height: int, width: int) -> np.ndarray:
     ----------
     values : ndarray of bool or float32, shape (h, w)
     height, width : int
-        Of the window, in pixels. What lies outside the picture does not count.
+        Of the window, in pixels. What lies outside the image does not count.
 
     Returns
     -------
@@ -121,7 +121,7 @@ def erode_disk(values: np.ndarray, radius: int) -> np.ndarray:
 
 
 def blur(values: np.ndarray, deviation: float) -> np.ndarray:
-    """Blur float32 (h, w) by a Gaussian of that standard deviation in pixels; the picture is mirrored at its border."""
+    """Blur float32 (h, w) by a Gaussian of that standard deviation in pixels; the image is mirrored at its border."""
     reach = int(4 * deviation + 0.5)
     return cv2.GaussianBlur(values, (2 * reach + 1,) * 2, deviation, borderType=cv2.BORDER_REFLECT)
 

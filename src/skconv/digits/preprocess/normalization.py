@@ -1,4 +1,4 @@
-"""Any picture of one handwritten digit → 28×28, exactly as MNIST was made."""
+"""Any image of one handwritten digit → 28×28, exactly as MNIST was made."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from skconv.digits.preprocess.background import LONGEST_SIDE, find_strokes
 from skconv.digits.preprocess.cleaning import clean_strokes, stroke_width
 from skconv.digits.preprocess.morphology import dilate_disk, erode_disk
 from skconv.digits.preprocess.ranks import upper_quartile
-from skconv.images.opening import open_picture
+from skconv.images.opening import open_image
 
 SIDE = 28
 BOX = 20
@@ -25,12 +25,12 @@ Region = tuple[float, float, float, float]  # left, top, right, bottom, in pixel
 
 
 def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
-    """Bring any picture of one handwritten digit into the form of MNIST.
+    """Bring any image of one handwritten digit into the form of MNIST.
 
     Phone photograph, scan or mouse drawing, dark on light or light on dark, grey or in colour: paper, shadows, ruled
     lines, frames and specks are taken away, very thin and very thick strokes are brought near the pens of MNIST, and
     then MNIST's own rule is followed: the ink fits into 20×20 pixels with its proportions kept, and its
-    centre of mass lies in the middle of 28×28. A picture that is in this form already comes back as it was.
+    centre of mass lies in the middle of 28×28. An image that is in this form already comes back as it was.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     DataError
-        The array is not one uint8 picture, or the file is not a picture.
+        The array is not one uint8 image, or the file is not an image.
     SourceNotFoundError
         There is no such file.
 
@@ -63,10 +63,10 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     >>> digit.shape, int(digit.max()), int((digit.max(axis=1) > 0).sum())
     ((28, 28), 255, 20)
     """
-    picture = image if isinstance(image, np.ndarray) else open_picture(image, longest=LONGEST_SIDE)
-    if has_mnist_form(picture):
-        return picture.reshape(SIDE, SIDE).copy()
-    return normalize_strokes(clean_strokes(find_strokes(picture)))
+    pixels = image if isinstance(image, np.ndarray) else open_image(image, longest=LONGEST_SIDE)
+    if has_mnist_form(pixels):
+        return pixels.reshape(SIDE, SIDE).copy()
+    return normalize_strokes(clean_strokes(find_strokes(pixels)))
 
 
 def normalize_strokes(strokes: np.ndarray, *, bring_to_pen: bool = True) -> np.ndarray:
@@ -90,12 +90,12 @@ def normalize_strokes(strokes: np.ndarray, *, bring_to_pen: bool = True) -> np.n
     return _centre(_fit_box(_bring_to_pen(strokes) if bring_to_pen else strokes))
 
 
-def has_mnist_form(picture: np.ndarray) -> bool:
-    """Tell whether a picture is as `normalize_digit` returns it, so that nothing is left to do.
+def has_mnist_form(image: np.ndarray) -> bool:
+    """Tell whether an image is as `normalize_digit` returns it, so that nothing is left to do.
 
     Parameters
     ----------
-    picture : ndarray
+    image : ndarray
         Any array.
 
     Returns
@@ -104,9 +104,9 @@ def has_mnist_form(picture: np.ndarray) -> bool:
         True for uint8 (28, 28) or (28, 28, 1) with ink up to nearly 255 on ground that is 0, whose ink fills the
         box of 20×20 in one direction and has its centre of mass in the middle.
     """
-    if picture.dtype != np.uint8 or picture.shape not in ((SIDE, SIDE), (SIDE, SIDE, 1)) or picture.max() < 250:
+    if image.dtype != np.uint8 or image.shape not in ((SIDE, SIDE), (SIDE, SIDE, 1)) or image.max() < 250:
         return False
-    digit = picture.reshape(SIDE, SIDE)
+    digit = image.reshape(SIDE, SIDE)
     lengths = []
     for axis in (0, 1):
         mass = digit.sum(axis=1 - axis)
@@ -175,7 +175,7 @@ def _find_first_edge(profile: np.ndarray, within: int) -> float:
 def _bring_to_pen(strokes: np.ndarray) -> np.ndarray:
     """Thicken strokes thinner, and thin strokes thicker, than the pens of MNIST; leave all others alone."""
     fine = np.clip(_resize(strokes, _fit_size(strokes.shape[0], strokes.shape[1], FINE), None, smooth=True), 0, 1)
-    # A hairline of a large picture is grey when it is made small; its core is ink all the same.
+    # A hairline of a large image is grey when it is made small; its core is ink all the same.
     fine = np.minimum(fine / upper_quartile(fine[fine >= SOFTEST_INK * fine.max()]), 1)
     width = stroke_width(fine >= 0.5) * BOX / FINE
     if THINNEST <= width <= THICKEST:
@@ -202,7 +202,7 @@ def _centre(strokes: np.ndarray) -> np.ndarray:
     for axis, length in enumerate(strokes.shape):
         mass = strokes.sum(axis=1 - axis)
         centre = float((mass * np.arange(length)).sum() / mass.sum())
-        # A very lopsided digit would leave the picture; it is moved as far as there is room.
+        # A very lopsided digit would leave the image; it is moved as far as there is room.
         corner.append(min(max(round(SIDE / 2 - centre), 0), SIDE - length))
     top, left = corner
     height, width = strokes.shape

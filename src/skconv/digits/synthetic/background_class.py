@@ -1,4 +1,4 @@
-"""Pictures in which there is no digit to read, made with a seed."""
+"""Images in which there is no digit to read, made with a seed."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from skconv.digits.synthetic.joined_digits import is_straight, make_wrong_cut
 from skconv.digits.synthetic.paper import draw_on_paper, resize, wave
 from skconv.digits.synthetic.pen import SIDE, Line, Lines, arc, curve, draw_glyph, draw_lines
 
-# Without those that are digits in one hand or another, as + is a 7 and C an open nought:
+# Without those that are digits in one hand or another, as + is a 7 and C an open zero:
 # b B c C d D g G i I j J l L o O p P q Q s S t T y Y z Z.
 LETTERS = "AaEeFfHhKkMmNnRrUuVvWwXx&@#%?=*$"
 
 
 def make_nothing(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Make pictures without a digit, as they are after normalisation or, some of them, without it.
+    """Make images without a digit, as they are after normalisation or, some of them, without it.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def make_nothing(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator
 
 
 def normalize_garments(garments: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return pictures (n, 28, 28) of which every second is normalised; blank ones stay as they were."""
+    """Return images (n, 28, 28) of which every second is normalised; blank ones stay as they were."""
     made = garments.copy()
     for number in np.flatnonzero(rng.random(len(garments)) < 0.5):
         normalised = normalize_digit(garments[number])
@@ -64,8 +64,8 @@ def _make_blank(rng: np.random.Generator) -> np.ndarray:
     noise = rng.normal(0, rng.uniform(2, 60), (28, 28)) + rng.choice([0, 0, 128, 230])
     shadow = rng.uniform(0, 120) * wave((28, 28), rng, knots=int(rng.integers(2, 5)))
     specks = 255 * (rng.random((28, 28)) < rng.choice([0, 0.01, 0.05]))
-    picture = np.clip(noise + shadow + specks, 0, 255)
-    return np.rint(picture).astype(np.uint8)
+    image = np.clip(noise + shadow + specks, 0, 255)
+    return np.rint(image).astype(np.uint8)
 
 
 def _make_texture(rng: np.random.Generator) -> np.ndarray:
@@ -77,12 +77,12 @@ def _make_texture(rng: np.random.Generator) -> np.ndarray:
     grey = np.clip((texture - low) / max(high - low, 1e-6), 0, 1) * rng.uniform(60, 255)
     if rng.random() < 0.3:
         grey = np.where(grey > np.median(grey), grey.max(), 0.0)
-    picture = np.rint(grey).astype(np.uint8)
+    image = np.rint(grey).astype(np.uint8)
     if rng.random() < 0.5:
-        normalised = normalize_digit(picture)
+        normalised = normalize_digit(image)
         if normalised.any() and not is_straight(normalised / 255):
             return normalised
-    return np.asarray(Image.fromarray(picture).resize((28, 28), Image.Resampling.BILINEAR))
+    return np.asarray(Image.fromarray(image).resize((28, 28), Image.Resampling.BILINEAR))
 
 
 def _draw_waves(side: int, rng: np.random.Generator) -> np.ndarray:

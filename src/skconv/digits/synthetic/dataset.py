@@ -1,4 +1,4 @@
-"""The data set `digits-or-nothing`: MNIST, digits that it lacks, and pictures without a digit as an eleventh class."""
+"""The data set `digits-with-background`: MNIST, digits that it lacks, and images without a digit as an eleventh class."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from skconv.digits.synthetic.joined_digits import make_digit_in_row, make_near_d
 from skconv.digits.synthetic.paper import draw_on_paper, resize
 from skconv.digits.synthetic.pen import draw_glyph
 from skconv.exceptions import OutputError, SourceNotFoundError
-from skconv.files import write_beside
+from skconv.files import atomic_write
 
 NOTHING = "nothing"
 SEED = 2026
@@ -35,7 +35,7 @@ GARMENTS = 5_000
 TEST_SHARE = 6
 
 
-def read_digits_or_nothing(
+def read_digits_with_background(
     entry: CatalogEntry,
     *,
     data_home: str | os.PathLike[str] | None = None,
@@ -44,8 +44,8 @@ def read_digits_or_nothing(
 ) -> tuple[Splits, str]:
     """Return the splits of the data set, and where the digits came from.
 
-    The training split is MNIST's 60,000 training digits, 39,500 digits made of them or drawn, and 24,500 pictures
-    without a digit. The test split is MNIST's 10,000 test digits, and pictures without a digit made apart: of other
+    The training split is MNIST's 60,000 training digits, 39,500 digits made of them or drawn, and 24,500 images
+    without a digit. The test split is MNIST's 10,000 test digits, and images without a digit made apart: of other
     digits, other garments, with another seed. What is made is kept in the cache; it is the same every time.
 
     Parameters and errors are those of `load_dataset`.
@@ -53,7 +53,7 @@ def read_digits_or_nothing(
     Warns
     -----
     UserWarning
-        Fashion-MNIST was not found: there are no garments among the pictures without a digit.
+        Fashion-MNIST was not found: there are no garments among the images without a digit.
     """
     mnist, source = read_named(get_entry(entry.made_from), data_home=data_home, download=download, progress=progress)
     garments = _read_garments(data_home, download, progress)
@@ -61,7 +61,7 @@ def read_digits_or_nothing(
     kept = _name_entry(mnist, garments)
     made = _read_kept(kept)
     if made is None:
-        made = make_pictures(mnist, garments)
+        made = make_images(mnist, garments)
         _keep(kept, made)
     train_images = np.concatenate([mnist.train_images, made["train_images"]])
     test_images = np.concatenate([mnist.test_images, made["test_images"]])
@@ -70,13 +70,13 @@ def read_digits_or_nothing(
     return Splits(train_images, train_labels, test_images, test_labels), source
 
 
-def make_pictures(mnist: Splits, garments: Splits | None, *, scale: float = 1.0) -> dict[str, np.ndarray]:
-    """Make all pictures that MNIST has not; `scale` makes so large a share of them.
+def make_images(mnist: Splits, garments: Splits | None, *, scale: float = 1.0) -> dict[str, np.ndarray]:
+    """Make all images that MNIST has not; `scale` makes so large a share of them.
 
     Returns
     -------
     dict
-        ``train_images`` and ``test_images`` uint8 (n, 28, 28), ``train_labels`` text (n,); the test pictures are
+        ``train_images`` and ``test_images`` uint8 (n, 28, 28), ``train_labels`` text (n,); the test images are
         all without a digit.
     """
     rng = np.random.default_rng(SEED)
@@ -101,7 +101,7 @@ def _make_digits(
     images, values = np.empty((n, 28, 28), np.uint8), []
     for number in range(n):
         image, value = _make_digit(kind, digits, labels, rng)
-        while not image.any():  # nothing is left of some pictures that are all but unreadable
+        while not image.any():  # nothing is left of some images that are all but unreadable
             image, value = _make_digit(kind, digits, labels, rng)
         images[number] = image
         values.append(value)
@@ -138,23 +138,23 @@ def _read_garments(data_home: str | os.PathLike[str] | None, download: bool, pro
     try:
         return read_named(get_entry("fashion-mnist"), data_home=data_home, download=download, progress=progress)[0]
     except SourceNotFoundError as error:
-        warnings.warn(f"There will be no garments among the pictures without a digit. {error}", stacklevel=4)
+        warnings.warn(f"There will be no garments among the images without a digit. {error}", stacklevel=4)
         return None
 
 
 def _name_entry(mnist: Splits, garments: Splits | None) -> Path:
-    """Return where the pictures are kept: named after their origin, and after the code that makes them."""
+    """Return where the images are kept: named after their origin, and after the code that makes them."""
     digest = hashlib.sha256(repr((np.__version__, PIL.__version__, SEED)).encode())
     makers = [
         Path(__file__).with_name(f"{name}.py") for name in ("nothing", "paper", "joined_digits", "drawn_digits", "pen")
     ]
-    pictures = [Path(folder) for folder in skconv.images.__path__]
-    normaliser = sorted(path for folder in pictures for path in folder.glob("*.py"))
+    images = [Path(folder) for folder in skconv.images.__path__]
+    normaliser = sorted(path for folder in images for path in folder.glob("*.py"))
     for path in (Path(__file__), *makers, *normaliser):
         digest.update(path.read_bytes())
     for splits in (mnist, garments):
         digest.update(b"none" if splits is None else np.ascontiguousarray(splits.train_images).data)
-    return cache_folder() / "digits-or-nothing" / f"{digest.hexdigest()}.npz"
+    return cache_folder() / "digits-with-background" / f"{digest.hexdigest()}.npz"
 
 
 def _read_kept(kept: Path) -> dict[str, np.ndarray] | None:
@@ -169,7 +169,7 @@ def _keep(kept: Path, made: dict[str, np.ndarray]) -> None:
     """Keep what was made, and drop what an earlier version made; a cache that cannot be written is done without."""
     with suppress(OSError, OutputError):
         kept.parent.mkdir(parents=True, exist_ok=True)
-        with write_beside(kept) as beside, beside.open("wb") as stream:
+        with atomic_write(kept) as beside, beside.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **made)
         for older in set(kept.parent.glob("*.npz")) - {kept}:
             older.unlink(missing_ok=True)

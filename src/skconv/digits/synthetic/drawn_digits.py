@@ -113,7 +113,7 @@ def _flat_zero(rng: np.random.Generator) -> Lines:
 
 
 def _tailed_zero(rng: np.random.Generator) -> Lines:
-    """A nought with what joins it to its neighbours: a stroke from the left, one to the right, crossing or open."""
+    """A zero with what joins it to its neighbours: a stroke from the left, one to the right, crossing or open."""
     width, height = rng.uniform(0.3, 0.55), rng.uniform(0.35, 0.5)
     start, turn = rng.uniform(-110, -10), rng.choice([-1, -1, -1, 1])
     oval = arc((0.5, 0.5), (width, height), start, start + turn * rng.uniform(320, 400))
@@ -125,7 +125,7 @@ def _tailed_zero(rng: np.random.Generator) -> Lines:
 
 
 def _open_zero(rng: np.random.Generator) -> Lines:
-    """A nought whose end does not come back to its beginning."""
+    """A zero whose end does not come back to its beginning."""
     start, turn = rng.uniform(-100, 20), rng.choice([-1, -1, 1])
     return [arc((0.5, 0.5), (rng.uniform(0.3, 0.5), 0.5), start, start + turn * rng.uniform(285, 340))]
 

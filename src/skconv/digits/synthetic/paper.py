@@ -1,4 +1,4 @@
-"""Pictures of writing as cameras and scanners take them, made with a seed: strokes on uneven, noisy, ruled paper."""
+"""Images of writing as cameras and scanners take them, made with a seed: strokes on uneven, noisy, ruled paper."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def draw_on_paper(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     Parameters
     ----------
     strokes : ndarray of float32, shape (h, w)
-        0 for paper, 1 for ink; as large as the picture is to be, at least 8 pixels a side.
+        0 for paper, 1 for ink; as large as the image is to be, at least 8 pixels a side.
     rng : numpy.random.Generator
 
     Returns
@@ -37,10 +37,10 @@ def draw_on_paper(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     ink = strokes * depth * (1 - rng.choice([0, 0.25]) * np.abs(wave(shape, rng, knots=6)))
     if rng.random() < 0.15:
         ink = np.maximum(ink, _rule(shape, rng) * rng.uniform(0.2, 0.7) * depth)
-    picture = np.clip(paper * (1 - ink), 0, 255)
+    pixels = np.clip(paper * (1 - ink), 0, 255)
     if rng.random() < 0.25:
-        picture = 255 - picture
-    image = Image.fromarray(np.rint(picture).astype(np.uint8))
+        pixels = 255 - pixels
+    image = Image.fromarray(np.rint(pixels).astype(np.uint8))
     if rng.random() < 0.3:
         image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.03 * min(shape) + 0.3)))
     noisy = np.asarray(image, np.float32) + rng.normal(0, rng.choice([0, 2, 5]), shape)

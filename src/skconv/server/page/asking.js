@@ -6,16 +6,16 @@ export async function fetchModel() {
   return readAnswer(await fetch("v1/model"));
 }
 
-/** Return {answer, milliseconds} for a picture; null where a newer picture was asked about in the meantime. */
-export async function ask(picture, readsNumbers) {
+/** Return {answer, milliseconds} for an image; null where a newer image was asked about in the meantime. */
+export async function ask(image, readsNumbers) {
   waiting?.abort();
   const own = (waiting = new AbortController());
   const path = readsNumbers ? "v1/read?seen=true" : "v1/predict?seen=true";
-  const headers = { "Content-Type": picture.type.startsWith("image/") ? picture.type : "application/octet-stream" };
+  const headers = { "Content-Type": image.type.startsWith("image/") ? image.type : "application/octet-stream" };
   try {
     for (let attempt = 0; ; attempt += 1) {
       const begun = performance.now();
-      const response = await fetch(path, { method: "POST", body: picture, headers, signal: own.signal });
+      const response = await fetch(path, { method: "POST", body: image, headers, signal: own.signal });
       if (response.status === 429 && attempt < 3) {
         await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") ?? 1)));
         if (own.signal.aborted) return null;

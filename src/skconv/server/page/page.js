@@ -1,4 +1,4 @@
-// The page: pictures from the paper, a file, the clipboard, the camera or the examples go to the service.
+// The page: images from the paper, a file, the clipboard, the camera or the examples go to the service.
 
 import { ask, fetchModel } from "./asking.js";
 import { DrawingPad } from "./drawing.js";
@@ -9,7 +9,7 @@ const find = (id) => document.getElementById(id);
 
 let readsNumbers = true;
 let timer = null;
-let address = null; // of the picture shown, to be released when another comes
+let address = null; // of the image shown, to be released when another comes
 
 const pad = new DrawingPad(find("pad"), () => {
   find("undo").disabled = find("clear").disabled = pad.isEmpty;
@@ -18,15 +18,15 @@ const pad = new DrawingPad(find("pad"), () => {
   else timer = setTimeout(async () => askAbout(await pad.toBlob(), { isDrawing: true }), PAUSE);
 });
 
-async function askAbout(picture, { isDrawing = false } = {}) {
+async function askAbout(image, { isDrawing = false } = {}) {
   clearTimeout(timer);
   if (!isDrawing) forgetDrawing();
   showWaiting();
   try {
-    const found = await ask(picture, readsNumbers);
+    const found = await ask(image, readsNumbers);
     if (!found || (isDrawing && pad.isEmpty)) return;
     if (address) URL.revokeObjectURL(address);
-    address = isDrawing && !readsNumbers ? null : URL.createObjectURL(picture);
+    address = isDrawing && !readsNumbers ? null : URL.createObjectURL(image);
     showAnswer(found.answer, found.milliseconds, address);
   } catch (error) {
     showProblem(error.message);
@@ -61,8 +61,8 @@ document.addEventListener("drop", (event) => {
   if (event.dataTransfer.files.length) askAbout(event.dataTransfer.files[0]);
 });
 document.addEventListener("paste", (event) => {
-  const picture = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
-  if (picture) askAbout(picture);
+  const image = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
+  if (image) askAbout(image);
 });
 
 for (const button of document.querySelectorAll("[data-example]")) {
@@ -76,10 +76,10 @@ try {
   readsNumbers = model.reads_numbers;
   find("examples").hidden = !readsNumbers;
   const { test_accuracy: accuracy } = model.scores;
-  const score = accuracy === undefined ? "" : `, ${(100 * accuracy).toFixed(1)} % right on its test pictures`;
+  const score = accuracy === undefined ? "" : `, ${(100 * accuracy).toFixed(1)} % right on its test images`;
   find("model").textContent = `Network ${model.network}, trained on ${model.name}: ${model.n_classes} classes${score}.`;
   if (!readsNumbers) {
-    find("title").textContent = "Draw or drop a picture";
+    find("title").textContent = "Draw or drop an image";
     find("answer-title").textContent = "Class";
     pad.useBlackSquare();
     find("pad").classList.add("square");

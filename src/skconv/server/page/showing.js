@@ -22,14 +22,14 @@ export function showProblem(message) {
   find("sure").classList.add("problem");
 }
 
-/** Show a reading (with digits and boxes) or a prediction (one label), with the picture's address where there is one. */
+/** Show a reading (with digits and boxes) or a prediction (one label), with the image's address where there is one. */
 export function showAnswer(answer, milliseconds, address) {
   const text = answer.text ?? answer.label;
   const told = text ? `${formatShare(answer.confidence)} sure, in ${Math.round(milliseconds)} ms` : "There is nothing to read in it.";
   showText(text || "–", told, { quiet: !text });
   const digits = answer.digits ?? [answer];
   find("digits").replaceChildren(...digits.map(makeDigit));
-  showPicture(answer, address);
+  showImage(answer, address);
 }
 
 function showText(text, told, { quiet }) {
@@ -41,12 +41,12 @@ function showText(text, told, { quiet }) {
   find("sure").classList.remove("problem");
 }
 
-function showPicture(answer, address) {
+function showImage(answer, address) {
   const shown = find("shown");
   shown.hidden = !address;
   if (!address) return shown.replaceChildren();
   const image = document.createElement("img");
-  image.alt = answer.digits ? `The picture, with ${answer.digits.length} digits boxed` : "The picture";
+  image.alt = answer.digits ? `The image, with ${answer.digits.length} digits boxed` : "The image";
   image.addEventListener("error", () => { shown.hidden = true; }); // a form that this browser cannot show
   image.src = address;
   shown.replaceChildren(image, ...(answer.digits ? [makeBoxes(answer)] : []));

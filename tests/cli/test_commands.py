@@ -14,10 +14,10 @@ from skconv.cli.main import main
 
 
 @pytest.fixture(scope="module")
-def picture(tmp_path_factory):
+def image(tmp_path_factory):
     import skconv
 
-    path = tmp_path_factory.mktemp("pictures") / "digit.png"
+    path = tmp_path_factory.mktemp("images") / "digit.png"
     Image.fromarray(skconv.load_dataset("digits").train_images[0]).save(path)
     return path
 
@@ -58,20 +58,20 @@ def test_evaluate_prints_a_table(trained, capsys):
     assert "precision" in capsys.readouterr().out
 
 
-def test_predict_prints_label_and_confidence(trained, picture, capsys):
+def test_predict_prints_label_and_confidence(trained, image, capsys):
     folder, _, _ = trained
-    assert main(["predict", str(folder), str(picture)]) == 0
+    assert main(["predict", str(folder), str(image)]) == 0
     streams = capsys.readouterr()
-    assert streams.out.startswith(f"{picture}: ") and streams.out.rstrip().endswith("%)")
+    assert streams.out.startswith(f"{image}: ") and streams.out.rstrip().endswith("%)")
     assert streams.err == ""
 
 
-def test_predict_writes_the_csv_and_json(trained, picture, tmp_path, capsys):
+def test_predict_writes_the_csv_and_json(trained, image, tmp_path, capsys):
     folder, _, _ = trained
     out = tmp_path / "predictions.csv"
-    assert main(["predict", str(folder), str(picture), str(picture.parent), "--out", str(out), "--json"]) == 0
+    assert main(["predict", str(folder), str(image), str(image.parent), "--out", str(out), "--json"]) == 0
     predictions = json.loads(capsys.readouterr().out)["predictions"]
-    assert [each["input"] for each in predictions] == [str(picture)] * 2
+    assert [each["input"] for each in predictions] == [str(image)] * 2
     assert len(out.read_text().splitlines()) == 3
 
 
@@ -84,12 +84,12 @@ def test_fashion_mnist_is_found_in_the_folder_given(trained, data_home, tiny_rec
 
 def test_interrupted_training_is_130_and_leaves_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
     """skorch ends an interrupted fit quietly; a half-trained model must not pass for a trained one."""
-    from skconv.training.net import PictureNet
+    from skconv.training.net import ClassifierNet
 
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(PictureNet, "train_step", interrupt)
+    monkeypatch.setattr(ClassifierNet, "train_step", interrupt)
     arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--out", str(tmp_path / "runs" / "out")]
     assert main(arguments) == 130
     streams = capsys.readouterr()

@@ -1,9 +1,9 @@
-"""How quickly does `skconv predict digits FOLDER` name people's own pictures: small ones, and photographs?
+"""How quickly does `skconv predict digits FOLDER` name people's own images: small ones, and photographs?
 
-    python benchmarks/own_pictures.py [--small 1000] [--photos 40] [--runs 5]
+    python benchmarks/own_images.py [--small 1000] [--photos 40] [--runs 5]
 
 From files to answers, in a process that has done it once before; beside the same with a thread a core from the first
-picture on.
+image on.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ import skconv
 from skconv.images import spec as fitting
 
 
-def write_pictures(folder: Path, digits: np.ndarray, size: tuple[int, int], suffix: str) -> Path:
+def write_images(folder: Path, digits: np.ndarray, size: tuple[int, int], suffix: str) -> Path:
     """Write dark digits on noisy paper, with sides between the two sizes."""
     folder.mkdir()
     random = np.random.default_rng(0)
     for number, digit in enumerate(digits):
         side = int(random.integers(size[0], size[1] + 1))
-        picture = np.asarray(Image.fromarray(255 - digit).resize((side, side * 3 // 4), Image.Resampling.BICUBIC))
-        grey = 20 + 0.8 * picture + random.normal(0, 4, picture.shape)
+        image = np.asarray(Image.fromarray(255 - digit).resize((side, side * 3 // 4), Image.Resampling.BICUBIC))
+        grey = 20 + 0.8 * image + random.normal(0, 4, image.shape)
         image = Image.fromarray(grey.clip(0, 255).astype(np.uint8))
         (image if suffix == ".png" else image.convert("RGB")).save(folder / f"{number:05}{suffix}")
     return folder
 
 
 def predict(folder: Path, long: float) -> None:
-    """Name all pictures of a folder; what takes longer than `long` seconds is done by a thread a core."""
+    """Name all images of a folder; what takes longer than `long` seconds is done by a thread a core."""
     before, fitting._LONG = fitting._LONG, long
     try:
         skconv.predict("digits", folder)
@@ -57,19 +57,19 @@ def main() -> None:
             ("PNG of 28 to 160 pixels", options.small, (28, 160), ".png"),
             ("photographs of 3 megapixels", options.photos, (2000, 2000), ".jpg"),
         ):
-            place = write_pictures(Path(folder) / suffix[1:], digits[:number], size, suffix)
+            place = write_images(Path(folder) / suffix[1:], digits[:number], size, suffix)
             predict(place, fitting._LONG)
             seconds = time_in_turn(
                 {"as it is": lambda p=place: predict(p, fitting._LONG), "threads": lambda p=place: predict(p, 0)},
                 options.runs,
             )
             figures[name] = {
-                "pictures": number,
+                "images": number,
                 "runs": options.runs,
-                "pictures a second": {way: number / statistics.median(times) for way, times in seconds.items()},
+                "images a second": {way: number / statistics.median(times) for way, times in seconds.items()},
                 "spread of seconds": {way: [min(times), max(times)] for way, times in seconds.items()},
             }
-    write_result("own_pictures", figures)
+    write_result("own_images", figures)
 
 
 if __name__ == "__main__":

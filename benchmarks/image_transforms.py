@@ -1,7 +1,7 @@
-"""Pictures one at a time: opened, distorted, turned into a tensor and normalised whenever one is asked for.
+"""Images one at a time: opened, distorted, turned into a tensor and normalised whenever one is asked for.
 
 This is how the tutorials feed their networks, through torchvision. Its transforms are written anew here on Pillow, one
-call a picture and as little around it as can be, so that what is measured is the method and not a slow copy of it.
+call an image and as little around it as can be, so that what is measured is the method and not a slow copy of it.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from torch.utils.data import Dataset
 Transform = Callable
 
 
-class PicturesOneByOne(Dataset):
-    """Make a picture of each array when it is asked for, and apply the transforms to it one after the other."""
+class ImagesOneByOne(Dataset):
+    """Make an image of each array when it is asked for, and apply the transforms to it one after the other."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, transforms: Sequence[Transform]) -> None:
         self.images, self.labels, self.transforms = images, labels.tolist(), transforms
@@ -29,15 +29,15 @@ class PicturesOneByOne(Dataset):
         return len(self.images)
 
     def __getitem__(self, index: int) -> tuple[Tensor, int]:
-        picture = Image.fromarray(self.images[index])
+        image = Image.fromarray(self.images[index])
         for transform in self.transforms:
-            picture = transform(picture)
-        return picture, self.labels[index]
+            image = transform(image)
+        return image, self.labels[index]
 
 
-def to_tensor(picture: Image.Image) -> Tensor:
-    """Turn a grey picture into a tensor (1, height, width) in 0..1."""
-    return torch.from_numpy(np.array(picture)).unsqueeze(0).float().div_(255)
+def to_tensor(image: Image.Image) -> Tensor:
+    """Turn a grey image into a tensor (1, height, width) in 0..1."""
+    return torch.from_numpy(np.array(image)).unsqueeze(0).float().div_(255)
 
 
 class Normalize:
@@ -56,8 +56,8 @@ class RandomRotation:
     def __init__(self, degrees: float) -> None:
         self.degrees = degrees
 
-    def __call__(self, picture: Image.Image) -> Image.Image:
-        return picture.rotate(random.uniform(-self.degrees, self.degrees))
+    def __call__(self, image: Image.Image) -> Image.Image:
+        return image.rotate(random.uniform(-self.degrees, self.degrees))
 
 
 class RandomAffine:
@@ -66,13 +66,13 @@ class RandomAffine:
     def __init__(self, degrees: float, translate: float, scale: tuple[float, float]) -> None:
         self.degrees, self.translate, self.scale = degrees, translate, scale
 
-    def __call__(self, picture: Image.Image) -> Image.Image:
-        width, height = picture.size
+    def __call__(self, image: Image.Image) -> Image.Image:
+        width, height = image.size
         angle = math.radians(random.uniform(-self.degrees, self.degrees))
         right = round(random.uniform(-self.translate, self.translate) * width)
         down = round(random.uniform(-self.translate, self.translate) * height)
         scale = random.uniform(*self.scale)
-        # Where a pixel of the new picture comes from, both turning about the middle.
+        # Where a pixel of the new image comes from, both turning about the middle.
         cos, sin, x, y = math.cos(angle) / scale, math.sin(angle) / scale, width / 2, height / 2
         matrix = (
             cos,
@@ -82,7 +82,7 @@ class RandomAffine:
             cos,
             y + sin * (x + right) - cos * (y + down),
         )
-        return picture.transform(picture.size, Image.Transform.AFFINE, matrix)
+        return image.transform(image.size, Image.Transform.AFFINE, matrix)
 
 
 class RandomPerspective:
@@ -91,11 +91,11 @@ class RandomPerspective:
     def __init__(self, distortion: float, probability: float) -> None:
         self.distortion, self.probability = distortion, probability
 
-    def __call__(self, picture: Image.Image) -> Image.Image:
+    def __call__(self, image: Image.Image) -> Image.Image:
         if random.random() >= self.probability:
-            return picture
-        right, bottom = picture.size[0] - 1, picture.size[1] - 1
-        most_x, most_y = int(self.distortion * picture.size[0] / 2), int(self.distortion * picture.size[1] / 2)
+            return image
+        right, bottom = image.size[0] - 1, image.size[1] - 1
+        most_x, most_y = int(self.distortion * image.size[0] / 2), int(self.distortion * image.size[1] / 2)
         old = ((0, 0), (right, 0), (right, bottom), (0, bottom))
         rows, values = [], []
         for u, v in old:
@@ -104,4 +104,4 @@ class RandomPerspective:
             rows += [[x, y, 1, 0, 0, 0, -x * u, -y * u], [0, 0, 0, x, y, 1, -x * v, -y * v]]
             values += [u, v]
         coefficients = np.linalg.solve(rows, values).tolist()
-        return picture.transform(picture.size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR)
+        return image.transform(image.size, Image.Transform.PERSPECTIVE, coefficients, Image.Resampling.BILINEAR)

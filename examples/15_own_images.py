@@ -1,6 +1,6 @@
-"""Pictures of people's own: what normalisation does to them, step by step, and a number read whole.
+"""Images of people's own: what normalisation does to them, step by step, and a number read whole.
 
-The pictures are made here, of MNIST's strokes on ruled paper in falling light, so that the script needs no files.
+The images are made here, of MNIST's strokes on ruled paper in falling light, so that the script needs no files.
 `steps.png` shows what becomes of two digits, `number.png` a number with the digits found in it.
 """
 
@@ -28,17 +28,17 @@ def photograph(indices: list[int], ink: tuple[int, int, int]) -> np.ndarray:
     paper[20::60] = (150, 170, 205)  # the rules
     light = np.linspace(0.6, 1, width) * np.linspace(0.85, 1, height)[:, None]
     noise = rng.normal(0, 4, (height, width, 1))
-    picture = (paper + strokes * (np.array(ink) - paper)) * light[:, :, None] + noise
-    return np.clip(picture, 0, 255).astype(np.uint8)
+    image = (paper + strokes * (np.array(ink) - paper)) * light[:, :, None] + noise
+    return np.clip(image, 0, 255).astype(np.uint8)
 
 
 figure = Figure(figsize=(9, 6.4), layout="constrained")
 for row, (index, ink) in enumerate([(3, (30, 40, 120)), (7, (90, 90, 90))]):
-    picture = photograph([index], ink)
-    Image.fromarray(picture).save(f"digit-{row}.png")
-    strokes = find_strokes(picture)
-    digit = skconv.normalize_digit(picture)
-    steps = [picture, strokes, clean_strokes(strokes), digit]
+    image = photograph([index], ink)
+    Image.fromarray(image).save(f"digit-{row}.png")
+    strokes = find_strokes(image)
+    digit = skconv.normalize_digit(image)
+    steps = [image, strokes, clean_strokes(strokes), digit]
     titles = ["as it came", "ink against paper", "one digit, no rules", "as MNIST was made"]
     for column, (title, image) in enumerate(zip(titles, steps, strict=True)):
         axes = figure.add_subplot(2, 4, 4 * row + column + 1)
