@@ -28,6 +28,14 @@ MODULES: dict[str, dict[str, str]] = {
         "wide": "skconv.networks.plain",
     },
     "models": {"digits": "skconv.digits"},
+    "preprocessing": {"digit": "skconv.digits.preprocess.normalization"},
+    "augmentations": {"geometric": "skconv.training.augmentation", "handwriting": "skconv.digits.augmentation"},
+    "datasets": {
+        "digits-with-background": "skconv.digits.synthetic.dataset",
+        "identify-the-apparels": "skconv.competitions.making",
+        "kaggle-digits": "skconv.competitions.making",
+    },
+    "formats": {"competition": "skconv.competitions.folder"},
     "recipes": {
         **dict.fromkeys(("accurate", "audit", "fashion", "fast", "kaggle", "standard", "usps"), "skconv.recipes"),
         "digits": "skconv.digits",
