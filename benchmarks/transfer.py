@@ -34,7 +34,8 @@ def main() -> None:
     parser.add_argument("--freeze", type=float, default=0.5)
     options = parser.parse_args()
     usps = load_dataset("usps", image_size=(28, 28))
-    ways = {"from scratch": {}, "from the model": {"init_from": options.model, "freeze_fraction": options.freeze_fraction}}
+    initialised = {"init_from": options.model, "freeze_fraction": options.freeze_fraction}
+    ways = {"from scratch": {}, "from the model": initialised}
     accuracies: dict[str, list[float]] = {name: [] for name in ways}
     for seed in range(options.runs):
         chosen = choose(usps.train_labels, options.of_a_class, seed)

@@ -179,7 +179,7 @@ def compare_reading(options: argparse.Namespace) -> dict:
 
 @contextmanager
 def apparel_folder(images: int | None) -> Iterator[Path]:
-    """Make a folder of the competition's form for a while, and an empty cache: ``train.csv``, ``train/1.png`` and so on."""
+    """Make a temporary competition folder (``train.csv``, ``train/1.png``, …) and an empty cache."""
     garments = load_part("fashion-mnist", images)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

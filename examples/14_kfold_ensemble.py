@@ -1,7 +1,7 @@
 """A k-fold ensemble: a network for each fold, each trained without that fold; together they answer by their mean.
 
 Every training image is held out by one member, so the training is a cross-validation as well, and its out-of-fold
-accuracy is honest without a test set. `ensemble.save` writes one model folder, which `OnnxClassifier` reads like any other.
+accuracy is honest without a test set. `ensemble.save` writes one model folder, which `OnnxClassifier` reads.
 """
 
 from sklearn.datasets import load_digits

@@ -450,7 +450,13 @@ def test_keep_goes_back_to_the_best_epoch(digits, restore_best, losses):
     X, y = digits
     # A rate far too high: losses jump about, and the last epoch is hardly the best.
     classifier = CNNClassifier(
-        "fast", max_epochs=8, schedule="constant", learning_rate=0.3, ema_decay=0, restore_best=restore_best, random_state=0
+        "fast",
+        max_epochs=8,
+        schedule="constant",
+        learning_rate=0.3,
+        ema_decay=0,
+        restore_best=restore_best,
+        random_state=0,
     ).fit(X[:300], y[:300], validation=(X[300:500], y[300:500]))
     best, lowest = None, [np.inf] * len(losses)
     for epoch in classifier.history_:

@@ -169,7 +169,8 @@ def test_labels_may_be_text_and_two(digits):
 
 def test_a_member_can_keep_its_best_epoch(digits):
     X, y = digits
-    ensemble = make(estimator=member(max_epochs=4, restore_best="valid_loss", learning_rate=0.05), cv=2).fit(X[:300], y[:300])
+    base = member(max_epochs=4, restore_best="valid_loss", learning_rate=0.05)
+    ensemble = make(estimator=base, cv=2).fit(X[:300], y[:300])
     for each, history, held_out in zip(ensemble.estimators_, ensemble.histories_, ensemble.held_out_, strict=True):
         kept = -np.log(each.predict_proba(X[held_out])[np.arange(len(held_out)), y[held_out]]).mean()
         assert kept == pytest.approx(min(row["valid_loss"] for row in history), abs=1e-4)

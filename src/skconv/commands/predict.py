@@ -52,8 +52,8 @@ def predict(
     out : path-like or None, default=None
         A CSV file to write: input, label, confidence; with `coverage` also the labels, parted by "|", and where an
         image could not be read the error. If `inputs` is
-        one competition's folder, or one CSV of pixels without labels, and the file's name begins with "submission", it is
-        written as the competition wants it handed in. An existing file is replaced in one step.
+        one competition's folder, or one CSV of pixels without labels, and the file's name begins with "submission",
+        it is written as the competition wants it handed in. An existing file is replaced in one step.
     label_column : str or None, default=None
         Column of a CSV to leave out because it holds labels.
     annotate : path-like or None, default=None
@@ -78,8 +78,8 @@ def predict(
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The only image is not there, or is none; a table, an archive or a folder that cannot be read; a competition whose
-        labels the model does not have.
+        The only image is not there, or is none; a table, an archive or a folder that cannot be read; a competition
+        whose labels the model does not have.
     OutputError
         `out` or `annotate` cannot be written; an existing file is as it was.
     ParameterError
@@ -188,8 +188,8 @@ def _load(
         asked = _Asked(names, images, broken)
         if out is not None and len(paths) == 1 and holds_competition(Path(paths[0])):
             notes.append(
-                f"{out} is a table of predictions. To hand it in to the competition, call it submission.csv, or anything "
-                "else that begins with submission."
+                f"{out} is a table of predictions. To write a submission to the competition, call it submission.csv, "
+                "or anything else that begins with submission."
             )
     for note in notes:
         warnings.warn(note, stacklevel=3)

@@ -135,7 +135,7 @@ def train(
         plan = initialize_from_model(plan, init_from, freeze_fraction=freeze_fraction, network=network)
     elif freeze_fraction:
         raise ParameterError(
-            "'freeze_fraction' holds back weights that were taken over: name the model in 'init_from' (--init-from) too."
+            "'freeze_fraction' freezes loaded weights: name the model to load in 'init_from' (--init-from) too."
         )
     if is_one_of_several():
         from skconv.estimators.parameters import choose_device

@@ -84,8 +84,8 @@ def check_competition(
         folder = Path(competition)
         if not holds_competition(folder):
             raise DataError(
-                f"{competition} is no competition: it has no train.csv and test.csv. Pass a competition's folder, or one of "
-                f"{', '.join(list_competitions())}."
+                f"{competition} is no competition: it has no train.csv and test.csv. Pass a competition's folder, or one "
+                f"of {', '.join(list_competitions())}."
             )
     form = read_form(folder, progress=progress)
     labels = check_submission(submission, form, form.class_labels)

@@ -1,4 +1,4 @@
-"""The data set `digits-with-background`: MNIST, digits that it lacks, and images without a digit as an eleventh class."""
+"""The data set `digits-with-background`: MNIST, synthetic digits, and images without a digit as an eleventh class."""
 
 from __future__ import annotations
 
