@@ -84,7 +84,7 @@ def check_competition(
         folder = Path(competition)
         if not holds_competition(folder):
             raise DataError(
-                f"{competition} is no competition: it has no train.csv and test.csv. Pass a competition's folder, or one "
+                f"{competition} has no train.csv and test.csv. Pass the folder of a competition, or one "
                 f"of {', '.join(list_competitions())}."
             )
     form = read_form(folder, progress=progress)
