@@ -1,4 +1,4 @@
-"""`create_app`: the Typer application, with every command or with the one that is asked for."""
+"""Typer application: all commands, or only the one that is run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import typer
 
 from skconv.distributed.process_group import check_alone
 
-# Each is a file of this folder and a function in it.
-VERBS = (
+# Each is a module of this package with a function of the same name.
+COMMANDS = (
     "train",
     "tune",
     "ensemble",
@@ -36,18 +36,17 @@ def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
     Parameters
     ----------
     arguments : sequence of str, default=()
-        What the user wrote. Where it begins with a command, only that one is there: Typer works on the types of every
-        command's arguments, which takes as long as a prediction.
+        The command line. If it begins with a command, the application has that command only: Typer inspects the
+        signature of every command it has, which takes as long as a prediction.
 
     Examples
     --------
     >>> len(create_app(["predict", "digits"]).registered_commands)
     1
     """
-    # Rich would triple the time of --help, and the traceback is ours to show or not.
+    # Rich would triple the time of --help; skconv.cli.main prints errors.
     app = typer.Typer(
         name="skconv",
-        help="Train, check and use convolutional networks for small images.",
         epilog="Example: skconv train mnist --recipe fast",
         no_args_is_help=True,
         add_completion=False,
@@ -56,10 +55,10 @@ def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
         context_settings={"help_option_names": ["--help", "-h"]},
     )
     app.callback()(_application)
-    asked = [command for command in VERBS if [command.replace("_", "-")] == list(arguments[:1])]
-    for command in asked or VERBS:
-        module = import_module(f"skconv.cli.{command}")
-        app.command(epilog=module.EXAMPLE)(getattr(module, command))
+    named = [name for name in COMMANDS if [name.replace("_", "-")] == list(arguments[:1])]
+    for name in named or COMMANDS:
+        module = import_module(f"skconv.cli.{name}")
+        app.command(epilog=f"Example: {module.EXAMPLE}")(getattr(module, name))
     return app
 
 
@@ -75,10 +74,10 @@ def _application(
     context: typer.Context,
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and exit."),
     ] = False,
 ) -> None:
-    """Train, check and use convolutional networks for small images."""
+    """Train, evaluate and use convolutional networks for small images."""
     command = context.invoked_subcommand
     if command != "train":
         check_alone(str(command))

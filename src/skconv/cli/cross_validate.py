@@ -7,71 +7,24 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import is_interactive, library_messages, show_result
-from skconv.cli.options import (
-    DaskOption,
-    DataHomeOption,
-    DebugOption,
-    Device,
-    DeviceOption,
-    ImageSizeOption,
-    ImagesOption,
-    JsonOption,
-    LabelColumnOption,
-    SeedOption,
-    parse_image_size,
-)
+from skconv.cli.command import DaskOption, NetworkOption, OptionalSourceArgument, RecipeOption, library_command
 
-EXAMPLE = "Example: skconv cross-validate mnist --folds 5 --recipe fast"
+EXAMPLE = "skconv cross-validate mnist --folds 5 --recipe fast"
 
 
+@library_command(data=True, trains=True)
 def cross_validate(
-    context: typer.Context,
-    source: Annotated[
-        str | None,
-        typer.Argument(help="A named data set, a CSV, an .npz or a folder; the recipe's own data if left out."),
-    ] = None,
-    folds: Annotated[int, typer.Option(min=2, max=1000, help="Number of folds, and of trainings.")] = 5,
-    recipe: Annotated[str, typer.Option(help="A built-in recipe or a TOML file.")] = "standard",
-    network: Annotated[str | None, typer.Option(help="Another network than the recipe's.")] = None,
+    source: OptionalSourceArgument = None,
+    folds: Annotated[int, typer.Option(min=2, max=1000, help="Number of folds.")] = 5,
+    recipe: RecipeOption = "standard",
+    network: NetworkOption = None,
     out: Annotated[
-        Path | None, typer.Option(help="New folder for the results; runs/DATA-RECIPE-folds if left out.")
+        Path | None, typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-folds.")
     ] = None,
-    data_home: DataHomeOption = None,
-    images: ImagesOption = None,
-    label_column: LabelColumnOption = None,
-    image_size: ImageSizeOption = None,
-    seed: SeedOption = None,
-    device: DeviceOption = Device.auto,
     dask: DaskOption = None,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
-    """Score a recipe on folds of the training images.
+    """Cross-validate a recipe on the training images.
 
-    Each fold is scored by a training on all the others: mean and spread, fold by fold. Only training images take
-    part; those that skconv train would test on are not touched.
+    Estimates the accuracy of a recipe and its standard deviation over folds. The test images that skconv train would
+    use are left out.
     """
-    size = parse_image_size(image_size)
-    if context.obj:
-        context.obj.out = out
-    with library_messages():
-        from skconv.commands.cross_validate import cross_validate as cross_validate_library
-
-        result = cross_validate_library(
-            source,
-            folds=folds,
-            recipe=recipe,
-            network=network,
-            out=out,
-            seed=seed,
-            device=device.value,
-            dask=dask,
-            data_home=data_home,
-            images=images,
-            label_column=label_column,
-            image_size=size,
-            progress=is_interactive(),
-            command=context.obj.command if context.obj else None,
-        )
-    show_result(result.to_json(), str(result), as_json=as_json)

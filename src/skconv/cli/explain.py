@@ -8,14 +8,13 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import library_messages, show_result
-from skconv.cli.options import DataHomeOption, DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
+from skconv.cli.command import DataHomeOption, ModelArgument, library_command
 
-EXAMPLE = "Example: skconv explain runs/mnist-fast digit.png --out maps.png"
+EXAMPLE = "skconv explain runs/mnist-fast digit.png --out maps.png"
 
 
-class Shown(StrEnum):
-    """What there is to show."""
+class Explanation(StrEnum):
+    """Values of ``--show``."""
 
     activations = "activations"
     occlusion = "occlusion"
@@ -23,32 +22,24 @@ class Shown(StrEnum):
     neighbours = "neighbours"
 
 
+@library_command()
 def explain(
-    model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
-    image: Annotated[Path, typer.Argument(help="One image.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write; an old one is replaced.")],
+    model: ModelArgument,
+    image: Annotated[Path, typer.Argument(help="Image file.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write or replace.")],
     show: Annotated[
-        Shown,
+        Explanation,
         typer.Option(
-            help="Filters and maps, the parts the answer rests on (by covering, by gradients), or the nearest training "
-            "images."
+            help="Filters and activation maps, the sensitivity to occlusion, attributions by integrated gradients, or "
+            "the nearest training images."
         ),
-    ] = Shown.activations,
+    ] = Explanation.activations,
     source: Annotated[
-        str | None, typer.Option(help="Data to look for neighbours in; the model's training data if left out.")
+        str | None, typer.Option(help="Data to search for neighbours; default: the model's training data.")
     ] = None,
     data_home: DataHomeOption = None,
-    seed: UnusedSeedOption = 0,
-    device: UnusedDeviceOption = Device.auto,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
-    """Draw what a model's answer to an image rests on.
+    """Draw an explanation of a model's prediction.
 
-    These are the maps that it computes, the parts of the image that count, or the training images most alike.
+    Activation maps, the parts of the image that matter, or the most similar training images.
     """
-    with library_messages():
-        from skconv.commands.explain import explain as explain_library
-
-        result = explain_library(model, image, out=out, show=show.value, source=source, data_home=data_home)
-    show_result(result.to_json(), str(result), as_json=as_json)

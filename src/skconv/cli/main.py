@@ -1,4 +1,4 @@
-"""`main`: run one command line and turn whatever happens into an exit code and at most one line."""
+"""Entry point of the command line: runs one command and turns errors into one line and an exit code."""
 
 from __future__ import annotations
 
@@ -15,7 +15,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
-from skconv.cli.console import one_line
 from skconv.distributed.process_group import (
     describe_loss,
     is_one_of_several,
@@ -30,18 +29,18 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 @dataclass
 class Invocation:
-    """The command line being run.
+    """The command line that is run.
 
     Parameters
     ----------
     command : str
-        The command as it can be pasted into a shell.
+        The command line, quoted for a shell.
     debug : bool
-        Whether a failure shows its traceback.
+        Whether to print the traceback of an error.
     out : pathlib.Path or None
-        The new folder that the command was told to write.
+        The value of ``--out``.
     terminated : bool
-        Whether SIGTERM ended it.
+        Whether the process received SIGTERM.
     """
 
     command: str
@@ -56,12 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     Parameters
     ----------
     argv : sequence of str or None, default=None
-        The arguments after the program's name; None takes those of the process.
+        The arguments after the program's name; None uses those of the process.
 
     Returns
     -------
     int
-        0 done; 1 an error, told in one line; 2 wrong usage; 130 interrupted.
+        Exit code: 0 done; 1 an error, printed in one line; 2 wrong usage; 130 interrupted.
 
     Examples
     --------
@@ -71,35 +70,47 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     invocation = Invocation(shlex.join([*launcher(), "skconv", *arguments]))
-    # A file name need not be text in the terminal's encoding; printing it must not fail.
+    # File names need not be valid text in the encoding of the terminal.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with main_process_only(), _termination_as_interrupt(invocation):
+        with main_process_only(), _sigterm_as_interrupt(invocation):
             code = _run(arguments, invocation)
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe has seen enough: nothing to tell
+    except BrokenPipeError:  # the reader of a pipe was closed, as by `head`
         code = FAILED
-        _forget_output()
+        _discard_stdout()
     except Exception as error:
         code = FAILED
-        _tell(error, invocation.debug)
-        _forget_output()
+        _print_error(error, invocation.debug)
+        _discard_stdout()
     if code == INTERRUPTED and invocation.terminated and is_one_of_several():
-        # torchrun ends so the processes that are left when one has failed.
+        # torchrun sends SIGTERM to the remaining processes when one has failed.
         code = FAILED
-        _tell(ProcessLostError(describe_loss()), invocation.debug)
+        _print_error(ProcessLostError(describe_loss()), invocation.debug)
     elif code == INTERRUPTED and should_report():
-        print(f"Interrupted. {_say_how_to_go_on(invocation)}", file=sys.stderr)
+        print(f"Interrupted. {_describe_continuation(invocation)}", file=sys.stderr)
     return code
 
 
+def one_line(message: str) -> str:
+    r"""Return `message` without line breaks and with control characters escaped.
+
+    Examples
+    --------
+    >>> one_line("no such file:\n  a\x1b[31m.png")
+    'no such file: a\\x1b[31m.png'
+    """
+    joined = " ".join(message.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
+
+
 @contextmanager
-def _termination_as_interrupt(invocation: Invocation) -> Iterator[None]:
-    """Clean up after a polite request to end, as schedulers and containers send it, as after Ctrl-C."""
-    if threading.current_thread() is not threading.main_thread():  # only there signals can be handled
+def _sigterm_as_interrupt(invocation: Invocation) -> Iterator[None]:
+    """Handle SIGTERM, which schedulers and containers send, like Ctrl-C."""
+    if threading.current_thread() is not threading.main_thread():  # other threads cannot set signal handlers
         yield
         return
 
@@ -121,26 +132,27 @@ def _run(arguments: list[str], invocation: Invocation) -> int:
 
     try:
         typer.main.get_command(create_app(arguments)).main(args=arguments, prog_name="skconv", obj=invocation)
-    except SystemExit as leaving:  # how Typer ends, also after success
+    except SystemExit as leaving:  # raised by Typer in every case
         return leaving.code if isinstance(leaving.code, int) else DONE
     return DONE
 
 
-def _say_how_to_go_on(invocation: Invocation) -> str:
+def _describe_continuation(invocation: Invocation) -> str:
+    """Return how an interrupted command can be continued or repeated."""
     out = invocation.out
-    # Beside the folder of a run, or in that of several.
+    # Checkpoints are in OUT.checkpoint or, of several seeds, in OUT/seed-N.checkpoint.
     if out is not None and (out.with_name(f"{out.name}.checkpoint").is_dir() or any(out.glob("*.checkpoint"))):
         command = invocation.command.removesuffix(" --resume")
-        return f"The training is kept. To go on where it stopped: {command} --resume"
-    if out is not None and out.is_dir() and any(out.iterdir()):  # several seeds, of which some were done
+        return f"A checkpoint is saved. To resume the training: {command} --resume"
+    if out is not None and any(out.glob("seed-*")):
         return (
-            f"Nothing half-written; finished results are kept in {one_line(str(out))}. "
+            f"No incomplete files remain; finished results are kept in {one_line(str(out))}. "
             f"To run it again, with another --out or that folder removed: {invocation.command}"
         )
-    return f"Nothing half-written; finished results are kept. To run it again: {invocation.command}"
+    return f"No incomplete files remain; finished results are kept. To run it again: {invocation.command}"
 
 
-def _tell(error: Exception, debug: bool) -> None:
+def _print_error(error: Exception, debug: bool) -> None:
     if not should_report():
         return
     if debug:
@@ -150,17 +162,17 @@ def _tell(error: Exception, debug: bool) -> None:
     if isinstance(error, MemoryError):
         message = f"Out of memory. {message} Use fewer or smaller images, or close other programs."
     elif not isinstance(error, SkconvError | OSError):
-        told = message.rstrip(". \n") or "no message"
-        message = f"Unexpected {type(error).__name__}: {told}. Run it again with --debug for the traceback."
+        reason = message.rstrip(". \n") or "no message"
+        message = f"Unexpected {type(error).__name__}: {reason}. Run it again with --debug for the traceback."
     print(f"Error: {one_line(message)}", file=sys.stderr)
 
 
-def _forget_output() -> None:
-    """Drop what standard output still holds, so that Python does not fail again when it closes."""
+def _discard_stdout() -> None:
+    """Redirect standard output to the null device, so that the flush at exit cannot fail again."""
     try:
         descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):  # captured, as in tests, or closed
+    except (OSError, ValueError):  # captured by a test, or closed
         return
-    silence = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(silence, descriptor)
-    os.close(silence)
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, descriptor)
+    os.close(null)

@@ -6,27 +6,21 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import library_messages
-from skconv.cli.listing import ListingEntry, show_entries
-from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
+from skconv.cli.command import Listing, ListingEntry, command
 
-EXAMPLE = "Example: skconv networks"
+EXAMPLE = "skconv networks"
 
 
+@command()
 def networks(
-    name: Annotated[str | None, typer.Argument(help="The network to show; all are listed if left out.")] = None,
-    seed: UnusedSeedOption = 0,
-    device: UnusedDeviceOption = Device.auto,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
-) -> None:
-    """List the networks, or show one."""
-    with library_messages():
-        from skconv.networks import describe_network, list_networks
+    name: Annotated[str | None, typer.Argument(help="Network to describe; default: list all.")] = None,
+) -> Listing:
+    """List the networks, or describe one."""
+    from skconv.networks import describe_network, list_networks
 
-        names = list_networks() if name is None else [name]
-        entries = [_describe(each, describe_network(each)) for each in names]
-    show_entries(entries, key="networks", name=name, as_json=as_json)
+    names = list_networks() if name is None else [name]
+    entries = [_describe(each, describe_network(each)) for each in names]
+    return Listing("networks", entries, name is not None)
 
 
 def _describe(name: str, description: str) -> ListingEntry:

@@ -7,56 +7,29 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import is_interactive, library_messages, show_result
-from skconv.cli.options import (
-    CoverageOption,
-    DebugOption,
-    Device,
-    JsonOption,
-    LabelColumnOption,
-    MinConfidenceOption,
-    UnusedDeviceOption,
-    UnusedSeedOption,
-)
+from skconv.cli.command import CoverageOption, LabelColumnOption, MinConfidenceOption, ModelArgument, library_command
 
-EXAMPLE = "Example: skconv predict digits photo.jpg scans/ --out predictions.csv"
+EXAMPLE = "skconv predict digits photo.jpg scans/ --out predictions.csv"
 
 
+@library_command()
 def predict(
-    model: Annotated[Path, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")],
-    inputs: Annotated[list[Path], typer.Argument(help="Images, folders, a CSV, an .npz or a competition's folder.")],
+    model: ModelArgument,
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Images, folders, a CSV or .npz file, or a folder of a competition.")
+    ],
     out: Annotated[
         Path | None,
         typer.Option(
-            help="CSV file to write, an old one is replaced: input, label, confidence. For a competition, a name that "
-            "begins with submission: what it wants handed in."
+            help="CSV file to write or replace: input, label, confidence. For a competition, a name that begins with "
+            "submission writes the submission file."
         ),
     ] = None,
     label_column: LabelColumnOption = None,
     annotate: Annotated[
-        Path | None, typer.Option(help="PNG file to draw: each image as the model saw it, label and confidence.")
+        Path | None, typer.Option(help="PNG file to draw: each image as the model sees it, label and confidence.")
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
     coverage: CoverageOption = None,
-    seed: UnusedSeedOption = 0,
-    device: UnusedDeviceOption = Device.auto,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
-    """Name the class of images, with the model's confidence."""
-    with library_messages():
-        from skconv.commands.predict import predict as predict_library
-
-        result = predict_library(
-            model,
-            inputs,
-            out=out,
-            label_column=label_column,
-            annotate=annotate,
-            min_confidence=min_confidence,
-            coverage=coverage,
-            progress=is_interactive(),
-        )
-    show_result(result.to_json(), str(result), as_json=as_json)
-    if result.n_broken:
-        raise typer.Exit(1)
+    """Classify images, with the confidence of each prediction."""

@@ -7,41 +7,38 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import show_result
-from skconv.cli.options import DebugOption, Device, JsonOption, UnusedDeviceOption, UnusedSeedOption
+from skconv.cli.command import JsonOption, command, show_result
 
-EXAMPLE = "Example: skconv serve runs/mnist-fast --port 8080"
+EXAMPLE = "skconv serve runs/mnist-fast --port 8080"
 
 
+@command(redirect=False)
 def serve(
     model: Annotated[
-        str, typer.Argument(help="A run folder, a model folder, or digits: the bundled model.")
+        str, typer.Argument(help="Run folder, model folder, or digits for the bundled model.")
     ] = "digits",
     host: Annotated[
-        str, typer.Option(help="Address to listen on; 0.0.0.0 is reached from other machines too.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 takes any free one.")] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes behind the port.")] = 1,
-    max_megabytes: Annotated[float, typer.Option(min=1, max=1024, help="Longest body of a request, in MiB.")] = 16,
-    max_megapixels: Annotated[float, typer.Option(min=1, max=50, help="Most pixels of an image, in millions.")] = 16,
-    max_images: Annotated[int, typer.Option(min=1, max=4096, help="Most images of one request.")] = 64,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Number of processes.")] = 1,
+    max_megabytes: Annotated[float, typer.Option(min=1, max=1024, help="Maximum size of a request, in MiB.")] = 16,
+    max_megapixels: Annotated[float, typer.Option(min=1, max=50, help="Maximum pixels per image, in millions.")] = 16,
+    max_images: Annotated[int, typer.Option(min=1, max=4096, help="Maximum images per request.")] = 64,
     max_waiting: Annotated[
-        int, typer.Option(min=1, max=4096, help="Requests that a process works on at a time; the next gets a 429.")
+        int, typer.Option(min=1, max=4096, help="Maximum concurrent requests per process; more get status 429.")
     ] = 3,
     timeout: Annotated[
-        float, typer.Option(min=1, max=3600, help="Seconds to wait for a request, and for its answer.")
+        float, typer.Option(min=1, max=3600, help="Timeout in seconds, for receiving a request and for answering it.")
     ] = 10,
-    seed: UnusedSeedOption = 0,
-    device: UnusedDeviceOption = Device.auto,
     as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
-    """Serve a model: a page to draw on, and an HTTP interface.
+    """Serve a model over HTTP, with a web page to draw on.
 
-    Images can be dropped on the page too. The log goes to standard error, a JSON object a request. SIGTERM or Ctrl-C
-    ends it after what was accepted is answered.
+    The log goes to standard error, one JSON object per request. SIGTERM or Ctrl-C finishes the accepted requests, then
+    stops the server.
     """
-    from skconv.server.runner import serve as serve_library
+    from skconv.server.runner import serve as serve_model
     from skconv.server.settings import MEBIBYTE, ServerSettings
 
     settings = ServerSettings(
@@ -55,6 +52,6 @@ def serve(
 
     def announce(url: str) -> None:
         show_result({"url": url, "model": model}, f"Serving {model} at {url} until Ctrl-C.", as_json=as_json)
-        sys.stdout.flush()  # whoever started it may read a pipe, and wait for this line
+        sys.stdout.flush()  # a parent process may wait for this line
 
-    serve_library(settings, host=host, port=port, workers=workers, announce=announce)
+    serve_model(settings, host=host, port=port, workers=workers, announce=announce)

@@ -7,83 +7,34 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.console import is_interactive, library_messages, show_result
-from skconv.cli.options import (
-    DataHomeOption,
-    DebugOption,
-    Device,
-    DeviceOption,
-    ImageSizeOption,
-    ImagesOption,
-    JsonOption,
-    LabelColumnOption,
-    SeedOption,
-    parse_image_size,
-)
+from skconv.cli.command import NetworkOption, OptionalSourceArgument, RecipeOption, library_command
 
-EXAMPLE = "Example: skconv train mnist --recipe fast --out runs/first"
+EXAMPLE = "skconv train mnist --recipe fast --out runs/first"
 
 
+@library_command(data=True, trains=True)
 def train(
-    context: typer.Context,
-    source: Annotated[
-        str | None,
-        typer.Argument(help="A named data set, a CSV, an .npz or a folder; the recipe's own data if left out."),
-    ] = None,
-    recipe: Annotated[str, typer.Option(help="A built-in recipe or a TOML file.")] = "standard",
-    network: Annotated[str | None, typer.Option(help="Another network than the recipe's.")] = None,
-    out: Annotated[Path | None, typer.Option(help="New folder for the results; runs/DATA-RECIPE if left out.")] = None,
+    source: OptionalSourceArgument = None,
+    recipe: RecipeOption = "standard",
+    network: NetworkOption = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for the results; default: runs/DATA-RECIPE.")] = None,
     seeds: Annotated[
         int,
-        typer.Option(min=1, max=1000, help="Train this many times, with consecutive seeds; mean and spread are told."),
+        typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; mean and spread are printed."),
     ] = 1,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out that was stopped or killed.")
-    ] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in --out.")] = False,
     init_from: Annotated[
-        Path | None, typer.Option(help="Model whose weights to begin with; other classes and sizes may be.")
+        Path | None,
+        typer.Option(help="Model to initialise the weights from; classes and image size may differ."),
     ] = None,
     freeze_fraction: Annotated[
         float,
-        typer.Option(min=0, max=1, help="Share of the training in which those weights are released step by step."),
+        typer.Option(min=0, max=1, help="Share of the training in which those weights are unfrozen layer by layer."),
     ] = 0.0,
-    data_home: DataHomeOption = None,
-    images: ImagesOption = None,
-    label_column: LabelColumnOption = None,
-    image_size: ImageSizeOption = None,
-    seed: SeedOption = None,
-    device: DeviceOption = Device.auto,
-    as_json: JsonOption = False,
-    debug: DebugOption = False,
 ) -> None:
     """Train a classifier and score it once on the test split.
 
-    Where the data has no test split, 15 % of every class is held out as one.
-    The run folder holds the model, the scores, the history and figures.
-    With --out, a run that is killed can be taken up again by --resume, to the same weights.
+    Without a test split, a stratified 15 % of the images is held out for testing. The run folder has the model, the
+    scores, the history and figures. With --out, an interrupted run can be continued by --resume; the weights are the
+    same as without the interruption.
     """
-    size = parse_image_size(image_size)
-    if context.obj:
-        context.obj.out = out
-    with library_messages():
-        from skconv.commands.train import train as train_library
-
-        result = train_library(
-            source,
-            recipe=recipe,
-            network=network,
-            out=out,
-            seeds=seeds,
-            seed=seed,
-            resume=resume,
-            init_from=init_from,
-            freeze_fraction=freeze_fraction,
-            device=device.value,
-            data_home=data_home,
-            images=images,
-            label_column=label_column,
-            image_size=size,
-            progress=is_interactive(),
-            command=context.obj.command if context.obj else None,
-        )
-    show_result(result.to_json(), str(result), as_json=as_json)
