@@ -1,4 +1,4 @@
-"""Decorators that make a function a command: shared options, messages on standard error, the result on standard output."""
+"""Decorators that make a function a command: shared options, notes on standard error, result on standard output."""
 
 from __future__ import annotations
 
