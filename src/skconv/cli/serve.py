@@ -14,9 +14,7 @@ EXAMPLE = "skconv serve runs/mnist-fast --port 8080"
 
 @command(redirect=False)
 def serve(
-    model: Annotated[
-        str, typer.Argument(help="Run folder, model folder, or digits for the bundled model.")
-    ] = "digits",
+    model: Annotated[str, typer.Argument(help="Run folder, model folder, or digits for the bundled model.")] = "digits",
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
     ] = "127.0.0.1",
