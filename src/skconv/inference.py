@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -17,6 +18,27 @@ from skconv.model_io.onnx_session import open_session, run_session
 _BATCH = 256  # images; a batch is the only float copy that is made
 _SHOWN = 12  # class names, when a reader is printed
 _FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
+
+UNSURE = "?"  # label of a prediction whose confidence is below the requested minimum
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A class that an image may also belong to.
+
+    Parameters
+    ----------
+    label : str
+        Class name.
+    confidence : float
+        Probability of the class, 0..1.
+    """
+
+    label: str
+    confidence: float
+
+    def __str__(self) -> str:
+        return f"{self.label} {self.confidence:.1%}"
 
 
 class OnnxClassifier:

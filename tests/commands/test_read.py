@@ -1,4 +1,4 @@
-"""`read`: numbers from images, with the bundled model."""
+"""`skconv.read` with the bundled model."""
 
 import csv
 import json
@@ -15,7 +15,7 @@ from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotF
 
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory):
-    """Three numbers on paper, written with MNIST's strokes: their files and what they say."""
+    """Folder of three images of numbers made of MNIST digits, and their texts."""
     folder = tmp_path_factory.mktemp("numbers")
     mnist = skconv.load_dataset("mnist")
     texts = {}
@@ -27,7 +27,7 @@ def numbers(tmp_path_factory):
     return folder, texts
 
 
-def test_numbers_are_read_in_the_order_of_the_inputs(numbers):
+def test_read_returns_readings_in_order_of_inputs(numbers):
     folder, texts = numbers
     result = read(folder)
     assert [each.text for each in result.readings] == list(texts.values())
@@ -36,15 +36,15 @@ def test_numbers_are_read_in_the_order_of_the_inputs(numbers):
     assert all(each.confidence > 0.5 for each in result.readings)
 
 
-def test_predict_points_to_read_where_an_image_of_nothing_holds_a_number(numbers, recwarn):
+def test_predict_suggests_read_for_background_image_with_several_digits(numbers, recwarn):
     folder, texts = numbers
     assert predict("digits", folder / "c.png").predictions[0].label == texts["c"] and not recwarn.list
     assert predict("digits", folder / "b.png").predictions[0].label == "nothing"
     (note,) = recwarn.list
-    assert "seems to hold 2 digits" in str(note.message) and "skconv read" in str(note.message)
+    assert "2 digits" in str(note.message) and "skconv read" in str(note.message)
 
 
-def test_array_and_file_read_alike(numbers):
+def test_read_array_equals_file(numbers):
     folder, _ = numbers
     pixels = np.asarray(Image.open(folder / "a.png"))
     from_file, from_array = read(folder / "a.png").readings[0], read(pixels).readings[0]
@@ -52,7 +52,7 @@ def test_array_and_file_read_alike(numbers):
     assert (from_array.text, from_array.digits) == (from_file.text, from_file.digits)
 
 
-def test_json_has_the_promised_keys(numbers):
+def test_read_json_has_documented_keys(numbers):
     folder, _ = numbers
     record = json.loads(json.dumps(read(folder / "b.png").to_json()))
     assert set(record) == {"readings"}
@@ -63,7 +63,7 @@ def test_json_has_the_promised_keys(numbers):
     assert 0 <= left < right <= 256 and 0 <= top < bottom <= 148
 
 
-def test_boxes_hold_the_digits_from_left_to_right(numbers):
+def test_read_boxes_contain_all_ink_from_left_to_right(numbers):
     folder, _ = numbers
     pixels = np.asarray(Image.open(folder / "a.png"))
     boxes = [digit.box for digit in read(folder / "a.png").readings[0].digits]
@@ -76,7 +76,7 @@ def test_boxes_hold_the_digits_from_left_to_right(numbers):
     assert outside.min() > 200
 
 
-def test_digit_that_is_not_sure_enough_is_a_question_mark_in_the_text(numbers):
+def test_read_masks_digits_below_min_confidence(numbers):
     folder, texts = numbers
     reading = read(folder / "a.png", min_confidence=1.0).readings[0]
     assert reading.text == "?" * len(texts["a"])
@@ -84,13 +84,13 @@ def test_digit_that_is_not_sure_enough_is_a_question_mark_in_the_text(numbers):
     assert "? at (" in str(reading)
 
 
-def test_blank_paper_is_nothing_to_read():
+def test_read_blank_image_is_empty():
     reading = read(np.full((80, 200), 240, np.uint8)).readings[0]
     assert reading.text == "" and reading.digits == ()
     assert "nothing to read" in str(reading)
 
 
-def test_csv_holds_the_texts(numbers, tmp_path):
+def test_read_writes_csv(numbers, tmp_path):
     folder, texts = numbers
     result = read(folder, out=tmp_path / "numbers.csv")
     with (tmp_path / "numbers.csv").open(newline="") as stream:
@@ -99,7 +99,7 @@ def test_csv_holds_the_texts(numbers, tmp_path):
     assert str(result) == f"Wrote input,text,confidence of 3 images to {tmp_path / 'numbers.csv'}."
 
 
-def test_one_image_is_drawn_into_a_file_and_several_into_a_folder(numbers, tmp_path):
+def test_read_annotates_one_image_as_file_and_several_in_folder(numbers, tmp_path):
     folder, _ = numbers
     read(folder / "a.png", annotate=tmp_path / "boxes.png")
     with Image.open(tmp_path / "boxes.png") as drawn:
@@ -108,19 +108,19 @@ def test_one_image_is_drawn_into_a_file_and_several_into_a_folder(numbers, tmp_p
     assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-b.png", "3-c.png"]
 
 
-def test_an_image_that_is_named_twice_is_drawn_twice(numbers, tmp_path):
+def test_read_annotates_repeated_input_twice(numbers, tmp_path):
     file = numbers[0] / "a.png"
     read([file, file], annotate=tmp_path / "boxes")
     assert sorted(path.name for path in (tmp_path / "boxes").iterdir()) == ["1-a.png", "2-a.png"]
 
 
-def test_several_images_do_not_fit_into_one_file(numbers, tmp_path):
-    with pytest.raises(OutputError, match="Name a folder"):
+def test_read_refuses_one_figure_for_several_images(numbers, tmp_path):
+    with pytest.raises(OutputError, match="Pass a folder"):
         read(numbers[0], annotate=tmp_path / "boxes.png")
     assert not list(tmp_path.iterdir())
 
 
-def test_drawing_never_replaces_the_image(numbers):
+def test_read_refuses_to_overwrite_input_with_figure(numbers):
     file = numbers[0] / "a.png"
     before = file.read_bytes()
     with pytest.raises(OutputError, match="would replace"):
@@ -132,12 +132,12 @@ def test_drawing_never_replaces_the_image(numbers):
     ("images", "error"),
     [([], DataError), ([3], DataError), ("missing.png", SourceNotFoundError), (np.zeros((4, 4)), DataError)],
 )
-def test_no_image_is_told(images, error):
+def test_read_rejects_invalid_input(images, error):
     with pytest.raises(error):
         read(images)
 
 
-def test_broken_images_have_an_error_and_the_others_are_read(numbers, tmp_path):
+def test_read_reports_error_for_broken_images_and_reads_others(numbers, tmp_path):
     folder, texts = numbers
     (tmp_path / "empty.png").touch()
     images = [folder / "a.png", tmp_path / "empty.png", np.zeros((4, 4)), folder / "b.png"]
@@ -152,11 +152,11 @@ def test_broken_images_have_an_error_and_the_others_are_read(numbers, tmp_path):
         assert [row["error"] for row in csv.DictReader(stream)] == [each.get("error", "") for each in records]
 
 
-def test_confidence_that_is_no_share_is_refused(numbers):
+def test_read_rejects_min_confidence_above_one(numbers):
     with pytest.raises(ParameterError, match="min_confidence"):
         read(numbers[0], min_confidence=2)
 
 
-def test_model_of_something_else_is_refused(saved_model, numbers):
+def test_read_rejects_model_without_digit_classes(saved_model, numbers):
     with pytest.raises(DataError, match="digits"):
         read(numbers[0], model=saved_model)

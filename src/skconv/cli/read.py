@@ -14,8 +14,8 @@ EXAMPLE = "skconv read photo.jpg --annotate boxes.png"
 
 @library_command()
 def read(
-    images: Annotated[list[Path], typer.Argument(help="Images, or folders of images.")],
-    model: Annotated[str, typer.Option(help="Digit model: digits for the bundled model, or a folder.")] = "digits",
+    images: Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
+    model: Annotated[str, typer.Option(help="Digit model: digits, the bundled one, or a folder.")] = "digits",
     out: Annotated[Path | None, typer.Option(help="CSV file to write or replace: input, text, confidence.")] = None,
     annotate: Annotated[
         Path | None,
@@ -23,4 +23,4 @@ def read(
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
 ) -> None:
-    """Read handwritten numbers in photographs and scans."""
+    """Read handwritten numbers in photos and scans."""

@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skconv.commands.results import UNSURE, Alternative, Prediction, PredictionResult
+from skconv.commands.results import Prediction, PredictionResult
 from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import atomic_write, write_table
+from skconv.inference import UNSURE, Alternative
 from skconv.reports.figure_names import check_figure_name
 
 if TYPE_CHECKING:
@@ -245,14 +246,15 @@ def describe_prediction(
 
 def _note_number(reader: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:
     """Point to `read` where one of the first few files that a digit model named "nothing" holds several digits."""
-    from skconv.digits.ocr.recognition import NOTHING, read_image, reads_digits
+    from skconv.digits import BACKGROUND_LABEL
+    from skconv.digits.ocr.recognition import read_image, reads_digits
     from skconv.images.opening import open_image
     from skconv.model_io.folder import BUNDLED
 
-    if NOTHING not in reader.class_names or not reads_digits(reader):
+    if BACKGROUND_LABEL not in reader.class_names or not reads_digits(reader):
         return
     own = "" if reader.folder == BUNDLED.get("digits") else f" --model {shlex.quote(str(reader.folder))}"
-    nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(NOTHING)).tolist()
+    nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(BACKGROUND_LABEL)).tolist()
     for file in [names[k] for k in nothing if Path(names[k]).is_file()][:_LOOKED_AT]:
         digits = [digit for digit in read_image(reader, open_image(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:

@@ -6,7 +6,7 @@ import statistics
 from dataclasses import asdict, dataclass
 from typing import Any
 
-UNSURE = "?"  # in place of a label whose confidence is too low
+from skconv.inference import UNSURE, Alternative
 
 
 @dataclass(frozen=True)
@@ -250,25 +250,6 @@ class EvaluationResult:
             for name, accuracies in self.corruptions.items():
                 lines.append(f"{name:<{width}}  " + "  ".join(f"{100 * each:5.1f}" for each in accuracies))
         return lines
-
-
-@dataclass(frozen=True)
-class Alternative:
-    """What else an image or digit may be.
-
-    Parameters
-    ----------
-    label : str
-        Name of a class.
-    confidence : float
-        The model's probability of that class, 0..1.
-    """
-
-    label: str
-    confidence: float
-
-    def __str__(self) -> str:
-        return f"{self.label} {self.confidence:.1%}"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A user's own image with boxes drawn on it; Pillow only, so that reading stays quick."""
+"""Annotated images: boxes with labels and confidences, drawn with Pillow alone because matplotlib loads slowly."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-_LARGEST = 1600  # pixels along the longer side; a phone's photo is made smaller
-_SMALLEST = 640  # a small image is made larger, so that the labels can be read
-_SURE = 0.9
-# Blue and orange differ for every eye, and in grey as well.
+_MIN_SIDE, _MAX_SIDE = 640, 1600  # pixels of the longer side: legible labels, and a photo that fits on a screen
+_HIGH_CONFIDENCE = 0.9
+# Blue and orange are distinguishable with any colour vision deficiency, and in grey.
 _BLUE, _ORANGE, _WHITE = (0, 90, 181), (200, 80, 0), (255, 255, 255)
 
 
@@ -22,10 +21,10 @@ class Box:
     Parameters
     ----------
     left, top, right, bottom : int
-        Pixels of the image; right and bottom are the first outside.
+        In pixels; right and bottom are exclusive.
     label : str
     confidence : float
-        0..1; below 0.9 the box is orange and its label tells the per cent.
+        0..1; below 0.9 the box is orange and the label shows the percentage.
     """
 
     left: int
@@ -37,7 +36,7 @@ class Box:
 
 
 def draw_boxes(image: np.ndarray, boxes: Sequence[Box]) -> Image.Image:
-    """Draw boxes with label and confidence on an image.
+    """Draw labelled boxes on an image.
 
     Parameters
     ----------
@@ -47,7 +46,7 @@ def draw_boxes(image: np.ndarray, boxes: Sequence[Box]) -> Image.Image:
     Returns
     -------
     PIL.Image.Image
-        In colour, 640 to 1600 pixels along the longer side, with a strip above for the labels of the first line.
+        RGB, longer side 640 to 1600 pixels, with a white strip at the top for the labels of the first line.
 
     Examples
     --------
@@ -56,21 +55,20 @@ def draw_boxes(image: np.ndarray, boxes: Sequence[Box]) -> Image.Image:
     """
     drawing = Image.fromarray(image).convert("RGB")
     longest = max(drawing.size)
-    scale = min(max(longest, _SMALLEST), _LARGEST) / longest
+    scale = min(max(longest, _MIN_SIDE), _MAX_SIDE) / longest
     size = (max(1, round(drawing.width * scale)), max(1, round(drawing.height * scale)))
     heights = sorted(scale * (box.bottom - box.top) for box in boxes) or [0.0]
-    # A label no higher than a third of a digit, and readable.
-    font_size = int(min(max(heights[len(heights) // 2] / 3, 12), 40))
+    font_size = int(min(max(heights[len(heights) // 2] / 3, 12), 40))  # a third of the median box, if legible
     strip = round(1.5 * font_size)
     canvas = Image.new("RGB", (size[0], size[1] + strip), _WHITE)
     canvas.paste(drawing.resize(size, Image.Resampling.BILINEAR), (0, strip))
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(font_size)
     for box in boxes:
-        colour = _BLUE if box.confidence >= _SURE else _ORANGE
+        colour = _BLUE if box.confidence >= _HIGH_CONFIDENCE else _ORANGE
         left, top, right, bottom = (round(scale * side) for side in (box.left, box.top, box.right, box.bottom))
         draw.rectangle((left, top + strip, max(left, right - 1), max(top, bottom - 1) + strip), outline=colour, width=2)
-        text = box.label if box.confidence >= _SURE else f"{box.label} {box.confidence:.0%}"
-        place = (left, top + strip - 1)
-        draw.rectangle(draw.textbbox(place, text, font=font, anchor="lb"), fill=colour)
-        draw.text(place, text, fill=_WHITE, font=font, anchor="lb")
+        text = box.label if box.confidence >= _HIGH_CONFIDENCE else f"{box.label} {box.confidence:.0%}"
+        anchor = (left, top + strip - 1)
+        draw.rectangle(draw.textbbox(anchor, text, font=font, anchor="lb"), fill=colour)
+        draw.text(anchor, text, fill=_WHITE, font=font, anchor="lb")
     return canvas

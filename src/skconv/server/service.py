@@ -17,7 +17,6 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 
 from skconv.commands.predict import describe_prediction, order_best
-from skconv.commands.read import describe_reading
 from skconv.digits.ocr.recognition import check_digit_model, read_image, reads_digits
 from skconv.images.opening import decode_image
 from skconv.inference import OnnxClassifier
@@ -128,8 +127,8 @@ class Service:
         answers = []
         for sent in images:
             image = self._open(sent)
-            reading = read_image(self.reader, image)
-            answer = describe_reading(sent.name, reading).to_json()
+            reading = read_image(self.reader, image, sent.name)
+            answer = reading.to_json()
             answer["width"], answer["height"] = image.shape[1], image.shape[0]
             if seen:
                 for digit, found in zip(answer["digits"], reading.digits, strict=True):

@@ -1,238 +1,302 @@
-"""`read_image`: the numbers in an image, from the lines and candidates found and a digit model's word on each."""
+"""Recognition of handwritten numbers: candidate lattice, best path, and the records of a reading."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
+from skconv.digits import BACKGROUND_LABEL
 from skconv.digits.ocr.segmentation import Box, Candidate, Line, Mark, find_lines
 from skconv.exceptions import DataError
-from skconv.inference import OnnxClassifier
+from skconv.inference import UNSURE, Alternative, OnnxClassifier
 
-NOTHING = "nothing"
-ALTERNATIVES = 2
-FLOOR = 1e-4  # a model's probabilities are not better known than that
-# How likely two pieces are two digits, as the logarithm of the odds: found with rows of MNIST's digits.
-TOUCHING, THICKER = -0.8, 0.4  # where ink joins them, and what each further width of the pen takes away
-APART, WIDER = 1.5, 20.0  # where none does, and what each height of the row between them adds
-PIECES = 4.0  # times as likely as in a whole image is "nothing" among candidates, most of which are pieces of digits
-CONTRAST, CLEAREST = 0.3, 0.005  # how much it counts that the model does not see "nothing", and where that ends
-# Of the row's height. Noughts, which may be most of a row, are often written half as tall as the rest.
-LEAST_HEIGHT, LEAST_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
-PATH_SHARE = 0.05  # of the path's certainty, as an exponent, in the confidence of a reading
+N_ALTERNATIVES = 2
+# The constants of the lattice were set on synthetic rows of MNIST digits. Log-odds count in favour of a cut.
+MIN_PROBABILITY = 1e-4  # floor of a class probability, so that one candidate cannot exclude a path
+TOUCHING_LOG_ODDS, CONTACT_WEIGHT = -0.8, 0.4  # pieces that touch, and each stroke width of contact
+GAP_LOG_ODDS, GAP_WEIGHT = 1.5, 20.0  # pieces that do not touch, and a gap as wide as the row is high
+BACKGROUND_PRIOR_RATIO = 4.0  # the background class is more frequent among candidates than among whole images
+BACKGROUND_WEIGHT, MIN_BACKGROUND = 0.3, 0.005  # exponent and floor of the background probability of a digit
+# Min height of a digit in row heights. A row may consist mostly of zeros, and many writers make them half as tall.
+MIN_HEIGHT, MIN_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
+PATH_EXPONENT = 0.05  # weight of the path's posterior in the confidence of a reading
 
 
 @dataclass(frozen=True)
 class DigitReading:
-    """One digit that was read.
+    """One recognised digit.
 
     Parameters
     ----------
     label : str
-        "0" to "9".
+        "0" to "9", or "?" if the confidence is below the requested minimum.
     confidence : float
-        Its probability, 0..1: the model's, weighed for a piece of a row.
+        Probability of the most probable digit, 0..1.
     box : (int, int, int, int)
-        Left, top, right, bottom in pixels of the image, right and bottom exclusive.
-    alternatives : tuple of (str, float)
-        The next labels with their probabilities.
+        Left, top, right, bottom in pixels of the upright image; right and bottom are exclusive.
+    alternatives : tuple of Alternative
+        The next labels, most probable first; after "?" the most probable digit comes first.
     image : ndarray of uint8, shape (28, 28)
-        What the model saw, light on dark.
+        Input of the network, light ink on 0. Not part of the JSON.
     """
 
     label: str
     confidence: float
     box: Box
-    alternatives: tuple[tuple[str, float], ...]
+    alternatives: tuple[Alternative, ...]
     image: np.ndarray = field(compare=False, repr=False)
+
+    def mask(self) -> DigitReading:
+        """Return the digit with the label "?", and its label as the first alternative."""
+        best = Alternative(self.label, self.confidence)
+        return replace(self, label=UNSURE, alternatives=(best, *self.alternatives))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return label, confidence, box and alternatives as plain values."""
+        return {
+            "label": self.label,
+            "confidence": self.confidence,
+            "box": self.box,
+            "alternatives": [asdict(alternative) for alternative in self.alternatives],
+        }
 
 
 @dataclass(frozen=True)
 class NumberReading:
-    """What was read in an image.
+    """The numbers in one image.
 
     Parameters
     ----------
+    input : str
+        File of the image, or "image N" for the N-th array.
     text : str
-        The digits of each line, lines joined with a newline; empty where nothing is written.
+        Digits in reading order, lines separated by newlines; empty if there is no ink.
     confidence : float
-        How sure it is that the whole text is right, 0..1.
-    digits : tuple of ReadDigit
-        In the order of the text.
+        Probability that the whole text is correct, 0..1.
+    digits : tuple of DigitReading
+        One per character of the text, newlines excluded.
     marks : tuple of Mark
-        Commas, dots and dashes; `position` counts the characters of the text before them.
+        Commas, dots and dashes; `position` is the number of characters of the text before the mark.
+    error : str or None, default=None
+        Why the image could not be read; the text is then empty and the confidence 0.
     """
 
+    input: str
     text: str
     confidence: float
-    digits: tuple[DigitReading, ...]
-    marks: tuple[Mark, ...]
+    digits: tuple[DigitReading, ...] = ()
+    marks: tuple[Mark, ...] = ()
+    error: str | None = None
+
+    def mask_below(self, min_confidence: float) -> NumberReading:
+        """Return the reading with "?" for each digit whose confidence is below `min_confidence`."""
+        if all(digit.confidence >= min_confidence for digit in self.digits):
+            return self
+        digits = tuple(digit if digit.confidence >= min_confidence else digit.mask() for digit in self.digits)
+        labels = iter(digits)
+        text = "".join(character if character == "\n" else next(labels).label for character in self.text)
+        return replace(self, text=text, digits=digits)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the reading as plain values; the key ``error`` is present only if there is one."""
+        record = {
+            "input": self.input,
+            "text": self.text,
+            "confidence": self.confidence,
+            "digits": [digit.to_json() for digit in self.digits],
+            "marks": [asdict(mark) for mark in self.marks],
+        }
+        return record if self.error is None else {**record, "error": self.error}
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.input}: error: {self.error}"
+        lines = [f"{self.input}: {self.text or 'nothing to read'} ({self.confidence:.1%})".replace("\n", "\n  ")]
+        masked = [digit for digit in self.digits if digit.label == UNSURE]
+        lines += [f"  ? at {digit.box}: {', '.join(map(str, digit.alternatives))}" for digit in masked]
+        return "\n".join(lines)
 
 
-def check_digit_model(reader: OnnxClassifier) -> None:
-    """Raise `DataError` unless a model names digits in grey images of 28×28."""
-    if not reads_digits(reader):
-        channels, height, width = reader.input_shape
+def check_digit_model(model: OnnxClassifier) -> None:
+    """Raise `DataError` unless the classes of a model are digits and its input is grey 28×28."""
+    if not reads_digits(model):
+        channels, height, width = model.input_shape
         raise DataError(
-            f"{reader.folder} names {', '.join(reader.class_names[:10])} in images of {height}×{width} with "
-            f"{channels} channels; read takes a model of digits in grey images of 28×28. Name another, or none for "
-            "the bundled one."
+            f"{model.folder} has the classes {', '.join(model.class_names[:10])} and {height}×{width} images with "
+            f"{channels} channels; read expects a model of digits with grey 28×28 images. Pass another model, or none "
+            "for the bundled one."
         )
 
 
-def reads_digits(reader: OnnxClassifier) -> bool:
-    """Tell whether a model names digits in grey images of 28×28."""
-    return reader.input_shape == (1, 28, 28) and set(reader.class_names) - {NOTHING} <= set("0123456789")
+def reads_digits(model: OnnxClassifier) -> bool:
+    """Return whether the classes of a model are digits, background class aside, and its input is grey 28×28."""
+    return model.input_shape == (1, 28, 28) and set(model.class_names) - {BACKGROUND_LABEL} <= set("0123456789")
 
 
-def read_image(reader: OnnxClassifier, image: np.ndarray) -> NumberReading:
-    """Read the numbers in an image.
+def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") -> NumberReading:
+    """Read the handwritten numbers in an image.
+
+    The segmentation over-segments each line. The model classifies every candidate, and the most probable path through
+    the lattice of candidates is the text.
 
     Parameters
     ----------
-    reader : OnnxClassifier
-        A model of digits, 28×28, normalised as MNIST; a class "nothing" helps it to tell digits from parts of them.
+    model : OnnxClassifier
+        Model of normalised 28×28 digits; a background class "nothing" improves the choice of the path.
     image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
         A strip or a page, as `open_image` returns it.
+    name : str, default="image"
+        `input` of the reading.
 
     Returns
     -------
-    Reading
+    NumberReading
 
     Raises
     ------
     DataError
-        The array is not one uint8 image, or the model takes other images.
+        The array is not one uint8 image.
+
+    References
+    ----------
+    C. J. C. Burges et al., "Shortest path segmentation: a method for training a neural network to recognize character
+    strings", International Joint Conference on Neural Networks (1992), 165-172.
+
+    Examples
+    --------
+    >>> from skconv import OnnxClassifier
+    >>> read_image(OnnxClassifier("digits"), np.full((60, 200), 255, np.uint8)).text
+    ''
     """
     lines = find_lines(image)
     crops = [candidate.digit for line in lines for candidate in line.candidates]
     if not crops:
-        return NumberReading("", 1.0, (), ())
-    probabilities = _expect_pieces(reader.predict_proba(np.stack(crops)), reader.class_names)
+        return NumberReading(name, "", 1.0)
+    probabilities = _scale_background(model.predict_proba(np.stack(crops)), model.class_names)
+    starts = np.cumsum([len(line.candidates) for line in lines])[:-1]
     texts: list[str] = []
     digits: list[DigitReading] = []
     marks: list[Mark] = []
-    confidence, used = 1.0, 0
-    for line in lines:
-        scores = probabilities[used : used + len(line.candidates)]
-        used += len(line.candidates)
-        found = _read_line(line, scores, reader.class_names)
-        if found.text:
-            before = sum(len(text) + 1 for text in texts)
-            marks += [Mark(before + mark.position, mark.box) for mark in found.marks]
-            texts.append(found.text)
-            digits += found.digits
-        confidence *= found.confidence
-    return NumberReading("\n".join(texts), confidence, tuple(digits), tuple(marks))
+    confidence = 1.0
+    for line, scores in zip(lines, np.split(probabilities, starts), strict=True):
+        reading = _read_line(line, scores, model.class_names)
+        if reading.text:
+            n_before = sum(len(text) + 1 for text in texts)
+            marks += [Mark(n_before + mark.position, mark.box) for mark in reading.marks]
+            texts.append(reading.text)
+            digits += reading.digits
+        confidence *= reading.confidence
+    return NumberReading(name, "\n".join(texts), confidence, tuple(digits), tuple(marks))
 
 
-def _expect_pieces(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return the probabilities where a candidate is so much likelier to be no digit than an image is."""
-    weighed = probabilities * np.array([PIECES if name == NOTHING else 1.0 for name in names], np.float32)
-    return weighed / weighed.sum(axis=1, keepdims=True)
+def _scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+    """Return the probabilities under the prior of candidates, where the background class is more frequent."""
+    ratios = np.array([BACKGROUND_PRIOR_RATIO if name == BACKGROUND_LABEL else 1.0 for name in names], np.float32)
+    weighted = probabilities * ratios
+    return weighted / weighted.sum(axis=1, keepdims=True)
 
 
 @dataclass(frozen=True)
-class _Step:
-    """One step along a line: a candidate that is read, or passed over as a mark."""
+class _Edge:
+    """An edge of the lattice from cut `start` to cut `stop`: a candidate as a digit or as a mark."""
 
     start: int
     stop: int
-    score: float
+    score: float  # log-likelihood
     candidate: int
     is_digit: bool
 
 
 def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> NumberReading:
-    path, certainty = _find_best_path(_make_steps(line, probabilities, names), len(line.cuts) - 1)
+    path, posterior = _find_best_path(_make_edges(line, probabilities, names), len(line.cuts) - 1)
     digits: list[DigitReading] = []
     marks: list[Mark] = []
-    ends = [0]  # how many digits are read before each cut that the path goes through
-    for step in path:
-        ends += [len(digits)] * (step.stop - step.start)
-        box = line.candidates[step.candidate].box
-        if step.is_digit:
-            digits.append(_describe(line.candidates[step.candidate], probabilities[step.candidate], names))
-            ends[-1] += 1
+    n_digits = [0]  # number of digits before each cut
+    for edge in path:
+        n_digits += [len(digits)] * (edge.stop - edge.start)
+        candidate = line.candidates[edge.candidate]
+        if edge.is_digit:
+            digits.append(_make_digit(candidate, probabilities[edge.candidate], names))
+            n_digits[-1] += 1
         else:
-            marks.append(Mark(len(digits), box))
+            marks.append(Mark(len(digits), candidate.box))
     for mark in line.marks:
-        if not any(_holds(digit.box, mark.box) for digit in digits):
-            marks.append(Mark(ends[mark.position], mark.box))
+        if not any(_contains(digit.box, mark.box) for digit in digits):
+            marks.append(Mark(n_digits[mark.position], mark.box))
     marks.sort(key=lambda mark: (mark.position, mark.box))
-    # The digits tell more than the path: what is cut wrongly is seldom a sure digit.
-    confidence = certainty ** (PATH_SHARE if digits else 1) * math.prod(digit.confidence for digit in digits)
-    return NumberReading("".join(digit.label for digit in digits), confidence, tuple(digits), tuple(marks))
+    # A wrong cut usually lowers the digits' confidence too, so the posterior of the path has a small weight.
+    confidence = posterior ** (PATH_EXPONENT if digits else 1) * math.prod(digit.confidence for digit in digits)
+    return NumberReading("", "".join(digit.label for digit in digits), confidence, tuple(digits), tuple(marks))
 
 
-def _holds(box: Box, other: Box) -> bool:
+def _contains(box: Box, other: Box) -> bool:
     return box[0] <= other[0] and box[1] <= other[1] and box[2] >= other[2] and box[3] >= other[3]
 
 
-def _make_steps(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[_Step]:
-    """Return every step that a path along a line may take, with the logarithm of its probability."""
-    is_digit = np.array([name != NOTHING for name in names])
-    least = np.array([LEAST_HEIGHT_OF.get(name, LEAST_HEIGHT) for name in names])[is_digit]
-    nothing = probabilities[:, ~is_digit].sum(axis=1) if not is_digit.all() else 1 - probabilities.max(axis=1)
-    cut, joined = _weigh_bonds(line)
-    steps = []
+def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[_Edge]:
+    """Return the edges of the lattice: each candidate as a digit, each single piece also as a mark."""
+    is_digit = np.array([name != BACKGROUND_LABEL for name in names])
+    min_heights = np.array([MIN_HEIGHT_OF.get(name, MIN_HEIGHT) for name in names])[is_digit]
+    background = probabilities[:, ~is_digit].sum(axis=1) if not is_digit.all() else 1 - probabilities.max(axis=1)
+    cut, joined = _score_cuts(line)
+    edges = []
     for k, candidate in enumerate(line.candidates):
-        inside = cut[candidate.stop] + joined[candidate.start + 1 : candidate.stop].sum()
-        likely = np.log(np.maximum(probabilities[k, is_digit], FLOOR)) + _fit_place(candidate, least)
-        likely -= CONTRAST * np.log(max(nothing[k], CLEAREST))
-        steps.append(_Step(candidate.start, candidate.stop, float(likely.max() + inside), k, True))
+        between = cut[candidate.stop] + joined[candidate.start + 1 : candidate.stop].sum()
+        log_probability = np.log(np.maximum(probabilities[k, is_digit], MIN_PROBABILITY))
+        scores = log_probability + _score_geometry(candidate, min_heights)
+        scores -= BACKGROUND_WEIGHT * np.log(max(background[k], MIN_BACKGROUND))
+        edges.append(_Edge(candidate.start, candidate.stop, float(scores.max() + between), k, True))
         if candidate.stop == candidate.start + 1:
-            against = _doubt_mark(candidate)
-            unlike = against / 6 * np.log(max(nothing[k], FLOOR))
-            steps.append(_Step(candidate.start, candidate.stop, float(unlike - against + inside), k, False))
-    return steps
+            penalty = _penalize_mark(candidate)
+            mark = penalty / 6 * np.log(max(background[k], MIN_PROBABILITY)) - penalty
+            edges.append(_Edge(candidate.start, candidate.stop, float(mark + between), k, False))
+    return edges
 
 
-def _weigh_bonds(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    """Return, for each cut, the logarithm of the probability that it parts two digits, and that it parts none."""
+def _score_cuts(line: Line) -> tuple[np.ndarray, np.ndarray]:
+    """Return the log-probability of each cut to separate two digits, and of the same cut to separate none."""
     bonds = np.array([0, *line.bonds, 0], float)
-    odds = np.where(bonds > 0, TOUCHING - THICKER * np.minimum(bonds, 4), np.minimum(APART - WIDER * bonds, 4))
-    parted, joined = -np.logaddexp(0, -odds), -np.logaddexp(0, odds)
-    parted[[0, -1]] = 0  # where a line begins and ends there is nothing to decide
-    return parted, joined
+    touching = TOUCHING_LOG_ODDS - CONTACT_WEIGHT * np.minimum(bonds, 4)
+    log_odds = np.where(bonds > 0, touching, np.minimum(GAP_LOG_ODDS - GAP_WEIGHT * bonds, 4))
+    cut, joined = -np.logaddexp(0, -log_odds), -np.logaddexp(0, log_odds)
+    cut[[0, -1]] = 0  # both ends of a line are certain
+    return cut, joined
 
 
-def _doubt_mark(candidate: Candidate) -> float:
-    """Return how much speaks against a mark: dots and flat dashes are marks and what hangs low, tall ink is not."""
+def _penalize_mark(candidate: Candidate) -> float:
+    """Return the penalty of a candidate as a mark, 0..6: 0 for dots, dashes and what hangs below the line."""
     return float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
 
 
-def _fit_place(candidate: Candidate, least: np.ndarray) -> np.ndarray:
-    """Return, for each digit, the logarithm of how well height and place fit: a 1 is tall, a comma hangs low.
-
-    `least` has the height, in heights of the row, that each digit has at least.
-    """
-    against = 12 * np.maximum(0, least - candidate.height) + 2 * max(0.0, candidate.height - 2.4)
-    return -against - 10 * max(0.0, abs(candidate.sink) - 0.3)
+def _score_geometry(candidate: Candidate, min_heights: np.ndarray) -> np.ndarray:
+    """Return the log-likelihood of a candidate's height and position for each digit, shape (n_digits,)."""
+    penalty = 12 * np.maximum(0, min_heights - candidate.height) + 2 * max(0.0, candidate.height - 2.4)
+    return -penalty - 10 * max(0.0, abs(candidate.sink) - 0.3)
 
 
-def _find_best_path(steps: list[_Step], length: int) -> tuple[list[_Step], float]:
-    """Return the path with the highest score, and its share of the likelihood of all paths."""
-    best = np.full(length + 1, -np.inf)
-    total = np.full(length + 1, -np.inf)
+def _find_best_path(edges: list[_Edge], n_pieces: int) -> tuple[list[_Edge], float]:
+    """Return the Viterbi path through the lattice, and its posterior: its share of the likelihood of all paths."""
+    best = np.full(n_pieces + 1, -np.inf)
+    total = np.full(n_pieces + 1, -np.inf)
     best[0] = total[0] = 0.0
-    last: list[_Step | None] = [None] * (length + 1)
-    for step in sorted(steps, key=lambda step: step.start):
-        score = best[step.start] + step.score
-        total[step.stop] = np.logaddexp(total[step.stop], total[step.start] + step.score)
-        if score > best[step.stop]:
-            best[step.stop], last[step.stop] = score, step
-    path: list[_Step] = []
-    before = last[length]
-    while before is not None:
-        path.append(before)
-        before = last[before.start]
-    return path[::-1], float(np.exp(best[length] - total[length]))
+    last: list[_Edge | None] = [None] * (n_pieces + 1)
+    for edge in sorted(edges, key=lambda edge: edge.start):
+        score = best[edge.start] + edge.score
+        total[edge.stop] = np.logaddexp(total[edge.stop], total[edge.start] + edge.score)
+        if score > best[edge.stop]:
+            best[edge.stop], last[edge.stop] = score, edge
+    path: list[_Edge] = []
+    edge_before = last[n_pieces]
+    while edge_before is not None:
+        path.append(edge_before)
+        edge_before = last[edge_before.start]
+    return path[::-1], float(np.exp(best[n_pieces] - total[n_pieces]))
 
 
-def _describe(candidate: Candidate, probabilities: np.ndarray, names: tuple[str, ...]) -> DigitReading:
-    order = [int(k) for k in np.argsort(-probabilities, kind="stable") if names[k] != NOTHING]
-    label, *others = [(names[k], float(probabilities[k])) for k in order[: ALTERNATIVES + 1]]
-    return DigitReading(label[0], label[1], candidate.box, tuple(others), candidate.digit)
+def _make_digit(candidate: Candidate, probabilities: np.ndarray, names: tuple[str, ...]) -> DigitReading:
+    order = [int(k) for k in np.argsort(-probabilities, kind="stable") if names[k] != BACKGROUND_LABEL]
+    best, *others = [Alternative(names[k], float(probabilities[k])) for k in order[: N_ALTERNATIVES + 1]]
+    return DigitReading(best.label, best.confidence, candidate.box, tuple(others), candidate.digit)
