@@ -20,7 +20,7 @@ from torch import nn
 
 from skconv import load_dataset, load_recipe
 from skconv.estimators.parameters import count_steps
-from skconv.training.precision import choose_precision
+from skconv.training.hardware import choose_precision
 
 REPEATS = 20
 

@@ -85,11 +85,11 @@ def measure_bytes(recipe: str, images: np.ndarray, labels: np.ndarray) -> int:
     with tempfile.TemporaryDirectory() as folder:
         estimator = load_recipe(recipe).create_estimator(random_state=0)
         estimator.set_params(max_epochs=1, checkpoint=folder)
-        before, checkpointing._FIRST_COST = checkpointing._FIRST_COST, 0.0  # at the end of the epoch, however short
+        before, checkpointing._INITIAL_COST = checkpointing._INITIAL_COST, 0.0  # at the end of the epoch, however short
         try:
             estimator.fit(images[:2000], labels[:2000])
         finally:
-            checkpointing._FIRST_COST = before
+            checkpointing._INITIAL_COST = before
         last = max(each for each in Path(folder).iterdir() if each.is_dir())
         return sum(each.stat().st_size for each in last.iterdir())
 

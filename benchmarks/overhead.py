@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from skconv import create_network, load_dataset, load_recipe
 from skconv.estimators.parameters import count_steps, make_augmentation
-from skconv.training.precision import choose_precision
+from skconv.training.hardware import choose_precision
 
 
 def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int, device: str) -> float:

@@ -43,7 +43,7 @@ def record(network: str, double: bool, steps: int) -> list[float]:
     from skorch.callbacks import Callback
 
     from skconv import load_dataset, load_recipe
-    from skconv.distributed.process_group import join_processes
+    from skconv.distributed.process_group import join_process_group
 
     losses: list[float] = []
 
@@ -62,7 +62,7 @@ def record(network: str, double: bool, steps: int) -> list[float]:
     # The average of the weights plays no part in the losses, and is kept in single precision.
     classifier.set_params(network=network, precision="fp32", ema_decay=0.0, callbacks=[Record()])
     try:
-        with join_processes("cpu"):
+        with join_process_group("cpu"):
             classifier.fit(dataset.train_images, dataset.train_labels)
     except Enough:
         return losses

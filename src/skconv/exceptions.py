@@ -1,21 +1,21 @@
-"""The errors a user can meet; each also is the built-in error it specialises.
+"""Exceptions of skconv; each also derives from the built-in exception that it specialises.
 
 ::
 
     SkconvError
-    ├── DataError             (ValueError)         images, labels or a data file that cannot be used
-    ├── SourceNotFoundError   (FileNotFoundError)  a data set that is in none of the places looked through
-    ├── DownloadError         (OSError)            a download that failed or brought other bytes than expected
-    ├── ParameterError        (ValueError)         a setting outside its range
-    ├── UnknownNameError      (LookupError)        a network, recipe or data set nobody registered
-    ├── TrainingError         (ArithmeticError)    a training run whose loss is no longer a number
-    ├── ProcessLostError      (ConnectionError)    one of several processes of a training that is gone
-    ├── RecipeError           (ValueError)         a recipe file that cannot be followed
-    ├── ModelFileError        (ValueError)         a model folder that is incomplete, altered or refused
-    ├── ClusterError          (OSError)            other machines that do not answer, differ, or are lost
+    ├── DataError             (ValueError)         invalid images, labels or data file
+    ├── SourceNotFoundError   (FileNotFoundError)  a data set or file that was not found
+    ├── DownloadError         (OSError)            a failed download, or a wrong checksum
+    ├── ParameterError        (ValueError)         a parameter of the wrong type or out of range
+    ├── UnknownNameError      (LookupError)        a network, recipe or data set that is not registered
+    ├── TrainingError         (ArithmeticError)    a loss that is not finite
+    ├── ProcessLostError      (ConnectionError)    a lost process of a distributed training
+    ├── RecipeError           (ValueError)         an invalid recipe file
+    ├── ModelFileError        (ValueError)         an incomplete, altered or unsafe model folder
+    ├── ClusterError          (OSError)            unreachable, incompatible or lost machines
     └── OutputError           (OSError)            a result that cannot be written
 
-Every message says what came, what was expected and how to mend it.
+Each message states what came, what was expected and how to fix it.
 """
 
 from __future__ import annotations
@@ -25,56 +25,36 @@ from collections.abc import Iterable, Sequence
 
 
 class SkconvError(Exception):
-    """Base of every error that skconv raises on purpose."""
+    """Base class of the exceptions that skconv raises."""
 
 
 class DataError(SkconvError, ValueError):
-    """Images, labels or a data file that cannot be used as they are."""
+    """Invalid images, labels or data file."""
 
 
 class SourceNotFoundError(SkconvError, FileNotFoundError):
-    """A data set or file that is in none of the places looked through."""
+    """A data set or file that was not found in any of the places searched."""
 
 
 class DownloadError(SkconvError, OSError):
-    """A download that failed, or that brought other bytes than the catalog's checksum says."""
+    """A failed download, or a file whose checksum differs from the catalog's."""
 
 
 class ParameterError(SkconvError, ValueError):
-    """A setting of the wrong kind or outside its range."""
-
-
-def missing_package(need: str, package: str, extra: str) -> ParameterError:
-    """Return the error of a part that needs a package of an extra; `need` begins the sentence, as "tune needs"."""
-    return ParameterError(
-        f"{need} the package {package}, which is not installed. Install it: pip install 'skconv[{extra}]'"
-    )
-
-
-def list_some(names: Sequence[str], most: int = 10) -> str:
-    """Return the first of the names, at most so many, and how many more there are, as a part of a message.
-
-    Examples
-    --------
-    >>> list_some(["cat", "dog"])
-    'cat, dog'
-    >>> list_some(list("abcdefg"), 5)
-    'a, b, c, d, e and 2 more'
-    """
-    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
+    """A parameter of the wrong type or out of range."""
 
 
 class UnknownNameError(SkconvError, LookupError):
-    """A name nobody registered; the message suggests the nearest one.
+    """A name that is not registered; the message suggests the closest one.
 
     Parameters
     ----------
     kind : str
-        What was looked for, as a reader would call it: ``"network"``, ``"recipe"``.
+        Noun for the message: ``"network"``, ``"recipe"``.
     name : str
-        The name that came.
+        The unknown name.
     available : iterable of str
-        The names that exist.
+        The registered names.
 
     Examples
     --------
@@ -84,34 +64,62 @@ class UnknownNameError(SkconvError, LookupError):
 
     def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
         self.kind, self.name, self.available = kind, name, sorted(available)
-        nearest = difflib.get_close_matches(name, self.available, n=1)
-        suggestion = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        closest = difflib.get_close_matches(name, self.available, n=1)
+        suggestion = f" Did you mean '{closest[0]}'?" if closest else ""
         super().__init__(f"Unknown {kind} '{name}'.{suggestion} Available: {', '.join(self.available)}.")
 
     def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
-        # Exceptions are rebuilt from self.args, the finished message, when they cross a process border.
+        # Unpickling calls the class with self.args, which is the finished message.
         return type(self), (self.kind, self.name, self.available)
 
 
 class TrainingError(SkconvError, ArithmeticError):
-    """A training run whose loss is no longer a finite number."""
+    """A training loss that is not finite."""
 
 
 class ProcessLostError(SkconvError, ConnectionError):
-    """One of the processes that train a model together was killed, or does not answer."""
+    """A process of a distributed training was killed or does not respond."""
 
 
 class RecipeError(SkconvError, ValueError):
-    """A recipe file that cannot be followed: unknown keys, wrong types, values out of range."""
+    """An invalid recipe file: unknown keys, wrong types, values out of range."""
 
 
 class ModelFileError(SkconvError, ValueError):
-    """A model folder that is incomplete, altered, of another format, or refused because it could run code."""
+    """A model folder that is incomplete, altered, of another format, or unsafe because it could run code."""
 
 
 class ClusterError(SkconvError, OSError):
-    """Other machines to train on that do not answer, have other versions, or are lost on the way."""
+    """Machines of a cluster that do not respond, have other package versions, or were lost."""
 
 
 class OutputError(SkconvError, OSError):
     """A result that cannot be written: the folder exists, is not writable, or the disk is full."""
+
+
+def missing_package(feature: str, package: str, extra: str) -> ParameterError:
+    """Return the error for a feature whose package is not installed.
+
+    Examples
+    --------
+    >>> print(missing_package("prediction sets", "MAPIE", "reliability"))
+    The package MAPIE, required for prediction sets, is not installed. Install it: pip install 'skconv[reliability]'
+    """
+    return ParameterError(
+        f"The package {package}, required for {feature}, is not installed. "
+        f"Install it: pip install 'skconv[{extra}]'"
+    )
+
+
+def list_some(names: Sequence[str], max_names: int = 10) -> str:
+    """Return the first names, and how many more there are, as part of a message.
+
+    Examples
+    --------
+    >>> list_some(["cat", "dog"])
+    'cat, dog'
+    >>> list_some(list("abcdefg"), 5)
+    'a, b, c, d, e and 2 more'
+    """
+    n_more = len(names) - max_names
+    return ", ".join(names[:max_names]) + (f" and {n_more} more" if n_more > 0 else "")

@@ -46,23 +46,23 @@ from skorch.callbacks import Callback
 from sklearn.datasets import load_digits
 from torch import nn
 from skconv import CNNClassifier
-from skconv.networks.logit_calibration import Answers
+from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.blocks import Network
 from skconv.networks.registry import register_network
-from skconv.networks.input_normalization import Scaling
-from skconv.distributed.process_group import join_processes
+from skconv.networks.input_normalization import InputNormalization
+from skconv.distributed.process_group import join_process_group
 
 
 class Smooth(Network):
     def __init__(self, num_classes):
-        super().__init__(Scaling(1), Answers(num_classes))
+        super().__init__(InputNormalization(1), LogitCalibration(num_classes))
         self.layers = nn.Sequential(
             nn.Conv2d(1, 8, 3, padding=1, bias=False), nn.AvgPool2d(2), nn.BatchNorm2d(8), nn.SiLU(),
             nn.Flatten(), nn.Dropout(0.1), nn.Linear(128, num_classes),
         )
 
-    def classify(self, scaled):
-        return self.layers(scaled)
+    def classify(self, images):
+        return self.layers(images)
 
 
 @register_network
@@ -74,9 +74,9 @@ def smooth(*, in_channels, image_size, num_classes):
 digits = load_digits()
 classifier = CNNClassifier(
     "smooth", max_epochs=3, batch_size=65, precision="fp32", device="cpu", random_state=0, validation_fraction=0.1,
-    keep="valid_loss", augmentation={"rotation": 10, "elastic": 0.01}, class_weight={0: 0.5},
+    restore_best="valid_loss", augmentation={"rotation": 10, "elastic": 0.01}, class_weight={0: 0.5},
 )
-with join_processes("cpu"):
+with join_process_group("cpu"):
     classifier.fit(digits.images, digits.target)
 losses = classifier.net_.history[:, "batches", :, "train_loss"]
 weights = b"".join(each.numpy().tobytes() for each in classifier.net_.module_.state_dict().values())

@@ -15,8 +15,8 @@ from skconv.training.net import ClassifierNet
 def stop_at(monkeypatch):
     """Return a function that makes the training stop at a step from now; None lets it run."""
     monkeypatch.setattr(checkpointing, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpointing, "_FIRST_COST", 0.0)
-    monkeypatch.setattr(checkpointing, "_SHARE", 1e9)
+    monkeypatch.setattr(checkpointing, "_INITIAL_COST", 0.0)
+    monkeypatch.setattr(checkpointing, "_MAX_OVERHEAD", 1e9)
     left = [None]
     step = ClassifierNet.train_step
 

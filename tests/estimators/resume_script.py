@@ -85,7 +85,7 @@ def main(work):
     plain = work / "plain.json"
     os.waitpid(start(None, plain), 0)
     # A checkpoint after every step: a kill often falls into the writing of one.
-    checkpointing.SECONDS, checkpointing._FIRST_COST, checkpointing._SHARE = 0.0, 0.0, 1e9
+    checkpointing.SECONDS, checkpointing._INITIAL_COST, checkpointing._MAX_OVERHEAD = 0.0, 0.0, 1e9
     told = {}
     for kind in (signal.SIGKILL, signal.SIGTERM):
         folder = work / kind.name

@@ -41,8 +41,8 @@ class StopAt(Callback):
 @pytest.fixture(autouse=True)
 def checkpoint_after_every_step(monkeypatch):
     monkeypatch.setattr(checkpointing, "SECONDS", 0.0)
-    monkeypatch.setattr(checkpointing, "_FIRST_COST", 0.0)
-    monkeypatch.setattr(checkpointing, "_SHARE", 1e9)
+    monkeypatch.setattr(checkpointing, "_INITIAL_COST", 0.0)
+    monkeypatch.setattr(checkpointing, "_MAX_OVERHEAD", 1e9)
 
 
 @pytest.fixture(scope="module")

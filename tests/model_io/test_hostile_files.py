@@ -202,8 +202,8 @@ def test_damaged_checkpoint_is_told_and_the_one_before_taken(checkpoints, tmp_pa
         warnings.simplefilter("always")
         state, seconds = CheckpointFolder(path, {"seed": 0}).read()
     whole = file.read_bytes() == original
-    assert state.facts["n"] == (2 if whole else 1)
-    assert float(state.tensors["weights/a"][0, 0]) == state.facts["n"]
+    assert state.values["n"] == (2 if whole else 1)
+    assert float(state.tensors["weights/a"][0, 0]) == state.values["n"]
     assert seconds == 1.5
     assert len(told) == (not whole)
     shutil.rmtree(path.parent)
@@ -246,7 +246,7 @@ def test_tensors_of_other_shapes_in_a_checkpoint_do_not_reach_the_network(tmp_pa
     data = rng.integers(0, 255, (60, 8, 8), dtype=np.uint8), np.arange(60) % 2
     settings_ = {"max_epochs": 1, "batch_size": 20, "precision": "fp32", "random_state": 0}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(checkpointing, "_FIRST_COST", 0.0)
+        patch.setattr(checkpointing, "_INITIAL_COST", 0.0)
         CNNClassifier("fast", **settings_, checkpoint=tmp_path / "run").fit(*data)
         (folder,) = (tmp_path / "run").iterdir()
         file, facts = folder / "checkpoint.safetensors", folder / "checkpoint.json"

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skconv.distributed.process_group import check_alone
+from skconv.distributed.process_group import check_not_distributed
 
 # Each is a module of this package with a function of the same name.
 COMMANDS = (
@@ -80,4 +80,4 @@ def _application(
     """Train, evaluate and use convolutional networks for small images."""
     command = context.invoked_subcommand
     if command != "train":
-        check_alone(str(command))
+        check_not_distributed(str(command))

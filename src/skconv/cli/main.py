@@ -16,9 +16,9 @@ from pathlib import Path
 from types import FrameType
 
 from skconv.distributed.process_group import (
-    describe_loss,
-    is_one_of_several,
-    launcher,
+    describe_lost_process,
+    is_distributed,
+    torchrun_prefix,
     main_process_only,
     should_report,
 )
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
-    invocation = Invocation(shlex.join([*launcher(), "skconv", *arguments]))
+    invocation = Invocation(shlex.join([*torchrun_prefix(), "skconv", *arguments]))
     # File names need not be valid text in the encoding of the terminal.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -86,10 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = FAILED
         _print_error(error, invocation.debug)
         _discard_stdout()
-    if code == INTERRUPTED and invocation.terminated and is_one_of_several():
+    if code == INTERRUPTED and invocation.terminated and is_distributed():
         # torchrun sends SIGTERM to the remaining processes when one has failed.
         code = FAILED
-        _print_error(ProcessLostError(describe_loss()), invocation.debug)
+        _print_error(ProcessLostError(describe_lost_process()), invocation.debug)
     elif code == INTERRUPTED and should_report():
         print(f"Interrupted. {_describe_continuation(invocation)}", file=sys.stderr)
     return code

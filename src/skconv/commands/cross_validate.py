@@ -16,7 +16,7 @@ from skconv.commands.train import (
     open_run_folder,
     warn_if_busy,
 )
-from skconv.distributed.process_group import check_alone
+from skconv.distributed.process_group import check_not_distributed
 from skconv.files import atomic_dir, check_new_folder
 from skconv.parallel.folds import spread
 
@@ -84,7 +84,7 @@ def cross_validate(
     from skconv.recipes.editing import plan_run, write_seed
 
     command = command or describe_call(cross_validate, locals())
-    check_alone("cross-validate")
+    check_not_distributed("cross-validate")
     check_whole_number("folds", folds, 2, 1000)
     plan = plan_run(
         load_recipe(recipe),

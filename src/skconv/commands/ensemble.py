@@ -13,7 +13,7 @@ from skconv.commands.train import (
     open_run_folder,
     warn_if_busy,
 )
-from skconv.distributed.process_group import check_alone
+from skconv.distributed.process_group import check_not_distributed
 from skconv.files import check_new_folder
 from skconv.parallel.folds import spread
 
@@ -83,7 +83,7 @@ def ensemble(
     from skconv.recipes.editing import plan_run, write_seed
 
     command = command or describe_call(ensemble, locals())
-    check_alone("ensemble")
+    check_not_distributed("ensemble")
     named = load_recipe(recipe)
     folds = named.ensemble.get("folds", 5) if folds is None else folds
     check_whole_number("folds", folds, 2, 1000)

@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any
 from skconv.commands.results import SeedResult, TrainResult
 from skconv.commands.resume import check_out, checkpoint_of, read_finished, remove_checkpoint
 from skconv.distributed.process_group import (
-    check_joining,
+    check_distributed,
     is_main_process,
-    is_one_of_several,
-    join_processes,
+    is_distributed,
+    join_process_group,
     main_process_only,
 )
 from skconv.exceptions import ParameterError
@@ -137,11 +137,11 @@ def train(
         raise ParameterError(
             "'freeze_fraction' freezes loaded weights: name the model to load in 'init_from' (--init-from) too."
         )
-    if is_one_of_several():
+    if is_distributed():
         from skconv.estimators.parameters import choose_device
 
         choose_device(device)  # a name that is none is told as in one process
-        check_joining(device)
+        check_distributed(device)
         _check_several_processes(plan, seeds=seeds, resume=resume)
     recipe_texts = {each: write_seed(plan, each, split_seed=seed) for each in range(seed, seed + seeds)}
     check_out(out, resume=resume)
@@ -165,7 +165,7 @@ def train(
                 plan=plan,
                 seed=each,
                 device=device,
-                resumable=out is not None and not is_one_of_several(),
+                resumable=out is not None and not is_distributed(),
                 fingerprint=loaded.fingerprint,
                 recipe_text=recipe_text,
                 command=command,
@@ -212,7 +212,7 @@ def _run(
             return finished
         member: Any = estimator.estimator if plan.ensemble else estimator
         member.set_params(checkpoint=checkpoint_of(folder))
-    with join_processes(device):
+    with join_process_group(device):
         estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
     if not is_main_process():
         raise SystemExit
@@ -263,7 +263,7 @@ def _check_several_processes(plan: Recipe, *, seeds: int, resume: bool) -> None:
 
 def warn_if_busy() -> None:
     """Warn before a training that other programs will make far slower than their share of the processor."""
-    from skconv.training.cpu_load import describe_busy_processor
+    from skconv.training.hardware import describe_busy_processor
 
     sentence = describe_busy_processor()
     if sentence:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.commands.train import check_whole_number, choose_seed, describe_call, warn_if_busy
-from skconv.distributed.process_group import check_alone
+from skconv.distributed.process_group import check_not_distributed
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
 from skconv.tuning.results import TrialResult, TuneResult
@@ -102,7 +102,7 @@ def tune(
     from skconv.tuning.study import check_optuna
 
     command = command or describe_call(tune, locals())
-    check_alone("tune")
+    check_not_distributed("tune")
     trials = _check_budget(trials, minutes, fraction)
     check_optuna()
     plan = plan_run(
@@ -210,7 +210,7 @@ def _score(
     device: str,
 ) -> float:
     """Train with the settings of a trial and return the validation accuracy of the weights that remain."""
-    from skconv.training.recording import ReportAccuracy
+    from skconv.training.callbacks import ReportAccuracy
 
     estimator = trial.create_member(random_state=seed, device=device)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]

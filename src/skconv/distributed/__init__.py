@@ -1,1 +1,1 @@
-"""One training in several processes: process group, collectives, layers synchronised over the batch."""
+"""Distributed training: process group, collectives, synchronised layers."""

@@ -1,6 +1,6 @@
-"""The processes of one training, as torchrun starts them: who they are, what they tell each other, who speaks.
+"""Process group of a distributed training: rank, batch shards, collectives, errors of the main process.
 
-Importing this loads neither torch nor Accelerate: a process that is alone needs neither of them for it.
+Importing this module loads neither torch nor Accelerate, because a single process needs neither of them here.
 """
 
 from __future__ import annotations
@@ -21,182 +21,187 @@ from skconv.exceptions import ParameterError, ProcessLostError, missing_package
 if TYPE_CHECKING:
     from torch import Tensor
 
-_TORCHRUN = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_PATIENCE = timedelta(minutes=5)  # for the slowest to load its data; one that is killed is noticed at once
+_TORCHRUN_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
+_TIMEOUT = timedelta(minutes=5)  # for the process that loads its data last; a killed process is noticed at once
 
 
 @dataclass(frozen=True)
 class BatchShard:
-    """The images that this process has of a whole batch.
+    """Range of the images of a batch that one process trains on.
 
     Parameters
     ----------
     start, stop : int
-        Their positions in it.
-    whole : int
-        How many it holds.
+        Positions in the batch, 0 <= start <= stop <= batch_size.
+    batch_size : int
+        Images in the whole batch.
     """
 
     start: int
     stop: int
-    whole: int
+    batch_size: int
 
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """The processes that train one model together, seen by one of them.
+    """Processes that train one model, as seen by one of them.
 
     Parameters
     ----------
     rank : int
-        Which of them this is, from 0.
+        Number of this process, from 0.
     size : int
-        How many there are.
+        Number of processes.
     device : str
-        Where this one computes.
+        Device of this process.
     """
 
     rank: int
     size: int
     device: str
 
-    def take_shard(self, whole: int) -> BatchShard:
-        """Return what this process has of a batch; the shares of all differ by an image at most.
+    def shard(self, batch_size: int) -> BatchShard:
+        """Return the shard of this process; the sizes of all shards differ by at most one image.
 
         Examples
         --------
-        >>> [Processes(rank, 2, "cpu").take_shard(5) for rank in (0, 1)]
-        [Share(start=0, stop=2, whole=5), Share(start=2, stop=5, whole=5)]
+        >>> [ProcessGroup(rank, 2, "cpu").shard(5) for rank in (0, 1)]
+        [BatchShard(start=0, stop=2, batch_size=5), BatchShard(start=2, stop=5, batch_size=5)]
         """
-        return BatchShard(self.rank * whole // self.size, (self.rank + 1) * whole // self.size, whole)
+        return BatchShard(self.rank * batch_size // self.size, (self.rank + 1) * batch_size // self.size, batch_size)
 
     def all_reduce(self, tensor: Tensor) -> Tensor:
-        """Return the sum of every process's tensor."""
+        """Return the sum of the tensors of all processes."""
         from accelerate.utils import reduce
 
-        with _answering():
+        with _raising_process_lost():
             return reduce(tensor, "sum")
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """Return every process's tensor, (size, …), in the order of their ranks."""
+        """Return the tensors of all processes, shape (size, …), by rank."""
         from accelerate.utils import gather
 
-        with _answering():
+        with _raising_process_lost():
             return gather(tensor.unsqueeze(0))
 
     def broadcast_object(self, value: Any) -> Any:
-        """Return the first process's value: what was measured may differ."""
+        """Return the value of the main process."""
         from accelerate.utils import broadcast_object_list
 
-        with _answering():
+        with _raising_process_lost():
             return broadcast_object_list([value])[0]
 
     def broadcast(self, tensors: Sequence[Tensor]) -> None:
-        """Fill tensors with the first process's values."""
+        """Overwrite tensors with the values of the main process."""
         from accelerate.utils import broadcast
 
-        with _answering():
+        with _raising_process_lost():
             unflatten(broadcast(flatten(tensors)), tensors)
 
 
-_joined: ProcessGroup | None = None
+_process_group: ProcessGroup | None = None
 
 
-def get_processes() -> ProcessGroup | None:
-    """Return the processes that this one has joined; None where it is alone."""
-    return _joined
+def get_process_group() -> ProcessGroup | None:
+    """Return the group that this process has joined, or None."""
+    return _process_group
 
 
-def is_one_of_several() -> bool:
-    """Whether torchrun, or what does the same, started this process beside others."""
+def is_distributed() -> bool:
+    """Return whether torchrun, or an equivalent launcher, started this process as one of several."""
     size = os.environ.get("WORLD_SIZE", "")
-    return size.isdigit() and int(size) > 1 and all(name in os.environ for name in _TORCHRUN)
+    return size.isdigit() and int(size) > 1 and all(name in os.environ for name in _TORCHRUN_VARIABLES)
 
 
-def check_alone(command: str) -> None:
-    """Raise `ParameterError` where torchrun started this process beside others, which would each do the whole work."""
-    if is_one_of_several():
-        raise ParameterError(f"Several processes can train together, and nothing else. Run {command} without torchrun.")
+def check_not_distributed(command: str) -> None:
+    """Raise `ParameterError` if torchrun started this process: each process would run the whole command."""
+    if is_distributed():
+        raise ParameterError(f"Only train runs in several processes. Run {command} without torchrun.")
 
 
 def is_main_process() -> bool:
-    """Whether this process is alone, or the one of several that writes, draws and prints."""
-    return not is_one_of_several() or os.environ["RANK"] == "0"
+    """Return whether this process is the only one, or the one that writes files and prints."""
+    return not is_distributed() or os.environ["RANK"] == "0"
 
 
-def launcher() -> list[str]:
-    """Return what stands before the command that every process runs: nothing where this one is alone."""
-    if not is_one_of_several():
+def torchrun_prefix() -> list[str]:
+    """Return the torchrun command that precedes the command of each process; empty for a single process."""
+    if not is_distributed():
         return []
-    here = int(os.environ["LOCAL_WORLD_SIZE"])
-    machines = int(os.environ["WORLD_SIZE"]) // here
-    several = ["--nnodes", str(machines)] if machines > 1 else []
-    return ["torchrun", *several, "--nproc-per-node", str(here), "-m"]
+    n_local = int(os.environ["LOCAL_WORLD_SIZE"])
+    n_machines = int(os.environ["WORLD_SIZE"]) // n_local
+    nodes = ["--nnodes", str(n_machines)] if n_machines > 1 else []
+    return ["torchrun", *nodes, "--nproc-per-node", str(n_local), "-m"]
 
 
-def check_joining(device: str) -> None:
-    """Raise `ParameterError` where Accelerate is missing, or the device cannot be shared or is not there for each."""
+def check_distributed(device: str) -> None:
+    """Raise `ParameterError` if Accelerate is not installed, or if `device` does not suit several processes."""
     if importlib.util.find_spec("accelerate") is None:
-        raise missing_package("Training in several processes needs", "accelerate", "distributed")
-    _wants_gpu(device)
+        raise missing_package("training in several processes", "accelerate", "distributed")
+    _needs_gpu(device)
 
 
 @contextmanager
-def join_processes(device: str) -> Iterator[ProcessGroup | None]:
-    """Train together with the other processes that torchrun started, inside the block; None where there are none.
+def join_process_group(device: str) -> Iterator[ProcessGroup | None]:
+    """Join the processes that torchrun started; train with them inside the block.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
-        "auto" takes a GPU for each process where there are any.
+        "auto" uses one GPU per process on machines that have GPUs.
+
+    Yields
+    ------
+    ProcessGroup or None
+        None for a single process.
 
     Raises
     ------
     ProcessLostError
-        Another process did not come.
+        Another process did not join.
     """
-    global _joined
-    if not is_one_of_several():
+    global _process_group
+    if not is_distributed():
         yield None
         return
     from accelerate import PartialState
 
-    on_gpu = _wants_gpu(device)
-    with _answering():
-        state = PartialState(cpu=not on_gpu, backend="nccl" if on_gpu else "gloo", timeout=_PATIENCE)
-    _joined = ProcessGroup(state.process_index, state.num_processes, str(state.device) if on_gpu else "cpu")
+    use_gpu = _needs_gpu(device)
+    with _raising_process_lost():
+        state = PartialState(cpu=not use_gpu, backend="nccl" if use_gpu else "gloo", timeout=_TIMEOUT)
+    _process_group = ProcessGroup(state.process_index, state.num_processes, str(state.device) if use_gpu else "cpu")
     try:
-        yield _joined
+        yield _process_group
     finally:
-        _joined = None
-    state.destroy_process_group()  # not after an error: others may never come to it
+        _process_group = None
+    state.destroy_process_group()  # not after an error: it waits for processes that may have ended
     state._reset_state()
 
 
 @contextmanager
 def main_process_only() -> Iterator[None]:
-    """Let nothing but the first process print inside the block."""
+    """Discard the output of all processes but the main one inside the block."""
     if is_main_process():
         yield
         return
-    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):  # noqa: PTH123
+    with open(os.devnull, "w") as null, redirect_stdout(null), redirect_stderr(null):  # noqa: PTH123
         yield
 
 
 def should_report() -> bool:
-    """Whether it is for this process to tell why it ends: it is alone, or the first one of several to ask.
+    """Return whether this process prints the error that ends it: it is the first of the group to ask.
 
-    What goes wrong in one process soon ends the others too, and a wrong setting ends them all: it is told once. They
-    ask at the store that torchrun keeps for them, which outlives each of them.
+    An error in one process soon ends the others, and a wrong setting ends all of them; it is printed once. The order is
+    decided by the store of torchrun, which outlives the processes.
     """
-    if not is_one_of_several():
+    if not is_distributed():
         return True
-    if threading.current_thread() is threading.main_thread():  # only there signals can be handled
-        # torchrun ends this process as soon as another has failed: not before it has told.
+    if threading.current_thread() is threading.main_thread():  # signals can be handled only there
+        # torchrun terminates this process as soon as another one has failed: print first.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
-        socket.create_connection(address, timeout=5).close()  # torch would print its own stack, and wait
+        socket.create_connection(address, timeout=5).close()  # TCPStore would print a stack trace and retry
     except OSError:
         return is_main_process()
     from torch.distributed import TCPStore
@@ -204,57 +209,57 @@ def should_report() -> bool:
     run = [os.environ.get(name, "") for name in ("TORCHELASTIC_RUN_ID", "TORCHELASTIC_RESTART_COUNT")]
     try:
         store = TCPStore(*address, is_master=False, timeout=timedelta(seconds=5))
-        return store.add("/".join(["skconv", "told", *run]), 1) == 1
-    except RuntimeError:  # torchrun is gone, or another program started these processes
+        return store.add("/".join(["skconv", "reported", *run]), 1) == 1
+    except RuntimeError:  # torchrun has ended, or another launcher started the processes
         return is_main_process()
 
 
 def flatten(tensors: Sequence[Tensor]) -> Tensor:
-    """Return all values of tensors in one row."""
+    """Return the values of all tensors in one dimension."""
     import torch
 
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
 
-def unflatten(row: Tensor, tensors: Sequence[Tensor]) -> None:
-    """Fill tensors with the values of a row, as `flatten` made it of them."""
-    parts = row.split([tensor.numel() for tensor in tensors])
+def unflatten(values: Tensor, tensors: Sequence[Tensor]) -> None:
+    """Copy values in the order of `flatten` back into tensors."""
+    parts = values.split([tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):
         tensor.detach().copy_(part.view_as(tensor))
 
 
-@contextmanager
-def _answering() -> Iterator[None]:
-    """Turn what the process group says, when another process does not answer, into a `ProcessLostError`."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise ProcessLostError(describe_loss()) from error
-
-
-def describe_loss() -> str:
-    """Say that a training of several processes ends without a model."""
+def describe_lost_process() -> str:
+    """Return the error message of a distributed training that ended early."""
     size = os.environ["WORLD_SIZE"]
     return (
-        f"The training was ended: one of its {size} processes was killed or fell silent, or torchrun was told to stop. "
-        "Nothing was written. Start it again; where memory ran out, with fewer processes."
+        f"The training ended early: one of its {size} processes was killed or did not respond, or torchrun was stopped. "
+        "Nothing was written. Start it again; if memory ran out, with fewer processes."
     )
 
 
-def _wants_gpu(device: str) -> bool:
-    """Whether every process computes on a GPU of its own."""
+@contextmanager
+def _raising_process_lost() -> Iterator[None]:
+    """Convert errors of torch's process group to `ProcessLostError`."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise ProcessLostError(describe_lost_process()) from error
+
+
+def _needs_gpu(device: str) -> bool:
+    """Return whether each process computes on a GPU of its own; raise `ParameterError` if there are too few."""
     if device == "cpu":
         return False
     import torch
 
     if device == "mps":
-        raise ParameterError("Several processes cannot share the device 'mps'. Take --device cpu, or one process.")
-    here, gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
-    if gpus == 0 and device == "auto":
+        raise ParameterError("Several processes cannot share the device 'mps'. Pass --device cpu, or use one process.")
+    n_local, n_gpus = int(os.environ["LOCAL_WORLD_SIZE"]), torch.cuda.device_count()
+    if n_gpus == 0 and device == "auto":
         return False
-    if gpus < here:
+    if n_gpus < n_local:
         raise ParameterError(
-            f"{here} processes were started on a machine with {gpus} GPUs. Start at most one a GPU "
-            "(torchrun --nproc-per-node), or take --device cpu."
+            f"{n_local} processes were started on a machine with {n_gpus} GPUs. Start at most one process per GPU "
+            "(torchrun --nproc-per-node), or pass --device cpu."
         )
     return True

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
-from skconv.distributed.process_group import get_processes
+from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.identity import make_checkpointing
@@ -37,7 +37,7 @@ from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.precision import choose_precision
+from skconv.training.hardware import choose_precision
 
 
 @contextmanager
@@ -235,7 +235,7 @@ class CNNClassifier(BaseImageClassifier):
         train = arrange(train)
         checkpointing = self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
         try:
-            with nullcontext() if checkpointing is None else checkpointing.listening():
+            with nullcontext() if checkpointing is None else checkpointing.handling_signals():
                 self._run(train)
         except BaseException:
             del self.net_  # a half-trained network must not pass for a fitted one
@@ -368,21 +368,21 @@ class CNNClassifier(BaseImageClassifier):
 
         Returns what keeps checkpoints, where that is asked for.
         """
-        processes = get_processes()
-        device = choose_device(self.device) if processes is None else processes.device
+        process_group = get_process_group()
+        device = choose_device(self.device) if process_group is None else process_group.device
         self.precision_ = self.precision
         if self.precision == "auto":
             measured = choose_precision(device)
-            self.precision_ = measured if processes is None else processes.broadcast_object(measured)
+            self.precision_ = measured if process_group is None else process_group.broadcast_object(measured)
         n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
-        if processes is not None and self.checkpoint is not None:
+        if process_group is not None and self.checkpoint is not None:
             raise ParameterError("Several processes would write one checkpoint. Train without 'checkpoint'.")
         if max_epochs is not None:
             checkpointing = make_checkpointing(self, train, valid, device)
             n_batches = len(BatchIterator(train, self.batch_size, shuffle=True))
-            if processes is not None and len(train) // n_batches < processes.size:
+            if process_group is not None and len(train) // n_batches < process_group.size:
                 raise ParameterError(
-                    f"Batches of {len(train) // n_batches} cannot be shared by {processes.size} processes. "
+                    f"Batches of {len(train) // n_batches} cannot be shared by {process_group.size} processes. "
                     "Take a larger batch_size, more images or fewer processes."
                 )
             n_steps, n_epochs = count_steps(
@@ -419,7 +419,7 @@ class CNNClassifier(BaseImageClassifier):
             seed=self._seed,
             callbacks=callbacks,
             checkpointing=checkpointing,
-            processes=processes,
+            process_group=process_group,
             progress=self.verbose > 0,
         ).initialize()
         return checkpointing

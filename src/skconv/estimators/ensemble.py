@@ -25,8 +25,8 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.assembly import build_net
 from skconv.training.net import ClassifierNet
-from skconv.training.precision import choose_precision
-from skconv.training.recording import PrintEpochs
+from skconv.training.hardware import choose_precision
+from skconv.training.callbacks import PrintEpochs
 
 Fold = tuple[np.ndarray, np.ndarray]
 

@@ -97,7 +97,7 @@ def _make_classifier(n_classes: int, coverage: float) -> Any:
     try:
         from mapie.classification import SplitConformalClassifier
     except ImportError as error:
-        raise missing_package("Prediction sets need", "MAPIE", "reliability") from error
+        raise missing_package("prediction sets", "MAPIE", "reliability") from error
     from sklearn.base import BaseEstimator, ClassifierMixin
 
     class AlreadyPredicted(ClassifierMixin, BaseEstimator):

@@ -74,7 +74,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, st
     try:
         from captum.attr import IntegratedGradients
     except ImportError as error:
-        raise missing_package("Integrated gradients need", "captum", "explain") from error
+        raise missing_package("integrated gradients", "captum", "explain") from error
 
     def tell_probability(images: Tensor) -> Tensor:
         return network(images).softmax(1)[:, label]
@@ -84,7 +84,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, st
     blank = to_batch(np.broadcast_to(find_ground(image), image.shape)[None]).to(device)
     # A network that stretches each image would make of all on the way the same one, but for the blank.
     scaling = getattr(network, "input_normalization", None)
-    held = nullcontext() if scaling is None else scaling.as_for(whole)
+    held = nullcontext() if scaling is None else scaling.statistics_of(whole)
     with evaluation_mode(network), held, torch.enable_grad():
         added = IntegratedGradients(tell_probability).attribute(
             whole, baselines=blank, n_steps=steps, internal_batch_size=steps

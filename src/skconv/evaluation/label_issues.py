@@ -108,7 +108,7 @@ def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
     try:
         from cleanlab.filter import find_label_issues
     except ImportError as error:
-        raise missing_package("Wrong labels are found by", "cleanlab", "reliability") from error
+        raise missing_package("finding label issues", "cleanlab", "reliability") from error
     exact = np.asarray(probabilities, np.float64)
     exact = exact / exact.sum(1, keepdims=True)
     # On MNIST with 1 % of its labels changed, this filter found more of them than the others, and was more often right.

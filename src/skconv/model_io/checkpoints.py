@@ -83,7 +83,7 @@ class CheckpointFolder:
             "format_version": FORMAT_VERSION,
             "training": self.training,
             "seconds": float(seconds),
-            "state": state.facts,
+            "state": state.values,
             "tensors": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)},
         }
         document["digest"] = _digest(document)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.input_normalization import InputNormalization
-from skconv.networks.logit_calibration import LogitCalibration, to_exact
+from skconv.networks.logit_calibration import LogitCalibration, to_double
 from skconv.networks.registry import check_option, create_network, register_network
 
 AVERAGES = ("probabilities", "logits")
@@ -21,7 +21,7 @@ _MOST_MEMBERS = 1000  # an altered configuration must not keep a reader busy for
 _FIXED = {"in_channels", "image_size", "num_classes"}
 
 
-class MemberScalings:
+class EnsembleNormalization:
     """The scalings of several networks, set and read as if they were one; each network applies its own.
 
     It is no layer: the buffers are the members', and weights files hold them once.
@@ -41,11 +41,11 @@ class MemberScalings:
             input_normalization.fit(images)
 
     @contextmanager
-    def as_for(self, images: Tensor) -> Iterator[None]:
+    def statistics_of(self, images: Tensor) -> Iterator[None]:
         """Within this context, let each scale all images as these are."""
         with ExitStack() as contexts:
             for input_normalization in self.normalizations:
-                contexts.enter_context(input_normalization.as_for(images))
+                contexts.enter_context(input_normalization.statistics_of(images))
             yield
 
     @property
@@ -99,7 +99,7 @@ class EnsembleNetwork(Network):
     """
 
     def __init__(self, members: Sequence[Network], average: str = "probabilities") -> None:
-        input_normalization = MemberScalings([member.input_normalization for member in members])
+        input_normalization = EnsembleNormalization([member.input_normalization for member in members])
         logit_calibration = EnsembleCalibration([member.logit_calibration for member in members])
         super().__init__(
             cast(InputNormalization, input_normalization), cast(LogitCalibration, logit_calibration)
@@ -116,7 +116,7 @@ class EnsembleNetwork(Network):
         if self.average == "logits":
             return logits.mean(0)
         # The log of a mean of softmaxes, without a probability that could underflow to 0.
-        mean = to_exact(logits).log_softmax(2).logsumexp(0) - math.log(len(self.members))
+        mean = to_double(logits).log_softmax(2).logsumexp(0) - math.log(len(self.members))
         return mean.to(logits.dtype)
 
 

@@ -47,7 +47,7 @@ class InputNormalization(nn.Module):
         self.std.copy_(torch.where(spread > 0, spread, torch.ones_like(spread)))  # a constant channel stays finite
 
     @contextmanager
-    def as_for(self, images: Tensor) -> Iterator[None]:
+    def statistics_of(self, images: Tensor) -> Iterator[None]:
         """Within this context, scale all images as these are: the same, where none is scaled by what it is itself."""
         yield
 
@@ -127,7 +127,7 @@ class ContrastNormalization(InputNormalization):
         super().fit(self._stretch(images.to(torch.float32)))
 
     @contextmanager
-    def as_for(self, images: Tensor) -> Iterator[None]:
+    def statistics_of(self, images: Tensor) -> Iterator[None]:
         """Within this context, stretch all images by the range of these: (1, …), or as many as will come."""
         self._held = self._measure(images)
         try:

@@ -68,7 +68,7 @@ class LogitCalibration(nn.Module):
         """Return logits (n, num_classes) from the same."""
         if self.training:
             return logits
-        exact = to_exact(logits)
+        exact = to_double(logits)
         meant = torch.where(self.smoothing > 0, self._undo(exact), exact)
         return (self.factor * meant + self.biases).to(logits.dtype)
 
@@ -80,7 +80,7 @@ class LogitCalibration(nn.Module):
         return torch.log((rest + torch.sqrt(rest**2 + 4 * softness**2)) / 2)
 
 
-def to_exact(logits: Tensor) -> Tensor:
+def to_double(logits: Tensor) -> Tensor:
     """Return them in double precision: where an image stands in its batch then cannot turn the last bit of its answer.
 
     Apple's GPUs have no double precision; there the logits stay as they are.

@@ -37,7 +37,7 @@ def spread(address: str | None) -> Iterator[None]:
         return
     missing = [name for name in ("dask", "distributed") if importlib.util.find_spec(name) is None]
     if missing:
-        raise missing_package("'dask' needs", missing[0], "dask")
+        raise missing_package("folds on Dask workers", missing[0], "dask")
     from joblib import parallel_config
 
     from skconv.parallel.cluster import SpreadingBackend, cluster_errors, connect

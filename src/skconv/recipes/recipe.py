@@ -244,7 +244,7 @@ class Recipe:
         return shifts
 
     def _create_callbacks(self) -> list[tuple[str, Any]]:
-        from skconv.training.recording import PrintEpochs, RecordIterations
+        from skconv.training.callbacks import PrintEpochs, RecordIterations
 
         callbacks: list[tuple[str, Any]] = []
         if "record_every" in self.report:

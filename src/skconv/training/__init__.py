@@ -1,1 +1,1 @@
-"""The training engine: batches, augmentation, precision, the skorch net and its callbacks."""
+"""Training loop: skorch net, batches, augmentation, optimizers, callbacks, checkpoints."""

@@ -12,11 +12,10 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup
-from skconv.training.adamw import AdamW
 from skconv.training.batches import Augment, ImageDataset
 from skconv.training.callbacks import ProgressBar, RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.muon import Muon
+from skconv.training.optimizers import AdamW, Muon
 from skconv.training.net import ClassifierNet
 
 # A short memory of gradients follows a quick one-cycle schedule better than the usual (0.9, 0.999).
@@ -48,7 +47,7 @@ def build_net(
     seed: int = 0,
     callbacks: Sequence[Any] = (),
     checkpointing: Checkpointing | None = None,
-    processes: ProcessGroup | None = None,
+    process_group: ProcessGroup | None = None,
     progress: bool = False,
 ) -> ClassifierNet:
     """Assemble the skorch net: the optimizer, one-cycle schedule per step, whole batches, callbacks.
@@ -79,8 +78,8 @@ def build_net(
         Appended to the net's own.
     checkpointing : Checkpointing, optional
         Keeps the state of the training; the last of the callbacks.
-    processes : Processes, optional
-        Those that train this net together.
+    process_group : ProcessGroup, optional
+        Processes that train this net together.
     progress : bool, default=False
         Show a progress bar on standard error.
 
@@ -93,8 +92,8 @@ def build_net(
     ----------
     Loshchilov, Hutter: "Decoupled weight decay regularization", ICLR 2019; Smith, Topin: "Super-convergence", 2019.
     """
-    own: list[Any] = [] if processes is None else [("agree_on_scores", SyncMetrics(processes))]
-    own.append(("stop_when_lost", StopOnNaN()))
+    own: list[Any] = [] if process_group is None else [("sync_metrics", SyncMetrics(process_group))]
+    own.append(("stop_on_nan", StopOnNaN()))
     cycles = schedule == "one-cycle" and n_steps is not None
     if n_steps is not None and cycles:
         own.append(("schedule", _one_cycle(learning_rate, n_steps)))
@@ -106,7 +105,7 @@ def build_net(
     if patience is not None and valid is not None:
         last.append(("early_stopping", EarlyStopping("valid_loss", patience=patience, load_best=True, sink=_silent)))
     elif n_steps is not None and n_steps < _FEW_STEPS and restore_best is None:
-        last.append(("settle_statistics", RecalibrateBatchNorm()))
+        last.append(("recalibrate_batch_norm", RecalibrateBatchNorm()))
     if checkpointing is not None:
         last.append(("checkpointing", checkpointing))
     return ClassifierNet(
@@ -123,14 +122,14 @@ def build_net(
         iterator_train__augment=augment,
         iterator_train__max_batches=n_steps,
         iterator_train__device=device,
-        iterator_train__processes=processes,
+        iterator_train__process_group=process_group,
         iterator_valid__device=device,
         iterator_valid__batch_size=128,  # seven views of `accurate` took a quarter longer in batches of 512
         train_split=None if valid is None else predefined_split(valid),
         precision=precision,
         ema_decay=ema_decay,
         label_smoothing=label_smoothing,
-        processes=processes,
+        process_group=process_group,
         device=device,
         callbacks=[*own, *callbacks, *last],
         callbacks__print_log=None,

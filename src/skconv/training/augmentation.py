@@ -27,16 +27,16 @@ def _spline(side: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Random numbers for every image of a whole batch, of which those of a share are returned."""
+    """Random numbers for every image of a whole batch, of which those of a shard are returned."""
 
     generator: torch.Generator
-    share: BatchShard
+    shard: BatchShard
 
     def draw(self, distribution: Callable[..., Tensor], *shape: int | None) -> Tensor:
         """Draw tensors of a shape in which None stands for the number of images."""
-        sizes = [self.share.whole if size is None else size for size in shape]
+        sizes = [self.shard.batch_size if size is None else size for size in shape]
         drawn = distribution(*sizes, generator=self.generator, device=self.generator.device)
-        return drawn.narrow(shape.index(None), self.share.start, self.share.stop - self.share.start)
+        return drawn.narrow(shape.index(None), self.shard.start, self.shard.stop - self.shard.start)
 
 
 @dataclass(frozen=True)
@@ -116,18 +116,18 @@ class Augmentation:
                 )
 
     @property
-    def by_image(self) -> bool:
+    def per_image(self) -> bool:
         """Whether what becomes of an image does not depend on the others: the noise of erasing is as bright as all."""
         return not self.erasing
 
-    def __call__(self, images: Tensor, generator: torch.Generator, share: BatchShard | None = None) -> Tensor:
+    def __call__(self, images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
         """Distort float32 images (n, channels, height, width); the generator lives on the same device.
 
-        Where they are a share of a whole batch, the numbers are drawn for all of it.
+        For a shard, random numbers are drawn for its whole batch.
         """
         geometric = (self.rotation, self.shift, self.scale, self.shear, self.elastic, self.flip, self.perspective)
         if any(geometric):
-            images = self._resample(images, _Draws(generator, share or BatchShard(0, len(images), len(images))))
+            images = self._resample(images, _Draws(generator, shard or BatchShard(0, len(images), len(images))))
         return self._erase(images, generator) if self.erasing else images
 
     def _resample(self, images: Tensor, draws: _Draws) -> Tensor:
@@ -201,14 +201,14 @@ class AugmentationSequence:
     steps: tuple[Callable[..., Tensor], ...]
 
     @property
-    def by_image(self) -> bool:
+    def per_image(self) -> bool:
         """Whether every step treats each image alone."""
-        return all(getattr(step, "by_image", False) for step in self.steps)
+        return all(getattr(step, "per_image", False) for step in self.steps)
 
-    def __call__(self, images: Tensor, generator: torch.Generator, share: BatchShard | None = None) -> Tensor:
-        """Distort float32 images (n, channels, height, width), a share of a whole batch where that is given."""
+    def __call__(self, images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
+        """Distort float32 images (n, channels, height, width), optionally a shard of a batch."""
         for step in self.steps:
-            images = step(images, generator) if share is None else step(images, generator, share)
+            images = step(images, generator) if shard is None else step(images, generator, shard)
         return images
 
 

@@ -1,14 +1,16 @@
-"""What skorch lacks as callbacks: a progress bar, a stop at a lost run, the best weights, settled statistics."""
+"""Callbacks for skorch: progress, training records, best weights, batch-norm statistics, divergence."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+import sys
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
 from skorch.callbacks import Callback
+from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
 from tqdm import tqdm
 
@@ -16,17 +18,18 @@ from skconv.distributed.process_group import ProcessGroup
 from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
 
-_SETTLING, _SETTLING_BATCH = 1024, 128  # images; running averages of such batches remember about 2,400
+_N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; running averages of such batches span about 2,400
+_METRICS = ("train_loss", "valid_loss", "valid_acc")
 
 
 class ProgressBar(Callback):
-    """One bar on standard error over all steps, with the latest losses; nothing where that is not a terminal."""
+    """Progress bar over all training steps on standard error, with the latest losses; hidden unless in a terminal."""
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         """Open the bar."""
         total = net.get_params()["iterator_train__max_batches"]
-        wide = shutil.get_terminal_size().columns  # 80 for a terminal that does not know its width
-        self.bar_ = tqdm(total=total, desc="Training", unit="step", ncols=wide, disable=None)
+        width = shutil.get_terminal_size().columns  # 80 if the terminal does not report its width
+        self.bar_ = tqdm(total=total, desc="Training", unit="step", ncols=width, disable=None)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
         """Count a training step."""
@@ -35,90 +38,174 @@ class ProgressBar(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Show the losses of the epoch."""
-        last = net.history[-1]
-        shown = {name: last[name] for name in ("train_loss", "valid_loss", "valid_acc") if name in last}
-        self.bar_.set_postfix({name: f"{value:.4f}" for name, value in shown.items()})
+        self.bar_.set_postfix({name: f"{value:.4f}" for name, value in _last_metrics(net).items()})
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         """Close the bar."""
         self.bar_.close()
-        del self.bar_  # it holds an open stream, and a fitted net can be pickled
+        del self.bar_  # its stream cannot be pickled
 
 
-class SyncMetrics(Callback):
-    """Give all processes the first one's losses and accuracy of the epoch, so that they keep and stop at the same.
+class PrintEpochs(Callback):
+    """Print losses and validation accuracy of every epoch to standard error.
 
     Parameters
     ----------
-    processes : Processes
-        Those that train together.
+    title : str, default=""
+        Prefix of each line, to distinguish several trainings.
     """
 
-    def __init__(self, processes: ProcessGroup) -> None:
-        self.processes = processes
+    def __init__(self, title: str = "") -> None:
+        self.title = title
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Replace this process's figures, which may differ in the last digit."""
-        last = net.history[-1]
-        own = {name: last[name] for name in ("train_loss", "valid_loss", "valid_acc") if name in last}
-        last.update(self.processes.broadcast_object(own))
+        """Print one line."""
+        epoch = net.history[-1]
+        parts = [f"{self.title}epoch {epoch['epoch']:>3}", f"training loss {epoch['train_loss']:.4f}"]
+        if "valid_loss" in epoch:
+            parts.append(f"validation loss {epoch['valid_loss']:.4f}, accuracy {epoch['valid_acc']:.2%}")
+        _print("  ".join([*parts, f"{epoch['dur']:.1f} s"]))
+
+
+class ReportAccuracy(Callback):
+    """Pass the validation accuracy of every epoch to a function; an exception that it raises ends the training.
+
+    Parameters
+    ----------
+    report : callable
+        Called with the number of the epoch, from 1, the number of epochs, and the accuracy, 0..1.
+    """
+
+    def __init__(self, report: Callable[[int, int, float], None]) -> None:
+        self.report = report
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Report the epoch."""
+        self.report(int(net.history[-1, "epoch"]), net.max_epochs, float(net.history[-1, "valid_acc"]))
+
+
+class RecordIterations(Callback):
+    """Score the validation images at fixed intervals of training steps, in evaluation mode.
+
+    Parameters
+    ----------
+    every : int
+        Steps between two records.
+    print_every : int, optional
+        Steps between two lines on standard error; None prints nothing.
+
+    Attributes
+    ----------
+    rows_ : list of dict
+        iteration, train_loss (of that step's batch), valid_loss and valid_accuracy (None without validation images).
+    """
+
+    def __init__(self, every: int, print_every: int | None = None) -> None:
+        self.every = every
+        self.print_every = print_every
+
+    def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
+        """Reset the records and select the validation images."""
+        self.rows_: list[dict[str, Any]] = []
+        self.iteration_ = 0
+        self._valid = net.get_split_datasets(X, y)[1]
+
+    def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
+        """Count a training step; score and print if it is due."""
+        if not training:
+            return
+        self.iteration_ += 1
+        if self.iteration_ % self.every:
+            return
+        loss, accuracy = (None, None) if self._valid is None else _score(net, self._valid)
+        row = {
+            "iteration": self.iteration_,
+            "train_loss": float(net.history[-1, "batches", -1, "train_loss"]),
+            "valid_loss": loss,
+            "valid_accuracy": accuracy,
+        }
+        self.rows_.append(row)
+        if self.print_every and self.iteration_ % self.print_every == 0:
+            scores = "" if loss is None else f"  validation loss {loss:.4f}, accuracy {accuracy:.2%}"
+            _print(f"iteration {self.iteration_:>5}  training loss {row['train_loss']:.4f}{scores}")
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Release the images, so that a fitted net is pickled without them."""
+        self._valid = None
+
+
+class SyncMetrics(Callback):
+    """Replace the metrics of an epoch by those of the main process, so that all processes select and stop alike.
+
+    Parameters
+    ----------
+    process_group : ProcessGroup
+        Processes that train together.
+    """
+
+    def __init__(self, process_group: ProcessGroup) -> None:
+        self.process_group = process_group
+
+    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
+        """Update the history; metrics may differ in the last digit."""
+        net.history[-1].update(self.process_group.broadcast_object(_last_metrics(net)))
 
 
 class StopOnNaN(Callback):
-    """Raise `TrainingError` as soon as an epoch's training loss is not a finite number."""
+    """Raise `TrainingError` after an epoch whose training loss is not finite."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Look at the epoch's loss."""
+        """Check the loss of the epoch."""
         loss = net.history[-1, "train_loss"]
         if not math.isfinite(loss):
             raise TrainingError(
-                f"The training loss became {loss} in epoch {len(net.history)}: the weights are lost. "
-                "Try a learning_rate ten times smaller, and look for extreme values in the images."
+                f"The training loss became {loss} in epoch {len(net.history)}; the weights are unusable. "
+                "Try a learning_rate ten times smaller, and check the images for extreme values."
             )
 
 
 class RestoreBest(Callback):
-    """Go back, at the end, to the weights of the last epoch that was the best so far.
+    """Restore the weights of the best epoch at the end of training.
 
     Parameters
     ----------
     losses : sequence of str
-        ``"train_loss"``, ``"valid_loss"`` or both: an epoch is the best so far where each is lower than in the epoch
-        that was the best before.
+        ``"train_loss"``, ``"valid_loss"`` or both. An epoch is the best so far if each loss is lower than in the
+        previous best epoch.
     """
 
     def __init__(self, losses: Sequence[str]) -> None:
         self.losses = losses
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Forget earlier trainings."""
+        """Reset the best losses."""
         self.lowest_ = [math.inf] * len(self.losses)
         self.weights_: dict[str, torch.Tensor] = {}
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Remember the weights where every loss improved."""
+        """Copy the weights if every loss improved."""
         losses = [net.history[-1, name] for name in self.losses]
         if all(loss < lowest for loss, lowest in zip(losses, self.lowest_, strict=True)):
             self.lowest_ = losses
             self.weights_ = {name: tensor.clone() for name, tensor in net.module_.state_dict().items()}
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Put the remembered weights back."""
+        """Load the copied weights."""
         if self.weights_:
             net.module_.load_state_dict(self.weights_)
         self.weights_ = {}
 
 
 class RecalibrateBatchNorm(Callback):
-    """Take the statistics of batch norm from training images anew, when training has ended.
+    """Recompute the statistics of batch norm from training images at the end of training.
 
-    Batch norm keeps running averages that trail the weights by some tens of steps. After a training of fewer steps they
-    still speak of other weights, and predictions are worse than the network is.
+    The running averages of batch norm lag behind the weights by tens of steps. After a shorter training they belong to
+    other weights, which lowers the accuracy.
     """
 
     @torch.no_grad()
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Run 1,024 images, or as many as a step has, through it with only its batch norms in training mode."""
+        """Average over 1,024 images, or one batch if that is larger, with only batch norm in training mode."""
         norms = [module for module in net.module_.modules() if isinstance(module, _BatchNorm)]
         if not norms:
             return
@@ -129,10 +216,33 @@ class RecalibrateBatchNorm(Callback):
             norm.momentum = None  # the plain mean over the batches
             norm.train()
         train, _ = net.get_split_datasets(X, y)
-        n_batches = -(-max(_SETTLING, net.batch_size) // _SETTLING_BATCH)
-        # By chance: rows are often sorted by class, and the images of one class vary less than all.
-        for inputs, _ in BatchIterator(train, _SETTLING_BATCH, shuffle=True, max_batches=n_batches, device=net.device):
+        n_batches = -(-max(_N_STATISTICS, net.batch_size) // _STATISTICS_BATCH)
+        # Shuffled: rows are often sorted by class, and the images of one class vary less than all.
+        for inputs, _ in BatchIterator(
+            train, _STATISTICS_BATCH, shuffle=True, max_batches=n_batches, device=net.device
+        ):
             net.infer(inputs)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum
         net.module_.eval()
+
+
+def _last_metrics(net: Any) -> dict[str, float]:
+    epoch = net.history[-1]
+    return {name: epoch[name] for name in _METRICS if name in epoch}
+
+
+@torch.inference_mode()
+def _score(net: Any, valid: Any) -> tuple[float, float]:
+    """Return mean loss and accuracy of the live weights; the next training step restores the training mode."""
+    loss, n_correct = 0.0, 0
+    net.module_.eval()
+    for images, labels in net.get_iterator(valid, training=False):
+        logits = net.infer(images)
+        loss += float(F.cross_entropy(logits, labels, reduction="sum"))
+        n_correct += int((logits.argmax(1) == labels).sum())
+    return loss / len(valid), n_correct / len(valid)
+
+
+def _print(line: str) -> None:
+    tqdm.write(line, file=sys.stderr)  # above a progress bar, if there is one

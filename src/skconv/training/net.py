@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skconv.distributed.process_group import ProcessGroup, flatten, unflatten
-from skconv.distributed.whole_batch import synchronize_layers
+from skconv.distributed.synchronized_layers import synchronize_layers
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.ema import EmaWeights
 
@@ -52,8 +52,8 @@ class ClassifierNet(NeuralNetClassifier):
         Decay of the moving average of the weights, 0 for none. Validation and the final weights use the average.
     label_smoothing : float, default=0.0
         Of the training loss only, 0..1.
-    processes : Processes, optional
-        Those that train this net together: every one makes the step of the whole batch from its share of it.
+    process_group : ProcessGroup, optional
+        Processes that train this net together, each on a shard of every batch.
     **kwargs
         As for `skorch.NeuralNetClassifier`.
     """
@@ -65,7 +65,7 @@ class ClassifierNet(NeuralNetClassifier):
         precision: str = "fp32",
         ema_decay: float = 0.0,
         label_smoothing: float = 0.0,
-        processes: ProcessGroup | None = None,
+        process_group: ProcessGroup | None = None,
         criterion: type[nn.Module] = nn.CrossEntropyLoss,
         iterator_train: type = BatchIterator,
         iterator_valid: type = BatchIterator,
@@ -81,7 +81,7 @@ class ClassifierNet(NeuralNetClassifier):
         self.precision = precision
         self.ema_decay = ema_decay
         self.label_smoothing = label_smoothing
-        self.processes = processes
+        self.process_group = process_group
 
     def initialize_module(self) -> ClassifierNet:
         """Bring the weights to the device, lay them out in channels_last order and start their average."""
@@ -90,18 +90,18 @@ class ClassifierNet(NeuralNetClassifier):
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
-        if self.processes is not None:
+        if self.process_group is not None:
             state = (*self.module_.parameters(), *self.module_.buffers())
-            self.processes.broadcast([tensor for tensor in state if tensor.is_floating_point()])
-        self.averaged_ = EmaWeights(self.module_, self.ema_decay) if self.ema_decay else None
+            self.process_group.broadcast([tensor for tensor in state if tensor.is_floating_point()])
+        self.ema_ = EmaWeights(self.module_, self.ema_decay) if self.ema_decay else None
         self.train_iterator_: BatchIterator | None = None
-        self.place_: ResumePoint | None = None  # set where a checkpoint is resumed
+        self.resume_point_: ResumePoint | None = None  # set where a checkpoint is resumed
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> ClassifierNet:
         """Run the epochs that are left, and note whether somebody interrupted them."""
         self.interrupted_ = True
-        if self.place_ is not None:  # resumed: what the history holds is done
+        if self.resume_point_ is not None:  # resumed: what the history holds is done
             epochs = (self.max_epochs if epochs is None else epochs) - len(self.history)
         try:
             super().fit_loop(X, y, epochs, **fit_params)
@@ -160,17 +160,17 @@ class ClassifierNet(NeuralNetClassifier):
         inputs, labels = unpack_data(batch)
         logits = self.infer(inputs, **fit_params)
         loss = self.get_loss(logits, labels, X=inputs, training=True)
-        if self.processes is not None:
-            loss = self._backward_together(self.processes, loss, len(labels))
+        if self.process_group is not None:
+            loss = self._backward_together(self.process_group, loss, len(labels))
         else:
             loss.backward()
         return {"loss": loss, "y_pred": logits}
 
-    def _backward_together(self, processes: ProcessGroup, loss: Tensor, n: int) -> Tensor:
-        """Give every process the gradients of the whole batch, each share counted by its images; return its loss."""
+    def _backward_together(self, process_group: ProcessGroup, loss: Tensor, n: int) -> Tensor:
+        """Give every process the gradients of the whole batch, each shard counted by its images; return its loss."""
         (loss * n).backward()  # batch norm adds up gradients too: those of sums, not of means
         gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
-        row = processes.all_reduce(flatten([*gradients, loss * n, loss.new_tensor([n])]))
+        row = process_group.all_reduce(flatten([*gradients, loss * n, loss.new_tensor([n])]))
         row /= row[-1].clone()
         unflatten(row[:-2], gradients)
         return row[-2]
@@ -178,16 +178,16 @@ class ClassifierNet(NeuralNetClassifier):
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """One step of the optimizer, then of the average."""
         step = super().train_step(batch, **fit_params)
-        if self.averaged_ is not None:
-            self.averaged_.update(self.module_)
+        if self.ema_ is not None:
+            self.ema_.update(self.module_)
         return step
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
         """Train on the live weights; validate, and let the callbacks of the epoch's end see, the averaged ones."""
-        if self.averaged_ is not None:
-            self.averaged_.swap(self.module_, averaged=not training)
-        n_done = self._take_up_epoch(iterator) if training and self.place_ is not None else 0
-        with self._seeing_whole_batches(iterator) if training else nullcontext():
+        if self.ema_ is not None:
+            self.ema_.swap(self.module_, averaged=not training)
+        n_done = self._take_up_epoch(iterator) if training and self.resume_point_ is not None else 0
+        with self._synchronizing_layers(iterator) if training else nullcontext():
             self._run_batches(iterator, training, prefix, step_fn, **fit_params)
         if n_done:
             self.history.record("train_batch_count", n_done + self.history[-1, "train_batch_count"])
@@ -206,9 +206,9 @@ class ClassifierNet(NeuralNetClassifier):
             self.notify("on_batch_end", batch=batch, training=training, **step)
             count += 1
         self.history.record(f"{prefix}_batch_count", count)
-        self.settle_losses()
+        self.convert_losses()
 
-    def settle_losses(self) -> None:
+    def convert_losses(self) -> None:
         """Turn the losses of this epoch's batches that are still tensors on a GPU into numbers, all at once."""
         batches = self.history[-1]["batches"] if self.history else []
         for name in ("train_loss", "valid_loss"):
@@ -217,19 +217,19 @@ class ClassifierNet(NeuralNetClassifier):
                 for row, loss in zip(rows, torch.stack([row[name] for row in rows]).tolist(), strict=True):
                     row[name] = loss
 
-    def _seeing_whole_batches(self, iterator: BatchIterator) -> AbstractContextManager[None]:
-        if self.processes is None:
+    def _synchronizing_layers(self, iterator: BatchIterator) -> AbstractContextManager[None]:
+        if self.process_group is None:
             return nullcontext()
-        return synchronize_layers(self.module_, self.processes, lambda: iterator.share)
+        return synchronize_layers(self.module_, self.process_group, lambda: iterator.shard)
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Note how many images the whole batch has, where this process had a share of it."""
-        if training and self.processes is not None and self.train_iterator_ is not None:
-            self.history.record_batch("train_batch_size", self.train_iterator_.share.whole)
+        """Note how many images the whole batch has, where this process had a shard of it."""
+        if training and self.process_group is not None and self.train_iterator_ is not None:
+            self.history.record_batch("train_batch_size", self.train_iterator_.shard.batch_size)
 
     def _take_up_epoch(self, iterator: BatchIterator) -> int:
         """Go to the place in the epoch that a checkpoint was made at, and return how many batches lie before it."""
-        resume_point, self.place_ = self.place_, None
+        resume_point, self.resume_point_ = self.resume_point_, None
         if resume_point is None or resume_point.batches is None:
             return 0
         self.history[-1]["batches"][:] = resume_point.batches

@@ -35,7 +35,7 @@ Score = Callable[[Mapping[str, float], Report], float]
 def check_optuna() -> None:
     """Raise `ParameterError` where Optuna is missing."""
     if importlib.util.find_spec("optuna") is None:
-        raise missing_package("tune needs", "optuna", "tune")
+        raise missing_package("the command tune", "optuna", "tune")
 
 
 @contextmanager

@@ -1,0 +1,93 @@
+"""Measurements of the hardware: training precision, and threads slowed by other programs."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+import torch
+from torch.nn import functional as F
+
+_MIN_BF16_SPEEDUP = 1.3  # a smaller one could change from run to run by noise
+_REPEATS = 8  # the first warms up; the fastest counts
+_MIN_THREADS_SPEEDUP = 0.8  # two free cores reach 1.5 and more; with one of them busy, the threads wait for each other
+_SECONDS = 0.06  # several time slices of the system's scheduler
+
+
+@lru_cache(maxsize=8)
+def choose_precision(device: str) -> str:
+    """Return ``"bf16"`` if autocast to bfloat16 in channels_last order is clearly faster than float32, else ``"fp32"``.
+
+    On a CPU one small convolution is timed in both, in about 10 ms, once per process: processors with matrix units gain
+    several times, others lose as much. CUDA devices report their support; other devices use fp32.
+
+    Parameters
+    ----------
+    device : str
+        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
+
+    Returns
+    -------
+    str
+        ``"bf16"`` or ``"fp32"``.
+    """
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    if kind != "cpu":
+        return "fp32"
+    n_threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        fp32, bf16 = (_time_convolution(dtype) for dtype in (torch.float32, torch.bfloat16))
+    finally:
+        torch.set_num_threads(n_threads)
+    return "bf16" if fp32 / bf16 >= _MIN_BF16_SPEEDUP else "fp32"
+
+
+def describe_busy_processor() -> str | None:
+    """Return a warning if several threads are slower than one because other programs use the cores, else None.
+
+    The threads of a training step wait for the slowest one at every layer. A program on one of two cores does not halve
+    the speed: it can make training ten times slower. The measurement takes about 0.1 s.
+    """
+    n_threads = torch.get_num_threads()
+    if n_threads == 1:
+        return None
+    try:
+        several = _count_convolutions()
+        torch.set_num_threads(1)
+        single = _count_convolutions()
+    finally:
+        torch.set_num_threads(n_threads)
+    if several / single >= _MIN_THREADS_SPEEDUP:
+        return None
+    return (
+        f"Other programs use the processor: {n_threads} threads are now {single / several:.1f} times slower than one. "
+        "Wait until they end, or set OMP_NUM_THREADS=1."
+    )
+
+
+@torch.inference_mode()
+def _time_convolution(dtype: torch.dtype) -> float:
+    """Return the processor time of one convolution in seconds; other programs do not add to it."""
+    images = torch.ones(32, 32, 14, 14, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    weight = torch.ones(32, 32, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
+    seconds = []
+    for _ in range(_REPEATS):
+        start = time.thread_time()
+        F.conv2d(images, weight, padding=1)
+        seconds.append(time.thread_time() - start)
+    return min(seconds)
+
+
+@torch.inference_mode()
+def _count_convolutions() -> float:
+    """Return convolutions per second."""
+    images, weight = torch.ones(32, 32, 14, 14), torch.ones(32, 32, 3, 3)
+    F.conv2d(images, weight, padding=1)  # the first call prepares the kernel
+    start, n = time.perf_counter(), 0
+    while n < 1 or time.perf_counter() - start < _SECONDS:
+        F.conv2d(images, weight, padding=1)
+        n += 1
+    return n / (time.perf_counter() - start)
