@@ -18,9 +18,9 @@ from types import FrameType
 from skconv.distributed.process_group import (
     describe_lost_process,
     is_distributed,
-    torchrun_prefix,
     main_process_only,
     should_report,
+    torchrun_prefix,
 )
 from skconv.exceptions import ProcessLostError, SkconvError
 

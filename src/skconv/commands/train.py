@@ -16,8 +16,8 @@ from skconv.commands.results import SeedResult, TrainResult
 from skconv.commands.resume import check_out, checkpoint_of, read_finished, remove_checkpoint
 from skconv.distributed.process_group import (
     check_distributed,
-    is_main_process,
     is_distributed,
+    is_main_process,
     join_process_group,
     main_process_only,
 )

@@ -232,7 +232,7 @@ def describe_lost_process() -> str:
     """Return the error message of a distributed training that ended early."""
     size = os.environ["WORLD_SIZE"]
     return (
-        f"The training ended early: one of its {size} processes was killed or did not respond, or torchrun was stopped. "
+        f"The training ended: one of its {size} processes was killed or did not respond, or torchrun was stopped. "
         "Nothing was written. Start it again; if memory ran out, with fewer processes."
     )
 

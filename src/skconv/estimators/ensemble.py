@@ -24,9 +24,9 @@ from skconv.estimators.parameters import choose_device, split_network
 from skconv.exceptions import DataError, ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.assembly import build_net
-from skconv.training.net import ClassifierNet
-from skconv.training.hardware import choose_precision
 from skconv.training.callbacks import PrintEpochs
+from skconv.training.hardware import choose_precision
+from skconv.training.net import ClassifierNet
 
 Fold = tuple[np.ndarray, np.ndarray]
 

@@ -95,9 +95,9 @@ class BatchIterator:
     seed : int, default=0
         Seed of order and augmentation.
     augment : callable, optional
-        ``augment(images, generator)`` takes and returns float32 (n, channels, height, width). A callable whose attribute
-        `per_image` is true treats each image independently: it also receives ``shard``, the `BatchShard` that
-        the images are, and draws random numbers for the whole batch.
+        ``augment(images, generator)`` takes and returns float32 (n, channels, height, width). If it has an attribute
+        `per_image` that is true, it treats each image independently: it also receives ``shard``, the `BatchShard`
+        of the images, and draws random numbers for the whole batch.
     max_batches : int, optional
         Stop after this many batches over all epochs, possibly within an epoch.
     device : str, default="cpu"
