@@ -106,8 +106,7 @@ def missing_package(feature: str, package: str, extra: str) -> ParameterError:
     The package MAPIE, required for prediction sets, is not installed. Install it: pip install 'skconv[reliability]'
     """
     return ParameterError(
-        f"The package {package}, required for {feature}, is not installed. "
-        f"Install it: pip install 'skconv[{extra}]'"
+        f"The package {package}, required for {feature}, is not installed. Install it: pip install 'skconv[{extra}]'"
     )
 
 

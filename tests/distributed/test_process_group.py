@@ -86,11 +86,12 @@ def test_world_size_alone_is_not_distributed(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("options", "message"), [
+    ("options", "message"),
+    [
         ({"seeds": 2}, "2 seeds"),
         ({"resume": True}, "resume"),
         ({"recipe": "kaggle"}, "ensemble"),
-    ]
+    ],
 )
 def test_options_of_one_process_are_refused(second_of_two, tmp_path, options, message):
     with pytest.raises(ParameterError, match=f"{message}.*without torchrun"):
