@@ -1,15 +1,18 @@
-"""How Sphinx builds the site: `make site`; warnings are errors."""
+"""Configuration of the Sphinx site; `make site` builds it, and warnings are errors."""
 
+import os
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))  # extension.py, beside this file
+DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))  # extension.py and gallery.py, beside this file
+os.environ["PYTHONPATH"] = str(DOCS)  # the gallery may run scripts in other processes
 
 project = "skconv"
 project_copyright = "the authors of skconv, MIT licence"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "extension"]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery", "extension"]
 
-html_theme = "furo"  # its fonts, styles and scripts are its own: the site asks nobody else for anything
+html_theme = "furo"  # its fonts, styles and scripts are bundled, so the site fetches nothing
 html_title = "skconv"
 html_show_sphinx = False
 html_copy_source = False
@@ -18,11 +21,24 @@ html_css_files = ["site.css"]
 
 myst_heading_anchors = 3
 
-# Docstrings tell the types; a signature shows names and defaults only.
-autodoc_typehints = "none"
+autodoc_typehints = "none"  # the docstrings have the types
 autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-default_role = "py:obj"  # `name` in a docstring is a link where the reference has that name
+default_role = "py:obj"  # `name` in a docstring is a link if the reference has that name
+
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "gallery",
+    "filename_pattern": r"/(?!06|07)[^/]*\.py$",  # TensorBoard and Weights & Biases write log folders
+    "image_scrapers": ("matplotlib", "gallery.scrape_figures"),
+    "capture_repr": ("_repr_html_",),
+    "download_all_examples": False,
+    "remove_config_comments": True,
+    "show_memory": False,
+    "write_computation_times": False,  # its page fetches scripts from elsewhere
+    "show_signature": False,
+    "within_subsection_order": "FileNameSortKey",
+}

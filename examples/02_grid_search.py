@@ -1,8 +1,12 @@
-"""Search learning rate and batch size over a grid: every combination, each scored by cross-validation.
+"""
+Grid search
+===========
 
-The search sees the training images only; the test images are scored once, by the winner.
+Search learning rate and batch size over a grid; each combination is scored by cross-validation on the training images.
+The test images are scored once, with the best combination.
 """
 
+import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import GridSearchCV, train_test_split
 
@@ -25,6 +29,17 @@ results = search.cv_results_
 for parameters, accuracy in zip(results["params"], results["mean_test_score"], strict=True):
     print(f"{parameters['learning_rate']:13}  {parameters['batch_size']:10}  {accuracy:.4f}")
 
-# The winner has been trained again, on all training images.
+# %%
+# The best combination is refitted on all training images.
 print(f"best: {search.best_params_}")
 print(f"test accuracy: {search.score(X_test, y_test):.4f}")
+
+# %%
+# Mean accuracy of each combination.
+
+figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
+grid = results["mean_test_score"].reshape(2, 3)  # batch sizes × learning rates
+drawn = axes.imshow(grid, cmap="viridis")
+axes.set(xticks=range(3), xticklabels=[0.001, 0.01, 0.03], xlabel="learning rate")
+axes.set(yticks=range(2), yticklabels=[64, 128], ylabel="batch size")
+figure.colorbar(drawn, label="accuracy")

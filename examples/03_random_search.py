@@ -1,9 +1,14 @@
-"""Search learning rate, batch size and network at random: a few draws often find what a large grid would.
+"""
+Random search
+=============
 
-A learning rate is drawn from `loguniform`, since 0.001 to 0.01 matters as much as 0.01 to 0.1. A network is a name, or
-a mapping of a name and its options.
+Sample learning rate, batch size and network at random. A few samples often find what a large grid would.
+
+The learning rate is sampled from a log-uniform distribution, because 0.001 to 0.01 matters as much as 0.01 to 0.1.
+A network is a name, or a mapping of a name and its options.
 """
 
+import matplotlib.pyplot as plt
 from scipy.stats import loguniform, randint
 from sklearn.datasets import load_digits
 from sklearn.model_selection import RandomizedSearchCV, train_test_split
@@ -31,8 +36,15 @@ search.fit(X_train, y_train)
 print("accuracy  learning rate  batch size  network")
 results = search.cv_results_
 for rank in results["rank_test_score"].argsort():
-    drawn = results["params"][rank]
+    sampled = results["params"][rank]
     accuracy = results["mean_test_score"][rank]
-    print(f"{accuracy:8.4f}  {drawn['learning_rate']:13.4f}  {drawn['batch_size']:10}  {drawn['network']}")
+    print(f"{accuracy:8.4f}  {sampled['learning_rate']:13.4f}  {sampled['batch_size']:10}  {sampled['network']}")
 
 print(f"test accuracy of the best: {search.score(X_test, y_test):.4f}")
+
+# %%
+# Accuracy over the learning rate.
+
+figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
+axes.semilogx([drawn["learning_rate"] for drawn in results["params"]], results["mean_test_score"], "o")
+axes.set(xlabel="learning rate", ylabel="accuracy (mean of 2 folds)")

@@ -1,8 +1,12 @@
-"""Estimate the accuracy by 5-fold cross-validation: five trainings, each scored on the fifth it did not see.
+"""
+Cross-validation
+================
 
-The spread over the folds tells how far one split into training and test could mislead.
+Estimate the accuracy by five-fold cross-validation. The standard deviation over the folds is the uncertainty of a single
+train/test split.
 """
 
+import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 
@@ -10,7 +14,7 @@ from skconv import CNNClassifier
 
 digits = load_digits()
 
-# Stratified: each fold holds the ten digits in the same shares. Shuffled: the images lie in the order of the writers.
+# Stratified: the same class proportions in each fold. Shuffled: the images are sorted by writer.
 folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
 scores = cross_val_score(
     CNNClassifier("fast", max_epochs=4, random_state=0),
@@ -22,3 +26,12 @@ scores = cross_val_score(
 for number, score in enumerate(scores, 1):
     print(f"fold {number}: {score:.4f}")
 print(f"accuracy: {scores.mean():.4f} ± {scores.std(ddof=1):.4f} (mean and standard deviation of {len(scores)} folds)")
+
+# %%
+# Accuracy of each fold, with mean and standard deviation.
+
+figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
+axes.bar(range(1, 6), scores)
+axes.axhline(scores.mean(), color="black")
+axes.axhspan(scores.mean() - scores.std(ddof=1), scores.mean() + scores.std(ddof=1), color="black", alpha=0.15)
+axes.set(xlabel="fold", ylabel="accuracy", ylim=(0.9, 1))

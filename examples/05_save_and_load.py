@@ -1,7 +1,9 @@
-"""Save a trained classifier as a folder, load it again, and predict from it without torch.
+"""
+Save, load, and predict without torch
+=====================================
 
-A model folder holds the weights (safetensors), the same network as an ONNX graph, a configuration and a card to read.
-It never holds code, and is checked by sha256 when opened.
+A model folder holds the weights (safetensors), the network as an ONNX graph, a configuration and a model card.
+It never holds code, and its files are verified by sha256 when it is opened.
 """
 
 import subprocess
@@ -21,15 +23,16 @@ X_train, X_test, y_train, y_test = train_test_split(
 )
 classifier = CNNClassifier("fast", max_epochs=4, random_state=0).fit(X_train, y_train)
 
-# What a server would run: a Python of its own, with onnxruntime and without torch.
+# %%
+# A server needs onnxruntime only. This script runs in a separate process to show that torch is not imported.
 SERVER = """
 import sys
 import numpy as np
 from skconv import OnnxClassifier
 
-reader = OnnxClassifier("model")
-np.save("probabilities.npy", reader.predict_proba(np.load("images.npy")))
-print("the OnnxClassifier needed torch:", "yes" if "torch" in sys.modules else "no")
+model = OnnxClassifier("model")
+np.save("probabilities.npy", model.predict_proba(np.load("images.npy")))
+print("torch imported:", "yes" if "torch" in sys.modules else "no")
 """
 
 with tempfile.TemporaryDirectory() as folder:
@@ -47,5 +50,5 @@ with tempfile.TemporaryDirectory() as folder:
     probabilities = np.load(Path(folder) / "probabilities.npy")
 
 difference = np.abs(probabilities - classifier.predict_proba(X_test)).max()
-print(f"largest difference in probability between OnnxClassifier and classifier: {difference:.0e}")
-print(f"test accuracy of the OnnxClassifier: {(probabilities.argmax(axis=1) == y_test).mean():.4f}")
+print(f"largest difference in probability: {difference:.0e}")
+print(f"test accuracy of OnnxClassifier: {(probabilities.argmax(axis=1) == y_test).mean():.4f}")

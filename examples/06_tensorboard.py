@@ -1,6 +1,10 @@
-"""Record loss and accuracy of every epoch for TensorBoard, through skorch's callback.
+"""
+TensorBoard
+===========
 
-Needs the extra "tracking": pip install '.[tracking]'. To look at the curves: tensorboard --logdir runs
+Log loss and accuracy of each epoch with skorch's callback.
+
+Needs the extra ``tracking``: ``pip install '.[tracking]'``. Show the curves with ``tensorboard --logdir runs``.
 """
 
 from pathlib import Path
@@ -11,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from skconv import CNNClassifier
 
-# How the names of skorch's history are shown: names of one group stand side by side.
+# Names in TensorBoard: those with the same prefix are grouped.
 TAGS = {
     "train_loss": "loss/training",
     "valid_loss": "loss/validation",
@@ -37,4 +41,4 @@ classifier.fit(digits.images, digits.target)
 
 for epoch in classifier.history_:
     print(f"epoch {epoch['epoch']}: validation loss {epoch['valid_loss']:.3f}, accuracy {epoch['valid_accuracy']:.4f}")
-print(f"recorded in {folder}; now: tensorboard --logdir {folder.parent}")
+print(f"logged to {folder}; show it with: tensorboard --logdir {folder.parent}")

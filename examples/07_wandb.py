@@ -1,6 +1,10 @@
-"""Record a training for Weights & Biases, through skorch's callback: without an account, on this machine only.
+"""
+Weights & Biases
+================
 
-Needs the extra "tracking": pip install '.[tracking]'. With an account, WANDB_MODE=online sends the record as it grows.
+Log a training run offline, without an account, with skorch's callback.
+
+Needs the extra ``tracking``: ``pip install '.[tracking]'``. With an account, set ``WANDB_MODE=online``.
 """
 
 import os
@@ -22,7 +26,7 @@ classifier = CNNClassifier(
     max_epochs=6,
     validation_fraction=0.2,  # held out of the training images
     random_state=0,
-    callbacks=[WandbLogger(run, save_model=False)],  # `classifier.save` writes a model that is more than its weights
+    callbacks=[WandbLogger(run, save_model=False)],  # `classifier.save` writes the whole model folder
 )
 run.config.update({"learning_rate": classifier.learning_rate, "batch_size": classifier.batch_size})
 classifier.fit(digits.images, digits.target)
@@ -31,4 +35,4 @@ for name in ("train_loss", "valid_loss", "valid_acc"):
     print(f"{name} of the last epoch: {run.summary[name]:.4f}")
 record = Path(run.dir).parent
 run.finish()
-print(f"recorded in {os.path.relpath(record)}; to send it later: wandb sync {os.path.relpath(record)}")
+print(f"logged to {os.path.relpath(record)}; upload it later with: wandb sync {os.path.relpath(record)}")

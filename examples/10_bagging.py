@@ -1,18 +1,22 @@
-"""Bagging with BaggingClassifier: each network trains on a sample of the images, drawn with replacement.
+"""
+Bagging
+=======
 
-BaggingClassifier takes rows of values only, so images are passed as rows; CNNClassifier makes squares of them again.
-Leave `max_features` at 1.0: it would take single pixels out of the rows, and what remains is no image.
+Train each network on a bootstrap sample with `sklearn.ensemble.BaggingClassifier`.
 
-A sample holds about 63 % of the images, so each member alone is weaker than a network that sees them all.
+``BaggingClassifier`` takes 2-D input only: images are passed as rows, and `CNNClassifier` reshapes them to squares.
+Keep ``max_features`` at 1.0, because a subset of the pixels is no image. A bootstrap sample holds about 63 % of the
+images, so each member is weaker than a network trained on all of them.
 """
 
+import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.ensemble import BaggingClassifier
 from sklearn.model_selection import train_test_split
 
 from skconv import CNNClassifier
 
-# `data` holds the images as rows of 64 values. A small training set, so that there are errors to see.
+# `data` holds the images as rows of 64 values. A small training set leaves errors to correct.
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.data, digits.target, train_size=300, random_state=0, stratify=digits.target
@@ -24,10 +28,22 @@ print(f"one network, all 300 images: test accuracy {network.fit(X_train, y_train
 bagging = BaggingClassifier(
     network,
     n_estimators=8,
-    random_state=0,  # of the samples, and of every member's seed
+    random_state=0,  # of the bootstrap samples and of each member
 )
 bagging.fit(X_train, y_train)
 
+members = []
 for number, (member, drawn) in enumerate(zip(bagging.estimators_, bagging.estimators_samples_, strict=True), 1):
-    print(f"member {number}: {len(set(drawn))} different images, test accuracy {member.score(X_test, y_test):.4f}")
-print(f"test accuracy of all together: {bagging.score(X_test, y_test):.4f}")
+    members.append(member.score(X_test, y_test))
+    print(f"member {number}: {len(set(drawn))} different images, test accuracy {members[-1]:.4f}")
+together = bagging.score(X_test, y_test)
+print(f"test accuracy of all together: {together:.4f}")
+
+# %%
+# Accuracy of the members and of the ensemble.
+
+figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
+axes.bar(range(1, len(members) + 1), members)
+axes.axhline(together, color="black", label="ensemble")
+axes.set(xlabel="member", ylabel="test accuracy", ylim=(min(members) - 0.02, 1))
+axes.legend()

@@ -1,9 +1,14 @@
-"""Boosting with AdaBoostClassifier: each network pays more attention to the images that those before it got wrong.
+"""
+Boosting
+========
 
-Boosting wants weak members that err, so the network is a narrow one: one that reads all training images correctly
-would leave nothing to boost. AdaBoost passes its attention on as `sample_weight`, which `CNNClassifier.fit` takes.
+Train a sequence of networks with `sklearn.ensemble.AdaBoostClassifier`: each gives more weight to the images that the
+previous ones misclassified.
+
+Boosting needs weak members, so the network is narrow. AdaBoost passes its weights as ``sample_weight``.
 """
 
+import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.ensemble import AdaBoostClassifier
 from sklearn.model_selection import train_test_split
@@ -19,7 +24,8 @@ weak = CNNClassifier("t4_narrow", max_epochs=5, batch_size=64, learning_rate=0.0
 boosted = AdaBoostClassifier(weak, n_estimators=6, learning_rate=0.5, random_state=0)
 boosted.fit(X_train, y_train)
 
-for number, accuracy in enumerate(boosted.staged_score(X_test, y_test), 1):
+accuracies = list(boosted.staged_score(X_test, y_test))
+for number, accuracy in enumerate(accuracies, 1):
     weighted_error = boosted.estimator_errors_[number - 1]
     print(
         f"{number} network(s): test accuracy {accuracy:.4f} (weighted training error of the last {weighted_error:.3f})"
@@ -28,3 +34,10 @@ for number, accuracy in enumerate(boosted.staged_score(X_test, y_test), 1):
 alone = boosted.estimators_[0].score(X_test, y_test)
 print(f"one network alone: {alone:.4f}")
 print(f"test accuracy of the boosted networks: {boosted.score(X_test, y_test):.4f}")
+
+# %%
+# Test accuracy over the number of networks.
+
+figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
+axes.plot(range(1, len(accuracies) + 1), accuracies, "o-")
+axes.set(xlabel="networks", ylabel="test accuracy")

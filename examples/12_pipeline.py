@@ -1,8 +1,11 @@
-"""Prepare images and classify them in one scikit-learn Pipeline, so that new images are prepared the same way.
+"""
+Pipeline
+========
 
-The images come as paper is photographed: dark ink on a bright ground. The pipeline makes them bright ink on black
-and brings them to 0..1. (The networks scale their pixels themselves, in their first layer: the scaler is here to show
-where one goes. Mind that scikit-learn's scalers treat every pixel on its own.)
+Preprocess images and classify them in one scikit-learn ``Pipeline``, so that new images are preprocessed the same way.
+
+The images are dark ink on bright paper. The pipeline inverts and scales them. (The networks normalise their input in
+their first layer; the scaler shows where one goes. scikit-learn's scalers treat each pixel separately.)
 """
 
 from sklearn.datasets import load_digits
@@ -14,7 +17,7 @@ from skconv import CNNClassifier
 
 
 def invert(rows):
-    """Turn dark ink, 0, on a bright ground, 16, into bright ink on black."""
+    """Convert dark ink (0) on bright paper (16) to bright ink on black."""
     return 16 - rows
 
 
@@ -32,7 +35,8 @@ pipeline = Pipeline(
     ]
 )
 
-# All steps are cross-validated together, and every parameter can be set or searched through the pipeline.
+# %%
+# All steps are cross-validated together, and each parameter can be set or searched through the pipeline.
 pipeline.set_params(classify__batch_size=64)
 scores = cross_val_score(pipeline, X_train, y_train, cv=3)
 print(f"cross-validated accuracy: {scores.mean():.4f}")

@@ -1,8 +1,11 @@
-"""The bare skorch way: one of skconv's networks in skorch's own NeuralNetClassifier.
+"""
+skorch's own NeuralNetClassifier
+================================
 
-It is how the digits tutorial with skorch trains: Adam, learning rate 0.001, batches of 32, early stopping with patience
-5; at most 10 epochs here, 25 there. `CNNClassifier` needs less to be written; this is for those who want every part in
-hand.
+Train one of skconv's networks with skorch directly: Adam, learning rate 0.001, batches of 32, early stopping with
+patience 5, as the skorch tutorial on digits does (at most 10 epochs here, 25 there).
+
+`CNNClassifier` needs less code; use skorch when you want to control each part.
 """
 
 import torch
@@ -14,7 +17,7 @@ from skorch.dataset import ValidSplit
 
 from skconv import create_network
 
-# skorch wants what torch wants: float32 (n, channels, height, width), labels int64. Nothing is scaled for us here.
+# skorch expects float32 (n, channels, height, width) and int64 labels.
 digits = load_digits()
 X = (digits.images / digits.images.max()).astype("float32")[:, None]
 y = digits.target.astype("int64")
@@ -22,7 +25,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, test_size=0.3, random_
 
 torch.manual_seed(0)
 net = NeuralNetClassifier(
-    module=create_network,  # called with all that begins with module__
+    module=create_network,  # called with the parameters prefixed module__
     module__name="t1_skorch",
     module__in_channels=1,
     module__image_size=(8, 8),
@@ -37,7 +40,7 @@ net = NeuralNetClassifier(
     callbacks=[EarlyStopping(patience=5, load_best=True)],
     device="cuda" if torch.cuda.is_available() else "cpu",
 )
-net.fit(X_train, y_train)  # prints a line an epoch
+net.fit(X_train, y_train)  # prints a line per epoch
 
 print(f"epochs: {len(net.history)}")
 print(f"test accuracy: {net.score(X_test, y_test):.4f}")

@@ -1,15 +1,20 @@
-"""A k-fold ensemble: a network for each fold, each trained without that fold; together they answer by their mean.
+"""
+K-fold ensemble
+===============
 
-Every training image is held out by one member, so the training is a cross-validation as well, and its out-of-fold
-accuracy is honest without a test set. `ensemble.save` writes one model folder, which `OnnxClassifier` reads.
+Train one network per fold, each without that fold, and average their predictions.
+
+Each training image is held out by one member, so the training is also a cross-validation: the out-of-fold accuracy is
+an unbiased estimate without a test set. ``ensemble.save`` writes one model folder.
 """
 
+import matplotlib.pyplot as plt
 from sklearn.datasets import load_digits
 from sklearn.model_selection import train_test_split
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier
 
-# A small training set, so that there are errors to see.
+# A small training set leaves errors to correct.
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.images, digits.target, train_size=300, random_state=0, stratify=digits.target
@@ -18,8 +23,18 @@ X_train, X_test, y_train, y_test = train_test_split(
 ensemble = KFoldEnsembleClassifier(CNNClassifier("fast", max_epochs=8, batch_size=32), cv=5, random_state=0)
 ensemble.fit(X_train, y_train)
 
-members = zip(ensemble.fold_scores_, ensemble.estimators_, strict=True)
-for number, (held_out, member) in enumerate(members, 1):
-    print(f"member {number}: {held_out:.4f} on its held-out fold, {member.score(X_test, y_test):.4f} on the test part")
+members = [member.score(X_test, y_test) for member in ensemble.estimators_]
+for number, (held_out, score) in enumerate(zip(ensemble.fold_scores_, members, strict=True), 1):
+    print(f"member {number}: {held_out:.4f} on its held-out fold, {score:.4f} on the test split")
+together = ensemble.score(X_test, y_test)
 print(f"out-of-fold accuracy: {ensemble.out_of_fold_score_:.4f}")
-print(f"test accuracy of the ensemble: {ensemble.score(X_test, y_test):.4f}")
+print(f"test accuracy of the ensemble: {together:.4f}")
+
+# %%
+# Accuracy of the members and of the ensemble.
+
+figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
+axes.bar(range(1, len(members) + 1), members)
+axes.axhline(together, color="black", label="ensemble")
+axes.set(xlabel="member", ylabel="test accuracy", ylim=(min(members) - 0.02, 1))
+axes.legend()

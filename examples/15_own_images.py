@@ -1,11 +1,17 @@
-"""Images of people's own: what normalisation does to them, step by step, and a number read whole.
+"""
+Photographs of handwriting
+==========================
 
-The images are made here, of MNIST's strokes on ruled paper in falling light, so that the script needs no files.
-`steps.png` shows what becomes of two digits, `number.png` a number with the digits found in it.
+Preprocess photographs of single digits to 28×28 as MNIST was made, step by step, and recognise a whole number.
+
+The photographs are generated from MNIST digits on ruled paper with uneven light, so that the script needs no files.
 """
 
+import tempfile
+from pathlib import Path
+
+import matplotlib.pyplot as plt
 import numpy as np
-from matplotlib.figure import Figure
 from PIL import Image
 
 import skconv
@@ -17,7 +23,7 @@ mnist = skconv.load_dataset("mnist")
 
 
 def photograph(indices: list[int], ink: tuple[int, int, int]) -> np.ndarray:
-    """Write digits of MNIST on ruled paper; return uint8 (200, 110 a digit, 3)."""
+    """Draw MNIST digits on ruled paper; return uint8 (200, 110 per digit, 3)."""
     strokes = np.zeros((200, 110 * len(indices), 1))
     for place, index in enumerate(indices):
         digit = Image.fromarray(mnist.test_images[index]).resize((110, 110), Image.Resampling.BICUBIC)
@@ -25,30 +31,43 @@ def photograph(indices: list[int], ink: tuple[int, int, int]) -> np.ndarray:
         strokes[top : top + 110, 110 * place : 110 * place + 110, 0] = np.asarray(digit) / 255
     height, width = strokes.shape[:2]
     paper = np.ones((height, width, 3)) * (235, 230, 215)
-    paper[20::60] = (150, 170, 205)  # the rules
+    paper[20::60] = (150, 170, 205)  # ruled lines
     light = np.linspace(0.6, 1, width) * np.linspace(0.85, 1, height)[:, None]
     noise = rng.normal(0, 4, (height, width, 1))
     image = (paper + strokes * (np.array(ink) - paper)) * light[:, :, None] + noise
     return np.clip(image, 0, 255).astype(np.uint8)
 
 
-figure = Figure(figsize=(9, 6.4), layout="constrained")
-for row, (index, ink) in enumerate([(3, (30, 40, 120)), (7, (90, 90, 90))]):
-    image = photograph([index], ink)
-    Image.fromarray(image).save(f"digit-{row}.png")
-    strokes = find_strokes(image)
-    digit = skconv.normalize_digit(image)
-    steps = [image, strokes, clean_strokes(strokes), digit]
-    titles = ["as it came", "ink against paper", "one digit, no rules", "as MNIST was made"]
-    for column, (title, image) in enumerate(zip(titles, steps, strict=True)):
-        axes = figure.add_subplot(2, 4, 4 * row + column + 1)
+folder = Path(tempfile.mkdtemp())
+
+# %%
+# The steps of the preprocessing for two digits. ``skconv predict`` applies them to each file.
+
+photos = [photograph([3], (30, 40, 120)), photograph([7], (90, 90, 90))]
+figure, rows = plt.subplots(2, 4, figsize=(9, 6.4), layout="constrained")
+for number, (photo, panels) in enumerate(zip(photos, rows, strict=True)):
+    Image.fromarray(photo).save(folder / f"digit-{number}.png")
+    strokes = find_strokes(photo)
+    steps = {
+        "photograph": photo,
+        "background removed": strokes,
+        "one digit, no lines": clean_strokes(strokes),
+        "as MNIST": skconv.normalize_digit(photo),
+    }
+    for axes, (title, image) in zip(panels, steps.items(), strict=True):
         axes.imshow(image, cmap="gray")
-        axes.set_title(f"{title}\n{image.shape[0]}×{image.shape[1]}", fontsize=9)
+        axes.set_title(f"{title}\n{image.shape[1]}×{image.shape[0]}", fontsize=9)
         axes.set_axis_off()
-figure.savefig("steps.png", dpi=100)
-print(skconv.predict("digits", ["digit-0.png", "digit-1.png"]))
+print(skconv.predict("digits", [folder / "digit-0.png", folder / "digit-1.png"]))
+
+# %%
+# ``skconv read`` finds the digits of a number, with boxes and confidence.
 
 number = [1, 5, 7, 9, 18, 30]
-Image.fromarray(photograph(number, (40, 40, 60))).save("line.png")
-text = skconv.read("line.png", annotate="number.png").text
-print(f"read {text}, written {''.join(str(mnist.test_labels[index]) for index in number)}")
+Image.fromarray(photograph(number, (40, 40, 60))).save(folder / "line.png")
+text = skconv.read(folder / "line.png", annotate=folder / "number.png").text
+print(f"predicted {text}, true {''.join(str(mnist.test_labels[index]) for index in number)}")
+
+figure, axes = plt.subplots(figsize=(9, 3), layout="constrained")
+axes.imshow(Image.open(folder / "number.png"))
+axes.set_axis_off()

@@ -1,18 +1,17 @@
-"""What a convolution computes, by hand: the activation map of a small image under a filter.
+"""
+A convolution by hand
+=====================
 
-A filter is a small matrix of weights. It is laid on the image; the numbers that lie on each other are multiplied,
-and the products are summed up: one element of the activation map. Then the filter moves on. The map has one element
-for each placement of the filter, so its size is the number of placements in each direction. (Mathematicians turn the
-filter by 180 degrees first; networks, which learn their filters anyway, do not.)
+Compute the activation map of a small image under a filter, element by element, and compare it with torch.
 
-Run it:
-
-    python examples/activation_map_by_hand.py
+A filter is a small matrix of weights. At each placement on the image, the overlapping numbers are multiplied and the
+products are summed: one element of the activation map. Its size is the number of placements in each direction.
+(In mathematics a convolution flips the filter first; networks learn their filters, so they leave that out.)
 """
 
 import torch
 
-# A vertical stroke, and a filter that answers to edges: dark on the left and bright on the right is positive.
+# A vertical stroke, and an edge filter: dark on the left and bright on the right is positive.
 IMAGE = [
     [0.0, 0.0, 9.0, 9.0, 0.0, 0.0],
     [0.0, 0.0, 9.0, 9.0, 0.0, 0.0],
@@ -28,7 +27,7 @@ FILTER = [
 
 
 def pad(image, padding):
-    """Return the image with a frame of zeros, `padding` wide."""
+    """Return the image padded with zeros on each side."""
     width = len(image[0]) + 2 * padding
     sides = [0.0] * padding
     above = [[0.0] * width for _ in range(padding)]
@@ -37,8 +36,8 @@ def pad(image, padding):
 
 
 def count_placements(length, filter_length, stride):
-    """Return how often a filter fits along one side when it moves by `stride` each time."""
-    # The first placement, and one more for each whole stride that is left.
+    """Return the number of placements of a filter along one side."""
+    # The first placement, and one more for each whole stride that remains.
     return (length - filter_length) // stride + 1
 
 
@@ -51,7 +50,7 @@ def activation_map(image, weights, stride=1, padding=0):
     for row in range(height):
         result.append([])
         for column in range(width):
-            # The filter's upper left corner lies here:
+            # Upper left corner of the filter:
             top, left = row * stride, column * stride
             element = 0.0
             for i in range(len(weights)):
@@ -62,25 +61,25 @@ def activation_map(image, weights, stride=1, padding=0):
 
 
 def activation_map_of_torch(image, weights, stride=1, padding=0):
-    """Return the same map, computed by the layer that networks are made of."""
+    """Return the same map, computed by `torch.nn.Conv2d`."""
     height, width = len(weights), len(weights[0])
     layer = torch.nn.Conv2d(1, 1, kernel_size=(height, width), stride=stride, padding=padding, bias=False)
     with torch.no_grad():
-        # A layer can have many filters and channels: weights are (filters, channels, height, width).
+        # Weights are (filters, channels, height, width).
         layer.weight.copy_(torch.tensor(weights)[None, None])
-        # And it takes many images at once: (images, channels, height, width).
+        # Images are (n, channels, height, width).
         return layer(torch.tensor(image)[None, None])[0, 0].tolist()
 
 
 def show(title, matrix):
-    """Print a matrix under its title and size."""
+    """Print a matrix with its title and size."""
     print(f"{title}, {len(matrix)}×{len(matrix[0])}:")
     for row in matrix:
         print("  " + " ".join(f"{value:6.1f}" for value in row))
 
 
 def compare(stride, padding):
-    """Show the map by hand and by torch, and the largest difference of their elements."""
+    """Print both maps and the largest difference of their elements."""
     by_hand = activation_map(IMAGE, FILTER, stride, padding)
     by_torch = activation_map_of_torch(IMAGE, FILTER, stride, padding)
     print(f"\n--- stride {stride}, padding {padding}")
@@ -95,12 +94,12 @@ def compare(stride, padding):
 
 
 def main():
-    """Show the image, the filter, and two ways to move one over the other."""
+    """Print the image, the filter, and the maps for two strides and paddings."""
     show("Image", IMAGE)
     show("Filter", FILTER)
-    # 5 rows hold a filter of 3 rows in 5 - 3 + 1 = 3 places, and 6 columns hold it in 4: a map of 3×4.
+    # A filter of 3 rows has 5 - 3 + 1 = 3 placements in 5 rows, and 4 in 6 columns: a map of 3×4.
     compare(stride=1, padding=0)
-    # With a frame of zeros the image is 7×8, and the filter moves by 2: (7 - 3) // 2 + 1 = 3 rows, and 3 columns.
+    # Padded to 7×8, with stride 2: (7 - 3) // 2 + 1 = 3 rows, and 3 columns.
     compare(stride=2, padding=1)
 
 

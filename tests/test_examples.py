@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
-SCRIPTS = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+SCRIPTS = sorted(path.relative_to(EXAMPLES).with_suffix("").as_posix() for path in EXAMPLES.rglob("*.py"))
 
 # The last test accuracy that a script prints: the least it has to be.
 LEAST = {
@@ -49,7 +49,7 @@ def run(forks, tmp_path_factory):
 
     def run(name):
         if name not in folders:
-            folders[name] = folder = tmp_path_factory.mktemp(name)
+            folders[name] = folder = tmp_path_factory.mktemp(name.replace("/", "-"))
             forks.stdin.write(f"{EXAMPLES / name}.py\t{folder}\n")
             status = forks.stdout.readline()
             assert status == "0\n", (folder / "stderr.txt").read_text()
@@ -74,18 +74,6 @@ def test_example_runs_without_a_warning(name, run):
     folder = run(name)
     assert (folder / "stdout.txt").read_text().strip()
     assert "Warning" not in (folder / "stderr.txt").read_text()
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_example_is_listed_in_the_readme(name):
-    assert re.search(rf"^\| `{name}.py` \| .+ \|$", (EXAMPLES / "README.md").read_text(), flags=re.MULTILINE)
-
-
-@pytest.mark.parametrize("name", SCRIPTS)
-def test_example_is_short_and_says_what_it_shows(name):
-    lines = (EXAMPLES / f"{name}.py").read_text().splitlines()
-    assert lines[0].startswith('"""')
-    assert name == "activation_map_by_hand" or len(lines) < 60
 
 
 @pytest.mark.parametrize("name", LEAST)
@@ -115,14 +103,14 @@ def test_cross_validation_gives_mean_and_spread_of_five_folds(printed):
 def test_saved_model_predicts_the_same_without_torch(printed):
     text = printed("05_save_and_load")
     assert "loaded classifier gives the same probabilities: yes" in text
-    assert "the OnnxClassifier needed torch: no" in text
+    assert "torch imported: no" in text
     assert numbers(r"largest difference .*: (\S+)", text)[0] < 1e-4
 
 
 def test_digits_and_a_number_of_own_images_are_read(printed):
     *digits, number = printed("15_own_images").splitlines()
-    assert [line.split()[1] for line in digits] == ["0", "9"]
-    assert number == "read 219933, written 219933"
+    assert [line.split(": ")[1].split()[0] for line in digits] == ["0", "9"]
+    assert number == "predicted 219933, true 219933"
 
 
 def test_tensorboard_holds_loss_and_accuracy_of_every_epoch(run, printed):
@@ -157,7 +145,7 @@ def test_augmentation_helps_and_a_flip_does_not(printed):
         ("09_average_of_seeds", r"seed \d: (\S+)"),
         ("10_bagging", r"member .* test accuracy (\S+)"),
         ("11_boosting", r"one network alone: (\S+)"),
-        ("14_kfold_ensemble", r"member .* fold, (\S+) on the test part"),
+        ("14_kfold_ensemble", r"member .* fold, (\S+) on the test split"),
     ],
 )
 def test_ensemble_is_better_than_its_members_on_average(name, single, printed):
