@@ -7,11 +7,11 @@ Rotate and shift each training image at random in every epoch. It helps most wit
 Flips are right for clothing and wrong for digits: a mirrored 3 or 7 is no digit, and a mirrored 2 looks like a 5.
 """
 
+import matplotlib.pyplot as plt
 import numpy as np
 import torch
 
 from skconv import CNNClassifier, load_dataset
-from skconv.reports.image_grids import draw_samples
 from skconv.training.augmentation import Augmentation
 
 mnist = load_dataset("mnist")
@@ -32,10 +32,13 @@ for name, augmentation in AUGMENTATIONS.items():
     print(f"{name:27} test accuracy {classifier.score(X_test, y_test):.4f}")
 
 # %%
-# The first five digits (left), each augmented nine times.
-# ``Augmentation`` takes float32 (n, channels, height, width).
+# Five digits (left column), each augmented nine times. ``Augmentation`` takes float32 (n, channels, height, width).
 
-images = torch.from_numpy(np.repeat(X_train[:5], 10, axis=0)).float()[:, None]
-augmented = Augmentation(rotation=15, shift=0.1)(images, torch.Generator().manual_seed(0))
-shown = torch.where((torch.arange(len(images)) % 10 == 0)[:, None, None, None], images, augmented)
-draw_samples(shown[:, 0].numpy(), np.repeat(y_train[:5], 10), mnist.class_names, rows=5, columns=10)
+augment = Augmentation(rotation=15, shift=0.1)
+figure, rows = plt.subplots(5, 10, figsize=(8, 4), layout="constrained")
+for digit, panels in zip(X_train[:5], rows, strict=True):
+    copies = torch.from_numpy(np.repeat(digit[None, None], 9, axis=0)).float()
+    shown = [digit, *augment(copies, torch.Generator().manual_seed(0))[:, 0]]
+    for axes, image in zip(panels, shown, strict=True):
+        axes.imshow(image, cmap="gray")
+        axes.set_axis_off()
