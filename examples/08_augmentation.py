@@ -18,7 +18,7 @@ mnist = load_dataset("mnist")
 X_train, y_train = mnist.train_images[:300], mnist.train_labels[:300]
 X_test, y_test = mnist.test_images[:1000], mnist.test_labels[:1000]
 
-# Rotation in degrees, shift as a fraction of the side; each image is transformed by a uniform random amount up to ± that.
+# Rotation in degrees, shift as a fraction of the side; the amount per image is uniform between ± that.
 AUGMENTATIONS = {
     "none": None,
     "rotation": {"rotation": 15},

@@ -20,11 +20,11 @@ fashion             -                  0.9532 ± 0.0014            31 to 33 min
 One core of two with AVX-512 and bf16, torch 2.13.0, the other core busy.
 
 **Corrected:** the tutorial predicts with batch norm in training mode. In evaluation mode the running averages after 25
-steps still belong to earlier weights, and the accuracy falls to 0.53 and 0.69 (two seeds); here they are recomputed from
-the training images at the end.
+steps still belong to earlier weights, and the accuracy falls to 0.53 and 0.69 (two seeds); here they are recomputed
+from the training images at the end.
 
-The accuracy depends on the seed: with a learning rate of 0.07 the first steps move the weights far, and 25 steps do not always
-recover. 40 seeds of the tutorial's loop in float32 on a GPU give 0.699 ± 0.046.
+The accuracy depends on the seed: with a learning rate of 0.07 the first steps move the weights far, and 25 steps do
+not always recover. 40 seeds of the tutorial's loop in float32 on a GPU give 0.699 ± 0.046.
 """
 
 import tempfile
