@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from skconv.model_io.strict_json import canonical_json
+from skconv.model_io.serialization import canonical_json
 
 MODEL, CHECKPOINT = "model", "checkpoint"
 WORDS = (

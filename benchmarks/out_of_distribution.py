@@ -20,7 +20,7 @@ from report import write_result
 
 from skconv import OnnxClassifier, load_dataset
 from skconv.data.dataset import Dataset
-from skconv.evaluation.ood import DEFINITION, measure_auroc, score_out_of_distribution
+from skconv.evaluation.ood import DEFINITION, measure_auroc, ood_score
 from skconv.model_io.held_out import HeldOut, read_held_out
 
 N_TRAINING = 10_000  # images that features are compared with
@@ -48,7 +48,7 @@ def make_others(reader: OnnxClassifier, digits: np.ndarray, n: int, seed: int) -
     for kind in MAKERS:
         images = make_no_digits(kind, 0, n // 4, digits, seed)
         written = kind in ("letters", "ink fragments")
-        found[kind] = np.stack([normalize_digit(each) if written else reader.form.fit(each) for each in images])
+        found[kind] = np.stack([normalize_digit(each) if written else reader.image_spec.fit(each) for each in images])
     return found
 
 
@@ -85,7 +85,7 @@ def make_scores(reader: OnnxClassifier, known: np.ndarray) -> dict[str, Score]:
         "entropy": entropy,
         "energy": lambda images: -np.log(np.exp(logits(images)).sum(1)),
         "- largest logit": lambda images: -logits(images).max(1),
-        "strangeness": lambda images: score_out_of_distribution(known, reader.predict_proba(images)),
+        "ood_score": lambda images: ood_score(known, reader.predict_proba(images)),
     }
 
 

@@ -19,7 +19,7 @@ app = FastAPI()
 
 
 def answer(body: bytes) -> dict:
-    row = reader.predict_proba(reader.form.fit(decode_image(body, "image"))[None])[0]
+    row = reader.predict_proba(reader.image_spec.fit(decode_image(body, "image"))[None])[0]
     return {"label": reader.class_names[int(row.argmax())], "confidence": float(row.max())}
 
 

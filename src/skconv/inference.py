@@ -13,7 +13,7 @@ import numpy as np
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.spec import ImageSpec
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
-from skconv.model_io.onnx_session import open_session, run_session
+from skconv.model_io.onnx import open_session, run_session
 
 _BATCH = 256  # images; a batch is the only float copy that is made
 _SHOWN = 12  # class names, when a reader is printed
@@ -66,7 +66,7 @@ class OnnxClassifier:
     input_shape : (int, int, int)
         Channels, height and width of the images.
     form : ImageSpec
-        The same for images of people's own, and whether they are normalised first: ``reader.form.fit(image)``.
+        The same for images of people's own, and whether they are normalised first: ``reader.image_spec.fit(image)``.
 
     Raises
     ------
@@ -88,7 +88,7 @@ class OnnxClassifier:
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
         channels, height, width = self.input_shape
-        self.form = ImageSpec(height, width, channels, self.config.input.normalization)
+        self.image_spec = ImageSpec(height, width, channels, self.config.input.normalization)
 
     def __repr__(self) -> str:
         channels, height, width = self.input_shape

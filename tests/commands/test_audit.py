@@ -44,18 +44,18 @@ def test_what_is_planted_is_found_written_and_drawn(planted, recipe, tmp_path, c
     out = tmp_path / "audit"
     assert main(["audit", str(source), "--recipe", str(recipe), "--folds", "3", "--out", str(out), "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
-    by_kind = {kind: {each["image"] for each in found["suspects"] if each["kind"] == kind} for kind in found["counts"]}
+    by_kind = {kind: {each["image"] for each in found["issues"] if each["kind"] == kind} for kind in found["counts"]}
     assert len(by_kind["label"] & wrong) >= 8
     assert len(by_kind["label"]) <= 25
     assert by_kind["blank"] == {"train 800"}
     assert "train 700" in by_kind["duplicate"]
     assert "test 5" in by_kind["overlap"]
-    other = next(each["other"] for each in found["suspects"] if each["kind"] == "overlap")
+    other = next(each["other"] for each in found["issues"] if each["kind"] == "overlap")
     assert other.startswith("train 30, labelled ")
     assert sum(found["classes"].values()) == 900
-    with (out / "suspects.csv").open(newline="") as stream:
+    with (out / "issues.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
-    assert [row["image"] for row in rows] == [each["image"] for each in found["suspects"]]
+    assert [row["image"] for row in rows] == [each["image"] for each in found["issues"]]
     assert {path.stem for path in out.glob("*.png")} >= {"label", "blank", "duplicate", "overlap"}
     with pytest.raises(OutputError, match="not empty"):
         audit(source, out=out)
@@ -73,11 +73,11 @@ def test_files_of_a_folder_are_named(recipe, tmp_path):
     atomic_dir(tmp_path)
     (tmp_path / "1" / "copy.png").write_bytes((tmp_path / "0" / "03.png").read_bytes())
     result = audit(tmp_path, recipe=recipe, folds=3)
-    copies = [each for each in result.suspects if each.kind == "duplicate"]
+    copies = [each for each in result.issues if each.kind == "duplicate"]
     assert [(each.image, each.other) for each in copies] == [
         (str(tmp_path / "1" / "copy.png"), f"{tmp_path / '0' / '03.png'}, labelled 0")
     ]
-    assert "1 image that appears twice" in str(result)
+    assert "Duplicates (1)" in str(result)
 
 
 def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
@@ -90,8 +90,8 @@ def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
     assert f"{tmp_path}: 7 images." in told
     assert "2 images, each of which cannot be opened as an image:" in told
     assert "Nothing else was looked for" in told
-    assert [path.name for path in out.iterdir()] == ["suspects.csv"]
-    assert len((out / "suspects.csv").read_text().splitlines()) == 3
+    assert [path.name for path in out.iterdir()] == ["issues.csv"]
+    assert len((out / "issues.csv").read_text().splitlines()) == 3
     assert "01.png" in told
     assert "cut.png" in told
 

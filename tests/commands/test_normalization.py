@@ -44,7 +44,7 @@ def test_model_of_normalised_images_normalises_what_it_is_given(folder, tiny_rec
     recipe.write_text(tiny_recipe.read_text().replace("[data]", '[data]\nnormalize = "digit"'))
     result = train(folder, recipe=recipe, out=tmp_path / "run")
     reader = skconv.OnnxClassifier(result.model)
-    assert reader.form.normalization == "digit" and reader.input_shape == (1, 28, 28)
+    assert reader.image_spec.normalization == "digit" and reader.input_shape == (1, 28, 28)
     file = folder / "7" / "05.png"
     seen = normalize_digit(np.asarray(Image.open(file)))
     prediction = predict(result.model, file).predictions[0]

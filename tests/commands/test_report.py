@@ -14,9 +14,9 @@ from PIL import Image
 
 import skconv
 from skconv.commands.report import report
-from skconv.evaluation.issue_table import Images, LabelIssue, find_label_issues, read_suspects, write_suspects
+from skconv.evaluation.label_issues import LabelIssue, NamedImages, locate_issues, read_issues, write_issues
 from skconv.exceptions import DataError, OutputError, SourceNotFoundError
-from skconv.reports.training_sections import show_learning
+from skconv.reports.training_sections import show_learning_curves
 
 from ..server.browser import find_browser, open_browser
 
@@ -28,9 +28,9 @@ def trained(tiny_recipe, tmp_path_factory):
     result = skconv.train("digits", recipe=tiny_recipe, out=folder)
     labels = skconv.load_dataset("digits").train_labels
     kinds = ["label"] * 25 + ["duplicate"]
-    suspects = [LabelIssue(kind, f"train {k}", str(labels[k]), "7", 0.9, "train 0") for k, kind in enumerate(kinds)]
+    issues = [LabelIssue(kind, f"train {k}", str(labels[k]), "7", 0.9, "train 0") for k, kind in enumerate(kinds)]
     (folder / "audit").mkdir()
-    write_suspects(folder / "audit" / "suspects.csv", suspects)
+    write_issues(folder / "audit" / "issues.csv", issues)
     return result
 
 
@@ -46,7 +46,7 @@ def test_score_is_that_of_evaluate(written, trained):
     expected = skconv.evaluate(trained.folder, "digits")
     assert result.accuracy == expected.accuracy
     assert result.n == expected.n
-    assert f"{100 * expected.accuracy:.2f} % right" in page
+    assert f"{100 * expected.accuracy:.2f} % accuracy" in page
 
 
 def test_page_holds_its_figures_and_asks_for_nothing(written):
@@ -64,7 +64,7 @@ def test_page_tells_what_was_trained_on_what_and_how_to_make_it_again(written, t
         assert part in page
     assert (Path(trained.folder) / "recipe.toml").read_text().strip() in html.unescape(page)
     titles = re.findall(r"<h2[^>]*>([^<]+)</h2>", page)
-    assert titles[:3] == ["What was trained on what", "Images of the data", "How it learned"]
+    assert titles[:3] == ["Model and data", "Sample images", "Learning curves"]
 
 
 def test_every_class_has_a_row_with_the_worst_first(written):
@@ -80,7 +80,7 @@ def test_figures_apart_are_those_of_the_page_as_png_and_svg(written):
     folder = Path(result.figures)
     names = {path.stem for path in folder.glob("*.png")}
     assert names == {path.stem for path in folder.glob("*.svg")}
-    assert names >= {"samples", "curves", "confusion", "mistakes", "suspects-label", "confidence", "answers"}
+    assert names >= {"samples", "curves", "confusion", "mistakes", "issues-label", "calibration", "attributions"}
     assert len(list(folder.iterdir())) == 2 * page.count("<img")
     for name in names:
         with Image.open(folder / f"{name}.png") as image:
@@ -91,11 +91,11 @@ def test_figures_apart_are_those_of_the_page_as_png_and_svg(written):
         report("no-model", "digits", out=folder.parent)
 
 
-def test_suspects_of_the_audit_in_the_run_are_shown(written):
+def test_issues_of_the_audit_in_the_run_are_shown(written):
     _, page = written
-    section = page.partition("What an audit of the data suspects</h2>")[2].partition("</section>")[0]
-    assert "<dt>is probably labelled wrong</dt><dd>25</dd>" in section
-    assert "<dt>appears twice</dt><dd>1</dd>" in section
+    section = page.partition("Label issues</h2>")[2].partition("</section>")[0]
+    assert "<dt>probably wrong labels</dt><dd>25</dd>" in section
+    assert "<dt>duplicates</dt><dd>1</dd>" in section
     assert section.count("<img") == 2
 
 
@@ -105,17 +105,17 @@ def test_model_folder_alone_gives_a_page_without_curves_and_audit(trained, tmp_p
     with pytest.warns(UserWarning, match=r"skconv\[explain\]"):
         result = report(tmp_path / "alone" / "model", "digits", out=tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
-    assert "How it learned" not in page and "audit" not in page and "gradients" not in page
+    assert "Learning curves" not in page and "audit" not in page and "gradients" not in page
     assert result.figures == "" and len(list(tmp_path.iterdir())) == 2
 
 
 def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
     with pytest.raises(SourceNotFoundError, match="skconv audit"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
-    (tmp_path / "suspects.csv").write_text("kind,image\nlabel,train 0\n")
+    (tmp_path / "issues.csv").write_text("kind,image\nlabel,train 0\n")
     with pytest.raises(DataError, match="cannot be read as the table"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
-    write_suspects(tmp_path / "suspects.csv", [LabelIssue("label", "train 0", "a dog", "a cat", 0.9)])
+    write_issues(tmp_path / "issues.csv", [LabelIssue("label", "train 0", "a dog", "a cat", 0.9)])
     with pytest.raises(DataError, match="of other data than digits"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
     assert not (tmp_path / "page.html").exists()
@@ -124,16 +124,16 @@ def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
 def test_audit_of_other_data_beside_the_model_is_left_out(trained, tmp_path):
     shutil.copytree(trained.model, tmp_path / "run" / "model")
     (tmp_path / "run" / "audit").mkdir()
-    write_suspects(tmp_path / "run" / "audit" / "suspects.csv", [LabelIssue("label", "train 0", "a dog", "a cat", 0.9)])
+    write_issues(tmp_path / "run" / "audit" / "issues.csv", [LabelIssue("label", "train 0", "a dog", "a cat", 0.9)])
     result = report(tmp_path / "run", "digits", out=tmp_path / "page.html")
     assert "audit" not in Path(result.file).read_text(encoding="utf-8").partition("How to")[0]
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n"])
 def test_table_of_something_else_is_no_audit_without_finds(text, tmp_path):
-    (tmp_path / "suspects.csv").write_text(text)
-    with pytest.raises(DataError, match="columns are others"):
-        read_suspects(tmp_path)
+    (tmp_path / "issues.csv").write_text(text)
+    with pytest.raises(DataError, match="unexpected columns"):
+        read_issues(tmp_path)
 
 
 def test_file_whose_name_is_no_text_is_found_again(tmp_path):
@@ -142,25 +142,25 @@ def test_file_whose_name_is_no_text_is_found_again(tmp_path):
         (Path(folder) / label).mkdir(parents=True)
         for number in range(2):
             Image.new("L", (8, 8), 50 * number).save(Path(folder) / label / f"{number}.png")
-    images = Images(skconv.load_dataset(folder))
-    write_suspects(tmp_path / "suspects.csv", [LabelIssue("blank", images.name(2), "b")])
-    assert find_label_issues(read_suspects(tmp_path), images) == [2]
+    images = NamedImages(skconv.load_dataset(folder))
+    write_issues(tmp_path / "issues.csv", [LabelIssue("blank", images.name(2), "b")])
+    assert locate_issues(read_issues(tmp_path), images) == [2]
 
 
-def test_files_of_a_folder_are_found_again_by_a_suspect(tmp_path):
+def test_files_of_a_folder_are_found_again_by_a_issue(tmp_path):
     for label in "ab":
         (tmp_path / label).mkdir()
         for number in range(3):
             Image.new("L", (8, 8), 50 * number).save(tmp_path / label / f"{number}.png")
-    images = Images(skconv.load_dataset(tmp_path))
-    suspect = LabelIssue("blank", str(tmp_path / "b" / "1.png"), "b")
-    assert find_label_issues([suspect], images) == [4]
+    images = NamedImages(skconv.load_dataset(tmp_path))
+    issue = LabelIssue("blank", str(tmp_path / "b" / "1.png"), "b")
+    assert locate_issues([issue], images) == [4]
 
 
 def test_ensemble_shows_the_curves_of_its_members(tmp_path):
     rows = [f"{fold},{epoch},{1 / epoch},,\n" for fold in (1, 2, 3) for epoch in (1, 2)]
     (tmp_path / "history.csv").write_text("fold,epoch,train_loss,valid_loss,valid_accuracy\n" + "".join(rows))
-    (section,) = show_learning(tmp_path)
+    (section,) = show_learning_curves(tmp_path)
     (drawn,) = section.figures
     titles = [axes.get_title() for axes in drawn.figure.axes]
     assert titles == ["fold 1", "fold 2", "fold 3", "mean of 3 folds ± standard deviation"]

@@ -66,7 +66,7 @@ def test_too_few_held_out_images_are_told(answers):
 
 def test_missing_package_is_told(answers, monkeypatch):
     monkeypatch.setitem(sys.modules, "mapie.classification", None)
-    with pytest.raises(ParameterError, match=r"pip install 'skconv\[trust\]'"):
+    with pytest.raises(ParameterError, match=r"pip install 'skconv\[reliability\]'"):
         predict_sets(*answers, answers[0], 0.9)
 
 

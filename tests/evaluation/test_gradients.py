@@ -11,7 +11,7 @@ from skconv.networks import create_network
 
 pytest.importorskip("captum")
 
-from skconv.evaluation.gradients import integrate_gradients
+from skconv.evaluation.attributions import integrate_gradients
 
 
 class LooksAtCorner(torch.nn.Module):

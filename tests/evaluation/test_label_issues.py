@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.evaluation.label_issues import find_blanks, find_copies, find_label_errors, find_near_copies
+from skconv.evaluation.label_issues import find_blanks, find_duplicates, find_label_issues, find_near_duplicates
 from skconv.exceptions import ParameterError
 
 
@@ -32,14 +32,14 @@ def test_blank_is_what_has_no_contrast(digits):
 
 def test_copies_are_told_with_the_first(digits):
     images = np.concatenate([digits[:50], digits[7:8], digits[7:8]])
-    assert find_copies(images).tolist() == [[7, 50], [7, 51]]
-    assert find_copies(digits[:50]).shape == (0, 2)
+    assert find_duplicates(images).tolist() == [[7, 50], [7, 51]]
+    assert find_duplicates(digits[:50]).shape == (0, 2)
 
 
 @pytest.mark.parametrize("quality", [95, 80, 60])
 def test_images_saved_anew_are_near_copies_and_nothing_else_is(digits, quality):
     planted = np.stack([save_anew(digits[number], quality) for number in range(0, 600, 30)])
-    pairs = find_near_copies(np.concatenate([digits, planted]), tolerance=0.03 if quality > 60 else 0.05)
+    pairs = find_near_duplicates(np.concatenate([digits, planted]), tolerance=0.03 if quality > 60 else 0.05)
     assert {tuple(pair) for pair in pairs.tolist()} >= {(30 * number, 600 + number) for number in range(20)}
     if quality > 60:
         assert len(pairs) == 20
@@ -54,7 +54,7 @@ def test_near_copies_are_those_of_a_plain_comparison(shape):
     distances = np.sqrt((squares[:, None] + squares - 2 * flat @ flat.T / flat.shape[1]).clip(0)) / 255
     bound = float(np.quantile(distances[np.triu_indices(len(images), 1)], 0.01)) + 1e-6
     expected = [pair for pair in np.argwhere(distances <= bound).tolist() if pair[0] < pair[1]]
-    assert find_near_copies(images, tolerance=bound).tolist() == expected
+    assert find_near_duplicates(images, tolerance=bound).tolist() == expected
 
 
 def test_flipped_labels_are_found():
@@ -65,10 +65,10 @@ def test_flipped_labels_are_found():
     labels = truth.copy()
     flipped = generator.choice(2000, 40, replace=False)
     labels[flipped] = (labels[flipped] + 1) % 4
-    assert set(find_label_errors(labels, probabilities.astype(np.float32)).tolist()) == set(flipped.tolist())
+    assert set(find_label_issues(labels, probabilities.astype(np.float32)).tolist()) == set(flipped.tolist())
 
 
 def test_missing_package_is_told(monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
-    with pytest.raises(ParameterError, match=r"pip install 'skconv\[trust\]'"):
-        find_label_errors(np.array([0, 1]), np.eye(2))
+    with pytest.raises(ParameterError, match=r"pip install 'skconv\[reliability\]'"):
+        find_label_issues(np.array([0, 1]), np.eye(2))

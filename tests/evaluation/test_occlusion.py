@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skconv.evaluation.occlusion import occlude
+from skconv.evaluation.attributions import occlude
 from skconv.exceptions import DataError, ParameterError
 
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from skconv.exceptions import ModelFileError
 from skconv.model_io import DataConfig, InputConfig, ModelConfig, NetworkConfig
 from skconv.model_io.config import MAX_CONFIG_BYTES
-from skconv.model_io.strict_json import canonical_json
+from skconv.model_io.serialization import canonical_json
 
 LABELS = st.one_of(
     st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, unique=True),

@@ -141,11 +141,11 @@ def test_altered_and_missing_file_is_told(copy):
     content[-1] ^= 1
     path.write_bytes(content)
     for read in (lambda: read_config(copy), lambda: read_fingerprints(copy, config)):
-        with pytest.raises(ModelFileError, match=r"seen\.safetensors was altered"):
+        with pytest.raises(ModelFileError, match=r"fingerprints\.safetensors was altered"):
             read()
     path.unlink()
     for read in (lambda: read_config(copy), lambda: read_fingerprints(copy, config)):
-        with pytest.raises(ModelFileError, match=r"seen\.safetensors is missing"):
+        with pytest.raises(ModelFileError, match=r"fingerprints\.safetensors is missing"):
             read()
 
 

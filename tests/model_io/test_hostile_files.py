@@ -21,7 +21,7 @@ from skconv.model_io.config import ModelConfig
 from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.held_out import HeldOut
 from skconv.model_io.saving import load_weights
-from skconv.model_io.tensors import MOST_HEADER, read_tensors
+from skconv.model_io.serialization import MAX_HEADER, read_tensors
 from skconv.training.state import TrainingState
 
 FILES = ("config.json", "model.safetensors", "model.onnx")
@@ -108,7 +108,7 @@ def test_random_bytes_are_no_model_and_no_part_of_one(content):
             read()
 
 
-@pytest.mark.parametrize("length", [MOST_HEADER + 1, 2**40, 2**64 - 1])
+@pytest.mark.parametrize("length", [MAX_HEADER + 1, 2**40, 2**64 - 1])
 def test_header_that_is_said_to_be_huge_is_refused(length):
     with pytest.raises(ModelFileError, match="at most"):
         read_tensors(length.to_bytes(8, "little") + b"{}" + b" " * 4096, "tensors")

@@ -7,8 +7,7 @@ from onnx import TensorProto, helper
 from skconv.exceptions import ModelFileError
 from skconv.model_io import read_config
 from skconv.model_io.folder import ONNX_NAME
-from skconv.model_io.onnx_export import check_parity
-from skconv.model_io.onnx_session import open_session, run_session
+from skconv.model_io.onnx import check_parity, open_session, run_session
 
 
 def damage_with_external_data(path):

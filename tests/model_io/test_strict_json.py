@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from skconv.exceptions import ModelFileError
-from skconv.model_io.strict_json import copy_json
+from skconv.model_io.serialization import copy_json
 
 
 def test_copy_json_makes_numpy_numbers_plain():

@@ -8,7 +8,8 @@ from PIL import Image
 from skconv.evaluation.activations import LayerActivations, collect_activations, filters_on_pixels
 from skconv.exceptions import DataError
 from skconv.networks import create_network, list_networks
-from skconv.reports.figures import draw_activations, save_figure
+from skconv.reports.activations import draw_activations
+from skconv.reports.style import save_figure
 
 LONG = "a class whose name is much longer than a figure is wide, and which never seems to come to an end at all"
 

@@ -6,8 +6,10 @@ import pytest
 from PIL import Image
 
 from skconv.exceptions import DataError, OutputError, ParameterError
-from skconv.reports.figures import draw_confusion, draw_curves, draw_mistakes, draw_samples, save_figure
-from skconv.reports.style import fit_text
+from skconv.reports.confusion import draw_confusion
+from skconv.reports.curves import draw_curves
+from skconv.reports.image_grids import draw_mistakes, draw_samples
+from skconv.reports.style import fit_text, save_figure
 
 NAMES = ["T-shirt/top", "a class whose name is much longer than its image is wide", "$x^$", "two\nlines"]
 
@@ -85,7 +87,7 @@ def test_figures_of_images_keep_their_texts_apart(images, all_wrong):
         draw_samples(images[0][:, :3], images[1], NAMES, rows=3, columns=3),
         draw_mistakes(*all_wrong, NAMES),
         draw_mistakes(*(values[:2] for values in all_wrong), NAMES),
-        draw_mistakes(*all_wrong, NAMES, most=3),
+        draw_mistakes(*all_wrong, NAMES, max_images=3),
     ):
         assert overlaps(figure, [*figure.axes[0].texts, *figure.texts]) == []
 
@@ -98,7 +100,7 @@ def test_draw_samples_refuses_a_grid_without_bounds(images, rows, columns):
 
 def test_draw_mistakes_shows_the_most_confident_first(all_wrong):
     images, labels, probabilities = all_wrong
-    figure = draw_mistakes(images, labels, probabilities, ["a", "b", "c", "d"], most=5)
+    figure = draw_mistakes(images, labels, probabilities, ["a", "b", "c", "d"], max_images=5)
     shown = texts_of(figure)
     assert len(shown) == 5
     names = "abcd"
@@ -119,7 +121,7 @@ def test_draw_mistakes_of_many_images_stays_one_small_axes():
     assert len(figure.axes) == 1
     assert len(figure.axes[0].images) == 40
     with pytest.raises(ParameterError, match="from 1 to 400"):
-        draw_mistakes(images, labels, np.tile([0.1, 0.9], (10_000, 1)), ["a", "b"], most=10_000)
+        draw_mistakes(images, labels, np.tile([0.1, 0.9], (10_000, 1)), ["a", "b"], max_images=10_000)
 
 
 @pytest.mark.parametrize(
@@ -134,7 +136,7 @@ def test_draw_mistakes_of_many_images_stays_one_small_axes():
     ],
 )
 def test_draw_samples_refuses_what_are_no_labelled_images(images, labels):
-    with pytest.raises(DataError, match=r"expected|came with"):
+    with pytest.raises(DataError, match=r"expected|one per image"):
         draw_samples(images, labels, NAMES)
 
 
@@ -234,7 +236,7 @@ def test_fit_text_keeps_both_ends_of_a_long_name():
 def test_figures_need_no_pyplot_and_load_matplotlib_only_to_draw():
     code = """
 import sys
-from skconv.reports.figures import draw_curves
+from skconv.reports.curves import draw_curves
 assert "matplotlib" not in sys.modules
 draw_curves([{"epoch": 1, "train_loss": 1.0}])
 assert "matplotlib.pyplot" not in sys.modules

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from skconv.exceptions import DataError
-from skconv.reports.folds import draw_folds
+from skconv.reports.curves import draw_folds
 
 
 def history(*losses, valid=True):
@@ -68,5 +68,5 @@ def test_many_folds_have_panels_up_to_twenty_and_all_count_in_the_mean():
 
 @pytest.mark.parametrize("histories", [[], [[]], [history(1.0), []]])
 def test_folds_without_epochs_are_refused(histories):
-    with pytest.raises(DataError, match="without a trained epoch"):
+    with pytest.raises(DataError, match="no trained epoch"):
         draw_folds(histories)

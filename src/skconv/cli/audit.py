@@ -19,6 +19,6 @@ def audit(
     folds: Annotated[
         int, typer.Option(min=2, max=1000, help="Number of cross-validation folds, for predictions to check labels by.")
     ] = 5,
-    out: Annotated[Path | None, typer.Option(help="New folder for suspects.csv and contact sheets.")] = None,
+    out: Annotated[Path | None, typer.Option(help="New folder for issues.csv and contact sheets.")] = None,
 ) -> None:
     """Find wrong labels, duplicates, blank and broken images."""

@@ -11,12 +11,12 @@ from typing import Any
 import numpy as np
 
 from skconv.commands.train import check_whole_number, choose_seed
-from skconv.evaluation.issue_table import KINDS, TABLE_NAME, Images, LabelIssue, draw_kind, write_suspects
+from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
 
-_MOST_DRAWN = 100
+_MAX_DRAWN = 100
 _SHOWN = 10  # of a kind, as text
 
 
@@ -32,8 +32,8 @@ class AuditResult:
         Images looked at, of all splits.
     classes : dict of str to int
         Training images of each class.
-    suspects : tuple of Suspect
-        By kind, of wrong labels the most suspect first.
+    issues : tuple of LabelIssue
+        By kind, of wrong labels the most probable first.
     folder : str
         Where the CSV and the contact sheets are; empty if none was asked for.
     """
@@ -41,12 +41,12 @@ class AuditResult:
     data: str
     n: int
     classes: dict[str, int]
-    suspects: tuple[LabelIssue, ...]
+    issues: tuple[LabelIssue, ...]
     folder: str = ""
 
     def count(self) -> dict[str, int]:
-        """Return how many suspects there are of each kind."""
-        return {kind: sum(each.kind == kind for each in self.suspects) for kind in KINDS}
+        """Return the number of issues of each kind."""
+        return {kind: sum(each.kind == kind for each in self.issues) for kind in KINDS}
 
     def to_json(self) -> dict[str, Any]:
         """Return what was found as plain values."""
@@ -55,7 +55,7 @@ class AuditResult:
             "n": self.n,
             "classes": self.classes,
             "counts": self.count(),
-            "suspects": [asdict(each) for each in self.suspects],
+            "issues": [asdict(each) for each in self.issues],
         }
 
     def __str__(self) -> str:
@@ -68,14 +68,14 @@ class AuditResult:
             lines.append(f"Classes: {len(self.classes)}, {told}.")
         for kind, number in self.count().items():
             if number:
-                lines.append(f"{number:,} image{' that ' if number == 1 else 's, each of which '}{KINDS[kind]}:")
-                found = [each for each in self.suspects if each.kind == kind]
+                lines.append(f"{KINDS[kind].capitalize()} ({number:,}):")
+                found = [each for each in self.issues if each.kind == kind]
                 lines += [str(each) for each in found[:_SHOWN]]
                 lines += [f"  … and {number - _SHOWN:,} more"] if number > _SHOWN else []
-        if any(each.kind == "broken" for each in self.suspects):
+        if any(each.kind == "broken" for each in self.issues):
             lines.append("Nothing else was looked for: mend or remove these, and run it again.")
-        if not self.suspects:
-            lines.append("Nothing suspect was found.")
+        if not self.issues:
+            lines.append("No issues were found.")
         return "\n".join([*lines, f"The full list is in {self.folder}."] if self.folder else lines)
 
 
@@ -107,7 +107,7 @@ def audit(
     folds : int, default=5
         Their number, 2..1000.
     out : path-like or None, default=None
-        A new folder to write: ``suspects.csv``, and a contact sheet of each kind as PNG.
+        A new folder to write: ``issues.csv``, and a contact sheet of each kind as PNG.
     seed : int or None, default=None
         Of the folds and the networks; None takes the recipe's, 0 where it has none.
     device, data_home, images, label_column, image_size, progress
@@ -116,7 +116,7 @@ def audit(
     Returns
     -------
     AuditResult
-        Every suspect.
+        All issues found.
 
     Raises
     ------
@@ -152,7 +152,7 @@ def audit(
         normalize=plan.normalize,
         progress=progress,
     )
-    every = Images(dataset)
+    every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
     found = [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
     found += _find_duplicates(every, set(blanks))
@@ -167,9 +167,9 @@ def audit(
         warnings.warn("A class has a single image: labels cannot be judged, and were not looked at.", stacklevel=2)
     order = list(KINDS)
     found.sort(key=lambda item: order.index(item[0].kind))
-    suspects = tuple(suspect for suspect, _ in found)
+    issues = tuple(issue for issue, _ in found)
     classes = {name: int(count) for name, count in zip(dataset.class_names, counts, strict=True)}
-    result = AuditResult(dataset.name, len(every.labels), classes, suspects, "" if out is None else str(out))
+    result = AuditResult(dataset.name, len(every.labels), classes, issues, "" if out is None else str(out))
     if out is not None:
         _write(Path(out), result, every.images, [position for _, position in found])
     return result
@@ -203,17 +203,17 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
     ]
 
 
-# A suspect, and its position among all images.
+# An issue, and its position among all images.
 _Found = list[tuple[LabelIssue, int]]
 
 
-def _find_duplicates(every: Images, blank: set[int]) -> _Found:
-    """Return one suspect for each image that equals one before it, or nearly does; blank ones are not compared."""
-    from skconv.evaluation.label_issues import find_copies, find_near_copies
+def _find_duplicates(every: NamedImages, blank: set[int]) -> _Found:
+    """Return one issue for each image that equals one before it, or nearly does; blank ones are not compared."""
+    from skconv.evaluation.label_issues import find_duplicates, find_near_duplicates
 
-    exact = find_copies(every.images).tolist()
+    exact = find_duplicates(every.images).tolist()
     copies = {copy for _, copy in exact}
-    near = [pair for pair in find_near_copies(every.images).tolist() if not set(pair) & (blank | copies)]
+    near = [pair for pair in find_near_duplicates(every.images).tolist() if not set(pair) & (blank | copies)]
     found = []
     for kind, pairs in (("duplicate", exact), ("near duplicate", near)):
         for one, other in pairs:
@@ -222,40 +222,41 @@ def _find_duplicates(every: Images, blank: set[int]) -> _Found:
             across = one < every.n_train <= other
             differs = every.labels[one] != every.labels[other]
             told = f"{every.name(one)}{f', labelled {every.label(one)}' if differs else ''}"
-            suspect = LabelIssue("overlap" if across else kind, every.name(other), every.label(other), other=told)
-            found.append((suspect, other))
+            issue = LabelIssue("overlap" if across else kind, every.name(other), every.label(other), other=told)
+            found.append((issue, other))
     return found
 
 
-def _find_wrong_labels(every: Images, ensemble: Any) -> _Found:
-    from skconv.evaluation.label_issues import find_label_errors
+def _find_wrong_labels(every: NamedImages, ensemble: Any) -> _Found:
+    from skconv.evaluation.label_issues import find_label_issues
 
     probabilities = ensemble.out_of_fold_proba_
     if every.dataset.test_images is not None:
         probabilities = np.concatenate([probabilities, ensemble.predict_proba(every.dataset.test_images)])
     found = []
-    for position in find_label_errors(every.labels, probabilities).tolist():
+    for position in find_label_issues(every.labels, probabilities).tolist():
         best = int(probabilities[position].argmax())
-        suspect = LabelIssue(
+        issue = LabelIssue(
             "label",
             every.name(position),
             every.label(position),
             every.dataset.class_names[best],
             float(probabilities[position, best]),
         )
-        found.append((suspect, position))
+        found.append((issue, position))
     return found
 
 
 def _write(folder: Path, result: AuditResult, images: np.ndarray, positions: list[int]) -> None:
     """Write the CSV and a contact sheet of each kind, as a whole or not at all."""
+    from skconv.reports.image_grids import draw_issues
     from skconv.reports.style import save_figure
 
     with atomic_dir(folder) as unfinished:
-        write_suspects(unfinished / TABLE_NAME, result.suspects)
+        write_issues(unfinished / TABLE_NAME, result.issues)
         for kind in KINDS:
-            chosen = [number for number, each in enumerate(result.suspects) if each.kind == kind]
+            chosen = [number for number, each in enumerate(result.issues) if each.kind == kind]
             if chosen and kind != "broken":  # there is nothing to draw
-                suspects = [result.suspects[number] for number in chosen]
-                figure = draw_kind(images, suspects, [positions[number] for number in chosen], most=_MOST_DRAWN)
+                issues = [result.issues[number] for number in chosen]
+                figure = draw_issues(images, issues, [positions[number] for number in chosen], max_images=_MAX_DRAWN)
                 save_figure(figure, unfinished / f"{kind.replace(' ', '_')}.png")

@@ -158,8 +158,9 @@ def _write_folder(
     """Write scores, curves and recipe, as a whole or not at all."""
     from skconv.commands.run_folder import write_rows
     from skconv.evaluation.metrics import score_predictions
-    from skconv.reports.figures import draw_confusion, save_figure
-    from skconv.reports.folds import draw_folds
+    from skconv.reports.confusion import draw_confusion
+    from skconv.reports.curves import draw_folds
+    from skconv.reports.style import save_figure
 
     scores = score_predictions(dataset.train_labels, estimator.out_of_fold_proba_, dataset.class_names)
     rows = [asdict(fold) for fold in result.folds]

@@ -4,22 +4,47 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skconv.commands.results import EvaluationResult
-from skconv.evaluation.scored import ScoredSource, UnseenImages
 from skconv.exceptions import DataError, list_some
 from skconv.files import check_new_folder
+from skconv.reports.sections import ScoredSource
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.inference import OnnxClassifier
 
 _FEW = 0.01  # of a test split: official ones hold a few images twice
+
+
+@dataclass(frozen=True, eq=False)
+class UnseenImages:
+    """Images of a source that a model was not trained on, in the shape that the model takes.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The whole data set.
+    split : {"test", "unseen", "all"}
+        Which of its images these are, as in `EvaluationResult`.
+    n_seen : int or None
+        As in `EvaluationResult`.
+    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        The images.
+    labels : ndarray of int, shape (n,)
+        Their classes, as indices into the classes of the data set.
+    """
+
+    dataset: Dataset
+    split: str
+    n_seen: int | None
+    images: np.ndarray
+    labels: np.ndarray
 
 
 def evaluate(
@@ -116,8 +141,8 @@ def evaluate(
     )
     others = None
     if against is not None:
-        found = _load_fitting(scored.reader, against, image_size=image_size, data_home=data_home, progress=progress)
-        others = _choose_unseen(scored.reader, found)
+        found = _load_fitting(scored.classifier, against, image_size=image_size, data_home=data_home, progress=progress)
+        others = _choose_unseen(scored.classifier, found)
     scores = scored.scores
     result = EvaluationResult(
         accuracy=scores.accuracy,
@@ -146,7 +171,7 @@ def choose_size(
     from skconv.data.folders import list_class_files
 
     if image_size is None and Path(source).is_dir() and list_class_files(Path(source)):
-        return reader.form.height, reader.form.width
+        return reader.image_spec.height, reader.image_spec.width
     return image_size
 
 
@@ -179,7 +204,7 @@ def score_source(
     probabilities = reader.predict_proba(unseen.images)
     labels = positions[unseen.labels]
     return ScoredSource(
-        reader=reader,
+        classifier=reader,
         dataset=dataset,
         split=unseen.split,
         n_seen=unseen.n_seen,
@@ -197,7 +222,7 @@ def _load_fitting(
     from skconv.data.sources import load_dataset
 
     size = choose_size(reader, source, image_size)
-    return load_dataset(source, image_size=size, normalize=reader.form.normalization, **options)
+    return load_dataset(source, image_size=size, normalize=reader.image_spec.normalization, **options)
 
 
 def _choose_unseen(reader: OnnxClassifier, dataset: Dataset) -> UnseenImages:
@@ -248,7 +273,7 @@ def _find_seen(reader: OnnxClassifier, name: str, split: str, images: np.ndarray
 
 def preprocess_images(reader: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:
     """Return the images in the model's colours, and what was done for it; another size is an error."""
-    form = replace(reader.form, normalization=None)  # they are normalised already
+    form = replace(reader.image_spec, normalization=None)  # they are normalised already
     if dataset.image_shape == form.shape:
         return images, ""
     if dataset.image_shape[:2] != form.shape[:2]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import DataError, UnknownNameError
-from skconv.reports.figure_names import check_figure_name
+from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -159,13 +159,13 @@ def explain(
     """
     if show not in SHOWN:
         raise UnknownNameError("explanation", show, SHOWN)
-    check_figure_name(out, [image])
+    check_figure_path(out, [image])
     from skconv.data.inputs import load_inputs
     from skconv.inference import OnnxClassifier
-    from skconv.reports.figures import save_figure
+    from skconv.reports.style import save_figure
 
     reader = OnnxClassifier(model)
-    names, images, notes = load_inputs(image, reader.form)
+    names, images, notes = load_inputs(image, reader.image_spec)
     if len(images) != 1:
         raise DataError(f"{os.fspath(image)} holds {len(images):,} images; one is explained at a time. Name one file.")
     for note in notes:
@@ -195,10 +195,11 @@ def explain(
 def _draw_layers(
     reader: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray
 ) -> tuple[Figure, tuple[ExplainedLayer, ...]]:
+    from skconv.estimators.persistence import load_network
     from skconv.evaluation.activations import collect_activations, filters_on_pixels
-    from skconv.reports.figures import draw_activations
+    from skconv.reports.activations import draw_activations
 
-    network = load_network(reader)
+    network = load_network(reader.folder)
     note = _note_ensemble(network, "Filters and maps are")
     layers = collect_activations(network, image)
     filters = filters_on_pixels(network, layers[0].kernel)
@@ -207,14 +208,14 @@ def _draw_layers(
 
 
 def _draw_parts(reader: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool) -> Figure:
-    from skconv.evaluation.occlusion import occlude
+    from skconv.evaluation.attributions import integrate_gradients, occlude
     from skconv.reports.attributions import draw_attributions
 
     order = [int(k) for k in np.argsort(-probabilities, kind="stable")[:2]]
     if by_gradients:
-        from skconv.evaluation.gradients import integrate_gradients
+        from skconv.estimators.persistence import load_network
 
-        network = load_network(reader)
+        network = load_network(reader.folder)
         maps = [integrate_gradients(network, image, k) for k in order]
     else:
         patch = max(1, min(image.shape[:2]) // 6)
@@ -232,13 +233,14 @@ def _draw_nearest(
 ) -> tuple[Figure, tuple[Neighbour, ...]]:
     from skconv.commands.evaluate import choose_size, preprocess_images
     from skconv.data.sources import load_dataset
+    from skconv.estimators.persistence import load_network
     from skconv.evaluation.features import collect_features, find_nearest
-    from skconv.reports.figures import draw_neighbours
+    from skconv.reports.image_grids import draw_grid
 
-    network = load_network(reader)
+    network = load_network(reader.folder)
     _note_ensemble(network, "The features are")
     size = choose_size(reader, source, None)
-    dataset = load_dataset(source, data_home=data_home, image_size=size, normalize=reader.form.normalization)
+    dataset = load_dataset(source, data_home=data_home, image_size=size, normalize=reader.image_spec.normalization)
     n_train = len(dataset.train_images)
     picked = np.unique(np.linspace(0, n_train - 1, min(n_train, _MOST_COMPARED)).astype(int))
     images, note = preprocess_images(reader, dataset, dataset.train_images[picked])
@@ -249,7 +251,11 @@ def _draw_nearest(
     labels = [dataset.class_names[dataset.train_labels[picked[k]]] for k in nearest]
     title = f"Nearest of {len(picked):,} training images of {dataset.name}\n(class, distance)"
     drawn = np.concatenate([image[None], images[nearest]])
-    figure = draw_neighbours(drawn, [label, *labels], distances.tolist(), title)
+    captions = [
+        [label, "the image"],
+        *([name, f"{distance:.3f}"] for name, distance in zip(labels, distances, strict=True)),
+    ]
+    figure = draw_grid(drawn, captions, title)
     found = zip(picked[nearest].tolist(), labels, distances.tolist(), strict=True)
     return figure, tuple(Neighbour(position, name, distance) for position, name, distance in found)
 
@@ -263,12 +269,3 @@ def _note_ensemble(network: Network, subject: str) -> str:
     note = f"{subject} those of the ensemble's first member."
     warnings.warn(note, stacklevel=4)
     return note
-
-
-def load_network(reader: OnnxClassifier) -> Network:
-    """Return the network of a saved model, in torch, on the CPU."""
-    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
-
-    kind = KFoldEnsembleClassifier if "estimator" in reader.config.parameters else CNNClassifier
-    network: Network = kind.load(reader.folder, device="cpu").net_.module_
-    return network

@@ -10,7 +10,7 @@ from typing import Any
 from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_write
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
-from skconv.model_io.onnx_session import INPUT_NAME, OUTPUT_NAMES
+from skconv.model_io.onnx import INPUT_NAME, OUTPUT_NAMES
 
 FORMATS = ("onnx",)
 

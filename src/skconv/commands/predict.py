@@ -16,7 +16,7 @@ from skconv.commands.results import Prediction, PredictionResult
 from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import atomic_write, write_table
 from skconv.inference import UNSURE, Alternative
-from skconv.reports.figure_names import check_figure_name
+from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
     from skconv.competitions.submissions import SubmissionForm
@@ -101,13 +101,13 @@ def predict(
         check_coverage(coverage)
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if annotate is not None:
-        check_figure_name(annotate, paths)
+        check_figure_path(annotate, paths)
     reader = OnnxClassifier(model)
     held_out = None if coverage is None else load_held_out(reader)
     asked = _load(paths, reader, out, label_column, progress=progress)
     warn_if_broken(asked.broken, len(asked.names))
     probabilities = reader.predict_proba(asked.images)
-    if reader.form.normalization == "digit":  # so that others need not load what reads numbers
+    if reader.image_spec.normalization == "digit":  # so that others need not load what reads numbers
         _note_number(reader, asked.read, probabilities)
     answered = tuple(
         describe_prediction(name, row, order, reader.class_names, min_confidence)
@@ -176,7 +176,7 @@ def _load(
 
     found = None
     if len(paths) == 1 and label_column is None and _is_submission(out):
-        found = load_submission_form(paths[0], reader.form)
+        found = load_submission_form(paths[0], reader.image_spec)
     if found is not None:
         form, notes = found
         labels = _choose_labels(reader, form)  # before the work, because the model may be the wrong one
@@ -184,7 +184,7 @@ def _load(
     else:
         broken: dict[int, SkconvError] = {}
         names, images, notes = load_inputs(
-            paths, reader.form, label_column=label_column, broken=broken, progress=progress
+            paths, reader.image_spec, label_column=label_column, broken=broken, progress=progress
         )
         asked = _Asked(names, images, broken)
         if out is not None and len(paths) == 1 and holds_competition(Path(paths[0])):
@@ -267,10 +267,11 @@ def _note_number(reader: OnnxClassifier, names: Sequence[str], probabilities: np
 
 
 def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequence[Prediction]) -> str:
-    from skconv.reports.figures import draw_predictions, save_figure
+    from skconv.reports.image_grids import draw_grid
+    from skconv.reports.style import save_figure
 
     shown = predictions[:MOST_DRAWN]
-    figure = draw_predictions(images[:MOST_DRAWN], [each.label for each in shown], [each.confidence for each in shown])
+    figure = draw_grid(images[:MOST_DRAWN], [[each.label, f"{100 * each.confidence:.1f} %"] for each in shown])
     save_figure(figure, path)
     return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} images in {path}."
 

@@ -14,7 +14,7 @@ from skconv.commands.predict import check_confidence, warn_if_broken
 from skconv.exceptions import DataError, OutputError, SkconvError, SourceNotFoundError
 from skconv.files import atomic_write, write_table
 from skconv.progress import show_progress
-from skconv.reports.figure_names import check_figure_name
+from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
     from skconv.digits.ocr.recognition import NumberReading
@@ -175,14 +175,14 @@ def _list_figures(path: str | os.PathLike[str], names: list[str]) -> list[Path]:
     """Return the PNG file of each annotated image: `path`, or numbered files in the folder `path` for several."""
     target = Path(path)
     if len(names) == 1:
-        check_figure_name(path, names)
+        check_figure_path(path, names)
         return [target]
     if target.suffix.lower() == ".png" or (target.exists() and not target.is_dir()):
         raise OutputError(f"{len(names):,} images are drawn into a folder; got '{target}'. Pass a folder.")
     width = len(str(len(names)))  # the numbers distinguish equal file names of several folders
     files = [target / f"{k:0{width}}-{Path(name).stem}.png" for k, name in enumerate(names, start=1)]
     for file, name in zip(files, names, strict=True):
-        check_figure_name(file, [name])
+        check_figure_path(file, [name])
     return files
 
 

@@ -13,10 +13,11 @@ from skconv.files import atomic_dir
 from skconv.progress import show_progress
 
 if TYPE_CHECKING:
+    from skconv.commands.evaluate import UnseenImages
     from skconv.commands.results import EvaluationResult
-    from skconv.evaluation.scored import ScoredSource, UnseenImages
     from skconv.inference import OnnxClassifier
     from skconv.model_io.held_out import HeldOut
+    from skconv.reports.sections import ScoredSource
 
 _MOST_DAMAGED = 2000  # images; enough for an accuracy to a per cent
 
@@ -52,7 +53,7 @@ def make_sets(reader: OnnxClassifier, held_out: HeldOut, probabilities: np.ndarr
 
 def measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
     """Return how often prediction sets hold the true class, and how large they are; see `EvaluationResult`."""
-    sets = make_sets(scored.reader, load_held_out(scored.reader), scored.probabilities, coverage)
+    sets = make_sets(scored.classifier, load_held_out(scored.classifier), scored.probabilities, coverage)
     sizes = sets.sum(1)
     return {
         "level": coverage,
@@ -64,11 +65,11 @@ def measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
 
 def measure_out_of_distribution(scored: ScoredSource, others: UnseenImages) -> dict[str, Any]:
     """Return how well a score tells other images from those of the classes; see `EvaluationResult`."""
-    from skconv.evaluation.ood import DEFINITION, measure_auroc, score_out_of_distribution
+    from skconv.evaluation.ood import DEFINITION, measure_auroc, ood_score
 
-    known = load_held_out(scored.reader).probabilities
-    inside = score_out_of_distribution(known, scored.probabilities)
-    outside = score_out_of_distribution(known, scored.reader.predict_proba(others.images))
+    known = load_held_out(scored.classifier).probabilities
+    inside = ood_score(known, scored.probabilities)
+    outside = ood_score(known, scored.classifier.predict_proba(others.images))
     return {
         "data": others.dataset.name,
         "split": others.split,
@@ -91,7 +92,7 @@ def measure_corruptions(scored: ScoredSource, *, progress: bool = False) -> dict
     kinds = list_corruptions()
     for name in show_progress(kinds, "corruptions", len(kinds), progress=progress):
         found[name] = [
-            float((scored.reader.predict_proba(corrupt(images, name, strength)).argmax(1) == labels).mean())
+            float((scored.classifier.predict_proba(corrupt(images, name, strength)).argmax(1) == labels).mean())
             for strength in STRENGTHS
         ]
     ordered = dict(sorted(found.items(), key=lambda item: -sum(item[1])))
@@ -100,21 +101,18 @@ def measure_corruptions(scored: ScoredSource, *, progress: bool = False) -> dict
 
 def write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: EvaluationResult) -> None:
     """Write ``scores.json`` and figures to a new folder, as a whole or not at all."""
-    from skconv.reports.figures import (
-        draw_confusion,
-        draw_corruptions,
-        draw_mistakes,
-        save_figure,
-    )
-    from skconv.reports.reliability import draw_trust
+    from skconv.reports.confusion import draw_confusion
+    from skconv.reports.image_grids import draw_mistakes
+    from skconv.reports.reliability import draw_corruptions, draw_reliability
+    from skconv.reports.style import save_figure
 
-    names = scored.reader.class_names
+    names = scored.classifier.class_names
     with atomic_dir(folder) as unfinished:
         (unfinished / "scores.json").write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
         figures = {
             "confusion": draw_confusion(scored.scores.confusion, names),
             "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),
-            "confidence": draw_trust(scored.labels, scored.probabilities),
+            "confidence": draw_reliability(scored.labels, scored.probabilities),
         }
         if result.corruptions is not None:
             damaged = {name: each for name, each in result.corruptions.items() if name != "mean"}

@@ -10,14 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.commands.evaluate import score_source
-from skconv.evaluation.issue_table import TABLE_NAME, Images, find_label_issues, read_suspects
+from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, locate_issues, read_issues
 from skconv.exceptions import DataError, OutputError
 from skconv.files import atomic_dir, atomic_write, check_new_folder
 
 if TYPE_CHECKING:
-    from skconv.evaluation.issue_table import LabelIssue
-    from skconv.evaluation.scored import ScoredSource
     from skconv.reports.page import Section
+    from skconv.reports.sections import ScoredSource
 
 _PAGE = "report.html"  # in a folder with the figures
 _FIGURES = "figures"
@@ -96,8 +95,8 @@ def report(
         The HTML file to write, by a name that ends in ``.html``; an existing file is replaced in one step. By a name
         without ending, a new folder: ``report.html``, and each figure as PNG and SVG in ``figures``.
     audit : path-like or None, default=None
-        A folder that `skconv.audit` wrote of the same data, whose suspects are shown. None takes ``audit`` in the run
-        folder, where there is one.
+        A folder that `skconv.audit` wrote for the same data, to show its label issues. None takes ``audit`` in the
+        run folder, if it exists.
     data_home, images, label_column, image_size, progress
         As in `skconv.evaluate`.
 
@@ -125,7 +124,7 @@ def report(
     from skconv.reports.sections import write_sections
 
     found = _find_audit(model) if audit is None else audit
-    suspects = None if found is None else read_suspects(found)
+    issues = None if found is None else read_issues(found)
     scored = score_source(
         model,
         source,
@@ -135,9 +134,9 @@ def report(
         image_size=image_size,
         progress=progress,
     )
-    if suspects is not None and not _fits(suspects, scored, asked=audit is not None):
-        suspects = None
-    scores, config = scored.scores, scored.reader.config
+    if issues is not None and not _fits(issues, scored, asked=audit is not None):
+        issues = None
+    scores, config = scored.scores, scored.classifier.config
     options = {
         "--out": out,
         "--audit": audit,
@@ -147,10 +146,10 @@ def report(
     }
     given = [part for name, value in options.items() if value is not None for part in (name, os.fspath(value))]
     command = shlex.join(["skconv", "report", os.fspath(model), os.fspath(source), *given])
-    sections = write_sections(scored, command, suspects)
+    sections = write_sections(scored, command, issues)
     page = render_page(
         title=f"{config.network.name} on {scored.dataset.name}",
-        headline=f"{100 * scores.accuracy:.2f} % right",
+        headline=f"{100 * scores.accuracy:.2f} % accuracy",
         summary=(
             f"95 % interval {100 * scores.low:.2f} to {100 * scores.high:.2f} %, measured on "
             f"{_SPLITS[scored.split].format(scored.dataset.name)}, {scores.n:,} images."
@@ -200,10 +199,10 @@ def _find_audit(model: str | os.PathLike[str]) -> Path | None:
     return folder if (folder / TABLE_NAME).is_file() else None
 
 
-def _fits(suspects: Sequence[LabelIssue], scored: ScoredSource, *, asked: bool) -> bool:
+def _fits(issues: Sequence[LabelIssue], scored: ScoredSource, *, asked: bool) -> bool:
     """Return whether an audit is of the data scored; raise `DataError` where it is not and was asked for."""
     try:
-        find_label_issues(suspects, Images(scored.dataset))
+        locate_issues(issues, NamedImages(scored.dataset))
     except DataError:
         if asked:
             raise

@@ -13,7 +13,10 @@ from typing import TYPE_CHECKING, Any
 from skconv.competitions.submissions import write_submission
 from skconv.exceptions import DataError
 from skconv.files import atomic_dir
-from skconv.reports.figures import draw_confusion, draw_curves, draw_mistakes, draw_samples, save_figure
+from skconv.reports.confusion import draw_confusion
+from skconv.reports.curves import draw_curves, draw_folds
+from skconv.reports.image_grids import draw_mistakes, draw_samples
+from skconv.reports.style import save_figure
 
 if TYPE_CHECKING:
     import numpy as np
@@ -213,6 +216,4 @@ def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored
 def _draw_histories(estimator: Any) -> Figure:
     if not hasattr(estimator, "histories_"):
         return draw_curves(estimator.history_)
-    from skconv.reports.folds import draw_folds
-
     return draw_folds(estimator.histories_)

@@ -139,6 +139,15 @@ def load_ensemble(
     return _give_facts(ensemble, network, config)
 
 
+def load_network(folder: str | os.PathLike[str]) -> Network:
+    """Return the network of a model folder, of a classifier or an ensemble, on the CPU."""
+    path = find_model_folder(folder)
+    config = read_config(path)
+    network = _rebuild_network(config, path)
+    load_weights(path, network)
+    return network
+
+
 def _revive(
     classifier: Classifier, network: nn.Module, spec: tuple[str, dict[str, Any]], config: ModelConfig, device: str
 ) -> Classifier:

@@ -1,21 +1,143 @@
-"""Images of a data set that deserve a look: probably wrong labels, duplicates, blanks."""
+"""Label issues of a data set: probably wrong labels, duplicates, blank images, and the table an audit writes."""
 
 from __future__ import annotations
 
+import csv
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skconv.exceptions import missing_package
+from skconv.exceptions import DataError, SourceNotFoundError, missing_package
+from skconv.files import write_table
 
-_BLANK = 8  # grey levels between the darkest and the brightest pixel, at most
-_COARSE = 7  # pixels a side, on which most pairs are already told apart
-_ROWS, _COLUMNS = 1024, 8192  # images compared at a time: 32 MB
+if TYPE_CHECKING:
+    from skconv.data.dataset import Dataset
+
+TABLE_NAME = "issues.csv"
+# In the order of a report, with a heading each.
+KINDS = {
+    "broken": "images that cannot be opened",
+    "blank": "blank images",
+    "label": "probably wrong labels",
+    "overlap": "images that are in the training and in the test split",
+    "duplicate": "duplicates",
+    "near duplicate": "near duplicates",
+}
+_MAX_BLANK = 8  # grey levels between the darkest and the brightest pixel of a blank image
+_COARSE = 7  # pixels per side of the images on which most pairs are ruled out
+_ROWS, _COLUMNS = 1024, 8192  # images per block of the distance matrix: 32 MB
+
+
+@dataclass(frozen=True)
+class LabelIssue:
+    """An image that needs to be checked by a person.
+
+    Parameters
+    ----------
+    kind : str
+        A key of `KINDS`.
+    image : str
+        Its file, or its split and its index there.
+    label : str
+        The given label.
+    suggestion : str, default=""
+        Of a wrong label: the predicted label.
+    confidence : float or None, default=None
+        Of a wrong label: the probability of the suggestion, predicted out of fold.
+    other : str, default=""
+        Of a duplicate: the image it equals, with its label if that differs. Of a broken image: the error.
+    """
+
+    kind: str
+    image: str
+    label: str
+    suggestion: str = ""
+    confidence: float | None = None
+    other: str = ""
+
+    @property
+    def caption(self) -> list[str]:
+        """Lines of text below the image in a grid."""
+        name = Path(self.image).name
+        if self.kind == "label":
+            return [name, f"{self.label} → {self.suggestion}", f"{100 * (self.confidence or 0):.1f} %"]
+        return [name, self.label]
+
+    def __str__(self) -> str:
+        details = {
+            "label": f"{self.label}, looks like {self.suggestion} ({self.confidence or 0:.1%})",
+            "broken": self.other,
+            "blank": self.label,
+        }
+        return f"  {self.image}: {details.get(self.kind, f'{self.label}, like {self.other}')}"
+
+
+class NamedImages:
+    """The images of the training and the test split of a data set, with a name each."""
+
+    def __init__(self, dataset: Dataset) -> None:
+        from skconv.data.folders import list_class_files
+
+        self.dataset = dataset
+        self.n_train = len(dataset.train_labels)
+        self.images, self.labels = dataset.train_images, dataset.train_labels
+        if dataset.test_images is not None and dataset.test_labels is not None:
+            self.images = np.concatenate([self.images, dataset.test_images])
+            self.labels = np.concatenate([self.labels, dataset.test_labels])
+        files = list_class_files(Path(dataset.source)) if Path(dataset.source).is_dir() else []
+        self.files = files if len(files) == len(self.labels) else []
+
+    def name(self, position: int) -> str:
+        """Return the file of an image, or its split and its index there."""
+        if self.files:
+            return str(self.files[position])
+        is_test = position >= self.n_train
+        return f"{'test' if is_test else 'train'} {position - is_test * self.n_train}"
+
+    def label(self, position: int) -> str:
+        """Return the given label of an image."""
+        return self.dataset.class_names[self.labels[position]]
+
+
+def find_label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the positions of images with a probably wrong label, the most probable first.
+
+    Parameters
+    ----------
+    labels : ndarray of int, shape (n,)
+        Given labels, 0..k-1.
+    probabilities : ndarray of float, shape (n, k)
+        Out-of-fold predictions: each row by a model that was not trained on the image.
+
+    Raises
+    ------
+    ParameterError
+        If cleanlab is not installed.
+
+    References
+    ----------
+    Northcutt, Jiang, Chuang: "Confident learning: estimating uncertainty in dataset labels", JAIR 70, 2021.
+    """
+    try:
+        from cleanlab.filter import find_label_issues as rank_label_issues
+    except ImportError as error:
+        raise missing_package("finding label issues", "cleanlab", "reliability") from error
+    exact = np.asarray(probabilities, np.float64)
+    exact = exact / exact.sum(1, keepdims=True)
+    # The filter of highest precision and recall on MNIST with 1 % of its labels changed.
+    found = rank_label_issues(
+        labels, exact, return_indices_ranked_by="self_confidence", filter_by="prune_by_class", n_jobs=1
+    )
+    return np.asarray(found, np.int64)
 
 
 def find_blanks(images: np.ndarray) -> np.ndarray:
-    """Return the positions of images that show nothing: all their pixels lie within 8 grey levels.
+    """Return the positions of blank images, whose pixels lie within 8 grey levels.
 
     Parameters
     ----------
@@ -27,20 +149,19 @@ def find_blanks(images: np.ndarray) -> np.ndarray:
     [0]
     """
     axes = tuple(range(1, images.ndim))
-    return np.flatnonzero(images.max(axes).astype(int) - images.min(axes) <= _BLANK)
+    return np.flatnonzero(images.max(axes).astype(int) - images.min(axes) <= _MAX_BLANK)
 
 
-def find_copies(images: np.ndarray) -> np.ndarray:
-    """Return pairs of equal images, int64 (m, 2): each copy, second, with the first image it equals.
+def find_duplicates(images: np.ndarray) -> np.ndarray:
+    """Return pairs of equal images, int64 (m, 2): the first image of its kind, then the duplicate.
 
     Parameters
     ----------
-    images : ndarray
-        As in `find_blanks`.
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
 
     Examples
     --------
-    >>> find_copies(np.array([[[1]], [[2]], [[1]], [[1]]], np.uint8)).tolist()
+    >>> find_duplicates(np.array([[[1]], [[2]], [[1]], [[1]]], np.uint8)).tolist()
     [[0, 2], [0, 3]]
     """
     first: dict[bytes, int] = {}
@@ -52,32 +173,31 @@ def find_copies(images: np.ndarray) -> np.ndarray:
     return np.array(pairs, np.int64).reshape(-1, 2)
 
 
-def find_near_copies(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
-    """Return pairs of images that nearly are the same, as one saved anew with loss, int64 (m, 2), first the smaller.
+def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
+    """Return pairs of almost equal images, as after lossy compression: int64 (m, 2), the smaller position first.
 
-    Each image is compared with every other: first coarsely, which can only make two images more alike, then pixel
-    by pixel where that leaves them alike.
+    All pairs are compared on block means, whose distance is a lower bound of the true one; only the pairs that
+    remain are compared pixel by pixel.
 
     Parameters
     ----------
-    images : ndarray
-        As in `find_blanks`.
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
     tolerance : float, default=0.03
-        Root of the mean square of the differences of pixels, as a share of white, up to which two are a pair.
+        Max. root mean square difference of the pixels of a pair, as a fraction of 255.
 
     Examples
     --------
     >>> images = np.random.default_rng(0).integers(0, 250, (3, 8, 8), dtype=np.uint8)
-    >>> find_near_copies(np.concatenate([images, images[1:2] + 3])).tolist()
+    >>> find_near_duplicates(np.concatenate([images, images[1:2] + 3])).tolist()
     [[1, 3]]
     """
     coarse = _shrink(images)
     squares = (coarse**2).sum(1)
-    most = coarse.shape[1] * (255 * tolerance) ** 2
+    max_distance = coarse.shape[1] * (255 * tolerance) ** 2
     pairs = []
-    for rows, columns in _tiles(len(images)):
+    for rows, columns in _iterate_blocks(len(images)):
         distances = squares[rows, None] + squares[columns] - 2 * coarse[rows] @ coarse[columns].T
-        close = np.argwhere(distances <= most + 1e-5 * squares.max())  # float32 is not exact
+        close = np.argwhere(distances <= max_distance + 1e-5 * squares.max())  # float32 rounds
         close += np.array([rows.start, columns.start])
         for one, other in close[close[:, 0] < close[:, 1]].tolist():
             difference = images[one].astype(np.float32) - images[other]
@@ -86,53 +206,80 @@ def find_near_copies(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
-def find_label_errors(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return the positions of images that are probably labelled wrong, the most suspect first.
+def write_issues(path: Path, issues: Sequence[LabelIssue]) -> None:
+    """Write one row per issue to a CSV file."""
+    columns = list(LabelIssue.__dataclass_fields__)
+    write_table(path, columns, ([getattr(issue, name) for name in columns] for issue in issues))
 
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n,)
-        As given, positions 0..k-1.
-    probabilities : ndarray of float, shape (n, k)
-        Each row by a model that had not seen the image.
+
+def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
+    """Read the table that `write_issues` wrote to the folder of an audit.
 
     Raises
     ------
-    ParameterError
-        cleanlab is not installed.
-
-    References
-    ----------
-    Northcutt, Jiang, Chuang: "Confident learning: estimating uncertainty in dataset labels", JAIR 70, 2021.
+    SourceNotFoundError
+        If the folder holds no table.
+    DataError
+        If the file is not a table of issues.
     """
+    path = Path(folder) / TABLE_NAME
+    if not path.is_file():
+        raise SourceNotFoundError(f"There is no {path}. Name a folder that skconv audit SOURCE --out FOLDER wrote.")
     try:
-        from cleanlab.filter import find_label_issues
-    except ImportError as error:
-        raise missing_package("finding label issues", "cleanlab", "reliability") from error
-    exact = np.asarray(probabilities, np.float64)
-    exact = exact / exact.sum(1, keepdims=True)
-    # On MNIST with 1 % of its labels changed, this filter found more of them than the others, and was more often right.
-    found = find_label_issues(
-        labels, exact, return_indices_ranked_by="self_confidence", filter_by="prune_by_class", n_jobs=1
-    )
-    return np.asarray(found, np.int64)
+        with path.open(encoding="utf-8", newline="") as stream:
+            rows = csv.DictReader(stream, strict=True)
+            if rows.fieldnames != list(LabelIssue.__dataclass_fields__):
+                raise ValueError("unexpected columns")
+            return [_parse_row(row) for row in rows]
+    except (OSError, ValueError, TypeError, csv.Error) as error:
+        raise DataError(f"{path} cannot be read as the table of an audit ({error}). Run skconv audit again.") from error
+
+
+def locate_issues(issues: Sequence[LabelIssue], images: NamedImages) -> list[int]:
+    """Return the position of each issue among the images.
+
+    Raises
+    ------
+    DataError
+        If an image is missing or has another label: the audit was of other data.
+    """
+    # The table replaces bytes of a file name that are not valid text.
+    names = [
+        images.name(position).encode("utf-8", "backslashreplace").decode() for position in range(len(images.labels))
+    ]
+    positions = {name: position for position, name in enumerate(names)}
+    found = [positions.get(issue.image, -1) for issue in issues]
+    for issue, position in zip(issues, found, strict=True):
+        if position < 0 or images.label(position) != issue.label:
+            raise DataError(
+                f"The audit is of other data than {images.dataset.name}, which has no image '{issue.image}' "
+                f"labelled '{issue.label}'. Run skconv audit on it, from the same folder, or leave the audit out."
+            )
+    return found
+
+
+def _parse_row(row: dict[str, str]) -> LabelIssue:
+    issue = LabelIssue(**{**row, "confidence": float(row["confidence"]) if row.get("confidence") else None})  # type: ignore[arg-type]
+    if issue.kind not in KINDS:
+        raise ValueError(f"unknown kind '{issue.kind}'")
+    return issue
 
 
 def _shrink(images: np.ndarray) -> np.ndarray:
-    """Return the means of up to 7×7 equal parts of each image, float32 (n, parts)."""
+    """Return the means of up to 7×7 blocks of each image, float32 (n, blocks)."""
     grey = images if images.ndim == 3 else images.mean(3)
     height, width = grey.shape[1:]
-    # Parts of equal size: only then is the coarse distance never above the true one.
+    # Only with blocks of equal size is the coarse distance a lower bound.
     high, wide = max(1, height // _COARSE), max(1, width // _COARSE)
     rows, columns = height // high, width // wide
     if rows * high < height or columns * wide < width:
         return grey.reshape(len(grey), -1).astype(np.float32)
-    parts = grey.reshape(len(grey), rows, high, columns, wide)
-    return parts.mean((2, 4), dtype=np.float32).reshape(len(grey), -1)
+    blocks = grey.reshape(len(grey), rows, high, columns, wide)
+    return blocks.mean((2, 4), dtype=np.float32).reshape(len(grey), -1)
 
 
-def _tiles(n: int) -> Iterator[tuple[slice, slice]]:
-    """Return blocks that hold every pair of `n` once, and some twice the other way round."""
+def _iterate_blocks(n: int) -> Iterator[tuple[slice, slice]]:
+    """Yield blocks of the upper triangle of an (n, n) matrix, as slices of rows and columns."""
     for row in range(0, n, _ROWS):
         for column in range(row - row % _COLUMNS, n, _COLUMNS):
             yield slice(row, min(row + _ROWS, n)), slice(column, min(column + _COLUMNS, n))

@@ -194,8 +194,8 @@ def format_scores(scores: Scores) -> str:
     calibration error     0.0000
     <BLANKLINE>
     class  precision  recall      F1  images
-    cat       1.0000  1.0000  1.0000         1
-    dog       1.0000  1.0000  1.0000         1
+    cat       1.0000  1.0000  1.0000       1
+    dog       1.0000  1.0000  1.0000       1
     """
     lines = [
         f"accuracy             {scores.accuracy:7.2%}  ".replace("%", " %")
@@ -213,7 +213,7 @@ def format_scores(scores: Scores) -> str:
     width = max(len("class"), *map(len, names))
     lines.append(f"{'class':<{width}}  precision  recall      F1  images")
     for name, score in zip(names, shown, strict=True):
-        figures = f"{score.precision:9.4f}  {score.recall:6.4f}  {score.f1:6.4f}  {score.support:8,}"
+        figures = f"{score.precision:9.4f}  {score.recall:6.4f}  {score.f1:6.4f}  {score.support:6,}"
         lines.append(f"{name:<{width}}  {figures}")
     return "\n".join(lines)
 

@@ -1,79 +1,69 @@
-"""The out-of-distribution score: what tells images of none of a model's classes from those it was made for."""
+"""Out-of-distribution score: distance of a prediction to the predictions for held-out images."""
 
 from __future__ import annotations
 
 import numpy as np
 
-NEIGHBOURS = 10
-DEFINITION = f"distance of the logarithms of an image's probabilities to the {NEIGHBOURS}th nearest of held-out images"
-_MOST_KNOWN = 5000  # held-out answers; more make it slower, and no better
-_FLOOR = 1e-4  # added to probabilities: how far below it one lies tells little, and would outweigh the rest
-_BATCH = 256  # images
+N_NEIGHBORS = 10
+DEFINITION = f"distance of the log-probabilities of an image to the {N_NEIGHBORS}th nearest of held-out images"
+_MAX_HELD_OUT = 5000  # predictions; more do not raise the AUROC
+_FLOOR = 1e-4  # added to probabilities: differences far below it are noise and would dominate the distance
 
 
-def score_out_of_distribution(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return how far answers are from those to held-out images: large for images of none of the classes.
+def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return the out-of-distribution score of predictions, high for images of none of the classes.
 
-    A confidence alone says little of them: a network is sure of some images of noise. But it is sure in another way
-    than of what it knows, and that shows in the probabilities of all the other classes.
+    The confidence alone does not detect them, because a network is confident on some images of noise. The
+    probabilities of the other classes differ from those of images of the classes, and the score uses all of them.
 
     Parameters
     ----------
     held_out : ndarray of float, shape (m, k)
-        Probabilities of images of the classes that were not trained on, at least one. Of many, 5,000 are taken.
+        Predictions for held-out images of the classes, m > 0. At most 5,000 of them are used, evenly spaced.
     probabilities : ndarray of float, shape (n, k)
-        Of the images in question, by the same model.
+        Predictions of the same model for the images to score.
 
     Returns
     -------
     ndarray of float64, shape (n,)
-        The Euclidean distance of the logarithms of p + 0.0001 to the tenth nearest held-out answer, at least 0.
+        Euclidean distance of log(p + 0.0001) to the tenth nearest held-out prediction, at least 0.
 
     References
     ----------
-    Sun, Ming, Zhu, Li: "Out-of-distribution detection with deep nearest neighbors", ICML 2022, of features; the
-    logarithms of probabilities are logits but for a constant.
+    Sun, Ming, Zhu, Li: "Out-of-distribution detection with deep nearest neighbors", ICML 2022, there for features; the
+    logarithms of probabilities are logits up to a constant.
 
     Examples
     --------
-    >>> sure = np.full((100, 3), 0.001) + 0.997 * np.eye(3)[np.arange(100) % 3]
-    >>> strangeness = score_out_of_distribution(sure, np.array([[0.998, 0.001, 0.001], [0.4, 0.3, 0.3]]))
-    >>> bool(strangeness[0] < 0.01 < strangeness[1])
+    >>> confident = np.full((100, 3), 0.001) + 0.997 * np.eye(3)[np.arange(100) % 3]
+    >>> scores = ood_score(confident, np.array([[0.998, 0.001, 0.001], [0.4, 0.3, 0.3]]))
+    >>> bool(scores[0] < 0.01 < scores[1])
     True
     """
-    n_known = min(len(held_out), _MOST_KNOWN)
-    known = _take_logarithms(held_out[np.arange(n_known) * len(held_out) // n_known])  # evenly spread
-    position = min(NEIGHBOURS, len(known)) - 1
-    found = np.empty(len(probabilities))
-    for start in range(0, len(probabilities), _BATCH):
-        answers = _take_logarithms(probabilities[start : start + _BATCH])
-        squares = (answers**2).sum(1)[:, None] + (known**2).sum(1) - 2 * answers @ known.T
-        found[start : start + _BATCH] = np.partition(squares, position, axis=1)[:, position]
-    return np.sqrt(found.clip(0))  # rounding can leave a distance of 0 a little below
+    from sklearn.neighbors import NearestNeighbors
+
+    if len(probabilities) == 0:  # scikit-learn refuses an empty array
+        return np.empty(0)
+    n_known = min(len(held_out), _MAX_HELD_OUT)
+    known = held_out[np.arange(n_known) * len(held_out) // n_known]
+    neighbors = NearestNeighbors(n_neighbors=min(N_NEIGHBORS, n_known), algorithm="brute").fit(_take_log(known))
+    distances, _ = neighbors.kneighbors(_take_log(probabilities))
+    return np.asarray(distances[:, -1])
 
 
 def measure_auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return how often an image of the one kind has a lower score than one of the other; equal ones count half.
-
-    Parameters
-    ----------
-    inside, outside : ndarray of float, shapes (n,) and (m,)
-        Scores that should be low and high; at least one each.
-
-    Returns
-    -------
-    float
-        The area under the receiver's operating characteristic: 1 where a bound parts the two kinds, 0.5 for chance.
+    """Return the AUROC of scores that should be low for images of the classes, `inside`, and high for others.
 
     Examples
     --------
     >>> measure_auroc(np.array([0.1, 0.2]), np.array([0.2, 0.3]))
     0.875
     """
-    ordered = np.sort(inside)
-    below = np.searchsorted(ordered, outside, "left") + np.searchsorted(ordered, outside, "right")
-    return float(below.mean() / 2 / len(ordered))
+    from sklearn.metrics import roc_auc_score
+
+    is_outside = np.repeat([0, 1], [len(inside), len(outside)])
+    return float(roc_auc_score(is_outside, np.concatenate([inside, outside])))
 
 
-def _take_logarithms(probabilities: np.ndarray) -> np.ndarray:
+def _take_log(probabilities: np.ndarray) -> np.ndarray:
     return np.log(probabilities.astype(np.float64) + _FLOOR)

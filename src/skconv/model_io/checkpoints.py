@@ -17,8 +17,7 @@ from skconv.exceptions import ModelFileError, OutputError
 from skconv.files import atomic_dir
 from skconv.model_io.config import FileRecord
 from skconv.model_io.folder import read_bounded, read_verified
-from skconv.model_io.strict_json import canonical_json, check_keys, check_section, parse_json
-from skconv.model_io.tensors import read_tensors
+from skconv.model_io.serialization import canonical_json, check_keys, check_section, parse_json, read_tensors
 from skconv.training.state import TrainingState
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.exceptions import ModelFileError
 from skconv.images.spec import NORMALIZATIONS
 from skconv.model_io.environment import describe_environment, read_version
-from skconv.model_io.strict_json import canonical_json, check_keys, check_section, copy_json, parse_json
+from skconv.model_io.serialization import canonical_json, check_keys, check_section, copy_json, parse_json
 
 if TYPE_CHECKING:
     import numpy as np

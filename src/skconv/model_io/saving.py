@@ -27,8 +27,8 @@ from skconv.model_io.folder import (
     read_bounded,
 )
 from skconv.model_io.held_out import HeldOut
-from skconv.model_io.onnx_export import check_parity, export_onnx
-from skconv.model_io.tensors import read_tensors
+from skconv.model_io.onnx import check_parity, export_onnx
+from skconv.model_io.serialization import read_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn

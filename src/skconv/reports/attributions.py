@@ -31,8 +31,8 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
     images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
         1 to 40 images.
     maps : sequence of n sequences of arrays, shape (h, w)
-        For each image as many maps, 1 to 8: from `skconv.evaluation.occlusion.occlude` or
-        `skconv.evaluation.gradients.integrate_gradients`.
+        For each image as many maps, 1 to 8: from `skconv.evaluation.attributions.occlude` or
+        `skconv.evaluation.attributions.integrate_gradients`.
     captions : sequence of n str
 
     Returns

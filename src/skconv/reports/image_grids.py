@@ -1,15 +1,16 @@
-"""Many images in one figure: samples of the data, and the most confident mistakes.
+"""Image grids: samples of the data, the most confident mistakes, any images with captions.
 
-All images go into one array that is drawn at once: an axes an image would take seconds and much memory.
+All images of a grid share one axes: an axes per image would take seconds to draw and much memory.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skconv.evaluation.label_issues import KINDS, LabelIssue
 from skconv.exceptions import DataError, ParameterError
 from skconv.reports.style import fit_text, new_figure, put_text
 
@@ -17,8 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _COLUMNS = 10
-_MOST_IMAGES = 400
-_GAP = 0.12  # between images, of an image's width
+_MAX_IMAGES = 400
+_GAP = 0.12  # between images, as a fraction of their width
 
 
 def draw_samples(
@@ -29,38 +30,38 @@ def draw_samples(
     rows: int = 4,
     columns: int = _COLUMNS,
 ) -> Figure:
-    """Draw images with their labels, the classes in turn, so that each is seen.
+    """Draw the first images of each class with their labels, alternating between the classes.
 
     Parameters
     ----------
     images : ndarray of uint8 or float, shape (n, h, w), (n, h, w, 3), (n, 1, h, w) or (n, 3, h, w)
-        Images; float ones are drawn from their smallest to their largest value.
+        Float images are scaled from their minimum and maximum.
     labels : ndarray of int, shape (n,)
-        Positions in `class_names`.
+        Indices into `class_names`.
     class_names : sequence of str
-        What each label means.
-    rows, columns : int, default 4 and 10
-        Size of the grid, at least 1, together at most 400 images.
+        Name of each class.
+    rows, columns : int, default=4 and 10
+        Size of the grid, at least 1×1, at most 400 images.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The first images of each class, fewer than the grid holds where there are not as many.
 
     Raises
     ------
     DataError
-        Shapes that do not fit, or no images.
+        If shapes do not fit, or there are no images.
     ParameterError
-        A grid of no or of more than 400 images.
+        If the grid has no image or more than 400.
     """
-    if rows < 1 or columns < 1 or rows * columns > _MOST_IMAGES:
-        raise ParameterError(f"A grid of {rows}×{columns} images; expected 1 to {_MOST_IMAGES} images.")
+    if rows < 1 or columns < 1 or rows * columns > _MAX_IMAGES:
+        raise ParameterError(f"The grid has {rows}×{columns} images; expected 1 to {_MAX_IMAGES} images.")
     labels = np.asarray(labels)
     _check(images, labels, class_names)
-    chosen = _take_in_turn(labels, rows * columns)
-    captions = [[str(class_names[label])] for label in labels[chosen]]
-    return _draw_grid(images[chosen], captions, columns)
+    by_class = np.argsort(labels, kind="stable")
+    rank_in_class = np.arange(len(labels)) - np.searchsorted(labels[by_class], labels[by_class])
+    chosen = by_class[np.lexsort((labels[by_class], rank_in_class))][: rows * columns]
+    return draw_grid(images[chosen], [[str(class_names[label])] for label in labels[chosen]], columns=columns)
 
 
 def draw_mistakes(
@@ -69,39 +70,35 @@ def draw_mistakes(
     probabilities: np.ndarray,
     class_names: Sequence[str],
     *,
-    most: int = 40,
+    max_images: int = 40,
 ) -> Figure:
-    """Draw the model's most confident mistakes, each as true → predicted with its confidence.
+    """Draw the most confident mistakes, with true class, predicted class and confidence.
 
-    Confident mistakes show wrong labels in the data and kinds of images the model never saw.
+    They reveal wrong labels, and kinds of images that are missing from the training data.
 
     Parameters
     ----------
-    images : ndarray
+    images, labels, class_names
         As in `draw_samples`.
-    labels : ndarray of int, shape (n,)
-        True classes as positions in `class_names`.
     probabilities : ndarray of float, shape (n, k)
         Predicted probabilities.
-    class_names : sequence of str
-        k names.
-    most : int, default 40
-        Images to draw, 1 to 400.
+    max_images : int, default=40
+        Number of mistakes drawn, 1..400.
 
     Returns
     -------
     matplotlib.figure.Figure
-        The most confident mistake first; a figure that says so where there is none.
+        The most confident mistake first; a line of text if there is no mistake.
 
     Raises
     ------
     DataError
-        Shapes that do not fit, or no images.
+        If shapes do not fit, or there are no images.
     ParameterError
-        `most` outside 1..400.
+        If `max_images` is out of range.
     """
-    if not 1 <= most <= _MOST_IMAGES:
-        raise ParameterError(f"most must be from 1 to {_MOST_IMAGES}, got {most}.")
+    if not 1 <= max_images <= _MAX_IMAGES:
+        raise ParameterError(f"max_images must be from 1 to {_MAX_IMAGES}, got {max_images}.")
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(images, labels, class_names)
     if probabilities.shape != (len(labels), len(class_names)):
@@ -111,75 +108,63 @@ def draw_mistakes(
     predicted, confidences = probabilities.argmax(1), probabilities.max(1)
     wrong = np.flatnonzero(predicted != labels)
     if len(wrong) == 0:
-        return _draw_none(len(labels))
-    chosen = wrong[np.argsort(-confidences[wrong], kind="stable")][:most]
+        figure = new_figure(5, 1.2)
+        axes = figure.add_subplot()
+        axes.set_axis_off()
+        put_text(axes, 0.5, 0.5, f"No mistakes among {len(labels):,} images.", ha="center", va="center", fontsize=11)
+        return figure
+    chosen = wrong[np.argsort(-confidences[wrong], kind="stable")][:max_images]
     captions = [
         [str(class_names[labels[index]]), f"→ {class_names[predicted[index]]}", f"{100 * confidences[index]:.1f} %"]
         for index in chosen
     ]
-    shown = f"{len(wrong):,} of {len(labels):,} wrong"
+    title = f"{len(wrong):,} of {len(labels):,} wrong"
     if len(chosen) < len(wrong):
-        shown += f"; the {len(chosen)} most confident"
-    title = f"{shown}\n(true, → predicted, confidence)"
-    return _draw_grid(images[chosen], captions, _COLUMNS, title)
+        title += f"; the {len(chosen)} most confident"
+    return draw_grid(images[chosen], captions, f"{title}\n(true, → predicted, confidence)")
 
 
-def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
-    """Draw images as the model saw them, below each its label and the confidence.
-
-    Parameters
-    ----------
-    images : ndarray
-        As in `draw_samples`, 1 to 400 images.
-    labels : sequence of str
-    confidences : sequence of float
-        0..1.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    DataError
-        Shapes that do not fit, or no images.
-    """
-    _check(images, np.arange(len(images)), labels)
-    captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
-    return _draw_grid(images, captions, _COLUMNS)
-
-
-def draw_suspects(images: np.ndarray, captions: Sequence[Sequence[str]], title: str) -> Figure:
-    """Draw a contact sheet: images with the lines of a caption below each.
+def draw_issues(
+    images: np.ndarray, issues: Sequence[LabelIssue], positions: Sequence[int], *, max_images: int
+) -> Figure:
+    """Draw the first issues of one kind.
 
     Parameters
     ----------
-    images : ndarray
-        As in `draw_samples`, 1 to 400 images.
-    captions : sequence of sequence of str
-        For each image as many lines.
-    title : str
-        What is said of all of them.
+    images : ndarray of uint8
+        All images of the data.
+    issues : sequence of n LabelIssue
+        Of one kind.
+    positions : sequence of n int
+        Position of each issue in `images`.
+    max_images : int
+        Number of issues drawn, 1..400.
 
     Returns
     -------
     matplotlib.figure.Figure
     """
-    return _draw_grid(images, [list(lines) for lines in captions], _COLUMNS, title)
+    drawn = images[np.asarray(positions[:max_images])]
+    meaning = KINDS[issues[0].kind]
+    title = f"{meaning[0].upper()}{meaning[1:]}: {len(drawn):,} of {len(issues):,}"
+    return draw_grid(drawn, [issue.caption for issue in issues[:max_images]], title)
 
 
-def draw_neighbours(images: np.ndarray, labels: Sequence[str], distances: Sequence[float], title: str) -> Figure:
-    """Draw an image and those a network finds nearest to it.
+def draw_grid(
+    images: np.ndarray, captions: Sequence[Sequence[str]], title: str = "", *, columns: int = _COLUMNS
+) -> Figure:
+    """Draw images in rows, each above the lines of its caption.
 
     Parameters
     ----------
     images : ndarray
-        The image and its neighbours, as in `draw_samples`; 2 to 41.
-    labels : sequence of n str
-        The image's prediction, and the neighbours' true classes.
-    distances : sequence of n - 1 float
-        How far each neighbour is.
-    title : str
+        As in `draw_samples`, 1 to 400 images.
+    captions : sequence of n sequences of str
+        Lines of text per image, equally many for all.
+    title : str, default=""
+        Title of the figure.
+    columns : int, default=10
+        Images per row.
 
     Returns
     -------
@@ -187,36 +172,9 @@ def draw_neighbours(images: np.ndarray, labels: Sequence[str], distances: Sequen
 
     Examples
     --------
-    >>> figure = draw_neighbours(np.zeros((2, 4, 4), np.uint8), ["7", "7"], [0.01], "Nearest of two")
-    >>> len(figure.axes)
+    >>> len(draw_grid(np.zeros((2, 4, 4), np.uint8), [["7", "98 %"], ["1", "99 %"]]).axes)
     1
     """
-    told = ["the image", *(f"{distance:.3f}" for distance in distances)]
-    return _draw_grid(images, [list(each) for each in zip(labels, told, strict=True)], _COLUMNS, title)
-
-
-def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
-    if images.ndim not in (3, 4) or 0 in images.shape:
-        raise DataError(f"The images have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")
-    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
-        raise DataError(f"{len(images)} images came with {labels.dtype} labels of shape {labels.shape}.")
-    if labels.min() < 0 or labels.max() >= len(class_names):
-        raise DataError(
-            f"The labels span {labels.min()}..{labels.max()}; expected 0..{len(class_names) - 1}, "
-            "the positions of the class names."
-        )
-
-
-def _take_in_turn(labels: np.ndarray, most: int) -> np.ndarray:
-    """Return up to `most` positions: the first image of each class, then the second of each, and so on."""
-    by_class = np.argsort(labels, kind="stable")
-    starts = np.searchsorted(labels[by_class], labels[by_class])
-    turns = np.arange(len(labels)) - starts
-    return by_class[np.lexsort((labels[by_class], turns))][:most]
-
-
-def _draw_grid(images: np.ndarray, captions: list[list[str]], columns: int, title: str = "") -> Figure:
-    """Draw images in rows, below each the lines of its caption."""
     rgb = _to_rgb(images)
     n, height, width = rgb.shape[:3]
     columns = min(columns, n)
@@ -224,7 +182,7 @@ def _draw_grid(images: np.ndarray, captions: list[list[str]], columns: int, titl
     cell = min(1.05, 14 / columns)  # inches
     texts, size = fit_text([line for lines in captions for line in lines], cell * 0.98)
     n_lines = len(captions[0])
-    scale = width / (cell / (1 + _GAP))  # pixels an inch
+    scale = width / (cell / (1 + _GAP))  # pixels per inch
     step_x = width * (1 + _GAP)
     step_y = height + (n_lines * size * 1.3 / 72 + 0.1) * scale
     figure = new_figure(max(4.0, columns * cell), rows * step_y / scale + (0.55 if title else 0.05))
@@ -243,8 +201,23 @@ def _draw_grid(images: np.ndarray, captions: list[list[str]], columns: int, titl
     return figure
 
 
+def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -> None:
+    if images.ndim not in (3, 4) or 0 in images.shape:
+        raise DataError(f"The images have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")
+    if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
+        raise DataError(
+            f"The labels are {labels.dtype} of shape {labels.shape}; expected {len(images)} whole numbers, "
+            "one per image."
+        )
+    if labels.min() < 0 or labels.max() >= len(class_names):
+        raise DataError(
+            f"The labels span {labels.min()}..{labels.max()}; expected 0..{len(class_names) - 1}, "
+            "indices into the class names."
+        )
+
+
 def _to_rgb(images: np.ndarray) -> np.ndarray:
-    """Return images as (n, h, w, 3), 0..1, whichever form they came in."""
+    """Return images of any accepted shape as float32 (n, h, w, 3), 0..1."""
     rgb = images.astype(np.float32)
     if images.dtype == np.uint8:
         rgb /= 255
@@ -258,11 +231,3 @@ def _to_rgb(images: np.ndarray) -> np.ndarray:
     if rgb.shape[3] not in (1, 3):
         raise DataError(f"The images have shape {images.shape}; expected 1 or 3 channels.")
     return np.repeat(rgb, 3, axis=3) if rgb.shape[3] == 1 else rgb
-
-
-def _draw_none(n: int) -> Any:
-    figure = new_figure(5, 1.2)
-    axes = figure.add_subplot()
-    axes.set_axis_off()
-    put_text(axes, 0.5, 0.5, f"No mistakes among {n:,} images.", ha="center", va="center", fontsize=11)
-    return figure

@@ -1,36 +1,39 @@
-"""What all figures share: colours, texts that fit, saving."""
+"""Style shared by all figures: colours, texts that fit, saving to PNG and SVG."""
 
 from __future__ import annotations
 
 import io
 import os
+from collections.abc import Iterable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skconv.exceptions import OutputError
 from skconv.files import atomic_write
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Okabe and Ito's palette: told apart with any kind of colour vision, and in grey.
+# The palette of Okabe and Ito, distinguishable with any colour vision and in grey.
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 GREY = "#6E6E6E"
-INK = "#1A1A1A"  # of a text on a light colour, also where all else is drawn light on dark
+INK = "#1A1A1A"  # text on a light colour, also on a dark page
 
 DPI = 150
-_CHARACTER_WIDTH = 0.62  # of the font size: DejaVu Sans on average, a little generous
-_SMALLEST, _LARGEST = 5.5, 9.0  # font sizes in points
+_CHARACTER_WIDTH = 0.62  # of the font size, mean of DejaVu Sans with a margin
+_MIN_SIZE, _MAX_SIZE = 5.5, 9.0  # font sizes in points
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure of that many inches that keeps its texts from overlapping."""
+    """Return an empty figure of `width` × `height` inches with constrained layout."""
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
 
 
 def fit_text(texts: list[str], inches: float) -> tuple[list[str], float]:
-    """Return the texts, shortened where they must be, and the font size at which the longest fits `inches`.
+    """Return the texts, shortened if necessary, and the font size at which the longest fits `inches`.
 
     Examples
     --------
@@ -41,47 +44,55 @@ def fit_text(texts: list[str], inches: float) -> tuple[list[str], float]:
     """
     texts = [" ".join(text.split()) for text in texts]
     longest = max(map(len, texts), default=1) or 1
-    size = min(_LARGEST, 72 * inches / (_CHARACTER_WIDTH * longest))
-    if size >= _SMALLEST:
+    size = min(_MAX_SIZE, 72 * inches / (_CHARACTER_WIDTH * longest))
+    if size >= _MIN_SIZE:
         return texts, size
-    most = max(4, int(72 * inches / (_CHARACTER_WIDTH * _SMALLEST)))
-    tail = (most - 1) // 3  # names often differ at their end only
-    short = [text if len(text) <= most else f"{text[: most - 1 - tail]}…{text[-tail:]}" for text in texts]
-    return short, _SMALLEST
+    max_length = max(4, int(72 * inches / (_CHARACTER_WIDTH * _MIN_SIZE)))
+    tail = (max_length - 1) // 3  # names often differ at their end only
+    return [_shorten(text, max_length, tail) for text in texts], _MIN_SIZE
 
 
 def put_text(axes: Any, x: float, y: float, text: str, **style: Any) -> None:
-    """Write `text` as it is: a class called ``$5$`` is no formula."""
+    """Write `text` literally: a class called ``$5$`` is not a formula."""
     axes.text(x, y, text, **style).set_parse_math(False)
 
 
 def label_ticks(axis: Any, names: list[str], step: int, **style: Any) -> None:
-    """Put a tick with its name at every `step`-th of the positions 0, 1, 2, …"""
+    """Label every `step`-th of the positions 0, 1, 2, … with its name."""
     for tick in axis.set_ticks(range(0, len(names), step), labels=names[::step], **style):
         tick.label1.set_parse_math(False)
 
 
+def check_figure_path(out: str | os.PathLike[str], images: Iterable[str | os.PathLike[str]]) -> None:
+    """Raise `OutputError` unless `out` ends in .png and is not one of the input images."""
+    target = Path(out)
+    if target.suffix.lower() != ".png":
+        raise OutputError(f"The figure is a PNG file; got the name '{target}'. Choose one that ends in .png.")
+    if target.exists() and any(Path(image).exists() and target.samefile(image) for image in images):
+        raise OutputError(f"{target} is an input image, which the figure would replace. Choose another name.")
+
+
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure as PNG, or as SVG by that name, whole or not at all; the same figure gives the same bytes.
+    """Write a figure atomically as PNG, or as SVG if the name ends in .svg; equal figures give equal bytes.
 
     Parameters
     ----------
     figure : matplotlib.figure.Figure
-        What a ``draw_…`` function returned.
+        The return value of a ``draw_…`` function.
     path : path-like
-        The file to write; an existing one is replaced.
+        The file to write; an existing file is replaced.
 
     Raises
     ------
     OutputError
-        The folder does not exist or cannot be written.
+        If the folder does not exist or cannot be written.
     """
-    with atomic_write(path) as beside:
-        beside.write_bytes(encode_figure(figure, "svg" if os.fspath(path).lower().endswith(".svg") else "png"))
+    with atomic_write(path) as temporary:
+        temporary.write_bytes(encode_figure(figure, "svg" if os.fspath(path).lower().endswith(".svg") else "png"))
 
 
 def encode_figure(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
-    """Return a figure as ``"png"`` or ``"svg"``, without version and date: the bytes must not change with these."""
+    """Return a figure as ``"png"`` or ``"svg"``, without version and date, which would change the bytes."""
     import matplotlib as mpl
 
     stream = io.BytesIO()
@@ -89,3 +100,7 @@ def encode_figure(figure: Figure, kind: str, *, transparent: bool = False) -> by
     with mpl.rc_context({"svg.hashsalt": "skconv"}):
         figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata, transparent=transparent)
     return stream.getvalue()
+
+
+def _shorten(text: str, max_length: int, tail: int) -> str:
+    return text if len(text) <= max_length else f"{text[: max_length - 1 - tail]}…{text[-tail:]}"

@@ -1,4 +1,4 @@
-"""What a report tells of the training: the data, how it learned, and how to make the model again."""
+"""Sections of the report page on the training: model and data, learning curves, reproduction."""
 
 from __future__ import annotations
 
@@ -9,21 +9,27 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import DataError
+from skconv.reports.page import PageFigure, Section
 
 if TYPE_CHECKING:
-    from skconv.evaluation.scored import ScoredSource
-    from skconv.reports.page import Section
+    from skconv.inference import OnnxClassifier
 
 
-def tell_training(scored: ScoredSource) -> Section:
-    """Tell what was trained on what."""
-    from skconv.reports.page import Section
+def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
+    """Describe the network and its training data.
 
-    config = scored.reader.config
+    Parameters
+    ----------
+    classifier : OnnxClassifier
+        The model.
+    n_seen : int or None
+        Number of images of the source that the model was trained on; None if unknown.
+    """
+    config = classifier.config
     channels, height, width = config.input.shape
     facts = {
         "data": config.data.name,
-        "where from": config.data.source,
+        "source": config.data.source,
         "licence": config.data.licence,
         "training images": f"{config.data.n_train:,}",
         "classes": ", ".join(config.class_names),
@@ -31,35 +37,58 @@ def tell_training(scored: ScoredSource) -> Section:
         "input": f"{height}×{width} pixels, {'grey' if channels == 1 else 'colour'}",
     }
     if config.input.normalization:
-        facts["before the network"] = "one digit is found, centred and brought to the size, as in MNIST"
-    if scored.n_seen:
-        facts["seen in training"] = f"{scored.n_seen:,} of the images at hand"
-    return Section("What was trained on what", facts=facts)
+        facts["preprocessing"] = "one digit is located, centred and scaled, as in MNIST"
+    if n_seen:
+        facts["seen in training"] = f"{n_seen:,} images of the evaluated source"
+    return Section("Model and data", facts=facts)
 
 
-def show_learning(run: Path) -> list[Section]:
-    """Show the curves of a run, and what it took; nothing where there is no run around the model."""
-    from skconv.reports.curves import draw_curves
-    from skconv.reports.folds import draw_folds
-    from skconv.reports.page import PageFigure, Section
+def show_learning_curves(run: Path) -> list[Section]:
+    """Show the learning curves, duration and settings of a run; return no section without a run folder."""
+    from skconv.reports.curves import draw_curves, draw_folds
 
     histories = _read_histories(run / "history.csv")
     if not histories:
         return []
-    facts = _tell_effort(run / "scores.json")
+    facts = _describe_run(run / "scores.json")
+    figures = []
     if len(histories) > 1:
-        told = f"Loss over the epochs of each of {len(histories)} members."
-        figures = [PageFigure(draw_folds(histories), "curves", told)]
+        figures = [PageFigure(draw_folds(histories), "curves", f"Loss by epoch of each of {len(histories)} members.")]
     elif len(histories[0]) > 1:
         figures = [PageFigure(draw_curves(histories[0]), "curves", f"Loss over {len(histories[0])} epochs.")]
-    else:  # a point is no curve
-        figures = []
-        facts |= _tell_end(histories[0][-1])
-    return [Section("How it learned", facts=facts, figures=figures)]
+    else:  # a single point is not a curve
+        facts |= _describe_epoch(histories[0][-1])
+    return [Section("Learning curves", facts=facts, figures=figures)]
+
+
+def describe_origin(classifier: OnnxClassifier, command: str) -> Section:
+    """Describe how the model was trained, with the commands that reproduce the model and the page."""
+    config = classifier.config
+    environment = config.environment
+    facts = {
+        "trained on": config.created.replace("T", " ").replace("+00:00", " UTC"),
+        "packages": ", ".join(f"{name} {version}" for name, version in environment.get("versions", {}).items()),
+        "machine": describe_machine(environment),
+        "data, sha256": config.data.fingerprint,
+    }
+    training = environment.get("command", "")
+    title = "Commands that produce the model and this page:" if training else "Command that produces this page:"
+    listings = [(title, "\n".join(filter(None, [training, command])))]
+    recipe = classifier.folder.parent / "recipe.toml"
+    if recipe.is_file():
+        listings.append(("Recipe of the training:", recipe.read_text(encoding="utf-8", errors="replace").strip()))
+    return Section("How to reproduce", facts={k: v for k, v in facts.items() if v}, listings=listings)
+
+
+def describe_machine(environment: Mapping[str, Any]) -> str:
+    """Return processor, threads and GPU of a `skconv.model_io.environment.describe_environment` record."""
+    threads = environment.get("threads", "?")
+    processor = f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
+    return f"{environment['gpu']}; {processor}" if "gpu" in environment else processor
 
 
 def _read_histories(file: Path) -> list[list[dict[str, Any]]]:
-    """Return the rows of a run's history as numbers, of an ensemble one list a member; none without such a file."""
+    """Return the rows of a run's history as numbers, one list per member of an ensemble; empty if there is no file."""
     if not file.is_file():
         return []
     try:
@@ -77,60 +106,30 @@ def _read_histories(file: Path) -> list[list[dict[str, Any]]]:
     return list(histories.values())
 
 
-def _tell_end(row: Mapping[str, Any]) -> dict[str, str]:
-    """Return what the history says of an epoch."""
-    facts = {"training loss": row["train_loss"], "validation loss": row.get("valid_loss")}
-    told = {name: f"{value:.4f}" for name, value in facts.items() if value is not None}
+def _describe_epoch(row: Mapping[str, Any]) -> dict[str, str]:
+    losses = {"training loss": row["train_loss"], "validation loss": row.get("valid_loss")}
+    facts = {name: f"{value:.4f}" for name, value in losses.items() if value is not None}
     if row.get("valid_accuracy") is not None:
-        told["validation accuracy"] = f"{100 * row['valid_accuracy']:.2f} %"
-    return told
+        facts["validation accuracy"] = f"{100 * row['valid_accuracy']:.2f} %"
+    return facts
 
 
-def _tell_effort(file: Path) -> dict[str, str]:
-    """Return what the training took, as ``scores.json`` of the run says."""
+def _describe_run(file: Path) -> dict[str, str]:
+    """Return duration, precision, seed and calibration from ``scores.json`` of a run."""
     if not file.is_file():
         return {}
     try:
         run = json.loads(file.read_text(encoding="utf-8"))
         facts = {
             "epochs": f"{run['n_epochs']:,}",
-            "time": f"{run['fit_seconds']:,.1f} s",
+            "training time": f"{run['fit_seconds']:,.1f} s",
             "precision": str(run["precision"]),
             "seed": str(run["seed"]),
         }
         if "calibration" in run:
-            facts["confidence"] = (
-                f"calibrated by {run['calibration']['n']:,} images held out of the training, at temperature "
-                f"{run['calibration']['temperature']:.2f}"
+            facts["calibration"] = (
+                f"on {run['calibration']['n']:,} held-out images, temperature {run['calibration']['temperature']:.2f}"
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{file} cannot be read as a run's scores ({error!r}). Remove it, or train again.") from error
     return facts
-
-
-def tell_origin(scored: ScoredSource, command: str) -> Section:
-    """Tell with what the model was made, and the commands that make it and the report again."""
-    from skconv.reports.page import Section
-
-    config = scored.reader.config
-    environment = config.environment
-    facts = {
-        "made on": config.created.replace("T", " ").replace("+00:00", " UTC"),
-        "packages": ", ".join(f"{name} {version}" for name, version in environment.get("versions", {}).items()),
-        "machine": name_machine(environment),
-        "data, sha256": config.data.fingerprint,
-    }
-    trained = environment.get("command", "")
-    lines = "\n".join(filter(None, [trained, command]))
-    listings = [("The commands that made the model and this page:" if trained else "The command of this page:", lines)]
-    recipe = scored.reader.folder.parent / "recipe.toml"
-    if recipe.is_file():
-        listings.append(("The recipe of the training:", recipe.read_text(encoding="utf-8", errors="replace").strip()))
-    return Section("How to make it again", facts={k: v for k, v in facts.items() if v}, listings=listings)
-
-
-def name_machine(environment: Mapping[str, Any]) -> str:
-    """Say on what something ran, as `skconv.model_io.environment.describe_environment` describes it."""
-    threads = environment.get("threads", "?")
-    processor = f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
-    return f"{environment['gpu']}; {processor}" if "gpu" in environment else processor

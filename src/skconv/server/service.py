@@ -72,7 +72,7 @@ class Service:
         """Do everything once, so that the first request is as quick as the next."""
         paper = np.full((60, 60), 255, np.uint8)
         paper[15:45, 28:32] = 0
-        self.reader.predict_proba(self.reader.form.fit(paper)[None])
+        self.reader.predict_proba(self.reader.image_spec.fit(paper)[None])
         if self.reads_digits:
             read_image(self.reader, paper)
         self.is_ready = True
@@ -121,7 +121,9 @@ class Service:
         self.batcher.close()
 
     def _fit(self, images: list[Upload]) -> np.ndarray:
-        return np.stack([self.reader.form.fit(self._open(image, self.reader.form.longest)) for image in images])
+        return np.stack(
+            [self.reader.image_spec.fit(self._open(image, self.reader.image_spec.longest)) for image in images]
+        )
 
     def _read(self, images: list[Upload], seen: bool) -> list[dict[str, Any]]:
         answers = []

@@ -1,0 +1,177 @@
+"""Attribution maps of a prediction: occlusion and integrated gradients."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Callable
+from contextlib import nullcontext
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from skconv.exceptions import DataError, ParameterError, missing_package
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
+
+STEPS = 64  # interpolation steps; the attributions then sum to the right total within about 1 %
+
+
+def occlude(
+    predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int = 5
+) -> np.ndarray:
+    """Return how much the probability of a class drops when a patch of the image is covered.
+
+    A square filled with the image's background colour is moved over the image pixel by pixel. Only predictions are
+    needed, no gradients, so that any deployed model can be explained.
+
+    Parameters
+    ----------
+    predict_proba : callable
+        Takes images (n, h, w) or (n, h, w, c), returns probabilities (n, k).
+    image : ndarray of uint8, shape (h, w) or (h, w, c)
+        The image to explain.
+    label : int
+        Column of the class in the probabilities.
+    patch : int, default=5
+        Side of the square in pixels, from 1 to the shorter side of the image.
+
+    Returns
+    -------
+    ndarray of float, shape (h, w)
+        Per pixel the mean drop in probability over the squares that cover it, -1..1. Positive values support the class.
+
+    Raises
+    ------
+    DataError
+        If `image` is not one image.
+    ParameterError
+        If `patch` is out of range.
+
+    References
+    ----------
+    M. D. Zeiler, R. Fergus (2014). Visualizing and understanding convolutional networks. ECCV.
+
+    Examples
+    --------
+    >>> image = np.zeros((8, 8), np.uint8)
+    >>> image[2:4, 2:4] = 255
+    >>> def predict_brightest(images):
+    ...     share = images.reshape(len(images), -1).max(axis=1) / 255
+    ...     return np.stack([1 - share, share], axis=1)
+    >>> drop = occlude(predict_brightest, image, 1, patch=3)
+    >>> bool(drop[2, 2] > 0), float(drop[7, 7])
+    (True, 0.0)
+    """
+    _check_image(image)
+    height, width = image.shape[:2]
+    if not 1 <= patch <= min(height, width):
+        raise ParameterError(f"patch must be from 1 to {min(height, width)}, got {patch}.")
+    background = find_background(image)
+    # Squares may extend past the border, so that every pixel is covered by the same number of squares.
+    corners = [(y, x) for y in range(1 - patch, height) for x in range(1 - patch, width)]
+    covered = np.repeat(image[None], len(corners) + 1, axis=0)
+    for copy, (y, x) in zip(covered[1:], corners, strict=True):
+        copy[max(y, 0) : y + patch, max(x, 0) : x + patch] = background
+    probabilities = predict_proba(covered)[:, label].astype(float)
+    drop = np.zeros((height, width))
+    for (y, x), probability in zip(corners, probabilities[1:], strict=True):
+        drop[max(y, 0) : y + patch, max(x, 0) : x + patch] += probabilities[0] - probability
+    return drop / patch**2
+
+
+def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, steps: int = STEPS) -> np.ndarray:
+    """Return the contribution of each pixel to the probability of a class, by integrated gradients.
+
+    The baseline is a blank image of the background colour. The contributions sum to the difference in probability
+    between the image and the baseline; a pixel of the background colour contributes nothing. The result is finer than
+    that of `occlude`, but needs the network itself.
+
+    Parameters
+    ----------
+    network : Module
+        Takes float32 (n, channels, height, width), returns logits. Its mode is restored.
+    image : ndarray of numbers, shape (h, w) or (h, w, c)
+        In the range of the training images.
+    label : int
+        Index of the class among the outputs of the network.
+    steps : int, default=64
+        Interpolation steps between baseline and image, at least 1; more are more accurate.
+
+    Returns
+    -------
+    ndarray of float, shape (h, w)
+        Sum over the channels; positive values support the class.
+
+    Raises
+    ------
+    DataError
+        If `image` is not one image, or its shape does not fit the network.
+    ParameterError
+        If `label` or `steps` is out of range, or captum is not installed.
+
+    References
+    ----------
+    M. Sundararajan, A. Taly, Q. Yan (2017). Axiomatic attribution for deep networks. ICML.
+
+    Examples
+    --------
+    >>> from skconv.networks import create_network
+    >>> network = create_network("fast", in_channels=1, image_size=(28, 28), num_classes=10)
+    >>> integrate_gradients(network, np.full((28, 28), 9, np.uint8), 3).any()  # a blank image
+    np.False_
+    """
+    import torch
+
+    from skconv.evaluation.activations import evaluation_mode, run_network, to_batch
+
+    image = np.asarray(image)
+    _check_image(image)
+    if steps < 1:
+        raise ParameterError(f"steps must be at least 1, got {steps}.")
+    n_classes = run_network(network, image[None]).shape[1]  # raises if the image does not fit
+    if not 0 <= label < n_classes:
+        raise ParameterError(f"label must be from 0 to {n_classes - 1}, got {label}.")
+    try:
+        from captum.attr import IntegratedGradients
+    except ImportError as error:
+        raise missing_package("integrated gradients", "captum", "explain") from error
+
+    def predict_class(images: Tensor) -> Tensor:
+        return network(images).softmax(1)[:, label]
+
+    device = next(network.parameters()).device
+    whole = to_batch(image[None]).to(device)
+    blank = to_batch(np.broadcast_to(find_background(image), image.shape)[None]).to(device)
+    # Contrast normalization would map all interpolated images to the same one: use the statistics of the whole image.
+    normalization = getattr(network, "input_normalization", None)
+    fixed = nullcontext() if normalization is None else normalization.statistics_of(whole)
+    with evaluation_mode(network), fixed, torch.enable_grad():
+        contributions = IntegratedGradients(predict_class).attribute(
+            whole, baselines=blank, n_steps=steps, internal_batch_size=steps
+        )
+    values: np.ndarray = contributions[0].detach().cpu().sum(0).double().numpy()
+    return values
+
+
+def has_captum() -> bool:
+    """Return whether captum is installed, without importing it."""
+    return importlib.util.find_spec("captum") is not None
+
+
+def find_background(image: np.ndarray) -> np.ndarray:
+    """Return the background colour of an image, the median of its border: shape () or (c,), dtype of the image.
+
+    Examples
+    --------
+    >>> int(find_background(np.pad(np.full((2, 2), 255, np.uint8), 1)))
+    0
+    """
+    border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
+    background: np.ndarray = np.median(border, axis=0).astype(image.dtype)
+    return background
+
+
+def _check_image(image: np.ndarray) -> None:
+    if image.ndim not in (2, 3):
+        raise DataError(f"The image has shape {image.shape}; expected one image, (h, w) or (h, w, c).")
