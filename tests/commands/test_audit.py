@@ -88,7 +88,7 @@ def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
     assert main(["audit", str(tmp_path), "--recipe", str(recipe), "--out", str(out)]) == 0
     told = capsys.readouterr().out
     assert f"{tmp_path}: 7 images." in told
-    assert "2 images, each of which cannot be opened as an image:" in told
+    assert "Images that cannot be opened (2):" in told
     assert "Nothing else was looked for" in told
     assert [path.name for path in out.iterdir()] == ["issues.csv"]
     assert len((out / "issues.csv").read_text().splitlines()) == 3

@@ -39,8 +39,8 @@ def test_explanation_says_what_predict_says_and_lists_the_convolutions(run, imag
     assert (result.input, result.label) == (predicted.input, predicted.label)
     assert result.confidence == pytest.approx(predicted.confidence, abs=1e-4)
     assert [(layer.maps, layer.height, layer.width) for layer in result.layers] == [(16, 6, 6), (32, 4, 4), (64, 2, 2)]
-    with Image.open(out) as image:
-        assert image.format == "PNG"
+    with Image.open(out) as figure:
+        assert figure.format == "PNG"
     assert f"{image}: {result.label}" in str(result) and str(out) in str(result)
 
 
