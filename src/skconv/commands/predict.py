@@ -267,11 +267,11 @@ def _note_number(reader: OnnxClassifier, names: Sequence[str], probabilities: np
 
 
 def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequence[Prediction]) -> str:
-    from skconv.reports.image_grids import draw_grid
+    from skconv.reports.image_grids import draw_predictions
     from skconv.reports.style import save_figure
 
     shown = predictions[:MOST_DRAWN]
-    figure = draw_grid(images[:MOST_DRAWN], [[each.label, f"{100 * each.confidence:.1f} %"] for each in shown])
+    figure = draw_predictions(images[:MOST_DRAWN], [each.label for each in shown], [each.confidence for each in shown])
     save_figure(figure, path)
     return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} images in {path}."
 

@@ -124,6 +124,26 @@ def draw_mistakes(
     return draw_grid(images[chosen], captions, f"{title}\n(true, → predicted, confidence)")
 
 
+def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
+    """Draw images with their predicted labels and the confidences.
+
+    Parameters
+    ----------
+    images : ndarray
+        As in `draw_samples`, 1 to 400 images.
+    labels : sequence of n str
+        Predicted labels.
+    confidences : sequence of n float
+        Probability of each predicted label, 0..1.
+
+    Returns
+    -------
+    matplotlib.figure.Figure
+    """
+    captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
+    return draw_grid(images, captions)
+
+
 def draw_issues(
     images: np.ndarray, issues: Sequence[LabelIssue], positions: Sequence[int], *, max_images: int
 ) -> Figure:
