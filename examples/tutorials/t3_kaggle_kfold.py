@@ -26,9 +26,9 @@ set, because most of those images are among them: ``skconv evaluate`` refuses.
 """
 
 import numpy as np
-from skconv.reports.curves import draw_folds
 
 import skconv
+from skconv.reports.curves import draw_folds
 from skconv.reports.image_grids import draw_samples
 
 mnist = skconv.load_dataset("mnist")
