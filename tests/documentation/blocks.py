@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 # Blocks that only say something: a drawing, or what the site puts a piece of itself in place of.
-TOLD = {"", "text", "{toctree}", "{eval-rst}", "{include}"}
+TOLD = {"", "text", "toml", "{toctree}", "{eval-rst}", "{include}"}
 RUN = {"bash", "sh", "python"}
 
 # Commands that are checked up to the point of work, by their first words, and why they are not run.
