@@ -1,4 +1,4 @@
-"""What `skconv serve` is measured against: the same model file and the same work on each image, behind FastAPI alone.
+"""Baseline for `skconv serve`: the same model file and the same work on each image, behind Starlette alone.
 
 No queue of bounded length, no limit of any kind, no log. Argument: the port.
 """
@@ -8,30 +8,32 @@ from __future__ import annotations
 import sys
 
 import uvicorn
-from fastapi import FastAPI, Request
+from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.routing import Route
 
 from skconv import OnnxClassifier
 from skconv.images.opening import decode_image
 
-reader = OnnxClassifier("digits", threads=1)
-app = FastAPI()
+classifier = OnnxClassifier("digits", threads=1)
 
 
-def answer(body: bytes) -> dict:
-    row = reader.predict_proba(reader.image_spec.fit(decode_image(body, "image"))[None])[0]
-    return {"label": reader.class_names[int(row.argmax())], "confidence": float(row.max())}
+def classify(body: bytes) -> dict:
+    row = classifier.predict_proba(classifier.image_spec.fit(decode_image(body, "image"))[None])[0]
+    return {"label": classifier.class_names[int(row.argmax())], "confidence": float(row.max())}
 
 
-@app.post("/v1/predict")
-async def predict(request: Request) -> dict:
-    return await run_in_threadpool(answer, await request.body())
+async def predict(request: Request) -> JSONResponse:
+    return JSONResponse(await run_in_threadpool(classify, await request.body()))
 
 
-@app.get("/readyz")
-def ready() -> str:
-    return "ok"
+async def ready(_: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
 
+
+app = Starlette(routes=[Route("/v1/predict", predict, methods=["POST"]), Route("/readyz", ready)])
 
 if __name__ == "__main__":
     uvicorn.run(app, port=int(sys.argv[1]), log_level="error")

@@ -18,7 +18,7 @@ HERE = Path(__file__).parent
 _UNBATCHED = """
 import sys
 from skconv.server import batching
-batching._MOST = 1
+batching._MAX_BATCH = 1
 from skconv.cli.main import main
 sys.exit(main(sys.argv[1:]))
 """

@@ -1,4 +1,4 @@
-"""A real Chromium without a window, driven over the DevTools protocol."""
+"""Headless Chromium, controlled over the DevTools protocol."""
 
 import base64
 import contextlib
@@ -15,13 +15,13 @@ NAMES = ("chromium", "chromium-browser", "google-chrome", "chrome")
 
 
 def find_browser():
-    """The path of a Chromium, or None."""
+    """Return the path of a Chromium, or None."""
     return next(filter(None, map(shutil.which, NAMES)), None)
 
 
 @contextlib.contextmanager
 def open_browser(folder):
-    """A browser with a profile of its own in `folder`; yields a function that opens a page."""
+    """Start a browser with its profile in `folder`; yield a function that opens a page."""
     process = subprocess.Popen(
         [
             find_browser(),
@@ -47,8 +47,8 @@ def open_browser(folder):
         with contextlib.ExitStack() as pages:
 
             def open_page(url, **view):
-                made = requests.put(f"http://127.0.0.1:{port}/json/new?about:blank", timeout=60).json()
-                page = BrowserPage(websocket.create_connection(made["webSocketDebuggerUrl"], timeout=60))
+                target = requests.put(f"http://127.0.0.1:{port}/json/new?about:blank", timeout=60).json()
+                page = BrowserPage(websocket.create_connection(target["webSocketDebuggerUrl"], timeout=60))
                 pages.callback(page.close)
                 page.open(url, **view)
                 return page
@@ -60,23 +60,23 @@ def open_browser(folder):
 
 
 def wait_for(condition, seconds=60):
-    """Return what `condition` returns as soon as that is true."""
-    end = time.monotonic() + seconds
-    while time.monotonic() < end:
-        found = condition()
-        if found:
-            return found
+    """Return the value of `condition` as soon as it is true."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        value = condition()
+        if value:
+            return value
         time.sleep(0.05)
-    raise AssertionError("what was waited for did not happen")
+    raise AssertionError(f"The condition was not met within {seconds} s.")
 
 
 class BrowserPage:
-    """One page: what it shows and asks for, and hands on its mouse and keyboard.
+    """One page: navigation, input events, network requests and console messages.
 
     Attributes
     ----------
     requests, problems : list of str
-        Addresses it asked for; errors, warnings and refused contents its console told.
+        URLs that the page requested; errors, warnings and policy violations in its console.
     """
 
     def __init__(self, socket):
@@ -85,7 +85,7 @@ class BrowserPage:
         self.requests, self.problems = [], []
 
     def open(self, url, *, width=1280, height=900, dark=False, phone=False, ready="true"):
-        """Open an address and wait until the page says it is `ready`; a page without scripts says nothing: None."""
+        """Open a URL and wait until its `data-ready` is `ready`; None for a page without scripts."""
         for domain in ("Page", "Runtime", "Network", "Log"):
             self.call(f"{domain}.enable")
         self.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=phone)
@@ -94,14 +94,16 @@ class BrowserPage:
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.call("Emulation.setEmulatedMedia", features=[scheme])
         self.call("Page.navigate", url=url)
-        told = f"document.documentElement?.dataset.ready === {json.dumps(ready)}" if ready else "true"
-        wait_for(lambda: self.run(f"location.href !== 'about:blank' && document.readyState === 'complete' && {told}"))
+        is_ready = f"document.documentElement?.dataset.ready === {json.dumps(ready)}" if ready else "true"
+        wait_for(
+            lambda: self.run(f"location.href !== 'about:blank' && document.readyState === 'complete' && {is_ready}")
+        )
 
     def close(self):
         self._socket.close()
 
     def call(self, method, **parameters):
-        """Send one command and return its result; what the page tells meanwhile is noted."""
+        """Send one command and return its result; record the events that arrive before it."""
         number = next(self._numbers)
         self._socket.send(json.dumps({"id": number, "method": method, "params": parameters}))
         while True:
@@ -109,10 +111,10 @@ class BrowserPage:
             if message.get("id") == number:
                 assert "error" not in message, message
                 return message["result"]
-            self._note(message)
+            self._record(message)
 
     def run(self, code):
-        """Return the value of an expression in the page; of a promise, what it becomes."""
+        """Return the value of a JavaScript expression; of a promise, its result."""
         result = self.call("Runtime.evaluate", expression=code, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in result, result
         return result["result"].get("value")
@@ -124,23 +126,23 @@ class BrowserPage:
         wait_for(lambda: self.text(element) == wanted)
 
     def draw(self, element, strokes):
-        """Draw with the mouse; strokes are lists of (x, y), 0..1 of the element's width and height."""
+        """Draw with the mouse; strokes are lists of (x, y) as fractions of the element's width and height."""
         frame = self.run(f"document.getElementById('{element}').getBoundingClientRect().toJSON()")
         for stroke in strokes:
-            places = [(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in stroke]
-            self._mouse("mousePressed", *places[0])
-            for place in places[1:]:
-                self._mouse("mouseMoved", *place)
-            self._mouse("mouseReleased", *places[-1])
+            points = [(frame["x"] + x * frame["width"], frame["y"] + y * frame["height"]) for x, y in stroke]
+            self._mouse("mousePressed", *points[0])
+            for point in points[1:]:
+                self._mouse("mouseMoved", *point)
+            self._mouse("mouseReleased", *points[-1])
 
     def press(self, key, *, code=0, text="", modifiers=0):
         """Press and release one key; `modifiers`: 2 for Ctrl, 8 for Shift."""
-        what = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
-        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **what)
-        self.call("Input.dispatchKeyEvent", type="keyUp", **what)
+        event = {"key": key, "windowsVirtualKeyCode": code, "modifiers": modifiers}
+        self.call("Input.dispatchKeyEvent", type="keyDown", text=text, **event)
+        self.call("Input.dispatchKeyEvent", type="keyUp", **event)
 
     def drop(self, content, name, kind):
-        """Drop a file on the page as a person would from a folder."""
+        """Drop a file on the page."""
         encoded = base64.b64encode(content).decode()
         self.run(
             f"""(() => {{
@@ -151,16 +153,12 @@ class BrowserPage:
             }})()"""
         )
 
-    def screenshot(self, path):
-        taken = self.call("Page.captureScreenshot", format="png", captureBeyondViewport=True)
-        path.write_bytes(base64.b64decode(taken["data"]))
-
     def _mouse(self, kind, x, y):
         self.call(
             "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1, pointerType="mouse"
         )
 
-    def _note(self, message):
+    def _record(self, message):
         method, parameters = message.get("method"), message.get("params", {})
         if method == "Network.requestWillBeSent":
             self.requests.append(parameters["request"]["url"])

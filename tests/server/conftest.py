@@ -1,9 +1,10 @@
-"""A real service in a process of its own, on a free port of the loopback."""
+"""A running service in a process of its own, on a free port of the loopback interface."""
 
 import contextlib
 import http.client
 import io
 import json
+import os
 import subprocess
 import sys
 import time
@@ -21,31 +22,34 @@ import skconv
 
 @dataclass
 class RunningServer:
-    """A running service: its process, its address and the file of its log."""
+    """Process, URL and log file of a running service."""
 
     process: subprocess.Popen
     url: str
     log: Path
 
+    def get(self, path):
+        return requests.get(self.url + path, timeout=60)
+
     def post(self, path, **arguments):
         return requests.post(self.url + path, timeout=60, **arguments)
 
-    def post_image(self, path, content, kind="image/png"):
-        return self.post(path, data=content, headers={"Content-Type": kind})
+    def post_image(self, path, content, content_type="image/png"):
+        return self.post(path, data=content, headers={"Content-Type": content_type})
 
     def connect(self):
-        """Return a connection of which a request may be sent now and its answer taken later."""
+        """Return a connection, so that a test can send a request now and receive its response later."""
         return contextlib.closing(http.client.HTTPConnection(urlsplit(self.url).netloc, timeout=60))
 
-    def wait_for_post(self, before):
-        """Return the next record of a POST after so many records; it is written when the answer has been sent."""
-        end = time.monotonic() + 10
-        while time.monotonic() < end:
-            for record in self.read_log()[before:]:
+    def wait_for_post(self, start):
+        """Return the first log record of a POST from index `start`; it is written after the response was sent."""
+        deadline = time.monotonic() + 10
+        while time.monotonic() < deadline:
+            for record in self.read_log()[start:]:
                 if record["method"] == "POST":
                     return record
             time.sleep(0.01)
-        raise AssertionError("No record of a POST came.")
+        raise AssertionError("The log has no record of the POST.")
 
     def read_log(self):
         return [json.loads(line) for line in self.log.read_text().splitlines()]
@@ -53,6 +57,7 @@ class RunningServer:
 
 @contextlib.contextmanager
 def run_server(folder, *options):
+    """Start `skconv serve`; its log and its temporary files are in `folder`."""
     log = folder / "access.log"
     with log.open("w") as stream:
         process = subprocess.Popen(
@@ -60,6 +65,7 @@ def run_server(folder, *options):
             stdout=subprocess.PIPE,
             stderr=stream,
             text=True,
+            env={**os.environ, "TMPDIR": str(folder.resolve())},
         )
     try:
         line = process.stdout.readline()
@@ -76,10 +82,10 @@ def run_server(folder, *options):
 
 
 def wait_until_ready(server):
-    """Ask until the model is warm; the port takes connections before that."""
+    """Wait until the model is ready; the port accepts connections before that."""
     for _ in range(300):
         with contextlib.suppress(requests.ConnectionError):
-            if requests.get(f"{server.url}/readyz", timeout=60).status_code == 200:
+            if server.get("/readyz").status_code == 200:
                 return
         time.sleep(0.1)
     raise AssertionError(server.log.read_text())
@@ -95,7 +101,7 @@ def server(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def digits():
-    """One test image of MNIST a class, light on dark, uint8 (10, 28, 28)."""
+    """One MNIST test image per class, light on dark, uint8 (10, 28, 28)."""
     mnist = skconv.load_dataset("mnist")
     firsts = [int(np.flatnonzero(mnist.test_labels == label)[0]) for label in range(10)]
     return mnist.test_images[firsts]
@@ -103,11 +109,11 @@ def digits():
 
 @pytest.fixture(scope="session")
 def to_png():
-    """Return a function that makes the bytes of a PNG file of an array."""
+    """Return a function that encodes an array as PNG."""
 
-    def make(array, kind="PNG"):
+    def encode(array):
         stream = io.BytesIO()
-        Image.fromarray(array).save(stream, kind)
+        Image.fromarray(array).save(stream, "PNG")
         return stream.getvalue()
 
-    return make
+    return encode

@@ -1,4 +1,4 @@
-"""Images of several askers, run together."""
+"""Micro-batches of concurrent requests."""
 
 import asyncio
 import threading
@@ -13,15 +13,15 @@ from skconv.server.batching import MicroBatcher
 
 
 @pytest.fixture(scope="module")
-def reader():
+def classifier():
     return OnnxClassifier("digits", threads=1)
 
 
-class WatchedReader:
-    """A reader that notes the images of each run and the thread it was in, and may be held up."""
+class RecordingClassifier:
+    """A classifier that records size and thread of each run, and waits until `release` is set."""
 
-    def __init__(self, reader):
-        self._reader = reader
+    def __init__(self, classifier):
+        self._classifier = classifier
         self.sizes, self.threads = [], []
         self.started, self.release = threading.Event(), threading.Event()
         self.release.set()
@@ -31,60 +31,59 @@ class WatchedReader:
         self.threads.append(threading.current_thread())
         self.started.set()
         assert self.release.wait(20)
-        return self._reader.predict_proba(images)
+        return self._classifier.predict_proba(images)
 
 
-def test_what_waits_while_the_network_is_busy_is_run_together(reader, digits, monkeypatch):
-    monkeypatch.setattr(batching, "_SHORT", 0)
-    watched = WatchedReader(reader)
-    watched.release.clear()
+def test_requests_during_a_run_share_the_next_batch(classifier, digits, monkeypatch):
+    monkeypatch.setattr(batching, "_MAX_LOOP_SECONDS", 0)
+    recording = RecordingClassifier(classifier)
+    recording.release.clear()
 
-    async def ask():
-        batcher = MicroBatcher(watched)
+    async def predict():
+        batcher = MicroBatcher(recording)
         tasks = [asyncio.create_task(batcher.predict_proba(digits[:1]))]
-        await asyncio.to_thread(watched.started.wait, 20)
+        await asyncio.to_thread(recording.started.wait, 20)
         tasks += [asyncio.create_task(batcher.predict_proba(digits[label : label + 1])) for label in range(1, 10)]
-        await asyncio.sleep(0)  # all of them have asked
-        watched.release.set()
+        await asyncio.sleep(0)  # every task adds its request
+        recording.release.set()
         return await asyncio.gather(*tasks)
 
-    found = np.concatenate(asyncio.run(ask()))
-    assert watched.sizes == [1, 9]
-    assert threading.main_thread() not in watched.threads
-    np.testing.assert_allclose(found, reader.predict_proba(digits), atol=1e-5)
+    probabilities = np.concatenate(asyncio.run(predict()))
+    assert recording.sizes == [1, 9]
+    assert threading.main_thread() not in recording.threads
+    np.testing.assert_allclose(probabilities, classifier.predict_proba(digits), atol=1e-5)
 
 
-def test_what_comes_together_is_run_together_and_a_short_run_needs_no_thread(reader, digits, monkeypatch):
-    monkeypatch.setattr(batching, "_SHORT", 60)
-    watched = WatchedReader(reader)
+def test_simultaneous_requests_share_a_batch_on_the_event_loop(classifier, digits, monkeypatch):
+    monkeypatch.setattr(batching, "_MAX_LOOP_SECONDS", 60)
+    recording = RecordingClassifier(classifier)
 
-    async def ask():
-        batcher = MicroBatcher(watched)
-        await batcher.predict_proba(digits[:1])  # tells how long a run takes
+    async def predict():
+        batcher = MicroBatcher(recording)
+        await batcher.predict_proba(digits[:1])  # measures the time per image
         return await asyncio.gather(*(batcher.predict_proba(digits[label : label + 1]) for label in range(10)))
 
-    asyncio.run(ask())
-    assert watched.sizes == [1, 10]
-    assert watched.threads[1] is threading.main_thread()
+    asyncio.run(predict())
+    assert recording.sizes == [1, 10]
+    assert recording.threads[1] is threading.main_thread()
 
 
-def test_run_is_bounded_but_for_a_single_request(reader, digits):
-    watched = WatchedReader(reader)
+def test_batch_size_is_limited_except_for_a_single_request(classifier, digits):
+    recording = RecordingClassifier(classifier)
 
-    async def ask():
-        batcher = MicroBatcher(watched)
+    async def predict():
+        batcher = MicroBatcher(recording)
         await asyncio.gather(*(batcher.predict_proba(np.repeat(digits, times, axis=0)) for times in (4, 4, 7)))
-        return batcher.n_runs
 
-    assert asyncio.run(ask()) == 3
-    assert watched.sizes == [40, 40, 70]
+    asyncio.run(predict())
+    assert recording.sizes == [40, 40, 70]
 
 
-def test_error_reaches_its_asker_and_the_next_is_answered(reader, digits):
-    async def ask():
-        batcher = MicroBatcher(reader)
+def test_error_is_raised_in_its_request_and_the_next_request_succeeds(classifier, digits):
+    async def predict():
+        batcher = MicroBatcher(classifier)
         with pytest.raises(DataError):
             await batcher.predict_proba(np.zeros((1, 5, 5), np.uint8))
         return await batcher.predict_proba(digits[:1])
 
-    assert asyncio.run(ask()).shape == (1, 11)
+    assert asyncio.run(predict()).shape == (1, 11)

@@ -1,38 +1,40 @@
-"""Counts in Prometheus' text form."""
+"""Prometheus metrics: histogram, labels, and sums over processes."""
 
+import os
 import re
+import subprocess
+import sys
 
-from skconv.server.metrics import Metrics
+# Each test records in processes of its own: prometheus_client selects its storage when it is imported.
+RECORD = "from skconv.server.metrics import observe_request, render_metrics\n"
 
 
-def test_counts_of_all_processes_are_summed(tmp_path):
-    metrics = Metrics(tmp_path)
-    metrics.count("/v1/predict", 200, 0.02, images=3)
-    own = next(tmp_path.glob("*.counts"))
-    (tmp_path / "999999.counts").write_bytes(own.read_bytes())
-    text = metrics.to_text()
+def run(folder, code):
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(folder)}
+    command = [sys.executable, "-c", RECORD + code]
+    return subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout
+
+
+def test_render_metrics_sums_processes_including_ended_ones(tmp_path):
+    count = 'observe_request("/v1/predict", 200, 0.02, n_images=3)\n'
+    run(tmp_path, count)
+    text = run(tmp_path, count + "print(render_metrics().decode())")
     assert 'skconv_requests_total{path="/v1/predict",status="200"} 2' in text
     assert "skconv_images_total 6" in text
 
 
-def test_histogram_counts_up_to_every_bound(tmp_path):
-    metrics = Metrics(tmp_path)
-    for seconds in (0.001, 0.03, 20.0):
-        metrics.count("/v1/read", 200, seconds)
-    buckets = re.findall(r'_bucket{path="/v1/read",le="([^"]+)"} (\d+)', metrics.to_text())
+def test_observe_request_labels_and_histogram(tmp_path):
+    text = run(
+        tmp_path,
+        "for seconds in (0.001, 0.03, 20.0):\n"
+        '    observe_request("/v1/read", 422, seconds, n_images=1)\n'
+        'observe_request("/unknown", 418, 0.01)\n'
+        "print(render_metrics().decode())",
+    )
+    assert 'skconv_requests_total{path="page",status="other"} 1' in text
+    assert "skconv_images_total 0" in text  # no image of a rejected request is counted
+    buckets = re.findall(r'_bucket{le="([^"]+)",path="/v1/read"} (\d+)', text)
     assert dict(buckets) == {
-        "0.005": "1", "0.01": "1", "0.025": "1", "0.05": "2", "0.1": "2", "0.25": "2", "0.5": "2", "1": "2",
-        "2.5": "2", "10": "2", "+Inf": "3",
+        "0.005": "1", "0.01": "1", "0.025": "1", "0.05": "2", "0.1": "2", "0.25": "2", "0.5": "2", "1.0": "2",
+        "2.5": "2", "10.0": "2", "+Inf": "3",
     }  # fmt: skip
-
-
-def test_refused_images_are_not_counted_as_answered(tmp_path):
-    metrics = Metrics(tmp_path)
-    metrics.count("/v1/read", 422, 0.01, images=1)
-    assert "skconv_images_total 0" in metrics.to_text()
-
-
-def test_unknown_paths_and_statuses_share_a_row(tmp_path):
-    metrics = Metrics(tmp_path)
-    metrics.count("/made/up", 418, 0.01)
-    assert 'skconv_requests_total{path="page",status="other"} 1' in metrics.to_text()

@@ -1,31 +1,30 @@
-"""The outermost layer, by itself."""
+"""Request middleware, without a server."""
 
 import asyncio
 import json
 from types import SimpleNamespace
 
-from skconv.server.metrics import Metrics
 from skconv.server.middleware import RequestMiddleware
 from skconv.server.settings import ServerSettings
 
 
-def test_request_that_the_end_of_the_service_cuts_off_is_told_so(tmp_path):
-    async def think(scope, receive, send):
+def test_request_cancelled_at_shutdown_returns_503():
+    async def wait(scope, receive, send):
         await asyncio.sleep(60)
 
-    async def cut_off():
-        entry = RequestMiddleware(think, SimpleNamespace(settings=ServerSettings()), Metrics(tmp_path))
+    async def cancel():
+        middleware = RequestMiddleware(wait, SimpleNamespace(settings=ServerSettings()))
         sent = []
 
         async def send(message):
             sent.append(message)
 
-        request = asyncio.create_task(entry({"type": "http", "path": "/v1/model", "method": "GET"}, None, send))
+        request = asyncio.create_task(middleware({"type": "http", "path": "/v1/model", "method": "GET"}, None, send))
         await asyncio.sleep(0)
         request.cancel()
         await request
         return sent
 
-    start, body = asyncio.run(cut_off())
+    start, body = asyncio.run(cancel())
     assert start["status"] == 503
-    assert "ends" in json.loads(body["body"])["detail"]
+    assert "shutting down" in json.loads(body["body"])["detail"]

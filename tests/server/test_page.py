@@ -1,4 +1,4 @@
-"""The page, in a real browser."""
+"""The web page in headless Chromium."""
 
 import math
 from pathlib import Path
@@ -12,17 +12,17 @@ from .conftest import run_server
 
 pytestmark = [
     pytest.mark.browser,
-    pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed: the page cannot be looked at"),
+    pytest.mark.skipif(find_browser() is None, reason="Chromium is not installed"),
 ]
 
 
 def arc(x, y, width, height, start, end, n=14):
-    """Points on an ellipse; angles in degrees, clockwise from the right."""
+    """Return points on an ellipse; angles in degrees, clockwise from the right."""
     angles = [math.radians(start + (end - start) * k / n) for k in range(n + 1)]
     return [(x + width * math.cos(angle), y + height * math.sin(angle)) for angle in angles]
 
 
-# Strokes of each digit on the paper, which is twice as wide as high: x and y as shares of its width and height.
+# Strokes of each digit: x and y as fractions of the pad's width and height; the pad is twice as wide as high.
 STROKES = {
     "0": [arc(0.5, 0.5, 0.12, 0.32, -90, 270, 24)],
     "1": [[(0.5, 0.18), (0.5, 0.5), (0.5, 0.82)]],
@@ -67,7 +67,7 @@ def test_drawn_digit_is_read(page, digit):
     assert page.run("document.querySelectorAll('#digits img').length") == 1
 
 
-def test_undo_takes_back_a_stroke_and_clear_all(page):
+def test_undo_removes_a_stroke_and_clear_removes_all(page):
     page.run("document.getElementById('clear').click()")
     page.draw("pad", STROKES["1"])
     page.wait_for_text("text", "1")
@@ -81,31 +81,31 @@ def test_undo_takes_back_a_stroke_and_clear_all(page):
 
 
 @pytest.mark.parametrize("kind", ["photo", "drawing"])
-def test_dropped_amount_is_read_and_boxed(page, digits, to_png, write_rows, kind):
+def test_dropped_image_is_read_with_boxes(page, digits, to_png, write_rows, kind):
     page.run("document.getElementById('clear').click()")
     if kind == "photo":
         page.drop((PAGE / "examples" / "amount.jpg").read_bytes(), "amount.jpg", "image/jpeg")
     else:
         page.drop(to_png(write_rows([digits[[1, 2, 8, 5, 0]]])), "amount.png", "image/png")
     page.wait_for_text("text", "12850")
-    assert page.run("document.querySelectorAll('#shown rect').length") == 5
+    assert page.run("document.querySelectorAll('#image rect').length") == 5
     assert page.run("document.querySelector('#digits img').naturalWidth") == 28
 
 
-def test_what_is_no_image_is_told_in_words(page):
+def test_dropped_text_file_shows_the_error(page):
     page.drop(b"no image", "notes.png", "image/png")
-    wait_for(lambda: "not an image" in page.text("sure"))
-    page.problems.clear()  # the browser itself notes the answer 422
+    wait_for(lambda: "not an image" in page.text("confidence"))
+    page.problems.clear()  # the browser logs the status 422
 
 
-def test_examples_are_read_as_they_say(page):
-    wanted = {"seven.jpg": "7", "amount.jpg": "12850", "lines.jpg": "1984\n602\n75310"}
-    for name, text in wanted.items():
+def test_examples_are_read(page):
+    expected = {"seven.jpg": "7", "amount.jpg": "12850", "lines.jpg": "1984\n602\n75310"}
+    for name, text in expected.items():
         page.run(f"document.querySelector('[data-example=\"{name}\"]').click()")
         page.wait_for_text("text", text)
 
 
-def test_keyboard_alone_draws_and_reads(page):
+def test_keyboard_draws_a_digit(page):
     page.run("document.getElementById('clear').click(); document.getElementById('pad').focus()")
     for _ in range(2):
         page.press("ArrowUp", code=38, modifiers=8)
@@ -118,16 +118,16 @@ def test_keyboard_alone_draws_and_reads(page):
     page.wait_for_text("text", "…")
 
 
-def test_every_control_is_reached_with_tab(page):
+def test_tab_reaches_every_control(page):
     page.run("document.activeElement.blur()")
     reached = set()
     for _ in range(14):
         page.press("Tab", code=9)
         reached.add(page.run("document.activeElement.id || document.activeElement.dataset.example || ''"))
-    assert {"pad", "thickness", "choose", "seven.jpg", "amount.jpg", "lines.jpg"} <= reached
+    assert {"pad", "thickness", "file", "seven.jpg", "amount.jpg", "lines.jpg"} <= reached
 
 
-def test_page_fits_a_phone_and_has_no_accessibility_fault(open_page):
+def test_page_fits_a_phone_and_passes_axe(open_page):
     script = _read_axe()
     for view in ({}, {"dark": True}, {"width": 390, "height": 844, "phone": True}):
         page = open_page(**view)
@@ -135,17 +135,17 @@ def test_page_fits_a_phone_and_has_no_accessibility_fault(open_page):
         page.wait_for_text("text", "12850")
         assert page.run("document.documentElement.scrollWidth <= window.innerWidth")
         page.run(script + "; true")
-        faults = page.run("axe.run().then((found) => found.violations.map((each) => each.id + ': ' + each.help))")
-        assert faults == []
+        violations = page.run("axe.run().then((result) => result.violations.map((each) => each.id + ': ' + each.help))")
+        assert violations == []
 
 
-def test_nothing_is_asked_for_elsewhere_and_no_error_is_told(page, served):
+def test_page_requests_only_its_server_and_logs_no_error(page, served):
     assert page.problems == []
     own = (served.url, "data:", "blob:" + served.url, "about:blank")
     assert [url for url in page.requests if not url.startswith(own)] == []
 
 
-def test_model_of_other_things_names_a_class(saved_model, open_browser_page, tmp_path):
+def test_page_of_a_model_of_other_classes_shows_a_class(saved_model, open_browser_page, tmp_path):
     with run_server(tmp_path, str(saved_model)) as server:
         page = open_browser_page(f"{server.url}/")
         assert page.text("title") == "Draw or drop an image"

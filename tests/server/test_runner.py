@@ -1,14 +1,16 @@
-"""Starting, logging and ending."""
+"""Start, access log and shutdown of the server process."""
 
 import contextlib
 import io
+import os
 import signal
 import socket
 import subprocess
 import sys
+import time
+from pathlib import Path
 
 import pytest
-import requests
 from PIL import Image
 
 from skconv.cli.main import main
@@ -18,87 +20,106 @@ from skconv.server.settings import ServerSettings
 from .conftest import run_server
 
 
-def test_log_holds_a_record_a_request_and_nothing_of_the_image(server, digits, to_png):
-    content = to_png(digits[5])
-    before = len(server.read_log())
-    server.post("/v1/predict", files=[("image", ("secret-name.png", content))])
-    record = server.wait_for_post(before)
-    text = server.log.read_text()
+def test_log_has_a_record_per_request_without_image_or_name(server, digits, to_png):
+    start = len(server.read_log())
+    server.post("/v1/predict", files=[("image", ("secret-name.png", to_png(digits[5])))])
+    record = server.wait_for_post(start)
     assert record["method"] == "POST"
     assert record["path"] == "/v1/predict"
     assert record["status"] == 200
     assert record["images"] == 1
     assert record["milliseconds"] > 0
-    assert "secret-name" not in text
+    assert "secret-name" not in server.log.read_text()
 
 
-def test_log_holds_records_alone_also_of_damaged_images(server):
+def test_log_has_only_records_after_a_damaged_image(server):
     stream = io.BytesIO()
     Image.new("L", (40, 30), 255).save(stream, "TIFF")
     damaged = bytearray(stream.getvalue())
     directory = int.from_bytes(damaged[4:8], "little")
-    for place in range(directory + 2, len(damaged) - 12, 12):  # of each entry, how long it is
-        damaged[place + 4 : place + 8] = (2**20).to_bytes(4, "little")
-    before = len(server.read_log())
+    for entry in range(directory + 2, len(damaged) - 12, 12):
+        damaged[entry + 4 : entry + 8] = (2**20).to_bytes(4, "little")  # the number of values
+    start = len(server.read_log())
     assert server.post_image("/v1/predict", bytes(damaged), "image/tiff").status_code == 422
-    assert server.wait_for_post(before)["status"] == 422  # whatever is no JSON would fail here
+    assert server.wait_for_post(start)["status"] == 422  # fails on a line that is not JSON
 
 
-def test_termination_answers_what_was_accepted_and_exits_with_success(tmp_path, digits, to_png, write_rows):
+def test_sigterm_answers_accepted_requests_and_exits_with_0(tmp_path, digits, to_png, write_rows):
     page = to_png(write_rows([digits[:8]]))
     with run_server(tmp_path, "--max-waiting", "6") as server, contextlib.ExitStack() as stack:
         connections = [stack.enter_context(server.connect()) for _ in range(6)]
         for connection in connections:
             connection.request("POST", "/v1/read", page, {"Content-Type": "image/png"})
-        # Connections are accepted in the order in which they came: this answer says that the six were.
-        assert requests.get(f"{server.url}/livez", timeout=60).status_code == 200
+        # Connections are accepted in their order: after this response, the six before it are accepted.
+        assert server.get("/livez").status_code == 200
         server.process.send_signal(signal.SIGTERM)
         assert [connection.getresponse().status for connection in connections] == [200] * 6
         assert server.process.wait(20) == 0
 
 
-def test_two_processes_answer_behind_one_port_and_count_together(tmp_path, digits, to_png):
+def test_workers_share_metrics_that_outlive_a_killed_worker(tmp_path, digits, to_png):
+    total = 'skconv_requests_total{path="/v1/predict",status="200"}'
     with run_server(tmp_path, "--workers", "2") as server:
         content = to_png(digits[3])
-        for _ in range(10):  # a connection each, so that both have a chance
+        for _ in range(10):  # each on its own connection, so that either worker may accept it
             assert server.post_image("/v1/predict", content).status_code == 200
-        metrics = requests.get(f"{server.url}/metrics", timeout=60).text
-        assert 'skconv_requests_total{path="/v1/predict",status="200"} 10' in metrics
+        assert f"{total} 10" in server.get("/metrics").text
+        (folder,) = tmp_path.glob("skconv-serve-*")
+        children = Path(f"/proc/{server.process.pid}/task/{server.process.pid}/children")
+        if children.exists():
+            workers = {int(file.stem.split("_")[1]) for file in folder.glob("counter_*.db")} - {server.process.pid}
+            victim = max(workers & set(map(int, children.read_text().split())))
+            os.kill(victim, signal.SIGKILL)
+            _wait_for(lambda: len(list(folder.glob("counter_*.db"))) == 4)  # parent, two workers, the new worker
+        assert f"{total} 10" in server.get("/metrics").text
         server.process.send_signal(signal.SIGTERM)
         assert server.process.wait(30) == 0
+        assert not folder.exists()
 
 
-def test_port_in_use_is_told_in_a_line(capsys):
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        taken.listen()
-        assert main(["serve", "--port", str(taken.getsockname()[1])]) == 1
+def _wait_for(condition, seconds=30):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+
+
+def test_port_in_use_is_an_error_that_names_the_option(capsys):
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        assert main(["serve", "--port", str(listener.getsockname()[1])]) == 1
     assert "--port" in capsys.readouterr().err
 
 
-def test_missing_model_is_told_before_anything_is_listened_on(capsys, tmp_path):
+def test_missing_model_is_an_error_before_listening(capsys, tmp_path):
     assert main(["serve", str(tmp_path / "none")]) == 1
-    shown = capsys.readouterr()
-    assert shown.out == ""
-    assert "No model at" in shown.err
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "No model at" in captured.err
 
 
-def test_missing_packages_are_named_with_the_command_that_installs_them():
+def test_missing_package_is_an_error_with_the_install_command():
     code = (
         "import sys\n"
         "import importlib.util\n"
-        "found = importlib.util.find_spec\n"
-        "importlib.util.find_spec = lambda name, *a: None if name == 'fastapi' else found(name, *a)\n"
+        "find_spec = importlib.util.find_spec\n"
+        "importlib.util.find_spec = lambda name, *a: None if name == 'starlette' else find_spec(name, *a)\n"
         "from skconv.cli.main import main\n"
         "sys.exit(main(['serve']))"
     )
-    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
-    assert ran.returncode == 1
-    assert "pip install 'skconv[serve]'" in ran.stderr
+    process = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert process.returncode == 1
+    assert "pip install 'skconv[serve]'" in process.stderr
 
 
 @pytest.mark.parametrize("limit", ["max_bytes", "max_pixels", "max_images", "max_waiting", "timeout"])
-@pytest.mark.parametrize("value", [0, -1, True, None, float("nan"), "5"])
-def test_limit_that_is_no_number_of_at_least_one_is_refused(limit, value):
+def test_settings_limit_below_one_raises(limit):
     with pytest.raises(ParameterError, match=limit):
-        ServerSettings(**{limit: value})
+        ServerSettings(**{limit: 0})
+
+
+@pytest.mark.parametrize("value", [-1, True, None, float("nan"), "5"])
+def test_settings_limit_of_another_type_raises(value):
+    with pytest.raises(ParameterError, match="max_bytes"):
+        ServerSettings(max_bytes=value)

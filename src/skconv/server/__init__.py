@@ -1,1 +1,1 @@
-"""A saved model behind HTTP: the page to draw on, and the interface for programs."""
+"""HTTP service of one saved model: JSON interface and web page."""

@@ -1,4 +1,4 @@
-"""`MicroBatcher`: images of many requests through the network together."""
+"""Micro-batching: concurrent prediction requests share runs of the network."""
 
 from __future__ import annotations
 
@@ -9,93 +9,95 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from skconv.inference import OnnxClassifier
+from skconv.server.metrics import NETWORK_RUNS
 
-_MOST = 64  # images of one run: more save nothing, and the first of them would wait for the last
-# Seconds: a shorter run is done by the event loop itself. A thread would be quicker only if it had the interpreter for
-# itself; as it is, both wait for each other, and the loop has nothing to do that cannot wait as long.
-_SHORT = 0.005
+_MAX_BATCH = 64  # images: a larger batch is no faster per image, and delays its first request
+# Seconds. A run that is expected to be shorter stays on the event loop: a thread would compete with the loop for
+# the interpreter, and the loop has nothing more urgent to do.
+_MAX_LOOP_SECONDS = 0.005
+
+_Request = tuple[np.ndarray, "asyncio.Future[np.ndarray]"]
 
 
 class MicroBatcher:
-    """Runs a network on all the images that have come since its last run began.
+    """Run a network on all images that arrived since its last run started.
 
-    An image never waits for company: where nobody else asks, it is run alone, at once.
+    A request is never delayed to fill a batch: if no other is pending, the network runs on its images alone.
 
     Parameters
     ----------
-    reader : OnnxClassifier
+    classifier : OnnxClassifier
         The model.
-
-    Attributes
-    ----------
-    n_runs : int
-        How often the network was run.
 
     Examples
     --------
-    >>> async def ask():
+    >>> async def predict():
     ...     batcher = MicroBatcher(OnnxClassifier("digits", threads=1))
     ...     return await batcher.predict_proba(np.zeros((2, 28, 28), np.uint8))
-    >>> asyncio.run(ask()).shape
+    >>> asyncio.run(predict()).shape
     (2, 11)
     """
 
-    def __init__(self, reader: OnnxClassifier) -> None:
-        self._reader = reader
-        self.n_runs = 0
-        self._seconds = float("inf")  # that the last run took for each image
-        self._waiting: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]] = []
-        self._work: asyncio.Task[None] | None = None
+    def __init__(self, classifier: OnnxClassifier) -> None:
+        self._classifier = classifier
+        self._seconds_per_image = float("inf")  # of the last run
+        self._pending: list[_Request] = []
+        self._worker: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="skconv-network")
 
     async def predict_proba(self, images: np.ndarray) -> np.ndarray:
         """Return the probabilities, float32 (n, k), of images as `OnnxClassifier.predict_proba` takes them."""
         future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
-        self._waiting.append((images, future))
-        if self._work is None:
-            # Begins after all else that is ready to go on, so that what came with this image goes along.
-            self._work = asyncio.create_task(self._run_waiting())
+        self._pending.append((images, future))
+        if self._worker is None:
+            # The task starts after all callbacks that are ready now: simultaneous requests share its first batch.
+            self._worker = asyncio.create_task(self._run_pending())
         return await future
 
     def close(self) -> None:
-        """End the thread, when everything has been answered."""
+        """Shut the thread down after its current run."""
         self._thread.shutdown()
 
-    async def _run_waiting(self) -> None:
-        while self._waiting:
-            n_requests = n_images = 0
-            for images, _ in self._waiting:
-                if n_requests and n_images + len(images) > _MOST:
-                    break
-                n_requests += 1
-                n_images += len(images)
-            batch, self._waiting = self._waiting[:n_requests], self._waiting[n_requests:]
+    async def _run_pending(self) -> None:
+        while self._pending:
+            batch = self._take_batch()
             try:
-                together = np.concatenate([images for images, _ in batch])
-                if n_images * self._seconds <= _SHORT:
-                    probabilities = self._run(together)
+                images = np.concatenate([each for each, _ in batch])
+                if len(images) * self._seconds_per_image <= _MAX_LOOP_SECONDS:
+                    probabilities = self._run(images)
                 else:
-                    probabilities = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, together)
-            except Exception as error:  # whoever waits must learn of it, and the next be answered
-                _answer(batch, error)
+                    probabilities = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, images)
+            except Exception as error:  # raised in each request of the batch; the next batch still runs
+                _resolve(batch, error)
             else:
-                _answer(batch, probabilities)
-        self._work = None
+                _resolve(batch, probabilities)
+        self._worker = None
+
+    def _take_batch(self) -> list[_Request]:
+        """Remove and return the first pending requests: at most `_MAX_BATCH` images, but at least one request."""
+        n_requests = n_images = 0
+        for images, _ in self._pending:
+            if n_requests and n_images + len(images) > _MAX_BATCH:
+                break
+            n_requests += 1
+            n_images += len(images)
+        batch, self._pending = self._pending[:n_requests], self._pending[n_requests:]
+        return batch
 
     def _run(self, images: np.ndarray) -> np.ndarray:
-        begun = time.perf_counter()
-        probabilities = self._reader.predict_proba(images)
-        self._seconds = (time.perf_counter() - begun) / len(images)
-        self.n_runs += 1
+        start = time.perf_counter()
+        probabilities = self._classifier.predict_proba(images)
+        self._seconds_per_image = (time.perf_counter() - start) / len(images)
+        NETWORK_RUNS.inc()
         return probabilities
 
 
-def _answer(batch: list[tuple[np.ndarray, asyncio.Future[np.ndarray]]], found: np.ndarray | Exception) -> None:
+def _resolve(batch: list[_Request], result: np.ndarray | Exception) -> None:
     start = 0
     for images, future in batch:
-        if not future.done():  # cancelled where the loop is ending
-            if isinstance(found, Exception):
-                future.set_exception(found)
+        if not future.done():  # a future is cancelled when the event loop closes
+            if isinstance(result, Exception):
+                future.set_exception(result)
             else:
-                future.set_result(found[start : start + len(images)])
+                future.set_result(result[start : start + len(images)])
         start += len(images)

@@ -1,103 +1,61 @@
-"""`Metrics`: counters in Prometheus' text form, summed over the processes that serve one port."""
+"""Prometheus metrics of the service, summed over its worker processes."""
 
 from __future__ import annotations
 
 import os
-from bisect import bisect_left
-from pathlib import Path
+from functools import cache
 
-import numpy as np
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.multiprocess import MultiProcessCollector
 
-PATHS = ("/v1/predict", "/v1/read", "/v1/model", "/livez", "/readyz", "/metrics", "/openapi.json", "page")
-STATUSES = ("200", "304", "400", "404", "405", "408", "413", "415", "422", "429", "500", "503", "other")
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds, of the histogram
+from skconv.server.settings import METRICS_FOLDER
 
-_N_PATHS, _N_STATUSES, _N_BOUNDS = len(PATHS), len(STATUSES), len(BOUNDS)
-_SIZES = {
-    "requests": _N_PATHS * _N_STATUSES,
-    "seconds": _N_PATHS * (_N_BOUNDS + 1),  # how many took at most each bound, and any time
-    "seconds_sum": _N_PATHS,
-    "images": 1,
-    "runs": 1,
-}
-_STARTS = dict(zip(_SIZES, np.cumsum([0, *_SIZES.values()])[:-1].tolist(), strict=True))
-_TOTAL = sum(_SIZES.values())
+# Other paths and statuses share one label each, so that clients cannot create any number of series.
+PATHS = frozenset({"/v1/predict", "/v1/read", "/v1/model", "/livez", "/readyz", "/metrics", "/openapi.json"})
+STATUSES = frozenset({200, 304, 400, 404, 405, 408, 413, 415, 422, 429, 500, 503})
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+
+_REGISTRY = CollectorRegistry()
+REQUESTS = Counter("skconv_requests", "Requests by path and status.", ("path", "status"), registry=_REGISTRY)
+SECONDS = Histogram(
+    "skconv_request_seconds",
+    "Seconds from the start of a request to its response.",
+    ("path",),
+    buckets=BOUNDS,
+    registry=_REGISTRY,
+)
+IMAGES = Counter("skconv_images", "Images in requests with status 200.", registry=_REGISTRY)
+NETWORK_RUNS = Counter("skconv_network_runs", "Batches that the network ran on for /v1/predict.", registry=_REGISTRY)
 
 
-class Metrics:
-    """Counts what a service does.
+def observe_request(path: str, status: int, seconds: float, n_images: int = 0) -> None:
+    """Count one request; its images only if the status is 200."""
+    path = path if path in PATHS else "page"
+    _count_status(path, status if status in STATUSES else "other").inc()
+    _time_path(path).observe(seconds)
+    if status == 200 and n_images:
+        IMAGES.inc(n_images)
 
-    Each process counts in a file of its own, so that none waits for another; any of them answers for all.
 
-    Parameters
-    ----------
-    folder : path-like
-        Where the processes of one service keep their counts; it must exist.
+def render_metrics() -> bytes:
+    """Return the metrics of all worker processes in Prometheus' text format 0.0.4.
 
-    Examples
-    --------
-    >>> import tempfile
-    >>> metrics = Metrics(tempfile.mkdtemp())
-    >>> metrics.count("/v1/read", 200, 0.02, images=1)
-    >>> 'skconv_requests_total{path="/v1/read",status="200"} 1' in metrics.to_text()
-    True
+    The files of a worker that ended stay, so that no counter decreases when a worker is restarted. `serve` removes
+    them with their folder.
     """
+    folder = os.environ.get(METRICS_FOLDER)
+    if not folder:
+        return generate_latest(_REGISTRY)
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry, folder)
+    return generate_latest(registry)
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self._folder = Path(folder)
-        file = self._folder / f"{os.getpid()}.counts"
-        mapped = np.memmap(file, np.float64, "r+" if file.exists() else "w+", shape=(_TOTAL,))
-        self._counts = mapped.view(np.ndarray)  # the same memory; a map takes ten times as long to count in
 
-    def count(self, path: str, status: int, seconds: float, *, images: int = 0) -> None:
-        """Count one request by what it asked for, its answer and the time it took."""
-        row = PATHS.index(path) if path in PATHS else _N_PATHS - 1
-        column = STATUSES.index(str(status)) if str(status) in STATUSES else _N_STATUSES - 1
-        self._counts[_STARTS["requests"] + row * _N_STATUSES + column] += 1
-        place = _STARTS["seconds"] + row * (_N_BOUNDS + 1)
-        first = bisect_left(BOUNDS, seconds)
-        self._counts[place + first : place + _N_BOUNDS + 1] += 1
-        self._counts[_STARTS["seconds_sum"] + row] += seconds
-        if status == 200:
-            self._counts[_STARTS["images"]] += images
+@cache  # prometheus_client's own lookup of labels takes several microseconds per request
+def _count_status(path: str, status: int | str) -> Counter:
+    return REQUESTS.labels(path, status)
 
-    def set_runs(self, runs: int) -> None:
-        """Note how many times this process ran its network."""
-        self._counts[_STARTS["runs"]] = runs
 
-    def to_text(self) -> str:
-        """Return the counts of all processes in Prometheus' text form."""
-        files = sorted(self._folder.glob("*.counts"))
-        counts = sum((np.fromfile(file, np.float64, _TOTAL) for file in files), np.zeros(_TOTAL))
-        part = {name: counts[_STARTS[name] : _STARTS[name] + size] for name, size in _SIZES.items()}
-        lines = ["# HELP skconv_requests_total Requests by path and status.", "# TYPE skconv_requests_total counter"]
-        for path, row in zip(PATHS, part["requests"].reshape(_N_PATHS, -1), strict=True):
-            lines += [
-                f'skconv_requests_total{{path="{path}",status="{status}"}} {value:.0f}'
-                for status, value in zip(STATUSES, row, strict=True)
-                if value
-            ]
-        lines += [
-            "# HELP skconv_request_seconds Time from the first byte to the answer.",
-            "# TYPE skconv_request_seconds histogram",
-        ]
-        for path, row, total in zip(PATHS, part["seconds"].reshape(_N_PATHS, -1), part["seconds_sum"], strict=True):
-            if row[-1]:
-                bounds = [*(f"{bound:g}" for bound in BOUNDS), "+Inf"]
-                lines += [
-                    f'skconv_request_seconds_bucket{{path="{path}",le="{bound}"}} {value:.0f}'
-                    for bound, value in zip(bounds, row, strict=True)
-                ]
-                lines.append(f'skconv_request_seconds_sum{{path="{path}"}} {total:.6f}')
-                lines.append(f'skconv_request_seconds_count{{path="{path}"}} {row[-1]:.0f}')
-        for name, told, value in (
-            ("images", "Images answered.", part["images"][0]),
-            (
-                "network_runs",
-                "Runs of the network for /v1/predict, each on the images that were ready.",
-                part["runs"][0],
-            ),
-        ):
-            lines += [f"# HELP skconv_{name}_total {told}", f"# TYPE skconv_{name}_total counter"]
-            lines.append(f"skconv_{name}_total {value:.0f}")
-        return "\n".join(lines) + "\n"
+@cache
+def _time_path(path: str) -> Histogram:
+    return SECONDS.labels(path)

@@ -1,32 +1,33 @@
-"""`serve`: run the service until somebody ends it."""
+"""Server process: run the service until SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
 import importlib.util
+import os
 import socket
 import tempfile
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError
 from skconv.model_io.folder import find_model_folder, read_config
-from skconv.server.settings import ServerSettings
+from skconv.server.settings import METRICS_FOLDER, ServerSettings
 
 if TYPE_CHECKING:
     import uvicorn
 
-_NEEDED = ("fastapi", "uvicorn", "python_multipart")
-_DRAIN_SECONDS = 8  # to answer what was accepted; process managers often wait ten before they kill
+_REQUIRED = ("prometheus_client", "python_multipart", "starlette", "uvicorn")
+_DRAIN_SECONDS = 8  # for requests in progress at shutdown; process managers often kill after ten
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"bare": {"format": "%(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "bare"}},
+    "formatters": {"plain": {"format": "%(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "plain"}},
     "loggers": {
         "skconv.access": {"handlers": ["stderr"], "level": "INFO", "propagate": False},
-        "python_multipart": {"level": "CRITICAL"},  # what a form lacks is told to its sender
+        "python_multipart": {"level": "CRITICAL"},  # errors in a form are reported in the response
         "uvicorn": {"handlers": ["stderr"], "level": "WARNING", "propagate": False},
     },
 }
@@ -40,67 +41,80 @@ def serve(
     workers: int = 1,
     announce: Callable[[str], Any] = print,
 ) -> None:
-    """Serve a model over HTTP until SIGTERM or Ctrl-C; what was accepted by then is still answered.
+    """Serve a model over HTTP until SIGTERM or Ctrl-C; accepted requests are still answered.
 
     Parameters
     ----------
     settings : ServerSettings
         The model and the limits.
     host : str, default="127.0.0.1"
-        Address to listen on; 127.0.0.1 is reached from this machine only, 0.0.0.0 from everywhere.
+        Address to listen on; 0.0.0.0 accepts connections from other machines.
     port : int, default=8000
-        0 takes any free one.
+        Port to listen on; 0 selects a free one.
     workers : int, default=1
-        Processes behind the port; each loads the model and has the limits for itself.
+        Number of worker processes; each loads the model and has its own limits.
     announce : callable, default=print
-        Called with the address once it is listened on.
+        Called with the URL once the port accepts connections.
 
     Raises
     ------
     ParameterError
-        A package of the extra "serve" is missing, or the address cannot be listened on.
+        If a package of the extra "serve" is missing, or the address cannot be listened on.
     SourceNotFoundError, ModelFileError
-        There is no such model, or it is refused.
+        If the model does not exist or is not valid.
     """
-    missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
+    missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
         raise ParameterError(
             f"serve needs the packages {', '.join(missing)}, which are not installed. Install them: "
             "pip install 'skconv[serve]'"
         )
     read_config(find_model_folder(settings.model))
-    listening = _listen(host, port)
-    with listening, tempfile.TemporaryDirectory(prefix="skconv-serve-") as counts:
-        config = _configure(settings, counts, workers)
-        shown = f"[{host}]" if ":" in host else host
-        announce(f"http://{shown}:{listening.getsockname()[1]}")
-        with suppress(KeyboardInterrupt):  # uvicorn has drained, and raises the signal again that ended it
-            _run(config, listening)
+    with _listen(host, port) as listener, _shared_metrics():
+        config = _configure(settings, workers)
+        url_host = f"[{host}]" if ":" in host else host
+        announce(f"http://{url_host}:{listener.getsockname()[1]}")
+        with suppress(KeyboardInterrupt):  # uvicorn repeats the signal after it has shut down
+            _run(config, listener)
 
 
 def _listen(host: str, port: int) -> socket.socket:
-    listening = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
-    listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
-        listening.bind((host, port))
-        listening.listen(2048)
+        listener.bind((host, port))
+        listener.listen(2048)
     except (OSError, OverflowError) as error:
-        listening.close()
+        listener.close()
         reason = getattr(error, "strerror", None) or error
         raise ParameterError(
             f"The service cannot listen on port {port} of {host}: {reason}. Choose another with --port or --host."
         ) from None
-    listening.set_inheritable(True)
-    return listening
+    listener.set_inheritable(True)
+    return listener
 
 
-def _configure(settings: ServerSettings, counts: str, workers: int) -> uvicorn.Config:
+@contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """Give all worker processes one temporary folder for their metrics."""
+    before = os.environ.get(METRICS_FOLDER)
+    with tempfile.TemporaryDirectory(prefix="skconv-serve-") as folder:
+        os.environ[METRICS_FOLDER] = folder
+        try:
+            yield
+        finally:
+            del os.environ[METRICS_FOLDER]
+            if before is not None:
+                os.environ[METRICS_FOLDER] = before
+
+
+def _configure(settings: ServerSettings, workers: int) -> uvicorn.Config:
     import uvicorn
 
     from skconv.server.app import create_app
 
     return uvicorn.Config(
-        partial(create_app, settings, counts),
+        partial(create_app, settings),
         factory=True,
         workers=workers,
         ws="none",
@@ -112,14 +126,14 @@ def _configure(settings: ServerSettings, counts: str, workers: int) -> uvicorn.C
     )
 
 
-def _run(config: uvicorn.Config, listening: socket.socket) -> None:
+def _run(config: uvicorn.Config, listener: socket.socket) -> None:
     import uvicorn
     from uvicorn.supervisors import Multiprocess
 
     if config.workers > 1:
-        Multiprocess(config, sockets=[listening]).run()
+        Multiprocess(config, sockets=[listener]).run()
         return
     server = uvicorn.Server(config)
-    server.run(sockets=[listening])
+    server.run(sockets=[listener])
     if not server.started:
-        raise ParameterError("The service did not start; the lines above say why.")
+        raise ParameterError("The service did not start; the log lines above give the reason.")

@@ -1,4 +1,4 @@
-"""`Service`: a model at work on images that nobody vouches for, for many at once and for no more than it can bear."""
+"""Inference service: predictions and readings of uploaded images, with a limit on concurrent requests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import os
 import struct
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,26 +20,20 @@ from skconv.digits.ocr.recognition import check_digit_model, read_image, reads_d
 from skconv.images.opening import decode_image
 from skconv.inference import OnnxClassifier
 from skconv.server.batching import MicroBatcher
-from skconv.server.settings import ServerSettings
+from skconv.server.settings import LIMITS, ServerSettings
+from skconv.server.uploads import Upload
 
 _T = TypeVar("_T")
-_SMALL_BYTES, _SMALL_SIDE = 2**15, 64  # of an image that takes a millisecond or two
-BUSY = "The service works on as many requests as it takes. Ask again in a second."
-
-
-@dataclass(frozen=True)
-class Upload:
-    """An image as it came: what it is called, and the bytes of the file."""
-
-    name: str
-    content: bytes
+BUSY = "The service has reached its limit of concurrent requests. Retry after one second."
+_MAX_SMALL_BYTES, _MAX_SMALL_SIDE = 2**15, 64  # a PNG file within these takes one or two milliseconds
 
 
 class Service:
-    """Names and reads images with one model.
+    """Predict and read images with one model.
 
-    Images are opened and normalised by a thread a core, small ones at once, because to hand them over would take
-    longer; the network runs on what is ready. A number is read by one thread: its digits are a batch by themselves.
+    A thread per core decodes and preprocesses the images. A single small image is processed on the event loop instead,
+    because that takes less time than the switch to a thread. Predictions run in micro-batches. Each number is read by
+    one thread, with all its digits in one batch.
 
     Parameters
     ----------
@@ -50,109 +43,108 @@ class Service:
     Raises
     ------
     SourceNotFoundError, ModelFileError
-        There is no such model, or it is refused.
+        If the model does not exist or is not valid.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        # One thread a run: on images this small, threads that wait for each other cost more than they bring.
-        self.reader = OnnxClassifier(settings.model, threads=1)
-        self.reads_digits = reads_digits(self.reader)
-        self.batcher = MicroBatcher(self.reader)
-        self.n_working = 0
+        # One thread per run: on small images the threads of a run cost more time than they save.
+        self.classifier = OnnxClassifier(settings.model, threads=1)
+        self.reads_digits = reads_digits(self.classifier)
         self.is_ready = False
+        self._n_active = 0
+        self._batcher = MicroBatcher(self.classifier)
         self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="skconv-images")
 
     @property
     def is_full(self) -> bool:
-        """Whether the next request would be one too many."""
-        return self.n_working >= self.settings.max_waiting
+        """Whether the number of requests in progress has reached its limit."""
+        return self._n_active >= self.settings.max_waiting
 
     def warm_up(self) -> None:
-        """Do everything once, so that the first request is as quick as the next."""
-        paper = np.full((60, 60), 255, np.uint8)
-        paper[15:45, 28:32] = 0
-        self.reader.predict_proba(self.reader.image_spec.fit(paper)[None])
+        """Process a test image, so that the first request is as fast as the next."""
+        image = np.full((60, 60), 255, np.uint8)
+        image[15:45, 28:32] = 0
+        self.classifier.predict_proba(self.classifier.image_spec.fit(image)[None])
         if self.reads_digits:
-            read_image(self.reader, paper)
+            read_image(self.classifier, image)
         self.is_ready = True
 
-    async def work(self, answer: Coroutine[Any, Any, _T]) -> _T:
-        """Await an answer if there is room for it, and at most as long as allowed.
+    async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
+        """Await the result of `work`, within the limits on concurrent requests and on time.
 
         Raises
         ------
         starlette.exceptions.HTTPException
-            429 where as many requests are being worked on as the service takes; 503 where the answer was not there in
-            time. Its work is finished all the same, and makes room only then.
+            429 at the limit of concurrent requests. 503 after the timeout; the work then continues, and counts as in
+            progress until it ends.
         """
         if self.is_full:
-            answer.close()
+            work.close()
             raise HTTPException(429, BUSY, {"Retry-After": "1"})
-        self.n_working += 1
-        task = asyncio.ensure_future(answer)
-        task.add_done_callback(self._make_room)
+        self._n_active += 1
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(self._finish)
         done, _ = await asyncio.wait({task}, timeout=self.settings.timeout)
         if not done:
             seconds = f"{self.settings.timeout:g} s"
-            raise HTTPException(503, f"There was no answer within {seconds}. Send fewer or smaller images.")
+            raise HTTPException(503, f"The response was not ready within {seconds}. Send fewer or smaller images.")
         return task.result()
 
-    async def predict(self, images: list[Upload], *, seen: bool) -> dict[str, Any]:
-        """Return the most probable class of each image; with `seen`, also what the network saw, as PNG in base 64."""
-        small = len(images) == 1 and _is_small(images[0].content)
-        fitted = self._fit(images) if small else await self._in_thread(self._fit, images)
-        probabilities = await self.batcher.predict_proba(fitted)
-        answers = []
-        for upload, shown, row, order in zip(images, fitted, probabilities, order_best(probabilities), strict=True):
-            answer = describe_prediction(upload.name, row, order, self.reader.class_names).to_json()
-            answers.append({**answer, "seen": encode_png(shown)} if seen else answer)
-        return {"predictions": answers}
+    async def predict(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
+        """Return the most probable class per image; with `seen` also the model input as a base64-encoded PNG."""
+        is_small = len(uploads) == 1 and _is_small(uploads[0].content)
+        inputs = self._preprocess(uploads) if is_small else await self._in_thread(self._preprocess, uploads)
+        probabilities = await self._batcher.predict_proba(inputs)
+        records = []
+        for upload, image, row, order in zip(uploads, inputs, probabilities, order_best(probabilities), strict=True):
+            record = describe_prediction(upload.name, row, order, self.classifier.class_names).to_json()
+            records.append({**record, "seen": encode_png(image)} if seen else record)
+        return {"predictions": records}
 
-    async def read(self, images: list[Upload], *, seen: bool) -> dict[str, Any]:
-        """Return the numbers in each image; with `seen`, also what the network saw of each digit."""
-        check_digit_model(self.reader)
-        return {"readings": await self._in_thread(self._read, images, seen)}
+    async def read(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
+        """Return the numbers in each image; with `seen` also the model input of each digit."""
+        check_digit_model(self.classifier)
+        return {"readings": await self._in_thread(self._read, uploads, seen)}
 
     def close(self) -> None:
-        """Answer what waits, and end the threads."""
+        """Finish the work in progress and shut the threads down."""
         self.is_ready = False
         self._pool.shutdown()
-        self.batcher.close()
+        self._batcher.close()
 
-    def _fit(self, images: list[Upload]) -> np.ndarray:
-        return np.stack(
-            [self.reader.image_spec.fit(self._open(image, self.reader.image_spec.longest)) for image in images]
-        )
+    def _preprocess(self, uploads: list[Upload]) -> np.ndarray:
+        spec = self.classifier.image_spec
+        return np.stack([spec.fit(self._decode(upload, spec.longest)) for upload in uploads])
 
-    def _read(self, images: list[Upload], seen: bool) -> list[dict[str, Any]]:
-        answers = []
-        for sent in images:
-            image = self._open(sent)
-            reading = read_image(self.reader, image, sent.name)
-            answer = reading.to_json()
-            answer["width"], answer["height"] = image.shape[1], image.shape[0]
+    def _read(self, uploads: list[Upload], seen: bool) -> list[dict[str, Any]]:
+        records = []
+        for upload in uploads:
+            image = self._decode(upload)
+            reading = read_image(self.classifier, image, upload.name)
+            record = reading.to_json()
+            record["width"], record["height"] = image.shape[1], image.shape[0]
             if seen:
-                for digit, found in zip(answer["digits"], reading.digits, strict=True):
+                for digit, found in zip(record["digits"], reading.digits, strict=True):
                     digit["seen"] = encode_png(found.image)
-            answers.append(answer)
-        return answers
+            records.append(record)
+        return records
 
-    def _open(self, image: Upload, longest: int | None = None) -> np.ndarray:
-        return decode_image(image.content, image.name, max_pixels=self.settings.max_pixels, longest=longest)
+    def _decode(self, upload: Upload, longest: int | None = None) -> np.ndarray:
+        return decode_image(upload.content, upload.name, max_pixels=self.settings.max_pixels, longest=longest)
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
-    def _make_room(self, task: asyncio.Future[Any]) -> None:
-        self.n_working -= 1
+    def _finish(self, task: asyncio.Future[Any]) -> None:
+        self._n_active -= 1
         if not task.cancelled():
-            task.exception()  # of a request that waits no more, nobody else asks for it
+            task.exception()  # retrieved, or asyncio would log the error of a request that timed out
 
 
 def describe_model(service: Service) -> dict[str, Any]:
-    """Return what `/v1/model` tells of the model."""
-    config = service.reader.config
+    """Return the response to `/v1/model`."""
+    config = service.classifier.config
     return {
         "name": config.data.name,
         "network": config.network.name,
@@ -163,15 +155,12 @@ def describe_model(service: Service) -> dict[str, Any]:
         "created": config.created,
         "skconv_version": config.skconv_version,
         "scores": dict(config.scores),
-        "limits": {
-            name: getattr(service.settings, name)
-            for name in ("max_bytes", "max_pixels", "max_images", "max_waiting", "timeout")
-        },
+        "limits": {name: getattr(service.settings, name) for name in LIMITS},
     }
 
 
 def encode_png(image: np.ndarray) -> str:
-    """Return an image, uint8 (h, w) or (h, w, 3), as a PNG file in base 64.
+    """Return an image, uint8 (h, w) or (h, w, 3), as a base64-encoded PNG file.
 
     Examples
     --------
@@ -184,13 +173,13 @@ def encode_png(image: np.ndarray) -> str:
 
 
 def _is_small(content: bytes) -> bool:
-    """Tell whether an image is opened and normalised sooner than a thread can be asked to: a PNG file of few pixels.
+    """Return whether a file is certainly a small PNG image, which takes less time than the switch to a thread.
 
-    With a second header, or none at the beginning, it may be anything; packed text takes long to unpack.
+    A file with compressed text may take long to decode, one with several headers may be larger than the first declares.
     """
     if any(chunk in content for chunk in (b"zTXt", b"iTXt", b"iCCP")):
         return False
-    if len(content) > _SMALL_BYTES or content[:8] != b"\x89PNG\r\n\x1a\n" or content.count(b"IHDR") != 1:
+    if len(content) > _MAX_SMALL_BYTES or content[:8] != b"\x89PNG\r\n\x1a\n" or content.count(b"IHDR") != 1:
         return False
-    kind, width, height = struct.unpack(">4sII", content[12:24].ljust(12, b"\0"))
-    return kind == b"IHDR" and max(width, height) <= _SMALL_SIDE
+    chunk, width, height = struct.unpack(">4sII", content[12:24].ljust(12, b"\0"))
+    return chunk == b"IHDR" and max(width, height) <= _MAX_SMALL_SIDE

@@ -1,4 +1,4 @@
-"""`ServerSettings`: what a service serves and how much it takes on."""
+"""Model and limits of the HTTP service; imports none of the packages of the extra "serve"."""
 
 from __future__ import annotations
 
@@ -7,33 +7,35 @@ from dataclasses import dataclass
 from skconv.exceptions import ParameterError
 
 MEBIBYTE = 2**20
+# prometheus_client reads this variable when it is imported, so `serve` sets it before it imports the application.
+METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+LIMITS = ("max_bytes", "max_pixels", "max_images", "max_waiting", "timeout")
 
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """What a service serves and its limits, each of them told to whoever goes beyond.
+    """The model to serve, and the limits of each worker process.
 
     Parameters
     ----------
     model : str, default="digits"
-        A model folder, a run folder, or the bundled model by its name.
+        A model folder, a run folder, or the name of a bundled model.
     max_bytes : int, default=16 MiB
-        Longest body of a request, in bytes; a longer one is answered with 413.
+        Max. length of a request's body in bytes; 413 above.
     max_pixels : int, default=16_000_000
-        Most pixels of one image; one with more is answered with 422.
+        Max. pixels per image; 422 above.
     max_images : int, default=64
-        Most images of one request; more are answered with 413.
+        Max. images per request; 413 above.
     max_waiting : int, default=3
-        Requests that one process works on at a time; the next is answered with 429. A request waits at most for
-        as many others, so that a long queue never makes all of them slow. More, as 64, gives more answers a second of
-        images that are small, because the network takes many at a time, and each of them later.
+        Max. requests in progress at a time; 429 above. A low limit bounds the latency. With small images a high
+        one, such as 64, raises the throughput, because the network runs on larger batches.
     timeout : float, default=10
-        Seconds for a body to arrive (408 after that), and for the answer to be found (503 after that).
+        Seconds until a body must have arrived (408 afterwards), and until its response must be ready (503 afterwards).
 
     Raises
     ------
     ParameterError
-        A limit below 1.
+        If a limit is below 1.
 
     Examples
     --------
@@ -49,7 +51,7 @@ class ServerSettings:
     timeout: float = 10.0
 
     def __post_init__(self) -> None:
-        for name in ("max_bytes", "max_pixels", "max_images", "max_waiting", "timeout"):
+        for name in LIMITS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 2**40:
                 raise ParameterError(f"{name} is {value!r}; expected a number of at least 1.")

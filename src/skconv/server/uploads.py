@@ -1,93 +1,98 @@
-"""`read_uploads`: the images of a request, within the limits."""
+"""Uploaded images: read from a request's body or multipart form, within the limits."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator
+from dataclasses import dataclass
 
 from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartParser
 from starlette.requests import ClientDisconnect, Request
 
-from skconv.server.service import Upload
 from skconv.server.settings import ServerSettings
 
 FIELD = "image"
-_LONGEST_NAME = 200  # characters of a file name that are told back
-_TYPES = "image/png, image/jpeg or another image type with one image as the body, or multipart/form-data"
+_MAX_NAME = 200  # characters of a file name in the response
+_EXPECTED_TYPES = "image/png, image/jpeg or another image type with one image as the body, or multipart/form-data"
+
+
+@dataclass(frozen=True)
+class Upload:
+    """File name and content of one uploaded image."""
+
+    name: str
+    content: bytes
 
 
 async def read_uploads(request: Request, settings: ServerSettings) -> list[Upload]:
-    """Return the images that a request carries: one as its body, or several as files of a form.
+    """Return the images of a request: one as its body, or several as files of a form.
 
     Raises
     ------
     starlette.exceptions.HTTPException
-        With the status that says what is wrong: 408 too slow, 413 too much, 415 another kind of body, 422 no image.
+        400 body cut off, 408 too slow, 413 too large, 415 wrong content type, 422 no image.
     """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    is_form = kind == "multipart/form-data"
-    if not is_form and not kind.startswith("image/") and kind != "application/octet-stream":
-        came = f"'{kind[:80]}'" if kind else "no Content-Type"
-        raise HTTPException(415, f"The body is said to be of {came}; expected {_TYPES}.")
+    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    is_form = content_type == "multipart/form-data"
+    if not is_form and not content_type.startswith("image/") and content_type != "application/octet-stream":
+        actual = f"'{content_type[:80]}'" if content_type else "missing"
+        raise HTTPException(415, f"The Content-Type is {actual}; expected {_EXPECTED_TYPES}.")
     try:
         async with asyncio.timeout(settings.timeout):
             body = await _receive_body(request, settings.max_bytes)
     except TimeoutError:
         raise HTTPException(408, f"The body did not arrive within {settings.timeout:g} s. Send it again.") from None
     except ClientDisconnect:
-        raise HTTPException(400, "The body ended early. Send it again.") from None
-    images = await _split_form(request, body, settings.max_images) if is_form else [Upload("image", body)]
-    for image in images:
-        if not image.content:
-            raise HTTPException(422, f"{image.name} is empty; expected an image file.")
-    return images
+        raise HTTPException(400, "The body is cut off. Send it again.") from None
+    uploads = await _parse_form(request, body, settings.max_images) if is_form else [Upload("image", body)]
+    for upload in uploads:
+        if not upload.content:
+            raise HTTPException(422, f"{upload.name} is empty; expected an image file.")
+    return uploads
 
 
 async def _receive_body(request: Request, max_bytes: int) -> bytes:
-    told = request.headers.get("content-length", "")
-    too_long = HTTPException(413, f"The body is longer than {max_bytes:,} bytes. Send fewer or smaller images.")
-    if told.isdecimal() and int(told[:20]) > max_bytes:
-        raise too_long
-    parts, length = [], 0
-    async for part in request.stream():
-        length += len(part)
+    too_large = HTTPException(413, f"The body is longer than {max_bytes:,} bytes. Send fewer or smaller images.")
+    content_length = request.headers.get("content-length", "")
+    if content_length.isdecimal() and int(content_length[:20]) > max_bytes:
+        raise too_large
+    chunks, length = [], 0
+    async for chunk in request.stream():
+        length += len(chunk)
         if length > max_bytes:
-            raise too_long
-        parts.append(part)
-    return b"".join(parts)
+            raise too_large
+        chunks.append(chunk)
+    return b"".join(chunks)
 
 
-async def _split_form(request: Request, body: bytes, max_images: int) -> list[Upload]:
+async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Upload]:
     async def stream() -> AsyncGenerator[bytes, None]:
         yield body
         yield b""
 
+    too_many = HTTPException(413, f"The form has more than {max_images} images. Send them in several requests.")
     try:
-        # One more than allowed, to tell what is too many from what is wrong.
+        # One file above the limit is parsed, so that the form is reported as too long rather than invalid.
         parser = MultiPartParser(request.headers, stream(), max_files=max_images + 1, max_fields=max_images)
         form = await parser.parse()
-    except Exception as error:  # a hostile body makes parsers raise nearly anything
-        reason = getattr(error, "message", "") or "it does not follow its boundary"
+    except Exception as error:  # the parser raises errors of many types on malformed bodies
+        reason = getattr(error, "message", "") or "it does not match its boundary"
         if "Too many" in reason:
-            raise _too_many(max_images) from None
-        raise HTTPException(422, f"The form cannot be read ({reason}). Send its files as '{FIELD}'.") from None
+            raise too_many from None
+        raise HTTPException(422, f"The form cannot be parsed ({reason}). Send its files as '{FIELD}'.") from None
     try:
-        files = form.multi_items()
-        if len(files) > max_images:
-            raise _too_many(max_images)
-        images = []
-        for number, (field, file) in enumerate(files, start=1):
+        fields = form.multi_items()
+        if len(fields) > max_images:
+            raise too_many
+        uploads = []
+        for number, (field, file) in enumerate(fields, start=1):
             if field != FIELD or isinstance(file, str):
-                raise HTTPException(422, f"The form has a field '{field[:80]}'; expected files called '{FIELD}' alone.")
-            name = (file.filename or f"image {number}")[:_LONGEST_NAME]
-            images.append(Upload(name, await file.read()))
+                raise HTTPException(422, f"The form has a field '{field[:80]}'; expected only files named '{FIELD}'.")
+            name = (file.filename or f"image {number}")[:_MAX_NAME]
+            uploads.append(Upload(name, await file.read()))
     finally:
         await form.close()
-    if not images:
-        raise HTTPException(422, f"The form holds no file; expected at least one called '{FIELD}'.")
-    return images
-
-
-def _too_many(max_images: int) -> HTTPException:
-    return HTTPException(413, f"The form holds more than {max_images} images. Send them in several requests.")
+    if not uploads:
+        raise HTTPException(422, f"The form has no file; expected at least one named '{FIELD}'.")
+    return uploads

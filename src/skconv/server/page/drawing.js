@@ -1,33 +1,33 @@
-// A sheet of paper to draw on with mouse, pen, finger or keyboard.
+// Drawing pad for mouse, pen, finger and keyboard.
 
-const STEP = 12; // units of the canvas that an arrow key moves the pen; with Shift four times as far
+const STEP = 12; // canvas units per arrow key; four times as many with Shift
 
 export class DrawingPad {
-  /** onChange is called after every stroke, and after one is taken back or all are cleared. */
+  /** onChange is called after every stroke, undo and clear. */
   constructor(canvas, onChange) {
     this.canvas = canvas;
     this.context = canvas.getContext("2d");
     this.onChange = onChange;
     this.thickness = 22;
-    this.paper = "#ffffff";
-    this.ink = "#111111";
+    this.background = "#ffffff";
+    this.foreground = "#111111";
     this.strokes = [];
     this.current = null;
-    this.pen = null; // where the keyboard's pen is, once it was used
-    canvas.addEventListener("pointerdown", (event) => this.begin(event));
-    canvas.addEventListener("pointermove", (event) => this.follow(event));
-    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.end());
-    canvas.addEventListener("keydown", (event) => this.press(event));
-    canvas.addEventListener("blur", () => { this.end(); this.pen = null; this.draw(); });
+    this.pen = null; // position of the keyboard's pen, null until it is used
+    canvas.addEventListener("pointerdown", (event) => this.startPointer(event));
+    canvas.addEventListener("pointermove", (event) => this.movePointer(event));
+    for (const name of ["pointerup", "pointercancel"]) canvas.addEventListener(name, () => this.endStroke());
+    canvas.addEventListener("keydown", (event) => this.handleKey(event));
+    canvas.addEventListener("blur", () => { this.endStroke(); this.pen = null; this.draw(); });
     this.draw();
   }
 
   get isEmpty() { return this.strokes.length === 0; }
 
-  /** A square of black paper and a white pen: what a network sees that does not find its subject itself. */
+  /** Draw white on a black square, for a model that does not locate its subject in the image. */
   useBlackSquare() {
     this.canvas.width = this.canvas.height;
-    [this.paper, this.ink] = ["#000000", "#ffffff"];
+    [this.background, this.foreground] = ["#000000", "#ffffff"];
     this.draw();
   }
 
@@ -47,44 +47,44 @@ export class DrawingPad {
     this.onChange();
   }
 
-  /** The drawing as a PNG file, without the keyboard's pen. */
+  /** Return the drawing as a PNG file, without the keyboard's pen. */
   toBlob() {
     this.draw(false);
     return new Promise((resolve) => this.canvas.toBlob((blob) => { resolve(blob); this.draw(); }, "image/png"));
   }
 
-  begin(event) {
+  startPointer(event) {
     if (event.button !== 0 || !event.isPrimary) return;
-    try { this.canvas.setPointerCapture(event.pointerId); } catch { /* a pointer that is gone already */ }
+    try { this.canvas.setPointerCapture(event.pointerId); } catch { /* the pointer was released already */ }
     this.pen = null;
-    this.startStroke(this.place(event));
+    this.startStroke(this.toPoint(event));
   }
 
-  follow(event) {
+  movePointer(event) {
     if (!this.current || !event.isPrimary) return;
     const events = event.getCoalescedEvents?.() ?? [];
-    for (const each of events.length ? events : [event]) this.current.points.push(this.place(each));
+    for (const each of events.length ? events : [event]) this.current.points.push(this.toPoint(each));
     this.draw();
   }
 
-  end() {
+  endStroke() {
     if (!this.current) return;
     this.current = null;
     this.onChange();
   }
 
-  press(event) {
+  handleKey(event) {
     const moves = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
     if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "z") this.undo();
     else if (event.ctrlKey || event.metaKey || event.altKey) return;
-    else if (event.key in moves) this.move(...moves[event.key], event.shiftKey ? 4 * STEP : STEP);
-    else if (event.key === " ") this.toggle();
+    else if (event.key in moves) this.movePen(...moves[event.key], event.shiftKey ? 4 * STEP : STEP);
+    else if (event.key === " ") this.togglePen();
     else if (event.key === "Delete" || event.key === "Backspace") this.clear();
     else return;
     event.preventDefault();
   }
 
-  move(right, down, step) {
+  movePen(right, down, step) {
     this.pen ??= { x: this.canvas.width / 2, y: this.canvas.height / 2 };
     this.pen = {
       x: Math.min(Math.max(this.pen.x + right * step, 0), this.canvas.width),
@@ -94,9 +94,9 @@ export class DrawingPad {
     this.draw();
   }
 
-  toggle() {
+  togglePen() {
     this.pen ??= { x: this.canvas.width / 2, y: this.canvas.height / 2 };
-    if (this.current) this.end();
+    if (this.current) this.endStroke();
     else this.startStroke(this.pen);
     this.draw();
   }
@@ -107,7 +107,7 @@ export class DrawingPad {
     this.draw();
   }
 
-  place(event) {
+  toPoint(event) {
     const frame = this.canvas.getBoundingClientRect();
     return {
       x: ((event.clientX - frame.left) * this.canvas.width) / frame.width,
@@ -117,9 +117,9 @@ export class DrawingPad {
 
   draw(withPen = true) {
     const { context, canvas } = this;
-    context.fillStyle = this.paper;
+    context.fillStyle = this.background;
     context.fillRect(0, 0, canvas.width, canvas.height);
-    context.strokeStyle = this.ink;
+    context.strokeStyle = this.foreground;
     context.lineCap = context.lineJoin = "round";
     for (const { thickness, points } of this.strokes) {
       context.lineWidth = thickness;

@@ -1,39 +1,39 @@
-// The page: images from the paper, a file, the clipboard, the camera or the examples go to the service.
+// Web page: sends drawings, files, pasted images, photos and examples to the service and shows the results.
 
-import { ask, fetchModel } from "./asking.js";
+import { fetchModel, recognize } from "./api.js";
 import { DrawingPad } from "./drawing.js";
-import { showAnswer, showNothing, showProblem, showWaiting } from "./showing.js";
+import { clearResult, showError, showPending, showResult } from "./result.js";
 
-const PAUSE = 350; // milliseconds after a stroke: the next one may follow at once
+const DELAY = 350; // milliseconds after a stroke, because another may follow
 const find = (id) => document.getElementById(id);
 
 let readsNumbers = true;
 let timer = null;
-let address = null; // of the image shown, to be released when another comes
+let imageUrl = null; // object URL of the image on the page
 
 const pad = new DrawingPad(find("pad"), () => {
   find("undo").disabled = find("clear").disabled = pad.isEmpty;
   clearTimeout(timer);
-  if (pad.isEmpty) showNothing();
-  else timer = setTimeout(async () => askAbout(await pad.toBlob(), { isDrawing: true }), PAUSE);
+  if (pad.isEmpty) clearResult();
+  else timer = setTimeout(async () => submit(await pad.toBlob(), { isDrawing: true }), DELAY);
 });
 
-async function askAbout(image, { isDrawing = false } = {}) {
+async function submit(image, { isDrawing = false } = {}) {
   clearTimeout(timer);
-  if (!isDrawing) forgetDrawing();
-  showWaiting();
+  if (!isDrawing) discardDrawing();
+  showPending();
   try {
-    const found = await ask(image, readsNumbers);
-    if (!found || (isDrawing && pad.isEmpty)) return;
-    if (address) URL.revokeObjectURL(address);
-    address = isDrawing && !readsNumbers ? null : URL.createObjectURL(image);
-    showAnswer(found.answer, found.milliseconds, address);
+    const response = await recognize(image, readsNumbers);
+    if (!response || (isDrawing && pad.isEmpty)) return;
+    if (imageUrl) URL.revokeObjectURL(imageUrl);
+    imageUrl = isDrawing && !readsNumbers ? null : URL.createObjectURL(image);
+    showResult(response.result, response.milliseconds, imageUrl);
   } catch (error) {
-    showProblem(error.message);
+    showError(error.message);
   }
 }
 
-function forgetDrawing() {
+function discardDrawing() {
   pad.strokes = [];
   pad.draw();
   find("undo").disabled = find("clear").disabled = true;
@@ -43,10 +43,10 @@ find("undo").addEventListener("click", () => pad.undo());
 find("clear").addEventListener("click", () => pad.clear());
 find("thickness").addEventListener("input", (event) => { pad.thickness = Number(event.target.value); });
 
-for (const id of ["choose", "photo"]) {
+for (const id of ["file", "photo"]) {
   find(id).addEventListener("change", (event) => {
-    if (event.target.files.length) askAbout(event.target.files[0]);
-    event.target.value = ""; // the same file again is a change
+    if (event.target.files.length) submit(event.target.files[0]);
+    event.target.value = ""; // so that the same file can be selected again
   });
 }
 
@@ -58,16 +58,16 @@ document.addEventListener("dragleave", () => document.body.classList.remove("dro
 document.addEventListener("drop", (event) => {
   event.preventDefault();
   document.body.classList.remove("dropping");
-  if (event.dataTransfer.files.length) askAbout(event.dataTransfer.files[0]);
+  if (event.dataTransfer.files.length) submit(event.dataTransfer.files[0]);
 });
 document.addEventListener("paste", (event) => {
   const image = [...event.clipboardData.files].find((file) => file.type.startsWith("image/"));
-  if (image) askAbout(image);
+  if (image) submit(image);
 });
 
 for (const button of document.querySelectorAll("[data-example]")) {
   button.addEventListener("click", async () => {
-    askAbout(await (await fetch(`page/examples/${button.dataset.example}`)).blob());
+    submit(await (await fetch(`page/examples/${button.dataset.example}`)).blob());
   });
 }
 
@@ -76,15 +76,15 @@ try {
   readsNumbers = model.reads_numbers;
   find("examples").hidden = !readsNumbers;
   const { test_accuracy: accuracy } = model.scores;
-  const score = accuracy === undefined ? "" : `, ${(100 * accuracy).toFixed(1)} % right on its test images`;
+  const score = accuracy === undefined ? "" : `, test accuracy ${(100 * accuracy).toFixed(1)} %`;
   find("model").textContent = `Network ${model.network}, trained on ${model.name}: ${model.n_classes} classes${score}.`;
   if (!readsNumbers) {
     find("title").textContent = "Draw or drop an image";
-    find("answer-title").textContent = "Class";
+    find("result-title").textContent = "Class";
     pad.useBlackSquare();
     find("pad").classList.add("square");
   }
 } catch (error) {
-  showProblem(error.message);
+  showError(error.message);
 }
 document.documentElement.dataset.ready = "true";

@@ -1,0 +1,37 @@
+// Requests to the service.
+
+let pending = null; // AbortController of the request in progress
+
+export async function fetchModel() {
+  return parseResponse(await fetch("v1/model"));
+}
+
+/** Return {result, milliseconds} for an image, or null if a newer request has replaced this one. */
+export async function recognize(image, readsNumbers) {
+  pending?.abort();
+  const controller = (pending = new AbortController());
+  const path = readsNumbers ? "v1/read?seen=true" : "v1/predict?seen=true";
+  const headers = { "Content-Type": image.type.startsWith("image/") ? image.type : "application/octet-stream" };
+  try {
+    for (let attempt = 0; ; attempt += 1) {
+      const start = performance.now();
+      const response = await fetch(path, { method: "POST", body: image, headers, signal: controller.signal });
+      if (response.status === 429 && attempt < 3) {
+        await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") ?? 1)));
+        if (controller.signal.aborted) return null;
+        continue;
+      }
+      const body = await parseResponse(response);
+      return { result: body.readings?.[0] ?? body.predictions[0], milliseconds: performance.now() - start };
+    }
+  } catch (error) {
+    if (controller.signal.aborted) return null;
+    throw error instanceof TypeError ? new Error("The service does not respond. Is it still running?") : error;
+  }
+}
+
+async function parseResponse(response) {
+  const body = await response.json();
+  if (!response.ok) throw new Error(body.detail);
+  return body;
+}
