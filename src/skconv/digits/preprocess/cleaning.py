@@ -1,20 +1,23 @@
-"""What belongs to one digit and what does not: ruled lines, frames, specks and neighbours."""
+"""Cleaning of stroke images: removal of ruled lines, frames, specks and neighbouring characters."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from skconv.digits.preprocess.morphology import Components, dilate, find_components, open_runs
-from skconv.digits.preprocess.ranks import median
+from skconv.digits.preprocess.morphology import Components, dilate, find_components, open_runs, stroke_width
 
-FAINTEST = 0.3  # what is fainter neither joins two parts nor is one; a pen that skips is still above it
-FAINT_PART = 0.22  # the hairline of a nib; it belongs to the digit where it hangs together with what is not faint
-SMALLEST_RULED = 64  # in smaller images a ruled line is as wide as a stroke
-SMALLEST_FRAMED = 20  # in smaller ones even the line at an image's side may be one of the digit's
+# Stroke values. A pen that skips leaves more than MIN_INK; a hairline is fainter and counts only if it is connected.
+MIN_INK, MIN_CONNECTED_INK = 0.3, 0.22
+MIN_RULED_SIDE = 64  # pixels; in a smaller image ruled lines are as thick as strokes
+MIN_FRAMED_SIDE = 20  # pixels; in a smaller image even a line along a side may be a stroke
+MIN_RUN, MAX_RUN = 24, 36  # pixels of a ruled line within three rows, which permits a slope of 4 degrees
+MIN_SPAN = 0.5  # of the image's width, length of a ruled line
+MIN_COVER = 0.95  # of the columns of a ruled line with ink; the feet of a row of digits have gaps
+MAX_DEVIATION = 1.0  # pixels between a ruled line and the straight line fitted to it
 
 
 def clean_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Keep the strokes of the one digit in an image.
+    """Select the strokes of the main digit of an image.
 
     Parameters
     ----------
@@ -24,35 +27,40 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of float32, shape (h, w)
-        The same, with 0 wherever something else was drawn: the lines of ruled or squared paper, a frame, specks,
-        neighbours.
+        0 in place of ruled lines, frames, specks and neighbouring characters; otherwise `strokes`.
+
+    Examples
+    --------
+    >>> strokes = np.zeros((40, 60), np.float32)
+    >>> strokes[5:35, 20:26] = strokes[10:12, 50:52] = 1  # a digit and a speck
+    >>> cleaned = clean_strokes(strokes)
+    >>> float(cleaned[20, 22]), float(cleaned[10, 50])
+    (1.0, 0.0)
     """
-    # A printed line may be fainter than any stroke.
-    inked = strokes >= FAINTEST / 2
-    without_lines = remove_lines(inked)
-    if without_lines is not inked:
-        strokes = np.where(inked & ~without_lines, np.float32(0), strokes)
-    components = _join_faint(strokes)
+    mask = strokes >= MIN_INK / 2  # a printed line may be fainter than a stroke
+    without_lines = remove_lines(mask)
+    if without_lines is not mask:
+        strokes = np.where(mask & ~without_lines, np.float32(0), strokes)
+    components = _find_ink(strokes)
     if components.areas.size == 0:
         return np.zeros_like(strokes)
-    chosen = choose_components(components)
-    left, top = components.boxes[chosen, :2].min(axis=0).tolist()
-    right, bottom = components.boxes[chosen, 2:].max(axis=0).tolist()
-    # The soft edge of a stroke belongs to it, the edges of what was taken away do not.
+    selected = select_digit(components)
+    left, top = components.boxes[selected, :2].min(axis=0).tolist()
+    right, bottom = components.boxes[selected, 2:].max(axis=0).tolist()
+    # Retain the soft edges of the digit, but not those of what is removed.
     reach = max(1, round(0.04 * (max(bottom - top, right - left) - 1)))
     inside = slice(max(0, top - reach), bottom + reach), slice(max(0, left - reach), right + reach)
-    digit, around = np.append(False, chosen)[components.labels[inside]], strokes[inside]
-    near = dilate(digit, 2 * reach + 1, 2 * reach + 1) & (digit | (around < FAINT_PART))
+    digit, values = np.append(False, selected)[components.labels[inside]], strokes[inside]
+    near = dilate(digit, 2 * reach + 1, 2 * reach + 1) & (digit | (values < MIN_CONNECTED_INK))
     cleaned = np.zeros_like(strokes)
-    cleaned[inside] = np.where(near, around, np.float32(0))
+    cleaned[inside] = np.where(near, values, np.float32(0))
     return cleaned
 
 
 def remove_lines(mask: np.ndarray) -> np.ndarray:
-    """Take thin straight lines that cross the whole image out of a mask, upright and level ones.
+    """Remove thin straight lines that cross the image of one digit horizontally or vertically.
 
-    Where a stroke crosses a line, the stroke is whole afterwards. A line that may be a stroke itself stays: one
-    alone, as thick as the other strokes.
+    Strokes that cross a line remain whole. A single line as thick as the other strokes remains, since it may be one.
 
     Parameters
     ----------
@@ -61,158 +69,177 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray of bool, shape (h, w)
+        `mask` itself if there are no lines.
     """
-    if min(mask.shape) < SMALLEST_RULED:
+    if min(mask.shape) < MIN_RULED_SIDE:
         return _remove_side_lines(mask)
-    level = _level_lines(mask)
-    upright = _level_lines(mask.T)
-    count = level[1] + upright[1]
+    horizontal = _find_crossing_lines(mask)
+    vertical = _find_crossing_lines(mask.T)
+    count = horizontal[1] + vertical[1]
     if count == 0:
         return mask
-    taken = level[0] | upright[0].T
-    rest = mask & ~taken
-    if rest.sum() < 0.1 * taken.sum() / count:
-        # Nothing else is there. Several parallel lines are paper all the same; one may be a stroke.
-        paper = [lines for lines, number in ((level[0], level[1]), (upright[0].T, upright[1])) if number > 1]
-        return mask & ~np.logical_or.reduce(paper) if paper else mask
-    thickness = min(lines[2] for lines in (level, upright) if lines[1])
+    removed = horizontal[0] | vertical[0].T
+    rest = mask & ~removed
+    if rest.sum() < 0.1 * removed.sum() / count:
+        # Nothing else is in the image. Parallel lines are ruled paper, but a single one may be a stroke.
+        ruled = [lines for lines, n in ((horizontal[0], horizontal[1]), (vertical[0].T, vertical[1])) if n > 1]
+        return mask & ~np.logical_or.reduce(ruled) if ruled else mask
+    thickness = min(lines[2] for lines in (horizontal, vertical) if lines[1])
     if count == 1 and thickness > 0.6 * stroke_width(rest):
         return mask
     return rest
 
 
-def choose_components(components: Components) -> np.ndarray:
-    """Tell which components are the main one and the broken-off parts of the same digit.
+def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
+    """Find thin horizontal lines in a strip of several digits.
 
-    Parameters
-    ----------
-    components : Components
-        At least one.
-
-    Returns
-    -------
-    ndarray of bool, shape (n,)
-    """
-    if len(components.areas) == 1:
-        return np.ones(1, bool)
-    boxes, areas = components.boxes, components.areas.astype(float)
-    # A hand, the table's edge or a neighbour comes in from outside; a digit drawn too large is alone.
-    outside = components.find_outside()
-    away = np.hypot(*((boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(components.labels.shape[::-1])[:, None] - 0.5))
-    weights = areas * np.where(outside, 0.3, 1) * np.exp(-((away / 0.4) ** 2))
-    main = int(weights.argmax())
-    intruding = outside & ~outside[main]
-    shares = areas * np.where(intruding, 0.2, 1) / areas[main]
-    keep = np.arange(len(areas)) == main
-    found = boxes[main]
-    candidates = np.flatnonzero(shares >= 0.005)
-    while True:
-        candidates = candidates[~keep[candidates]]
-        joining = candidates[_belongs(boxes[candidates], shares[candidates], intruding[candidates], found)]
-        if joining.size == 0:
-            return keep
-        keep[joining] = True
-        found = np.concatenate([boxes[keep, :2].min(axis=0), boxes[keep, 2:].max(axis=0)])
-
-
-def _join_faint(strokes: np.ndarray) -> Components:
-    """Return the parts that are not faint, each with the faint ink that hangs together with it."""
-    components = find_components(strokes >= FAINT_PART)
-    keep = np.zeros(len(components.areas) + 1, bool)
-    keep[components.labels[strokes >= FAINTEST]] = True
-    return components.select(keep[1:])
-
-
-def _belongs(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Tell which components, with that share of the main one's ink, are broken-off parts of the digit found so far."""
-    widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
-    width, height = found[2:] - found[:2]
-    size = max(height, width)
-    gaps = np.hypot(*np.maximum(0, np.maximum(boxes[:, :2] - found[2:], found[:2] - boxes[:, 2:])).T)
-    beside = np.minimum(boxes[:, 2], found[2]) - np.maximum(boxes[:, 0], found[0]) < 0.5 * np.minimum(widths, width)
-    # A neighbour stands beside the digit and reaches the edge of the image; a full stop does, and is small.
-    neighbour = beside & intruding
-    full_stop = beside & (np.maximum(heights, widths) < 0.25 * size)
-    # The farther away, the larger a part must be: a dot inside is a break, a dot outside is a speck.
-    return (shares >= 0.02 + 0.6 * gaps / size) & ~neighbour & ~full_stop
-
-
-def stroke_width(mask: np.ndarray) -> float:
-    """Return the mean width of strokes in pixels, from their area and their outline (by Cauchy and Crofton).
+    In contrast to `remove_lines` a line may be slanted and may end inside the image. Vertical lines are not searched,
+    since a 1 may be as tall as a strip.
 
     Parameters
     ----------
     mask : ndarray of bool, shape (h, w)
+        Ink.
+    pen : float
+        Stroke width in pixels; a ruled line is thinner unless it extends from edge to edge.
 
     Returns
     -------
-    float
-        0 for an empty mask.
+    ndarray of bool, shape (h, w)
+        The pixels to remove: the lines with a margin of 1.5 pixels, without strokes that cross them.
     """
-    if not mask.any():
-        return 0.0
-    # A stroke of width w and length l has the area w·l and the outline 2·l, counted by the lines that cross it.
-    # With paper all around, what begins a row differs from what ends the one before in nothing: rows need no end.
-    height, width = mask.shape[0] + 2, mask.shape[1] + 2
-    cover = np.zeros(height * width, bool)
-    cover.reshape(height, width)[1:-1, 1:-1] = mask
-    level, slanted = (
-        sum(np.count_nonzero(cover[step:] != cover[:-step]) for step in steps)
-        for steps in ((1, width), (width + 1, width - 1))
-    )
-    outline = np.pi / 8 * (level + slanted / np.sqrt(2))
-    return max(1.0, 2 * np.count_nonzero(mask) / outline)
+    length = int(np.clip(0.2 * mask.shape[1], MIN_RUN, MAX_RUN))
+    runs = open_runs(dilate(mask, 3, 1), length, axis=1) & mask  # three rows, because a slanted line changes its row
+    joined = find_components(dilate(runs, 3, length))
+    lines = np.zeros_like(mask)
+    for label, (left, top, right, bottom) in enumerate(joined.boxes.tolist(), start=1):
+        inside = slice(top, bottom), slice(left, right)
+        line = np.zeros((bottom - top, mask.shape[1]), bool)
+        line[:, left:right] = runs[inside] & (joined.labels[inside] == label)
+        fit = _fit_line(line, pen)
+        if fit is not None:
+            slope, intercept, thickness = fit
+            # The fitted line also covers faint and ragged parts. Longer vertical runs are strokes that cross it.
+            rows = top + intercept + slope * np.arange(mask.shape[1])
+            band = np.abs(np.arange(mask.shape[0])[:, None] - rows) <= thickness / 2 + 1.5
+            lines |= band & ~open_runs(mask, round(thickness) + 3, axis=0)
+    return lines
+
+
+def select_digit(components: Components) -> np.ndarray:
+    """Return which components are the main one or broken-off parts of the same digit, bool (n,) with n at least 1."""
+    if len(components.areas) == 1:
+        return np.ones(1, bool)
+    boxes, areas = components.boxes, components.areas.astype(float)
+    # A neighbour, a hand or the edge of the table usually touches the border; a digit may do so if it is the only ink.
+    on_border = components.touch_border()
+    centres = (boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(components.labels.shape[::-1])[:, None]
+    eccentricity = np.hypot(*(centres - 0.5))
+    weights = areas * np.where(on_border, 0.3, 1) * np.exp(-((eccentricity / 0.4) ** 2))
+    main = int(weights.argmax())
+    intruding = on_border & ~on_border[main]
+    shares = areas * np.where(intruding, 0.2, 1) / areas[main]
+    selected = np.arange(len(areas)) == main
+    box = boxes[main]
+    candidates = np.flatnonzero(shares >= 0.005)
+    while True:
+        candidates = candidates[~selected[candidates]]
+        parts = candidates[_are_parts(boxes[candidates], shares[candidates], intruding[candidates], box)]
+        if parts.size == 0:
+            return selected
+        selected[parts] = True
+        box = np.concatenate([boxes[selected, :2].min(axis=0), boxes[selected, 2:].max(axis=0)])
+
+
+def _find_ink(strokes: np.ndarray) -> Components:
+    """Return the components with ink, each with the faint ink that is connected to it (hysteresis threshold)."""
+    components = find_components(strokes >= MIN_CONNECTED_INK)
+    has_ink = np.zeros(len(components.areas) + 1, bool)
+    has_ink[components.labels[strokes >= MIN_INK]] = True
+    return components.select(has_ink[1:])
+
+
+def _are_parts(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return which components are parts of the digit in `box`, given their share of the main component's area."""
+    widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
+    width, height = box[2:] - box[:2]
+    size = max(height, width)
+    gaps = np.hypot(*np.maximum(0, np.maximum(boxes[:, :2] - box[2:], box[:2] - boxes[:, 2:])).T)
+    overlap = np.minimum(boxes[:, 2], box[2]) - np.maximum(boxes[:, 0], box[0])
+    beside = overlap < 0.5 * np.minimum(widths, width)
+    neighbour = beside & intruding
+    full_stop = beside & (np.maximum(heights, widths) < 0.25 * size)
+    # The min size of a part increases with its distance: a dot inside is a break, a dot outside is a speck.
+    return (shares >= 0.02 + 0.6 * gaps / size) & ~neighbour & ~full_stop
 
 
 def _remove_side_lines(mask: np.ndarray) -> np.ndarray:
-    """Take the lines of a table, from edge to edge in the outer quarters of a small image, out of a mask."""
-    if min(mask.shape) < SMALLEST_FRAMED:
+    """Remove the lines of a table from edge to edge in the outer quarters of a small image."""
+    if min(mask.shape) < MIN_FRAMED_SIDE:
         return mask
-    rest = mask & ~(_side_lines(mask) | _side_lines(mask.T).T)
+    rest = mask & ~(_find_side_lines(mask) | _find_side_lines(mask.T).T)
     return rest if 2 * rest.sum() >= mask.sum() else mask
 
 
-def _side_lines(mask: np.ndarray) -> np.ndarray:
-    """Find thin upright lines, from edge to edge, in the left and right quarter of a mask; they tilt by two pixels."""
+def _find_side_lines(mask: np.ndarray) -> np.ndarray:
+    """Find thin vertical lines from edge to edge, tilted by 2 pixels at most, in the left and right quarter."""
     width = mask.shape[1]
     lines = np.zeros_like(mask)
-    # A stroke is wider than a printed line, or ends before the edge.
-    reaching = (mask[:, :-2] | mask[:, 1:-1] | mask[:, 2:]).mean(axis=0) >= 0.97
-    reaching[width // 4 : width - width // 4 - 3] = False
-    for left in np.flatnonzero(reaching).tolist():
-        around = mask[:, max(0, left - 2) : left + 5]
-        if median(around.sum(axis=1)) <= max(2, 0.08 * width):
+    # A stroke is thicker than a printed line or ends before the edge.
+    full = (mask[:, :-2] | mask[:, 1:-1] | mask[:, 2:]).mean(axis=0) >= 0.97
+    full[width // 4 : width - width // 4 - 3] = False
+    for left in np.flatnonzero(full).tolist():
+        surroundings = mask[:, max(0, left - 2) : left + 5]
+        if np.median(surroundings.sum(axis=1)) <= max(2, 0.08 * width):
             lines[:, left : left + 3] = True
     return lines & mask
 
 
-def _level_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
-    """Find thin level lines from edge to edge: their pixels apart from crossings, their number, their thickness."""
+def _find_crossing_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
+    """Find thin horizontal lines from edge to edge: their pixels except crossings, their number, their thickness."""
     height, width = mask.shape
-    nothing = np.zeros_like(mask), 0, 0.0
-    # A filled gap lets a worn line be one; a tilted line is a staircase of runs.
-    run = width // 12
-    if _longest_gap(mask) > run:
-        return nothing
-    runs = open_runs(mask, run, axis=1)
-    joined = find_components(dilate(runs, 3, run))
-    found = np.append(False, joined.boxes[:, 2] - joined.boxes[:, 0] == width)
-    lines = found[joined.labels] & runs
+    none = np.zeros_like(mask), 0, 0.0
+    length = width // 12  # max gap of a worn line; a tilted line is a staircase of runs of this length
+    if _find_longest_gap(mask) > length:
+        return none
+    runs = open_runs(mask, length, axis=1)
+    joined = find_components(dilate(runs, 3, length))
+    crosses = joined.boxes[:, 2] - joined.boxes[:, 0] == width
+    lines = joined.make_mask(crosses) & runs
     along = lines.sum(axis=0)
     if not along.any():
-        return nothing
-    thickness = median(along[along > 0]) / found.sum()
+        return none
+    thickness = float(np.median(along[along > 0])) / crosses.sum()
     if thickness > max(2, 0.02 * height):
-        return nothing
+        return none
     reach = int(np.ceil(thickness)) + 1
     lines = dilate(lines, 2 * reach - 1, 1) & mask
-    return lines & ~open_runs(mask, 2 * reach + 2, axis=0), int(found.sum()), thickness
+    return lines & ~open_runs(mask, 2 * reach + 2, axis=0), int(crosses.sum()), thickness
 
 
-def _longest_gap(mask: np.ndarray) -> int:
-    """Return the number of columns without a pixel between two that have one, or between one and an edge."""
+def _find_longest_gap(mask: np.ndarray) -> int:
+    """Return the longest run of empty columns."""
     filled = np.flatnonzero(mask.any(axis=0))
     if filled.size == 0:
         return mask.shape[1]
     between = int((filled[1:] - filled[:-1]).max(initial=1)) - 1
     return max(between, int(filled[0]), mask.shape[1] - 1 - int(filled[-1]))
+
+
+def _fit_line(line: np.ndarray, pen: float) -> tuple[float, float, float] | None:
+    """Return slope, intercept and thickness of a ruled line; None if the pixels are strokes of digits."""
+    along, width = line.sum(axis=0), line.shape[1]
+    columns = np.flatnonzero(along)
+    first, last = columns[0], columns[-1]
+    span, n_edges = last + 1 - first, int(first <= 0.02 * width) + int(last >= 0.98 * width - 1)
+    if span < MIN_SPAN * width or len(columns) < MIN_COVER * span or n_edges == 0:
+        return None
+    centres = (np.arange(len(line)) @ line)[columns] / along[columns]
+    slope, intercept = np.polyfit(columns, centres, 1)
+    deviations = np.abs(centres - slope * columns - intercept)
+    near = deviations <= np.median(deviations)  # strokes that cross the line shift its centre, so fit the better half
+    thickness = float(np.percentile(along[columns], 25))  # digits on a line make it thicker, never thinner
+    if deviations[near].max() > MAX_DEVIATION or thickness > (1.0 if n_edges == 2 else 0.75) * pen:
+        return None
+    slope, intercept = np.polyfit(columns[near], centres[near], 1)
+    return float(slope), float(intercept), thickness

@@ -1,4 +1,4 @@
-"""Masks and grey values widened and narrowed, and the connected parts of a mask: OpenCV for arrays of NumPy."""
+"""Morphology of masks and grey images: dilation, opening, closing, connected components, stroke width (OpenCV)."""
 
 from __future__ import annotations
 
@@ -7,23 +7,23 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# On images this small OpenCV's threads cost more than they bring, and they fight with ours, of which there is one a
-# core wherever there is more than one image. This holds for the whole process.
+# Images are processed in parallel, one thread per core; OpenCV's own threads would compete with these. Holds for the
+# whole process.
 cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)
 class Components:
-    """The connected parts of a mask.
+    """The 8-connected components of a mask.
 
     Parameters
     ----------
     labels : ndarray of int, shape (h, w)
-        0 for no ink, k + 1 for pixels of component k.
+        0 for background, k + 1 for the pixels of component k.
     boxes : ndarray of int, shape (n, 4)
-        Left, top, right, bottom of each; right and bottom are the first column and row beyond.
+        Left, top, right, bottom; right and bottom are exclusive.
     areas : ndarray of int, shape (n,)
-        Pixels of each.
+        Number of pixels.
     """
 
     labels: np.ndarray
@@ -35,23 +35,27 @@ class Components:
         """Height of each component in pixels, shape (n,)."""
         return self.boxes[:, 3] - self.boxes[:, 1]
 
-    def find_outside(self) -> np.ndarray:
-        """Tell which components touch the border of the image, bool (n,)."""
+    def touch_border(self) -> np.ndarray:
+        """Return which components touch the border of the image, bool (n,)."""
         height, width = self.labels.shape
         left, top, right, bottom = self.boxes.T
         return (left == 0) | (top == 0) | (right == width) | (bottom == height)
 
-    def select(self, chosen: np.ndarray) -> Components:
-        """Return some of the components, those where bool (n,) is true, in the same order."""
-        if chosen.all():
+    def make_mask(self, selected: np.ndarray) -> np.ndarray:
+        """Return the mask, bool (h, w), of the components that are selected by bool (n,)."""
+        return np.append(False, selected)[self.labels]
+
+    def select(self, selected: np.ndarray) -> Components:
+        """Return the components that are selected by bool (n,), in the same order."""
+        if selected.all():
             return self
-        numbers = np.zeros(len(chosen) + 1, self.labels.dtype)
-        numbers[1:][chosen] = np.arange(1, np.count_nonzero(chosen) + 1)
-        return Components(numbers[self.labels], self.boxes[chosen], self.areas[chosen])
+        numbers = np.zeros(len(selected) + 1, self.labels.dtype)
+        numbers[1:][selected] = np.arange(1, np.count_nonzero(selected) + 1)
+        return Components(numbers[self.labels], self.boxes[selected], self.areas[selected])
 
 
 def find_components(mask: np.ndarray) -> Components:
-    """Return the connected parts of a mask, bool (h, w); touching by a corner is connected.
+    """Return the 8-connected components of a mask, bool (h, w).
 
     Examples
     --------
@@ -65,29 +69,44 @@ def find_components(mask: np.ndarray) -> Components:
     return Components(labels, np.stack([left, top, left + width, top + height], axis=1), areas)
 
 
+def stroke_width(mask: np.ndarray) -> float:
+    """Return the mean stroke width in pixels, from area and perimeter (Cauchy-Crofton formula); 0 for an empty mask.
+
+    Examples
+    --------
+    >>> bar = np.zeros((60, 20), bool)
+    >>> bar[10:50, 8:12] = True
+    >>> round(float(stroke_width(bar)), 1)
+    3.9
+    """
+    if not mask.any():
+        return 0.0
+    # A stroke of width w and length l has area w·l and perimeter 2·l. The perimeter follows from the number of changes
+    # along horizontal, vertical and diagonal lines. With a margin of background, lines may run on into the next row.
+    height, width = mask.shape[0] + 2, mask.shape[1] + 2
+    padded = np.zeros(height * width, bool)
+    padded.reshape(height, width)[1:-1, 1:-1] = mask
+    straight, diagonal = (
+        sum(np.count_nonzero(padded[step:] != padded[:-step]) for step in steps)
+        for steps in ((1, width), (width + 1, width - 1))
+    )
+    perimeter = np.pi / 8 * (straight + diagonal / np.sqrt(2))
+    return max(1.0, 2 * np.count_nonzero(mask) / perimeter)
+
+
 def dilate(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Give each pixel the highest value in a window around it; the window of an even size reaches farther back.
-
-    Parameters
-    ----------
-    values : ndarray of bool or float32, shape (h, w)
-    height, width : int
-        Of the window, in pixels. What lies outside the image does not count.
-
-    Returns
-    -------
-    ndarray of the same type and shape
+    """Dilate bool or float32 (h, w) by a rectangle; one of even size extends farther to the left and the top.
 
     Examples
     --------
     >>> dilate(np.array([[0, 0, 1, 0, 0]], dtype=bool), 1, 3).astype(int).tolist()
     [[0, 1, 1, 1, 0]]
     """
-    return _as_given(cv2.dilate(_as_bytes(values), np.ones((height, width), np.uint8)), values)
+    return _as_type_of(values, cv2.dilate(_as_bytes(values), np.ones((height, width), np.uint8)))
 
 
 def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
-    """Keep the runs of at least that many pixels along an axis of a mask, bool (h, w).
+    """Select the runs of at least `length` pixels along an axis of a mask, bool (h, w).
 
     Examples
     --------
@@ -95,38 +114,38 @@ def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
     [[0, 0, 0, 1, 1, 1]]
     """
     window = np.ones((length, 1) if axis == 0 else (1, length), np.uint8)
-    back = length - 1 - length // 2  # an even window leans to one side; for the way back it must lean to the other
+    anchor = length - 1 - length // 2  # mirrors an even window, so that the dilation undoes the shift of the erosion
     eroded = cv2.erode(_as_bytes(mask), window, borderType=cv2.BORDER_CONSTANT, borderValue=0)
-    return _as_given(cv2.dilate(eroded, window, anchor=(0, back) if axis == 0 else (back, 0)), mask) & mask
+    return _as_type_of(mask, cv2.dilate(eroded, window, anchor=(0, anchor) if axis == 0 else (anchor, 0))) & mask
 
 
 def open_grey(values: np.ndarray, side: int) -> np.ndarray:
-    """Take away what is lighter than its surroundings and narrower than a window of float32 (h, w)."""
+    """Remove light structures narrower than a square from float32 (h, w)."""
     return cv2.morphologyEx(values, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
 
 
 def close_grey(values: np.ndarray, side: int) -> np.ndarray:
-    """Take away what is darker than its surroundings and narrower than a window of float32 (h, w)."""
+    """Remove dark structures narrower than a square from float32 (h, w)."""
     return cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
 
 
 def dilate_disk(values: np.ndarray, radius: int) -> np.ndarray:
-    """Give each pixel of float32 (h, w) the highest value within a disk of that radius."""
-    return cv2.dilate(values, _disk(radius))
+    """Dilate float32 (h, w) by a disk."""
+    return cv2.dilate(values, _make_disk(radius))
 
 
 def erode_disk(values: np.ndarray, radius: int) -> np.ndarray:
-    """Give each pixel of float32 (h, w) the lowest value within a disk of that radius."""
-    return cv2.erode(values, _disk(radius))
+    """Erode float32 (h, w) by a disk."""
+    return cv2.erode(values, _make_disk(radius))
 
 
-def blur(values: np.ndarray, deviation: float) -> np.ndarray:
-    """Blur float32 (h, w) by a Gaussian of that standard deviation in pixels; the image is mirrored at its border."""
-    reach = int(4 * deviation + 0.5)
-    return cv2.GaussianBlur(values, (2 * reach + 1,) * 2, deviation, borderType=cv2.BORDER_REFLECT)
+def blur(values: np.ndarray, sigma: float) -> np.ndarray:
+    """Blur float32 (h, w) by a Gaussian with standard deviation `sigma` in pixels; the border is mirrored."""
+    reach = int(4 * sigma + 0.5)
+    return cv2.GaussianBlur(values, (2 * reach + 1,) * 2, sigma, borderType=cv2.BORDER_REFLECT)
 
 
-def _disk(radius: int) -> np.ndarray:
+def _make_disk(radius: int) -> np.ndarray:
     grid = np.arange(-radius, radius + 1)
     return (np.hypot(*np.meshgrid(grid, grid)) <= radius + 0.3).astype(np.uint8)
 
@@ -136,5 +155,5 @@ def _as_bytes(values: np.ndarray) -> np.ndarray:
     return values.view(np.uint8) if values.dtype == bool else values
 
 
-def _as_given(values: np.ndarray, given: np.ndarray) -> np.ndarray:
-    return values.view(bool) if given.dtype == bool else values
+def _as_type_of(values: np.ndarray, result: np.ndarray) -> np.ndarray:
+    return result.view(bool) if values.dtype == bool else result

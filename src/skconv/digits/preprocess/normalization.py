@@ -1,4 +1,4 @@
-"""Any image of one handwritten digit → 28×28, exactly as MNIST was made."""
+"""Normalisation of handwritten digits: any image of one digit to 28×28 by the procedure of MNIST."""
 
 from __future__ import annotations
 
@@ -8,46 +8,46 @@ import numpy as np
 from PIL import Image
 
 from skconv.digits.preprocess.background import LONGEST_SIDE, find_strokes
-from skconv.digits.preprocess.cleaning import clean_strokes, stroke_width
-from skconv.digits.preprocess.morphology import dilate_disk, erode_disk
-from skconv.digits.preprocess.ranks import upper_quartile
+from skconv.digits.preprocess.cleaning import clean_strokes
+from skconv.digits.preprocess.morphology import dilate_disk, erode_disk, stroke_width
 from skconv.images.opening import open_image
 
 SIDE = 28
-BOX = 20
-THINNEST, THICKEST = 1.6, 4.6  # of 20 pixels: between these lie nearly all strokes of MNIST, and nothing is done
-THIN_PEN, THICK_PEN = 2.0, 3.7  # what much thinner and all thicker strokes become
-FINE = 80  # strokes are thickened and thinned at four times the size of the box
-MIDDLE_WEIGHT = 1.2  # of the middle third of a pixel, its sides -0.1 each: enlargements and lenses have blurred
-SOFTEST_INK = 0.04  # what is fainter does not make the bounding box larger
+BOX = 20  # pixels of the longer side of a digit in MNIST
+# Stroke widths in pixels of the box. Nearly all strokes of MNIST are between MIN_PEN and MAX_PEN and remain unchanged;
+# the others become THIN_PEN and THICK_PEN.
+MIN_PEN, MAX_PEN = 1.6, 4.6
+THIN_PEN, THICK_PEN = 2.0, 3.7
+WIDTH_SIDE = 80  # pixels of the longer side at which the stroke width is changed: four times the box
+CENTRE_WEIGHT = 1.2  # of the middle third of a pixel, -0.1 for the outer ones: counteracts blur
+MIN_INK = 0.04  # fainter pixels do not extend the bounding box
 
-Region = tuple[float, float, float, float]  # left, top, right, bottom, in pixels
+Region = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
-    """Bring any image of one handwritten digit into the form of MNIST.
+    """Normalise an image of one handwritten digit as MNIST was made.
 
-    Phone photograph, scan or mouse drawing, dark on light or light on dark, grey or in colour: paper, shadows, ruled
-    lines, frames and specks are taken away, very thin and very thick strokes are brought near the pens of MNIST, and
-    then MNIST's own rule is followed: the ink fits into 20×20 pixels with its proportions kept, and its
-    centre of mass lies in the middle of 28×28. An image that is in this form already comes back as it was.
+    Background, shadows, ruled lines, frames and specks are removed, and very thin or thick strokes are brought to the
+    stroke width of MNIST. The digit is then scaled to a box of 20×20 pixels with its aspect ratio kept, and its centre
+    of mass is placed at the centre of 28×28 pixels. Images in this form are returned unchanged.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3), or path-like
-        One digit, at any size from 1×1 to many megapixels, or the file it is in.
+        One digit: photo, scan or drawing, dark on light or light on dark, of any size from 1×1; or its file.
 
     Returns
     -------
     ndarray of uint8, shape (28, 28)
-        Light ink, up to 255, on ground that is 0. All zeros where nothing is written.
+        Light ink, up to 255, on background 0. All zeros if there is no ink.
 
     Raises
     ------
     DataError
         The array is not one uint8 image, or the file is not an image.
     SourceNotFoundError
-        There is no such file.
+        The file does not exist.
 
     References
     ----------
@@ -69,40 +69,32 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     return normalize_strokes(clean_strokes(find_strokes(pixels)))
 
 
-def normalize_strokes(strokes: np.ndarray, *, bring_to_pen: bool = True) -> np.ndarray:
-    """Bring the strokes of one digit into the form of MNIST: what `normalize_digit` does after the paper is taken away.
+def normalize_strokes(strokes: np.ndarray, *, normalize_width: bool = True) -> np.ndarray:
+    """Normalise the strokes of one digit: the steps of `normalize_digit` after the background is removed.
 
     Parameters
     ----------
     strokes : ndarray of float32, shape (h, w)
-        0 for paper, 1 for ink; all of it is taken for the digit.
-    bring_to_pen : bool, default=True
-        Whether very thin and very thick strokes are brought near the pens of MNIST.
+        0 for background, 1 for ink; all ink belongs to the digit.
+    normalize_width : bool, default=True
+        Whether very thin and very thick strokes are brought to the stroke width of MNIST.
 
     Returns
     -------
     ndarray of uint8, shape (28, 28)
-        All zeros where there is no ink.
+        All zeros if there is no ink.
     """
     strokes = crop_strokes(strokes)
     if strokes.size == 0:
         return np.zeros((SIDE, SIDE), np.uint8)
-    return _centre(_fit_box(_bring_to_pen(strokes) if bring_to_pen else strokes))
+    return _centre(_fit_box(_normalize_width(strokes) if normalize_width else strokes))
 
 
 def has_mnist_form(image: np.ndarray) -> bool:
-    """Tell whether an image is as `normalize_digit` returns it, so that nothing is left to do.
+    """Return whether an array already has the form that `normalize_digit` returns.
 
-    Parameters
-    ----------
-    image : ndarray
-        Any array.
-
-    Returns
-    -------
-    bool
-        True for uint8 (28, 28) or (28, 28, 1) with ink up to nearly 255 on ground that is 0, whose ink fills the
-        box of 20×20 in one direction and has its centre of mass in the middle.
+    This is the case for uint8 (28, 28) or (28, 28, 1) with a maximum of at least 250 on background 0, if the ink fills
+    the box of 20×20 in one direction and its centre of mass is at the centre.
     """
     if image.dtype != np.uint8 or image.shape not in ((SIDE, SIDE), (SIDE, SIDE, 1)) or image.max() < 250:
         return False
@@ -113,17 +105,17 @@ def has_mnist_form(image: np.ndarray) -> bool:
         inked = np.flatnonzero(mass)
         first, last = int(inked[0]), int(inked[-1])
         lengths.append(last + 1 - first)
-        off = SIDE / 2 - float(mass @ np.arange(SIDE)) / float(mass.sum())
-        # A lopsided digit could only be moved as far as there was room.
-        in_the_middle = abs(off) <= 0.6 or (off > 0 and last == SIDE - 1) or (off < 0 and first == 0)
-        if not in_the_middle:
+        offset = SIDE / 2 - float(mass @ np.arange(SIDE)) / float(mass.sum())
+        # An asymmetric digit is moved only up to the edge of the image.
+        is_centred = abs(offset) <= 0.6 or (offset > 0 and last == SIDE - 1) or (offset < 0 and first == 0)
+        if not is_centred:
             return False
     return BOX - 2 <= max(lengths) <= BOX
 
 
 def crop_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Return the bounding box of the ink (a view); an array without pixels where there is none."""
-    ink = strokes >= SOFTEST_INK
+    """Crop strokes to the bounding box of the ink (a view), with shape (0, w) if there is none."""
+    ink = strokes >= MIN_INK
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if rows.size == 0:
         return strokes[:0]
@@ -131,79 +123,79 @@ def crop_strokes(strokes: np.ndarray) -> np.ndarray:
 
 
 def _resize(strokes: np.ndarray, size: tuple[int, int], box: Region | None, smooth: bool) -> np.ndarray:
-    """Resize a box, or all, to a size (width, height): averaging areas, or smoothly."""
+    """Resize a box, by default everything, to (width, height): bicubic if `smooth`, otherwise by area averaging."""
     image = Image.fromarray(np.ascontiguousarray(strokes, dtype=np.float32))
     filter_ = Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX
     return np.asarray(image.resize(size, filter_, box))
 
 
-def _fit_size(height: float, width: float, longest: int) -> tuple[int, int]:
-    """Return the (width, height) with the longer side given and the proportions kept."""
+def _scale_to(height: float, width: float, longest: int) -> tuple[int, int]:
+    """Return (width, height) with the given longer side and the same aspect ratio."""
     scale = longest / max(height, width)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _fit_box(strokes: np.ndarray) -> np.ndarray:
-    """Make strokes fit into the box, with antialiasing: from edge to edge, where they are half as dark as inside."""
+    """Resize strokes to the box with antialiasing; the edges of a stroke are where its value is half of that inside."""
     top, bottom = _find_edges(strokes.max(axis=1), max(strokes.shape))
     left, right = _find_edges(strokes.max(axis=0), max(strokes.shape))
-    width, height = _fit_size(bottom - top, right - left, BOX)
-    enlarged = max(bottom - top, right - left) < BOX
-    thirds = _resize(strokes, (3 * width, 3 * height), (left, top, right, bottom), enlarged)
-    side = (1 - MIDDLE_WEIGHT) / 2
-    weights = np.array([side, MIDDLE_WEIGHT, side], np.float32)
+    width, height = _scale_to(bottom - top, right - left, BOX)
+    is_enlarged = max(bottom - top, right - left) < BOX
+    thirds = _resize(strokes, (3 * width, 3 * height), (left, top, right, bottom), is_enlarged)
+    outer = (1 - CENTRE_WEIGHT) / 2
+    weights = np.array([outer, CENTRE_WEIGHT, outer], np.float32)
     fitted = np.einsum("iajb,a,b->ij", thirds.reshape(height, 3, width, 3), weights, weights)
     return np.clip(fitted, 0, 1)
 
 
 def _find_edges(profile: np.ndarray, longest: int) -> tuple[float, float]:
-    """Return where the ink of a profile begins and ends: where it is half as dark as a little farther inside."""
-    within = int(0.7 * longest / BOX) + 1
-    first = _find_first_edge(profile, within)
-    last = len(profile) - _find_first_edge(profile[::-1], within)
+    """Return start and end of the ink in a profile, with subpixel accuracy."""
+    reach = int(0.7 * longest / BOX) + 1
+    first = _find_first_edge(profile, reach)
+    last = len(profile) - _find_first_edge(profile[::-1], reach)
     return (first, last) if last - first >= 1 else (0.0, float(len(profile)))
 
 
-def _find_first_edge(profile: np.ndarray, within: int) -> float:
-    half = float(profile[:within].max()) / 2
+def _find_first_edge(profile: np.ndarray, reach: int) -> float:
+    half = float(profile[:reach].max()) / 2
     after = int(np.argmax(profile >= half))
     before = float(profile[after - 1]) if after else 0.0
-    # Values stand at the middles of pixels.
+    # Values belong to the centres of pixels.
     return max(0.0, after - 0.5 + (half - before) / max(float(profile[after]) - before, 1e-6))
 
 
-def _bring_to_pen(strokes: np.ndarray) -> np.ndarray:
-    """Thicken strokes thinner, and thin strokes thicker, than the pens of MNIST; leave all others alone."""
-    fine = np.clip(_resize(strokes, _fit_size(strokes.shape[0], strokes.shape[1], FINE), None, smooth=True), 0, 1)
-    # A hairline of a large image is grey when it is made small; its core is ink all the same.
-    fine = np.minimum(fine / upper_quartile(fine[fine >= SOFTEST_INK * fine.max()]), 1)
-    width = stroke_width(fine >= 0.5) * BOX / FINE
-    if THINNEST <= width <= THICKEST:
+def _normalize_width(strokes: np.ndarray) -> np.ndarray:
+    """Dilate strokes thinner and erode strokes thicker than the pens of MNIST; return all others unchanged."""
+    size = _scale_to(strokes.shape[0], strokes.shape[1], WIDTH_SIDE)
+    large = np.clip(_resize(strokes, size, None, smooth=True), 0, 1)
+    # A hairline of a large image becomes grey when it is reduced; scale its core back to 1.
+    large = np.minimum(large / np.percentile(large[large >= MIN_INK * large.max()], 75), 1)
+    width = stroke_width(large >= 0.5) * BOX / WIDTH_SIDE
+    if MIN_PEN <= width <= MAX_PEN:
         return strokes
-    # A little too thin becomes a little thicker: some of MNIST are so, and are to stay what they are.
-    wanted = min(THIN_PEN, THINNEST + 0.7 * (THINNEST - width)) if width < THINNEST else THICK_PEN
-    radius = round((wanted - width) / 2 * FINE / BOX)
+    # The correction starts at 0, since MNIST has some strokes that are slightly too thin.
+    target = min(THIN_PEN, MIN_PEN + 0.7 * (MIN_PEN - width)) if width < MIN_PEN else THICK_PEN
+    radius = round((target - width) / 2 * WIDTH_SIDE / BOX)
     if radius == 0:
         return strokes
-    fine = np.pad(fine, abs(radius))
+    large = np.pad(large, abs(radius))
     if radius > 0:
-        return crop_strokes(dilate_disk(fine, radius))
-    thinned = erode_disk(fine, -radius)
-    # What is thinner than the disk would vanish; it stays as it is, and the digit stays whole.
-    return crop_strokes(np.maximum(thinned, fine - dilate_disk(thinned, -radius)))
+        return crop_strokes(dilate_disk(large, radius))
+    eroded = erode_disk(large, -radius)
+    # Parts thinner than the disk would disappear and break the digit; they remain unchanged.
+    return crop_strokes(np.maximum(eroded, large - dilate_disk(eroded, -radius)))
 
 
 def _centre(strokes: np.ndarray) -> np.ndarray:
-    """Place strokes of at most 20×20 so that their centre of mass is pixel (14, 14), counted from 0."""
+    """Place strokes of at most 20×20 with their centre of mass at pixel (14, 14)."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
-    if not strokes.any():  # specks far apart vanish when they are made so small
+    if not strokes.any():  # distant specks vanish when they are reduced
         return canvas
     corner = []
     for axis, length in enumerate(strokes.shape):
         mass = strokes.sum(axis=1 - axis)
         centre = float((mass * np.arange(length)).sum() / mass.sum())
-        # A very lopsided digit would leave the image; it is moved as far as there is room.
-        corner.append(min(max(round(SIDE / 2 - centre), 0), SIDE - length))
+        corner.append(min(max(round(SIDE / 2 - centre), 0), SIDE - length))  # within the image
     top, left = corner
     height, width = strokes.shape
     canvas[top : top + height, left : left + width] = np.rint(255 * strokes / max(strokes.max(), 1e-6))
