@@ -24,7 +24,7 @@ from skconv.server.metrics import render_metrics
 from skconv.server.middleware import N_IMAGES, RequestMiddleware
 from skconv.server.service import Service, describe_model
 from skconv.server.settings import ServerSettings
-from skconv.server.uploads import Upload, read_uploads
+from skconv.server.uploads import read_uploads
 
 PAGE = Path(__file__).with_name("page")
 OPENAPI = Path(__file__).with_name("openapi.json")
@@ -51,7 +51,7 @@ def create_app(settings: ServerSettings) -> RequestMiddleware:
     SourceNotFoundError, ModelFileError
         If the model does not exist or is not valid.
     """
-    # The log contains access records only: a client learns about its image from the response.
+    # The log contains access records only; problems with an image are reported in the response.
     warnings.filterwarnings("ignore", module=r"(skconv\.server|PIL)\.")
     service = Service(settings)
 
@@ -117,7 +117,7 @@ async def _process(
 ) -> Response:
     """Read the uploads of a request and return what a method of the service returns for them."""
     seen = _parse_boolean(request, "seen")
-    uploads: list[Upload] = await read_uploads(request, service.settings)
+    uploads = await read_uploads(request, service.settings)
     request.scope[N_IMAGES] = len(uploads)
     return JSONResponse(await service.run(function(uploads, seen=seen)))
 

@@ -21,13 +21,13 @@ class ServerSettings:
     model : str, default="digits"
         A model folder, a run folder, or the name of a bundled model.
     max_bytes : int, default=16 MiB
-        Max. length of a request's body in bytes; 413 above.
+        Maximum length of a request's body in bytes; 413 above.
     max_pixels : int, default=16_000_000
-        Max. pixels per image; 422 above.
+        Maximum pixels per image; 422 above.
     max_images : int, default=64
-        Max. images per request; 413 above.
+        Maximum images per request; 413 above.
     max_waiting : int, default=3
-        Max. requests in progress at a time; 429 above. A low limit bounds the latency. With small images a high
+        Maximum number of requests in progress; 429 above. A low limit bounds the latency. With small images a high
         one, such as 64, raises the throughput, because the network runs on larger batches.
     timeout : float, default=10
         Seconds until a body must have arrived (408 afterwards), and until its response must be ready (503 afterwards).
