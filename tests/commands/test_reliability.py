@@ -45,7 +45,7 @@ def test_smoothed_training_is_made_surer_and_reader_and_torch_agree(calibrated):
     assert facts["calibration"]["temperature"] < 0.8
     assert facts["calibration"]["n"] == 306
     assert facts["test"]["ece"] < 0.05  # about 0.4 with the smoothing left in
-    assert "confidences are calibrated" in (Path(calibrated.model) / "card.md").read_text()
+    assert "probabilities are calibrated" in (Path(calibrated.model) / "card.md").read_text()
     reader, classifier = OnnxClassifier(calibrated.model), CNNClassifier.load(calibrated.model)
     images = load_dataset("digits").train_images[:50]
     assert np.abs(reader.predict_proba(images) - classifier.predict_proba(images)).max() < 1e-4

@@ -166,7 +166,7 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(images, stopped, damage)
         tensors.unlink()
     else:
         facts.write_bytes(facts.read_bytes().replace(b'"seconds"', b'"sceonds"', 1))
-    with pytest.warns(UserWarning, match=r"The checkpoint before it is taken: checkpoint-\d+"):
+    with pytest.warns(UserWarning, match=r"The previous checkpoint is used: checkpoint-\d+"):
         resumed = fit(images, stopped)
     assert weights_of(resumed) == weights_of(fit(images))
 
@@ -174,17 +174,17 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(images, stopped, damage)
 def test_no_whole_checkpoint_is_an_error(images, stopped):
     for each in stopped.iterdir():
         (each / "checkpoint.json").write_bytes(b"{")
-    with pytest.raises(ModelFileError, match="Remove the folder to train from the beginning"):
+    with pytest.raises(ModelFileError, match="Remove the folder to start again"):
         fit(images, stopped)
 
 
 def test_checkpoint_of_another_format_is_refused_by_its_version(images, stopped):
-    from skconv.model_io.checkpoints import _digest
+    from skconv.model_io.serialization import digest_json
 
     path = max(stopped.iterdir()) / "checkpoint.json"
     document = json.loads(path.read_text())
     document["format_version"] = 7
-    document["digest"] = _digest(document)
+    document["digest"] = digest_json(document)
     path.write_text(json.dumps(document))
     with pytest.raises(ModelFileError, match="version 7; this skconv reads 'skconv-checkpoint' of version 1"):
         fit(images, stopped)

@@ -1,5 +1,3 @@
-"""A copy of the saved model, which the tests of this room damage."""
-
 import shutil
 from pathlib import Path
 
@@ -8,4 +6,5 @@ import pytest
 
 @pytest.fixture
 def model_copy(saved_model, tmp_path) -> Path:
+    """Return a copy of the saved model that a test may damage."""
     return Path(shutil.copytree(saved_model, tmp_path / "model"))

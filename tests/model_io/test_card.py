@@ -1,5 +1,3 @@
-"""The card of a model: its head for a hub, its table and how to make the model again."""
-
 from dataclasses import replace
 
 import pytest
@@ -19,48 +17,50 @@ SCORES = {
 }
 
 
-def read_head(card):
+def read_front_matter(card):
     assert card.startswith("---\n")
     return yaml.safe_load(card.split("\n---\n")[0].removeprefix("---\n"))
 
 
-def test_head_has_the_keys_that_a_hub_reads(make_config):
+def test_front_matter_has_the_keys_of_model_hubs(make_config):
     config = make_config(scores=SCORES)
-    head = read_head(write_card(replace(config, data=replace(config.data, scored_on="a test")), n_parameters=5))
-    assert head["license"] == "cc-by-sa-3.0"
-    assert (head["library_name"], head["pipeline_tag"]) == ("skconv", "image-classification")
-    assert "image-classification" in head["tags"] and head["datasets"] == ["mnist"] and head["metrics"] == ["accuracy"]
-    (model,) = head["model-index"]
+    card = write_card(replace(config, data=replace(config.data, scored_on="a test")), n_parameters=5)
+    front_matter = read_front_matter(card)
+    assert front_matter["license"] == "cc-by-sa-3.0"
+    assert (front_matter["library_name"], front_matter["pipeline_tag"]) == ("skconv", "image-classification")
+    assert "image-classification" in front_matter["tags"]
+    assert (front_matter["datasets"], front_matter["metrics"]) == (["mnist"], ["accuracy"])
+    (model,) = front_matter["model-index"]
     (result,) = model["results"]
     assert result["task"]["type"] == "image-classification"
     assert (result["dataset"]["name"], result["dataset"]["split"]) == ("mnist", "test")
     assert result["metrics"] == [{"type": "accuracy", "value": 0.9957, "name": "accuracy, a test"}]
 
 
-def test_model_without_scores_has_no_results_in_its_head(make_config):
-    head = read_head(write_card(make_config(scores={}), n_parameters=5))
-    assert "model-index" not in head and "metrics" not in head
+def test_front_matter_without_scores_has_no_results(make_config):
+    front_matter = read_front_matter(write_card(make_config(scores={}), n_parameters=5))
+    assert "model-index" not in front_matter and "metrics" not in front_matter
 
 
 @pytest.mark.parametrize("name", ['a "b": c', "- x", "two\nlines", "---", "del\x7f", "# no", "{a: b}", "ключ 🌷"])
-def test_any_name_is_one_value_of_the_head(name, make_config):
+def test_front_matter_quotes_any_name(name, make_config):
     config = make_config(scores=SCORES)
     card = write_card(replace(config, data=replace(config.data, name=name, licence=name)), n_parameters=5)
-    head = read_head(card)
+    front_matter = read_front_matter(card)
     expected = name.replace("\n", " ").replace("\x7f", " ")
-    assert head["datasets"] == [expected]
-    assert (head["license"], head["license_name"]) == ("other", expected)
+    assert front_matter["datasets"] == [expected]
+    assert (front_matter["license"], front_matter["license_name"]) == ("other", expected)
 
 
-def test_scores_beside_the_accuracy_are_told_as_what_they_are(make_config):
+def test_card_lists_secondary_scores_and_missing_calibration(make_config):
     lines = write_card(make_config(scores=SCORES), n_parameters=5).splitlines()
     assert "- test expected calibration error: 1.23 %" in lines
     assert "- test negative log likelihood: 0.0141" in lines
     assert "- test Brier score: 0.0071" in lines
-    assert "Its confidences are not calibrated." in lines
+    assert "The probabilities are not calibrated." in lines
 
 
-def test_every_class_has_a_row_with_the_worst_first(make_config):
+def test_card_has_a_row_per_class_the_lowest_f1_first(make_config):
     per_class = [
         {"name": "a|b", "precision": 1.0, "recall": 0.98, "f1": 0.99, "support": 1200},
         {"name": "two\nlines", "precision": 0.5, "recall": 0.5, "f1": 0.5, "support": 4},
@@ -72,10 +72,10 @@ def test_every_class_has_a_row_with_the_worst_first(make_config):
         "| two lines | 50.00 % | 50.00 % | 50.00 % | 4 |",
         "| a\\|b | 100.00 % | 98.00 % | 99.00 % | 1,200 |",
     ]
-    assert "Each class" not in write_card(make_config(), n_parameters=5)
+    assert "Scores per class" not in write_card(make_config(), n_parameters=5)
 
 
-def test_command_stands_by_itself_to_be_copied(make_config):
+def test_card_shows_the_command_as_code(make_config):
     config = make_config()
     environment = {**config.environment, "command": "skconv train mnist"}
     lines = write_card(replace(config, environment=environment), n_parameters=5).splitlines()

@@ -1,5 +1,3 @@
-"""Images a model was trained on, remembered as short hashes."""
-
 import shutil
 import subprocess
 import sys
@@ -23,38 +21,38 @@ def images():
     return np.random.default_rng(0).integers(0, 256, (3000, 8, 6), dtype=np.uint8)
 
 
-def test_contains_tells_images_it_was_made_from_and_no_others(images):
-    seen = TrainingFingerprints.from_images(images[::3])
+def test_contains_finds_exactly_the_images_of_the_set(images):
+    fingerprints = TrainingFingerprints.from_images(images[::3])
     expected = np.arange(len(images)) % 3 == 0
-    np.testing.assert_array_equal(seen.contains(images), expected)
-    assert seen.count(images) == len(seen) == 1000
+    np.testing.assert_array_equal(fingerprints.contains(images), expected)
+    assert fingerprints.count(images) == len(fingerprints) == 1000
 
 
-def test_contains_knows_an_image_by_every_single_pixel(images):
-    seen = TrainingFingerprints.from_images(images)
+def test_contains_depends_on_every_pixel(images):
+    fingerprints = TrainingFingerprints.from_images(images)
     changed = images[:48].copy()
     changed.reshape(48, 48)[np.arange(48), np.arange(48)] ^= 1
-    assert seen.count(changed) == 0
+    assert fingerprints.count(changed) == 0
 
 
-def test_contains_tells_apart_images_of_the_same_bytes_and_another_shape():
+def test_contains_depends_on_the_shape():
     blank = np.zeros((1, 6, 6), np.uint8)
-    seen = TrainingFingerprints.from_images(blank)
-    assert seen.count(blank) == 1
+    fingerprints = TrainingFingerprints.from_images(blank)
+    assert fingerprints.count(blank) == 1
     for shape in ((1, 4, 9), (1, 9, 4), (1, 4, 3, 3), (1, 3, 4, 3)):
-        assert seen.count(np.zeros(shape, np.uint8)) == 0
+        assert fingerprints.count(np.zeros(shape, np.uint8)) == 0
 
 
-def test_images_may_lie_in_memory_in_any_way(images, tmp_path):
+def test_hash_is_independent_of_the_memory_layout(images, tmp_path):
     np.save(tmp_path / "images.npy", images)
-    seen = TrainingFingerprints.from_images(np.load(tmp_path / "images.npy", mmap_mode="r"))
-    assert seen.count(np.asfortranarray(images)) == seen.count(images[::-1]) == len(images)
+    fingerprints = TrainingFingerprints.from_images(np.load(tmp_path / "images.npy", mmap_mode="r"))
+    assert fingerprints.count(np.asfortranarray(images)) == fingerprints.count(images[::-1]) == len(images)
     colour = np.random.default_rng(1).integers(0, 256, (20, 3, 5, 4), dtype=np.uint8)
     channels_last = np.moveaxis(colour, 1, 3)
     assert TrainingFingerprints.from_images(channels_last).count(np.ascontiguousarray(channels_last)) == 20
 
 
-def test_same_image_twice_is_remembered_once(images):
+def test_duplicates_count_once(images):
     twice = np.concatenate([images, images])
     assert len(TrainingFingerprints.from_images(twice)) == len(images)
     assert (
@@ -62,16 +60,16 @@ def test_same_image_twice_is_remembered_once(images):
     )
 
 
-def test_sixty_thousand_images_take_five_bytes_each_and_hide_no_other():
-    """1 in 18 million: among 100,000 other images even one false alarm would be remarkable."""
+def test_sixty_thousand_images_take_five_bytes_each_without_collisions():
+    # The probability of a collision is 1 in 18 million per image.
     rng = np.random.default_rng(2)
-    seen = TrainingFingerprints.from_images(rng.integers(0, 256, (60_000, 4, 4), dtype=np.uint8))
-    assert seen.count(rng.integers(0, 256, (100_000, 4, 4), dtype=np.uint8)) == 0
-    assert len(seen.to_bytes()) < 5 * 60_000 + 200
+    fingerprints = TrainingFingerprints.from_images(rng.integers(0, 256, (60_000, 4, 4), dtype=np.uint8))
+    assert fingerprints.count(rng.integers(0, 256, (100_000, 4, 4), dtype=np.uint8)) == 0
+    assert len(fingerprints.to_bytes()) < 5 * 60_000 + 200
 
 
 @given(st.lists(st.binary(min_size=4, max_size=4), max_size=30))
-def test_file_returns_the_same_set(rows):
+def test_bytes_round_trip(rows):
     images = np.frombuffer(b"".join(rows), np.uint8).reshape(-1, 2, 2)
     read = TrainingFingerprints.from_bytes(TrainingFingerprints.from_images(images).to_bytes())
     assert read.contains(images).all() and len(read) == len(set(rows))
@@ -86,7 +84,7 @@ def test_file_returns_the_same_set(rows):
         np.zeros((8, 8), np.uint8),
     ],
 )
-def test_images_of_another_form_are_refused(images):
+def test_images_of_another_shape_or_dtype_are_refused(images):
     with pytest.raises(DataError, match=r"expected uint8 of shape \(n, height, width\)"):
         TrainingFingerprints.from_images(images)
 
@@ -105,7 +103,7 @@ def test_images_of_another_form_are_refused(images):
         (save({"hashes": np.zeros((3, 5), np.uint8)})[:-1], "not a safetensors file"),
     ],
 )
-def test_file_that_is_none_is_refused_in_one_line(content, message):
+def test_invalid_file_is_refused_in_one_line(content, message):
     with pytest.raises(ModelFileError, match=message) as caught:
         TrainingFingerprints.from_bytes(content, "model/fingerprints.safetensors")
     assert str(caught.value).startswith("model/fingerprints.safetensors") and "\n" not in str(caught.value)
@@ -113,8 +111,10 @@ def test_file_that_is_none_is_refused_in_one_line(content, message):
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, make_network, make_config, sample, images) -> Path:
-    path = tmp_path_factory.mktemp("seen") / "model"
-    save_model(path, make_network(), make_config(), sample=sample, seen=TrainingFingerprints.from_images(images))
+    path = tmp_path_factory.mktemp("fingerprints") / "model"
+    save_model(
+        path, make_network(), make_config(), sample=sample, fingerprints=TrainingFingerprints.from_images(images)
+    )
     return path
 
 
@@ -123,18 +123,18 @@ def copy(folder, tmp_path) -> Path:
     return Path(shutil.copytree(folder, tmp_path / "model"))
 
 
-def test_model_folder_remembers_the_images(folder, images):
-    seen = read_fingerprints(folder, read_config(folder))
-    assert seen is not None and seen.count(images) == len(images)
+def test_model_folder_holds_the_fingerprints(folder, images):
+    fingerprints = read_fingerprints(folder, read_config(folder))
+    assert fingerprints is not None and fingerprints.count(images) == len(images)
     assert FINGERPRINTS_NAME in (folder / "card.md").read_text(encoding="utf-8")
 
 
-def test_model_folder_without_them_is_read(saved_model):
+def test_model_folder_without_fingerprints_is_read(saved_model):
     assert read_fingerprints(saved_model, read_config(saved_model)) is None
     assert FINGERPRINTS_NAME not in (saved_model / "card.md").read_text(encoding="utf-8")
 
 
-def test_altered_and_missing_file_is_told(copy):
+def test_altered_and_missing_files_are_refused(copy):
     config = read_config(copy)
     path = copy / FINGERPRINTS_NAME
     content = bytearray(path.read_bytes())
@@ -150,11 +150,11 @@ def test_altered_and_missing_file_is_told(copy):
 
 
 def rewrite(folder: Path, content: bytes, **record) -> None:
-    """Put another file of images into a model folder, and say so in its configuration."""
+    """Replace the fingerprints of a model folder, and update its configuration."""
     (folder / FINGERPRINTS_NAME).write_bytes(content)
     config = read_config_unchecked(folder)
-    facts = {"sha256": hash_file(folder / FINGERPRINTS_NAME), "bytes": len(content), **record}
-    files = {**config.files, FINGERPRINTS_NAME: FileRecord(**facts)}
+    record = {"sha256": hash_file(folder / FINGERPRINTS_NAME), "bytes": len(content), **record}
+    files = {**config.files, FINGERPRINTS_NAME: FileRecord(**record)}
     (folder / CONFIG_NAME).write_bytes(replace(config, files=files).to_bytes())
 
 
@@ -164,7 +164,7 @@ def read_config_unchecked(folder: Path):
     return ModelConfig.from_bytes((folder / CONFIG_NAME).read_bytes())
 
 
-def test_pickle_with_a_true_checksum_is_refused(copy, tmp_path):
+def test_pickle_with_a_matching_checksum_is_refused(copy, tmp_path):
     torch.save({"hashes": torch.zeros(3, 5)}, tmp_path / "pickle")
     rewrite(copy, (tmp_path / "pickle").read_bytes())
     with pytest.raises(ModelFileError, match="not a safetensors file"):
@@ -177,7 +177,7 @@ def test_file_of_terabytes_is_not_read(copy):
         read_fingerprints(copy, read_config_unchecked(copy))
 
 
-def test_reading_needs_no_torch(folder):
+def test_reading_does_not_import_torch(folder):
     code = (
         "import sys; from pathlib import Path; from skconv.model_io import read_config, read_fingerprints;"
         f"folder = Path({str(folder)!r}); assert len(read_fingerprints(folder, read_config(folder))) == 3000;"

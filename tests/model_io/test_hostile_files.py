@@ -1,5 +1,3 @@
-"""Damaged and hostile model and checkpoint files end in an error: nothing runs, nothing crashes."""
-
 import contextlib
 import hashlib
 import json
@@ -21,17 +19,17 @@ from skconv.model_io.config import ModelConfig
 from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.held_out import HeldOut
 from skconv.model_io.saving import load_weights
-from skconv.model_io.serialization import MAX_HEADER, read_tensors
+from skconv.model_io.serialization import MAX_HEADER, parse_tensors
 from skconv.training.state import TrainingState
 
 FILES = ("config.json", "model.safetensors", "model.onnx")
-PATIENT = settings(
+FUZZ = settings(
     max_examples=60, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
 
 
 class Trap:
-    """A pickle of it makes a file where it is loaded."""
+    """Create a file when a pickle of this class is loaded."""
 
     def __init__(self, canary):
         self.canary = canary
@@ -41,18 +39,18 @@ class Trap:
 
 
 def damage(content, changes):
-    """Flip bits, cut, insert or repeat, as the drawn changes say."""
+    """Flip bits, truncate, insert or repeat bytes."""
     content = bytearray(content)
-    for kind, place, value in changes:
-        place = place % max(1, len(content))
+    for kind, position, value in changes:
+        position = position % max(1, len(content))
         if kind == "flip" and content:
-            content[place] ^= 1 << value % 8
+            content[position] ^= 1 << value % 8
         elif kind == "cut":
-            del content[place:]
+            del content[position:]
         elif kind == "insert":
-            content[place:place] = bytes([value]) * (value % 9 + 1)
+            content[position:position] = bytes([value]) * (value % 9 + 1)
         elif kind == "repeat":
-            content += content[place : place + value]
+            content += content[position : position + value]
     return bytes(content)
 
 
@@ -63,7 +61,7 @@ CHANGES = st.lists(
 )
 
 
-@PATIENT
+@FUZZ
 @given(name=st.sampled_from(FILES), changes=CHANGES)
 def test_damaged_model_folder_is_refused(model_copy, saved_model, name, changes):
     original = (saved_model / name).read_bytes()
@@ -79,10 +77,10 @@ def test_damaged_model_folder_is_refused(model_copy, saved_model, name, changes)
         (model_copy / name).write_bytes(original)
 
 
-@PATIENT
+@FUZZ
 @given(changes=CHANGES)
 def test_weights_with_matching_hashes_are_still_checked(model_copy, saved_model, make_network, changes):
-    """Whoever alters a file can alter its hash: the content itself must do no harm."""
+    # An attacker can update the hash, too.
     original = (saved_model / "model.safetensors").read_bytes()
     (model_copy / "model.safetensors").write_bytes(damage(original, changes))
     network = make_network()
@@ -95,31 +93,31 @@ def test_weights_with_matching_hashes_are_still_checked(model_copy, saved_model,
     assert all(tensor.isfinite().all() for tensor in network.state_dict().values())
 
 
-@PATIENT
+@FUZZ
 @given(content=st.binary(max_size=400))
-def test_random_bytes_are_no_model_and_no_part_of_one(content):
+def test_random_bytes_are_refused(content):
     for read in (
         lambda: ModelConfig.from_bytes(content),
         lambda: TrainingFingerprints.from_bytes(content),
         lambda: HeldOut.from_bytes(content, 3),
-        lambda: read_tensors(content, "tensors"),
+        lambda: parse_tensors(content, "tensors"),
     ):
         with pytest.raises(ModelFileError):
             read()
 
 
 @pytest.mark.parametrize("length", [MAX_HEADER + 1, 2**40, 2**64 - 1])
-def test_header_that_is_said_to_be_huge_is_refused(length):
-    with pytest.raises(ModelFileError, match="at most"):
-        read_tensors(length.to_bytes(8, "little") + b"{}" + b" " * 4096, "tensors")
+def test_huge_header_is_refused(length):
+    with pytest.raises(ModelFileError, match="max"):
+        parse_tensors(length.to_bytes(8, "little") + b"{}" + b" " * 4096, "tensors")
 
 
 @pytest.mark.parametrize("name", [*FILES, "held_out.safetensors", "fingerprints.safetensors"])
-def test_pickle_in_the_place_of_a_file_never_runs(model_copy, tmp_path, name):
+def test_pickle_in_place_of_a_file_never_runs(model_copy, tmp_path, name):
     canary = tmp_path / "canary"
     content = pickle.dumps(Trap(canary))
     (model_copy / name).write_bytes(content)
-    if name != "config.json":  # with a hash and a digest that fit
+    if name != "config.json":  # with matching hash and digest
         config = ModelConfig.from_bytes((model_copy / "config.json").read_bytes())
         record = type(config.files["model.onnx"])(hashlib.sha256(content).hexdigest(), len(content))
         config.files[name] = record
@@ -130,24 +128,24 @@ def test_pickle_in_the_place_of_a_file_never_runs(model_copy, tmp_path, name):
 
 
 @pytest.mark.parametrize("size", [-(2**70), -2, 2**45, 2**63, 2**200])
-def test_size_that_a_file_cannot_have_is_no_traceback(model_copy, checkpoints, tmp_path, size):
+def test_impossible_file_size_is_refused(model_copy, checkpoints, tmp_path, size):
     config = ModelConfig.from_bytes((model_copy / "config.json").read_bytes())
     for name, record in config.files.items():
         config.files[name] = type(record)(record.sha256, size)
     (model_copy / "config.json").write_bytes(config.to_bytes())
     path = shutil.copytree(checkpoints, tmp_path / "run")
-    for facts in path.glob("*/checkpoint.json"):
-        document = json.loads(facts.read_bytes())
+    for file in path.glob("*/checkpoint.json"):
+        document = json.loads(file.read_bytes())
         document["tensors"]["bytes"] = size
         sign(document)
-        facts.write_text(json.dumps(document))
+        file.write_text(json.dumps(document))
     for read in (lambda: OnnxClassifier(model_copy), lambda: CheckpointFolder(path, {"seed": 0}).read()):
         with contextlib.suppress(ModelFileError):  # a checkpoint of the right hash may be read
             read()
 
 
 @pytest.mark.parametrize("seed", [[1], {}, -1, 2**40, "x", 0.5])
-def test_seed_that_is_none_is_refused(model_copy, seed):
+def test_invalid_seed_is_refused(model_copy, seed):
     config = ModelConfig.from_bytes((model_copy / "config.json").read_bytes())
     config.parameters["random_state"] = seed
     (model_copy / "config.json").write_bytes(config.to_bytes())
@@ -155,7 +153,7 @@ def test_seed_that_is_none_is_refused(model_copy, seed):
         read_everything(model_copy)
 
 
-def test_damaged_graph_is_told_by_an_error_alone(model_copy, capfd):
+def test_damaged_graph_raises_without_output(model_copy, capfd):
     file = model_copy / "model.onnx"
     file.write_bytes(file.read_bytes().replace(b"Softmax", b"S\xffftmax"))
     config = ModelConfig.from_bytes((model_copy / "config.json").read_bytes())
@@ -172,16 +170,15 @@ def read_everything(folder):
     from skconv.model_io.fingerprints import read_fingerprints
     from skconv.model_io.held_out import read_held_out
 
-    reader = OnnxClassifier(folder)
-    read_held_out(folder, reader.config)
-    read_fingerprints(folder, reader.config)
-    reader.predict(np.zeros((1, *reader.input_shape), np.uint8))
+    classifier = OnnxClassifier(folder)
+    read_held_out(folder, classifier.config)
+    read_fingerprints(folder, classifier.config)
+    classifier.predict(np.zeros((1, *classifier.input_shape), np.uint8))
     CNNClassifier.load(folder)
 
 
 @pytest.fixture(scope="module")
 def checkpoints(tmp_path_factory):
-    """Two checkpoints, of the numbers 1 and 2."""
     path = tmp_path_factory.mktemp("checkpoints") / "run"
     folder = CheckpointFolder(path, {"seed": 0})
     for number in (1, 2):
@@ -190,22 +187,22 @@ def checkpoints(tmp_path_factory):
     return path
 
 
-@PATIENT
+@FUZZ
 @given(name=st.sampled_from(["checkpoint.json", "checkpoint.safetensors"]), changes=CHANGES)
-def test_damaged_checkpoint_is_told_and_the_one_before_taken(checkpoints, tmp_path_factory, name, changes):
+def test_damaged_checkpoint_warns_and_uses_the_previous_one(checkpoints, tmp_path_factory, name, changes):
     path = tmp_path_factory.mktemp("damaged") / "run"
     shutil.copytree(checkpoints, path)
     file = path / "checkpoint-000002" / name
     original = file.read_bytes()
     file.write_bytes(damage(original, changes))
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         state, seconds = CheckpointFolder(path, {"seed": 0}).read()
-    whole = file.read_bytes() == original
-    assert state.values["n"] == (2 if whole else 1)
+    is_intact = file.read_bytes() == original
+    assert state.values["n"] == (2 if is_intact else 1)
     assert float(state.tensors["weights/a"][0, 0]) == state.values["n"]
     assert seconds == 1.5
-    assert len(told) == (not whole)
+    assert len(caught) == (not is_intact)
     shutil.rmtree(path.parent)
 
 
@@ -214,28 +211,28 @@ def test_hostile_checkpoint_with_matching_hashes_is_refused(checkpoints, tmp_pat
     path = shutil.copytree(checkpoints, tmp_path / "run")
     canary = tmp_path / "canary"
     for folder in path.iterdir():
-        facts = folder / "checkpoint.json"
+        json_file = folder / "checkpoint.json"
         if kind == "pickle":
             content = pickle.dumps(Trap(canary))
             (folder / "checkpoint.safetensors").write_bytes(content)
-            document = json.loads(facts.read_bytes())
+            document = json.loads(json_file.read_bytes())
             document["tensors"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
             sign(document)
-            facts.write_text(json.dumps(document))
+            json_file.write_text(json.dumps(document))
         elif kind == "link":
-            facts.unlink()
-            facts.symlink_to("/dev/zero")
+            json_file.unlink()
+            json_file.symlink_to("/dev/zero")
         else:
-            facts.write_bytes({"nested": b"[" * 10**5, "array": b"[1, 2]", "empty": b""}[kind])
+            json_file.write_bytes({"nested": b"[" * 10**5, "array": b"[1, 2]", "empty": b""}[kind])
     with pytest.raises(ModelFileError):
         CheckpointFolder(path, {"seed": 0}).read()
     assert not canary.exists()
 
 
 def sign(document):
-    from skconv.model_io.checkpoints import _digest
+    from skconv.model_io.serialization import digest_json
 
-    document["digest"] = _digest(document)
+    document["digest"] = digest_json(document)
 
 
 def test_tensors_of_other_shapes_in_a_checkpoint_do_not_reach_the_network(tmp_path):
@@ -249,15 +246,15 @@ def test_tensors_of_other_shapes_in_a_checkpoint_do_not_reach_the_network(tmp_pa
         patch.setattr(checkpointing, "_INITIAL_COST", 0.0)
         CNNClassifier("fast", **settings_, checkpoint=tmp_path / "run").fit(*data)
         (folder,) = (tmp_path / "run").iterdir()
-        file, facts = folder / "checkpoint.safetensors", folder / "checkpoint.json"
-        tensors = read_tensors(file.read_bytes(), "tensors")
+        file, json_file = folder / "checkpoint.safetensors", folder / "checkpoint.json"
+        tensors = parse_tensors(file.read_bytes(), "tensors")
         name = next(each for each in tensors if each.startswith("weights/") and tensors[each].ndim == 4)
         tensors[name] = tensors[name][:, :1, :1, :1].contiguous()
         file.write_bytes(save(tensors))
-        document = json.loads(facts.read_bytes())
+        document = json.loads(json_file.read_bytes())
         content = file.read_bytes()
         document["tensors"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         sign(document)
-        facts.write_text(json.dumps(document))
+        json_file.write_text(json.dumps(document))
         with pytest.raises(ModelFileError, match="does not fit this training"):
             CNNClassifier("fast", **settings_, checkpoint=tmp_path / "run").fit(*data)

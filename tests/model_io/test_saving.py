@@ -14,7 +14,7 @@ from skconv.model_io.card import write_card
 from skconv.model_io.folder import ONNX_NAME, WEIGHTS_NAME
 
 
-def test_save_model_writes_a_folder_that_reads_back(saved_model, make_config):
+def test_save_model_round_trip(saved_model, make_config):
     assert {path.name for path in saved_model.iterdir()} == {
         "model.safetensors",
         "model.onnx",
@@ -26,7 +26,7 @@ def test_save_model_writes_a_folder_that_reads_back(saved_model, make_config):
     assert replace(written, files={}, created=expected.created) == expected
 
 
-def test_save_model_gives_the_same_predictions_after_loading(saved_model, make_network, sample):
+def test_load_weights_restores_the_predictions(saved_model, make_network, sample):
     network = make_network()
     with torch.no_grad():
         for parameter in network.parameters():
@@ -37,7 +37,7 @@ def test_save_model_gives_the_same_predictions_after_loading(saved_model, make_n
         assert torch.equal(network.eval()(images), make_network().eval()(images))
 
 
-def test_save_model_leaves_the_network_as_it_was(tmp_path, make_network, make_config, sample, capfd, recwarn):
+def test_save_model_does_not_change_the_network(tmp_path, make_network, make_config, sample, capfd, recwarn):
     network = make_network().to(memory_format=torch.channels_last).train()
     frozen = next(module for module in network.modules() if isinstance(module, torch.nn.BatchNorm2d))
     frozen.eval()
@@ -51,7 +51,7 @@ def test_save_model_leaves_the_network_as_it_was(tmp_path, make_network, make_co
     assert not recwarn.list
 
 
-def test_save_model_tells_the_user_what_the_model_is(saved_model):
+def test_save_model_writes_a_card(saved_model):
     card = (saved_model / "card.md").read_text(encoding="utf-8")
     for fact in (
         "three, five, eight",
@@ -65,26 +65,26 @@ def test_save_model_tells_the_user_what_the_model_is(saved_model):
         assert fact in card
 
 
-def test_card_tells_accuracy_with_interval_number_and_which_images(make_config):
+def test_card_shows_accuracy_with_interval_and_split(make_config):
     scores = {"test_accuracy": 0.9957, "test_low": 0.9942, "test_high": 0.9968, "test_n": 10_000, "fit_seconds": 2.5}
     config = make_config(scores=scores)
     data = replace(config.data, scored_on="the test split of mnist")
     lines = write_card(replace(config, data=data), n_parameters=5).splitlines()
-    interval = "95 % interval 99.42 to 99.68 %, 10,000 images"
+    interval = "95 % interval 99.42 to 99.68 %, n = 10,000"
     assert f"- test accuracy: 99.57 % ({interval}), measured on the test split of mnist" in lines
     assert "- fit_seconds: 2.5" in lines and not any("test_" in line for line in lines)
     ensemble = {"out_of_fold_accuracy": 0.9, "out_of_fold_low": 0.8, "out_of_fold_high": 0.95, "out_of_fold_n": 60}
-    told = write_card(make_config(scores=ensemble), n_parameters=5)
-    assert "- out of fold accuracy: 90.00 % (95 % interval 80.00 to 95.00 %, 60 images)\n" in told
-    assert "None were measured" in write_card(make_config(scores={}), n_parameters=5)
+    card = write_card(make_config(scores=ensemble), n_parameters=5)
+    assert "- out of fold accuracy: 90.00 % (95 % interval 80.00 to 95.00 %, n = 60)\n" in card
+    assert "No scores were measured" in write_card(make_config(scores={}), n_parameters=5)
 
 
-def test_save_model_names_no_place_of_the_machine(saved_model):
+def test_onnx_contains_no_paths(saved_model):
     content = (saved_model / ONNX_NAME).read_bytes()
     assert b".py" not in content and b"site-packages" not in content
 
 
-def test_save_model_keeps_onnx_small(saved_model):
+def test_onnx_is_about_as_small_as_the_weights(saved_model):
     assert (saved_model / ONNX_NAME).stat().st_size < 1.2 * (saved_model / WEIGHTS_NAME).stat().st_size
 
 
@@ -97,9 +97,9 @@ def test_save_model_refuses_a_network_that_diverged(tmp_path, make_network, make
     assert list(tmp_path.iterdir()) == []
 
 
-def test_save_model_refuses_a_network_of_other_classes(tmp_path, make_network, make_config, sample):
+def test_save_model_refuses_another_number_of_classes(tmp_path, make_network, make_config, sample):
     config = make_config(classes=(3, 5), class_names=("three", "five"))
-    with pytest.raises(ModelFileError, match=r"config\.json says 2 classes"):
+    with pytest.raises(ModelFileError, match=r"of 2 classes"):
         save_model(tmp_path / "model", make_network(), config, sample=sample)
     assert list(tmp_path.iterdir()) == []
 
@@ -110,7 +110,7 @@ def test_save_model_refuses_a_sample_of_another_shape(tmp_path, make_network, ma
         save_model(tmp_path / "model", make_network(), make_config(), sample=np.zeros(shape, np.uint8))
 
 
-def test_save_model_refuses_a_full_folder_before_it_works(tmp_path, make_network, make_config, sample):
+def test_save_model_refuses_a_non_empty_folder(tmp_path, make_network, make_config, sample):
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
         save_model(tmp_path, make_network(), make_config(), sample=sample)
@@ -184,15 +184,6 @@ def test_load_weights_refuses_a_hostile_file_in_one_line(model_copy, make_networ
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_load_weights_reads_models_from_before_there_were_answers(model_copy, make_network, sample):
-    path = model_copy / WEIGHTS_NAME
-    save_file({name: tensor for name, tensor in load_file(path).items() if not name.startswith("answers.")}, path)
-    network, images = make_network().eval(), torch.from_numpy(sample[:8]).float()
-    load_weights(model_copy, network)
-    with torch.inference_mode():
-        torch.testing.assert_close(network(images), network.classify(network.input_normalization(images)))
-
-
-def test_importing_the_room_loads_no_torch():
+def test_importing_model_io_does_not_import_torch():
     code = "import sys, skconv.model_io; assert not {'torch', 'onnx', 'onnxruntime', 'sklearn'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

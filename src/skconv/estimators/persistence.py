@@ -101,7 +101,7 @@ def save(
         environment=describe_environment(command),
     )
     sample = _draw_sample(network, classifier.image_shape_)
-    return save_model(folder, network, config, sample=sample, seen=seen, held_out=held_out, per_class=per_class)
+    return save_model(folder, network, config, sample=sample, fingerprints=seen, held_out=held_out, per_class=per_class)
 
 
 def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:

@@ -1,6 +1,6 @@
-"""The model folder: weights as safetensors, ``config.json``, ONNX and a card; never code.
+"""Model folders: weights as safetensors, ``config.json``, ONNX and a model card; never code.
 
-Importing this package loads neither torch nor onnx; saving and loading weights do.
+Importing this package imports neither torch nor onnx; saving and loading weights do.
 """
 
 from __future__ import annotations

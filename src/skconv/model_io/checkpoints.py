@@ -1,4 +1,4 @@
-"""`CheckpointFolder`: the state of a training on disk, safe from a kill at any moment; data, never code."""
+"""Checkpoints: the state of a training on disk, valid after a kill at any moment; data, never code."""
 
 from __future__ import annotations
 
@@ -17,7 +17,14 @@ from skconv.exceptions import ModelFileError, OutputError
 from skconv.files import atomic_dir
 from skconv.model_io.config import FileRecord
 from skconv.model_io.folder import read_bounded, read_verified
-from skconv.model_io.serialization import canonical_json, check_keys, check_section, parse_json, read_tensors
+from skconv.model_io.serialization import (
+    canonical_json,
+    check_keys,
+    check_section,
+    digest_json,
+    parse_json,
+    parse_tensors,
+)
 from skconv.training.state import TrainingState
 
 if TYPE_CHECKING:
@@ -25,9 +32,9 @@ if TYPE_CHECKING:
 
 FORMAT = "skconv-checkpoint"
 FORMAT_VERSION = 1
-_FACTS_NAME, _TENSORS_NAME = "checkpoint.json", "checkpoint.safetensors"
-_KEPT = 2
-_MOST_FACTS = 2**28  # bytes: the losses of some millions of steps
+_JSON_NAME, _TENSORS_NAME = "checkpoint.json", "checkpoint.safetensors"
+_MAX_CHECKPOINTS = 2
+_MAX_JSON_BYTES = 2**28  # the losses of some millions of steps
 _KEYS: dict[str, type] = {
     "format": str,
     "format_version": int,
@@ -40,19 +47,17 @@ _KEYS: dict[str, type] = {
 
 
 class CheckpointFolder:
-    """The last two states of one training, each in a folder of its own.
+    """The last two checkpoints of a training, one folder each.
 
-    Each is written beside, flushed to disk and moved into place, and verified by sha256 when it is read: whatever
-    happens, the last that was finished is there. Writing fails as a whole where the disk is full, and what was there
-    stays.
+    A checkpoint is written to a temporary folder, flushed to disk and renamed, and verified by sha256 when it is read.
+    A full disk or a kill leaves the previous checkpoints intact.
 
     Parameters
     ----------
     path : path-like
-        The folder. It is made with the first checkpoint.
+        The folder, created with the first checkpoint.
     training : mapping
-        What the training is, as plain JSON values: a checkpoint of another is refused, and what differs is told.
-        Values may be mappings of such values.
+        Identity of the training as JSON values, also nested mappings. A checkpoint of another training is refused.
     """
 
     def __init__(self, path: str | os.PathLike[str], training: Mapping[str, Any]) -> None:
@@ -60,19 +65,19 @@ class CheckpointFolder:
         self.training = json.loads(canonical_json(dict(training)))
 
     def write(self, state: TrainingState, seconds: float) -> None:
-        """Keep a state, and drop all but the one before.
+        """Write a checkpoint, and remove all but the previous one.
 
         Parameters
         ----------
         state : TrainingState
-            What is kept.
+            The state to save.
         seconds : float
-            Time of training so far.
+            Training time so far.
 
         Raises
         ------
         OutputError
-            The disk is full, or the folder cannot be written; the checkpoints before are as they were.
+            If the disk is full, or the folder cannot be written; the previous checkpoints are unchanged.
         """
         from safetensors.torch import save
 
@@ -85,28 +90,28 @@ class CheckpointFolder:
             "state": state.values,
             "tensors": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)},
         }
-        document["digest"] = _digest(document)
+        document["digest"] = digest_json(document)
         number = max(map(_number, self._list()), default=0) + 1
-        with atomic_dir(self.path / f"checkpoint-{number:06d}") as beside:
-            (beside / _TENSORS_NAME).write_bytes(content)
-            (beside / _FACTS_NAME).write_bytes(json.dumps(document, allow_nan=False).encode())
+        with atomic_dir(self.path / f"checkpoint-{number:06d}") as temporary:
+            (temporary / _TENSORS_NAME).write_bytes(content)
+            (temporary / _JSON_NAME).write_bytes(json.dumps(document, allow_nan=False).encode())
         _flush_folder(self.path)
-        for old in self._list()[_KEPT:]:
+        for old in self._list()[_MAX_CHECKPOINTS:]:
             shutil.rmtree(old, ignore_errors=True)
-        self._sweep()
+        self._remove_partial()
 
     def read(self) -> tuple[TrainingState, float] | None:
-        """Return the last state that is whole, and its seconds of training; None where there is no checkpoint.
+        """Return the last intact state and its training time in seconds; None if there is no checkpoint.
 
         Raises
         ------
         ModelFileError
-            The checkpoint belongs to another training or was written by another version, or none is whole.
+            If the checkpoint is of another training or of another version, or all checkpoints are damaged.
 
         Warns
         -----
         UserWarning
-            A checkpoint is damaged, and the one before is taken.
+            If the last checkpoint is damaged and the previous one is used.
         """
         damage = []
         for folder in self._list():
@@ -117,22 +122,22 @@ class CheckpointFolder:
                 continue
             self._check_training(document["training"])
             for each in damage:
-                warnings.warn(f"{each} The checkpoint before it is taken: {folder.name}.", stacklevel=2)
-            self._sweep()
+                warnings.warn(f"{each} The previous checkpoint is used: {folder.name}.", stacklevel=2)
+            self._remove_partial()
             return TrainingState(tensors, document["state"]), document["seconds"]
         if damage:
             raise ModelFileError(
-                f"No checkpoint in {self.path} is whole: {damage[0]} Remove the folder to train from the beginning."
+                f"All checkpoints in {self.path} are damaged: {damage[0]} Remove the folder to start again."
             )
         return None
 
-    def _sweep(self) -> None:
-        """Take away what writes that were killed left half-done."""
+    def _remove_partial(self) -> None:
+        """Remove the temporary folders of interrupted writes."""
         for part in self.path.glob(".skconv-*.part"):
             shutil.rmtree(part, ignore_errors=True)
 
     def _list(self) -> list[Path]:
-        """Return the checkpoints, the last first."""
+        """Return the folders of the checkpoints, the last first."""
         try:
             found = [each for each in self.path.iterdir() if re.fullmatch(r"checkpoint-\d{6,18}", each.name)]
         except FileNotFoundError:
@@ -141,13 +146,13 @@ class CheckpointFolder:
             raise OutputError(f"The checkpoints in {self.path} cannot be read: {error.strerror}.") from error
         return sorted(found, key=_number, reverse=True)
 
-    def _check_training(self, there: Mapping[str, Any]) -> None:
-        differences = _compare(there, self.training)
+    def _check_training(self, saved: Mapping[str, Any]) -> None:
+        differences = _compare(saved, self.training)
         if differences:
             shown = "; ".join(differences[:6]) + (f"; and {len(differences) - 6} more" if len(differences) > 6 else "")
             raise ModelFileError(
-                f"The checkpoint in {self.path} is of another training: {shown}. Resume it as it was begun, or remove "
-                "the folder to train from the beginning."
+                f"The checkpoint in {self.path} is of another training: {shown}. Resume it with the same settings, or "
+                "remove the folder to train from the beginning."
             )
 
 
@@ -156,17 +161,17 @@ def _number(folder: Path) -> int:
 
 
 class _DamageError(ModelFileError):
-    """A checkpoint that is cut off or altered, where the one before may be whole."""
+    """A truncated or altered checkpoint; the previous one may be intact."""
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
-    path = folder / _FACTS_NAME
+    path = folder / _JSON_NAME
     try:
-        content = read_bounded(path, _MOST_FACTS)
-        if len(content) > _MOST_FACTS:
-            raise ModelFileError(f"{path} holds more than {_MOST_FACTS:,} bytes.")
+        content = read_bounded(path, _MAX_JSON_BYTES)
+        if len(content) > _MAX_JSON_BYTES:
+            raise ModelFileError(f"{path} has more than {_MAX_JSON_BYTES:,} bytes.")
         document = parse_json(content, str(path))
-        if document.get("digest") != _digest(document):
+        if document.get("digest") != digest_json(document):
             raise ModelFileError(f"{path} is damaged: its digest does not match.")
     except (ModelFileError, ValueError) as error:
         raise _DamageError(str(error)) from error
@@ -174,13 +179,13 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
     try:
         check_keys(document, _KEYS, str(path))
         record = FileRecord(**check_section(document, "tensors", {"sha256": str, "bytes": int}))
-        return document, read_tensors(read_verified(folder / _TENSORS_NAME, record), str(folder / _TENSORS_NAME))
+        return document, parse_tensors(read_verified(folder / _TENSORS_NAME, record), str(folder / _TENSORS_NAME))
     except ModelFileError as error:
         raise _DamageError(str(error)) from error
 
 
 def _check_format(document: Mapping[str, Any], path: Path) -> None:
-    """Refuse what another version wrote: that is no damage, and the one before would be no better."""
+    """Raise `ModelFileError` for another format or version, which the previous checkpoint has too."""
     found = document.get("format"), document.get("format_version")
     if found != (FORMAT, FORMAT_VERSION):
         raise ModelFileError(
@@ -189,16 +194,12 @@ def _check_format(document: Mapping[str, Any], path: Path) -> None:
         )
 
 
-def _digest(document: Mapping[str, Any]) -> str:
-    return hashlib.sha256(canonical_json({key: document[key] for key in document if key != "digest"})).hexdigest()
-
-
-def _compare(there: Any, here: Any, name: str = "") -> list[str]:
-    """Return what differs between two trainings, as parts of a sentence."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        keys = sorted({*there, *here})
-        return [each for key in keys for each in _compare(there.get(key), here.get(key), f"{name} {key}".strip())]
-    return [] if there == here else [f"{name} was {_shorten(there)} and is {_shorten(here)}"]
+def _compare(saved: Any, current: Any, name: str = "") -> list[str]:
+    """Return the differences between two nested mappings, as parts of a sentence."""
+    if isinstance(saved, dict) and isinstance(current, dict):
+        keys = sorted({*saved, *current})
+        return [each for key in keys for each in _compare(saved.get(key), current.get(key), f"{name} {key}".strip())]
+    return [] if saved == current else [f"{name} was {_shorten(saved)} and is {_shorten(current)}"]
 
 
 def _shorten(value: Any) -> str:
@@ -207,7 +208,7 @@ def _shorten(value: Any) -> str:
 
 
 def _flush_folder(path: Path) -> None:
-    """Make the names in a folder last through a loss of power, where the system has that."""
+    """Flush the entries of a folder to disk, if the system supports it."""
     with suppress(OSError):
         descriptor = os.open(path, os.O_RDONLY)
         try:

@@ -1,8 +1,7 @@
-"""`ModelConfig`: what a model folder's ``config.json`` says, written and read strictly."""
+"""Model configuration: the content of ``config.json``, written and parsed strictly."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import sys
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.exceptions import ModelFileError
 from skconv.images.spec import NORMALIZATIONS
 from skconv.model_io.environment import describe_environment, read_version
-from skconv.model_io.serialization import canonical_json, check_keys, check_section, copy_json, parse_json
+from skconv.model_io.serialization import check_keys, check_section, copy_json, digest_json, parse_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
 FORMAT = "skconv-model"
 FORMAT_VERSION = 1
 MAX_CONFIG_BYTES = 4 * 2**20
-MAX_SIDE = 2**16  # of an image; an altered config must not make a reader reserve terabytes
+MAX_SIDE = 2**16  # pixels; an altered config must not cause an allocation of terabytes
 
 _KEYS: dict[str, type] = {
     "format": str,
@@ -43,7 +42,7 @@ _KEYS: dict[str, type] = {
 
 @dataclass(frozen=True)
 class NetworkConfig:
-    """The network by its registered name, with the options it was created with."""
+    """Registered name and options of the network."""
 
     name: str
     options: dict[str, Any] = field(default_factory=dict)
@@ -51,11 +50,16 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """The images the network takes: channels, height and width in pixels.
+    """The images that the network takes.
 
-    `pixel_range` is the least and the greatest value of the images it was trained on, None where that is unknown.
-    `normalization` is what is done to an image before it is brought to that size: "digit" for
-    `skconv.normalize_digit`, None for nothing.
+    Parameters
+    ----------
+    channels, height, width : int
+        Shape in pixels.
+    pixel_range : (float, float) or None, default=None
+        Min. and max. value of the training images; None if unknown.
+    normalization : {"digit"} or None, default=None
+        Preprocessing before an image is resized: "digit" for `skconv.normalize_digit`.
     """
 
     channels: int
@@ -72,11 +76,18 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The data the network was trained on.
+    """The data that the network was trained on.
 
-    `fingerprint` is that of `skconv.data.dataset.Dataset`, taken before a test split was held out; `n_train`
-    images were left for training. `scored_on` says which images the scores are of, as a person would:
-    ``"the test split of mnist"``.
+    Parameters
+    ----------
+    name, source, licence : str
+        As in `skconv.data.dataset.Dataset`.
+    fingerprint : str
+        Of the data set before a test split was held out.
+    n_train : int
+        Number of training images.
+    scored_on : str, default=""
+        The scored images, as a noun phrase: ``"the test split of mnist"``.
     """
 
     name: str
@@ -89,7 +100,7 @@ class DataConfig:
 
 @dataclass(frozen=True)
 class FileRecord:
-    """The sha256 (64 hexadecimal digits) and size of one file of the model folder."""
+    """The sha256 (64 hexadecimal digits) and the size of a file of the model folder."""
 
     sha256: str
     bytes: int
@@ -97,38 +108,38 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything about a model but its weights; the form of ``config.json``.
+    """Everything about a model except its weights.
 
     Parameters
     ----------
     network : NetworkConfig
-        Registered name and options; a network is only ever rebuilt from these.
+        Registered name and options, from which the network is rebuilt.
     input : InputConfig
-        Channels, height and width of the images.
+        Shape and range of the images.
     classes : tuple of int, float, str or bool
-        The labels as ``y`` held them, all of one kind, in the order of the network's outputs.
+        The labels of ``y``, all of one type, in the order of the outputs of the network.
     class_names : tuple of str
-        What each label means, in the same order.
+        Name of each class, in the same order.
     parameters : dict
-        The estimator's parameters, as JSON values.
+        Parameters of the estimator, as JSON values.
     data : DataConfig
-        What it was trained on.
+        The training data.
     scores : dict of str to int or float
-        Measured figures: ``{"test_accuracy": 0.9957}``, perhaps with ``test_low``, ``test_high`` (the 95 % interval)
-        and ``test_n`` (the number of images). Fractions, not per cent.
+        Fractions: ``{"test_accuracy": 0.9957}``, optionally with ``test_low`` and ``test_high`` (the 95 % interval) and
+        ``test_n`` (the number of images).
     environment : dict
-        From `describe_environment`, by default that of this process.
+        Return value of `describe_environment`, by default for this process.
     created : str
-        UTC, ISO 8601, by default now.
+        UTC, ISO 8601; by default now.
     skconv_version : str
         By default the running version.
     files : dict of str to FileRecord
-        Filled in when the folder is written.
+        Set when the folder is written.
 
     Raises
     ------
     ModelFileError
-        A value of another kind than described, or one that JSON cannot hold.
+        If a value has another type than described, or JSON cannot hold it.
 
     Examples
     --------
@@ -164,44 +175,44 @@ class ModelConfig:
 
     @property
     def label_array(self) -> np.ndarray:
-        """The classes as an array of shape (k,): an estimator's ``classes_``."""
+        """The classes as an array of shape (k,), as ``classes_`` of an estimator."""
         import numpy as np
 
         return np.asarray(self.classes)
 
     def to_bytes(self) -> bytes:
-        """Return ``config.json``'s content: indented JSON, with the digest of all else as its last key."""
+        """Return the content of ``config.json``: indented JSON, with the digest of the other keys as its last key."""
         document: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
-        facts = asdict(self)
-        facts["input"] = {name: value for name, value in facts["input"].items() if value is not None}
-        document.update({key: facts[key] for key in _KEYS if key in facts})
+        values = asdict(self)
+        values["input"] = {name: value for name, value in values["input"].items() if value is not None}
+        document.update({key: values[key] for key in _KEYS if key in values})
         document = copy_json(document, "config")
-        document["digest"] = _digest(document)
+        document["digest"] = digest_json(document)
         return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str = "config.json") -> ModelConfig:
-        """Read what `to_bytes` wrote.
+        """Parse the output of `to_bytes`.
 
         Parameters
         ----------
         content : bytes
-            The file's content, at most 4 MiB.
-        where : str, default "config.json"
-            How errors name the file.
+            Content of the file, at most 4 MiB.
+        where : str, default="config.json"
+            Name of the file in errors.
 
         Raises
         ------
         ModelFileError
-            Not JSON, another format or version, missing or unknown keys, wrong types, or altered since it was
-            written.
+            If the content is not JSON, has another format or version, missing or unknown keys or wrong types, or was
+            altered.
         """
         if len(content) > MAX_CONFIG_BYTES:
-            raise ModelFileError(f"{where} holds {len(content):,} bytes; a model's config has at most 4 MiB.")
+            raise ModelFileError(f"{where} has {len(content):,} bytes; expected at most 4 MiB.")
         document = parse_json(content, where)
         _check_format(document, where)
         check_keys(document, _KEYS, where)
-        if document["digest"] != _digest(document):
+        if document["digest"] != digest_json(document):
             raise ModelFileError(
                 f"{where} was altered after the model was saved: its digest does not match. "
                 "Copy the model folder again, or train again."
@@ -221,8 +232,7 @@ class ModelConfig:
                     **check_section(
                         document,
                         "data",
-                        {"name": str, "source": str, "licence": str, "fingerprint": str, "n_train": int},
-                        {"scored_on": str},
+                        {name: int if name == "n_train" else str for name in DataConfig.__dataclass_fields__},
                     )
                 ),
                 files=_read_records(document["files"]),
@@ -237,24 +247,19 @@ class ModelConfig:
 def _check_format(document: Mapping[str, Any], where: str) -> None:
     if document.get("format") != FORMAT:
         raise ModelFileError(
-            f"{where} is of format {_shown(document.get('format'))}; expected '{FORMAT}'. "
+            f"{where} is of format {_shorten(document.get('format'))}; expected '{FORMAT}'. "
             "Pass a folder that skconv train wrote."
         )
     if document.get("format_version") != FORMAT_VERSION:
         raise ModelFileError(
-            f"{where} has format version {_shown(document.get('format_version'))}; this skconv reads version "
+            f"{where} has format version {_shorten(document.get('format_version'))}; this skconv reads version "
             f"{FORMAT_VERSION}. Install the skconv that wrote it, or train again."
         )
 
 
-def _shown(value: Any) -> str:
+def _shorten(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "…"
-
-
-def _digest(document: Mapping[str, Any]) -> str:
-    without = {key: value for key, value in document.items() if key != "digest"}
-    return hashlib.sha256(canonical_json(without)).hexdigest()
 
 
 def _read_records(files: Mapping[str, Any]) -> dict[str, FileRecord]:
@@ -262,52 +267,52 @@ def _read_records(files: Mapping[str, Any]) -> dict[str, FileRecord]:
     for name in files:
         record = FileRecord(**check_section(files, name, {"sha256": str, "bytes": int}))
         if record.bytes < 0:
-            raise ModelFileError(f"'{name}' is said to hold {record.bytes} bytes.")
+            raise ModelFileError(f"'{name}' has {record.bytes} bytes; expected at least 0.")
         records[name] = record
     return records
 
 
 def _check_input(images: InputConfig) -> InputConfig:
-    """Return what is known of the images with the range as two floats."""
+    """Check an input section, and return it with the pixel range as two floats."""
     for name in ("channels", "height", "width"):
         value = getattr(images, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
-            raise ModelFileError(f"input.{name} must be a whole number from 1 to {MAX_SIDE}, got {_shown(value)}.")
+            raise ModelFileError(f"input.{name} must be an integer from 1 to {MAX_SIDE}, got {_shorten(value)}.")
     if images.normalization not in (None, *NORMALIZATIONS):
         known = ", ".join(map(repr, NORMALIZATIONS))
         raise ModelFileError(
-            f"input.normalization is {_shown(images.normalization)}; this skconv knows {known}. "
+            f"input.normalization is {_shorten(images.normalization)}; expected {known}. "
             "Install the skconv that wrote it."
         )
     if images.pixel_range is None:
         return images
     ends = tuple(images.pixel_range)
     if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
-        raise ModelFileError(f"input.pixel_range must be the least and the greatest pixel, got {_shown(ends)}.")
+        raise ModelFileError(f"input.pixel_range must be the min. and max. pixel value, got {_shorten(ends)}.")
     return replace(images, pixel_range=(float(ends[0]), float(ends[1])))
 
 
 def _is_finite(value: Any) -> bool:
-    """Whether `value` is a number that a float can hold; the comparison is false for NaN."""
+    """Return whether `value` is a number within the range of a float; NaN fails the comparison."""
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
 
 
 def _check_classes(classes: tuple[Any, ...], class_names: tuple[Any, ...]) -> None:
     kinds = {type(label) for label in classes}
     if len(kinds) != 1 or not kinds <= {int, float, str, bool}:
-        names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "nothing"
+        names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "none"
         raise ModelFileError(
-            f"classes must hold labels of one kind, int, float, str or bool; got {names}. Pass classes_.tolist()."
+            f"classes must hold labels of one type, int, float, str or bool; got {names}. Pass classes_.tolist()."
         )
     if kinds == {int} and not all(-(2**63) <= label < 2**63 for label in classes):
-        raise ModelFileError("classes must be whole numbers of at most 64 bits.")
+        raise ModelFileError("classes must be integers of at most 64 bits.")
     if len(set(classes)) != len(classes):
-        raise ModelFileError("classes must differ from each other; one label came twice.")
+        raise ModelFileError("classes must be unique; got a label twice.")
     if len(class_names) != len(classes) or not all(isinstance(name, str) for name in class_names):
-        raise ModelFileError(f"class_names must be {len(classes)} texts, one a class; got {len(class_names)} values.")
+        raise ModelFileError(f"class_names must be {len(classes)} strings; got {len(class_names)} values.")
 
 
 def _check_scores(scores: Mapping[str, Any]) -> None:
     for name, value in scores.items():
         if not _is_finite(value):
-            raise ModelFileError(f"scores.{name} must be a finite number, got {_shown(value)}.")
+            raise ModelFileError(f"scores.{name} must be a finite number, got {_shorten(value)}.")

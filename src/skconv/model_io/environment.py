@@ -1,4 +1,4 @@
-"""What a model was made with: versions, threads, processor."""
+"""Environment of a process: package versions, threads, processor, GPU."""
 
 from __future__ import annotations
 
@@ -12,20 +12,18 @@ _PACKAGES = ("skconv", "torch", "skorch", "scikit-learn", "numpy", "onnx", "onnx
 
 
 def describe_environment(command: str = "") -> dict[str, Any]:
-    """Say what this process runs on, as plain JSON values.
-
-    Every figure stands beside the hardware and the versions it was measured with.
+    """Return the hardware and software of this process as JSON values.
 
     Parameters
     ----------
-    command : str, default ""
-        The command line that makes the model again; kept only where it is given.
+    command : str, default=""
+        Command line that reproduces the model; left out if empty.
 
     Returns
     -------
     dict
-        ``versions`` (package name → version), ``threads``, ``processor``, ``system``, ``gpu`` where this process uses
-        one, and perhaps ``command``.
+        ``versions`` (package name → version), ``threads``, ``processor``, ``system``, ``gpu`` if this process uses
+        one, and ``command``.
 
     Examples
     --------
@@ -43,11 +41,10 @@ def describe_environment(command: str = "") -> dict[str, Any]:
     description: dict[str, Any] = {
         "versions": versions,
         "threads": _count_threads(),
-        "processor": _name_processor(),
+        "processor": _find_processor(),
         "system": platform.system(),
     }
-    gpu = _name_gpu()
-    if gpu:
+    if gpu := _find_gpu():
         description["gpu"] = gpu
     if command:
         description["command"] = command
@@ -55,7 +52,7 @@ def describe_environment(command: str = "") -> dict[str, Any]:
 
 
 def read_version() -> str:
-    """Return skconv's own version, ``"unknown"`` where it runs without being installed."""
+    """Return the version of skconv, ``"unknown"`` if it is not installed."""
     from importlib import metadata
 
     try:
@@ -65,7 +62,7 @@ def read_version() -> str:
 
 
 def _count_threads() -> int:
-    torch = sys.modules.get("torch")  # asked where it is loaded, never loaded to be asked
+    torch = sys.modules.get("torch")  # importing it would take seconds
     if torch is not None:
         return int(torch.get_num_threads())
     if hasattr(os, "sched_getaffinity"):
@@ -73,12 +70,12 @@ def _count_threads() -> int:
     return os.cpu_count() or 1
 
 
-def _name_gpu() -> str:
+def _find_gpu() -> str:
     torch = sys.modules.get("torch")
     return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else ""
 
 
-def _name_processor() -> str:
+def _find_processor() -> str:
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

@@ -1,4 +1,4 @@
-"""`TrainingFingerprints`: which images a model was trained on, so that it is never scored on them."""
+"""Training fingerprints: a hash of every training image, so that a model is not scored on them."""
 
 from __future__ import annotations
 
@@ -9,19 +9,18 @@ import numpy as np
 
 from skconv.exceptions import DataError, ModelFileError
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.folder import FINGERPRINTS_NAME, read_verified
+from skconv.model_io.folder import FINGERPRINTS_NAME, read_optional
+from skconv.model_io.serialization import FIX, parse_arrays
 
-_BYTES = 5  # of a hash: among 60,000 images a new one is taken for known once in 18 million times
+_BYTES = 5  # per hash: with 60,000 training images, a new image collides once in 18 million
 _TENSOR = "hashes"
-_MOST_BYTES = 2**30  # 200 million images
-_MEND = "Copy the model folder again, or train again."
 
 
 class TrainingFingerprints:
-    """A set of images, remembered as a hash of five bytes each; the images cannot be had back from it.
+    """A set of images, stored as hashes of five bytes; the images cannot be reconstructed.
 
-    An image is known again if it has the same height, width, channels and pixels. One that was moved by a pixel or
-    saved as JPEG since is another.
+    Two images are equal if they have the same height, width, channels and pixels; a shift by one pixel or lossy
+    compression makes another image.
 
     Parameters
     ----------
@@ -31,8 +30,8 @@ class TrainingFingerprints:
     Examples
     --------
     >>> images = np.random.default_rng(0).integers(0, 256, (10, 8, 8), np.uint8)
-    >>> seen = TrainingFingerprints.from_images(images[:6])
-    >>> len(seen), seen.count(images), seen.contains(images[4:8]).tolist()
+    >>> fingerprints = TrainingFingerprints.from_images(images[:6])
+    >>> len(fingerprints), fingerprints.count(images), fingerprints.contains(images[4:8]).tolist()
     (6, 6, [True, True, False, False])
     """
 
@@ -41,7 +40,7 @@ class TrainingFingerprints:
 
     @classmethod
     def from_images(cls, images: np.ndarray) -> TrainingFingerprints:
-        """Remember images.
+        """Hash images.
 
         Parameters
         ----------
@@ -51,77 +50,62 @@ class TrainingFingerprints:
         Raises
         ------
         DataError
-            Another dtype or shape.
+            If dtype or shape is another.
         """
         return cls(_hash_images(images))
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str = FINGERPRINTS_NAME) -> TrainingFingerprints:
-        """Read what `to_bytes` wrote.
+        """Read the output of `to_bytes`.
 
         Raises
         ------
         ModelFileError
-            No safetensors file, or one that holds anything but such hashes.
+            If the content is not a safetensors file of hashes.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        try:
-            tensors = load(content)
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise ModelFileError(f"{where} is not a safetensors file ({reason}). {_MEND}") from error
-        hashes = tensors.get(_TENSOR)
-        if len(tensors) != 1 or hashes is None or hashes.dtype != np.uint8 or hashes.shape[1:] != (_BYTES,):
-            held = ", ".join(f"'{name[:40]}' {each.dtype} {each.shape}" for name, each in list(tensors.items())[:3])
-            raise ModelFileError(
-                f"{where} holds {held or 'nothing'}; expected '{_TENSOR}' uint8 (n, {_BYTES}). {_MEND}"
-            )
+        arrays = parse_arrays(content, where)
+        hashes = arrays.get(_TENSOR)
+        if len(arrays) != 1 or hashes is None or hashes.dtype != np.uint8 or hashes.shape[1:] != (_BYTES,):
+            held = ", ".join(f"'{name[:40]}' {each.dtype} {each.shape}" for name, each in list(arrays.items())[:3])
+            raise ModelFileError(f"{where} holds {held or 'nothing'}; expected '{_TENSOR}' uint8 (n, {_BYTES}). {FIX}")
         return cls(hashes)
 
     def to_bytes(self) -> bytes:
-        """Return the content of a safetensors file: the sorted hashes, uint8 (n, 5)."""
+        """Return a safetensors file with the sorted hashes, uint8 (n, 5)."""
         from safetensors.numpy import save
 
-        return bytes(save({_TENSOR: self._list_hashes()}))
+        return bytes(save({_TENSOR: self._to_array()}))
 
     def union(self, other: TrainingFingerprints) -> TrainingFingerprints:
-        """Return the images of both."""
-        return TrainingFingerprints(np.concatenate([self._list_hashes(), other._list_hashes()]))
+        """Return the set of the images of both."""
+        return TrainingFingerprints(np.concatenate([self._to_array(), other._to_array()]))
 
     def contains(self, images: np.ndarray) -> np.ndarray:
-        """Return which images are among those remembered, bool (n,); parameter and error as in `from_images`."""
+        """Return which images are in the set, bool (n,); parameters and errors as in `from_images`."""
         return np.isin(_to_numbers(_hash_images(images)), self._hashes)
 
     def count(self, images: np.ndarray) -> int:
-        """Return how many of the images are among those remembered."""
+        """Return how many of the images are in the set."""
         return int(self.contains(images).sum())
 
-    def _list_hashes(self) -> np.ndarray:
-        """Return the sorted hashes, uint8 (n, 5)."""
-        return np.ascontiguousarray(self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:])
-
     def __len__(self) -> int:
-        """Number of different images."""
+        """Return the number of different images."""
         return len(self._hashes)
+
+    def _to_array(self) -> np.ndarray:
+        return np.ascontiguousarray(self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:])
 
 
 def read_fingerprints(folder: Path, config: ModelConfig) -> TrainingFingerprints | None:
-    """Return the images that the model in `folder` was trained on; None if it was saved without.
+    """Return the training fingerprints of the model in `folder`; None if it was saved without.
 
     Raises
     ------
     ModelFileError
-        The file is missing, altered, or not of this kind.
+        If the file is missing, altered, or of another kind.
     """
-    record = config.files.get(FINGERPRINTS_NAME)
-    if record is None:
-        return None
-    path = folder / FINGERPRINTS_NAME
-    if record.bytes > _MOST_BYTES:
-        raise ModelFileError(f"{path} is said to hold {record.bytes:,} bytes; at most {_MOST_BYTES:,} are read.")
-    return TrainingFingerprints.from_bytes(read_verified(path, record), str(path))
+    content = read_optional(folder, config, FINGERPRINTS_NAME)
+    return None if content is None else TrainingFingerprints.from_bytes(content, str(folder / FINGERPRINTS_NAME))
 
 
 def _hash_images(images: np.ndarray) -> np.ndarray:
@@ -131,13 +115,13 @@ def _hash_images(images: np.ndarray) -> np.ndarray:
             f"The images are {images.dtype} of shape {images.shape}; expected uint8 of shape (n, height, width) or "
             "(n, height, width, 3)."
         )
-    shape = np.array(images.shape[1:], "<u4").tobytes()  # 8 or 12 bytes, and `person` takes up to 16
+    shape = np.array(images.shape[1:], "<u4").tobytes()  # 8 or 12 bytes; the parameter `person` takes up to 16
     digests = [hashlib.blake2b(image.tobytes(), digest_size=_BYTES, person=shape).digest() for image in images]
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _BYTES)
 
 
 def _to_numbers(hashes: np.ndarray) -> np.ndarray:
-    """Return hashes (n, 5) as uint64 (n,), which can be sorted and looked up."""
+    """Return hashes (n, 5) as uint64 (n,), which NumPy can sort and search."""
     padded = np.zeros((len(hashes), 8), np.uint8)
     padded[:, -_BYTES:] = hashes
     return padded.view(">u8")[:, 0].astype(np.uint64)

@@ -1,4 +1,4 @@
-"""Find a model folder and check that nothing in it is missing or altered."""
+"""Location and integrity of model folders: names of the files, search, verification by sha256."""
 
 from __future__ import annotations
 
@@ -8,63 +8,64 @@ from pathlib import Path
 
 from skconv.exceptions import ModelFileError, SourceNotFoundError, list_some
 from skconv.model_io.config import MAX_CONFIG_BYTES, FileRecord, ModelConfig
+from skconv.model_io.serialization import FIX
 from skconv.registry import Registry
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 ONNX_NAME = "model.onnx"
-FINGERPRINTS_NAME = "fingerprints.safetensors"  # only where the model was saved with what it was trained on
-HELD_OUT_NAME = "held_out.safetensors"  # only where it was calibrated
+FINGERPRINTS_NAME = "fingerprints.safetensors"  # optional: hashes of the training images
+HELD_OUT_NAME = "held_out.safetensors"  # optional: predictions for held-out images, if the model is calibrated
 CARD_NAME = "card.md"
 MODEL_FOLDER_NAME = "model"  # inside a run folder
-BUNDLED: Registry[Path] = Registry("models", "model")  # folders of the models that come with skconv
+BUNDLED: Registry[Path] = Registry("models", "model")  # folders of the models that skconv contains
 
+_MAX_OPTIONAL_BYTES = 2**30
 _PICKLE_SUFFIXES = {
     ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".hdf5", ".keras", ".bin",
 }  # fmt: skip
-_MEND = "Copy the model folder again, or train again."
 
 
 def find_model_folder(path: str | os.PathLike[str]) -> Path:
-    """Return the model folder at `path`: `path` itself, or its ``model`` folder where it is a run folder.
+    """Return the model folder at `path`: `path` itself, or the folder ``model`` of a run folder.
 
     Parameters
     ----------
     path : path-like
-        A model folder, or a run folder as ``skconv train --out`` makes it. ``"digits"`` is the model that comes with
-        skconv, unless there is a model in a folder of that name.
+        A model folder, a run folder that ``skconv train --out`` wrote, or the name of a bundled model, ``"digits"``. A
+        folder of that name takes precedence.
 
     Returns
     -------
     pathlib.Path
-        A folder that holds ``config.json``.
+        A folder with a ``config.json``.
 
     Raises
     ------
     SourceNotFoundError
-        Nothing is at `path`.
+        If nothing is at `path`.
     ModelFileError
-        A file (a pickle above all: opening one can run code), or a folder without a model.
+        If `path` is a file (loading a pickle could run code), or a folder without a model.
     """
-    place = Path(path)
-    for folder in (place, place / MODEL_FOLDER_NAME, *_find_bundled(path)):
+    location = Path(path)
+    for folder in (location, location / MODEL_FOLDER_NAME, *_find_bundled(path)):
         if (folder / CONFIG_NAME).is_file():
             return folder
-    if not place.exists():
+    if not location.exists():
         raise SourceNotFoundError(
-            f"No model at {place}: there is no such folder. "
+            f"No model at {location}: there is no such folder. "
             f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME}, {ONNX_NAME} as skconv train writes."
         )
-    if not place.is_dir():
-        raise _refuse_file(place)
+    if not location.is_dir():
+        raise _refuse_file(location)
     raise ModelFileError(
-        f"The folder {place} holds no model: it has neither {CONFIG_NAME} nor "
-        f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. {_suggest_run(place)}"
+        f"The folder {location} holds no model: it has neither {CONFIG_NAME} nor "
+        f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. {_suggest_run(location)}"
     )
 
 
 def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
-    """Read ``config.json`` and check size and sha256 of the files it names.
+    """Read ``config.json``, and verify size and sha256 of all files that it lists.
 
     Parameters
     ----------
@@ -74,64 +75,76 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
     Returns
     -------
     ModelConfig
-        What the folder says about its model.
 
     Raises
     ------
     ModelFileError
-        A file is missing, altered, or of another format; the message names it.
+        If a file is missing, altered, or of another format.
     """
     folder = Path(folder)
     path = folder / CONFIG_NAME
     config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
     if set(config.files) - {FINGERPRINTS_NAME, HELD_OUT_NAME} != {WEIGHTS_NAME, ONNX_NAME}:
         raise ModelFileError(
-            f"{path} names the files {', '.join(sorted(config.files))[:200] or 'none'}; "
-            f"expected {WEIGHTS_NAME} and {ONNX_NAME}, perhaps {FINGERPRINTS_NAME} and {HELD_OUT_NAME}. {_MEND}"
+            f"{path} lists the files {', '.join(sorted(config.files))[:200] or 'none'}; "
+            f"expected {WEIGHTS_NAME} and {ONNX_NAME}, optionally {FINGERPRINTS_NAME} and {HELD_OUT_NAME}. {FIX}"
         )
     for name, record in config.files.items():
         file = folder / name
-        if not file.is_file():  # a pipe or device would block the read below
-            raise ModelFileError(f"{file} is missing. {_MEND}")
+        if not file.is_file():  # reading a pipe or device would block
+            raise ModelFileError(f"{file} is missing. {FIX}")
         try:
             size = file.stat().st_size
-            intact = size == record.bytes and hash_file(file) == record.sha256
+            is_intact = size == record.bytes and hash_file(file) == record.sha256
         except OSError as error:
             raise ModelFileError(f"{file} cannot be read: {error.strerror}.") from error
-        if not intact:
-            how = "" if size == record.bytes else f" ({size:,} bytes, {record.bytes:,} expected)"
-            raise ModelFileError(f"{file} was altered after the model was saved{how}. {_MEND}")
+        if not is_intact:
+            sizes = "" if size == record.bytes else f" ({size:,} bytes, expected {record.bytes:,})"
+            raise ModelFileError(f"{file} was altered after the model was saved{sizes}. {FIX}")
     return config
 
 
 def read_verified(path: Path, record: FileRecord) -> bytes:
-    """Return the content of `path`, checked as it was read: between two reads a file can change.
+    """Return the content of `path`, verified after reading because the file may change between two reads.
 
     Raises
     ------
     ModelFileError
-        It is missing, cannot be read, or holds other bytes than `record` says.
+        If the file is missing, cannot be read, or does not match `record`.
     """
     content = read_bounded(path, record.bytes)
     if hashlib.sha256(content).hexdigest() != record.sha256:
-        raise ModelFileError(f"{path} was altered after the model was saved. {_MEND}")
+        raise ModelFileError(f"{path} was altered after the model was saved. {FIX}")
     return content
 
 
-def read_bounded(path: Path, most: int) -> bytes:
-    """Return the content of the regular file `path`, at most `most` + 1 bytes of it.
+def read_optional(folder: Path, config: ModelConfig, name: str) -> bytes | None:
+    """Return the verified content of an optional file of at most 1 GiB; None if the model was saved without it."""
+    record = config.files.get(name)
+    if record is None:
+        return None
+    path = folder / name
+    if record.bytes > _MAX_OPTIONAL_BYTES:
+        raise ModelFileError(
+            f"{path} has {record.bytes:,} bytes according to {CONFIG_NAME}; expected at most {_MAX_OPTIONAL_BYTES:,}."
+        )
+    return read_verified(path, record)
+
+
+def read_bounded(path: Path, max_bytes: int) -> bytes:
+    """Return the content of the regular file `path`, at most `max_bytes` + 1 bytes.
 
     Raises
     ------
     ModelFileError
-        It is not a regular file or cannot be read.
+        If it is not a regular file or cannot be read.
     """
     if not path.is_file():
-        raise ModelFileError(f"{path} is missing. {_MEND}")
+        raise ModelFileError(f"{path} is missing. {FIX}")
     try:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            return stream.read(max(0, min(most, size)) + 1)  # room is made for what is asked, whatever is there
+            return stream.read(max(0, min(max_bytes, size)) + 1)  # read allocates the number of bytes asked for
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -143,24 +156,23 @@ def hash_file(path: Path) -> str:
 
 
 def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
-    """Return the folder of the bundled model of that name; a path, as ``./digits``, is no name."""
+    """Return the folder of a bundled model by its name; ``./digits`` is a path, not a name."""
     name = os.fspath(path)
     return [BUNDLED.get(name)] if name in BUNDLED else []
 
 
-def _suggest_run(place: Path) -> str:
-    runs = sorted(str(each.parent.parent) for each in place.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
+def _suggest_run(location: Path) -> str:
+    runs = sorted(str(each.parent.parent) for each in location.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
     if not runs:
         return "Pass a folder that skconv train wrote."
     return f"It holds several runs; pass one of them: {list_some(runs, 5)}."
 
 
-def _refuse_file(place: Path) -> ModelFileError:
-    if place.suffix.lower() in _PICKLE_SUFFIXES:
+def _refuse_file(location: Path) -> ModelFileError:
+    if location.suffix.lower() in _PICKLE_SUFFIXES:
         return ModelFileError(
-            f"{place} is refused: a {place.suffix} file can hold a pickle, and a pickle can run code "
-            "when it is opened. Export the model to a folder instead (skconv train --out DIR, or "
-            "CNNClassifier.save) and pass that."
+            f"{location} is refused: a {location.suffix} file can hold a pickle, and loading a pickle can run code. "
+            "Export the model to a folder instead (skconv train --out DIR, or CNNClassifier.save) and pass that."
         )
-    hint = f" Pass {place.parent}." if (place.parent / CONFIG_NAME).is_file() else ""
-    return ModelFileError(f"{place} is a file; a model is a folder with {CONFIG_NAME} in it.{hint}")
+    hint = f" Pass {location.parent}." if (location.parent / CONFIG_NAME).is_file() else ""
+    return ModelFileError(f"{location} is a file; a model is a folder with {CONFIG_NAME} in it.{hint}")

@@ -1,4 +1,4 @@
-"""`HeldOut`: what a model answered to images that it was not trained on, kept with it for its prediction sets."""
+"""Predictions for held-out images, saved with a model for prediction sets and the out-of-distribution score."""
 
 from __future__ import annotations
 
@@ -9,24 +9,22 @@ import numpy as np
 
 from skconv.exceptions import ModelFileError
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.folder import HELD_OUT_NAME, read_verified
-
-_MOST_BYTES = 2**30
-_MEND = "Copy the model folder again, or train again."
+from skconv.model_io.folder import HELD_OUT_NAME, read_optional
+from skconv.model_io.serialization import FIX, parse_arrays
 
 
-@dataclass(frozen=True, eq=False)  # arrays have no single truth value to compare by
+@dataclass(frozen=True, eq=False)  # comparing arrays gives an array
 class HeldOut:
-    """Answers to validation images.
+    """Predictions for images that were not trained on.
 
     Parameters
     ----------
     probabilities : ndarray of float32, shape (n, k)
-        The finished model's.
+        Calibrated probabilities.
     labels : ndarray of int64, shape (n,)
-        The true classes, as positions 0..k-1.
-    temperature : float
-        What the logits of the trained network were divided by; the saved network has it in its weights.
+        True classes, 0..k-1.
+    temperature : float, default=1.0
+        The fitted temperature; the weights of the saved network include it.
     """
 
     probabilities: np.ndarray
@@ -37,59 +35,47 @@ class HeldOut:
         """Return the content of a safetensors file."""
         from safetensors.numpy import save
 
-        tensors: dict[str, np.ndarray] = {
+        arrays: dict[str, np.ndarray] = {
             "probabilities": np.ascontiguousarray(self.probabilities, np.float32),
             "labels": np.ascontiguousarray(self.labels, np.int64),
             "temperature": np.array([self.temperature], np.float32),
         }
-        return bytes(save(tensors))
+        return bytes(save(arrays))
 
     @classmethod
     def from_bytes(cls, content: bytes, n_classes: int, where: str = HELD_OUT_NAME) -> HeldOut:
-        """Read what `to_bytes` wrote.
+        """Read the output of `to_bytes`.
 
         Raises
         ------
         ModelFileError
-            No safetensors file, or one that holds anything but such answers.
+            If the content is not a safetensors file of predictions for `n_classes` classes.
         """
-        from safetensors import SafetensorError
-        from safetensors.numpy import load
-
-        try:
-            tensors = load(content)
-        except (SafetensorError, ValueError, KeyError, TypeError) as error:
-            reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-            raise ModelFileError(f"{where} is not a safetensors file ({reason}). {_MEND}") from error
+        arrays = parse_arrays(content, where)
         expected = {
             "probabilities": (np.float32, (n_classes,)),
             "labels": (np.int64, ()),
             "temperature": (np.float32, ()),
         }
-        fits = set(tensors) == set(expected) and all(
-            tensors[name].dtype == kind and tensors[name].ndim == 1 + len(shape) and tensors[name].shape[1:] == shape
+        fits = set(arrays) == set(expected) and all(
+            arrays[name].dtype == kind and arrays[name].ndim == 1 + len(shape) and arrays[name].shape[1:] == shape
             for name, (kind, shape) in expected.items()
         )
-        if not fits or len(tensors["temperature"]) != 1 or len(tensors["labels"]) != len(tensors["probabilities"]):
-            raise ModelFileError(f"{where} does not hold probabilities of {n_classes} classes with labels. {_MEND}")
-        probabilities, labels = tensors["probabilities"], tensors["labels"]
+        if not fits or len(arrays["temperature"]) != 1 or len(arrays["labels"]) != len(arrays["probabilities"]):
+            raise ModelFileError(f"{where} does not hold probabilities of {n_classes} classes with labels. {FIX}")
+        probabilities, labels = arrays["probabilities"], arrays["labels"]
         if not (np.isfinite(probabilities).all() and ((labels >= 0) & (labels < n_classes)).all()):
-            raise ModelFileError(f"{where} holds NaN, infinity or unknown classes. {_MEND}")
-        return cls(probabilities, labels, float(tensors["temperature"][0]))
+            raise ModelFileError(f"{where} holds NaN, infinity or unknown classes. {FIX}")
+        return cls(probabilities, labels, float(arrays["temperature"][0]))
 
 
 def read_held_out(folder: Path, config: ModelConfig) -> HeldOut | None:
-    """Return the answers that the model in `folder` was saved with; None if there are none.
+    """Return the held-out predictions of the model in `folder`; None if it was saved without.
 
     Raises
     ------
     ModelFileError
-        The file is missing, altered, or not of this kind.
+        If the file is missing, altered, or of another kind.
     """
-    record = config.files.get(HELD_OUT_NAME)
-    if record is None:
-        return None
-    path = folder / HELD_OUT_NAME
-    if record.bytes > _MOST_BYTES:
-        raise ModelFileError(f"{path} is said to hold {record.bytes:,} bytes; at most {_MOST_BYTES:,} are read.")
-    return HeldOut.from_bytes(read_verified(path, record), len(config.classes), str(path))
+    content = read_optional(folder, config, HELD_OUT_NAME)
+    return None if content is None else HeldOut.from_bytes(content, len(config.classes), str(folder / HELD_OUT_NAME))

@@ -1,4 +1,4 @@
-"""Write a model folder as a whole, and load its weights back into a network."""
+"""Saving a model folder atomically, and loading its weights into a network."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ from skconv.model_io.folder import (
 )
 from skconv.model_io.held_out import HeldOut
 from skconv.model_io.onnx import check_parity, export_onnx
-from skconv.model_io.serialization import read_tensors
+from skconv.model_io.serialization import FIX, parse_tensors
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -42,93 +42,86 @@ def save_model(
     config: ModelConfig,
     *,
     sample: np.ndarray,
-    seen: TrainingFingerprints | None = None,
+    fingerprints: TrainingFingerprints | None = None,
     held_out: HeldOut | None = None,
     per_class: Sequence[Mapping[str, Any]] = (),
 ) -> ModelConfig:
-    """Write ``model.safetensors``, ``model.onnx``, ``config.json`` and ``card.md``, all or nothing.
+    """Write a model folder atomically: weights, ONNX, ``config.json`` and ``card.md``.
 
     Parameters
     ----------
     folder : path-like
-        The model folder to make. It must not exist, or be empty.
+        The model folder to create. It must not exist, or be empty.
     network : nn.Module
-        Takes float32 (n, channels, height, width), returns logits (n, k). It is copied, so neither its device
-        nor its mode changes.
+        Takes float32 (n, channels, height, width), returns logits (n, k). A copy of it is exported.
     config : ModelConfig
-        Everything else; its `files` are filled in here.
+        The configuration, without `files`.
     sample : ndarray of uint8 or float, shape (n, channels, height, width)
-        A few real images: the ONNX file must give torch's probabilities for them to 1e-4.
-    seen : TrainingFingerprints, optional
-        The images it was trained on, written to ``fingerprints.safetensors``.
+        Images on which ONNX and torch must agree to 1e-4 in probability, n > 0.
+    fingerprints : TrainingFingerprints, optional
+        The training images, written to ``fingerprints.safetensors``.
     held_out : HeldOut, optional
-        What it answers to images it was not trained on, written to ``held_out.safetensors``.
+        Predictions for held-out images, written to ``held_out.safetensors``.
     per_class : sequence of mappings, default=()
-        Scores of each class, for the card; see `skconv.model_io.card.write_card`.
+        Scores per class for the card; see `skconv.model_io.card.write_card`.
 
     Returns
     -------
     ModelConfig
-        `config` as it was written.
+        `config` as written.
 
     Raises
     ------
     OutputError
-        The folder exists and holds something, or cannot be written.
+        If the folder is not empty, or cannot be written.
     ModelFileError
-        The network holds NaN or infinity, does not fit `config`, or ONNX differs from it.
+        If the network holds NaN or infinity, does not fit `config`, or differs from its ONNX export.
     """
     check_new_folder(folder)
     if sample.ndim != 4 or len(sample) == 0 or sample.shape[1:] != config.input.shape:
         raise ModelFileError(
-            f"The sample has shape {sample.shape}; expected (n, {', '.join(map(str, config.input.shape))}) "
-            "with n at least 1, as config.input says."
+            f"The sample has shape {sample.shape}; expected (n, {', '.join(map(str, config.input.shape))}), n > 0, as "
+            "in config.input."
         )
     exported = _copy_to_cpu(network)
     weights = exported.state_dict()
     _check_finite(weights, "The network", "The training diverged: lower the learning rate.")
     onnx = export_onnx(exported, config.input.shape)
     check_parity(exported, onnx, config, sample)
-    with atomic_dir(folder) as beside:
-        _write_weights(beside / WEIGHTS_NAME, weights)
-        (beside / ONNX_NAME).write_bytes(onnx)
-        if seen is not None:
-            (beside / FINGERPRINTS_NAME).write_bytes(seen.to_bytes())
+    with atomic_dir(folder) as temporary:
+        _write_weights(temporary / WEIGHTS_NAME, weights)
+        (temporary / ONNX_NAME).write_bytes(onnx)
+        if fingerprints is not None:
+            (temporary / FINGERPRINTS_NAME).write_bytes(fingerprints.to_bytes())
         if held_out is not None:
-            (beside / HELD_OUT_NAME).write_bytes(held_out.to_bytes())
-        records = {file.name: FileRecord(hash_file(file), file.stat().st_size) for file in sorted(beside.iterdir())}
+            (temporary / HELD_OUT_NAME).write_bytes(held_out.to_bytes())
+        records = {file.name: FileRecord(hash_file(file), file.stat().st_size) for file in sorted(temporary.iterdir())}
         written = replace(config, files=records)
-        (beside / CONFIG_NAME).write_bytes(written.to_bytes())
+        (temporary / CONFIG_NAME).write_bytes(written.to_bytes())
         n_parameters = sum(parameter.numel() for parameter in exported.parameters())
         card = write_card(written, n_parameters=n_parameters, folder_name=Path(folder).name, per_class=per_class)
-        (beside / CARD_NAME).write_text(card, encoding="utf-8")
+        (temporary / CARD_NAME).write_text(card, encoding="utf-8")
     return written
 
 
 def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
-    """Load ``model.safetensors`` into `network`, strictly; a model from before there were `answers` has neutral ones.
+    """Load ``model.safetensors`` into `network`; names, shapes and dtypes must match.
 
     Parameters
     ----------
     folder : path-like
         A model folder.
     network : nn.Module
-        Made by `skconv.networks.create_network` with the name and options in the folder's configuration.
+        Created by `skconv.networks.create_network` with the name and options of the configuration.
 
     Raises
     ------
     ModelFileError
-        Not a safetensors file, other names, shapes or types than the network's, NaN or infinity. The
-        network is as it was before.
+        If the file is not safetensors, does not fit the network, or holds NaN or infinity. The network is unchanged.
     """
-    fresh, weights = network.state_dict(), read_weights(folder)
-    _check_fit(weights, fresh, Path(folder) / WEIGHTS_NAME)
+    weights = read_weights(folder)
+    _check_fit(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME)
     network.load_state_dict(weights)
-
-
-def is_calibration(name: str) -> bool:
-    """Return whether a tensor of a network belongs to its logit calibration."""
-    return "logit_calibration" in name.split(".")
 
 
 def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
@@ -137,12 +130,17 @@ def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
     Raises
     ------
     ModelFileError
-        Not a safetensors file, or one that holds NaN or infinity.
+        If the file is not safetensors, or holds NaN or infinity.
     """
     path = Path(folder) / WEIGHTS_NAME
-    weights = read_tensors(read_bounded(path, MAX_WEIGHTS_BYTES), str(path))
-    _check_finite(weights, str(path), "Copy the model folder again, or train again.")
+    weights = parse_tensors(read_bounded(path, MAX_WEIGHTS_BYTES), str(path))
+    _check_finite(weights, str(path), FIX)
     return weights
+
+
+def is_calibration(name: str) -> bool:
+    """Return whether a tensor of this name belongs to the logit calibration of a network."""
+    return "logit_calibration" in name.split(".")
 
 
 def _copy_to_cpu(network: nn.Module) -> nn.Module:
@@ -163,22 +161,21 @@ def _check_fit(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Pa
     missing = sorted(set(expected) - set(weights))
     unknown = sorted(set(weights) - set(expected))
     if missing or unknown:
-        what = f"lacks '{missing[0]}'" if missing else f"holds an unknown '{unknown[0][:80]}'"
+        difference = f"lacks '{missing[0]}'" if missing else f"holds an unknown '{unknown[0][:80]}'"
         raise ModelFileError(
-            f"{path} {what}; the network in config.json has {len(expected)} tensors, the file "
-            f"{len(weights)}. Load it with the skconv that wrote it, or train again."
+            f"{path} {difference}; it has {len(weights)} tensors, the network in config.json {len(expected)}. "
+            "Load it with the skconv that wrote it, or train again."
         )
     for name, tensor in weights.items():
         wanted = expected[name]
         if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
             raise ModelFileError(
                 f"{path}: '{name}' is {tensor.dtype} {tuple(tensor.shape)}; the network in config.json "
-                f"has {wanted.dtype} {tuple(wanted.shape)}. "
-                "Load it with the skconv that wrote it, or train again."
+                f"has {wanted.dtype} {tuple(wanted.shape)}. Load it with the skconv that wrote it, or train again."
             )
 
 
-def _check_finite(weights: dict[str, Tensor], what: str, mend: str) -> None:
+def _check_finite(weights: dict[str, Tensor], owner: str, fix: str) -> None:
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ModelFileError(f"{what} holds NaN or infinity in '{name}'. {mend}")
+            raise ModelFileError(f"{owner} holds NaN or infinity in '{name}'. {fix}")

@@ -1,7 +1,8 @@
-"""JSON from a file that anyone may have written: no duplicate keys, no NaN, exact keys and types."""
+"""Strict JSON and safetensors: parsing of untrusted files, and the canonical form for digests."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -9,10 +10,13 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from skconv.exceptions import ModelFileError
 
 if TYPE_CHECKING:
+    import numpy as np
     from torch import Tensor
 
-MAX_HEADER = 2**20  # bytes; the names of some thousands of tensors
-_KINDS = {dict: "an object", list: "a list", str: "a text", int: "a whole number", float: "a fraction"}
+MAX_HEADER = 2**20  # bytes of a safetensors header; enough for some thousands of tensors
+FIX = "Copy the model folder again, or train again."  # ends the messages about damaged files
+
+_KINDS = {dict: "an object", list: "a list", str: "a string", int: "an integer", float: "a float"}
 
 
 def parse_json(content: bytes, where: str) -> dict[str, Any]:
@@ -21,7 +25,8 @@ def parse_json(content: bytes, where: str) -> dict[str, Any]:
     Raises
     ------
     ModelFileError
-        Not UTF-8, not JSON, not an object, a key given twice, NaN or infinity, or nested too deep.
+        If the content is not UTF-8, not JSON, not an object, has a duplicate key, NaN or infinity, or is nested too
+        deep.
 
     Examples
     --------
@@ -34,7 +39,7 @@ def parse_json(content: bytes, where: str) -> dict[str, Any]:
         )
     except RecursionError as error:
         raise ModelFileError(f"{where} is nested too deep. Copy the model folder again.") from error
-    except ValueError as error:  # of decoding and parsing alike
+    except ValueError as error:  # of decoding and parsing
         reason = str(error).splitlines()[0][:120]
         raise ModelFileError(f"{where} is not valid JSON ({reason}). Copy the model folder again.") from error
     if not isinstance(document, dict):
@@ -43,19 +48,22 @@ def parse_json(content: bytes, where: str) -> dict[str, Any]:
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return the one spelling of `value` that digests are taken of: sorted keys, no spaces, ASCII."""
+    """Return `value` as JSON with sorted keys, without spaces, in ASCII: equal values give equal digests."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 
-def copy_json(value: Any, name: str) -> Any:
-    """Return `value` as JSON will give it back: tuples as lists, nothing shared with the caller.
+def digest_json(document: Mapping[str, Any]) -> str:
+    """Return the sha256 of the canonical JSON of a document without its key ``digest``."""
+    return hashlib.sha256(canonical_json({key: document[key] for key in document if key != "digest"})).hexdigest()
 
-    NumPy's numbers, as searches over hyper-parameters draw them, become Python's.
+
+def copy_json(value: Any, name: str) -> Any:
+    """Return `value` as JSON returns it: a copy, with tuples as lists and NumPy scalars as Python numbers.
 
     Raises
     ------
     ModelFileError
-        A value that JSON cannot hold: an object, an array, NaN.
+        If JSON cannot hold a value: an object, an array, NaN.
 
     Examples
     --------
@@ -63,15 +71,15 @@ def copy_json(value: Any, name: str) -> Any:
     {'widths': [16, 32]}
     """
     try:
-        return json.loads(json.dumps(value, allow_nan=False, default=_as_plain))
+        return json.loads(json.dumps(value, allow_nan=False, default=_to_python))
     except (TypeError, ValueError, RecursionError) as error:
         raise ModelFileError(
-            f"{name} cannot be saved as JSON ({error}). Use numbers, texts, lists and dicts of them."
+            f"{name} cannot be saved as JSON ({error}). Use numbers, strings, lists and dicts of them."
         ) from error
 
 
 def check_keys(section: Mapping[str, Any], expected: Mapping[str, type], name: str) -> None:
-    """Raise `ModelFileError` unless `section` has exactly the `expected` keys, each of its type."""
+    """Raise `ModelFileError` unless `section` has exactly the `expected` keys, with values of these types."""
     missing = [key for key in expected if key not in section]
     if missing:
         raise ModelFileError(f"{name} lacks {', '.join(missing)}. Copy the model folder again.")
@@ -80,7 +88,7 @@ def check_keys(section: Mapping[str, Any], expected: Mapping[str, type], name: s
         shown = ", ".join(repr(key[:40]) for key in unknown[:5])
         raise ModelFileError(f"{name} has unknown keys: {shown}. Expected only: {', '.join(expected)}.")
     for key, kind in expected.items():
-        if type(section[key]) is not kind:  # True is an int to isinstance
+        if type(section[key]) is not kind:  # isinstance would accept True as an int
             came = type(section[key]).__name__
             raise ModelFileError(f"{name}: '{key}' must be {_KINDS[kind]}, got {came}.")
 
@@ -88,7 +96,7 @@ def check_keys(section: Mapping[str, Any], expected: Mapping[str, type], name: s
 def check_section(
     document: Mapping[str, Any], key: str, expected: Mapping[str, type], optional: Mapping[str, type] | None = None
 ) -> dict[str, Any]:
-    """Return the object at `key` after checking its keys and types; `optional` keys may be missing."""
+    """Return the object at `key` after a check of its keys and types; `optional` keys may be missing."""
     section = document[key]
     if not isinstance(section, dict):
         raise ModelFileError(f"'{key}' must be an object, got {type(section).__name__}.")
@@ -97,40 +105,50 @@ def check_section(
     return section
 
 
-def read_tensors(content: bytes, where: str) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file by their names.
+def parse_tensors(content: bytes, where: str) -> dict[str, Tensor]:
+    """Return the tensors of a safetensors file by name, in torch; parameters and errors as in `parse_arrays`."""
+    from safetensors.torch import load
+
+    return dict(_load_safetensors(load, content, where))
+
+
+def parse_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
+    """Return the tensors of a safetensors file by name, in NumPy.
 
     Parameters
     ----------
     content : bytes
-        The file's content.
+        Content of the file.
     where : str
-        How errors name the file.
+        Name of the file in errors.
 
     Raises
     ------
     ModelFileError
-        No safetensors file, or a header above 1 MiB.
+        If the content is not a safetensors file, or its header is larger than 1 MiB.
     """
+    from safetensors.numpy import load
+
+    return dict(_load_safetensors(load, content, where))
+
+
+def _load_safetensors(load: Any, content: bytes, where: str) -> Any:
     from safetensors import SafetensorError
-    from safetensors.torch import load
 
     n_header = int.from_bytes(content[:8], "little")
     if len(content) < 8 or n_header > min(MAX_HEADER, len(content) - 8):
         raise ModelFileError(
-            f"{where} is not a safetensors file (a header of {n_header:,} bytes in {len(content):,}, at most "
-            f"{MAX_HEADER:,} are read). Copy the folder again, or train again."
+            f"{where} is not a safetensors file (a header of {n_header:,} bytes in {len(content):,}, max. "
+            f"{MAX_HEADER:,}). {FIX}"
         )
     try:
-        return dict(load(content))
+        return load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ModelFileError(
-            f"{where} is not a safetensors file ({reason}). Copy the folder again, or train again."
-        ) from error
+        raise ModelFileError(f"{where} is not a safetensors file ({reason}). {FIX}") from error
 
 
-def _as_plain(value: Any) -> Any:
+def _to_python(value: Any) -> Any:
     import numpy as np
 
     if isinstance(value, np.generic):
@@ -141,7 +159,7 @@ def _as_plain(value: Any) -> Any:
 def _refuse_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     section = dict(pairs)
     if len(section) != len(pairs):
-        raise ValueError("a key is given twice")
+        raise ValueError("duplicate key")
     return section
 
 

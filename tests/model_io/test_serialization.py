@@ -5,7 +5,7 @@ from skconv.exceptions import ModelFileError
 from skconv.model_io.serialization import copy_json
 
 
-def test_copy_json_makes_numpy_numbers_plain():
+def test_copy_json_converts_numpy_numbers():
     copied = copy_json(
         {"batch_size": np.int64(64), "network": {"widths": (np.int32(8), np.float32(0.5))}}, "parameters"
     )
@@ -14,6 +14,6 @@ def test_copy_json_makes_numpy_numbers_plain():
 
 
 @pytest.mark.parametrize("value", [np.zeros(2), np.float32("nan"), object()])
-def test_copy_json_refuses_what_json_cannot_hold(value):
+def test_copy_json_refuses_values_that_json_cannot_hold(value):
     with pytest.raises(ModelFileError, match="parameters cannot be saved as JSON"):
         copy_json({"value": value}, "parameters")

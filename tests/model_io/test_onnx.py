@@ -32,7 +32,7 @@ def damage_input_shape(path):
 
 
 def write_greedy(path):
-    """A valid file with the right inputs and outputs that asks for terabytes when it runs."""
+    """Write a valid file with the right inputs and outputs that allocates terabytes when it runs."""
     value = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
     constant = helper.make_tensor("shape", TensorProto.INT64, [2], [2**40, 3])
     nodes = [
@@ -54,7 +54,7 @@ def write_greedy(path):
     [
         (damage_with_external_data, "refers to other files"),
         (damage_with_custom_operator, "cannot be opened as ONNX"),
-        (damage_input_shape, "takes"),
+        (damage_input_shape, "has the inputs"),
         (lambda path: path.write_bytes(b""), "cannot be opened as ONNX"),
         (lambda path: path.write_bytes(b"\x80\x04." * 50), "cannot be opened as ONNX"),
         (lambda path: path.write_bytes(path.read_bytes()[:-500]), "cannot be opened as ONNX"),
@@ -70,13 +70,13 @@ def test_open_session_refuses_a_hostile_file_in_one_line(model_copy, damage, mes
     assert capfd.readouterr() == ("", "")
 
 
-def test_open_session_refuses_other_classes_than_the_config(saved_model, make_config):
+def test_open_session_refuses_another_number_of_classes(saved_model, make_config):
     config = make_config(classes=(1, 2), class_names=("a", "b"))
-    with pytest.raises(ModelFileError, match=r"config\.json says 2 classes"):
+    with pytest.raises(ModelFileError, match=r"of 2 classes"):
         open_session(saved_model / ONNX_NAME, config)
 
 
-def test_hostile_graph_ends_in_one_line(tmp_path, make_config):
+def test_run_session_of_a_hostile_graph_raises_in_one_line(tmp_path, make_config):
     write_greedy(tmp_path / ONNX_NAME)
     images = np.zeros((1, 1, 12, 10), np.float32)
     with pytest.raises(ModelFileError) as caught:
@@ -84,7 +84,7 @@ def test_hostile_graph_ends_in_one_line(tmp_path, make_config):
     assert "\n" not in str(caught.value)
 
 
-def test_check_parity_notices_other_weights(saved_model, make_network, make_config, sample):
+def test_check_parity_detects_other_weights(saved_model, make_network, make_config, sample):
     network = make_network().eval()
     onnx_bytes = (saved_model / ONNX_NAME).read_bytes()
     assert check_parity(network, onnx_bytes, make_config(), sample) <= 1e-4
