@@ -1,4 +1,4 @@
-"""Images in which there is no digit to read, made with a seed."""
+"""Synthetic images of the background class: images without a digit."""
 
 from __future__ import annotations
 
@@ -7,25 +7,36 @@ from PIL import Image, ImageDraw, ImageFilter
 
 from skconv.digits.preprocess.normalization import normalize_digit, normalize_strokes
 from skconv.digits.synthetic.joined_digits import is_straight, make_wrong_cut
-from skconv.digits.synthetic.paper import draw_on_paper, resize, wave
-from skconv.digits.synthetic.pen import SIDE, Line, Lines, arc, curve, draw_glyph, draw_lines
+from skconv.digits.synthetic.rendering import (
+    SIDE,
+    Line,
+    Lines,
+    arc,
+    curve,
+    draw_glyph,
+    draw_lines,
+    draw_on_paper,
+    resize,
+    wave,
+)
 
-# Without those that are digits in one hand or another, as + is a 7 and C an open zero:
+# All letters and signs except those that some writers use as digits, such as + for 7 or C for an open zero:
 # b B c C d D g G i I j J l L o O p P q Q s S t T y Y z Z.
 LETTERS = "AaEeFfHhKkMmNnRrUuVvWwXx&@#%?=*$"
 
 
-def make_nothing(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Make images without a digit, as they are after normalisation or, some of them, without it.
+def make_background(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Make images without a digit, in part normalised and in part not.
 
     Parameters
     ----------
     kind : {"blank", "texture", "scribble", "letter", "wrong cut"}
-        Blank paper with noise, shadow and rules; textures and soft photographs; blots, hatchings and strokes across
-        each other; letters of fonts; pairs, halves and pieces of digits.
+        Blank paper with noise, shadow and ruled lines; textures; blots, hatchings and crossed strokes; letters of
+        fonts; pairs, halves and fragments of digits.
     digits : ndarray of uint8, shape (m, 28, 28)
-        Digits to cut and join.
+        Digits for wrong cuts.
     n : int
+        Number of images.
     rng : numpy.random.Generator
 
     Returns
@@ -35,7 +46,7 @@ def make_nothing(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator
     Examples
     --------
     >>> rng = np.random.default_rng(0)
-    >>> make_nothing("letter", np.zeros((1, 28, 28), np.uint8), 3, rng).shape
+    >>> make_background("letter", np.zeros((1, 28, 28), np.uint8), 3, rng).shape
     (3, 28, 28)
     """
     if kind == "wrong cut":
@@ -44,22 +55,22 @@ def make_nothing(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator
     return np.stack([make(rng) for _ in range(n)])
 
 
-def normalize_garments(garments: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return images (n, 28, 28) of which every second is normalised; blank ones stay as they were."""
-    made = garments.copy()
-    for number in np.flatnonzero(rng.random(len(garments)) < 0.5):
-        normalised = normalize_digit(garments[number])
-        made[number] = normalised if normalised.any() else garments[number]
-    return made
+def normalize_clothing(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Normalise a random half of images (n, 28, 28); one that would become blank is left unchanged."""
+    result = images.copy()
+    for index in np.flatnonzero(rng.random(len(images)) < 0.5):
+        normalised = normalize_digit(images[index])
+        result[index] = normalised if normalised.any() else images[index]
+    return result
 
 
 def _make_blank(rng: np.random.Generator) -> np.ndarray:
-    """Noise of a camera, a shadow, rules; half of them as they would be without normalisation."""
+    """Camera noise, shadow and ruled lines; about half of the images are normalised."""
     if rng.random() < 0.5:
         side = int(rng.integers(20, 60))
         normalised = normalize_digit(draw_on_paper(np.zeros((side, side), np.float32), rng))
-        empty = not normalised.any()
-        if rng.random() < 0.2 if empty else not is_straight(normalised / 255):  # a bar that stands alone is a 1
+        is_empty = not normalised.any()
+        if rng.random() < 0.2 if is_empty else not is_straight(normalised / 255):  # a single bar is a 1
             return normalised
     noise = rng.normal(0, rng.uniform(2, 60), (28, 28)) + rng.choice([0, 0, 128, 230])
     shadow = rng.uniform(0, 120) * wave((28, 28), rng, knots=int(rng.integers(2, 5)))
@@ -69,10 +80,10 @@ def _make_blank(rng: np.random.Generator) -> np.ndarray:
 
 
 def _make_texture(rng: np.random.Generator) -> np.ndarray:
-    """Waves, stripes, checks, clouds and grain; half of them normalised."""
+    """Waves, stripes, checks, clouds and grain; about half of the images are normalised."""
     side = int(rng.integers(24, 48))
-    makers = (_draw_waves, _draw_stripes, _draw_checks, _draw_clouds, _draw_grain)
-    texture = makers[rng.integers(len(makers))](side, rng)
+    draw = _TEXTURES[rng.integers(len(_TEXTURES))]
+    texture = draw(side, rng)
     low, high = np.percentile(texture, (2, 98))
     grey = np.clip((texture - low) / max(high - low, 1e-6), 0, 1) * rng.uniform(60, 255)
     if rng.random() < 0.3:
@@ -91,19 +102,19 @@ def _draw_waves(side: int, rng: np.random.Generator) -> np.ndarray:
 
 def _draw_stripes(side: int, rng: np.random.Generator) -> np.ndarray:
     rows, columns = np.mgrid[:side, :side] / side
-    turn, rate = rng.uniform(0, np.pi), rng.uniform(8, 60)
-    bent = 2 * wave((side, side), rng, knots=3)
-    return np.sin(rate * (rows * np.sin(turn) + columns * np.cos(turn)) + bent)
+    angle, frequency = rng.uniform(0, np.pi), rng.uniform(8, 60)
+    phase = 2 * wave((side, side), rng, knots=3)
+    return np.sin(frequency * (rows * np.sin(angle) + columns * np.cos(angle)) + phase)
 
 
 def _draw_checks(side: int, rng: np.random.Generator) -> np.ndarray:
     rows, columns = np.mgrid[:side, :side] / side
-    down, across = rng.uniform(2, 8, 2)
-    return np.where(((rows * down).astype(int) + (columns * across).astype(int)) % 2, 1.0, -1.0)
+    n_rows, n_columns = rng.uniform(2, 8, 2)
+    return np.where(((rows * n_rows).astype(int) + (columns * n_columns).astype(int)) % 2, 1.0, -1.0)
 
 
 def _draw_clouds(side: int, rng: np.random.Generator) -> np.ndarray:
-    return np.sum([wave((side, side), rng, knots=2**power + 1) / power for power in range(1, 5)], axis=0)
+    return np.sum([wave((side, side), rng, knots=2**octave + 1) / octave for octave in range(1, 5)], axis=0)
 
 
 def _draw_grain(side: int, rng: np.random.Generator) -> np.ndarray:
@@ -111,23 +122,15 @@ def _draw_grain(side: int, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(grain.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 2))), float)
 
 
+_TEXTURES = (_draw_waves, _draw_stripes, _draw_checks, _draw_clouds, _draw_grain)
+
+
 def _make_scribble(rng: np.random.Generator) -> np.ndarray:
-    """What a pen leaves that is no writing: a tangle, a hatching, blots, a dash, scattered strokes, a spiral."""
-    makers = (
-        _draw_tangle,
-        _draw_hatching,
-        _draw_blot,
-        _draw_dashes,
-        _draw_dots,
-        _draw_scattered,
-        _draw_spiral,
-        _draw_end,
-    )
-    maker, thickness = makers[rng.integers(len(makers))], rng.uniform(0.04, 0.14)
-    drawn = maker(rng)
+    """Pen strokes that are not writing."""
+    draw, thickness = _SCRIBBLES[rng.integers(len(_SCRIBBLES))], rng.uniform(0.04, 0.14)
+    drawn = draw(rng)
     strokes = drawn if isinstance(drawn, np.ndarray) else draw_lines(drawn, rng, thickness=thickness)
-    # A bar that stands alone is a 1.
-    return _make_scribble(rng) if is_straight(strokes) else normalize_strokes(strokes)
+    return _make_scribble(rng) if is_straight(strokes) else normalize_strokes(strokes)  # a single bar is a 1
 
 
 def _draw_tangle(rng: np.random.Generator) -> Lines:
@@ -157,21 +160,21 @@ def _draw_dashes(rng: np.random.Generator) -> Lines:
 
 
 def _draw_scattered(rng: np.random.Generator) -> Lines:
-    """Two to six short strokes anywhere, more or less along each other."""
-    places = rng.random((int(rng.integers(2, 7)), 1, 2))
-    along = rng.normal(0, 0.15, (1, 2, 2)) * rng.choice([0.6, 1, 1.6])
-    lines: Lines = (places + along + rng.normal(0, 0.12, (len(places), 2, 2))).tolist()
+    """Two to six short strokes at random positions with similar directions."""
+    positions = rng.random((int(rng.integers(2, 7)), 1, 2))
+    direction = rng.normal(0, 0.15, (1, 2, 2)) * rng.choice([0.6, 1, 1.6])
+    lines: Lines = (positions + direction + rng.normal(0, 0.12, (len(positions), 2, 2))).tolist()
     return lines
 
 
 def _draw_spiral(rng: np.random.Generator) -> Lines:
-    spiral = [point for turn in range(3) for point in arc((0.5, 0.5), (0.5 - 0.14 * turn,) * 2, 0, 340)]
+    spiral = [point for k in range(3) for point in arc((0.5, 0.5), (0.5 - 0.14 * k,) * 2, 0, 340)]
     lines: Lines = [spiral, [(0.0, 0.0), (1.0, 1.0)]]
     return lines[: int(rng.integers(1, 3))]
 
 
-def _draw_end(rng: np.random.Generator) -> Lines:
-    """What closes an amount on a form: two bars, a slash and a dash, a wave, a comma with a dash."""
+def _draw_terminator(rng: np.random.Generator) -> Lines:
+    """Marks that close an amount on a form: two bars, a slash and a dash, a wave, a comma and a dash."""
     lift = rng.uniform(-0.15, 0.15, 2)
     bar: Line = [(0.0, 0.4), (rng.uniform(0.5, 1.2), 0.4 + lift[0])]
     kind = rng.integers(4)
@@ -185,22 +188,34 @@ def _draw_end(rng: np.random.Generator) -> Lines:
     return [[(0.0, 0.7), (0.05, 0.75), (-0.05, 1.0)], [(x + 0.3, y + 0.3) for x, y in bar]]
 
 
-def _draw_blots(number: int, rng: np.random.Generator) -> np.ndarray:
+def _draw_blots(n: int, rng: np.random.Generator) -> np.ndarray:
     """Return round and ragged spots, side by side."""
     canvas = Image.new("L", (2 * SIDE, 2 * SIDE))
     draw = ImageDraw.Draw(canvas)
-    for _ in range(number):
+    for _ in range(n):
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
-        reach = rng.uniform(0.06, 0.2 if number > 1 else 0.5) * SIDE * (1 + rng.uniform(0, 0.3) * rng.normal(0, 1, 24))
+        radii = rng.uniform(0.06, 0.2 if n > 1 else 0.5) * SIDE * (1 + rng.uniform(0, 0.3) * rng.normal(0, 1, 24))
         x, y = rng.uniform(0.5, 1.5, 2) * SIDE
-        flat = rng.uniform(0.45, 1)  # level ovals; an upright one is a bar
-        outline = np.stack([x + reach * np.cos(angles), y + flat * reach * np.sin(angles)], axis=1)
+        flattening = rng.uniform(0.45, 1)  # wide ovals; a tall one would be a 1
+        outline = np.stack([x + radii * np.cos(angles), y + flattening * radii * np.sin(angles)], axis=1)
         draw.polygon(outline.ravel().tolist(), fill=255)
     return np.asarray(canvas.filter(ImageFilter.GaussianBlur(2)), np.float32) / 255
 
 
+_SCRIBBLES = (
+    _draw_tangle,
+    _draw_hatching,
+    _draw_blot,
+    _draw_dashes,
+    _draw_dots,
+    _draw_scattered,
+    _draw_spiral,
+    _draw_terminator,
+)
+
+
 def _make_letter(rng: np.random.Generator) -> np.ndarray:
-    """A letter or a sign, printed; a third of them on paper and then normalised."""
+    """A printed letter or sign; a third of the images are drawn on paper and normalised."""
     strokes = draw_glyph(LETTERS[int(rng.integers(len(LETTERS)))], rng)
     if rng.random() < 0.33:
         strokes = np.pad(strokes, int(rng.integers(4, 20)))

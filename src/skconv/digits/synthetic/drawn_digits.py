@@ -1,4 +1,4 @@
-"""Digits that MNIST's writers seldom wrote, drawn with a seed: hands of Europe and of bookkeepers."""
+"""Synthetic digits in writing styles that are rare in MNIST, such as European ones, crossed sevens and open fours."""
 
 from __future__ import annotations
 
@@ -6,17 +6,17 @@ from collections.abc import Callable
 
 import numpy as np
 
-from skconv.digits.synthetic.pen import Line, Lines, arc, curve, draw_lines
+from skconv.digits.synthetic.rendering import Line, Lines, arc, curve, draw_lines
 
 
 def draw_styled_digit(rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """Draw a digit in a way that MNIST's writers did not: returns strokes float32 (h, w) of 0..1, and its value."""
+    """Draw a digit in a random style: return strokes float32 (h, w), 0..1, and the value of the digit."""
     style, value, _ = _STYLES[rng.choice(len(_STYLES), p=[share for _, _, share in _STYLES])]
     return draw_lines(style(rng), rng, thickness=rng.uniform(0.05, 0.14)), value
 
 
 def _european_one(rng: np.random.Generator) -> Lines:
-    """A long upstroke, half of them with a foot."""
+    """A one with a long upstroke, half of them with a foot."""
     reach, low = rng.uniform(0.12, 0.55), rng.uniform(0.15, 0.95)
     lines: Lines = [[(0.5 - reach, low), (0.5, 0.0), (0.5, 1.0)]]
     if rng.random() < 0.5:
@@ -25,7 +25,7 @@ def _european_one(rng: np.random.Generator) -> Lines:
 
 
 def _crossed_seven(rng: np.random.Generator) -> Lines:
-    """A bar through the stem, often a serif at the beginning, now and then a bent stem."""
+    """A seven with a bar through the stem, half of them with a serif at the start."""
     foot, middle = rng.uniform(0.15, 0.45), rng.uniform(0.4, 0.6)
     begin = [(0.0, rng.uniform(0.08, 0.25)), (0.0, 0.0)] if rng.random() < 0.5 else [(0.0, 0.0)]
     stem_x = 0.75 + (foot - 0.75) * middle
@@ -36,7 +36,7 @@ def _crossed_seven(rng: np.random.Generator) -> Lines:
 
 
 def _marked_zero(rng: np.random.Generator) -> Lines:
-    """A slash within or beyond the oval, or a dot in its middle."""
+    """A zero with a slash or a central dot."""
     width = rng.uniform(0.25, 0.42)
     start = rng.uniform(220, 320)
     lines: Lines = [arc((0.5, 0.5), (width, 0.5), start, start + 360)]
@@ -51,14 +51,14 @@ def _marked_zero(rng: np.random.Generator) -> Lines:
 
 
 def _flat_three(rng: np.random.Generator) -> Lines:
-    """A straight top, a slanted stroke back, a round belly."""
+    """A three with a straight top, a slanted stroke and a round bowl."""
     knee = rng.uniform(0.35, 0.45)
-    belly = arc((0.38, 0.5 * (knee + 1)), (0.42, 0.5 * (1 - knee)), -90, 150)
-    return [[(0.02, 0.0), (0.75, 0.0), (0.35, knee), *belly]]
+    bowl = arc((0.38, 0.5 * (knee + 1)), (0.42, 0.5 * (1 - knee)), -90, 150)
+    return [[(0.02, 0.0), (0.75, 0.0), (0.35, knee), *bowl]]
 
 
 def _open_four(rng: np.random.Generator) -> Lines:
-    """A stroke down and to the right, with or without a corner, and a short stem through its end."""
+    """An open four: a stroke down and to the right, with or without a corner, and a short stem across its end."""
     knee, end = (rng.uniform(0.0, 0.15), rng.uniform(0.5, 0.85)), rng.uniform(0.65, 0.95)
     top = (rng.uniform(0.2, 0.65), rng.uniform(-0.1, 0.15))
     level = (end, knee[1] + rng.uniform(-0.12, 0.06))
@@ -69,7 +69,7 @@ def _open_four(rng: np.random.Generator) -> Lines:
 
 
 def _cup_four(rng: np.random.Generator) -> Lines:
-    """A round cup with a stem: drawn in one stroke, up along the stem and down again."""
+    """A four drawn in one stroke: a round cup, then up and down along the stem."""
     low = rng.uniform(0.4, 0.65)
     left = rng.uniform(0.0, 0.12)
     stem_x = rng.uniform(0.5, 0.75)
@@ -80,7 +80,7 @@ def _cup_four(rng: np.random.Generator) -> Lines:
 
 
 def _looped_two(rng: np.random.Generator) -> Lines:
-    """A two that begins with a loop or a hook, and whose foot is a wave, often with a loop in the corner."""
+    """A two with a hook at the start and a wavy foot, often with a loop in the corner."""
     begin = [(0.5, rng.uniform(0.3, 0.48)), (0.22, 0.42)] if rng.random() < 0.5 else [(rng.uniform(0.2, 0.4), 0.38)]
     loop = rng.uniform(0.78, 0.9) if rng.random() < 0.6 else 0.97
     corner = rng.uniform(0.0, 0.12)
@@ -91,21 +91,21 @@ def _looped_two(rng: np.random.Generator) -> Lines:
 
 
 def _curled_nine(rng: np.random.Generator) -> Lines:
-    """A nine drawn like an e or a P: the loop from within, or from the foot upwards."""
+    """A nine drawn like an e or a P: the loop from its inside, or from the foot upwards."""
     lean, foot = rng.uniform(0.0, 0.25), rng.uniform(0.2, 0.5)
     if rng.random() < 0.5:
         inside = (rng.uniform(0.1, 0.3), rng.uniform(0.4, 0.55))
         return [curve(inside, (0.6, 0.35), (0.7 + lean, 0.1), (0.45 + lean, 0.0), (0.3 + 0.5 * lean, 0.3), (foot, 1.0))]
-    belly = rng.uniform(0.4, 0.55)
+    bowl = rng.uniform(0.4, 0.55)
     return [curve((foot, 1.0), (foot + 0.1, 0.45), (0.4 + lean, 0.05), (0.75 + lean, 0.02), (0.8 + lean, 0.25),
-                  (0.45, belly), (rng.uniform(0.0, 0.2), belly - 0.05))]  # fmt: skip
+                  (0.45, bowl), (rng.uniform(0.0, 0.2), bowl - 0.05))]  # fmt: skip
 
 
 def _flat_zero(rng: np.random.Generator) -> Lines:
-    """A low and wide oval that ends beyond its beginning, sometimes with a stroke on to the next digit."""
-    start, turn = rng.uniform(180, 340), rng.choice([-1, 1])
+    """A low and wide zero, sometimes with a stroke towards the next digit."""
+    start, direction = rng.uniform(180, 340), rng.choice([-1, 1])
     oval = arc(
-        (0.5, 0.6), (rng.uniform(0.35, 0.75), rng.uniform(0.25, 0.4)), start, start + turn * rng.uniform(335, 420)
+        (0.5, 0.6), (rng.uniform(0.35, 0.75), rng.uniform(0.25, 0.4)), start, start + direction * rng.uniform(335, 420)
     )
     if rng.random() < 0.25:
         oval.append((oval[-1][0] + rng.uniform(0.15, 0.4), oval[-1][1] + rng.uniform(-0.25, 0.05)))
@@ -113,10 +113,10 @@ def _flat_zero(rng: np.random.Generator) -> Lines:
 
 
 def _tailed_zero(rng: np.random.Generator) -> Lines:
-    """A zero with what joins it to its neighbours: a stroke from the left, one to the right, crossing or open."""
+    """A zero with strokes from and to its neighbours, closed, crossing itself or open."""
     width, height = rng.uniform(0.3, 0.55), rng.uniform(0.35, 0.5)
-    start, turn = rng.uniform(-110, -10), rng.choice([-1, -1, -1, 1])
-    oval = arc((0.5, 0.5), (width, height), start, start + turn * rng.uniform(320, 400))
+    start, direction = rng.uniform(-110, -10), rng.choice([-1, -1, -1, 1])
+    oval = arc((0.5, 0.5), (width, height), start, start + direction * rng.uniform(320, 400))
     if rng.random() < 0.6:
         oval.append((oval[-1][0] + rng.uniform(0.15, 0.6), oval[-1][1] + rng.uniform(-0.3, 0.1)))
     if rng.random() < 0.5:
@@ -125,13 +125,13 @@ def _tailed_zero(rng: np.random.Generator) -> Lines:
 
 
 def _open_zero(rng: np.random.Generator) -> Lines:
-    """A zero whose end does not come back to its beginning."""
-    start, turn = rng.uniform(-100, 20), rng.choice([-1, -1, 1])
-    return [arc((0.5, 0.5), (rng.uniform(0.3, 0.5), 0.5), start, start + turn * rng.uniform(285, 340))]
+    """A zero that is not closed."""
+    start, direction = rng.uniform(-100, 20), rng.choice([-1, -1, 1])
+    return [arc((0.5, 0.5), (rng.uniform(0.3, 0.5), 0.5), start, start + direction * rng.uniform(285, 340))]
 
 
 def _plus_seven(rng: np.random.Generator) -> Lines:
-    """A seven whose top has shrunk to a hook, and whose bar is as wide as the whole: almost a plus."""
+    """A seven with a hook in place of the top and a bar of full width, similar to a plus."""
     foot, corner = rng.uniform(0.1, 0.4), rng.uniform(0.45, 0.65)
     top = corner - rng.uniform(0.1, 0.35)
     hook = [(top - rng.uniform(0.0, 0.08), rng.uniform(0.05, 0.2)), (top, rng.uniform(0.0, 0.06)), (corner, 0.0)]
@@ -144,7 +144,7 @@ def _plus_seven(rng: np.random.Generator) -> Lines:
 
 
 def _hooked_one(rng: np.random.Generator) -> Lines:
-    """A stem with a bent upstroke, which may begin as low as the foot; a third of them with a foot."""
+    """A one with a curved upstroke, which may start as low as the foot; a third of them with a foot."""
     reach, low, foot = rng.uniform(0.1, 0.45), rng.uniform(0.25, 1.0), rng.uniform(0.25, 0.5)
     bend = (0.5 - 0.45 * reach, 0.35 * low + rng.uniform(0.0, 0.12))
     lines: Lines = [[*curve((0.5 - reach, low), bend, (0.5, 0.0)), (foot, 1.0)]]
@@ -154,7 +154,7 @@ def _hooked_one(rng: np.random.Generator) -> Lines:
 
 
 def _open_nine(rng: np.random.Generator) -> Lines:
-    """A nine whose head is open or flat: a hook above a stem, a wide and low loop, an S with a long foot."""
+    """A nine with an open or flat head: a hook above a stem, a wide and low loop, or an S with a long foot."""
     kind, foot, lean = rng.choice(3, p=(0.45, 0.35, 0.2)), rng.uniform(0.2, 0.6), rng.uniform(0.0, 0.15)
     if kind == 0:
         low = rng.uniform(0.3, 0.45)
@@ -170,7 +170,7 @@ def _open_nine(rng: np.random.Generator) -> Lines:
 
 
 def _hooked_five(rng: np.random.Generator) -> Lines:
-    """A five like an S, its bar short or apart from it."""
+    """A five like an S, with a short or separate bar."""
     waist, right = rng.uniform(0.35, 0.5), rng.uniform(0.55, 0.75)
     top: Line = [(right + rng.uniform(-0.1, 0.3), rng.uniform(-0.08, 0.05)), (0.2, 0.02)]
     body = [(0.2, rng.uniform(0.0, 0.12)), (0.12, waist), (0.45, waist - 0.03), (right, 0.7), (0.4, 1.0), (0.0, 0.92)]
@@ -178,7 +178,7 @@ def _hooked_five(rng: np.random.Generator) -> Lines:
 
 
 def _cornered_seven(rng: np.random.Generator) -> Lines:
-    """A hook down at the beginning, a waved top, a stem that curls, with a bar or without."""
+    """A seven with a hook at the start, a wavy top and a curled stem, with or without a bar."""
     foot = rng.uniform(0.1, 0.5)
     hook = curve((rng.uniform(-0.05, 0.1), rng.uniform(0.15, 0.35)), (0.08, 0.0), (0.35, 0.1), (0.75, 0.0))
     stem = curve((0.75, 0.0), (0.5, 0.45), (foot, 1.0), (foot + rng.uniform(0.0, 0.2), rng.uniform(0.9, 1.05)))
@@ -195,7 +195,7 @@ def _looped_three(rng: np.random.Generator) -> Lines:
     ]  # fmt: skip
 
 
-# How a digit is drawn, its value, and its share of those drawn.
+# Function, value of the digit, and frequency.
 _STYLES: tuple[tuple[Callable[[np.random.Generator], Lines], int, float], ...] = (
     (_european_one, 1, 0.16),
     (_hooked_one, 1, 0.06),
