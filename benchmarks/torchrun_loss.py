@@ -88,8 +88,8 @@ def register_smooth() -> None:
             values = 32 * (image_size[0] // 4) * (image_size[1] // 4)
             self.layers = nn.Sequential(*layers, nn.Flatten(), nn.Dropout(0.1), nn.Linear(values, num_classes))
 
-        def classify(self, scaled: Any) -> Any:
-            return self.layers(scaled)
+        def classify(self, images: Any) -> Any:
+            return self.layers(images)
 
     @register_network
     def smooth(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:

@@ -1,6 +1,6 @@
-"""Convolutional networks for small images, under scikit-learn's interface.
+"""Convolutional networks for small images under scikit-learn's interface.
 
-Every public name is imported when it is first used: `import skconv` loads neither torch nor scikit-learn.
+Public names are imported at first use, so that `import skconv` loads neither torch nor scikit-learn.
 
 Examples
 --------
@@ -89,7 +89,7 @@ __all__ = [
     "tune",
 ]
 
-_HOMES = {
+_MODULES = {
     "CNNClassifier": "skconv.estimators",
     "Dataset": "skconv.data.dataset",
     "KFoldEnsembleClassifier": "skconv.estimators",
@@ -125,7 +125,7 @@ def __getattr__(name: str) -> Any:
     elif name in __all__:
         from importlib import import_module
 
-        value = getattr(import_module(_HOMES.get(name, "skconv.exceptions")), name)
+        value = getattr(import_module(_MODULES.get(name, "skconv.exceptions")), name)
     else:
         raise AttributeError(f"module 'skconv' has no attribute '{name}'")
     globals()[name] = value

@@ -1,4 +1,4 @@
-"""Entry of the command line: `skconv …` and `python -m skconv …`."""
+"""Entry point of the command line: `skconv …` and `python -m skconv …`."""
 
 import os
 import sys
@@ -9,11 +9,11 @@ from skconv.cli.main import main as run
 
 
 def main() -> NoReturn:
-    """Run the command line of this process and leave with its exit code."""
+    """Run the command line of this process and exit with its code."""
     code = run()
     if code == INTERRUPTED:
-        # Python ends itself by a signal if the interrupt fell into an exec(), as some packages call it when imported,
-        # even where it was handled; the exit code would be lost.
+        # An interrupt inside exec(), which some packages call at import, makes Python end by a signal although it was
+        # handled; the exit code would be lost.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

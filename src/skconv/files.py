@@ -1,4 +1,4 @@
-"""Writing files so that nobody ever sees half of one: written beside, then moved into place."""
+"""Atomic writes: files and folders are written under a temporary name and renamed when they are complete."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from skconv.exceptions import OutputError, SkconvError
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary file beside `path`; move it onto `path` when the block ends without an error.
+    """Yield a temporary file; rename it to `path` when the block ends without an error.
 
     Parameters
     ----------
     path : path-like
-        The file to write; an existing file is replaced in one step. Its folder must exist.
+        The file to write; an existing file is replaced. Its folder must exist.
 
     Yields
     ------
@@ -34,38 +34,38 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        The folder does not exist or is not writable, the disk is full, or `path` is something other than a
-        regular file (a device is never replaced). `path` is as it was before.
+        The folder does not exist or is not writable, the disk is full, or `path` is not a regular file (such as a
+        device). `path` is unchanged.
 
     Examples
     --------
     >>> import tempfile, pathlib
     >>> target = pathlib.Path(tempfile.mkdtemp()) / "note.txt"
-    >>> with atomic_write(target) as beside:
-    ...     _ = beside.write_text("whole or not at all")
+    >>> with atomic_write(target) as temporary:
+    ...     _ = temporary.write_text("complete")
     >>> target.read_text()
-    'whole or not at all'
+    'complete'
     """
     target = Path(path)
-    beside = target.parent / _temporary_name()
+    temporary = target.parent / _temporary_name()
     try:
         if target.exists() and not target.is_file():
             raise OutputError(f"{target} exists and is not a regular file. Choose another name for the file.")
-        beside.touch(exist_ok=False)
-        yield beside
-        _flush_to_disk(beside)
-        beside.replace(target)
+        temporary.touch(exist_ok=False)
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.replace(target)
     except SkconvError:
         raise
     except OSError as error:
-        raise _explain(target, error) from error
+        raise _output_error(target, error) from error
     finally:
         with suppress(OSError):
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file in UTF-8; what is no valid text, as some file names, must not make all of it unreadable."""
+    """Write a CSV file in UTF-8; escape characters that are invalid in UTF-8, which file names can contain."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)
@@ -74,14 +74,13 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
 
 @contextmanager
 def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary folder beside `path`; rename it to `path` when the block ends without an error.
+    """Yield a temporary folder; rename it to `path` when the block ends without an error.
 
     Parameters
     ----------
     path : path-like
-        The folder to make. It must not exist, or be empty; its missing parents are made. An empty folder is
-        replaced as a whole too, save where nothing can be renamed onto it (a mount point, the current folder, a
-        link): there the finished entries are moved in one by one.
+        The folder to make, with its missing parents. It must not exist, or must be empty. An empty folder is replaced;
+        if it cannot be (a mount point, the current folder, a link), the finished entries are moved into it one by one.
 
     Yields
     ------
@@ -91,59 +90,60 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises
     ------
     OutputError
-        The folder exists and holds something, cannot be made, or the disk is full. Nothing is left behind.
+        The folder exists and is not empty, or cannot be made, or the disk is full. Nothing is left behind.
     """
     target = Path(path)
     check_new_folder(target)
-    missing = [folder for folder in target.absolute().parents if not folder.exists()]
-    inside = target.is_dir() and not _can_be_replaced(target)
-    beside = (target if inside else target.parent) / _temporary_name()
+    new_parents = [folder for folder in target.absolute().parents if not folder.exists()]
+    fill = target.is_dir() and not _can_be_replaced(target)
+    temporary = (target if fill else target.parent) / _temporary_name()
     try:
-        beside.mkdir(parents=True)
-        yield beside
-        # At once, because each waits for the disk: one by one, 70,000 images would take minutes.
+        temporary.mkdir(parents=True)
+        yield temporary
+        # In parallel, because each waits for the disk: 70,000 images one by one would take minutes.
         with ThreadPoolExecutor(16) as pool:
-            list(pool.map(_flush_to_disk, [file for file in beside.rglob("*") if file.is_file()]))
-        if inside:
-            _move_contents(beside, target)
+            list(pool.map(_flush_to_disk, [file for file in temporary.rglob("*") if file.is_file()]))
+        if fill:
+            for entry in list(temporary.iterdir()):
+                entry.replace(target / entry.name)
         else:
             if target.is_dir():
-                shutil.copymode(target, beside)
-            beside.replace(target)
-        missing = []
+                shutil.copymode(target, temporary)
+            temporary.replace(target)
+        new_parents = []
     except SkconvError:
         raise
     except OSError as error:
-        raise _explain(target, error) from error
+        raise _output_error(target, error) from error
     finally:
-        shutil.rmtree(beside, ignore_errors=True)
-        for folder in missing:
+        shutil.rmtree(temporary, ignore_errors=True)
+        for folder in new_parents:
             with suppress(OSError):
                 folder.rmdir()
 
 
 @contextmanager
 def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Make and yield ``parent/name``, or the first of ``name-2``, ``name-3`` … that nobody has.
+    """Make and yield ``parent/name``, or the first of ``name-2``, ``name-3`` … that does not exist.
 
     Parameters
     ----------
     parent : pathlib.Path
-        Made where it is missing.
+        Made if missing.
     name : str
         A file name.
 
     Yields
     ------
     pathlib.Path
-        An empty folder that is this block's alone. If the block fails, it is removed, unless it holds something.
+        A new empty folder. If the block fails, it is removed, unless it contains something.
 
     Raises
     ------
     OutputError
-        No folder can be made there.
+        The folder cannot be made.
     """
-    made_parent = not parent.exists()
+    new_parent = not parent.exists()
     folder = parent / name
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -153,21 +153,21 @@ def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
                 break
             folder = parent / f"{name}-{number}"
     except OSError as error:
-        raise _explain(folder, error) from error
+        raise _output_error(folder, error) from error
     try:
         yield folder
     except BaseException:
         with suppress(OSError):
             folder.rmdir()
-            if made_parent:
+            if new_parent:
                 parent.rmdir()
         raise
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` unless `path` can become a new folder; makes nothing.
+    """Raise `OutputError` unless `path` can become a new folder; make nothing.
 
-    Long work calls this before it starts, so that an hour of training is not lost to a mistyped path.
+    Call it before long work, so that an hour of training is not lost to a mistyped path.
     """
     target = Path(path)
     try:
@@ -181,16 +181,16 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
             ancestor = ancestor.parent
         if not ancestor.is_dir():
             raise OutputError(f"{target} cannot be made: {ancestor} is a file. Choose another output folder.")
-        # Asking os.access is not enough: root passes it on a read-only file system.
+        # os.access is not enough: it returns True for root on a read-only file system.
         Path(tempfile.mkdtemp(dir=ancestor, prefix=".skconv-")).rmdir()
     except SkconvError:
         raise
     except OSError as error:
-        raise _explain(target, error) from error
+        raise _output_error(target, error) from error
 
 
 def _can_be_replaced(folder: Path) -> bool:
-    """Whether a folder can be renamed onto an empty one; found out by doing so, which leaves it empty."""
+    """Return whether a folder can be renamed to this empty one; tries it with another empty folder."""
     empty = folder.parent / _temporary_name()
     try:
         if folder.is_symlink() or folder.samefile(Path.cwd()):
@@ -198,17 +198,11 @@ def _can_be_replaced(folder: Path) -> bool:
         empty.mkdir()
         shutil.copymode(folder, empty)
         empty.replace(folder)
-    except OSError:  # a mount point, a parent that is not writable, or a system without such renaming
+    except OSError:  # a mount point, a read-only parent, or a system that cannot rename to an existing folder
         with suppress(OSError):
             empty.rmdir()
         return False
     return True
-
-
-def _move_contents(folder: Path, target: Path) -> None:
-    for entry in list(folder.iterdir()):
-        entry.replace(target / entry.name)
-    folder.rmdir()
 
 
 def _flush_to_disk(path: Path) -> None:
@@ -217,14 +211,14 @@ def _flush_to_disk(path: Path) -> None:
 
 
 def _temporary_name() -> str:
-    # Not made from the target's name: that may already be as long as the file system allows.
+    # Independent of the target's name, which may already have the maximum length.
     return f".skconv-{secrets.token_hex(4)}.part"
 
 
-def _explain(target: Path, error: OSError) -> OutputError:
+def _output_error(target: Path, error: OSError) -> OutputError:
     reason = error.strerror or str(error)
     with suppress(OSError):
         if error.errno == errno.ENOSPC:
             free = shutil.disk_usage(target.parent).free // 2**20
             reason += f" ({free} MiB free)"
-    return OutputError(f"Cannot write {target}: {reason}. Make room or choose another place.")
+    return OutputError(f"Cannot write {target}: {reason}. Free space or choose another place.")

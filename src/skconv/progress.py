@@ -1,4 +1,4 @@
-"""`show_progress`: how far long work has come, for whoever watches."""
+"""Progress bars on standard error."""
 
 from __future__ import annotations
 
@@ -10,25 +10,25 @@ _Item = TypeVar("_Item")
 
 
 def show_progress(items: Iterable[_Item], name: str, total: int, *, progress: bool) -> Iterable[_Item]:
-    """Return items that draw a bar on standard error as they are taken, if that is a terminal.
+    """Return items that draw a progress bar as they are consumed, if standard error is a terminal.
 
     Parameters
     ----------
     items : iterable
     name : str
-        What stands before the bar.
+        Label of the bar.
     total : int
-        How many items there are.
+        Number of items.
     progress : bool
-        False draws nothing anywhere.
+        False draws nothing.
 
     Examples
     --------
     >>> list(show_progress("abc", "letters", 3, progress=False))
     ['a', 'b', 'c']
     """
-    if not (progress and sys.stderr.isatty()):  # tqdm is not even loaded: it takes longer than a prediction
+    if not (progress and sys.stderr.isatty()):
         return items
-    from tqdm import tqdm
+    from tqdm import tqdm  # here, because its import takes longer than a prediction
 
     return tqdm(items, name, total, leave=False, unit="")

@@ -1,18 +1,17 @@
-"""Registries of named networks, data sets, formats and other parts, and the table of the modules that define them."""
+"""Registries of named parts (networks, data sets, formats, …), and the table of the modules that register them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
-from skconv.exceptions import UnknownNameError
+from skconv.exceptions import SkconvError, UnknownNameError
 
 T = TypeVar("T")
 
-# kind of part → name → module. Importing the module registers the name, so that a lower package can use a part of a
-# higher one without importing it, and a list of names imports nothing.
+# kind → name → module. Importing the module registers the name. A lower package can use a part of a higher one without
+# an import of its own, and names are listed without any import.
 MODULES: dict[str, dict[str, str]] = {
     "networks": {
         "accurate": "skconv.networks.plain",
@@ -51,15 +50,15 @@ MODULES: dict[str, dict[str, str]] = {
 class Registry(Generic[T]):
     """Named parts of one kind.
 
-    A name is known if it was registered in this process, if `MODULES` lists it, or if an installed package has an entry
-    point of that name in the group ``skconv.KIND``, whose value is the module that registers it.
+    A name is known if it was registered in this process, is listed in `MODULES`, or is an entry point of an installed
+    package in the group ``skconv.KIND``, whose value is the module that registers it.
 
     Parameters
     ----------
     kind : str
         Key in `MODULES` and last part of the entry-point group: ``"networks"``.
     noun : str
-        How error messages call one part: ``"network"``.
+        Singular for error messages: ``"network"``.
 
     Examples
     --------
@@ -74,7 +73,7 @@ class Registry(Generic[T]):
         self._values: dict[str, T] = {}
 
     def register(self, name: str, value: T) -> None:
-        """Register a part; a name that exists is replaced in this process."""
+        """Register a part; an existing name is replaced in this process."""
         self._values[name] = value
 
     def unregister(self, name: str) -> None:
@@ -82,8 +81,8 @@ class Registry(Generic[T]):
         del self._values[name]
 
     def names(self) -> list[str]:
-        """Return all known names, sorted; imports none of the modules."""
-        return sorted({*self._values, *self._built_in(), *self._installed()})
+        """Return all known names, sorted, without importing their modules."""
+        return sorted({*self._values, *self._modules()})
 
     def get(self, name: str) -> T:
         """Return a part by name, importing the module that registers it.
@@ -91,24 +90,28 @@ class Registry(Generic[T]):
         Raises
         ------
         UnknownNameError
-            No such name; the nearest known name is suggested.
+            The name is not known; the message suggests the closest one.
+        SkconvError
+            The module cannot be imported, or does not register the name.
         """
         if name not in self._values:
-            module = self._built_in().get(name) or self._installed().get(name)
-            if module is not None:
-                import_module(module)
-            if name not in self._values:
+            module = self._modules().get(name)
+            if module is None:
                 raise UnknownNameError(self._noun, name, self.names())
+            try:
+                import_module(module)
+            except ImportError as error:
+                raise SkconvError(
+                    f"The {self._noun} '{name}' cannot be loaded: importing {module} failed ({error}). "
+                    "Install its package again."
+                ) from error
+            if name not in self._values:
+                raise SkconvError(f"The module {module} must register the {self._noun} '{name}', but does not.")
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._values or name in self._built_in() or name in self._installed()
+        return name in self._values or name in self._modules()
 
-    def __iter__(self) -> Iterator[str]:
-        return iter(self.names())
-
-    def _built_in(self) -> Mapping[str, str]:
-        return MODULES.get(self._kind, {})
-
-    def _installed(self) -> Mapping[str, str]:
-        return {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}
+    def _modules(self) -> dict[str, str]:
+        installed = {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}
+        return installed | MODULES.get(self._kind, {})

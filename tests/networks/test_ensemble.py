@@ -1,4 +1,4 @@
-"""`ensemble`: the mean of its members, as one network."""
+"""Network `ensemble`: mean of its members, normalized and calibrated per member."""
 
 import copy
 
@@ -17,14 +17,14 @@ IMAGES = torch.rand(6, 1, 8, 8, generator=torch.Generator().manual_seed(0)) * 25
 
 
 class Constant(Network):
-    """Answers with the same logits whatever it sees."""
+    """Network whose logits do not depend on the image."""
 
     def __init__(self, logits):
         super().__init__(InputNormalization(1), LogitCalibration(len(logits)))
         self.register_buffer("logits", torch.tensor(logits))
 
-    def classify(self, scaled):
-        return self.logits.expand(len(scaled), -1) + 0 * scaled.mean((1, 2, 3))[:, None]
+    def classify(self, images):
+        return self.logits.expand(len(images), -1) + 0 * images.mean((1, 2, 3))[:, None]
 
 
 def make(**options):
@@ -47,7 +47,7 @@ def test_logits_can_be_averaged_instead():
     assert not torch.allclose(network(IMAGES).softmax(1), make()(IMAGES).softmax(1))
 
 
-def test_members_that_are_certain_and_disagree_give_finite_logits():
+def test_confident_members_that_disagree_give_finite_logits():
     network = EnsembleNetwork([Constant([1e4, 0.0, 0.0]), Constant([0.0, 1e4, -1e4])])
     logits = network(IMAGES)
     assert logits.isfinite().all()
@@ -74,18 +74,17 @@ def test_smoothing_of_every_member_is_undone():
         assert member(IMAGES).softmax(1).max(1).values.gt(logits.softmax(1).max(1).values).all()
 
 
-def test_members_keep_their_own_scaling_and_are_set_as_one():
+def test_normalization_fits_all_members_and_reports_their_mean():
     network = make()
-    assert all(
-        member.input_normalization.mean.item() == pytest.approx(IMAGES.mean().item()) for member in network.members
-    )
+    mean = IMAGES.mean().item()
+    assert all(member.input_normalization.mean.item() == pytest.approx(mean) for member in network.members)
     network.members[0].input_normalization.mean.zero_()
-    assert network.input_normalization.mean.item() == pytest.approx(IMAGES.mean().item() * 2 / 3)
+    assert network.input_normalization.mean.item() == pytest.approx(mean * 2 / 3)
     assert network.input_normalization.std.shape == (1, 1, 1)
-    assert not any(name.startswith("scaling") for name in network.state_dict())
+    assert not any(name.startswith("input_normalization") for name in network.state_dict())
 
 
-def test_a_copy_has_scalings_of_its_own():
+def test_copy_has_its_own_normalization():
     network = make()
     copied = copy.deepcopy(network)
     copied.input_normalization.fit(torch.zeros(2, 1, 8, 8))
@@ -93,7 +92,7 @@ def test_a_copy_has_scalings_of_its_own():
     assert network.input_normalization.mean.item() > 0
 
 
-def test_members_start_differently_and_take_their_options():
+def test_members_have_different_weights_and_the_given_options():
     network = create_network("ensemble", **SHAPE, members=2, network="standard", network_options={"dropout": 0.3})
     first, second = network.members
     assert first.head[1].p == 0.3
@@ -101,13 +100,13 @@ def test_members_start_differently_and_take_their_options():
 
 
 @pytest.mark.parametrize(
-    ("options", "error", "said"),
+    ("options", "error", "message"),
     [
-        ({"members": 0}, ParameterError, r"'members' is 0; expected a whole number in 1\.\.1000"),
+        ({"members": 0}, ParameterError, r"'members' is 0; expected an integer in 1\.\.1000"),
         ({"members": 10**9}, ParameterError, "'members'"),
         ({"members": 2.0}, ParameterError, "'members'"),
         ({"average": "median"}, ParameterError, "'average' must be one of 'probabilities', 'logits'"),
-        ({"network": "ensemble"}, ParameterError, "no ensembles"),
+        ({"network": "ensemble"}, ParameterError, "not ensembles"),
         ({"network": 3}, ParameterError, "such as 'standard'"),
         ({"network": "fats"}, UnknownNameError, "Did you mean 'fast'"),
         ({"network_options": {"deep": 1}}, ParameterError, "no option 'deep'"),
@@ -115,6 +114,6 @@ def test_members_start_differently_and_take_their_options():
         ({"network_options": [1]}, ParameterError, "expected a mapping"),
     ],
 )
-def test_unusable_options_are_told(options, error, said):
-    with pytest.raises(error, match=said):
+def test_invalid_options_are_refused(options, error, message):
+    with pytest.raises(error, match=message):
         create_network("ensemble", **SHAPE, **options)

@@ -1,14 +1,13 @@
-"""The tutorials' networks: every layer as published, counted by hand."""
+"""Networks of the tutorials: layers, parameters and input ranges as published."""
 
 import pytest
 import torch
 from torch import nn
 
-from skconv.exceptions import ParameterError
 from skconv.networks import create_network
-from skconv.networks.input_normalization import RangeNormalization
+from skconv.tutorials.networks import RangeNormalization
 
-# The image sizes that the tutorials have.
+# Image sizes of the tutorials.
 SIZES = {
     "t1_skorch": (16, 16),
     "t2_sequential": (28, 28),
@@ -23,7 +22,7 @@ def make(name, image_size=None, in_channels=1):
     return create_network(name, in_channels=in_channels, image_size=image_size or SIZES[name], num_classes=10)
 
 
-# Weights and biases of each layer that has some, in order; a batch norm has two values a channel.
+# Weights and biases per layer, counted by hand; a batch norm has two values per channel.
 COUNTS = {
     "t1_skorch": [9 * 32 + 32, 9 * 32 * 64 + 64, 9 * 64 * 128 + 128, 2048 * 256 + 256, 256 * 10 + 10],
     "t2_sequential": [
@@ -41,7 +40,7 @@ COUNTS = {
 
 
 @pytest.mark.parametrize("name", COUNTS)
-def test_layers_have_the_parameters_counted_by_hand(name):
+def test_layers_have_the_published_number_of_parameters(name):
     network = make(name)
     layers = [layer for layer in network.modules() if isinstance(layer, nn.Conv2d | nn.BatchNorm2d | nn.Linear)]
     assert [sum(parameter.numel() for parameter in layer.parameters()) for layer in layers] == COUNTS[name]
@@ -64,7 +63,7 @@ STAGES = {
 
 
 def describe_stages(layers, values):
-    """Return what each layer is, with the shape or the units it comes to."""
+    """Return the kind and output shape of each layer, and the output of the last."""
     words = []
     for layer in layers:
         values = layer(values)
@@ -80,7 +79,7 @@ def describe_stages(layers, values):
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_layers_follow_in_the_order_of_the_tutorial(name):
+def test_layers_have_the_published_order_and_shapes(name):
     network = make(name).eval()
     images = torch.rand(2, 1, *SIZES[name])
     features, values = describe_stages(network.features, network.input_normalization(images))
@@ -90,50 +89,46 @@ def test_layers_follow_in_the_order_of_the_tutorial(name):
 
 
 @pytest.mark.parametrize("name", SIZES)
-@pytest.mark.parametrize("image_size", [(1, 1), (1, 7), (2, 2), (3, 5), (5, 5), (6, 40), (10, 10), (64, 48)])
-def test_size_that_the_features_expect_is_the_size_they_come_to(name, image_size):
-    network = make(name, image_size, in_channels=3).eval()
-    features = network.features(torch.rand(2, 3, *image_size))
-    assert features.shape == (2, network.features.channels, *network.features.size)
-    assert min(network.features.size) >= 1
+def test_features_report_the_shape_of_their_output(name):
+    for image_size in ((1, 1), (1, 7), (5, 5), (6, 40), (64, 48)):
+        network = make(name, image_size, in_channels=3).eval()
+        features = network.features(torch.rand(2, 3, *image_size))
+        assert features.shape == (2, network.features.channels, *network.features.size)
+        assert min(network.features.size) >= 1
 
 
 @pytest.mark.parametrize(
     ("name", "low", "high"),
     [("t1_skorch", 0, 1), ("t2_sequential", -1, 1), ("t4_narrow", 0, 1), ("t5_average_pooling", 0, 1)],
 )
-@pytest.mark.parametrize(("least", "greatest"), [(0, 255), (-1, 1), (0, 16)])
-def test_images_are_brought_to_the_range_of_the_tutorial(name, low, high, least, greatest):
+def test_pixels_are_mapped_to_the_range_of_the_tutorial(name, low, high):
     network = make(name)
-    images = torch.rand(8, 1, *SIZES[name]) * (greatest - least) + least
-    images[0, 0, 0, :2] = torch.tensor([least, greatest])
-    network.input_normalization.fit(images)
-    scaled = network.input_normalization(images)
-    assert scaled.min() == pytest.approx(low, abs=1e-6) and scaled.max() == pytest.approx(high, abs=1e-6)
+    for minimum, maximum in ((0, 255), (-1, 1)):
+        images = torch.rand(8, 1, *SIZES[name]) * (maximum - minimum) + minimum
+        images[0, 0, 0, :2] = torch.tensor([minimum, maximum])
+        network.input_normalization.fit(images)
+        normalized = network.input_normalization(images)
+        assert normalized.min() == pytest.approx(low, abs=1e-6)
+        assert normalized.max() == pytest.approx(high, abs=1e-6)
 
 
-def test_strided_network_is_fed_mean_0_and_deviation_1():
+def test_t3_normalizes_to_mean_0_and_standard_deviation_1():
     network = make("t3_strided")
     images = torch.randint(0, 256, (50, 1, 28, 28), dtype=torch.uint8)
     network.input_normalization.fit(images)
-    scaled = network.input_normalization(images)
-    assert scaled.mean() == pytest.approx(0, abs=1e-5) and scaled.std() == pytest.approx(1, abs=1e-3)
+    normalized = network.input_normalization(images)
+    assert normalized.mean() == pytest.approx(0, abs=1e-5) and normalized.std() == pytest.approx(1, abs=1e-3)
 
 
 def test_range_is_shared_by_the_channels():
     images = torch.zeros(2, 3, 4, 4)
-    images[:, 0], images[0, 1, 0, 0] = 100, 200  # were each channel stretched by itself, colours would change
+    images[:, 0], images[0, 1, 0, 0] = 100, 200  # a range per channel would change the colours
     layer = RangeNormalization(3, 0, 1)
     layer.fit(images)
     torch.testing.assert_close(layer(images), images / 200)
 
 
-def test_range_of_images_of_one_colour_stays_finite():
+def test_range_of_constant_images_stays_finite():
     layer = RangeNormalization(1, -1, 1)
     layer.fit(torch.full((3, 1, 2, 2), 7, dtype=torch.uint8))
     assert layer(torch.full((1, 1, 2, 2), 7.0)).isfinite().all()
-
-
-def test_tutorials_networks_have_no_options():
-    with pytest.raises(ParameterError, match="no option 'dropout'"):
-        create_network("t1_skorch", in_channels=1, image_size=(16, 16), num_classes=10, dropout=0.5)

@@ -1,4 +1,4 @@
-"""Networks by name: `create_network`, `list_networks`, `describe_network`, `register_network`."""
+"""Registry of networks: `create_network`, `list_networks`, `describe_network`, `register_network`."""
 
 from skconv.networks.registry import create_network, describe_network, list_networks, register_network
 

@@ -1,4 +1,4 @@
-"""Building blocks that the network families share."""
+"""Base class and building blocks of networks."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the r
 
 
 class Network(nn.Module):
-    """Base of every network: pixels in, logits out; its `scaling` comes first, its `answers` last.
+    """Base class of networks: normalize images, classify them, calibrate the logits.
 
-    What is special to a network is its method `classify`.
+    A subclass defines `classify`.
 
     Parameters
     ----------
-    scaling : Scaling
-        Applied to the images before all else; training sets it to them.
-    answers : Answers
-        Applied to the logits after all else, outside training; set to the label smoothing, and by a calibration.
+    input_normalization : InputNormalization
+        First layer; `fit` sets it from the training images.
+    logit_calibration : LogitCalibration
+        Last layer, active outside training; set from label smoothing and by calibration.
     """
 
     def __init__(self, input_normalization: InputNormalization, logit_calibration: LogitCalibration) -> None:
@@ -37,29 +37,34 @@ class Network(nn.Module):
         """Return logits (n, num_classes) of images (n, in_channels, height, width)."""
         return self.logit_calibration(self.classify(self.input_normalization(images)))
 
-    def classify(self, scaled: Tensor) -> Tensor:
-        """Return logits (n, num_classes), as they are trained, of scaled images (n, in_channels, height, width)."""
+    def classify(self, images: Tensor) -> Tensor:
+        """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
         raise NotImplementedError
 
 
 class ConvBlock(nn.Sequential):
     """Convolution, optional 2×2 max pooling, batch norm, ReLU.
 
-    Pooling stands *before* normalisation and activation: ReLU is monotonic, so the result hardly differs, and
-    both then work on a quarter of the memory.
+    Pooling precedes batch norm and ReLU: ReLU is monotonic, so that the result hardly differs, and both process a
+    quarter of the values.
 
     Parameters
     ----------
     in_channels, out_channels : int
         Channels before and after.
     size : (int, int)
-        Height and width of the input in pixels; the size after the block is `size` of the made block.
+        Height and width of the input in pixels.
     kernel_size : int, default=3
         Side of the square kernel.
     valid : bool, default=False
-        Without padding where that leaves at least two pixels a side; else padded to keep the size.
+        No padding if at least two pixels per side remain; otherwise padding that keeps the size.
     pool : bool, default=False
-        Halve each side that is at least 2 pixels long.
+        Halve each side of at least 2 pixels.
+
+    Attributes
+    ----------
+    size : (int, int)
+        Height and width of the output.
 
     Examples
     --------
@@ -91,35 +96,41 @@ class ConvBlock(nn.Sequential):
 
 
 class SpaceToDepth(nn.Module):
-    """Every 2×2 pixels become four channels: (n, c, h, w) → (n, 4c, h/2, w/2); an odd last row or column is left out.
+    """Rearrange 2×2 pixels to four channels, (n, c, h, w) → (n, 4c, h/2, w/2), without an odd last row or column.
 
-    A convolution of one channel at full resolution is the slowest step of a small network on a processor: the same sums
-    on four channels at half the resolution take a fraction of the time.
+    A convolution of one channel at full resolution is the slowest layer of a small network on a CPU. The same number of
+    multiplications on four channels at half the resolution takes a fraction of the time.
 
     Parameters
     ----------
     in_channels : int
         Channels of the images.
     size : (int, int)
-        Their height and width in pixels.
-    least : int, default=16
-        Images with a shorter side are passed on as they are.
+        Height and width of the images in pixels.
+    min_side : int, default=16
+        Images with a shorter side are returned unchanged.
+
+    Attributes
+    ----------
+    channels : int
+    size : (int, int)
+        Of the output.
 
     References
     ----------
     Shi et al.: "Real-time single image and video super-resolution using an efficient sub-pixel convolutional neural
-    network", CVPR 2016 (the rearrangement, in the other direction).
+    network", CVPR 2016 (the inverse rearrangement).
 
     Examples
     --------
-    >>> half = SpaceToDepth(1, (28, 29))
-    >>> half.channels, half.size, half(torch.zeros(2, 1, 28, 29)).shape
+    >>> layer = SpaceToDepth(1, (28, 29))
+    >>> layer.channels, layer.size, layer(torch.zeros(2, 1, 28, 29)).shape
     (4, (14, 14), torch.Size([2, 4, 14, 14]))
     """
 
-    def __init__(self, in_channels: int, size: tuple[int, int], least: int = 16) -> None:
+    def __init__(self, in_channels: int, size: tuple[int, int], min_side: int = 16) -> None:
         super().__init__()
-        self.applies = min(size) >= least
+        self.applies = min(size) >= min_side
         self.channels = 4 * in_channels if self.applies else in_channels
         self.size = (size[0] // 2, size[1] // 2) if self.applies else size
 
@@ -131,28 +142,28 @@ class SpaceToDepth(nn.Module):
 
 
 class GlobalMaxPool(nn.Module):
-    """The largest activation of each channel: (n, channels, height, width) → (n, channels)."""
+    """Global max pooling: (n, channels, height, width) → (n, channels)."""
 
     def forward(self, features: Tensor) -> Tensor:
-        """Reduce (n, channels, height, width) to (n, channels)."""
+        """Return the maximum of each channel."""
         return features.amax((2, 3))
 
 
 def crop_margin(images: Tensor, margin: int, down: int = 0, right: int = 0) -> Tensor:
-    """Cut a margin off (n, c, height, width), a little farther down and to the right; a view."""
+    """Return a view of images (n, c, height, width) without their margin, moved by some pixels within it."""
     height, width = images.shape[2] - 2 * margin, images.shape[3] - 2 * margin
     top, left = margin + down, margin + right
     return images[:, :, top : top + height, left : left + width]
 
 
-def mean_over_shifts(look: Callable[[Tensor], Tensor], images: Tensor, margin: int) -> Tensor:
-    """Return the mean of what a function gives for images without their margin, there and moved by a pixel.
+def mean_over_shifts(predict: Callable[[Tensor], Tensor], images: Tensor, margin: int) -> Tensor:
+    """Return mean logits of images without their margin, centred and shifted by one pixel in four directions.
 
     Parameters
     ----------
-    look : callable
-        Takes (n, c, height - 2 * margin, width - 2 * margin), returns logits (n, k). Called five times in turn, not on
-        a batch five times as large: memory stays what it is in training.
+    predict : callable
+        Takes (n, c, height - 2 * margin, width - 2 * margin), returns logits (n, k). Called five times, because one
+        batch five times as large would need more memory than training.
     images : Tensor, shape (n, c, height, width)
     margin : int
         Pixels, at least 1.
@@ -166,32 +177,22 @@ def mean_over_shifts(look: Callable[[Tensor], Tensor], images: Tensor, margin: i
     >>> mean_over_shifts(lambda images: images.flatten(1), torch.eye(3)[None, None], 1)
     tensor([[0.2000]])
     """
-    return torch.stack([look(crop_margin(images, margin, *shift)) for shift in _SHIFTS]).mean(0)
+    return torch.stack([predict(crop_margin(images, margin, *shift)) for shift in _SHIFTS]).mean(0)
 
 
-def turn(images: Tensor, degrees: float) -> Tensor:
-    """Turn images about their centre; what comes from outside repeats the border.
-
-    Parameters
-    ----------
-    images : Tensor, shape (n, c, height, width)
-    degrees : float
-        Clockwise where positive.
-
-    Returns
-    -------
-    Tensor, shape (n, c, height, width)
+def rotate(images: Tensor, degrees: float) -> Tensor:
+    """Rotate images (n, c, height, width) clockwise about their centre; pixels from outside repeat the border.
 
     Examples
     --------
-    >>> turn(torch.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]), 90).round()
+    >>> rotate(torch.tensor([[[[1.0, 2.0], [4.0, 3.0]]]]), 90).round()
     tensor([[[[4., 1.],
               [3., 2.]]]])
     """
     n, _, height, width = images.shape
     cos, sin = math.cos(math.radians(degrees)), math.sin(math.radians(degrees))
-    down = (torch.arange(height, device=images.device) + 0.5 - height / 2)[:, None]  # pixels from the centre
-    right = (torch.arange(width, device=images.device) + 0.5 - width / 2)[None, :]
-    across, along = (cos * right + sin * down) * (2 / width), (cos * down - sin * right) * (2 / height)
-    grid = torch.stack([across, along], dim=2).expand(n, -1, -1, -1)  # -1..1 from border to border
+    y = (torch.arange(height, device=images.device) + 0.5 - height / 2)[:, None]  # pixels from the centre
+    x = (torch.arange(width, device=images.device) + 0.5 - width / 2)[None, :]
+    grid_x, grid_y = (cos * x + sin * y) * (2 / width), (cos * y - sin * x) * (2 / height)
+    grid = torch.stack([grid_x, grid_y], dim=2).expand(n, -1, -1, -1)  # -1..1 from border to border
     return F.grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)

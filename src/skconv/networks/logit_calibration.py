@@ -1,4 +1,4 @@
-"""`Answers`, the last layer of networks: from the logits that training wants to those that mean what they say."""
+"""Logit calibration: last layer of networks, which undoes label smoothing and applies temperature and biases."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_SOFTNESS = 0.1  # of what smoothing gives a class: so much is left of a class that got just that
-_TINY = 1e-12  # keeps the logarithm finite where nothing was smoothed and its result is not used
+_SOFTNESS = 0.1  # probability that remains at exactly smoothing / num_classes, as a fraction of it
+_EPSILON = 1e-12  # keeps the logarithm finite without smoothing, where its result is not used
 
 
 class LogitCalibration(nn.Module):
-    """Undoes label smoothing, then multiplies the logits and adds a bias for each class; in training does nothing.
+    """Undo label smoothing, then multiply the logits by a factor and add a bias per class; identity in training.
 
-    A network trained on labels smoothed by a share s learns to give every class at least s / k, and to be hardly ever
-    surer than 1 - s + s / k: its answers are the true ones, smoothed as well. So what is told is ``p - s / k``, over
-    its sum. Where that is 0 or less it is a small positive number instead, the smaller the less the class was given:
-    which class is likelier than which stays as it is.
+    A network trained with label smoothing s predicts at least s / k for each of k classes. The layer subtracts s / k from
+    the probabilities p and normalizes them. Where ``p - s / k`` is near or below 0, a small positive number replaces it,
+    so that the order of the classes does not change.
 
-    Factor and biases are those of a calibration. All are buffers: weights files and ONNX graphs carry them, and a
-    training that goes on does not see them.
+    Smoothing, factor and biases are buffers: weights files and ONNX graphs contain them, and further training ignores
+    them.
 
     Parameters
     ----------
@@ -30,11 +29,11 @@ class LogitCalibration(nn.Module):
     References
     ----------
     Szegedy et al.: "Rethinking the Inception architecture for computer vision", CVPR 2016 (label smoothing); Guo,
-    Pleiss, Sun, Weinberger: "On calibration of modern neural networks", ICML 2017 (the factor: one over a temperature).
+    Pleiss, Sun, Weinberger: "On calibration of modern neural networks", ICML 2017 (temperature).
 
     Examples
     --------
-    >>> layer = Answers(2).eval()
+    >>> layer = LogitCalibration(2).eval()
     >>> layer.undo_smoothing(0.1)
     >>> layer(torch.tensor([[0.95, 0.05], [0.5, 0.5]]).log()).softmax(1).round(decimals=2)
     tensor([[0.9900, 0.0100],
@@ -51,38 +50,38 @@ class LogitCalibration(nn.Module):
         self.register_buffer("factor", torch.ones(()))
         self.register_buffer("biases", torch.zeros(num_classes))
 
-    def undo_smoothing(self, share: float) -> None:
-        """From now on, treat the logits as trained on labels smoothed by `share`, 0..1."""
-        self.smoothing.fill_(share)
+    def undo_smoothing(self, label_smoothing: float) -> None:
+        """Set the label smoothing, 0..1, that the network was trained with."""
+        self.smoothing.fill_(label_smoothing)
 
     def scale(self, factor: float) -> None:
-        """Multiply the logits by `factor`, above 0, from now on: one over a temperature."""
+        """Multiply the current output by `factor`, above 0: one over a temperature."""
         self.factor.mul_(factor)
         self.biases.mul_(factor)
 
-    def shift(self, amounts: Sequence[float]) -> None:
-        """Add `amounts`, one a class, to the logits from now on."""
-        self.biases.add_(torch.tensor(amounts, dtype=self.biases.dtype, device=self.biases.device))
+    def shift(self, biases: Sequence[float]) -> None:
+        """Add `biases`, one per class, to the current output."""
+        self.biases.add_(torch.tensor(biases, dtype=self.biases.dtype, device=self.biases.device))
 
     def forward(self, logits: Tensor) -> Tensor:
-        """Return logits (n, num_classes) from the same."""
+        """Return calibrated logits (n, num_classes)."""
         if self.training:
             return logits
         exact = to_double(logits)
-        meant = torch.where(self.smoothing > 0, self._undo(exact), exact)
-        return (self.factor * meant + self.biases).to(logits.dtype)
+        unsmoothed = torch.where(self.smoothing > 0, self._undo(exact), exact)
+        return (self.factor * unsmoothed + self.biases).to(logits.dtype)
 
     def _undo(self, logits: Tensor) -> Tensor:
-        """Return the logarithms of the probabilities without what smoothing gave every class."""
-        given = self.smoothing / logits.shape[1]
-        rest = logits.softmax(1) - given
-        softness = (_SOFTNESS * given).clamp(min=_TINY)
+        """Return logarithms of the probabilities without label smoothing."""
+        added = self.smoothing / logits.shape[1]
+        rest = logits.softmax(1) - added
+        softness = (_SOFTNESS * added).clamp(min=_EPSILON)
         return torch.log((rest + torch.sqrt(rest**2 + 4 * softness**2)) / 2)
 
 
 def to_double(logits: Tensor) -> Tensor:
-    """Return them in double precision: where an image stands in its batch then cannot turn the last bit of its answer.
+    """Return logits in float64, so that an image's position in its batch does not change its last digit.
 
-    Apple's GPUs have no double precision; there the logits stay as they are.
+    Apple's GPUs do not support float64; their logits are returned unchanged.
     """
     return logits if logits.device.type == "mps" else logits.double()

@@ -1,4 +1,4 @@
-"""The registry: networks are made by name, so that a model file never needs to carry code."""
+"""Registry of networks: create a network by name, so that model files need no code."""
 
 from __future__ import annotations
 
@@ -13,26 +13,25 @@ from skconv.registry import Registry
 
 Factory = Callable[..., Network]
 NETWORKS: Registry[Factory] = Registry("networks", "network")
+SHAPE_OPTIONS = frozenset({"in_channels", "image_size", "num_classes"})  # passed to every factory
 
 
 def register_network(factory: Factory) -> Factory:
-    """Register a network class or function under its own name; used as a decorator.
+    """Register a network under the name of its factory; use as a decorator.
 
-    A name that exists is replaced: a network can be overridden in one process, but a saved model is always rebuilt from
-    whatever has the name then, and refused if its weights do not fit.
+    An existing name is replaced in this process. A saved model is rebuilt by the factory that is registered when it is
+    loaded, and refused if its weights do not fit.
 
     Parameters
     ----------
     factory : callable
-        Called as ``factory(in_channels=…, image_size=(height, width), num_classes=…, **options)``; returns a
-        `Network` that takes float32 (n, in_channels, height, width) in the range of the images and returns logits
-        (n, num_classes); it defines `classify`, between its `scaling` and its `answers`. Its docstring is what
-        ``skconv networks NAME`` prints. Options are keyword-only with defaults.
+        Class or function, called as ``factory(in_channels=…, image_size=(height, width), num_classes=…, **options)``.
+        Returns a `Network`. ``skconv networks NAME`` prints its docstring. Options are keyword-only with defaults.
 
     Returns
     -------
     callable
-        The factory itself.
+        The factory.
 
     Examples
     --------
@@ -50,12 +49,12 @@ def register_network(factory: Factory) -> Factory:
 
 
 def list_networks() -> list[str]:
-    """Names of all registered networks, sorted."""
+    """Return the sorted names of all registered networks."""
     return NETWORKS.names()
 
 
 def describe_network(name: str) -> str:
-    """Return what a network is, in its own words."""
+    """Return the docstring of a network."""
     return inspect.getdoc(NETWORKS.get(name)) or ""
 
 
@@ -67,14 +66,17 @@ def list_options(name: str) -> dict[str, Any]:
     >>> list_options("fast")
     {'crop': 0}
     """
-    parameters = inspect.signature(NETWORKS.get(name)).parameters
-    return {option: parameters[option].default for option in _option_names(NETWORKS.get(name))}
+    return {
+        parameter.name: parameter.default
+        for parameter in inspect.signature(NETWORKS.get(name)).parameters.values()
+        if parameter.name not in SHAPE_OPTIONS and parameter.kind is not parameter.VAR_KEYWORD
+    }
 
 
 def create_network(
     name: str, *, in_channels: int, image_size: tuple[int, int], num_classes: int, **options: Any
 ) -> Network:
-    """Make a network by name, with fresh weights from torch's global generator.
+    """Create a network by name, with initial weights from torch's global random generator.
 
     Parameters
     ----------
@@ -87,19 +89,19 @@ def create_network(
     num_classes : int
         Number of logits, at least 2.
     **options
-        Settings of that network, as ``skconv networks NAME`` lists them.
+        Options of the network, as listed by ``skconv networks NAME``.
 
     Returns
     -------
     Network
-        A `torch.nn.Module`; takes float32 (n, in_channels, height, width), returns logits (n, num_classes).
+        Takes float32 (n, in_channels, height, width), returns logits (n, num_classes).
 
     Raises
     ------
     UnknownNameError
-        No such network.
+        The network is not registered.
     ParameterError
-        An option the network does not have, or a size below 1.
+        The network does not have one of the options, or a size is below 1.
 
     Examples
     --------
@@ -108,8 +110,7 @@ def create_network(
     >>> network(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    factory = NETWORKS.get(name)
-    known = _option_names(factory)
+    known = list_options(name)
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ParameterError(
@@ -118,17 +119,15 @@ def create_network(
     for label, value in (("in_channels", in_channels), ("height", image_size[0]), ("width", image_size[1])):
         if value < 1:
             raise ParameterError(f"Network '{name}' got {label}={value}; expected at least 1.")
+    factory = NETWORKS.get(name)
     return factory(in_channels=in_channels, image_size=tuple(image_size), num_classes=num_classes, **options)
 
 
-def check_option(name: str, value: Any, least: float, most: float, *, whole: bool = False) -> None:
-    """Raise `ParameterError` unless an option of a network is a number, perhaps a whole one, in least..most."""
-    fits = isinstance(value, Integral if whole else Real) and not isinstance(value, bool)
-    if not (fits and least <= float(value) <= most):
-        number = "a whole number" if whole else "a number"
-        raise ParameterError(f"The network's option '{name}' is {value!r}; expected {number} in {least:g}..{most:g}.")
-
-
-def _option_names(factory: Factory) -> list[str]:
-    fixed = {"in_channels", "image_size", "num_classes"}
-    return [name for name in inspect.signature(factory).parameters if name not in fixed]
+def check_option(name: str, value: Any, minimum: float, maximum: float, *, integer: bool = False) -> None:
+    """Raise `ParameterError` unless an option of a network is a number, or an integer, in minimum..maximum."""
+    valid = isinstance(value, Integral if integer else Real) and not isinstance(value, bool)
+    if not (valid and minimum <= float(value) <= maximum):
+        number = "an integer" if integer else "a number"
+        raise ParameterError(
+            f"The network's option '{name}' is {value!r}; expected {number} in {minimum:g}..{maximum:g}."
+        )

@@ -1,26 +1,58 @@
-"""The networks of the five tutorials that the recipes `t1-…` to `t5-…` follow, layer by layer."""
+"""Networks of the tutorials T1 to T5, used by the recipes `t1-…` to `t5-…`."""
 
 from __future__ import annotations
 
 from typing import Self
 
+import torch
 from torch import Tensor, nn
 
 from skconv.networks.blocks import Network
-from skconv.networks.input_normalization import InputNormalization, RangeNormalization
+from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.registry import register_network
 
 
+class RangeNormalization(InputNormalization):
+    """Map the range of the training images linearly to `low`..`high`, the same for all channels.
+
+    Parameters
+    ----------
+    in_channels : int
+        1 for grey images, 3 for colour.
+    low, high : float
+        Values of the minimum and the maximum pixel; low < high.
+
+    Examples
+    --------
+    >>> layer = RangeNormalization(1, -1, 1)
+    >>> layer.fit(torch.tensor([[[[0, 255]]]], dtype=torch.uint8))
+    >>> layer(torch.tensor([[[[0.0, 255.0]]]]))
+    tensor([[[[-1.,  1.]]]])
+    """
+
+    def __init__(self, in_channels: int, low: float, high: float) -> None:
+        super().__init__(in_channels)
+        self.low, self.high = low, high
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Set the buffers from images (n, in_channels, height, width) of any dtype."""
+        minimum, maximum = float(images.min()), float(images.max())
+        step = (maximum - minimum) / (self.high - self.low) or 1.0  # constant images stay finite
+        self.mean.fill_(minimum - self.low * step)
+        self.std.fill_(step)
+
+
 class Features(nn.Sequential):
-    """Convolutions, poolings and the layers between them, which know the size of the image they have come to.
+    """Convolutional layers, with the shape of their output.
 
     Parameters
     ----------
     in_channels : int
         Channels of the images.
     image_size : (int, int)
-        Their height and width in pixels.
+        Height and width of the images in pixels.
 
     Attributes
     ----------
@@ -41,10 +73,7 @@ class Features(nn.Sequential):
         self.channels, self.size = in_channels, image_size
 
     def convolve(self, out_channels: int, kernel_size: int = 3, *, stride: int = 1, valid: bool = False) -> Self:
-        """Add a convolution with biases, padded by half the kernel unless `valid`.
-
-        One without padding is padded all the same where it would leave less than two pixels a side.
-        """
+        """Add a convolution with biases, padded by half the kernel unless `valid` and the image is large enough."""
         padding = 0 if valid and min(self.size) > kernel_size else kernel_size // 2
         self.append(nn.Conv2d(self.channels, out_channels, kernel_size, stride, padding))
         height, width = ((side + 2 * padding - kernel_size) // stride + 1 for side in self.size)
@@ -52,14 +81,14 @@ class Features(nn.Sequential):
         return self
 
     def pool(self, kind: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Self:
-        """Add 2×2 pooling; a side of one pixel is left as it is."""
+        """Add 2×2 pooling; a side of one pixel is not pooled."""
         height, width = (min(2, side) for side in self.size)
         self.append(kind((height, width)))
         self.size = (self.size[0] // height, self.size[1] // width)
         return self
 
     def add(self, *layers: nn.Module) -> Self:
-        """Add layers that change neither the channels nor the size."""
+        """Add layers that do not change the shape."""
         self.extend(layers)
         return self
 
@@ -69,20 +98,20 @@ class Features(nn.Sequential):
 
 
 class TutorialNetwork(Network):
-    """Scaling, features, and linear layers on all of their values.
+    """Input normalization, features, and linear layers on the flattened features.
 
     Parameters
     ----------
-    scaling : Scaling
-        Applied first.
+    input_normalization : InputNormalization
+        First layer.
     features : Features
         From images to (n, channels, height, width).
     hidden : sequence of int
         Units of the linear layers before the last.
     num_classes : int
-        Logits.
+        Number of logits.
     dropout : float, default=0
-        After the first hidden layer's ReLU, 0..1.
+        After the ReLU of the first hidden layer, 0..1.
     """
 
     def __init__(
@@ -105,47 +134,45 @@ class TutorialNetwork(Network):
             units = width
         self.classifier.append(nn.Linear(units, num_classes))
 
-    def classify(self, scaled: Tensor) -> Tensor:
-        """Return logits (n, num_classes) of scaled images (n, in_channels, height, width)."""
-        return self.classifier(self.features(scaled))
+    def classify(self, images: Tensor) -> Tensor:
+        """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
+        return self.classifier(self.features(images))
 
 
 @register_network
 def t1_skorch(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
     """Three convolutions and two linear layers: the network of the skorch tutorial on USPS.
 
-    Pixels are brought to 0..1 by the range they have. The tutorial divides by 16, which is not the range of USPS.
+    Pixels are mapped to 0..1 from their range. The tutorial divides by 16, which is not the range of USPS.
     """
     features = Features(in_channels, image_size)
     features.convolve(32).add(nn.ReLU()).pool(nn.MaxPool2d)
     features.convolve(64).add(nn.ReLU()).pool(nn.MaxPool2d)
     features.convolve(128).add(nn.ReLU())
-    return TutorialNetwork(
-        RangeNormalization(in_channels, 0, 1), features, hidden=(256,), num_classes=num_classes, dropout=0.2
-    )
+    normalization = RangeNormalization(in_channels, 0, 1)
+    return TutorialNetwork(normalization, features, hidden=(256,), num_classes=num_classes, dropout=0.2)
 
 
 @register_network
 def t2_sequential(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
     """Four narrow convolutions and three linear layers: the network of the from-scratch tutorial on MNIST.
 
-    Pixels are brought to -1..1.
+    Pixels are mapped to -1..1.
     """
     features = Features(in_channels, image_size)
     features.convolve(5).add(nn.ReLU())
     features.convolve(10).pool(nn.MaxPool2d).add(nn.ReLU()).normalize()
     features.convolve(20).add(nn.ReLU()).normalize()
     features.convolve(40).pool(nn.MaxPool2d).add(nn.ReLU()).normalize()
-    return TutorialNetwork(
-        RangeNormalization(in_channels, -1, 1), features, hidden=(200, 500), num_classes=num_classes, dropout=0.5
-    )
+    normalization = RangeNormalization(in_channels, -1, 1)
+    return TutorialNetwork(normalization, features, hidden=(200, 500), num_classes=num_classes, dropout=0.5)
 
 
 @register_network
 def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
     """Five convolutions, two of them of stride 2: the network of the k-fold tutorial on Kaggle's digits.
 
-    Pixels are brought to mean 0 and standard deviation 1.
+    Pixels are normalized to mean 0 and standard deviation 1.
     """
     features = Features(in_channels, image_size)
     for width in (32, 64):
@@ -161,7 +188,7 @@ def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: in
 def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
     """Two convolutions of four channels and one linear layer: the network of the tutorial on images of apparel.
 
-    Pixels are brought to 0..1.
+    Pixels are mapped to 0..1.
     """
     features = Features(in_channels, image_size)
     for _ in range(2):
@@ -173,7 +200,7 @@ def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int
 def t5_average_pooling(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
     """Two 5×5 convolutions, average pooling, three linear layers: the network of the ConvNet tutorial on MNIST.
 
-    Pixels are brought to 0..1.
+    Pixels are mapped to 0..1.
     """
     features = Features(in_channels, image_size)
     features.convolve(10, 5).add(nn.ReLU()).pool(nn.AvgPool2d)
