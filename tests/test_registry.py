@@ -80,7 +80,7 @@ def test_unknown_name_suggests_the_closest():
     registry = Registry("colours", "colour")
     registry.register("red", 1)
     assert "red" in registry and "rd" not in registry
-    with pytest.raises(UnknownNameError, match="Unknown colour 'rd'. Did you mean 'red'"):
+    with pytest.raises(UnknownNameError, match=r"Unknown colour 'rd'\. Did you mean 'red'"):
         registry.get("rd")
 
 

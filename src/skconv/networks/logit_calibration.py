@@ -14,9 +14,9 @@ _EPSILON = 1e-12  # keeps the logarithm finite without smoothing, where its resu
 class LogitCalibration(nn.Module):
     """Undo label smoothing, then multiply the logits by a factor and add a bias per class; identity in training.
 
-    A network trained with label smoothing s predicts at least s / k for each of k classes. The layer subtracts s / k from
-    the probabilities p and normalizes them. Where ``p - s / k`` is near or below 0, a small positive number replaces it,
-    so that the order of the classes does not change.
+    A network trained with label smoothing s predicts at least s / k for each of k classes. The layer subtracts s / k
+    from each probability p and normalizes the result. If ``p - s / k`` is near or below 0, a small positive number
+    replaces it, so that the order of the classes does not change.
 
     Smoothing, factor and biases are buffers: weights files and ONNX graphs contain them, and further training ignores
     them.
