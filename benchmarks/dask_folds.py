@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> dict:
     import joblib
 
     from skconv import load_dataset
-    from skconv.parallel.cluster import SpreadingBackend, connect
+    from skconv.parallel.dask_backend import DaskBackend, connect
 
     dataset = load_dataset("mnist")
     images, labels = np.array(dataset.train_images[: options.images]), dataset.train_labels[: options.images]
@@ -63,7 +63,7 @@ def measure(options: argparse.Namespace) -> dict:
             killer = KillEachOnce(cluster)
             if "killed" in way:
                 cluster.scheduler.add_plugin(killer)
-            with connect(cluster.scheduler_address) as client, joblib.parallel_config(SpreadingBackend(client=client)):
+            with connect(cluster.scheduler_address) as client, joblib.parallel_config(DaskBackend(client=client)):
                 found, seconds = fit(images, labels, options)
                 besides = client.scheduler_comm.byte_count - images.nbytes - labels.nbytes
             figures[way] = {

@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 import skconv
-from skconv.commands.cross_validate import cross_validate
-from skconv.commands.fold_results import CrossValidationResult, FoldResult
+from skconv.commands.cross_validate import CrossValidationResult, FoldResult, cross_validate
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError, UnknownNameError
 
 FILES = {"confusion.png", "curves.png", "folds.csv", "recipe.toml", "scores.json"}
@@ -43,7 +42,7 @@ def test_folds_part_the_training_images_among_them(run):
     assert (run.n_train, run.n_test) == (1797 - 270, 270)
     assert [fold.n_valid for fold in run.folds] == [509, 509, 509]
     assert all(fold.n_train + fold.n_valid == run.n_train for fold in run.folds)
-    assert "1,527 training images; 270 test images were not touched" in str(run)
+    assert "1,527 training images; 270 test images were not used" in str(run)
 
 
 class Stop(Exception):
@@ -95,7 +94,7 @@ def test_loss_is_that_of_the_final_weights(tiny_recipe, tmp_path):
     recipe = tmp_path / "kept.toml"
     recipe.write_text(f'{tiny_recipe.read_text()}keep = "valid_loss"\nlearning_rate = 0.3\n')
     result = cross_validate(folds=2, recipe=recipe, out=tmp_path / "out")
-    assert result.selected and "flatters" in str(result)
+    assert result.selected and "optimistic" in str(result)
     assert all(np.isfinite(fold.valid_loss) for fold in result.folds)
 
 
@@ -118,7 +117,7 @@ def test_table_has_a_row_a_fold_and_mean_and_deviation():
     ]
     assert len({len(line) for line in lines[2:7]}) == 1
     assert lines[-1] == "Accuracy 95.00% ± 7.07%. Results in f."
-    assert "flatters" not in str(result)
+    assert "optimistic" not in str(result)
 
 
 def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
@@ -133,7 +132,7 @@ def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypa
 @pytest.mark.parametrize(
     ("settings", "error", "said"),
     [
-        ({"folds": 1}, ParameterError, "'folds' parameter must be a whole number from 2 to 1000"),
+        ({"folds": 1}, ParameterError, "'folds' parameter must be an integer from 2 to 1000"),
         ({"folds": 2.0}, ParameterError, "'folds'"),
         ({"folds": True}, ParameterError, "'folds'"),
         ({"seed": -1}, ParameterError, "'seed'"),

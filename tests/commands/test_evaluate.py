@@ -119,7 +119,7 @@ def test_model_trained_on_another_sets_test_images_is_refused(tiny_recipe, tmp_p
 def test_model_that_does_not_know_is_scored_with_a_note(saved_model, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (30, 12, 10), dtype=np.uint8)
     source = save(tmp_path / "some.npz", images, np.array(["three", "five", "eight"])[np.arange(30) % 3])
-    with pytest.warns(UserWarning, match="does not say which images the model was trained on"):
+    with pytest.warns(UserWarning, match="no training fingerprints"):
         result = evaluate(saved_model, source)
     assert (result.split, result.n, result.n_seen) == ("all", 30, None)
 
@@ -127,7 +127,7 @@ def test_model_that_does_not_know_is_scored_with_a_note(saved_model, tmp_path):
 def test_colour_images_are_made_grey_with_a_note(run, held_out, tmp_path):
     images, labels = held_out
     source = save(tmp_path / "colour.npz", np.repeat(images[..., np.newaxis], 3, axis=3), labels)
-    with pytest.warns(UserWarning, match="The images of colour were made grey"):
+    with pytest.warns(UserWarning, match="The images of colour were converted to greyscale"):
         assert evaluate(run.model, source).accuracy == run.test_accuracy
 
 

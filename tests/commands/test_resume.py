@@ -43,11 +43,11 @@ def test_stopped_run_is_told_how_to_go_on_and_ends_the_same(run, tiny_recipe, tm
     stop_at(30)
     assert main(command(tiny_recipe, out)) == 130
     told = capsys.readouterr().err
-    assert told.endswith(f"To go on where it stopped: skconv {' '.join(command(tiny_recipe, out))} --resume\n")
+    assert told.endswith(f"To resume the training: skconv {' '.join(command(tiny_recipe, out))} --resume\n")
     assert [each.name for each in tmp_path.iterdir()] == ["out.checkpoint"]
 
     assert main(command(tiny_recipe, out)) == 1
-    assert "Pass --resume to go on with it" in capsys.readouterr().err
+    assert "Pass --resume to continue it" in capsys.readouterr().err
 
     stop_at(8)
     assert main(command(tiny_recipe, out, "--resume")) == 130

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 import skconv
-from skconv.commands.results import SeedResult, TrainResult
-from skconv.commands.train import describe_call, train
+from skconv.commands.prepare import describe_call
+from skconv.commands.run_folder import SeedResult
+from skconv.commands.train import TrainResult, train
 from skconv.exceptions import DataError, OutputError, ParameterError, RecipeError, UnknownNameError
 from skconv.recipes import load_recipe
 from skconv.recipes.editing import plan_run, replace_section
@@ -147,9 +148,9 @@ def test_default_folder_is_held_while_training_and_removed_when_that_fails(tiny_
 
 
 def test_call_is_described_by_what_differs_from_the_defaults(tmp_path):
-    given = {name: each.default for name, each in inspect.signature(train).parameters.items()}
+    given = {name: each.default for name, each in inspect.signature(train).parameters.items()} | {"data": {}}
     assert describe_call(train, given) == "skconv.train()"
-    given.update(source=tmp_path / "a.csv", image_size=(8, 9), device="cpu", out="there", seeds=3)
+    given.update(source=tmp_path / "a.csv", data={"image_size": (8, 9), "images": None}, device="cpu", out="there", seeds=3)
     expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
     assert describe_call(train, given) == expected
 
@@ -163,7 +164,7 @@ def test_source_must_come_from_somewhere(tmp_path):
 @pytest.mark.parametrize("setting", [{"seeds": 0}, {"seeds": 1.5}, {"seeds": True}, {"seed": -1}, {"seed": "0"}])
 def test_wrong_seed_is_told_with_its_range(setting):
     (name,) = setting
-    with pytest.raises(ParameterError, match=rf"The '{name}' parameter must be a whole number from \d"):
+    with pytest.raises(ParameterError, match=rf"The '{name}' parameter must be an integer from \d"):
         train("digits", **setting)
 
 

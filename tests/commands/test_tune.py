@@ -68,7 +68,7 @@ def test_folder_holds_trials_and_figures(searched, tmp_path):
 def test_text_ranks_the_trials_and_says_what_to_do_next(searched):
     ranked = [trial.valid_accuracy for trial in searched.ranking]
     assert ranked == sorted(ranked, reverse=True)
-    assert "no test image touched" in str(searched)
+    assert "no test images" in str(searched)
     assert str(searched).endswith(f"skconv train --recipe {searched.best_recipe}")
 
 

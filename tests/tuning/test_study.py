@@ -25,7 +25,7 @@ sys.path.insert(0, {folder!r})
 from test_study import FACTS, SPACE, score
 from skconv.tuning.study import open_study, quiet_optuna, run_trials
 with quiet_optuna():
-    run_trials(open_study({url!r}, "s", FACTS), SPACE, score, trials=6, minutes=None, seed=0, tell=print)
+    run_trials(open_study({url!r}, "s", FACTS), SPACE, score, trials=6, minutes=None, seed=0, log=print)
 """
 
 
@@ -38,10 +38,10 @@ def url(tmp_path):
 def run(url):
     """Return a function that opens the study, runs it until it has so many trials, and returns them."""
 
-    def run(score, *, trials=None, minutes=None, tell=lambda line: None):
+    def run(score, *, trials=None, minutes=None, log=lambda line: None):
         with quiet_optuna(), storage_errors(url):
             study = open_study(url, "s", FACTS)
-            run_trials(study, SPACE, score, trials=trials, minutes=minutes, seed=0, tell=tell)
+            run_trials(study, SPACE, score, trials=trials, minutes=minutes, seed=0, log=log)
             return study.get_trials()
 
     return run
@@ -64,18 +64,18 @@ def test_first_trial_is_the_recipe_as_it_is_and_the_rest_are_inside_the_ranges(r
 
 
 def test_bad_trials_are_ended_but_not_the_first_ones(run):
-    told = []
+    logged = []
 
     def grow_worse(values, report):
         for epoch in (2, 4, 6, 20):
-            report(epoch, 20, 0.9 - len(told) / 10)
-        return 0.9 - len(told) / 10
+            report(epoch, 20, 0.9 - len(logged) / 10)
+        return 0.9 - len(logged) / 10
 
-    trials = run(grow_worse, trials=7, tell=told.append)
+    trials = run(grow_worse, trials=7, log=logged.append)
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 5 + ["PRUNED"] * 2
-    assert told[0] == "trial 0: 90.00% (best 90.00%)"
+    assert logged[0] == "trial 0: 90.00% (best 90.00%)"
     # Before three tenths of the epochs the learning rate still rises, and nothing is known.
-    assert told[-1] == "trial 6: ended after epoch 6, worse than the median"
+    assert logged[-1] == "trial 6: stopped after epoch 6, worse than the median"
 
 
 def test_goes_on_where_it_stopped(run):
@@ -90,7 +90,7 @@ def test_search_in_parts_is_the_search_in_one(run, tmp_path):
     parts = run(score, trials=4)
     with quiet_optuna():
         study = open_study(f"sqlite:///{tmp_path / 'whole.db'}", "s", FACTS)
-        run_trials(study, SPACE, score, trials=4, minutes=None, seed=0, tell=lambda line: None)
+        run_trials(study, SPACE, score, trials=4, minutes=None, seed=0, log=lambda line: None)
         assert settings(study.get_trials()) == settings(parts)
 
 
@@ -116,11 +116,11 @@ def test_trial_of_a_dead_process_is_repeated(run, url, monkeypatch):
         for name, setting in SPACE.items():
             setting.suggest(cut_off, name)
         study._storage.record_heartbeat(cut_off._trial_id)
-    told = []
-    trials = run(score, trials=3, tell=told.append)
+    logged = []
+    trials = run(score, trials=3, log=logged.append)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[1].params == trials[2].params
-    assert told[0].startswith("Some trials were cut off, or run in another process")
+    assert logged[0].startswith("Some trials are interrupted, or run in another process")
 
 
 def test_two_processes_share_a_study(url, tmp_path):
@@ -128,13 +128,13 @@ def test_two_processes_share_a_study(url, tmp_path):
 
     script = RUN.format(folder=str(Path(__file__).parent), url=url)
     processes = [subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True) for _ in range(2)]
-    told = [process.communicate(timeout=120)[0] for process in processes]
+    logged = [process.communicate(timeout=120)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0]
     with quiet_optuna():
         trials = open_study(url, "s", FACTS).get_trials()
     finished = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
     assert 6 <= len(finished) <= 7  # both may have started their last
-    assert sum(len(each.splitlines()) for each in told) >= len(finished)
+    assert sum(len(each.splitlines()) for each in logged) >= len(finished)
     assert len({trial.params["learning_rate"] for trial in finished}) >= len(finished) - 1
 
 
@@ -142,9 +142,9 @@ def test_lost_run_is_a_bad_trial_and_no_end(run):
     def lose(values, report):
         raise TrainingError("The training loss became nan")
 
-    told = []
-    assert [trial.state.name for trial in run(lose, trials=2, tell=told.append)] == ["PRUNED", "PRUNED"]
-    assert told[0] == "trial 0: ended in its first epoch, its loss was no longer a number"
+    logged = []
+    assert [trial.state.name for trial in run(lose, trials=2, log=logged.append)] == ["PRUNED", "PRUNED"]
+    assert logged[0] == "trial 0: stopped in its first epoch, the loss is NaN or infinite"
 
 
 def test_time_ends_the_search_but_not_before_one_trial_is_done(run):
@@ -157,7 +157,7 @@ def test_what_matters_is_found(run, url):
     with quiet_optuna():
         study = open_study(url, "s", FACTS)
         assert measure_importance(study, 0) == {}  # too few to say
-        run_trials(study, SPACE, score, trials=15, minutes=None, seed=0, tell=lambda line: None)
+        run_trials(study, SPACE, score, trials=15, minutes=None, seed=0, log=lambda line: None)
         importance = measure_importance(study, 0)
     assert next(iter(importance)) == "rotation" and importance["rotation"] > 0.5
     assert sum(importance.values()) == pytest.approx(1)
@@ -178,7 +178,7 @@ def test_study_of_other_data_is_refused(url):
         ("sqlite:////nowhere/at/all/study.db", OutputError, "cannot be read or written"),
     ],
 )
-def test_unusable_storage_is_told(storage, error, said):
+def test_unusable_storage_is_logged(storage, error, said):
     with quiet_optuna(), pytest.raises(error, match=said), storage_errors(storage):
         open_study(storage, "s", FACTS)
 

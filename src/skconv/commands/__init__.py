@@ -1,1 +1,1 @@
-"""The library commands: `train`, `evaluate`, `predict`; the command line calls them under the same names."""
+"""Library commands, such as `train` and `predict`: one module per command, with its function and its result record."""

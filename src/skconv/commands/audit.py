@@ -1,4 +1,4 @@
-"""`audit`: what is wrong with a data set, before a network learns it."""
+"""`audit`: find label errors, duplicates, blank and broken images of a data set."""
 
 from __future__ import annotations
 
@@ -6,36 +6,40 @@ import os
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from skconv.commands.train import check_whole_number, choose_seed
+from skconv.commands.prepare import check_integer, choose_seed
+from skconv.commands.result import Result
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
 
+if TYPE_CHECKING:
+    from skconv.data.spec import DataOptions
+
 _MAX_DRAWN = 100
-_SHOWN = 10  # of a kind, as text
+_MAX_PRINTED = 10  # per kind
 
 
 @dataclass(frozen=True)
-class AuditResult:
-    """What `audit` found.
+class AuditResult(Result):
+    """Result of `audit`.
 
     Parameters
     ----------
     data : str
         Name of the data.
     n : int
-        Images looked at, of all splits.
+        Number of images, of all splits.
     classes : dict of str to int
-        Training images of each class.
+        Number of training images per class.
     issues : tuple of LabelIssue
-        By kind, of wrong labels the most probable first.
-    folder : str
-        Where the CSV and the contact sheets are; empty if none was asked for.
+        By kind; wrong labels by probability, highest first.
+    folder : str, default=""
+        The folder of the CSV and the contact sheets, if one was requested.
     """
 
     data: str
@@ -45,11 +49,11 @@ class AuditResult:
     folder: str = ""
 
     def count(self) -> dict[str, int]:
-        """Return the number of issues of each kind."""
+        """Return the number of issues per kind."""
         return {kind: sum(each.kind == kind for each in self.issues) for kind in KINDS}
 
     def to_json(self) -> dict[str, Any]:
-        """Return what was found as plain values."""
+        """Return the issues and their counts as plain values."""
         return {
             "data": self.data,
             "n": self.n,
@@ -62,18 +66,18 @@ class AuditResult:
         lines = [f"{self.data}: {self.n:,} images."]
         if self.classes:
             rarest, commonest = (choose(self.classes, key=self.classes.__getitem__) for choose in (min, max))
-            least, most = self.classes[rarest], self.classes[commonest]
-            spread = f"from {least:,} training images ({rarest}) to {most:,} ({commonest})"
-            told = spread if least < most else f"each of {most:,} training images"
-            lines.append(f"Classes: {len(self.classes)}, {told}.")
+            low, high = self.classes[rarest], self.classes[commonest]
+            spread = f"from {low:,} training images ({rarest}) to {high:,} ({commonest})"
+            sizes = spread if low < high else f"{high:,} training images each"
+            lines.append(f"Classes: {len(self.classes)}, {sizes}.")
         for kind, number in self.count().items():
             if number:
                 lines.append(f"{KINDS[kind].capitalize()} ({number:,}):")
                 found = [each for each in self.issues if each.kind == kind]
-                lines += [str(each) for each in found[:_SHOWN]]
-                lines += [f"  … and {number - _SHOWN:,} more"] if number > _SHOWN else []
+                lines += [str(each) for each in found[:_MAX_PRINTED]]
+                lines += [f"  … and {number - _MAX_PRINTED:,} more"] if number > _MAX_PRINTED else []
         if any(each.kind == "broken" for each in self.issues):
-            lines.append("Nothing else was looked for: mend or remove these, and run it again.")
+            lines.append("No other checks were made: fix or remove these images, and run the audit again.")
         if not self.issues:
             lines.append("No issues were found.")
         return "\n".join([*lines, f"The full list is in {self.folder}."] if self.folder else lines)
@@ -87,30 +91,27 @@ def audit(
     out: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     device: str = "auto",
-    data_home: str | os.PathLike[str] | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
     progress: bool = False,
+    **data: Unpack[DataOptions],
 ) -> AuditResult:
-    """Look for broken and blank images, duplicates, images in both splits, and labels that are probably wrong.
+    """Find broken and blank images, duplicates, images in both splits, and labels that are probably wrong.
 
-    A label is judged by a network that was trained without the image: a k-fold ensemble is trained for that.
-    Nothing is changed. Where images are broken, only they are told: the others cannot be read without them.
+    Labels are checked by out-of-fold predictions of a k-fold ensemble, which is trained for that. The data is not
+    changed. If there are broken images, only these are reported, because the data cannot be loaded.
 
     Parameters
     ----------
     source : str or path-like
-        What `skconv.load_dataset` takes.
+        As in `skconv.load_dataset`.
     recipe : str or path-like, default="audit"
-        How these networks are trained.
+        Recipe of the ensemble's members.
     folds : int, default=5
-        Their number, 2..1000.
+        Number of members, 2..1000.
     out : path-like or None, default=None
-        A new folder to write: ``issues.csv``, and a contact sheet of each kind as PNG.
+        A new folder for ``issues.csv`` and a contact sheet per kind as PNG.
     seed : int or None, default=None
-        Of the folds and the networks; None takes the recipe's, 0 where it has none.
-    device, data_home, images, label_column, image_size, progress
+        Seed of the folds and the members; None uses the recipe's, or 0.
+    device, progress, **data
         As in `skconv.train`.
 
     Returns
@@ -121,37 +122,36 @@ def audit(
     Raises
     ------
     SourceNotFoundError, DownloadError, DataError
-        Data that cannot be found, fetched or used.
+        Data that cannot be found, downloaded or used.
     ParameterError
         A setting out of range, or cleanlab is not installed.
     OutputError
-        The folder exists and is not empty, or cannot be written.
+        The folder is not empty, or cannot be written.
+
+    Warns
+    -----
+    UserWarning
+        A class has a single image: labels are not checked.
     """
     from skconv.data.sources import load_dataset
     from skconv.evaluation.label_issues import find_blanks
     from skconv.recipes import load_recipe
 
-    check_whole_number("folds", folds, 2, 1000)
+    check_integer("folds", folds, 2, 1000)
     if out is not None:
         check_new_folder(out)
     plan = load_recipe(recipe)
     seed = choose_seed(seed, plan)
+    folder = "" if out is None else str(out)
     files = _list_images(Path(source))
     broken = _find_broken(files, progress=progress)
     if broken:
-        result = AuditResult(str(source), len(files), {}, tuple(broken), "" if out is None else str(out))
+        result = AuditResult(str(source), len(files), {}, tuple(broken), folder)
         if out is not None:
-            _write(Path(out), result, np.empty(0), [])
+            _write_folder(Path(out), result, np.empty(0), [])
         return result
-    dataset = load_dataset(
-        source,
-        data_home=data_home,
-        images=images,
-        label_column=label_column,
-        image_size=image_size or plan.image_size,
-        normalize=plan.normalize,
-        progress=progress,
-    )
+    data["image_size"] = data.get("image_size") or plan.image_size
+    dataset = load_dataset(source, normalize=plan.normalize, progress=progress, **data)
     every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
     found = [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
@@ -164,19 +164,19 @@ def audit(
         ensemble.fit(dataset.train_images, dataset.train_labels)
         found += _find_wrong_labels(every, ensemble)
     else:
-        warnings.warn("A class has a single image: labels cannot be judged, and were not looked at.", stacklevel=2)
+        warnings.warn("A class has a single image: labels cannot be checked by cross-validation.", stacklevel=2)
     order = list(KINDS)
     found.sort(key=lambda item: order.index(item[0].kind))
     issues = tuple(issue for issue, _ in found)
     classes = {name: int(count) for name, count in zip(dataset.class_names, counts, strict=True)}
-    result = AuditResult(dataset.name, len(every.labels), classes, issues, "" if out is None else str(out))
+    result = AuditResult(dataset.name, len(every.labels), classes, issues, folder)
     if out is not None:
-        _write(Path(out), result, every.images, [position for _, position in found])
+        _write_folder(Path(out), result, every.images, [position for _, position in found])
     return result
 
 
 def _list_images(source: Path) -> list[Path]:
-    """Return the files of a folder whose names are of images; none where the source is no folder."""
+    """Return the image files of a folder; an empty list for other sources."""
     from skconv.data.folders import walk_files
     from skconv.images.opening import IMAGE_SUFFIXES
 
@@ -184,31 +184,31 @@ def _list_images(source: Path) -> list[Path]:
 
 
 def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
-    """Return the files that cannot be opened as images."""
+    """Return an issue per file that cannot be opened as an image."""
     from skconv.images.opening import open_image
     from skconv.images.spec import map_in_threads
 
-    def try_to_open(file: Path) -> str:
+    def find_error(file: Path) -> str:
         try:
             open_image(file)
         except SkconvError as error:
             return str(error)
         return ""
 
-    reasons = show_progress(map_in_threads(try_to_open, files), "opening", len(files), progress=progress)
+    errors = show_progress(map_in_threads(find_error, files), "opening", len(files), progress=progress)
     return [
-        LabelIssue("broken", str(file), file.parent.name, other=reason)
-        for file, reason in zip(files, reasons, strict=True)
-        if reason
+        LabelIssue("broken", str(file), file.parent.name, other=error)
+        for file, error in zip(files, errors, strict=True)
+        if error
     ]
 
 
-# An issue, and its position among all images.
+# Issues with the positions of their images among all images.
 _Found = list[tuple[LabelIssue, int]]
 
 
 def _find_duplicates(every: NamedImages, blank: set[int]) -> _Found:
-    """Return one issue for each image that equals one before it, or nearly does; blank ones are not compared."""
+    """Return an issue per image that equals or nearly equals an earlier one; blank images are not compared."""
     from skconv.evaluation.label_issues import find_duplicates, find_near_duplicates
 
     exact = find_duplicates(every.images).tolist()
@@ -216,13 +216,13 @@ def _find_duplicates(every: NamedImages, blank: set[int]) -> _Found:
     near = [pair for pair in find_near_duplicates(every.images).tolist() if not set(pair) & (blank | copies)]
     found = []
     for kind, pairs in (("duplicate", exact), ("near duplicate", near)):
-        for one, other in pairs:
-            if one in blank:
+        for first, other in pairs:
+            if first in blank:
                 continue
-            across = one < every.n_train <= other
-            differs = every.labels[one] != every.labels[other]
-            told = f"{every.name(one)}{f', labelled {every.label(one)}' if differs else ''}"
-            issue = LabelIssue("overlap" if across else kind, every.name(other), every.label(other), other=told)
+            across = first < every.n_train <= other
+            differs = every.labels[first] != every.labels[other]
+            original = f"{every.name(first)}{f', labelled {every.label(first)}' if differs else ''}"
+            issue = LabelIssue("overlap" if across else kind, every.name(other), every.label(other), other=original)
             found.append((issue, other))
     return found
 
@@ -247,16 +247,16 @@ def _find_wrong_labels(every: NamedImages, ensemble: Any) -> _Found:
     return found
 
 
-def _write(folder: Path, result: AuditResult, images: np.ndarray, positions: list[int]) -> None:
-    """Write the CSV and a contact sheet of each kind, as a whole or not at all."""
+def _write_folder(folder: Path, result: AuditResult, images: np.ndarray, positions: list[int]) -> None:
+    """Write the CSV and a contact sheet per kind, completely or not at all."""
     from skconv.reports.image_grids import draw_issues
     from skconv.reports.style import save_figure
 
     with atomic_dir(folder) as unfinished:
         write_issues(unfinished / TABLE_NAME, result.issues)
         for kind in KINDS:
-            chosen = [number for number, each in enumerate(result.issues) if each.kind == kind]
-            if chosen and kind != "broken":  # there is nothing to draw
-                issues = [result.issues[number] for number in chosen]
-                figure = draw_issues(images, issues, [positions[number] for number in chosen], max_images=_MAX_DRAWN)
+            selected = [number for number, each in enumerate(result.issues) if each.kind == kind]
+            if selected and kind != "broken":
+                issues = [result.issues[number] for number in selected]
+                figure = draw_issues(images, issues, [positions[number] for number in selected], max_images=_MAX_DRAWN)
                 save_figure(figure, unfinished / f"{kind.replace(' ', '_')}.png")

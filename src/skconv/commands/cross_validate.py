@@ -1,28 +1,131 @@
-"""`cross_validate`: how well a recipe does on images it has not seen, measured on the training images alone."""
+"""`cross_validate`: estimate a recipe's accuracy and its variance on folds of the training images."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import asdict, replace
+import statistics
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from skconv.commands.fold_results import CrossValidationResult, FoldResult
-from skconv.commands.train import (
-    check_whole_number,
-    choose_seed,
-    describe_call,
-    open_run_folder,
-    warn_if_busy,
-)
-from skconv.distributed.process_group import check_not_distributed
+from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run
+from skconv.commands.result import Result
+from skconv.commands.run_folder import write_rows
 from skconv.files import atomic_dir, check_new_folder
-from skconv.parallel.folds import spread
+from skconv.parallel import dask_workers
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
+    from skconv.data.spec import DataOptions
     from skconv.estimators import KFoldEnsembleClassifier
+
+
+@dataclass(frozen=True)
+class FoldResult:
+    """One fold of a cross-validation.
+
+    Parameters
+    ----------
+    fold : int
+        Its number, from 1.
+    accuracy : float
+        Accuracy on the held-out images, 0..1.
+    valid_loss : float
+        Their mean cross-entropy with the final weights, in nats.
+    fit_seconds : float
+        Wall-clock time of the training.
+    n_epochs : int
+        Number of epochs.
+    n_train, n_valid : int
+        Number of images for training, and held out.
+    """
+
+    fold: int
+    accuracy: float
+    valid_loss: float
+    fit_seconds: float
+    n_epochs: int
+    n_train: int
+    n_valid: int
+
+
+@dataclass(frozen=True)
+class CrossValidationResult(Result):
+    """Result of `cross_validate`.
+
+    Parameters
+    ----------
+    data, recipe : str
+        Names of the data and the recipe.
+    folder : str
+        The folder of the results.
+    folds : tuple of FoldResult
+        Two or more.
+    fit_seconds : float
+        Wall-clock time of all trainings.
+    n_train, n_test : int
+        Number of images in all folds, and left for testing.
+    selected : bool
+        Whether the recipe selects weights by the loss on the held-out images.
+    """
+
+    data: str
+    recipe: str
+    folder: str
+    folds: tuple[FoldResult, ...]
+    fit_seconds: float
+    n_train: int
+    n_test: int
+    selected: bool
+
+    @property
+    def accuracy(self) -> float:
+        """Mean accuracy over the folds, 0..1."""
+        return statistics.fmean(fold.accuracy for fold in self.folds)
+
+    @property
+    def accuracy_sd(self) -> float:
+        """Standard deviation of the accuracy over the folds."""
+        return statistics.stdev(fold.accuracy for fold in self.folds)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {
+            "accuracy": self.accuracy,
+            "accuracy_sd": self.accuracy_sd,
+            "n_folds": len(self.folds),
+            "folds": [asdict(fold) for fold in self.folds],
+            "fit_seconds": self.fit_seconds,
+            "folder": self.folder,
+        }
+
+    def __str__(self) -> str:
+        columns = {
+            name: [getattr(fold, name) for fold in self.folds]
+            for name in ("accuracy", "valid_loss", "fit_seconds", "n_epochs")
+        }
+        rows = [_format_row(fold.fold, **{name: getattr(fold, name) for name in columns}) for fold in self.folds]
+        for label, summarise in (("mean", statistics.fmean), ("sd", statistics.stdev)):
+            rows.append(_format_row(label, **{name: summarise(values) for name, values in columns.items()}))
+        lines = [
+            f"Cross-validated recipe {self.recipe} on {self.data}: {len(self.folds)} folds of {self.n_train:,} "
+            f"training images; {self.n_test:,} test images were not used.",
+            "",
+            "fold  accuracy  validation loss  seconds  epochs",
+            *rows,
+            "",
+        ]
+        if self.selected:
+            lines.append(
+                "Each fold selected its weights by the images it is scored on: the accuracy is slightly optimistic."
+            )
+        lines.append(f"Accuracy {self.accuracy:.2%} ± {self.accuracy_sd:.2%}. Results in {self.folder}.")
+        return "\n".join(lines)
+
+
+def _format_row(label: object, *, accuracy: float, valid_loss: float, fit_seconds: float, n_epochs: float) -> str:
+    return f"{label:>4}  {accuracy:8.2%}  {valid_loss:15.4f}  {fit_seconds:7.1f}  {n_epochs:6.4g}"
 
 
 def cross_validate(
@@ -35,84 +138,59 @@ def cross_validate(
     seed: int | None = None,
     device: str = "auto",
     dask: str | None = None,
-    data_home: str | os.PathLike[str] | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
     progress: bool = False,
     command: str | None = None,
+    **data: Unpack[DataOptions],
 ) -> CrossValidationResult:
-    """Train a recipe on all folds but one each, score it on that one, and write the scores and figures.
+    """Train a recipe once per fold on the other folds, score it on that fold, and write scores and figures.
 
-    Recipes can be compared by it without a look at the test images: those that `skconv.train` with the same recipe
-    and seed would score are left out here. No model is kept; `skconv.ensemble` keeps the members as one.
+    Recipes can be compared without the test images: those that `skconv.train` would use with the same recipe and seed
+    are left out. No model is saved; `skconv.ensemble` saves the members as one model.
 
     Parameters
     ----------
     source : str, path-like or None, default=None
-        What `skconv.load_dataset` takes; None takes the recipe's own data, split as the recipe says.
+        As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     folds : int, default=5
-        Number of folds, 2..1000; stratified unless the recipe says otherwise.
-    recipe, network, device, data_home, images, label_column, image_size, progress, command
+        Number of folds, 2..1000; stratified unless the recipe disables it.
+    recipe, network, device, progress, command, **data
         As in `skconv.train`.
     out : path-like or None, default=None
-        The folder to make. None takes ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … where that exists.
+        The folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.
     dask : str or None, default=None
-        Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds; None trains them here. The
-        scores are the same, bit for bit, on machines of the same kind.
+        As in `skconv.ensemble`.
     seed : int or None, default=None
-        Seed of the test split, the folds and the members, 0..2**31 - 1; None takes the recipe's, 0 where it has none.
+        Seed of the test split, the folds and the members, 0..2**31 - 1; None uses the recipe's, or 0.
 
     Returns
     -------
     CrossValidationResult
-        One record a fold, with mean and standard deviation.
+        One record per fold, with mean and standard deviation.
 
     Raises
     ------
     SkconvError
-        As `skconv.train`; a `DataError` also where a class has fewer images than there are folds, a `ClusterError`
-        where no scheduler or worker answers.
+        As in `skconv.train`; also a `DataError` if a class has fewer images than there are folds, and a `ClusterError`
+        if no scheduler or worker responds.
 
     Examples
     --------
     >>> result = cross_validate("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.accuracy, result.accuracy_sd)  # doctest: +SKIP
     """
-    from skconv.data.splitting import check_folds, split_for_recipe
-    from skconv.recipes import load_recipe
-    from skconv.recipes.editing import plan_run, write_seed
-
-    command = command or describe_call(cross_validate, locals())
-    check_not_distributed("cross-validate")
-    check_whole_number("folds", folds, 2, 1000)
-    plan = plan_run(
-        load_recipe(recipe),
-        source=source,
-        network=network,
-        images=images,
-        label_column=label_column,
-        image_size=image_size,
-    )
-    seed = choose_seed(seed, plan)
-    recipe_text = write_seed(plan, seed)
+    arguments = locals()
     if out is not None:
         check_new_folder(out)
-    plan.check_source()
-    plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
-    estimator: Any = plan.create_estimator(random_state=seed, device=device, verbose=int(progress))
-    loaded = plan.load_data(data_home=data_home, progress=progress)
-    dataset = split_for_recipe(loaded, plan, seed=seed)
-    check_folds(dataset, folds)
-    if dask is None:
-        warn_if_busy()
-    with open_run_folder(out, f"{loaded.name}-{plan.name}-folds") as folder:
-        with spread(dask):
-            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
+    run = prepare_run(cross_validate, arguments)
+    dataset = run.dataset
+    estimator: Any = run.create_estimator()
+    with open_run_folder(out, f"{run.name}-folds") as folder:
+        with dask_workers(dask):
+            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=run.recipe.weigh(dataset))
         member = estimator.estimator_
         result = CrossValidationResult(
             data=dataset.name,
-            recipe=plan.name,
+            recipe=run.recipe.name,
             folder=str(folder),
             folds=_score_folds(estimator, dataset),
             fit_seconds=estimator.fit_seconds_,
@@ -120,12 +198,12 @@ def cross_validate(
             n_test=0 if dataset.test_labels is None else len(dataset.test_labels),
             selected=member.restore_best is not None or member.patience is not None,
         )
-        _write_folder(folder, result, estimator, dataset, seed=seed, recipe_text=recipe_text, command=command)
+        _write_folder(folder, result, estimator, run)
     return result
 
 
 def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[FoldResult, ...]:
-    """Score each member, with the weights it ended with, on the images it did not see."""
+    """Score each member with its final weights on the images it was not trained on."""
     from skconv.evaluation.metrics import score_predictions
 
     results = []
@@ -146,22 +224,15 @@ def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[
 
 
 def _write_folder(
-    folder: Path,
-    result: CrossValidationResult,
-    estimator: KFoldEnsembleClassifier,
-    dataset: Dataset,
-    *,
-    seed: int,
-    recipe_text: str,
-    command: str,
+    folder: Path, result: CrossValidationResult, estimator: KFoldEnsembleClassifier, run: PreparedRun
 ) -> None:
-    """Write scores, curves and recipe, as a whole or not at all."""
-    from skconv.commands.run_folder import write_rows
+    """Write scores, curves and recipe, completely or not at all."""
     from skconv.evaluation.metrics import score_predictions
     from skconv.reports.confusion import draw_confusion
     from skconv.reports.curves import draw_folds
     from skconv.reports.style import save_figure
 
+    dataset = run.dataset
     scores = score_predictions(dataset.train_labels, estimator.out_of_fold_proba_, dataset.class_names)
     rows = [asdict(fold) for fold in result.folds]
     facts = {
@@ -172,12 +243,12 @@ def _write_folder(
         "data": {"name": dataset.name, "source": dataset.source, "n_train": result.n_train, "n_test": result.n_test},
         "fit_seconds": result.fit_seconds,
         "precision": estimator.precision_,
-        "seed": seed,
-        "command": command,
+        "seed": run.seed,
+        "command": run.command,
     }
     with atomic_dir(folder) as unfinished:
         write_rows(unfinished / "folds.csv", rows)
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")
+        (unfinished / "recipe.toml").write_text(run.recipe_texts[run.seed], encoding="utf-8")
         save_figure(draw_folds(estimator.histories_), unfinished / "curves.png")
         save_figure(draw_confusion(scores.confusion, dataset.class_names), unfinished / "confusion.png")

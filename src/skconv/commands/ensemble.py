@@ -1,26 +1,74 @@
-"""`ensemble`: a recipe trained on all folds but one each, and the mean of the answers as one model."""
+"""`ensemble`: train one member per cross-validation fold and save their mean as one model."""
 
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+import statistics
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Unpack
 
-from skconv.commands.results import EnsembleResult
-from skconv.commands.train import (
-    check_whole_number,
-    choose_seed,
-    describe_call,
-    open_run_folder,
-    warn_if_busy,
-)
-from skconv.distributed.process_group import check_not_distributed
+from skconv.commands.prepare import open_run_folder, prepare_run
+from skconv.commands.result import Result, format_interval
+from skconv.commands.run_folder import ScoredImages, score_test, write_run_folder
 from skconv.files import check_new_folder
-from skconv.parallel.folds import spread
+from skconv.parallel import dask_workers
 
 if TYPE_CHECKING:
-    from skconv.commands.run_folder import Scored
     from skconv.data.dataset import Dataset
+    from skconv.data.spec import DataOptions
     from skconv.estimators import KFoldEnsembleClassifier
+
+
+@dataclass(frozen=True)
+class EnsembleResult(Result):
+    """Result of `ensemble`.
+
+    Parameters
+    ----------
+    data, recipe : str
+        Names of the data and the recipe.
+    folder, model : str
+        The run folder, and the model folder in it.
+    test_accuracy, low, high : float or None
+        Accuracy on the test images, 0..1, with its 95 % interval; None without a labelled test split.
+    n : int
+        Number of test images.
+    out_of_fold_accuracy : float
+        Accuracy on the training images, each predicted by members that were not trained on it, 0..1.
+    fold_accuracies : tuple of float
+        The same for each member.
+    fit_seconds : float
+        Wall-clock time of the training of all members.
+    n_parameters, n_epochs : int
+        Parameters of all members; epochs of the longest training.
+    """
+
+    data: str
+    recipe: str
+    folder: str
+    model: str
+    test_accuracy: float | None
+    low: float | None
+    high: float | None
+    n: int
+    out_of_fold_accuracy: float
+    fold_accuracies: tuple[float, ...]
+    fit_seconds: float
+    n_parameters: int
+    n_epochs: int
+
+    def __str__(self) -> str:
+        members, deviation = len(self.fold_accuracies), statistics.stdev(self.fold_accuracies)
+        lines = [
+            f"Trained {members} members on {self.data} with recipe {self.recipe} in {self.fit_seconds:.1f} s, "
+            f"{self.n_parameters:,} parameters.",
+            f"Out-of-fold accuracy {self.out_of_fold_accuracy:.2%} (of single members; standard deviation over folds "
+            f"{deviation:.2%}).",
+        ]
+        if self.test_accuracy is not None and self.low is not None and self.high is not None:
+            interval = format_interval(self.low, self.high, self.n)
+            lines.append(f"Test accuracy of the ensemble {self.test_accuracy:.2%} ({interval}).")
+        return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
 
 
 def ensemble(
@@ -33,33 +81,31 @@ def ensemble(
     seed: int | None = None,
     device: str = "auto",
     dask: str | None = None,
-    data_home: str | os.PathLike[str] | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
     progress: bool = False,
     command: str | None = None,
+    **data: Unpack[DataOptions],
 ) -> EnsembleResult:
     """Train a k-fold ensemble on all training images and write a run folder.
 
-    A labelled test split is scored once. Without one nothing is held out: the out-of-fold accuracy tells how good a
-    member is, and every image is used. Confidences are calibrated by the out-of-fold answers. For a competition, its
-    submission file is written too.
+    A labelled test split is scored once. Without one nothing is held out: all images are used for training, and the
+    out-of-fold accuracy estimates the accuracy of a member. Probabilities are calibrated with the out-of-fold
+    predictions. For a competition, the submission file is written too.
 
     Parameters
     ----------
     source : str, path-like or None, default=None
-        What `skconv.load_dataset` takes; None takes the recipe's own data.
+        As in `skconv.load_dataset`; None uses the recipe's data.
     folds : int or None, default=None
-        Number of members, 2..1000; None takes the recipe's, 5 where it has none. Folds are
-        stratified unless the recipe says otherwise.
-    recipe, network, out, device, data_home, images, label_column, image_size, progress, command
-        As in `skconv.train`; without `out` the folder is ``runs/DATA-RECIPE-ensemble``.
+        Number of members, 2..1000; None uses the recipe's, or 5. Folds are stratified unless the recipe disables it.
+    recipe, network, device, progress, command, **data
+        As in `skconv.train`.
+    out : path-like or None, default=None
+        The run folder to create. None uses ``runs/DATA-RECIPE-ensemble``, with ``-2``, ``-3`` … if that exists.
     dask : str or None, default=None
-        Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds; None trains them here. The
-        scores are the same, bit for bit, on machines of the same kind.
+        Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds. None trains them in this
+        process. On machines of the same kind the scores are the same, bit for bit.
     seed : int or None, default=None
-        Seed of the folds and the members, 0..2**31 - 1; None takes the recipe's, 0 where it has none.
+        Seed of the folds and the members, 0..2**31 - 1; None uses the recipe's, or 0.
 
     Returns
     -------
@@ -69,65 +115,32 @@ def ensemble(
     Raises
     ------
     SkconvError
-        As `skconv.train`; a `ClusterError` also where no scheduler or worker answers.
+        As in `skconv.train`; also a `ClusterError` if no scheduler or worker responds.
 
     Examples
     --------
     >>> result = ensemble("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.out_of_fold_accuracy)  # doctest: +SKIP
     """
-    from skconv.commands.run_folder import score_test, write_run_folder
-    from skconv.data.splitting import check_folds
     from skconv.estimators.calibration import calibrate
-    from skconv.recipes import load_recipe
-    from skconv.recipes.editing import plan_run, write_seed
 
-    command = command or describe_call(ensemble, locals())
-    check_not_distributed("ensemble")
-    named = load_recipe(recipe)
-    folds = named.ensemble.get("folds", 5) if folds is None else folds
-    check_whole_number("folds", folds, 2, 1000)
-    plan = plan_run(
-        named,
-        source=source,
-        network=network,
-        folds=folds,
-        images=images,
-        label_column=label_column,
-        image_size=image_size,
-    )
-    seed = choose_seed(seed, plan)
-    recipe_text = write_seed(plan, seed)
+    arguments = locals()
     if out is not None:
         check_new_folder(out)
-    plan.check_source()
-    estimator = plan.create_estimator(random_state=seed, device=device, verbose=int(progress))
-    dataset = plan.load_data(data_home=data_home, progress=progress)
-    check_folds(dataset, folds)
-    if dask is None:
-        warn_if_busy()
-    with open_run_folder(out, f"{dataset.name}-{plan.name}-ensemble") as folder:
-        with spread(dask):
-            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=plan.weigh(dataset))
-        held_out = calibrate(estimator, plan, dataset)
+    run = prepare_run(ensemble, arguments, split=False)
+    dataset = run.dataset
+    estimator: Any = run.create_estimator()
+    with open_run_folder(out, f"{run.name}-ensemble") as folder:
+        with dask_workers(dask):
+            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=run.recipe.weigh(dataset))
+        held_out = calibrate(estimator, run.recipe, dataset)
         tested = dataset.test_images is not None
         scored = score_test(estimator, dataset) if tested else _score_out_of_fold(estimator, dataset)
-        write_run_folder(
-            folder,
-            estimator=estimator,
-            dataset=dataset,
-            fingerprint=dataset.fingerprint,
-            seed=seed,
-            scored=scored,
-            held_out=held_out,
-            report=plan.report,
-            recipe_text=recipe_text,
-            command=command,
-        )
+        write_run_folder(folder, run, estimator=estimator, seed=run.seed, scored=scored, held_out=held_out)
     scores = scored.scores
     return EnsembleResult(
         data=dataset.name,
-        recipe=plan.name,
+        recipe=run.recipe.name,
         folder=str(folder),
         model=str(folder / "model"),
         test_accuracy=scores.accuracy if tested else None,
@@ -142,10 +155,9 @@ def ensemble(
     )
 
 
-def _score_out_of_fold(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> Scored:
-    from skconv.commands.run_folder import Scored
+def _score_out_of_fold(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> ScoredImages:
     from skconv.evaluation.metrics import score_predictions
 
     probabilities = estimator.out_of_fold_proba_
     scores = score_predictions(dataset.train_labels, probabilities, dataset.class_names)
-    return Scored("out_of_fold", dataset.train_images, dataset.train_labels, probabilities, scores)
+    return ScoredImages("out_of_fold", dataset.train_images, dataset.train_labels, probabilities, scores)

@@ -2,91 +2,141 @@
 
 from __future__ import annotations
 
+import json
 import os
-import warnings
-from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
 
-from skconv.commands.results import EvaluationResult
-from skconv.exceptions import DataError, list_some
-from skconv.files import check_new_folder
-from skconv.reports.sections import ScoredSource
+from skconv.commands.result import Result
+from skconv.commands.scoring import UnseenImages, choose_unseen, load_for_model, load_held_out, make_sets, score_source
+from skconv.files import atomic_dir, check_new_folder
+from skconv.progress import show_progress
 
 if TYPE_CHECKING:
-    from skconv.data.dataset import Dataset
-    from skconv.inference import OnnxClassifier
+    from skconv.data.spec import DataOptions
+    from skconv.reports.sections import ScoredSource
 
-_FEW = 0.01  # of a test split: official ones hold a few images twice
+_MAX_CORRUPTED = 2000  # images; enough to measure an accuracy to one per cent
 
 
-@dataclass(frozen=True, eq=False)
-class UnseenImages:
-    """Images of a source that a model was not trained on, in the shape that the model takes.
+@dataclass(frozen=True)
+class EvaluationResult(Result):
+    """Result of `evaluate`.
 
     Parameters
     ----------
-    dataset : Dataset
-        The whole data set.
-    split : {"test", "unseen", "all"}
-        Which of its images these are, as in `EvaluationResult`.
+    accuracy, low, high : float
+        Accuracy, 0..1, with its 95 % interval.
+    n : int
+        Number of images scored.
+    model, data : str
+        The model folder and the name of the data.
+    split : str
+        ``"test"``; for data without a test split ``"unseen"``, the images that the model was not trained on, or
+        ``"all"`` if it was trained on none of them or has no training fingerprints.
     n_seen : int or None
-        As in `EvaluationResult`.
-    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        The images.
-    labels : ndarray of int, shape (n,)
-        Their classes, as indices into the classes of the data set.
+        Number of images that the model was trained on: scored with the others in a test split, else left out. None
+        without training fingerprints.
+    scores : dict
+        All scores, as in ``scores.json``.
+    text : str
+        All scores as a table.
+    sets : dict or None
+        For prediction sets: ``level``, the requested coverage, ``coverage`` as measured, ``mean_set_size``, and
+        ``empty``, the share of empty sets.
+    corruptions : dict or None
+        Accuracy at each of five severities per corruption, and under "mean" over all of them.
+    against : dict or None
+        For out-of-distribution images: ``data``, ``split`` and ``n`` as above, the definition of the ``score``, and
+        ``auroc``, the probability that it is higher for one of them than for an image scored here.
     """
 
-    dataset: Dataset
+    _optional: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "against")
+
+    accuracy: float
+    low: float
+    high: float
+    n: int
+    model: str
+    data: str
     split: str
     n_seen: int | None
-    images: np.ndarray
-    labels: np.ndarray
+    scores: dict[str, Any]
+    text: str
+    sets: dict[str, float] | None = None
+    corruptions: dict[str, list[float]] | None = None
+    against: dict[str, Any] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values, without those that were not requested."""
+        record = super().to_json()
+        del record["text"]
+        return record
+
+    def __str__(self) -> str:
+        n_all = self.n + (self.n_seen or 0)
+        images = {
+            "test": f"the test split of {self.data}",
+            "all": f"all images of {self.data}",
+            "unseen": f"the {self.n:,} of {n_all:,} images of {self.data} that it was not trained on",
+        }
+        lines = [f"{self.model} on {images[self.split]}:", self.text]
+        if self.sets is not None:
+            lines += [
+                "",
+                f"Prediction sets for a coverage of {self.sets['level']:.2%}: {self.sets['coverage']:.2%} contain the "
+                f"true class, {self.sets['mean_set_size']:.3f} classes on average, {self.sets['empty']:.2%} empty.",
+            ]
+        if self.against is not None:
+            lines += [
+                "",
+                f"Out-of-distribution detection of {self.against['n']:,} images of {self.against['data']}: AUROC "
+                f"{self.against['auroc']:.4f}, by the {self.against['score']}.",
+            ]
+        if self.corruptions is not None:
+            width = max(map(len, self.corruptions))
+            lines += ["", f"{'accuracy, %':<{width}}  " + "  ".join(f"{severity:>5}" for severity in range(1, 6))]
+            for name, accuracies in self.corruptions.items():
+                lines.append(f"{name:<{width}}  " + "  ".join(f"{100 * each:5.1f}" for each in accuracies))
+        return "\n".join(lines)
 
 
 def evaluate(
     model: str | os.PathLike[str],
     source: str | os.PathLike[str],
     *,
-    data_home: str | os.PathLike[str] | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
     coverage: float | None = None,
     corruptions: bool = False,
     against: str | os.PathLike[str] | None = None,
     report: str | os.PathLike[str] | None = None,
     progress: bool = False,
+    **data: Unpack[DataOptions],
 ) -> EvaluationResult:
-    """Score a model on the test split of `source`, or where it has none, on the images it was not trained on.
+    """Score a model on the test split of `source` or, without one, on the images it was not trained on.
 
-    A model folder that `skconv.train` wrote remembers the images of its training; they are known again by their
-    pixels, whatever file they come from.
+    The images of the training are recognised by the fingerprints of their pixels, in whatever file they are.
 
     Parameters
     ----------
     model : path-like
         A model folder, or a run folder with one.
     source : str or path-like
-        What `skconv.load_dataset` takes. Its class names must be among the model's, in any order.
-    data_home, images, label_column, image_size
-        As in `skconv.load_dataset`.
+        As in `skconv.load_dataset`. Its class names must be among the model's, in any order.
     coverage : float or None, default=None
-        Measure prediction sets as well that shall hold the true class so often, above 0 and below 1.
+        Also measure prediction sets with this coverage, above 0 and below 1.
     corruptions : bool, default=False
-        Measure the accuracy on damaged images as well: seventeen ways, each at five strengths.
+        Also measure the accuracy under seventeen image corruptions, each at five severities.
     against : str, path-like or None, default=None
-        Data of other things than the model's classes, as `source`: measure how well a score tells its images, chosen
-        in the same way, from those of `source`. Its labels are not used. Needs a model that was trained with a
-        validation split, or as an ensemble.
+        Also measure out-of-distribution detection: data of other classes, as `source`, whose images are chosen in the
+        same way and whose labels are ignored. Needs a model that was trained with a validation split, or an ensemble.
     report : path-like or None, default=None
-        A new folder to write: ``scores.json`` and figures of the mistakes, of what confidence is worth, and of the
-        damaged images.
+        A new folder for ``scores.json`` and figures of mistakes, calibration and corruptions.
     progress : bool, default=False
-        Show the progress of downloads on standard error.
+        Show progress bars on standard error.
+    **data
+        `data_home`, `images`, `label_column` and `image_size` as in `skconv.load_dataset`.
 
     Returns
     -------
@@ -98,28 +148,21 @@ def evaluate(
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DownloadError, UnknownNameError
-        Data that cannot be found or fetched.
+        Data that cannot be found or downloaded.
     DataError
-        Images of another size than the model's, or classes it does not know. Or the model was trained on more than
-        1 % of the test split, or on all there is: its score would flatter.
+        Images of another size than the model's, or classes that it does not have. Or the model was trained on more
+        than 1 % of the test split, or on all images of data without one.
     ParameterError
-        A coverage that is none, or that the model was not saved for; or it was saved without what `against` needs.
+        An invalid coverage, or a model without held-out predictions, which `coverage` and `against` need.
     OutputError
-        The report's folder exists and is not empty, or cannot be written.
+        The folder of the report is not empty, or cannot be written.
 
     Warns
     -----
     UserWarning
-        The model was trained on a few images of the test split, or does not know what it was trained on. Or the
-        images were made grey or colour to make them fit the model.
+        The model was trained on a few images of the test split, or has no training fingerprints. Or the images were
+        converted to greyscale or colour for the model.
     """
-    from skconv.commands.reliability import (
-        load_held_out,
-        measure_corruptions,
-        measure_out_of_distribution,
-        measure_sets,
-        write_report,
-    )
     from skconv.evaluation.conformal import check_coverage
     from skconv.evaluation.metrics import format_scores
     from skconv.inference import OnnxClassifier
@@ -129,20 +172,14 @@ def evaluate(
     if coverage is not None:
         check_coverage(coverage)
     if coverage is not None or against is not None:
-        load_held_out(OnnxClassifier(model))  # before the work, because the model may have none
-    scored = score_source(
-        model,
-        source,
-        data_home=data_home,
-        images=images,
-        label_column=label_column,
-        image_size=image_size,
-        progress=progress,
-    )
+        load_held_out(OnnxClassifier(model))  # raises before the data is loaded
+    scored = score_source(model, source, progress=progress, **data)
     others = None
     if against is not None:
-        found = _load_fitting(scored.classifier, against, image_size=image_size, data_home=data_home, progress=progress)
-        others = _choose_unseen(scored.classifier, found)
+        # A folder of images or the labels' column belongs to `source`.
+        shared = {"data_home": data.get("data_home"), "image_size": data.get("image_size")}
+        loaded = load_for_model(scored.classifier, against, progress=progress, **shared)  # type: ignore[arg-type]
+        others = choose_unseen(scored.classifier, loaded)
     scores = scored.scores
     result = EvaluationResult(
         accuracy=scores.accuracy,
@@ -155,144 +192,80 @@ def evaluate(
         n_seen=scored.n_seen,
         scores=scores.to_json(),
         text=format_scores(scores),
-        sets=None if coverage is None else measure_sets(scored, coverage),
-        corruptions=measure_corruptions(scored, progress=progress) if corruptions else None,
-        against=None if others is None else measure_out_of_distribution(scored, others),
+        sets=None if coverage is None else _measure_sets(scored, coverage),
+        corruptions=_measure_corruptions(scored, progress=progress) if corruptions else None,
+        against=None if others is None else _measure_out_of_distribution(scored, others),
     )
     if report is not None:
-        write_report(report, scored, result)
+        _write_report(report, scored, result)
     return result
 
 
-def choose_size(
-    reader: OnnxClassifier, source: str | os.PathLike[str], image_size: tuple[int, int] | None
-) -> tuple[int, int] | None:
-    """Return the size to bring images to: that asked for, else of the files of a folder the model's own."""
-    from skconv.data.folders import list_class_files
-
-    if image_size is None and Path(source).is_dir() and list_class_files(Path(source)):
-        return reader.image_spec.height, reader.image_spec.width
-    return image_size
-
-
-def score_source(
-    model: str | os.PathLike[str],
-    source: str | os.PathLike[str],
-    *,
-    data_home: str | os.PathLike[str] | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
-    progress: bool = False,
-) -> ScoredSource:
-    """Score a model as `evaluate` does, and return the images and answers too; parameters and errors are the same."""
-    from skconv.evaluation.metrics import score_predictions
-    from skconv.inference import OnnxClassifier
-
-    reader = OnnxClassifier(model)
-    dataset = _load_fitting(
-        reader,
-        source,
-        data_home=data_home,
-        images=images,
-        label_column=label_column,
-        image_size=image_size,
-        progress=progress,
-    )
-    unseen = _choose_unseen(reader, dataset)
-    positions = _match_classes(reader.class_names, dataset)
-    probabilities = reader.predict_proba(unseen.images)
-    labels = positions[unseen.labels]
-    return ScoredSource(
-        classifier=reader,
-        dataset=dataset,
-        split=unseen.split,
-        n_seen=unseen.n_seen,
-        images=unseen.images,
-        labels=labels,
-        probabilities=probabilities,
-        scores=score_predictions(labels, probabilities, reader.class_names),
-    )
+def _measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
+    """Return coverage and size of the prediction sets; see `EvaluationResult`."""
+    sets = make_sets(scored.classifier, load_held_out(scored.classifier), scored.probabilities, coverage)
+    sizes = sets.sum(1)
+    return {
+        "level": coverage,
+        "coverage": float(sets[np.arange(len(sets)), scored.labels].mean()),
+        "mean_set_size": float(sizes.mean()),
+        "empty": float((sizes == 0).mean()),
+    }
 
 
-def _load_fitting(
-    reader: OnnxClassifier, source: str | os.PathLike[str], *, image_size: tuple[int, int] | None, **options: Any
-) -> Dataset:
-    """Load data for a model; the options are those of `load_dataset`."""
-    from skconv.data.sources import load_dataset
+def _measure_out_of_distribution(scored: ScoredSource, others: UnseenImages) -> dict[str, Any]:
+    """Return the AUROC of the out-of-distribution score; see `EvaluationResult`."""
+    from skconv.evaluation.ood import DEFINITION, measure_auroc, ood_score
 
-    size = choose_size(reader, source, image_size)
-    return load_dataset(source, image_size=size, normalize=reader.image_spec.normalization, **options)
-
-
-def _choose_unseen(reader: OnnxClassifier, dataset: Dataset) -> UnseenImages:
-    """Return the images that a model can be scored on, in its form; warn of what was done and what is known."""
-    split, images, labels = "test", dataset.test_images, dataset.test_labels
-    if images is None or labels is None:
-        split, images, labels = "all", dataset.train_images, dataset.train_labels
-    images, note = preprocess_images(reader, dataset, images)
-    known, leak = _find_seen(reader, dataset.name, split, images)
-    for each in (note, leak):
-        if each:
-            warnings.warn(each, stacklevel=3)
-    if split == "all" and known is not None and known.any():
-        split, images, labels = "unseen", images[~known], labels[~known]
-    return UnseenImages(dataset, split, None if known is None else int(known.sum()), images, labels)
+    held_out = load_held_out(scored.classifier).probabilities
+    inside = ood_score(held_out, scored.probabilities)
+    outside = ood_score(held_out, scored.classifier.predict_proba(others.images))
+    return {
+        "data": others.dataset.name,
+        "split": others.split,
+        "n": len(others.images),
+        "auroc": measure_auroc(inside, outside),
+        "score": DEFINITION,
+    }
 
 
-def _find_seen(reader: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Return which images the model was trained on, bool (n,), and what is to be told of it.
+def _measure_corruptions(scored: ScoredSource, *, progress: bool) -> dict[str, list[float]]:
+    """Return the accuracy at each severity per corruption, the most harmless first, and their mean.
 
-    None where the model does not know. Images that would make the score worthless are an error.
+    At most 2,000 images are used, evenly spaced.
     """
-    from skconv.model_io.fingerprints import read_fingerprints
+    from skconv.evaluation.corruptions import STRENGTHS, corrupt, list_corruptions
 
-    seen = read_fingerprints(reader.folder, reader.config)
-    if seen is None:
-        return None, (
-            "The model folder does not say which images the model was trained on. If some of these are among them, "
-            "the score flatters."
-        )
-    known = seen.contains(images)
-    n_seen, n = int(known.sum()), len(known)
-    if split == "all" and n_seen == n:
-        raise DataError(
-            f"All {n:,} images of {name} were in this model's training data: there is none to score it on. "
-            "Evaluate it on images it was not trained on."
-        )
-    if split == "all" or not n_seen:
-        return known, ""
-    told = f"{n_seen:,} of the {n:,} images of {name}'s test split were in this model's training data"
-    if n_seen > _FEW * n:
-        raise DataError(
-            f"{told}: the score would flatter. Train a model on the training split of {name} alone, or evaluate this "
-            "one on images it was not trained on."
-        )
-    return known, f"{told} too; they are scored with the others."
+    step = max(1, -(-len(scored.labels) // _MAX_CORRUPTED))
+    images, labels = np.ascontiguousarray(scored.images[::step]), scored.labels[::step]
+    found: dict[str, list[float]] = {}
+    kinds = list_corruptions()
+    for name in show_progress(kinds, "corruptions", len(kinds), progress=progress):
+        found[name] = [
+            float((scored.classifier.predict_proba(corrupt(images, name, strength)).argmax(1) == labels).mean())
+            for strength in STRENGTHS
+        ]
+    ordered = dict(sorted(found.items(), key=lambda item: -sum(item[1])))
+    return ordered | {"mean": [float(each) for each in np.mean(list(found.values()), axis=0)]}
 
 
-def preprocess_images(reader: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the images in the model's colours, and what was done for it; another size is an error."""
-    form = replace(reader.image_spec, normalization=None)  # they are normalised already
-    if dataset.image_shape == form.shape:
-        return images, ""
-    if dataset.image_shape[:2] != form.shape[:2]:
-        raise DataError(
-            f"The images of {dataset.name} have shape {dataset.image_shape}; the model takes {form.shape}. "
-            f"Bring them to that shape (--image-size {form.height}x{form.width}) or train a model on such images."
-        )
-    done = "grey" if form.channels == 1 else "colour"
-    return form.preprocess_all(images), f"The images of {dataset.name} were made {done}, as the model takes them."
+def _write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: EvaluationResult) -> None:
+    """Write ``scores.json`` and figures to a new folder, completely or not at all."""
+    from skconv.reports.confusion import draw_confusion
+    from skconv.reports.image_grids import draw_mistakes
+    from skconv.reports.reliability import draw_corruptions, draw_reliability
+    from skconv.reports.style import save_figure
 
-
-def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:
-    """Positions of the data's classes among the model's, shape (number of the data's classes,)."""
-    unknown = [name for name in dataset.class_names if name not in class_names]
-    if unknown:
-        which = list_some(unknown) if len(unknown) < len(dataset.class_names) else "all of them"
-        raise DataError(
-            f"{dataset.name} has classes that the model does not know: {which}. The data's classes: "
-            f"{list_some(dataset.class_names)}. The model's classes: {list_some(class_names)}. Classes are compared by "
-            "name, in any order. Rename the data's, or evaluate the model on data of its own classes."
-        )
-    return np.array([class_names.index(name) for name in dataset.class_names])
+    names = scored.classifier.class_names
+    with atomic_dir(folder) as unfinished:
+        (unfinished / "scores.json").write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        figures = {
+            "confusion": draw_confusion(scored.scores.confusion, names),
+            "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),
+            "confidence": draw_reliability(scored.labels, scored.probabilities),
+        }
+        if result.corruptions is not None:
+            corruptions = {name: each for name, each in result.corruptions.items() if name != "mean"}
+            figures["corruptions"] = draw_corruptions(corruptions, result.accuracy)
+        for name, figure in figures.items():
+            save_figure(figure, unfinished / f"{name}.png")

@@ -1,14 +1,15 @@
-"""`explain`: draw what a saved model computes for one image, what its answer rests on, and what it finds alike."""
+"""`explain`: draw activation maps, attributions or the nearest training images for one image."""
 
 from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skconv.commands.result import Result
 from skconv.exceptions import DataError, UnknownNameError
 from skconv.reports.style import check_figure_path
 
@@ -18,9 +19,9 @@ if TYPE_CHECKING:
     from skconv.inference import OnnxClassifier
     from skconv.networks.blocks import Network
 
-SHOWN = ("activations", "occlusion", "attributions", "neighbours")
-_MOST_COMPARED = 10_000  # training images, so that the answer comes in seconds
-_NEIGHBOURS = 19  # with the image itself, two rows
+EXPLANATIONS = ("activations", "occlusion", "attributions", "neighbours")
+_MAX_COMPARED = 10_000  # training images; takes a few seconds
+_N_NEIGHBOURS = 19  # with the image itself two rows
 
 
 @dataclass(frozen=True)
@@ -30,9 +31,9 @@ class ExplainedLayer:
     Parameters
     ----------
     name : str
-        Where it stands in the network.
+        Name of the module in the network.
     maps, height, width : int
-        How many activation maps it gives, and their size.
+        Number of activation maps, and their size.
     """
 
     name: str
@@ -43,16 +44,16 @@ class ExplainedLayer:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image that the network finds near.
+    """A training image with similar features.
 
     Parameters
     ----------
     position : int
-        Which of the training images it is, from 0.
+        Index of the training image, from 0.
     label : str
         Its class.
     distance : float
-        1 - cosine of the features: 0 for the same, 2 for the opposite.
+        Cosine distance of the features, 0..2.
     """
 
     position: int
@@ -61,8 +62,8 @@ class Neighbour:
 
 
 @dataclass(frozen=True)
-class ExplanationResult:
-    """What `explain` found.
+class ExplanationResult(Result):
+    """Result of `explain`.
 
     Parameters
     ----------
@@ -71,13 +72,13 @@ class ExplanationResult:
     label : str
         Name of the most probable class.
     confidence : float
-        The model's probability of that class, 0..1.
+        Its probability, 0..1.
     layers : tuple of ExplainedLayer
-        The convolutions, in the order they are computed; none where something else is shown.
+        The convolutions in the order of the forward pass; empty unless activations are shown.
     figure : str
-        The file that was written.
+        The file written.
     neighbours : tuple of Neighbour, default=()
-        The nearest training images, the nearest first, where these are shown.
+        The nearest training images, nearest first; empty unless neighbours are shown.
     """
 
     input: str
@@ -86,10 +87,6 @@ class ExplanationResult:
     layers: tuple[ExplainedLayer, ...]
     figure: str
     neighbours: tuple[Neighbour, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return everything as plain values."""
-        return asdict(self)
 
     def __str__(self) -> str:
         lines = [f"{self.input}: {self.label} ({self.confidence:.1%})"]
@@ -111,7 +108,7 @@ def explain(
     source: str | os.PathLike[str] | None = None,
     data_home: str | os.PathLike[str] | None = None,
 ) -> ExplanationResult:
-    """Draw what a model computes for one image, what its answer rests on, or which training images it finds alike.
+    """Draw an explanation of a model's prediction for one image.
 
     Parameters
     ----------
@@ -120,15 +117,15 @@ def explain(
     image : path-like
         One image.
     out : path-like
-        The PNG file to write, by a name that ends in ``.png``. An existing file is replaced in one step.
+        The PNG file to write, or to replace atomically; its name must end in ``.png``.
     show : {"activations", "occlusion", "attributions", "neighbours"}, default="activations"
-        "activations": the filters of the first convolution, and after every convolution the activation maps that reach
-        the largest magnitude, at most 32. "occlusion": for the two most probable classes, the parts of the image
-        whose covering changes their probability. "attributions": for these classes, what each pixel adds to their
-        probability, by integrated gradients (with the extra ``explain``). "neighbours": the training images nearest
-        to it in what the last linear layer gets, of at most 10,000 evenly picked ones.
+        "activations": the filters of the first convolution, and after every convolution the activation maps with the
+        largest magnitudes, at most 32. "occlusion": how covering parts of the image changes the probabilities of the
+        two most probable classes. "attributions": the contribution of each pixel to these probabilities, by integrated
+        gradients (needs the extra ``explain``). "neighbours": the training images with the nearest input to the last
+        linear layer, among at most 10,000 evenly spaced ones.
     source : str or path-like or None, default=None
-        The training images for "neighbours"; None takes the data that the model says it was trained on.
+        The training images for "neighbours"; None uses the data that the model was trained on.
     data_home : path-like or None, default=None
         As in `skconv.load_dataset`.
 
@@ -142,72 +139,73 @@ def explain(
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The image is not there, is no image, or is more than one; training images that cannot be found, or are of
-        another size than the model's.
+        The image is missing or not a single image; or training images that are missing or of another size than the
+        model's.
     OutputError
-        `out` is no PNG file's name, is the image itself, or cannot be written; an existing file is as it was.
+        `out` is not the name of a PNG file, is the image itself, or cannot be written; an existing file is unchanged.
     UnknownNameError
-        There is nothing of that name to show.
+        An unknown value of `show`.
     ParameterError
         "attributions" without captum.
 
     Warns
     -----
     UserWarning
-        What was done to the image to make it fit the model: resized, made grey. Or the model is an ensemble, of which
-        the filters and maps, or the features, of the first member are shown.
+        The image was resized or converted for the model. Or the model is an ensemble: its first member is shown.
     """
-    if show not in SHOWN:
-        raise UnknownNameError("explanation", show, SHOWN)
+    if show not in EXPLANATIONS:
+        raise UnknownNameError("explanation", show, EXPLANATIONS)
     check_figure_path(out, [image])
     from skconv.data.inputs import load_inputs
     from skconv.inference import OnnxClassifier
     from skconv.reports.style import save_figure
 
-    reader = OnnxClassifier(model)
-    names, images, notes = load_inputs(image, reader.image_spec)
+    classifier = OnnxClassifier(model)
+    names, images, notes = load_inputs(image, classifier.image_spec)
     if len(images) != 1:
-        raise DataError(f"{os.fspath(image)} holds {len(images):,} images; one is explained at a time. Name one file.")
+        raise DataError(f"{os.fspath(image)} has {len(images):,} images; expected one. Pass a single image file.")
     for note in notes:
         warnings.warn(note, stacklevel=2)
-    probabilities = reader.predict_proba(images)[0]
-    best = int(probabilities.argmax())
+    probabilities = classifier.predict_proba(images)[0]
+    label = classifier.class_names[int(probabilities.argmax())]
     layers: tuple[ExplainedLayer, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
     if show == "activations":
-        figure, layers = _draw_layers(reader, images[0], probabilities)
+        figure, layers = _draw_activations(classifier, images[0], probabilities)
     elif show in ("occlusion", "attributions"):
-        figure = _draw_parts(reader, images[0], probabilities, by_gradients=show == "attributions")
+        figure = _draw_attributions(classifier, images[0], probabilities, by_gradients=show == "attributions")
     else:
-        chosen = reader.config.data.name if source is None else source
-        figure, neighbours = _draw_nearest(reader, images[0], reader.class_names[best], chosen, data_home)
+        trained_on = classifier.config.data.name if source is None else source
+        figure, neighbours = _draw_neighbours(classifier, images[0], label, trained_on, data_home)
     save_figure(figure, out)
     return ExplanationResult(
         input=names[0],
-        label=reader.class_names[best],
-        confidence=float(probabilities[best]),
+        label=label,
+        confidence=float(probabilities.max()),
         layers=layers,
         figure=os.fspath(out),
         neighbours=neighbours,
     )
 
 
-def _draw_layers(
-    reader: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray
+def _draw_activations(
+    classifier: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray
 ) -> tuple[Figure, tuple[ExplainedLayer, ...]]:
     from skconv.estimators.persistence import load_network
     from skconv.evaluation.activations import collect_activations, filters_on_pixels
     from skconv.reports.activations import draw_activations
 
-    network = load_network(reader.folder)
-    note = _note_ensemble(network, "Filters and maps are")
+    network = load_network(classifier.folder)
+    note = _warn_of_ensemble(network, "Filters and maps are")
     layers = collect_activations(network, image)
     filters = filters_on_pixels(network, layers[0].kernel)
-    figure = draw_activations(image, probabilities, reader.class_names, layers, filters, note=note)
+    figure = draw_activations(image, probabilities, classifier.class_names, layers, filters, note=note)
     return figure, tuple(ExplainedLayer(layer.name, *layer.maps.shape) for layer in layers)
 
 
-def _draw_parts(reader: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool) -> Figure:
+def _draw_attributions(
+    classifier: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool
+) -> Figure:
     from skconv.evaluation.attributions import integrate_gradients, occlude
     from skconv.reports.attributions import draw_attributions
 
@@ -215,53 +213,50 @@ def _draw_parts(reader: OnnxClassifier, image: np.ndarray, probabilities: np.nda
     if by_gradients:
         from skconv.estimators.persistence import load_network
 
-        network = load_network(reader.folder)
+        network = load_network(classifier.folder)
         maps = [integrate_gradients(network, image, k) for k in order]
     else:
         patch = max(1, min(image.shape[:2]) // 6)
-        maps = [occlude(reader.predict_proba, image, k, patch=patch) for k in order]
-    captions = [f"for {reader.class_names[k]}, {100 * probabilities[k]:.1f} %" for k in order]
+        maps = [occlude(classifier.predict_proba, image, k, patch=patch) for k in order]
+    captions = [f"for {classifier.class_names[k]}, {100 * probabilities[k]:.1f} %" for k in order]
     return draw_attributions(np.stack([image] * len(order)), [[each] for each in maps], captions)
 
 
-def _draw_nearest(
-    reader: OnnxClassifier,
+def _draw_neighbours(
+    classifier: OnnxClassifier,
     image: np.ndarray,
     label: str,
     source: str | os.PathLike[str],
     data_home: str | os.PathLike[str] | None,
 ) -> tuple[Figure, tuple[Neighbour, ...]]:
-    from skconv.commands.evaluate import choose_size, preprocess_images
-    from skconv.data.sources import load_dataset
+    from skconv.commands.scoring import convert_images, load_for_model
     from skconv.estimators.persistence import load_network
     from skconv.evaluation.features import collect_features, find_nearest
     from skconv.reports.image_grids import draw_grid
 
-    network = load_network(reader.folder)
-    _note_ensemble(network, "The features are")
-    size = choose_size(reader, source, None)
-    dataset = load_dataset(source, data_home=data_home, image_size=size, normalize=reader.image_spec.normalization)
+    network = load_network(classifier.folder)
+    _warn_of_ensemble(network, "The features are")
+    dataset = load_for_model(classifier, source, data_home=data_home)
     n_train = len(dataset.train_images)
-    picked = np.unique(np.linspace(0, n_train - 1, min(n_train, _MOST_COMPARED)).astype(int))
-    images, note = preprocess_images(reader, dataset, dataset.train_images[picked])
+    compared = np.unique(np.linspace(0, n_train - 1, min(n_train, _MAX_COMPARED)).astype(int))
+    images, note = convert_images(classifier, dataset, dataset.train_images[compared])
     if note:
         warnings.warn(note, stacklevel=3)
     features = collect_features(network, images)
-    nearest, distances = find_nearest(features, collect_features(network, image[None])[0], _NEIGHBOURS)
-    labels = [dataset.class_names[dataset.train_labels[picked[k]]] for k in nearest]
-    title = f"Nearest of {len(picked):,} training images of {dataset.name}\n(class, distance)"
-    drawn = np.concatenate([image[None], images[nearest]])
+    nearest, distances = find_nearest(features, collect_features(network, image[None])[0], _N_NEIGHBOURS)
+    labels = [dataset.class_names[dataset.train_labels[compared[k]]] for k in nearest]
+    title = f"Nearest of {len(compared):,} training images of {dataset.name}\n(class, distance)"
     captions = [
         [label, "the image"],
         *([name, f"{distance:.3f}"] for name, distance in zip(labels, distances, strict=True)),
     ]
-    figure = draw_grid(drawn, captions, title)
-    found = zip(picked[nearest].tolist(), labels, distances.tolist(), strict=True)
+    figure = draw_grid(np.concatenate([image[None], images[nearest]]), captions, title)
+    found = zip(compared[nearest].tolist(), labels, distances.tolist(), strict=True)
     return figure, tuple(Neighbour(position, name, distance) for position, name, distance in found)
 
 
-def _note_ensemble(network: Network, subject: str) -> str:
-    """Tell that one member stands for all where the network is an ensemble; return what was told."""
+def _warn_of_ensemble(network: Network, subject: str) -> str:
+    """Warn that the first member of an ensemble is shown, and return the warning; "" for a single network."""
     from skconv.evaluation.activations import first_member
 
     if first_member(network) is network:

@@ -1,12 +1,13 @@
-"""`export`: a model as one file for other programs."""
+"""`export`: write a model as one file for other programs."""
 
 from __future__ import annotations
 
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from skconv.commands.result import Result
 from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_write
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
@@ -16,8 +17,8 @@ FORMATS = ("onnx",)
 
 
 @dataclass(frozen=True)
-class ExportResult:
-    """What `export` wrote, and what the file takes and gives.
+class ExportResult(Result):
+    """Result of `export`: the file, its input and its outputs.
 
     Parameters
     ----------
@@ -28,13 +29,12 @@ class ExportResult:
     bytes : int
         Size of the file.
     input : dict
-        Name, type and shape of the images; ``n`` is any number. ``pixel_range`` is the least and the greatest value
-        of the training images; ``normalization`` is "digit" where each image must be brought into the form of
-        MNIST before.
+        Name, type and shape of the images; ``n`` is any number. ``pixel_range`` is the minimum and maximum of the
+        training images; ``normalization`` is "digit" if images must be preprocessed by `skconv.normalize_digit`.
     outputs : list of str
         Names of the outputs, float32 (n, classes).
     class_names : list of str
-        Their columns.
+        Names of the classes, in the order of the columns of the outputs.
     """
 
     model: str
@@ -55,34 +55,31 @@ class ExportResult:
             f"classes: {', '.join(self.class_names)}"
         )
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the result as plain values."""
-        return asdict(self)
-
 
 def export(
     model: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, format: str = "onnx"
 ) -> ExportResult:
-    """Write a model as one file that other programs run, without skconv.
+    """Write a model as one file that other programs can run without skconv.
 
     Parameters
     ----------
     model : path-like
         A run folder or a model folder, or ``"digits"``.
     out : path-like or None, default=None
-        The file; an old one is replaced. None takes the name of the run in the current folder: ``first.onnx`` for
+        The file to write or replace. None uses the name of the run, in the current folder: ``first.onnx`` for
         ``runs/first``.
     format : {"onnx"}, default="onnx"
-        A graph of standard operators with its weights inside; it scales the pixels itself.
+        A graph of standard operators that includes the weights and the scaling of pixels.
 
     Returns
     -------
     ExportResult
+        The file, its input and its outputs.
 
     Raises
     ------
     ParameterError
-        Another format.
+        An unknown format.
     ModelFileError
         The model is incomplete or altered.
     OutputError
@@ -102,11 +99,11 @@ def export(
     run = folder.parent if folder.name == "model" else folder
     target = Path(f"{run.resolve().name}.{format}" if out is None else out)
     if target.suffix.lower() != f".{format}":
-        raise OutputError(f"The file is named {target}; expected a name that ends in .{format}.")
+        raise OutputError(f"The file is named {target}; expected a name that ends in .{format}. Choose another name.")
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
-    with atomic_write(target) as beside:
-        beside.write_bytes(content)
-    taken = config.input
+    with atomic_write(target) as path:
+        path.write_bytes(content)
+    images = config.input
     return ExportResult(
         model=str(folder),
         out=str(target),
@@ -115,9 +112,9 @@ def export(
         input={
             "name": INPUT_NAME,
             "type": "float32",
-            "shape": ["n", taken.channels, taken.height, taken.width],
-            "pixel_range": list(taken.pixel_range) if taken.pixel_range else None,
-            "normalization": taken.normalization,
+            "shape": ["n", images.channels, images.height, images.width],
+            "pixel_range": list(images.pixel_range) if images.pixel_range else None,
+            "normalization": images.normalization,
         },
         outputs=list(OUTPUT_NAMES),
         class_names=list(config.class_names),

@@ -1,4 +1,4 @@
-"""`predict`: name the class of images with a saved model, without torch."""
+"""`predict`: classify images with a saved model, without torch."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
-from skconv.commands.results import Prediction, PredictionResult
+from skconv.commands.result import Result
 from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import atomic_write, write_table
 from skconv.inference import UNSURE, Alternative
@@ -23,10 +23,79 @@ if TYPE_CHECKING:
     from skconv.inference import OnnxClassifier
     from skconv.model_io.held_out import HeldOut
 
-_PREDICTION_HEADER = ("input", "label", "confidence")
-_ALTERNATIVES = 2
-_LOOKED_AT = 3  # images of nothing in which numbers are looked for: to read one takes longer than to name it
-MOST_DRAWN = 200
+_HEADER = ("input", "label", "confidence")
+_N_ALTERNATIVES = 2
+_MAX_SEARCHED = 3  # files of the background class searched for numbers: it takes longer than a prediction
+_MAX_DRAWN = 200
+
+
+@dataclass(frozen=True)
+class Prediction(Result):
+    """Prediction of one image.
+
+    Parameters
+    ----------
+    input : str
+        The image: a file's path, or the file and row it came from.
+    label : str
+        Name of the most probable class; "?" if its confidence is below the requested minimum.
+    confidence : float
+        Probability of the most probable class, 0..1.
+    alternatives : tuple of Alternative
+        The next classes, best first; after "?" with the most probable one.
+    labels : tuple of str or None
+        The prediction set: often one class, empty if no class is credible. None if no coverage was requested.
+    error : str or None
+        Why the image could not be read; its label is then empty and its confidence 0. None if it was read.
+    """
+
+    _optional: ClassVar[tuple[str, ...]] = ("labels", "error")
+
+    input: str
+    label: str
+    confidence: float
+    alternatives: tuple[Alternative, ...] = ()
+    labels: tuple[str, ...] | None = None
+    error: str | None = None
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.input}: error: {self.error}"
+        sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
+        if self.label != UNSURE:
+            return f"{self.input}: {self.label} ({self.confidence:.1%}){sets}"
+        return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))}){sets}"
+
+
+@dataclass(frozen=True)
+class PredictionResult(Result):
+    """Result of `predict`.
+
+    Parameters
+    ----------
+    predictions : tuple of Prediction
+        One record per image, in the order of the inputs.
+    written, drawn : str
+        Sentences on the files written and drawn; empty if there are none. The text omits predictions that were
+        written.
+    """
+
+    predictions: tuple[Prediction, ...]
+    written: str = ""
+    drawn: str = ""
+
+    @property
+    def n_broken(self) -> int:
+        """Number of images that could not be read."""
+        return sum(each.error is not None for each in self.predictions)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the predictions as plain values."""
+        return {"predictions": [each.to_json() for each in self.predictions]}
+
+    def __str__(self) -> str:
+        lines = [self.written] if self.written else [str(each) for each in self.predictions]
+        return "\n".join([*lines, self.drawn] if self.drawn else lines)
 
 
 def predict(
@@ -40,33 +109,32 @@ def predict(
     coverage: float | None = None,
     progress: bool = False,
 ) -> PredictionResult:
-    """Name the class of images.
+    """Classify images.
 
     Parameters
     ----------
     model : path-like
-        A model folder, a run folder with one, or "digits", the model of handwritten digits that is always there: it
-        takes anybody's images of one digit each, and its class "nothing" says that there is none.
+        A model folder, a run folder with one, or "digits", the bundled model of handwritten digits. It accepts photos
+        and scans of one digit each; its class "nothing" is for images without a digit.
     inputs : path-like or sequence of path-like
-        Images, folders of images, CSV or ``.npz`` files of pixels; of a competition's folder, the images to
-        be named.
+        Images, folders of images, CSV or ``.npz`` files of pixels; for a competition's folder, its test images.
     out : path-like or None, default=None
-        A CSV file to write: input, label, confidence; with `coverage` also the labels, parted by "|", and where an
-        image could not be read the error. If `inputs` is
-        one competition's folder, or one CSV of pixels without labels, and the file's name begins with "submission",
-        it is written as the competition wants it handed in. An existing file is replaced in one step.
+        CSV file to write or to replace atomically: input, label, confidence; with `coverage` also the labels,
+        separated by "|", and an error if an image could not be read. If `inputs` is one competition's folder, or one
+        CSV of pixels without labels, and the name of the file begins with "submission", it has the form of the
+        competition.
     label_column : str or None, default=None
-        Column of a CSV to leave out because it holds labels.
+        Label column of a CSV, to be ignored.
     annotate : path-like or None, default=None
-        A PNG file to draw: the images as the model saw them, with label and confidence, the first 200 of them.
+        PNG file to draw: the first 200 images as the model sees them, with label and confidence.
     min_confidence : float, default=0
-        A label whose confidence is below this becomes "?"; its alternatives say what it may be. 0..1.
+        Labels of lower confidence, 0..1, are replaced by "?"; the alternatives list the candidates.
     coverage : float or None, default=None
-        Give each image the set of labels that holds the true one with this probability, above 0 and below 1: for
-        images like those of the training. Needs the extra "reliability", and a model that was trained with a validation
-        split, or as an ensemble.
+        Compute prediction sets, which contain the true label with this probability, above 0 and below 1, for images
+        similar to the training images. Needs the extra "reliability" and a model trained with a validation split, or
+        an ensemble.
     progress : bool, default=False
-        Show a progress bar on standard error, if that is a terminal.
+        Show a progress bar if standard error is a terminal.
 
     Returns
     -------
@@ -79,20 +147,20 @@ def predict(
     ModelFileError
         The model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The only image is not there, or is none; a table, an archive or a folder that cannot be read; a competition
-        whose labels the model does not have.
+        The only image is missing or not an image; a table, archive or folder that cannot be read; a competition whose
+        labels the model does not have.
     OutputError
-        `out` or `annotate` cannot be written; an existing file is as it was.
+        `out` or `annotate` cannot be written; an existing file is unchanged.
     ParameterError
-        `min_confidence` or `coverage` outside 0..1, or a coverage that the model was not saved for.
+        `min_confidence` or `coverage` out of range, or a coverage for a model without held-out predictions.
 
     Warns
     -----
     UserWarning
-        What was done to the images to make them fit the model: resized, made grey. How many could not be read.
-        One that shows no digit, by its class "nothing", seems to hold a number: `skconv.read` takes it.
+        Images were resized or converted for the model, or could not be read. An image without a single digit, by the
+        class "nothing", seems to contain a number: `skconv.read` reads it.
     """
-    from skconv.commands.reliability import load_held_out
+    from skconv.commands.scoring import load_held_out
     from skconv.evaluation.conformal import check_coverage
     from skconv.inference import OnnxClassifier
 
@@ -102,164 +170,177 @@ def predict(
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if annotate is not None:
         check_figure_path(annotate, paths)
-    reader = OnnxClassifier(model)
-    held_out = None if coverage is None else load_held_out(reader)
-    asked = _load(paths, reader, out, label_column, progress=progress)
-    warn_if_broken(asked.broken, len(asked.names))
-    probabilities = reader.predict_proba(asked.images)
-    if reader.image_spec.normalization == "digit":  # so that others need not load what reads numbers
-        _note_number(reader, asked.read, probabilities)
-    answered = tuple(
-        describe_prediction(name, row, order, reader.class_names, min_confidence)
-        for name, row, order in zip(asked.read, probabilities, order_best(probabilities), strict=True)
+    classifier = OnnxClassifier(model)
+    held_out = None if coverage is None else load_held_out(classifier)
+    loaded = _load(paths, classifier, out, label_column, progress=progress)
+    warn_if_broken(loaded.broken, len(loaded.names))
+    probabilities = classifier.predict_proba(loaded.images)
+    if classifier.image_spec.normalization == "digit":  # other models need not import the recognition of numbers
+        _suggest_read(classifier, loaded.readable, probabilities)
+    predicted = tuple(
+        describe_prediction(name, row, order, classifier.class_names, min_confidence)
+        for name, row, order in zip(loaded.readable, probabilities, order_best(probabilities), strict=True)
     )
     if held_out is not None and coverage is not None:
-        answered = _add_sets(answered, reader, held_out, probabilities, coverage)
-    drawn = "" if annotate is None or not answered else _draw(annotate, asked.images, answered)
-    each_answered = iter(answered)
+        predicted = _add_sets(predicted, classifier, held_out, probabilities, coverage)
+    drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
+    remaining = iter(predicted)
     predictions = tuple(
-        Prediction(name, "", 0.0, error=str(asked.broken[k])) if k in asked.broken else next(each_answered)
-        for k, name in enumerate(asked.names)
+        Prediction(name, "", 0.0, error=str(loaded.broken[k])) if k in loaded.broken else next(remaining)
+        for k, name in enumerate(loaded.names)
     )
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
-    if asked.form is None:
+    if loaded.form is None:
         header = _write_predictions(out, predictions)
     else:
         from skconv.competitions.submissions import write_submission
 
-        write_submission(out, asked.form, [asked.labels[position] for position in probabilities.argmax(axis=1)])
-        header = asked.form.header
+        write_submission(out, loaded.form, [loaded.labels[best] for best in probabilities.argmax(axis=1)])
+        header = loaded.form.header
     written = f"Wrote {','.join(header)} of {len(predictions):,} images to {out}."
     return PredictionResult(predictions, written, drawn)
 
 
 @dataclass(frozen=True)
-class _Asked:
-    """The images to be named.
+class _LoadedInputs:
+    """Images to predict.
 
     Parameters
     ----------
     names : list of str
-        Of all of them.
+        Names of all images.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        Of those that can be read.
+        The readable images.
     broken : dict of int to SkconvError
-        Why the others cannot, by position.
+        Errors of the other images, by position.
     form, labels
-        What a competition wants handed in, and how it writes each class; None and nothing where it is no competition.
+        For a competition, the form of its submission, and how it writes each class.
     """
 
     names: list[str]
     images: np.ndarray
-    broken: dict[int, SkconvError]
+    broken: Mapping[int, SkconvError]
     form: SubmissionForm | None = None
     labels: tuple[str, ...] = ()
 
     @property
-    def read(self) -> list[str]:
-        """The names of those that can be read."""
+    def readable(self) -> list[str]:
+        """Names of the readable images."""
         return [name for position, name in enumerate(self.names) if position not in self.broken]
 
 
 def _load(
     paths: list[str | os.PathLike[str]],
-    reader: OnnxClassifier,
+    classifier: OnnxClassifier,
     out: str | os.PathLike[str] | None,
     label_column: str | None,
     *,
     progress: bool,
-) -> _Asked:
-    """Load the images, and tell what was done to them."""
+) -> _LoadedInputs:
+    """Load the images, and warn about conversions."""
     from skconv.competitions.folder import holds_competition
     from skconv.data.inputs import load_inputs, load_submission_form
 
     found = None
-    if len(paths) == 1 and label_column is None and _is_submission(out):
-        found = load_submission_form(paths[0], reader.image_spec)
+    if len(paths) == 1 and label_column is None and out is not None and Path(out).name.startswith("submission"):
+        found = load_submission_form(paths[0], classifier.image_spec)
     if found is not None:
         form, notes = found
-        labels = _choose_labels(reader, form)  # before the work, because the model may be the wrong one
-        asked = _Asked([f"{paths[0]}#{name}" for name in form.ids], form.images, {}, form, labels)
+        labels = _choose_labels(classifier, form)
+        loaded = _LoadedInputs([f"{paths[0]}#{name}" for name in form.ids], form.images, {}, form, labels)
     else:
         broken: dict[int, SkconvError] = {}
         names, images, notes = load_inputs(
-            paths, reader.image_spec, label_column=label_column, broken=broken, progress=progress
+            paths, classifier.image_spec, label_column=label_column, broken=broken, progress=progress
         )
-        asked = _Asked(names, images, broken)
+        loaded = _LoadedInputs(names, images, broken)
         if out is not None and len(paths) == 1 and holds_competition(Path(paths[0])):
             notes.append(
-                f"{out} is a table of predictions. To write a submission to the competition, call it submission.csv, "
-                "or anything else that begins with submission."
+                f"{out} is a table of predictions. For a submission to the competition, name it submission.csv, or "
+                "anything else that begins with submission."
             )
     for note in notes:
         warnings.warn(note, stacklevel=3)
-    return asked
+    return loaded
+
+
+def _choose_labels(classifier: OnnxClassifier, form: SubmissionForm) -> tuple[str, ...]:
+    """Return how a competition writes each class of the model: by its name, or by its label if that is a number."""
+    labels = tuple(str(label) for label in classifier.classes_.tolist())
+    for choice in (classifier.class_names, labels):
+        if not form.class_labels or set(choice) <= set(form.class_labels):
+            return choice
+    raise DataError(
+        f"The model's classes ({', '.join(classifier.class_names[:10])}) are not the competition's "
+        f"({', '.join(form.class_labels[:10])}). Use a model that was trained on the competition's images."
+    )
 
 
 def _add_sets(
     predictions: tuple[Prediction, ...],
-    reader: OnnxClassifier,
+    classifier: OnnxClassifier,
     held_out: HeldOut,
     probabilities: np.ndarray,
     coverage: float,
 ) -> tuple[Prediction, ...]:
-    from skconv.commands.reliability import make_sets
+    from skconv.commands.scoring import make_sets
 
-    names = np.array(reader.class_names, object)
-    sets = make_sets(reader, held_out, probabilities, coverage)
-    return tuple(replace(each, labels=tuple(names[chosen])) for each, chosen in zip(predictions, sets, strict=True))
+    names = np.array(classifier.class_names, object)
+    sets = make_sets(classifier, held_out, probabilities, coverage)
+    return tuple(replace(each, labels=tuple(names[members])) for each, members in zip(predictions, sets, strict=True))
 
 
 def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
-    """Warn of those of `n` images, by position, that cannot be read; of a single image its error is raised."""
+    """Warn about images that cannot be read, given the errors by position; raise the error of a single image."""
     if not errors:
         return
     first = errors[min(errors)]
     if n == 1:
         raise first
-    told = "" if len(errors) == 1 else " The first of them:"
-    warnings.warn(f"{len(errors):,} of {n:,} images could not be read.{told} {first}", stacklevel=3)
+    prefix = "" if len(errors) == 1 else " The first error:"
+    warnings.warn(f"{len(errors):,} of {n:,} images could not be read.{prefix} {first}", stacklevel=3)
 
 
 def check_confidence(value: object) -> None:
-    """Raise `ParameterError` unless `value`, called min_confidence, is a number from 0 to 1."""
+    """Raise `ParameterError` unless `value`, named min_confidence, is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ParameterError(f"min_confidence is {value!r}; expected a share from 0 to 1, as 0.95 for 95 %.")
+        raise ParameterError(f"min_confidence is {value!r}; expected a number from 0 to 1, as 0.95 for 95 %.")
 
 
 def order_best(probabilities: np.ndarray) -> np.ndarray:
-    """Return the positions of the most probable classes, best first, (n, at most 3); the first of equals first."""
-    return np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _ALTERNATIVES]
+    """Return the indices of the at most three most probable classes, best first, shape (n, 3); ties by index."""
+    return np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _N_ALTERNATIVES]
 
 
 def describe_prediction(
     name: str, row: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], min_confidence: float = 0.0
 ) -> Prediction:
-    """Return the record of one image from its probabilities, shape (k,), and its row of `order_best`."""
-    answers = tuple(Alternative(class_names[position], float(row[position])) for position in order)
-    best = answers[0]
+    """Return the record of one image from its probabilities, shape (n_classes,), and its row of `order_best`."""
+    candidates = tuple(Alternative(class_names[k], float(row[k])) for k in order)
+    best = candidates[0]
     if best.confidence < min_confidence:
-        return Prediction(name, UNSURE, best.confidence, answers)
-    return Prediction(name, best.label, best.confidence, answers[1:])
+        return Prediction(name, UNSURE, best.confidence, candidates)
+    return Prediction(name, best.label, best.confidence, candidates[1:])
 
 
-def _note_number(reader: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:
-    """Point to `read` where one of the first few files that a digit model named "nothing" holds several digits."""
+def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:
+    """Warn if one of the first files predicted as background contains several digits."""
     from skconv.digits import BACKGROUND_LABEL
     from skconv.digits.ocr.recognition import read_image, reads_digits
     from skconv.images.opening import open_image
     from skconv.model_io.folder import BUNDLED
 
-    if BACKGROUND_LABEL not in reader.class_names or not reads_digits(reader):
+    if BACKGROUND_LABEL not in classifier.class_names or not reads_digits(classifier):
         return
-    own = "" if reader.folder == BUNDLED.get("digits") else f" --model {shlex.quote(str(reader.folder))}"
-    nothing = np.flatnonzero(probabilities.argmax(axis=1) == reader.class_names.index(BACKGROUND_LABEL)).tolist()
-    for file in [names[k] for k in nothing if Path(names[k]).is_file()][:_LOOKED_AT]:
-        digits = [digit for digit in read_image(reader, open_image(file)).digits if digit.confidence > 0.5]
+    own = "" if classifier.folder == BUNDLED.get("digits") else f" --model {shlex.quote(str(classifier.folder))}"
+    is_background = probabilities.argmax(axis=1) == classifier.class_names.index(BACKGROUND_LABEL)
+    background = [name for name, chosen in zip(names, is_background, strict=True) if chosen]
+    for file in [name for name in background if Path(name).is_file()][:_MAX_SEARCHED]:
+        digits = [digit for digit in read_image(classifier, open_image(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:
             warnings.warn(
-                f"{file} seems to hold {len(digits)} digits, and predict names one. For whole numbers: "
+                f"{file} seems to contain {len(digits)} digits; predict classifies an image as one. To read numbers: "
                 f"skconv read {shlex.quote(file)}{own}",
                 stacklevel=3,
             )
@@ -270,33 +351,17 @@ def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequenc
     from skconv.reports.image_grids import draw_predictions
     from skconv.reports.style import save_figure
 
-    shown = predictions[:MOST_DRAWN]
-    figure = draw_predictions(images[:MOST_DRAWN], [each.label for each in shown], [each.confidence for each in shown])
+    shown = predictions[:_MAX_DRAWN]
+    figure = draw_predictions(images[:_MAX_DRAWN], [each.label for each in shown], [each.confidence for each in shown])
     save_figure(figure, path)
     return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} images in {path}."
 
 
-def _is_submission(out: str | os.PathLike[str] | None) -> bool:
-    return out is not None and Path(out).name.startswith("submission")
-
-
-def _choose_labels(reader: OnnxClassifier, form: SubmissionForm) -> tuple[str, ...]:
-    """Return how a competition writes each class of a model: by its name, or by its label where that is a number."""
-    labels = tuple(str(label) for label in reader.classes_.tolist())
-    for choice in (reader.class_names, labels):
-        if not form.class_labels or set(choice) <= set(form.class_labels):
-            return choice
-    raise DataError(
-        f"The model's classes ({', '.join(reader.class_names[:10])}) are not the competition's "
-        f"({', '.join(form.class_labels[:10])}). Take a model that was trained on the competition's images."
-    )
-
-
 def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Prediction]) -> tuple[str, ...]:
-    """Write a table, and return its header."""
+    """Write a CSV table, and return its header."""
     sets = any(each.labels is not None for each in predictions)
     errors = any(each.error is not None for each in predictions)
-    header = (*_PREDICTION_HEADER, *(["labels"] if sets else []), *(["error"] if errors else []))
+    header = (*_HEADER, *(["labels"] if sets else []), *(["error"] if errors else []))
     rows = (
         (
             each.input,
@@ -307,6 +372,6 @@ def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Predi
         )
         for each in predictions
     )
-    with atomic_write(path) as beside:
-        write_table(beside, header, rows)
+    with atomic_write(path) as unfinished:
+        write_table(unfinished, header, rows)
     return header

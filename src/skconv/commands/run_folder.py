@@ -1,18 +1,22 @@
-"""Write the folder of a training run: the model, its scores, the history and figures."""
+"""Run folder: model, scores, history and figures of a training; and the checkpoints from which it is resumed."""
 
 from __future__ import annotations
 
 import csv
 import json
+import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skconv.commands.prepare import read_inherited_fingerprints
 from skconv.competitions.submissions import write_submission
-from skconv.exceptions import DataError
-from skconv.files import atomic_dir
+from skconv.exceptions import DataError, OutputError, ParameterError
+from skconv.files import atomic_dir, check_new_folder
+from skconv.model_io.folder import MODEL_FOLDER_NAME, read_config
 from skconv.reports.confusion import draw_confusion
 from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
     import numpy as np
     from matplotlib.figure import Figure
 
+    from skconv.commands.prepare import PreparedRun
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.metrics import Scores
@@ -29,14 +34,58 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Scored:
-    """Images the run is judged by, with its predictions.
+class SeedResult:
+    """One training run.
+
+    Parameters
+    ----------
+    seed : int
+        The seed of this run.
+    test_accuracy, low, high : float
+        Accuracy on the test images, 0..1, with its 95 % interval.
+    n : int
+        Number of test images.
+    fit_seconds : float
+        Wall-clock time of `fit`, without loading data and scoring.
+    n_epochs, n_parameters : int
+        Number of epochs, and of trainable parameters.
+    precision : str
+        ``"fp32"`` or ``"bf16"``.
+    model : str
+        The model folder.
+    """
+
+    seed: int
+    test_accuracy: float
+    low: float
+    high: float
+    n: int
+    fit_seconds: float
+    n_epochs: int
+    n_parameters: int
+    precision: str
+    model: str
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], folder: Path) -> SeedResult:
+        """Return the record of a run folder from the content of its ``scores.json``."""
+        test = facts["test"]
+        return cls(
+            test_accuracy=test["accuracy"],
+            **{name: test[name] for name in ("low", "high", "n")},
+            **{name: facts[name] for name in ("seed", "fit_seconds", "n_epochs", "n_parameters", "precision")},
+            model=str(folder / MODEL_FOLDER_NAME),
+        )
+
+
+@dataclass(frozen=True)
+class ScoredImages:
+    """Images that a run is scored on, with its predictions.
 
     Parameters
     ----------
     split : str
-        ``"test"``, or ``"out_of_fold"`` for training images that each were predicted by the members of an ensemble
-        that had not seen them.
+        ``"test"``, or ``"out_of_fold"`` for training images, each predicted by members that were not trained on it.
     images : ndarray of uint8
         The images.
     labels : ndarray of int64, shape (n,)
@@ -44,7 +93,7 @@ class Scored:
     probabilities : ndarray of float, shape (n, n_classes)
         The predictions.
     scores : Scores
-        How good these are.
+        Accuracy and other metrics.
     """
 
     split: str
@@ -54,68 +103,61 @@ class Scored:
     scores: Scores
 
 
-def score_test(estimator: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset) -> Scored:
-    """Score a fitted estimator on the test split, once."""
+def score_test(estimator: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset) -> ScoredImages:
+    """Score a fitted estimator on the test split."""
     from skconv.evaluation.metrics import score_predictions
 
     if dataset.test_images is None or dataset.test_labels is None:
         raise DataError(f"{dataset.name} has no labelled test split to score on.")
     probabilities = estimator.predict_proba(dataset.test_images)
     scores = score_predictions(dataset.test_labels, probabilities, dataset.class_names)
-    return Scored("test", dataset.test_images, dataset.test_labels, probabilities, scores)
+    return ScoredImages("test", dataset.test_images, dataset.test_labels, probabilities, scores)
 
 
 def write_run_folder(
     folder: Path,
+    run: PreparedRun,
     *,
     estimator: CNNClassifier | KFoldEnsembleClassifier,
-    dataset: Dataset,
-    fingerprint: str,
     seed: int,
-    scored: Scored,
-    report: Mapping[str, Any],
-    recipe_text: str,
-    command: str,
-    held_out: HeldOut | None = None,
-) -> None:
-    """Write everything a training run leaves, as a whole or not at all.
+    scored: ScoredImages,
+    held_out: HeldOut | None,
+) -> dict[str, Any]:
+    """Write everything that a training run leaves, completely or not at all.
 
     Parameters
     ----------
     folder : pathlib.Path
-        The folder to make: ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition
-        also ``submission.csv``.
+        The folder to create: ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a
+        competition also ``submission.csv``.
+    run : PreparedRun
+        Data, recipe and command.
     estimator : CNNClassifier or KFoldEnsembleClassifier
         The fitted estimator.
-    dataset : Dataset
-        What it was fitted on.
-    fingerprint : str
-        That of the data as it was loaded, before a test split was held out.
     seed : int
-        The seed of the run.
-    scored : Scored
-        What the run is judged by.
-    report : mapping
-        The recipe's section of that name.
-    recipe_text : str
-        The recipe as TOML.
-    command : str
-        The command or call that made the run.
-    held_out : HeldOut, optional
-        What the estimator answers to its validation images, if it is calibrated by them.
+        Its seed.
+    scored : ScoredImages
+        What it is scored on.
+    held_out : HeldOut or None
+        Its predictions of the validation images, if it was calibrated with them.
+
+    Returns
+    -------
+    dict
+        The content of ``scores.json``.
 
     Raises
     ------
     OutputError
-        The folder cannot be written; nothing of it is left.
+        The folder cannot be written; nothing of it remains.
     """
-    from skconv.commands.transfer import read_inherited_fingerprints
     from skconv.model_io.config import DataConfig
     from skconv.model_io.fingerprints import TrainingFingerprints
 
-    measured = scored.scores.to_json()
+    dataset, report = run.dataset, run.recipe.report
+    metrics = scored.scores.to_json()
     facts = {
-        scored.split: measured,
+        scored.split: metrics,
         **_describe_folds(estimator),
         "data": {"name": dataset.name, "source": dataset.source, "n_train": len(dataset.train_labels)},
         "fit_seconds": estimator.fit_seconds_,
@@ -123,52 +165,54 @@ def write_run_folder(
         "n_parameters": estimator.n_parameters_,
         "precision": estimator.precision_,
         "seed": seed,
-        "command": command,
+        "command": run.command,
     }
     if held_out is not None:
         facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
     if report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
         print(f"accuracy on all training images {facts['train_accuracy']:.2%}", file=sys.stderr)
-    member: Any = getattr(estimator, "estimator_", estimator)  # what all members of an ensemble are copies of
-    seen, before = TrainingFingerprints.from_images(dataset.train_images), read_inherited_fingerprints(member.init_from)
+    member: Any = getattr(estimator, "estimator_", estimator)  # the estimator that all members are clones of
+    seen = TrainingFingerprints.from_images(dataset.train_images)
+    inherited = read_inherited_fingerprints(member.init_from)
     with atomic_dir(folder) as unfinished:
         estimator.save(
-            unfinished / "model",
+            unfinished / MODEL_FOLDER_NAME,
             class_names=dataset.class_names,
             data=DataConfig(
                 name=dataset.name,
                 source=dataset.source,
                 licence=dataset.licence,
-                fingerprint=fingerprint,
+                fingerprint=run.loaded.fingerprint,
                 n_train=len(dataset.train_labels),
-                scored_on=_describe_scored(scored, dataset, own=dataset.fingerprint == fingerprint),
+                scored_on=_describe_scored(scored, run),
             ),
-            scores={f"{scored.split}_{name}": value for name, value in measured.items() if name != "per_class"},
-            per_class=measured["per_class"],
-            command=command,
-            seen=seen if before is None else seen.union(before),
+            scores={f"{scored.split}_{name}": value for name, value in metrics.items() if name != "per_class"},
+            per_class=metrics["per_class"],
+            command=run.command,
+            seen=seen if inherited is None else seen.union(inherited),
             held_out=held_out,
             normalization=dataset.normalization,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-        (unfinished / "recipe.toml").write_text(recipe_text, encoding="utf-8")
+        (unfinished / "recipe.toml").write_text(run.recipe_texts[seed], encoding="utf-8")
         _write_histories(unfinished, estimator)
         _draw_figures(unfinished, estimator, dataset, scored, sample_rows=report.get("sample_rows", 4))
         if dataset.submission is not None:
             form = dataset.submission
             names = form.class_labels or dataset.class_names
-            # An ensemble takes minutes to name these images: it does so once where they are what was scored.
-            named = scored.images is form.images
-            positions = (scored.probabilities if named else estimator.predict_proba(form.images)).argmax(axis=1)
-            write_submission(unfinished / "submission.csv", form, [names[position] for position in positions])
+            # Predictions of an ensemble take minutes: use those that were scored, if they are of the same images.
+            known = scored.probabilities if scored.images is form.images else estimator.predict_proba(form.images)
+            write_submission(unfinished / "submission.csv", form, [names[best] for best in known.argmax(axis=1)])
+    return facts
 
 
-def _describe_scored(scored: Scored, dataset: Dataset, *, own: bool) -> str:
-    """Say for the card which images were scored; `own`: the data's training images were left as they came."""
+def _describe_scored(scored: ScoredImages, run: PreparedRun) -> str:
+    """Return which images were scored, for the model card."""
     if scored.split == "out_of_fold":
         return "the training images, each by members that had not seen it"
-    return f"the test split of {dataset.name}" if own else f"images of {dataset.name} held out before training"
+    own = run.dataset.fingerprint == run.loaded.fingerprint
+    return f"the test split of {run.dataset.name}" if own else f"images of {run.dataset.name} held out before training"
 
 
 def _describe_folds(estimator: Any) -> dict[str, Any]:
@@ -178,7 +222,7 @@ def _describe_folds(estimator: Any) -> dict[str, Any]:
 
 
 def _write_histories(folder: Path, estimator: Any) -> None:
-    """Write one row an epoch, of an ensemble with the number of its fold, and one a recorded iteration."""
+    """Write a row per epoch, with the number of the fold for an ensemble, and a row per recorded iteration."""
     if hasattr(estimator, "histories_"):
         histories, members = estimator.histories_, estimator.estimators_
         rows = [{"fold": fold, **row} for fold, history in enumerate(histories, start=1) for row in history]
@@ -194,14 +238,14 @@ def _write_histories(folder: Path, estimator: Any) -> None:
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Write rows of the same keys as a CSV with a header; at least one."""
+    """Write one or more rows with the same keys as a CSV file with a header."""
     with path.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.DictWriter(stream, fieldnames=list(rows[0]))
         writer.writeheader()
         writer.writerows(rows)
 
 
-def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored, *, sample_rows: int) -> None:
+def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: ScoredImages, *, sample_rows: int) -> None:
     names = dataset.class_names
     figures = {
         "samples": draw_samples(dataset.train_images, dataset.train_labels, names, rows=sample_rows),
@@ -217,3 +261,72 @@ def _draw_histories(estimator: Any) -> Figure:
     if not hasattr(estimator, "histories_"):
         return draw_curves(estimator.history_)
     return draw_folds(estimator.histories_)
+
+
+def get_checkpoint_path(folder: Path) -> Path:
+    """Return the folder of a run's checkpoints, beside its run folder: ``runs/first.checkpoint``."""
+    return folder.with_name(f"{folder.name}.checkpoint")
+
+
+def remove_checkpoint(folder: Path) -> None:
+    """Remove the checkpoints of a run."""
+    shutil.rmtree(get_checkpoint_path(folder), ignore_errors=True)
+
+
+def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:
+    """Raise unless a run can start in the folder `out` or, with `resume`, continue there.
+
+    Raises
+    ------
+    ParameterError
+        `resume` without `out`.
+    OutputError
+        The folder is not empty, or has checkpoints although `resume` is false.
+    """
+    if out is None:
+        if resume:
+            raise ParameterError("resume needs the folder of the interrupted run. Pass its --out DIR.")
+        return
+    checkpoint = get_checkpoint_path(Path(out))
+    if resume and Path(out).is_dir():
+        return
+    if not resume and checkpoint.exists():
+        raise OutputError(
+            f"{checkpoint} has the checkpoints of an interrupted training. Pass --resume to continue it, or remove "
+            "that folder."
+        )
+    check_new_folder(out)
+
+
+def read_finished_run(folder: Path, *, seed: int, recipe_text: str, fingerprint: str) -> SeedResult | None:
+    """Return the result of a finished run, or None if it is not finished.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        The run folder.
+    seed, recipe_text, fingerprint
+        Seed, recipe and data that it must have been trained with.
+
+    Raises
+    ------
+    OutputError
+        The folder is that of another run, or no run folder.
+    """
+    if not folder.is_dir() or not any(folder.iterdir()):
+        return None
+    try:
+        facts = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
+        recipe = (folder / "recipe.toml").read_text(encoding="utf-8")
+        config = read_config(folder / MODEL_FOLDER_NAME)
+        found = {"seed": facts["seed"], "recipe": recipe, "data": config.data.fingerprint}
+        result = SeedResult.from_facts(facts, folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise OutputError(f"{folder} holds no run that can be resumed ({error}). Choose another folder.") from error
+    expected = {"seed": seed, "recipe": recipe_text, "data": fingerprint}
+    different = [name for name in expected if expected[name] != found[name]]
+    if different:
+        raise OutputError(
+            f"{folder} holds a finished run with another {' and another '.join(different)}. Choose another folder."
+        )
+    return result

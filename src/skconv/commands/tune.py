@@ -1,31 +1,31 @@
-"""`tune`: search the settings of a recipe by their validation accuracy."""
+"""`tune`: search the settings of a recipe by validation accuracy."""
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import sys
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
-from skconv.commands.train import check_whole_number, choose_seed, describe_call, warn_if_busy
-from skconv.distributed.process_group import check_not_distributed
+from skconv.commands.prepare import PreparedRun, check_integer, clean_name, prepare_run
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
 from skconv.tuning.results import TrialResult, TuneResult
 from skconv.tuning.search_space import apply_settings, make_space
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from optuna import Study
 
     from skconv.data.dataset import Dataset
+    from skconv.data.spec import DataOptions
     from skconv.recipes import Recipe
     from skconv.tuning.study import Report
 
-_TRIALS = 20  # where neither a number nor a time is given
+_DEFAULT_TRIALS = 20
 
 
 def tune(
@@ -40,120 +40,89 @@ def tune(
     out: str | os.PathLike[str] | None = None,
     seed: int | None = None,
     device: str = "auto",
-    data_home: str | os.PathLike[str] | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
     progress: bool = False,
     command: str | None = None,
+    **data: Unpack[DataOptions],
 ) -> TuneResult:
     """Search the settings of a recipe with Optuna, and write the best ones as a recipe.
 
-    Each trial trains on 85 % of the training images and is scored on the rest, the same ones in all trials. The test
-    split is never touched: what `skconv.train` with the same seed would score is left out. The first trial is the
-    recipe as it is; trials worse than the median of the others after the same epoch are ended.
+    Each trial trains on 85 % of the training images and is scored on the other 15 %, the same ones in all trials. The
+    test images that `skconv.train` would use with the same seed are left out. The first trial has the settings of the
+    recipe; trials that are worse than the median of the others after the same epoch are stopped.
 
-    Called again with the same arguments the search goes on, and a trial that was cut off is repeated. Processes with
-    the same `out` or `storage` share their trials.
+    A second call with the same arguments continues the search and repeats interrupted trials. Processes with the same
+    `out` or `storage` share their trials.
 
     Parameters
     ----------
     source : str, path-like or None, default=None
-        What `skconv.load_dataset` takes; None takes the recipe's own data, split as the recipe says.
+        As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     trials : int or None, default=None
-        Search until the study has so many finished trials, 1..100000. With neither this nor `minutes`: 20.
+        Number of finished trials to reach, 1..100000; 20 if `minutes` is None too.
     minutes : float or None, default=None
-        Search for so long, above 0; the trial that then trains is ended, unless it is the first.
-    recipe, network, device, data_home, images, label_column, image_size, command
-        As in `skconv.train`. Of a recipe for an ensemble a single member is tuned.
+        Time limit, above 0. The trial that is running then is stopped, unless it is the first.
+    recipe, network, device, command, **data
+        As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
     fraction : float, default=1.0
-        Share of the training images that the search uses, above 0; a part makes trials quicker, and the found
-        settings good for fewer images.
+        Share of the training images to search with, above 0. A smaller share makes trials faster, but its best
+        settings suit that number of images.
     storage : str or None, default=None
-        URL of the study's database, as Optuna and SQLAlchemy take it; None is the SQLite file ``study.db`` in `out`.
+        URL of the study's database, as for Optuna and SQLAlchemy; None uses the SQLite file ``study.db`` in `out`.
     out : path-like or None, default=None
-        Folder of the study, gone on with where it holds one; None takes ``runs/DATA-RECIPE-tune``.
+        New or existing folder of the study; None uses ``runs/DATA-RECIPE-tune``.
     seed : int or None, default=None
-        Seed of the splits, of every training and of the search, 0..2**31 - 1; None takes the recipe's, 0 where it has
-        none.
+        Seed of the splits, the trainings and the search, 0..2**31 - 1; None uses the recipe's, or 0.
     progress : bool, default=False
-        Tell each finished trial on standard error.
+        Print each finished trial to standard error.
 
     Returns
     -------
     TuneResult
-        The trials, the best of them, what mattered. The folder holds ``best.toml``, ``trials.csv``, ``tune.json``
+        The trials, and the importance of each setting. The folder has ``best.toml``, ``trials.csv``, ``tune.json``
         and figures.
 
     Raises
     ------
     SkconvError
-        As `skconv.train`; a `ParameterError` also where Optuna is missing, or the study was made of other data or
-        settings.
+        As in `skconv.train`; also a `ParameterError` if Optuna is missing, or the study is of other data or settings.
 
     Examples
     --------
     >>> result = tune("digits", trials=30, recipe="fast", out="runs/search")  # doctest: +SKIP
     >>> train("digits", recipe=result.best_recipe)  # doctest: +SKIP
     """
-    from skconv.data.splitting import hold_out_validation, split_for_recipe, take_fraction
-    from skconv.recipes import load_recipe
-    from skconv.recipes.editing import plan_run
+    from skconv.data.splitting import hold_out_validation, take_fraction
     from skconv.tuning.study import check_optuna
 
-    command = command or describe_call(tune, locals())
-    check_not_distributed("tune")
+    arguments = locals()
     trials = _check_budget(trials, minutes, fraction)
     check_optuna()
-    plan = plan_run(
-        load_recipe(recipe),
-        source=source,
-        network=network,
-        images=images,
-        label_column=label_column,
-        image_size=image_size,
-    )
-    seed = choose_seed(seed, plan)
-    plan.check_source()
-    plan.create_member(device=device)  # a wrong setting is told at once, not after a download
-    loaded = plan.load_data(data_home=data_home, progress=progress)
-    folder = _find_folder(out, f"{loaded.name}-{plan.name}-tune")
-    dataset = split_for_recipe(loaded, plan, seed=seed)
-    dataset = replace(dataset, test_images=None, test_labels=None)  # from here on nothing can look at them
-    train, valid = hold_out_validation(take_fraction(dataset, fraction, seed=seed), seed=seed)
-    warn_if_busy()
-    study = _search(
-        plan,
-        train,
-        valid,
-        storage or f"sqlite:///{folder.absolute() / 'study.db'}",
-        facts={"data": loaded.fingerprint, "recipe": plan.text, "fraction": fraction, "seed": seed},
-        trials=trials,
-        minutes=minutes,
-        seed=seed,
-        device=device,
-        tell=_tell if progress else _be_silent,
-    )
-    result = _gather(study, plan, train, valid, folder, storage, seed)
-    _write_folder(result, plan, fraction=fraction, seed=seed, command=command)
+    run = prepare_run(tune, arguments)
+    folder = _open_study_folder(out, f"{run.name}-tune")
+    dataset = replace(run.dataset, test_images=None, test_labels=None)  # a trial cannot read what is not there
+    train, valid = hold_out_validation(take_fraction(dataset, fraction, seed=run.seed), seed=run.seed)
+    url = storage or f"sqlite:///{folder.absolute() / 'study.db'}"
+    study = _search(run, train, valid, url, fraction=fraction, trials=trials, minutes=minutes)
+    result = _collect(study, run, train, valid, folder, storage)
+    _write_folder(result, run, fraction=fraction)
     return result
 
 
 def _check_budget(trials: int | None, minutes: float | None, fraction: float) -> int | None:
-    """Return the number of trials to stop at, None for none."""
+    """Return the number of trials to reach; None for no limit."""
     if trials is not None:
-        check_whole_number("trials", trials, 1, 100_000)
-    for name, value, most in (("minutes", minutes, 1e6), ("fraction", fraction, 1)):
+        check_integer("trials", trials, 1, 100_000)
+    for name, value, high in (("minutes", minutes, 1e6), ("fraction", fraction, 1)):
         if value is not None and (
-            isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most
+            isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= high
         ):
-            raise ParameterError(f"The '{name}' parameter must be a number above 0, at most {most:g}. Got {value!r}.")
-    return _TRIALS if trials is None and minutes is None else trials
+            raise ParameterError(f"The '{name}' parameter must be a number above 0, at most {high:g}. Got {value!r}.")
+    return _DEFAULT_TRIALS if trials is None and minutes is None else trials
 
 
-def _find_folder(out: str | os.PathLike[str] | None, name: str) -> Path:
-    """Return the folder of the study, made where there is none; one that holds anything else is refused."""
-    folder = Path("runs", re.sub(r"[^\w.-]+", "-", name).strip("-.")) if out is None else Path(out)
+def _open_study_folder(out: str | os.PathLike[str] | None, name: str) -> Path:
+    """Return the folder of the study, created if needed; raise `OutputError` if it has other content."""
+    folder = Path("runs", clean_name(name)) if out is None else Path(out)
     if not any((folder / known).exists() for known in ("study.db", "tune.json")):
         check_new_folder(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -161,60 +130,55 @@ def _find_folder(out: str | os.PathLike[str] | None, name: str) -> Path:
 
 
 def _search(
-    plan: Recipe,
+    run: PreparedRun,
     train: Dataset,
     valid: Dataset,
     storage: str,
     *,
-    facts: Mapping[str, Any],
+    fraction: float,
     trials: int | None,
     minutes: float | None,
-    seed: int,
-    device: str,
-    tell: Callable[[str], None],
 ) -> Study:
     from skconv.tuning.study import open_study, quiet_optuna, run_trials, storage_errors
 
-    space = make_space(plan)
-    max_epochs = _count_epochs(plan, len(train.train_labels))
+    recipe, seed = run.recipe, run.seed
+    space = make_space(recipe)
+    max_epochs = _count_epochs(recipe, len(train.train_labels))
+    facts = {"data": run.loaded.fingerprint, "recipe": recipe.text, "fraction": fraction, "seed": seed}
 
     def score(values: Mapping[str, float], report: Report) -> float:
-        trial = apply_settings(plan, space, values)
-        return _score(trial, train, valid, report, max_epochs=max_epochs, seed=seed, device=device)
+        return _score_trial(run, apply_settings(recipe, space, values), train, valid, report, max_epochs)
+
+    def log(line: str) -> None:
+        if run.progress:
+            print(line, file=sys.stderr)
 
     with quiet_optuna(), storage_errors(storage):
-        study = open_study(storage, f"{train.name}-{plan.name}", facts)
-        run_trials(study, space, score, trials=trials, minutes=minutes, seed=seed, tell=tell)
+        study = open_study(storage, f"{train.name}-{recipe.name}", facts)
+        run_trials(study, space, score, trials=trials, minutes=minutes, seed=seed, log=log)
     return study
 
 
-def _count_epochs(plan: Recipe, n_train: int) -> float:
-    """Return the recipe's epochs as a number: "auto" depends on the batch size, and trials are compared by epochs."""
+def _count_epochs(recipe: Recipe, n_train: int) -> float:
+    """Return the recipe's epochs as a number: "auto" depends on the batch size, and trials are compared by epoch."""
     from skconv.estimators.parameters import count_steps
 
-    member = plan.create_member()
+    member = recipe.create_member()
     if isinstance(member.max_epochs, str):
         n_batches = -(-n_train // member.batch_size)
         return count_steps(member.max_epochs, n_batches, n_images=n_train, optimizer=member.optimizer)[1]
     return member.max_epochs
 
 
-def _score(
-    trial: Recipe,
-    train: Dataset,
-    valid: Dataset,
-    report: Report,
-    *,
-    max_epochs: float,
-    seed: int,
-    device: str,
+def _score_trial(
+    run: PreparedRun, trial: Recipe, train: Dataset, valid: Dataset, report: Report, max_epochs: float
 ) -> float:
-    """Train with the settings of a trial and return the validation accuracy of the weights that remain."""
+    """Train with the settings of a trial and return the validation accuracy of the final weights."""
     from skconv.training.callbacks import ReportAccuracy
 
-    estimator = trial.create_member(random_state=seed, device=device)
+    estimator = trial.create_member(random_state=run.seed, device=run.device)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
-    # Validation is given from outside: a fraction on top of it would only take images away.
+    # The validation images are passed to fit: none are split off the training images.
     estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks)
     estimator.fit(
         train.train_images,
@@ -225,55 +189,43 @@ def _score(
     return float(estimator.score(valid.train_images, valid.train_labels))
 
 
-def _gather(
-    study: Study, plan: Recipe, train: Dataset, valid: Dataset, folder: Path, storage: str | None, seed: int
+def _collect(
+    study: Study, run: PreparedRun, train: Dataset, valid: Dataset, folder: Path, storage: str | None
 ) -> TuneResult:
     from skconv.tuning.study import hide_password, measure_importance, quiet_optuna
 
-    results = []
-    for trial in study.get_trials(deepcopy=False):
-        if trial.state.name in ("COMPLETE", "PRUNED"):
-            reported = list(trial.intermediate_values.values())[-1:]
-            results.append(
-                TrialResult(
-                    number=trial.number,
-                    state=trial.state.name.lower(),
-                    valid_accuracy=trial.value if trial.state.name == "COMPLETE" else next(iter(reported), None),
-                    epochs=trial.user_attrs.get("epochs", 0),
-                    seconds=trial.duration.total_seconds() if trial.duration else 0.0,
-                    settings=dict(trial.params),
-                )
-            )
+    trials = study.get_trials(deepcopy=False)
+    results = tuple(TrialResult.from_optuna(trial) for trial in trials if trial.state.name in ("COMPLETE", "PRUNED"))
     if not any(trial.state == "complete" for trial in results):
         raise TrainingError(
-            f"None of {len(results)} trials came to its end: the loss was lost in each. Try a recipe with a learning "
-            "rate ten times lower, and look for extreme values in the images."
+            f"None of {len(results)} trials was completed: the loss became NaN or infinite in each. Use a recipe with a "
+            "ten times lower learning rate, and check the images for extreme values."
         )
     with quiet_optuna():
-        importance = measure_importance(study, seed)
+        importance = measure_importance(study, run.seed)
     return TuneResult(
         data=train.name,
-        recipe=plan.name,
+        recipe=run.recipe.name,
         folder=str(folder),
         best_recipe=str(folder / "best.toml"),
         storage=str(folder / "study.db") if storage is None else hide_password(storage),
-        trials=tuple(results),
+        trials=results,
         importance=importance,
         n_train=len(train.train_labels),
         n_valid=len(valid.train_labels),
     )
 
 
-def _write_folder(result: TuneResult, plan: Recipe, *, fraction: float, seed: int, command: str) -> None:
-    """Write the best recipe, the trials and figures; each file as a whole, since other processes may write them too."""
+def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> None:
+    """Write the best recipe, the trials and figures; each file atomically, because processes share the folder."""
     from skconv.commands.run_folder import write_rows
     from skconv.reports.search import draw_importance, draw_trials
     from skconv.reports.style import save_figure
 
     folder = Path(result.folder)
-    facts = {**result.to_json(), "fraction": fraction, "seed": seed, "command": command}
+    facts = {**result.to_json(), "fraction": fraction, "seed": run.seed, "command": run.command}
     with atomic_write(folder / "best.toml") as path:
-        path.write_text(_write_recipe(result, plan, seed), encoding="utf-8")
+        path.write_text(_write_recipe(result, run), encoding="utf-8")
     with atomic_write(folder / "trials.csv") as path:
         write_rows(path, [trial.to_row() for trial in result.trials])
     with atomic_write(folder / "tune.json") as path:
@@ -283,21 +235,13 @@ def _write_folder(result: TuneResult, plan: Recipe, *, fraction: float, seed: in
         save_figure(draw_importance(result.importance), folder / "importance.png")
 
 
-def _write_recipe(result: TuneResult, plan: Recipe, seed: int) -> str:
-    """Return the recipe as text with the settings of the best trial, and the seed that kept the test images out."""
+def _write_recipe(result: TuneResult, run: PreparedRun) -> str:
+    """Return the recipe as TOML with the settings of the best trial and the seed of the test split."""
     from skconv.recipes.editing import replace_section, write_seed
 
-    best = apply_settings(plan, make_space(plan), result.best.settings)
-    text = replace_section(plan.text, "network", best.network)
+    best = apply_settings(run.recipe, make_space(run.recipe), result.best.settings)
+    text = replace_section(run.recipe.text, "network", best.network)
     text = replace_section(text, "training", best.training)
     if not isinstance(best.augmentation, list):
         text = replace_section(text, "augmentation", best.augmentation)
-    return write_seed(replace(best, text=text), seed)
-
-
-def _tell(line: str) -> None:
-    print(line, file=sys.stderr)
-
-
-def _be_silent(line: str) -> None:
-    """Tell nothing."""
+    return write_seed(replace(best, text=text), run.seed)

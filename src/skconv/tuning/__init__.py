@@ -1,1 +1,1 @@
-"""Hyper-parameter search: the space, the Optuna study and its results."""
+"""Hyper-parameter search: search space, Optuna study and results."""

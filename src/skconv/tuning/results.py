@@ -1,12 +1,15 @@
-"""What `tune` returns: the trials of a study, the best of them, and what mattered."""
+"""Results of a hyper-parameter search: the trials, the best one, the importance of each setting."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-_SHOWN = 10  # rows of the leaderboard
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial
+
+_N_PRINTED = 10  # trials in the text
 
 
 @dataclass(frozen=True)
@@ -16,14 +19,14 @@ class TrialResult:
     Parameters
     ----------
     number : int
-        From 0; the first tries the recipe as it is.
+        From 0; trial 0 has the settings of the recipe.
     state : {"complete", "pruned"}
-        Pruned trials were ended early.
+        Pruned trials were stopped early.
     valid_accuracy : float or None
-        Share of the validation images classified correctly, 0..1: at the end, of a pruned trial after its last epoch;
-        None where it came to none.
+        Accuracy on the validation images, 0..1, at the end or, of a pruned trial, after its last epoch. None if it
+        finished no epoch.
     epochs : int
-        Epochs trained, begun ones included.
+        Number of epochs, including an unfinished one.
     seconds : float
         Wall-clock time.
     settings : mapping
@@ -37,32 +40,45 @@ class TrialResult:
     seconds: float
     settings: Mapping[str, float]
 
+    @classmethod
+    def from_optuna(cls, trial: FrozenTrial) -> TrialResult:
+        """Return the record of a trial that is complete or pruned."""
+        reported = list(trial.intermediate_values.values())[-1:]
+        return cls(
+            number=trial.number,
+            state=trial.state.name.lower(),
+            valid_accuracy=trial.value if trial.state.name == "COMPLETE" else next(iter(reported), None),
+            epochs=trial.user_attrs.get("epochs", 0),
+            seconds=trial.duration.total_seconds() if trial.duration else 0.0,
+            settings=dict(trial.params),
+        )
+
     def to_row(self) -> dict[str, Any]:
-        """Return it as a flat row."""
+        """Return the fields as a flat row, one column per setting."""
         row = asdict(self)
         return {**row, **row.pop("settings")}
 
 
 @dataclass(frozen=True)
 class TuneResult:
-    """What `tune` found.
+    """Result of `tune`.
 
     Parameters
     ----------
     data, recipe : str
-        Names of the data and of the recipe it started from.
+        Names of the data and of the recipe that was tuned.
     folder : str
-        The folder with everything that was written.
+        The folder of the study.
     best_recipe : str
         The recipe with the best settings, ``best.toml`` in that folder.
     storage : str
-        The database of the study, a password hidden.
+        The database of the study, without a password.
     trials : tuple of TrialResult
-        In the order of their numbers, those of other processes too.
+        In the order of their numbers, with those of other processes.
     importance : mapping
-        Share of the differences in accuracy that a setting explains, most first; empty for few trials.
+        Share of the variance of the accuracy that each setting explains, largest first; empty for few trials.
     n_train, n_valid : int
-        Images a trial is trained on, and those it is scored on. None of them is a test image.
+        Number of images that each trial is trained and scored on. None of them is a test image.
     """
 
     data: str
@@ -77,7 +93,7 @@ class TuneResult:
 
     @property
     def ranking(self) -> list[TrialResult]:
-        """The trials that came to their end, best first; of equals the earlier one."""
+        """Complete trials, best first; of equal ones the earlier first."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         return sorted(complete, key=lambda trial: (-(trial.valid_accuracy or 0), trial.number))
 
@@ -86,13 +102,18 @@ class TuneResult:
         """The best trial."""
         return self.ranking[0]
 
+    @property
+    def n_pruned(self) -> int:
+        """Number of trials that were stopped early."""
+        return sum(trial.state == "pruned" for trial in self.trials)
+
     def to_json(self) -> dict[str, Any]:
         """Return the figures as plain values."""
         return {
             "valid_accuracy": self.best.valid_accuracy,
             "settings": dict(self.best.settings),
             "n_trials": len(self.trials),
-            "n_pruned": sum(trial.state == "pruned" for trial in self.trials),
+            "n_pruned": self.n_pruned,
             "trials": [asdict(trial) for trial in self.trials],
             "importance": dict(self.importance),
             "n_train": self.n_train,
@@ -103,28 +124,25 @@ class TuneResult:
         }
 
     def __str__(self) -> str:
-        n_pruned = sum(trial.state == "pruned" for trial in self.trials)
         lines = [
-            f"Searched the settings of recipe {self.recipe} on {self.data}: {len(self.trials)} trials, {n_pruned} of "
-            f"them ended early; {self.n_train:,} images to train, {self.n_valid:,} to validate, no test image "
-            "touched.",
+            f"Searched the settings of recipe {self.recipe} on {self.data}: {len(self.trials)} trials, {self.n_pruned} "
+            f"of them stopped early; {self.n_train:,} training images, {self.n_valid:,} validation images, no test "
+            "images.",
             "",
             "trial  accuracy  epochs  seconds  settings",
-            *(_write_trial(trial) for trial in self.ranking[:_SHOWN]),
+            *(_format_trial(trial) for trial in self.ranking[:_N_PRINTED]),
             "",
         ]
         if self.importance:
             shares = ", ".join(f"{name} {share:.0%}" for name, share in list(self.importance.items())[:5])
-            lines.append(f"What mattered most: {shares}.")
+            lines.append(f"Most important settings: {shares}.")
         own = next((trial for trial in self.trials if trial.number == 0 and trial.state == "complete"), None)
-        if own is not None and own.valid_accuracy is not None:
-            lines.append(f"The recipe as it is reached {own.valid_accuracy:.2%}, the best trial {self._best():.2%}.")
+        if own is not None:
+            recipe, best = own.valid_accuracy or 0, self.best.valid_accuracy or 0
+            lines.append(f"Accuracy of the unchanged recipe {recipe:.2%}, of the best trial {best:.2%}.")
         return "\n".join([*lines, f"Train with the best settings: skconv train --recipe {self.best_recipe}"])
 
-    def _best(self) -> float:
-        return self.best.valid_accuracy or 0.0
 
-
-def _write_trial(trial: TrialResult) -> str:
+def _format_trial(trial: TrialResult) -> str:
     settings = ", ".join(f"{name} {value:.3g}" for name, value in trial.settings.items())
     return f"{trial.number:>5}  {trial.valid_accuracy or 0:8.2%}  {trial.epochs:6}  {trial.seconds:7.1f}  {settings}"

@@ -1,4 +1,4 @@
-"""What `tune` searches: the settings around a recipe, each with its range and the recipe's own value."""
+"""Search space of `tune`: the settings around a recipe, each with its range and the value of the recipe."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from skconv.recipes import Recipe
 
-# section: {setting: (least, most, step)}; a grid keeps the found values readable.
+# section: {setting: (min, max, step)}; values on a grid are readable.
 _GRIDS: dict[str, dict[str, tuple[float, float, float]]] = {
     "network": {"dropout": (0.0, 0.5, 0.05), "crop": (0, 4, 1)},
     "training": {"label_smoothing": (0.0, 0.2, 0.01)},
@@ -24,8 +24,9 @@ _GRIDS: dict[str, dict[str, tuple[float, float, float]]] = {
         "erasing": (0.0, 0.5, 0.05),
     },
 }
-_FACTORS = {"learning_rate": (10.0, 10.0), "weight_decay": (100.0, 10.0)}  # how far below and above the recipe's value
-_AVERAGING = (0.0, 0.98, 0.99, 0.995, 0.998)
+# Range around the recipe's value: divided by the first factor, multiplied by the second.
+_FACTORS = {"learning_rate": (10.0, 10.0), "weight_decay": (100.0, 10.0)}
+_EMA_DECAYS = (0.0, 0.98, 0.99, 0.995, 0.998)
 
 
 @dataclass(frozen=True)
@@ -35,15 +36,15 @@ class Setting:
     Parameters
     ----------
     section : str
-        Where it stands in a recipe: ``"network"``, ``"training"`` or ``"augmentation"``.
+        Its section in a recipe: ``"network"``, ``"training"`` or ``"augmentation"``.
     own : float
-        The recipe's value, or the default where it names none.
+        The value of the recipe, or the default.
     low, high : float, default=0
-        Range, both inclusive; not used with choices.
+        Range, both ends inclusive; ignored with `choices`.
     step : float or None, default=None
-        Distance of the values that are tried; None for a logarithmic range.
+        Distance between values; None for a logarithmic range.
     choices : tuple, default=()
-        The values, where there are few.
+        The values to choose from.
     """
 
     section: str
@@ -54,7 +55,7 @@ class Setting:
     choices: tuple[float, ...] = ()
 
     def suggest(self, trial: Trial, name: str) -> float:
-        """Return the value that a trial is to try."""
+        """Return the value for a trial."""
         if self.choices:
             return trial.suggest_categorical(name, self.choices)
         if isinstance(self.own, int) and isinstance(self.step, int):
@@ -65,14 +66,14 @@ class Setting:
 def make_space(recipe: Recipe) -> dict[str, Setting]:
     """Return the settings to search for a recipe, by name.
 
-    Learning rate and weight decay are searched around the recipe's values, since what suits a network differs by orders
-    of magnitude. A network's options are searched where it has them. Augmentation is searched unless the recipe has
-    several, one after the other; flips are right or wrong by the kind of image, and stay as the recipe has them.
+    Learning rate and weight decay are searched around the recipe's values, because good values differ between networks
+    by orders of magnitude. Options of the network are searched if it has them. Augmentation is searched unless the
+    recipe has a list of them. Flips depend on the kind of image, and stay as in the recipe.
 
     Parameters
     ----------
     recipe : Recipe
-        What the search starts from.
+        The recipe to tune.
 
     Examples
     --------
@@ -96,7 +97,7 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
             space[name] = Setting("training", value, _round(value / below), min(_round(value * above), 10.0))
     size = member.batch_size
     space["batch_size"] = Setting("training", size, choices=tuple(sorted({max(size // 2, 1), size, size * 2})))
-    ema_decay = tuple(sorted({*_AVERAGING, member.ema_decay}))
+    ema_decay = tuple(sorted({*_EMA_DECAYS, member.ema_decay}))
     space["ema_decay"] = Setting("training", member.ema_decay, choices=ema_decay)
     for section, grids in _GRIDS.items():
         for name, (low, high, step) in grids.items():
@@ -106,7 +107,7 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
 
 
 def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping[str, float]) -> Recipe:
-    """Return the recipe with such values in place of its own.
+    """Return the recipe with the values of a trial.
 
     Examples
     --------
@@ -120,19 +121,19 @@ def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping
         return {**own, **{name: _round(value) for name, value in values.items() if space[name].section == section}}
 
     augmentation = recipe.augmentation
-    moved = {} if isinstance(augmentation, list) else merge("augmentation", augmentation)
-    # An augmentation that moves nothing costs as much as any.
-    moved = {name: value for name, value in moved.items() if value or name in augmentation}
+    tried = {} if isinstance(augmentation, list) else merge("augmentation", augmentation)
+    # Zeros are left out: an augmentation without effect costs as much time as any.
+    tried = {name: value for name, value in tried.items() if value or name in augmentation}
     return replace(
         recipe,
         network=merge("network", recipe.network),
         training=merge("training", recipe.training),
-        augmentation=augmentation if isinstance(augmentation, list) else moved,
+        augmentation=augmentation if isinstance(augmentation, list) else tried,
     )
 
 
 def _grid(section: str, own: float, low: float, high: float, step: float) -> Setting:
-    """Return a setting on a grid that is wide enough for the recipe's own value."""
+    """Return a setting on a grid, extended to the value of the recipe."""
     while own > high:
         high = _round(high + step)
     return Setting(section, own, low, high, step)
@@ -146,5 +147,5 @@ def _augmentation(recipe: Recipe) -> dict[str, Any]:
 
 
 def _round(value: float) -> float:
-    """Three digits are more than a search finds; whole numbers and zero stay what they are."""
+    """Round to three significant digits; integers are returned unchanged."""
     return value if isinstance(value, int) else float(f"{value:.3g}")

@@ -1,4 +1,4 @@
-"""The Optuna study behind `tune`: opened or made, gone on with after a kill, shared between processes."""
+"""Optuna study of a search: opened or created, resumed after an interruption, shared between processes."""
 
 from __future__ import annotations
 
@@ -16,31 +16,33 @@ from skconv.tuning.search_space import Setting
 
 if TYPE_CHECKING:
     from optuna import Study
+    from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
 
-_HEARTBEAT, _GRACE = 3, 12  # seconds: how often a trial says that it runs, and after what silence it is taken for dead
-_UNPRUNED_TRIALS = 5  # so many are run to their end, for the others to be measured by
-_SQLITE_PATIENCE = 60  # seconds to wait for another process's writing
-_ATTEMPTS, _PAUSE = 20, 0.5  # to open a database that another process is making, and the seconds between them
+_HEARTBEAT, _GRACE = 3, 12  # seconds: interval of a running trial's heartbeats; silence after which it is interrupted
+_UNPRUNED_TRIALS = 5  # complete trials before any is pruned
+_SQLITE_TIMEOUT = 60  # seconds to wait for another process that writes
+_ATTEMPTS, _PAUSE = 20, 0.5  # to open a database that another process is creating; seconds between them
 
-_REPORTS = 10  # trials may differ in epochs, and are compared after each tenth of them
-_UNPRUNED_REPORTS = 3  # so many tenths say little: learning rates are still rising
-_LEAST_FOR_IMPORTANCE = 10  # trials
+_REPORTS = 10  # pruning steps per trial: trials may differ in epochs
+_UNPRUNED_REPORTS = 3  # the learning rate still rises in these
+_MIN_TRIALS_FOR_IMPORTANCE = 10
 
-# Reports the number of an epoch, that of all epochs, and the validation accuracy; a score trains with such settings.
+# Takes the epoch, the number of epochs and the validation accuracy.
 Report = Callable[[int, int, float], None]
+# Trains with the given settings and returns the validation accuracy.
 Score = Callable[[Mapping[str, float], Report], float]
 
 
 def check_optuna() -> None:
-    """Raise `ParameterError` where Optuna is missing."""
+    """Raise `ParameterError` if Optuna is not installed."""
     if importlib.util.find_spec("optuna") is None:
         raise missing_package("the command tune", "optuna", "tune")
 
 
 @contextmanager
 def quiet_optuna() -> Iterator[None]:
-    """Keep Optuna's log, and its warnings about what it calls experimental, from the user's screen."""
+    """Silence Optuna's log and its warnings about experimental features."""
     import optuna
 
     level = optuna.logging.get_verbosity()
@@ -56,7 +58,7 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def storage_errors(storage: str) -> Iterator[None]:
-    """Turn what a database says into an `OutputError`."""
+    """Raise errors of a database as `OutputError`."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -68,49 +70,31 @@ def storage_errors(storage: str) -> Iterator[None]:
 
 
 def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
-    """Return the study of that name, made where there is none.
+    """Return the study with that name, created if needed.
 
     Parameters
     ----------
     storage : str
-        URL of a database, as SQLAlchemy takes it: ``sqlite:///runs/tune/study.db``.
+        URL of a database, as for SQLAlchemy: ``sqlite:///runs/tune/study.db``.
     name : str
-        Of the study in it.
+        Name of the study in the database.
     facts : mapping
-        What makes the trials comparable: data, recipe, seed. They are kept with the study.
+        What must be equal for trials to be comparable: data, recipe, seed. It is stored with the study.
 
     Raises
     ------
     ParameterError
-        The URL is none, or the study there was made of other data or settings.
+        The URL is invalid, or the study has other facts.
     OutputError
         The database cannot be reached or written.
     """
     import optuna
-    from sqlalchemy.exc import ArgumentError, IntegrityError, NoSuchModuleError, OperationalError
+    from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 
     shown = hide_password(storage)
-    connect = {"connect_args": {"timeout": _SQLITE_PATIENCE}} if storage.startswith("sqlite") else {}
     try:
-        make = partial(
-            optuna.storages.RDBStorage,
-            storage,
-            engine_kwargs=connect,
-            heartbeat_interval=_HEARTBEAT,
-            grace_period=_GRACE,
-            heartbeat_stale_trial_callback=queue_again,
-        )
-        for left in reversed(range(_ATTEMPTS)):
-            try:
-                database = make()
-                break
-            except (OperationalError, IntegrityError) as error:
-                # Else another process makes the tables in the same moment, one after the other.
-                if not left or (isinstance(error, OperationalError) and "already exists" not in str(error)):
-                    raise
-                time.sleep(_PAUSE)
         study = optuna.create_study(
-            storage=database,
+            storage=_open_database(storage),
             study_name=name,
             direction="maximize",
             load_if_exists=True,
@@ -120,16 +104,39 @@ def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
             study.set_user_attr("facts", dict(facts))
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise ParameterError(
-            f"The storage {shown} cannot be used: {error}. Give the URL of a database, as sqlite:///FILE."
+            f"The storage {shown} cannot be used: {error}. Pass the URL of a database, as sqlite:///FILE."
         ) from error
     known = study.user_attrs["facts"]
-    other = [key for key, value in facts.items() if known.get(key) != value]
-    if other:
+    different = [key for key, value in facts.items() if known.get(key) != value]
+    if different:
         raise ParameterError(
-            f"The study '{name}' in {shown} was made with another {' and '.join(other)}: its trials cannot be compared "
-            "with new ones. Give the same arguments as before, or another --out."
+            f"The study '{name}' in {shown} was made with another {' and another '.join(different)}: its trials cannot "
+            "be compared with new ones. Pass the same arguments as before, or another --out."
         )
     return study
+
+
+def _open_database(storage: str) -> RDBStorage:
+    import optuna
+    from sqlalchemy.exc import IntegrityError, OperationalError
+
+    create = partial(
+        optuna.storages.RDBStorage,
+        storage,
+        engine_kwargs={"connect_args": {"timeout": _SQLITE_TIMEOUT}} if storage.startswith("sqlite") else {},
+        heartbeat_interval=_HEARTBEAT,
+        grace_period=_GRACE,
+        heartbeat_stale_trial_callback=repeat_trial,
+    )
+    for _ in range(_ATTEMPTS - 1):
+        try:
+            return create()
+        except (OperationalError, IntegrityError) as error:
+            # Another process may be creating the tables at this moment.
+            if isinstance(error, OperationalError) and "already exists" not in str(error):
+                raise
+            time.sleep(_PAUSE)
+    return create()
 
 
 def run_trials(
@@ -140,17 +147,16 @@ def run_trials(
     trials: int | None,
     minutes: float | None,
     seed: int,
-    tell: Callable[[str], None],
+    log: Callable[[str], None],
 ) -> None:
-    """Run trials until the study has so many, or the time is over; other processes may do the same.
+    """Run trials until the study has enough of them, or until the time limit; other processes may do the same.
 
-    A trial that was cut off, by a kill or an interrupt, is repeated. One that trains when the time is over is ended
-    like a bad one, unless no trial has come to its end yet.
+    Interrupted trials are repeated. A trial that runs at the time limit is pruned, unless no trial is complete yet.
     """
     import optuna
 
     end = None if minutes is None else time.monotonic() + 60 * minutes
-    _requeue_cut_off(study, tell)
+    _repeat_interrupted(study, log)
     if not study.get_trials(deepcopy=False):
         study.enqueue_trial({name: setting.own for name, setting in space.items()}, skip_if_exists=True)
 
@@ -158,7 +164,7 @@ def run_trials(
         return end is not None and time.monotonic() >= end and bool(_count(study, complete_only=True))
 
     def objective(trial: Trial) -> float:
-        # Its number decides a trial's random numbers: two processes never try the same.
+        # Seeded by the number of the trial: no two processes draw the same settings.
         study.sampler = optuna.samplers.TPESampler(seed=(seed + trial.number) % 2**32)
         values = {name: setting.suggest(trial, name) for name, setting in space.items()}
 
@@ -168,46 +174,46 @@ def run_trials(
             facts["epochs"] = epoch
             trial.report(accuracy, _REPORTS * epoch // n_epochs)
             if is_over() or trial.should_prune():
-                facts["ended"] = "the time was over" if is_over() else "worse than the median"
+                facts["ended"] = "time limit reached" if is_over() else "worse than the median"
                 raise optuna.TrialPruned
 
         try:
             return score(values, report)
         except TrainingError as error:
-            facts["ended"] = "its loss was no longer a number"
+            facts["ended"] = "the loss is NaN or infinite"
             raise optuna.TrialPruned from error
         except KeyboardInterrupt:
-            queue_again(study, study.get_trials(deepcopy=False)[trial.number])
+            repeat_trial(study, study.get_trials(deepcopy=False)[trial.number])
             raise
         finally:
             for name, fact in facts.items():
                 trial.set_user_attr(name, fact)
 
-    def tell_trial(_: Study, trial: FrozenTrial) -> None:
-        tell(_describe(trial, study))
+    def log_trial(_: Study, trial: FrozenTrial) -> None:
+        log(_describe(trial, study))
 
     while not is_over() and (trials is None or _count(study) < trials):
-        study.optimize(objective, n_trials=1, callbacks=[tell_trial])
+        study.optimize(objective, n_trials=1, callbacks=[log_trial])
 
 
-def _requeue_cut_off(study: Study, tell: Callable[[str], None]) -> None:
-    """Wait, where trials are said to be running, until it is known which of them another process really runs."""
+def _repeat_interrupted(study: Study, log: Callable[[str], None]) -> None:
+    """Queue the interrupted trials; wait until their missing heartbeats distinguish them from running ones."""
     import optuna
 
     deadline = time.monotonic() + _GRACE + 1
-    told = False
+    logged = False
     while any(trial.state.name == "RUNNING" for trial in study.get_trials(deepcopy=False)):
-        if not told:
-            tell(f"Some trials were cut off, or run in another process: {_GRACE} s to see which.")
-            told = True
+        if not logged:
+            log(f"Some trials are interrupted, or run in another process: waiting {_GRACE} s to find out which.")
+            logged = True
         optuna.storages.fail_stale_trials(study)
         if time.monotonic() > deadline:
             break
         time.sleep(0.5)
 
 
-def queue_again(study: Study, trial: FrozenTrial) -> None:
-    """Let a trial that was cut off be repeated with the same settings."""
+def repeat_trial(study: Study, trial: FrozenTrial) -> None:
+    """Queue a trial with the settings of an interrupted one."""
     import optuna
 
     study.add_trial(
@@ -218,7 +224,7 @@ def queue_again(study: Study, trial: FrozenTrial) -> None:
 
 
 def hide_password(storage: str) -> str:
-    """Return the URL of a database as it can be shown."""
+    """Return the URL of a database with its password masked."""
     from sqlalchemy.engine import make_url
     from sqlalchemy.exc import ArgumentError
 
@@ -229,11 +235,11 @@ def hide_password(storage: str) -> str:
 
 
 def measure_importance(study: Study, seed: int) -> dict[str, float]:
-    """Return how much of the differences in accuracy each setting explains, most first; nothing for too few trials."""
+    """Return the share of the variance of the accuracy that each setting explains, largest first; {} for few trials."""
     import optuna
 
     complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
-    if len({trial.value for trial in complete}) < 2 or len(complete) < _LEAST_FOR_IMPORTANCE:
+    if len({trial.value for trial in complete}) < 2 or len(complete) < _MIN_TRIALS_FOR_IMPORTANCE:
         return {}
     evaluator = optuna.importance.FanovaImportanceEvaluator(seed=seed)
     shares = optuna.importance.get_param_importances(study, evaluator=evaluator)
@@ -250,4 +256,4 @@ def _describe(trial: FrozenTrial, study: Study) -> str:
         return f"trial {trial.number}: {trial.value:.2%} (best {study.best_value:.2%})"
     facts = trial.user_attrs
     when = f"after epoch {facts['epochs']}" if facts["epochs"] else "in its first epoch"
-    return f"trial {trial.number}: ended {when}, {facts['ended']}"
+    return f"trial {trial.number}: stopped {when}, {facts['ended']}"

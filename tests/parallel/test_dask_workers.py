@@ -15,8 +15,7 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, cross_validate
 from skconv.exceptions import ClusterError, ParameterError
-from skconv.parallel import cluster as clusters
-from skconv.parallel.folds import spread
+from skconv.parallel import dask_backend, dask_workers
 
 distributed = pytest.importorskip("distributed")
 
@@ -67,20 +66,20 @@ class KillAll(distributed.SchedulerPlugin):
 
 @pytest.mark.slow
 def test_folds_on_workers_have_the_same_bits(cluster, digits, alone):
-    with spread(cluster.scheduler_address):
-        spreaded = make(cv=5).fit(*digits)
-    np.testing.assert_array_equal(spreaded.out_of_fold_proba_, alone.out_of_fold_proba_)
-    np.testing.assert_array_equal(spreaded.predict_proba(digits[0]), alone.predict_proba(digits[0]))
+    with dask_workers(cluster.scheduler_address):
+        distributed_run = make(cv=5).fit(*digits)
+    np.testing.assert_array_equal(distributed_run.out_of_fold_proba_, alone.out_of_fold_proba_)
+    np.testing.assert_array_equal(distributed_run.predict_proba(digits[0]), alone.predict_proba(digits[0]))
 
 
 @pytest.mark.slow
 def test_folds_end_with_the_same_bits_when_all_workers_are_killed_half_way(cluster, digits, alone):
     killer = KillAll(cluster)
     cluster.scheduler.add_plugin(killer)
-    with spread(cluster.scheduler_address):
-        spreaded = make(cv=5).fit(*digits)
+    with dask_workers(cluster.scheduler_address):
+        distributed_run = make(cv=5).fit(*digits)
     assert len(killer.killed) == 2
-    np.testing.assert_array_equal(spreaded.out_of_fold_proba_, alone.out_of_fold_proba_)
+    np.testing.assert_array_equal(distributed_run.out_of_fold_proba_, alone.out_of_fold_proba_)
 
 
 @pytest.mark.slow
@@ -88,8 +87,8 @@ def test_training_that_ends_its_workers_is_told(cluster, digits, monkeypatch):
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
     cluster.scheduler.add_plugin(KillAll(cluster), name="kill again")
     with (
-        pytest.raises(ClusterError, match=r"ended 1 worker\(s\) of tcp.* Its log tells why"),
-        spread(cluster.scheduler_address),
+        pytest.raises(ClusterError, match=r"ended 1 worker\(s\) of tcp.* See its log"),
+        dask_workers(cluster.scheduler_address),
     ):
         make(cv=5).fit(*digits)
 
@@ -104,7 +103,7 @@ def test_scheduler_that_is_lost_is_told(digits):
         with subprocess.Popen(
             [*start, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"], stderr=subprocess.DEVNULL
         ) as worker:
-            with pytest.raises(ClusterError, match="was lost, and the trainings with it"), spread(address):
+            with pytest.raises(ClusterError, match="was lost, with all its trainings"), dask_workers(address):
                 scheduler.kill()
                 make(cv=2).fit(*digits)
             worker.kill()
@@ -115,8 +114,8 @@ def test_images_are_sent_once_and_a_task_is_small(cluster):
     images = np.random.default_rng(0).integers(0, 256, (1000, 96, 96), dtype=np.uint8)
     quick = make(cv=3).set_params(estimator__max_epochs=0.01, estimator__network={"name": "fast", "crop": 40})
     with (
-        clusters.connect(cluster.scheduler_address) as client,
-        joblib.parallel_config(clusters.SpreadingBackend(client=client)),
+        dask_backend.connect(cluster.scheduler_address) as client,
+        joblib.parallel_config(dask_backend.DaskBackend(client=client)),
     ):
         quick.fit(images, np.arange(1000) % 2)
         sent = client.scheduler_comm.byte_count
@@ -128,11 +127,11 @@ def test_images_are_sent_once_and_a_task_is_small(cluster):
 @pytest.mark.slow
 def test_command_says_the_same_with_workers_as_without(cluster, tiny_recipe, tmp_path):
     address = cluster.scheduler_address
-    alone, spreaded = (
+    alone, distributed_run = (
         cross_validate(folds=3, recipe=tiny_recipe, device="cpu", dask=dask, out=tmp_path / str(number))
         for number, dask in enumerate((None, address))
     )
-    for one, other in zip(alone.folds, spreaded.folds, strict=True):
+    for one, other in zip(alone.folds, distributed_run.folds, strict=True):
         assert (one.accuracy, one.valid_loss) == (other.accuracy, other.valid_loss)
     assert f"dask='{address}'" in (tmp_path / "1" / "scores.json").read_text()
 
@@ -153,18 +152,18 @@ def test_error_of_a_task_is_that_of_the_training(cluster, digits):
     images, labels = digits
     with (
         pytest.raises(ParameterError, match="'device' parameter"),
-        spread(cluster.scheduler_address),
+        dask_workers(cluster.scheduler_address),
     ):
         make(cv=2).set_params(estimator__device="abacus").fit(images, labels)
 
 
 @pytest.mark.slow
 def test_scheduler_without_workers_is_told(monkeypatch):
-    monkeypatch.setattr(clusters, "_WORKER_SECONDS", 1)
+    monkeypatch.setattr(dask_backend, "_WORKER_SECONDS", 1)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
         pytest.raises(ClusterError, match="has no workers"),
-        spread(empty.scheduler_address),
+        dask_workers(empty.scheduler_address),
     ):
         pass
 
@@ -177,14 +176,14 @@ def silent_port():
 
 
 def test_scheduler_that_does_not_answer_is_told_in_time(silent_port, monkeypatch):
-    monkeypatch.setattr(clusters, "_SECONDS", 1)
+    monkeypatch.setattr(dask_backend, "_SCHEDULER_SECONDS", 1)
     for address in (f"tcp://127.0.0.1:{silent_port}", "tcp://127.0.0.1:9", "nowhere", "carrier://pigeon:1", "", "a b"):
-        with pytest.raises(ClusterError, match="No Dask scheduler answers at") as told, spread(address):
+        with pytest.raises(ClusterError, match="No Dask scheduler responds at") as told, dask_workers(address):
             pass
         assert "\n" not in str(told.value)
 
 
 def test_missing_dask_is_told(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ParameterError, match=r"pip install 'skconv\[dask\]'"), spread("tcp://127.0.0.1:8786"):
+    with pytest.raises(ParameterError, match=r"pip install 'skconv\[dask\]'"), dask_workers("tcp://127.0.0.1:8786"):
         pass

@@ -1,0 +1,283 @@
+"""Common beginning of the training commands: recipe, seed, settings and data, checked before the first fit."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import re
+import sys
+import warnings
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
+from skconv.exceptions import ModelFileError, ParameterError
+from skconv.files import reserve_folder
+
+if TYPE_CHECKING:
+    from skconv.data.dataset import Dataset
+    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
+    from skconv.model_io.fingerprints import TrainingFingerprints
+    from skconv.recipes import Recipe
+
+_N_PRINTED_LABELS = 10
+
+
+@dataclass(frozen=True)
+class PreparedRun:
+    """What a training command starts from.
+
+    Parameters
+    ----------
+    recipe : Recipe
+        The recipe, with everything written into it that was named apart from it.
+    recipe_texts : mapping of int to str
+        For each seed, the TOML that repeats its run without other arguments.
+    seed : int
+        The first seed.
+    loaded, dataset : Dataset
+        The data as loaded, and with the test split that the run is scored on.
+    device : str
+        Where to train.
+    progress : bool
+        Whether to show progress.
+    command : str
+        The command or call, for the records of the run.
+    """
+
+    recipe: Recipe
+    recipe_texts: Mapping[int, str]
+    seed: int
+    loaded: Dataset
+    dataset: Dataset
+    device: str
+    progress: bool
+    command: str
+
+    @property
+    def name(self) -> str:
+        """Name of a run folder for this data and recipe."""
+        return f"{self.loaded.name}-{self.recipe.name}"
+
+    def create_estimator(self, seed: int | None = None) -> CNNClassifier | KFoldEnsembleClassifier:
+        """Return the unfitted estimator of the recipe, by default with the first seed."""
+        return self.recipe.create_estimator(
+            random_state=self.seed if seed is None else seed, device=self.device, verbose=int(self.progress)
+        )
+
+
+def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, split: bool = True) -> PreparedRun:
+    """Check the arguments of a training command and load what it needs.
+
+    Checks that take no time come first, so that nothing is downloaded for a mistyped argument.
+
+    Parameters
+    ----------
+    function : callable
+        `train`, `ensemble`, `cross_validate` or `tune`.
+    arguments : mapping
+        The arguments of its call by name, as from ``locals()``.
+    split : bool, default=True
+        Hold out a test split if the data has none. Without it all images are used, and the number of folds becomes
+        part of the recipe.
+
+    Raises
+    ------
+    SkconvError
+        As `skconv.train`.
+
+    Warns
+    -----
+    UserWarning
+        Other programs use the processor.
+    """
+    from skconv.data.splitting import check_folds, split_for_recipe
+    from skconv.recipes import load_recipe
+    from skconv.recipes.editing import plan_run, write_seed
+
+    command = arguments["command"] or describe_call(function, arguments)
+    if function.__name__ != "train":
+        check_not_distributed(function.__name__.replace("_", "-"))
+    seeds = arguments.get("seeds", 1)
+    check_integer("seeds", seeds, 1, 1000)
+    device, progress = arguments["device"], arguments["progress"]
+    recipe = load_recipe(arguments["recipe"])
+    folds = arguments.get("folds")
+    if not split:
+        folds = recipe.ensemble.get("folds", 5) if folds is None else folds
+    if folds is not None:
+        check_integer("folds", folds, 2, 1000)
+    data = dict(arguments["data"])
+    data_home = data.pop("data_home", None)
+    recipe = plan_run(
+        recipe,
+        source=arguments["source"],
+        network=arguments["network"],
+        folds=None if split else folds,
+        **data,
+    )
+    seed = choose_seed(arguments["seed"], recipe)
+    check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed is below 2**31 too
+    if arguments.get("init_from") is not None:
+        recipe = _initialize_from_model(recipe, arguments)
+    elif arguments.get("freeze_fraction"):
+        raise ParameterError("'freeze_fraction' freezes loaded weights: name their model in 'init_from' (--init-from).")
+    if is_distributed():
+        from skconv.estimators.parameters import choose_device
+
+        choose_device(device)
+        check_distributed(device)
+        _check_supported(recipe, seeds=seeds, resume=arguments["resume"])
+    recipe_texts = {each: write_seed(recipe, each, split_seed=seed) for each in range(seed, seed + seeds)}
+    if split and folds is not None:  # cross-validation does not make it the recipe of an ensemble
+        recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
+    recipe.check_source()
+    recipe.create_estimator(random_state=seed, device=device)
+    loaded = recipe.load_data(data_home=data_home, progress=progress)
+    dataset = split_for_recipe(loaded, recipe, seed=seed) if split else loaded
+    if folds is not None:
+        check_folds(dataset, folds)
+    if arguments.get("dask") is None:
+        _warn_if_busy()
+    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command)
+
+
+def check_integer(name: str, value: object, low: int, high: int) -> None:
+    """Raise `ParameterError` unless a parameter is an integer from `low` to `high`."""
+    if not isinstance(value, int) or isinstance(value, bool) or not low <= value <= high:
+        raise ParameterError(f"The '{name}' parameter must be an integer from {low} to {high}. Got {value!r}.")
+
+
+def choose_seed(seed: int | None, recipe: Recipe) -> int:
+    """Return `seed`, or the recipe's if it is None; raise `ParameterError` if it is out of range."""
+    if seed is None:
+        return recipe.seed
+    check_integer("seed", seed, 0, 2**31 - 1)
+    return seed
+
+
+def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Recipe:
+    """Return the recipe with the network of the model in `init_from`, and with its weights as initial ones."""
+    from skconv.model_io.folder import find_model_folder, read_config
+    from skconv.recipes.editing import replace_section
+
+    model = arguments["init_from"]
+    config = read_config(find_model_folder(model))
+    if "estimator" in config.parameters:
+        raise ModelFileError(f"{model} is an ensemble; expected a single network. Name another model.")
+    if arguments["network"] is None:
+        network = {"name": config.network.name, **config.network.options}
+        recipe = replace(recipe, network=network, text=replace_section(recipe.text, "network", network))
+    training = {
+        **recipe.training, "init_from": os.fspath(model), "freeze_fraction": arguments["freeze_fraction"],
+    }  # fmt: skip
+    return replace(recipe, training=training, text=replace_section(recipe.text, "training", training))
+
+
+def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
+    """Raise `ParameterError` for what several processes cannot do together."""
+    unsupported = {
+        f"{seeds} seeds": seeds > 1,
+        f"the ensemble of recipe {recipe.name}": bool(recipe.ensemble),
+        "resume": resume,
+    }
+    for what, requested in unsupported.items():
+        if requested:
+            raise ParameterError(
+                f"Several processes train one model from beginning to end, and do not support {what}. "
+                "Run it without torchrun."
+            )
+
+
+def _warn_if_busy() -> None:
+    from skconv.training.hardware import describe_busy_processor
+
+    sentence = describe_busy_processor()
+    if sentence:
+        warnings.warn(sentence, stacklevel=2)
+
+
+def read_inherited_fingerprints(model: str | os.PathLike[str] | None) -> TrainingFingerprints | None:
+    """Return the training fingerprints of the model that provides the initial weights, or None if there are none."""
+    from skconv.model_io.fingerprints import read_fingerprints
+    from skconv.model_io.folder import find_model_folder, read_config
+
+    if model is None:
+        return None
+    folder = find_model_folder(model)
+    return read_fingerprints(folder, read_config(folder))
+
+
+def warn_if_leaked(recipe: Recipe, dataset: Dataset) -> None:
+    """Warn if the initial weights were trained on images of the test split."""
+    seen = read_inherited_fingerprints(recipe.training.get("init_from"))
+    if seen is None or dataset.test_images is None:
+        return
+    n_seen = seen.count(dataset.test_images)
+    if n_seen:
+        warnings.warn(
+            f"The initial weights were trained on {n_seen:,} of the {len(dataset.test_images):,} test images: the test "
+            "accuracy will be too high. Use a model trained on other images, or the seed of that model.",
+            stacklevel=2,
+        )
+
+
+def print_data(dataset: Dataset, *, batch_size: int, validation_fraction: float = 0.0) -> None:
+    """Print the shapes of the data and of one batch, the first labels and the first image to standard error.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        Data with a test split.
+    batch_size : int
+        Images per step.
+    validation_fraction : float, default=0
+        Share of the training images that is held out for validation.
+    """
+    channels = 1 if len(dataset.image_shape) == 2 else 3
+    height, width = dataset.image_shape[:2]
+    n_train = len(dataset.train_labels) - math.ceil(validation_fraction * len(dataset.train_labels))
+    lines = [f"{dataset.name}: training images {dataset.train_images.shape}, labels {dataset.train_labels.shape}"]
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        lines.append(f"test images {dataset.test_images.shape}, labels {dataset.test_labels.shape}")
+    labels = ", ".join(dataset.class_names[label] for label in dataset.train_labels[:_N_PRINTED_LABELS])
+    lines += [
+        f"one batch: images ({min(batch_size, n_train)}, {channels}, {height}, {width})",
+        f"first labels: {labels}",
+        "first image:",
+        np.array2string(dataset.train_images[0], threshold=100, edgeitems=4),
+    ]
+    print("\n".join(lines), file=sys.stderr)
+
+
+def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
+    """Return a context manager with the run folder: `out`, or a new folder ``runs/NAME``, reserved while it is open."""
+    if out is not None:
+        return nullcontext(Path(out))
+    return reserve_folder(Path("runs"), clean_name(name))
+
+
+def clean_name(name: str) -> str:
+    """Return `name` with characters replaced that are unusual in file names."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")
+
+
+def describe_call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """Return the call of a command as Python, without arguments that have their default value."""
+    given: dict[str, Any] = {}
+    for name, parameter in inspect.signature(function).parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            given.update({key: value for key, value in arguments[name].items() if value is not None})
+        elif arguments[name] != parameter.default:
+            given[name] = arguments[name]
+    parts = []
+    for name, value in given.items():
+        text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
+        parts.append(text if name == "source" else f"{name}={text}")
+    return f"skconv.{function.__name__}({', '.join(parts)})"

@@ -1,0 +1,207 @@
+"""Scoring of a saved model on a data set: choose unseen images, match classes, predict, read held-out predictions."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+import numpy as np
+
+from skconv.exceptions import DataError, ParameterError, list_some
+from skconv.reports.sections import ScoredSource
+
+if TYPE_CHECKING:
+    from skconv.data.dataset import Dataset
+    from skconv.data.spec import DataOptions
+    from skconv.inference import OnnxClassifier
+    from skconv.model_io.held_out import HeldOut
+
+_MAX_LEAK = 0.01  # of a test split: official ones contain a few duplicates
+
+
+@dataclass(frozen=True, eq=False)
+class UnseenImages:
+    """Images of a source that a model was not trained on, preprocessed for the model.
+
+    Parameters
+    ----------
+    dataset : Dataset
+        The whole data set.
+    split : {"test", "unseen", "all"}
+        Which of its images these are, as in `EvaluationResult`.
+    n_seen : int or None
+        As in `EvaluationResult`.
+    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
+        The images.
+    labels : ndarray of int, shape (n,)
+        Their classes, as indices into the classes of the data set.
+    """
+
+    dataset: Dataset
+    split: str
+    n_seen: int | None
+    images: np.ndarray
+    labels: np.ndarray
+
+
+def score_source(
+    model: str | os.PathLike[str],
+    source: str | os.PathLike[str],
+    *,
+    progress: bool = False,
+    **data: Unpack[DataOptions],
+) -> ScoredSource:
+    """Score a model as `evaluate` does, and return images and predictions too; parameters and errors are the same."""
+    from skconv.evaluation.metrics import score_predictions
+    from skconv.inference import OnnxClassifier
+
+    classifier = OnnxClassifier(model)
+    dataset = load_for_model(classifier, source, progress=progress, **data)
+    unseen = choose_unseen(classifier, dataset)
+    positions = _match_classes(classifier.class_names, dataset)
+    probabilities = classifier.predict_proba(unseen.images)
+    labels = positions[unseen.labels]
+    return ScoredSource(
+        classifier=classifier,
+        dataset=dataset,
+        split=unseen.split,
+        n_seen=unseen.n_seen,
+        images=unseen.images,
+        labels=labels,
+        probabilities=probabilities,
+        scores=score_predictions(labels, probabilities, classifier.class_names),
+    )
+
+
+def load_for_model(
+    classifier: OnnxClassifier,
+    source: str | os.PathLike[str],
+    *,
+    progress: bool = False,
+    **data: Unpack[DataOptions],
+) -> Dataset:
+    """Load data with the model's preprocessing; a folder of images is resized to the model's size by default."""
+    from skconv.data.folders import list_class_files
+    from skconv.data.sources import load_dataset
+
+    if data.get("image_size") is None and Path(source).is_dir() and list_class_files(Path(source)):
+        data["image_size"] = classifier.image_spec.height, classifier.image_spec.width
+    return load_dataset(source, normalize=classifier.image_spec.normalization, progress=progress, **data)
+
+
+def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
+    """Return the images that a model can be scored on, preprocessed for it; warn about conversions and leaks."""
+    split, images, labels = "test", dataset.test_images, dataset.test_labels
+    if images is None or labels is None:
+        split, images, labels = "all", dataset.train_images, dataset.train_labels
+    images, note = convert_images(classifier, dataset, images)
+    seen, leak = _find_seen(classifier, dataset.name, split, images)
+    for each in (note, leak):
+        if each:
+            warnings.warn(each, stacklevel=3)
+    if split == "all" and seen is not None and seen.any():
+        split, images, labels = "unseen", images[~seen], labels[~seen]
+    return UnseenImages(dataset, split, None if seen is None else int(seen.sum()), images, labels)
+
+
+def _find_seen(
+    classifier: OnnxClassifier, name: str, split: str, images: np.ndarray
+) -> tuple[np.ndarray | None, str]:
+    """Return which images the model was trained on, bool (n,) or None if unknown, and a warning or "".
+
+    Raises
+    ------
+    DataError
+        No image, or less than 99 % of a test split, is unseen.
+    """
+    from skconv.model_io.fingerprints import read_fingerprints
+
+    fingerprints = read_fingerprints(classifier.folder, classifier.config)
+    if fingerprints is None:
+        return None, (
+            "The model folder has no training fingerprints. If the model was trained on some of these images, its "
+            "score is too high."
+        )
+    seen = fingerprints.contains(images)
+    n_seen, n = int(seen.sum()), len(seen)
+    if split == "all" and n_seen == n:
+        raise DataError(
+            f"All {n:,} images of {name} were in this model's training data: none is left to score it on. "
+            "Evaluate it on images it was not trained on."
+        )
+    if split == "all" or not n_seen:
+        return seen, ""
+    leak = f"{n_seen:,} of the {n:,} images of {name}'s test split were in this model's training data"
+    if n_seen > _MAX_LEAK * n:
+        raise DataError(
+            f"{leak}: the score would be too high. Train a model on the training split of {name} alone, or evaluate "
+            "this one on images it was not trained on."
+        )
+    return seen, f"{leak} too; they are scored with the others."
+
+
+def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:
+    """Return the images with the model's channels, and a note if they were converted.
+
+    Raises
+    ------
+    DataError
+        The images have another size.
+    """
+    spec = replace(classifier.image_spec, normalization=None)  # the data was loaded with it
+    if dataset.image_shape == spec.shape:
+        return images, ""
+    if dataset.image_shape[:2] != spec.shape[:2]:
+        raise DataError(
+            f"The images of {dataset.name} have shape {dataset.image_shape}; the model expects {spec.shape}. "
+            f"Resize them (--image-size {spec.height}x{spec.width}) or train a model on such images."
+        )
+    kind = "greyscale" if spec.channels == 1 else "colour"
+    return spec.preprocess_all(images), f"The images of {dataset.name} were converted to {kind}, as the model expects."
+
+
+def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:
+    """Return the positions of the data's classes among the model's, shape (number of the data's classes,)."""
+    unknown = [name for name in dataset.class_names if name not in class_names]
+    if unknown:
+        which = list_some(unknown) if len(unknown) < len(dataset.class_names) else "all of them"
+        raise DataError(
+            f"{dataset.name} has classes that the model does not have: {which}. The data's classes: "
+            f"{list_some(dataset.class_names)}. The model's classes: {list_some(class_names)}. Classes are matched by "
+            "name, in any order. Rename the data's, or evaluate the model on data of its own classes."
+        )
+    return np.array([class_names.index(name) for name in dataset.class_names])
+
+
+def load_held_out(classifier: OnnxClassifier) -> HeldOut:
+    """Return the model's predictions of held-out images, for prediction sets and out-of-distribution scores.
+
+    Raises
+    ------
+    ParameterError
+        The model was saved without them.
+    """
+    from skconv.model_io.held_out import read_held_out
+
+    held_out = read_held_out(classifier.folder, classifier.config)
+    if held_out is None:
+        raise ParameterError(
+            "The model was saved without predictions of held-out images, which prediction sets and out-of-distribution "
+            "scores need. Train one with a validation split of 100 images or more (validation_fraction = 0.05 in the "
+            "section [training] of the recipe), or an ensemble."
+        )
+    return held_out
+
+
+def make_sets(
+    classifier: OnnxClassifier, held_out: HeldOut, probabilities: np.ndarray, coverage: float
+) -> np.ndarray:
+    """Return the prediction set of each image, bool (n, n_classes); see `predict_sets`."""
+    from skconv.evaluation.conformal import predict_sets
+
+    network = classifier.config.network
+    average = network.options.get("average", "probabilities") if network.name == "ensemble" else None
+    return predict_sets(held_out.probabilities, held_out.labels, probabilities, coverage, average=average)
