@@ -100,7 +100,7 @@ def test_wrong_submission_is_one_line(competition, tmp_path, capsys, change, wor
     [
         (["mnist", "--make", "made"], ["Unknown competition 'mnist'", "kaggle-digits"]),
         (["kaggle-digits", "--make", "full"], ["full exists and is not empty"]),
-        (["full", "--check", "full/kept.csv"], ["full is no competition", "kaggle-digits"]),
+        (["full", "--check", "full/kept.csv"], ["full has no train.csv", "kaggle-digits"]),
     ],
 )
 def test_what_is_no_competition_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, arguments, words):

@@ -89,7 +89,7 @@ def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
     told = capsys.readouterr().out
     assert f"{tmp_path}: 7 images." in told
     assert "Images that cannot be opened (2):" in told
-    assert "Nothing else was looked for" in told
+    assert "No other checks were made" in told
     assert [path.name for path in out.iterdir()] == ["issues.csv"]
     assert len((out / "issues.csv").read_text().splitlines()) == 3
     assert "01.png" in told
@@ -100,7 +100,7 @@ def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
     ("classes", "told"),
     [
         ({"a": 3, "b": 5}, "Classes: 2, from 3 training images (a) to 5 (b)."),
-        ({"a": 5, "b": 5}, "Classes: 2, each of 5 training images."),
+        ({"a": 5, "b": 5}, "Classes: 2, 5 training images each."),
     ],
 )
 def test_classes_are_told_with_their_sizes(classes, told):

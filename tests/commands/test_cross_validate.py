@@ -92,7 +92,7 @@ def test_files_say_the_same_as_the_result(run, tiny_recipe):
 
 def test_loss_is_that_of_the_final_weights(tiny_recipe, tmp_path):
     recipe = tmp_path / "kept.toml"
-    recipe.write_text(f'{tiny_recipe.read_text()}keep = "valid_loss"\nlearning_rate = 0.3\n')
+    recipe.write_text(f'{tiny_recipe.read_text()}restore_best = "valid_loss"\nlearning_rate = 0.3\n')
     result = cross_validate(folds=2, recipe=recipe, out=tmp_path / "out")
     assert result.selected and "optimistic" in str(result)
     assert all(np.isfinite(fold.valid_loss) for fold in result.folds)

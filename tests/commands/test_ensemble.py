@@ -27,7 +27,7 @@ name = "fast"
 [training]
 max_epochs = 6
 batch_size = 64
-keep = "valid_loss"
+restore_best = "valid_loss"
 
 [ensemble]
 folds = 2

@@ -56,7 +56,7 @@ def test_images_of_the_training_are_known_from_any_file_in_any_order_and_colour(
     assert evaluate(run.model, source).accuracy == run.test_accuracy
     colour = np.repeat(digits.train_images[..., np.newaxis], 3, axis=3)
     source = save(tmp_path / "colour.npz", colour, digits.train_labels)
-    with pytest.warns(UserWarning, match="made grey"):
+    with pytest.warns(UserWarning, match="converted to greyscale"):
         assert evaluate(run.model, source).n == 270
 
 
@@ -64,7 +64,7 @@ def test_no_image_left_is_an_error(run, tmp_path):
     digits, split = skconv.load_dataset("digits"), hold_out_test(skconv.load_dataset("digits"), seed=0)
     assert len(digits.train_images) > len(split.train_images)
     source = save(tmp_path / "train.npz", split.train_images, split.train_labels)
-    with pytest.raises(DataError, match=r"All 1,527 images of train were in this model's training data: there is none"):
+    with pytest.raises(DataError, match=r"All 1,527 images of train were in this model's training data: none is left"):
         evaluate(run.model, source)
 
 
@@ -154,13 +154,13 @@ def test_classes_are_matched_by_name_not_by_position(run, held_out, tmp_path):
 
 def test_unknown_class_is_an_error_that_says_both(run, held_out, tmp_path):
     images, labels = held_out
-    with pytest.raises(DataError, match=r"not know: 10\. The data's classes: 1, 2, 3.*\. The model's classes: 0, 1, 2"):
+    with pytest.raises(DataError, match=r"not have: 10\. The data's classes: 1, 2, 3.*\. The model's classes: 0, 1, 2"):
         evaluate(run.model, save(tmp_path / "ten.npz", images, np.where(labels == 0, 10, labels)))
 
 
 def test_other_image_size_is_an_error_that_says_both(run, tmp_path):
     source = save(tmp_path / "large.npz", np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10)
-    with pytest.raises(DataError, match=r"shape \(28, 28\); the model takes \(8, 8\)"):
+    with pytest.raises(DataError, match=r"shape \(28, 28\); the model expects \(8, 8\)"):
         evaluate(run.model, source)
 
 

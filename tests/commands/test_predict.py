@@ -127,7 +127,7 @@ def test_broken_images_have_an_error_and_the_others_their_answer(run, images, tm
     folder, _ = images
     (tmp_path / "note.png").write_text("no image")
     paths = [folder / "00.png", tmp_path / "note.png", folder / "01.png", tmp_path / "missing.png"]
-    with pytest.warns(UserWarning, match=r"2 of 4 images could not be read\. The first of them: .*note\.png is not"):
+    with pytest.warns(UserWarning, match=r"2 of 4 images could not be read\. The first error: .*note\.png is not"):
         result = predict(run.model, paths, out=tmp_path / "out.csv", annotate=tmp_path / "seen.png")
     whole = predict(run.model, [paths[0], paths[2]]).predictions
     assert (result.predictions[0], result.predictions[2]) == whole

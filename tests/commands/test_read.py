@@ -141,7 +141,7 @@ def test_read_reports_error_for_broken_images_and_reads_others(numbers, tmp_path
     folder, texts = numbers
     (tmp_path / "empty.png").touch()
     images = [folder / "a.png", tmp_path / "empty.png", np.zeros((4, 4)), folder / "b.png"]
-    with pytest.warns(UserWarning, match=r"2 of 4 images could not be read\. The first of them: .*empty\.png is empty"):
+    with pytest.warns(UserWarning, match=r"2 of 4 images could not be read\. The first error: .*empty\.png is empty"):
         result = read(images, out=tmp_path / "out.csv", annotate=tmp_path / "boxes")
     assert [each.text for each in result.readings] == [texts["a"], "", "", texts["b"]]
     assert result.n_broken == 2 and result.drawn.startswith("Drew the digits of 2 images")

@@ -122,7 +122,7 @@ def test_evaluate_measures_how_well_other_images_are_told(calibrated, tmp_path, 
     assert (against["data"], against["split"], against["n"]) == ("noise", "all", 60)
     assert against["auroc"] > 0.9
     assert "held-out images" in against["score"]
-    assert "60 images of noise with an AUROC of 0.9" in str(evaluate(calibrated.model, "digits", against=source))
+    assert "60 images of noise: AUROC 0.9" in str(evaluate(calibrated.model, "digits", against=source))
 
 
 def test_evaluate_against_needs_held_out_answers_and_images_of_the_models_size(run, calibrated, tmp_path):

@@ -18,7 +18,7 @@ def first(tiny_recipe, tmp_path_factory):
 
 def test_takes_the_models_network_tells_what_fits_and_writes_it_into_the_recipe(first, tiny_recipe, tmp_path, capsys):
     out = tmp_path / "second"
-    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--init-from", first.folder, "--freeze", "0.3"]
+    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--init-from", first.folder, "--freeze-fraction", "0.3"]
     assert main([*arguments, "--out", str(out), "--json"]) == 0  # of the same seed, so of the same test images
     streams = capsys.readouterr()
     assert json.loads(streams.out)["test_accuracy"] > first.test_accuracy - 0.05

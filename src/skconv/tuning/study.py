@@ -110,7 +110,7 @@ def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
     different = [key for key, value in facts.items() if known.get(key) != value]
     if different:
         raise ParameterError(
-            f"The study '{name}' in {shown} was made with another {' and another '.join(different)}: its trials cannot "
+            f"The study '{name}' in {shown} was made with another {' and '.join(different)}: its trials cannot "
             "be compared with new ones. Pass the same arguments as before, or another --out."
         )
     return study
