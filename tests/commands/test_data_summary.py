@@ -8,7 +8,8 @@ from skconv.data.dataset import Dataset
 
 def test_shapes_of_data_and_of_a_batch_are_told_on_standard_error(capsys):
     images, labels = np.full((20, 8, 6, 3), 7, np.uint8), np.arange(20) % 2
-    print_data(Dataset("two", images, labels, ("no", "yes"), images[:5], labels[:5]), batch_size=100, validation_fraction=0.1)
+    dataset = Dataset("two", images, labels, ("no", "yes"), images[:5], labels[:5])
+    print_data(dataset, batch_size=100, validation_fraction=0.1)
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "training images (20, 8, 6, 3)" in captured.err and "test images (5, 8, 6, 3)" in captured.err

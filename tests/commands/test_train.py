@@ -150,7 +150,8 @@ def test_default_folder_is_held_while_training_and_removed_when_that_fails(tiny_
 def test_call_is_described_by_what_differs_from_the_defaults(tmp_path):
     given = {name: each.default for name, each in inspect.signature(train).parameters.items()} | {"data": {}}
     assert describe_call(train, given) == "skconv.train()"
-    given.update(source=tmp_path / "a.csv", data={"image_size": (8, 9), "images": None}, device="cpu", out="there", seeds=3)
+    given.update(source=tmp_path / "a.csv", device="cpu", out="there", seeds=3)
+    given["data"] = {"image_size": (8, 9), "images": None}
     expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
     assert describe_call(train, given) == expected
 

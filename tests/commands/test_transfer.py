@@ -18,7 +18,8 @@ def first(tiny_recipe, tmp_path_factory):
 
 def test_takes_the_models_network_tells_what_fits_and_writes_it_into_the_recipe(first, tiny_recipe, tmp_path, capsys):
     out = tmp_path / "second"
-    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--init-from", first.folder, "--freeze-fraction", "0.3"]
+    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--init-from", first.folder]
+    arguments += ["--freeze-fraction", "0.3"]
     assert main([*arguments, "--out", str(out), "--json"]) == 0  # of the same seed, so of the same test images
     streams = capsys.readouterr()
     assert json.loads(streams.out)["test_accuracy"] > first.test_accuracy - 0.05
@@ -30,7 +31,7 @@ def test_takes_the_models_network_tells_what_fits_and_writes_it_into_the_recipe(
 
 
 def test_ensemble_and_freezing_of_nothing_are_refused(first, tiny_recipe, tmp_path):
-    with pytest.raises(ParameterError, match="name their model in .init_from."):
+    with pytest.raises(ParameterError, match="name their model in 'init_from'"):
         train("digits", recipe=tiny_recipe, freeze_fraction=0.5, out=tmp_path / "out")
     with pytest.raises(ModelFileError, match="None of the"):
         train("digits", recipe=tiny_recipe, init_from=first.folder, network="t1_skorch", out=tmp_path / "out")

@@ -198,8 +198,8 @@ def _collect(
     results = tuple(TrialResult.from_optuna(trial) for trial in trials if trial.state.name in ("COMPLETE", "PRUNED"))
     if not any(trial.state == "complete" for trial in results):
         raise TrainingError(
-            f"None of {len(results)} trials was completed: the loss became NaN or infinite in each. Use a recipe with a "
-            "ten times lower learning rate, and check the images for extreme values."
+            f"None of {len(results)} trials was completed: the loss became NaN or infinite in each. Use a recipe with "
+            "a ten times lower learning rate, and check the images for extreme values."
         )
     with quiet_optuna():
         importance = measure_importance(study, run.seed)
