@@ -107,9 +107,7 @@ def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
     return UnseenImages(dataset, split, None if seen is None else int(seen.sum()), images, labels)
 
 
-def _find_seen(
-    classifier: OnnxClassifier, name: str, split: str, images: np.ndarray
-) -> tuple[np.ndarray | None, str]:
+def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:
     """Return which images the model was trained on, bool (n,) or None if unknown, and a warning or "".
 
     Raises
@@ -196,9 +194,7 @@ def load_held_out(classifier: OnnxClassifier) -> HeldOut:
     return held_out
 
 
-def make_sets(
-    classifier: OnnxClassifier, held_out: HeldOut, probabilities: np.ndarray, coverage: float
-) -> np.ndarray:
+def make_sets(classifier: OnnxClassifier, held_out: HeldOut, probabilities: np.ndarray, coverage: float) -> np.ndarray:
     """Return the prediction set of each image, bool (n, n_classes); see `predict_sets`."""
     from skconv.evaluation.conformal import predict_sets
 
