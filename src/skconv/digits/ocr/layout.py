@@ -6,7 +6,7 @@ import numpy as np
 
 from skconv.digits.preprocess.background import find_printed_strokes
 from skconv.digits.preprocess.cleaning import find_ruled_lines
-from skconv.digits.preprocess.morphology import Components, dilate, find_components, stroke_width
+from skconv.digits.preprocess.morphology import Components, dilate, find_components, find_connected_ink, stroke_width
 
 MIN_INK, MIN_CORE = 0.4, 0.65  # stroke values: pixels of a component, and the max that each component must reach
 MAX_SHADOW_WIDTH = 3.0  # stroke widths; wider structures are shadows
@@ -20,27 +20,12 @@ MIN_MARK = 0.1  # of the row's height; smaller components are specks
 
 
 def find_ink(image: np.ndarray) -> tuple[np.ndarray, Components]:
-    """Find the handwriting in an image.
+    """Return the strokes of a strip or page, as `find_strokes` does, and their connected components.
 
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
-        A strip or a page, dark on light or light on dark.
-
-    Returns
-    -------
-    strokes : ndarray of float32, shape (h, w)
-        0 for background, 1 for ink; images with a side above 1000 pixels are reduced by an integer factor.
-    components : Components
-        Connected components of the ink.
-
-    Raises
-    ------
-    DataError
-        The array is not one uint8 image.
+    Ruled lines and dark areas such as shadows are removed. Parameters and errors are those of `find_strokes`.
     """
     strokes = _erase_lines(find_printed_strokes(image))
-    components = _find_inked(strokes)
+    components = find_connected_ink(strokes, MIN_INK, MIN_CORE)
     areas = find_areas(components)
     if not areas.any():
         return strokes, components
@@ -50,7 +35,7 @@ def find_ink(image: np.ndarray) -> tuple[np.ndarray, Components]:
     rest = find_components((strokes >= MIN_INK) & components.make_mask(areas))
     tips = rest.make_mask(rest.touch_border())  # the tips of a dark corner are as narrow as strokes
     strokes = np.where(dilate(tips, 3, 3), np.float32(0), strokes)
-    return strokes, _find_inked(strokes)
+    return strokes, find_connected_ink(strokes, MIN_INK, MIN_CORE)
 
 
 def find_areas(components: Components) -> np.ndarray:
@@ -106,15 +91,6 @@ def weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
     order = np.argsort(values)
     total = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(total, total[-1] / 2)])
-
-
-def _find_inked(strokes: np.ndarray) -> Components:
-    """Return the components that reach `MIN_CORE`, which excludes faint structures such as the lines of a page."""
-    components = find_components(strokes >= MIN_INK)
-    has_core = np.zeros(len(components.areas) + 1, bool)
-    has_core[components.labels[strokes >= MIN_CORE]] = True
-    has_core[0] = False
-    return components if has_core[1:].all() else find_components(has_core[components.labels])
 
 
 def _erase_lines(strokes: np.ndarray) -> np.ndarray:

@@ -62,24 +62,8 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
 def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.ndarray:
     """Remove the background of a strip or page, including finely printed patterns such as those of cheques.
 
-    A blur makes the pattern even, and a threshold far above its variation separates the ink.
-
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
-        Grey or colour; dark on light or light on dark.
-    max_width : int or None, default=None
-        Remove areas wider than this, in pixels of the result, as shadows.
-
-    Returns
-    -------
-    ndarray of float32, shape (h, w)
-        As `find_strokes` returns it.
-
-    Raises
-    ------
-    DataError
-        The array is not one uint8 image.
+    A blur makes the pattern even, and a threshold far above its variation separates the ink. Image, result and errors
+    are those of `find_strokes`. Areas wider than `max_width`, in pixels of the result, are removed as shadows.
 
     Examples
     --------

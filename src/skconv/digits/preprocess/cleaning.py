@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from skconv.digits.preprocess.morphology import Components, dilate, find_components, open_runs, stroke_width
+from skconv.digits.preprocess.morphology import Components, dilate, find_components, find_connected_ink, open_runs
+from skconv.digits.preprocess.morphology import stroke_width
 
 # Stroke values. A pen that skips leaves more than MIN_INK; a hairline is fainter and counts only if it is connected.
 MIN_INK, MIN_CONNECTED_INK = 0.3, 0.22
@@ -41,7 +42,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     without_lines = remove_lines(mask)
     if without_lines is not mask:
         strokes = np.where(mask & ~without_lines, np.float32(0), strokes)
-    components = _find_ink(strokes)
+    components = find_connected_ink(strokes, MIN_CONNECTED_INK, MIN_INK)
     if components.areas.size == 0:
         return np.zeros_like(strokes)
     selected = select_digit(components)
@@ -58,18 +59,10 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
 
 
 def remove_lines(mask: np.ndarray) -> np.ndarray:
-    """Remove thin straight lines that cross the image of one digit horizontally or vertically.
+    """Remove thin straight lines that cross the image of one digit, bool (h, w), horizontally or vertically.
 
     Strokes that cross a line remain whole. A single line as thick as the other strokes remains, since it may be one.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (h, w)
-
-    Returns
-    -------
-    ndarray of bool, shape (h, w)
-        `mask` itself if there are no lines.
+    Without lines, `mask` itself is returned.
     """
     if min(mask.shape) < MIN_RULED_SIDE:
         return _remove_side_lines(mask)
@@ -91,10 +84,9 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
 
 
 def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
-    """Find thin horizontal lines in a strip of several digits.
+    """Find thin horizontal lines in a strip of several digits; vertical ones could be a 1.
 
-    In contrast to `remove_lines` a line may be slanted and may end inside the image. Vertical lines are not searched,
-    since a 1 may be as tall as a strip.
+    In contrast to `remove_lines`, a line may be slanted and may end inside the image.
 
     Parameters
     ----------
@@ -106,7 +98,7 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
     Returns
     -------
     ndarray of bool, shape (h, w)
-        The pixels to remove: the lines with a margin of 1.5 pixels, without strokes that cross them.
+        The lines with a margin of 1.5 pixels, without strokes that cross them.
     """
     length = int(np.clip(0.2 * mask.shape[1], MIN_RUN, MAX_RUN))
     runs = open_runs(dilate(mask, 3, 1), length, axis=1) & mask  # three rows, because a slanted line changes its row
@@ -149,14 +141,6 @@ def select_digit(components: Components) -> np.ndarray:
             return selected
         selected[parts] = True
         box = np.concatenate([boxes[selected, :2].min(axis=0), boxes[selected, 2:].max(axis=0)])
-
-
-def _find_ink(strokes: np.ndarray) -> Components:
-    """Return the components with ink, each with the faint ink that is connected to it (hysteresis threshold)."""
-    components = find_components(strokes >= MIN_CONNECTED_INK)
-    has_ink = np.zeros(len(components.areas) + 1, bool)
-    has_ink[components.labels[strokes >= MIN_INK]] = True
-    return components.select(has_ink[1:])
 
 
 def _are_parts(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, box: np.ndarray) -> np.ndarray:

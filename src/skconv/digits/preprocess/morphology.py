@@ -69,6 +69,14 @@ def find_components(mask: np.ndarray) -> Components:
     return Components(labels, np.stack([left, top, left + width, top + height], axis=1), areas)
 
 
+def find_connected_ink(strokes: np.ndarray, low: float, high: float) -> Components:
+    """Return the components of strokes >= `low` that reach `high` (hysteresis threshold)."""
+    components = find_components(strokes >= low)
+    reaches = np.zeros(len(components.areas) + 1, bool)
+    reaches[components.labels[strokes >= high]] = True
+    return components.select(reaches[1:])
+
+
 def stroke_width(mask: np.ndarray) -> float:
     """Return the mean stroke width in pixels, from area and perimeter (Cauchy-Crofton formula); 0 for an empty mask.
 

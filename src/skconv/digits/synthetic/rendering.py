@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
 SIDE = 80  # pixels of the unit square in which lines are drawn, and font size of glyphs
+TREMOR = 0.03  # standard deviation of the displacement of lines, as a share of the unit square
 
 # Fonts of matplotlib, which skconv depends on; their licences permit any use.
 _FONTS = (
@@ -34,23 +35,10 @@ def draw_glyph(text: str, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(stretched, np.float32) / 255
 
 
-def draw_lines(lines: Lines, rng: np.random.Generator, *, thickness: float, tremor: float = 0.03) -> np.ndarray:
-    """Draw lines with random slant, width and tremor.
+def draw_lines(lines: Lines, rng: np.random.Generator, *, thickness: float) -> np.ndarray:
+    """Draw lines through points (x, y) of about 0..1, y downwards, with random slant, width and tremor: float32 (160, 240).
 
-    Parameters
-    ----------
-    lines : list of list of (float, float)
-        Points (x, y) of each line, about 0..1, y downwards.
-    rng : numpy.random.Generator
-    thickness : float
-        Stroke width as a share of the unit square.
-    tremor : float, default=0.03
-        Standard deviation of the displacement of lines, as a share of the unit square.
-
-    Returns
-    -------
-    ndarray of float32, shape (160, 240)
-        0 for background, 1 for ink.
+    `thickness` is the stroke width in the unit of the points.
     """
     slant, widening = rng.normal(0.1, 0.2), rng.uniform(0.7, 1.3)
     canvas = Image.new("L", (3 * SIDE, 2 * SIDE))
@@ -60,7 +48,7 @@ def draw_lines(lines: Lines, rng: np.random.Generator, *, thickness: float, trem
         points = np.array(line)
         between = [np.linspace(a, b, max(2, int(8 * np.hypot(*(b - a)))), endpoint=False) for a, b in pairwise(points)]
         dense = np.concatenate([*between, points[-1:]])
-        drift = np.cumsum(rng.normal(0, tremor / 3, dense.shape), axis=0) + rng.normal(0, tremor, (1, 2))
+        drift = np.cumsum(rng.normal(0, TREMOR / 3, dense.shape), axis=0) + rng.normal(0, TREMOR, (1, 2))
         x, y = (dense + drift - np.linspace(0, 1, len(dense))[:, None] * drift[-1] * 0.5).T
         path = np.stack([(x + slant * (1 - y)) * widening + 1, y + 0.5], axis=1) * SIDE
         flat = [tuple(point) for point in path.tolist()]
