@@ -29,7 +29,7 @@ def find_ink(image: np.ndarray) -> tuple[np.ndarray, Components]:
     areas = find_areas(components)
     if not areas.any():
         return strokes, components
-    # Repeat without wide structures, which recovers strokes inside of areas, and erase what remains of the areas.
+    # Removing wide structures recovers strokes inside the areas; erase what remains of the areas.
     pen = stroke_width(components.make_mask(~areas))
     strokes = _erase_lines(find_printed_strokes(image, max_width=round(MAX_SHADOW_WIDTH * pen)))
     rest = find_components((strokes >= MIN_INK) & components.make_mask(areas))

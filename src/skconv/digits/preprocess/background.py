@@ -111,7 +111,7 @@ def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
 def _measure_polarity(deviation: np.ndarray) -> float:
     """Return the polarity of deviations from the background, from -1 (dark ink) to 1 (light ink).
 
-    Ink is rare and deviates most: cubes weight it above the small variation of the background.
+    Ink covers few pixels and deviates strongly: cubes give it more weight than the variation of the background.
     """
     cubes = deviation * deviation * deviation
     return float(cubes.sum()) / max(float(np.abs(cubes).sum()), 1e-9)

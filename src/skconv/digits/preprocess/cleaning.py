@@ -4,8 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from skconv.digits.preprocess.morphology import Components, dilate, find_components, find_connected_ink, open_runs
-from skconv.digits.preprocess.morphology import stroke_width
+from skconv.digits.preprocess.morphology import (
+    Components,
+    dilate,
+    find_components,
+    find_connected_ink,
+    open_runs,
+    stroke_width,
+)
 
 # Stroke values. A pen that skips leaves more than MIN_INK; a hairline is fainter and counts only if it is connected.
 MIN_INK, MIN_CONNECTED_INK = 0.3, 0.22

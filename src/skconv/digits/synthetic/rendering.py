@@ -36,9 +36,9 @@ def draw_glyph(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_lines(lines: Lines, rng: np.random.Generator, *, thickness: float) -> np.ndarray:
-    """Draw lines through points (x, y) of about 0..1, y downwards, with random slant, width and tremor: float32 (160, 240).
+    """Draw lines with random slant, width and tremor: strokes float32 (160, 240), 0..1.
 
-    `thickness` is the stroke width in the unit of the points.
+    Points are (x, y) of about 0..1, y downwards; `thickness` is the stroke width in the same unit.
     """
     slant, widening = rng.normal(0.1, 0.2), rng.uniform(0.7, 1.3)
     canvas = Image.new("L", (3 * SIDE, 2 * SIDE))
