@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-# Small images gain nothing by a second thread, and on a busy machine the threads wait for each other.
+# A second thread does not speed up small images; on a busy machine the threads wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 SHAPE = (1, 12, 10)
@@ -30,7 +30,7 @@ precision = "fp32"
 
 @pytest.fixture(scope="session")
 def data_home() -> Path:
-    """The folder that SKCONV_DATA names; tests that ask for it are skipped where it is not set."""
+    """Return the folder of SKCONV_DATA; skip tests that need it if it is not set."""
     folder = os.environ.get("SKCONV_DATA")
     if not folder:
         pytest.skip("SKCONV_DATA is not set: this test needs a data set that is not bundled")
@@ -39,7 +39,7 @@ def data_home() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_recipe(tmp_path_factory):
-    """A recipe that trains on `digits` in a second."""
+    """Return the path of a recipe that trains on `digits` in a second."""
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     path.write_text(TINY)
     return path
@@ -47,13 +47,13 @@ def tiny_recipe(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def sample() -> np.ndarray:
-    """Images of the size that `saved_model` takes."""
+    """Return images of the size of `saved_model`."""
     return np.random.default_rng(0).integers(0, 256, (300, *SHAPE), dtype=np.uint8)
 
 
 @pytest.fixture(scope="session")
 def make_network():
-    """Return a function that makes the network of `saved_model`, the same weights every time."""
+    """Return a function that makes the network of `saved_model`, always with the same weights."""
     import torch
 
     from skconv.networks import create_network
@@ -87,7 +87,7 @@ def make_config():
 
 @pytest.fixture(scope="session")
 def saved_model(tmp_path_factory, make_network, make_config, sample) -> Path:
-    """A small model folder, exported once: to read, or to copy and damage."""
+    """Return a small model folder, exported once, to read or to copy and damage."""
     from skconv.model_io import save_model
 
     folder = tmp_path_factory.mktemp("saved") / "model"
@@ -97,10 +97,10 @@ def saved_model(tmp_path_factory, make_network, make_config, sample) -> Path:
 
 @pytest.fixture(scope="session")
 def write_rows():
-    """Return a function that writes rows of MNIST's digits on paper, as an image to read."""
+    """Return a function that draws rows of MNIST digits on paper."""
 
     def write(rows, *, scale=2, gap=5, margin=12, paper=235, ink=40) -> np.ndarray:
-        """Digits are `gap` pixels of MNIST apart, and drawn `scale` times as large."""
+        """Return a grey image; digits are `gap` pixels apart, then enlarged by `scale`."""
         rows = [[digit[np.ix_(digit.any(axis=1), digit.any(axis=0))] for digit in row] for row in rows]
         width = max(sum(digit.shape[1] + gap for digit in row) for row in rows)
         cover = np.zeros((34 * len(rows), width))
@@ -117,7 +117,7 @@ def write_rows():
 
 
 def pytest_terminal_summary(terminalreporter):
-    """Count the blocks of the documentation that were run, and name those that were only parsed, with the reason."""
+    """Count the documentation blocks that were run, and list those that were only parsed, with the reason."""
     outcomes = {}
     for outcome in ("passed", "skipped"):
         for report in terminalreporter.stats.get(outcome, []):

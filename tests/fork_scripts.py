@@ -1,7 +1,7 @@
-"""Run scripts, each in a fork of this process, which has imported the heavy packages: that takes longer than they do.
+"""Run scripts in forks of this process, which has imported the heavy packages: the imports take longer than a script.
 
-Reads a script and a folder from each line of standard input, parted by a tab; runs the script in the folder, its
-output in ``stdout.txt`` and ``stderr.txt`` there; writes its exit status as a line.
+Reads a script and a folder, separated by a tab, from each line of standard input. Runs the script in the folder, writes
+its output to ``stdout.txt`` and ``stderr.txt`` there, and prints its exit status.
 """
 
 import os
@@ -10,9 +10,9 @@ import signal
 import sys
 from importlib import import_module
 
-# torch's optimizers import torch._dynamo when the first of them is made.
+# torch's optimizers import torch._dynamo at first use.
 PACKAGES = ("torch._dynamo", "sklearn.datasets", "sklearn.ensemble", "sklearn.model_selection", "skconv.estimators")
-SECONDS = 120  # a script that hangs is killed
+SECONDS = 120  # then a script is killed
 
 
 def run(script: str, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""Whole-file writing: what is seen after a failure is what was there before."""
+"""Atomic writes: complete results, and nothing left behind by a failure."""
 
 import errno
 import os
@@ -17,27 +17,27 @@ def names_in(folder):
     return [entry.name for entry in folder.iterdir()]
 
 
-def test_write_beside_replaces_the_file_only_at_the_end(tmp_path):
+def test_atomic_write_replaces_the_file_at_the_end(tmp_path):
     target = tmp_path / "note.txt"
     target.write_text("old")
-    with atomic_write(target) as beside:
-        beside.write_text("new")
+    with atomic_write(target) as temporary:
+        temporary.write_text("new")
         assert target.read_text() == "old"
     assert target.read_text() == "new"
     assert names_in(tmp_path) == ["note.txt"]
 
 
-def test_write_beside_keeps_the_old_file_when_the_block_fails(tmp_path):
+def test_atomic_write_keeps_the_old_file_if_the_block_fails(tmp_path):
     target = tmp_path / "note.txt"
     target.write_text("old")
-    with pytest.raises(KeyError), atomic_write(target) as beside:
-        beside.write_text("half")
+    with pytest.raises(KeyError), atomic_write(target) as temporary:
+        temporary.write_text("half")
         raise KeyError("interrupted")
     assert target.read_text() == "old"
     assert names_in(tmp_path) == ["note.txt"]
 
 
-def test_write_beside_in_a_missing_folder_says_so(tmp_path):
+def test_atomic_write_in_a_missing_folder_raises(tmp_path):
     with (
         pytest.raises(OutputError, match=r"Cannot write .*note\.txt: No such file"),
         atomic_write(tmp_path / "missing" / "note.txt"),
@@ -46,14 +46,14 @@ def test_write_beside_in_a_missing_folder_says_so(tmp_path):
     assert names_in(tmp_path) == []
 
 
-def test_write_beside_below_a_file_says_so(tmp_path):
+def test_atomic_write_below_a_file_raises(tmp_path):
     (tmp_path / "file").write_text("x")
     with pytest.raises(OutputError, match="Not a directory"), atomic_write(tmp_path / "file" / "note.txt"):
         pass
 
 
 @pytest.mark.parametrize("kind", ["fifo", "folder"])
-def test_write_beside_never_replaces_what_is_not_a_file(tmp_path, kind):
+def test_atomic_write_does_not_replace_a_special_file(tmp_path, kind):
     target = tmp_path / "special"
     target.mkdir() if kind == "folder" else os.mkfifo(target)
     with pytest.raises(OutputError, match="not a regular file"), atomic_write(target):
@@ -61,44 +61,44 @@ def test_write_beside_never_replaces_what_is_not_a_file(tmp_path, kind):
     assert names_in(tmp_path) == ["special"]
 
 
-def test_write_beside_takes_the_longest_name_a_file_system_allows(tmp_path):
+def test_atomic_write_accepts_the_longest_file_name(tmp_path):
     target = tmp_path / ("n" * 255)
-    with atomic_write(target) as beside:
-        beside.write_text("x")
+    with atomic_write(target) as temporary:
+        temporary.write_text("x")
     assert target.read_text() == "x"
 
 
-def test_write_folder_appears_as_a_whole_with_missing_parents(tmp_path):
+def test_atomic_dir_appears_complete_with_missing_parents(tmp_path):
     target = tmp_path / "runs" / "first"
-    with atomic_dir(target) as beside:
-        (beside / "inner").mkdir()
-        (beside / "inner" / "a.txt").write_text("a")
+    with atomic_dir(target) as temporary:
+        (temporary / "inner").mkdir()
+        (temporary / "inner" / "a.txt").write_text("a")
         assert not target.exists()
     assert (target / "inner" / "a.txt").read_text() == "a"
     assert names_in(target.parent) == ["first"]
 
 
-def test_write_folder_leaves_nothing_when_the_block_fails(tmp_path):
-    with pytest.raises(RuntimeError), atomic_dir(tmp_path / "runs" / "first") as beside:
-        (beside / "a.txt").write_text("half")
+def test_atomic_dir_leaves_nothing_if_the_block_fails(tmp_path):
+    with pytest.raises(RuntimeError), atomic_dir(tmp_path / "runs" / "first") as temporary:
+        (temporary / "a.txt").write_text("half")
         raise RuntimeError("diverged")
     assert names_in(tmp_path) == []
 
 
-def test_write_folder_replaces_an_existing_empty_folder_as_a_whole(tmp_path):
+def test_atomic_dir_replaces_an_existing_empty_folder(tmp_path):
     target = tmp_path / "out"
     target.mkdir()
     target.chmod(0o700)
-    with atomic_dir(target) as beside:
-        (beside / "a.txt").write_text("a")
-        assert beside.parent == tmp_path and names_in(target) == []
+    with atomic_dir(target) as temporary:
+        (temporary / "a.txt").write_text("a")
+        assert temporary.parent == tmp_path and names_in(target) == []
     assert names_in(target) == ["a.txt"]
     assert target.stat().st_mode & 0o777 == 0o700
     assert names_in(tmp_path) == ["out"]
 
 
-def test_write_folder_fills_a_folder_that_cannot_be_replaced_in_place(tmp_path, monkeypatch):
-    """As a mount point, which needs rights to make: renaming onto it fails."""
+def test_atomic_dir_fills_a_folder_that_cannot_be_replaced(tmp_path, monkeypatch):
+    """Simulate a mount point, which needs root to make: renaming to it fails."""
     target = tmp_path / "mounted"
     target.mkdir()
     before = target.stat().st_ino
@@ -110,62 +110,62 @@ def test_write_folder_fills_a_folder_that_cannot_be_replaced_in_place(tmp_path, 
         return replace(self, other)
 
     monkeypatch.setattr(Path, "replace", refuse_target)
-    with atomic_dir(target) as beside:
-        (beside / "a.txt").write_text("a")
+    with atomic_dir(target) as temporary:
+        (temporary / "a.txt").write_text("a")
     assert target.stat().st_ino == before
     assert names_in(target) == ["a.txt"]
     assert names_in(tmp_path) == ["mounted"]
 
 
-def test_write_folder_fills_the_current_folder(tmp_path, monkeypatch):
+def test_atomic_dir_fills_the_current_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    with atomic_dir(".") as beside:
-        (beside / "a.txt").write_text("a")
+    with atomic_dir(".") as temporary:
+        (temporary / "a.txt").write_text("a")
     assert names_in(Path()) == ["a.txt"]
 
 
-def test_write_folder_empties_an_existing_folder_when_the_block_fails(tmp_path):
-    with pytest.raises(RuntimeError), atomic_dir(tmp_path) as beside:
-        (beside / "a.txt").write_text("half")
+def test_atomic_dir_empties_an_existing_folder_if_the_block_fails(tmp_path):
+    with pytest.raises(RuntimeError), atomic_dir(tmp_path) as temporary:
+        (temporary / "a.txt").write_text("half")
         raise RuntimeError("diverged")
     assert names_in(tmp_path) == []
 
 
-def test_write_folder_follows_a_link_to_an_empty_folder(tmp_path):
+def test_atomic_dir_follows_a_link_to_an_empty_folder(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to("real")
-    with atomic_dir(tmp_path / "link") as beside:
-        (beside / "a.txt").write_text("a")
+    with atomic_dir(tmp_path / "link") as temporary:
+        (temporary / "a.txt").write_text("a")
     assert names_in(tmp_path / "real") == ["a.txt"]
 
 
-def test_reserve_folder_takes_the_next_name_while_another_holds_it(tmp_path):
+def test_reserve_folder_uses_the_next_free_name(tmp_path):
     with reserve_folder(tmp_path / "runs", "a") as first, reserve_folder(tmp_path / "runs", "a") as second:
         assert (first.name, second.name) == ("a", "a-2")
         assert first.is_dir() and second.is_dir()
     assert sorted(names_in(tmp_path / "runs")) == ["a", "a-2"]
 
 
-def test_reserve_folder_leaves_nothing_when_the_block_fails(tmp_path):
+def test_reserve_folder_leaves_nothing_if_the_block_fails(tmp_path):
     with pytest.raises(KeyboardInterrupt), reserve_folder(tmp_path / "runs", "a"):
         raise KeyboardInterrupt
     assert names_in(tmp_path) == []
 
 
-def test_reserve_folder_keeps_what_was_finished_before_the_block_failed(tmp_path):
+def test_reserve_folder_keeps_finished_results_if_the_block_fails(tmp_path):
     with pytest.raises(RuntimeError), reserve_folder(tmp_path / "runs", "a") as folder:
         (folder / "seed-0").mkdir()
         raise RuntimeError("diverged")
     assert names_in(tmp_path / "runs" / "a") == ["seed-0"]
 
 
-def test_reserve_folder_below_a_file_says_so(tmp_path):
+def test_reserve_folder_below_a_file_raises(tmp_path):
     (tmp_path / "runs").write_text("x")
     with pytest.raises(OutputError, match=r"Cannot write .*runs.*File exists"), reserve_folder(tmp_path / "runs", "a"):
         pass
 
 
-def test_check_new_folder_refuses_what_holds_something(tmp_path):
+def test_check_new_folder_refuses_a_folder_that_is_not_empty(tmp_path):
     (tmp_path / "a.txt").write_text("a")
     with pytest.raises(OutputError, match="exists and is not empty"):
         check_new_folder(tmp_path)
@@ -189,7 +189,7 @@ def test_check_new_folder_makes_nothing(tmp_path):
     assert names_in(tmp_path) == []
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
+@pytest.mark.skipif(os.geteuid() == 0, reason="root can write everywhere")
 def test_check_new_folder_refuses_a_folder_without_permission(tmp_path):
     tmp_path.chmod(0o500)
     try:
@@ -199,13 +199,13 @@ def test_check_new_folder_refuses_a_folder_without_permission(tmp_path):
         tmp_path.chmod(0o700)
 
 
-def test_write_folder_on_a_full_disk_leaves_nothing(tmp_path):
-    """A limit on the size of files fails a write as a full disk does, without needing one."""
+def test_atomic_dir_on_a_full_disk_leaves_nothing(tmp_path):
+    """Simulate a full disk by a limit on file sizes."""
     script = (
         "import sys; from skconv.files import atomic_dir; from skconv.exceptions import OutputError\n"
         "try:\n"
-        "    with atomic_dir(sys.argv[1]) as beside:\n"
-        "        (beside / 'a.bin').write_bytes(bytes(100_000))\n"
+        "    with atomic_dir(sys.argv[1]) as temporary:\n"
+        "        (temporary / 'a.bin').write_bytes(bytes(100_000))\n"
         "except OutputError as error:\n"
         "    print(error)\n"
     )

@@ -1,4 +1,4 @@
-"""What `import skconv` offers, and how little it loads."""
+"""Public names of `skconv`, and the packages that each import loads."""
 
 import ast
 import json
@@ -21,20 +21,20 @@ def _imported_by(code: str) -> set[str]:
     return set(json.loads(_run_python(f"{code}\nimport json, sys\nprint(json.dumps(sorted(sys.modules)))")))
 
 
-def test_all_is_sorted_and_every_name_is_there():
+def test_all_is_sorted_and_every_name_exists():
     assert skconv.__all__ == sorted(skconv.__all__)
     for name in skconv.__all__:
         assert getattr(skconv, name).__name__ == name
 
 
-def test_all_is_what_type_checkers_see():
+def test_type_checkers_see_the_names_of_all():
     tree = ast.parse(Path(skconv.__file__).read_text(encoding="utf-8"))
     (block,) = [node for node in tree.body if isinstance(node, ast.If)]
     seen = [alias.name for statement in block.body for alias in statement.names]
     assert sorted(seen) == skconv.__all__
 
 
-def test_dir_lists_the_lazy_names():
+def test_dir_lists_the_public_names():
     assert {*skconv.__all__, "__version__"} <= set(dir(skconv))
 
 
@@ -43,7 +43,7 @@ def test_unknown_name_is_an_attribute_error():
         _ = skconv.CNNClasifier
 
 
-def test_version_is_that_of_the_installed_package():
+def test_version_equals_the_installed_package():
     from importlib.metadata import version
 
     assert skconv.__version__ == version("skconv")
@@ -66,7 +66,7 @@ def test_training_without_dask_does_not_load_it():
     assert not {"dask", "distributed"} & _imported_by(code)
 
 
-def test_predicting_one_image_loads_only_what_that_needs(tmp_path):
+def test_predict_loads_no_training_packages(tmp_path):
     from PIL import Image
 
     Image.new("L", (40, 40), "white").save(tmp_path / "blank.png")
