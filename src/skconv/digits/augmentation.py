@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from skconv.exceptions import ParameterError
+from skconv.training.augmentation import AUGMENTATIONS, check_settings, setting
 
 
 @dataclass(frozen=True)
@@ -48,19 +48,16 @@ class Handwriting:
     torch.Size([32, 1, 28, 28])
     """
 
-    pen: float = 0.0
-    breaks: float = 0.0
-    neighbours: float = 0.0
-    blur: float = 0.0
-    low_resolution: float = 0.0
-    uneven_ink: float = 0.0
-    noise: float = 0.0
+    pen: float = setting()
+    breaks: float = setting()
+    neighbours: float = setting()
+    blur: float = setting()
+    low_resolution: float = setting()
+    uneven_ink: float = setting()
+    noise: float = setting()
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            value = getattr(self, field.name)
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-                raise ParameterError(f"The augmentation's '{field.name}' is {value!r}; expected a number in 0..1.")
+        check_settings(self)
 
     def __call__(self, images: Tensor, generator: torch.Generator) -> Tensor:
         """Transform float32 images (n, channels, height, width), 0..255; the generator must be on the same device."""
@@ -80,6 +77,9 @@ class Handwriting:
                 if len(indices):
                     images = images.index_copy(0, indices, transform(images[indices], images, generator))
         return images
+
+
+AUGMENTATIONS.register("handwriting", Handwriting)
 
 
 def _draw(images: Tensor, generator: torch.Generator, low: float, high: float) -> Tensor:

@@ -1,10 +1,11 @@
-"""`BaseImageClassifier`: what every fitted classifier of images does the same way."""
+"""`BaseImageClassifier`: prediction, calibration and saving, shared by the classifiers."""
 
 from __future__ import annotations
 
 import math
 import os
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -14,20 +15,24 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from torch import Tensor
 
 from skconv.estimators import persistence
-from skconv.estimators.validation import to_image_tensor
+from skconv.estimators.calibration import calibrate_logits, find_prior_shifts, shift_probabilities
+from skconv.estimators.validation import to_image_tensor, weigh_classes
 from skconv.exceptions import DataError
+from skconv.model_io.held_out import HeldOut
 from skconv.training.batches import ImageDataset
 
 
 class BaseImageClassifier(ClassifierMixin, BaseEstimator):
-    """Base of the classifiers: checking images, predicting and saving.
+    """Base class of the image classifiers.
 
-    A subclass has `fit` and `load`, and once fitted `net_`, `classes_`, `image_shape_` and what
-    `skconv.estimators.persistence` asks for.
+    A subclass has `fit`, `load` and the parameter `calibrate`; once fitted `net_`, `classes_`, `class_prior_`,
+    `image_shape_`, `held_out_` and what `skconv.estimators.persistence` reads.
     """
 
+    held_out_: HeldOut | None
+
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return logits (n, n_classes), float32; for two classes the difference of the two, (n,)."""
+        """Return logits, float32 (n, n_classes); for two classes their difference, (n,)."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
@@ -40,11 +45,49 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         positions = self._logits(X).argmax(axis=1)
         return self.classes_[positions]
 
-    def save(self, folder: str | os.PathLike[str], **facts: Any) -> None:
-        """Write the model folder: weights, configuration, ONNX graph and card.
+    def adjust_prior(self, prior: Mapping[Any, float]) -> Self:
+        """Correct the probabilities for class frequencies other than those of the training images.
 
-        Keywords are those of `skconv.estimators.persistence.save`: class_names, data, scores, command, seen,
-        held_out, normalization, per_class.
+        Parameters
+        ----------
+        prior : mapping of label to float
+            Expected fraction of each class, above 0, with a sum below 1. Classes that are left out share the rest
+            in the proportions of the training images.
+
+        Returns
+        -------
+        self
+            With shifted logits; `held_out_` is shifted too.
+
+        Raises
+        ------
+        ParameterError
+            An unknown label or a fraction outside its range.
+
+        References
+        ----------
+        M. Saerens, P. Latinne, C. Decaestecker, "Adjusting the outputs of a classifier to new a priori probabilities",
+        Neural Computation 14 (2002), 21-41.
+
+        Examples
+        --------
+        >>> classifier.adjust_prior({"nothing": 0.01})  # doctest: +SKIP
+        """
+        check_is_fitted(self, "class_prior_")
+        if prior:
+            self._shift_logits(find_prior_shifts(prior, self.class_prior_, self.classes_))
+        return self
+
+    def save(self, folder: str | os.PathLike[str], **facts: Any) -> None:
+        """Write the model folder: weights, configuration, ONNX graph, held-out probabilities and card.
+
+        Parameters
+        ----------
+        folder : path-like
+            New or empty.
+        **facts
+            As in `skconv.estimators.persistence.save`: class_names, data, scores, per_class, command, fingerprints,
+            normalization.
         """
         check_is_fitted(self)
         persistence.save(self, folder, **facts)
@@ -61,7 +104,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         """Check X, or X and y, as scikit-learn does; `n_features_in_` counts all values of an image."""
         if not hasattr(X, "shape"):
             X = np.asarray(X)
-        if len(X.shape) <= 2:  # not all frames have ndim
+        if len(X.shape) <= 2:  # some data frames have no ndim
             return validate_data(self, X, *y, reset=reset)
         if reset:
             self.n_features_in_ = math.prod(X.shape[1:])
@@ -70,8 +113,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:
-            came, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
-            raise DataError(f"X holds images of {came}; this classifier was fitted on images of {expected}.")
+            got, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
+            raise DataError(f"X holds images of {got}; this classifier was fitted on images of {expected}.")
 
     @torch.inference_mode()
     def _logits(self, X: Any) -> np.ndarray:
@@ -81,3 +124,22 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         self._check_image_shape(images)
         batches = self.net_.forward_iter(ImageDataset(images), training=False)
         return torch.cat([logits.cpu() for logits in batches]).float().numpy()
+
+    def _calibrate_by(self, logits: np.ndarray, labels: np.ndarray, class_weight: Any) -> None:
+        """Calibrate by the logits and label positions of held-out images, weighted as in training; set `held_out_`."""
+        self.held_out_ = None
+        if self.calibrate:
+            self.held_out_ = calibrate_logits(
+                self.net_.module_.logit_calibration,
+                logits,
+                labels,
+                weigh_classes(class_weight, self.classes_[labels], self.classes_),
+                with_biases=self.calibrate != "temperature",
+            )
+
+    def _shift_logits(self, shifts: np.ndarray) -> None:
+        self.net_.module_.logit_calibration.shift(shifts.tolist())
+        held_out = self.held_out_
+        if held_out is not None:
+            probabilities = shift_probabilities(held_out.probabilities, shifts)
+            self.held_out_ = HeldOut(probabilities, held_out.labels, held_out.temperature)

@@ -1,81 +1,96 @@
-"""Make a fitted classifier's confidence believable, by the images it was not trained on."""
+"""Calibration of a fitted network by held-out images, and correction for another class prior."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skconv.evaluation.calibration import fit_calibration, softmax
+from skconv.exceptions import ParameterError
+from skconv.model_io.held_out import HeldOut
+
 if TYPE_CHECKING:
-    from skconv.data.dataset import Dataset
-    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
-    from skconv.model_io.held_out import HeldOut
-    from skconv.recipes import Recipe
+    from skconv.networks.logit_calibration import LogitCalibration
 
-LEAST = 100  # held-out images; fewer say too little of how sure a model may be
+MIN_IMAGES = 100  # fewer held-out images determine a temperature too poorly
 
 
-def calibrate(classifier: CNNClassifier | KFoldEnsembleClassifier, plan: Recipe, dataset: Dataset) -> HeldOut | None:
-    """Mend a classifier's logits by held-out images, correct them for the recipe's prior, and return its answers.
-
-    They are divided by a temperature and, unless the recipe says no, shifted by a bias for each class. Of an
-    ensemble those of the members are, by the same for all. These fit what each answers to the fold that it did not see,
-    because no image was unseen by two of them: how sure their *mean* may be cannot be told without images that all
-    were denied. But the mean of calibrated forecasts errs to one side only: it is less sure than it may be.
+def calibrate_logits(
+    layer: LogitCalibration,
+    logits: np.ndarray,
+    labels: np.ndarray,
+    weights: np.ndarray | None,
+    *,
+    with_biases: bool,
+) -> HeldOut | None:
+    """Fit a temperature, and a bias per class, to held-out images and set them in the network.
 
     Parameters
     ----------
-    classifier : CNNClassifier or KFoldEnsembleClassifier
-        Fitted; the `answers` of its network are scaled and shifted. An ensemble's `out_of_fold_proba_` become those of
-        the mended members.
-    plan : Recipe
-        What it was trained by.
-    dataset : Dataset
-        What it was trained on.
+    layer : LogitCalibration
+        The last layer of the network; its scale and biases are updated.
+    logits : ndarray of float, shape (n, n_classes)
+        Logits of images that the network was not trained on; each row up to a constant.
+    labels : ndarray of int64, shape (n,)
+        Their classes, as positions.
+    weights : ndarray of float, shape (n,), or None
+        Weights of the images.
+    with_biases : bool
+        Whether to fit biases. A temperature alone changes no prediction.
 
     Returns
     -------
     HeldOut or None
-        What it, or the members of the ensemble, answer in the end to the images they were not trained on; None where
-        these are fewer than 100, and its confidence is left as it is.
-
-    References
-    ----------
-    Ranjan, Gneiting: "Combining probability forecasts", Journal of the Royal Statistical Society B 72, 2010.
+        Calibrated probabilities of these images; None for fewer than 100 images, which change nothing.
     """
-    from skconv.evaluation.calibration import fit_calibration, softmax
-    from skconv.model_io.held_out import HeldOut
-
-    logits, labels = _collect_answers(classifier, dataset)
-    enough = len(labels) >= LEAST
-    temperature, biases = 1.0, np.zeros(len(classifier.classes_))
-    if enough:
-        # As the training weighed them: the prior is corrected for that, and comes after.
-        weights = np.array([plan.class_weight.get(name, 1.0) for name in dataset.class_names])[labels]
-        with_biases = plan.calibration.get("biases", True)
-        temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)
-        classifier.net_.module_.logit_calibration.scale(1 / temperature)
-        classifier.net_.module_.logit_calibration.shift(biases.tolist())
-    probabilities = softmax(logits / temperature + biases + plan.correct_prior(classifier, dataset))
-    if hasattr(classifier, "out_of_fold_proba_"):
-        classifier.out_of_fold_proba_[_find_held_out(classifier)] = probabilities
-    return HeldOut(probabilities, labels, temperature) if enough else None
+    if len(labels) < MIN_IMAGES:
+        return None
+    temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)
+    layer.scale(1 / temperature)
+    layer.shift(biases.tolist())
+    return HeldOut(softmax(logits / temperature + biases), labels, temperature)
 
 
-def _collect_answers(
-    classifier: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return logits (n, k), each to within a constant, of the images that were not trained on, and their labels."""
-    if hasattr(classifier, "out_of_fold_proba_"):
-        held = _find_held_out(classifier)
-        probabilities = classifier.out_of_fold_proba_[held].astype(np.float64)
-        labels = np.searchsorted(classifier.classes_, dataset.train_labels[held])
-        return np.log(probabilities.clip(np.finfo(np.float32).tiny)), labels
-    answered = classifier.predict_validation()
-    k = len(classifier.classes_)
-    return (np.empty((0, k)), np.empty(0, np.int64)) if answered is None else answered
+def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return what to add to the logit of each class to replace the class prior of the training images.
+
+    Parameters
+    ----------
+    prior : mapping of label to float
+        Expected fraction of each class; classes that are left out share the rest as in training.
+    trained : ndarray of float, shape (n_classes,)
+        Fraction of each class among the training images.
+    classes : ndarray of shape (n_classes,)
+        Labels.
+
+    Returns
+    -------
+    ndarray of float64, shape (n_classes,)
+        0 for classes that are left out, if there are any.
+
+    Raises
+    ------
+    ParameterError
+        An unknown label, or fractions that are not above 0 or add up to 1 or more.
+    """
+    unknown = [label for label in prior if label not in classes.tolist()]
+    if unknown:
+        raise ParameterError(f"The prior names the class {unknown[0]!r}; expected some of {classes.tolist()}.")
+    named = np.isin(classes, list(prior))
+    total = sum(prior.values())
+    if min(prior.values(), default=1.0) <= 0 or total > 1 or (total == 1) != bool(named.all()):
+        raise ParameterError(
+            f"The prior is {dict(prior)!r}; expected fractions above 0 with a sum below 1, or of 1 for all classes."
+        )
+    expected = np.array([prior.get(label, np.nan) for label in classes.tolist()])
+    shifts = np.where(named, np.log(expected) - np.log(trained), 0.0)
+    if not named.all():
+        shifts[named] -= np.log(1 - total) - np.log(1 - trained[named].sum())
+    return shifts
 
 
-def _find_held_out(ensemble: KFoldEnsembleClassifier) -> np.ndarray:
-    """Tell which images a member did not see, bool (n,)."""
-    return np.asarray(np.isfinite(ensemble.out_of_fold_proba_).all(1))
+def shift_probabilities(probabilities: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, n_classes) after `shifts` were added to their logits."""
+    return softmax(np.log(probabilities.clip(np.finfo(np.float32).tiny)) + shifts)

@@ -1,12 +1,11 @@
-"""`CNNClassifier`: a convolutional network that behaves like any other scikit-learn classifier."""
+"""`CNNClassifier`: a convolutional network as a scikit-learn classifier."""
 
 from __future__ import annotations
 
-import math
 import os
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -19,33 +18,22 @@ from sklearn.utils.validation import _check_sample_weight
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
-from skconv.estimators.identity import make_checkpointing
-from skconv.estimators.initialization import Unfreeze, load_matching_weights
-from skconv.estimators.parameters import (
-    check_parameters,
-    check_selection,
-    choose_device,
-    count_steps,
-    make_augmentation,
-    split_network,
+from skconv.estimators.initialization import load_matching_weights
+from skconv.estimators.parameters import check_parameters, check_selection, split_network
+from skconv.estimators.setup import create_seeded_network, make_callbacks, make_checkpointing, make_config, torch_seed
+from skconv.estimators.validation import (
+    combine_weights,
+    encode_labels,
+    expand_weights,
+    find_classes,
+    hold_out,
+    to_image_tensor,
 )
-from skconv.estimators.validation import arrange, combine_weights, encode_labels, hold_out, to_image_tensor
-from skconv.exceptions import DataError, ParameterError
-from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
-from skconv.training.batches import BatchIterator, ImageDataset
+from skconv.training.batches import ImageDataset
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.hardware import choose_precision
-
-
-@contextmanager
-def _random_numbers_of(seed: int) -> Iterator[None]:
-    """Seed torch inside the block; the caller's random numbers are left as they were."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
 
 
 class CNNClassifier(BaseImageClassifier):
@@ -56,79 +44,84 @@ class CNNClassifier(BaseImageClassifier):
     network : str or dict, default="standard"
         A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``.
     max_epochs : int, float or "auto", default="auto"
-        Passes over the training images, above 0; a fraction is a part of a pass. "auto" gives small data more.
+        Passes over the training images, above 0; fractions are allowed. "auto" gives small data more passes.
     min_steps : int, default=0
-        Make at least so many steps, by more passes over small data.
+        Minimum number of steps; small data makes more passes to reach it.
     batch_size : int, default=128
-        Images a step, at least 1.
+        Images per step, at least 1.
     learning_rate : float, default=0.01
         Peak of the one-cycle schedule, above 0.
     weight_decay : float, default=0.05
-        Of AdamW, at least 0.
+        Weight decay, at least 0; decoupled unless `optimizer` is "adam".
     label_smoothing : float, default=0.1
-        Share of the target spread over all classes, 0..1; undone in the answers, and so in the validation loss.
-    averaging : float, default=0.995
+        Fraction of the target spread over all classes, 0..1. Predicted probabilities and the validation loss are
+        corrected for it.
+    ema_decay : float, default=0.995
         Decay of the moving average of the weights, below 1; 0 uses the last weights.
     optimizer : {"adamw", "adam", "muon"}, default="adamw"
-        "adam" adds the weight decay to the gradient, as older systems do; "muon" needs fewer epochs.
+        "adam" adds the weight decay to the gradient, as in Adam with L2 regularisation; "muon" needs fewer epochs.
     schedule : {"one-cycle", "constant"}, default="one-cycle"
-        The learning rate from step to step.
-    augmentation : dict, Augmentation, Handwriting, list of these or None, default=None
-        Settings of `skconv.training.augmentation.Augmentation`, ``{"rotation": 10, "shift": 0.08}``, and of
-        `skconv.digits.augmentation.Handwriting`, ``{"pen": 0.5}``; several are applied one after the other.
+        Schedule of the learning rate.
+    augmentation : dict, augmentation, list of these or None, default=None
+        Settings of registered augmentations, such as ``{"rotation": 10, "shift": 0.08}`` of
+        `skconv.training.augmentation.Augmentation`; the items of a list are applied in turn.
     validation_fraction : float, default=0.0
-        Share of the training images held out, stratified, to record validation loss and accuracy, 0..0.9.
+        Fraction of the training images held out, stratified, for validation loss, accuracy and calibration, 0..0.9.
     patience : int or None, default=None
-        Stop after so many epochs without a better validation loss, and go back to the best; needs validation.
+        Stop after this many epochs without a better validation loss, and restore the best weights.
     restore_best : {"valid_loss", "both_losses"} or None, default=None
         Restore the weights of the best epoch at the end: the one with the lowest validation loss, or the last one in
-        which training and validation loss both improved on the best epoch before. None retains the weights of the
-        last epoch. Needs validation.
+        which training and validation loss both improved on the best epoch before. None retains the last weights.
     class_weight : dict, "balanced" or None, default=None
         As in scikit-learn; multiplied with `sample_weight`.
+    calibrate : bool or "temperature", default=True
+        Calibrate the probabilities by the validation images, if there are at least 100: by a temperature and a bias
+        per class, or by a temperature alone, which changes no predicted label.
     precision : {"auto", "fp32", "bf16"}, default="auto"
-        Arithmetic of training; "auto" measures which is faster. Predictions are always computed in fp32.
+        Arithmetic of training; "auto" measures which is faster. Predictions are computed in fp32.
     device : str, default="auto"
         "auto", "cpu", "cuda" or "mps".
     callbacks : list of skorch callbacks, default=()
         Passed to the net.
     checkpoint : path-like or None, default=None
-        A folder in which `fit` keeps the state of the training, after epochs, every minute and when the process is
-        told to end. Called again with the same data and parameters, `fit` goes on from there, to the same weights as
-        if it had never stopped, bit for bit. The folder stays when the training is done: one folder, one training.
-        Needs `random_state` to be a whole number. A callback of your own is remembered where it has ``state_dict`` and
-        ``load_state_dict``.
+        Folder in which `fit` saves the state of the training: after epochs, every minute and on SIGTERM or SIGINT.
+        `fit` with the same data and parameters resumes from it and ends with the same weights, bit for bit. The folder
+        remains after the training and holds one training only. Requires an int as `random_state`. The state of a
+        custom callback is saved if it has ``state_dict`` and ``load_state_dict``.
     init_from : path-like or None, default=None
-        A model folder whose weights `fit` begins with: all those whose name and shape fit, the scaling of the images
-        left out. Classes and size of the images may be others.
-    freeze : float, default=0.0
-        Share of the training, 0..1, in which weights taken over are held back at first, and released layer by layer,
-        the last one first.
+        Model folder whose weights the network is initialised from, where name and shape match; classes and image size
+        may differ. Input normalisation and calibration are not loaded.
+    freeze_fraction : float, default=0.0
+        Fraction of the training, 0..1, in which loaded weights are unfrozen layer by layer, the last layer first.
     random_state : int, RandomState or None, default=None
         Seed of weights, order, augmentation and dropout. The same seed on the same machine with the same number of
-        threads gives the same weights, bit for bit, unless several fits share one process at the same time.
+        threads gives the same weights, bit for bit, unless several fits run in one process at the same time.
     verbose : int, default=0
-        Above 0: a progress bar on standard error, where that is a terminal.
+        Above 0: a progress bar on standard error if that is a terminal.
 
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
+    class_prior_ : ndarray of float64, shape (n_classes,)
+        Weighted fraction of each class among the images passed to `fit`.
+    held_out_ : HeldOut or None
+        Calibrated probabilities and label positions of the validation images; None without calibration.
     net_ : ClassifierNet
         The fitted skorch net.
     history_ : list of dict
-        One entry an epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation),
+        One entry per epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation),
         learning_rate, seconds.
     image_shape_ : (channels, height, width)
     pixel_range_ : (float, float)
-        Least and greatest value of the training images.
+        Minimum and maximum of the training images.
     n_features_in_, n_samples_fit_, n_parameters_, n_epochs_ : int
     fit_seconds_ : float
-        From images in memory to final weights.
+        Time from images in memory to final weights.
     precision_ : str
         "fp32" or "bf16".
     loaded_weights_ : list of str
-        Names of the weights and buffers that were taken over from `init_from`.
+        Names of the weights and buffers that were loaded from `init_from`.
 
     Examples
     --------
@@ -158,6 +151,7 @@ class CNNClassifier(BaseImageClassifier):
         patience: int | None = None,
         restore_best: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
+        calibrate: bool | str = True,
         precision: str = "auto",
         device: str = "auto",
         callbacks: Sequence[Any] = (),
@@ -182,6 +176,7 @@ class CNNClassifier(BaseImageClassifier):
         self.patience = patience
         self.restore_best = restore_best
         self.class_weight = class_weight
+        self.calibrate = calibrate
         self.precision = precision
         self.device = device
         self.callbacks = callbacks
@@ -198,20 +193,18 @@ class CNNClassifier(BaseImageClassifier):
         ----------
         X : array-like
             (n, features), (n, height, width), (n, height, width, c) or (n, c, height, width), c of 1 or 3; uint8 or
-            other numbers. Plain features are a square image where their number is a square, else an image
-            one row high.
+            other numbers. Plain features are a square image if their number is a square, else an image one row high.
         y : array-like of shape (n,)
             Labels of any kind, at least two different ones.
         sample_weight : array-like of shape (n,), optional
-            At least 0 each. Whole numbers of at most 10 are counts: the image is taken so often as if it stood in X
-            so often. Others weigh its loss.
+            At least 0 each. Whole numbers up to 10 are counts, as if the image occurred so often in X. Other weights
+            scale the loss.
         validation : (X, y), optional
-            Images and labels to validate on instead of a `validation_fraction` of the training images.
+            Validation images and labels, instead of a `validation_fraction` of the training images.
 
         Returns
         -------
-        CNNClassifier
-            Itself.
+        self
 
         Raises
         ------
@@ -220,7 +213,7 @@ class CNNClassifier(BaseImageClassifier):
         ParameterError
             A parameter is outside its range (a `ValueError`).
         TrainingError
-            The loss stopped being a finite number.
+            The loss is no longer finite.
         """
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
@@ -232,65 +225,54 @@ class CNNClassifier(BaseImageClassifier):
             train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         else:
             train, valid = images, self._check_validation_data(*validation)
-        train = arrange(train)
-        checkpointing = self._start(train, valid, self._make_network(train), max_epochs=self.max_epochs)
+        train = expand_weights(train)
+        checkpointing = self._start(train, valid, self._create_network(train), scheduled=True)
         try:
             with nullcontext() if checkpointing is None else checkpointing.handling_signals():
                 self._run(train)
         except BaseException:
-            del self.net_  # a half-trained network must not pass for a fitted one
+            del self.net_  # a partly trained network must not count as fitted
             raise
         before = 0.0 if checkpointing is None else checkpointing.seconds_
         self.fit_seconds_ = before + time.perf_counter() - start
+        self._calibrate()
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one more epoch, at a constant tenth of `learning_rate`, the peak of `fit`'s schedule.
+        """Train for one more epoch, at a constant tenth of `learning_rate`.
 
-        A calibration stays as it was found for the weights before.
+        An existing calibration is not fitted again.
 
         Parameters
         ----------
         X, y, sample_weight
             As in `fit`.
         classes : array-like, optional
-            All labels that will ever come; needed at the first call unless `y` holds them all.
+            All labels of all calls; required in the first call unless `y` holds them all.
 
         Returns
         -------
-        CNNClassifier
-            Itself.
+        self
         """
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
         fitted = hasattr(self, "net_")
-        train = arrange(self._check_training_data(X, y, sample_weight, classes=classes))
+        train = expand_weights(self._check_training_data(X, y, sample_weight, classes=classes))
         if not fitted:
-            self._start(train, None, self._make_network(train), max_epochs=None)
+            self._start(train, None, self._create_network(train), scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
-            # Fitted before, or loaded: go on with its weights, without the schedule that has come to its end.
+            # After `fit` or `load`: continue with the weights, without the finished schedule.
             history = self.net_.history
-            self._start(train, None, self.net_.module_, max_epochs=None)
+            self._start(train, None, self.net_.module_, scheduled=False)
             self.net_.history = history
         self._run(train)
+        self.held_out_ = None  # its probabilities are those of the earlier weights
         self.fit_seconds_ = time.perf_counter() - start
         return self
 
-    def predict_validation(self) -> tuple[np.ndarray, np.ndarray] | None:
-        """Return the logits (n, n_classes) of the validation images of `fit`, and their labels as positions (n,).
-
-        None where there were no such images.
-        """
-        if getattr(self.net_, "train_split", None) is None:
-            return None
-        valid = self.net_.train_split(None)[1]
-        logits = torch.cat([batch.cpu() for batch in self.net_.forward_iter(valid, training=False)])
-        labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
-        return logits.float().numpy(), labels.numpy()
-
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
-        """Return the classifier of a model folder, ready to predict; nothing in the folder is ever executed.
+        """Return the classifier of a model folder, ready to predict; no code in the folder is executed.
 
         Raises
         ------
@@ -301,9 +283,9 @@ class CNNClassifier(BaseImageClassifier):
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """One plain dictionary an epoch."""
+        """One plain dictionary per epoch."""
         if not hasattr(self, "net_"):
-            raise NotFittedError("This CNNClassifier is not fitted yet: call fit before asking for its history_.")
+            raise NotFittedError("This CNNClassifier is not fitted yet: call fit before using its history_.")
         return self.net_.describe_history()
 
     def _check_training_data(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> ImageDataset:
@@ -312,21 +294,20 @@ class CNNClassifier(BaseImageClassifier):
         check_classification_targets(y)
         images = to_image_tensor(X)
         if first:
-            self.classes_ = np.unique(y if classes is None else classes)
-            if len(self.classes_) < 2:
-                raise DataError(
-                    f"y holds one class only, {self.classes_[0]!r}; a classifier needs images of at least 2 classes."
-                )
+            self.classes_ = find_classes(y if classes is None else classes)
             self.image_shape_ = tuple(images.shape[1:])
         self._check_image_shape(images)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        weights = combine_weights(sample_weight, self.class_weight, y)
         labels = encode_labels(y, self.classes_)
+        weights = combine_weights(sample_weight, self.class_weight, y, self.classes_)
+        if first:
+            counts = np.bincount(labels, weights, minlength=len(self.classes_))
+            self.class_prior_ = counts / counts.sum()
         if weights is None:
             return ImageDataset(images, labels)
-        kept = np.flatnonzero(weights)  # an image of weight 0 must not even reach the batch statistics
-        positions = None if len(kept) == len(weights) else torch.from_numpy(kept)
+        used = np.flatnonzero(weights)  # images of weight 0 must not enter the batch statistics
+        positions = None if len(used) == len(weights) else torch.from_numpy(used)
         return ImageDataset(images, labels, torch.from_numpy(weights), positions)
 
     def _check_validation_data(self, X: Any, y: Any) -> ImageDataset:
@@ -335,20 +316,11 @@ class CNNClassifier(BaseImageClassifier):
         self._check_image_shape(images)
         return ImageDataset(images, encode_labels(y, self.classes_))
 
-    def _make_network(self, train: ImageDataset) -> Network:
-        """Return the network with fresh weights and its scaling set to the training images."""
+    def _create_network(self, train: ImageDataset) -> Network:
+        """Return the network with fresh or loaded weights, normalising by the training images."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._network_spec = split_network(self.network)
-        name, options = self._network_spec
-        channels, height, width = self.image_shape_
-        with _random_numbers_of(self._seed):
-            network = create_network(
-                name,
-                in_channels=channels,
-                image_size=(height, width),
-                num_classes=len(self.classes_),
-                **options,
-            )
+        network = create_seeded_network(self._network_spec, self.image_shape_, len(self.classes_), self._seed)
         self.loaded_weights_ = [] if self.init_from is None else load_matching_weights(network, self.init_from)
         sample = train.sample()
         network.input_normalization.fit(sample)
@@ -357,75 +329,37 @@ class CNNClassifier(BaseImageClassifier):
         return network
 
     def _start(
-        self,
-        train: ImageDataset,
-        valid: ImageDataset | None,
-        network: Network,
-        *,
-        max_epochs: float | str | None,
+        self, train: ImageDataset, valid: ImageDataset | None, network: Network, *, scheduled: bool
     ) -> Checkpointing | None:
-        """Make the net around a network; without `max_epochs` for one epoch after another at a constant rate.
-
-        Returns what keeps checkpoints, where that is asked for.
-        """
+        """Build the net around a network, and return its checkpointing, if any."""
         process_group = get_process_group()
-        device = choose_device(self.device) if process_group is None else process_group.device
-        self.precision_ = self.precision
-        if self.precision == "auto":
-            measured = choose_precision(device)
-            self.precision_ = measured if process_group is None else process_group.broadcast_object(measured)
-        n_steps, n_epochs, checkpointing, callbacks = None, 1, None, list(self.callbacks)
-        if process_group is not None and self.checkpoint is not None:
-            raise ParameterError("Several processes would write one checkpoint. Train without 'checkpoint'.")
-        if max_epochs is not None:
-            checkpointing = make_checkpointing(self, train, valid, device)
-            n_batches = len(BatchIterator(train, self.batch_size, shuffle=True))
-            if process_group is not None and len(train) // n_batches < process_group.size:
-                raise ParameterError(
-                    f"Batches of {len(train) // n_batches} cannot be shared by {process_group.size} processes. "
-                    "Take a larger batch_size, more images or fewer processes."
-                )
-            n_steps, n_epochs = count_steps(
-                max_epochs,
-                n_batches,
-                self.min_steps,
-                n_images=len(train),
-                optimizer=self.optimizer,
-            )
-            if self.freeze_fraction and self.loaded_weights_:
-                callbacks.append(
-                    ("unfreeze", Unfreeze(self.loaded_weights_, math.ceil(self.freeze_fraction * n_steps)))
-                )
-        # Before the first epoch: the validation loss, by which the best one is chosen, is to be that of the answers.
+        config = make_config(self, train, process_group, scheduled=scheduled)
+        checkpointing = make_checkpointing(self, config, train, valid, process_group) if scheduled else None
+        self.precision_ = config.precision
+        # Before the first epoch, because the best epoch is selected by the loss of the corrected probabilities.
         network.logit_calibration.undo_smoothing(self.label_smoothing)
         self.net_ = build_net(
             network,
-            classes=range(len(self.classes_)),
-            n_steps=n_steps,
-            n_epochs=n_epochs,
+            config,
+            num_classes=len(self.classes_),
             valid=valid,
-            patience=self.patience,
-            batch_size=self.batch_size,
-            learning_rate=self.learning_rate if n_steps else self.learning_rate / 10,
-            weight_decay=self.weight_decay,
-            label_smoothing=self.label_smoothing,
-            ema_decay=self.ema_decay,
-            optimizer=self.optimizer,
-            schedule=self.schedule,
-            restore_best=self.restore_best,
-            augment=make_augmentation(self.augmentation),
-            precision=self.precision_,
-            device=device,
-            seed=self._seed,
-            callbacks=callbacks,
+            callbacks=make_callbacks(self, config),
             checkpointing=checkpointing,
             process_group=process_group,
-            progress=self.verbose > 0,
         ).initialize()
         return checkpointing
 
     def _run(self, train: ImageDataset) -> None:
         self.n_samples_fit_ = len(train)
-        with _random_numbers_of(self._seed + len(self.net_.history)):
+        with torch_seed(self._seed + len(self.net_.history)):
             self.net_.partial_fit(train, y=None)
         self.n_epochs_ = len(self.net_.history)
+
+    def _calibrate(self) -> None:
+        """Calibrate by the validation images of `fit`, if there were any."""
+        self.held_out_ = None
+        if self.calibrate and self.net_.train_split is not None:
+            valid = self.net_.train_split(None)[1]
+            logits = torch.cat([batch.cpu() for batch in self.net_.forward_iter(valid, training=False)])
+            labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
+            self._calibrate_by(logits.float().numpy(), labels.numpy(), self.class_weight)

@@ -1,91 +1,105 @@
-"""`KFoldEnsembleClassifier`: a classifier for each fold of the data, and the mean of their answers."""
+"""`KFoldEnsembleClassifier`: one classifier per fold of the data, and the mean of their predictions."""
 
 from __future__ import annotations
 
 import os
 import time
-import warnings
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.model_selection import StratifiedKFold
 from sklearn.utils import check_random_state
 from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight
 
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
+from skconv.estimators.calibration import shift_probabilities
 from skconv.estimators.classifier import CNNClassifier
-from skconv.estimators.parameters import choose_device, split_network
-from skconv.exceptions import DataError, ParameterError
+from skconv.estimators.folds import split_folds
+from skconv.estimators.parameters import check_parameters, choose_device, split_network
+from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.assembly import build_net
-from skconv.training.callbacks import PrintEpochs
-from skconv.training.hardware import choose_precision
+from skconv.training.config import TrainingConfig
 from skconv.training.net import ClassifierNet
-
-Fold = tuple[np.ndarray, np.ndarray]
+from skconv.training.hardware import choose_precision
+from skconv.training.callbacks import PrintEpochs
 
 
 class KFoldEnsembleClassifier(BaseImageClassifier):
-    """Classifiers trained on all folds but one each; their mean is more accurate and steadier than any of them.
+    """Ensemble of classifiers, each trained on all folds of the data but one.
 
-    Every image is held out by one member, so that the ensemble's training gives an honest cross-validation as well:
-    `fold_scores_` and `out_of_fold_score_`. The out-of-fold score speaks of single members; the ensemble is usually a
-    little better on new images. Where members keep their best epoch, or stop, by the validation loss (`keep`,
-    `patience`), they choose by the images they are then scored on: the scores flatter a little.
+    Each image is held out by one member, so that training the ensemble also cross-validates it: `fold_scores_` and
+    `out_of_fold_score_` estimate the accuracy of a single member. The mean of the members is usually more accurate. If
+    members select an epoch by the validation loss (`restore_best`, `patience`), these scores are slightly too high.
 
     Parameters
     ----------
     estimator : CNNClassifier or None, default=None
-        What is trained on each fold; None is ``CNNClassifier()``. Its `validation_fraction` is not used: each member
-        is validated on the part it does not see.
+        Trained on each fold; None is ``CNNClassifier()``. Each member is validated on the fold that it is not trained
+        on; `validation_fraction` has no effect.
     cv : int, splitter or iterable, default=5
-        A number of folds, at least 2, deals the images of each class out evenly, as ``StratifiedKFold(cv,
-        shuffle=True, random_state=random_state)``; with fewer images of every class than folds, there are as many
-        folds as the largest class has images, and the only image of a class is in every training part. Or a
-        splitter of scikit-learn, or pairs of training and held-out positions.
+        A number of folds, at least 2, splits as ``StratifiedKFold(cv, shuffle=True, random_state=random_state)``. If
+        every class has fewer images than folds, there are as many folds as the largest class has images; the only
+        image of a class is in every training part. Or a splitter of scikit-learn, or pairs of training and held-out
+        indices.
     average : {"probabilities", "logits"}, default="probabilities"
         What is averaged over the members.
+    calibrate : bool or "temperature", default=True
+        Calibrate all members alike, as in `CNNClassifier`, by the predictions of each for the fold that it was not
+        trained on, if there are at least 100.
     random_state : int, RandomState or None, default=None
-        Seed of the folds and of every member, which each get a seed of their own.
+        Seed of the folds and of the members, which get a seed each.
     n_jobs : int or None, default=None
-        Folds trained at the same time, each in a process; -1 takes as many as there are processors.
+        Folds trained at the same time, each in a process; -1 uses all processors.
     verbose : int, default=0
-        Above 0: a progress bar for each member on standard error, where that is a terminal.
+        Above 0: a progress bar per member on standard error if that is a terminal.
 
     Attributes
     ----------
     estimators_ : list of CNNClassifier
-        One a fold.
+        One per fold.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
-    held_out_ : list of ndarray
-        Positions of the images that each member did not see.
+    class_prior_ : ndarray of float64, shape (n_classes,)
+        Weighted fraction of each class among the images.
+    held_out_ : HeldOut or None
+        Calibrated out-of-fold probabilities and label positions; None without calibration.
+    held_out_indices_ : list of ndarray
+        Indices of the images that each member was not trained on.
     fold_scores_ : ndarray of shape (n_folds,)
-        Accuracy of each member on those.
+        Accuracy of each member on those, before calibration.
     out_of_fold_proba_ : ndarray of float32, shape (n, n_classes)
-        Probabilities by members that did not see the image: their mean where several did not, NaN where all did.
+        Probabilities by the members that were not trained on the image: their mean if there are several, NaN if there
+        are none. Calibrated if the ensemble is.
     out_of_fold_score_ : float
-        Accuracy of these probabilities, over the images that have any.
+        Accuracy of these probabilities, before calibration, over the images that have any.
     histories_ : list of list of dict
         `CNNClassifier.history_` of each member.
     net_ : ClassifierNet
-        The members' networks as one, in a skorch net made at each call.
+        The members' networks as one, in a skorch net that is built at each access.
     image_shape_ : (channels, height, width)
     pixel_range_ : (float, float)
-        Least and greatest value of the training images.
+        Minimum and maximum of the training images.
     n_features_in_, n_samples_fit_ : int
     n_parameters_, n_epochs_ : int
         Sum and maximum over the members.
     fit_seconds_ : float
-        From images in memory to the last member.
+        Time from images in memory to the last member.
     precision_ : str
         "fp32" or "bf16", the same in all members.
+
+    Notes
+    -----
+    No image is held out from all members, so that the confidence of their mean cannot be calibrated itself. The mean
+    of calibrated forecasts is underconfident rather than overconfident.
+
+    References
+    ----------
+    Ranjan, Gneiting: "Combining probability forecasts", Journal of the Royal Statistical Society B 72, 2010.
 
     Examples
     --------
@@ -103,6 +117,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         *,
         cv: Any = 5,
         average: str = "probabilities",
+        calibrate: bool | str = True,
         random_state: int | np.random.RandomState | None = None,
         n_jobs: int | None = None,
         verbose: int = 0,
@@ -110,6 +125,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         self.estimator = estimator
         self.cv = cv
         self.average = average
+        self.calibrate = calibrate
         self.random_state = random_state
         self.n_jobs = n_jobs
         self.verbose = verbose
@@ -120,48 +136,50 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         Parameters
         ----------
         X, y, sample_weight
-            As in `CNNClassifier.fit`; every class has to be in the training part of every fold.
+            As in `CNNClassifier.fit`; the training part of every fold needs all classes.
         groups : array-like of shape (n,), optional
             Passed to the splitter.
 
         Returns
         -------
-        KFoldEnsembleClassifier
-            Itself.
+        self
 
         Raises
         ------
         DataError
-            X or y cannot be used, or not be split into such folds (a `ValueError`).
+            X or y cannot be used, or cannot be split into these folds (a `ValueError`).
         ParameterError
             A parameter is outside its range (a `ValueError`).
         TrainingError
-            The loss of a member stopped being a finite number.
+            The loss of a member is no longer finite.
         """
         start = time.perf_counter()
         self.__dict__.pop("estimators_", None)
+        check_parameters({"calibrate": self.calibrate})
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
-        # As a member would: what is wrong with the data is told before any is trained, and of all the data.
-        clone(template)._check_training_data(X, y, sample_weight, classes=None)
+        probe = clone(template)
+        probe._check_training_data(X, y, sample_weight, classes=None)  # all data, before any member is trained
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        folds = _split(self.cv, X, y, groups, self.random_state)
+        folds = split_folds(self.cv, X, y, groups, self.random_state)
         check_ensemble(members=len(folds), network=split_network(template.network)[0], average=self.average)
         members = self._make_members(template, len(folds))
         results = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_member)(member, X, y, sample_weight, *fold)
             for member, fold in zip(members, folds, strict=True)
         )
-        self._keep(template, [member for member, _ in results])
+        self._set_members(template, [member for member, _ in results])
+        self.class_prior_ = probe.class_prior_
         self.n_samples_fit_ = len(y)
         self._score_held_out(y, [held_out for _, held_out in folds], [probabilities for _, probabilities in results])
         self.fit_seconds_ = time.perf_counter() - start
+        self._calibrate(y)
         return self
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
-        """Return the ensemble of a model folder, ready to predict; nothing in the folder is ever executed.
+        """Return the ensemble of a model folder, ready to predict; no code in the folder is executed.
 
         Raises
         ------
@@ -172,27 +190,23 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
 
     @property
     def histories_(self) -> list[list[dict[str, Any]]]:
-        """One list a member, with one plain dictionary an epoch."""
+        """One list per member, with one plain dictionary per epoch."""
         return [member.history_ for member in self._fitted_members()]
 
     @property
     def net_(self) -> ClassifierNet:
-        """The members' networks as one; it shares their weights."""
+        """Networks of the members as one network, which shares their weights."""
         members = self._fitted_members()
-        return build_net(
-            EnsembleNetwork([member.net_.module_ for member in members], self.average),
-            classes=range(len(self.classes_)),
-            n_steps=None,
-            ema_decay=0.0,
-            device=members[0].net_.device,
-        ).initialize()
+        network = EnsembleNetwork([member.net_.module_ for member in members], self.average)
+        config = TrainingConfig(n_steps=None, device=members[0].net_.device)
+        return build_net(network, config, num_classes=len(self.classes_)).initialize()
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "estimators_")
 
     @property
     def _network_spec(self) -> tuple[str, dict[str, Any]]:
-        """Name and options by which the registry makes the network of `net_`."""
+        """Name and options of the network of `net_` in the registry."""
         members = self._fitted_members()
         name, options = members[0]._network_spec
         return "ensemble", {
@@ -203,22 +217,22 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         }
 
     def _fitted_members(self) -> list[CNNClassifier]:
-        if not hasattr(self, "estimators_"):  # a NotFittedError is an AttributeError too, as hasattr expects
+        if not hasattr(self, "estimators_"):
             raise NotFittedError("This KFoldEnsembleClassifier is not fitted yet: call fit before using its members.")
         return self.estimators_
 
     def _check_estimator(self) -> CNNClassifier:
-        """Return the unfitted classifier that members are copies of."""
+        """Return the unfitted template of the members."""
         if self.estimator is None:
-            return CNNClassifier()
+            return CNNClassifier(calibrate=False)
         if not isinstance(self.estimator, CNNClassifier):
             raise ParameterError(
                 f"The 'estimator' parameter must be a CNNClassifier or None. Got {self.estimator!r} instead."
             )
-        return clone(self.estimator)
+        return clone(self.estimator).set_params(calibrate=False)
 
     def _make_members(self, template: CNNClassifier, n_members: int) -> list[CNNClassifier]:
-        # Measured here for all: two processes could come to different answers.
+        # Measured once, because two processes could measure different results.
         precision = template.precision
         if precision == "auto":
             precision = choose_precision(choose_device(template.device))
@@ -228,7 +242,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
             clone(template).set_params(random_state=int(seed), precision=precision, verbose=verbose) for seed in seeds
         ]
         for number, member in enumerate(members, start=1):
-            if template.checkpoint is not None:  # each is a training of its own
+            if template.checkpoint is not None:
                 member.set_params(checkpoint=Path(template.checkpoint) / f"fold-{number}")
             for entry in member.callbacks:
                 callback = entry[1] if isinstance(entry, tuple) else entry
@@ -236,7 +250,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
                     callback.title = f"fold {number}  "
         return members
 
-    def _keep(self, template: CNNClassifier, members: list[CNNClassifier]) -> None:
+    def _set_members(self, template: CNNClassifier, members: list[CNNClassifier]) -> None:
         self.estimator_ = template
         self.estimators_ = members
         self.classes_ = members[0].classes_
@@ -250,14 +264,14 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     def _score_held_out(self, y: np.ndarray, held_out: list[np.ndarray], predicted: list[np.ndarray]) -> None:
         labels = np.searchsorted(self.classes_, y)
         total = np.zeros((len(y), len(self.classes_)), np.float32)
-        n_holdings = np.zeros((len(y), 1), np.int64)
+        n_members = np.zeros((len(y), 1), np.int64)
         for positions, probabilities in zip(held_out, predicted, strict=True):
             total[positions] += probabilities
-            n_holdings[positions] += 1
-        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an image that no member was without
-            self.out_of_fold_proba_ = (total / n_holdings).astype(np.float32)
-        held = n_holdings[:, 0] > 0
-        self.held_out_ = held_out
+            n_members[positions] += 1
+        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an image that all members were trained on
+            self.out_of_fold_proba_ = (total / n_members).astype(np.float32)
+        held = n_members[:, 0] > 0
+        self.held_out_indices_ = held_out
         self.fold_scores_ = np.array(
             [
                 (probabilities.argmax(1) == labels[each]).mean()
@@ -266,74 +280,23 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         )
         self.out_of_fold_score_ = float((self.out_of_fold_proba_[held].argmax(1) == labels[held]).mean())
 
+    def _calibrate(self, y: np.ndarray) -> None:
+        """Calibrate all members by the out-of-fold probabilities, and replace these by calibrated ones."""
+        held = self._find_held_out()
+        logits = np.log(self.out_of_fold_proba_[held].astype(np.float64).clip(np.finfo(np.float32).tiny))
+        self._calibrate_by(logits, np.searchsorted(self.classes_, y[held]), self.estimator_.class_weight)
+        if self.held_out_ is not None:
+            self.out_of_fold_proba_[held] = self.held_out_.probabilities
 
-def _split(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any) -> list[Fold]:
-    """Return the training and the held-out positions of each fold, checked."""
-    if isinstance(cv, int | np.integer) and not isinstance(cv, bool) and cv >= 2:
-        return _deal(y, int(cv), random_state)
-    if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
-        raise ParameterError(
-            "The 'cv' parameter must be a whole number of at least 2, a splitter of scikit-learn, or pairs of training "
-            f"and held-out positions. Got {cv!r} instead."
-        )
-    if hasattr(cv, "split"):
-        try:
-            pairs = list(cv.split(X, y, groups))
-        except ValueError as error:
-            raise DataError(f"{len(y)} images cannot be split by {cv}: {error}") from error
-    else:
-        pairs = list(cv)
-    if not pairs:
-        raise ParameterError("The 'cv' parameter holds no fold; expected at least one pair of positions.")
-    folds = []
-    for number, pair in enumerate(pairs, 1):
-        try:
-            train, held_out = (np.arange(len(y))[np.asarray(part)] for part in pair)
-        except (TypeError, ValueError, IndexError) as error:
-            raise DataError(
-                f"Fold {number} is no pair of training and held-out positions of {len(y)} images: {error}."
-            ) from error
-        _check_fold(number, train, held_out, y)
-        folds.append((train, held_out))
-    return folds
+    def _shift_logits(self, shifts: np.ndarray) -> None:
+        super()._shift_logits(shifts)
+        if hasattr(self, "out_of_fold_proba_"):  # not after `load`
+            held = self._find_held_out()
+            self.out_of_fold_proba_[held] = shift_probabilities(self.out_of_fold_proba_[held], shifts)
 
-
-def _deal(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
-    """Deal the images of each class out to the folds; where they are too few, say what becomes of them."""
-    classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
-    n_dealt = min(n_folds, int(counts.max()))
-    if n_dealt < 2:
-        raise DataError(f"Each of the {len(classes)} classes has one image only; folds need 2 of at least one class.")
-    if counts.min() < n_folds:
-        rarest = int(counts.argmin())
-        warnings.warn(
-            f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} image(s), fewer than the {n_folds} folds"
-            + (f": there are {n_dealt} folds." if n_dealt < n_folds else ": some folds hold none of it out."),
-            stacklevel=4,
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # scikit-learn's word on the same
-        splitter = StratifiedKFold(n_dealt, shuffle=True, random_state=random_state)
-        pairs = list(splitter.split(np.zeros(len(y)), positions))
-    alone = counts[positions] == 1  # every member has to know every class
-    return [(np.union1d(train, np.flatnonzero(alone)), held_out[~alone[held_out]]) for train, held_out in pairs]
-
-
-def _check_fold(number: int, train: np.ndarray, held_out: np.ndarray, y: np.ndarray) -> None:
-    if len(train) == 0 or len(held_out) == 0:
-        raise DataError(f"Fold {number} has {len(train)} training and {len(held_out)} held-out images; both need some.")
-    shared = np.intersect1d(train, held_out)
-    if len(shared):
-        raise DataError(
-            f"Fold {number} has image {shared[0]} in its training and in its held-out part ({len(shared)} in all): "
-            "its score would be worthless. Keep the parts apart."
-        )
-    lacking = np.setdiff1d(y, y[train])
-    if len(lacking):
-        raise DataError(
-            f"The training part of fold {number} lacks the class {lacking.tolist()[0]!r}, and every member has to know "
-            "every class. Bring more images of it, or use stratified folds as cv=5 makes them."
-        )
+    def _find_held_out(self) -> np.ndarray:
+        """Return which images have an out-of-fold prediction, bool (n,)."""
+        return np.asarray(np.isfinite(self.out_of_fold_proba_).all(1))
 
 
 def _fit_member(
@@ -345,11 +308,11 @@ def _fit_member(
     held_out: np.ndarray,
 ) -> tuple[CNNClassifier, np.ndarray]:
     """Return the member, fitted on one part, and its probabilities for the other."""
-    unseen = X[held_out]
+    held_out_images = X[held_out]
     weights = None if sample_weight is None else sample_weight[train]
-    member.fit(X[train], y[train], sample_weight=weights, validation=(unseen, y[held_out]))
-    probabilities = member.predict_proba(unseen)
-    # Else the held-out images would travel with every copy of the member, and what the optimizer knew of each weight.
+    member.fit(X[train], y[train], sample_weight=weights, validation=(held_out_images, y[held_out]))
+    probabilities = member.predict_proba(held_out_images)
+    # Without this, every copy of the member would hold the held-out images and the state of the optimizer.
     member.net_.set_params(train_split=None)
     member.net_.optimizer_.state.clear()
     return member, probabilities

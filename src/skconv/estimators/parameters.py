@@ -1,51 +1,188 @@
-"""Checking what `CNNClassifier` is given, and settling what it was left to choose."""
+"""Parameters of `CNNClassifier`: one table of kinds, ranges and choices, and the checks that follow from it."""
 
 from __future__ import annotations
 
+import inspect
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
-from skconv.digits.augmentation import Handwriting
 from skconv.exceptions import ParameterError
-from skconv.training.augmentation import Augmentation, AugmentationSequence
-from skconv.training.batches import Augment
 
-_AUTO = (1500, 6)  # steps, enough for the averaged weights to settle, and epochs, at the least
-_AUTO_OF_MUON = (1300, 3)
-_AUTO_EPOCHS = 100  # at most
-_AUTO_EPOCHS_OF_FEW = 50  # of images fewer than this: more passes were not seen to make anything better
+_KINDS: dict[type, tuple[Any, str, tuple[type, ...]]] = {  # accepted types, name in messages, kinds of TOML
+    int: (Integral, "a whole number", (int,)),
+    float: (Real, "a number", (int, float)),
+    bool: (bool, "true or false", (bool,)),
+    os.PathLike: ((str, os.PathLike), "the path of a folder", (str,)),
+    Mapping: (Mapping, "a mapping of label to weight", ()),
+    str: ((), "", (str,)),  # one of its choices
+    object: (object, "any object", ()),
+}
 
-# name: (kind, least, most, whether the least itself is allowed)
-_RANGES: dict[str, tuple[type, float, float, bool]] = {
-    "batch_size": (Integral, 1, math.inf, True),
-    "learning_rate": (Real, 0, 10, False),
-    "weight_decay": (Real, 0, 10, True),
-    "label_smoothing": (Real, 0, 0.999, True),
-    "ema_decay": (Real, 0, 0.99999, True),
-    "validation_fraction": (Real, 0, 0.9, True),
-    "patience": (Integral, 1, math.inf, True),
-    "max_epochs": (Real, 0, 1e6, False),
-    "min_steps": (Integral, 0, math.inf, True),
-    "freeze_fraction": (Real, 0, 1, True),
-}
-_CHOICES = {
-    "optimizer": ("adamw", "adam", "muon"),
-    "schedule": ("one-cycle", "constant"),
-    "restore_best": (None, "valid_loss", "both_losses"),
-    "precision": ("auto", "fp32", "bf16"),
-}
+
+@dataclass(frozen=True)
+class Parameter:
+    """One parameter of `CNNClassifier`: what it accepts, and where it can be set.
+
+    Parameters
+    ----------
+    name : str
+        Name of the keyword, and of the recipe's key.
+    kind : type
+        int, float, bool, str, os.PathLike, Mapping or object.
+    help : str
+        One line on what it does.
+    min, max : float, default=-inf, inf
+        Range of a number, `max` included.
+    open_below : bool, default=False
+        Whether `min` itself is excluded.
+    choices : tuple of str, default=()
+        Strings that are accepted; of a `kind` other than str, in addition to it.
+    nullable : bool, default=False
+        Whether None is accepted.
+    in_recipe : bool, default=True
+        Whether it is a key of a recipe's section [training].
+    checked : bool, default=True
+        False where the value is checked by the code that uses it.
+    """
+
+    name: str
+    kind: type
+    help: str
+    min: float = -math.inf
+    max: float = math.inf
+    open_below: bool = False
+    choices: tuple[str, ...] = ()
+    nullable: bool = False
+    in_recipe: bool = True
+    checked: bool = True
+
+    @cached_property
+    def default(self) -> Any:
+        """Default in the signature of `CNNClassifier`; imports torch."""
+        from skconv.estimators.classifier import CNNClassifier
+
+        return inspect.signature(CNNClassifier.__init__).parameters[self.name].default
+
+    @property
+    def toml_kinds(self) -> tuple[type, ...]:
+        """Kinds of value that a recipe may have; empty where a recipe cannot set it."""
+        kinds = _KINDS[self.kind][2]
+        if not self.in_recipe:
+            return ()
+        return (*kinds, str) if self.choices and str not in kinds else kinds
+
+    @property
+    def expected(self) -> str:
+        """Accepted values in words, as a part of a message."""
+        kind = _KINDS[self.kind][1] + self.range
+        alternatives = [kind.strip()] if kind else []
+        if self.choices:
+            listed = ", ".join(map(repr, self.choices))
+            alternatives.append(listed if alternatives or len(self.choices) == 1 else f"one of {listed}")
+        return " or ".join([*alternatives, *(["None"] if self.nullable else [])])
+
+    @property
+    def range(self) -> str:
+        """Range of a number in words; empty without one."""
+        low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:g}"
+        return low + ("" if self.max == math.inf else f", at most {self.max:g}")
+
+    def accepts(self, value: Any) -> bool:
+        """Return whether a value is of the kind and in the range."""
+        if value is None:
+            return self.nullable
+        if isinstance(value, str) and self.kind is not os.PathLike:
+            return value in self.choices
+        if not isinstance(value, _KINDS[self.kind][0]) or (isinstance(value, bool) and self.kind is not bool):
+            return False
+        if self.kind not in (int, float):
+            return True
+        return (self.min < value if self.open_below else self.min <= value) and value <= self.max
+
+
+_ROWS = (
+    Parameter("network", object, "Network: a name, or name and options.", in_recipe=False, checked=False),
+    Parameter(
+        "max_epochs", float, "Passes over the training images.", 0, 1e6, open_below=True, choices=("auto",)
+    ),
+    Parameter("min_steps", int, "Minimum number of steps; small data makes more passes.", 0),
+    Parameter("batch_size", int, "Images per step.", 1),
+    Parameter("learning_rate", float, "Peak of the learning rate.", 0, 10, open_below=True),
+    Parameter("weight_decay", float, "Weight decay of the optimizer.", 0, 10),
+    Parameter("label_smoothing", float, "Fraction of the target spread over all classes.", 0, 0.999),
+    Parameter("ema_decay", float, "Decay of the moving average of the weights; 0 for none.", 0, 0.99999),
+    Parameter("optimizer", str, "Optimizer.", choices=("adamw", "adam", "muon")),
+    Parameter("schedule", str, "Learning-rate schedule.", choices=("one-cycle", "constant")),
+    Parameter("augmentation", object, "Augmentation of the training images.", in_recipe=False, checked=False),
+    Parameter("validation_fraction", float, "Fraction of the training images held out.", 0, 0.9),
+    Parameter("patience", int, "Epochs without a better validation loss before stopping.", 1, nullable=True),
+    Parameter(
+        "restore_best",
+        str,
+        "Loss by which the best epoch is selected and restored.",
+        choices=("valid_loss", "both_losses"),
+        nullable=True,
+    ),
+    Parameter("class_weight", Mapping, "Weights of the classes.", choices=("balanced",), nullable=True),
+    Parameter("precision", str, "Arithmetic of training.", choices=("auto", "fp32", "bf16")),
+    Parameter(
+        "device",
+        str,
+        "Device to train on.",
+        choices=("auto", "cpu", "cuda", "mps"),
+        in_recipe=False,
+        checked=False,  # "cuda:1" is accepted too
+    ),
+    Parameter("callbacks", object, "skorch callbacks.", in_recipe=False, checked=False),
+    Parameter("checkpoint", os.PathLike, "Folder of the training's checkpoints.", nullable=True, in_recipe=False),
+    Parameter("init_from", os.PathLike, "Model folder whose weights the network is initialised from.", nullable=True),
+    Parameter("freeze_fraction", float, "Fraction of the training in which loaded weights are unfrozen.", 0, 1),
+    Parameter(
+        "random_state",
+        int,
+        "Seed of weights, order, augmentation and dropout.",
+        0,
+        2**31 - 1,
+        nullable=True,
+        checked=False,  # a RandomState is accepted too
+    ),
+    Parameter("verbose", int, "Progress bar on standard error if above 0.", 0, in_recipe=False, checked=False),
+)
+PARAMETERS: dict[str, Parameter] = {row.name: row for row in _ROWS}
+
+
+def describe_parameters() -> list[dict[str, str]]:
+    """Return the rows of the documentation's table of parameters, in the order of the signature.
+
+    Examples
+    --------
+    >>> describe_parameters()[3]["values"], describe_parameters()[3]["default"]
+    ('a whole number of at least 1', '128')
+    """
+    return [
+        {
+            "name": row.name,
+            "values": row.expected,
+            "default": repr(row.default),
+            "recipe": "[training]" if row.in_recipe else "",
+            "help": row.help,
+        }
+        for row in PARAMETERS.values()
+    ]
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise `ParameterError` for the first setting of `CNNClassifier` that is not usable.
+    """Raise `ParameterError` for the first parameter of `CNNClassifier` that is outside its range.
 
     Parameters
     ----------
     parameters : mapping of str to object
-        As `CNNClassifier.get_params` returns them; names that are not checked here pass.
+        As `CNNClassifier.get_params` returns them; names that are not in `PARAMETERS` are skipped.
 
     Examples
     --------
@@ -54,94 +191,23 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
         ...
     skconv.exceptions.ParameterError: The 'batch_size' parameter must be a whole number of at least 1. Got 0 instead.
     """
-    for name, (kind, least, most, inclusive) in _RANGES.items():
-        value = parameters.get(name, least if inclusive else 1)
-        if (name, value) in (("patience", None), ("max_epochs", "auto")):
-            continue
-        inside = isinstance(value, kind) and not isinstance(value, bool)
-        inside = inside and (least <= value if inclusive else least < value) and value <= most
-        if not inside:
-            number = "a whole number" if kind is Integral else "a number"
-            bound = f"{'of at least' if inclusive else 'above'} {least:g}" + (
-                "" if most == math.inf else f", at most {most:g}"
-            )
-            raise ParameterError(f"The '{name}' parameter must be {number} {bound}. Got {value!r} instead.")
-    for name, allowed in _CHOICES.items():
-        if parameters.get(name, allowed[0]) not in allowed:
-            raise ParameterError(
-                f"The '{name}' parameter must be one of {', '.join(map(repr, allowed))}. "
-                f"Got {parameters[name]!r} instead."
-            )
-    init_from = parameters.get("init_from")
-    if init_from is not None and not isinstance(init_from, str | os.PathLike):
-        raise ParameterError(
-            f"The 'init_from' parameter must be the path of a model folder or None. Got {init_from!r} instead."
-        )
-    class_weight = parameters.get("class_weight")
-    if class_weight not in (None, "balanced") and not isinstance(class_weight, Mapping):
-        raise ParameterError(
-            "The 'class_weight' parameter must be 'balanced', a mapping of label to weight or None. "
-            f"Got {class_weight!r} instead."
-        )
+    for name, value in parameters.items():
+        row = PARAMETERS.get(name)
+        if row is not None and row.checked and not row.accepts(value):
+            raise ParameterError(f"The '{name}' parameter must be {row.expected}. Got {value!r} instead.")
 
 
 def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
-    """Raise `ParameterError` for a setting that needs a validation loss where there will be none."""
-    uses = {"patience": parameters["patience"] is not None, "restore_best": parameters["restore_best"] is not None}
-    for name, used in uses.items():
-        if used and not validated:
+    """Raise `ParameterError` for a parameter that needs a validation loss if there is no validation split."""
+    for name in ("patience", "restore_best"):
+        if parameters[name] is not None and not validated:
             raise ParameterError(
-                f"'{name}' goes by the validation loss, but 'validation_fraction' is 0. Set it, to 0.1 for example."
+                f"'{name}' uses the validation loss, but 'validation_fraction' is 0. Set it to 0.1, for example."
             )
 
 
-def make_augmentation(value: Any) -> Augment | None:
-    """Return the augmentation that a parameter describes.
-
-    Parameters
-    ----------
-    value : Augmentation, Handwriting, mapping, sequence of these, or None
-        A mapping holds the settings of an `Augmentation`, of a `Handwriting` or of both; several are applied one
-        after the other.
-
-    Raises
-    ------
-    ParameterError
-        Something else, an unknown setting or a value outside its range.
-    """
-    if value is None or isinstance(value, AugmentationSequence):
-        return value
-    parts = value if isinstance(value, list | tuple) else [value]
-    steps = [step for part in parts for step in _make_steps(part)]
-    if len(steps) > 1:
-        return AugmentationSequence(tuple(steps))
-    return steps[0] if steps else None
-
-
-def _make_steps(value: Any) -> list[Augment]:
-    """Return what one mapping describes: the images are moved and bent first, and damaged then."""
-    if isinstance(value, Augmentation | Handwriting):
-        return [value]
-    if not isinstance(value, Mapping):
-        raise ParameterError(
-            "The 'augmentation' parameter must be a mapping such as {'rotation': 10, 'shift': 0.08}, an Augmentation, "
-            f"a list of these or None. Got {value!r} instead."
-        )
-    moves, damage = Augmentation.__dataclass_fields__, Handwriting.__dataclass_fields__
-    unknown = sorted(set(value) - set(moves) - set(damage))
-    if unknown:
-        known = ", ".join([*moves, *damage])
-        raise ParameterError(f"The augmentation has no setting '{unknown[0]}'. Its settings: {known}.")
-    steps: list[Augment] = []
-    if set(value) & set(moves) or not value:
-        steps.append(Augmentation(**{name: setting for name, setting in value.items() if name in moves}))
-    if set(value) & set(damage):
-        steps.append(Handwriting(**{name: setting for name, setting in value.items() if name in damage}))
-    return steps
-
-
 def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return name and options of the `network` parameter: a name, or a mapping with ``name`` and options."""
+    """Return name and options of the parameter `network`: a name, or a mapping of ``name`` and options."""
     if isinstance(value, str):
         return value, {}
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
@@ -152,46 +218,14 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     )
 
 
-def count_steps(
-    max_epochs: float | str,
-    batches_per_epoch: int,
-    min_steps: int = 0,
-    *,
-    n_images: float = math.inf,
-    optimizer: str = "adamw",
-) -> tuple[int, int]:
-    """Return the number of training steps, and of the epochs that hold them.
-
-    Parameters
-    ----------
-    max_epochs : float or "auto"
-        Passes over the data, also a part of one; "auto" gives small data more passes, so that they make enough steps:
-        6 to 100, with Muon 3 to 100; of less than 100 images about as many as there are images, but 50.
-    batches_per_epoch : int
-    min_steps : int, default=0
-        At least so many steps.
-    n_images : int, default=inf
-        Images in all the batches; only few of them matter.
-    optimizer : {"adamw", "adam", "muon"}, default="adamw"
-        What makes the steps: Muon needs fewer epochs of large data.
-
-    Examples
-    --------
-    >>> count_steps(0.7, 235), count_steps(10, 469), count_steps(0.7, 10, 100)
-    ((165, 1), (4690, 10), (100, 10))
-    >>> count_steps("auto", 469), count_steps("auto", 15), count_steps("auto", 1, n_images=20)
-    ((2814, 6), (1500, 100), (50, 50))
-    """
-    if isinstance(max_epochs, str):
-        least_steps, least = _AUTO_OF_MUON if optimizer == "muon" else _AUTO
-        most = int(min(max(n_images, _AUTO_EPOCHS_OF_FEW), _AUTO_EPOCHS))
-        max_epochs = min(max(math.ceil(least_steps / batches_per_epoch), least), most)
-    steps = max(1, min_steps, math.ceil(max_epochs * batches_per_epoch))
-    return steps, math.ceil(steps / batches_per_epoch)
-
-
 def choose_device(device: str) -> str:
-    """Return the device to compute on; ``"auto"`` takes CUDA, then Apple's GPU, then the processor."""
+    """Return the device to compute on; ``"auto"`` prefers CUDA, then Apple's GPU, then the CPU.
+
+    Raises
+    ------
+    ParameterError
+        Unknown, or not available on this machine.
+    """
     import torch
 
     if device == "auto":
@@ -201,7 +235,8 @@ def choose_device(device: str) -> str:
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     kind = str(device).split(":")[0]
     if kind not in available:
-        raise ParameterError(f"The 'device' parameter must be one of auto, cpu, cuda, mps. Got {device!r} instead.")
+        choices = ", ".join(PARAMETERS["device"].choices)
+        raise ParameterError(f"The 'device' parameter must be one of {choices}. Got {device!r} instead.")
     if not available[kind]:
         raise ParameterError(f"The device '{device}' is not available here. Use device='auto' or 'cpu'.")
     return device

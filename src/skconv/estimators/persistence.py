@@ -1,11 +1,10 @@
-"""Between a fitted classifier and its model folder."""
+"""Saving and loading of fitted classifiers as model folders."""
 
 from __future__ import annotations
 
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -15,26 +14,26 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skconv.digits.augmentation import Handwriting
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
 from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
 from skconv.model_io.environment import describe_environment
 from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.folder import find_model_folder, read_config
-from skconv.model_io.held_out import HeldOut
+from skconv.model_io.held_out import read_held_out
 from skconv.model_io.saving import is_calibration, load_weights, save_model
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
 from skconv.training.assembly import build_net
-from skconv.training.augmentation import Augmentation, AugmentationSequence
+from skconv.training.augmentation import describe_augmentation
+from skconv.training.config import TrainingConfig
 
-Classifier = TypeVar("Classifier", bound=BaseEstimator)  # of the modules that import this one
+Classifier = TypeVar("Classifier", bound=BaseEstimator)  # CNNClassifier, which imports this module
 Ensemble = TypeVar("Ensemble", bound=BaseEstimator)
 
-# Parameters that only name objects and habits of this process.
-_OF_THIS_PROCESS = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")
+# Parameters without a meaning in another process.
+_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")
 
 
 def save(
@@ -44,11 +43,10 @@ def save(
     class_names: Sequence[str] | None = None,
     data: DataConfig | None = None,
     scores: Mapping[str, float] | None = None,
-    command: str = "",
-    seen: TrainingFingerprints | None = None,
-    held_out: HeldOut | None = None,
-    normalization: str | None = None,
     per_class: Sequence[Mapping[str, Any]] = (),
+    command: str = "",
+    fingerprints: TrainingFingerprints | None = None,
+    normalization: str | None = None,
 ) -> ModelConfig:
     """Write the model folder of a fitted classifier.
 
@@ -57,23 +55,21 @@ def save(
     classifier : CNNClassifier or KFoldEnsembleClassifier
         Fitted.
     folder : path-like
-        Made; must not exist, or be empty.
+        New or empty.
     class_names : sequence of str, optional
-        What each of `classes_` means; by default the labels as text.
+        Name of each of `classes_`; by default the labels as text.
     data : DataConfig, optional
-        What it was trained on.
+        Description of the training data.
     scores : mapping of str to float, optional
-        Measured figures for the card: ``{"test_accuracy": 0.9957}``.
-    command : str, default=""
-        The command line that makes the model again, for the card.
-    seen : TrainingFingerprints, optional
-        The images it was trained on: `skconv.evaluate` does not score it on them.
-    held_out : HeldOut, optional
-        What it answers to images it was not trained on: `skconv.predict` makes prediction sets by them.
-    normalization : {"digit"}, optional
-        How its images are normalised before they are predicted; by default not at all.
+        Scores for the card: ``{"test_accuracy": 0.9957}``.
     per_class : sequence of mappings, default=()
         Scores of each class for the card: name, precision, recall, f1 and support.
+    command : str, default=""
+        Command line that reproduces the model, for the card.
+    fingerprints : TrainingFingerprints, optional
+        Hashes of the training images; `skconv.evaluate` refuses to score the model on them.
+    normalization : {"digit"}, optional
+        Preprocessing of images before prediction; none by default.
 
     Returns
     -------
@@ -85,9 +81,9 @@ def save(
     OutputError
         The folder exists or cannot be written.
     ModelFileError
-        The ONNX graph does not agree with the network to 1e-4 in probability.
+        The ONNX graph and the network differ by more than 1e-4 in probability.
     """
-    name, options = classifier._network_spec  # as fitted; the parameter may have been set anew since
+    name, options = classifier._network_spec  # as fitted; the parameter may have changed since
     channels, height, width = classifier.image_shape_
     network = classifier.net_.module_
     config = ModelConfig(
@@ -95,17 +91,24 @@ def save(
         input=InputConfig(channels, height, width, classifier.pixel_range_, normalization),
         classes=tuple(classifier.classes_.tolist()),
         class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
-        parameters=describe_parameters(classifier),
+        parameters=parameters_to_json(classifier),
         data=data or DataConfig("unnamed", "memory", "unknown", "", classifier.n_samples_fit_),
         scores=dict(scores or {}),
         environment=describe_environment(command),
     )
-    sample = _draw_sample(network, classifier.image_shape_)
-    return save_model(folder, network, config, sample=sample, fingerprints=seen, held_out=held_out, per_class=per_class)
+    return save_model(
+        folder,
+        network,
+        config,
+        sample=_draw_sample(network, classifier.image_shape_),
+        fingerprints=fingerprints,
+        held_out=classifier.held_out_,
+        per_class=per_class,
+    )
 
 
 def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:
-    """Return a classifier that predicts as the saved one did; see `CNNClassifier.load`."""
+    """Load a classifier; see `CNNClassifier.load`."""
     path = find_model_folder(folder)
     config = read_config(path)
     if "estimator" in config.parameters:
@@ -113,13 +116,15 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) 
     classifier = cls(**_restore_parameters(cls, config.parameters, path), device=device)
     network = _rebuild_network(config, path)
     load_weights(path, network)
-    return _revive(classifier, network, (config.network.name, config.network.options), config, device)
+    classifier = _restore_net(classifier, network, (config.network.name, config.network.options), config, device)
+    classifier.held_out_ = read_held_out(path, config)
+    return classifier
 
 
 def load_ensemble(
     cls: type[Ensemble], member_cls: type[Classifier], folder: str | os.PathLike[str], *, device: str
 ) -> Ensemble:
-    """Return an ensemble that predicts as the saved one did; see `KFoldEnsembleClassifier.load`."""
+    """Load an ensemble; see `KFoldEnsembleClassifier.load`."""
     path = find_model_folder(folder)
     config = read_config(path)
     parameters = dict(config.parameters)
@@ -134,9 +139,10 @@ def load_ensemble(
     load_weights(path, network)
     options = config.network.options
     spec = (options.get("network", "standard"), options.get("network_options") or {})
-    ensemble.estimators_ = [_revive(clone(estimator), member, spec, config, device) for member in network.members]
+    ensemble.estimators_ = [_restore_net(clone(estimator), member, spec, config, device) for member in network.members]
     ensemble.estimator_ = estimator
-    return _give_facts(ensemble, network, config)
+    ensemble.held_out_ = read_held_out(path, config)
+    return _restore_attributes(ensemble, network, config)
 
 
 def load_network(folder: str | os.PathLike[str]) -> Network:
@@ -148,20 +154,20 @@ def load_network(folder: str | os.PathLike[str]) -> Network:
     return network
 
 
-def _revive(
+def _restore_net(
     classifier: Classifier, network: nn.Module, spec: tuple[str, dict[str, Any]], config: ModelConfig, device: str
 ) -> Classifier:
-    """Give an unfitted classifier the network, and all else that fitting would have given it."""
+    """Set the network and the other fitted attributes of an unfitted classifier."""
     classifier._network_spec = spec
     classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    classifier.net_ = build_net(
-        network, classes=range(len(config.classes)), n_steps=1, device=choose_device(device)
-    ).initialize()
-    return _give_facts(classifier, network, config)
+    training = TrainingConfig(n_steps=1, device=choose_device(device))  # `partial_fit` builds the net again
+    classifier.net_ = build_net(network, training, num_classes=len(config.classes)).initialize()
+    classifier.held_out_ = None
+    return _restore_attributes(classifier, network, config)
 
 
-def _give_facts(classifier: Classifier, network: nn.Module, config: ModelConfig) -> Classifier:
-    """Set what is known about the data and the size of the network."""
+def _restore_attributes(classifier: Classifier, network: nn.Module, config: ModelConfig) -> Classifier:
+    """Set the attributes that describe the data and the size of the network."""
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
     classifier.pixel_range_ = config.input.pixel_range
@@ -172,7 +178,7 @@ def _give_facts(classifier: Classifier, network: nn.Module, config: ModelConfig)
 
 
 def _rebuild_network(config: ModelConfig, path: Path) -> Network:
-    """Make the network a configuration names, unless its weights could not be in the weights file."""
+    """Create the network of a configuration, unless its weights cannot be in the weights file."""
     channels, height, width = config.input.shape
 
     def create() -> Network:
@@ -185,37 +191,35 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
         )
 
     try:
-        with torch.device("meta"):  # shapes without memory: an altered configuration must not reserve terabytes
+        with torch.device("meta"):  # shapes only: an altered configuration must not allocate terabytes
             shapes = create().state_dict()
     except ParameterError as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this skconv.") from error
     n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_calibration(name))
-    held = (path / "model.safetensors").stat().st_size
-    if n_bytes > held:
+    file_size = (path / "model.safetensors").stat().st_size
+    if n_bytes > file_size:
         raise ModelFileError(
-            f"{path} describes a network of {n_bytes:,} bytes, but model.safetensors holds {held:,}. "
+            f"{path} describes a network of {n_bytes:,} bytes, but model.safetensors has {file_size:,}. "
             "Copy the model folder again, or train again."
         )
     with torch.random.fork_rng(devices=[]):
         return create()
 
 
-def describe_parameters(classifier: Classifier) -> dict[str, Any]:
-    """Parameters as JSON; those that only name objects of this process are left out."""
+def parameters_to_json(classifier: Classifier) -> dict[str, Any]:
+    """Return the parameters as JSON values, without those that have no meaning in another process."""
     parameters = classifier.get_params(deep=False)
-    for name in _OF_THIS_PROCESS:
+    for name in _NOT_SAVED:
         parameters.pop(name, None)
     if parameters.get("init_from") is not None:
         parameters["init_from"] = os.fspath(parameters["init_from"])
     if not isinstance(parameters["random_state"], int | None):
         parameters["random_state"] = None
-    if "estimator" in parameters:  # an ensemble, whose splitter is told as its number of folds
-        return parameters | {
-            "estimator": describe_parameters(classifier.estimator_),
-            "cv": len(classifier.estimators_),
-        }
-    parameters["augmentation"] = _describe_augmentation(parameters["augmentation"])
-    if isinstance(parameters["class_weight"], Mapping):  # JSON has no mappings from numbers
+    if "estimator" in parameters:
+        members = {"estimator": parameters_to_json(classifier.estimator_), "cv": len(classifier.estimators_)}
+        return parameters | members
+    parameters["augmentation"] = describe_augmentation(parameters["augmentation"])
+    if isinstance(parameters["class_weight"], Mapping):  # keys of a JSON object are strings
         parameters["class_weight"] = [
             [label.item() if isinstance(label, np.generic) else label, float(weight)]
             for label, weight in parameters["class_weight"].items()
@@ -223,20 +227,12 @@ def describe_parameters(classifier: Classifier) -> dict[str, Any]:
     return parameters
 
 
-def _describe_augmentation(value: Any) -> Any:
-    if isinstance(value, AugmentationSequence):
-        value = value.steps
-    if isinstance(value, list | tuple):
-        return [_describe_augmentation(step) for step in value]
-    return asdict(value) if isinstance(value, Augmentation | Handwriting) else value
-
-
 def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], path: Path) -> dict[str, Any]:
     restored = dict(parameters)
     unknown = sorted(set(restored) - set(cls._get_param_names()))
     if unknown:
         raise ModelFileError(
-            f"{path / 'config.json'} has the parameter '{unknown[0]}', which this skconv does not know. "
+            f"{path / 'config.json'} has the unknown parameter '{unknown[0]}'. "
             "Load it with the skconv that wrote it."
         )
     try:
@@ -250,7 +246,7 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
 
 
 def _draw_sample(network: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Noise with the mean and spread of the training images, to compare the exported graph on."""
+    """Draw noise with the mean and standard deviation of the training images, to compare the exported graph on."""
     mean, std = (buffer.cpu().numpy() for buffer in (network.input_normalization.mean, network.input_normalization.std))
     noise = np.random.default_rng(0).standard_normal((32, *shape), dtype=np.float32)
     return noise * std + mean

@@ -1,11 +1,12 @@
-"""Augmentation: random changes of a whole batch of images at once."""
+"""Data augmentation: registry, geometric augmentation of whole batches, and sequences of augmentations."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, fields, is_dataclass
 from functools import lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,13 +14,34 @@ from torch.nn import functional as F
 
 from skconv.distributed.process_group import BatchShard
 from skconv.exceptions import ParameterError
+from skconv.registry import Registry
+from skconv.training.batches import Augment
 
-_ELASTIC_KNOTS = 6  # a coarse grid of random displacements; between the knots they are interpolated smoothly
+# Frozen dataclasses whose fields are settings; one is called as `skconv.training.batches.BatchIterator` describes.
+AUGMENTATIONS: Registry[type[Any]] = Registry("augmentations", "augmentation")
+
+_ELASTIC_KNOTS = 6  # per side of the coarse grid of random displacements
+
+
+def setting(*, max: float = 1, default: float = 0.0) -> Any:
+    """Return a dataclass field for a setting of an augmentation: a number in 0..`max`."""
+    return field(default=default, metadata={"max": max})
+
+
+def check_settings(augmentation: Any) -> None:
+    """Raise `ParameterError` unless the fields of an augmentation are flags, or numbers in their `setting` range."""
+    for each in fields(augmentation):
+        value, is_flag = getattr(augmentation, each.name), isinstance(each.default, bool)
+        max_value = each.metadata.get("max", 1)
+        wrong_kind = isinstance(value, bool) != is_flag or not isinstance(value, int | float)
+        if wrong_kind or not 0 <= value <= max_value:
+            expected = "true or false" if is_flag else f"a number in 0..{max_value}"
+            raise ParameterError(f"The augmentation's '{each.name}' is {value!r}; expected {expected}.")
 
 
 @lru_cache(maxsize=8)
 def _spline(side: int, device: torch.device) -> Tensor:
-    """Return the matrix (side, knots) that interpolates values at the knots smoothly; far faster than `interpolate`."""
+    """Return the matrix (side, knots) of bicubic interpolation; a product with it is far faster than `interpolate`."""
     values = torch.eye(_ELASTIC_KNOTS, device=device)[None, None]
     stretched = F.interpolate(values, size=(side, _ELASTIC_KNOTS), mode="bicubic", align_corners=True)
     return stretched[0, 0]
@@ -27,13 +49,13 @@ def _spline(side: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Random numbers for every image of a whole batch, of which those of a shard are returned."""
+    """Random numbers for every image of a batch, reduced to those of one shard."""
 
     generator: torch.Generator
     shard: BatchShard
 
     def draw(self, distribution: Callable[..., Tensor], *shape: int | None) -> Tensor:
-        """Draw tensors of a shape in which None stands for the number of images."""
+        """Draw a tensor; None in its shape stands for the number of images."""
         sizes = [self.shard.batch_size if size is None else size for size in shape]
         drawn = distribution(*sizes, generator=self.generator, device=self.generator.device)
         return drawn.narrow(shape.index(None), self.shard.start, self.shard.stop - self.shard.start)
@@ -41,31 +63,32 @@ class _Draws:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine and elastic distortion, erasing and flips, drawn anew for every image of every batch.
+    """Random affine, perspective and elastic distortion, flips and erasing, drawn for every image of every batch.
 
-    All geometric changes are one resampling: images are blurred by interpolation once, not once a change. Pixels that
-    come from outside an image repeat its border.
+    All geometric changes are one resampling, so that images are interpolated once. Pixels from outside an image
+    repeat its border.
 
     Parameters
     ----------
     rotation : float, default=0
         Degrees; the angle is uniform in ±rotation. 0..180.
     shift : float, default=0
-        Share of the side, along both axes, uniform in ±shift. 0..1.
+        Translation along both axes, as a fraction of the side, uniform in ±shift. 0..1.
     scale : float, default=0
         Zoom of each axis by a factor uniform in 1 ± scale. 0..0.9.
     shear : float, default=0
         Degrees, uniform in ±shear. 0..60.
     elastic : float, default=0
-        Standard deviation of the random displacement at each knot of a coarse grid, as a share of the side. 0..0.5.
+        Standard deviation of the displacement at each knot of a coarse grid, as a fraction of the side. 0..0.5.
     erasing : float, default=0
-        Probability that a random rectangle of 2 % to 20 % of the area is painted over with noise. 0..1.
+        Probability that a random rectangle of 2 % to 20 % of the area is replaced by noise. 0..1.
     flip : bool, default=False
-        Mirror left and right half of the time: right for garments, wrong for digits.
+        Mirror left and right with probability 0.5: useful for clothing, wrong for digits.
     perspective : float, default=0
-        Each corner is drawn inwards along both axes by a share of half the side, uniform in 0..perspective. 0..0.9.
+        Displacement of each corner towards the middle, as a fraction of half the side, uniform in 0..perspective.
+        0..0.9.
     perspective_probability : float, default=1
-        Share of the images that are seen in perspective. 0..1.
+        Probability of a change of perspective. 0..1.
 
     Raises
     ------
@@ -84,46 +107,28 @@ class Augmentation:
     torch.Size([32, 1, 28, 28])
     """
 
-    rotation: float = 0.0
-    shift: float = 0.0
-    scale: float = 0.0
-    shear: float = 0.0
-    elastic: float = 0.0
-    erasing: float = 0.0
+    rotation: float = setting(max=180)
+    shift: float = setting()
+    scale: float = setting(max=0.9)
+    shear: float = setting(max=60)
+    elastic: float = setting(max=0.5)
+    erasing: float = setting()
     flip: bool = False
-    perspective: float = 0.0
-    perspective_probability: float = 1.0
+    perspective: float = setting(max=0.9)
+    perspective_probability: float = setting(default=1.0)
 
     def __post_init__(self) -> None:
-        most = {
-            "rotation": 180,
-            "shift": 1,
-            "scale": 0.9,
-            "shear": 60,
-            "elastic": 0.5,
-            "erasing": 1,
-            "flip": 1,
-            "perspective": 0.9,
-            "perspective_probability": 1,
-        }
-        for field in fields(self):
-            value = getattr(self, field.name)
-            wrong_kind = isinstance(value, bool) != (field.name == "flip") or not isinstance(value, int | float)
-            if wrong_kind or not 0 <= value <= most[field.name]:
-                raise ParameterError(
-                    f"The augmentation's '{field.name}' is {value!r}; expected "
-                    + ("true or false." if field.name == "flip" else f"a number in 0..{most[field.name]}.")
-                )
+        check_settings(self)
 
     @property
     def per_image(self) -> bool:
-        """Whether what becomes of an image does not depend on the others: the noise of erasing is as bright as all."""
+        """Whether each image is augmented independently; erasing scales its noise to the maximum of the batch."""
         return not self.erasing
 
     def __call__(self, images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
-        """Distort float32 images (n, channels, height, width); the generator lives on the same device.
+        """Distort float32 images (n, channels, height, width); the generator is on the same device.
 
-        For a shard, random numbers are drawn for its whole batch.
+        With a `shard`, random numbers are drawn for the whole batch that the images are a part of.
         """
         geometric = (self.rotation, self.shift, self.scale, self.shear, self.elastic, self.flip, self.perspective)
         if any(geometric):
@@ -133,18 +138,18 @@ class Augmentation:
     def _resample(self, images: Tensor, draws: _Draws) -> Tensor:
         affine = self._draw_affine(images, draws)
         if self.perspective:
-            grid = _look_from(self._draw_perspective(images, draws), affine, images)
+            grid = _perspective_grid(self._draw_perspective(images, draws), affine, images)
         else:
             grid = F.affine_grid(affine, list(images.shape), align_corners=False)
         if self.elastic:
             knots = draws.draw(torch.randn, 2, None, _ELASTIC_KNOTS, _ELASTIC_KNOTS)
             down, across = (_spline(side, images.device) for side in images.shape[2:])
-            bend = down @ knots @ across.T  # (2, n, height, width)
-            grid = grid + bend.permute(1, 2, 3, 0) * (2 * self.elastic)  # the grid spans -1..1, twice the side
+            displacement = down @ knots @ across.T  # (2, n, height, width)
+            grid = grid + displacement.permute(1, 2, 3, 0) * (2 * self.elastic)  # the grid spans -1..1
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
     def _draw_affine(self, images: Tensor, draws: _Draws) -> Tensor:
-        """Draw matrices (n, 2, 3) that send a position in the new image to one in the old."""
+        """Draw matrices (n, 2, 3) that map positions in the new image to positions in the old one."""
         unit = draws.draw(torch.rand, 6, None) * 2 - 1
         angle, shear = unit[0] * math.radians(self.rotation), torch.tan(unit[1] * math.radians(self.shear))
         zoom_x, zoom_y = 1 / (1 + unit[2] * self.scale), 1 / (1 + unit[3] * self.scale)
@@ -152,19 +157,19 @@ class Augmentation:
             mirrored = draws.draw(torch.rand, None) < 0.5
             zoom_x = torch.where(mirrored, -zoom_x, zoom_x)
         cos, sin = torch.cos(angle), torch.sin(angle)
-        # The grid's axes both span -1..1: rotation of an image that is not square needs its aspect ratio.
+        # Both axes of the grid span -1..1, so that rotating an oblong image needs its aspect ratio.
         aspect = images.shape[2] / images.shape[3]
         row_x = torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_x * aspect, 2 * self.shift * unit[4]], dim=1)
         row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
         return torch.stack([row_x, row_y], dim=1)
 
     def _draw_perspective(self, images: Tensor, draws: _Draws) -> Tensor:
-        """Draw matrices (n, 3, 3) that send a position in the new image to one before the change of perspective."""
+        """Draw homographies (n, 3, 3) that map positions in the new image to positions before the change."""
         n, device = len(images), images.device
         corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=device)
         inwards = draws.draw(torch.rand, None, 4, 2) * self.perspective
         chosen = draws.draw(torch.rand, None, 1, 1) < self.perspective_probability
-        x, y = (corners * (1 - inwards * chosen)).unbind(2)  # (n, 4) each: where the corners are in the new image
+        x, y = (corners * (1 - inwards * chosen)).unbind(2)  # (n, 4) each: the corners in the new image
         u, v = corners.unbind(1)
         one, zero = torch.ones_like(x), torch.zeros_like(x)
         # u = (a x + b y + c) / (g x + h y + 1) and v = (d x + e y + f) / (g x + h y + 1), for the four corners.
@@ -188,37 +193,105 @@ class Augmentation:
         return torch.where(inside_y & inside_x & chosen, noise, images)
 
 
+AUGMENTATIONS.register("geometric", Augmentation)
+
+
 @dataclass(frozen=True)
 class AugmentationSequence:
-    """Augmentations one after the other, each with its own resampling.
+    """Augmentations applied in turn, each with its own resampling.
 
     Parameters
     ----------
-    steps : tuple of callables, `Augmentation` or `skconv.digits.augmentation.Handwriting`
-        Applied in this order.
+    steps : tuple of augmentations
+        Instances of registered augmentations, or any callables as `skconv.training.batches.BatchIterator` takes.
     """
 
     steps: tuple[Callable[..., Tensor], ...]
 
     @property
     def per_image(self) -> bool:
-        """Whether every step treats each image alone."""
+        """Whether every step augments each image independently."""
         return all(getattr(step, "per_image", False) for step in self.steps)
 
     def __call__(self, images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
-        """Distort float32 images (n, channels, height, width), optionally a shard of a batch."""
+        """Augment float32 images (n, channels, height, width); parameters as in `Augmentation`."""
         for step in self.steps:
             images = step(images, generator) if shard is None else step(images, generator, shard)
         return images
 
 
-def _look_from(perspective: Tensor, affine: Tensor, images: Tensor) -> Tensor:
-    """Return the sampling grid (n, height, width, 2) of a change of perspective after an affine one."""
+def _perspective_grid(perspective: Tensor, affine: Tensor, images: Tensor) -> Tensor:
+    """Return the sampling grid (n, height, width, 2) of a homography followed by an affine map."""
     n, _, height, width = images.shape
     x = (torch.arange(width, device=images.device) * 2 + 1) / width - 1
     y = (torch.arange(height, device=images.device) * 2 + 1) / height - 1
     rows, columns = torch.meshgrid(y, x, indexing="ij")
     positions = torch.stack([columns, rows, torch.ones_like(rows)], dim=2).view(-1, 3)
-    seen = positions @ perspective.transpose(1, 2)  # (n, height * width, 3)
-    seen = seen / seen[..., 2:]
-    return (seen @ affine.transpose(1, 2)).view(n, height, width, 2)
+    mapped = positions @ perspective.transpose(1, 2)  # (n, height * width, 3)
+    mapped = mapped / mapped[..., 2:]
+    return (mapped @ affine.transpose(1, 2)).view(n, height, width, 2)
+
+
+def make_augmentation(value: Any) -> Augment | None:
+    """Return the augmentation that a parameter describes.
+
+    Parameters
+    ----------
+    value : mapping, registered augmentation, sequence of these, or None
+        A mapping holds settings of one or several registered augmentations; each is made of its own settings. They
+        are applied in the order of the registry, "geometric" first, and the items of a sequence in turn.
+
+    Raises
+    ------
+    ParameterError
+        Another kind of value, an unknown setting or a setting outside its range.
+
+    Examples
+    --------
+    >>> make_augmentation({"rotation": 10, "shift": 0.1}).rotation
+    10
+    """
+    if value is None or isinstance(value, AugmentationSequence):
+        return value
+    parts = value if isinstance(value, list | tuple) else [value]
+    steps = [step for part in parts for step in _make_steps(part)]
+    if len(steps) > 1:
+        return AugmentationSequence(tuple(steps))
+    return steps[0] if steps else None
+
+
+def describe_augmentation(value: Any) -> Any:
+    """Return a value of the parameter `augmentation` as mappings and lists, as JSON and TOML hold it."""
+    if isinstance(value, AugmentationSequence):
+        value = value.steps
+    if isinstance(value, list | tuple):
+        return [describe_augmentation(step) for step in value]
+    return asdict(value) if is_dataclass(value) and not isinstance(value, type) else value
+
+
+def _make_steps(value: Any) -> list[Augment]:
+    """Return the augmentations that one mapping describes."""
+    if not isinstance(value, Mapping):
+        if any(type(value) is AUGMENTATIONS.get(name) for name in _names_in_order()):
+            return [value]
+        raise ParameterError(
+            "The 'augmentation' parameter must be a mapping such as {'rotation': 10, 'shift': 0.08}, an Augmentation, "
+            f"a list of these or None. Got {value!r} instead."
+        )
+    remaining, known, steps = dict(value), [], []
+    for name in _names_in_order():
+        kind = AUGMENTATIONS.get(name)
+        names = [each.name for each in fields(kind)]
+        settings = {key: remaining.pop(key) for key in names if key in remaining}
+        if settings or not value:
+            steps.append(kind(**settings))
+        if not remaining:  # modules of further augmentations are not needed
+            return steps
+        known += names
+    raise ParameterError(
+        f"The augmentation has no setting '{sorted(remaining)[0]}'. Its settings: {', '.join(known)}."
+    )
+
+
+def _names_in_order() -> list[str]:
+    return sorted(AUGMENTATIONS.names(), key=lambda name: (name != "geometric", name))

@@ -1,0 +1,171 @@
+"""Set-up of a training: network, configuration, precision and checkpoints of a `CNNClassifier`."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import torch
+
+from skconv.distributed.process_group import ProcessGroup
+from skconv.estimators.initialization import Unfreeze
+from skconv.estimators.parameters import choose_device
+from skconv.estimators.persistence import parameters_to_json
+from skconv.exceptions import ParameterError
+from skconv.model_io.checkpoints import CheckpointFolder
+from skconv.model_io.environment import describe_environment
+from skconv.networks import create_network
+from skconv.networks.blocks import Network
+from skconv.training.augmentation import make_augmentation
+from skconv.training.batches import BatchIterator, ImageDataset
+from skconv.training.checkpointing import Checkpointing
+from skconv.training.config import TrainingConfig, count_steps
+from skconv.training.hardware import choose_precision
+
+if TYPE_CHECKING:
+    from skconv.estimators.classifier import CNNClassifier
+
+_PACKAGES = ("skconv", "torch", "skorch")  # other versions may give other weights
+
+
+@contextmanager
+def torch_seed(seed: int) -> Iterator[None]:
+    """Seed torch inside the block and restore the caller's random state after it."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.manual_seed(seed)
+        yield
+
+
+def create_seeded_network(
+    spec: tuple[str, dict[str, Any]], image_shape: tuple[int, int, int], num_classes: int, seed: int
+) -> Network:
+    """Create a network from its name and options, with weights that are a function of the seed."""
+    name, options = spec
+    channels, height, width = image_shape
+    with torch_seed(seed):
+        return create_network(
+            name, in_channels=channels, image_size=(height, width), num_classes=num_classes, **options
+        )
+
+
+def make_config(
+    classifier: CNNClassifier, train: ImageDataset, process_group: ProcessGroup | None, *, scheduled: bool
+) -> TrainingConfig:
+    """Return the configuration of a training; `scheduled` is False for single epochs at a constant rate.
+
+    Raises
+    ------
+    ParameterError
+        An unknown device or augmentation, or batches smaller than the number of processes.
+    """
+    device = choose_device(classifier.device) if process_group is None else process_group.device
+    precision = classifier.precision
+    if precision == "auto":
+        precision = choose_precision(device)
+        if process_group is not None:  # measurements may differ
+            precision = process_group.broadcast_object(precision)
+    n_steps, n_epochs, learning_rate = None, 1, classifier.learning_rate / 10
+    if scheduled:
+        n_batches = len(BatchIterator(train, classifier.batch_size, shuffle=True))
+        _check_shards(len(train) // n_batches, process_group)
+        n_steps, n_epochs = count_steps(
+            classifier.max_epochs,
+            n_batches,
+            classifier.min_steps,
+            n_images=len(train),
+            optimizer=classifier.optimizer,
+        )
+        learning_rate = classifier.learning_rate
+    return TrainingConfig(
+        n_steps=n_steps,
+        n_epochs=n_epochs,
+        batch_size=classifier.batch_size,
+        learning_rate=learning_rate,
+        weight_decay=classifier.weight_decay,
+        label_smoothing=classifier.label_smoothing,
+        ema_decay=classifier.ema_decay,
+        optimizer=classifier.optimizer,
+        schedule=classifier.schedule,
+        patience=classifier.patience,
+        restore_best=classifier.restore_best,
+        augment=make_augmentation(classifier.augmentation),
+        precision=precision,
+        device=device,
+        seed=classifier._seed,
+        progress=classifier.verbose > 0,
+    )
+
+
+def make_callbacks(classifier: CNNClassifier, config: TrainingConfig) -> list[Any]:
+    """Return the user's callbacks, and the one that unfreezes loaded weights."""
+    callbacks = list(classifier.callbacks)
+    if classifier.freeze_fraction and classifier.loaded_weights_ and config.n_steps is not None:
+        n_frozen = math.ceil(classifier.freeze_fraction * config.n_steps)
+        callbacks.append(("unfreeze", Unfreeze(classifier.loaded_weights_, n_frozen)))
+    return callbacks
+
+
+def make_checkpointing(
+    classifier: CNNClassifier,
+    config: TrainingConfig,
+    train: ImageDataset,
+    valid: ImageDataset | None,
+    process_group: ProcessGroup | None,
+) -> Checkpointing | None:
+    """Return the callback that saves checkpoints of a training; None without the parameter `checkpoint`.
+
+    The checkpoint folder records all that determines the weights, and refuses to resume another training.
+
+    Raises
+    ------
+    ParameterError
+        `random_state` is not an int, or several processes train together.
+    """
+    if classifier.checkpoint is None:
+        return None
+    if process_group is not None:
+        raise ParameterError("Several processes would write one checkpoint. Train without 'checkpoint'.")
+    if isinstance(classifier.random_state, bool) or not isinstance(classifier.random_state, int | np.integer):
+        raise ParameterError(
+            f"A training with checkpoint={str(classifier.checkpoint)!r} can be resumed only if its 'random_state' is a "
+            f"whole number. Got {classifier.random_state!r} instead. Pass random_state=0."
+        )
+    environment = describe_environment()
+    training = {
+        **{name: value for name, value in parameters_to_json(classifier).items() if name != "precision"},
+        "callbacks": [type(each[1] if isinstance(each, tuple) else each).__name__ for each in classifier.callbacks],
+        "precision": config.precision,
+        "device": config.device,
+        "seed": config.seed,
+        "number of threads": torch.get_num_threads(),
+        "version of": {name: environment["versions"].get(name, "unknown") for name in _PACKAGES},
+        "processor": environment["processor"],
+        "training data": _fingerprint(train),
+        "validation data": None if valid is None else _fingerprint(valid),
+    }
+    return Checkpointing(CheckpointFolder(classifier.checkpoint, training))
+
+
+def _check_shards(batch_size: int, process_group: ProcessGroup | None) -> None:
+    if process_group is not None and batch_size < process_group.size:
+        raise ParameterError(
+            f"Batches of {batch_size} cannot be shared by {process_group.size} processes. "
+            "Take a larger batch_size, more images or fewer processes."
+        )
+
+
+def _fingerprint(images: ImageDataset) -> str:
+    """Return the sha256 of images, labels, weights and positions."""
+    digest = hashlib.sha256()
+    for tensor in (images.images, images.labels, images.weights, images.positions):
+        if tensor is None:
+            digest.update(b"none")
+            continue
+        digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
+        for start in range(0, len(tensor), 4096):  # in parts, so that a memory map is never in memory as a whole
+            digest.update(np.ascontiguousarray(tensor[start : start + 4096].numpy()).data)
+    return digest.hexdigest()
