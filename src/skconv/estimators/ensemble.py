@@ -23,10 +23,10 @@ from skconv.estimators.parameters import check_parameters, choose_device, split_
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.assembly import build_net
-from skconv.training.config import TrainingConfig
-from skconv.training.net import ClassifierNet
-from skconv.training.hardware import choose_precision
 from skconv.training.callbacks import PrintEpochs
+from skconv.training.config import TrainingConfig
+from skconv.training.hardware import choose_precision
+from skconv.training.net import ClassifierNet
 
 
 class KFoldEnsembleClassifier(BaseImageClassifier):

@@ -19,7 +19,8 @@ _KINDS: dict[type, tuple[Any, str, tuple[type, ...]]] = {  # accepted types, nam
     bool: (bool, "true or false", (bool,)),
     os.PathLike: ((str, os.PathLike), "the path of a folder", (str,)),
     Mapping: (Mapping, "a mapping of label to weight", ()),
-    str: ((), "", (str,)),  # one of its choices
+    str: (str, "text", (str,)),
+    list: (list, "a list", (list,)),
     object: (object, "any object", ()),
 }
 
@@ -33,7 +34,7 @@ class Parameter:
     name : str
         Name of the keyword, and of the recipe's key.
     kind : type
-        int, float, bool, str, os.PathLike, Mapping or object.
+        int, float, bool, str, list, os.PathLike, Mapping or object.
     help : str
         One line on what it does.
     min, max : float, default=-inf, inf
@@ -41,7 +42,7 @@ class Parameter:
     open_below : bool, default=False
         Whether `min` itself is excluded.
     choices : tuple of str, default=()
-        Strings that are accepted; of a `kind` other than str, in addition to it.
+        The only strings that are accepted; for a `kind` other than str, in addition to it.
     nullable : bool, default=False
         Whether None is accepted.
     in_recipe : bool, default=True
@@ -76,15 +77,17 @@ class Parameter:
             return ()
         return (*kinds, str) if self.choices and str not in kinds else kinds
 
-    @property
-    def expected(self) -> str:
-        """Accepted values in words, as a part of a message."""
-        kind = _KINDS[self.kind][1] + self.range
-        alternatives = [kind.strip()] if kind else []
+    def describe(self, *, in_recipe: bool = False) -> str:
+        """Return the accepted values in words, as a part of a message."""
+        alternatives = []
+        if not (self.kind is str and self.choices) and not (self.kind is Mapping and in_recipe):
+            alternatives.append(_KINDS[self.kind][1] + self.range)
         if self.choices:
             listed = ", ".join(map(repr, self.choices))
-            alternatives.append(listed if alternatives or len(self.choices) == 1 else f"one of {listed}")
-        return " or ".join([*alternatives, *(["None"] if self.nullable else [])])
+            alternatives.append(f"one of {listed}" if len(self.choices) > 1 else listed)
+        if self.nullable and not in_recipe:
+            alternatives.append("None")
+        return " or ".join(alternatives)
 
     @property
     def range(self) -> str:
@@ -96,7 +99,7 @@ class Parameter:
         """Return whether a value is of the kind and in the range."""
         if value is None:
             return self.nullable
-        if isinstance(value, str) and self.kind is not os.PathLike:
+        if isinstance(value, str) and self.choices:
             return value in self.choices
         if not isinstance(value, _KINDS[self.kind][0]) or (isinstance(value, bool) and self.kind is not bool):
             return False
@@ -167,7 +170,7 @@ def describe_parameters() -> list[dict[str, str]]:
     return [
         {
             "name": row.name,
-            "values": row.expected,
+            "values": row.describe(),
             "default": repr(row.default),
             "recipe": "[training]" if row.in_recipe else "",
             "help": row.help,
@@ -194,7 +197,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     for name, value in parameters.items():
         row = PARAMETERS.get(name)
         if row is not None and row.checked and not row.accepts(value):
-            raise ParameterError(f"The '{name}' parameter must be {row.expected}. Got {value!r} instead.")
+            raise ParameterError(f"The '{name}' parameter must be {row.describe()}. Got {value!r} instead.")
 
 
 def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:

@@ -1,4 +1,4 @@
-"""Complete named experiments: `load_recipe`, `list_recipes`, `Recipe`."""
+"""Recipes: complete experiments as TOML files; `load_recipe`, `list_recipes`, `Recipe`."""
 
 from pathlib import Path
 

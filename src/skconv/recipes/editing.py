@@ -1,22 +1,20 @@
-"""The recipe of a run: what was asked for on top of it written in, what speaks of other runs left out."""
+"""Recipe of a run: command-line settings applied to a recipe, and written as TOML."""
 
 from __future__ import annotations
 
-import json
 import os
-import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
-from skconv.exceptions import RecipeError
+from skconv.data.spec import DataOptions, DataSpec
 
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
-_DATA = ("source", "test_fraction", "split_seed", "images", "label_column", "normalize", "image_size")
+_NOT_IN_TOML = "data_home"  # where data lies on one machine is not a part of an experiment
 
 
 def plan_run(
@@ -25,123 +23,90 @@ def plan_run(
     source: str | os.PathLike[str] | None,
     network: str | None = None,
     folds: int | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
+    **data: Unpack[DataOptions],
 ) -> Recipe:
-    """Return the recipe of a run, with its text, so that training with that text needs no other arguments.
+    """Return the recipe of a run: training with its TOML needs no other arguments.
 
     Parameters
     ----------
     recipe : Recipe
-        The recipe that was named.
-    source, images, label_column, image_size
-        The data, and how they are loaded, where that was named apart from the recipe: as in `skconv.load_dataset`. What
-        a recipe says of its own data does not hold for others, but for the form of the images.
+        The recipe of the command.
+    source : str, path-like or None
+        Replaces the recipe's data, with its split and its columns; form and preprocessing of the images are retained.
     network : str or None, default=None
-        The network where it was named apart from the recipe.
+        Replaces the recipe's network, with default options.
     folds : int or None, default=None
-        The number of folds where it was.
-
-    Raises
-    ------
-    RecipeError
-        The recipe is written in a form of TOML that cannot be edited.
+        Replaces the number of folds.
+    **data
+        Fields of `DataSpec` to replace: images, label_column, image_size, data_home.
     """
-    plan = recipe
+    spec = recipe.data
     if source is not None:
-        if not isinstance(source, str):  # a path stays one, also where a data set has its name
+        if not isinstance(source, str):  # "./digits" is a path, "digits" a data set
             source = os.fspath(source) if Path(source).is_absolute() else f"./{os.fspath(source)}"
-        plan = replace(plan, source=source, test_fraction=None, split_seed=None, images=None, label_column=None)
-    given: dict[str, Any] = {
-        "images": None if images is None else os.fspath(images),
-        "label_column": label_column,
-        "image_size": image_size,
-    }
-    plan = replace(plan, **{key: value for key, value in given.items() if value is not None})
-    text = replace_section(plan.text, "figures", {})
-    if _describe_data(plan) != _describe_data(recipe):
-        text = replace_section(text, "data", _describe_data(plan))
+        spec = DataSpec(source, image_size=spec.image_size, normalize=spec.normalize)
+    recipe = replace(recipe, data=replace(spec, **{key: value for key, value in data.items() if value is not None}))
     if network is not None:
-        plan = replace(plan, network={"name": network})
-        text = replace_section(text, "network", plan.network)
+        recipe = replace(recipe, network={"name": network})
     if folds is not None:
-        plan = replace(plan, ensemble={**plan.ensemble, "folds": folds})
-        text = replace_section(text, "ensemble", plan.ensemble)
-    return replace(plan, text=text)
+        recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
+    return replace(recipe, figures={})  # measured in other runs
 
 
-def write_seed(plan: Recipe, seed: int, *, split_seed: int | None = None) -> str:
-    """Return the text of a run's recipe with its seed in it.
+def with_seed(recipe: Recipe, seed: int, *, split_seed: int | None = None) -> Recipe:
+    """Return the recipe of a run with its seed.
 
     Parameters
     ----------
-    plan : Recipe
+    recipe : Recipe
         The recipe of the run.
     seed : int
-        The seed it was trained with.
+        Random state of the training.
     split_seed : int or None, default=None
-        What decided which images are held out, if not `seed` and not the recipe.
-
-    Raises
-    ------
-    RecipeError
-        The recipe is written in a form of TOML that cannot be edited.
+        Seed of the test split, if it differs from `seed` and the recipe has none.
     """
-    text = plan.text
-    if seed != plan.seed:
-        text = replace_section(text, "training", {**plan.training, "random_state": seed})
-    if split_seed not in (None, seed) and plan.split_seed is None:
-        text = replace_section(text, "data", _describe_data(replace(plan, split_seed=split_seed)))
-    return text
+    if seed != recipe.seed:
+        recipe = replace(recipe, training={**recipe.training, "random_state": seed})
+    if split_seed not in (None, seed) and recipe.data.split_seed is None:
+        recipe = replace(recipe, data=replace(recipe.data, split_seed=split_seed))
+    return recipe
 
 
-def _describe_data(recipe: Recipe) -> dict[str, Any]:
+def update_text(recipe: Recipe) -> str:
+    """Return the text of a recipe with the sections that differ from its fields replaced, as in `Recipe.to_toml`."""
+    import tomlkit
+
+    document, before = tomlkit.parse(recipe.text), tomllib.loads(recipe.text)
+    for section in fields(recipe)[3:]:  # after name, title and text
+        value = getattr(recipe, section.name)
+        value = _describe_data(value) if isinstance(value, DataSpec) else value
+        default = {"name": "standard"} if section.name == "network" else {}
+        if value == before.get(section.name, default):
+            continue
+        if not value:
+            del document[section.name]
+        elif isinstance(value, Mapping) and isinstance(before.get(section.name), Mapping):
+            _update_table(document[section.name], value)
+        else:
+            document[section.name] = value
+    text = tomlkit.dumps(document)
+    return text.rstrip() + "\n"
+
+
+def _update_table(table: Any, values: Mapping[str, Any]) -> None:
+    """Change, add and remove keys of a TOML table; lines of unchanged keys stay as they are."""
+    for key in set(table) - set(values):
+        del table[key]
+    for key, value in values.items():
+        if table.get(key) != value:
+            table[key] = value
+
+
+def _describe_data(spec: DataSpec) -> dict[str, Any]:
     """Return the section [data] of a recipe."""
-    values = {key: getattr(recipe, key) for key in _DATA if getattr(recipe, key) is not None}
-    return {key: [int(side) for side in value] if key == "image_size" else value for key, value in values.items()}
-
-
-def replace_section(recipe_text: str, section: str, values: Mapping[str, Any]) -> str:
-    r"""Return a recipe with one of its sections replaced, or added at its end.
-
-    Parameters
-    ----------
-    recipe_text : str
-        The recipe as TOML.
-    section : str
-        Its name.
-    values : mapping
-        All that the section then holds, as text, numbers, flags and lists of these; nothing takes the section away.
-
-    Raises
-    ------
-    RecipeError
-        The recipe holds it in another form of TOML than a section.
-
-    Examples
-    --------
-    >>> text = '[network]\nname = "fast"\ncrop = 2\n\n[training]\nmax_epochs = 1'
-    >>> print(replace_section(text, "network", {"name": "standard"}), end="")
-    [network]
-    name = "standard"
-    <BLANKLINE>
-    [training]
-    max_epochs = 1
-    """
-    # Of these kinds JSON is TOML, but for characters written as pairs of escapes.
-    lines = [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
-    text = "\n".join([f"[{section}]", *lines, ""]) if values else ""
-    pattern = re.compile(rf"^\[{section}\].*?(?=^\[|\Z)", re.MULTILINE | re.DOTALL)
-    replaced, found = pattern.subn(lambda _: f"{text}\n" if text else "", recipe_text)
-    replaced = f"{replaced.rstrip()}\n" if found else f"{recipe_text.rstrip()}\n\n{text}".rstrip() + "\n"
-    try:
-        followed = tomllib.loads(replaced).get(section, {}) == values
-    except tomllib.TOMLDecodeError:
-        followed = False
-    if not followed:
-        raise RecipeError(
-            f"The recipe's {section} cannot be replaced: it stands in another form than a section. "
-            f"Write it as a section: a line [{section}] and below it a line for each key."
-        )
-    return replaced
+    values = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name != _NOT_IN_TOML}
+    return {
+        key: list(value) if key == "image_size" else os.fspath(value) if isinstance(value, os.PathLike) else value
+        for key, value in values.items()
+        if value is not None
+    }

@@ -1,149 +1,123 @@
-"""What may stand in a recipe: its sections, their keys and the kinds of value these take."""
+"""Schema of recipes: sections, keys, and kinds and ranges of their values."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from skconv.exceptions import RecipeError, UnknownNameError
+from skconv.estimators.parameters import PARAMETERS, Parameter
+from skconv.exceptions import ParameterError, RecipeError, UnknownNameError
 from skconv.images.spec import NORMALIZATIONS
 
-_TEXT, _NUMBER, _WHOLE, _FLAG, _LIST = (str,), (int, float), (int,), (bool,), (list,)
-_KIND_NAMES = {str: "text", int: "a whole number", float: "a number", bool: "true or false", list: "a list"}
 
-_SECTIONS: dict[str, dict[str, tuple[type, ...]]] = {
-    "data": {
-        "source": _TEXT,
-        "test_fraction": _NUMBER,
-        "split_seed": _WHOLE,
-        "images": _TEXT,
-        "label_column": _TEXT,
-        "normalize": _TEXT,
-        "image_size": _LIST,
-    },
-    "training": {
-        "max_epochs": (int, float, str),
-        "min_steps": _WHOLE,
-        "batch_size": _WHOLE,
-        "learning_rate": _NUMBER,
-        "weight_decay": _NUMBER,
-        "label_smoothing": _NUMBER,
-        "ema_decay": _NUMBER,
-        "optimizer": _TEXT,
-        "schedule": _TEXT,
-        "validation_fraction": _NUMBER,
-        "patience": _WHOLE,
-        "restore_best": _TEXT,
-        "class_weight": _TEXT,
-        "precision": _TEXT,
-        "init_from": _TEXT,
-        "freeze_fraction": _NUMBER,
-        "random_state": _WHOLE,
-    },
-    "augmentation": {
-        "rotation": _NUMBER,
-        "shift": _NUMBER,
-        "scale": _NUMBER,
-        "shear": _NUMBER,
-        "elastic": _NUMBER,
-        "erasing": _NUMBER,
-        "flip": _FLAG,
-        "perspective": _NUMBER,
-        "perspective_probability": _NUMBER,
-        "pen": _NUMBER,
-        "breaks": _NUMBER,
-        "neighbours": _NUMBER,
-        "blur": _NUMBER,
-        "low_resolution": _NUMBER,
-        "uneven_ink": _NUMBER,
-        "noise": _NUMBER,
-    },
-    "calibration": {"biases": _FLAG},
-    "ensemble": {"folds": _WHOLE, "stratified": _FLAG, "average": _TEXT},
-    "report": {
-        "describe_data": _FLAG,
-        "print_epochs": _FLAG,
-        "record_every": _WHOLE,
-        "print_every": _WHOLE,
-        "sample_rows": _WHOLE,
-        "train_accuracy": _FLAG,
-    },
+def _by_name(*rows: Parameter) -> dict[str, Parameter]:
+    return {row.name: row for row in rows}
+
+
+_SECTIONS: dict[str, dict[str, Parameter]] = {
+    "data": _by_name(
+        Parameter("source", str, "Data set, file or folder."),
+        Parameter("test_fraction", float, "Fraction of all images to hold out for testing.", 0.01, 0.9),
+        Parameter("split_seed", int, "Seed of the test split.", 0, 2**32 - 1),
+        Parameter("images", str, "Folder of the images that a CSV lists."),
+        Parameter("label_column", str, "Label column of a CSV."),
+        Parameter("normalize", str, "Preprocessing of the images.", choices=NORMALIZATIONS),
+        Parameter("image_size", list, "Height and width in pixels."),
+    ),
+    "training": {name: row for name, row in PARAMETERS.items() if row.in_recipe},
+    "calibration": _by_name(Parameter("biases", bool, "Calibrate by a bias per class too.")),
+    "ensemble": _by_name(
+        Parameter("folds", int, "Number of members.", 2, 1000),
+        Parameter("stratified", bool, "Split each class evenly."),
+        Parameter("average", str, "What is averaged: probabilities or logits."),
+    ),
+    "report": _by_name(
+        Parameter("describe_data", bool, "Print a summary of the data."),
+        Parameter("print_epochs", bool, "Print each epoch."),
+        Parameter("record_every", int, "Steps between recorded losses.", 1, 10**6),
+        Parameter("print_every", int, "Steps between printed losses.", 1, 10**6),
+        Parameter("sample_rows", int, "Rows of sample images in the figure.", 1, 40),
+        Parameter("train_accuracy", bool, "Score the training images too."),
+    ),
 }
-_TOP = ("title", "network", "figures", "class_weight", "prior", *_SECTIONS)
+_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # any keys here; checked below
+_MAX_VALUES = {"class_weight": 1e6, "prior": 0.999}
 
 
 def check_document(document: Mapping[str, Any], path: Path) -> None:
-    """Raise `RecipeError` unless every section, key and kind of value of a recipe is a known one.
+    """Raise `RecipeError` for the first section, key or value of a recipe that is not in the schema.
 
     Parameters
     ----------
     document : mapping
         The recipe as parsed from TOML.
     path : pathlib.Path
-        How errors name it.
+        Name of the recipe in messages.
     """
-    _check_keys(document, _TOP, path, "at the top")
+    _check_keys(document, ("title", *_FREE_SECTIONS, *_SECTIONS), path, "at the top")
     if not isinstance(document.get("title", ""), str):
-        raise RecipeError(f"The recipe {path} has a title that is not text.")
-    for section in ("network", "figures", "class_weight", "prior", *_SECTIONS):
+        raise RecipeError(f"The recipe {path} has the title {document['title']!r}; expected text.")
+    for section in (*_FREE_SECTIONS, *_SECTIONS):
         value = document.get(section, {})
-        several = section == "augmentation" and isinstance(value, list)
-        for part in value if several else [value]:
+        for part in value if section == "augmentation" and isinstance(value, list) else [value]:
             if not isinstance(part, Mapping):
                 raise RecipeError(f"In the recipe {path}, '{section}' must be a section: write [{section}].")
             if section in _SECTIONS:
                 _check_section(section, part, path)
     if not isinstance(document.get("network", {"name": ""}).get("name"), str):
         raise RecipeError(f'In the recipe {path}, the section [network] needs a name: name = "standard".')
-    for section, most in (("class_weight", 1e6), ("prior", 0.999)):
-        for name, value in document.get(section, {}).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= most:
-                raise RecipeError(
-                    f"In the recipe {path}, {name} in [{section}] is {value!r}; expected a number above 0, "
-                    f"at most {most:g}."
-                )
-    if len(document.get("prior", {})) > 1:
-        raise RecipeError(f"In the recipe {path}, [prior] names one class.")
-    _check_ranges(document, path)
+    _check_augmentation(document.get("augmentation"), path)
+    _check_classes(document, path)
+    _check_data(document.get("data", {}), path)
+    if "ensemble" in document and "folds" not in document["ensemble"]:
+        raise RecipeError(f"In the recipe {path}, [ensemble] needs its number of members: folds = 5.")
 
 
 def _check_section(section: str, values: Mapping[str, Any], path: Path) -> None:
-    kinds = _SECTIONS[section]
-    _check_keys(values, kinds, path, f"in [{section}]")
+    rows = _SECTIONS[section]
+    _check_keys(values, rows, path, f"in [{section}]")
     for key, value in values.items():
-        if not isinstance(value, kinds[key]) or (isinstance(value, bool) and bool not in kinds[key]):
-            expected = " or ".join(_KIND_NAMES[kind] for kind in kinds[key])
+        row = rows[key]
+        wrong_kind = not isinstance(value, row.toml_kinds) or (isinstance(value, bool) and row.kind is not bool)
+        if wrong_kind or not row.accepts(value):
+            expected = row.describe(in_recipe=True)
             raise RecipeError(f"In the recipe {path}, {key} in [{section}] is {value!r}; expected {expected}.")
 
 
-def _check_keys(values: Mapping[str, Any], known: Any, path: Path, where: str) -> None:
+def _check_keys(values: Mapping[str, Any], known: Iterable[str], path: Path, where: str) -> None:
     unknown = sorted(set(values) - set(known))
     if unknown:
         raise RecipeError(f"In the recipe {path}, {where}: {UnknownNameError('key', unknown[0], known)}")
 
 
-def _check_ranges(document: Mapping[str, Any], path: Path) -> None:
-    """Check the numbers that no estimator checks."""
-    ranges = {
-        ("data", "test_fraction"): (0.01, 0.9),
-        ("data", "split_seed"): (0, 2**32 - 1),
-        ("training", "random_state"): (0, 2**31 - 1),
-        ("ensemble", "folds"): (2, 1000),
-        ("report", "record_every"): (1, 10**6),
-        ("report", "print_every"): (1, 10**6),
-        ("report", "sample_rows"): (1, 40),
-    }
-    for (section, key), (least, most) in ranges.items():
-        value = document.get(section, {}).get(key, least)
-        if not least <= value <= most:
-            raise RecipeError(f"In the recipe {path}, {key} in [{section}] is {value}; expected {least} to {most}.")
-    data = document.get("data", {})
-    if data.get("normalize", NORMALIZATIONS[0]) not in NORMALIZATIONS:
-        raise RecipeError(
-            f"In the recipe {path}, normalize in [data] is {data['normalize']!r}; "
-            f"expected {' or '.join(map(repr, NORMALIZATIONS))}."
-        )
+def _check_augmentation(settings: Any, path: Path) -> None:
+    if not settings:
+        return
+    from skconv.training.augmentation import make_augmentation
+
+    try:
+        make_augmentation(settings)
+    except ParameterError as error:
+        raise RecipeError(f"In the recipe {path}, in [augmentation]: {error}") from error
+
+
+def _check_classes(document: Mapping[str, Any], path: Path) -> None:
+    """Check the sections whose keys are names of classes."""
+    for section, max_value in _MAX_VALUES.items():
+        for name, value in document.get(section, {}).items():
+            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= max_value:
+                raise RecipeError(
+                    f"In the recipe {path}, {name} in [{section}] is {value!r}; expected a number above 0, "
+                    f"at most {max_value:g}."
+                )
+    if len(document.get("prior", {})) > 1:
+        raise RecipeError(f"In the recipe {path}, [prior] names {len(document['prior'])} classes; expected one.")
+    if "class_weight" in document and "class_weight" in document.get("training", {}):
+        raise RecipeError(f"The recipe {path} has [class_weight] and class_weight in [training]. Remove one of them.")
+
+
+def _check_data(data: Mapping[str, Any], path: Path) -> None:
     if "test_fraction" in data and "split_seed" not in data:
         raise RecipeError(
             f"In the recipe {path}, [data] has a test_fraction and needs a split_seed too: split_seed = 0."
@@ -154,5 +128,3 @@ def _check_ranges(document: Mapping[str, Any], path: Path) -> None:
             f"In the recipe {path}, image_size in [data] is {size!r}; expected height and width in pixels: "
             "image_size = [28, 28]."
         )
-    if "ensemble" in document and "folds" not in document["ensemble"]:
-        raise RecipeError(f"In the recipe {path}, [ensemble] needs its number of members: folds = 5.")

@@ -16,8 +16,8 @@ from skconv.training.batches import ImageDataset
 from skconv.training.callbacks import ProgressBar, RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.config import TrainingConfig
-from skconv.training.optimizers import AdamW, Muon
 from skconv.training.net import ClassifierNet
+from skconv.training.optimizers import AdamW, Muon
 
 # A short memory of gradients follows a fast one-cycle schedule better than the usual (0.9, 0.999).
 _ONE_CYCLE_BETAS = (0.7, 0.95)
