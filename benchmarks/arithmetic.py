@@ -19,7 +19,7 @@ from report import write_result
 from torch import nn
 
 from skconv import load_dataset, load_recipe
-from skconv.estimators.parameters import count_steps
+from skconv.training.config import count_steps
 from skconv.training.hardware import choose_precision
 
 REPEATS = 20

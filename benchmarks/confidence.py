@@ -18,7 +18,6 @@ import numpy as np
 from report import write_result
 
 from skconv import load_dataset, load_recipe
-from skconv.estimators.calibration import calibrate
 from skconv.evaluation.conformal import predict_sets
 from skconv.evaluation.metrics import score_predictions
 
@@ -40,10 +39,12 @@ def divide(n: int, n_splits: int, chance: np.random.Generator) -> Iterator[tuple
 def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
     """Train once; return the figures."""
     dataset, recipe = load_dataset(source), load_recipe("standard")
-    classifier = recipe.create_estimator(random_state=seed).fit(dataset.train_images, dataset.train_labels)
+    classifier = recipe.create_estimator(random_state=seed).set_params(calibrate=False)
+    classifier.fit(dataset.train_images, dataset.train_labels)
     labels = np.asarray(dataset.test_labels)
     before = classifier.predict_proba(dataset.test_images)
-    held_out = calibrate(classifier, recipe, dataset)
+    classifier.set_params(calibrate=True)._calibrate()
+    held_out = classifier.held_out_
     probabilities = classifier.predict_proba(dataset.test_images).astype(np.float64)
     found = {"seconds": classifier.fit_seconds_, "temperature": held_out.temperature}
     for name, answers in {"before": before, "after": probabilities}.items():

@@ -20,7 +20,6 @@ from report import write_result
 from skconv import load_dataset, load_recipe
 from skconv.data.dataset import Dataset
 from skconv.estimators import KFoldEnsembleClassifier
-from skconv.estimators.calibration import calibrate
 from skconv.evaluation.calibration import softmax
 from skconv.evaluation.conformal import predict_sets
 from skconv.evaluation.metrics import score_predictions
@@ -34,10 +33,12 @@ def run(dataset: Dataset, n: int, seed: int) -> dict[str, float]:
     few = replace(dataset, train_images=dataset.train_images[chosen[:n]], train_labels=dataset.train_labels[chosen[:n]])
     images, labels = dataset.train_images[chosen[n:]], dataset.train_labels[chosen[n:]]
     recipe = load_recipe("fast")
-    ensemble = KFoldEnsembleClassifier(recipe.create_member().set_params(max_epochs=6), cv=5, random_state=seed)
+    member = recipe.create_member().set_params(max_epochs=6)
+    ensemble = KFoldEnsembleClassifier(member, cv=5, calibrate=False, random_state=seed)
     ensemble.fit(few.train_images, few.train_labels)
     members = np.stack([member.predict_proba(images) for member in ensemble.estimators_])
-    held_out = calibrate(ensemble, recipe, few)
+    ensemble.set_params(calibrate=True)._calibrate(few.train_labels)
+    held_out = ensemble.held_out_
     probabilities = ensemble.predict_proba(images)
     found = {"temperature": held_out.temperature, "best temperature": find_best(members, labels)}
     for name, answers in {

@@ -26,7 +26,7 @@ def create(recipe: str, seed: int, **parameters) -> CNNClassifier:
 
 def train(recipe: str, seeds: int) -> dict:
     """Return seconds and test accuracies of a recipe's trainings on its own data."""
-    dataset = load_dataset(load_recipe(recipe).source)
+    dataset = load_dataset(load_recipe(recipe).data.source)
     images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
     seconds, accuracies = [], []
     for seed in range(seeds):

@@ -19,7 +19,8 @@ from report import write_result
 from torch.nn import functional as F
 
 from skconv import create_network, load_dataset, load_recipe
-from skconv.estimators.parameters import count_steps, make_augmentation
+from skconv.training.augmentation import make_augmentation
+from skconv.training.config import count_steps
 from skconv.training.hardware import choose_precision
 
 

@@ -102,7 +102,7 @@ def test_same_seed_gives_the_same_accuracies(run, tiny_recipe, tmp_path):
     again = cross_validate("digits", folds=3, recipe=tiny_recipe, out=tmp_path / "out")
     assert [fold.accuracy for fold in again.folds] == [fold.accuracy for fold in run.folds]
     text = (tmp_path / "out" / "recipe.toml").read_text()
-    assert skconv.load_recipe(tmp_path / "out" / "recipe.toml").source == "digits", text
+    assert skconv.load_recipe(tmp_path / "out" / "recipe.toml").data.source == "digits", text
 
 
 def test_table_has_a_row_a_fold_and_mean_and_deviation():

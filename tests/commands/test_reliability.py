@@ -1,21 +1,18 @@
 """Confidence from training to prediction: calibrated once, kept with the model, told by evaluate and predict."""
 
-import copy
 import csv
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier, load_dataset, load_recipe
+from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier, load_dataset
 from skconv.cli.main import main
 from skconv.commands.ensemble import ensemble
 from skconv.commands.evaluate import evaluate
 from skconv.commands.predict import predict
 from skconv.commands.train import train
-from skconv.estimators.calibration import calibrate
 from skconv.exceptions import DataError, OutputError, ParameterError
 from skconv.model_io.held_out import read_held_out
 
@@ -49,20 +46,6 @@ def test_smoothed_training_is_made_surer_and_reader_and_torch_agree(calibrated):
     reader, classifier = OnnxClassifier(calibrated.model), CNNClassifier.load(calibrated.model)
     images = load_dataset("digits").train_images[:50]
     assert np.abs(reader.predict_proba(images) - classifier.predict_proba(images)).max() < 1e-4
-
-
-def test_answers_are_shifted_by_class_unless_the_recipe_says_no():
-    digits = load_dataset("digits")
-    fitted = CNNClassifier("fast", max_epochs=4, validation_fraction=0.2, random_state=0)
-    fitted.fit(digits.train_images, digits.train_labels)
-    before = np.log(fitted.predict_proba(digits.train_images))
-    for settings, shifts in (({"biases": False}, False), ({}, True)):
-        classifier = copy.deepcopy(fitted)
-        held_out = calibrate(classifier, replace(load_recipe("standard"), calibration=settings), digits)
-        change = np.log(classifier.predict_proba(digits.train_images)) - before / held_out.temperature
-        by_class = change - change.mean(1, keepdims=True)
-        assert np.ptp(by_class, axis=0).max() < 1e-3  # the same for all images
-        assert (np.abs(by_class).max() > 0.01) == shifts
 
 
 def test_kept_answers_are_the_finished_models(calibrated):

@@ -129,5 +129,5 @@ def test_missing_package_is_told_with_its_remedy(monkeypatch):
 def test_best_recipe_keeps_what_the_search_was_told_of_the_data(tiny_recipe, tmp_path):
     result = tune("digits", trials=1, fraction=0.3, recipe=tiny_recipe, image_size=(9, 7), seed=4, out=tmp_path / "out")
     best = load_recipe(result.best_recipe)
-    assert best.image_size == (9, 7)
+    assert best.data.image_size == (9, 7)
     assert best.seed == 4  # with another one, training would be scored on images that the search has seen

@@ -4,9 +4,8 @@ import pytest
 import torch
 
 from skconv.digits.augmentation import Handwriting
-from skconv.estimators.parameters import make_augmentation
 from skconv.exceptions import ParameterError
-from skconv.training.augmentation import Augmentation, AugmentationSequence
+from skconv.training.augmentation import Augmentation, AugmentationSequence, make_augmentation
 
 KINDS = list(Handwriting.__dataclass_fields__)
 
@@ -81,12 +80,12 @@ def test_noise_leaves_clean_paper_clean():
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, True, "much", float("nan")])
-def test_a_share_outside_its_range_is_told(value):
+def test_probability_outside_its_range_raises(value):
     with pytest.raises(ParameterError, match=r"augmentation's 'blur' is .*; expected a number in 0\.\.1\."):
         Handwriting(blur=value)
 
 
-def test_one_mapping_may_move_and_damage():
+def test_make_augmentation_splits_one_mapping():
     made = make_augmentation({"rotation": 10, "blur": 0.2})
     assert isinstance(made, AugmentationSequence)
     assert made.steps == (Augmentation(rotation=10), Handwriting(blur=0.2))
@@ -94,6 +93,6 @@ def test_one_mapping_may_move_and_damage():
     assert make_augmentation(Handwriting(pen=0.5)) == Handwriting(pen=0.5)
 
 
-def test_an_unknown_setting_lists_those_of_both():
+def test_make_augmentation_lists_all_settings_for_an_unknown_one():
     with pytest.raises(ParameterError, match=r"no setting 'spin'.*rotation, .*low_resolution"):
         make_augmentation({"spin": 3})

@@ -436,7 +436,7 @@ def test_adam_with_a_constant_rate_is_what_torch_does(digits):
 
 def test_validation_given_apart_is_scored_and_never_trained_on(digits):
     X, y = digits
-    settings = {"max_epochs": 3, "batch_size": 20, "random_state": 0, "precision": "fp32"}
+    settings = {"max_epochs": 3, "batch_size": 20, "calibrate": False, "random_state": 0, "precision": "fp32"}
     alone = CNNClassifier("fast", **settings).fit(X[:500], y[:500])
     watched = CNNClassifier("fast", **settings).fit(X[:500], y[:500], validation=(X[500:700], y[500:700]))
     assert same_weights(alone, watched)
@@ -456,6 +456,7 @@ def test_keep_goes_back_to_the_best_epoch(digits, restore_best, losses):
         learning_rate=0.3,
         ema_decay=0,
         restore_best=restore_best,
+        calibrate=False,
         random_state=0,
     ).fit(X[:300], y[:300], validation=(X[300:500], y[300:500]))
     best, lowest = None, [np.inf] * len(losses)

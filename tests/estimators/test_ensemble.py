@@ -35,7 +35,9 @@ def member(**changes):
 
 
 def make(**changes):
-    return KFoldEnsembleClassifier(changes.pop("estimator", member()), **{"cv": 3, "random_state": 0, **changes})
+    return KFoldEnsembleClassifier(
+        changes.pop("estimator", member()), **{"cv": 3, "calibrate": False, "random_state": 0, **changes}
+    )
 
 
 @pytest.fixture(scope="module")
@@ -79,7 +81,7 @@ def test_out_of_fold_rows_come_from_the_member_that_did_not_see_them(fitted, dig
     X, y = digits
     folds = StratifiedKFold(3, shuffle=True, random_state=0).split(X[:900], y[:900])
     for each, (_, expected), held_out, score in zip(
-        fitted.estimators_, folds, fitted.held_out_, fitted.fold_scores_, strict=True
+        fitted.estimators_, folds, fitted.held_out_indices_, fitted.fold_scores_, strict=True
     ):
         np.testing.assert_array_equal(held_out, expected)
         np.testing.assert_allclose(fitted.out_of_fold_proba_[held_out], each.predict_proba(X[held_out]), atol=1e-6)
@@ -135,7 +137,7 @@ def test_images_held_out_several_times_have_the_mean(digits):
     X, y = digits
     splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
     ensemble = make(cv=splitter).fit(X[:200], y[:200])
-    blind = [each for each, held in zip(ensemble.estimators_, ensemble.held_out_, strict=True) if 7 in held]
+    blind = [each for each, held in zip(ensemble.estimators_, ensemble.held_out_indices_, strict=True) if 7 in held]
     expected = np.mean([each.predict_proba(X[7:8])[0] for each in blind], axis=0)
     assert len(blind) == 2
     np.testing.assert_allclose(ensemble.out_of_fold_proba_[7], expected, atol=1e-6)
@@ -145,7 +147,7 @@ def test_groups_reach_the_splitter(digits):
     X, y = digits
     groups = np.arange(300) // 10
     ensemble = make(cv=GroupKFold(2)).fit(X[:300], y[:300], groups=groups)
-    assert not set(groups[ensemble.held_out_[0]]) & set(groups[ensemble.held_out_[1]])
+    assert not set(groups[ensemble.held_out_indices_[0]]) & set(groups[ensemble.held_out_indices_[1]])
 
 
 def test_sample_weights_are_split_with_the_folds(digits):
@@ -171,7 +173,9 @@ def test_a_member_can_keep_its_best_epoch(digits):
     X, y = digits
     base = member(max_epochs=4, restore_best="valid_loss", learning_rate=0.05)
     ensemble = make(estimator=base, cv=2).fit(X[:300], y[:300])
-    for each, history, held_out in zip(ensemble.estimators_, ensemble.histories_, ensemble.held_out_, strict=True):
+    for each, history, held_out in zip(
+        ensemble.estimators_, ensemble.histories_, ensemble.held_out_indices_, strict=True
+    ):
         kept = -np.log(each.predict_proba(X[held_out])[np.arange(len(held_out)), y[held_out]]).mean()
         assert kept == pytest.approx(min(row["valid_loss"] for row in history), abs=1e-4)
 
@@ -234,7 +238,7 @@ def test_pickled_and_cloned(fitted, digits):
     X, _ = digits
     content = pickle.dumps(fitted)
     np.testing.assert_array_equal(pickle.loads(content).predict_proba(X), fitted.predict_proba(X))
-    assert X[fitted.held_out_[0]].tobytes() not in content
+    assert X[fitted.held_out_indices_[0]].tobytes() not in content
     copied = clone(fitted)
     assert copied.get_params()["estimator__max_epochs"] == 3 and not hasattr(copied, "estimators_")
 
@@ -249,7 +253,7 @@ def test_takes_part_in_cross_validation_and_search(digits):
 
 def test_without_an_estimator_members_are_as_by_default():
     template = KFoldEnsembleClassifier()._check_estimator()
-    assert template.get_params() == CNNClassifier().get_params()
+    assert template.get_params() == CNNClassifier(calibrate=False).get_params()
 
 
 def test_a_fold_costs_one_copy_of_the_images():
@@ -312,7 +316,7 @@ EVERY = np.arange(40)
         ([(EVERY, EVERY[30:])], r"has image 30 in its training and in its held-out part \(10 in all\)"),
         ([(EVERY, [])], "no pair of training"),
         ([(EVERY, EVERY[:0])], "0 held-out images"),
-        ([(EVERY, [40])], "no pair of training and held-out positions of 40 images"),
+        ([(EVERY, [40])], "no pair of training and held-out indices of 40 images"),
         ([7], "no pair"),
         ([(EVERY, EVERY, EVERY)], "no pair"),
     ],
@@ -331,7 +335,9 @@ def test_few_images_of_a_class_are_dealt_out_with_a_word(digits):
         ensemble.fit(X[:40], y)
     assert len(ensemble.estimators_) == 5
     assert all(list(each.classes_) == ["a", "b", "once", "rare"] for each in ensemble.estimators_)
-    assert sorted(np.concatenate(ensemble.held_out_)) == list(range(1, 40))  # the only one of its class is never out
+    assert sorted(np.concatenate(ensemble.held_out_indices_)) == list(
+        range(1, 40)
+    )  # the only one of its class is never out
     assert np.isnan(ensemble.out_of_fold_proba_[0]).all() and np.isfinite(ensemble.out_of_fold_score_)
 
 

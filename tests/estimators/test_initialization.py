@@ -134,7 +134,7 @@ def test_unusable_settings_are_told(digits, tmp_path):
     X, y = digits
     with pytest.raises((ModelFileError, SourceNotFoundError), match="nowhere"):
         CNNClassifier(init_from=tmp_path / "nowhere").fit(X[:64], y[:64])
-    cases = (({"init_from": 7}, "path of a model folder"), ({"freeze_fraction": 1.5}, "'freeze_fraction'"))
+    cases = (({"init_from": 7}, "path of a folder"), ({"freeze_fraction": 1.5}, "'freeze_fraction'"))
     for settings, said in cases:
         with pytest.raises(ParameterError, match=said):
             CNNClassifier(**settings).fit(X[:64], y[:64])

@@ -26,5 +26,11 @@ def recipes(
 
 
 def _describe(recipe: Recipe) -> ListingEntry:
-    facts = {key: getattr(recipe, key) for key in ("name", "title", "source", "figures", "text")}
+    facts = {
+        "name": recipe.name,
+        "title": recipe.title,
+        "source": recipe.data.source,
+        "figures": recipe.figures,
+        "text": recipe.text,
+    }
     return ListingEntry(recipe.name, recipe.title, recipe.text.rstrip("\n"), facts)

@@ -3,42 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skconv.data.dataset import Dataset
 from skconv.exceptions import DataError
 
-if TYPE_CHECKING:
-    from skconv.recipes import Recipe
-
 TEST_FRACTION = 0.15
 VALID_FRACTION = 0.15
-
-
-def split_for_recipe(dataset: Dataset, recipe: Recipe, *, seed: int) -> Dataset:
-    """Return `dataset` with the test split that a run of the recipe is scored on.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The recipe's data, with or without a test split.
-    recipe : Recipe
-        May say how they are split anew, or held out.
-    seed : int
-        Used where the recipe does not say, and the data have no test split.
-
-    Raises
-    ------
-    DataError
-        There are too few images.
-    """
-    if recipe.split_seed is not None:
-        seed = recipe.split_seed
-    if recipe.test_fraction is not None:
-        return split_anew(dataset, fraction=recipe.test_fraction, seed=seed)
-    return hold_out_test(dataset, seed=seed)
 
 
 def check_folds(dataset: Dataset, folds: int) -> None:

@@ -110,9 +110,7 @@ class Parameter:
 
 _ROWS = (
     Parameter("network", object, "Network: a name, or name and options.", in_recipe=False, checked=False),
-    Parameter(
-        "max_epochs", float, "Passes over the training images.", 0, 1e6, open_below=True, choices=("auto",)
-    ),
+    Parameter("max_epochs", float, "Passes over the training images.", 0, 1e6, open_below=True, choices=("auto",)),
     Parameter("min_steps", int, "Minimum number of steps; small data makes more passes.", 0),
     Parameter("batch_size", int, "Images per step.", 1),
     Parameter("learning_rate", float, "Peak of the learning rate.", 0, 10, open_below=True),

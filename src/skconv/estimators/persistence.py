@@ -232,8 +232,7 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
     unknown = sorted(set(restored) - set(cls._get_param_names()))
     if unknown:
         raise ModelFileError(
-            f"{path / 'config.json'} has the unknown parameter '{unknown[0]}'. "
-            "Load it with the skconv that wrote it."
+            f"{path / 'config.json'} has the unknown parameter '{unknown[0]}'. Load it with the skconv that wrote it."
         )
     try:
         if isinstance(restored.get("class_weight"), list):

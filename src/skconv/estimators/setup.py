@@ -41,7 +41,7 @@ def torch_seed(seed: int) -> Iterator[None]:
 
 
 def create_seeded_network(
-    spec: tuple[str, dict[str, Any]], image_shape: tuple[int, int, int], num_classes: int, seed: int
+    spec: tuple[str, dict[str, Any]], image_shape: tuple[int, ...], num_classes: int, seed: int
 ) -> Network:
     """Create a network from its name and options, with weights that are a function of the seed."""
     name, options = spec

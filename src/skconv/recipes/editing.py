@@ -45,7 +45,8 @@ def plan_run(
         if not isinstance(source, str):  # "./digits" is a path, "digits" a data set
             source = os.fspath(source) if Path(source).is_absolute() else f"./{os.fspath(source)}"
         spec = DataSpec(source, image_size=spec.image_size, normalize=spec.normalize)
-    recipe = replace(recipe, data=replace(spec, **{key: value for key, value in data.items() if value is not None}))
+    given: dict[str, Any] = {key: value for key, value in data.items() if value is not None}
+    recipe = replace(recipe, data=replace(spec, **given))
     if network is not None:
         recipe = replace(recipe, network={"name": network})
     if folds is not None:

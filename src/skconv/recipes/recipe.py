@@ -109,9 +109,7 @@ class Recipe:
         RecipeError
             A value outside its range.
         """
-        member = self.create_member(
-            dataset, network=network, random_state=random_state, device=device, verbose=verbose
-        )
+        member = self.create_member(dataset, network=network, random_state=random_state, device=device, verbose=verbose)
         return self.create_ensemble(member, **self.ensemble) if self.ensemble else member
 
     def create_member(

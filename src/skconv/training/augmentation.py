@@ -288,9 +288,7 @@ def _make_steps(value: Any) -> list[Augment]:
         if not remaining:  # modules of further augmentations are not needed
             return steps
         known += names
-    raise ParameterError(
-        f"The augmentation has no setting '{sorted(remaining)[0]}'. Its settings: {', '.join(known)}."
-    )
+    raise ParameterError(f"The augmentation has no setting '{sorted(remaining)[0]}'. Its settings: {', '.join(known)}.")
 
 
 def _names_in_order() -> list[str]:
