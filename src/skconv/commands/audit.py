@@ -150,8 +150,8 @@ def audit(
         if out is not None:
             _write_folder(Path(out), result, np.empty(0), [])
         return result
-    data["image_size"] = data.get("image_size") or plan.image_size
-    dataset = load_dataset(source, normalize=plan.normalize, progress=progress, **data)
+    data["image_size"] = data.get("image_size") or plan.data.image_size
+    dataset = load_dataset(source, normalize=plan.data.normalize, progress=progress, **data)
     every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
     found = [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
@@ -160,7 +160,7 @@ def audit(
     folds = min(folds, int(counts.min()))
     if folds >= 2:
         member = plan.create_member(random_state=seed, device=device, verbose=int(progress))
-        ensemble = plan.create_ensemble(member, folds=folds)
+        ensemble = plan.create_ensemble(member, folds=folds).set_params(calibrate=False)
         ensemble.fit(dataset.train_images, dataset.train_labels)
         found += _find_wrong_labels(every, ensemble)
     else:

@@ -183,10 +183,10 @@ def cross_validate(
         check_new_folder(out)
     run = prepare_run(cross_validate, arguments)
     dataset = run.dataset
-    estimator: Any = run.create_estimator()
+    estimator: Any = run.create_estimator().set_params(calibrate=False)  # scores are those of the members as trained
     with open_run_folder(out, f"{run.name}-folds") as folder:
         with dask_workers(dask):
-            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=run.recipe.weigh(dataset))
+            estimator.fit(dataset.train_images, dataset.train_labels)
         member = estimator.estimator_
         result = CrossValidationResult(
             data=dataset.name,
@@ -207,7 +207,8 @@ def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[
     from skconv.evaluation.metrics import score_predictions
 
     results = []
-    for number, (member, held_out) in enumerate(zip(estimator.estimators_, estimator.held_out_, strict=True), 1):
+    members = zip(estimator.estimators_, estimator.held_out_indices_, strict=True)
+    for number, (member, held_out) in enumerate(members, 1):
         scores = score_predictions(dataset.train_labels[held_out], estimator.out_of_fold_proba_[held_out])
         results.append(
             FoldResult(

@@ -122,7 +122,7 @@ def ensemble(
     >>> result = ensemble("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.out_of_fold_accuracy)  # doctest: +SKIP
     """
-    from skconv.estimators.calibration import calibrate
+    from skconv.recipes.recipe import encode_classes
 
     arguments = locals()
     if out is not None:
@@ -132,11 +132,11 @@ def ensemble(
     estimator: Any = run.create_estimator()
     with open_run_folder(out, f"{run.name}-ensemble") as folder:
         with dask_workers(dask):
-            estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=run.recipe.weigh(dataset))
-        held_out = calibrate(estimator, run.recipe, dataset)
+            estimator.fit(dataset.train_images, dataset.train_labels)
+        estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
         tested = dataset.test_images is not None
         scored = score_test(estimator, dataset) if tested else _score_out_of_fold(estimator, dataset)
-        write_run_folder(folder, run, estimator=estimator, seed=run.seed, scored=scored, held_out=held_out)
+        write_run_folder(folder, run, estimator=estimator, seed=run.seed, scored=scored)
     scores = scored.scores
     return EnsembleResult(
         data=dataset.name,

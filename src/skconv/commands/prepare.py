@@ -68,7 +68,10 @@ class PreparedRun:
     def create_estimator(self, seed: int | None = None) -> CNNClassifier | KFoldEnsembleClassifier:
         """Return the unfitted estimator of the recipe, by default with the first seed."""
         return self.recipe.create_estimator(
-            random_state=self.seed if seed is None else seed, device=self.device, verbose=int(self.progress)
+            self.dataset,
+            random_state=self.seed if seed is None else seed,
+            device=self.device,
+            verbose=int(self.progress),
         )
 
 
@@ -97,9 +100,9 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     UserWarning
         Other programs use the processor.
     """
-    from skconv.data.splitting import check_folds, split_for_recipe
+    from skconv.data.splitting import check_folds
     from skconv.recipes import load_recipe
-    from skconv.recipes.editing import plan_run, write_seed
+    from skconv.recipes.editing import plan_run, with_seed
 
     command = arguments["command"] or describe_call(function, arguments)
     if function.__name__ != "train":
@@ -113,14 +116,12 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         folds = recipe.ensemble.get("folds", 5) if folds is None else folds
     if folds is not None:
         check_integer("folds", folds, 2, 1000)
-    data = dict(arguments["data"])
-    data_home = data.pop("data_home", None)
     recipe = plan_run(
         recipe,
         source=arguments["source"],
         network=arguments["network"],
         folds=None if split else folds,
-        **data,
+        **arguments["data"],
     )
     seed = choose_seed(arguments["seed"], recipe)
     check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed is below 2**31 too
@@ -134,13 +135,13 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         choose_device(device)
         check_distributed(device)
         _check_supported(recipe, seeds=seeds, resume=arguments["resume"])
-    recipe_texts = {each: write_seed(recipe, each, split_seed=seed) for each in range(seed, seed + seeds)}
+    recipe_texts = {each: with_seed(recipe, each, split_seed=seed).to_toml() for each in range(seed, seed + seeds)}
     if split and folds is not None:  # cross-validation does not make it the recipe of an ensemble
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
-    recipe.check_source()
+    recipe.data.check()
     recipe.create_estimator(random_state=seed, device=device)
-    loaded = recipe.load_data(data_home=data_home, progress=progress)
-    dataset = split_for_recipe(loaded, recipe, seed=seed) if split else loaded
+    loaded = recipe.data.load(progress=progress)
+    dataset = recipe.data.split(loaded, seed) if split else loaded
     if folds is not None:
         check_folds(dataset, folds)
     if arguments.get("dask") is None:
@@ -165,7 +166,6 @@ def choose_seed(seed: int | None, recipe: Recipe) -> int:
 def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Recipe:
     """Return the recipe with the network of the model in `init_from`, and with its weights as initial ones."""
     from skconv.model_io.folder import find_model_folder, read_config
-    from skconv.recipes.editing import replace_section
 
     model = arguments["init_from"]
     config = read_config(find_model_folder(model))
@@ -173,11 +173,11 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
         raise ModelFileError(f"{model} is an ensemble; expected a single network. Name another model.")
     if arguments["network"] is None:
         network = {"name": config.network.name, **config.network.options}
-        recipe = replace(recipe, network=network, text=replace_section(recipe.text, "network", network))
+        recipe = replace(recipe, network=network)
     training = {
         **recipe.training, "init_from": os.fspath(model), "freeze_fraction": arguments["freeze_fraction"],
     }  # fmt: skip
-    return replace(recipe, training=training, text=replace_section(recipe.text, "training", training))
+    return replace(recipe, training=training)
 
 
 def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:

@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.metrics import Scores
-    from skconv.model_io.held_out import HeldOut
 
 
 @dataclass(frozen=True)
@@ -121,7 +120,6 @@ def write_run_folder(
     estimator: CNNClassifier | KFoldEnsembleClassifier,
     seed: int,
     scored: ScoredImages,
-    held_out: HeldOut | None,
 ) -> dict[str, Any]:
     """Write everything that a training run leaves, completely or not at all.
 
@@ -138,8 +136,6 @@ def write_run_folder(
         Its seed.
     scored : ScoredImages
         What it is scored on.
-    held_out : HeldOut or None
-        Its predictions of the validation images, if it was calibrated with them.
 
     Returns
     -------
@@ -167,6 +163,7 @@ def write_run_folder(
         "seed": seed,
         "command": run.command,
     }
+    held_out = estimator.held_out_
     if held_out is not None:
         facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
     if report.get("train_accuracy"):
@@ -190,8 +187,7 @@ def write_run_folder(
             scores={f"{scored.split}_{name}": value for name, value in metrics.items() if name != "per_class"},
             per_class=metrics["per_class"],
             command=run.command,
-            seen=seen if inherited is None else seen.union(inherited),
-            held_out=held_out,
+            fingerprints=seen if inherited is None else seen.union(inherited),
             normalization=dataset.normalization,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")

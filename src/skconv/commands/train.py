@@ -199,7 +199,7 @@ def train(
 
 def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -> SeedResult:
     """Train with one seed, score on the test split and write the run folder, unless it is already finished."""
-    from skconv.estimators.calibration import calibrate
+    from skconv.recipes.recipe import encode_classes
 
     estimator = run.create_estimator(seed)
     if resumable:
@@ -212,14 +212,14 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
         member.set_params(checkpoint=get_checkpoint_path(folder))
     dataset = run.dataset
     with join_process_group(run.device):
-        estimator.fit(dataset.train_images, dataset.train_labels, sample_weight=run.recipe.weigh(dataset))
+        estimator.fit(dataset.train_images, dataset.train_labels)
     if not is_main_process():
         raise SystemExit
     if getattr(estimator, "loaded_weights_", None):
         _print_loaded_weights(estimator)
-    held_out = calibrate(estimator, run.recipe, dataset)
+    estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
     scored = score_test(estimator, dataset)
-    facts = write_run_folder(folder, run, estimator=estimator, seed=seed, scored=scored, held_out=held_out)
+    facts = write_run_folder(folder, run, estimator=estimator, seed=seed, scored=scored)
     if resumable:
         remove_checkpoint(folder)
     return SeedResult.from_facts(facts, folder)

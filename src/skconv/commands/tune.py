@@ -144,7 +144,7 @@ def _search(
     recipe, seed = run.recipe, run.seed
     space = make_space(recipe)
     max_epochs = _count_epochs(recipe, len(train.train_labels))
-    facts = {"data": run.loaded.fingerprint, "recipe": recipe.text, "fraction": fraction, "seed": seed}
+    facts = {"data": run.loaded.fingerprint, "recipe": recipe.to_toml(), "fraction": fraction, "seed": seed}
 
     def score(values: Mapping[str, float], report: Report) -> float:
         return _score_trial(run, apply_settings(recipe, space, values), train, valid, report, max_epochs)
@@ -161,7 +161,7 @@ def _search(
 
 def _count_epochs(recipe: Recipe, n_train: int) -> float:
     """Return the recipe's epochs as a number: "auto" depends on the batch size, and trials are compared by epoch."""
-    from skconv.estimators.parameters import count_steps
+    from skconv.training.config import count_steps
 
     member = recipe.create_member()
     if isinstance(member.max_epochs, str):
@@ -176,14 +176,13 @@ def _score_trial(
     """Train with the settings of a trial and return the validation accuracy of the final weights."""
     from skconv.training.callbacks import ReportAccuracy
 
-    estimator = trial.create_member(random_state=run.seed, device=run.device)
+    estimator = trial.create_member(train, random_state=run.seed, device=run.device)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
     # The validation images are passed to fit: none are split off the training images.
-    estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks)
+    estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks, calibrate=False)
     estimator.fit(
         train.train_images,
         train.train_labels,
-        sample_weight=trial.weigh(train),
         validation=(valid.train_images, valid.train_labels),
     )
     return float(estimator.score(valid.train_images, valid.train_labels))
@@ -237,11 +236,7 @@ def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> N
 
 def _write_recipe(result: TuneResult, run: PreparedRun) -> str:
     """Return the recipe as TOML with the settings of the best trial and the seed of the test split."""
-    from skconv.recipes.editing import replace_section, write_seed
+    from skconv.recipes.editing import with_seed
 
     best = apply_settings(run.recipe, make_space(run.recipe), result.best.settings)
-    text = replace_section(run.recipe.text, "network", best.network)
-    text = replace_section(text, "training", best.training)
-    if not isinstance(best.augmentation, list):
-        text = replace_section(text, "augmentation", best.augmentation)
-    return write_seed(replace(best, text=text), run.seed)
+    return with_seed(best, run.seed).to_toml()
