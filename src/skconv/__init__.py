@@ -14,86 +14,60 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from skconv.commands.audit import audit
-    from skconv.commands.cross_validate import cross_validate
-    from skconv.commands.ensemble import ensemble
-    from skconv.commands.evaluate import evaluate
-    from skconv.commands.explain import explain
-    from skconv.commands.export import export
-    from skconv.commands.predict import predict
-    from skconv.commands.read import read
-    from skconv.commands.report import report
-    from skconv.commands.train import train
-    from skconv.commands.tune import tune
-    from skconv.competitions.checking import check_competition
-    from skconv.competitions.making import make_competition
-    from skconv.data.catalog import list_datasets
-    from skconv.data.dataset import Dataset
-    from skconv.data.sources import load_dataset
-    from skconv.digits.preprocess.normalization import normalize_digit
-    from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
+    from skconv.commands.audit import audit as audit
+    from skconv.commands.cross_validate import cross_validate as cross_validate
+    from skconv.commands.ensemble import ensemble as ensemble
+    from skconv.commands.evaluate import evaluate as evaluate
+    from skconv.commands.explain import explain as explain
+    from skconv.commands.export import export as export
+    from skconv.commands.predict import predict as predict
+    from skconv.commands.read import read as read
+    from skconv.commands.report import report as report
+    from skconv.commands.train import train as train
+    from skconv.commands.tune import tune as tune
+    from skconv.competitions.checking import check_competition as check_competition
+    from skconv.competitions.making import make_competition as make_competition
+    from skconv.data.catalog import list_datasets as list_datasets
+    from skconv.data.dataset import Dataset as Dataset
+    from skconv.data.sources import load_dataset as load_dataset
+    from skconv.digits.preprocess.normalization import normalize_digit as normalize_digit
+    from skconv.estimators import CNNClassifier as CNNClassifier, KFoldEnsembleClassifier as KFoldEnsembleClassifier
     from skconv.exceptions import (
-        ClusterError,
-        DataError,
-        DownloadError,
-        ModelFileError,
-        OutputError,
-        ParameterError,
-        ProcessLostError,
-        RecipeError,
-        SkconvError,
-        SourceNotFoundError,
-        TrainingError,
-        UnknownNameError,
+        ClusterError as ClusterError,
+        DataError as DataError,
+        DownloadError as DownloadError,
+        ModelFileError as ModelFileError,
+        OutputError as OutputError,
+        ParameterError as ParameterError,
+        ProcessLostError as ProcessLostError,
+        RecipeError as RecipeError,
+        SkconvError as SkconvError,
+        SourceNotFoundError as SourceNotFoundError,
+        TrainingError as TrainingError,
+        UnknownNameError as UnknownNameError,
     )
-    from skconv.inference import OnnxClassifier
-    from skconv.networks import create_network, list_networks
-    from skconv.recipes import list_recipes, load_recipe
+    from skconv.inference import OnnxClassifier as OnnxClassifier
+    from skconv.networks import create_network as create_network, list_networks as list_networks
+    from skconv.recipes import list_recipes as list_recipes, load_recipe as load_recipe
 
-__all__ = [
-    "CNNClassifier",
-    "ClusterError",
-    "DataError",
-    "Dataset",
-    "DownloadError",
-    "KFoldEnsembleClassifier",
-    "ModelFileError",
-    "OnnxClassifier",
-    "OutputError",
-    "ParameterError",
-    "ProcessLostError",
-    "RecipeError",
-    "SkconvError",
-    "SourceNotFoundError",
-    "TrainingError",
-    "UnknownNameError",
-    "audit",
-    "check_competition",
-    "create_network",
-    "cross_validate",
-    "ensemble",
-    "evaluate",
-    "explain",
-    "export",
-    "list_datasets",
-    "list_networks",
-    "list_recipes",
-    "load_dataset",
-    "load_recipe",
-    "make_competition",
-    "normalize_digit",
-    "predict",
-    "read",
-    "report",
-    "train",
-    "tune",
-]
-
+# Public names with their modules; the imports above are the same list, for type checkers.
 _MODULES = {
     "CNNClassifier": "skconv.estimators",
+    "ClusterError": "skconv.exceptions",
+    "DataError": "skconv.exceptions",
     "Dataset": "skconv.data.dataset",
+    "DownloadError": "skconv.exceptions",
     "KFoldEnsembleClassifier": "skconv.estimators",
+    "ModelFileError": "skconv.exceptions",
     "OnnxClassifier": "skconv.inference",
+    "OutputError": "skconv.exceptions",
+    "ParameterError": "skconv.exceptions",
+    "ProcessLostError": "skconv.exceptions",
+    "RecipeError": "skconv.exceptions",
+    "SkconvError": "skconv.exceptions",
+    "SourceNotFoundError": "skconv.exceptions",
+    "TrainingError": "skconv.exceptions",
+    "UnknownNameError": "skconv.exceptions",
     "audit": "skconv.commands.audit",
     "check_competition": "skconv.competitions.checking",
     "create_network": "skconv.networks",
@@ -116,6 +90,8 @@ _MODULES = {
     "tune": "skconv.commands.tune",
 }
 
+__all__ = sorted(_MODULES)
+
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
@@ -133,4 +109,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__, "__version__"})
+    return sorted({*globals(), *_MODULES, "__version__"})

@@ -4,8 +4,7 @@ import os
 import sys
 from typing import NoReturn
 
-from skconv.cli.main import INTERRUPTED
-from skconv.cli.main import main as run
+from skconv.cli.main import INTERRUPTED, main as run
 
 
 def main() -> NoReturn:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from typing import Any
 
@@ -19,6 +20,7 @@ _BATCH = 256  # images; a batch is the only float copy that is made
 _SHOWN = 12  # class names, when a reader is printed
 _FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
 
+_N_ALTERNATIVES = 2
 UNSURE = "?"  # label of a prediction whose confidence is below the requested minimum
 
 
@@ -39,6 +41,63 @@ class Alternative:
 
     def __str__(self) -> str:
         return f"{self.label} {self.confidence:.1%}"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Prediction of one image.
+
+    Parameters
+    ----------
+    input : str
+        The image: a file's path, or the file and row it came from.
+    label : str
+        Name of the most probable class; "?" if its confidence is below the requested minimum.
+    confidence : float
+        Probability of the most probable class, 0..1.
+    alternatives : tuple of Alternative
+        The next classes, best first; after "?" with the most probable one.
+    labels : tuple of str or None
+        The prediction set: often one class, empty if no class is credible. None if no coverage was requested.
+    error : str or None
+        Why the image could not be read; its label is then empty and its confidence 0. None if it was read.
+    """
+
+    input: str
+    label: str
+    confidence: float
+    alternatives: tuple[Alternative, ...] = ()
+    labels: tuple[str, ...] | None = None
+    error: str | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain values; `labels` and `error` only if they are set."""
+        record = asdict(self)
+        return {key: value for key, value in record.items() if key not in ("labels", "error") or value is not None}
+
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.input}: error: {self.error}"
+        sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
+        if self.label != UNSURE:
+            return f"{self.input}: {self.label} ({self.confidence:.1%}){sets}"
+        return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))}){sets}"
+
+
+def describe_predictions(
+    names: Sequence[str], probabilities: np.ndarray, class_names: tuple[str, ...], min_confidence: float = 0.0
+) -> tuple[Prediction, ...]:
+    """Return the records of images from their names and probabilities, shape (n, n_classes)."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _N_ALTERNATIVES]
+    predictions = []
+    for name, row, best in zip(names, probabilities, order, strict=True):
+        candidates = tuple(Alternative(class_names[k], float(row[k])) for k in best)
+        first = candidates[0]
+        if first.confidence < min_confidence:
+            predictions.append(Prediction(name, UNSURE, first.confidence, candidates))
+        else:
+            predictions.append(Prediction(name, first.label, first.confidence, candidates[1:]))
+    return tuple(predictions)
 
 
 class OnnxClassifier:

@@ -3,8 +3,7 @@ import json
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from skconv.exceptions import ModelFileError
 from skconv.model_io import DataConfig, InputConfig, ModelConfig, NetworkConfig

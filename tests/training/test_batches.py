@@ -4,8 +4,7 @@ import warnings
 
 import numpy as np
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from skconv.training.batches import BatchIterator, ImageDataset
 

@@ -8,14 +8,14 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skconv.commands.result import Result
 from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import atomic_write, write_table
-from skconv.inference import UNSURE, Alternative
+from skconv.inference import Prediction, describe_predictions
 from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
@@ -24,47 +24,8 @@ if TYPE_CHECKING:
     from skconv.model_io.held_out import HeldOut
 
 _HEADER = ("input", "label", "confidence")
-_N_ALTERNATIVES = 2
 _MAX_SEARCHED = 3  # files of the background class searched for numbers: it takes longer than a prediction
 _MAX_DRAWN = 200
-
-
-@dataclass(frozen=True)
-class Prediction(Result):
-    """Prediction of one image.
-
-    Parameters
-    ----------
-    input : str
-        The image: a file's path, or the file and row it came from.
-    label : str
-        Name of the most probable class; "?" if its confidence is below the requested minimum.
-    confidence : float
-        Probability of the most probable class, 0..1.
-    alternatives : tuple of Alternative
-        The next classes, best first; after "?" with the most probable one.
-    labels : tuple of str or None
-        The prediction set: often one class, empty if no class is credible. None if no coverage was requested.
-    error : str or None
-        Why the image could not be read; its label is then empty and its confidence 0. None if it was read.
-    """
-
-    _optional: ClassVar[tuple[str, ...]] = ("labels", "error")
-
-    input: str
-    label: str
-    confidence: float
-    alternatives: tuple[Alternative, ...] = ()
-    labels: tuple[str, ...] | None = None
-    error: str | None = None
-
-    def __str__(self) -> str:
-        if self.error is not None:
-            return f"{self.input}: error: {self.error}"
-        sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
-        if self.label != UNSURE:
-            return f"{self.input}: {self.label} ({self.confidence:.1%}){sets}"
-        return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))}){sets}"
 
 
 @dataclass(frozen=True)
@@ -177,10 +138,7 @@ def predict(
     probabilities = classifier.predict_proba(loaded.images)
     if classifier.image_spec.normalization == "digit":  # other models need not import the recognition of numbers
         _suggest_read(classifier, loaded.readable, probabilities)
-    predicted = tuple(
-        describe_prediction(name, row, order, classifier.class_names, min_confidence)
-        for name, row, order in zip(loaded.readable, probabilities, order_best(probabilities), strict=True)
-    )
+    predicted = describe_predictions(loaded.readable, probabilities, classifier.class_names, min_confidence)
     if held_out is not None and coverage is not None:
         predicted = _add_sets(predicted, classifier, held_out, probabilities, coverage)
     drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
@@ -306,22 +264,6 @@ def check_confidence(value: object) -> None:
     """Raise `ParameterError` unless `value`, named min_confidence, is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ParameterError(f"min_confidence is {value!r}; expected a number from 0 to 1, as 0.95 for 95 %.")
-
-
-def order_best(probabilities: np.ndarray) -> np.ndarray:
-    """Return the indices of the at most three most probable classes, best first, shape (n, 3); ties by index."""
-    return np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _N_ALTERNATIVES]
-
-
-def describe_prediction(
-    name: str, row: np.ndarray, order: np.ndarray, class_names: tuple[str, ...], min_confidence: float = 0.0
-) -> Prediction:
-    """Return the record of one image from its probabilities, shape (n_classes,), and its row of `order_best`."""
-    candidates = tuple(Alternative(class_names[k], float(row[k])) for k in order)
-    best = candidates[0]
-    if best.confidence < min_confidence:
-        return Prediction(name, UNSURE, best.confidence, candidates)
-    return Prediction(name, best.label, best.confidence, candidates[1:])
 
 
 def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:

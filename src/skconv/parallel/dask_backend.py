@@ -6,8 +6,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future as TaskFuture
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future as TaskFuture, ThreadPoolExecutor
 from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -15,8 +14,7 @@ from typing import Any
 import dask
 import torch
 from distributed.client import FutureCancelledError
-from distributed.comm import CommClosedError
-from distributed.comm import connect as open_comm
+from distributed.comm import CommClosedError, connect as open_comm
 from joblib._dask import DaskDistributedBackend
 
 from distributed import Client, Future, KilledWorker, Security

@@ -15,10 +15,9 @@ import numpy as np
 from PIL import Image
 from starlette.exceptions import HTTPException
 
-from skconv.commands.predict import describe_prediction, order_best
 from skconv.digits.ocr.recognition import check_digit_model, read_image, reads_digits
 from skconv.images.opening import decode_image
-from skconv.inference import OnnxClassifier
+from skconv.inference import OnnxClassifier, describe_predictions
 from skconv.server.batching import MicroBatcher
 from skconv.server.settings import LIMITS, ServerSettings
 from skconv.server.uploads import Upload
@@ -96,10 +95,10 @@ class Service:
         is_small = len(uploads) == 1 and _is_small(uploads[0].content)
         inputs = self._preprocess(uploads) if is_small else await self._in_thread(self._preprocess, uploads)
         probabilities = await self._batcher.predict_proba(inputs)
-        records = []
-        for upload, image, row, order in zip(uploads, inputs, probabilities, order_best(probabilities), strict=True):
-            record = describe_prediction(upload.name, row, order, self.classifier.class_names).to_json()
-            records.append({**record, "seen": encode_png(image)} if seen else record)
+        names = [upload.name for upload in uploads]
+        records = [each.to_json() for each in describe_predictions(names, probabilities, self.classifier.class_names)]
+        if seen:
+            records = [{**each, "seen": encode_png(image)} for each, image in zip(records, inputs, strict=True)]
         return {"predictions": records}
 
     async def read(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
