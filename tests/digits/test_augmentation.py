@@ -1,4 +1,4 @@
-"""Damage to digits against what each kind of it must do."""
+"""Augmentation of handwritten digits: properties of each transformation."""
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ def generator(seed=0):
 
 
 def bars(n=64, wide=3):
-    """Upright bars."""
+    """Return images of vertical bars."""
     images = torch.zeros(n, 1, 28, 28)
     images[:, :, 4:24, 14 - wide // 2 : 14 + (wide + 1) // 2] = 255
     return images
@@ -23,43 +23,43 @@ def bars(n=64, wide=3):
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", [(5, 1, 28, 28), (3, 3, 9, 20), (2, 1, 1, 7)])
-def test_each_kind_keeps_shape_and_range_and_is_repeatable(kind, shape):
+def test_handwriting_preserves_shape_and_range_and_is_reproducible(kind, shape):
     images = torch.rand(shape, generator=generator(1)) * 255
     before = images.clone()
-    damage = Handwriting(**{kind: 1.0})
-    result = damage(images, generator())
+    augment = Handwriting(**{kind: 1.0})
+    result = augment(images, generator())
     assert result.shape == images.shape
     assert result.min() >= -1e-3 and result.max() <= 255.001
-    assert torch.equal(result, damage(images, generator()))
+    assert torch.equal(result, augment(images, generator()))
     assert torch.equal(images, before)
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_damages_its_share_of_the_images(kind):
+def test_handwriting_changes_requested_share_of_images(kind):
     images = bars(400, wide=12)
     changed = (Handwriting(**{kind: 0.3})(images, generator()) != images).flatten(1).any(1).float().mean()
     assert 0.15 < changed < 0.38
 
 
-def test_no_kind_leaves_images_alone():
+def test_handwriting_without_transformations_returns_input():
     images = bars(4)
     assert Handwriting()(images, generator()) is images
 
 
-def test_pen_makes_some_strokes_thicker_and_some_thinner():
+def test_pen_dilates_and_erodes():
     images = bars()
     ink = Handwriting(pen=1.0)(images, generator()).sum((1, 2, 3)) / images.sum((1, 2, 3))
     assert ink.max() > 1.4 and ink.min() < 0.6
 
 
-def test_breaks_only_take_ink_away():
+def test_breaks_only_remove_ink():
     images = bars()
     result = Handwriting(breaks=1.0)(images, generator())
     assert (result <= images).all()
     assert 0.6 < result.sum() / images.sum() < 0.99
 
 
-def test_neighbours_come_in_from_the_sides_and_leave_the_digit():
+def test_neighbours_only_add_ink_at_the_sides():
     images = bars(wide=12)
     result = Handwriting(neighbours=1.0)(images, generator())
     added = (result - images).sum((0, 1, 2))
@@ -69,12 +69,12 @@ def test_neighbours_come_in_from_the_sides_and_leave_the_digit():
 
 
 @pytest.mark.parametrize("kind", ["blur", "low_resolution", "uneven_ink"])
-def test_soft_damage_leaves_the_core_of_the_ink_bright(kind):
+def test_smoothing_transformations_preserve_peak_intensity(kind):
     result = Handwriting(**{kind: 1.0})(bars(), generator())
     assert result.amax((1, 2, 3)).min() >= 180
 
 
-def test_noise_leaves_clean_paper_clean():
+def test_noise_does_not_change_background():
     result = Handwriting(noise=1.0)(bars(), generator())
     assert result[:, :, :, :11].abs().max() == 0
 
