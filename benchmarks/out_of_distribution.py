@@ -48,7 +48,9 @@ def make_others(reader: OnnxClassifier, digits: np.ndarray, n: int, seed: int) -
     for kind in MAKERS:
         images = make_no_digits(kind, 0, n // 4, digits, seed)
         written = kind in ("letters", "ink fragments")
-        found[kind] = np.stack([normalize_digit(each) if written else reader.image_spec.fit(each) for each in images])
+        found[kind] = np.stack(
+            [normalize_digit(each) if written else reader.image_spec.preprocess(each) for each in images]
+        )
     return found
 
 

@@ -37,11 +37,11 @@ def write_images(folder: Path, digits: np.ndarray, size: tuple[int, int], suffix
 
 def predict(folder: Path, long: float) -> None:
     """Name all images of a folder; what takes longer than `long` seconds is done by a thread a core."""
-    before, fitting._LONG = fitting._LONG, long
+    before, fitting._MIN_SECONDS = fitting._MIN_SECONDS, long
     try:
         skconv.predict("digits", folder)
     finally:
-        fitting._LONG = before
+        fitting._MIN_SECONDS = before
 
 
 def main() -> None:
@@ -58,9 +58,12 @@ def main() -> None:
             ("photographs of 3 megapixels", options.photos, (2000, 2000), ".jpg"),
         ):
             place = write_images(Path(folder) / suffix[1:], digits[:number], size, suffix)
-            predict(place, fitting._LONG)
+            predict(place, fitting._MIN_SECONDS)
             seconds = time_in_turn(
-                {"as it is": lambda p=place: predict(p, fitting._LONG), "threads": lambda p=place: predict(p, 0)},
+                {
+                    "as it is": lambda p=place: predict(p, fitting._MIN_SECONDS),
+                    "threads": lambda p=place: predict(p, 0),
+                },
                 options.runs,
             )
             figures[name] = {

@@ -21,7 +21,7 @@ class DigitApi(litserve.LitAPI):
         self.reader.predict_proba(np.zeros((1, 28, 28), np.uint8))
 
     def decode_request(self, request: dict) -> np.ndarray:
-        return self.reader.image_spec.fit(decode_image(base64.b64decode(request["image"]), "image"))
+        return self.reader.image_spec.preprocess(decode_image(base64.b64decode(request["image"]), "image"))
 
     def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
         return np.stack(inputs)

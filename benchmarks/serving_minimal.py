@@ -21,7 +21,7 @@ classifier = OnnxClassifier("digits", threads=1)
 
 
 def classify(body: bytes) -> dict:
-    row = classifier.predict_proba(classifier.image_spec.fit(decode_image(body, "image"))[None])[0]
+    row = classifier.predict_proba(classifier.image_spec.preprocess(decode_image(body, "image"))[None])[0]
     return {"label": classifier.class_names[int(row.argmax())], "confidence": float(row.max())}
 
 

@@ -25,11 +25,11 @@ if TYPE_CHECKING:
     from skconv.commands.report import report as report
     from skconv.commands.train import train as train
     from skconv.commands.tune import tune as tune
-    from skconv.competitions.checking import check_competition as check_competition
     from skconv.competitions.making import make_competition as make_competition
+    from skconv.competitions.submissions import check_competition as check_competition
     from skconv.data.catalog import list_datasets as list_datasets
     from skconv.data.dataset import Dataset as Dataset
-    from skconv.data.sources import load_dataset as load_dataset
+    from skconv.data.spec import load_dataset as load_dataset
     from skconv.digits.preprocess.normalization import normalize_digit as normalize_digit
     from skconv.estimators import CNNClassifier as CNNClassifier, KFoldEnsembleClassifier as KFoldEnsembleClassifier
     from skconv.exceptions import (
@@ -69,7 +69,7 @@ _MODULES = {
     "TrainingError": "skconv.exceptions",
     "UnknownNameError": "skconv.exceptions",
     "audit": "skconv.commands.audit",
-    "check_competition": "skconv.competitions.checking",
+    "check_competition": "skconv.competitions.submissions",
     "create_network": "skconv.networks",
     "cross_validate": "skconv.commands.cross_validate",
     "ensemble": "skconv.commands.ensemble",
@@ -79,7 +79,7 @@ _MODULES = {
     "list_datasets": "skconv.data.catalog",
     "list_networks": "skconv.networks",
     "list_recipes": "skconv.recipes",
-    "load_dataset": "skconv.data.sources",
+    "load_dataset": "skconv.data.spec",
     "load_recipe": "skconv.recipes",
     "make_competition": "skconv.competitions.making",
     "normalize_digit": "skconv.digits.preprocess.normalization",

@@ -124,8 +124,8 @@ class OnnxClassifier:
         What each label means, in the same order.
     input_shape : (int, int, int)
         Channels, height and width of the images.
-    form : ImageSpec
-        The same for images of people's own, and whether they are normalised first: ``reader.image_spec.fit(image)``.
+    image_spec : ImageSpec
+        Size, channels and preprocessing; ``image_spec.preprocess(image)`` converts any image.
 
     Raises
     ------

@@ -34,7 +34,13 @@ MODULES: dict[str, dict[str, str]] = {
         "identify-the-apparels": "skconv.competitions.making",
         "kaggle-digits": "skconv.competitions.making",
     },
-    "formats": {"competition": "skconv.competitions.folder"},
+    "formats": {
+        "class-folders": "skconv.data.formats",
+        "competition": "skconv.competitions.folder",
+        "csv": "skconv.data.formats",
+        "idx": "skconv.data.formats",
+        "npz": "skconv.data.formats",
+    },
     "recipes": {
         **dict.fromkeys(("accurate", "audit", "fashion", "fast", "kaggle", "standard", "usps"), "skconv.recipes"),
         "digits": "skconv.digits",
@@ -110,7 +116,7 @@ class Registry(Generic[T]):
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
-        return name in self._values or name in self._modules()
+        return isinstance(name, str) and (name in self._values or name in self._modules())
 
     def _modules(self) -> dict[str, str]:
         installed = {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}

@@ -8,7 +8,7 @@ import pytest
 import skconv
 from skconv.cli.main import main
 from skconv.competitions.making import write_competition
-from skconv.data.splits import Splits
+from skconv.data.dataset import Splits
 
 
 @pytest.fixture(scope="module")
@@ -29,7 +29,7 @@ def test_competition_from_train_to_score(trained, competition, tmp_path, capsys)
     assert capsys.readouterr().out == f"Wrote ImageId,Label of 40 images to {out}.\n"
     assert main(["data", str(competition), "--check", str(out)]) == 0
     told = capsys.readouterr().out
-    assert f"{out} has the form that {competition} wants: 40 rows.\nAccuracy " in told
+    assert f"{out} is a valid submission to {competition}: 40 rows.\nAccuracy " in told
     assert main(["data", str(competition), "--check", str(competition / "answers.csv"), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["accuracy"] == 1.0 and record["rows"] == 40 and record["low"] < 1.0 == record["high"]
@@ -80,8 +80,8 @@ def test_competition_is_made_and_shown(tmp_path, capsys, monkeypatch):
     ("change", "words"),
     [
         (lambda text: text.replace("ImageId", "Id"), ["line 1", "expected 'ImageId,Label'"]),
-        (lambda text: text.replace("\n3,", "\n4,"), ["line 4", "'4' came and '3' was expected"]),
-        (lambda text: text + "\n", ["line 42", "follows the last"]),
+        (lambda text: text.replace("\n3,", "\n4,"), ["line 4", "found id '4', expected '3'"]),
+        (lambda text: text + "\n", ["line 42", "after the last"]),
     ],
     ids=["header", "order", "trailing line"],
 )
@@ -100,7 +100,7 @@ def test_wrong_submission_is_one_line(competition, tmp_path, capsys, change, wor
     [
         (["mnist", "--make", "made"], ["Unknown competition 'mnist'", "kaggle-digits"]),
         (["kaggle-digits", "--make", "full"], ["full exists and is not empty"]),
-        (["full", "--check", "full/kept.csv"], ["full has no train.csv", "kaggle-digits"]),
+        (["full", "--check", "full/kept.csv"], ["full is not a competition", "kaggle-digits"]),
     ],
 )
 def test_what_is_no_competition_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, arguments, words):

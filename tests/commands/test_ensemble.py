@@ -9,10 +9,10 @@ import pytest
 
 from skconv.commands.ensemble import ensemble
 from skconv.commands.train import train
-from skconv.competitions.checking import check_competition
 from skconv.competitions.making import write_competition
-from skconv.data.sources import load_dataset
-from skconv.data.splits import Splits
+from skconv.competitions.submissions import check_competition
+from skconv.data.dataset import Splits
+from skconv.data.spec import load_dataset
 from skconv.estimators import KFoldEnsembleClassifier
 from skconv.exceptions import DataError, ParameterError
 from skconv.inference import OnnxClassifier

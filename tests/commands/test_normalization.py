@@ -29,7 +29,7 @@ def folder(tmp_path_factory):
 
 def test_images_of_several_sizes_are_loaded_in_the_form_of_mnist(folder):
     dataset = skconv.load_dataset(folder, normalize="digit")
-    assert dataset.image_shape == (28, 28) and dataset.normalization == "digit"
+    assert dataset.image_shape == (28, 28) and dataset.preprocessing == "digit"
     first = np.asarray(Image.open(folder / "0" / "00.png"))
     np.testing.assert_array_equal(dataset.train_images[0], normalize_digit(first))
 
@@ -44,7 +44,7 @@ def test_model_of_normalised_images_normalises_what_it_is_given(folder, tiny_rec
     recipe.write_text(tiny_recipe.read_text().replace("[data]", '[data]\nnormalize = "digit"'))
     result = train(folder, recipe=recipe, out=tmp_path / "run")
     reader = skconv.OnnxClassifier(result.model)
-    assert reader.image_spec.normalization == "digit" and reader.input_shape == (1, 28, 28)
+    assert reader.image_spec.preprocessing == "digit" and reader.input_shape == (1, 28, 28)
     file = folder / "7" / "05.png"
     seen = normalize_digit(np.asarray(Image.open(file)))
     prediction = predict(result.model, file).predictions[0]

@@ -10,9 +10,9 @@ from PIL import Image
 
 import skconv
 from skconv.commands.predict import predict
-from skconv.competitions.checking import check_competition
 from skconv.competitions.making import write_competition
-from skconv.data.splits import Splits
+from skconv.competitions.submissions import check_competition
+from skconv.data.dataset import Splits
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError
 
 

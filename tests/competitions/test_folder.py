@@ -1,13 +1,20 @@
-"""Competitions' folders, as made here and as organisers hand them out."""
+"""Competition folders: reading, and checking of submissions line by line."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.competitions.folder import holds_competition, read_competition, read_form
+from skconv.competitions.folder import is_competition, read_competition, read_form, read_submission
+from skconv.data.dataset import SubmissionForm
 from skconv.exceptions import DataError, SourceNotFoundError
 
 NAMES = ["kaggle-digits", "identify-the-apparels"]
+
+
+@pytest.fixture
+def form():
+    ids = ("1", "2", "3", "4")
+    return SubmissionForm(("ImageId", "Label"), ids, np.zeros((4, 8, 8), np.uint8), tuple("0123456789"))
 
 
 def change_line(path, number, change):
@@ -34,7 +41,7 @@ def test_read_competition_without_answers_has_none(make_competition, name):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_read_form_is_that_of_the_whole_competition(make_competition, name):
+def test_read_form_equals_form_of_read_competition(make_competition, name):
     folder = make_competition(name)
     _, whole = read_competition(folder)
     form = read_form(folder)
@@ -55,7 +62,7 @@ def test_read_form_without_a_sample_is_the_same(make_competition, name, header, 
     assert form.header == header and form.ids[0] == first
 
 
-def test_read_form_the_samples_order_is_that_of_ids_and_images(make_competition):
+def test_read_form_uses_order_of_sample_submission(make_competition):
     folder = make_competition("identify-the-apparels")
     before = read_form(folder)
     ids = ["Id,Class", *(f"{name}," for name in reversed(before.ids))]
@@ -66,20 +73,20 @@ def test_read_form_the_samples_order_is_that_of_ids_and_images(make_competition)
     np.testing.assert_array_equal(form.images, before.images[::-1])
 
 
-def test_read_form_rows_may_be_numbered_from_0(make_competition):
+def test_read_form_accepts_numbers_from_0(make_competition):
     folder = make_competition("kaggle-digits")
     (folder / "sample_submission.csv").write_text("\n".join(["id,label", *(f"{row},0" for row in range(40))]))
     assert read_form(folder).ids[:2] == ("0", "1")
 
 
-def test_read_competition_images_of_train_and_test_have_one_colour(make_competition):
+def test_read_competition_converts_all_to_colour_if_one_is(make_competition):
     folder = make_competition("identify-the-apparels")
     Image.new("RGB", (8, 8), "navy").save(folder / "test" / "71.png")
     splits, form = read_competition(folder)
     assert splits.train_images.shape[1:] == form.images.shape[1:] == (8, 8, 3)
 
 
-def test_read_competition_image_size_is_the_shape_of_rows_that_are_not_square(tmp_path, samples):
+def test_read_competition_image_size_is_shape_of_rows(tmp_path, samples):
     samples.csv(tmp_path / "train.csv", n_pixels=50)
     samples.csv(tmp_path / "test.csv", n_pixels=50, label=False)
     splits, form = read_competition(tmp_path, (5, 10))
@@ -104,7 +111,7 @@ def test_read_competition_image_size_is_the_shape_of_rows_that_are_not_square(tm
         ("answers.csv", 4, lambda _: "3", r"answers\.csv, line 4: 1 values"),
     ],
 )
-def test_read_competition_bad_line_of_pixels_is_told(make_competition, file, number, change, message):
+def test_read_competition_rejects_invalid_line_of_pixels(make_competition, file, number, change, message):
     folder = make_competition("kaggle-digits")
     change_line(folder / file, number, change)
     with pytest.raises(DataError, match=message) as caught:
@@ -117,15 +124,15 @@ def test_read_competition_bad_line_of_pixels_is_told(make_competition, file, num
     [
         ("train.csv", 4, lambda _: "3", r"train\.csv, line 4 has 1 values"),
         ("train.csv", 4, lambda _: "3,", r"train\.csv, line 4: the label is missing"),
-        ("train.csv", 4, lambda _: "999,1", "names 1 of 70 images that are not in .*train; the first is '999'"),
-        ("test.csv", 4, lambda _: "999", "names 1 of 30 images that are not in .*test; the first is '999'"),
-        ("test.csv", 4, lambda _: "71", r"test\.csv, line 4: id '71' came before"),
+        ("train.csv", 4, lambda _: "999,1", "1 of 70 images .*train; the first is '999'"),
+        ("test.csv", 4, lambda _: "999", "1 of 30 images .*test; the first is '999'"),
+        ("test.csv", 4, lambda _: "71", r"test\.csv, line 4: duplicate id '71'"),
         ("test.csv", 1, lambda _: "a,b,c", r"test\.csv has 3 columns"),
         ("sample_submission.csv", 4, lambda _: "999,0", r"sample_submission\.csv, line 4: '999' is not in .*test\.csv"),
         ("sample_submission.csv", 4, lambda _: ",0", r"sample_submission\.csv, line 4: the id is missing"),
     ],
 )
-def test_read_competition_bad_line_of_ids_is_told(make_competition, file, number, change, message):
+def test_read_competition_rejects_invalid_line_of_ids(make_competition, file, number, change, message):
     folder = make_competition("identify-the-apparels")
     change_line(folder / file, number, change)
     with pytest.raises(DataError, match=message) as caught:
@@ -133,35 +140,35 @@ def test_read_competition_bad_line_of_ids_is_told(make_competition, file, number
     assert "\n" not in str(caught.value)
 
 
-def test_read_competition_tables_without_rows_or_images_are_told(make_competition, tmp_path):
+def test_read_competition_rejects_missing_rows_or_images(make_competition, tmp_path):
     folder = make_competition("identify-the-apparels")
     (folder / "test.csv").write_text("id\n")
-    with pytest.raises(DataError, match=r"test\.csv has a header but no rows"):
+    with pytest.raises(DataError, match=r"test\.csv .*no rows"):
         read_competition(folder)
     (folder / "test.csv").write_text("id\n71\n")
     (folder / "test").rename(tmp_path / "elsewhere")
-    with pytest.raises(SourceNotFoundError, match=r"there is no folder .*test"):
+    with pytest.raises(SourceNotFoundError, match=r"no folder .*test"):
         read_competition(folder)
 
 
-def test_read_competition_labels_in_test_are_told(make_competition):
+def test_read_competition_rejects_labels_in_test(make_competition):
     folder = make_competition("kaggle-digits")
     (folder / "test.csv").write_bytes((folder / "train.csv").read_bytes())
     with pytest.raises(DataError, match=r"test\.csv has a label column"):
         read_competition(folder)
 
 
-def test_holds_competition_other_folders_do_not(make_competition, tmp_path, samples):
+def test_is_competition_rejects_other_folders(make_competition, tmp_path, samples):
     folder = make_competition("kaggle-digits")
-    assert holds_competition(folder) and not holds_competition(tmp_path / "missing")
+    assert is_competition(folder) and not is_competition(tmp_path / "missing")
     samples.class_folders(folder / "train", "a", "b")
-    assert not holds_competition(folder)  # a folder per class, with lists beside it
+    assert not is_competition(folder)  # class folders
     (make_competition("identify-the-apparels") / "test.csv").unlink()
-    assert not holds_competition(tmp_path / "identify-the-apparels")
+    assert not is_competition(tmp_path / "identify-the-apparels")
 
 
 @pytest.mark.data
-def test_read_competition_kaggles_file_cut_off_in_its_last_row(data_home, tmp_path):
+def test_read_competition_rejects_truncated_kaggle_file(data_home, tmp_path):
     (tmp_path / "train.csv").symlink_to(data_home / "kaggle-digit-recognizer" / "train_head_1538lines.csv")
     (tmp_path / "test.csv").write_text(",".join(f"pixel{index}" for index in range(784)) + "\n" + "0," * 783 + "0\n")
     with pytest.raises(DataError, match=r"train\.csv, line 1539 has 314 values, the first line 785 columns"):
@@ -169,8 +176,8 @@ def test_read_competition_kaggles_file_cut_off_in_its_last_row(data_home, tmp_pa
 
 
 @pytest.mark.data
-def test_read_form_the_organisers_own_ids(data_home, make_competition):
-    """Their file has no labels at all after the comma."""
+def test_read_form_accepts_ids_of_organisers(data_home, make_competition):
+    # Nothing follows the comma in their file.
     folder = make_competition("identify-the-apparels")
     ids = (data_home / "identify-the-apparels" / "test_ids_template.csv").read_text().splitlines()[:31]
     (folder / "sample_submission.csv").write_text("\n".join(ids))
@@ -179,3 +186,58 @@ def test_read_form_the_organisers_own_ids(data_home, make_competition):
         (folder / "test" / f"{old}.png").rename(folder / "test" / f"{new}.png")
     form = read_form(folder)
     assert form.header == ("id", "label") and form.ids[-1] == "60030"
+
+
+@pytest.mark.parametrize(
+    "rewrite",
+    [
+        lambda text: text.replace("\n", "\r\n"),
+        lambda text: text.rstrip("\n"),
+        lambda text: "\ufeff" + text,
+        lambda text: text.replace("1,7", '"1","7"'),
+    ],
+    ids=["windows", "no-last-newline", "byte-order-mark", "quotes"],
+)
+def test_read_submission_accepts_dialects(tmp_path, form, rewrite):
+    path = tmp_path / "submission.csv"
+    path.write_bytes(rewrite("ImageId,Label\n1,7\n2,0\n3,3\n4,9\n").encode())
+    assert read_submission(path, form) == ["7", "0", "3", "9"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ("", "line 1: the header is missing; expected 'ImageId,Label'"),
+        ("id,label\n1,7\n2,0\n3,3\n4,9\n", "line 1: the header is 'id,label'; expected 'ImageId,Label'"),
+        ("1,7\n2,0\n3,3\n4,9\n", "line 1: the header is '1,7'"),
+        ("ImageId,Label\n1,7\n3,3\n4,9\n", "line 3: found id '3', expected '2'. A row is missing"),
+        ("ImageId,Label\n1,7\n3,3\n2,0\n4,9\n", "line 3: found id '3', expected '2'.*order"),
+        ("ImageId,Label\n1,7\n2,0\n2,0\n4,9\n", "line 4: id '2' is a duplicate of row 2; expected '3'"),
+        ("ImageId,Label\n0,7\n1,0\n2,3\n3,9\n", "line 2: '0' is not an id .*; expected '1'"),
+        ("ImageId,Label\n1,7\n2,0\n3,3\n", "ends after line 4: 3 of 4 rows; the next id is '4'"),
+        ("ImageId,Label\n", "ends after line 1: 0 of 4 rows"),
+        ("ImageId,Label\n1,7\n2,0\n3,3\n4,9\n5,1\n", "line 6: .*after the last of 4 rows"),
+        ("ImageId,Label\n1,7\n2,0\n3,3\n4,9\n\n", "line 6: .*after the last"),
+        ("ImageId,Label\n1,7\n2,0\n3,3\n4,9\nmean of 5 models", "line 6: .*after the last"),
+        ("ImageId,Label\n1,7\n\n2,0\n3,3\n4,9\n", "line 3: an empty line; expected id '2'"),
+        ("ImageId,Label\n1,7\n2,0,0.9\n3,3\n4,9\n", "line 3: 3 values; expected id '2' and its label"),
+        ("ImageId,Label\n1,7\n2\n3,3\n4,9\n", "line 3: 1 values"),
+        ("ImageId,Label\n1,7\n2,10\n3,3\n4,9\n", "line 3: the label is '10'; expected one of 0, 1, 2"),
+        ("ImageId,Label\n1,7\n2,-1\n3,3\n4,9\n", "line 3: the label is '-1'"),
+        ("ImageId,Label\n1,7\n2,0.0\n3,3\n4,9\n", "line 3: the label is '0.0'"),
+        ("ImageId,Label\n1,7\n2,\n3,3\n4,9\n", "line 3: the label is missing"),
+        ("ImageId,Label\n1,7\n2, 0\n3,3\n4,9\n", "line 3: the label is ' 0'"),
+        (b"\x89PNG\r\n\xff", "not a text file"),
+    ],
+)
+def test_read_submission_error_has_line_number(tmp_path, form, content, message):
+    path = tmp_path / "submission.csv"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(DataError, match=message) as caught:
+        read_submission(path, form)
+    assert str(path) in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_read_submission_rejects_missing_file(tmp_path, form):
+    with pytest.raises(DataError, match="cannot be read: No such file"):
+        read_submission(tmp_path / "none.csv", form)

@@ -1,4 +1,4 @@
-"""Competitions made again from data sets: their files, and finding them."""
+"""Making competitions: the files, finding and loading them."""
 
 import filecmp
 import hashlib
@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.competitions.folder import read_competition
+from skconv.competitions.folder import read_competition, recognize_competition
 from skconv.competitions.making import (
     find_competition,
     list_competitions,
     make_competition,
-    open_competition,
-    recognise_competition,
     write_competition,
 )
-from skconv.competitions.submissions import SubmissionForm
 from skconv.data.catalog import get_entry
-from skconv.data.sources import load_dataset, load_entry
+from skconv.data.dataset import SubmissionForm
+from skconv.data.named import load_entry
+from skconv.data.spec import load_dataset
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 
 
@@ -32,7 +31,7 @@ def pool(splits):
     return np.concatenate([splits.train_images, splits.test_images])
 
 
-def test_write_competition_digits_have_kaggles_form(tmp_path, digits):
+def test_write_competition_writes_kaggle_format(tmp_path, digits):
     write_competition("kaggle-digits", tmp_path / "made", digits)
     files = {path.name: path.read_text().splitlines() for path in (tmp_path / "made").iterdir()}
     pixels = ",".join(f"pixel{index}" for index in range(64))
@@ -46,7 +45,7 @@ def test_write_competition_digits_have_kaggles_form(tmp_path, digits):
     assert files["answers.csv"][-1].startswith("40,")
 
 
-def test_write_competition_apparels_have_their_form(tmp_path, digits):
+def test_write_competition_writes_apparels_format(tmp_path, digits):
     folder = tmp_path / "made"
     write_competition("identify-the-apparels", folder, digits)
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -67,7 +66,7 @@ def test_write_competition_apparels_have_their_form(tmp_path, digits):
 
 
 @pytest.mark.parametrize("name", list_competitions())
-def test_write_competition_every_image_is_there_once_with_its_label(tmp_path, digits, name):
+def test_write_competition_writes_every_image_once_with_its_label(tmp_path, digits, name):
     write_competition(name, tmp_path / "made", digits)
     splits, _ = read_competition(tmp_path / "made")
     assert names_of(pool(splits)) == names_of(pool(digits))
@@ -79,7 +78,7 @@ def test_write_competition_every_image_is_there_once_with_its_label(tmp_path, di
 
 
 @pytest.mark.parametrize("name", list_competitions())
-def test_write_competition_twice_gives_the_same_files(tmp_path, digits, name):
+def test_write_competition_is_deterministic(tmp_path, digits, name):
     for run in ("first", "second"):
         write_competition(name, tmp_path / run, digits)
     files = sorted(path.relative_to(tmp_path / "first") for path in (tmp_path / "first").rglob("*.*"))
@@ -87,7 +86,7 @@ def test_write_competition_twice_gives_the_same_files(tmp_path, digits, name):
     assert same == files
 
 
-def test_write_competition_digits_are_stratified_and_in_no_order(tmp_path, digits):
+def test_write_competition_stratifies_and_shuffles_digits(tmp_path, digits):
     n, labels = 1000, ["0"] * 333 + ["1"] * 334 + ["2"] * 333
     images = np.arange(n * 64, dtype=np.uint32).astype(np.uint8).reshape(n, 8, 8)
     write_competition("kaggle-digits", tmp_path / "made", digits._replace(train_images=images, train_labels=labels))
@@ -96,14 +95,14 @@ def test_write_competition_digits_are_stratified_and_in_no_order(tmp_path, digit
     assert len(splits.train_labels) == sum(counts.values()) * 3 // 5
     for label, count in Counter(splits.train_labels).items():
         assert abs(count - counts[label] * 0.6) < 1
-    # The first and the last hundred of a shuffled file have a bit of everything.
+    # Every class is among the first and the last hundred of a shuffled file.
     for part in (splits.train_labels, splits.test_labels):
         for hundred in (part[:100], part[-100:]):
             assert min(Counter(hundred)[label] for label in "012") > 15
 
 
 @pytest.mark.parametrize("name", list_competitions())
-def test_make_competition_refuses_a_folder_with_something_in_it(tmp_path, name):
+def test_make_competition_rejects_folder_that_is_not_empty(tmp_path, name):
     (tmp_path / "made").mkdir()
     (tmp_path / "made" / "kept.txt").write_text("precious")
     with pytest.raises(OutputError, match="is not empty"):
@@ -111,14 +110,14 @@ def test_make_competition_refuses_a_folder_with_something_in_it(tmp_path, name):
     assert [path.name for path in tmp_path.rglob("*")] == ["made", "kept.txt"]
 
 
-def test_write_competition_interrupted_leaves_nothing(tmp_path, digits, monkeypatch):
+def test_write_competition_interrupted_writes_nothing(tmp_path, digits, monkeypatch):
     monkeypatch.setattr("skconv.competitions.making._write_forms", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         write_competition("kaggle-digits", tmp_path / "made", digits)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_make_competition_unknown_name_is_told(tmp_path):
+def test_make_competition_rejects_unknown_name(tmp_path):
     with pytest.raises(UnknownNameError, match=r"Unknown competition 'kaggle-digit'\. Did you mean 'kaggle-digits'"):
         make_competition("kaggle-digit", tmp_path / "made")
     with pytest.raises(UnknownNameError, match="Unknown competition 'mnist'"):
@@ -131,11 +130,11 @@ def test_open_competition_is_made_once_in_the_cache(cache):
     assert dataset.source == str(cache / "kaggle-digits") and dataset.name == "kaggle-digits"
     assert (len(dataset.train_images), len(dataset.test_images)) == (1078, 719)
     written = (cache / "kaggle-digits" / "train.csv").stat().st_mtime_ns
-    assert open_competition(entry) == cache / "kaggle-digits"
+    assert load_entry(entry).fingerprint == dataset.fingerprint
     assert (cache / "kaggle-digits" / "train.csv").stat().st_mtime_ns == written
 
 
-def test_load_entry_competition_in_the_data_home_goes_before_the_cache(cache, digits, tmp_path):
+def test_load_entry_prefers_competition_in_data_home(cache, digits, tmp_path):
     write_competition("identify-the-apparels", tmp_path / "home" / "identify-the-apparels", digits)
     dataset = load_entry(get_entry("identify-the-apparels"), data_home=tmp_path / "home")
     assert dataset.source == str(tmp_path / "home" / "identify-the-apparels")
@@ -144,41 +143,40 @@ def test_load_entry_competition_in_the_data_home_goes_before_the_cache(cache, di
     assert not cache.exists()
 
 
-def test_load_entry_damaged_competition_says_how_to_mend_it(cache, digits):
+def test_load_entry_damaged_competition_error_has_remedy(cache, digits):
     write_competition("kaggle-digits", cache / "kaggle-digits", digits)
     train = cache / "kaggle-digits" / "train.csv"
     train.write_bytes(train.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"line 61 has \d+ values.* Or take the folder .* away") as caught:
+    with pytest.raises(DataError, match=r"line 61 has \d+ values.* Or remove the folder") as caught:
         load_entry(get_entry("kaggle-digits"))
     assert "\n" not in str(caught.value)
 
 
-def test_recognise_competition_needs_the_whole_of_it():
+def test_recognize_competition_requires_all_ids():
     images = np.zeros((10_000, 1, 1), np.uint8)
     ids = tuple(str(number) for number in range(60_001, 70_001))
     form = SubmissionForm(("id", "label"), ids, images, tuple("0123456789"))
-    assert recognise_competition(form) == get_entry("identify-the-apparels")
-    assert recognise_competition(replace(form, class_labels=("cat", "dog"))) is None
-    assert recognise_competition(replace(form, ids=ids[1:], images=images[1:])) is None
-    assert recognise_competition(replace(form, header=("ImageId", "Label"))) is None
+    assert recognize_competition(form) == get_entry("identify-the-apparels")
+    assert recognize_competition(replace(form, class_labels=("cat", "dog"))) is None
+    assert recognize_competition(replace(form, ids=ids[1:], images=images[1:])) is None
+    assert recognize_competition(replace(form, header=("ImageId", "Label"))) is None
 
 
 @pytest.mark.data
-def test_find_competition_passes_over_folders_without_its_files(data_home, cache):
-    """There are the first rows of one competition's train.csv and the ids of the other."""
+def test_find_competition_skips_other_folders(data_home, cache):
     assert (data_home / "identify-the-apparels").is_dir()
     assert find_competition(get_entry("identify-the-apparels"), data_home) is None
     assert find_competition(get_entry("kaggle-digits"), data_home) is None
 
 
 @pytest.mark.slow
-def test_load_dataset_kaggle_digits_has_every_image_of_mnist_once(cache):
+def test_load_dataset_kaggle_digits_has_every_mnist_image_once(cache):
     mnist, dataset = load_dataset("mnist"), load_dataset("kaggle-digits")
     assert dataset.train_images.shape == (42_000, 28, 28) and dataset.test_images.shape == (28_000, 28, 28)
     assert names_of(pool(dataset)) == names_of(pool(mnist))
     assert (dataset.submission.ids[0], dataset.submission.ids[-1]) == ("1", "28000")
     assert dataset.licence == mnist.licence
-    # Which image is where never changes: models are compared by it.
+    # The files never change, so that models can be compared.
     for name, sha256 in (
         ("train.csv", "9d781052f2285f49ec2be1ddbf81fa81a77c28a286cfdb0f2f060a77e6350e50"),
         ("test.csv", "8f15b32605ffcf0a9778b4b19558d63e946f518b20246600e54e267fc4a3b474"),

@@ -1,76 +1,77 @@
-"""Folders of image files."""
+"""Folders of images, with class folders or a CSV of labels."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from skconv.data.folders import read_class_folders, read_labelled_files
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, SourceNotFoundError
 
 
-def test_read_class_folders_labels_are_folder_names(tmp_path, samples):
-    splits = read_class_folders(samples.class_folders(tmp_path / "a", "cat", "dog"), None)
+def test_read_class_folders_uses_folder_names_as_labels(tmp_path, samples):
+    splits = read_class_folders(DataSpec(samples.class_folders(tmp_path / "a", "cat", "dog")))
     np.testing.assert_array_equal(splits.train_images, np.concatenate([samples.images(2)] * 2))
     assert splits.train_labels == ["cat", "cat", "dog", "dog"]
     assert splits.test_images is None
 
 
-def test_read_class_folders_train_and_test_are_two_splits(tmp_path, samples):
+def test_read_class_folders_reads_train_and_test(tmp_path, samples):
     samples.class_folders(tmp_path / "train", "a", "b")
     samples.class_folders(tmp_path / "test", "a", "b", n=1)
-    splits = read_class_folders(tmp_path, None)
+    splits = read_class_folders(DataSpec(tmp_path))
     assert splits.train_images.shape == (4, 8, 8) and splits.test_images.shape == (2, 8, 8)
     assert splits.test_labels == ["a", "b"]
 
 
-def test_read_class_folders_one_colour_image_makes_all_colour(tmp_path, samples):
+def test_read_class_folders_converts_all_to_colour_if_one_is(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     Image.new("RGB", (8, 8), "red").save(folder / "dog" / "red.png")
-    images = read_class_folders(folder, None).train_images
+    images = read_class_folders(DataSpec(folder)).train_images
     assert images.shape == (5, 8, 8, 3)
     assert images[-1, 0, 0].tolist() == [255, 0, 0]
     np.testing.assert_array_equal(images[0, :, :, 1], samples.images(1)[0])
 
 
-def test_read_class_folders_mixed_sizes_are_told_with_examples(tmp_path, samples):
+def test_read_class_folders_mixed_sizes_error_lists_examples(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     Image.new("L", (30, 20)).save(folder / "dog" / "large.png")
     with pytest.raises(DataError, match=r"8×8 \(0\.png\), 20×30 \(large\.png\)\. Pass --image-size"):
-        read_class_folders(folder, None)
-    assert read_class_folders(folder, (10, 12)).train_images.shape == (5, 10, 12)
+        read_class_folders(DataSpec(folder))
+    assert read_class_folders(DataSpec(folder, image_size=(10, 12))).train_images.shape == (5, 10, 12)
 
 
-def test_read_class_folders_clutter_is_passed_over(tmp_path, samples):
+def test_read_class_folders_skips_system_files(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     for name in (".DS_Store", "cat/.DS_Store", "dog/Thumbs.db", "notes.txt"):
         (folder / name).write_bytes(b"x")
     (folder / ".cache").mkdir()
-    assert len(read_class_folders(folder, None).train_images) == 4
+    assert len(read_class_folders(DataSpec(folder)).train_images) == 4
 
 
-def test_read_class_folders_file_that_is_no_image_is_named(tmp_path, samples):
+def test_read_class_folders_error_has_name_of_invalid_file(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     (folder / "cat" / "notes.txt").write_text("a cat")
     with pytest.raises(DataError, match=r"notes\.txt is not an image"):
-        read_class_folders(folder, None)
+        read_class_folders(DataSpec(folder))
 
 
-def test_read_class_folders_empty_and_single_classes_are_told(tmp_path, samples):
+def test_read_class_folders_rejects_empty_and_single_classes(tmp_path, samples):
     with pytest.raises(DataError, match="no folder per class"):
-        read_class_folders(tmp_path, None)
+        read_class_folders(DataSpec(tmp_path))
     folder = samples.class_folders(tmp_path / "a", "cat")
     with pytest.raises(DataError, match="only one folder, 'cat'"):
-        read_class_folders(folder, None)
+        read_class_folders(DataSpec(folder))
     (folder / "dog").mkdir()
-    with pytest.raises(DataError, match=r"dog holds no images\. Fill it"):
-        read_class_folders(folder, None)
+    with pytest.raises(DataError, match=r"dog has no images"):
+        read_class_folders(DataSpec(folder))
 
 
-def test_read_class_folders_source_a_level_too_high_is_guessed(tmp_path, samples):
+def test_read_class_folders_suggests_subfolder(tmp_path, samples):
     samples.class_folders(tmp_path / "archive", "cat", "dog")
     (tmp_path / "docs").mkdir()
-    with pytest.raises(DataError, match=r"holds folders; is .*archive the source"):
-        read_class_folders(tmp_path, None)
+    with pytest.raises(DataError, match=r"is .*archive the source"):
+        read_class_folders(DataSpec(tmp_path))
 
 
 @pytest.fixture
@@ -89,53 +90,53 @@ def write_table(folder, text):
 
 
 @pytest.mark.parametrize("table", ["id,label\n2,cat\n0,dog\n", "file,label\n2.png,cat\n0.png,dog\n"])
-def test_read_labelled_files_pairs_ids_with_images(tmp_path, samples, images, table):
-    splits = read_labelled_files(write_table(tmp_path, table), images, None, None)
+def test_read_labelled_files_matches_ids_and_images(tmp_path, samples, images, table):
+    splits = read_labelled_files(DataSpec(write_table(tmp_path, table), images=images))
     np.testing.assert_array_equal(splits.train_images, samples.images(3)[[2, 0]])
     assert splits.train_labels == ["cat", "dog"]
 
 
-def test_read_labelled_files_label_column_by_name(tmp_path, images):
+def test_read_labelled_files_uses_label_column(tmp_path, images):
     table = write_table(tmp_path, "colour,file,animal\nred,1,cat\nblue,2,dog\n")
-    with pytest.raises(DataError, match="2 of 2 images that are not in"):  # the first other column is the id
-        read_labelled_files(table, images, "animal", None)
+    with pytest.raises(DataError, match="2 of 2 images"):  # the id is the first other column
+        read_labelled_files(DataSpec(table, images=images, label_column="animal"))
     table = write_table(tmp_path, "animal,file,colour\ncat,1,red\ndog,2,blue\n")
-    assert read_labelled_files(table, images, "animal", None).train_labels == ["cat", "dog"]
+    assert read_labelled_files(DataSpec(table, images=images, label_column="animal")).train_labels == ["cat", "dog"]
 
 
 @pytest.mark.parametrize(
     ("table", "message"),
     [
-        ("", "has 0 columns"),
-        ("id,label\n", "a header but no rows"),
+        ("", "0 columns"),
+        ("id,label\n", "no rows"),
         ("id,label\n0,cat\n1,\n", "line 3: the label is missing"),
         ("id,label\n0,cat\n,dog\n", "line 3: the id is missing"),
         ("id,label\n0,cat\n1\n", "line 3 has 1 values"),
-        ("id,label\n0,cat\n7,dog\n", "names 1 of 2 images that are not in .*; the first is '7'"),
+        ("id,label\n0,cat\n7,dog\n", "1 of 2 images .* the first is '7'"),
         ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
-        ("id,label\n0,cat\n0,dog\n", "line 3: '0' is labelled 'dog', before 'cat'"),
+        ("id,label\n0,cat\n0,dog\n", "line 3: '0' .*'dog'.*'cat'"),
     ],
 )
-def test_read_labelled_files_broken_table_is_told(tmp_path, images, table, message):
+def test_read_labelled_files_rejects_invalid_table(tmp_path, images, table, message):
     with pytest.raises(DataError, match=message):
-        read_labelled_files(write_table(tmp_path, table), images, None, None)
+        read_labelled_files(DataSpec(write_table(tmp_path, table), images=images))
 
 
-def test_read_labelled_files_two_images_of_one_id_are_told(tmp_path, images):
+def test_read_labelled_files_rejects_two_images_of_one_id(tmp_path, images):
     Image.new("L", (8, 8)).save(images / "0.bmp")
     with pytest.raises(DataError, match=r"has 0\.bmp and 0\.png; which is '0'"):
-        read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n1,dog\n"), images, None, None)
+        read_labelled_files(DataSpec(write_table(tmp_path, "id,label\n0,cat\n1,dog\n"), images=images))
 
 
-def test_read_labelled_files_missing_folder_is_told(tmp_path):
-    with pytest.raises(SourceNotFoundError, match="no folder of images"):
-        read_labelled_files(write_table(tmp_path, "id,label\n0,cat\n"), tmp_path / "nowhere", None, None)
+def test_read_labelled_files_rejects_missing_folder(tmp_path):
+    with pytest.raises(SourceNotFoundError, match="nowhere"):
+        read_labelled_files(DataSpec(write_table(tmp_path, "id,label\n0,cat\n"), images=tmp_path / "nowhere"))
 
 
-def test_large_folder_is_decoded_once_and_broken_images_are_still_told(tmp_path, samples, cache):
+def test_read_class_folders_caches_large_folder_and_detects_broken_image(tmp_path, samples, cache):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog", n=500)
-    first = read_class_folders(folder, None)
-    second = read_class_folders(folder, None)
+    first = read_class_folders(DataSpec(folder))
+    second = read_class_folders(DataSpec(folder))
     assert isinstance(second.train_images, np.memmap) and not isinstance(first.train_images, np.memmap)
     np.testing.assert_array_equal(second.train_images, first.train_images)
     by_name = [int(name) for name in sorted(map(str, range(500)))]
@@ -143,12 +144,12 @@ def test_large_folder_is_decoded_once_and_broken_images_are_still_told(tmp_path,
     assert second.train_labels == first.train_labels
     with (folder / "dog" / "7.png").open("r+b") as stream:
         stream.truncate(50)
-    with pytest.raises(DataError, match=r"7\.png is a cut-off"):
-        read_class_folders(folder, None)
+    with pytest.raises(DataError, match=r"7\.png is truncated"):
+        read_class_folders(DataSpec(folder))
 
 
-def test_link_that_leads_to_itself_is_told_as_a_file_that_cannot_be_read(tmp_path, samples):
+def test_read_class_folders_rejects_link_to_itself(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     (folder / "cat" / "loop.png").symlink_to("loop.png")
     with pytest.raises(SourceNotFoundError, match=r"loop\.png cannot be read"):
-        read_class_folders(folder, None)
+        read_class_folders(DataSpec(folder))

@@ -1,4 +1,4 @@
-"""IDX files, whole and broken."""
+"""IDX files, valid and invalid."""
 
 import gzip
 
@@ -9,7 +9,7 @@ from skconv.data.idx import read_idx, read_idx_folder
 from skconv.exceptions import DataError
 
 
-def test_read_idx_raw_file_is_mapped_not_read(tmp_path, samples):
+def test_read_idx_memory_maps_raw_file(tmp_path, samples):
     path = tmp_path / "train-images-idx3-ubyte"
     path.write_bytes(samples.idx(samples.images(5)))
     images = read_idx(path, 3)
@@ -17,7 +17,7 @@ def test_read_idx_raw_file_is_mapped_not_read(tmp_path, samples):
     np.testing.assert_array_equal(images, samples.images(5))
 
 
-def test_read_idx_gzip_is_known_by_its_bytes_not_its_name(tmp_path, samples):
+def test_read_idx_detects_gzip_by_content(tmp_path, samples):
     path = tmp_path / "images"
     path.write_bytes(gzip.compress(samples.idx(samples.images(5, 3, 4))))
     np.testing.assert_array_equal(read_idx(path, 3), samples.images(5, 3, 4))
@@ -39,17 +39,17 @@ def test_read_idx_folder_without_test_files_has_no_test_split(tmp_path, samples)
 
 
 @pytest.mark.parametrize("missing", ["train-labels-idx1-ubyte", "t10k-images-idx3-ubyte"])
-def test_read_idx_folder_missing_file_is_named(tmp_path, samples, missing):
+def test_read_idx_folder_error_has_name_of_missing_file(tmp_path, samples, missing):
     samples.idx_folder(tmp_path)
     (tmp_path / f"{missing}.gz").unlink()
     with pytest.raises(DataError, match=f"has no {missing}"):
         read_idx_folder(tmp_path)
 
 
-def test_read_idx_folder_counts_must_agree(tmp_path, samples):
+def test_read_idx_folder_rejects_different_counts(tmp_path, samples):
     samples.idx_folder(tmp_path)
     (tmp_path / "train-labels-idx1-ubyte.gz").write_bytes(gzip.compress(samples.idx(np.zeros(19, np.uint8))))
-    with pytest.raises(DataError, match=r"20 images, train-labels-idx1-ubyte\.gz 19 labels"):
+    with pytest.raises(DataError, match=r"20 images, .*19 labels"):
         read_idx_folder(tmp_path)
 
 
@@ -59,13 +59,13 @@ def test_read_idx_folder_counts_must_agree(tmp_path, samples):
     [
         (lambda whole: whole[:-1], "fewer bytes than the 320"),
         (lambda whole: whole + b"x", "more bytes than the 320"),
-        (lambda whole: whole[:9], "cut off within its header"),
+        (lambda whole: whole[:9], "truncated"),
         (lambda whole: b"<html>" + whole, "begins with 3c 68 74 6d"),
-        (lambda whole: whole[:3] + b"\x01" + whole[4:], "exchanged"),
-        (lambda whole: whole[:4] + b"\xff" * 12, "fewer bytes"),  # claims 2**96 pixels
+        (lambda whole: whole[:3] + b"\x01" + whole[4:], "swapped"),
+        (lambda whole: whole[:4] + b"\xff" * 12, "fewer bytes"),  # 2**96 pixels
     ],
 )
-def test_read_idx_broken_content_is_told(tmp_path, samples, pack, change, message):
+def test_read_idx_rejects_invalid_content(tmp_path, samples, pack, change, message):
     path = tmp_path / "images"
     path.write_bytes(pack(change(samples.idx(samples.images(5)))))
     with pytest.raises(DataError, match=message) as caught:
@@ -74,22 +74,22 @@ def test_read_idx_broken_content_is_told(tmp_path, samples, pack, change, messag
 
 
 @pytest.mark.parametrize("change", [lambda packed: packed[:-20], lambda packed: packed[:60] + bytes(30) + packed[90:]])
-def test_read_idx_broken_gzip_is_told(tmp_path, samples, change):
+def test_read_idx_rejects_damaged_gzip(tmp_path, samples, change):
     path = tmp_path / "images.gz"
     path.write_bytes(change(gzip.compress(samples.idx(samples.images(5)))))
-    with pytest.raises(DataError, match="cut-off or damaged gzip"):
+    with pytest.raises(DataError, match="gzip"):
         read_idx(path, 3)
 
 
-def test_read_idx_empty_file_is_told(tmp_path):
+def test_read_idx_rejects_empty_file(tmp_path):
     path = tmp_path / "images"
     path.touch()
     with pytest.raises(DataError, match="is empty"):
         read_idx(path, 3)
 
 
-def test_read_idx_wrong_checksum_is_told(tmp_path, samples):
+def test_read_idx_rejects_wrong_checksum(tmp_path, samples):
     path = tmp_path / "images"
     path.write_bytes(samples.idx(samples.images(5)))
-    with pytest.raises(DataError, match="holds other bytes than expected"):
+    with pytest.raises(DataError, match="other content"):
         read_idx(path, 3, sha256="0" * 64)

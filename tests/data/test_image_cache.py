@@ -1,4 +1,4 @@
-"""Decoded images of large folders, kept in the cache."""
+"""Cache of the decoded images of large folders."""
 
 import errno
 import os
@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 
 from skconv.data.folders import list_files
-from skconv.data.image_cache import DAYS_UNUSED, KEPT_OF_A_FOLDER, read_cached
+from skconv.data.image_cache import MAX_AGE, MAX_ENTRIES, read_cached
 
 N = 20
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 3, 2), dtype=np.uint8)
 
 
 class Decoder:
-    """Stands for the slow part: counts how often it is asked."""
+    """Decoder that counts its calls."""
 
     def __init__(self, images: np.ndarray = IMAGES) -> None:
         self.images = images
@@ -37,8 +37,8 @@ def make_folder(folder: Path) -> Path:
 
 @pytest.fixture
 def folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder just large enough for the cache, whose threshold is lowered so that tests are quick."""
-    monkeypatch.setattr("skconv.data.image_cache.LEAST_IMAGES", N)
+    """Return a folder just large enough for the cache, with a lower limit."""
+    monkeypatch.setattr("skconv.data.image_cache.MIN_IMAGES", N)
     return make_folder(tmp_path / "images")
 
 
@@ -46,7 +46,7 @@ def entries(cache: Path) -> list[Path]:
     return sorted((cache / "decoded-images").iterdir())
 
 
-def test_second_reading_decodes_nothing_and_gives_the_same(folder):
+def test_read_cached_decodes_once(folder):
     decode = Decoder()
     first = read_cached(list_files(folder), None, decode)
     second = read_cached(list_files(folder), None, decode)
@@ -56,7 +56,7 @@ def test_second_reading_decodes_nothing_and_gives_the_same(folder):
     assert second.dtype == np.uint8 and not second.flags.writeable and isinstance(second, np.memmap)
 
 
-def test_colour_and_wanted_size_are_kept_apart_from_others(folder, cache):
+def test_read_cached_separates_sizes(folder, cache):
     files = list_files(folder)
     colour, small = Decoder(np.stack([IMAGES] * 3, axis=3)), Decoder(IMAGES[:, :1, :1])
     for _ in range(2):
@@ -65,7 +65,7 @@ def test_colour_and_wanted_size_are_kept_apart_from_others(folder, cache):
     assert (colour.calls, small.calls, len(entries(cache))) == (1, 1, 2)
 
 
-def test_folder_is_known_by_any_path_to_it(folder, monkeypatch):
+def test_read_cached_resolves_relative_paths(folder, monkeypatch):
     decode = Decoder()
     read_cached(list_files(folder), None, decode)
     monkeypatch.chdir(folder.parent)
@@ -77,9 +77,9 @@ def test_folder_is_known_by_any_path_to_it(folder, monkeypatch):
 
 
 def change(file: Path) -> None:
-    """Write other bytes, as many, and set the time of writing back."""
+    """Write other bytes of the same length and restore the modification time."""
     status = file.stat()
-    while file.stat().st_ctime_ns == status.st_ctime_ns:  # clocks of file systems tick every few milliseconds
+    while file.stat().st_ctime_ns == status.st_ctime_ns:  # file times have a resolution of milliseconds
         file.write_bytes(b"xyz")
         os.utime(file, ns=(status.st_atime_ns, status.st_mtime_ns))
 
@@ -100,17 +100,17 @@ def remove(file: Path) -> None:
     file.unlink()
 
 
-@pytest.mark.parametrize("happens", [change, lengthen, rename, add])
-def test_what_happens_to_a_file_leads_to_decoding_anew(folder, happens):
+@pytest.mark.parametrize("action", [change, lengthen, rename, add])
+def test_read_cached_decodes_again_after_change(folder, action):
     read_cached(list_files(folder), None, Decoder())
-    happens(folder / "0017.png")
+    action(folder / "0017.png")
     files = list_files(folder)
     other = Decoder(np.resize(255 - IMAGES, (len(files), 3, 2)))
     np.testing.assert_array_equal(read_cached(files, None, other), other.images)
     assert other.calls == 1
 
 
-def test_removed_file_leads_to_decoding_anew(folder):
+def test_read_cached_decodes_again_after_removal(folder):
     add(folder / "0017.png")
     before = Decoder(np.resize(IMAGES, (N + 1, 3, 2)))
     read_cached(list_files(folder), None, before)
@@ -120,7 +120,7 @@ def test_removed_file_leads_to_decoding_anew(folder):
     assert decode.calls == 1
 
 
-def test_order_of_the_files_is_that_of_the_images(folder):
+def test_read_cached_depends_on_order_of_files(folder):
     files = list_files(folder)
     read_cached(files, None, Decoder())
     np.testing.assert_array_equal(read_cached(files[::-1], None, Decoder(IMAGES[::-1])), IMAGES[::-1])
@@ -158,7 +158,7 @@ def widen(file: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [cut_off, empty, append, garble, pickle, reshape, widen])
-def test_damaged_entry_is_not_used_and_written_anew(folder, cache, damage):
+def test_read_cached_replaces_damaged_entry(folder, cache, damage):
     files, decode = list_files(folder), Decoder()
     read_cached(files, None, decode)
     (entry,) = entries(cache)
@@ -168,12 +168,12 @@ def test_damaged_entry_is_not_used_and_written_anew(folder, cache, damage):
     assert decode.calls == 2 and entries(cache) == [entry]
 
 
-def test_few_images_are_not_kept(folder, cache):
+def test_read_cached_skips_small_folders(folder, cache):
     read_cached(list_files(folder)[1:], None, Decoder(IMAGES[1:]))
     assert not cache.exists()
 
 
-def test_failure_to_decode_is_passed_on_and_keeps_nothing(folder, cache):
+def test_read_cached_writes_nothing_if_decoding_fails(folder, cache):
     def fail() -> np.ndarray:
         raise ValueError("broken image")
 
@@ -182,7 +182,7 @@ def test_failure_to_decode_is_passed_on_and_keeps_nothing(folder, cache):
     assert not cache.exists()
 
 
-def test_missing_file_is_left_to_the_decoder(folder):
+def test_read_cached_leaves_missing_file_to_decoder(folder):
     files = list_files(folder)
     files[5].unlink()
     decode = Decoder()
@@ -190,7 +190,7 @@ def test_missing_file_is_left_to_the_decoder(folder):
     assert decode.calls == 1
 
 
-def test_cache_that_cannot_be_made_is_done_without(folder, cache):
+def test_read_cached_works_without_writable_cache(folder, cache):
     cache.write_text("a file where the folder should be")
     decode = Decoder()
     for _ in range(2):
@@ -198,7 +198,7 @@ def test_cache_that_cannot_be_made_is_done_without(folder, cache):
     assert decode.calls == 2
 
 
-def test_full_disk_is_no_error_and_leaves_nothing(folder, cache, monkeypatch):
+def test_read_cached_ignores_full_disk(folder, cache, monkeypatch):
     def fill(stream, images, **_):
         stream.write(images[:10].tobytes())
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
@@ -208,23 +208,23 @@ def test_full_disk_is_no_error_and_leaves_nothing(folder, cache, monkeypatch):
     assert entries(cache) == []
 
 
-def test_old_entries_of_a_folder_are_removed_and_those_of_others_stay(folder, tmp_path, cache):
+def test_read_cached_limits_entries_per_folder(folder, tmp_path, cache):
     other = make_folder(tmp_path / "other")
     read_cached(list_files(other), None, Decoder())
-    (kept,) = entries(cache)
-    for _ in range(KEPT_OF_A_FOLDER + 2):
+    (remaining,) = entries(cache)
+    for _ in range(MAX_ENTRIES + 2):
         lengthen(folder / "0017.png")
         os.utime(folder / "0017.png", ns=(0, time.time_ns()))
         read_cached(list_files(folder), None, Decoder())
-    assert kept in entries(cache) and len(entries(cache)) == 1 + KEPT_OF_A_FOLDER
+    assert remaining in entries(cache) and len(entries(cache)) == 1 + MAX_ENTRIES
     decode = Decoder()
     read_cached(list_files(folder), None, decode)
-    assert decode.calls == 0  # the newest is among those kept
+    assert decode.calls == 0
 
 
-def test_entries_that_nobody_reads_are_removed(folder, tmp_path, cache):
-    files = {name: list_files(make_folder(tmp_path / name)) for name in ("forgotten", "read")}
-    long_ago = time.time() - (DAYS_UNUSED + 1) * 24 * 60 * 60
+def test_read_cached_removes_unused_entries(folder, tmp_path, cache):
+    files = {name: list_files(make_folder(tmp_path / name)) for name in ("unused", "read")}
+    long_ago = time.time() - MAX_AGE - 24 * 60 * 60
     for each in files.values():
         read_cached(each, None, Decoder())
     for entry in entries(cache):

@@ -1,11 +1,11 @@
-"""Images to predict."""
+"""Images to predict, from files and folders."""
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from skconv.competitions.folder import read_form
-from skconv.data.inputs import load_inputs, load_submission_form
+from skconv.data.inputs import load_inputs
 from skconv.exceptions import DataError, SourceNotFoundError
 from skconv.images.spec import ImageSpec
 
@@ -14,7 +14,7 @@ def load(paths, channels=1, **options):
     return load_inputs(paths, ImageSpec(8, 8, channels), **options)
 
 
-def test_load_inputs_folder_is_walked_in_order(tmp_path, samples):
+def test_load_inputs_reads_subfolders_in_order(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "in", "b", "a")
     names, images, notes = load([folder])
     assert names == [str(folder / name) for name in ("a/0.png", "a/1.png", "b/0.png", "b/1.png")]
@@ -22,16 +22,15 @@ def test_load_inputs_folder_is_walked_in_order(tmp_path, samples):
     assert notes == []
 
 
-def test_load_inputs_link_back_up_does_not_loop(tmp_path, samples):
+def test_load_inputs_ignores_links_to_folders(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "in", "a")
     (folder / "a" / "up").symlink_to(folder, target_is_directory=True)
     assert len(load(folder)[0]) == 2
 
 
 @pytest.mark.parametrize("label", [True, False])
-@pytest.mark.parametrize("header", [True, False])
-def test_load_inputs_csv_with_and_without_labels(tmp_path, samples, header, label):
-    path = samples.csv(tmp_path / "test.csv", header=header, label=label)
+def test_load_inputs_reads_csv_with_and_without_labels(tmp_path, samples, label):
+    path = samples.csv(tmp_path / "test.csv", label=label)
     names, images, _ = load(str(path))
     assert names == [f"{path}#{row}" for row in range(6)]
     np.testing.assert_array_equal(images, np.random.default_rng(0).integers(0, 256, (6, 64)).reshape(6, 8, 8))
@@ -39,8 +38,8 @@ def test_load_inputs_csv_with_and_without_labels(tmp_path, samples, header, labe
 
 @pytest.mark.parametrize(("height", "width"), [(26, 26), (12, 10)])
 @pytest.mark.parametrize("label", [True, False])
-def test_load_inputs_csv_of_the_models_size_is_not_guessed(tmp_path, samples, height, width, label):
-    """676 columns are 26×26, or a label and 15×15 in colour; 120 are no square."""
+def test_load_inputs_csv_uses_size_of_model(tmp_path, samples, height, width, label):
+    # 676 columns are 26×26, or a label and 15×15 in colour; 120 are no square.
     path = samples.csv(tmp_path / "test.csv", n_pixels=height * width, header=False, label=label)
     _, images, notes = load_inputs(path, ImageSpec(height, width, 1))
     expected = np.random.default_rng(0).integers(0, 256, (6, height * width)).reshape(6, height, width)
@@ -48,7 +47,7 @@ def test_load_inputs_csv_of_the_models_size_is_not_guessed(tmp_path, samples, he
     assert notes == []
 
 
-def test_load_inputs_npz_prefers_the_test_split(tmp_path, samples):
+def test_load_inputs_reads_test_split_of_npz(tmp_path, samples):
     np.savez(tmp_path / "a.npz", train_x=samples.images(6), train_y=np.arange(6), test_x=samples.images(2))
     names, images, _ = load(tmp_path / "a.npz")
     assert len(names) == 2
@@ -56,7 +55,7 @@ def test_load_inputs_npz_prefers_the_test_split(tmp_path, samples):
 
 
 @pytest.mark.parametrize("name", ["kaggle-digits", "identify-the-apparels"])
-def test_load_inputs_of_a_competition_takes_what_is_to_be_named(make_competition, name):
+def test_load_inputs_reads_test_images_of_competition(make_competition, name):
     folder = make_competition(name)
     form = read_form(folder)
     names, images, notes = load(folder)
@@ -65,57 +64,30 @@ def test_load_inputs_of_a_competition_takes_what_is_to_be_named(make_competition
     assert notes == []
 
 
-@pytest.mark.parametrize("name", ["kaggle-digits", "identify-the-apparels"])
-@pytest.mark.parametrize("file", ["", "test.csv"])
-def test_load_submission_form_of_a_competition_is_of_the_models_size(make_competition, name, file):
-    folder = make_competition(name)
-    form, notes = load_submission_form(folder / file, ImageSpec(12, 10, 3))
-    assert (form.header, form.ids) == (read_form(folder).header, read_form(folder).ids)
-    assert form.images.shape == (len(form.ids), 12, 10, 3)
-    assert len(notes) == 1 and f"{len(form.ids)} images were resized to 12×10" in notes[0]
-
-
-def test_load_submission_form_numbers_the_rows_of_a_csv_from_1(tmp_path, samples):
-    path = samples.csv(tmp_path / "pixels.csv", label=False)
-    form, _ = load_submission_form(path, ImageSpec(8, 8, 1))
-    assert (form.header, form.ids, form.class_labels) == (("ImageId", "Label"), tuple("123456"), ())
-    np.testing.assert_array_equal(form.images, load(path)[1])
-
-
-def test_load_submission_form_of_other_things_is_none(tmp_path, samples):
-    for path in (
-        samples.csv(tmp_path / "train.csv"),
-        samples.class_folders(tmp_path / "in", "a"),
-        tmp_path / "nothing.csv",
-        tmp_path / "nothing",
-    ):
-        assert load_submission_form(path, ImageSpec(8, 8, 1)) is None
-
-
-def test_load_inputs_tells_what_was_resized_and_made_grey(tmp_path, samples):
+def test_load_inputs_returns_notes_on_conversions(tmp_path, samples):
     Image.new("RGB", (300, 200), "navy").save(tmp_path / "a.png")
     Image.new("L", (9, 9)).save(tmp_path / "b.png")
     (tmp_path / "notes.txt").write_text("x")
     _, images, notes = load([tmp_path])
     assert images.shape == (2, 8, 8)
     assert f"2 images were resized to 8×8, the first is {tmp_path / 'a.png'} (200×300)" in notes
-    assert f"1 image was made grey: {tmp_path / 'a.png'}" in notes
-    assert f"1 file was passed over as no image: {tmp_path / 'notes.txt'}" in notes
+    assert f"1 image was converted to grey: {tmp_path / 'a.png'}" in notes
+    assert f"1 file was skipped as not an image: {tmp_path / 'notes.txt'}" in notes
 
 
-def test_load_inputs_grey_becomes_colour_for_a_colour_model(tmp_path, samples):
+def test_load_inputs_converts_grey_to_colour(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "in", "a")
     _, images, _ = load([folder, samples.csv(tmp_path / "a.csv")], channels=3)
     assert images.shape == (8, 8, 8, 3)
     np.testing.assert_array_equal(images[1, :, :, 2], samples.images(2)[1])
 
 
-def test_load_inputs_what_cannot_be_read_is_told(tmp_path):
+def test_load_inputs_rejects_unreadable_paths(tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"nothing\.png"):
         load([tmp_path / "nothing.png"])
     with pytest.raises(SourceNotFoundError, match=r"nothing\.csv"):
         load([tmp_path / "nothing.csv"])
-    with pytest.raises(DataError, match="holds no images"):
+    with pytest.raises(DataError, match="no images"):
         load([tmp_path])
     with pytest.raises(DataError, match="no images to predict"):
         load([])

@@ -1,15 +1,21 @@
-"""Named data sets: the places looked through, in order, and what is verified."""
+"""Named data sets: the folders searched, in order; downloads from a local server, verified."""
 
 import gzip
 import hashlib
+import threading
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from skconv.data.catalog import CatalogEntry, CatalogFile, get_entry, list_datasets
-from skconv.data.sources import load_dataset, load_entry
-from skconv.exceptions import DataError, SourceNotFoundError, UnknownNameError
+from skconv.data.named import download_file, load_entry
+from skconv.data.spec import load_dataset
+from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError, UnknownNameError
+
+CONTENT = bytes(range(256)) * 40
+PACKED = gzip.compress(CONTENT)
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
 @pytest.fixture
@@ -34,10 +40,10 @@ def test_load_entry_downloads_once_into_the_cache(cache, server, entry, samples)
     assert first.class_names == tuple("abcdefghij") and first.licence == "MIT"
     assert sorted(path.name for path in (cache / "tiny").iterdir()) == sorted(f"{f.name}.gz" for f in entry.files)
     assert load_entry(entry, download=False).fingerprint == first.fingerprint
-    assert len(server.asked) == 4
+    assert len(server.requests) == 4
 
 
-def test_load_entry_data_home_goes_before_cache_and_network(cache, server, entry, samples, tmp_path, monkeypatch):
+def test_load_entry_prefers_data_home_to_cache_and_network(cache, server, entry, samples, tmp_path, monkeypatch):
     samples.idx_folder(cache / "tiny")
     home = samples.idx_folder(tmp_path / "home" / "tiny", compressed=False)
     assert load_entry(entry, data_home=tmp_path / "home").source == str(home)
@@ -45,32 +51,32 @@ def test_load_entry_data_home_goes_before_cache_and_network(cache, server, entry
     assert load_entry(entry).source == str(home)
     monkeypatch.delenv("SKCONV_DATA")
     assert load_entry(entry).source == str(cache / "tiny")
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_load_entry_system_folder_goes_before_the_network(cache, server, entry, samples, tmp_path):
+def test_load_entry_prefers_system_folder_to_network(cache, server, entry, samples, tmp_path):
     system = samples.idx_folder(tmp_path / "usr" / "share" / "tiny")
     assert load_entry(replace(entry, system_folders=(str(system),))).source == str(system)
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_load_entry_other_content_in_the_data_home_is_told_not_passed_over(cache, entry, samples, tmp_path):
+def test_load_entry_rejects_wrong_checksum_in_data_home(cache, entry, samples, tmp_path):
     home = samples.idx_folder(tmp_path / "home" / "tiny")
     (home / "t10k-labels-idx1-ubyte.gz").write_bytes(gzip.compress(samples.idx(np.zeros(10, np.uint8))))
-    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz holds other bytes"):
+    with pytest.raises(DataError, match=r"t10k-labels-idx1-ubyte\.gz has other content"):
         load_entry(entry, data_home=tmp_path / "home")
 
 
-def test_load_entry_damaged_file_in_the_cache_is_fetched_again(cache, server, entry, samples):
+def test_load_entry_downloads_damaged_file_in_cache_again(cache, server, entry, samples):
     samples.idx_folder(cache / "tiny")
     damaged = cache / "tiny" / "train-images-idx3-ubyte.gz"
     damaged.write_bytes(damaged.read_bytes()[:100])
     np.testing.assert_array_equal(load_entry(entry).train_images, samples.images(20))
-    assert server.asked == ["/train-images-idx3-ubyte.gz"]
+    assert server.requests == ["/train-images-idx3-ubyte.gz"]
 
 
-def test_load_entry_not_found_names_every_place_tried(cache, server, entry, tmp_path):
-    server.logit_calibration.clear()
+def test_load_entry_error_lists_every_location(cache, server, entry, tmp_path):
+    server.responses.clear()
     (tmp_path / "home").mkdir()
     entry = replace(entry, system_folders=("/usr/share/datasets/tiny",))
     with pytest.raises(SourceNotFoundError) as caught:
@@ -82,20 +88,20 @@ def test_load_entry_not_found_names_every_place_tried(cache, server, entry, tmp_
     assert list((cache / "tiny").iterdir()) == []
 
 
-def test_load_entry_wrong_bytes_from_the_network_reach_nobody(cache, server, entry):
+def test_load_entry_rejects_wrong_download(cache, server, entry):
     server.put("/train-images-idx3-ubyte.gz", gzip.compress(b"other"))
-    with pytest.raises(SourceNotFoundError, match="other bytes than expected"):
+    with pytest.raises(SourceNotFoundError, match="other content"):
         load_entry(entry)
     assert list((cache / "tiny").iterdir()) == []
 
 
-def test_load_entry_without_download_stays_off_the_network(cache, server, entry):
-    with pytest.raises(SourceNotFoundError, match="not asked for"):
+def test_load_entry_without_download_sends_no_request(cache, server, entry):
+    with pytest.raises(SourceNotFoundError, match="download=False"):
         load_entry(entry, download=False)
-    assert server.asked == []
+    assert server.requests == []
 
 
-def test_load_dataset_bundled_mnist_is_mnist(cache):
+def test_load_dataset_reads_bundled_mnist(cache):
     dataset = load_dataset("mnist", download=False)
     assert dataset.train_images.shape == (60000, 28, 28) and dataset.test_images.shape == (10000, 28, 28)
     assert dataset.train_labels[:5].tolist() == [5, 0, 4, 1, 9]
@@ -103,26 +109,29 @@ def test_load_dataset_bundled_mnist_is_mnist(cache):
     assert dataset.licence == "CC BY-SA 3.0"
 
 
-def test_load_dataset_digits_are_scikit_learns():
+def test_load_dataset_reads_scikit_learn_digits():
     dataset = load_dataset("digits")
     assert dataset.train_images.shape == (1797, 8, 8)
     assert dataset.test_images is None
 
 
-def test_load_dataset_digits_use_the_range_of_image_files():
+def test_load_dataset_digits_are_scaled_to_0_255():
     levels = np.unique(load_dataset("digits").train_images)
     assert len(levels) == 17
     assert (levels.min(), levels[1], levels.max()) == (0, 16, 255)
 
 
-def test_get_entry_unknown_name_suggests_the_nearest():
+def test_get_entry_suggests_nearest_name():
     with pytest.raises(UnknownNameError, match="Did you mean 'fashion-mnist'"):
         get_entry("fashon-mnist")
 
 
-@pytest.mark.parametrize("name", list_datasets())
-def test_catalog_entries_are_complete(name):
-    entry = get_entry(name)
+def test_catalog_entries_are_complete():
+    for name in list_datasets():
+        check_entry(get_entry(name))
+
+
+def check_entry(entry):
     assert entry.title and entry.licence and len(entry.class_names) >= 2
     assert entry.files or entry.form == "scikit-learn" or entry.made_from in list_datasets()
     for file in entry.files:
@@ -140,7 +149,7 @@ def test_catalog_entries_are_complete(name):
         ("usps-esl", (7291, 16, 16), 2007),
     ],
 )
-def test_load_dataset_named_sets_verify_and_load(data_home, name, shape, n_test):
+def test_load_dataset_reads_named_sets(data_home, name, shape, n_test):
     dataset = load_dataset(name, data_home=data_home, download=False)
     assert dataset.name == name
     assert dataset.train_images.shape == shape and len(dataset.test_images) == n_test
@@ -148,7 +157,7 @@ def test_load_dataset_named_sets_verify_and_load(data_home, name, shape, n_test)
 
 
 @pytest.mark.data
-def test_load_dataset_both_forms_of_usps_hold_the_same_digits(data_home):
+def test_load_dataset_both_forms_of_usps_have_the_same_digits(data_home):
     libsvm, esl = (load_dataset(name, data_home=data_home, download=False) for name in ("usps", "usps-esl"))
     np.testing.assert_array_equal(libsvm.train_labels, esl.train_labels)
     np.testing.assert_array_equal(libsvm.test_labels, esl.test_labels)
@@ -157,3 +166,114 @@ def test_load_dataset_both_forms_of_usps_hold_the_same_digits(data_home):
         for one, other in zip(libsvm.train_images[:200], esl.train_images[:200], strict=True)
     ]
     assert 0.9 < np.median(correlations) < 0.999
+
+
+@pytest.fixture
+def target(tmp_path):
+    return tmp_path / "cache" / "set" / "file.gz"
+
+
+def assert_nothing_left(target):
+    assert list(target.parent.iterdir()) == []
+
+
+@pytest.mark.parametrize("body", [PACKED, CONTENT], ids=["packed", "raw"])
+def test_download_file_writes_verified_file(server, target, body):
+    address = server.put("/file.gz", body)
+    assert download_file(CatalogFile("file", SHA256, (address,)), target) == address
+    assert target.read_bytes() == body
+    assert list(target.parent.iterdir()) == [target]
+
+
+def test_download_file_retries_truncated_response(server, target, truncated):
+    address = server.put("/file.gz", truncated(PACKED), PACKED)
+    download_file(CatalogFile("file", SHA256, (address,)), target)
+    assert target.read_bytes() == PACKED
+    assert len(server.requests) == 2
+
+
+def test_download_file_retries_truncated_gzip(server, target):
+    address = server.put("/file.gz", PACKED[: len(PACKED) // 2], PACKED)
+    download_file(CatalogFile("file", SHA256, (address,)), target)
+    assert target.read_bytes() == PACKED
+
+
+def test_download_file_gives_up_after_three_attempts(server, target, truncated):
+    address = server.put("/file.gz", truncated(PACKED))
+    with pytest.raises(DownloadError, match="interrupted"):
+        download_file(CatalogFile("file", SHA256, (address,)), target)
+    assert len(server.requests) == 3
+    assert_nothing_left(target)
+
+
+@pytest.mark.parametrize(
+    "body", [gzip.compress(b"something else"), b"<html>please log in</html>", b""], ids=["gzip", "page", "empty"]
+)
+def test_download_file_rejects_wrong_content_without_retry(server, target, body):
+    address = server.put("/file.gz", body)
+    with pytest.raises(DownloadError, match="other content"):
+        download_file(CatalogFile("file", SHA256, (address,)), target)
+    assert len(server.requests) == 1
+    assert_nothing_left(target)
+
+
+def test_download_file_does_not_retry_404(server, target):
+    with pytest.raises(DownloadError, match=r"nothing\.gz .*404"):
+        download_file(CatalogFile("file", SHA256, (f"{server.address}/nothing.gz",)), target)
+    assert len(server.requests) == 1
+    assert_nothing_left(target)
+
+
+def test_download_file_tries_next_address(server, target):
+    good = server.put("/good.gz", PACKED)
+    bad = server.put("/bad.gz", b"other")
+    file = CatalogFile("file", SHA256, (f"{server.address}/nothing.gz", bad, good))
+    assert download_file(file, target) == good
+
+
+def test_download_file_times_out(server, target):
+    stop = threading.Event()
+    address = server.put("/file.gz", lambda handler: stop.wait(10))
+    try:
+        with pytest.raises(DownloadError, match=r"0\.2 seconds"):
+            download_file(CatalogFile("file", SHA256, (address,)), target, timeout=0.2)
+    finally:
+        stop.set()
+    assert_nothing_left(target)
+
+
+def test_download_file_waits_for_slow_server(server, target):
+    def drip(handler):
+        handler.send_response(200)
+        handler.send_header("Content-Length", str(len(PACKED)))
+        handler.end_headers()
+        pause = threading.Event()
+        for start in range(0, len(PACKED), 64):
+            handler.wfile.write(PACKED[start : start + 64])
+            handler.wfile.flush()
+            pause.wait(0.05)
+
+    address = server.put("/file.gz", drip)
+    download_file(CatalogFile("file", SHA256, (address,)), target, timeout=0.5)
+    assert target.read_bytes() == PACKED
+
+
+def test_download_file_reports_connection_failure(server, target):
+    address = server.put("/file.gz", PACKED)
+    server.http.server_close()
+    with pytest.raises(DownloadError, match="connection failed"):
+        download_file(CatalogFile("file", SHA256, (address,)), target)
+
+
+def test_download_file_failure_leaves_existing_file(server, target):
+    target.parent.mkdir(parents=True)
+    target.write_bytes(b"old")
+    with pytest.raises(DownloadError):
+        download_file(CatalogFile("file", SHA256, (server.put("/file.gz", b"new"),)), target)
+    assert target.read_bytes() == b"old"
+
+
+def test_download_file_rejects_folder_that_cannot_be_made(server, tmp_path):
+    (tmp_path / "cache").write_text("a file")
+    with pytest.raises(OutputError, match="cache"):
+        download_file(CatalogFile("file", SHA256, (server.put("/f", PACKED),)), tmp_path / "cache" / "set" / "f")

@@ -1,4 +1,4 @@
-"""Archives of arrays, whole and hostile."""
+"""Archives of arrays, valid and hostile."""
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ LABELS = np.arange(6) % 3
     ],
 )
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_read_npz_knows_the_usual_keys(tmp_path, samples, keys, save):
+def test_read_npz_accepts_common_keys(tmp_path, samples, keys, save):
     path = tmp_path / "a.npz"
     images = samples.images(6)
     save(path, **dict(zip(keys, (images, LABELS, images[:3], LABELS[:3]), strict=True)))
@@ -37,35 +37,35 @@ def test_read_npz_without_test_keys_has_no_test_split(tmp_path, samples, keys):
     assert read_npz(path).test_images is None
 
 
-def test_read_npz_column_order_and_rows_of_pixels_come_out_as_saved(tmp_path, samples):
+def test_read_npz_reads_fortran_order_and_rows(tmp_path, samples):
     path = tmp_path / "a.npz"
     images = samples.images(6)
     np.savez(path, X=np.asfortranarray(images.reshape(6, 64)), y=LABELS)
     np.testing.assert_array_equal(read_npz(path).train_images, images)
 
 
-def test_read_npz_pickled_objects_are_refused_unloaded(tmp_path, samples):
+def test_read_npz_rejects_pickled_objects(tmp_path, samples):
     class Bomb:
         def __reduce__(self):
             return (pytest.fail, ("the pickle was loaded",))
 
     path = tmp_path / "a.npz"
     np.savez(path, X=samples.images(1), y=np.array([Bomb()], dtype=object))
-    with pytest.raises(DataError, match=r"\[y\] is a pickled object"):
+    with pytest.raises(DataError, match=r"\[y\].* pickled"):
         read_npz(path)
 
 
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"a": LABELS, "b": LABELS}, "holds 'a', 'b'; expected train_x"),
+        ({"a": LABELS, "b": LABELS}, "keys 'a', 'b'; expected train_x"),
         ({"X": np.zeros((5, 8, 8), np.uint8), "y": LABELS}, "5 images in 'X' and 6 labels in 'y'"),
-        ({"X": np.full((6, 8, 8), -1), "y": LABELS}, "range over -1..-1"),
+        ({"X": np.full((6, 8, 8), -1), "y": LABELS}, "-1..-1"),
         ({"X": np.full((6, 8, 8), 0.5) + LABELS[:, None, None], "y": LABELS}, "with fractions"),
-        ({"X": np.zeros((6, 8, 8), np.uint8), "y": np.eye(6)}, "one integer or word an image"),
+        ({"X": np.zeros((6, 8, 8), np.uint8), "y": np.eye(6)}, "one integer or word"),
     ],
 )
-def test_read_npz_unusable_arrays_are_told(tmp_path, arrays, message):
+def test_read_npz_rejects_unusable_arrays(tmp_path, arrays, message):
     path = tmp_path / "a.npz"
     np.savez(path, **arrays)
     with pytest.raises(DataError, match=message):
@@ -74,7 +74,7 @@ def test_read_npz_unusable_arrays_are_told(tmp_path, arrays, message):
 
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.95])
 @pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_read_npz_cut_off_archive_is_told(tmp_path, samples, keep, save):
+def test_read_npz_rejects_truncated_archive(tmp_path, samples, keep, save):
     path = tmp_path / "a.npz"
     save(path, X=samples.images(6), y=LABELS)
     content = path.read_bytes()
@@ -83,7 +83,7 @@ def test_read_npz_cut_off_archive_is_told(tmp_path, samples, keep, save):
         read_npz(path)
 
 
-def test_read_npz_damaged_bytes_are_told(tmp_path, samples):
+def test_read_npz_rejects_damaged_bytes(tmp_path, samples):
     path = tmp_path / "a.npz"
     np.savez_compressed(path, X=samples.images(60), y=np.arange(60) % 2)
     content = bytearray(path.read_bytes())
@@ -93,15 +93,15 @@ def test_read_npz_damaged_bytes_are_told(tmp_path, samples):
         read_npz(path)
 
 
-def test_read_npz_name_that_is_no_text_is_told(tmp_path):
+def test_read_npz_rejects_name_that_is_not_utf8(tmp_path):
     path = tmp_path / "a.npz"
     np.savez(path, bildä=np.zeros(3))
     path.write_bytes(path.read_bytes().replace("ä".encode(), b"\xff\xff"))
-    with pytest.raises(DataError, match=r"not an \.npz archive"):
+    with pytest.raises(DataError, match=r"not an \.npz"):
         read_npz(path)
 
 
-def test_read_npz_images_takes_the_test_split_or_the_only_array(tmp_path, samples):
+def test_read_npz_images_reads_test_split_or_only_array(tmp_path, samples):
     np.savez(tmp_path / "a.npz", x_train=samples.images(6), y_train=LABELS, x_test=samples.images(3))
     np.savez(tmp_path / "b.npz", whatever=samples.images(2))
     assert len(read_npz_images(tmp_path / "a.npz")) == 3

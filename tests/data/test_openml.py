@@ -1,4 +1,4 @@
-"""OpenML: what its tables become, and scikit-learn's client against a server on this machine."""
+"""OpenML: conversion of tables, and scikit-learn's client against a local server."""
 
 import hashlib
 import json
@@ -9,7 +9,7 @@ import sklearn.datasets._openml as client
 from scipy.sparse import csr_array
 
 from skconv.data.openml import convert_table
-from skconv.data.sources import load_dataset
+from skconv.data.spec import load_dataset
 from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 16))
@@ -18,7 +18,7 @@ LABELS = ["1", "2", "10", "1", "2", "10"]
 
 @pytest.fixture
 def openml(server, cache, monkeypatch):
-    """Stands in for openml.org and holds one data set, 'tiny', number 7."""
+    """Return a server in place of openml.org that has one data set, 'tiny', number 7."""
     for name in ("_SEARCH_NAME", "_DATA_INFO", "_DATA_FEATURES", "_DATA_QUALITIES"):
         path = getattr(client, name).split("openml.org", 1)[1]
         monkeypatch.setattr(client, name, server.address + path)
@@ -49,13 +49,13 @@ def openml(server, cache, monkeypatch):
         "url": server.put("/data/v1/download/9/tiny.arff", arff),
         "md5_checksum": hashlib.md5(arff).hexdigest(),
     }
-    for path, answer in {
+    for path, response in {
         "/data/list/data_name/tiny/limit/2/status/active/": {"data": {"dataset": [{"did": 7, "version": 1}]}},
         "/data/7": {"data_set_description": description},
         "/data/features/7": {"data_features": {"feature": features}},
         "/data/qualities/7": {"data_qualities": {"quality": [{"name": "NumberOfInstances", "value": "6.0"}]}},
     }.items():
-        server.put("/api/v1/json" + path, json.dumps(answer).encode())
+        server.put("/api/v1/json" + path, json.dumps(response).encode())
     return server
 
 
@@ -68,49 +68,49 @@ def test_load_dataset_openml_by_name_and_number(openml, name):
     assert dataset.source == f"openml:{name}"
 
 
-def test_load_dataset_openml_is_kept(openml):
+def test_load_dataset_openml_is_cached(openml):
     load_dataset("openml:7")
-    n_asked = len(openml.asked)
+    n_requests = len(openml.requests)
     load_dataset("openml:7")
-    assert len(openml.asked) == n_asked
+    assert len(openml.requests) == n_requests
 
 
-def test_load_dataset_openml_cut_off_is_told_and_mended_the_next_time(openml, cut_off):
+def test_load_dataset_openml_recovers_from_truncated_download(openml, truncated):
     path = "/data/v1/download/9/tiny.arff"
-    (whole,) = openml.logit_calibration[path]
-    openml.put(path, cut_off(b"@RELATION tiny" * 1000), cut_off(b"@RELATION tiny" * 1000), whole)
+    (whole,) = openml.responses[path]
+    openml.put(path, truncated(b"@RELATION tiny" * 1000), truncated(b"@RELATION tiny" * 1000), whole)
     with pytest.raises((DownloadError, DataError), match="OpenML"):
         load_dataset("openml:7")
     assert len(load_dataset("openml:7").train_images) == 6
 
 
-def test_load_dataset_openml_unknown_name_is_told(openml):
+def test_load_dataset_openml_rejects_unknown_name(openml):
     openml.put("/api/v1/json/data/list/data_name/nothing/limit/2/status/active/", lambda h: h.send_error(412))
     with pytest.raises(SourceNotFoundError, match="no active data set 'nothing'"):
         load_dataset("openml:nothing")
 
 
-def test_load_dataset_openml_unreachable_is_told(openml):
+def test_load_dataset_openml_unreachable_raises_download_error(openml):
     openml.http.server_close()
-    with pytest.raises(DownloadError, match="OpenML cannot be reached"):
+    with pytest.raises(DownloadError, match="OpenML"):
         load_dataset("openml:tiny")
 
 
-def test_load_dataset_openml_without_a_name_is_told(cache):
+def test_load_dataset_openml_rejects_empty_name(cache):
     with pytest.raises(SourceNotFoundError, match="openml:NAME"):
         load_dataset("openml:")
 
 
-def test_load_dataset_usps_from_openml_in_another_order_is_refused(openml, cache, monkeypatch):
+def test_load_dataset_usps_rejects_other_order_on_openml(openml, cache, monkeypatch):
     openml.put(
         "/api/v1/json/data/list/data_name/usps/limit/2/status/active/",
         json.dumps({"data": {"dataset": [{"did": 7, "version": 1}]}}).encode(),
     )
-    with pytest.raises(DataError, match="not USPS in the published order"):
+    with pytest.raises(DataError, match="USPS in the published order"):
         load_dataset("usps")
 
 
-def test_convert_table_values_from_minus_one_to_one_become_grey_levels():
+def test_convert_table_scales_values_from_minus_one_to_one():
     data = np.array([[-1.0, 0.0, 1.0, -0.5]] * 2)
     assert convert_table("x", data, np.array(["1", "2"], object)).train_images[0].tolist() == [[0, 128], [255, 64]]
 
@@ -118,12 +118,12 @@ def test_convert_table_values_from_minus_one_to_one_become_grey_levels():
 @pytest.mark.data
 def test_convert_table_restores_every_grey_level_of_usps(data_home):
     levels = np.load(data_home / "usps" / "usps_libsvm_u8_9298.npz")["test_x"].reshape(2007, 256)
-    published = np.round(levels / 127.5 - 1, 6)  # as OpenML writes them
+    published = np.round(levels / 127.5 - 1, 6)  # the format of OpenML
     images = convert_table("x", published, np.arange(2007) % 10).train_images
     np.testing.assert_array_equal(images.reshape(2007, 256), levels)
 
 
-def test_convert_table_sparse_and_object_tables_are_images_too():
+def test_convert_table_accepts_sparse_and_object_arrays():
     target = np.array(["a", "b"] * 3)
     np.testing.assert_array_equal(convert_table("x", csr_array(PIXELS), target).train_images.reshape(6, 16), PIXELS)
     np.testing.assert_array_equal(convert_table("x", PIXELS.astype(object), target).train_images.reshape(6, 16), PIXELS)
@@ -135,11 +135,11 @@ def test_convert_table_sparse_and_object_tables_are_images_too():
         (PIXELS, None, "one target column"),
         (PIXELS, np.zeros((6, 2)), "one target column"),
         (PIXELS, np.array(["a", None] * 3, object), "lacks labels"),
-        (np.array([["red"] * 16] * 6, object), np.arange(6), "words among its features"),
+        (np.array([["red"] * 16] * 6, object), np.arange(6), "words"),
         (PIXELS * 2, np.arange(6), "expected 0..255"),
         (PIXELS[:, :7], np.arange(6), "7 pixel columns"),
     ],
 )
-def test_convert_table_that_is_no_images_is_told(data, target, message):
+def test_convert_table_rejects_tables_without_images(data, target, message):
     with pytest.raises(DataError, match=message):
         convert_table("x", data, target)

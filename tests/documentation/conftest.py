@@ -11,9 +11,10 @@ from PIL import Image
 
 import skconv
 from skconv.competitions import making as competitions
-from skconv.data import named, sources
+from skconv.data import named
 from skconv.data.catalog import get_entry
-from skconv.data.splits import Splits
+from skconv.data.dataset import Splits
+from skconv.data.named import read_named
 from skconv.digits.synthetic import dataset as digits_with_background
 from skconv.recipes import recipe
 
@@ -25,13 +26,13 @@ N_TRAIN, N_TEST = 600, 60
 
 @functools.cache
 def read_digits() -> Splits:
-    return named.read_named(get_entry("mnist"))[0]
+    return read_named(get_entry("mnist"))[0]
 
 
 def read_few(entry, **_):
     """Return a few of MNIST's digits as any of the named data sets, in the size of its images."""
     if entry.form == "scikit-learn":
-        return named.read_named(entry)
+        return read_named(entry)
     size = {"usps": 16}.get(entry.folder, 28)
     splits = read_digits()
 
@@ -94,7 +95,7 @@ def small_world(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SKCONV_DATA", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
-        for module in (sources, competitions, digits_with_background):
+        for module in (named, competitions, digits_with_background):
             patch.setattr(module, "read_named", read_few)
         patch.setattr(recipe, "_FOLDER", recipes)
         yield

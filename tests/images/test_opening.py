@@ -1,4 +1,4 @@
-"""Opening image files that may be anything."""
+"""Opening untrusted image files."""
 
 import struct
 import time
@@ -36,14 +36,14 @@ def test_open_image_lossless_formats_keep_every_pixel(tmp_path, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "webp"])
-def test_open_image_lossy_formats_come_close(tmp_path, suffix):
+def test_open_image_lossy_formats_are_close(tmp_path, suffix):
     smooth = np.tile(np.linspace(20, 230, 30, dtype=np.uint8), (20, 1))
     image = open_image(save(tmp_path, f"a.{suffix}", Image.fromarray(smooth)))
     grey = convert_image(image, 20, 30, 1)
     assert np.abs(grey.astype(int) - smooth).max() < 12
 
 
-def test_open_image_goes_by_content_not_by_name(tmp_path):
+def test_open_image_detects_format_by_content(tmp_path):
     path = save(tmp_path, "a.png", Image.fromarray(GREY))
     np.testing.assert_array_equal(open_image(path.rename(tmp_path / "a.jpg")), GREY)
 
@@ -62,9 +62,9 @@ def test_open_image_deep_grey_is_scaled_to_8_bits(tmp_path, name, values):
     np.testing.assert_array_equal(open_image(save(tmp_path, name, Image.fromarray(values))), GREY)
 
 
-def test_open_image_undefined_grey_values_are_refused(tmp_path):
+def test_open_image_rejects_nan(tmp_path):
     path = save(tmp_path, "nan.tif", Image.fromarray(np.full((4, 4), np.nan, np.float32)))
-    with pytest.raises(DataError, match=r"nan\.tif holds negative or undefined"):
+    with pytest.raises(DataError, match=r"nan\.tif has negative or undefined"):
         open_image(path)
 
 
@@ -89,8 +89,8 @@ def test_open_image_colour_file_without_colour_is_grey(tmp_path):
 
 @pytest.mark.parametrize("orientation", range(1, 9))
 @pytest.mark.parametrize("suffix", ["png", "tif"])
-def test_open_image_camera_rotation_is_undone(tmp_path, orientation, suffix):
-    stored = {  # how a camera stores the upright image under each tag
+def test_open_image_applies_every_orientation(tmp_path, orientation, suffix):
+    stored = {  # stored pixels of the upright image for each value of the tag
         1: lambda p: p,
         2: lambda p: p[:, ::-1],
         3: lambda p: p[::-1, ::-1],
@@ -111,7 +111,7 @@ def test_open_image_camera_rotation_is_undone(tmp_path, orientation, suffix):
 
 
 @pytest.mark.parametrize(("ink", "ground"), [(0, 255), (30, 255), (255, 0)])
-def test_open_image_transparent_ground_contrasts_with_the_ink(tmp_path, ink, ground):
+def test_open_image_composites_on_contrasting_background(tmp_path, ink, ground):
     image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
     image.paste((ink, ink, ink, 255), (10, 10, 20, 20))
     image = open_image(save(tmp_path, "a.png", image))
@@ -119,19 +119,19 @@ def test_open_image_transparent_ground_contrasts_with_the_ink(tmp_path, ink, gro
     assert image[15, 15] == ink
 
 
-def test_open_image_wholly_transparent_is_blank_paper(tmp_path):
+def test_open_image_fully_transparent_is_white(tmp_path):
     image = open_image(save(tmp_path, "a.png", Image.new("RGBA", (5, 5), (9, 9, 9, 0))))
     assert (image == 255).all()
 
 
-def test_open_image_animation_gives_its_first_frame(tmp_path):
+def test_open_image_reads_first_frame(tmp_path):
     second = Image.fromarray(255 - GREY)
     path = save(tmp_path, "a.gif", Image.fromarray(GREY), save_all=True, append_images=[second])
     np.testing.assert_array_equal(open_image(path), GREY)
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg", "webp", "bmp", "tif", "gif"])
-def test_open_image_cut_off_file_is_an_error_that_names_it(tmp_path, suffix):
+def test_open_image_rejects_truncated_file(tmp_path, suffix):
     noise = np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)
     path = save(tmp_path, f"half.{suffix}", Image.fromarray(noise))
     path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -144,15 +144,15 @@ def test_open_image_cut_off_file_is_an_error_that_names_it(tmp_path, suffix):
     [
         (b"", "empty"),
         (b"<html>404</html>", "not an image"),
-        (b"P5 2 2 255 abcd", "not an image"),  # a format that is not offered
+        (b"P5 2 2 255 abcd", "not an image"),  # an unsupported format
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image"),
         (png(60000, 60000, (b"IDAT", zlib.compress(bytes(1000)))), "more pixels"),
-        (png(9000, 9000, (b"IDAT", zlib.compress(bytes(1000)))), "81,000,000 pixels; at most 50,000,000"),
-        (png(6000, 6000, (b"IDAT", zlib.compress(bytes(1000))), colour=2), "at most 13,000,000 are read of PNG"),
+        (png(9000, 9000, (b"IDAT", zlib.compress(bytes(1000)))), "81,000,000 pixels; .*50,000,000"),
+        (png(6000, 6000, (b"IDAT", zlib.compress(bytes(1000))), colour=2), "at most 13,000,000"),
         (png(9, 9, (b"zTXt", b"a\0\0" + zlib.compress(bytes(50_000_000)))), "damaged"),
     ],
 )
-def test_open_image_hostile_file_is_refused_at_once(tmp_path, content, message):
+def test_open_image_rejects_hostile_file_within_a_second(tmp_path, content, message):
     path = tmp_path / "hostile.png"
     path.write_bytes(content)
     start = time.perf_counter()
@@ -163,16 +163,16 @@ def test_open_image_hostile_file_is_refused_at_once(tmp_path, content, message):
 
 
 @pytest.mark.parametrize("suffix", ["png", "jpg"])
-def test_open_image_without_its_end_is_refused_before_it_is_decoded(tmp_path, suffix):
+def test_open_image_rejects_file_without_end_marker(tmp_path, suffix):
     path = save(tmp_path, f"large.{suffix}", Image.new("L", (3000, 3000)))
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(DataError, match="its end is missing"):
+    with pytest.raises(DataError, match="truncated"):
         open_image(path)
 
 
-def test_open_image_large_photograph_comes_back_half_as_large(tmp_path):
+def test_open_image_halves_large_jpeg(tmp_path):
     exif = Image.Exif()
-    exif[274] = 6  # taken with the camera on its side
+    exif[274] = 6
     image = Image.new("L", (4400, 3000), 255)
     image.paste(0, (0, 0, 2200, 3000))
     image = open_image(save(tmp_path, "a.jpg", image, exif=exif))
@@ -181,7 +181,7 @@ def test_open_image_large_photograph_comes_back_half_as_large(tmp_path):
 
 
 @pytest.mark.parametrize("suffix", ["png", "webp", "jpg"])
-def test_open_image_camera_rotation_is_undone_in_every_format(tmp_path, suffix):
+def test_open_image_applies_orientation_in_every_format(tmp_path, suffix):
     exif = Image.Exif()
     exif[274] = 6
     image = Image.new("L", (40, 30), 255)
@@ -190,7 +190,7 @@ def test_open_image_camera_rotation_is_undone_in_every_format(tmp_path, suffix):
     assert image[:18].max() < 40 and image[22:].min() > 215
 
 
-def test_open_image_transparent_palette_is_laid_on_paper(tmp_path):
+def test_open_image_composites_transparent_palette(tmp_path):
     image = Image.new("P", (20, 20), 1)
     image.putpalette([0, 0, 0, 255, 0, 0])
     image.paste(0, (5, 5, 10, 10))
@@ -198,13 +198,13 @@ def test_open_image_transparent_palette_is_laid_on_paper(tmp_path):
     assert image[0, 0] == 255 and image[7, 7] == 0
 
 
-def test_open_image_long_file_is_refused_unread(tmp_path):
+def test_open_image_rejects_file_over_max_bytes(tmp_path):
     path = save(tmp_path, "a.bmp", Image.fromarray(GREY))
-    with pytest.raises(DataError, match="an image may have 100"):
+    with pytest.raises(DataError, match="limit is 100"):
         open_image(path, max_bytes=100)
 
 
-def test_open_image_folder_and_missing_file_are_told_apart(tmp_path):
+def test_open_image_distinguishes_folder_and_missing_file(tmp_path):
     with pytest.raises(DataError, match="is not a file"):
         open_image(tmp_path)
     with pytest.raises(SourceNotFoundError, match=r"nothing\.png"):
@@ -212,7 +212,7 @@ def test_open_image_folder_and_missing_file_are_told_apart(tmp_path):
 
 
 def test_convert_image_shrinks_with_antialiasing():
-    checks = np.indices((280, 280)).sum(axis=0) % 2 * 255  # finer than the result can show: must become grey
+    checks = np.indices((280, 280)).sum(axis=0) % 2 * 255  # finer than the result can show: averaged to grey
     small = convert_image(checks.astype(np.uint8), 28, 28, 1)
     assert small.shape == (28, 28)
     assert small.min() > 110 and small.max() < 145
@@ -224,7 +224,7 @@ def test_convert_image_between_grey_and_colour():
     np.testing.assert_array_equal(convert_image(colour, 20, 30, 1), GREY)
 
 
-def test_photograph_that_is_made_smaller_anyway_is_decoded_at_half_its_size(tmp_path):
+def test_open_image_longest_halves_jpeg(tmp_path):
     waves = 128 + 100 * np.sin(np.arange(640) / 40)[None] * np.cos(np.arange(480) / 30)[:, None]
     for name in ("a.jpg", "a.png"):
         Image.fromarray(waves.astype(np.uint8)).save(tmp_path / name)

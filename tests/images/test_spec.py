@@ -1,4 +1,4 @@
-"""Any image in the form a model takes."""
+"""Preprocessing of images, and mapping in threads."""
 
 import threading
 
@@ -6,29 +6,29 @@ import numpy as np
 import pytest
 
 from skconv.digits.preprocess.normalization import normalize_digit
-from skconv.images import spec as fitting
+from skconv.images import spec as spec_module
 from skconv.images.spec import ImageSpec, map_in_threads
 
 
-def test_images_in_the_form_already_are_not_copied():
+def test_preprocess_all_returns_matching_images_uncopied():
     images = np.zeros((3, 8, 8), np.uint8)
     assert ImageSpec(8, 8, 1).preprocess_all(images) is images
 
 
 @pytest.mark.parametrize(("channels", "shape"), [(1, (8, 6)), (3, (8, 6, 3))])
-def test_images_of_another_size_and_colour_are_converted(channels, shape):
-    form = ImageSpec(8, 6, channels)
-    assert form.fit(np.zeros((30, 20, 3), np.uint8)).shape == shape == form.shape
-    assert form.preprocess_all(np.zeros((5, 30, 20), np.uint8)).shape == (5, *shape)
+def test_preprocess_converts_size_and_channels(channels, shape):
+    spec = ImageSpec(8, 6, channels)
+    assert spec.preprocess(np.zeros((30, 20, 3), np.uint8)).shape == shape == spec.shape
+    assert spec.preprocess_all(np.zeros((5, 30, 20), np.uint8)).shape == (5, *shape)
 
 
-def test_form_of_a_digit_is_that_of_mnist():
+def test_preprocess_applies_registered_step():
     paper = np.full((60, 40), 230, np.uint8)
     paper[20:45, 18:22] = 30
-    np.testing.assert_array_equal(ImageSpec(28, 28, 1, "digit").fit(paper), normalize_digit(paper))
+    np.testing.assert_array_equal(ImageSpec(28, 28, 1, "digit").preprocess(paper), normalize_digit(paper))
 
 
-def test_results_come_in_order_and_not_all_at_once():
+def test_map_in_threads_is_ordered_and_lazy():
     started = []
     results = map_in_threads(lambda item: started.append(item) or item, range(1000))
     assert next(results) == 0
@@ -36,15 +36,15 @@ def test_results_come_in_order_and_not_all_at_once():
     assert list(results) == list(range(1, 1000))
 
 
-def test_short_work_stays_in_the_thread_that_asks():
+def test_map_in_threads_runs_short_calls_in_caller():
     threads = set(map_in_threads(lambda _: threading.current_thread(), range(50)))
     assert threads == {threading.current_thread()}
 
 
-def test_long_work_is_done_by_several_threads_at_once(monkeypatch):
-    monkeypatch.setattr(fitting, "_LONG", 0)
-    monkeypatch.setattr(fitting.os, "cpu_count", lambda: 2)
-    together = threading.Barrier(2, timeout=30)  # broken, and an error, unless two wait at the same time
+def test_map_in_threads_runs_long_calls_in_parallel(monkeypatch):
+    monkeypatch.setattr(spec_module, "_MIN_SECONDS", 0)
+    monkeypatch.setattr(spec_module.os, "cpu_count", lambda: 2)
+    together = threading.Barrier(2, timeout=30)  # raises unless two threads wait at the same time
 
     def meet(item):
         if threading.current_thread() is not threading.main_thread():
@@ -55,8 +55,8 @@ def test_long_work_is_done_by_several_threads_at_once(monkeypatch):
 
 
 @pytest.mark.parametrize("long", [0, 1])
-def test_first_error_ends_the_work(monkeypatch, long):
-    monkeypatch.setattr(fitting, "_LONG", long)
+def test_map_in_threads_stops_at_first_error(monkeypatch, long):
+    monkeypatch.setattr(spec_module, "_MIN_SECONDS", long)
     done = []
 
     def divide(item):

@@ -60,7 +60,7 @@ def data(
         make_competition(name, make, data_home=data_home, progress=is_interactive())
         return MadeCompetition(name, str(make), sorted(path.name for path in make.iterdir()))
     if name is not None and check is not None:
-        from skconv.competitions.checking import check_competition
+        from skconv.competitions.submissions import check_competition
 
         return check_competition(check, name, data_home=data_home, progress=is_interactive())
     from skconv.data.catalog import get_entry, list_datasets
@@ -83,7 +83,7 @@ def _describe(entry: CatalogEntry, data_home: Path | None) -> ListingEntry:
 
 def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     """Return where the data is, or where it was searched and can be fetched from."""
-    from skconv.data.locations import list_locations
+    from skconv.data.named import list_locations
 
     if entry.form == "scikit-learn":
         return {"found in": "scikit-learn"}

@@ -133,7 +133,7 @@ def audit(
     UserWarning
         A class has a single image: labels are not checked.
     """
-    from skconv.data.sources import load_dataset
+    from skconv.data.spec import load_dataset
     from skconv.evaluation.label_issues import find_blanks
     from skconv.recipes import load_recipe
 

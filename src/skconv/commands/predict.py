@@ -19,7 +19,7 @@ from skconv.inference import Prediction, describe_predictions
 from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
-    from skconv.competitions.submissions import SubmissionForm
+    from skconv.data.dataset import SubmissionForm
     from skconv.inference import OnnxClassifier
     from skconv.model_io.held_out import HeldOut
 
@@ -136,7 +136,7 @@ def predict(
     loaded = _load(paths, classifier, out, label_column, progress=progress)
     warn_if_broken(loaded.broken, len(loaded.names))
     probabilities = classifier.predict_proba(loaded.images)
-    if classifier.image_spec.normalization == "digit":  # other models need not import the recognition of numbers
+    if classifier.image_spec.preprocessing == "digit":  # other models need not import the recognition of numbers
         _suggest_read(classifier, loaded.readable, probabilities)
     predicted = describe_predictions(loaded.readable, probabilities, classifier.class_names, min_confidence)
     if held_out is not None and coverage is not None:
@@ -197,8 +197,9 @@ def _load(
     progress: bool,
 ) -> _LoadedInputs:
     """Load the images, and warn about conversions."""
-    from skconv.competitions.folder import holds_competition
-    from skconv.data.inputs import load_inputs, load_submission_form
+    from skconv.competitions.folder import is_competition
+    from skconv.competitions.submissions import load_submission_form
+    from skconv.data.inputs import load_inputs
 
     found = None
     if len(paths) == 1 and label_column is None and out is not None and Path(out).name.startswith("submission"):
@@ -213,7 +214,7 @@ def _load(
             paths, classifier.image_spec, label_column=label_column, broken=broken, progress=progress
         )
         loaded = _LoadedInputs(names, images, broken)
-        if out is not None and len(paths) == 1 and holds_competition(Path(paths[0])):
+        if out is not None and len(paths) == 1 and is_competition(Path(paths[0])):
             notes.append(
                 f"{out} is a table of predictions. For a submission to the competition, name it submission.csv, or "
                 "anything else that begins with submission."

@@ -85,11 +85,11 @@ def load_for_model(
 ) -> Dataset:
     """Load data with the model's preprocessing; a folder of images is resized to the model's size by default."""
     from skconv.data.folders import list_class_files
-    from skconv.data.sources import load_dataset
+    from skconv.data.spec import load_dataset
 
     if data.get("image_size") is None and Path(source).is_dir() and list_class_files(Path(source)):
         data["image_size"] = classifier.image_spec.height, classifier.image_spec.width
-    return load_dataset(source, normalize=classifier.image_spec.normalization, progress=progress, **data)
+    return load_dataset(source, normalize=classifier.image_spec.preprocessing, progress=progress, **data)
 
 
 def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
@@ -149,7 +149,7 @@ def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndar
     DataError
         The images have another size.
     """
-    spec = replace(classifier.image_spec, normalization=None)  # the data was loaded with it
+    spec = replace(classifier.image_spec, preprocessing=None)  # the data was loaded with it
     if dataset.image_shape == spec.shape:
         return images, ""
     if dataset.image_shape[:2] != spec.shape[:2]:

@@ -1,29 +1,34 @@
-"""Reading a competition's folder: ``train.csv`` and ``test.csv`` with their pixels or beside folders of images."""
+"""Reader of competition folders: ``train.csv`` and ``test.csv`` with pixels, or with ids and folders of images."""
 
 from __future__ import annotations
 
 import csv
 import os
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from skconv.competitions.submissions import SubmissionForm, check_submission
+from skconv.data.catalog import CatalogEntry, get_entry
+from skconv.data.content import open_table
+from skconv.data.conversion import shape_rows, sort_names
+from skconv.data.dataset import Dataset, Splits, SubmissionForm
 from skconv.data.folders import find_images, read_id_labels, read_images
-from skconv.data.labels import sort_names
-from skconv.data.pixel_csv import FEWEST_PIXELS, open_table, read_csv_labels, read_pixel_csv
-from skconv.data.pixels import shape_rows
-from skconv.data.splits import Splits
-from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.data.pixel_csv import MIN_PIXELS, read_csv_labels, read_pixel_csv
+from skconv.data.spec import FORMATS, DataSpec, Format
+from skconv.exceptions import DataError, SourceNotFoundError, list_some
+from skconv.images.spec import ImageSpec
 
 TRAIN, TEST, SAMPLE, ANSWERS = "train.csv", "test.csv", "sample_submission.csv", "answers.csv"
 TRAIN_FOLDER, TEST_FOLDER = "train", "test"
-# Kaggle's, where there is no sample_submission.csv that says otherwise.
-PIXEL_HEADER = ("ImageId", "Label")
+PIXEL_HEADER, ID_HEADER = ("ImageId", "Label"), ("id", "label")
+# Header, first and last id of a submission to the original competitions.
+_FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (ID_HEADER, 60_001, 70_000)}
 
 
-def holds_competition(folder: Path) -> bool:
-    """Tell whether a folder has a competition's tables; images in a folder per class are another form of data."""
+def is_competition(folder: Path) -> bool:
+    """Return whether a folder has ``train.csv`` and ``test.csv``, and no class folders in ``train``."""
     if not all((folder / name).is_file() for name in (TRAIN, TEST)):
         return False
     images = folder / TRAIN_FOLDER
@@ -38,25 +43,25 @@ def read_competition(
     Parameters
     ----------
     folder : pathlib.Path
-        With ``train.csv`` (a label and pixels a row) and ``test.csv`` (pixels), or with ``train.csv``
-        (``id,label``), ``test.csv`` (``id``) and the folders ``train`` and ``test`` with an image an id;
-        perhaps with ``sample_submission.csv``, which then tells header and order of a submission; perhaps
-        with ``answers.csv``, the hidden labels in the form of a submission.
+        With ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or with ``train.csv`` (``id,label``),
+        ``test.csv`` (``id``) and the folders ``train`` and ``test`` with one image per id. Optional are
+        ``sample_submission.csv``, which gives the header and order of a submission, and ``answers.csv``, the labels of
+        the test images in the format of a submission.
     image_size : (height, width) or None, default=None
         As in `load_dataset`.
     progress : bool, default=False
-        Show a bar for folders of images.
+        Show a progress bar for folders of images.
 
     Returns
     -------
     splits : Splits
-        The test split is the images of the form with their answers, None without ``answers.csv``.
+        The test split is None without ``answers.csv``.
     form : SubmissionForm
 
     Raises
     ------
     DataError
-        A table that cannot be read, or tables and images that do not belong together.
+        A table cannot be read, or the tables and images do not match.
     """
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
@@ -68,99 +73,178 @@ def read_competition(
         labels_by_id = read_id_labels(train)
         labels, ids = list(labels_by_id.values()), _read_ids(test)
         files = _find(train, folder / TRAIN_FOLDER, list(labels_by_id))
-        # Together, so that all are grey or all in colour.
-        images = read_images([*files, *_find(test, folder / TEST_FOLDER, ids)], image_size, progress=progress)
+        test_files = _find(test, folder / TEST_FOLDER, ids)
+        # In one call, so that all images are grey or all are colour.
+        images = read_images([*files, *test_files], DataSpec(image_size=image_size), progress=progress)
         train_images, test_images = images[: len(files)], images[len(files) :]
     form = _make_form(folder, ids, test_images, labels)
     if not (folder / ANSWERS).is_file():
         return Splits(train_images, labels), form
-    answers = check_submission(folder / ANSWERS, form, form.class_labels)
-    return Splits(train_images, labels, form.images, answers), form
+    return Splits(train_images, labels, form.images, read_submission(folder / ANSWERS, form)), form
 
 
 def read_form(folder: Path, *, progress: bool = False) -> SubmissionForm:
-    """Read of a competition's folder only what is to be named; the images to learn from are passed over.
-
-    Parameters and errors are those of `read_competition`.
-    """
+    """Read only the test images of a competition; parameters and errors as in `read_competition`."""
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
         return _make_form(folder, None, _read_test_pixels(test, None), read_csv_labels(train))
     ids = _read_ids(test)
-    images = read_images(_find(test, folder / TEST_FOLDER, ids), None, progress=progress)
+    images = read_images(_find(test, folder / TEST_FOLDER, ids), DataSpec(), progress=progress)
     return _make_form(folder, ids, images, list(read_id_labels(train).values()))
+
+
+def load_folder(folder: Path, image_size: tuple[int, int] | None = None, *, progress: bool = False) -> Dataset:
+    """Load a competition's folder as a data set; class names and licence are those of the original, if it is one."""
+    splits, form = read_competition(folder, image_size, progress=progress)
+    dataset = replace(splits.to_dataset(DataSpec(folder).short_name, str(folder)), submission=form)
+    entry = recognize_competition(form)
+    return dataset if entry is None else replace(dataset, class_names=entry.class_names, licence=entry.licence)
+
+
+def recognize_competition(form: SubmissionForm) -> CatalogEntry | None:
+    """Return the entry of the original competition with this format, ids and labels, or None."""
+    for name, (header, first, last) in _FORMS.items():
+        entry = get_entry(name)
+        if (form.header, len(form.ids), form.ids[0], form.ids[-1]) != (header, last - first + 1, str(first), str(last)):
+            continue
+        if form.class_labels == tuple(str(number) for number in range(len(entry.class_names))):
+            return entry
+    return None
+
+
+def read_submission(path: str | os.PathLike[str], form: SubmissionForm) -> list[str]:
+    """Read a submission, checking every line.
+
+    Parameters
+    ----------
+    path : path-like
+        The CSV file.
+    form : SubmissionForm
+        The format, with `class_labels`.
+
+    Returns
+    -------
+    list of str
+        The label of each id, in the order of ``form.ids``.
+
+    Raises
+    ------
+    DataError
+        A wrong header, a missing, duplicate, unknown or misplaced id, an unknown label, or content after the last
+        row; the message has the line number.
+    """
+    file, known = Path(path), frozenset(form.class_labels)
+    labels: list[str] = []
+    with open_table(file) as stream:
+        rows = csv.reader(stream)
+        header = next(rows, [])
+        if tuple(header) != form.header:
+            found = f"'{','.join(header)[:60]}'" if header else "missing"
+            remedy = "Correct it."
+            if header[:3] == ["input", "label", "confidence"]:
+                remedy = "It is a table of predictions; skconv predict --out submission.csv writes a submission."
+            raise DataError(f"{file}, line 1: the header is {found}; expected '{','.join(form.header)}'. {remedy}")
+        for row in rows:
+            where = f"{file}, line {rows.line_num}"
+            if len(labels) == len(form.ids):
+                raise DataError(f"{where}: there is content after the last of {len(form.ids)} rows. Delete it.")
+            if len(row) != 2:
+                found = f"{len(row)} values" if row else "an empty line"
+                raise DataError(f"{where}: {found}; expected id '{form.ids[len(labels)]}' and its label. Correct it.")
+            if row[0] != form.ids[len(labels)]:
+                raise DataError(f"{where}: {_explain_id(row[0], form.ids, len(labels))}")
+            if row[1] not in known:
+                found = f"the label is '{row[1][:30]}'" if row[1] else "the label is missing"
+                raise DataError(f"{where}: {found}; expected one of {list_some(form.class_labels)}. Correct it.")
+            labels.append(row[1])
+    if len(labels) < len(form.ids):
+        raise DataError(
+            f"{file} ends after line {len(labels) + 1}: {len(labels)} of {len(form.ids)} rows; "
+            f"the next id is '{form.ids[len(labels)]}'. Is the file truncated? Write it again."
+        )
+    return labels
+
+
+def _explain_id(found: str, ids: tuple[str, ...], row: int) -> str:
+    if found in ids[:row]:
+        return f"id '{found}' is a duplicate of row {ids.index(found) + 1}; expected '{ids[row]}'. Delete one."
+    if found in ids:
+        return (
+            f"found id '{found}', expected '{ids[row]}'. A row is missing, or the order differs from that of "
+            "sample_submission.csv. Add or reorder rows."
+        )
+    return f"'{found[:30]}' is not an id of the competition; expected '{ids[row]}'. Correct it."
 
 
 def _has_pixels(table: Path) -> bool:
     with open_table(table) as stream:
         first = stream.readline()
-    return max(map(first.count, ",;\t")) >= FEWEST_PIXELS
+    return max(map(first.count, ",;\t")) >= MIN_PIXELS
 
 
 def _read_test_pixels(test: Path, image_size: tuple[int, int] | None) -> np.ndarray:
     table = read_pixel_csv(test, need_labels=False)
     if table.labels is not None:
         raise DataError(
-            f"{test} has a label column; that of a competition has pixels only. Pass {TRAIN} as the source, or take "
-            "the labels away."
+            f"{test} has a label column; expected only pixels. Pass {TRAIN} as the source, or remove the labels."
         )
     return shape_rows(str(test), table.pixels, image_size)
 
 
 def _find(table: Path, folder: Path, ids: list[str]) -> list[Path]:
     if not folder.is_dir():
-        raise SourceNotFoundError(f"{table} names images, but there is no folder {folder}. Put them there.")
+        raise SourceNotFoundError(f"{table} lists images, but there is no folder {folder}. Put the images there.")
     return find_images(table, folder, ids)
 
 
 def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: list[str]) -> SubmissionForm:
-    """Put together what a submission needs; `ids` are None for rows of pixels, which have none."""
+    """Return the form of a submission; `ids` is None for rows of pixels, which have none."""
     class_labels = tuple(sort_names(labels))
     sample = folder / SAMPLE
     if not sample.is_file():
         header = PIXEL_HEADER if ids is None else _read_header(folder / TEST)
-        wanted = ids or [str(number) for number in range(1, len(images) + 1)]
-        return SubmissionForm(header, tuple(wanted), images, class_labels)
-    wanted = _read_ids(sample)
-    if len(wanted) != len(images):
-        raise DataError(f"{sample} has {len(wanted)} rows, {folder / TEST} {len(images)}. Download them again.")
+        numbers = (str(number) for number in range(1, len(images) + 1))
+        return SubmissionForm(header, tuple(ids or numbers), images, class_labels)
+    expected = _read_ids(sample)
+    if len(expected) != len(images):
+        raise DataError(f"{sample} has {len(expected)} rows, {folder / TEST} {len(images)}. Download them again.")
     if ids is None:
-        _check_numbers(sample, wanted)
-    elif ids != wanted:
+        _check_numbers(sample, expected)
+    elif ids != expected:
         position = {name: index for index, name in enumerate(ids)}
-        for line, name in enumerate(wanted, 2):
+        for line, name in enumerate(expected, 2):
             if name not in position:
                 raise DataError(f"{sample}, line {line}: '{name}' is not in {folder / TEST}. Download them again.")
-        images = images[[position[name] for name in wanted]]
-    return SubmissionForm(_read_header(sample), tuple(wanted), images, class_labels)
+        images = images[[position[name] for name in expected]]
+    return SubmissionForm(_read_header(sample), tuple(expected), images, class_labels)
 
 
 def _check_numbers(sample: Path, ids: list[str]) -> None:
-    """Check that the ids number the rows of a CSV of pixels, from whatever number on."""
+    """Raise `DataError` unless the ids are consecutive numbers, because rows of pixels have no ids."""
     first = int(ids[0]) if ids[0].isdecimal() else 1
-    for line, (came, expected) in enumerate(zip(ids, range(first, first + len(ids)), strict=True), 2):
-        if came != str(expected):
+    for line, (found, expected) in enumerate(zip(ids, range(first, first + len(ids)), strict=True), 2):
+        if found != str(expected):
             raise DataError(
-                f"{sample}, line {line}: the id is '{came[:30]}'; expected '{expected}', because rows of pixels "
-                "are numbered in their order. Download it again."
+                f"{sample}, line {line}: the id is '{found[:30]}'; expected '{expected}', because rows of pixels "
+                "are numbered in order. Download it again."
             )
 
 
 def _read_header(table: Path) -> tuple[str, str]:
-    """Return the names of the columns of ids and labels."""
+    """Return the headers of the id and label columns."""
     with open_table(table) as stream:
         cells = [cell.strip() for cell in next(csv.reader(stream), [])]
     return (cells[0], cells[1] if len(cells) > 1 else "label")
 
 
 def _read_ids(table: Path) -> list[str]:
-    """Read the first column of a table with a header; the labels beside it mean nothing."""
+    """Read the first column of a table with a header and at most two columns."""
     ids: dict[str, None] = {}
     with open_table(table) as stream:
         rows = csv.reader(stream)
         header = next(rows, [])
         if len(header) not in (1, 2):
-            raise DataError(f"{table} has {len(header)} columns; expected an id, and perhaps a label. Is it the file?")
+            raise DataError(f"{table} has {len(header)} columns; expected an id and at most a label. Correct the file.")
         for row in rows:
             if not any(row):
                 continue
@@ -168,9 +252,25 @@ def _read_ids(table: Path) -> list[str]:
             if len(row) != len(header):
                 raise DataError(f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it.")
             if name in ids or not name:
-                what = f"id '{name}' came before" if name else "the id is missing"
-                raise DataError(f"{where}: {what}. Correct or delete it.")
+                problem = f"duplicate id '{name}'" if name else "the id is missing"
+                raise DataError(f"{where}: {problem}. Correct or delete it.")
             ids[name] = None
     if not ids:
-        raise DataError(f"{table} has a header but no rows; expected an id a line. Download it again.")
+        raise DataError(f"{table} has a header but no rows; expected one id per line. Download it again.")
     return list(ids)
+
+
+def _read_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
+    form = read_form(spec.path)
+    return form.ids, form.images
+
+
+FORMATS.register(
+    "competition",
+    Format(
+        is_competition,
+        lambda spec, progress: load_folder(spec.path, spec.image_size, progress=progress),
+        _read_inputs,
+        priority=1,
+    ),
+)

@@ -1,4 +1,4 @@
-"""The tutorials' competitions, made again from the data sets that their organisers took."""
+"""Making competitions: the files of the organisers, from MNIST and Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -13,38 +13,54 @@ from PIL import Image
 
 from skconv.competitions.folder import (
     ANSWERS,
+    ID_HEADER,
     PIXEL_HEADER,
     SAMPLE,
     TEST,
     TEST_FOLDER,
     TRAIN,
     TRAIN_FOLDER,
-    holds_competition,
+    is_competition,
+    load_folder,
 )
-from skconv.competitions.submissions import SubmissionForm
-from skconv.data.catalog import CatalogEntry, get_entry, list_datasets
-from skconv.data.locations import cache_folder, list_locations
-from skconv.data.named import read_named
-from skconv.data.splits import Splits
-from skconv.exceptions import OutputError, UnknownNameError
+from skconv.data.catalog import DATASETS, BuiltDataset, CatalogEntry, get_entry
+from skconv.data.content import cache_folder
+from skconv.data.dataset import Dataset, Splits
+from skconv.data.named import list_locations, read_named
+from skconv.exceptions import DataError, OutputError, UnknownNameError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
 
-_ID_HEADER = ("id", "label")
 _BYTES = tuple(b"%d" % value for value in range(256))
-# What the whole competitions want handed in: header, first and last id. Kaggle's and the organisers' own files agree.
-_FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (_ID_HEADER, 60_001, 70_000)}
+_ENTRIES = (
+    CatalogEntry(
+        name="kaggle-digits",
+        title="Kaggle's Digit Recognizer, made from MNIST: 42,000 labelled and 28,000 test digits, 28×28 grey",
+        licence=get_entry("mnist").licence,
+        class_names=get_entry("mnist").class_names,
+        form="competition",
+        made_from="mnist",
+    ),
+    CatalogEntry(
+        name="identify-the-apparels",
+        title="Identify the Apparels, made from Fashion-MNIST: 60,000 labelled and 10,000 test images, 28×28 grey",
+        licence=get_entry("fashion-mnist").licence,
+        class_names=get_entry("fashion-mnist").class_names,
+        form="competition",
+        made_from="fashion-mnist",
+    ),
+)
 
 
 def list_competitions() -> list[str]:
-    """Return the names of the known competitions, sorted.
+    """Return the names of the competitions that can be made, sorted.
 
     Examples
     --------
     >>> list_competitions()
     ['identify-the-apparels', 'kaggle-digits']
     """
-    return [name for name in list_datasets() if get_entry(name).form == "competition"]
+    return sorted(entry.name for entry in _ENTRIES)
 
 
 def make_competition(
@@ -54,21 +70,21 @@ def make_competition(
     data_home: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Path:
-    """Make a competition's files from the data set that has its images, without an account anywhere.
+    """Make the files of a competition from the data set that it uses, without an account.
 
-    The form is that of the organisers. The images of ``kaggle-digits`` are divided otherwise than Kaggle's,
-    by a fixed draw of 3 in 5 of every class of all 70,000 digits; the same files come out every time. The
-    labels to be found are in ``answers.csv``, which the organisers keep to themselves.
+    The files have the organisers' format. The training images of ``kaggle-digits`` differ from Kaggle's: they are a
+    fixed stratified sample of 3/5 of the 70,000 digits of MNIST. The labels of the test images, which the organisers
+    do not publish, are in ``answers.csv``.
 
     Parameters
     ----------
     name : {"kaggle-digits", "identify-the-apparels"}
     folder : path-like
-        The folder to make; it must not exist, or be empty. It appears as a whole or not at all.
+        Folder to create; it must be empty or not exist. It is created whole or not at all.
     data_home : path-like, optional
-        As in `load_dataset`, to look for MNIST or Fashion-MNIST.
+        As in `load_dataset`, to find MNIST or Fashion-MNIST.
     progress : bool, default=False
-        Show a bar on standard error, if that is a terminal.
+        Show a progress bar on standard error, if that is a terminal.
 
     Returns
     -------
@@ -78,11 +94,11 @@ def make_competition(
     Raises
     ------
     UnknownNameError
-        There is no such competition.
+        No such competition.
     OutputError
-        The folder holds something or cannot be written.
+        The folder is not empty or cannot be written.
     SourceNotFoundError, DataError
-        As in `load_dataset`, for the data set it is made from.
+        As in `load_dataset`, for MNIST or Fashion-MNIST.
 
     Examples
     --------
@@ -93,72 +109,55 @@ def make_competition(
     if name not in list_competitions():
         raise UnknownNameError("competition", name, list_competitions())
     check_new_folder(folder)
-    return _make(get_entry(name), Path(folder), data_home, download=True, progress=progress)
+    return _make(get_entry(name), Path(folder), data_home=data_home, download=True, progress=progress)
 
 
 def find_competition(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the first of the places of named data sets that has a competition's files, or None."""
-    return next((place.folder for place in list_locations(entry, data_home) if holds_competition(place.folder)), None)
+    """Return the first of the locations of named data sets that has a competition's files, or None."""
+    folders = (location.folder for location in list_locations(entry, data_home))
+    return next((folder for folder in folders if is_competition(folder)), None)
 
 
 def open_competition(
-    entry: CatalogEntry,
-    *,
-    data_home: str | os.PathLike[str] | None = None,
-    download: bool = True,
-    progress: bool = False,
+    entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
 ) -> Path:
-    """Return the folder of a competition; one that is nowhere is made in the cache.
-
-    Parameters and errors are those of `load_dataset`.
-    """
+    """Return the folder of a competition, made in the cache if it does not exist; errors as in `load_dataset`."""
     found = find_competition(entry, data_home)
     if found is not None:
         return found
     folder = cache_folder() / entry.folder
     try:
-        return _make(entry, folder, data_home, download=download, progress=progress)
+        return _make(entry, folder, data_home=data_home, download=download, progress=progress)
     except OutputError:
-        if holds_competition(folder):  # another process has made it meanwhile
+        if is_competition(folder):  # made by another process in the meantime
             return folder
         raise
 
 
-def recognise_competition(form: SubmissionForm) -> CatalogEntry | None:
-    """Tell which competition a folder holds whole, be it made here or downloaded, by what it wants handed in."""
-    for name, (header, first, last) in _FORMS.items():
-        entry = get_entry(name)
-        if (form.header, len(form.ids), form.ids[0], form.ids[-1]) != (header, last - first + 1, str(first), str(last)):
-            continue
-        if form.class_labels == tuple(str(number) for number in range(len(entry.class_names))):
-            return entry
-    return None
+def load_competition(
+    entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
+) -> Dataset:
+    """Load a competition by its catalog entry; errors as in `load_dataset`."""
+    folder = open_competition(entry, data_home=data_home, download=download, progress=progress)
+    try:
+        return load_folder(folder, progress=progress)
+    except DataError as error:
+        raise DataError(f"{error} Or remove the folder {folder}: the competition is then made again.") from error
+
+
+for _entry in _ENTRIES:
+    DATASETS.register(_entry.name, BuiltDataset(_entry, load_competition))
 
 
 def write_competition(name: str, folder: Path, splits: Splits, *, progress: bool = False) -> None:
-    """Write the files of a competition, given the data set that it is made from.
-
-    Parameters
-    ----------
-    name : {"kaggle-digits", "identify-the-apparels"}
-    folder : pathlib.Path
-        As in `make_competition`.
-    splits : Splits
-        Both splits, with labels as they are to stand in the files.
-    progress : bool, default=False
-
-    Raises
-    ------
-    OutputError
-        As in `make_competition`.
-    """
+    """Write the files of a competition with the images of `splits`; other parameters as in `make_competition`."""
     write = {"kaggle-digits": _write_digits, "identify-the-apparels": _write_apparels}[name]
-    with atomic_dir(folder) as beside:
-        write(beside, splits, progress)
+    with atomic_dir(folder) as temporary:
+        write(temporary, splits, progress)
 
 
 def _make(
-    entry: CatalogEntry, folder: Path, data_home: str | os.PathLike[str] | None, *, download: bool, progress: bool
+    entry: CatalogEntry, folder: Path, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
 ) -> Path:
     splits, _ = read_named(get_entry(entry.made_from), data_home=data_home, download=download, progress=progress)
     write_competition(entry.name, folder, splits, progress=progress)
@@ -176,9 +175,9 @@ def _write_digits(folder: Path, splits: Splits, progress: bool) -> None:
 def _write_apparels(folder: Path, splits: Splits, progress: bool) -> None:
     images, labels = _pool(splits)
     n_train, ids = len(splits.train_images), range(1, len(images) + 1)
-    _write_pairs(folder / TRAIN, _ID_HEADER, ids[:n_train], labels[:n_train])
+    _write_pairs(folder / TRAIN, ID_HEADER, ids[:n_train], labels[:n_train])
     (folder / TEST).write_text("\n".join(["id", *map(str, ids[n_train:])]) + "\n", encoding="utf-8", newline="\n")
-    _write_forms(folder, _ID_HEADER, ids[n_train:], labels[n_train:])
+    _write_forms(folder, ID_HEADER, ids[n_train:], labels[n_train:])
     _write_images(folder / TRAIN_FOLDER, ids[:n_train], images[:n_train], progress)
     _write_images(folder / TEST_FOLDER, ids[n_train:], images[n_train:], progress)
 
@@ -189,12 +188,12 @@ def _pool(splits: Splits) -> tuple[np.ndarray, list[str]]:
 
 
 def _draw(labels: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Divide images 3 : 2, every class alike, and shuffle both parts; return their numbers."""
+    """Split images 3 : 2, stratified, and shuffle both parts; return their positions."""
     counts = Counter(labels)
     shares = {label: counts[label] * 3 // 5 for label in sorted(counts)}
-    # What rounding down has left over goes to the classes that lost most by it.
-    lacking = len(labels) * 3 // 5 - sum(shares.values())
-    for label in sorted(shares, key=lambda label: -(counts[label] * 3 % 5))[:lacking]:
+    # The remainder of rounding down goes to the classes with the largest fractions.
+    remainder = len(labels) * 3 // 5 - sum(shares.values())
+    for label in sorted(shares, key=lambda label: -(counts[label] * 3 % 5))[:remainder]:
         shares[label] += 1
     train: list[int] = []
     test: list[int] = []
@@ -205,12 +204,12 @@ def _draw(labels: Sequence[str]) -> tuple[list[int], list[int]]:
 
 
 def _shuffle(seed: str, indices: Iterable[int]) -> list[int]:
-    """Shuffle by hashes: no version of Python or NumPy draws them otherwise."""
+    """Shuffle by hashes, which are the same for every version of Python and NumPy."""
     return sorted(indices, key=lambda index: hashlib.sha256(f"kaggle-digits {seed} {index}".encode()).digest())
 
 
 def _write_pixels(path: Path, images: np.ndarray, labels: Sequence[str] | None, progress: bool) -> None:
-    """Write an image a row; NumPy's and Python's own writers would take a minute for 70,000."""
+    """Write one image per row; `numpy.savetxt` and `csv.writer` would take a minute for 70,000."""
     names = [b"pixel%d" % index for index in range(images[0].size)]
     with path.open("wb") as stream:
         stream.write(b",".join(names if labels is None else [b"label", *names]) + b"\n")

@@ -1,56 +1,65 @@
-"""What a competition wants handed in: its form, writing it, and checking it line by line."""
+"""Submissions to competitions: images to predict, writing the file, checking and scoring it."""
 
 from __future__ import annotations
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-
-from skconv.data.pixel_csv import open_table
+from skconv.competitions.folder import ANSWERS, PIXEL_HEADER, TEST, is_competition, read_form, read_submission
+from skconv.competitions.making import list_competitions, open_competition
+from skconv.data.catalog import get_entry
+from skconv.data.dataset import SubmissionForm
+from skconv.data.formats import is_table, read_pixel_rows
+from skconv.data.inputs import ConversionNotes
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, list_some
 from skconv.files import atomic_write
+from skconv.images.spec import ImageSpec
 
 
-@dataclass(frozen=True, eq=False)  # an array has no single truth value to compare by
-class SubmissionForm:
-    """The images that a competition wants named, and the form in which it wants the names.
+def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple[SubmissionForm, list[str]] | None:
+    """Load the test images of a competition and the format of a submission.
 
     Parameters
     ----------
-    header : (str, str)
-        The file's first line: ``("ImageId", "Label")``.
-    ids : tuple of str
-        The first column, in the order wanted.
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        The image of each id.
-    class_labels : tuple of str, default=()
-        How each class is written in the second column, in the order of the data set's class names: ``"0"``
-        where the class is called "T-shirt/top". Empty where nobody knows.
+    path : path-like
+        A competition's folder, its ``test.csv``, or any CSV of pixels without labels, whose rows are numbered from 1
+        as on Kaggle.
+    spec : ImageSpec
+        The images that the model takes; the test images are converted to it.
+
+    Returns
+    -------
+    (SubmissionForm, list of str) or None
+        The second item has notes on conversions, as in `load_inputs`. None for any other path.
 
     Raises
     ------
     DataError
-        There are not as many ids as images.
+        A competition's folder, or a CSV, that cannot be read.
     """
-
-    header: tuple[str, str]
-    ids: tuple[str, ...]
-    images: np.ndarray
-    class_labels: tuple[str, ...] = ()
-
-    def __post_init__(self) -> None:
-        if len(self.ids) != len(self.images):
-            raise DataError(
-                f"A submission of {len(self.ids)} ids came with {len(self.images)} images; expected one an id."
-            )
+    path = Path(path)
+    folder = path.parent if path.name == TEST else path
+    if is_competition(folder):
+        form = read_form(folder)
+    elif is_table(path):
+        images, labelled = read_pixel_rows(DataSpec(path), spec)
+        if labelled:
+            return None
+        form = SubmissionForm(PIXEL_HEADER, tuple(str(row) for row in range(1, len(images) + 1)), images)
+    else:
+        return None
+    notes = ConversionNotes(spec)
+    notes.record(form.images.shape[1:], str(path), len(form.ids))
+    return replace(form, images=spec.preprocess_all(form.images)), notes.sentences()
 
 
 def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels: Iterable[object]) -> None:
-    r"""Write labels in the form that a competition wants. An existing file is replaced in one step.
+    r"""Write a submission. An existing file is replaced atomically.
 
     Parameters
     ----------
@@ -58,102 +67,114 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
         The CSV file.
     form : SubmissionForm
     labels : iterable
-        One an id, in the order of ``form.ids``, as they are written in the competition's ``train.csv``. For
-        positions among a data set's class names take ``form.class_labels[position]``.
+        One per id, in the order of ``form.ids``, as in the competition's ``train.csv``: ``form.class_labels[position]``
+        for a position among the class names of the data set.
 
     Raises
     ------
     DataError
-        Not one label an id, or a label that the competition does not have.
+        Not one label per id, or a label that the competition does not have.
     OutputError
-        The file cannot be written; an existing one is as it was.
+        The file cannot be written; an existing file is unchanged.
 
     Examples
     --------
-    >>> import tempfile, pathlib
+    >>> import tempfile, pathlib, numpy
     >>> file = pathlib.Path(tempfile.mkdtemp()) / "submission.csv"
-    >>> form = SubmissionForm(("ImageId", "Label"), ("1", "2"), np.zeros((2, 28, 28), np.uint8))
+    >>> form = SubmissionForm(("ImageId", "Label"), ("1", "2"), numpy.zeros((2, 28, 28), numpy.uint8))
     >>> write_submission(file, form, [7, 3])
     >>> file.read_text()
     'ImageId,Label\n1,7\n2,3\n'
-    >>> check_submission(file, form, "0123456789")
-    ['7', '3']
     """
     names = [str(label) for label in labels]
     if len(names) != len(form.ids):
-        raise DataError(f"There are {len(names)} labels for {len(form.ids)} ids. Pass one an id, in their order.")
+        raise DataError(f"There are {len(names)} labels for {len(form.ids)} ids. Pass one per id, in their order.")
     unknown = set(names) - set(form.class_labels)
     if form.class_labels and unknown:
-        raise DataError(f"'{min(unknown)}' is none of the competition's labels ({list_some(form.class_labels)}).")
-    with atomic_write(path) as beside, beside.open("w", encoding="utf-8", newline="") as stream:
+        raise DataError(f"'{min(unknown)}' is not a label of the competition ({list_some(form.class_labels)}).")
+    with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(form.header)
         writer.writerows(zip(form.ids, names, strict=True))
 
 
-def check_submission(path: str | os.PathLike[str], form: SubmissionForm, labels_allowed: Sequence[str]) -> list[str]:
-    """Check a submission as strictly as the strictest judge, and return its labels.
+@dataclass(frozen=True)
+class SubmissionCheck:
+    """A valid submission and its score.
 
     Parameters
     ----------
-    path : path-like
+    submission, competition : str
+        The file and the competition's folder.
+    rows : int
+        Number of labelled images.
+    accuracy, low, high : float or None
+        Accuracy, 0..1, with its 95 % interval; None if the folder has no answers.
+    """
+
+    submission: str
+    competition: str
+    rows: int
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as JSON values."""
+        return asdict(self)
+
+    def __str__(self) -> str:
+        valid = f"{self.submission} is a valid submission to {self.competition}: {self.rows:,} rows."
+        if self.accuracy is None:
+            return f"{valid}\nNo score: the folder has no answers.csv."
+        return f"{valid}\nAccuracy {self.accuracy:.3%} (95 % interval {self.low:.3%} to {self.high:.3%})."
+
+
+def check_competition(
+    submission: str | os.PathLike[str],
+    competition: str | os.PathLike[str],
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    progress: bool = False,
+) -> SubmissionCheck:
+    """Check a submission to a competition, and score it if the competition's folder has ``answers.csv``.
+
+    Parameters
+    ----------
+    submission : path-like
         The CSV file.
-    form : SubmissionForm
-        What the competition wants.
-    labels_allowed : sequence of str
-        The labels that the competition has, in most cases ``form.class_labels``.
+    competition : str or path-like
+        Name of a competition, or its folder.
+    data_home : path-like, optional
+        As in `skconv.load_dataset`.
+    progress : bool, default=False
+        Show a progress bar on standard error while the competition's files are made or read.
 
     Returns
     -------
-    list of str
-        The label of each id, in the order of ``form.ids``.
+    SubmissionCheck
 
     Raises
     ------
     DataError
-        Another header, an id that is missing, doubled, unknown or out of order, a label that the competition does
-        not have, or anything after the last row; the message names the line.
+        The submission is invalid, with the line number; or the competition is unknown or cannot be read.
     """
-    file, known = Path(path), frozenset(labels_allowed)
-    labels: list[str] = []
-    with open_table(file) as stream:
-        rows = csv.reader(stream)
-        header = next(rows, [])
-        if tuple(header) != form.header:
-            came = f"'{','.join(header)[:60]}'" if header else "missing"
-            mend = "Correct it."
-            if header[:3] == ["input", "label", "confidence"]:
-                mend = (
-                    "It is a table of predictions; skconv predict --out submission.csv writes the competition's form."
-                )
-            raise DataError(f"{file}, line 1: the header is {came}; expected '{','.join(form.header)}'. {mend}")
-        for row in rows:
-            where = f"{file}, line {rows.line_num}"
-            if len(labels) == len(form.ids):
-                raise DataError(f"{where}: something follows the last of {len(form.ids)} rows. Delete it.")
-            if len(row) != 2:
-                came = f"{len(row)} values" if row else "an empty line"
-                raise DataError(f"{where}: {came}; expected id '{form.ids[len(labels)]}' and its label. Correct it.")
-            if row[0] != form.ids[len(labels)]:
-                raise DataError(f"{where}: {_explain_id(row[0], form.ids, len(labels))}")
-            if row[1] not in known:
-                came = f"the label is '{row[1][:30]}'" if row[1] else "the label is missing"
-                raise DataError(f"{where}: {came}; expected one of {list_some(labels_allowed)}. Correct it.")
-            labels.append(row[1])
-    if len(labels) < len(form.ids):
-        raise DataError(
-            f"{file} ends after line {len(labels) + 1}: {len(labels)} of {len(form.ids)} rows; "
-            f"the next id is '{form.ids[len(labels)]}'. Is the file cut off? Write it again."
-        )
-    return labels
+    from skconv.evaluation.metrics import wilson_interval
 
-
-def _explain_id(came: str, ids: tuple[str, ...], row: int) -> str:
-    if came in ids[:row]:
-        return f"id '{came}' came before, in row {ids.index(came) + 1}; expected '{ids[row]}'. Delete one of the two."
-    if came in ids:
-        return (
-            f"id '{came}' came and '{ids[row]}' was expected. A row is missing, or the rows are in another order: "
-            "keep that of sample_submission.csv."
-        )
-    return f"'{came[:30]}' is no id of the competition; expected '{ids[row]}'. Correct it."
+    if competition in list_competitions():
+        folder = open_competition(get_entry(str(competition)), data_home=data_home, download=True, progress=progress)
+    else:
+        folder = Path(competition)
+        if not is_competition(folder):
+            raise DataError(
+                f"{competition} is not a competition: it has no train.csv and test.csv. Pass the folder of a "
+                f"competition, or one of {', '.join(list_competitions())}."
+            )
+    form = read_form(folder, progress=progress)
+    labels = read_submission(submission, form)
+    if not (folder / ANSWERS).is_file():
+        return SubmissionCheck(str(submission), str(folder), len(labels))
+    answers = read_submission(folder / ANSWERS, form)
+    n_correct = sum(label == answer for label, answer in zip(labels, answers, strict=True))
+    low, high = wilson_interval(n_correct, len(labels))
+    return SubmissionCheck(str(submission), str(folder), len(labels), n_correct / len(labels), low, high)

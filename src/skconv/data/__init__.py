@@ -1,1 +1,1 @@
-"""Data sets: the catalog of named ones, the formats people keep their own in, and one door to all of them."""
+"""Data sets: the catalog of named sets, one reader per format, splitting, and images to predict."""

@@ -1,11 +1,16 @@
-"""The data sets known by name: what they are, their licences, where their files are and how to verify them."""
+"""Catalog of named data sets: titles, licences, class names, files with checksums and addresses."""
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
 
 from skconv.exceptions import UnknownNameError
+from skconv.registry import Registry
+
+if TYPE_CHECKING:
+    from skconv.data.dataset import Dataset
 
 
 @dataclass(frozen=True)
@@ -15,11 +20,11 @@ class CatalogFile:
     Parameters
     ----------
     name : str
-        Without ``.gz``: whether a copy is compressed is told by its first bytes.
+        Without ``.gz``; compression is detected from the content.
     sha256 : str
-        Of the decompressed bytes, because distributors compress the same bytes differently.
+        Checksum of the decompressed bytes, because the same file is distributed with different compression.
     addresses : tuple of str
-        Where it can be downloaded, tried in turn.
+        URLs, tried in order.
     """
 
     name: str
@@ -29,30 +34,30 @@ class CatalogFile:
 
 @dataclass(frozen=True)
 class CatalogEntry:
-    """A data set that is known by name.
+    """A named data set.
 
     Parameters
     ----------
     name : str
-        What a user types.
+        Name in `load_dataset`.
     title : str
-        One line: what it holds, how many, how large.
+        One line: content, number and size of the images.
     licence : str
-        ``"unknown"`` where the publisher does not say.
+        ``"unknown"`` if the publisher states none.
     class_names : tuple of str
-        What each label means.
+        In the order of the labels.
     form : {"idx", "npz", "zipcode-text", "scikit-learn", "competition", "made"}
-        How its files are read; scikit-learn carries its own, and a competition's, and images "made" with a seed, come
-        from another data set.
+        Format of the files. Sets of the forms "competition" and "made" are built from another data set by a builder
+        registered in `DATASETS`.
     files : tuple of CatalogFile
-    folder : str
-        The sub-folder of a data home, the cache and the bundled data that holds the files; `name` by default.
+    folder : str, default=name
+        Subfolder of a data home, the cache and the bundled data that holds the files.
     system_folders : tuple of str
-        Where packages of operating systems put the files.
+        Folders where packages of operating systems install the files.
     openml : str
-        The name on OpenML, for a set whose files have no address of their own.
+        Name on OpenML, for files without an address.
     made_from : str
-        The data set whose images a competition has, or that images are made from.
+        Data set that a competition or a made set is built from.
     """
 
     name: str
@@ -71,8 +76,26 @@ class CatalogEntry:
             object.__setattr__(self, "folder", self.name)
 
 
-_DIGITS = tuple("0123456789")
-_GARMENTS = (
+class DatasetBuilder(Protocol):
+    """Function that builds a data set from others."""
+
+    def __call__(
+        self, entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
+    ) -> Dataset:
+        """Return the data set; parameters and errors as in `load_dataset`."""
+
+
+class BuiltDataset(NamedTuple):
+    """A data set that a function builds, with its catalog entry."""
+
+    entry: CatalogEntry
+    build: DatasetBuilder
+
+
+DATASETS: Registry[BuiltDataset] = Registry("datasets", "data set")
+
+DIGIT_NAMES = tuple("0123456789")
+_CLOTHING = (
     "T-shirt/top",
     "Trouser",
     "Pullover",
@@ -103,7 +126,7 @@ _ENTRIES = (
         name="mnist",
         title="MNIST: 60,000 + 10,000 handwritten digits, 28×28 grey",
         licence="CC BY-SA 3.0",
-        class_names=_DIGITS,
+        class_names=DIGIT_NAMES,
         form="idx",
         files=_idx_files(
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -115,9 +138,9 @@ _ENTRIES = (
     ),
     CatalogEntry(
         name="fashion-mnist",
-        title="Fashion-MNIST: 60,000 + 10,000 images of garments, 28×28 grey",
+        title="Fashion-MNIST: 60,000 + 10,000 images of clothing, 28×28 grey",
         licence="MIT",
-        class_names=_GARMENTS,
+        class_names=_CLOTHING,
         form="idx",
         files=_idx_files(
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -130,9 +153,9 @@ _ENTRIES = (
     ),
     CatalogEntry(
         name="usps",
-        title="USPS: 7,291 + 2,007 digits from envelopes, 16×16 grey, the pixel values of LIBSVM and OpenML",
+        title="USPS: 7,291 + 2,007 digits from envelopes, 16×16 grey, pixel values of LIBSVM and OpenML",
         licence="unknown",
-        class_names=_DIGITS,
+        class_names=DIGIT_NAMES,
         form="npz",
         files=(
             CatalogFile("usps_libsvm_u8_9298.npz", "e869cd9db8d06c195840b97399060f12ff20624775956dcb4fe9f887b9d22021"),
@@ -143,7 +166,7 @@ _ENTRIES = (
         name="usps-esl",
         title="USPS: the digits of usps with the grey values of The Elements of Statistical Learning, 16×16",
         licence="unknown",
-        class_names=_DIGITS,
+        class_names=DIGIT_NAMES,
         form="zipcode-text",
         files=(
             CatalogFile(
@@ -163,54 +186,30 @@ _ENTRIES = (
         name="digits",
         title="scikit-learn's digits: 1,797 handwritten digits, 8×8 grey, 17 levels spread over 0..255, no test split",
         licence="CC BY 4.0",
-        class_names=_DIGITS,
+        class_names=DIGIT_NAMES,
         form="scikit-learn",
-    ),
-    CatalogEntry(
-        name="kaggle-digits",
-        title="Kaggle's Digit Recognizer, made from MNIST: 42,000 digits with labels, 28,000 to be named, 28×28 grey",
-        licence="CC BY-SA 3.0",
-        class_names=_DIGITS,
-        form="competition",
-        made_from="mnist",
-    ),
-    CatalogEntry(
-        name="identify-the-apparels",
-        title="Identify the Apparels, made from Fashion-MNIST: 60,000 garments with labels, 10,000 to be named, 28×28",
-        licence="MIT",
-        class_names=_GARMENTS,
-        form="competition",
-        made_from="fashion-mnist",
-    ),
-    CatalogEntry(
-        name="digits-with-background",
-        title="MNIST, digits that it lacks, and images without a digit as an eleventh class, 28×28 grey",
-        licence="CC BY-SA 3.0; garments MIT",
-        class_names=(*_DIGITS, "nothing"),
-        form="made",
-        made_from="mnist",
     ),
 )
 
 
 def list_datasets() -> list[str]:
-    """Return the names of the known data sets, sorted.
+    """Return the names of all known data sets, sorted.
 
     Examples
     --------
     >>> list_datasets()[:4]
     ['digits', 'digits-with-background', 'fashion-mnist', 'identify-the-apparels']
     """
-    return sorted(entry.name for entry in _ENTRIES)
+    return sorted({*(entry.name for entry in _ENTRIES), *DATASETS.names()})
 
 
 def get_entry(name: str) -> CatalogEntry:
-    """Return what is known about a named data set.
+    """Return the catalog entry of a named data set.
 
     Raises
     ------
     UnknownNameError
-        Nobody registered the name; the nearest one is suggested.
+        No such data set; the nearest name is suggested.
 
     Examples
     --------
@@ -220,4 +219,6 @@ def get_entry(name: str) -> CatalogEntry:
     for entry in _ENTRIES:
         if entry.name == name:
             return entry
+    if name in DATASETS:
+        return DATASETS.get(name).entry
     raise UnknownNameError("data set", name, list_datasets())

@@ -1,30 +1,38 @@
-"""The bytes of a file, decompressed where it is a gzip, and their checksum."""
+"""Reading files of data sets: gzip, text, checksums, spellings of names; the cache folder."""
 
 from __future__ import annotations
 
+import csv
 import gzip
 import hashlib
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import BinaryIO, TextIO, cast
 
 from skconv.exceptions import DataError
 
-# Deflate cannot pack tighter than this: a file that claims more is cut off or lies.
-MAX_DEFLATE_RATIO = 1032
+MAX_DEFLATE_RATIO = 1032  # of the deflate format; more decompressed bytes than that cannot be in a file
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
+
+
+def cache_folder() -> Path:
+    """Return the user's cache folder for downloads and decoded images."""
+    from platformdirs import user_cache_dir
+
+    return Path(user_cache_dir("skconv"))
 
 
 @contextmanager
 def open_content(path: Path) -> Iterator[BinaryIO]:
-    """Open a file for reading its decompressed bytes; whether it is a gzip is told by its first bytes.
+    """Open a file for reading its decompressed bytes; gzip is detected from the first two bytes.
 
     Raises
     ------
     DataError
-        Inside the block: the file is empty, a gzip that is cut off or damaged, or cannot be read.
+        Inside the block: the file is empty, not readable, or a truncated or damaged gzip file.
     """
     try:
         with path.open("rb") as raw:
@@ -38,19 +46,31 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
             else:
                 yield raw
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(f"{path} is a cut-off or damaged gzip file ({error}). Download it again.") from error
+        raise DataError(f"{path} is a truncated or damaged gzip file ({error}). Download it again.") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def open_table(path: Path) -> Iterator[TextIO]:
+    """Open a CSV file as text; raise `DataError` inside the block if it cannot be read or is not UTF-8."""
+    try:
+        with path.open(encoding="utf-8-sig") as stream:
+            yield stream
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a text file ({error}). Save it as CSV in UTF-8.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
 
 
 def is_compressed(path: Path) -> bool:
-    """Tell whether a file is a gzip."""
+    """Return whether a file is a gzip file."""
     with path.open("rb") as raw:
         return raw.read(2) == b"\x1f\x8b"
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Find a file in a folder under any spelling in use: ``-idx3-`` or ``.idx3-``, with or without ``.gz``."""
+    """Find a file in a folder by its name, in either spelling of IDX names, with or without ``.gz``."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for suffix in (".gz", ""):
             if (folder / (spelling + suffix)).is_file():
@@ -59,22 +79,16 @@ def find_file(folder: Path, name: str) -> Path | None:
 
 
 def check_sha256(path: Path, found: str, expected: str) -> None:
-    """Raise `DataError` unless two checksums of decompressed bytes are the same."""
+    """Raise `DataError` if two checksums differ."""
     if found != expected:
         raise DataError(
-            f"{path} holds other bytes than expected (sha256 {found[:16]}…, expected {expected[:16]}…). "
-            "Take the file away; to use it as it is, pass its folder as the source."
+            f"{path} has other content than expected (sha256 {found[:16]}…, expected {expected[:16]}…). "
+            "Remove the file, or pass its folder as the source to use it unverified."
         )
 
 
 def read_content(path: Path, sha256: str) -> bytes:
-    """Return a file's decompressed bytes, verified.
-
-    Raises
-    ------
-    DataError
-        As `verify_content`.
-    """
+    """Return the decompressed bytes of a file; errors as in `verify_content`."""
     with open_content(path) as stream:
         content = stream.read()
     check_sha256(path, hashlib.sha256(content).hexdigest(), sha256)
@@ -82,14 +96,12 @@ def read_content(path: Path, sha256: str) -> bytes:
 
 
 def verify_content(path: Path, sha256: str) -> None:
-    """Check the sha256 of a file's decompressed bytes, reading it once through.
-
-    Distributors compress the same bytes differently, so the compressed file proves nothing.
+    """Check the sha256 of the decompressed bytes of a file.
 
     Raises
     ------
     DataError
-        The file is unreadable, damaged, or holds other bytes.
+        The file is not readable, damaged, or has another checksum.
     """
     digest = hashlib.sha256()
     with open_content(path) as stream:

@@ -1,47 +1,104 @@
-"""`Dataset`: images and labels, split into train and test, with where they came from."""
+"""`Dataset`: images and labels in train and test split, with their origin; `Splits` and `SubmissionForm`."""
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 
-from skconv.competitions.submissions import SubmissionForm
+from skconv.data.conversion import encode_labels
 from skconv.exceptions import DataError
+from skconv.images.spec import ImageSpec
+
+
+class Splits(NamedTuple):
+    """Images (uint8) with label names, as read from a source; the test split may be None."""
+
+    train_images: np.ndarray
+    train_labels: Sequence[str]
+    test_images: np.ndarray | None = None
+    test_labels: Sequence[str] | None = None
+
+    def to_dataset(self, name: str, source: str) -> Dataset:
+        """Return a `Dataset` with encoded labels; errors as in `encode_labels` and `Dataset`."""
+        train_labels, test_labels, class_names = encode_labels(source, self.train_labels, self.test_labels)
+        return Dataset(
+            name=name,
+            train_images=self.train_images,
+            train_labels=train_labels,
+            class_names=class_names,
+            test_images=self.test_images,
+            test_labels=test_labels,
+            source=source,
+        )
+
+
+@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
+class SubmissionForm:
+    """The images that a submission to a competition labels, and its format.
+
+    Parameters
+    ----------
+    header : (str, str)
+        First line of the file: ``("ImageId", "Label")``.
+    ids : tuple of str
+        First column, in the required order.
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+        One per id.
+    class_labels : tuple of str, default=()
+        Values of the second column, in the order of the data set's class names: ``"0"`` for "T-shirt/top". Empty if
+        unknown.
+
+    Raises
+    ------
+    DataError
+        The numbers of ids and images differ.
+    """
+
+    header: tuple[str, str]
+    ids: tuple[str, ...]
+    images: np.ndarray
+    class_labels: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if len(self.ids) != len(self.images):
+            raise DataError(f"A submission has {len(self.ids)} ids and {len(self.images)} images; expected one per id.")
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with labels, and where they came from.
+    """Images with labels, and their origin.
 
     Parameters
     ----------
     name : str
-        Short name, used in titles and folder names: ``"mnist"``.
+        Short name for titles and folder names: ``"mnist"``.
     train_images : ndarray of uint8, shape (n_train, height, width) or (n_train, height, width, 3)
         Grey or colour images, 0..255. May be a read-only memory map.
     train_labels : ndarray of int64, shape (n_train,)
         Positions in `class_names`.
     class_names : tuple of str
-        What each label means, in the order of the labels.
+        In the order of the labels.
     test_images, test_labels : ndarray or None
-        The test split in the same form; None where the source has no labelled test split.
+        Test split in the same form; None if the source has no labelled test split.
     source : str
-        Where the bytes came from, for people: a path or an address.
+        Path or address of the data.
     licence : str
-        The licence of the images, ``"unknown"`` where the source does not say.
+        Licence of the images; ``"unknown"`` if the source states none.
     submission : SubmissionForm or None
-        What a competition wants handed in, with the images to be named; None where the source is no competition.
-        Where the answers are known, these images are also `test_images`.
-    normalization : {"digit"} or None
-        What was done to every image, as in `skconv.images.spec.ImageSpec`.
+        Unlabelled images of a competition and the format of a submission; None for other data. If their labels are
+        available, the images are also `test_images`.
+    preprocessing : str or None
+        Name of the step that was applied to every image, as in `skconv.images.spec.ImageSpec`.
 
     Raises
     ------
     DataError
-        Lengths that differ, labels outside `class_names`, splits of different image size, no images.
+        Different lengths, labels outside `class_names`, splits of different image size, or no images.
     """
 
     name: str
@@ -53,7 +110,7 @@ class Dataset:
     source: str = "memory"
     licence: str = "unknown"
     submission: SubmissionForm | None = None
-    normalization: str | None = None
+    preprocessing: str | None = None
 
     def __post_init__(self) -> None:
         _check_split("train", self.train_images, self.train_labels, self.class_names)
@@ -70,22 +127,32 @@ class Dataset:
         if images.shape[1:] != self.train_images.shape[1:]:
             raise DataError(
                 f"{self.name}: train images have shape {self.train_images.shape[1:]}, "
-                f"test images {images.shape[1:]}. Bring both to one size."
+                f"test images {images.shape[1:]}. Resize both to the same size."
             )
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """(height, width) of grey images, (height, width, 3) of colour ones."""
+        """(height, width) of grey images, (height, width, 3) of colour images."""
         return tuple(self.train_images.shape[1:])
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of training images and labels as 64 hexadecimal digits; names the data in a model folder."""
+        """The sha256 of training images and labels as 64 hexadecimal digits; identifies the data in a model folder."""
         digest = hashlib.sha256(repr((self.train_images.shape, self.class_names)).encode())
-        for start in range(0, len(self.train_images), 4096):  # a memory map is never read whole
+        for start in range(0, len(self.train_images), 4096):  # in parts: a memory map may exceed the memory
             digest.update(np.ascontiguousarray(self.train_images[start : start + 4096]).data)
         digest.update(np.ascontiguousarray(self.train_labels).data)
         return digest.hexdigest()
+
+    def preprocess(self, spec: ImageSpec) -> Dataset:
+        """Return the data set with all images preprocessed and resized."""
+        test = None if self.test_images is None else spec.preprocess_all(self.test_images)
+        form = self.submission
+        if form is not None:
+            shared = test if form.images is self.test_images else None
+            form = replace(form, images=spec.preprocess_all(form.images) if shared is None else shared)
+        train = spec.preprocess_all(self.train_images)
+        return replace(self, train_images=train, test_images=test, submission=form, preprocessing=spec.preprocessing)
 
 
 def _check_images(split: str, images: np.ndarray) -> None:
@@ -95,16 +162,16 @@ def _check_images(split: str, images: np.ndarray) -> None:
             "expected uint8 of shape (n, height, width) or (n, height, width, 3)."
         )
     if len(images) == 0 or 0 in images.shape:
-        raise DataError(f"The {split} split holds no images: its shape is {images.shape}.")
+        raise DataError(f"The {split} split has no images: its shape is {images.shape}.")
 
 
 def _check_split(split: str, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> None:
     _check_images(split, images)
     if labels.shape != (len(images),):
-        raise DataError(f"{len(images)} {split} images came with labels of shape {labels.shape}.")
+        raise DataError(f"{len(images)} {split} images have labels of shape {labels.shape}; expected ({len(images)},).")
     if labels.min() < 0 or labels.max() >= len(class_names):
         wrong = int(np.flatnonzero((labels < 0) | (labels >= len(class_names)))[0])
         raise DataError(
             f"The label of {split} image {wrong} is {labels[wrong]}; "
-            f"with {len(class_names)} classes labels are 0..{len(class_names) - 1}."
+            f"expected 0..{len(class_names) - 1} for {len(class_names)} classes."
         )

@@ -1,4 +1,4 @@
-"""Folders of image files: a folder per class, or one folder and a CSV that names each image's label."""
+"""Readers of image folders: one folder per class, or one folder and a CSV with the label of each image."""
 
 from __future__ import annotations
 
@@ -10,61 +10,49 @@ from pathlib import Path
 
 import numpy as np
 
+from skconv.data.content import open_table
+from skconv.data.conversion import sort_names
+from skconv.data.dataset import Splits
 from skconv.data.image_cache import read_cached
-from skconv.data.labels import sort_names
-from skconv.data.pixel_csv import open_table
-from skconv.data.splits import Splits
+from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, SourceNotFoundError
 from skconv.images.opening import IMAGE_SUFFIXES, convert_image, open_image
-from skconv.images.spec import DIGIT_SIZE, ImageSpec, map_in_threads
+from skconv.images.spec import ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
-_SIZES_TOLD = 5
-# What systems leave in folders without being asked.
-_CLUTTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
+_MAX_SIZES = 5  # listed in the error for images of different sizes
+_SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
-def read_class_folders(
-    folder: Path,
-    image_size: tuple[int, int] | None,
-    *,
-    normalization: str | None = None,
-    progress: bool = False,
-) -> Splits:
-    """Read a folder with a folder per class, or with ``train`` and ``test`` folders of that kind.
+def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
+    """Read a folder with one folder per class, or with folders ``train`` and ``test`` of that kind.
 
     Parameters
     ----------
-    folder : pathlib.Path
-    image_size : (height, width) or None
-        The size every image is brought to; None takes them as they are, if they all have one size.
-    normalization : {"digit"} or None, default=None
-        "digit": every image is brought into the form of MNIST first, whatever its size.
+    spec : DataSpec
+        `source`, `image_size` and `normalize` are used. Without the latter two all images must have the same size.
     progress : bool, default=False
-        Show a bar on standard error, if that is a terminal.
+        Show a progress bar on standard error, if that is a terminal.
 
     Raises
     ------
     DataError
-        No class folders, an empty one, a file that is no image, or images of several sizes.
+        No class folders, an empty one, a file that is no image, or images of different sizes.
     """
-    read = partial(read_images, image_size=image_size, normalization=normalization, progress=progress)
+    folder = spec.path
     if not (folder / "train").is_dir():
         files, labels = _list_classes(folder)
-        return Splits(read(files), labels)
+        return Splits(read_images(files, spec, progress=progress), labels)
     files, labels = _list_classes(folder / "train")
     if not (folder / "test").is_dir():
-        return Splits(read(files), labels)
+        return Splits(read_images(files, spec, progress=progress), labels)
     test_files, test_labels = _list_classes(folder / "test")
-    images = read([*files, *test_files])
+    images = read_images([*files, *test_files], spec, progress=progress)
     return Splits(images[: len(files)], labels, images[len(files) :], test_labels)
 
 
 def list_class_files(folder: Path) -> list[Path]:
-    """Return the files of a folder in the order in which `read_class_folders` reads them, those for training first.
-
-    Empty for a folder that is not of that kind.
-    """
+    """Return the image files in the order of `read_class_folders`, training files first; empty for other folders."""
     parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()]
     try:
         return [
@@ -74,58 +62,46 @@ def list_class_files(folder: Path) -> list[Path]:
         return []
 
 
-def read_labelled_files(
-    table: Path,
-    folder: Path,
-    label_column: str | None,
-    image_size: tuple[int, int] | None,
-    *,
-    normalization: str | None = None,
-    progress: bool = False,
-) -> Splits:
-    """Read the images that a CSV of ``id,label`` names from a folder.
+def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
+    """Read the images that a CSV of ``id,label`` lists.
 
     Parameters
     ----------
-    table : pathlib.Path
-        With a header. The label is the column called `label_column`, else "label", else the second; the id is
-        the first other column: a file's name, with or without its suffix.
-    folder : pathlib.Path
-        Where the images are.
-    label_column : str or None
-    image_size, normalization
-        As in `read_class_folders`.
+    spec : DataSpec
+        `source` is the CSV, `images` the folder of the images; `label_column`, `image_size` and `normalize` are used.
+        The label is the column `label_column`, by default "label" or else the second; the id is the first other
+        column: a file name, with or without suffix.
     progress : bool, default=False
+        Show a progress bar on standard error, if that is a terminal.
 
     Raises
     ------
     DataError
-        A row without a label, an id without an image or with two, one id with two labels, or what
-        `read_class_folders` raises for images.
+        A row without label, an id with no image, two images or two labels, or errors of `read_class_folders`.
     """
+    folder = Path(spec.images or "")
     if not folder.is_dir():
-        raise SourceNotFoundError(f"There is no folder of images {folder}. Pass --images with the right one.")
-    labels = read_id_labels(table, label_column)
-    files = find_images(table, folder, list(labels))
-    images = read_images(files, image_size, normalization=normalization, progress=progress)
-    return Splits(images, list(labels.values()))
+        raise SourceNotFoundError(f"There is no folder of images {folder}. Pass the right one as --images.")
+    labels = read_id_labels(spec.path, spec.label_column)
+    files = find_images(spec.path, folder, list(labels))
+    return Splits(read_images(files, spec, progress=progress), list(labels.values()))
 
 
 def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Find the image of each name in a folder, in the order of the names.
+    """Return the image file of each name, in order.
 
     Parameters
     ----------
     table : pathlib.Path
-        Where the names stand, for the error.
+        Origin of the names, for error messages.
     folder : pathlib.Path
     names : sequence of str
-        Files' names, with or without their suffixes.
+        File names, with or without suffix.
 
     Raises
     ------
     DataError
-        A name without an image or with two.
+        A name with no image or with two.
     """
     by_name: dict[str, Path] = {}
     by_stem: dict[str, list[Path]] = {}
@@ -140,22 +116,19 @@ def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
     for name in names:
         found = [by_name[name]] if name in by_name else by_stem.get(name, [])
         if len(found) > 1:
-            raise DataError(f"{folder} has {found[0].name} and {found[1].name}; which is '{name}'? Take one away.")
+            raise DataError(f"{folder} has {found[0].name} and {found[1].name}; which is '{name}'? Remove one.")
         files.extend(found)
         missing.extend([] if found else [name])
     if missing:
         raise DataError(
-            f"{table} names {len(missing)} of {len(names)} images that are not in {folder}; "
+            f"{table} lists {len(missing)} of {len(names)} images that are not in {folder}; "
             f"the first is '{missing[0]}'. Is it the right folder?"
         )
     return files
 
 
 def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, str]:
-    """Read a CSV of ``id,label``, with a header, as the label of each id.
-
-    Parameters and errors are those of `read_labelled_files`.
-    """
+    """Return the label of each id in a CSV of ``id,label`` with a header; errors as in `read_labelled_files`."""
     labels: dict[str, str] = {}
     with open_table(table) as stream:
         rows = csv.reader(stream)
@@ -172,35 +145,35 @@ def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, st
                 missing = "label" if name else "id"
                 raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
             if labels.setdefault(name, label) != label:
-                raise DataError(f"{where}: '{name}' is labelled '{label}', before '{labels[name]}'. Keep one.")
+                raise DataError(f"{where}: '{name}' has the label '{label}', before '{labels[name]}'. Delete one.")
     if not labels:
         raise DataError(f"{table} has a header but no rows; expected lines of id,label.")
     return labels
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Return the files of a folder, sorted, without hidden ones and systems' clutter."""
+    """Return the files of a folder, sorted, without hidden files and those of operating systems."""
     return [path for path, is_folder in _list_entries(folder) if not is_folder]
 
 
 def walk_files(folder: Path) -> list[Path]:
-    """Return the files of a folder and of all folders inside, sorted, as `list_files` does for one."""
+    """Return the files of a folder and all subfolders, sorted, as `list_files` does for one."""
     files = list_files(folder)
     for path, is_folder in _list_entries(folder):
-        # A link to a folder could lead back up, and so without end.
-        if is_folder and not path.is_symlink():
+        if is_folder and not path.is_symlink():  # a link to a parent folder would recurse for ever
             files.extend(walk_files(path))
     return sorted(files)
 
 
-def read_images(
-    files: Sequence[Path],
-    image_size: tuple[int, int] | None,
-    *,
-    normalization: str | None = None,
-    progress: bool = False,
-) -> np.ndarray:
-    """Open image files and stack them; many at once are decoded the first time only, see `read_cached`.
+def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
+    """Open image files and stack them; decoded images of large folders are cached, see `read_cached`.
+
+    Parameters
+    ----------
+    files : sequence of pathlib.Path
+    spec : DataSpec
+        `image_size` and `normalize` are used.
+    progress : bool, default=False
 
     Returns
     -------
@@ -210,13 +183,13 @@ def read_images(
     Raises
     ------
     DataError
-        A file is no image (its name is told), or sizes differ and neither `image_size` nor `normalization` is given.
+        A file is no image, or sizes differ and neither `image_size` nor `normalize` is given.
     """
-    if normalization is None:
-        return read_cached(files, image_size, partial(_decode_images, files, image_size, progress))
-    form = ImageSpec(*(image_size or DIGIT_SIZE), 1, normalization)
-    fitted = map_in_threads(lambda file: form.fit(open_image(file, longest=form.longest)), files)
-    return np.stack(list(show_progress(fitted, "images", len(files), progress=progress)))
+    if spec.normalize is None:
+        return read_cached(files, spec.image_size, partial(_decode_images, files, spec.image_size, progress))
+    target = ImageSpec.for_step(spec.normalize, spec.image_size)
+    images = map_in_threads(lambda file: target.preprocess(open_image(file, longest=target.longest)), files)
+    return np.stack(list(show_progress(images, "images", len(files), progress=progress)))
 
 
 def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, progress: bool) -> np.ndarray:
@@ -229,14 +202,14 @@ def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, pr
         examples.setdefault(image.shape[:2], file)
         if len(examples) == 1:
             images.append(image)
-        elif len(examples) > _SIZES_TOLD:
+        elif len(examples) > _MAX_SIZES:
             break
     if len(examples) > 1:
-        told = ", ".join(f"{h}×{w} ({file.name})" for (h, w), file in list(examples.items())[:_SIZES_TOLD])
-        more = " and more" if len(examples) > _SIZES_TOLD else ""
+        sizes = ", ".join(f"{h}×{w} ({file.name})" for (h, w), file in list(examples.items())[:_MAX_SIZES])
+        more = " and more" if len(examples) > _MAX_SIZES else ""
         raise DataError(
-            f"The images have different sizes (height×width): {told}{more}. "
-            "Pass --image-size HEIGHTxWIDTH, as in 28x28, to bring all to one."
+            f"The images have different sizes (height×width): {sizes}{more}. "
+            "Pass --image-size HEIGHTxWIDTH, such as 28x28, to resize all."
         )
     if all(image.ndim == 2 for image in images):
         return np.stack(images)
@@ -244,9 +217,9 @@ def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, pr
 
 
 def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
-    """Return what is in a folder, sorted by name, without clutter, each with whether it is a folder."""
+    """Return the visible content of a folder, sorted by name, each with whether it is a folder."""
     try:
-        # os.scandir knows folders from files without asking for each; iterdir makes paths without parsing them.
+        # os.scandir needs no stat call per entry; iterdir builds paths without parsing them.
         with os.scandir(folder) as entries:
             folders = {each.name: _is_folder(each) for each in entries}
         paths = {path.name: path for path in folder.iterdir()}
@@ -255,14 +228,14 @@ def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
     return [
         (paths[name], is_folder)
         for name, is_folder in sorted(folders.items())
-        if not name.startswith(".") and name.lower() not in _CLUTTER and name in paths
+        if not name.startswith(".") and name.lower() not in _SYSTEM_FILES and name in paths
     ]
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link that leads to itself
+    except OSError:  # a link to itself
         return False
 
 
@@ -272,7 +245,7 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
         found = f"only one folder, '{next(iter(classes))}'" if classes else "no folder per class"
         raise DataError(
             f"{folder} has {found}. Put the images of each class into a folder named after it; if a CSV of "
-            "id,label names the classes, pass it as the source and the images' folder as --images."
+            "id,label has the labels, pass it as the source and the folder of the images as --images."
         )
     files: list[Path] = []
     labels: list[str] = []
@@ -280,8 +253,8 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
         images = list_files(classes[name])
         if not images:
             deeper = any(is_folder for _, is_folder in _list_entries(classes[name]))
-            hint = f" It holds folders; is {classes[name]} the source?" if deeper else " Fill it or take it away."
-            raise DataError(f"The class folder {classes[name]} holds no images.{hint}")
+            hint = f" It has subfolders; is {classes[name]} the source?" if deeper else " Fill or remove it."
+            raise DataError(f"The class folder {classes[name]} has no images.{hint}")
         files.extend(images)
         labels.extend([name] * len(images))
     return files, labels
@@ -291,7 +264,7 @@ def _find_columns(table: Path, header: list[str], label_column: str | None) -> t
     if len(header) < 2:
         raise DataError(f"{table} has {len(header)} columns; expected a header like id,label and rows below it.")
     if label_column is not None and label_column not in header:
-        raise DataError(f"{table} has no column '{label_column}', but {', '.join(header[:5])}. Pass one of them.")
+        raise DataError(f"{table} has no column '{label_column}'; it has {', '.join(header[:5])}. Pass one of them.")
     names = [name.lower() for name in header]
     if label_column is not None:
         label_at = header.index(label_column)

@@ -1,4 +1,4 @@
-"""IDX, the file format of MNIST: a big-endian header, then the bytes."""
+"""Reader of IDX, the file format of MNIST: a big-endian header, then the bytes."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from typing import BinaryIO
 import numpy as np
 
 from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
-from skconv.data.labels import name_labels
-from skconv.data.splits import Splits
+from skconv.data.conversion import name_labels
+from skconv.data.dataset import Splits
 from skconv.exceptions import DataError
 
 IDX_NAMES = {
@@ -29,11 +29,11 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
     Parameters
     ----------
     path : pathlib.Path
-        The file. Raw files are mapped into memory, not read, so that they may be larger than it.
+        Raw files are memory-mapped, so that they may exceed the memory.
     n_dimensions : int
         3 for images, 1 for labels.
     sha256 : str, optional
-        Checksum that the decompressed bytes must have.
+        Expected checksum of the decompressed bytes.
 
     Returns
     -------
@@ -43,8 +43,7 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
     Raises
     ------
     DataError
-        Another magic number, another length than the header says, another checksum, an empty, cut-off or
-        damaged file.
+        Wrong magic number, length or checksum, or an empty, truncated or damaged file.
     """
     header_length = 4 + 4 * n_dimensions
     with open_content(path) as stream:
@@ -66,24 +65,24 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
     return values
 
 
-def holds_idx(folder: Path) -> bool:
-    """Tell whether a folder holds any of MNIST's four files."""
+def has_idx_files(folder: Path) -> bool:
+    """Return whether a folder has any of MNIST's four files."""
     return any(find_file(folder, name) for names in IDX_NAMES.values() for name in names)
 
 
 def read_idx_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> Splits:
-    """Read MNIST's four files, or the two of the training split, from a folder.
+    """Read MNIST's four files, or the two of the training split.
 
     Parameters
     ----------
     folder : pathlib.Path
     sha256 : mapping of str to str, optional
-        Checksums that the files must have, by name without ``.gz``.
+        Expected checksums by name without ``.gz``.
 
     Raises
     ------
     DataError
-        A file is missing or wrong, or images and labels differ in number.
+        A file is missing or invalid, or the numbers of images and labels differ.
     """
     train = _read_pair(folder, "train", sha256 or {})
     if not any(find_file(folder, name) for name in IDX_NAMES["test"]):
@@ -98,8 +97,8 @@ def _read_pair(folder: Path, split: str, sha256: Mapping[str, str]) -> tuple[np.
     labels = read_idx(labels_file, 1, sha256.get(labels_name))
     if len(images) != len(labels):
         raise DataError(
-            f"{images_file} holds {len(images):,} images, {labels_file.name} {len(labels):,} labels. "
-            "Take both files from the same place."
+            f"{images_file} has {len(images):,} images, {labels_file.name} {len(labels):,} labels. "
+            "Take both files from the same source."
         )
     return images, name_labels(str(labels_file), labels)
 
@@ -107,7 +106,7 @@ def _read_pair(folder: Path, split: str, sha256: Mapping[str, str]) -> tuple[np.
 def _require(folder: Path, name: str) -> Path:
     file = find_file(folder, name)
     if file is None:
-        raise DataError(f"{folder} has no {name} (or {name}.gz). Put it beside the other files.")
+        raise DataError(f"{folder} has no {name} (or {name}.gz). Add the file.")
     return file
 
 
@@ -117,10 +116,10 @@ def _read_header(path: Path, header: bytes, n_dimensions: int) -> tuple[int, ...
         what = "images" if n_dimensions == 3 else "labels"
         raise DataError(
             f"{path} begins with {header[:4].hex(' ')}; an IDX file of {what} begins with {expected.hex(' ')}. "
-            "Are images and labels exchanged, or is this another format?"
+            "Are images and labels swapped, or is this another format?"
         )
     if len(header) < 4 + 4 * n_dimensions:
-        raise DataError(f"{path} is cut off within its header. Download it again.")
+        raise DataError(f"{path} is truncated within its header. Download it again.")
     return struct.unpack(f">{n_dimensions}I", header[4:])
 
 
@@ -137,9 +136,9 @@ def _read_values(path: Path, stream: BinaryIO, n_values: int) -> np.ndarray:
 
 def _map_values(path: Path, shape: tuple[int, ...]) -> np.ndarray:
     if 0 in shape:
-        return np.zeros(shape, np.uint8)  # nothing can be mapped; `Dataset` says that it holds no images
+        return np.zeros(shape, np.uint8)  # an empty file cannot be mapped; `Dataset` raises the error
     return np.memmap(path, np.uint8, mode="r", offset=4 + 4 * len(shape), shape=shape)
 
 
 def _wrong_length(path: Path, relation: str, n_values: int) -> DataError:
-    return DataError(f"{path} holds {relation} bytes than the {n_values:,} its header names. Download it again.")
+    return DataError(f"{path} has {relation} bytes than the {n_values:,} that its header gives. Download it again.")

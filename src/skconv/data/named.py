@@ -1,21 +1,89 @@
-"""Loading a named data set: from the first place that has it whole, or from the network."""
+"""Named data sets: the folders searched for their files, verified downloads, reading."""
 
 from __future__ import annotations
 
 import os
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
-from skconv.data.catalog import CatalogEntry
-from skconv.data.content import find_file, read_content, verify_content
-from skconv.data.downloads import download_file
+from skconv.data.catalog import DATASETS, CatalogEntry, CatalogFile
+from skconv.data.content import cache_folder, find_file, read_content, verify_content
+from skconv.data.dataset import Dataset, Splits
 from skconv.data.idx import read_idx_folder
-from skconv.data.locations import Location, cache_folder, list_locations
 from skconv.data.npz import read_npz
 from skconv.data.openml import fetch_usps
-from skconv.data.splits import Splits
-from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
+from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError
+from skconv.files import atomic_write
+
+_MAX_ATTEMPTS = 3
+_PAUSE = 0.1  # seconds before the second attempt, ten times as long before the third
+
+
+class Location(NamedTuple):
+    """A folder that may hold a data set; `chosen` if it is in the user's data home, where errors are raised."""
+
+    folder: Path
+    chosen: bool = False
+
+    def find_missing(self, entry: CatalogEntry) -> list[str]:
+        """Return the names of the entry's files that are not in the folder."""
+        return [file.name for file in entry.files if find_file(self.folder, file.name) is None]
+
+
+def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Iterator[Location]:
+    """Yield the folders that may hold a named data set, in search order.
+
+    Parameters
+    ----------
+    entry : CatalogEntry
+    data_home : path-like, optional
+        Folder of data sets that is searched first; by default the environment variable ``SKCONV_DATA``.
+
+    Raises
+    ------
+    SourceNotFoundError
+        `data_home` does not exist.
+    """
+    if data_home is not None and not Path(data_home).is_dir():
+        raise SourceNotFoundError(f"There is no folder {data_home}. Pass --data-home with one, or leave it out.")
+    home = data_home or os.environ.get("SKCONV_DATA")
+    if home:
+        yield Location(Path(home) / entry.folder, chosen=True)
+    yield Location(cache_folder() / entry.folder)
+    yield Location(Path(__file__).parent / "bundled" / entry.folder)
+    for folder in entry.system_folders:
+        yield Location(Path(folder))
+
+
+def load_entry(
+    entry: CatalogEntry,
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    download: bool = True,
+    progress: bool = False,
+) -> Dataset:
+    """Load the data set of a catalog entry, which may be an entry of your own.
+
+    Parameters and errors are those of `load_dataset`.
+    """
+    if entry.form in ("competition", "made"):
+        build = DATASETS.get(entry.name).build
+        dataset = build(entry, data_home=data_home, download=download, progress=progress)
+    else:
+        splits, source = read_named(entry, data_home=data_home, download=download, progress=progress)
+        dataset = splits.to_dataset(entry.name, source)
+    if len(dataset.class_names) != len(entry.class_names):
+        raise DataError(
+            f"{dataset.source} has {len(dataset.class_names)} classes; '{entry.name}' has {len(entry.class_names)}. "
+            "Check its files."
+        )
+    return replace(dataset, name=entry.name, class_names=entry.class_names, licence=entry.licence)
 
 
 def read_named(
@@ -25,61 +93,46 @@ def read_named(
     download: bool = True,
     progress: bool = False,
 ) -> tuple[Splits, str]:
-    """Read a data set of the catalog; its checksums are verified wherever it is found.
+    """Read the files of a named data set, verifying their checksums.
 
-    Parameters
-    ----------
-    entry : CatalogEntry
-    data_home : path-like, optional
-        As in `list_places`.
-    download : bool, default=True
-        Whether to go to the network for what is in no other place.
-    progress : bool, default=False
+    Parameters and errors are those of `load_dataset`.
 
     Returns
     -------
     splits : Splits
     source : str
-        The folder or the service that it came from.
-
-    Raises
-    ------
-    SourceNotFoundError
-        It is in none of the places; all are named, with the reason. A failed download is the error's cause.
-    DataError
-        The user's own data home has a file of that name with other content.
-    OutputError
-        The cache cannot be written.
+        Folder or service that the files came from.
     """
     if entry.form == "scikit-learn":
         return _read_sklearn_digits(), "scikit-learn"
     tried: list[str] = []
-    for place in list_locations(entry, data_home):
-        missing = place.find_missing(entry)
+    for location in list_locations(entry, data_home):
+        missing = location.find_missing(entry)
         if missing:
-            tried.append(f"{place.folder} ({'no ' + missing[0] if place.folder.is_dir() else 'no such folder'})")
+            reason = f"no {missing[0]}" if location.folder.is_dir() else "no such folder"
+            tried.append(f"{location.folder} ({reason})")
             continue
         try:
-            return _read_place(entry, place.folder), str(place.folder)
+            return _read_folder(entry, location.folder), str(location.folder)
         except DataError as error:
-            if place.chosen:
+            if location.chosen:
                 raise
-            tried.append(f"{place.folder} ({error})")
+            tried.append(f"{location.folder} ({error})")
     if download:
-        return _read_network(entry, tried, progress)
-    raise _not_found(entry, [*tried, "the network (not asked for)"])
+        return _download_entry(entry, tried, progress)
+    raise _not_found(entry, [*tried, "the network (download=False)"])
 
 
-def _read_network(entry: CatalogEntry, tried: list[str], progress: bool) -> tuple[Splits, str]:
+def _download_entry(entry: CatalogEntry, tried: list[str], progress: bool) -> tuple[Splits, str]:
     try:
         if entry.openml:
             return fetch_usps(entry.openml, cache_folder() / "openml"), f"OpenML, data set {entry.openml}"
-        place = Location(cache_folder() / entry.folder)
+        folder = cache_folder() / entry.folder
         for file in entry.files:
-            present = find_file(place.folder, file.name)
+            present = find_file(folder, file.name)
             if present is None or not _is_intact(present, file.sha256):
-                download_file(file, present or place.folder / f"{file.name}.gz", progress=progress)
-        return _read_place(entry, place.folder), str(place.folder)
+                download_file(file, present or folder / f"{file.name}.gz", progress=progress)
+        return _read_folder(entry, folder), str(folder)
     except (DownloadError, SourceNotFoundError) as error:
         raise _not_found(entry, [*tried, f"the network ({error})"]) from error
 
@@ -96,25 +149,24 @@ def _not_found(entry: CatalogEntry, tried: list[str]) -> SourceNotFoundError:
     files = ", ".join(file.name for file in entry.files)
     return SourceNotFoundError(
         f"The data set '{entry.name}' was not found. Tried: {'; '.join(tried)}. Connect to the network, or put "
-        f"{files} into a folder {entry.folder} and name the folder above it with --data-home or SKCONV_DATA."
+        f"{files} into a folder {entry.folder} and pass its parent folder as --data-home or SKCONV_DATA."
     )
 
 
-def _read_place(entry: CatalogEntry, folder: Path) -> Splits:
+def _read_folder(entry: CatalogEntry, folder: Path) -> Splits:
     checksums = {file.name: file.sha256 for file in entry.files}
     if entry.form == "idx":
         return read_idx_folder(folder, checksums)
     if entry.form == "npz":
         (file,) = entry.files
-        path = folder / file.name
-        verify_content(path, file.sha256)
-        return read_npz(path)
+        verify_content(folder / file.name, file.sha256)
+        return read_npz(folder / file.name)
     train, test = (_read_zipcode(folder, name, checksum) for name, checksum in checksums.items())
     return Splits(*train, *test)
 
 
 def _read_zipcode(folder: Path, name: str, sha256: str) -> tuple[np.ndarray, list[str]]:
-    """Read the text form of USPS: a digit, then 256 grey values in [-1, 1]."""
+    """Read USPS as text: per line a digit and 256 grey values in [-1, 1]."""
     lines = read_content(find_file(folder, name) or folder / name, sha256).decode("ascii").splitlines()
     values = np.loadtxt(lines, np.float32)
     images = np.rint((values[:, 1:] + 1) * 127.5).astype(np.uint8).reshape(-1, 16, 16)
@@ -125,6 +177,92 @@ def _read_sklearn_digits() -> Splits:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    # 0..16 there; every image file is 0..255, and a model must read both alike
+    # From 0..16 to the range of image files, so that a model accepts both.
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     return Splits(images, [str(label) for label in digits.target])
+
+
+def download_file(file: CatalogFile, target: Path, *, progress: bool = False, timeout: float = 30.0) -> str:
+    """Download a file of the catalog and verify it.
+
+    The addresses are tried in order: three times after a broken connection or a truncated file, once after an HTTP
+    error 4xx or a wrong checksum.
+
+    Parameters
+    ----------
+    file : CatalogFile
+    target : pathlib.Path
+        File to write; its folder is created. Only a complete, verified file appears there.
+    progress : bool, default=False
+        Show a progress bar on standard error, if that is a terminal.
+    timeout : float, default=30
+        Seconds to wait for data from a server.
+
+    Returns
+    -------
+    str
+        Address that the file came from.
+
+    Raises
+    ------
+    DownloadError
+        No address delivered the file; the message has the reason for each.
+    OutputError
+        `target` cannot be written.
+    """
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {target.parent}: {error.strerror}. Choose another place.") from error
+    reasons = []
+    for address in file.addresses:
+        for attempt in range(_MAX_ATTEMPTS):
+            try:
+                with atomic_write(target) as temporary:
+                    _fetch(address, temporary, progress, timeout)
+                    _verify_download(address, temporary, file.sha256)
+                return address
+            except _TransientError as error:
+                reason = str(error)
+                if attempt + 1 < _MAX_ATTEMPTS:
+                    time.sleep(_PAUSE * 10**attempt)
+            except DownloadError as error:
+                reason = str(error)
+                break
+        reasons.append(reason)
+    raise DownloadError("; ".join(reasons) or f"{file.name} has no address to download it from.")
+
+
+class _TransientError(DownloadError):
+    """A failed download that is worth a retry."""
+
+
+def _fetch(address: str, target: Path, progress: bool, timeout: float) -> None:
+    import requests
+    from pooch import HTTPDownloader
+
+    fetch = HTTPDownloader(
+        progressbar=progress and sys.stderr.isatty(),
+        timeout=timeout,
+        chunk_size=1 << 16,
+        headers={"Accept-Encoding": "identity"},
+    )
+    try:
+        fetch(address, str(target), None)
+    except requests.HTTPError as error:
+        status = error.response.status_code if error.response is not None else 0
+        kind = DownloadError if 400 <= status < 500 else _TransientError
+        raise kind(f"{address} returned HTTP status {status}") from error
+    except requests.Timeout as error:
+        raise DownloadError(f"{address} sent no data for {timeout:g} seconds") from error
+    except requests.RequestException as error:
+        raise _TransientError(f"{address}: connection failed or was interrupted ({type(error).__name__})") from error
+
+
+def _verify_download(address: str, file: Path, sha256: str) -> None:
+    try:
+        verify_content(file, sha256)
+    except DataError as error:
+        if isinstance(error.__cause__, EOFError):
+            raise _TransientError(f"{address} sent a truncated file") from error
+        raise DownloadError(f"{address} sent other content than expected (sha256 differs)") from error

@@ -1,4 +1,4 @@
-"""Data sets of images on OpenML, through scikit-learn's client, which keeps what it fetched."""
+"""Data sets of images on OpenML, downloaded and cached by scikit-learn's client."""
 
 from __future__ import annotations
 
@@ -12,98 +12,96 @@ from typing import Any
 
 import numpy as np
 
-from skconv.data.labels import name_labels
-from skconv.data.pixels import arrange_axes, as_uint8
-from skconv.data.splits import Splits
+from skconv.data.conversion import arrange_axes, as_uint8, name_labels
+from skconv.data.dataset import Splits
 from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
-_TIMEOUT = 60.0  # seconds without a byte
+_TIMEOUT = 60.0  # seconds without data
 _USPS_TRAIN = 7291
-# Of all 9,298 labels as one word of digits: another order would mix the official splits.
+# Of the 9,298 labels, concatenated: in another order the official splits would be mixed.
 _USPS_LABELS_SHA256 = "99728c272e12b75dab47f175373acc033f4cb96db6377deda3e067885e26b4de"
 
 
 def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | None = None) -> Splits:
-    """Fetch a data set of images, one a row, from OpenML; there is no test split.
+    """Fetch a data set of images, one per row, from OpenML; it has no test split.
 
     Parameters
     ----------
     name : str
-        The data set's name, or its number.
+        Name or number of the data set.
     cache : pathlib.Path
-        Where to keep it; a data set that is there is not fetched again.
+        Folder for downloads; a data set in it is not fetched again.
     image_size : (height, width), optional
-        The size of images that are not square.
+        Size of images that are not square.
 
     Raises
     ------
     SourceNotFoundError
         OpenML has no such data set.
     DownloadError
-        OpenML cannot be reached, or what came is damaged.
+        OpenML cannot be reached, or the download is damaged.
     DataError
-        What it holds is not one image a row with one label.
+        The table does not have one image and one label per row.
     """
     if not name:
-        raise SourceNotFoundError("'openml:' names no data set. Write openml:NAME or openml:NUMBER.")
+        raise SourceNotFoundError("'openml:' has no name of a data set. Write openml:NAME or openml:NUMBER.")
     table = _fetch_table(name, cache)
     return convert_table(f"openml:{name}", table.data, table.target, image_size)
 
 
 def fetch_usps(name: str, cache: Path) -> Splits:
-    """Fetch USPS from OpenML and divide it as published: 7,291 for training, 2,007 for testing.
+    """Fetch USPS from OpenML and split it as published: 7,291 for training, 2,007 for testing.
 
     Raises
     ------
     DataError
-        What came is not USPS in the published order.
+        The data is not USPS in the published order.
     SourceNotFoundError, DownloadError
-        As `fetch_openml_images`.
+        As in `fetch_openml_images`.
     """
     images, names, *_ = fetch_openml_images(name, cache)
     try:
-        labels = [str(int(label) - 1) for label in names]  # 1..10 there
+        labels = [str(int(label) - 1) for label in names]  # 1..10 on OpenML
     except ValueError:
         labels = []
     digest = hashlib.sha256("".join(labels).encode()).hexdigest()
     if images.shape[1:] != (16, 16) or digest != _USPS_LABELS_SHA256:
         raise DataError(
-            f"OpenML's data set '{name}' is not USPS in the published order any more. "
-            f"Pass openml:{name} as the source to use it as it is, or take usps-esl."
+            f"OpenML's data set '{name}' is no longer USPS in the published order. "
+            f"Pass openml:{name} as the source to use it unchanged, or use usps-esl."
         )
     return Splits(images[:_USPS_TRAIN], labels[:_USPS_TRAIN], images[_USPS_TRAIN:], labels[_USPS_TRAIN:])
 
 
 def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int] | None = None) -> Splits:
-    """Turn a table as scikit-learn's ``fetch_openml`` returns it into images and label names.
+    """Convert a table of scikit-learn's ``fetch_openml`` to images and label names.
 
     Parameters
     ----------
     where : str
-        Where the table came from, for errors.
+        Origin of the table, for error messages.
     data : ndarray or sparse matrix, shape (n, n_pixels)
-        Values 0..255, 0..1, or, as some publishers of digits have it, -1..1; these become
-        ``round((value + 1) * 127.5)``.
+        Values 0..255, 0..1 or -1..1; the latter become ``round((value + 1) * 127.5)``.
     target : ndarray, shape (n,)
     image_size : (height, width), optional
 
     Raises
     ------
     DataError
-        Values that are no pixels, a number of columns that is no image, or not one label a row.
+        Values that are no pixels, a number of columns that fits no image, or not one label per row.
     """
     if target is None or np.ndim(target) != 1:
-        raise DataError(f"{where} has not exactly one target column; expected one label an image.")
+        raise DataError(f"{where} does not have exactly one target column; expected one label per image.")
     values = data.toarray() if hasattr(data, "toarray") else np.asarray(data)
     if values.dtype == object:
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{where} holds words among its features; expected pixels, all of them numbers.") from error
+            raise DataError(f"{where} has words among its features; expected numbers only.") from error
     labels = np.asarray(target)
     if labels.dtype == object:
         if any(label is None or label != label for label in labels):
-            raise DataError(f"{where} lacks labels in some rows; expected one an image.")
+            raise DataError(f"{where} lacks labels in some rows; expected one per image.")
         labels = labels.astype(str)
     if values.dtype.kind == "f" and values.size and -1 <= values.min() < 0 and values.max() <= 1:
         values = np.rint((values + 1) * 127.5)
@@ -118,14 +116,13 @@ def _fetch_table(name: str, cache: Path) -> Any:
 
     wanted: dict[str, Any] = {"data_id": int(name)} if name.isdecimal() else {"name": name}
     try:
-        # The other parser is faster, but needs pandas, which skconv does not, and fails with pandas 3.1 where
-        # labels are numbers.
+        # The default parser needs pandas, and fails with pandas 3.1 for numeric labels.
         options = {"parser": "liac-arff", "as_frame": False, "data_home": str(cache), "n_retries": 1, "delay": 0.2}
         with warnings.catch_warnings(), _time_limit():
-            warnings.simplefilter("ignore")  # about retries and several versions
+            warnings.simplefilter("ignore")  # retries, several versions
             return fetch_openml(**wanted, **options)
     except (HTTPError, URLError, TimeoutError, ConnectionError) as error:
-        raise DownloadError(f"OpenML cannot be reached, or refuses '{name}' ({error}). Try again later.") from error
+        raise DownloadError(f"OpenML cannot be reached, or rejects '{name}' ({error}). Try again later.") from error
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         if "not found" in reason or reason.startswith("No active"):
@@ -133,13 +130,13 @@ def _fetch_table(name: str, cache: Path) -> Any:
         raise DataError(f"OpenML's data set '{name}' cannot be used: {reason}") from error
     except (OSError, EOFError, HTTPException, LookupError) as error:
         raise DownloadError(
-            f"OpenML's data set '{name}' came damaged or cannot be kept in {cache}: {error}."
+            f"OpenML's data set '{name}' is damaged or cannot be saved in {cache}: {error}. Try again."
         ) from error
 
 
 @contextmanager
 def _time_limit() -> Iterator[None]:
-    # scikit-learn opens addresses without a limit: a server that sends nothing would hold us for ever.
+    # scikit-learn opens URLs without a timeout.
     before = socket.getdefaulttimeout()
     socket.setdefaulttimeout(_TIMEOUT)
     try:

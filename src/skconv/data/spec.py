@@ -1,15 +1,28 @@
-"""`DataSpec`: which data set to load, in which form, and how to split it."""
+"""`DataSpec`: a request for data; the registry of formats; `load_dataset`."""
 
 from __future__ import annotations
 
+import difflib
 import os
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypedDict
 
-from skconv.exceptions import ParameterError
+import numpy as np
 
-if TYPE_CHECKING:
-    from skconv.data.dataset import Dataset
+from skconv.data.catalog import get_entry, list_datasets
+from skconv.data.content import TABLE_SUFFIXES, cache_folder
+from skconv.data.dataset import Dataset
+from skconv.data.named import load_entry
+from skconv.data.openml import fetch_openml_images
+from skconv.data.splitting import hold_out_test, split_anew
+from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
+from skconv.images.spec import PREPROCESSING, ImageSpec
+from skconv.registry import Registry
+
+_CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
+_FORMATS = "a folder with one folder per class, a folder of IDX files, a competition's folder, a .csv or an .npz"
 
 
 class DataOptions(TypedDict, total=False):
@@ -39,7 +52,7 @@ class DataSpec:
         Registered preprocessing step, such as ``"digit"``.
     test_fraction : float, optional
         Pool all images and hold out this fraction, in (0, 1), for testing. By default the test split of the data is
-        used, or 15 % of the training images where there is none.
+        used, or 15 % of the training images if there is none.
     split_seed : int, optional
         Seed of that split; by default the seed passed to `split`.
     data_home : path-like, optional
@@ -62,8 +75,19 @@ class DataSpec:
     split_seed: int | None = None
     data_home: str | os.PathLike[str] | None = None
 
+    @property
+    def path(self) -> Path:
+        """The source as a path."""
+        return Path(self._require_source())
+
+    @property
+    def short_name(self) -> str:
+        """Name of the file, without suffix, or of the folder."""
+        absolute = self.path.absolute()
+        return (absolute.name if absolute.is_dir() else absolute.stem) or "data"
+
     def check(self) -> None:
-        """Raise `SourceNotFoundError` if the source is neither a known name nor an existing path; load nothing.
+        """Raise an error if the source is neither a known name nor an existing path; load nothing.
 
         Raises
         ------
@@ -72,24 +96,33 @@ class DataSpec:
         SourceNotFoundError
             No such data set, file or folder.
         """
-        from skconv.data.sources import check_source
-
-        check_source(self._require_source())
+        if self._name in list_datasets() or self._name.startswith("openml:") or self.path.exists():
+            return
+        nearest = difflib.get_close_matches(str(self.source), list_datasets(), n=1)
+        suggestion = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        raise SourceNotFoundError(
+            f"There is no file, folder or data set '{self.source}'.{suggestion} "
+            f"Known data sets: {', '.join(list_datasets())}; or pass {_FORMATS}."
+        )
 
     def load(self, *, download: bool = True, progress: bool = False) -> Dataset:
         """Load the data, unsplit; parameters and errors as in `load_dataset`."""
-        from skconv.data.sources import load_dataset
-
-        return load_dataset(
-            self._require_source(),
-            data_home=self.data_home,
-            images=self.images,
-            label_column=self.label_column,
-            image_size=self.image_size,
-            normalize=self.normalize,
-            download=download,
-            progress=progress,
-        )
+        self._check_options()
+        self.check()
+        entry = get_entry(self._name) if self._name in list_datasets() else None
+        if entry is not None:
+            dataset = load_entry(entry, data_home=self.data_home, download=download, progress=progress)
+        elif self._name.startswith("openml:"):
+            identifier = self._name.removeprefix("openml:").strip()
+            splits = fetch_openml_images(identifier, cache_folder() / "openml", self.image_size)
+            dataset = splits.to_dataset(f"openml-{identifier}", self._name)
+        else:
+            dataset = self._find_format().read(self, progress)
+        if self.normalize is not None and not (entry is not None and entry.form == "made"):
+            dataset = dataset.preprocess(ImageSpec.for_step(self.normalize, self.image_size))
+        elif self.image_size is not None:
+            dataset = dataset.preprocess(ImageSpec(*self.image_size, 1 if len(dataset.image_shape) == 2 else 3))
+        return replace(dataset, preprocessing=self.normalize)
 
     def split(self, dataset: Dataset, seed: int) -> Dataset:
         """Return the data set with a test split.
@@ -106,15 +139,153 @@ class DataSpec:
         DataError
             Too few images.
         """
-        from skconv.data.splitting import hold_out_test, split_anew
-
         if self.split_seed is not None:
             seed = self.split_seed
         if self.test_fraction is not None:
             return split_anew(dataset, fraction=self.test_fraction, seed=seed)
         return hold_out_test(dataset, seed=seed)
 
+    @property
+    def _name(self) -> str:
+        # A path object is never the name of a data set.
+        return self.source if isinstance(self.source, str) else ""
+
     def _require_source(self) -> str | os.PathLike[str]:
         if self.source is None:
             raise ParameterError("No data given. Pass the name of a data set, a file or a folder.")
         return self.source
+
+    def _check_options(self) -> None:
+        size = self.image_size
+        if size is not None and (len(size) != 2 or min(size) < 1):
+            raise ParameterError(f"image_size is {size}; expected (height, width), each 1 or more.")
+        if self.normalize is not None and self.normalize not in PREPROCESSING:
+            known = ", ".join(map(repr, PREPROCESSING.names()))
+            raise ParameterError(f"normalize is {self.normalize!r}; expected None or {known}.")
+        if self._name.startswith("openml:") or self.path.suffix.lower() not in TABLE_SUFFIXES:
+            for name in ("images", "label_column"):
+                if getattr(self, name) is not None:
+                    raise ParameterError(f"{name} is for a CSV file, but the source is '{self.source}'. Leave it out.")
+
+    def _find_format(self) -> Format:
+        path = self.path
+        if not path.is_dir() and not path.is_file():
+            raise DataError(f"{path} is neither a file nor a folder; expected {_FORMATS}.")
+        for format_ in list_formats():
+            if format_.accepts(path):
+                return format_
+        if path.suffix.lower() in _CODE_SUFFIXES:
+            raise DataError(
+                f"{path} may contain pickled objects, which can run code when loaded; it is refused. Save it as .npz."
+            )
+        raise DataError(f"{path} has no supported format; expected {_FORMATS}. Unpack or convert it first.")
+
+
+@dataclass(frozen=True)
+class Format:
+    """Reader of a file format.
+
+    Parameters
+    ----------
+    accepts : callable
+        Takes a path; returns whether `read` can read it. Should look at names, not read the content.
+    read : callable
+        Takes the `DataSpec` and whether to show a progress bar; returns the `Dataset`.
+    read_inputs : callable, optional
+        Takes a `DataSpec` and the `ImageSpec` of a model; returns an id per image and the images to predict, of any
+        size. Without it, the path is searched for image files.
+    priority : int, default=0
+        Formats of higher priority are asked first.
+    """
+
+    accepts: Callable[[Path], bool]
+    read: Callable[[DataSpec, bool], Dataset]
+    read_inputs: Callable[[DataSpec, ImageSpec], tuple[Sequence[str], np.ndarray]] | None = None
+    priority: int = 0
+
+
+FORMATS: Registry[Format] = Registry("formats", "format")
+
+
+def list_formats() -> list[Format]:
+    """Return the readers of all formats in the order in which they are asked."""
+    return sorted((FORMATS.get(name) for name in FORMATS.names()), key=lambda format_: -format_.priority)
+
+
+def load_dataset(
+    source: str | os.PathLike[str],
+    *,
+    data_home: str | os.PathLike[str] | None = None,
+    images: str | os.PathLike[str] | None = None,
+    label_column: str | None = None,
+    image_size: tuple[int, int] | None = None,
+    normalize: str | None = None,
+    download: bool = True,
+    progress: bool = False,
+) -> Dataset:
+    """Load images and labels by name, from OpenML, or from a file or folder.
+
+    Parameters
+    ----------
+    source : str or path-like
+        One of
+
+        - the name of a known data set (see `list_datasets`); write ``./digits`` for a folder of that name;
+        - ``"openml:NAME"`` or ``"openml:NUMBER"``;
+        - a folder with one folder per class, or with folders ``train`` and ``test`` of that kind;
+        - a folder with the four IDX files of MNIST, raw or ``.gz``;
+        - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
+          folders ``train`` and ``test``;
+        - a CSV of pixels with the label first or in the column "label", with or without a header;
+        - a CSV of ``id,label``, with `images`;
+        - an .npz with ``train_x, train_y, test_x, test_y``, the keys of Keras, ``images, labels`` or ``X, y``.
+    data_home : path-like, optional
+        Folder searched first for named data sets, each in a subfolder of its name; by default the environment
+        variable ``SKCONV_DATA``.
+    images : path-like, optional
+        Folder of the images that a CSV of ``id,label`` lists.
+    label_column : str, optional
+        Header of the label column in a CSV.
+    image_size : (height, width), optional
+        Resize every image to this size in pixels; for rows of pixels that are not square, their shape.
+    normalize : str, optional
+        Registered preprocessing step; ``"digit"`` converts images of digits to the form of MNIST, as
+        `skconv.normalize_digit` does.
+    download : bool, default=True
+        Whether a named data set that is not on this machine may be downloaded.
+    progress : bool, default=False
+        Show progress bars on standard error, if that is a terminal.
+
+    Returns
+    -------
+    Dataset
+        Images uint8; labels as positions in `class_names`, which are sorted, by value if they are integers. Large
+        uncompressed files are memory-mapped. A competition has a `submission`, and a test split if its folder has
+        ``answers.csv``.
+
+    Raises
+    ------
+    SourceNotFoundError
+        No such data set, file or folder; the message lists the places searched.
+    DataError
+        The source cannot be used; the message names the file, the line if possible, and the remedy.
+    DownloadError
+        OpenML cannot be reached.
+    ParameterError
+        `images` or `label_column` for a source that is no CSV, or a size below 1.
+
+    Examples
+    --------
+    >>> dataset = load_dataset("mnist")
+    >>> dataset.train_images.shape, dataset.test_labels.shape
+    ((60000, 28, 28), (10000,))
+    """
+    spec = DataSpec(
+        source,
+        images=images,
+        label_column=label_column,
+        image_size=image_size,
+        normalize=normalize,
+        data_home=data_home,
+    )
+    return spec.load(download=download, progress=progress)

@@ -1,4 +1,4 @@
-"""Hold out a test split where the data comes without one, or split all of it anew."""
+"""Splitting a data set: held-out test and validation splits, stratified subsets."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def check_folds(dataset: Dataset, folds: int) -> None:
     if counts[rarest] < folds:
         raise DataError(
             f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has {counts[rarest]} training images, "
-            f"fewer than the {folds} folds. Bring more of them, or use fewer folds."
+            f"fewer than the {folds} folds. Add images, or use fewer folds."
         )
 
 
@@ -30,19 +30,19 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     Parameters
     ----------
     dataset : Dataset
-        Data with or without a test split.
+        With or without a test split.
     seed : int
-        Which images are held out is a function of this number and the labels.
+        Together with the labels it determines the held-out images.
 
     Returns
     -------
     Dataset
-        `dataset` itself where it has a test split, else one whose splits share no image.
+        `dataset` itself if it has a test split.
 
     Raises
     ------
     DataError
-        There are too few images to hold out some of each class.
+        Too few images to hold out some of each class.
 
     Examples
     --------
@@ -58,7 +58,7 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
         TEST_FRACTION,
         seed=seed,
         purpose=f"hold out {TEST_FRACTION:.0%} for testing",
-        remedy="Bring 7 images of each class or more, or a test split.",
+        remedy="Add images, to 7 or more per class, or a test split.",
     )
     return replace(
         dataset,
@@ -70,47 +70,47 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
 
 
 def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
-    """Split the training images into those to train on and a stratified 15 % to validate on.
+    """Split the training images into a training part and a stratified 15 % for validation.
 
     Returns
     -------
     (Dataset, Dataset)
-        Each with its images as training images, and without a test split.
+        Each with its images as training images, without a test split.
 
     Raises
     ------
     DataError
-        There are too few images to hold out some of each class.
+        Too few images to hold out some of each class.
     """
     parts = _split_stratified(
         dataset,
         VALID_FRACTION,
         seed=seed,
         purpose=f"hold out {VALID_FRACTION:.0%} for validation",
-        remedy="Bring 7 images of each class or more.",
+        remedy="Add images, to 7 or more per class.",
     )
     train, valid = (_take(dataset, part) for part in parts)
     return train, valid
 
 
 def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
-    """Return the data with a stratified share of the training images, and without a test split.
+    """Return the data with a stratified fraction of the training images, without a test split.
 
     Raises
     ------
     DataError
-        The share would leave fewer than 3 images of a class.
+        Too few images to take some of each class.
     """
     if fraction == 1:
         return _take(dataset, np.arange(len(dataset.train_labels)))
-    _, kept = _split_stratified(
+    _, selected = _split_stratified(
         dataset,
         fraction,
         seed=seed,
         purpose=f"take {fraction:.3g} of them",
         remedy="Take a larger fraction.",
     )
-    return _take(dataset, kept)
+    return _take(dataset, selected)
 
 
 def _take(dataset: Dataset, positions: np.ndarray) -> Dataset:
@@ -126,7 +126,7 @@ def _take(dataset: Dataset, positions: np.ndarray) -> Dataset:
 def _split_stratified(
     dataset: Dataset, fraction: float, *, seed: int, purpose: str, remedy: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the training images that stay, and of those held out."""
+    """Return the positions of the training images that remain, and of those held out."""
     classes, counts = np.unique(dataset.train_labels, return_counts=True)
     rarest, n_held_out = int(counts.argmin()), round(fraction * len(dataset.train_labels))
     if counts[rarest] < 3 or not len(classes) <= n_held_out <= len(dataset.train_labels) - len(classes):
@@ -136,26 +136,26 @@ def _split_stratified(
         )
     from sklearn.model_selection import train_test_split
 
-    kept, held_out = train_test_split(
+    remaining, held_out = train_test_split(
         np.arange(len(dataset.train_labels)),
         test_size=n_held_out,
         stratify=dataset.train_labels,
         random_state=seed,
     )
-    return kept, held_out
+    return remaining, held_out
 
 
 def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
-    """Return `dataset` with another test split: all its images, first those for training, are pooled and split.
+    """Return `dataset` with a new test split of all images, pooled in the order train, test.
 
     Parameters
     ----------
     dataset : Dataset
         With or without a test split.
     fraction : float
-        Share of the images for testing, above 0 and below 1.
+        Fraction of the images for testing, in (0, 1).
     seed : int
-        As `random_state` of scikit-learn's `train_test_split`, without stratification.
+        `random_state` of scikit-learn's `train_test_split`, without stratification.
 
     Raises
     ------
@@ -178,7 +178,9 @@ def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
     try:
         train, test = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed)
     except ValueError as error:
-        raise DataError(f"{dataset.name}: {len(labels)} images are too few to test on {fraction:.0%}.") from error
+        raise DataError(
+            f"{dataset.name}: {len(labels)} images are too few to hold out {fraction:.0%}. Add images."
+        ) from error
     return replace(
         dataset,
         train_images=images[train],

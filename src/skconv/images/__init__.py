@@ -1,1 +1,1 @@
-"""From an untrusted image file to arrays a classifier can read. NumPy, SciPy and Pillow only."""
+"""Image files of unknown origin → bounded uint8 arrays; resizing and preprocessing."""

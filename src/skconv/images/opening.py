@@ -1,4 +1,4 @@
-"""From an image file nobody vouches for to a bounded uint8 array, and from there to a wanted size."""
+"""Decoding of untrusted image files to bounded uint8 arrays, and resizing."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from PIL import Image, ImageStat
 
 from skconv.exceptions import DataError, SourceNotFoundError
 
-# Pillow also logs some of what it raises; where nobody listens, that would be a second line on standard error.
+# Pillow also logs some errors that it raises; without a handler they would appear twice on standard error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
-# Colours take three to five times the memory of grey, and transparency or more bits as much again. A JPEG with more
-# pixels is decoded at half its size, in a fraction of the time; others have no such way.
+# Colour takes three to five times the memory of grey, transparency or 16 bits as much again. Only JPEG can be decoded
+# at half its size.
 MAX_COLOUR_PIXELS = 13_000_000
 
-# What a camera's orientation tag (EXIF 274) asks a viewer to do.
+# Values of the orientation tag (EXIF 274).
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -42,36 +42,36 @@ def open_image(
     max_bytes: int = 100_000_000,
     longest: int | None = None,
 ) -> np.ndarray:
-    """Open one image file that may be anything, and return its pixels upright.
+    """Decode an untrusted image file and return its pixels, upright.
 
-    What the file is decides, not its name: PNG, JPEG, WebP, BMP, TIFF or GIF; of several frames the first is
-    taken. Transparent images are laid on white, or on black where what is drawn is light. A JPEG of more than
-    13 megapixels comes back half as wide and half as high.
+    The format is detected from the content, not the name: PNG, JPEG, WebP, BMP, TIFF or GIF (first frame). Transparent
+    images are composited on white, or on black if the opaque pixels are light. A JPEG of more than 13 megapixels is
+    decoded at half its width and height.
 
     Parameters
     ----------
     path : path-like
         The image file.
     max_pixels : int, default=50_000_000
-        Images with more pixels than this are refused before they are decoded; in colour (but as JPEG), with
-        transparency or with 16 bits, those with more than 13 million.
+        Larger images are rejected before decoding. The limit is 13 million for colour (except JPEG), transparency
+        and 16 bits.
     max_bytes : int, default=100_000_000
-        Files longer than this are refused before they are read.
+        Larger files are rejected before reading.
     longest : int or None, default=None
-        Pixels of the longer side that suffice: a JPEG of at least twice as many comes back half as wide and half as
-        high, in a third of the time.
+        Required length of the longer side in pixels: a JPEG of at least twice that is decoded at half its size, in a
+        third of the time.
 
     Returns
     -------
     ndarray of uint8, shape (height, width) or (height, width, 3)
-        Grey where red, green and blue are equal everywhere, colour otherwise; 0 is black, 255 is white.
+        Grey if red, green and blue are equal in every pixel, else colour; 0 is black, 255 is white.
 
     Raises
     ------
     SourceNotFoundError
-        There is no such file.
+        The file does not exist or is not readable.
     DataError
-        Not an image of these formats, cut off or damaged, or larger than allowed.
+        The file is of another format, truncated, damaged or too large.
 
     Examples
     --------
@@ -86,14 +86,14 @@ def open_image(
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, longest: int | None = None) -> np.ndarray:
-    """Return the pixels of an image file that is in memory, as `open_image` does of one on disk.
+    """Decode an image file held in memory, as `open_image` does for a path.
 
     Parameters
     ----------
     content : bytes
         The file's content.
     name : str
-        How errors name the image.
+        Name of the image in error messages.
     max_pixels, longest
         As in `open_image`.
 
@@ -104,7 +104,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, lon
     Raises
     ------
     DataError
-        Not an image of these formats, cut off or damaged, or larger than allowed.
+        The content is of another format, truncated, damaged or too large.
 
     Examples
     --------
@@ -114,7 +114,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, lon
     (20, 30)
     """
     try:
-        # From memory, not by name: Pillow scrambles a turned TIFF that it maps into memory itself.
+        # Not by path: Pillow returns wrong pixels for a rotated TIFF that it maps into memory.
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             _check_size(name, image, max_pixels)
             _check_end(name, image, content)
@@ -127,29 +127,29 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, lon
         raise
     except Image.UnidentifiedImageError:
         raise DataError(
-            f"{name} is not an image that can be read; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
-            "Save it again in one of these formats, or take it away."
+            f"{name} is not an image in a supported format; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
+            "Convert or remove it."
         ) from None
     except Image.DecompressionBombError:
-        raise DataError(f"{name} unpacks to more pixels than an image can have here. Make it smaller.") from None
-    except Exception as error:  # a hostile file makes decoders raise nearly anything
+        raise DataError(f"{name} has more pixels than allowed. Make the image smaller.") from None
+    except Exception as error:  # decoders raise many types for hostile files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{name} is a damaged or cut-off image ({reason}). Save or download it again.") from error
+        raise DataError(f"{name} is a damaged or truncated image ({reason}). Save or download it again.") from error
 
 
 def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Bring an image to a size and to grey or colour, with antialiasing.
+    """Resize an image with antialiasing and convert it to grey or colour.
 
-    The whole image is stretched to the size; its proportions are not kept.
+    The aspect ratio is not kept.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (h, w) or (h, w, 3)
         As `open_image` returns it.
     height, width : int
-        The size wanted, in pixels.
+        Target size in pixels.
     channels : {1, 3}
-        1 for grey (weighted as the eye sees red, green and blue), 3 for colour.
+        1 for grey (luma), 3 for colour.
 
     Returns
     -------
@@ -172,7 +172,7 @@ def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> 
 def _read_file(file: Path, max_bytes: int) -> bytes:
     try:
         status = file.stat()
-        # Reading from a pipe or a device could wait for ever.
+        # Reading a pipe or a device could block.
         readable = stat.S_ISREG(status.st_mode) and status.st_size <= max_bytes
         content = file.read_bytes() if readable else b""
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
@@ -181,9 +181,7 @@ def _read_file(file: Path, max_bytes: int) -> bytes:
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{file} is not a file. Pass an image file.")
     if status.st_size > max_bytes:
-        raise DataError(
-            f"{file} has {status.st_size:,} bytes; an image may have {max_bytes:,}. Save it smaller or as JPEG."
-        )
+        raise DataError(f"{file} has {status.st_size:,} bytes; the limit is {max_bytes:,}. Make the image smaller.")
     if not content:
         raise DataError(f"{file} is empty; expected an image. Save or download it again.")
     return content
@@ -195,23 +193,23 @@ def _check_size(name: str, image: Image.Image, max_pixels: int) -> None:
     allowed = max_pixels if is_small_in_memory else min(max_pixels, MAX_COLOUR_PIXELS)
     if pixels > allowed:
         raise DataError(
-            f"{name} is {image.width}×{image.height}, {pixels:,} pixels; at most {allowed:,} are read "
-            f"of {image.format} with the channels {image.mode}. Make the image smaller."
+            f"{name} is {image.width}×{image.height}, {pixels:,} pixels; expected at most {allowed:,} for "
+            f"{image.format} with channels {image.mode}. Make the image smaller."
         )
 
 
 def _check_end(name: str, image: Image.Image, content: bytes) -> None:
-    """Refuse a file without an end before its many pixels are decoded."""
+    """Raise `DataError` for a file without end marker, before the cost of decoding it."""
     ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
     if image.format in ends and content.rfind(ends[image.format]) < 0:
-        raise DataError(f"{name} is a cut-off image: its end is missing. Save or download it again.")
+        raise DataError(f"{name} is truncated: its end marker is missing. Save or download it again.")
 
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        # After loading, because Pillow turns TIFF itself and then drops the tag.
+        # After loading: Pillow rotates TIFF itself and then drops the tag.
         operation = _UPRIGHT.get(image.getexif().get(274, 1))
-    except Exception:  # a broken EXIF block does not make the pixels unreadable
+    except Exception:  # pixels are readable despite a broken EXIF block
         return image
     return image if operation is None else image.transpose(operation)
 
@@ -222,11 +220,11 @@ def _to_array(name: str, image: Image.Image) -> np.ndarray:
     if image.mode == "1" and "transparency" not in image.info:
         return np.array(image.convert("L"))
     if image.has_transparency_data:
-        image = _lay_on_background(image.convert("RGBA"))
-    elif image.mode not in ("L", "RGB"):  # Pillow would copy what is in the mode already
+        image = _composite(image.convert("RGBA"))
+    elif image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
     pixels = np.asarray(image)
-    if pixels.ndim == 3 and _is_grey(pixels[::16, ::16]) and _is_grey(pixels):  # of a photo a look at some suffices
+    if pixels.ndim == 3 and _is_grey(pixels[::16, ::16]) and _is_grey(pixels):  # a sample rejects most photos quickly
         return np.ascontiguousarray(pixels[:, :, 0])
     return pixels.copy()
 
@@ -237,28 +235,30 @@ def _is_grey(pixels: np.ndarray) -> bool:
 
 
 def _scale_deep(name: str, values: np.ndarray) -> np.ndarray:
-    """Bring 16-bit, 32-bit or floating-point grey values to 0..255."""
+    """Scale 16-bit, 32-bit or floating-point grey values to 0..255."""
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and low >= 0):
-        raise DataError(f"{name} holds negative or undefined grey values; save it with 8 or 16 bits.")
+        raise DataError(f"{name} has negative or undefined grey values. Save it with 8 or 16 bits.")
     if values.dtype.kind == "f":
         white = 1.0 if high <= 1 else 255.0 if high <= 255 else 65535.0
     else:
         white = 65535.0
     if high > white:
-        raise DataError(f"{name} holds grey values up to {high:g}; save it with 8 or 16 bits.")
+        raise DataError(
+            f"{name} has grey values up to {high:g}; expected at most {white:g}. Save it with 8 or 16 bits."
+        )
     return np.rint(values.astype(np.float32) * np.float32(255.0 / white)).astype(np.uint8)
 
 
-def _lay_on_background(image: Image.Image) -> Image.Image:
-    """Lay an image (RGBA) on white paper, or on black where light strokes stand on an empty ground."""
+def _composite(image: Image.Image) -> Image.Image:
+    """Composite an RGBA image on white, or on black if light strokes are drawn on a transparent background."""
     alpha = image.getchannel("A")
-    paper = "white"
+    colour = "white"
     coverage = ImageStat.Stat(alpha).mean[0] / 255
-    # Where most of the image is opaque, what shines through is a corner, not the paper.
+    # If most of the image is opaque, the transparent part is a corner or a frame, not the background of strokes.
     if 0 < coverage < 0.5:
         brightness = ImageStat.Stat(image.convert("L"), mask=alpha).mean[0]
-        paper = "black" if brightness > 191 else "white"
-    ground = Image.new("RGB", image.size, paper)
-    ground.paste(image, mask=alpha)
-    return ground
+        colour = "black" if brightness > 191 else "white"
+    background = Image.new("RGB", image.size, colour)
+    background.paste(image, mask=alpha)
+    return background

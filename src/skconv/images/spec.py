@@ -1,4 +1,4 @@
-"""`ImageSpec`: what images a model takes, and any image brought into that form."""
+"""`ImageSpec`: size, channels and preprocessing of the images that a model takes; mapping over images in threads."""
 
 from __future__ import annotations
 
@@ -11,19 +11,38 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-NORMALIZATIONS = ("digit",)
-DIGIT_SIZE = (28, 28)  # of a normalised digit
+from skconv.registry import Registry
 
 _Item = TypeVar("_Item")
-# Seconds: of less work, on images of some 100 pixels, Python is the greater part, which threads do in turn. Two of
-# them then take longer than one, because each waits for the other whenever NumPy comes back.
-_LONG = 0.02
-_AHEAD = 4  # images a thread, so that a slow writer or reader does not leave thousands in memory
+_MIN_SECONDS = 0.02  # per item; for less work two threads are slower than one, because Python takes most of the time
+_MAX_PENDING = 4  # results per thread, which bounds the memory if the consumer is slow
+
+
+@dataclass(frozen=True)
+class PreprocessingStep:
+    """A registered preprocessing step, applied to each image before it is resized.
+
+    Parameters
+    ----------
+    function : callable
+        Takes uint8 (h, w) or (h, w, 3) of any size, returns uint8 (h, w).
+    size : (height, width)
+        Default size of the images for the model, in pixels.
+    longest : int or None, default=None
+        Required length of the longer side of the input, as in `open_image`; None for the full resolution.
+    """
+
+    function: Callable[[np.ndarray], np.ndarray]
+    size: tuple[int, int]
+    longest: int | None = None
+
+
+PREPROCESSING: Registry[PreprocessingStep] = Registry("preprocessing", "preprocessing step")
 
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """The form of the images that a model takes.
+    """The images that a model takes.
 
     Parameters
     ----------
@@ -31,65 +50,64 @@ class ImageSpec:
         In pixels.
     channels : {1, 3}
         Grey or colour.
-    normalization : {"digit"} or None, default=None
-        "digit": one digit, light on dark, as `skconv.normalize_digit` makes it. None: the whole image, as it is,
-        brought to the size.
+    preprocessing : str or None, default=None
+        Name of a registered step, applied before resizing. ``"digit"`` extracts one digit, light on dark, as
+        `skconv.normalize_digit` does.
 
     Examples
     --------
-    >>> form = ImageSpec(28, 28, 1)
-    >>> form.fit(np.zeros((300, 200, 3), np.uint8)).shape
+    >>> spec = ImageSpec(28, 28, 1)
+    >>> spec.preprocess(np.zeros((300, 200, 3), np.uint8)).shape
     (28, 28)
     """
 
     height: int
     width: int
     channels: int
-    normalization: str | None = None
+    preprocessing: str | None = None
+
+    @classmethod
+    def for_step(cls, preprocessing: str, size: tuple[int, int] | None = None) -> ImageSpec:
+        """Return the grey images that a preprocessing step makes, (height, width) = `size` or the step's default."""
+        return cls(*(size or PREPROCESSING.get(preprocessing).size), 1, preprocessing)
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Shape of the array of one image."""
+        """Shape of one image: (height, width) or (height, width, 3)."""
         return (self.height, self.width) if self.channels == 1 else (self.height, self.width, 3)
 
     @property
     def longest(self) -> int | None:
-        """How many pixels of an image's longer side suffice, as `open_image` takes it; None for all of them."""
-        if self.normalization != "digit":
-            return None
-        from skconv.digits.preprocess.background import LONGEST_SIDE
+        """Required length of the longer side of an input in pixels, as in `open_image`; None for full resolution."""
+        return None if self.preprocessing is None else PREPROCESSING.get(self.preprocessing).longest
 
-        return LONGEST_SIDE
+    def preprocess(self, image: np.ndarray) -> np.ndarray:
+        """Return an image, uint8 (h, w) or (h, w, 3), preprocessed and resized."""
+        from skconv.images.opening import convert_image  # loads Pillow, which arrays do not need
 
-    def fit(self, image: np.ndarray) -> np.ndarray:
-        """Return an image, uint8 (h, w) or (h, w, 3), in this form."""
-        from skconv.images.opening import convert_image  # Pillow: a reader of arrays does without
-
-        if self.normalization == "digit":
-            from skconv.digits.preprocess.normalization import normalize_digit
-
-            image = normalize_digit(image)
+        if self.preprocessing is not None:
+            image = PREPROCESSING.get(self.preprocessing).function(image)
         return convert_image(image, self.height, self.width, self.channels)
 
     def preprocess_all(self, images: np.ndarray) -> np.ndarray:
-        """Return images, uint8 (n, h, w) or (n, h, w, 3), in this form; those that are in it already as they are."""
-        if images.shape[1:] == self.shape and self.normalization is None:
+        """Return images, uint8 (n, h, w) or (n, h, w, 3), preprocessed and resized; `images` itself if unchanged."""
+        if images.shape[1:] == self.shape and self.preprocessing is None:
             return images
-        fitted = np.empty((len(images), *self.shape), np.uint8)
-        for index, image in enumerate(map_in_threads(self.fit, images)):
-            fitted[index] = image
-        return fitted
+        result = np.empty((len(images), *self.shape), np.uint8)
+        for index, image in enumerate(map_in_threads(self.preprocess, images)):
+            result[index] = image
+        return result
 
 
 def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> Iterator[Any]:
-    """Yield what a function returns for each item, in their order; where that takes long, by a thread a core.
+    """Yield `function(item)` for each item, in order; in one thread per core if a call takes more than 20 ms.
 
-    Only a few results wait at any time. The first error ends the work and is raised.
+    Few results are pending at any time. The first error stops the iteration and is raised.
 
     Parameters
     ----------
     function : callable
-        Takes one item; NumPy, SciPy and Pillow let other threads run while they work.
+        Takes one item; should release the GIL, as NumPy, SciPy and Pillow do.
     items : iterable
 
     Yields
@@ -103,24 +121,24 @@ def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> 
     """
     remaining = iter(items)
     for index, item in enumerate(remaining):
-        begun = time.perf_counter()
+        start = time.perf_counter()
         result = function(item)
-        took = time.perf_counter() - begun
+        seconds = time.perf_counter() - start
         yield result
-        if index > 0 and took > _LONG:  # the first also loads what the function needs
+        if index > 0 and seconds > _MIN_SECONDS:  # the first call includes imports
             yield from _map_in_pool(function, remaining)
 
 
 def _map_in_pool(function: Callable[[_Item], Any], items: Iterator[_Item]) -> Iterator[Any]:
     threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads)
-    waiting: list[Any] = []
+    pending: list[Any] = []
     try:
         for item in items:
-            waiting.append(pool.submit(function, item))
-            if len(waiting) >= _AHEAD * threads:
-                yield waiting.pop(0).result()
-        while waiting:
-            yield waiting.pop(0).result()
+            pending.append(pool.submit(function, item))
+            if len(pending) >= _MAX_PENDING * threads:
+                yield pending.pop(0).result()
+        while pending:
+            yield pending.pop(0).result()
     finally:
         pool.shutdown(cancel_futures=True)

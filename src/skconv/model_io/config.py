@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ModelFileError
-from skconv.images.spec import NORMALIZATIONS
+from skconv.images.spec import PREPROCESSING
 from skconv.model_io.environment import describe_environment, read_version
 from skconv.model_io.serialization import check_keys, check_section, copy_json, digest_json, parse_json
 
@@ -278,8 +278,8 @@ def _check_input(images: InputConfig) -> InputConfig:
         value = getattr(images, name)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
             raise ModelFileError(f"input.{name} must be an integer from 1 to {MAX_SIDE}, got {_shorten(value)}.")
-    if images.normalization not in (None, *NORMALIZATIONS):
-        known = ", ".join(map(repr, NORMALIZATIONS))
+    if images.normalization is not None and images.normalization not in PREPROCESSING:
+        known = ", ".join(map(repr, PREPROCESSING.names()))
         raise ModelFileError(
             f"input.normalization is {_shorten(images.normalization)}; expected {known}. "
             "Install the skconv that wrote it."

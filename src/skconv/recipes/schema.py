@@ -8,7 +8,7 @@ from typing import Any
 
 from skconv.estimators.parameters import PARAMETERS, Parameter
 from skconv.exceptions import ParameterError, RecipeError, UnknownNameError
-from skconv.images.spec import NORMALIZATIONS
+from skconv.images.spec import PREPROCESSING
 
 
 def _by_name(*rows: Parameter) -> dict[str, Parameter]:
@@ -22,7 +22,7 @@ _SECTIONS: dict[str, dict[str, Parameter]] = {
         Parameter("split_seed", int, "Seed of the test split.", 0, 2**32 - 1),
         Parameter("images", str, "Folder of the images that a CSV lists."),
         Parameter("label_column", str, "Label column of a CSV."),
-        Parameter("normalize", str, "Preprocessing of the images.", choices=NORMALIZATIONS),
+        Parameter("normalize", str, "Preprocessing of the images.", choices=tuple(PREPROCESSING.names())),
         Parameter("image_size", list, "Height and width in pixels."),
     ),
     "training": {name: row for name, row in PARAMETERS.items() if row.in_recipe},

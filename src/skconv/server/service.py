@@ -64,7 +64,7 @@ class Service:
         """Process a test image, so that the first request is as fast as the next."""
         image = np.full((60, 60), 255, np.uint8)
         image[15:45, 28:32] = 0
-        self.classifier.predict_proba(self.classifier.image_spec.fit(image)[None])
+        self.classifier.predict_proba(self.classifier.image_spec.preprocess(image)[None])
         if self.reads_digits:
             read_image(self.classifier, image)
         self.is_ready = True
@@ -114,7 +114,7 @@ class Service:
 
     def _preprocess(self, uploads: list[Upload]) -> np.ndarray:
         spec = self.classifier.image_spec
-        return np.stack([spec.fit(self._decode(upload, spec.longest)) for upload in uploads])
+        return np.stack([spec.preprocess(self._decode(upload, spec.longest)) for upload in uploads])
 
     def _read(self, uploads: list[Upload], seen: bool) -> list[dict[str, Any]]:
         records = []

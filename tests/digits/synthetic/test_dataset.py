@@ -5,7 +5,7 @@ import pytest
 
 from skconv import load_dataset
 from skconv.data.catalog import get_entry
-from skconv.data.splits import Splits
+from skconv.data.dataset import Splits
 from skconv.digits.synthetic import dataset as synthetic_dataset
 from skconv.digits.synthetic.background_class import make_background, normalize_clothing
 from skconv.digits.synthetic.drawn_digits import draw_styled_digit

@@ -11,6 +11,7 @@ from skconv.digits.preprocess.background import LONGEST_SIDE, find_strokes
 from skconv.digits.preprocess.cleaning import clean_strokes
 from skconv.digits.preprocess.morphology import dilate_disk, erode_disk, stroke_width
 from skconv.images.opening import open_image
+from skconv.images.spec import PREPROCESSING, PreprocessingStep
 
 SIDE = 28
 BOX = 20  # pixels of the longer side of a digit in MNIST
@@ -200,3 +201,6 @@ def _centre(strokes: np.ndarray) -> np.ndarray:
     height, width = strokes.shape
     canvas[top : top + height, left : left + width] = np.rint(255 * strokes / max(strokes.max(), 1e-6))
     return canvas
+
+
+PREPROCESSING.register("digit", PreprocessingStep(normalize_digit, (SIDE, SIDE), LONGEST_SIDE))

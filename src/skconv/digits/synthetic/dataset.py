@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 import PIL
 
-from skconv.data.catalog import CatalogEntry, get_entry
-from skconv.data.locations import cache_folder
+from skconv.data.catalog import DATASETS, DIGIT_NAMES, BuiltDataset, CatalogEntry, get_entry
+from skconv.data.content import cache_folder
+from skconv.data.dataset import Dataset, Splits
 from skconv.data.named import read_named
-from skconv.data.splits import Splits
 from skconv.digits import BACKGROUND_LABEL
 from skconv.digits.preprocess.normalization import normalize_digit, normalize_strokes
 from skconv.digits.synthetic.background_class import make_background, normalize_clothing
@@ -27,6 +27,15 @@ from skconv.files import atomic_write
 SEED = 2026
 VERSION = 1  # of the generator; increase it when the images change, so that cached ones are not reused
 
+_ENTRY = CatalogEntry(
+    name="digits-with-background",
+    title="MNIST, synthetic digits, and images without a digit as an eleventh class, 28×28 grey",
+    licence="CC BY-SA 3.0; clothing MIT",
+    class_names=(*DIGIT_NAMES, BACKGROUND_LABEL),
+    form="made",
+    made_from="mnist",
+)
+
 # Numbers of training images. The test split has a sixth of those without a digit.
 N_DIGITS = {"imprecise cut": 7_000, "on paper": 16_000, "styled": 14_000, "printed": 2_500}
 N_BACKGROUND = {"wrong cut": 8_000, "scribble": 4_000, "letter": 3_500, "texture": 2_000, "blank": 2_000}
@@ -34,14 +43,10 @@ N_CLOTHING = 5_000
 TEST_FRACTION = 1 / 6
 
 
-def read_digits_with_background(
-    entry: CatalogEntry,
-    *,
-    data_home: str | os.PathLike[str] | None = None,
-    download: bool = True,
-    progress: bool = False,
-) -> tuple[Splits, str]:
-    """Return the splits of the data set and the source of the MNIST digits.
+def load_digits_with_background(
+    entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
+) -> Dataset:
+    """Return the data set, whose `source` is that of the MNIST digits.
 
     The training split has MNIST's 60,000 training digits, 39,500 synthetic digits and 24,500 images without a digit.
     The test split has MNIST's 10,000 test digits and 4,082 images without a digit, made of MNIST's and Fashion-MNIST's
@@ -66,7 +71,7 @@ def read_digits_with_background(
     test_images = np.concatenate([mnist.test_images, made["test_images"]])
     train_labels = [*mnist.train_labels, *made["train_labels"].tolist()]
     test_labels = [*mnist.test_labels, *[BACKGROUND_LABEL] * len(made["test_images"])]
-    return Splits(train_images, train_labels, test_images, test_labels), source
+    return Splits(train_images, train_labels, test_images, test_labels).to_dataset(entry.name, source)
 
 
 def make_images(mnist: Splits, clothing: Splits | None, *, scale: float = 1.0) -> dict[str, np.ndarray]:
@@ -172,3 +177,6 @@ def _write_cached(file: Path, made: dict[str, np.ndarray]) -> None:
             np.savez(stream, allow_pickle=False, **made)
         for older in set(file.parent.glob("*.npz")) - {file}:
             older.unlink(missing_ok=True)
+
+
+DATASETS.register(_ENTRY.name, BuiltDataset(_ENTRY, load_digits_with_background))

@@ -1,0 +1,227 @@
+"""Conversion of arrays from any source: pixel values, image shapes, label names."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from skconv.exceptions import DataError
+
+_N_ROWS = 65_536  # converted at once, so that a large array is never held as floats
+
+
+def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
+    """Convert pixel values to uint8.
+
+    Parameters
+    ----------
+    where : str
+        Origin of the values, for the error message.
+    values : ndarray
+        uint8 is returned unchanged; bool is scaled to 0 and 255; integers and whole floats in 0..255 are cast;
+        floats in 0..1 are multiplied by 255 and rounded.
+
+    Raises
+    ------
+    DataError
+        Text, NaN, values below 0 or above 255, or fractions above 1.
+
+    Examples
+    --------
+    >>> as_uint8("X", np.array([[0.0, 0.2, 1.0]]))
+    array([[  0,  51, 255]], dtype=uint8)
+    """
+    if values.dtype == np.uint8:
+        return values
+    if values.dtype.kind not in "biuf":
+        raise DataError(f"{where}: the pixels are {values.dtype}; expected integers 0..255 (uint8).")
+    if values.size == 0:
+        return values.astype(np.uint8)
+    low, high = values.min(), values.max()
+    if not (low >= 0 and high <= 255):  # also true for NaN
+        raise DataError(
+            f"{where}: the pixels are in the range {low:g}..{high:g}; expected 0..255 (uint8) or 0..1. "
+            "Scale them and save them as uint8."
+        )
+    scale = 255.0 if values.dtype.kind == "b" or (values.dtype.kind == "f" and high <= 1) else 1.0
+    result = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _N_ROWS):
+        part = values[start : start + _N_ROWS]
+        scaled = np.rint(part * scale)
+        if scale == 1.0 and not np.array_equal(scaled, part):
+            raise DataError(
+                f"{where}: the pixels are in the range {low:g}..{high:g} with fractions; expected integers 0..255 "
+                "(uint8) or 0..1. Scale them and save them as uint8."
+            )
+        result[start : start + _N_ROWS] = scaled
+    return result
+
+
+def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
+    """Reshape rows of pixels to images.
+
+    Parameters
+    ----------
+    where : str
+        Origin of the rows, for the error message.
+    rows : ndarray, shape (n, n_pixels)
+        One image per row, in C order; three values per pixel are red, green and blue.
+    image_size : (height, width), optional
+        Size of the images. If it does not match the number of values, or by default, images are square.
+
+    Returns
+    -------
+    ndarray, shape (n, height, width) or (n, height, width, 3)
+
+    Raises
+    ------
+    DataError
+        The number of values fits no square image.
+
+    Examples
+    --------
+    >>> shape_rows("X", np.zeros((5, 784))).shape, shape_rows("X", np.zeros((5, 768))).shape
+    ((5, 28, 28), (5, 16, 16, 3))
+    """
+    n_rows, n_pixels = rows.shape
+    shape = find_square(n_pixels)
+    for candidate in () if image_size is None else (tuple(image_size), (*image_size, 3)):
+        if math.prod(candidate) == n_pixels:
+            shape = candidate
+    if shape is None:
+        side = max(1, round(math.sqrt(n_pixels)))
+        raise DataError(
+            f"{where} has {n_pixels} pixel columns; a {side}×{side} image has {side * side} values. "
+            "Is a column missing, or the label among them? For images that are not square pass --image-size."
+        )
+    return rows.reshape(n_rows, *shape)
+
+
+def find_square(n_pixels: int) -> tuple[int, ...] | None:
+    """Return the shape of a square image with this number of values, (h, w) or (h, w, 3), or None."""
+    side = math.isqrt(n_pixels)
+    if n_pixels > 0 and side * side == n_pixels:
+        return side, side
+    side = math.isqrt(n_pixels // 3)
+    if n_pixels > 0 and 3 * side * side == n_pixels:
+        return side, side, 3
+    return None
+
+
+def arrange_axes(where: str, images: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
+    """Bring an array of images to (n, height, width) or (n, height, width, 3).
+
+    Accepts (n, pixels), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w).
+
+    Raises
+    ------
+    DataError
+        Any other shape.
+    """
+    if images.ndim == 2:
+        return shape_rows(where, images, image_size)
+    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
+        images = images.transpose(0, 2, 3, 1)
+    if images.ndim == 4 and images.shape[3] == 1:
+        images = images[:, :, :, 0]
+    if images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3):
+        return images
+    raise DataError(
+        f"{where}: the images have shape {images.shape}; expected (n, height, width), (n, height, width, 3) "
+        "or (n, pixels)."
+    )
+
+
+def sort_names(names: Sequence[str]) -> list[str]:
+    """Return the distinct class names, sorted by value if all are integers, else alphabetically.
+
+    Examples
+    --------
+    >>> sort_names(["10", "9", "9"]), sort_names(["b", "10", "a"])
+    (['9', '10'], ['10', 'a', 'b'])
+    """
+    distinct = set(names)
+    if all(name.removeprefix("-").isdecimal() for name in distinct):
+        return sorted(distinct, key=lambda name: (int(name), name))
+    return sorted(distinct)
+
+
+def encode_labels(
+    where: str, train: Sequence[str], test: Sequence[str] | None = None
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """Encode label names as positions among the class names.
+
+    Parameters
+    ----------
+    where : str
+        Origin of the labels, for the error message.
+    train, test : sequence of str
+        Labels of both splits; `test` may be None.
+
+    Returns
+    -------
+    train_labels : ndarray of int64
+    test_labels : ndarray of int64 or None
+    class_names : tuple of str
+        Distinct labels of the training split, sorted.
+
+    Raises
+    ------
+    DataError
+        Fewer than two classes, or a test label that is not in the training split.
+
+    Examples
+    --------
+    >>> encode_labels("animals.csv", ["dog", "cat", "dog"])
+    (array([1, 0, 1]), None, ('cat', 'dog'))
+    """
+    class_names = sort_names(train)
+    if not class_names:
+        raise DataError(f"{where} has no labels; expected one per image.")
+    if len(class_names) == 1:
+        raise DataError(
+            f"{where} has only one class, '{class_names[0]}'; a classifier needs at least two. "
+            "Is this the right label column or folder?"
+        )
+    unknown = sorted(set(test or ()) - set(class_names))
+    if unknown:
+        raise DataError(
+            f"{where}: the test split has the class '{unknown[0]}', which the training split lacks. "
+            "Both need the same classes."
+        )
+    position = {name: index for index, name in enumerate(class_names)}
+    encoded = [
+        None if names is None else np.fromiter((position[name] for name in names), np.int64, len(names))
+        for names in (train, test)
+    ]
+    assert encoded[0] is not None
+    return encoded[0], encoded[1], tuple(class_names)
+
+
+def name_labels(where: str, labels: np.ndarray) -> list[str]:
+    """Convert an array of labels (integers, whole floats or text) to names.
+
+    Raises
+    ------
+    DataError
+        Not one label per image, or a value that cannot name a class.
+    """
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = labels[:, 0]
+    if labels.ndim != 1 or labels.dtype.kind not in "biufUS":
+        raise DataError(
+            f"{where}: the labels are {labels.dtype} of shape {labels.shape}; expected one integer or word per image."
+        )
+    if labels.dtype.kind == "b":
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind == "f":
+        whole = np.isfinite(labels) & (labels == np.rint(labels))
+        if not whole.all():
+            wrong = int(np.flatnonzero(~whole)[0])
+            raise DataError(f"{where}: label {wrong} is {labels[wrong]}; expected an integer or a word.")
+        labels = labels.astype(np.int64)
+    if labels.dtype.kind == "S":
+        labels = np.char.decode(labels, "utf-8", "replace")
+    return [str(label) for label in labels.tolist()]
