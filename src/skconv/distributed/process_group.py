@@ -27,15 +27,7 @@ _TIMEOUT = timedelta(minutes=5)  # for the process that loads its data last; a k
 
 @dataclass(frozen=True)
 class BatchShard:
-    """Range of the images of a batch that one process trains on.
-
-    Parameters
-    ----------
-    start, stop : int
-        Positions in the batch, 0 <= start <= stop <= batch_size.
-    batch_size : int
-        Images in the whole batch.
-    """
+    """Images ``start`` to ``stop`` of a batch of ``batch_size`` images, on which one process trains."""
 
     start: int
     stop: int
@@ -143,17 +135,12 @@ def check_distributed(device: str) -> None:
 
 @contextmanager
 def join_process_group(device: str) -> Iterator[ProcessGroup | None]:
-    """Join the processes that torchrun started; train with them inside the block.
+    """Join the processes that torchrun started, inside the block; yield None for a single process.
 
     Parameters
     ----------
     device : {"auto", "cpu", "cuda"}
         "auto" uses one GPU per process on machines that have GPUs.
-
-    Yields
-    ------
-    ProcessGroup or None
-        None for a single process.
 
     Raises
     ------

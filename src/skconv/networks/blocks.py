@@ -108,13 +108,7 @@ class SpaceToDepth(nn.Module):
     size : (int, int)
         Height and width of the images in pixels.
     min_side : int, default=16
-        Images with a shorter side are returned unchanged.
-
-    Attributes
-    ----------
-    channels : int
-    size : (int, int)
-        Of the output.
+        Images with a shorter side are returned unchanged. The attributes `channels` and `size` describe the output.
 
     References
     ----------

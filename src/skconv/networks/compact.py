@@ -21,13 +21,6 @@ class CompactNetwork(Network):
 
     The first four convolutions have no padding if the image is large enough: on 28×28 pixels this halves the arithmetic
     of a padded network of the same width, in favour of more epochs.
-
-    Parameters
-    ----------
-    in_channels, image_size, num_classes
-        As in `create_network`.
-    dropout : float
-        Before the linear layer, 0..1.
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float) -> None:

@@ -26,22 +26,18 @@ class ProgressBar(Callback):
     """Progress bar over all training steps on standard error, with the latest losses; hidden unless in a terminal."""
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Open the bar."""
         total = net.get_params()["iterator_train__max_batches"]
         width = shutil.get_terminal_size().columns  # 80 if the terminal does not report its width
         self.bar_ = tqdm(total=total, desc="Training", unit="step", ncols=width, disable=None)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Count a training step."""
         if training:
             self.bar_.update()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Show the losses of the epoch."""
         self.bar_.set_postfix({name: f"{value:.4f}" for name, value in _last_metrics(net).items()})
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Close the bar."""
         self.bar_.close()
         del self.bar_  # its stream cannot be pickled
 
@@ -59,7 +55,6 @@ class PrintEpochs(Callback):
         self.title = title
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Print one line."""
         epoch = net.history[-1]
         parts = [f"{self.title}epoch {epoch['epoch']:>3}", f"training loss {epoch['train_loss']:.4f}"]
         if "valid_loss" in epoch:
@@ -80,7 +75,6 @@ class ReportAccuracy(Callback):
         self.report = report
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Report the epoch."""
         self.report(int(net.history[-1, "epoch"]), net.max_epochs, float(net.history[-1, "valid_acc"]))
 
 
@@ -105,13 +99,11 @@ class RecordIterations(Callback):
         self.print_every = print_every
 
     def on_train_begin(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Reset the records and select the validation images."""
         self.rows_: list[dict[str, Any]] = []
         self.iteration_ = 0
         self._valid = net.get_split_datasets(X, y)[1]
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Count a training step; score and print if it is due."""
         if not training:
             return
         self.iteration_ += 1
@@ -130,12 +122,13 @@ class RecordIterations(Callback):
             _print(f"iteration {self.iteration_:>5}  training loss {row['train_loss']:.4f}{scores}")
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Release the images, so that a fitted net is pickled without them."""
-        self._valid = None
+        self._valid = None  # so that a fitted net is pickled without its images
 
 
 class SyncMetrics(Callback):
     """Replace the metrics of an epoch by those of the main process, so that all processes select and stop alike.
+
+    Their own may differ in the last digit.
 
     Parameters
     ----------
@@ -147,7 +140,6 @@ class SyncMetrics(Callback):
         self.process_group = process_group
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Update the history; metrics may differ in the last digit."""
         net.history[-1].update(self.process_group.broadcast_object(_last_metrics(net)))
 
 
@@ -155,7 +147,6 @@ class StopOnNaN(Callback):
     """Raise `TrainingError` after an epoch whose training loss is not finite."""
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Check the loss of the epoch."""
         loss = net.history[-1, "train_loss"]
         if not math.isfinite(loss):
             raise TrainingError(
@@ -178,26 +169,23 @@ class RestoreBest(Callback):
         self.losses = losses
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Reset the best losses."""
         self.lowest_ = [math.inf] * len(self.losses)
         self.weights_: dict[str, torch.Tensor] = {}
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Copy the weights if every loss improved."""
         losses = [net.history[-1, name] for name in self.losses]
         if all(loss < lowest for loss, lowest in zip(losses, self.lowest_, strict=True)):
             self.lowest_ = losses
             self.weights_ = {name: tensor.clone() for name, tensor in net.module_.state_dict().items()}
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Load the copied weights."""
         if self.weights_:
             net.module_.load_state_dict(self.weights_)
         self.weights_ = {}
 
 
 class RecalibrateBatchNorm(Callback):
-    """Recompute the statistics of batch norm from training images at the end of training.
+    """Recompute the statistics of batch norm at the end of training, from 1,024 images or one batch if that is larger.
 
     The running averages of batch norm lag behind the weights by tens of steps. After a shorter training they belong to
     other weights, which lowers the accuracy.
@@ -205,7 +193,6 @@ class RecalibrateBatchNorm(Callback):
 
     @torch.no_grad()
     def on_train_end(self, net: Any, X: Any = None, y: Any = None, **kwargs: Any) -> None:
-        """Average over 1,024 images, or one batch if that is larger, with only batch norm in training mode."""
         norms = [module for module in net.module_.modules() if isinstance(module, _BatchNorm)]
         if not norms:
             return
@@ -218,9 +205,8 @@ class RecalibrateBatchNorm(Callback):
         train, _ = net.get_split_datasets(X, y)
         n_batches = -(-max(_N_STATISTICS, net.batch_size) // _STATISTICS_BATCH)
         # Shuffled: rows are often sorted by class, and the images of one class vary less than all.
-        for inputs, _ in BatchIterator(
-            train, _STATISTICS_BATCH, shuffle=True, max_batches=n_batches, device=net.device
-        ):
+        batches = BatchIterator(train, _STATISTICS_BATCH, shuffle=True, max_batches=n_batches, device=net.device)
+        for inputs, _ in batches:
             net.infer(inputs)
         for norm, momentum in zip(norms, momenta, strict=True):
             norm.momentum = momentum

@@ -67,7 +67,6 @@ class Checkpointing(Callback):
         self._raise_signal()  # received after the last step
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Resume from the latest checkpoint."""
         checkpoint = self.store.read()
         self.seconds_ = 0.0
         if checkpoint is not None:
@@ -77,13 +76,11 @@ class Checkpointing(Callback):
         self._cost = _INITIAL_COST
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Write a checkpoint if it is due, or after a signal."""
         if self._signal is not None or (training and self._is_due(SECONDS)):
             self._write(net, epoch_finished=False)
             self._raise_signal()
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        """Write a checkpoint if it costs little, or after a signal."""
         if self._signal is not None or self._is_due(0.0):
             self._write(net, epoch_finished=True)
             self._raise_signal()
