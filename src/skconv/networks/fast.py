@@ -17,8 +17,8 @@ _MIN_SIDE = 24  # smaller images are not cropped
 class FastNetwork(Network):
     """Half resolution, three convolutions, a linear layer.
 
-    With a crop, meant for images with empty borders, the logits are averaged in evaluation over the image and four shifts by one pixel: test-time
-    augmentation that costs no training time and avoids about a tenth of the errors.
+    With a crop, meant for images with empty borders, the logits are averaged in evaluation over the image and four
+    shifts by one pixel: test-time augmentation that costs no training time and avoids about a tenth of the errors.
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, crop: int) -> None:
