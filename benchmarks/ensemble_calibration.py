@@ -16,11 +16,11 @@ from dataclasses import replace
 
 import numpy as np
 from report import write_result
+from scipy.special import softmax
 
 from skconv import load_dataset, load_recipe
 from skconv.data.dataset import Dataset
 from skconv.estimators import KFoldEnsembleClassifier
-from skconv.evaluation.calibration import softmax
 from skconv.evaluation.conformal import predict_sets
 from skconv.evaluation.metrics import score_predictions
 
@@ -58,7 +58,7 @@ def run(dataset: Dataset, n: int, seed: int) -> dict[str, float]:
 
 
 def average_at(members: np.ndarray, temperature: float) -> np.ndarray:
-    return np.mean([softmax(np.log(each.clip(1e-30)) / temperature) for each in members], axis=0)
+    return np.mean([softmax(np.log(each.clip(1e-30)) / temperature, axis=1) for each in members], axis=0)
 
 
 def find_best(members: np.ndarray, labels: np.ndarray) -> float:

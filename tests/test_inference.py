@@ -30,35 +30,35 @@ def images():
     return np.random.default_rng(2).integers(0, 256, (300, 12, 10), dtype=np.uint8)
 
 
-def test_reader_gives_what_torch_gives(saved_model, make_network, images):
+def test_predict_proba_agrees_with_torch(saved_model, make_network, images):
     network = make_network().eval()
     with torch.inference_mode():
         expected = torch.softmax(network(torch.from_numpy(images[:, None]).float()), 1).numpy()
-    reader = OnnxClassifier(saved_model)
-    probabilities = reader.predict_proba(images)
+    classifier = OnnxClassifier(saved_model)
+    probabilities = classifier.predict_proba(images)
     assert probabilities.dtype == np.float32
     np.testing.assert_allclose(probabilities, expected, atol=1e-5)
-    assert reader.predict(images).tolist() == [(3, 5, 8)[k] for k in expected.argmax(1)]
+    assert classifier.predict(images).tolist() == [(3, 5, 8)[k] for k in expected.argmax(1)]
 
 
-def test_reader_says_what_the_model_takes(saved_model):
-    reader = OnnxClassifier(saved_model.parent, threads=1)
-    assert reader.input_shape == (1, 12, 10)
-    assert reader.class_names == ("three", "five", "eight")
-    assert reader.classes_.tolist() == [3, 5, 8]
-    assert reader.config.data.licence == "CC BY-SA 3.0"
+def test_attributes_describe_the_model(saved_model):
+    classifier = OnnxClassifier(saved_model.parent, threads=1)
+    assert classifier.input_shape == (1, 12, 10)
+    assert classifier.class_names == ("three", "five", "eight")
+    assert classifier.classes_.tolist() == [3, 5, 8]
+    assert classifier.config.data.licence == "CC BY-SA 3.0"
 
 
-def test_reader_passes_over_masks(saved_model, images):
+def test_predict_proba_ignores_masks(saved_model, images):
     masked = np.ma.masked_array(images, mask=True)
-    reader = OnnxClassifier(saved_model)
-    np.testing.assert_array_equal(reader.predict_proba(masked), reader.predict_proba(images))
+    classifier = OnnxClassifier(saved_model)
+    np.testing.assert_array_equal(classifier.predict_proba(masked), classifier.predict_proba(images))
 
 
-def test_reader_takes_every_form_of_grey_images(saved_model, images):
-    reader = OnnxClassifier(saved_model)
-    expected = reader.predict_proba(images)
-    for form in (
+def test_predict_proba_accepts_every_shape_and_dtype_of_grey_images(saved_model, images):
+    classifier = OnnxClassifier(saved_model)
+    expected = classifier.predict_proba(images)
+    for converted in (
         images[:, None],
         images[..., None],
         images.reshape(300, 120),
@@ -67,21 +67,21 @@ def test_reader_takes_every_form_of_grey_images(saved_model, images):
         np.asfortranarray(images),
         images.tolist(),
     ):
-        np.testing.assert_array_equal(reader.predict_proba(form), expected)
-    np.testing.assert_allclose(reader.predict_proba(images[::-1])[::-1], expected, atol=1e-6)
+        np.testing.assert_array_equal(classifier.predict_proba(converted), expected)
+    np.testing.assert_allclose(classifier.predict_proba(images[::-1])[::-1], expected, atol=1e-6)
 
 
-def test_reader_takes_both_forms_of_colour_images(colour):
-    reader = OnnxClassifier(colour)
+def test_predict_proba_accepts_both_shapes_of_colour_images(colour):
+    classifier = OnnxClassifier(colour)
     channels_first = np.random.default_rng(3).integers(0, 256, (5, 3, 12, 10), dtype=np.uint8)
-    expected = reader.predict_proba(channels_first)
-    np.testing.assert_array_equal(reader.predict_proba(channels_first.transpose(0, 2, 3, 1)), expected)
+    expected = classifier.predict_proba(channels_first)
+    np.testing.assert_array_equal(classifier.predict_proba(channels_first.transpose(0, 2, 3, 1)), expected)
 
 
-def test_reader_takes_no_images_and_one(saved_model, images):
-    reader = OnnxClassifier(saved_model)
-    assert reader.predict_proba(images[:0]).shape == (0, 3)
-    assert reader.predict(images[:1]).shape == (1,)
+def test_predict_accepts_no_image_and_one(saved_model, images):
+    classifier = OnnxClassifier(saved_model)
+    assert classifier.predict_proba(images[:0]).shape == (0, 3)
+    assert classifier.predict(images[:1]).shape == (1,)
 
 
 @pytest.mark.parametrize(
@@ -98,19 +98,19 @@ def test_reader_takes_no_images_and_one(saved_model, images):
         ([[1, 2], [3]], "are no array"),
     ],
 )
-def test_reader_explains_images_that_do_not_fit_in_one_line(saved_model, images, message):
+def test_predict_proba_refuses_images_that_do_not_fit_in_one_line(saved_model, images, message):
     with pytest.raises(DataError, match=message) as caught:
         OnnxClassifier(saved_model).predict_proba(images)
     assert "\n" not in str(caught.value)
 
 
-def test_reader_tells_grey_images_from_colour_ones(colour, images):
+def test_predict_refuses_grey_images_for_a_colour_model(colour, images):
     with pytest.raises(DataError, match="repeat the grey channel"):
         OnnxClassifier(colour).predict(images)
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e300])
-def test_reader_names_the_image_with_a_value_that_is_no_pixel(saved_model, images, value):
+def test_predict_names_the_image_with_an_invalid_value(saved_model, images, value):
     broken = images.astype(np.float64)
     broken[270, 3, 3] = value
     with pytest.raises(DataError, match="Image 270 holds"):
@@ -119,19 +119,19 @@ def test_reader_names_the_image_with_a_value_that_is_no_pixel(saved_model, image
 
 @pytest.fixture
 def trained_on(saved_model, tmp_path):
-    """Return a function that gives a reader of a model that was trained on pixels of a range."""
+    """Return a function that loads a model with another pixel range of the training images."""
 
-    def read(*pixel_range):
+    def load(*pixel_range):
         folder = Path(shutil.copytree(saved_model, tmp_path / f"{pixel_range}"))
         config = replace(read_config(folder), input=InputConfig(1, 12, 10, pixel_range))
         (folder / "config.json").write_bytes(config.to_bytes())
         return OnnxClassifier(folder)
 
-    return read
+    return load
 
 
 @pytest.mark.parametrize(
-    ("trained", "divisor", "told"),
+    ("trained", "divisor", "message"),
     [
         ((0, 255), 255.0, "pixels are 0 to 1; the model was trained on pixels of 0 to 255"),
         ((0, 255), 16, "pixels are 0 to 15; the model was trained on pixels of 0 to 255"),
@@ -141,37 +141,37 @@ def trained_on(saved_model, tmp_path):
         ((-1, 1), 1, "pixels are 0 to 255; the model was trained on pixels of -1 to 1"),
     ],
 )
-def test_reader_warns_once_a_call_of_pixels_of_another_range(trained_on, images, trained, divisor, told):
+def test_predict_proba_warns_once_per_call_about_another_pixel_range(trained_on, images, trained, divisor, message):
     other = images / divisor if isinstance(divisor, float) else images // divisor
-    with pytest.warns(UserWarning, match=told) as caught:
+    with pytest.warns(UserWarning, match=message) as caught:
         trained_on(*trained).predict_proba(other)
     assert len(caught) == 1 and caught[0].filename == __file__
 
 
-def test_reader_does_not_warn_of_images_that_are_dark_bright_or_blank(trained_on, images):
-    reader = trained_on(0, 255)
+def test_predict_does_not_warn_about_dark_bright_or_blank_images(trained_on, images):
+    classifier = trained_on(0, 255)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        for fine in (images, images // 8, images // 2 + 128, 0 * images, 0.0 * images + 1, images[:0]):
-            reader.predict(fine)
-        reader.predict(np.concatenate([images[:280] / 255, images[280:]]))  # the last batch alone is as it should
+        for valid in (images, images // 8, images // 2 + 128, 0 * images, 0.0 * images + 1, images[:0]):
+            classifier.predict(valid)
+        classifier.predict(np.concatenate([images[:280] / 255, images[280:]]))  # usual in the last batch
         trained_on(0, 1).predict(images / 255)
         trained_on(0, 200).predict(images)
 
 
-def test_reader_of_a_model_of_unknown_range_does_not_warn(saved_model, images):
+def test_predict_does_not_warn_if_the_range_is_unknown(saved_model, images):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         OnnxClassifier(saved_model).predict(images / 255)
 
 
 @pytest.mark.parametrize("threads", [0, -1, 1.5, "2"])
-def test_reader_refuses_a_number_of_threads_that_is_none(saved_model, threads):
+def test_invalid_number_of_threads_is_refused(saved_model, threads):
     with pytest.raises(ParameterError, match="threads"):
         OnnxClassifier(saved_model, threads=threads)
 
 
-def test_reader_refuses_what_is_no_model(tmp_path, saved_model):
+def test_missing_and_altered_models_are_refused(tmp_path, saved_model):
     with pytest.raises(SourceNotFoundError):
         OnnxClassifier(tmp_path / "nowhere")
     copy = Path(shutil.copytree(saved_model, tmp_path / "model"))
@@ -180,32 +180,32 @@ def test_reader_refuses_what_is_no_model(tmp_path, saved_model):
         OnnxClassifier(copy)
 
 
-def test_reader_checks_the_bytes_that_it_opens(tmp_path, saved_model, images):
+def test_file_is_verified_again_when_it_is_opened(tmp_path, saved_model, images):
     copy = Path(shutil.copytree(saved_model, tmp_path / "model"))
-    reader = OnnxClassifier(copy)
+    classifier = OnnxClassifier(copy)
     path = copy / "model.onnx"
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
     with pytest.raises(ModelFileError, match=r"model\.onnx was altered"):
-        reader.predict(images)
+        classifier.predict(images)
 
 
-def test_reader_needs_neither_torch_nor_scikit_learn(saved_model):
+def test_inference_imports_neither_torch_nor_scikit_learn(saved_model):
     code = f"""
 import sys
 import numpy as np
 from skconv.inference import OnnxClassifier
-reader = OnnxClassifier({str(saved_model)!r})
+classifier = OnnxClassifier({str(saved_model)!r})
 assert "onnxruntime" not in sys.modules
-assert reader.predict(np.zeros((2, 12, 10), np.uint8)).shape == (2,)
+assert classifier.predict(np.zeros((2, 12, 10), np.uint8)).shape == (2,)
 loaded = {{"torch", "sklearn", "scipy", "cv2", "matplotlib", "onnx", "safetensors", "PIL"}} & set(sys.modules)
 assert not loaded, loaded
 """
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_reader_prints_as_one_line_that_says_what_it_is(saved_model, colour):
+def test_representation_describes_the_model(saved_model, colour):
     config = OnnxClassifier(saved_model).config
     names = ", ".join(config.class_names)
     assert (

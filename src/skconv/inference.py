@@ -1,4 +1,4 @@
-"""`OnnxClassifier`: predict with a saved model on onnxruntime, without torch and scikit-learn."""
+"""Inference from a model folder with onnxruntime, without torch and scikit-learn."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ from skconv.images.spec import ImageSpec
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import open_session, run_session
 
-_BATCH = 256  # images; a batch is the only float copy that is made
-_SHOWN = 12  # class names, when a reader is printed
-_FAINT = 15  # pixels below so small a part of the range are not dark, but of another: 0..16 instead of 0..255
+_BATCH = 256  # images; only one batch is copied to float32 at a time
+_MAX_SHOWN = 12  # class names in the representation
+_RANGE_RATIO = 15  # pixels in 1/15 of the training range are scaled differently, not dark: 0..16 instead of 0..255
 
 _N_ALTERNATIVES = 2
 UNSURE = "?"  # label of a prediction whose confidence is below the requested minimum
@@ -101,27 +101,27 @@ def describe_predictions(
 
 
 class OnnxClassifier:
-    """A saved model, ready to predict.
+    """Classifier loaded from a model folder.
 
-    Starts in a fraction of a second because it needs NumPy and onnxruntime only; onnxruntime itself is
-    loaded at the first prediction. One reader may be used by several threads at once.
+    It starts in a fraction of a second, because it needs NumPy and onnxruntime only. Several threads may use one
+    instance at the same time.
 
     Parameters
     ----------
     path : path-like
-        A model folder, or a run folder as ``skconv train --out`` makes it. Every file is checked against
-        its sha256, and the network again when it is opened.
-    threads : int or None, default None
-        Threads of one prediction, at least 1; None takes a thread a core.
+        A model folder, a run folder that ``skconv train --out`` wrote, or ``"digits"``, the bundled model. The sha256
+        of every file is verified.
+    threads : int or None, default=None
+        Threads per prediction, at least 1; None uses one per core.
 
     Attributes
     ----------
     config : ModelConfig
-        What the folder says about the model.
+        Content of ``config.json``.
     classes_ : ndarray of shape (k,)
-        The labels, in the order of the probabilities' columns.
+        The labels, in the order of the columns of the probabilities.
     class_names : tuple of str
-        What each label means, in the same order.
+        Name of each class, in the same order.
     input_shape : (int, int, int)
         Channels, height and width of the images.
     image_spec : ImageSpec
@@ -130,11 +130,11 @@ class OnnxClassifier:
     Raises
     ------
     SourceNotFoundError
-        Nothing is at `path`.
+        If nothing is at `path`.
     ModelFileError
-        A pickle, or a folder that is incomplete, altered or of another format.
+        If `path` is a pickle, or a folder that is incomplete, altered or of another format.
     ParameterError
-        `threads` below 1.
+        If `threads` is below 1.
     """
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None) -> None:
@@ -152,7 +152,7 @@ class OnnxClassifier:
     def __repr__(self) -> str:
         channels, height, width = self.input_shape
         names = [" ".join(name.split()) for name in self.class_names]
-        shown = ", ".join(names[:_SHOWN]) + (", …" if len(names) > _SHOWN else "")
+        shown = ", ".join(names[:_MAX_SHOWN]) + (", …" if len(names) > _MAX_SHOWN else "")
         return (
             f"<OnnxClassifier of {self.folder}: network {self.config.network.name}, {height}×{width} pixels in "
             f"{'grey' if channels == 1 else 'colour'}, {len(names)} classes: {shown}>"
@@ -164,9 +164,9 @@ class OnnxClassifier:
         Parameters
         ----------
         images : ndarray of uint8, integer, bool or float
-            Images in the range the model was trained on (0..255 for most), as (n, h, w), (n, h, w, c),
-            (n, c, h, w) or, for grey, (n, h * w). Where a shape can be read both ways, channels are last.
-            May be a memory map: 256 images at a time are read.
+            Images in the range of the training images (0..255 for most models), as (n, h, w), (n, h, w, c),
+            (n, c, h, w) or, for grey, (n, h * w). An ambiguous shape is read with channels last. May be a memory map,
+            of which 256 images at a time are read.
 
         Returns
         -------
@@ -176,40 +176,37 @@ class OnnxClassifier:
         Raises
         ------
         DataError
-            Another shape than the model's images, no numbers, NaN or infinity.
+            If the shape does not fit the model, or the images are not finite numbers.
 
         Warns
         -----
         UserWarning
-            The pixels are clearly of another range than those the model was trained on, as 0..1 instead of 0..255.
+            If the range of the pixels is clearly not that of the training images: 0..1 instead of 0..255.
         """
-        arranged = self._arrange(images)
-        probabilities = np.empty((len(arranged), len(self.classes_)), dtype=np.float32)
-        least, greatest = np.inf, -np.inf
-        for start in range(0, len(arranged), _BATCH):
-            part = arranged[start : start + _BATCH]
-            with np.errstate(over="ignore"):  # told below, as an error that names the image
+        images = self._to_channels_first(images)
+        probabilities = np.empty((len(images), len(self.classes_)), dtype=np.float32)
+        minimum, maximum = np.inf, -np.inf
+        for start in range(0, len(images), _BATCH):
+            part = images[start : start + _BATCH]
+            with np.errstate(over="ignore"):  # the error below names the image
                 batch = np.ascontiguousarray(part, dtype=np.float32)
-            # Of small whole numbers far quicker than of what they become; NaN is its own least and greatest.
-            judged = part if part.dtype.itemsize == 1 else batch
-            low, high = float(judged.min()), float(judged.max())
+            # Min. and max. of bytes are much faster than of floats; with a NaN both are NaN.
+            values = part if part.dtype.itemsize == 1 else batch
+            low, high = float(values.min()), float(values.max())
             if not (np.isfinite(low) and np.isfinite(high)):
                 wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
-                raise DataError(f"Image {wrong} holds NaN, infinity or a value beyond float32; mend or drop it.")
+                raise DataError(f"Image {wrong} holds NaN, infinity or a value beyond float32; correct or drop it.")
             probabilities[start : start + _BATCH] = run_session(self._session, batch)
-            least, greatest = min(least, low), max(greatest, high)
-        note = self._explain_range(least, greatest)
-        if note:
-            warnings.warn(note, stacklevel=2)
+            minimum, maximum = min(minimum, low), max(maximum, high)
+        message = self._describe_range(minimum, maximum)
+        if message:
+            warnings.warn(message, stacklevel=2)
         return probabilities
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the most probable label of each image, shape (n,), from `classes_`.
 
-        Parameters
-        ----------
-        images : ndarray
-            As in `predict_proba`, which also tells the errors.
+        Parameters, errors and warnings are those of `predict_proba`.
         """
         return self.classes_[self.predict_proba(images).argmax(1)]
 
@@ -219,13 +216,14 @@ class OnnxClassifier:
         content = read_verified(path, self.config.files[ONNX_NAME])
         return open_session(path, self.config, self.threads, content)
 
-    def _arrange(self, images: np.ndarray) -> np.ndarray:
+    def _to_channels_first(self, images: np.ndarray) -> np.ndarray:
+        """Return a view of shape (n, channels, height, width)."""
         try:
-            images = np.asarray(images)  # what is behind a mask is a number, too; a memory map stays one
+            images = np.asarray(images)  # ignores a mask; a memory map stays one
         except ValueError as error:
-            raise DataError(f"The images are no array ({error}). Bring them to one size and stack them.") from error
+            raise DataError(f"The images are no array ({error}). Resize them to one size and stack them.") from error
         if images.dtype.kind not in "buif":
-            raise DataError(f"The images are of dtype {images.dtype}; expected numbers, best uint8.")
+            raise DataError(f"The images are of dtype {images.dtype}; expected numbers, preferably uint8.")
         channels, height, width = self.input_shape
         shape = images.shape[1:]
         if shape == (height, width, channels):
@@ -234,32 +232,32 @@ class OnnxClassifier:
             return images
         if channels == 1 and shape in ((height, width), (height * width,)):
             return images.reshape(-1, 1, height, width)
-        raise DataError(self._explain_shape(images.shape))
+        raise DataError(self._describe_shape(images.shape))
 
-    def _explain_range(self, least: float, greatest: float) -> str:
-        """Say what is wrong with pixels of clearly another range than those of the training; empty where nothing is."""
+    def _describe_range(self, minimum: float, maximum: float) -> str:
+        """Return a warning if the range of the pixels is clearly not that of the training images, else ""."""
         low, high = self.config.input.pixel_range or (0.0, 0.0)
-        if not (low < high and least < greatest):  # the range is unknown, or the images are blank
+        if not (low < high and minimum < maximum):  # the range is unknown, or the images are blank
             return ""
-        faint = _FAINT * (greatest - low) <= high - low
-        beyond = max(low - least, greatest - high) >= high - low
-        if not (faint or beyond):
+        is_narrow = _RANGE_RATIO * (maximum - low) <= high - low
+        is_wide = max(low - minimum, maximum - high) >= high - low
+        if not (is_narrow or is_wide):
             return ""
         return (
-            f"The images' pixels are {least:g} to {greatest:g}; the model was trained on pixels of {low:g} to "
-            f"{high:g}, and its answers to others mean little. Bring the images to that range."
+            f"The images' pixels are {minimum:g} to {maximum:g}; the model was trained on pixels of {low:g} to "
+            f"{high:g}, and its predictions for other ranges are unreliable. Scale the images to that range."
         )
 
-    def _explain_shape(self, shape: tuple[int, ...]) -> str:
+    def _describe_shape(self, shape: tuple[int, ...]) -> str:
         channels, height, width = self.input_shape
         accepted = f"(n, {height}, {width}, {channels}) or (n, {channels}, {height}, {width})"
         if channels == 1:
             accepted = f"(n, {height}, {width}), (n, {height * width}), {accepted}"
-        mend = "Resize the images first."
+        fix = "Resize the images first."
         if shape in ((height, width), (height, width, channels), (channels, height, width)):
-            mend = "For a single image pass images[None]."
+            fix = "For a single image pass images[None]."
         elif len(shape) == 2 and channels == 1 and shape[1] == height * width + 1:
-            mend = "Is the label still among the columns? Remove it."
+            fix = "Is the label still among the columns? Remove it."
         elif channels == 3 and shape[1:] == (height, width):
-            mend = "The model was trained on colour: repeat the grey channel three times."
-        return f"The images have shape {shape}; the model takes {accepted}. {mend}"
+            fix = "The model was trained on colour: repeat the grey channel three times."
+        return f"The images have shape {shape}; the model takes {accepted}. {fix}"

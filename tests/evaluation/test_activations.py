@@ -1,5 +1,3 @@
-"""Activation maps: what the network's own convolutions compute, of every registered network."""
-
 import numpy as np
 import pytest
 import torch
@@ -28,7 +26,7 @@ def to_batch(image):
 
 @pytest.mark.parametrize("name", list_networks())
 @pytest.mark.parametrize("shape", [(28, 28), (12, 10, 3), (1, 5)])
-def test_every_network_gives_a_map_for_each_filter_of_each_convolution(name, shape):
+def test_every_network_has_a_map_per_filter_of_each_convolution(name, shape):
     network = make_network(name, in_channels=3 if len(shape) == 3 else 1, image_size=shape[:2])
     layers = collect_activations(network, make_image(*shape))
     convolutions = {
@@ -42,7 +40,7 @@ def test_every_network_gives_a_map_for_each_filter_of_each_convolution(name, sha
         assert np.isfinite(layer.maps).all() and layer.maps.std() > 0
 
 
-def test_maps_are_the_convolution_of_what_the_block_is_given():
+def test_maps_are_the_outputs_of_the_convolutions():
     network, image = make_network("standard"), make_image(28, 28)
     layers = collect_activations(network, image)
     with torch.no_grad():
@@ -53,7 +51,7 @@ def test_maps_are_the_convolution_of_what_the_block_is_given():
             features = block(features)
 
 
-def test_maps_hold_the_bias_and_are_taken_before_a_relu_in_place():
+def test_maps_include_the_bias_and_precede_an_in_place_relu():
     torch.manual_seed(0)
     network = nn.Sequential(nn.Conv2d(1, 6, 3, stride=2), nn.ReLU(inplace=True))
     image = make_image(9, 9)
@@ -63,7 +61,7 @@ def test_maps_hold_the_bias_and_are_taken_before_a_relu_in_place():
     assert expected.min() < 0
 
 
-def test_network_with_a_crop_is_shown_at_its_first_look():
+def test_maps_of_a_network_with_crops_are_those_of_the_first_crop():
     network, image = make_network("fast", crop=2), make_image(28, 28)
     with torch.no_grad():
         half = network.blocks[0](network.input_normalization(to_batch(image))[:, :, 2:26, 2:26])
@@ -71,7 +69,7 @@ def test_network_with_a_crop_is_shown_at_its_first_look():
     np.testing.assert_allclose(collect_activations(network, image)[0].maps, expected, atol=1e-5)
 
 
-def test_ensemble_is_shown_by_its_first_member():
+def test_maps_of_an_ensemble_are_those_of_its_first_member():
     ensemble, image = make_network("ensemble", members=2, network="t4_narrow"), make_image(28, 28)
     assert first_member(ensemble) is ensemble.members[0]
     for layer, expected in zip(
@@ -82,8 +80,7 @@ def test_ensemble_is_shown_by_its_first_member():
 
 
 @pytest.mark.parametrize(("name", "channels"), [("fast", 1), ("fast", 3), ("accurate", 1), ("standard", 3)])
-def test_filters_on_pixels_give_the_first_maps(name, channels):
-    """Whatever form they are drawn in, the filters are those that the first maps come from."""
+def test_filters_on_pixels_reproduce_the_first_maps(name, channels):
     network = make_network(name, in_channels=channels, image_size=(24, 26))
     image = make_image(24, 26) if channels == 1 else make_image(24, 26, 3)
     layer = collect_activations(network, image)[0]
@@ -97,7 +94,7 @@ def test_filters_on_pixels_give_the_first_maps(name, channels):
     np.testing.assert_allclose(layer.maps, expected, atol=1e-5)
 
 
-def test_network_is_left_as_it_was():
+def test_collect_activations_restores_mode_and_hooks():
     network, image = make_network("fast"), make_image(28, 28)
     network.train()
     before = {name: value.clone() for name, value in network.state_dict().items()}
@@ -109,13 +106,13 @@ def test_network_is_left_as_it_was():
 
 
 @pytest.mark.parametrize("shape", [(40, 28), (28, 28, 3), (28,), (1, 28, 28, 1)])
-def test_image_of_another_shape_is_told(shape):
+def test_image_of_another_shape_is_refused(shape):
     network = make_network("t1_skorch")
     with pytest.raises(DataError, match="shape"):
         collect_activations(network, make_image(*shape))
     assert not any(module._forward_hooks for module in network.modules())
 
 
-def test_network_without_convolution_is_told():
+def test_network_without_convolution_is_refused():
     with pytest.raises(ParameterError, match="no convolution"):
         collect_activations(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), make_image(2, 2))

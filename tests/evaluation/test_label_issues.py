@@ -1,5 +1,3 @@
-"""What is planted is found, and nothing else."""
-
 import io
 import sys
 
@@ -18,27 +16,27 @@ def digits():
     return np.ascontiguousarray(load_dataset("mnist").train_images[:600])
 
 
-def save_anew(image, quality=85):
+def compress(image, quality=85):
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "JPEG", quality=quality)
     return np.asarray(Image.open(stream))
 
 
-def test_blank_is_what_has_no_contrast(digits):
+def test_find_blanks_finds_images_without_contrast(digits):
     images = np.concatenate([digits[:5], np.full((1, 28, 28), 200, np.uint8), np.zeros((1, 28, 28), np.uint8)])
     images[5, 3, 3] = 207
     assert find_blanks(images).tolist() == [5, 6]
 
 
-def test_copies_are_told_with_the_first(digits):
+def test_find_duplicates_pairs_each_duplicate_with_the_first(digits):
     images = np.concatenate([digits[:50], digits[7:8], digits[7:8]])
     assert find_duplicates(images).tolist() == [[7, 50], [7, 51]]
     assert find_duplicates(digits[:50]).shape == (0, 2)
 
 
 @pytest.mark.parametrize("quality", [95, 80, 60])
-def test_images_saved_anew_are_near_copies_and_nothing_else_is(digits, quality):
-    planted = np.stack([save_anew(digits[number], quality) for number in range(0, 600, 30)])
+def test_find_near_duplicates_finds_compressed_images_only(digits, quality):
+    planted = np.stack([compress(digits[number], quality) for number in range(0, 600, 30)])
     pairs = find_near_duplicates(np.concatenate([digits, planted]), tolerance=0.03 if quality > 60 else 0.05)
     assert {tuple(pair) for pair in pairs.tolist()} >= {(30 * number, 600 + number) for number in range(20)}
     if quality > 60:
@@ -46,7 +44,7 @@ def test_images_saved_anew_are_near_copies_and_nothing_else_is(digits, quality):
 
 
 @pytest.mark.parametrize("shape", [(40, 9, 13), (40, 30, 21, 3), (40, 2, 2), (1500, 5, 5)])
-def test_near_copies_are_those_of_a_plain_comparison(shape):
+def test_find_near_duplicates_agrees_with_a_full_comparison(shape):
     generator = np.random.default_rng(0)
     images = generator.integers(0, 40, shape, dtype=np.uint8)
     flat = images.reshape(len(images), -1).astype(float)
@@ -57,7 +55,7 @@ def test_near_copies_are_those_of_a_plain_comparison(shape):
     assert find_near_duplicates(images, tolerance=bound).tolist() == expected
 
 
-def test_flipped_labels_are_found():
+def test_find_label_issues_finds_flipped_labels():
     pytest.importorskip("cleanlab")
     generator = np.random.default_rng(0)
     truth = np.arange(2000) % 4
@@ -68,7 +66,7 @@ def test_flipped_labels_are_found():
     assert set(find_label_issues(labels, probabilities.astype(np.float32)).tolist()) == set(flipped.tolist())
 
 
-def test_missing_package_is_told(monkeypatch):
+def test_missing_cleanlab_raises_with_the_command_to_install_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "cleanlab.filter", None)
     with pytest.raises(ParameterError, match=r"pip install 'skconv\[reliability\]'"):
         find_label_issues(np.array([0, 1]), np.eye(2))

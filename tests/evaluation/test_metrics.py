@@ -21,14 +21,14 @@ def predictions(draw):
 
 
 @given(st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), LEVELS)
-def test_wilson_interval_holds_the_proportion_and_stays_in_range(counts, level):
+def test_wilson_interval_contains_the_proportion_and_stays_in_range(counts, level):
     n_correct, n = counts
     low, high = wilson_interval(n_correct, n, level)
     assert 0 <= low <= n_correct / n <= high <= 1
 
 
 @given(st.integers(0, 50), LEVELS)
-def test_wilson_interval_mirrors_and_narrows_with_more_images(n_correct, level):
+def test_wilson_interval_is_symmetric_and_narrows_with_more_images(n_correct, level):
     low, high = wilson_interval(n_correct, 50, level)
     mirrored = wilson_interval(50 - n_correct, 50, level)
     assert (1 - high, 1 - low) == pytest.approx(mirrored)
@@ -36,8 +36,8 @@ def test_wilson_interval_mirrors_and_narrows_with_more_images(n_correct, level):
     assert more[1] - more[0] < high - low
 
 
-def test_wilson_interval_solves_its_own_equation():
-    # The ends are the proportions from which the measured one is exactly z standard errors away.
+def test_wilson_interval_solves_its_equation():
+    # Each limit is a proportion exactly z standard errors away from the measured one.
     low, high = wilson_interval(97, 120, 0.9)
     for end in (low, high):
         assert abs(97 / 120 - end) == pytest.approx(1.6448536269514722 * np.sqrt(end * (1 - end) / 120))
@@ -85,13 +85,13 @@ def test_calibration_error_agrees_with_a_loop_over_bins(case):
 
 
 @given(st.lists(st.integers(0, 3), min_size=1))
-def test_a_perfect_predictor_has_no_error(labels):
+def test_scores_of_perfect_predictions(labels):
     scores = score_predictions(np.array(labels), np.eye(4)[labels])
     assert (scores.accuracy, scores.high, scores.brier) == (1, 1, 0)
     assert scores.expected_calibration_error == scores.negative_log_likelihood == 0
 
 
-def test_an_absent_class_scores_zero_without_a_warning():
+def test_absent_class_scores_zero_without_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         scores = score_predictions(np.array([0, 0]), np.array([[0.9, 0.1, 0.0], [0.0, 1.0, 0.0]]), ["a", "b", "c"])
@@ -105,7 +105,7 @@ def test_small_label_types_do_not_overflow():
     assert score_predictions(labels, np.eye(26, dtype=np.float32)[labels]).accuracy == 1
 
 
-def test_to_json_gives_plain_values():
+def test_to_json_returns_json_values():
     scores = score_predictions(np.array([0, 1]), np.eye(2, dtype=np.float32), ["cat", "dog"])
     document = json.loads(json.dumps(scores.to_json(), allow_nan=False))
     assert list(document) == ["accuracy", "low", "high", "n", "nll", "brier", "ece", "per_class"]
@@ -125,18 +125,18 @@ def test_to_json_gives_plain_values():
         (np.array([0]), np.array([[np.nan, 1.0]]), "Row 0 is not a row of probabilities"),
     ],
 )
-def test_score_predictions_refuses_what_are_no_predictions(labels, probabilities, message):
+def test_score_predictions_refuses_invalid_predictions(labels, probabilities, message):
     with pytest.raises(DataError, match=message) as caught:
         score_predictions(labels, probabilities)
     assert "\n" not in str(caught.value)
 
 
-def test_score_predictions_refuses_names_of_other_classes():
+def test_score_predictions_refuses_another_number_of_class_names():
     with pytest.raises(DataError, match="3 class names came with probabilities of 2 classes"):
         score_predictions(np.array([0]), np.array([[0.5, 0.5]]), ["a", "b", "c"])
 
 
-def test_format_scores_lines_up_and_shows_the_worst_of_many_classes():
+def test_format_scores_is_aligned_and_shows_the_worst_of_many_classes():
     labels = np.arange(200).repeat(2)
     probabilities = np.eye(200)[labels]
     probabilities[-1] = np.eye(200)[0]

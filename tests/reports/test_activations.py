@@ -1,5 +1,3 @@
-"""The figure of filters and activation maps."""
-
 import numpy as np
 import pytest
 import torch
@@ -29,7 +27,7 @@ def texts_of(figure):
 
 
 def boxes_of(figure):
-    """Boxes of all texts and panels, in pixels from the lower left corner."""
+    """Return the boxes of all texts and panels, in pixels."""
     figure.draw_without_rendering()
     boxes = [(text.get_text(), text.get_window_extent()) for text in figure.texts if text.get_text()]
     boxes += [(f"panel {number}", axes.bbox) for number, axes in enumerate(figure.axes)]
@@ -38,12 +36,12 @@ def boxes_of(figure):
 
 
 def overlaps(figure):
-    """Pairs of texts and panels that touch, and those that leave the figure."""
+    """Return pairs of texts and panels that overlap, and those outside of the figure."""
     boxes = boxes_of(figure)
     found = [
         (first, second)
-        for place, (first, box) in enumerate(boxes)
-        for second, other in boxes[place + 1 :]
+        for position, (first, box) in enumerate(boxes)
+        for second, other in boxes[position + 1 :]
         if min(box.x1, other.x1) - max(box.x0, other.x0) > 1 and min(box.y1, other.y1) - max(box.y0, other.y0) > 1
     ]
     width, height = figure.bbox.x1, figure.bbox.y1
@@ -60,7 +58,7 @@ def test_every_network_is_drawn_without_empty_panels(name, shape):
         assert np.ptp(image.get_array()) > 50  # levels of 256
 
 
-def test_figure_is_a_png_that_fits_a_screen(tmp_path):
+def test_figure_fits_a_screen(tmp_path):
     save_figure(explain("fast", (28, 28))[0], tmp_path / "maps.png")
     with Image.open(tmp_path / "maps.png") as image:
         assert image.format == "PNG"
@@ -68,16 +66,20 @@ def test_figure_is_a_png_that_fits_a_screen(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "shape"),
-    [("accurate", (28, 28)), ("t4_narrow", (12, 10, 3)), ("fast", (16, 16, 3)), ("standard", (1, 64))],
+    ("name", "shape", "class_names"),
+    [
+        ("accurate", (28, 28), (LONG, LONG)),
+        ("t4_narrow", (12, 10, 3), ("cat", "dog")),
+        ("fast", (16, 16, 3), ("$x^$", "two\nlines")),
+        ("standard", (1, 64), (LONG, LONG)),
+    ],
 )
-@pytest.mark.parametrize("class_names", [("cat", "dog"), (LONG, LONG), ("$x^$", "two\nlines")])
-def test_texts_and_panels_stand_apart(name, shape, class_names):
+def test_texts_and_panels_do_not_overlap(name, shape, class_names):
     figure, _ = explain(name, shape, class_names, "Filters and maps are those of the ensemble's first member.")
     assert overlaps(figure) == []
 
 
-def test_titles_tell_how_many_maps_of_what_size():
+def test_titles_show_number_and_size_of_the_maps():
     figure, layers = explain("standard", (28, 28))
     titles = [text for text in texts_of(figure) if text.startswith("After convolution")]
     assert titles[0].startswith("After convolution 1 (blocks.0.0): 32 of 32 maps, 24×24, largest magnitude ")
@@ -85,7 +87,7 @@ def test_titles_tell_how_many_maps_of_what_size():
     assert titles[-1].endswith(f"{np.abs(layers[-1].maps).max():.3g}")
 
 
-def test_prediction_and_runner_up_are_told_as_they_are_written():
+def test_prediction_and_runner_up_are_written_literally():
     figure, _ = explain("fast", (28, 28), ("$x^$", "dog"), "A note.")
     assert texts_of(figure)[:2] == ["Prediction: dog (75.0 %)", "Runner-up: $x^$ (25.0 %)"]
     assert "A note." in texts_of(figure)
@@ -100,12 +102,12 @@ def test_prediction_and_runner_up_are_told_as_they_are_written():
         ((12, 10), []),
     ],
 )
-def test_form_of_the_filters_is_told(shape, lines):
+def test_titles_describe_the_filters(shape, lines):
     texts = texts_of(explain("fast", shape)[0])
-    told = texts[texts.index(next(text for text in texts if text.startswith("Filters"))) + 1 :]
-    told = told[: next(place for place, text in enumerate(told) if text.startswith("After"))]
-    assert len(told) == len(lines)
-    assert all(line in text for line, text in zip(lines, told, strict=True))
+    notes = texts[texts.index(next(text for text in texts if text.startswith("Filters"))) + 1 :]
+    notes = notes[: next(position for position, text in enumerate(notes) if text.startswith("After"))]
+    assert len(notes) == len(lines)
+    assert all(line in text for line, text in zip(lines, notes, strict=True))
 
 
 def draw_maps(maps, kernel):
@@ -116,42 +118,44 @@ def draw_maps(maps, kernel):
     return filters, drawn
 
 
-def middles(drawn, n):
-    """The colour in the middle of each of n maps in one row."""
+def centre_colours(drawn, n):
+    """Return the colour at the centre of each of n maps in a row."""
     step = drawn.shape[1] / n
-    return [tuple(int(value) for value in drawn[drawn.shape[0] // 2, int((place + 0.5) * step)]) for place in range(n)]
+    return [
+        tuple(int(value) for value in drawn[drawn.shape[0] // 2, int((position + 0.5) * step)]) for position in range(n)
+    ]
 
 
-def test_strongest_maps_come_first_in_one_scale_of_colours_with_their_filters():
+def test_maps_are_sorted_by_magnitude_with_their_filters():
     values = np.array([0.0, 1.0, -2.0, 2.0], np.float32)
     maps = np.ones((4, 3, 3), np.float32) * values[:, None, None]
     kernel = np.ones((4, 1, 1, 1), np.float32) * np.array([3.0, 1.5, -3.0, 0.0])[:, None, None, None]
     filters, drawn = draw_maps(maps, kernel.astype(np.float32))
     blue, white, orange = (0, 114, 178), (255, 255, 255), (213, 94, 0)
-    shown = middles(drawn, 4)
+    shown = centre_colours(drawn, 4)
     assert shown[0] == blue and shown[1] == orange and shown[3] == white
     assert shown[2] not in (orange, white) and shown[2][0] > shown[2][2]
-    assert middles(filters, 4)[:2] == [blue, white] and middles(filters, 4)[3] == orange
+    assert centre_colours(filters, 4)[:2] == [blue, white] and centre_colours(filters, 4)[3] == orange
 
 
 def test_only_the_strongest_32_maps_are_drawn():
     maps = np.arange(1.0, 61, dtype=np.float32)[:, None, None] * np.ones((1, 2, 2), np.float32)
     _, drawn = draw_maps(maps, np.ones((60, 1, 3, 3), np.float32))
     colours = {tuple(colour) for row in (1, 3) for colour in drawn[row * drawn.shape[0] // 4].tolist()}
-    assert len(colours) == 32 + 1  # the gaps have one too
+    assert len(colours) == 32 + 1  # and the colour of the gaps
 
 
 def test_maps_of_zeros_are_drawn_white():
     filters, drawn = draw_maps(np.zeros((2, 1, 1), np.float32), np.zeros((2, 1, 3, 3), np.float32))
-    assert middles(filters, 2) == middles(drawn, 2) == [(255, 255, 255)] * 2
+    assert centre_colours(filters, 2) == centre_colours(drawn, 2) == [(255, 255, 255)] * 2
 
 
-def test_filters_of_other_channels_are_drawn_as_their_mean():
+def test_filters_of_five_channels_are_drawn_as_their_mean():
     kernel = np.zeros((2, 5, 1, 1), np.float32)
     kernel[0, :, 0, 0] = [5, 0, 0, 0, 0]
     kernel[1, :, 0, 0] = [-5, 5, 0, 0, 0]
     filters, _ = draw_maps(np.ones((2, 2, 2), np.float32), kernel)
-    assert middles(filters, 2) == [(213, 94, 0), (255, 255, 255)]
+    assert centre_colours(filters, 2) == [(213, 94, 0), (255, 255, 255)]
 
 
 LAYER = LayerActivations("convolution", np.ones((2, 1, 3, 3), np.float32), np.ones((2, 4, 4), np.float32))
@@ -168,6 +172,6 @@ LAYER = LayerActivations("convolution", np.ones((2, 1, 3, 3), np.float32), np.on
         (np.zeros((4, 4), np.uint8), [0.5, 0.5], ["a", "b"], [LAYER], LAYER.kernel[:1], "expected 2 filters"),
     ],
 )
-def test_shapes_that_do_not_fit_are_told(image, probabilities, class_names, layers, filters, words):
+def test_shapes_that_do_not_fit_are_notes(image, probabilities, class_names, layers, filters, words):
     with pytest.raises(DataError, match=words):
         draw_activations(image, np.array(probabilities), class_names, layers, filters)

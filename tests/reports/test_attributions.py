@@ -1,5 +1,3 @@
-"""Images with the parts coloured that an answer rests on."""
-
 import io
 
 import numpy as np
@@ -11,23 +9,23 @@ from skconv.reports.attributions import draw_attributions
 
 @pytest.mark.parametrize("n_maps", [1, 2])
 @pytest.mark.parametrize("shape", [(12, 10), (30, 8), (9, 9, 3)])
-def test_each_image_stands_beside_itself_once_for_each_map(n_maps, shape):
+def test_each_image_is_followed_by_its_maps(n_maps, shape):
     images = np.full((5, *shape), 128, np.uint8)
     maps = [[np.linspace(-1, 1, shape[0] * shape[1]).reshape(shape[:2])] * n_maps] * 5
     figure = draw_attributions(images, maps, ["a $5$ caption"] * 5)
     assert len(figure.axes) == 5 * (1 + n_maps) + 1  # the last is the colour bar
     assert [text.get_text() for text in figure.texts[5:]] == ["lowers the probability", "raises the probability"]
-    places = [axes.get_position() for axes in figure.axes]
-    assert all(0 <= place.x0 < place.x1 <= 1 and 0 <= place.y0 < place.y1 <= 1 for place in places)
+    boxes = [axes.get_position() for axes in figure.axes]
+    assert all(0 <= box.x0 < box.x1 <= 1 and 0 <= box.y0 < box.y1 <= 1 for box in boxes)
     assert not any(
         one.x0 < other.x1 and other.x0 < one.x1 and one.y0 < other.y1 and other.y0 < one.y1
-        for number, one in enumerate(places)
-        for other in places[:number]
+        for number, one in enumerate(boxes)
+        for other in boxes[:number]
     )
     figure.savefig(io.BytesIO())
 
 
-def test_sign_decides_the_colour_and_the_bar_says_so():
+def test_colours_depend_on_the_sign_and_match_the_colour_bar():
     values = np.zeros((4, 4))
     values[0, 0], values[3, 3] = 1, -1
     figure = draw_attributions(np.full((1, 4, 4), 128, np.uint8), [[values]], ["x"])

@@ -1,5 +1,3 @@
-"""The page that holds its figures."""
-
 import base64
 import re
 
@@ -13,20 +11,20 @@ def _draw_line():
     return figure
 
 
-def test_texts_are_escaped_everywhere():
-    evil = '<script>alert("1")</script>'
-    figures, table = [PageFigure(_draw_line(), evil, evil)], PageTable([evil], [[evil]])
-    section = Section(evil, evil, {evil: evil}, figures, table, [(evil, evil)])
-    page = render_page(evil, evil, evil, [section])
+def test_page_escapes_all_texts():
+    text = '<script>alert("1")</script>'
+    figures, table = [PageFigure(_draw_line(), text, text)], PageTable([text], [[text]])
+    section = Section(text, text, {text: text}, figures, table, [(text, text)])
+    page = render_page(text, text, text, [section])
     assert "<script" not in page
-    assert page.count("&lt;script&gt;") == 15  # title and section are named more than once
+    assert page.count("&lt;script&gt;") == 15  # title and section occur more than once
 
 
-def test_same_figure_gives_the_same_bytes():
+def test_embed_figure_is_reproducible():
     assert embed_figure(_draw_line()) == embed_figure(_draw_line())
 
 
-def test_figure_is_svg_until_it_has_too_many_parts():
+def test_embed_figure_is_png_for_a_figure_of_many_parts():
     assert embed_figure(_draw_line()).startswith("data:image/svg+xml;base64,")
     figure = new_figure(3, 2)
     axes = figure.subplots()
@@ -42,15 +40,15 @@ def test_page_links_to_every_section():
     assert re.findall(r'href="#([^"]+)"', page) == re.findall(r'<h2 id="([^"]+)"', page)
 
 
-def test_figure_turns_light_where_the_page_is_dark():
+def test_embedded_svg_has_colours_for_a_dark_page():
     drawn = base64.b64decode(embed_figure(_draw_line()).partition(",")[2]).decode()
     assert drawn.count("<style>@media (prefers-color-scheme: dark)") == 1
-    assert "fill: #ffffff" not in drawn  # no ground of its own
+    assert "fill: #ffffff" not in drawn  # transparent background
     for colour in re.findall(r"stroke: (#[0-9a-f]{6})", drawn.partition("<style>@media")[0]):
         assert f'[style*="stroke: {colour}"]' in drawn
 
 
-def test_wide_figure_can_be_moved_by_keyboard():
+def test_wide_figure_can_be_scrolled_by_keyboard():
     page = render_page("t", "h", "s", [Section("One", figures=[PageFigure(new_figure(9, 2), "wide", "x")])])
     assert '<figure class="broad " tabindex="0">' in page
     assert "broad" not in render_page("t", "h", "s", []).partition("<main>")[2]

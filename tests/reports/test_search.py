@@ -1,5 +1,3 @@
-"""Figures of a search."""
-
 from types import SimpleNamespace
 
 import pytest
@@ -12,21 +10,21 @@ def trial(number, accuracy, state="complete"):
     return SimpleNamespace(number=number, state=state, valid_accuracy=accuracy)
 
 
-def test_scale_is_that_of_the_good_trials():
+def test_scale_excludes_bad_trials():
     trials = [trial(k, 0.98 + k / 1000) for k in range(8)] + [trial(8, 0.11), trial(9, 0.3, "pruned")]
     (panel,) = draw_trials(trials).axes
     low, high = panel.get_ylim()
     assert 90 < low < 98 and 98.7 < high <= 100
-    assert panel.lines[0].get_ydata().min() == low  # the bad one stands at the edge
+    assert panel.lines[0].get_ydata().min() == low  # the bad trial is drawn at the lower edge
     assert list(panel.lines[-1].get_ydata()) == sorted(panel.lines[-1].get_ydata())
 
 
-def test_trial_that_reported_nothing_is_left_out():
+def test_trial_without_accuracy_is_left_out():
     (panel,) = draw_trials([trial(0, 0.9), trial(1, None, "pruned")]).axes
     assert len(panel.lines) == 2
 
 
-def test_nothing_to_draw_is_told():
+def test_no_complete_trial_is_refused():
     with pytest.raises(DataError, match="No trial"):
         draw_trials([trial(0, 0.5, "pruned")])
     with pytest.raises(DataError, match="too few"):

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import softmax
 
-from skconv.evaluation.calibration import fit_calibration, softmax
+from skconv.evaluation.calibration import fit_calibration
 from skconv.exceptions import ParameterError
 from skconv.model_io.held_out import HeldOut
 
@@ -50,7 +51,7 @@ def calibrate_logits(
     temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)
     layer.scale(1 / temperature)
     layer.shift(biases.tolist())
-    return HeldOut(softmax(logits / temperature + biases), labels, temperature)
+    return HeldOut(softmax(logits / temperature + biases, axis=1), labels, temperature)
 
 
 def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -93,4 +94,4 @@ def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: 
 
 def shift_probabilities(probabilities: np.ndarray, shifts: np.ndarray) -> np.ndarray:
     """Return probabilities (n, n_classes) after `shifts` were added to their logits."""
-    return softmax(np.log(probabilities.clip(np.finfo(np.float32).tiny)) + shifts)
+    return softmax(np.log(probabilities.clip(np.finfo(np.float32).tiny)) + shifts, axis=1)

@@ -1,4 +1,4 @@
-"""Scores of predictions, with intervals."""
+"""Evaluation of predictions: scores with confidence intervals."""
 
 from __future__ import annotations
 

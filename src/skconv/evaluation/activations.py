@@ -1,7 +1,4 @@
-"""What the convolutions of a network compute for one image: their activation maps.
-
-Not imported by `skconv.evaluation` itself: scores are computed without torch, maps are not.
-"""
+"""Activation maps of convolutions, filters of the first layer, and inference in evaluation mode."""
 
 from __future__ import annotations
 
@@ -19,18 +16,18 @@ from skconv.networks.blocks import SpaceToDepth
 from skconv.networks.ensemble import EnsembleNetwork
 
 
-@dataclass(frozen=True, eq=False)  # an array has no single truth value to compare by
+@dataclass(frozen=True, eq=False)  # comparing arrays gives an array
 class LayerActivations:
-    """One convolution, and what it gave for one image.
+    """Weights and output of one convolution for one image.
 
     Parameters
     ----------
     name : str
-        Where the convolution stands in the network: ``"blocks.1.0"``.
+        Name of the module in the network: ``"blocks.1.0"``.
     kernel : ndarray of float32, shape (filters, in_channels, kernel_height, kernel_width)
-        Its weights.
+        Weights.
     maps : ndarray of float32, shape (filters, height, width)
-        One map a filter: the convolution's own output, its bias added, before normalisation, pooling and ReLU.
+        Activation maps: the output of the convolution with bias, before normalization, pooling and ReLU.
     """
 
     name: str
@@ -39,17 +36,17 @@ class LayerActivations:
 
 
 def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActivations]:
-    """Return the activation maps of every convolution for one image, in the order they are computed.
+    """Return the activation maps of every convolution for one image, in the order of the computation.
 
-    The network predicts as it always does, in evaluation mode; hooks listen. Where a network looks at an image several
-    times, as `fast` with a crop does, the maps are those of the first look; of an ensemble, those of its first member.
+    If a network crops the image several times, as `fast` does, the maps are those of the first crop; of an ensemble,
+    those of the first member.
 
     Parameters
     ----------
     network : Module
-        Takes float32 (1, channels, height, width). Left in the mode it was in, and without hooks.
+        Takes float32 (1, channels, height, width). Its mode and hooks are restored.
     image : ndarray of numbers, shape (height, width) or (height, width, channels)
-        In the range of the images the network was trained on, 0..255 for most.
+        In the range of the training images.
 
     Returns
     -------
@@ -59,9 +56,9 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
     Raises
     ------
     DataError
-        The network does not take an image of this shape.
+        If the shape of the image does not fit the network.
     ParameterError
-        The network has no convolution.
+        If the network has no convolution.
 
     Examples
     --------
@@ -76,20 +73,21 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
     network = first_member(network)
     layers: dict[str, LayerActivations] = {}
     if np.ndim(image) not in (2, 3):
-        came = np.shape(image)
-        raise DataError(f"The image has shape {came}; expected (height, width) or (height, width, channels).")
+        raise DataError(
+            f"The image has shape {np.shape(image)}; expected (height, width) or (height, width, channels)."
+        )
     convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
     if not convolutions:
-        raise ParameterError("The network has no convolution, so there are no activation maps. Take another network.")
+        raise ParameterError("The network has no convolution, so there are no activation maps. Use another network.")
 
-    def listen(name: str, module: nn.Conv2d) -> Any:
-        def keep(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
+    def add_hook(name: str, module: nn.Conv2d) -> Any:
+        def record(_module: nn.Module, _inputs: Any, output: Tensor) -> None:
             if name not in layers:
                 layers[name] = LayerActivations(name, _to_numpy(module.weight), _to_numpy(output[0]))
 
-        return module.register_forward_hook(keep)
+        return module.register_forward_hook(record)
 
-    hooks = [listen(name, module) for name, module in convolutions.items()]
+    hooks = [add_hook(name, module) for name, module in convolutions.items()]
     try:
         run_network(network, np.asarray(image)[None])
     finally:
@@ -99,23 +97,21 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
 
 
 def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
-    """Return the first convolution's weights as filters of the image's own pixels.
+    """Return the weights of the first convolution as filters on the pixels of the image.
 
-    A network that begins with `SpaceToDepth` sees each 2×2 pixels as four channels. Put back in place, its 3×3
-    weights on four channels are one filter of 6×6 pixels, moved two pixels at a time: the very same sums, in a form
-    that can be looked at.
+    After `SpaceToDepth`, a 3×3 kernel on four channels equals a 6×6 filter with stride 2 on the pixels.
 
     Parameters
     ----------
     network : Module
-        The network the kernel is from.
+        The network of the kernel.
     kernel : ndarray, shape (filters, in_channels, kernel_height, kernel_width)
         Weights of its first convolution.
 
     Returns
     -------
     ndarray, shape (filters, channels, height, width)
-        With half the image's resolution, a quarter of the channels and twice the sides; else the kernel as it is.
+        With `SpaceToDepth`, a quarter of the channels and twice the height and width; else the unchanged kernel.
 
     Examples
     --------
@@ -130,43 +126,42 @@ def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
 
 
 def first_member(network: nn.Module) -> nn.Module:
-    """Return the first of the networks whose mean an ensemble is, or the network itself where it is none."""
+    """Return the first member of an ensemble, or the network itself."""
     return network.members[0] if isinstance(network, EnsembleNetwork) else network
 
 
 def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
-    """Let a network predict, in evaluation mode and without gradients.
+    """Return the logits of images, in evaluation mode and without gradients.
 
     Parameters
     ----------
     network : Module
-        Takes float32 (n, channels, height, width). Left in the mode it was in.
+        Takes float32 (n, channels, height, width). Its mode is restored.
     images : ndarray of numbers, shape (n, h, w) or (n, h, w, c)
-        In the range of the images the network was trained on.
+        In the range of the training images.
 
     Returns
     -------
     Tensor, shape (n, k)
-        Its logits.
 
     Raises
     ------
     DataError
-        The network does not take images of this shape.
+        If the shape of the images does not fit the network.
     """
     device = next(network.parameters()).device
     with evaluation_mode(network), torch.no_grad():
         try:
             return network(to_batch(images).to(device))
-        except RuntimeError as error:  # how torch tells shapes that do not fit
+        except RuntimeError as error:  # torch raises it for shapes that do not fit
             raise DataError(
-                f"The network does not take images of shape {np.shape(images)[1:]} ({error}). "
-                "Bring them to the size and the channels of the images it was made for."
+                f"Images of shape {np.shape(images)[1:]} do not fit the network ({error}). "
+                "Convert them to the size and the channels of the training images."
             ) from error
 
 
 def to_batch(images: np.ndarray) -> Tensor:
-    """Return images (n, h, w) or (n, h, w, c) as the tensor a network takes, float32 (n, c, h, w)."""
+    """Return images (n, h, w) or (n, h, w, c) as a tensor float32 (n, c, h, w)."""
     pixels = np.asarray(images, dtype=np.float32)
     channels_first = pixels[:, None] if pixels.ndim == 3 else np.moveaxis(pixels, 3, 1)
     return torch.from_numpy(np.array(channels_first, order="C"))
@@ -174,7 +169,7 @@ def to_batch(images: np.ndarray) -> Tensor:
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Put a network in evaluation mode for a while."""
+    """Set a network to evaluation mode inside a block."""
     training = network.training
     network.eval()
     try:
@@ -184,5 +179,5 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
 
 
 def _to_numpy(values: Tensor) -> np.ndarray:
-    # A copy: a ReLU that works in place would change what the convolution gave.
+    # A copy, because an in-place ReLU would change the output of the convolution.
     return values.detach().to("cpu", torch.float32, copy=True).numpy()

@@ -1,42 +1,42 @@
-"""Confidence that can be believed: one temperature that all logits are divided by, and a bias for each class."""
+"""Calibration of probabilities: temperature scaling with a bias per class."""
 
 from __future__ import annotations
 
 import numpy as np
 
-_RANGE = (0.05, 20.0)  # of the temperature
-_SPREAD = 0.3  # how far biases are expected from 0, as the standard deviation of a normal prior
+_TEMPERATURES = (0.05, 20.0)  # min. and max.
+_PRIOR_DEVIATION = 0.3  # of the normal prior on the biases
 
 
 def fit_calibration(
     logits: np.ndarray, labels: np.ndarray, weights: np.ndarray | None = None, *, with_biases: bool = True
 ) -> tuple[float, np.ndarray]:
-    """Return temperature and biases under which held-out images are most probable: of ``logits / T + biases``.
+    """Return the temperature and biases that maximise the likelihood of held-out images with ``logits / T + biases``.
 
-    Above 1 the temperature makes answers less sure, below it surer. The biases mend what a network has for or against
-    a class; the fewer held-out images speak for one, the nearer it stays to 0.
+    A temperature above 1 lowers the confidence, one below 1 raises it. The biases correct a preference of the network
+    for or against a class; a normal prior keeps them near 0 for classes with few held-out images.
 
     Parameters
     ----------
     logits : ndarray of float, shape (n, k)
-        Of images that were not trained on; each row to within a constant.
+        Of held-out images; a constant per row has no effect.
     labels : ndarray of int, shape (n,)
-        Their classes, as positions 0..k-1.
+        True classes, 0..k-1.
     weights : ndarray of float, shape (n,), optional
-        How much each image counts.
+        Weight of each image.
     with_biases : bool, default=True
-        False leaves the biases at 0: then no answer changes, only how sure it is.
+        False fits the temperature only, which changes no predicted label.
 
     Returns
     -------
     temperature : float
-        0.05 to 20.
+        0.05..20.
     biases : ndarray of float64, shape (k,)
 
     Notes
     -----
-    As in Platt's method a share of 1 / (n + 2) of every truth is given to the other classes: where all held-out
-    images are classified correctly, the likelihood alone would ask for infinite certainty.
+    As in Platt's method, 1 / (n + 2) of the target probability is given to the other classes: without it, the
+    likelihood of perfectly classified images has no maximum.
 
     References
     ----------
@@ -48,7 +48,7 @@ def fit_calibration(
     --------
     >>> generator = np.random.default_rng(0)
     >>> logits = generator.normal(0, 2, (4000, 3))
-    >>> labels = (logits + generator.gumbel(size=logits.shape)).argmax(1)  # drawn as the logits say
+    >>> labels = (logits + generator.gumbel(size=logits.shape)).argmax(1)  # drawn from softmax(logits)
     >>> temperature, biases = fit_calibration(3 * logits + [0, 3, -3], labels)
     >>> round(temperature, 1), biases.round()
     (3.0, array([ 0., -1.,  1.]))
@@ -59,25 +59,21 @@ def fit_calibration(
     logits = np.asarray(logits, np.float64)
     logits = logits - logits.mean(1, keepdims=True)
     n, n_classes = logits.shape
-    shares = np.full((n, n_classes), 1 / ((n + 2) * max(n_classes - 1, 1)))
-    shares[np.arange(n), labels] = (n + 1) / (n + 2)
+    targets = np.full((n, n_classes), 1 / ((n + 2) * max(n_classes - 1, 1)))
+    targets[np.arange(n), labels] = (n + 1) / (n + 2)
     counts = np.ones((n, 1)) if weights is None else (weights / weights.mean())[:, None]
 
-    def lose(parameters: np.ndarray) -> tuple[float, np.ndarray]:
-        """Return the loss, which is convex, and its gradient at (1 / temperature, biases)."""
+    def compute_loss(parameters: np.ndarray) -> tuple[float, np.ndarray]:
+        """Return the convex loss and its gradient at (1 / temperature, biases)."""
         scale, biases = parameters[0], parameters[1:]
-        log_told = log_softmax(scale * logits + biases, axis=1)
-        wrong = counts * (np.exp(log_told) - shares)
-        loss = -(counts * shares * log_told).sum() + (biases**2).sum() / (2 * _SPREAD**2)
-        return loss / n, np.array([(wrong * logits).sum(), *(wrong.sum(0) + biases / _SPREAD**2)]) / n
+        log_probabilities = log_softmax(scale * logits + biases, axis=1)
+        errors = counts * (np.exp(log_probabilities) - targets)
+        loss = -(counts * targets * log_probabilities).sum() + (biases**2).sum() / (2 * _PRIOR_DEVIATION**2)
+        gradient = np.array([(errors * logits).sum(), *(errors.sum(0) + biases / _PRIOR_DEVIATION**2)])
+        return loss / n, gradient / n
 
-    free = (None, None) if with_biases else (0.0, 0.0)
-    bounds = [(1 / _RANGE[1], 1 / _RANGE[0])] + [free] * n_classes
-    best = minimize(lose, [1.0] + [0.0] * n_classes, jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-10).x
+    bias_bounds = (None, None) if with_biases else (0.0, 0.0)
+    bounds = [(1 / _TEMPERATURES[1], 1 / _TEMPERATURES[0])] + [bias_bounds] * n_classes
+    start = [1.0] + [0.0] * n_classes
+    best = minimize(compute_loss, start, jac=True, method="L-BFGS-B", bounds=bounds, tol=1e-10).x
     return float(1 / best[0]), best[1:]
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Return the probabilities of logits, (n, k)."""
-    exponentials = np.exp(logits - logits.max(1, keepdims=True))
-    return exponentials / exponentials.sum(1, keepdims=True)

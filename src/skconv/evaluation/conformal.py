@@ -1,4 +1,4 @@
-"""Prediction sets that hold the true class with a probability chosen beforehand."""
+"""Conformal prediction sets with a guaranteed coverage."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ def predict_sets(
     *,
     average: str | None = None,
 ) -> np.ndarray:
-    """Return which classes each image may be, so that the true one is among them with a probability of `coverage`.
+    """Return prediction sets that contain the true class with a probability of `coverage`.
 
-    That holds for images drawn like the held-out ones, on average over both, however good the model is: a weak model
-    gives large sets. A set is empty where no class is as probable as the true one nearly always is.
+    The guarantee holds for images from the distribution of the held-out images, for any model: a weak model gives
+    large sets. A set is empty if no class is as probable as the true class usually is.
 
     Parameters
     ----------
     held_out : ndarray of float, shape (m, k)
-        Probabilities of images that were not trained on.
+        Probabilities of held-out images.
     held_out_labels : ndarray of int, shape (m,)
-        Their classes, as positions 0..k-1.
+        Their classes, 0..k-1.
     probabilities : ndarray of float, shape (n, k)
-        Of the images in question, by the same model.
+        Predictions of the same model.
     coverage : float
-        Above 0 and below 1, as 0.99.
+        Above 0 and below 1: 0.99.
     average : {"probabilities", "logits"} or None, default=None
-        None: all answers are one model's. Else `probabilities` are answers averaged in that way over the members of an
-        ensemble, and each held-out image was answered by one member. The sets are then larger than they need be, and
-        hold the true class at least as often as asked.
+        How an ensemble averages its members for `probabilities`, when each held-out image was predicted by one member.
+        The sets are then conservative: larger than necessary, with at least the requested coverage. None: both
+        predictions are from the same model.
 
     Returns
     -------
@@ -45,26 +45,26 @@ def predict_sets(
     Raises
     ------
     ParameterError
-        A coverage outside 0..1, or too few held-out images for it; or MAPIE is not installed.
+        If `coverage` is out of range or needs more held-out images, or MAPIE is not installed.
 
     References
     ----------
     Sadinle, Lei, Wasserman: "Least ambiguous set-valued classifiers with bounded error levels", JASA 114, 2019;
-    of means: Acerbi, Tasche: "On the coherence of expected shortfall", Journal of Banking and Finance 26, 2002.
+    for means: Acerbi, Tasche: "On the coherence of expected shortfall", Journal of Banking and Finance 26, 2002.
     """
     check_coverage(coverage)
-    least = math.ceil(coverage / (1 - coverage))
-    if len(held_out) < least:
+    min_images = math.ceil(coverage / (1 - coverage))
+    if len(held_out) < min_images:
         raise ParameterError(
-            f"A coverage of {coverage:g} needs at least {least:,} held-out images; the model was saved with "
-            f"{len(held_out):,}. Ask for less, or train with more validation images."
+            f"A coverage of {coverage:g} needs at least {min_images:,} held-out images; the model was saved with "
+            f"{len(held_out):,}. Lower the coverage, or train with more validation images."
         )
     if len(probabilities) == 0:
         return np.zeros(probabilities.shape, bool)
     if average is not None:
-        truths = _normalize(held_out)[np.arange(len(held_out)), held_out_labels]
-        bound = _bound_mean(truths, 1 - coverage, average)
-        return np.asarray(_normalize(probabilities) >= bound, bool)
+        true_probabilities = _normalize(held_out)[np.arange(len(held_out)), held_out_labels]
+        threshold = _bound_quantile_of_mean(true_probabilities, 1 - coverage, average)
+        return np.asarray(_normalize(probabilities) >= threshold, bool)
     classifier = _make_classifier(probabilities.shape[1], coverage)
     classifier.conformalize(_normalize(held_out), held_out_labels)
     _, sets = classifier.predict_set(_normalize(probabilities))
@@ -72,35 +72,33 @@ def predict_sets(
 
 
 def check_coverage(coverage: object) -> None:
-    """Raise `ParameterError` unless `coverage` is a number between 0 and 1."""
+    """Raise `ParameterError` unless `coverage` is a number above 0 and below 1."""
     if isinstance(coverage, bool) or not isinstance(coverage, int | float) or not 0 < coverage < 1:
-        raise ParameterError(f"coverage is {coverage!r}; expected a share above 0 and below 1, as 0.99 for 99 %.")
+        raise ParameterError(f"coverage is {coverage!r}; expected a fraction above 0 and below 1: 0.99 for 99 %.")
 
 
-def _bound_mean(truths: np.ndarray, share: float, average: str) -> float:
-    """Return what the mean of members' probabilities of the true class is below for at most a share of images.
+def _bound_quantile_of_mean(probabilities: np.ndarray, share: float, average: str) -> float:
+    """Return a lower bound of the `share`-quantile of the mean over members of the true-class probability.
 
-    `truths` are these probabilities, each by one member for an image it did not see. They do not tell how the members'
-    doubts go together, and their quantile is no bound: the mean is low as soon as one member is very low. Their
-    expected shortfall is, the mean over the lowest share of them: that of a mean is never below the members' own, in
-    whatever way they go together, and at most this share lies below it.
+    `probabilities` are from one member per image, so that the dependence between members is unknown. The quantile of
+    single members is no bound of that of the mean. Their expected shortfall is: it is subadditive for any dependence.
     """
-    lowest = np.sort(truths)[: math.floor(share * (len(truths) + 1) + 1e-9)]
+    lowest = np.sort(probabilities)[: math.floor(share * (len(probabilities) + 1) + 1e-9)]
     if average == "probabilities":
         return float(lowest.mean())
-    # The mean of logits gives every class at least the geometric mean of its probabilities.
+    # Averaged logits give each class at least the geometric mean of its probabilities.
     return float(np.exp(np.log(lowest.clip(np.finfo(np.float32).tiny)).mean()))
 
 
 def _make_classifier(n_classes: int, coverage: float) -> Any:
-    """Return MAPIE's classifier around one that takes probabilities for images: the model is not asked again."""
+    """Return a conformal classifier of MAPIE that takes probabilities instead of images."""
     try:
         from mapie.classification import SplitConformalClassifier
     except ImportError as error:
         raise missing_package("prediction sets", "MAPIE", "reliability") from error
     from sklearn.base import BaseEstimator, ClassifierMixin
 
-    class AlreadyPredicted(ClassifierMixin, BaseEstimator):
+    class IdentityClassifier(ClassifierMixin, BaseEstimator):
         def __init__(self) -> None:
             self.classes_ = np.arange(n_classes)
             self.n_features_in_ = n_classes
@@ -115,11 +113,11 @@ def _make_classifier(n_classes: int, coverage: float) -> Any:
             return X.argmax(1)
 
     return SplitConformalClassifier(
-        AlreadyPredicted(), confidence_level=float(coverage), conformity_score="lac", prefit=True
+        IdentityClassifier(), confidence_level=float(coverage), conformity_score="lac", prefit=True
     )
 
 
 def _normalize(probabilities: np.ndarray) -> np.ndarray:
-    """Return probabilities that sum to 1 in float64, as MAPIE checks."""
+    """Return float64 probabilities that sum to 1 as exactly as MAPIE requires."""
     exact = np.asarray(probabilities, np.float64)
     return exact / exact.sum(1, keepdims=True)

@@ -1,4 +1,4 @@
-"""Images damaged in many ways, each at five strengths: how much a classifier bears that it was never trained on."""
+"""Corruptions of images at five strengths, to measure robustness."""
 
 from __future__ import annotations
 
@@ -13,33 +13,33 @@ Corrupt = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
 def list_corruptions() -> list[str]:
-    """Return the names of all corruptions, in the order of a report."""
+    """Return the names of all corruptions."""
     return list(_CORRUPTIONS)
 
 
 def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> np.ndarray:
-    """Damage images in one way.
+    """Apply a corruption to images.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, c)
-        Images of any size; what is drawn or moved grows with it.
+        Lengths of a corruption scale with the size of the images.
     name : str
         One of `list_corruptions`.
     strength : int
-        1 (hardly seen) to 5.
+        1 (barely visible) to 5.
     seed : int, default=0
-        The same seed damages in the same way.
+        Seed of the random numbers.
 
     Returns
     -------
     ndarray of uint8
-        New images of the same shape.
+        Corrupted images of the same shape.
 
     Raises
     ------
     ParameterError
-        No such corruption, or a strength outside 1..5.
+        If there is no such corruption, or the strength is not 1..5.
 
     References
     ----------
@@ -58,8 +58,8 @@ def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> n
         raise ParameterError(f"The strength of a corruption is {strength!r}; expected a whole number from 1 to 5.")
     function, levels = _CORRUPTIONS[name]
     channels_last = images[..., None] if images.ndim == 3 else images
-    damaged = function(channels_last.astype(np.float32) / 255, levels[strength - 1], np.random.default_rng(seed))
-    return np.rint(255 * damaged.clip(0, 1)).astype(np.uint8).reshape(images.shape)
+    corrupted = function(channels_last.astype(np.float32) / 255, levels[strength - 1], np.random.default_rng(seed))
+    return np.rint(255 * corrupted.clip(0, 1)).astype(np.uint8).reshape(images.shape)
 
 
 def _noise(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
@@ -89,20 +89,20 @@ def _motion_blur(images: np.ndarray, length: float, generator: np.random.Generat
 
 
 def _shear(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
-    return _move(images, np.array([[1, amount], [0, 1]]), generator)
+    return _transform(images, np.array([[1, amount], [0, 1]]), generator)
 
 
 def _scale(images: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
-    return _move(images, np.eye(2) * factor, generator)
+    return _transform(images, np.eye(2) * factor, generator)
 
 
 def _rotate(images: np.ndarray, degrees: float, generator: np.random.Generator) -> np.ndarray:
     angle = np.deg2rad(degrees)
-    return _move(images, np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), generator)
+    return _transform(images, np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]), generator)
 
 
 def _translate(images: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
-    return _move(images, np.eye(2), generator, share=share)
+    return _transform(images, np.eye(2), generator, share=share)
 
 
 def _brighten(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
@@ -115,7 +115,7 @@ def _fade(images: np.ndarray, factor: float, generator: np.random.Generator) -> 
 
 
 def _stripe(images: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
-    """Turn a band in the middle to its negative."""
+    """Invert a vertical band in the centre."""
     width = images.shape[2]
     half = share * width / 2
     band = slice(round(width / 2 - half), round(width / 2 + half))
@@ -125,7 +125,7 @@ def _stripe(images: np.ndarray, share: float, generator: np.random.Generator) ->
 
 
 def _fog(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
-    """Lay clouds of several sizes over the images."""
+    """Blend the images with clouds of several scales."""
     import cv2
 
     height, width = images.shape[1:3]
@@ -187,7 +187,7 @@ def _zigzag(images: np.ndarray, n_lines: float, generator: np.random.Generator) 
 
 
 def _edges(images: np.ndarray, share: float, generator: np.random.Generator) -> np.ndarray:
-    """Fade to the edges that Canny's filter finds."""
+    """Blend the images with their edges from Canny's detector."""
     import cv2
 
     def find(image: np.ndarray) -> np.ndarray:
@@ -212,25 +212,27 @@ def _pixelate(images: np.ndarray, factor: float, generator: np.random.Generator)
 
 
 def _each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Apply a function of OpenCV, which takes grey images without an axis of channels, to each."""
+    """Apply a function of OpenCV to each image; OpenCV expects grey images without a channel axis."""
     return np.stack([function(image.squeeze(2) if image.shape[2] == 1 else image) for image in images]).reshape(
         images.shape
     )
 
 
-def _move(images: np.ndarray, matrix: np.ndarray, generator: np.random.Generator, share: float = 0.0) -> np.ndarray:
-    """Move images about their middle, each mirrored sense by chance; what comes from outside repeats the border."""
+def _transform(
+    images: np.ndarray, matrix: np.ndarray, generator: np.random.Generator, share: float = 0.0
+) -> np.ndarray:
+    """Transform images about their centre in a random sense of rotation, and repeat the border."""
     import cv2
 
     height, width = images.shape[1:3]
-    middle = np.array([(width - 1) / 2, (height - 1) / 2])
+    centre = np.array([(width - 1) / 2, (height - 1) / 2])
     moved = np.empty_like(images)
     for index, image in enumerate(images):
         sense = generator.choice([-1, 1])
-        turned = matrix * np.array([[1, sense], [sense, 1]])
+        rotated = matrix * np.array([[1, sense], [sense, 1]])
         angle = generator.uniform(0, 2 * np.pi)
         offset = share * np.array([width * np.cos(angle), height * np.sin(angle)])
-        affine = np.column_stack([turned, middle - turned @ middle + offset])
+        affine = np.column_stack([rotated, centre - rotated @ centre + offset])
         result = cv2.warpAffine(image, affine, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
         moved[index] = result.reshape(image.shape)
     return moved
@@ -242,16 +244,16 @@ def _choose_point(canvas: np.ndarray, generator: np.random.Generator) -> tuple[i
 
 
 def _draw_over(images: np.ndarray, draw: Callable[[np.ndarray], None]) -> np.ndarray:
-    """Lay over each image what is drawn in white; the brighter of both is seen."""
-    covered = np.empty_like(images)
+    """Draw in white over each image; the brighter pixel is retained."""
+    drawn = np.empty_like(images)
     for index, image in enumerate(images):
         canvas = np.zeros(image.shape[:2], np.float32)
         draw(canvas)
-        covered[index] = np.maximum(image, canvas[..., None])
-    return covered
+        drawn[index] = np.maximum(image, canvas[..., None])
+    return drawn
 
 
-# Each with what its five strengths are.
+# Function and its argument at each strength.
 _CORRUPTIONS: dict[str, tuple[Corrupt, tuple[float, ...]]] = {
     "noise": (_noise, (0.1, 0.2, 0.3, 0.45, 0.6)),
     "impulse noise": (_impulses, (0.03, 0.07, 0.12, 0.2, 0.3)),

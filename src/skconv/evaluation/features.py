@@ -1,4 +1,4 @@
-"""Images as a network sees them last, and which of them are near each other there."""
+"""Features of images, the input of the last linear layer, and their nearest neighbours."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ _BATCH = 512  # images
 
 
 def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Return what the last linear layer of a network gets of each image: all that its answer is made of.
+    """Return the input of the last linear layer for each image.
 
     Parameters
     ----------
     network : Module
-        Takes float32 (n, channels, height, width). Left in the mode it was in. Of an ensemble the first member counts.
+        Takes float32 (n, channels, height, width). Its mode is restored. Of an ensemble the first member is used.
     images : ndarray of numbers, shape (n, h, w) or (n, h, w, c)
-        In the range of the images the network was trained on; at least one.
+        In the range of the training images, n > 0.
 
     Returns
     -------
     ndarray of float32, shape (n, d)
-        Of a network without a linear layer, its logits.
+        The logits, if the network has no linear layer.
 
     Raises
     ------
     DataError
-        The network does not take images of this shape.
+        If the shape of the images does not fit the network.
 
     Examples
     --------
@@ -39,47 +39,48 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
     """
     network = first_member(network)
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    seen: list[Tensor] = []
+    recorded: list[Tensor] = []
 
-    def keep(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        seen.append(inputs[0])
+    def record(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        recorded.append(inputs[0])
 
     parts = []
-    hook = linear[-1].register_forward_pre_hook(keep) if linear else None
+    hook = linear[-1].register_forward_pre_hook(record) if linear else None
     try:
         for start in range(0, len(images), _BATCH):
-            seen.clear()
+            recorded.clear()
             logits = run_network(network, images[start : start + _BATCH])
-            # Where a network looks at an image several times, the first look counts.
-            parts.append((seen[0] if seen else logits).flatten(1).float().cpu().numpy())
+            # If a network crops the image several times, the first crop counts.
+            parts.append((recorded[0] if recorded else logits).flatten(1).float().cpu().numpy())
     finally:
         if hook is not None:
             hook.remove()
     return np.concatenate(parts)
 
 
-def find_nearest(features: np.ndarray, wanted: np.ndarray, most: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the features nearest to one, the nearest first, and their distances.
+def find_nearest(features: np.ndarray, query: np.ndarray, max_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions and cosine distances of the features nearest to `query`, the nearest first.
 
     Parameters
     ----------
     features : ndarray of float, shape (n, d)
-    wanted : ndarray of float, shape (d,)
-    most : int
-        How many to return, at most n.
+    query : ndarray of float, shape (d,)
+    max_count : int
+        Number of neighbours.
 
     Returns
     -------
-    positions : ndarray of int, shape (most,)
-    distances : ndarray of float, shape (most,)
-        1 - cosine: 0 for the same direction, 2 for the opposite.
+    positions : ndarray of int, shape (min(max_count, n),)
+    distances : ndarray of float, same shape
+        0 (same direction) to 2 (opposite direction).
 
     Examples
     --------
     >>> find_nearest(np.array([[0.0, 1.0], [2.0, 0.1]]), np.array([1.0, 0.0]), 1)[0]
     array([1])
     """
-    lengths = np.linalg.norm(features, axis=1) * np.linalg.norm(wanted)
-    distances = 1 - features @ wanted / np.maximum(lengths, np.finfo(np.float32).tiny)
-    order = np.argsort(distances, kind="stable")[:most]
+    from sklearn.metrics.pairwise import cosine_distances
+
+    distances = cosine_distances(features, query[None])[:, 0]
+    order = np.argsort(distances, kind="stable")[:max_count]
     return order, distances[order]

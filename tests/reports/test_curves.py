@@ -1,10 +1,40 @@
-"""`draw_folds`: a panel a fold, and the mean."""
-
 import numpy as np
 import pytest
 
 from skconv.exceptions import DataError
-from skconv.reports.curves import draw_folds
+from skconv.reports.curves import draw_curves, draw_folds
+
+
+def epochs(n, **changes):
+    epoch = {"train_loss": 0.5, "valid_loss": 0.6, "valid_accuracy": 0.9, "learning_rate": 0.01}
+    return [{"epoch": number, **epoch, **changes} for number in range(1, n + 1)]
+
+
+def test_draw_curves_draws_loss_and_accuracy():
+    history = epochs(3)
+    history[1]["valid_accuracy"] = 0.975
+    losses, accuracy = draw_curves(history).axes
+    assert [line.get_label() for line in losses.lines] == ["train", "validation"]
+    np.testing.assert_allclose(accuracy.lines[0].get_ydata(), [90, 97.5, 90])
+    assert accuracy.get_title() == "best 97.50 % in epoch 2"
+
+
+def test_draw_curves_without_validation_has_one_panel():
+    (losses,) = draw_curves(epochs(3, valid_loss=None, valid_accuracy=None)).axes
+    assert [line.get_label() for line in losses.lines] == ["train"]
+
+
+def test_draw_curves_has_integer_ticks():
+    for n in (1, 2, 100):
+        figure = draw_curves(epochs(n))
+        figure.draw_without_rendering()
+        ticks = figure.axes[0].get_xticks()
+        assert (ticks == ticks.round()).all()
+
+
+def test_draw_curves_refuses_an_empty_history():
+    with pytest.raises(DataError, match="no epoch was trained"):
+        draw_curves([])
 
 
 def history(*losses, valid=True):
@@ -18,7 +48,7 @@ def lines(panel):
     return {line.get_label(): np.column_stack(line.get_data()).tolist() for line in panel.lines}
 
 
-def test_each_fold_has_its_own_curve_and_the_last_panel_the_mean():
+def test_draw_folds_has_a_panel_per_fold_and_one_for_the_mean():
     histories = [history(1.0, 0.5), history(2.0, 0.7), history(3.0, 0.9), history(2.0, 0.7), history(2.0, 0.7)]
     figure = draw_folds(histories)
     assert len(figure.axes) == 6
@@ -38,20 +68,20 @@ def test_each_fold_has_its_own_curve_and_the_last_panel_the_mean():
     assert valid_band.get_paths()[0].vertices[:, 1].max() == pytest.approx(2.5 + spread)
 
 
-def test_folds_that_stopped_early_leave_the_mean_to_the_others():
+def test_mean_of_folds_ignores_folds_that_stopped_early():
     figure = draw_folds([history(1.0, 0.5), history(2.0)])
     np.testing.assert_allclose(lines(figure.axes[-1])["train"], [[1, 1.5], [2, 0.5]])
     assert figure.axes[0].get_xlim() == figure.axes[1].get_xlim() == (0.5, 2.5)
 
 
-def test_all_panels_share_a_scale_and_the_lowest_of_each_column_names_its_axis():
+def test_panels_of_folds_share_their_axes():
     figure = draw_folds([history(5.0, 1.0), history(1.0, 0.5), history(1.0, 0.1)])
-    assert len(figure.axes) == 4  # the two cells left over are gone
+    assert len(figure.axes) == 4  # unused panels are removed
     assert len({panel.get_ylim() for panel in figure.axes}) == 1
     assert [panel.get_xlabel() for panel in figure.axes] == ["", "epoch", "epoch", "epoch"]
 
 
-def test_one_epoch_without_validation_is_drawn():
+def test_draw_folds_of_one_epoch_without_validation():
     figure = draw_folds([history(1.0, valid=False), history(3.0, valid=False)])
     figure.draw_without_rendering()
     assert lines(figure.axes[2]) == {"train": [[1.0, 2.0]]}
@@ -60,13 +90,13 @@ def test_one_epoch_without_validation_is_drawn():
     assert (ticks == ticks.round()).all()
 
 
-def test_many_folds_have_panels_up_to_twenty_and_all_count_in_the_mean():
+def test_draw_folds_limits_the_panels_to_twenty():
     figure = draw_folds([history(float(number)) for number in range(41)])
     assert [panel.get_title() for panel in figure.axes[-2:]] == ["fold 20", "mean of 41 folds ± standard deviation"]
     np.testing.assert_allclose(lines(figure.axes[-1])["train"], [[1, 20.0]])
 
 
 @pytest.mark.parametrize("histories", [[], [[]], [history(1.0), []]])
-def test_folds_without_epochs_are_refused(histories):
+def test_draw_folds_refuses_folds_without_epochs(histories):
     with pytest.raises(DataError, match="no trained epoch"):
         draw_folds(histories)

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from skconv.exceptions import DataError
+from skconv.reports.confusion import draw_confusion
+
+from .overlaps import overlaps
+
+LONG = "a class with a very long name, number {}"
+
+
+def texts_of(figure) -> list[str]:
+    return [text.get_text() for text in figure.axes[0].texts]
+
+
+@pytest.mark.parametrize(
+    ("n_classes", "name"),
+    [(2, "{}"), (26, "{}"), (10, "Ankle boot {}"), (2, LONG), (26, LONG)],
+)
+def test_texts_of_confusion_do_not_overlap(n_classes, name):
+    generator = np.random.default_rng(0)
+    confusion = generator.integers(0, 12, (n_classes, n_classes)) + np.diag(np.full(n_classes, 1234))
+    figure = draw_confusion(confusion, [name.format(k) for k in range(n_classes)])
+    axes = figure.axes[0]
+    expected = [str(count) for (row, column), count in np.ndenumerate(confusion) if count or row == column]
+    assert texts_of(figure) == expected
+    figure.draw_without_rendering()
+    counts = axes.texts[: 3 * n_classes]
+    ticks = [*axes.get_xticklabels(), *axes.get_yticklabels()]
+    assert overlaps(figure, [*counts, *ticks, axes.xaxis.label, axes.yaxis.label, axes.title]) == []
+    assert len({tick.get_text() for tick in axes.get_xticklabels()}) == n_classes
+
+
+def test_draw_confusion_colours_mistakes_only():
+    figure = draw_confusion(np.array([[1000, 9, 1], [0, 1000, 0], [0, 0, 0]]), ["a", "b", "$c^$"])
+    pixels = np.asarray(figure.axes[0].images[0].get_array())
+    assert (pixels[0, 0] == pixels[1, 1]).all() and (pixels[0, 0] == pixels[2, 2]).all()
+    assert pixels[1, 0].tolist() == [1, 1, 1, 0]  # transparent
+    brightness = pixels[..., :3].sum(2)
+    assert brightness[0, 1] < brightness[0, 2] < brightness[1, 0]
+    assert figure.axes[0].get_title() == "10 of 2,010 wrong (0.50 %)"
+
+
+def test_draw_confusion_limits_its_size_for_a_thousand_classes():
+    figure = draw_confusion(np.eye(1000, dtype=int), [f"class {k}" for k in range(1000)])
+    assert len(figure.axes[0].texts) == 0
+    assert len(figure.axes[0].get_xticklabels()) < 250
+    assert max(figure.get_size_inches()) < 16
+
+
+def test_draw_confusion_refuses_another_number_of_class_names():
+    with pytest.raises(DataError, match="3 class names came"):
+        draw_confusion(np.eye(2, dtype=int), ["a", "b", "c"])
