@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 from typing import Generic, TypeVar
 
 from skconv.exceptions import SkconvError, UnknownNameError
@@ -88,7 +87,7 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Return all known names, sorted, without importing their modules."""
-        return sorted({*self._values, *self._modules()})
+        return sorted({*self._values, *self._built_in, *self._installed()})
 
     def get(self, name: str) -> T:
         """Return a part by name, importing the module that registers it.
@@ -101,7 +100,7 @@ class Registry(Generic[T]):
             The module cannot be imported, or does not register the name.
         """
         if name not in self._values:
-            module = self._modules().get(name)
+            module = self._built_in.get(name) or self._installed().get(name)
             if module is None:
                 raise UnknownNameError(self._noun, name, self.names())
             try:
@@ -116,8 +115,13 @@ class Registry(Generic[T]):
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:
-        return isinstance(name, str) and (name in self._values or name in self._modules())
+        return name in self._values or name in self._built_in or name in self._installed()
 
-    def _modules(self) -> dict[str, str]:
-        installed = {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}
-        return installed | MODULES.get(self._kind, {})
+    @property
+    def _built_in(self) -> dict[str, str]:
+        return MODULES.get(self._kind, {})
+
+    def _installed(self) -> dict[str, str]:
+        from importlib.metadata import entry_points  # here, because built-in names do not need the 30 ms it takes
+
+        return {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}
