@@ -28,7 +28,7 @@ def write(path, content):
 
 
 def write_csv(path, *, header=True, change=None):
-    """A CSV of a label and 64 pixels a row; `change` maps (line from 1, column) to another text."""
+    """Write a CSV of a label and 64 pixels per row; `change` maps (line from 1, column) to another text."""
     rows = [["label", *(f"pixel{number}" for number in range(64))]] if header else []
     rows += [[label, *image.ravel()] for label, image in zip(LABELS, IMAGES, strict=True)]
     for (line, column), text in (change or {}).items():
@@ -37,7 +37,7 @@ def write_csv(path, *, header=True, change=None):
 
 
 def write_idx(folder, *, images=None, labels=None, labels_magic=2049, images_magic=2051):
-    """A folder of IDX files, of which any part can be spoilt."""
+    """Write a folder of IDX files, of which any part can be replaced."""
     for split in ("train", "t10k"):
         content = struct.pack(">4I", images_magic, 40, 8, 8) + IMAGES.tobytes() if images is None else images
         write(folder / f"{split}-images-idx3-ubyte", content)
@@ -73,7 +73,7 @@ def broken_image(folder):
     return folder
 
 
-# name: (what makes the source in a folder, what the line has to say)
+# name: (function that writes the source to a folder, words of the message)
 SOURCES = {
     "empty csv": (lambda f: write(f / "a.csv", ""), ["a.csv"]),
     "header only": (lambda f: write(f / "a.csv", "label,pixel0,pixel1,pixel2,pixel3\n"), ["a.csv"]),
@@ -213,14 +213,14 @@ OUTPUTS = {
 
 
 @pytest.mark.parametrize("name", OUTPUTS)
-def test_output_that_cannot_be_written_is_told_before_training(name, tmp_path, capsys):
+def test_output_that_cannot_be_written_is_one_line_before_training(name, tmp_path, capsys):
     make, words = OUTPUTS[name]
-    # The missing source shows that nothing was read before.
+    # The source is missing: the output is checked first.
     check_one_line(["train", tmp_path / "missing", "--out", make(tmp_path)], words, tmp_path, capsys)
 
 
-def test_full_disk_is_one_line_and_leaves_nothing(tiny_recipe, tmp_path):
-    """A limit on the size of files fails a write as a full disk does, without needing one."""
+def test_full_disk_is_one_line_and_writes_nothing(tiny_recipe, tmp_path):
+    """Simulate a full disk by a limit on the size of files."""
     out = tmp_path / "runs" / "out"
     done = subprocess.run(
         [sys.executable, "-m", "skconv", "train", "digits", "--recipe", str(tiny_recipe), "--out", str(out)],
@@ -247,13 +247,13 @@ def read_only_folder(tmp_path):
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_read_only_file_system_is_told_before_training(read_only_folder, tmp_path, capsys):
+def test_read_only_file_system_is_one_line_before_training(read_only_folder, tmp_path, capsys):
     arguments = ["train", tmp_path / "missing", "--out", read_only_folder / "out"]
     check_one_line(arguments, ["Read-only file system"], tmp_path, capsys)
 
 
 class Canary:
-    """Unpickling one makes a file."""
+    """Unpickling it creates a folder."""
 
     def __init__(self, path):
         self.path = path
@@ -264,7 +264,7 @@ class Canary:
 
 @pytest.mark.parametrize("suffix", [".pt", ".pkl", ".joblib", ".pth"])
 @pytest.mark.parametrize("command", ["evaluate", "predict"])
-def test_pickle_given_as_a_model_is_refused_and_never_opened(command, suffix, tmp_path, capsys):
+def test_pickle_as_a_model_is_refused_and_not_opened(command, suffix, tmp_path, capsys):
     canary = tmp_path / "canary"
     model = write(tmp_path / f"model{suffix}", pickle.dumps(Canary(canary)))
     check_one_line([command, model, "digits"], [suffix, "pickle"], tmp_path, capsys)
@@ -275,17 +275,17 @@ MODEL_FILES = ["config.json", "model.onnx", "model.safetensors"]
 
 
 @pytest.mark.parametrize("file", MODEL_FILES)
-@pytest.mark.parametrize("harm", ["missing", "empty", "cut", "altered"])
-def test_harmed_model_folder_is_refused(file, harm, trained, tmp_path, capsys):
+@pytest.mark.parametrize("damage", ["missing", "empty", "cut", "altered"])
+def test_damaged_model_folder_is_refused(file, damage, trained, tmp_path, capsys):
     folder = tmp_path / "model"
     shutil.copytree(trained[0] / "model", folder)
     content = (folder / file).read_bytes()
-    if harm == "missing":
+    if damage == "missing":
         (folder / file).unlink()
     else:
         middle = len(content) // 2
         altered = content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
-        (folder / file).write_bytes({"empty": b"", "cut": content[:-20], "altered": altered}[harm])
+        (folder / file).write_bytes({"empty": b"", "cut": content[:-20], "altered": altered}[damage])
     check_one_line(["evaluate", folder, "digits"], [str(folder)], tmp_path, capsys)
 
 
@@ -306,7 +306,7 @@ def test_bad_input_to_predict_is_one_line(make, words, trained, tmp_path, capsys
 
 
 @pytest.mark.parametrize(("command", "key"), [(["predict", "digits"], "predictions"), (["read"], "readings")])
-def test_broken_image_among_others_is_a_row_a_line_and_exit_code_1(command, key, tmp_path, capsys):
+def test_broken_image_among_others_is_an_error_record_and_exit_code_1(command, key, tmp_path, capsys):
     Image.fromarray(np.full((60, 60), 250, np.uint8)).save(tmp_path / "a.png")
     write(tmp_path / "b.png", "no image")
     assert main([*command, str(tmp_path), "--json"]) == 1
@@ -316,13 +316,13 @@ def test_broken_image_among_others_is_a_row_a_line_and_exit_code_1(command, key,
     assert line.startswith("Note: 1 of 2 images could not be read. ") and "b.png is not an image" in line
 
 
-def test_predictions_onto_a_device_are_refused(trained, tmp_path, capsys):
+def test_out_that_is_a_pipe_is_refused(trained, tmp_path, capsys):
     Image.fromarray(IMAGES[0]).save(tmp_path / "a.png")
     os.mkfifo(tmp_path / "pipe")
     arguments = ["predict", trained[0], tmp_path / "a.png", "--out", tmp_path / "pipe"]
     check_one_line(arguments, ["not a regular file"], tmp_path, capsys)
 
 
-def test_data_of_other_classes_is_one_line_that_says_both(trained, tmp_path, capsys):
+def test_data_of_other_classes_is_one_line_with_both_lists(trained, tmp_path, capsys):
     source = write_folder_of_images(tmp_path / "p")
     check_one_line(["evaluate", trained[0], source], ["class0", "0, 1, 2"], tmp_path, capsys)

@@ -1,4 +1,4 @@
-"""Train, evaluate and predict through the command line, end to end."""
+"""`skconv train`, `evaluate` and `predict`, end to end."""
 
 import contextlib
 import json
@@ -22,7 +22,7 @@ def image(tmp_path_factory):
     return path
 
 
-def test_train_prints_one_json_object_and_keeps_the_command(trained):
+def test_train_prints_one_json_object_and_records_the_command(trained):
     folder, record, err = trained
     assert record["model"] == str(folder / "model")
     assert record["seeds"][0]["seed"] == 3
@@ -31,19 +31,19 @@ def test_train_prints_one_json_object_and_keeps_the_command(trained):
     assert command.startswith("skconv train digits --recipe ") and command.endswith("--seed 3 --json")
 
 
-def test_train_with_another_network_tells_scores_and_keeps_it_in_the_recipe(tiny_recipe, tmp_path, capsys):
+def test_train_with_another_network_writes_it_into_the_recipe(tiny_recipe, tmp_path, capsys):
     arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--network", "standard"]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
-    told = capsys.readouterr().out
-    assert "Test accuracy" in told and "95 % interval" in told and str(tmp_path / "out" / "model") in told
+    printed = capsys.readouterr().out
+    assert "Test accuracy" in printed and "95 % interval" in printed
+    assert str(tmp_path / "out" / "model") in printed
     assert 'name = "standard"' in (tmp_path / "out" / "recipe.toml").read_text()
     assert json.loads((tmp_path / "out" / "model" / "config.json").read_text())["network"]["name"] == "standard"
-    # The kept recipe is a recipe.
     assert main(["recipes", str(tmp_path / "out" / "recipe.toml")]) == 0
     assert 'name = "standard"' in capsys.readouterr().out
 
 
-def test_evaluate_gives_json_of_what_the_model_has_not_seen(trained, capsys):
+def test_evaluate_scores_unseen_images_and_prints_json(trained, capsys):
     folder, _, _ = trained
     assert main(["evaluate", str(folder), "digits", "--json"]) == 0
     streams = capsys.readouterr()
@@ -66,7 +66,7 @@ def test_predict_prints_label_and_confidence(trained, image, capsys):
     assert streams.err == ""
 
 
-def test_predict_writes_the_csv_and_json(trained, image, tmp_path, capsys):
+def test_predict_writes_a_csv_and_prints_json(trained, image, tmp_path, capsys):
     folder, _, _ = trained
     out = tmp_path / "predictions.csv"
     assert main(["predict", str(folder), str(image), str(image.parent), "--out", str(out), "--json"]) == 0
@@ -76,14 +76,14 @@ def test_predict_writes_the_csv_and_json(trained, image, tmp_path, capsys):
 
 
 @pytest.mark.data
-def test_fashion_mnist_is_found_in_the_folder_given(trained, data_home, tiny_recipe, tmp_path, capsys):
+def test_data_home_is_searched(trained, data_home, tiny_recipe, tmp_path, capsys):
     folder, _, _ = trained
     assert main(["evaluate", str(folder), "fashion-mnist", "--data-home", str(data_home)]) == 1
     assert "(28, 28)" in capsys.readouterr().err
 
 
-def test_interrupted_training_is_130_and_leaves_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
-    """skorch ends an interrupted fit quietly; a half-trained model must not pass for a trained one."""
+def test_interrupted_training_is_130_and_writes_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
+    """skorch ends an interrupted fit without an error; the model must not be saved."""
     from skconv.training.net import ClassifierNet
 
     def interrupt(*_, **__):
@@ -98,23 +98,23 @@ def test_interrupted_training_is_130_and_leaves_nothing(tiny_recipe, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize("request_to_end", [signal.SIGINT, signal.SIGTERM])
-def test_a_real_signal_in_the_middle_of_training_leaves_nothing(request_to_end, tiny_recipe, tmp_path_factory):
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_signal_during_training_writes_nothing(signal_number, tiny_recipe, tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("work")
     recipe = tmp_path_factory.mktemp("recipe") / "long.toml"
     recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 100000"))
     command = [sys.executable, "-m", "skconv", "train", "digits", "--recipe", str(recipe)]
-    # Tests that a shell runs in the background hand on that Ctrl-C is ignored.
+    # A process started in the background of a shell ignores SIGINT, and so would its children.
     listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
         try:
-            while not (tmp_path / "runs" / "digits-long").exists():  # reserved just before training
+            while not (tmp_path / "runs" / "digits-long").exists():  # created just before training
                 with contextlib.suppress(subprocess.TimeoutExpired):
                     pytest.fail(f"ended early with exit code {process.wait(timeout=0.05)}")
-            process.send_signal(request_to_end)
-            _, told = process.communicate(timeout=60)
+            process.send_signal(signal_number)
+            _, err = process.communicate(timeout=60)
         finally:
-            process.kill()  # else leaving the block waits for it for ever
-    assert process.returncode == 130, told
-    assert told.startswith("Interrupted.") and told.count("\n") == 1
+            process.kill()  # otherwise the end of the block waits forever
+    assert process.returncode == 130, err
+    assert err.startswith("Interrupted.") and err.count("\n") == 1
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ import pytest
 from skconv.cli.main import main
 
 
-def test_prints_one_json_object_and_keeps_the_command(tiny_recipe, tmp_path, capsys):
+def test_cross_validate_prints_one_json_object_and_records_the_command(tiny_recipe, tmp_path, capsys):
     out = tmp_path / "folds"
     arguments = ["cross-validate", "digits", "--folds", "2", "--recipe", str(tiny_recipe), "--out", str(out)]
     assert main([*arguments, "--seed", "3", "--json"]) == 0
@@ -20,15 +20,15 @@ def test_prints_one_json_object_and_keeps_the_command(tiny_recipe, tmp_path, cap
     assert command.startswith("skconv cross-validate digits --folds 2") and command.endswith("--seed 3 --json")
 
 
-def test_prints_a_table(tiny_recipe, tmp_path, capsys):
+def test_cross_validate_prints_a_table(tiny_recipe, tmp_path, capsys):
     arguments = ["cross-validate", "digits", "--folds", "2", "--recipe", str(tiny_recipe)]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
-    told = capsys.readouterr().out
-    assert "test images were not used" in told and "validation loss" in told and "mean" in told
+    printed = capsys.readouterr().out
+    assert "test images were not used" in printed and "validation loss" in printed and "mean" in printed
 
 
 @pytest.mark.parametrize("folds", ["1", "many"])
-def test_wrong_number_of_folds_is_wrong_usage(folds, capsys):
+def test_invalid_folds_is_exit_code_2(folds, capsys):
     assert main(["cross-validate", "digits", "--folds", folds]) == 2
     assert "--folds" in capsys.readouterr().err
 
@@ -42,7 +42,7 @@ def test_class_with_too_few_images_is_one_line(tiny_recipe, tmp_path, capsys):
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
 
 
-def test_interrupted_run_is_130_and_leaves_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
+def test_interrupted_run_is_130_and_writes_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
     from skconv.training.net import ClassifierNet
 
     def interrupt(*_, **__):

@@ -1,4 +1,4 @@
-"""`skconv data`: competitions made, submissions checked."""
+"""`skconv data`: make competitions and check submissions."""
 
 import json
 import shutil
@@ -13,7 +13,7 @@ from skconv.data.dataset import Splits
 
 @pytest.fixture(scope="module")
 def competition(tmp_path_factory):
-    """A competition of small digits in Kaggle's form."""
+    """A competition of small digits in the form of Kaggle's."""
     digits = skconv.load_dataset("digits")
     folder = tmp_path_factory.mktemp("competition") / "digits"
     write_competition(
@@ -22,22 +22,22 @@ def competition(tmp_path_factory):
     return folder
 
 
-def test_competition_from_train_to_score(trained, competition, tmp_path, capsys):
+def test_submission_from_prediction_to_score(trained, competition, tmp_path, capsys):
     folder, _, _ = trained
     out = tmp_path / "submission.csv"
     assert main(["predict", str(folder), str(competition), "--out", str(out)]) == 0
     assert capsys.readouterr().out == f"Wrote ImageId,Label of 40 images to {out}.\n"
     assert main(["data", str(competition), "--check", str(out)]) == 0
-    told = capsys.readouterr().out
-    assert f"{out} is a valid submission to {competition}: 40 rows.\nAccuracy " in told
+    printed = capsys.readouterr().out
+    assert f"{out} is a valid submission to {competition}: 40 rows.\nAccuracy " in printed
     assert main(["data", str(competition), "--check", str(competition / "answers.csv"), "--json"]) == 0
     record = json.loads(capsys.readouterr().out)
     assert record["accuracy"] == 1.0 and record["rows"] == 40 and record["low"] < 1.0 == record["high"]
 
 
-def test_only_predict_goes_by_the_name_of_a_submission(trained, competition, tmp_path, capsys):
+def test_submission_can_have_any_name_for_check(trained, competition, tmp_path, capsys):
     folder, _, _ = trained
-    table, renamed = tmp_path / "mine.csv", tmp_path / "handed in.txt"
+    table, renamed = tmp_path / "mine.csv", tmp_path / "other name.txt"
     assert main(["predict", str(folder), str(competition), "--out", str(table)]) == 0
     assert "anything else that begins with submission" in capsys.readouterr().err
     assert main(["data", str(competition), "--check", str(table)]) == 1
@@ -57,7 +57,7 @@ def test_submission_without_answers_has_no_score(competition, tmp_path, capsys):
 
 
 @pytest.mark.slow
-def test_competition_is_made_and_shown(tmp_path, capsys, monkeypatch):
+def test_make_writes_a_competition_that_data_home_finds(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
     monkeypatch.delenv("SKCONV_DATA", raising=False)
     folder = tmp_path / "home" / "kaggle-digits"
@@ -103,7 +103,7 @@ def test_wrong_submission_is_one_line(competition, tmp_path, capsys, change, wor
         (["full", "--check", "full/kept.csv"], ["full is not a competition", "kaggle-digits"]),
     ],
 )
-def test_what_is_no_competition_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, arguments, words):
+def test_invalid_competition_is_one_line_and_writes_nothing(tmp_path, capsys, monkeypatch, arguments, words):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "kept.csv").write_text("precious")
@@ -117,6 +117,6 @@ def test_what_is_no_competition_is_one_line_and_writes_nothing(tmp_path, capsys,
 @pytest.mark.parametrize(
     "arguments", [["--make", "made"], ["--check", "s.csv"], ["kaggle-digits", "--make", "made", "--check", "s.csv"]]
 )
-def test_half_a_request_is_wrong_usage(arguments, capsys):
+def test_incomplete_arguments_are_exit_code_2(arguments, capsys):
     assert main(["data", *arguments]) == 2
     assert "Error: " in capsys.readouterr().err

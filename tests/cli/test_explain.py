@@ -1,4 +1,4 @@
-"""`skconv explain` on the command line."""
+"""`skconv explain`, end to end."""
 
 import json
 import os
@@ -29,7 +29,7 @@ def test_explain_prints_one_json_object_and_writes_the_figure(trained, image, tm
     assert record["layers"][0] == {"name": "blocks.1.0", "maps": 16, "height": 6, "width": 6}
 
 
-def test_explain_tells_a_person_the_label_the_layers_and_the_file(trained, tmp_path, capsys):
+def test_explain_prints_label_layers_and_file(trained, tmp_path, capsys):
     Image.fromarray(np.zeros((20, 20), np.uint8)).save(tmp_path / "large.png")
     out = tmp_path / "maps.png"
     assert main(["explain", str(trained[0]), str(tmp_path / "large.png"), "--out", str(out)]) == 0
@@ -49,7 +49,7 @@ def make_pipe(path):
     return path
 
 
-# name: (image, file to write, what the line has to say); None stands for what is fine.
+# name: (image, file to write, words of the message); None for a valid one.
 BAD = {
     "not an image": (lambda f: write(f / "a.png", b"no image"), None, ["a.png", "not an image"]),
     "missing image": (lambda f: f / "missing.png", None, ["missing.png"]),
@@ -91,12 +91,12 @@ def test_missing_model_is_one_line(image, tmp_path, capsys):
     check_one_line(arguments, ["No model", "missing"], tmp_path, capsys)
 
 
-def test_pickle_is_refused(image, tmp_path, capsys):
+def test_explain_refuses_a_pickle(image, tmp_path, capsys):
     model = write(tmp_path / "model.pt", pickle.dumps({}))
     arguments = ["explain", model, image, "--out", tmp_path / "maps.png"]
     check_one_line(arguments, ["pickle"], tmp_path, capsys)
 
 
-def test_explain_without_out_is_wrong_usage(trained, image, capsys):
+def test_explain_without_out_is_exit_code_2(trained, image, capsys):
     assert main(["explain", str(trained[0]), str(image)]) == 2
     assert "--out" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""The command line as a whole: exit codes, and what goes to which stream."""
+"""Command line: exit codes, standard output and standard error."""
 
 import json
 import os
@@ -18,7 +18,7 @@ def run(*arguments, stdout=subprocess.PIPE):
 
 
 def fail_with(monkeypatch, error):
-    """Let `skconv recipes` fail with `error`."""
+    """Make `skconv recipes` raise `error`."""
 
     def fail():
         raise error
@@ -26,7 +26,7 @@ def fail_with(monkeypatch, error):
     monkeypatch.setattr("skconv.recipes.list_recipes", fail)
 
 
-def test_version_is_told(capsys):
+def test_version_is_printed(capsys):
     import skconv
 
     assert main(["--version"]) == 0
@@ -69,7 +69,7 @@ def test_listing_command_lists_and_shows(command, key, capsys):
         assert json.loads(capsys.readouterr().out) == each
 
 
-def test_recipe_printed_is_a_recipe(tmp_path, capsys):
+def test_printed_recipe_can_be_loaded(tmp_path, capsys):
     from skconv.recipes import load_recipe
 
     assert main(["recipes", "fast"]) == 0
@@ -78,7 +78,7 @@ def test_recipe_printed_is_a_recipe(tmp_path, capsys):
 
 
 @pytest.mark.parametrize("command", ["data", "networks", "recipes"])
-def test_unknown_name_lists_those_there_are(command, capsys):
+def test_unknown_name_lists_the_known_ones(command, capsys):
     assert main([command, "fas"]) == 1
     streams = capsys.readouterr()
     assert streams.out == ""
@@ -108,13 +108,13 @@ def test_unexpected_error_is_one_line(error, expected, monkeypatch, capsys):
     assert streams.out == ""
 
 
-def test_debug_shows_the_traceback(monkeypatch, capsys):
+def test_debug_prints_the_traceback(monkeypatch, capsys):
     fail_with(monkeypatch, RuntimeError("wrong"))
     assert main(["recipes", "--debug"]) == 1
     assert "Traceback" in capsys.readouterr().err
 
 
-def test_interrupt_is_130_with_the_command_to_run_again(monkeypatch, capsys):
+def test_interrupt_is_130_and_prints_the_command(monkeypatch, capsys):
     fail_with(monkeypatch, KeyboardInterrupt())
     assert main(["recipes", "--seed", "1"]) == 130
     streams = capsys.readouterr()
@@ -123,7 +123,7 @@ def test_interrupt_is_130_with_the_command_to_run_again(monkeypatch, capsys):
     assert streams.err.endswith("run it again: skconv recipes --seed 1\n")
 
 
-def test_interrupt_between_seeds_tells_what_is_kept_and_that_the_folder_is_taken(tmp_path, monkeypatch, capsys):
+def test_interrupt_between_seeds_prints_what_is_kept(tmp_path, monkeypatch, capsys):
     def train(*_, out, **__):
         (out / "seed-0").mkdir(parents=True)
         raise KeyboardInterrupt
@@ -136,7 +136,7 @@ def test_interrupt_between_seeds_tells_what_is_kept_and_that_the_folder_is_taken
     assert line.endswith(f"with another --out or that folder removed: skconv train digits --seeds 2 --out {out}")
 
 
-def test_data_set_is_shown_line_by_line(capsys):
+def test_data_describes_a_data_set_line_by_line(capsys):
     assert main(["data", "mnist"]) == 0
     facts = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert facts["licence"] == "CC BY-SA 3.0"
@@ -144,7 +144,7 @@ def test_data_set_is_shown_line_by_line(capsys):
     assert facts["found in"].endswith("mnist")
 
 
-def test_data_set_that_is_not_here_is_shown_with_the_places_to_put_it(tmp_path, monkeypatch, capsys):
+def test_data_lists_the_places_searched_for_missing_data(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("platformdirs.user_cache_dir", lambda *_: str(tmp_path / "cache"))
     monkeypatch.setenv("SKCONV_DATA", str(tmp_path / "home"))
     assert main(["data", "usps"]) == 0
@@ -153,7 +153,7 @@ def test_data_set_that_is_not_here_is_shown_with_the_places_to_put_it(tmp_path, 
     assert facts["fetched from"] == "OpenML, data set USPS"
 
 
-def test_what_libraries_print_and_warn_keeps_off_standard_output(monkeypatch, capsys):
+def test_output_of_libraries_goes_to_standard_error(monkeypatch, capsys):
     def chatter():
         print("loading")
         return []
@@ -182,7 +182,7 @@ def test_full_disk_behind_standard_output_is_one_line():
     assert done.stderr.startswith("Error: ") and done.stderr.count("\n") == 1
 
 
-def test_installed_command_is_the_module(monkeypatch, capsys):
+def test_installed_command_runs_the_module(monkeypatch, capsys):
     monkeypatch.setattr(sys, "argv", ["skconv", "--version"])
     (script,) = entry_points(group="console_scripts", name="skconv")
     with pytest.raises(SystemExit) as left:

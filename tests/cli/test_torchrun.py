@@ -1,4 +1,4 @@
-"""`torchrun --nproc-per-node 2 -m skconv train …`: real processes, one model, one who speaks."""
+"""`torchrun --nproc-per-node 2 -m skconv train …`: two processes train one model, and one of them prints."""
 
 import json
 import os
@@ -13,7 +13,7 @@ pytest.importorskip("accelerate")
 pytestmark = pytest.mark.slow
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-SECONDS = 300  # on a machine that others use
+SECONDS = 300  # generous, for a busy machine
 
 RECIPE = """
 title = "Batches that two cannot halve"
@@ -39,7 +39,7 @@ rotation = 10
 print_epochs = true
 """
 
-# Trains, in as many processes as there are, and tells what each of them came to.
+# Trains in all processes and prints the result of each.
 SCRIPT = """
 import hashlib, json, os, sys
 from skorch.callbacks import Callback
@@ -97,7 +97,7 @@ def run(command, folder):
 
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
-    """Return a function that writes the recipe with so many epochs."""
+    """Return a function that writes the recipe with a number of epochs."""
     folder = tmp_path_factory.mktemp("recipe")
 
     def write(epochs):
@@ -108,7 +108,7 @@ def recipe(tmp_path_factory):
     return write
 
 
-def test_two_processes_make_the_steps_of_one(tmp_path):
+def test_two_processes_take_the_steps_of_one(tmp_path):
     script = tmp_path / "script.py"
     script.write_text(SCRIPT)
     subprocess.run([sys.executable, script, tmp_path / "facts-"], check=True, timeout=SECONDS)
@@ -121,7 +121,7 @@ def test_two_processes_make_the_steps_of_one(tmp_path):
         assert row == pytest.approx(expected, abs=1e-3)
 
 
-def test_one_run_folder_one_object_and_a_model_like_any_other(recipe, tmp_path):
+def test_two_processes_write_one_run_folder_and_one_json_object(recipe, tmp_path):
     arguments = ["-m", "skconv", "train", "digits", "--recipe", recipe(2), "--out", "out", "--json"]
     done = run([*TORCHRUN, *arguments], tmp_path)
     assert done.returncode == 0, done.stderr
@@ -142,19 +142,19 @@ def test_killed_process_ends_the_training_with_one_line(recipe, tmp_path, victim
     command = [*TORCHRUN, "-m", "skconv", "train", "digits", "--recipe", recipe(5000), "--out", "out", "--json"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as agent:
         try:
-            assert any("epoch   2" in line for line in agent.stderr)  # now it trains
+            assert any("epoch   2" in line for line in agent.stderr)  # training has started
             os.kill(process_of_rank(agent.pid, victim), signal.SIGKILL)
             out, err = agent.communicate(timeout=60)
         finally:
             agent.terminate()
     assert agent.returncode == 1 and out == ""
-    told = [line for line in err.splitlines() if line.startswith(("Error", "Interrupted"))]
-    assert len(told) == 1 and "one of its 2 processes was killed" in told[0], err
+    lines = [line for line in err.splitlines() if line.startswith(("Error", "Interrupted"))]
+    assert len(lines) == 1 and "one of its 2 processes was killed" in lines[0], err
     assert not any(tmp_path.iterdir())
 
 
 def process_of_rank(agent, rank):
-    """Return the process that torchrun started with that rank."""
+    """Return the process of a rank that torchrun started."""
     for child in Path(f"/proc/{agent}/task/{agent}/children").read_text().split():
         if f"RANK={rank}" in Path(f"/proc/{child}/environ").read_text().split("\0"):
             return int(child)
@@ -162,15 +162,15 @@ def process_of_rank(agent, rank):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("arguments", "expected"),
     [
         (["train", "digits", "--recipe", "fats"], "Unknown recipe 'fats'"),
         (["train", "digits", "--seeds", "many"], "Invalid value"),
         (["evaluate", "digits", "digits"], "Run evaluate without torchrun"),
     ],
 )
-def test_wrong_input_is_told_once(tmp_path, arguments, told):
+def test_wrong_input_is_printed_once(tmp_path, arguments, expected):
     done = run([*TORCHRUN, "-m", "skconv", *arguments], tmp_path)
     assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr.count(told) == 1, done.stderr
+    assert done.stderr.count(expected) == 1, done.stderr
     assert not any(tmp_path.iterdir())

@@ -9,7 +9,7 @@ pytest.importorskip("optuna")
 from skconv.cli.main import main
 
 
-def test_prints_one_json_object_and_a_line_a_trial(tiny_recipe, tmp_path, capsys):
+def test_tune_prints_one_json_object_and_a_line_per_trial(tiny_recipe, tmp_path, capsys):
     out = tmp_path / "search"
     arguments = ["tune", "digits", "--recipe", str(tiny_recipe), "--trials", "2", "--out", str(out)]
     assert main([*arguments, "--fraction", "0.2", "--json"]) == 0
@@ -23,6 +23,6 @@ def test_prints_one_json_object_and_a_line_a_trial(tiny_recipe, tmp_path, capsys
 
 
 @pytest.mark.parametrize("option", [["--trials", "0"], ["--minutes", "-1"], ["--fraction", "2"]])
-def test_wrong_budget_is_wrong_usage(option, capsys):
+def test_invalid_budget_is_exit_code_2(option, capsys):
     assert main(["tune", "digits", *option]) == 2
     assert option[0] in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""One small training run that the tests of this folder look at."""
+"""Fixture: a small training run."""
 
 import pytest
 
@@ -7,5 +7,5 @@ from skconv.commands.train import train
 
 @pytest.fixture(scope="session")
 def run(tiny_recipe, tmp_path_factory):
-    """The result of training on `digits`; `run.folder` holds what was written."""
+    """Result of a training on `digits`, with its run folder."""
     return train(recipe=tiny_recipe, out=tmp_path_factory.mktemp("runs") / "digits", command="skconv train --test")

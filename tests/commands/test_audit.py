@@ -1,4 +1,4 @@
-"""An audit finds what was planted in a folder and in arrays, and writes what there is to do."""
+"""`audit`: planted issues are found, written and drawn."""
 
 import csv
 import json
@@ -17,7 +17,7 @@ pytest.importorskip("cleanlab")
 
 @pytest.fixture(scope="module")
 def planted(tmp_path_factory):
-    """An archive of digits with ten wrong labels, a copy, an image in both splits and a blank one."""
+    """An .npz of digits with ten wrong labels, a duplicate, an image in both splits and a blank image."""
     digits = load_dataset("digits")
     images, labels = digits.train_images[:900].copy(), digits.train_labels[:900].copy()
     wrong = np.arange(50, 650, 60)
@@ -34,12 +34,12 @@ def planted(tmp_path_factory):
 @pytest.fixture(scope="module")
 def recipe(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "quick.toml"
-    # `fast` finds 7 to 9 of the ten wrong labels, by the seed; this finds 9.
+    # `fast` finds 7 to 9 of the ten wrong labels, depending on the seed; this recipe finds 9.
     path.write_text('[network]\nname = "compact"\n[training]\nmax_epochs = 12\nbatch_size = 64\nprecision = "fp32"\n')
     return path
 
 
-def test_what_is_planted_is_found_written_and_drawn(planted, recipe, tmp_path, capsys):
+def test_audit_finds_writes_and_draws_planted_issues(planted, recipe, tmp_path, capsys):
     source, wrong = planted
     out = tmp_path / "audit"
     assert main(["audit", str(source), "--recipe", str(recipe), "--folds", "3", "--out", str(out), "--json"]) == 0
@@ -69,7 +69,7 @@ def atomic_dir(folder, per_class=12):
             Image.fromarray(image).save(folder / str(label) / f"{number:02}.png")
 
 
-def test_files_of_a_folder_are_named(recipe, tmp_path):
+def test_audit_names_the_files_of_a_folder(recipe, tmp_path):
     atomic_dir(tmp_path)
     (tmp_path / "1" / "copy.png").write_bytes((tmp_path / "0" / "03.png").read_bytes())
     result = audit(tmp_path, recipe=recipe, folds=3)
@@ -80,28 +80,28 @@ def test_files_of_a_folder_are_named(recipe, tmp_path):
     assert "Duplicates (1)" in str(result)
 
 
-def test_broken_files_are_told_before_anything_else(recipe, tmp_path, capsys):
+def test_audit_reports_broken_files_only(recipe, tmp_path, capsys):
     atomic_dir(tmp_path, per_class=3)
     (tmp_path / "0" / "01.png").write_bytes(b"GIF89a not really")
     (tmp_path / "1" / "cut.png").write_bytes((tmp_path / "1" / "02.png").read_bytes()[:40])
     out = tmp_path.with_name("audit")
     assert main(["audit", str(tmp_path), "--recipe", str(recipe), "--out", str(out)]) == 0
-    told = capsys.readouterr().out
-    assert f"{tmp_path}: 7 images." in told
-    assert "Images that cannot be opened (2):" in told
-    assert "No other checks were made" in told
+    printed = capsys.readouterr().out
+    assert f"{tmp_path}: 7 images." in printed
+    assert "Images that cannot be opened (2):" in printed
+    assert "No other checks were made" in printed
     assert [path.name for path in out.iterdir()] == ["issues.csv"]
     assert len((out / "issues.csv").read_text().splitlines()) == 3
-    assert "01.png" in told
-    assert "cut.png" in told
+    assert "01.png" in printed
+    assert "cut.png" in printed
 
 
 @pytest.mark.parametrize(
-    ("classes", "told"),
+    ("classes", "expected"),
     [
         ({"a": 3, "b": 5}, "Classes: 2, from 3 training images (a) to 5 (b)."),
         ({"a": 5, "b": 5}, "Classes: 2, 5 training images each."),
     ],
 )
-def test_classes_are_told_with_their_sizes(classes, told):
-    assert told in str(AuditResult("data", sum(classes.values()), classes, (), ""))
+def test_text_summarises_class_sizes(classes, expected):
+    assert expected in str(AuditResult("data", sum(classes.values()), classes, (), ""))

@@ -1,4 +1,4 @@
-"""`cross_validate`: what it returns and writes, and that the test split stays out of it."""
+"""`cross_validate`: result, folder, and a test split that is not used."""
 
 import csv
 import json
@@ -20,13 +20,13 @@ def run(tiny_recipe, tmp_path_factory):
     return cross_validate(folds=3, recipe=tiny_recipe, out=out, command="skconv cross-validate --test")
 
 
-def test_folder_holds_what_the_readme_says(run):
+def test_folder_has_the_documented_files(run):
     assert {path.name for path in Path(run.folder).iterdir()} == FILES
     for path in Path(run.folder).glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_json_has_exactly_the_promised_keys(run):
+def test_json_has_exactly_the_documented_keys(run):
     record = json.loads(json.dumps(run.to_json()))
     assert set(record) == {"accuracy", "accuracy_sd", "n_folds", "folds", "fit_seconds", "folder"}
     assert record["n_folds"] == len(record["folds"]) == 3
@@ -38,7 +38,7 @@ def test_json_has_exactly_the_promised_keys(run):
     assert record["accuracy_sd"] == pytest.approx(np.std(accuracies, ddof=1))
 
 
-def test_folds_part_the_training_images_among_them(run):
+def test_folds_partition_the_training_images(run):
     assert (run.n_train, run.n_test) == (1797 - 270, 270)
     assert [fold.n_valid for fold in run.folds] == [509, 509, 509]
     assert all(fold.n_train + fold.n_valid == run.n_train for fold in run.folds)
@@ -46,10 +46,10 @@ def test_folds_part_the_training_images_among_them(run):
 
 
 class Stop(Exception):
-    """Ends a run as soon as it has shown what it trains on."""
+    """Raised by a replaced `fit`, with its images."""
 
 
-def test_images_that_train_would_test_on_reach_no_fit(tiny_recipe, tmp_path, monkeypatch):
+def test_test_images_of_train_are_not_fitted(tiny_recipe, tmp_path, monkeypatch):
     from skconv.data.splitting import hold_out_test
 
     def fit(self, X, y, sample_weight=None):
@@ -62,7 +62,7 @@ def test_images_that_train_would_test_on_reach_no_fit(tiny_recipe, tmp_path, mon
     np.testing.assert_array_equal(stopped.value.args[0], split.train_images)
 
 
-def test_own_data_of_a_recipe_are_split_as_it_says(tiny_recipe, tmp_path, monkeypatch):
+def test_data_of_a_recipe_is_split_as_in_the_recipe(tiny_recipe, tmp_path, monkeypatch):
     recipe = tmp_path / "split.toml"
     split = 'source = "digits"\ntest_fraction = 0.3\nsplit_seed = 11'
     recipe.write_text(tiny_recipe.read_text().replace('source = "digits"', split))
@@ -79,14 +79,14 @@ def test_own_data_of_a_recipe_are_split_as_it_says(tiny_recipe, tmp_path, monkey
     assert sizes == [1257, 1527]
 
 
-def test_files_say_the_same_as_the_result(run, tiny_recipe):
+def test_files_agree_with_the_result(run, tiny_recipe):
     with (Path(run.folder) / "folds.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [float(row["accuracy"]) for row in rows] == [fold.accuracy for fold in run.folds]
     facts = json.loads((Path(run.folder) / "scores.json").read_text())
     assert facts["accuracy"] == run.accuracy and facts["command"] == "skconv cross-validate --test"
     assert facts["out_of_fold"]["n"] == run.n_train
-    assert facts["out_of_fold"]["accuracy"] == pytest.approx(run.accuracy)  # of folds of one size
+    assert facts["out_of_fold"]["accuracy"] == pytest.approx(run.accuracy)  # the folds have the same size
     assert (Path(run.folder) / "recipe.toml").read_text() == tiny_recipe.read_text()
 
 
@@ -105,7 +105,7 @@ def test_same_seed_gives_the_same_accuracies(run, tiny_recipe, tmp_path):
     assert skconv.load_recipe(tmp_path / "out" / "recipe.toml").data.source == "digits", text
 
 
-def test_table_has_a_row_a_fold_and_mean_and_deviation():
+def test_text_has_a_row_per_fold_with_mean_and_deviation():
     folds = tuple(FoldResult(n, accuracy, 0.1 * n, 2.0, 10, 80, 20) for n, accuracy in ((1, 0.9), (2, 1.0)))
     result = CrossValidationResult("d", "r", "f", folds, 5.0, 100, 0, selected=False)
     lines = str(result).splitlines()
@@ -120,7 +120,7 @@ def test_table_has_a_row_a_fold_and_mean_and_deviation():
     assert "optimistic" not in str(result)
 
 
-def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
+def test_default_folder_has_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "digits-tiny-folds").mkdir(parents=True)
     result = cross_validate(folds=2, recipe=tiny_recipe)
@@ -130,7 +130,7 @@ def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypa
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "said"),
+    ("settings", "error", "message"),
     [
         ({"folds": 1}, ParameterError, "'folds' parameter must be an integer from 2 to 1000"),
         ({"folds": 2.0}, ParameterError, "'folds'"),
@@ -140,25 +140,25 @@ def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypa
         ({"network": "fats"}, UnknownNameError, "Unknown network 'fats'"),
     ],
 )
-def test_wrong_setting_is_told_before_data_is_read(settings, error, said, tmp_path):
+def test_invalid_setting_raises_before_data_is_read(settings, error, message, tmp_path):
     unread = tmp_path / "unread.npz"
     unread.write_text("no archive at all")
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         cross_validate(unread, **settings)
 
 
-def test_missing_data_are_told_before_a_network_is_made(tmp_path):
+def test_missing_data_raises_before_a_network_is_created(tmp_path):
     with pytest.raises(SourceNotFoundError, match="no file, folder or data set"):
         cross_validate(tmp_path / "missing", network="fats")
 
 
-def test_occupied_folder_is_told_before_data_is_read(tmp_path):
+def test_folder_that_is_not_empty_raises_before_data_is_read(tmp_path):
     (tmp_path / "kept.txt").write_text("precious")
     with pytest.raises(OutputError, match="exists and is not empty"):
         cross_validate(tmp_path / "missing", out=tmp_path)
 
 
-def test_too_few_images_of_a_class_write_nothing(tiny_recipe, tmp_path, monkeypatch):
+def test_too_few_images_of_a_class_raise_and_write_nothing(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     labels = np.array(["rare"] * 4 + ["common"] * 40)
     np.savez(tmp_path / "few.npz", X=np.zeros((44, 8, 8), np.uint8), y=labels)

@@ -1,4 +1,4 @@
-"""`ensemble`, and recipes that train one: from the data to the submission."""
+"""`ensemble`, and recipes with an ensemble: from the data to the submission."""
 
 import csv
 import json
@@ -49,7 +49,7 @@ def recipe(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def competition(tmp_path_factory):
-    """A competition of 700 small digits in Kaggle's form, 420 of them to train on."""
+    """A competition of 700 small digits, 420 of them for training, in the form of Kaggle's."""
     digits = load_dataset("digits")
     folder = tmp_path_factory.mktemp("competition") / "digits"
     labels = [str(label) for label in digits.train_labels[:700]]
@@ -62,13 +62,13 @@ def run(recipe, competition, tmp_path_factory):
     return ensemble(competition, folds=3, recipe=recipe, out=tmp_path_factory.mktemp("runs") / "three", seed=4)
 
 
-def test_the_competition_is_scored_and_its_submission_gives_that_score(run, competition):
+def test_submission_has_the_test_accuracy(run, competition):
     checked = check_competition(Path(run.folder) / "submission.csv", competition)
     assert run.n == 280 and run.test_accuracy > 0.8
     assert checked.accuracy == pytest.approx(run.test_accuracy)
 
 
-def test_out_of_fold_scores_are_those_of_the_folds(run):
+def test_out_of_fold_accuracy_is_the_mean_over_folds(run):
     assert len(run.fold_accuracies) == 3
     assert run.out_of_fold_accuracy == pytest.approx(np.mean(run.fold_accuracies))  # 420 in 3 equal folds
     facts = json.loads((Path(run.folder) / "scores.json").read_text())
@@ -76,7 +76,7 @@ def test_out_of_fold_scores_are_those_of_the_folds(run):
     assert facts["test"]["accuracy"] == run.test_accuracy
 
 
-def test_the_run_folder_tells_each_fold(run):
+def test_run_folder_has_the_history_of_each_fold(run):
     folder = Path(run.folder)
     with (folder / "history.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
@@ -87,30 +87,32 @@ def test_the_run_folder_tells_each_fold(run):
     assert "folds = 3" in text and 'average = "logits"' in text and "random_state = 4" in text
 
 
-def test_the_model_is_one_folder_for_every_reader(run):
+def test_model_folder_is_loaded_by_estimator_and_onnx_classifier(run):
     images = load_dataset("digits").train_images[1000:1020]
     loaded = KFoldEnsembleClassifier.load(run.model)
     assert len(loaded.estimators_) == 3
     np.testing.assert_allclose(OnnxClassifier(run.model).predict_proba(images), loaded.predict_proba(images), atol=1e-4)
 
 
-def test_without_a_test_split_every_image_is_trained_on(recipe, tmp_path, capsys):
+def test_ensemble_without_a_test_split_trains_on_all_images(recipe, tmp_path, capsys):
     digits = load_dataset("digits")
     np.savez(tmp_path / "few.npz", X=digits.train_images[:200], y=digits.train_labels[:200])
     result = ensemble(tmp_path / "few.npz", folds=2, recipe=recipe, out=tmp_path / "out")
     assert result.test_accuracy is None and result.n == 0
     assert json.loads((tmp_path / "out" / "scores.json").read_text())["data"]["n_train"] == 200
     assert "Test accuracy" not in str(result) and "Out-of-fold accuracy" in str(result)
-    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["1"] * 6 + ["2"] * 6  # folds in turn
+    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["1"] * 6 + [
+        "2"
+    ] * 6  # one fold after the other
 
 
-def test_train_follows_a_recipe_for_an_ensemble(recipe, tmp_path):
+def test_train_with_a_recipe_for_an_ensemble(recipe, tmp_path):
     result = train(recipe=recipe, out=tmp_path / "out")
     assert result.test_accuracy > 0.8
     assert len(KFoldEnsembleClassifier.load(result.model).estimators_) == 2
 
 
-def test_folds_that_cannot_be_made_write_nothing(recipe, tmp_path):
+def test_invalid_folds_raise_and_write_nothing(recipe, tmp_path):
     np.savez(tmp_path / "few.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([0, 0, 1, 1]))
     with pytest.raises(DataError, match="fewer than the 3 folds"):
         ensemble(tmp_path / "few.npz", folds=3, recipe=recipe, out=tmp_path / "out")

@@ -1,4 +1,4 @@
-"""`evaluate`: the score of a saved model, and what it refuses."""
+"""`evaluate`: scores of a saved model, and data that is refused."""
 
 import json
 import subprocess
@@ -26,7 +26,7 @@ def save(path, images, labels):
     return path
 
 
-def test_held_out_images_give_the_score_of_training(run, held_out, tmp_path):
+def test_evaluate_held_out_images_gives_the_score_of_training(run, held_out, tmp_path):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = evaluate(run.model, save(tmp_path / "test.npz", *held_out))
@@ -34,14 +34,14 @@ def test_held_out_images_give_the_score_of_training(run, held_out, tmp_path):
     assert (result.low, result.high) == (run.seeds[0].low, run.seeds[0].high)
 
 
-def test_json_has_the_promised_keys(run, held_out, tmp_path):
+def test_json_has_the_documented_keys(run, held_out, tmp_path):
     record = json.loads(json.dumps(evaluate(run.folder, save(tmp_path / "test.npz", *held_out)).to_json()))
     assert {"accuracy", "low", "high", "n", "model", "scores"} <= set(record)
     assert record["scores"]["accuracy"] == record["accuracy"]
     assert "text" not in record
 
 
-def test_source_of_the_training_is_scored_on_exactly_what_was_held_out(run):
+def test_evaluate_training_source_scores_the_held_out_images(run):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         result = evaluate(run.model, "digits")
@@ -50,7 +50,7 @@ def test_source_of_the_training_is_scored_on_exactly_what_was_held_out(run):
     assert str(result).startswith(f"{run.model} on the 270 of 1,797 images of digits that it was not trained on:\n")
 
 
-def test_images_of_the_training_are_known_from_any_file_in_any_order_and_colour(run, tmp_path):
+def test_training_images_are_recognised_in_other_files_order_and_colour(run, tmp_path):
     digits = skconv.load_dataset("digits")
     source = save(tmp_path / "copy.npz", digits.train_images[::-1], digits.train_labels[::-1])
     assert evaluate(run.model, source).accuracy == run.test_accuracy
@@ -60,7 +60,7 @@ def test_images_of_the_training_are_known_from_any_file_in_any_order_and_colour(
         assert evaluate(run.model, source).n == 270
 
 
-def test_no_image_left_is_an_error(run, tmp_path):
+def test_evaluate_raises_if_every_image_was_trained_on(run, tmp_path):
     digits, split = skconv.load_dataset("digits"), hold_out_test(skconv.load_dataset("digits"), seed=0)
     assert len(digits.train_images) > len(split.train_images)
     source = save(tmp_path / "train.npz", split.train_images, split.train_labels)
@@ -69,7 +69,7 @@ def test_no_image_left_is_an_error(run, tmp_path):
 
 
 def write_splits(path, n_known, held_out):
-    """Write data whose test split is the held-out images and the first `n_known` of the training."""
+    """Write data whose test split is the held-out images and the first `n_known` training images."""
     split = hold_out_test(skconv.load_dataset("digits"), seed=0)
     images, labels = held_out
     np.savez(
@@ -82,7 +82,7 @@ def write_splits(path, n_known, held_out):
     return path
 
 
-def test_test_split_of_which_some_was_trained_on_is_refused_with_the_count(run, held_out, tmp_path):
+def test_evaluate_raises_if_part_of_the_test_split_was_trained_on(run, held_out, tmp_path):
     source = write_splits(tmp_path / "mixed.npz", 3, held_out)
     with pytest.raises(
         DataError, match=r"3 of the 273 images of mixed's test split were in this model's training data"
@@ -90,15 +90,15 @@ def test_test_split_of_which_some_was_trained_on_is_refused_with_the_count(run, 
         evaluate(run.model, source)
 
 
-def test_few_duplicates_are_scored_with_a_note(run, held_out, tmp_path):
+def test_evaluate_warns_of_few_duplicates(run, held_out, tmp_path):
     source = write_splits(tmp_path / "few.npz", 2, held_out)
     with pytest.warns(UserWarning, match=r"2 of the 272 images of few's test split .* scored with the others"):
         result = evaluate(run.model, source)
     assert (result.split, result.n, result.n_seen) == ("test", 272, 2)
 
 
-def test_model_trained_on_another_sets_test_images_is_refused(tiny_recipe, tmp_path):
-    """As with a competition whose training images are most of the test split of the set it was made from."""
+def test_evaluate_raises_for_a_model_trained_on_the_test_images_of_another_data_set(tiny_recipe, tmp_path):
+    """A competition's training images are most of the test split of the data set it was made from."""
     digits = hold_out_test(skconv.load_dataset("digits"), seed=1)
     np.savez(
         tmp_path / "official.npz",
@@ -116,7 +116,7 @@ def test_model_trained_on_another_sets_test_images_is_refused(tiny_recipe, tmp_p
         evaluate(trained.model, tmp_path / "official.npz")
 
 
-def test_model_that_does_not_know_is_scored_with_a_note(saved_model, tmp_path):
+def test_evaluate_warns_without_training_fingerprints(saved_model, tmp_path):
     images = np.random.default_rng(0).integers(0, 256, (30, 12, 10), dtype=np.uint8)
     source = save(tmp_path / "some.npz", images, np.array(["three", "five", "eight"])[np.arange(30) % 3])
     with pytest.warns(UserWarning, match="no training fingerprints"):
@@ -124,14 +124,14 @@ def test_model_that_does_not_know_is_scored_with_a_note(saved_model, tmp_path):
     assert (result.split, result.n, result.n_seen) == ("all", 30, None)
 
 
-def test_colour_images_are_made_grey_with_a_note(run, held_out, tmp_path):
+def test_evaluate_converts_colour_to_greyscale_with_a_warning(run, held_out, tmp_path):
     images, labels = held_out
     source = save(tmp_path / "colour.npz", np.repeat(images[..., np.newaxis], 3, axis=3), labels)
     with pytest.warns(UserWarning, match="The images of colour were converted to greyscale"):
         assert evaluate(run.model, source).accuracy == run.test_accuracy
 
 
-def test_test_split_is_what_is_scored(run, held_out, tmp_path):
+def test_evaluate_scores_the_test_split(run, held_out, tmp_path):
     images, labels = held_out
     np.savez(
         tmp_path / "both.npz",
@@ -152,26 +152,26 @@ def test_classes_are_matched_by_name_not_by_position(run, held_out, tmp_path):
     assert evaluate(run.model, save(tmp_path / "some.npz", images[some], labels[some])).accuracy == expected.mean()
 
 
-def test_unknown_class_is_an_error_that_says_both(run, held_out, tmp_path):
+def test_evaluate_raises_for_classes_the_model_lacks(run, held_out, tmp_path):
     images, labels = held_out
     with pytest.raises(DataError, match=r"not have: 10\. The data's classes: 1, 2, 3.*\. The model's classes: 0, 1, 2"):
         evaluate(run.model, save(tmp_path / "ten.npz", images, np.where(labels == 0, 10, labels)))
 
 
-def test_other_image_size_is_an_error_that_says_both(run, tmp_path):
+def test_evaluate_raises_for_another_image_size(run, tmp_path):
     source = save(tmp_path / "large.npz", np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10)
     with pytest.raises(DataError, match=r"shape \(28, 28\); the model expects \(8, 8\)"):
         evaluate(run.model, source)
 
 
-def test_missing_model_and_missing_source_are_told(run, tmp_path):
+def test_evaluate_raises_for_a_missing_model_or_source(run, tmp_path):
     with pytest.raises(SourceNotFoundError, match="No model at"):
         evaluate(tmp_path / "missing", "digits")
     with pytest.raises(SourceNotFoundError):
         evaluate(run.model, tmp_path / "missing")
 
 
-def test_altered_model_is_refused(run, tmp_path):
+def test_evaluate_raises_for_an_altered_model(run, tmp_path):
     import shutil
 
     shutil.copytree(run.model, tmp_path / "model")

@@ -1,4 +1,4 @@
-"""`explain`: the figure of filters and activation maps, and what is told about it."""
+"""`explain`: figures of activations, attributions and neighbours, and their records."""
 
 import json
 import warnings
@@ -30,7 +30,7 @@ def ensemble(tmp_path_factory):
     return folder
 
 
-def test_explanation_says_what_predict_says_and_lists_the_convolutions(run, image, tmp_path):
+def test_explain_gives_the_prediction_and_lists_the_convolutions(run, image, tmp_path):
     out = tmp_path / "maps.png"
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -44,14 +44,14 @@ def test_explanation_says_what_predict_says_and_lists_the_convolutions(run, imag
     assert f"{image}: {result.label}" in str(result) and str(out) in str(result)
 
 
-def test_json_has_the_promised_keys(run, image, tmp_path):
+def test_json_has_the_documented_keys(run, image, tmp_path):
     record = json.loads(json.dumps(explain(run.folder, image, out=tmp_path / "maps.png").to_json()))
     assert list(record) == ["input", "label", "confidence", "layers", "figure", "neighbours"]
     assert [list(layer) for layer in record["layers"]] == [["name", "maps", "height", "width"]] * 3
     assert record["figure"] == str(tmp_path / "maps.png")
 
 
-def test_same_explanation_is_the_same_file_and_replaces_an_old_one(run, image, tmp_path):
+def test_explain_is_reproducible_and_replaces_a_file(run, image, tmp_path):
     out = tmp_path / "maps.PNG"
     out.write_text("old")
     explain(run.model, image, out=out)
@@ -61,7 +61,7 @@ def test_same_explanation_is_the_same_file_and_replaces_an_old_one(run, image, t
     assert sorted(path.name for path in tmp_path.iterdir()) == ["digit.png", "maps.PNG"]
 
 
-def test_ensemble_is_shown_by_its_first_member_and_says_so(ensemble, image, tmp_path):
+def test_explain_warns_that_an_ensemble_is_shown_by_its_first_member(ensemble, image, tmp_path):
     with pytest.warns(UserWarning, match="first member"):
         result = explain(ensemble, image, out=tmp_path / "maps.png")
     (predicted,) = skconv.predict(ensemble, image).predictions
@@ -70,35 +70,35 @@ def test_ensemble_is_shown_by_its_first_member_and_says_so(ensemble, image, tmp_
     assert [layer.name for layer in result.layers] == ["blocks.1.0", "blocks.2.0", "blocks.3.0"]
 
 
-def test_image_of_another_form_is_fitted_with_a_note(run, tmp_path):
+def test_explain_warns_of_a_converted_image(run, tmp_path):
     Image.fromarray(np.full((40, 30, 3), (200, 10, 60), np.uint8)).save(tmp_path / "large.png")
     with pytest.warns(UserWarning) as notes:
         explain(run.model, tmp_path / "large.png", out=tmp_path / "maps.png")
-    told = " ".join(str(note.message) for note in notes)
-    assert "resized to 8×8" in told and "grey" in told
+    messages = " ".join(str(note.message) for note in notes)
+    assert "resized to 8×8" in messages and "grey" in messages
 
 
 @pytest.mark.parametrize("name", ["maps.pdf", "maps.jpg", "maps", ".png", "", "maps.png.txt"])
-def test_name_that_is_no_png_is_told_before_anything_is_read(name, tmp_path):
+def test_out_that_is_not_a_png_raises_first(name, tmp_path):
     with pytest.raises(OutputError, match=r"ends in \.png"):
         explain(tmp_path / "missing", tmp_path / "missing.png", out=name)
 
 
-def test_image_is_never_replaced_by_its_own_figure(run, image):
+def test_out_that_is_the_image_raises(run, image):
     before = image.read_bytes()
     with pytest.raises(OutputError, match="which the figure would replace"):
         explain(run.model, image, out=image.parent / "." / image.name)
     assert image.read_bytes() == before
 
 
-def test_several_images_are_told(run, image, tmp_path):
+def test_several_images_raise(run, image, tmp_path):
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "second.png")
     with pytest.raises(DataError, match="2 images"):
         explain(run.model, tmp_path, out=tmp_path / "maps.png")
     assert not (tmp_path / "maps.png").exists()
 
 
-def test_missing_model_and_image_are_told(run, image, tmp_path):
+def test_missing_model_or_image_raises(run, image, tmp_path):
     with pytest.raises(SourceNotFoundError, match="No model"):
         explain(tmp_path / "missing", image, out=tmp_path / "maps.png")
     with pytest.raises(SourceNotFoundError, match=r"missing\.png"):
@@ -109,16 +109,16 @@ def test_missing_model_and_image_are_told(run, image, tmp_path):
 
 
 @pytest.mark.parametrize("shown", ["occlusion", "attributions"])
-def test_what_an_answer_rests_on_is_drawn_beside_the_image(shown, run, image, tmp_path):
+def test_attributions_are_drawn_beside_the_image(shown, run, image, tmp_path):
     if shown == "attributions":
         pytest.importorskip("captum")
     result = explain(run.model, image, out=tmp_path / "parts.png", show=shown)
     assert result.layers == result.neighbours == ()
     pixels = np.asarray(Image.open(tmp_path / "parts.png").convert("RGB")).astype(int)
-    assert (np.abs(pixels[..., 0] - pixels[..., 2]) > 60).any()  # colours, where the image itself is grey
+    assert (np.abs(pixels[..., 0] - pixels[..., 2]) > 60).any()  # the image itself is grey
 
 
-def test_nearest_of_a_training_image_is_itself(run, image, tmp_path):
+def test_nearest_neighbour_of_a_training_image_is_itself(run, image, tmp_path):
     result = explain(run.model, image, out=tmp_path / "near.png", show="neighbours")
     nearest = result.neighbours[0]
     assert (nearest.position, nearest.label) == (0, "0")
@@ -129,13 +129,13 @@ def test_nearest_of_a_training_image_is_itself(run, image, tmp_path):
     assert "Nearest training images" in str(result)
 
 
-def test_neighbours_come_from_the_source_that_is_named(run, image, tmp_path):
+def test_neighbours_come_from_the_given_source(run, image, tmp_path):
     digits = skconv.load_dataset("digits")
     np.savez(tmp_path / "few.npz", X=digits.train_images[500:560], y=digits.train_labels[500:560])
     result = explain(run.model, image, out=tmp_path / "near.png", show="neighbours", source=tmp_path / "few.npz")
     assert max(each.position for each in result.neighbours) < 60
 
 
-def test_unknown_explanation_is_told_with_those_there_are(run, image, tmp_path):
+def test_unknown_explanation_raises_with_the_known_ones(run, image, tmp_path):
     with pytest.raises(UnknownNameError, match="occlusion"):
         explain(run.model, image, out=tmp_path / "maps.png", show="oclusion")

@@ -1,4 +1,4 @@
-"""A model as one file: the file gives the model's answers, whole or not at all."""
+"""`export`: the file predicts as the model does, and is written atomically."""
 
 import numpy as np
 import onnxruntime
@@ -8,7 +8,7 @@ import skconv
 from skconv.exceptions import ModelFileError, OutputError, ParameterError
 
 
-def test_exported_file_gives_the_answers_of_the_model(tmp_path):
+def test_exported_file_predicts_as_the_model(tmp_path):
     result = skconv.export("digits", tmp_path / "reader.onnx")
     session = onnxruntime.InferenceSession(result.out, providers=["CPUExecutionProvider"])
     images = skconv.load_dataset("mnist").test_images[:7]
@@ -24,7 +24,7 @@ def test_file_is_named_after_the_run(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["digits.onnx"]
 
 
-def test_what_cannot_be_exported_is_told_and_nothing_written(tmp_path):
+def test_export_raises_and_writes_nothing(tmp_path):
     with pytest.raises(ParameterError, match="must be one of 'onnx'"):
         skconv.export("digits", tmp_path / "a.onnx", format="pickle")
     with pytest.raises(OutputError):

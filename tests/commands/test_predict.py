@@ -1,4 +1,4 @@
-"""`predict`: labels and confidences, as the estimator gives them, and the CSV."""
+"""`predict`: labels and confidences equal the estimator's; CSV and submission."""
 
 import csv
 import json
@@ -28,7 +28,7 @@ def images(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def competitions(tmp_path_factory):
-    """The folder of both competitions, made of a hundred digits."""
+    """A folder with both competitions, made from a hundred digits."""
     folder = tmp_path_factory.mktemp("competitions")
     images, labels = (getattr(skconv.load_dataset("digits"), name)[:100] for name in ("train_images", "train_labels"))
     names = [str(label) for label in labels]
@@ -37,7 +37,7 @@ def competitions(tmp_path_factory):
     return folder
 
 
-def test_files_give_what_the_estimator_gives(run, images):
+def test_predictions_equal_those_of_the_estimator(run, images):
     folder, images = images
     expected = skconv.CNNClassifier.load(run.model, device="cpu").predict_proba(images)
     predictions = predict(run.model, folder).predictions
@@ -45,18 +45,18 @@ def test_files_give_what_the_estimator_gives(run, images):
     assert [each.confidence for each in predictions] == pytest.approx(expected.max(axis=1), abs=1e-4)
 
 
-def test_predictions_come_in_the_order_of_the_inputs(run, images):
+def test_predictions_keep_the_order_of_the_inputs(run, images):
     folder, _ = images
     paths = [folder / "03.png", folder / "01.png"]
     assert [each.input for each in predict(run.model, paths).predictions] == [str(path) for path in paths]
 
 
-def test_one_path_need_not_be_a_list(run, images):
+def test_single_path_is_accepted(run, images):
     folder, _ = images
     assert predict(run.model, folder / "00.png") == predict(run.model, [folder / "00.png"])
 
 
-def test_json_has_the_promised_keys(run, images):
+def test_json_has_the_documented_keys(run, images):
     folder, _ = images
     record = json.loads(json.dumps(predict(run.model, folder / "00.png").to_json()))
     assert set(record) == {"predictions"}
@@ -73,7 +73,7 @@ def test_alternatives_are_the_next_classes_best_first(run, images):
         assert [each.label for each in prediction.alternatives] == [str(label) for label in order[1:3]]
 
 
-def test_label_that_is_not_sure_enough_is_a_question_mark_with_what_it_may_be(run, images):
+def test_min_confidence_replaces_the_label_and_lists_the_candidates(run, images):
     folder, _ = images
     sure = predict(run.model, folder).predictions
     least = sorted(each.confidence for each in sure)[5]
@@ -88,12 +88,12 @@ def test_label_that_is_not_sure_enough_is_a_question_mark_with_what_it_may_be(ru
 
 
 @pytest.mark.parametrize("value", [-0.1, 1.5, True, "0.9", float("nan")])
-def test_confidence_that_is_no_share_is_refused(run, images, value):
+def test_min_confidence_out_of_range_raises(run, images, value):
     with pytest.raises(ParameterError, match="min_confidence"):
         predict(run.model, images[0], min_confidence=value)
 
 
-def test_images_are_drawn_with_their_labels(run, images, tmp_path):
+def test_annotate_draws_the_images(run, images, tmp_path):
     out = tmp_path / "seen.png"
     result = predict(run.model, images[0], annotate=out)
     assert str(result).splitlines()[-1] == f"Drew 12 images in {out}."
@@ -101,7 +101,7 @@ def test_images_are_drawn_with_their_labels(run, images, tmp_path):
         assert drawn.width > 400
 
 
-def test_drawing_never_replaces_an_image_that_is_read(run, images):
+def test_annotate_to_an_input_raises(run, images):
     file = images[0] / "00.png"
     before = file.read_bytes()
     with pytest.raises(OutputError, match="would replace"):
@@ -109,7 +109,7 @@ def test_drawing_never_replaces_an_image_that_is_read(run, images):
     assert file.read_bytes() == before
 
 
-def test_csv_holds_the_predictions_and_replaces_an_old_file(run, images, tmp_path):
+def test_out_writes_a_csv_and_replaces_a_file(run, images, tmp_path):
     folder, _ = images
     out = tmp_path / "predictions.csv"
     out.write_text("old")
@@ -123,7 +123,7 @@ def test_csv_holds_the_predictions_and_replaces_an_old_file(run, images, tmp_pat
     assert [path.name for path in tmp_path.iterdir()] == ["predictions.csv"]
 
 
-def test_broken_images_have_an_error_and_the_others_their_answer(run, images, tmp_path):
+def test_broken_images_have_an_error_and_others_a_prediction(run, images, tmp_path):
     folder, _ = images
     (tmp_path / "note.png").write_text("no image")
     paths = [folder / "00.png", tmp_path / "note.png", folder / "01.png", tmp_path / "missing.png"]
@@ -142,13 +142,13 @@ def test_broken_images_have_an_error_and_the_others_their_answer(run, images, tm
     assert [row["error"] for row in rows] == [each.get("error", "") for each in records]
 
 
-def test_csv_that_cannot_be_written_is_told(run, images, tmp_path):
+def test_out_that_cannot_be_written_raises(run, images, tmp_path):
     folder, _ = images
     with pytest.raises(OutputError, match="Cannot write"):
         predict(run.model, folder, out=tmp_path / "missing" / "predictions.csv")
 
 
-def test_failed_prediction_keeps_the_old_csv(run, tmp_path):
+def test_failed_prediction_leaves_the_old_csv(run, tmp_path):
     out = tmp_path / "predictions.csv"
     out.write_text("old")
     (tmp_path / "note.png").write_text("no image")
@@ -157,13 +157,13 @@ def test_failed_prediction_keeps_the_old_csv(run, tmp_path):
     assert out.read_text() == "old"
 
 
-def test_images_of_another_size_are_fitted_with_a_note(run, tmp_path):
+def test_images_of_another_size_are_resized_with_a_warning(run, tmp_path):
     Image.fromarray(np.zeros((40, 40), np.uint8)).save(tmp_path / "large.png")
     with pytest.warns(UserWarning):
         assert len(predict(run.model, tmp_path / "large.png").predictions) == 1
 
 
-def test_missing_input_is_told(run, tmp_path):
+def test_missing_input_raises(run, tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"missing\.png"):
         predict(run.model, tmp_path / "missing.png")
 
@@ -177,7 +177,7 @@ def test_missing_input_is_told(run, tmp_path):
         ("identify-the-apparels", "test.csv", ["id,label", "71,"]),
     ],
 )
-def test_competition_is_handed_in_in_its_own_form(run, competitions, tmp_path, name, file, first_lines):
+def test_submission_has_the_form_of_the_competition(run, competitions, tmp_path, name, file, first_lines):
     out = tmp_path / "submission.csv"
     result = predict(run.model, competitions / name / file, out=out)
     lines = out.read_text().splitlines()
@@ -190,7 +190,7 @@ def test_competition_is_handed_in_in_its_own_form(run, competitions, tmp_path, n
     assert checked.accuracy == sum(line in answers for line in lines[1:]) / checked.rows > 0.3
 
 
-def test_competition_into_another_file_is_a_table_of_predictions(run, competitions, tmp_path):
+def test_competition_with_another_file_name_writes_a_table_and_warns(run, competitions, tmp_path):
     out = tmp_path / "predictions.csv"
     with pytest.warns(UserWarning, match="begins with submission"):
         result = predict(run.model, competitions / "kaggle-digits", out=out)
@@ -200,14 +200,14 @@ def test_competition_into_another_file_is_a_table_of_predictions(run, competitio
     assert str(result) == f"Wrote input,label,confidence of 40 images to {out}."
 
 
-def test_images_into_a_file_called_submission_stay_a_table_of_predictions(run, images, tmp_path):
+def test_images_with_the_file_name_submission_write_a_table(run, images, tmp_path):
     folder, _ = images
     predict(run.model, folder, out=tmp_path / "submission.csv")
     assert (tmp_path / "submission.csv").read_text().startswith("input,label,confidence\n")
 
 
-def test_competition_whose_classes_have_names_is_handed_in_with_its_own_labels(saved_model, competitions, tmp_path):
-    """As with garments: the model says "three", the competition wants 3."""
+def test_submission_uses_the_labels_of_the_competition(saved_model, competitions, tmp_path):
+    """The model's class is named "three", the competition writes 3."""
     with pytest.warns(UserWarning, match="30 images were resized"):
         result = predict(saved_model, competitions / "identify-the-apparels", out=tmp_path / "submission.csv")
     lines = (tmp_path / "submission.csv").read_text().splitlines()[1:]
@@ -215,7 +215,7 @@ def test_competition_whose_classes_have_names_is_handed_in_with_its_own_labels(s
     assert [line.split(",")[1] for line in lines] == [number_of[each.label] for each in result.predictions]
 
 
-def test_competition_of_other_labels_is_told_and_nothing_written(run, competitions, tmp_path):
+def test_competition_with_other_labels_raises_and_writes_nothing(run, competitions, tmp_path):
     shutil.copytree(competitions / "kaggle-digits", tmp_path / "competition")
     train = tmp_path / "competition" / "train.csv"
     header, *rows = train.read_text().splitlines()

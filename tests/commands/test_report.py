@@ -1,4 +1,4 @@
-"""The report: one page that holds everything and asks for nothing."""
+"""`report`: a self-contained HTML page."""
 
 import html
 import json
@@ -23,7 +23,7 @@ from ..server.browser import find_browser, open_browser
 
 @pytest.fixture(scope="module")
 def trained(tiny_recipe, tmp_path_factory):
-    """A run of which the data were audited, with what was found in its folder."""
+    """A run whose folder has an audit of its data."""
     folder = tmp_path_factory.mktemp("report") / "run"
     result = skconv.train("digits", recipe=tiny_recipe, out=folder)
     labels = skconv.load_dataset("digits").train_labels
@@ -41,7 +41,7 @@ def written(trained, tmp_path_factory):
     return result, Path(result.file).read_text(encoding="utf-8")
 
 
-def test_score_is_that_of_evaluate(written, trained):
+def test_report_gives_the_score_of_evaluate(written, trained):
     result, page = written
     expected = skconv.evaluate(trained.folder, "digits")
     assert result.accuracy == expected.accuracy
@@ -49,7 +49,7 @@ def test_score_is_that_of_evaluate(written, trained):
     assert f"{100 * expected.accuracy:.2f} % accuracy" in page
 
 
-def test_page_holds_its_figures_and_asks_for_nothing(written):
+def test_page_embeds_its_figures_and_loads_nothing(written):
     result, page = written
     assert result.bytes == len(page.encode()) < 5_000_000
     assert set(re.findall(r'(?:src|href)="([^":]+:?)', page)) <= {"data:"} | set(re.findall(r'href="(#[^"]+)"', page))
@@ -58,7 +58,7 @@ def test_page_holds_its_figures_and_asks_for_nothing(written):
     assert len(figures) == page.count("<img") == 9
 
 
-def test_page_tells_what_was_trained_on_what_and_how_to_make_it_again(written, trained):
+def test_page_shows_data_model_and_command(written, trained):
     _, page = written
     for part in ("training images", "licence", "skconv.train", "skconv report", skconv.__version__):
         assert part in page
@@ -67,7 +67,7 @@ def test_page_tells_what_was_trained_on_what_and_how_to_make_it_again(written, t
     assert titles[:3] == ["Model and data", "Sample images", "Learning curves"]
 
 
-def test_every_class_has_a_row_with_the_worst_first(written):
+def test_classes_are_listed_worst_first(written):
     _, page = written
     rows = re.findall(r'<th scope="row">(\d)</th><td>[^<]+</td><td>[^<]+</td><td>([\d.]+) %</td>', page)
     assert sorted(label for label, _ in rows) == list("0123456789")
@@ -75,7 +75,7 @@ def test_every_class_has_a_row_with_the_worst_first(written):
     assert shares == sorted(shares)
 
 
-def test_figures_apart_are_those_of_the_page_as_png_and_svg(written):
+def test_folder_has_the_figures_of_the_page_as_png_and_svg(written):
     result, page = written
     folder = Path(result.figures)
     names = {path.stem for path in folder.glob("*.png")}
@@ -99,9 +99,9 @@ def test_issues_of_the_audit_in_the_run_are_shown(written):
     assert section.count("<img") == 2
 
 
-def test_model_folder_alone_gives_a_page_without_curves_and_audit(trained, tmp_path, monkeypatch):
+def test_model_folder_without_a_run_gives_no_curves_and_no_audit(trained, tmp_path, monkeypatch):
     shutil.copytree(trained.model, tmp_path / "alone" / "model")
-    monkeypatch.setitem(sys.modules, "captum", None)  # as if it were not installed
+    monkeypatch.setitem(sys.modules, "captum", None)  # makes the import fail
     with pytest.warns(UserWarning, match=r"skconv\[explain\]"):
         result = report(tmp_path / "alone" / "model", "digits", out=tmp_path / "page.html")
     page = (tmp_path / "page.html").read_text(encoding="utf-8")
@@ -109,7 +109,7 @@ def test_model_folder_alone_gives_a_page_without_curves_and_audit(trained, tmp_p
     assert result.figures == "" and len(list(tmp_path.iterdir())) == 2
 
 
-def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
+def test_missing_audit_or_one_of_other_data_raises(trained, tmp_path):
     with pytest.raises(SourceNotFoundError, match="skconv audit"):
         report(trained.folder, "digits", out=tmp_path / "page.html", audit=tmp_path)
     (tmp_path / "issues.csv").write_text("kind,image\nlabel,train 0\n")
@@ -121,7 +121,7 @@ def test_audit_that_is_none_or_of_other_data_is_told(trained, tmp_path):
     assert not (tmp_path / "page.html").exists()
 
 
-def test_audit_of_other_data_beside_the_model_is_left_out(trained, tmp_path):
+def test_audit_of_other_data_in_the_run_is_omitted(trained, tmp_path):
     shutil.copytree(trained.model, tmp_path / "run" / "model")
     (tmp_path / "run" / "audit").mkdir()
     write_issues(tmp_path / "run" / "audit" / "issues.csv", [LabelIssue("label", "train 0", "a dog", "a cat", 0.9)])
@@ -130,13 +130,13 @@ def test_audit_of_other_data_beside_the_model_is_left_out(trained, tmp_path):
 
 
 @pytest.mark.parametrize("text", ["", "a,b\n"])
-def test_table_of_something_else_is_no_audit_without_finds(text, tmp_path):
+def test_read_issues_raises_for_another_table(text, tmp_path):
     (tmp_path / "issues.csv").write_text(text)
     with pytest.raises(DataError, match="unexpected columns"):
         read_issues(tmp_path)
 
 
-def test_file_whose_name_is_no_text_is_found_again(tmp_path):
+def test_issue_of_a_file_name_that_is_not_utf8_is_located(tmp_path):
     folder = os.fsdecode(os.fsencode(tmp_path) + b"/\xff")
     for label in "ab":
         (Path(folder) / label).mkdir(parents=True)
@@ -147,7 +147,7 @@ def test_file_whose_name_is_no_text_is_found_again(tmp_path):
     assert locate_issues(read_issues(tmp_path), images) == [2]
 
 
-def test_files_of_a_folder_are_found_again_by_a_issue(tmp_path):
+def test_issues_of_a_folder_are_located(tmp_path):
     for label in "ab":
         (tmp_path / label).mkdir()
         for number in range(3):
@@ -157,7 +157,7 @@ def test_files_of_a_folder_are_found_again_by_a_issue(tmp_path):
     assert locate_issues([issue], images) == [4]
 
 
-def test_ensemble_shows_the_curves_of_its_members(tmp_path):
+def test_report_of_an_ensemble_shows_the_curves_of_its_members(tmp_path):
     rows = [f"{fold},{epoch},{1 / epoch},,\n" for fold in (1, 2, 3) for epoch in (1, 2)]
     (tmp_path / "history.csv").write_text("fold,epoch,train_loss,valid_loss,valid_accuracy\n" + "".join(rows))
     (section,) = show_learning_curves(tmp_path)
@@ -167,14 +167,14 @@ def test_ensemble_shows_the_curves_of_its_members(tmp_path):
 
 
 @pytest.mark.parametrize("name", ["history.csv", "scores.json"])
-def test_damaged_file_of_the_run_is_told(name, trained, tmp_path):
+def test_damaged_file_of_the_run_raises(name, trained, tmp_path):
     shutil.copytree(trained.folder, tmp_path / "run")
     (tmp_path / "run" / name).write_text("epoch\nnothing\n")
     with pytest.raises(DataError, match=name):
         report(tmp_path / "run", "digits", out=tmp_path / "page.html")
 
 
-def test_card_of_the_run_tells_what_its_scores_say(trained):
+def test_model_card_has_the_scores_of_the_run(trained):
     card = (Path(trained.model) / "card.md").read_text(encoding="utf-8")
     scores = json.loads((Path(trained.folder) / "scores.json").read_text())["test"]
     assert f"- test expected calibration error: {100 * scores['ece']:.2f} %" in card
@@ -185,7 +185,7 @@ def test_card_of_the_run_tells_what_its_scores_say(trained):
 
 @pytest.mark.browser
 @pytest.mark.skipif(find_browser() is None, reason="no Chromium is installed: the page cannot be looked at")
-def test_browser_shows_every_figure_and_asks_for_nothing(written, tmp_path):
+def test_browser_shows_every_figure_and_requests_nothing(written, tmp_path):
     url = Path(written[0].file).resolve().as_uri()
     with open_browser(tmp_path) as open_page:
         for view in ({}, {"dark": True}, {"width": 390, "height": 844, "phone": True}):
@@ -195,10 +195,10 @@ def test_browser_shows_every_figure_and_asks_for_nothing(written, tmp_path):
             assert page.run("document.images.length") == 9
             assert page.run("[...document.images].every((each) => each.naturalWidth > 100)")
             wide = page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide == 0  # nothing is cut at the side
+            assert wide == 0  # no horizontal overflow
 
 
-def test_name_that_is_no_page_is_refused_before_any_work(tmp_path):
+def test_out_with_another_suffix_raises_first(tmp_path):
     with pytest.raises(OutputError, match=r"\.html"):
         report(tmp_path / "no-model", "digits", out=tmp_path / "report.pdf")
     assert list(tmp_path.iterdir()) == []

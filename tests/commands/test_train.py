@@ -1,7 +1,6 @@
-"""`train`: what it returns, what it writes, and what it does with seeds."""
+"""`train`: result, run folder, seeds, errors."""
 
 import csv
-import inspect
 import json
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import numpy as np
 import pytest
 
 import skconv
-from skconv.commands.prepare import describe_call
 from skconv.commands.run_folder import SeedResult
 from skconv.commands.train import TrainResult, train
 from skconv.exceptions import DataError, OutputError, ParameterError, RecipeError, UnknownNameError
@@ -26,13 +24,13 @@ FILES = {
 }
 
 
-def test_run_folder_holds_what_the_readme_says(run):
+def test_run_folder_has_the_documented_files(run):
     assert {path.name for path in Path(run.folder).iterdir()} == FILES
     for path in Path(run.folder).glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG")
 
 
-def test_json_has_exactly_the_promised_keys(run):
+def test_json_has_exactly_the_documented_keys(run):
     record = json.loads(json.dumps(run.to_json()))
     assert set(record) == {"test_accuracy", "fit_seconds", "n_parameters", "n_epochs", "model", "seeds"}
     (seed,) = record["seeds"]
@@ -42,7 +40,7 @@ def test_json_has_exactly_the_promised_keys(run):
     assert record["n_epochs"] == 2
 
 
-def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_images(run):
+def test_accuracy_equals_that_of_the_saved_model_on_the_held_out_images(run):
     from skconv.data.splitting import hold_out_test
 
     split = hold_out_test(skconv.load_dataset("digits"), seed=0)
@@ -52,7 +50,7 @@ def test_test_accuracy_is_that_of_the_saved_model_on_the_held_out_images(run):
     assert run.seeds[0].n == len(split.test_labels) == 270
 
 
-def test_model_knows_what_it_was_trained_on_and_how(run):
+def test_model_config_records_data_scores_and_command(run):
     config = skconv.OnnxClassifier(run.model).config
     data = config.data
     assert data.fingerprint == skconv.load_dataset("digits").fingerprint
@@ -73,14 +71,14 @@ def test_model_knows_what_it_was_trained_on_and_how(run):
     assert config.input.pixel_range == (0, 255)
 
 
-def test_history_has_a_row_an_epoch(run):
+def test_history_has_a_row_per_epoch(run):
     with (Path(run.folder) / "history.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["epoch"] for row in rows] == ["1", "2"]
     assert float(rows[1]["train_loss"]) < float(rows[0]["train_loss"])
 
 
-def test_scores_file_says_what_was_run(run):
+def test_scores_file_records_the_run(run):
     facts = json.loads((Path(run.folder) / "scores.json").read_text())
     assert facts["test"]["accuracy"] == run.test_accuracy
     assert facts["seed"] == 0
@@ -88,16 +86,16 @@ def test_scores_file_says_what_was_run(run):
     assert facts["data"]["n_train"] == 1797 - 270
 
 
-def test_recipe_is_kept_as_it_stood(run, tiny_recipe):
+def test_recipe_is_copied_unchanged(run, tiny_recipe):
     assert (Path(run.folder) / "recipe.toml").read_text() == tiny_recipe.read_text()
 
 
-def test_text_tells_accuracy_and_places(run):
+def test_text_has_accuracy_and_folder(run):
     assert f"Test accuracy {run.test_accuracy:.2%}" in str(run)
     assert run.folder in str(run)
 
 
-def test_several_seeds_give_a_folder_each_and_the_model_of_the_first(tiny_recipe, tmp_path):
+def test_several_seeds_write_a_folder_each(tiny_recipe, tmp_path):
     result = train("digits", recipe=tiny_recipe, out=tmp_path / "out", seeds=2, seed=5)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seed-5", "seed-6"]
     assert result.model == str(tmp_path / "out" / "seed-5" / "model")
@@ -110,17 +108,17 @@ def make_seed(seed, accuracy, seconds):
     return SeedResult(seed, accuracy, accuracy - 0.01, accuracy + 0.01, 100, seconds, 2, 1000, "fp32", f"m{seed}")
 
 
-def test_several_seeds_give_mean_median_and_sample_deviation():
+def test_result_of_several_seeds_has_mean_median_and_deviation():
     result = TrainResult("d", "r", "f", (make_seed(0, 0.90, 1.0), make_seed(1, 0.96, 9.0), make_seed(2, 0.96, 2.0)))
     record = result.to_json()
     assert record["test_accuracy"] == pytest.approx(0.94)
     assert record["fit_seconds"] == 2.0
     assert record["test_accuracy_sd"] == pytest.approx(np.std([0.90, 0.96, 0.96], ddof=1))
-    assert record["model"] == "m0"  # never the best by test accuracy
+    assert record["model"] == "m0"  # not the best by test accuracy
     assert "mean of 3 seeds" in str(result)
 
 
-def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
+def test_default_folder_has_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "digits-tiny").mkdir(parents=True)
     result = train(recipe=tiny_recipe, network="fast")
@@ -130,7 +128,7 @@ def test_default_folder_takes_the_next_free_name(tiny_recipe, tmp_path, monkeypa
     assert command == f"skconv.train(recipe={str(tiny_recipe)!r}, network='fast')"
 
 
-def test_default_folder_is_held_while_training_and_removed_when_that_fails(tiny_recipe, tmp_path, monkeypatch):
+def test_default_folder_is_reserved_and_removed_on_failure(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     seen = []
 
@@ -145,29 +143,20 @@ def test_default_folder_is_held_while_training_and_removed_when_that_fails(tiny_
     assert list(tmp_path.iterdir()) == []
 
 
-def test_call_is_described_by_what_differs_from_the_defaults(tmp_path):
-    given = {name: each.default for name, each in inspect.signature(train).parameters.items()} | {"data": {}}
-    assert describe_call(train, given) == "skconv.train()"
-    given.update(source=tmp_path / "a.csv", device="cpu", out="there", seeds=3)
-    given["data"] = {"image_size": (8, 9), "images": None}
-    expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
-    assert describe_call(train, given) == expected
-
-
-def test_source_must_come_from_somewhere(tmp_path):
+def test_train_without_data_raises(tmp_path):
     (tmp_path / "free.toml").write_text('title = "No data"\n')
     with pytest.raises(ParameterError, match="No data given"):
         train(recipe=tmp_path / "free.toml")
 
 
 @pytest.mark.parametrize("setting", [{"seeds": 0}, {"seeds": 1.5}, {"seeds": True}, {"seed": -1}, {"seed": "0"}])
-def test_wrong_seed_is_told_with_its_range(setting):
+def test_seed_out_of_range_raises(setting):
     (name,) = setting
     with pytest.raises(ParameterError, match=rf"The '{name}' parameter must be an integer from \d"):
         train("digits", **setting)
 
 
-def test_unknown_names_are_told_before_data_is_read(tmp_path):
+def test_unknown_names_raise_before_data_is_read(tmp_path):
     unread = tmp_path / "unread.npz"
     unread.write_text("no archive at all")
     with pytest.raises(UnknownNameError, match=r"Unknown network 'fats'\. Did you mean 'fast'"):
@@ -176,20 +165,20 @@ def test_unknown_names_are_told_before_data_is_read(tmp_path):
         train(unread, recipe="fats")
 
 
-def test_occupied_folder_is_told_before_data_is_read(tmp_path):
+def test_folder_that_is_not_empty_raises_before_data_is_read(tmp_path):
     (tmp_path / "kept.txt").write_text("precious")
     with pytest.raises(OutputError, match="exists and is not empty"):
         train(tmp_path / "missing", out=tmp_path)
     assert (tmp_path / "kept.txt").read_text() == "precious"
 
 
-def test_recipe_value_out_of_range_is_told_with_the_recipe(tmp_path):
+def test_recipe_value_out_of_range_raises(tmp_path):
     (tmp_path / "bad.toml").write_text("[training]\nbatch_size = 0\n")
     with pytest.raises(RecipeError, match=r"bad.*batch_size"):
         train("digits", recipe=tmp_path / "bad.toml")
 
 
-def test_too_few_images_write_nothing(tiny_recipe, tmp_path):
+def test_too_few_images_raise_and_write_nothing(tiny_recipe, tmp_path):
     np.savez(tmp_path / "few.npz", X=np.zeros((4, 8, 8), np.uint8), y=np.array([0, 0, 1, 1]))
     with pytest.raises(DataError, match="too few to hold out"):
         train(tmp_path / "few.npz", recipe=tiny_recipe, out=tmp_path / "out")
@@ -203,7 +192,7 @@ def test_training_with_the_recipe_of_a_run_gives_the_same_model(tiny_recipe, tmp
     np.savetxt(tmp_path / "digits.csv", rows, "%d", ",", header=header, comments="")
     how = {"label_column": "digit", "image_size": (9, 7), "network": "t4_narrow", "seeds": 2, "seed": 5}
     train(tmp_path / "digits.csv", recipe=tiny_recipe, out=tmp_path / "runs", **how)
-    # The second seed trains on what the first one decided to hold out.
+    # The test split of both seeds is that of the first seed.
     first = tmp_path / "runs" / "seed-6"
     again = train(recipe=first / "recipe.toml", out=tmp_path / "again")
     for name in ("model/model.safetensors", "recipe.toml"):

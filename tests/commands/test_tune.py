@@ -1,4 +1,4 @@
-"""`tune` from data to the recipe that `train` takes."""
+"""`tune`: from the data to a recipe for `train`."""
 
 import csv
 import json
@@ -24,7 +24,7 @@ def searched(tiny_recipe, tmp_path_factory):
     return tune("digits", trials=3, fraction=0.4, recipe=tiny_recipe, out=tmp_path_factory.mktemp("tune") / "search")
 
 
-def test_best_recipe_trains(searched, tmp_path):
+def test_best_recipe_can_be_trained(searched, tmp_path):
     document = tomllib.loads((tmp_path.parent / searched.best_recipe).read_text())
     assert document["data"] == {"source": "digits"} and document["training"]["max_epochs"] == 2
     assert document["training"]["learning_rate"] == pytest.approx(searched.best.settings["learning_rate"], rel=0.01)
@@ -32,13 +32,13 @@ def test_best_recipe_trains(searched, tmp_path):
     assert result.test_accuracy > 0.5
 
 
-def test_only_training_images_take_part(searched):
+def test_tune_uses_training_images_only(searched):
     n_train = len(hold_out_test(load_dataset("digits"), seed=0).train_labels)
     assert searched.n_train + searched.n_valid == round(0.4 * n_train)
     assert searched.n_valid == round(0.15 * round(0.4 * n_train))
 
 
-def test_other_test_images_change_nothing(tiny_recipe, tmp_path):
+def test_test_images_do_not_change_the_trials(tiny_recipe, tmp_path):
     data = load_dataset("digits")
     X, y = data.train_images[:300], data.train_labels[:300]
     accuracies = []
@@ -49,7 +49,7 @@ def test_other_test_images_change_nothing(tiny_recipe, tmp_path):
     assert accuracies[0] == accuracies[1] and len(accuracies[0]) == 2
 
 
-def test_folder_holds_trials_and_figures(searched, tmp_path):
+def test_folder_has_trials_and_figures(searched, tmp_path):
     folder = tmp_path.parent / searched.folder
     assert {path.name for path in folder.iterdir()} == {
         "best.toml",
@@ -65,14 +65,14 @@ def test_folder_holds_trials_and_figures(searched, tmp_path):
     assert Image.open(folder / "trials.png").size[0] > 500
 
 
-def test_text_ranks_the_trials_and_says_what_to_do_next(searched):
+def test_text_ranks_the_trials_and_ends_with_the_next_command(searched):
     ranked = [trial.valid_accuracy for trial in searched.ranking]
     assert ranked == sorted(ranked, reverse=True)
     assert "no test images" in str(searched)
     assert str(searched).endswith(f"skconv train --recipe {searched.best_recipe}")
 
 
-def test_goes_on_with_a_study_and_tells_each_trial(searched, tiny_recipe, capsys):
+def test_tune_continues_a_study_and_prints_each_trial(searched, tiny_recipe, capsys):
     settings = {"fraction": 0.4, "recipe": tiny_recipe, "out": searched.folder}
     more = tune("digits", trials=4, progress=True, **settings)
     assert more.trials[:3] == searched.trials and len(more.trials) == 4
@@ -81,7 +81,7 @@ def test_goes_on_with_a_study_and_tells_each_trial(searched, tiny_recipe, capsys
         tune("digits", trials=4, **{**settings, "fraction": 0.3}, seed=1)
 
 
-def test_settings_stay_readable_and_flips_as_they_are():
+def test_settings_are_rounded_and_flips_unchanged():
     fashion = load_recipe("fashion")
     space = make_space(fashion)
     assert "flip" not in space and space["rotation"].section == "augmentation"
@@ -92,22 +92,22 @@ def test_settings_stay_readable_and_flips_as_they_are():
 
 
 @pytest.mark.parametrize("name", ["t1-usps-skorch", "t3-kaggle-kfold", "digits", "fast", "accurate"])
-def test_space_holds_the_recipes_own_values(name):
+def test_space_contains_the_values_of_the_recipe(name):
     recipe = load_recipe(name)
     for setting in make_space(recipe).values():
         assert setting.own in setting.choices or setting.low <= setting.own <= setting.high
     own = {key: setting.own for key, setting in make_space(recipe).items()}
-    apply_settings(recipe, make_space(recipe), own).create_member()  # raises where a value is out of range
+    apply_settings(recipe, make_space(recipe), own).create_member()  # raises if a value is out of range
 
 
-def test_folder_of_something_else_is_left_alone(tiny_recipe, tmp_path):
+def test_tune_in_another_folder_raises(tiny_recipe, tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
     with pytest.raises(OutputError, match="not empty"):
         tune("digits", trials=1, recipe=tiny_recipe, out=tmp_path)
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"trials": 0}, "'trials'"),
         ({"minutes": 0}, "'minutes'"),
@@ -115,19 +115,19 @@ def test_folder_of_something_else_is_left_alone(tiny_recipe, tmp_path):
         ({"seed": -1}, "'seed'"),
     ],
 )
-def test_unusable_settings_are_told(settings, said):
-    with pytest.raises(ParameterError, match=said):
+def test_invalid_settings_raise(settings, message):
+    with pytest.raises(ParameterError, match=message):
         tune("digits", **settings)
 
 
-def test_missing_package_is_told_with_its_remedy(monkeypatch):
+def test_missing_optuna_raises_with_the_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ParameterError, match=r"pip install 'skconv\[tune\]'"):
         tune("digits", trials=1)
 
 
-def test_best_recipe_keeps_what_the_search_was_told_of_the_data(tiny_recipe, tmp_path):
+def test_best_recipe_has_the_data_options_and_seed_of_the_search(tiny_recipe, tmp_path):
     result = tune("digits", trials=1, fraction=0.3, recipe=tiny_recipe, image_size=(9, 7), seed=4, out=tmp_path / "out")
     best = load_recipe(result.best_recipe)
     assert best.data.image_size == (9, 7)
-    assert best.seed == 4  # with another one, training would be scored on images that the search has seen
+    assert best.seed == 4  # another seed would hold out images that the search was trained on

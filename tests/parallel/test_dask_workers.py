@@ -1,4 +1,4 @@
-"""Trainings spread over the workers of a Dask scheduler: the same bits, images sent once, machines that are lost."""
+"""Folds on Dask workers: equal bits, images sent once, lost workers."""
 
 import os
 import signal
@@ -28,9 +28,9 @@ def one_cluster():
 
 @pytest.fixture
 def cluster(one_cluster):
-    """A scheduler in this process and two workers, each a process that is started again when it is killed."""
+    """A scheduler in this process and two worker processes, which are restarted when killed."""
     with distributed.Client(one_cluster, set_as_default=False) as client:
-        client.wait_for_workers(2, timeout=180)  # those that the test before has killed, too
+        client.wait_for_workers(2, timeout=180)  # a previous test may have killed them
     return one_cluster
 
 
@@ -52,7 +52,7 @@ def alone(digits):
 
 
 class KillAll(distributed.SchedulerPlugin):
-    """Kills every worker when the first fold is done: the one that holds its scores, and those that train."""
+    """Kill every worker when the first fold is done."""
 
     def __init__(self, cluster):
         self.cluster, self.killed = cluster, []
@@ -73,7 +73,7 @@ def test_folds_on_workers_have_the_same_bits(cluster, digits, alone):
 
 
 @pytest.mark.slow
-def test_folds_end_with_the_same_bits_when_all_workers_are_killed_half_way(cluster, digits, alone):
+def test_folds_have_the_same_bits_after_all_workers_are_killed(cluster, digits, alone):
     killer = KillAll(cluster)
     cluster.scheduler.add_plugin(killer)
     with dask_workers(cluster.scheduler_address):
@@ -83,7 +83,7 @@ def test_folds_end_with_the_same_bits_when_all_workers_are_killed_half_way(clust
 
 
 @pytest.mark.slow
-def test_training_that_ends_its_workers_is_told(cluster, digits, monkeypatch):
+def test_training_that_kills_its_workers_raises(cluster, digits, monkeypatch):
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
     cluster.scheduler.add_plugin(KillAll(cluster), name="kill again")
     with (
@@ -94,7 +94,7 @@ def test_training_that_ends_its_workers_is_told(cluster, digits, monkeypatch):
 
 
 @pytest.mark.slow
-def test_scheduler_that_is_lost_is_told(digits):
+def test_lost_scheduler_raises(digits):
     start = [str(Path(sys.executable).with_name("dask"))]
     with subprocess.Popen(
         [*start, "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"], stderr=subprocess.PIPE, text=True
@@ -120,12 +120,12 @@ def test_images_are_sent_once_and_a_task_is_small(cluster):
         quick.fit(images, np.arange(1000) % 2)
         sent = client.scheduler_comm.byte_count
         forwarded = sum(comm.byte_count for comm in cluster.scheduler.stream_comms.values())
-    assert images.nbytes < sent < images.nbytes + 3 * 100_000  # the limit is a megabyte a task
-    assert forwarded < sent + 3 * 100_000  # to one worker, from which the other takes them
+    assert images.nbytes < sent < images.nbytes + 3 * 100_000  # Dask warns above 1 MB per task
+    assert forwarded < sent + 3 * 100_000  # to one worker, which the other copies from
 
 
 @pytest.mark.slow
-def test_command_says_the_same_with_workers_as_without(cluster, tiny_recipe, tmp_path):
+def test_cross_validate_has_the_same_scores_with_workers(cluster, tiny_recipe, tmp_path):
     address = cluster.scheduler_address
     alone, distributed_run = (
         cross_validate(folds=3, recipe=tiny_recipe, device="cpu", dask=dask, out=tmp_path / str(number))
@@ -137,7 +137,7 @@ def test_command_says_the_same_with_workers_as_without(cluster, tiny_recipe, tmp
 
 
 @pytest.mark.slow
-def test_tools_of_scikit_learn_work_unchanged(cluster, digits):
+def test_scikit_learn_runs_on_workers(cluster, digits):
     member = CNNClassifier("fast", max_epochs=1, batch_size=64, precision="fp32", device="cpu", random_state=0)
     search = GridSearchCV(member, {"learning_rate": [1e-6, 0.01]}, cv=2)
     scores = cross_val_score(member, *digits, cv=2)
@@ -148,7 +148,7 @@ def test_tools_of_scikit_learn_work_unchanged(cluster, digits):
 
 
 @pytest.mark.slow
-def test_error_of_a_task_is_that_of_the_training(cluster, digits):
+def test_error_of_a_training_is_raised(cluster, digits):
     images, labels = digits
     with (
         pytest.raises(ParameterError, match="'device' parameter"),
@@ -158,7 +158,7 @@ def test_error_of_a_task_is_that_of_the_training(cluster, digits):
 
 
 @pytest.mark.slow
-def test_scheduler_without_workers_is_told(monkeypatch):
+def test_scheduler_without_workers_raises(monkeypatch):
     monkeypatch.setattr(dask_backend, "_WORKER_SECONDS", 1)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
@@ -170,20 +170,20 @@ def test_scheduler_without_workers_is_told(monkeypatch):
 
 @pytest.fixture
 def silent_port():
-    """A port that accepts connections and says nothing."""
+    """A port that accepts connections and sends nothing."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
-def test_scheduler_that_does_not_answer_is_told_in_time(silent_port, monkeypatch):
+def test_scheduler_that_does_not_respond_raises(silent_port, monkeypatch):
     monkeypatch.setattr(dask_backend, "_SCHEDULER_SECONDS", 1)
     for address in (f"tcp://127.0.0.1:{silent_port}", "tcp://127.0.0.1:9", "nowhere", "carrier://pigeon:1", "", "a b"):
-        with pytest.raises(ClusterError, match="No Dask scheduler responds at") as told, dask_workers(address):
+        with pytest.raises(ClusterError, match="No Dask scheduler responds at") as raised, dask_workers(address):
             pass
-        assert "\n" not in str(told.value)
+        assert "\n" not in str(raised.value)
 
 
-def test_missing_dask_is_told(monkeypatch):
+def test_missing_dask_raises_with_the_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ParameterError, match=r"pip install 'skconv\[dask\]'"), dask_workers("tcp://127.0.0.1:8786"):
         pass

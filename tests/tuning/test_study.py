@@ -1,4 +1,4 @@
-"""The study of `tune` on a real SQLite file, with a score that costs nothing."""
+"""Optuna study in a SQLite file, with a score that needs no training."""
 
 import subprocess
 import sys
@@ -36,7 +36,7 @@ def url(tmp_path):
 
 @pytest.fixture
 def run(url):
-    """Return a function that opens the study, runs it until it has so many trials, and returns them."""
+    """Return a function that opens the study, runs it up to a number of trials, and returns them."""
 
     def run(score, *, trials=None, minutes=None, log=lambda line: None):
         with quiet_optuna(), storage_errors(url):
@@ -55,7 +55,7 @@ def settings(trials):
     return [tuple(trial.params.values()) for trial in trials]
 
 
-def test_first_trial_is_the_recipe_as_it_is_and_the_rest_are_inside_the_ranges(run):
+def test_first_trial_has_the_settings_of_the_recipe(run):
     trials = run(score, trials=4)
     assert trials[0].params == {name: setting.own for name, setting in SPACE.items()}
     assert all(0.001 <= trial.params["learning_rate"] <= 0.1 for trial in trials)
@@ -63,7 +63,7 @@ def test_first_trial_is_the_recipe_as_it_is_and_the_rest_are_inside_the_ranges(r
     assert all(trial.params["rotation"] == round(trial.params["rotation"]) for trial in trials)
 
 
-def test_bad_trials_are_ended_but_not_the_first_ones(run):
+def test_bad_trials_are_pruned_after_the_first_ones(run):
     logged = []
 
     def grow_worse(values, report):
@@ -74,18 +74,18 @@ def test_bad_trials_are_ended_but_not_the_first_ones(run):
     trials = run(grow_worse, trials=7, log=logged.append)
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 5 + ["PRUNED"] * 2
     assert logged[0] == "trial 0: 90.00% (best 90.00%)"
-    # Before three tenths of the epochs the learning rate still rises, and nothing is known.
+    # In the first three tenths of the epochs the learning rate still rises: no pruning.
     assert logged[-1] == "trial 6: stopped after epoch 6, worse than the median"
 
 
-def test_goes_on_where_it_stopped(run):
+def test_study_continues_after_its_last_trial(run):
     first = run(score, trials=2)
     both = run(score, trials=3)
     assert settings(both[:2]) == settings(first) and len(both) == 3
     assert len(run(score, trials=3)) == 3
 
 
-def test_search_in_parts_is_the_search_in_one(run, tmp_path):
+def test_search_in_parts_equals_the_search_in_one(run, tmp_path):
     run(score, trials=2)
     parts = run(score, trials=4)
     with quiet_optuna():
@@ -110,12 +110,12 @@ def test_trial_of_a_dead_process_is_repeated(run, url, monkeypatch):
     monkeypatch.setattr(module, "_HEARTBEAT", 1)
     monkeypatch.setattr(module, "_GRACE", 1)
     run(score, trials=1)
-    with quiet_optuna():  # what a kill leaves: a trial that runs, and whose last sign of life grows old
+    with quiet_optuna():  # as after a kill: a running trial whose heartbeats end
         study = open_study(url, "s", FACTS)
-        cut_off = study.ask()
+        interrupted = study.ask()
         for name, setting in SPACE.items():
-            setting.suggest(cut_off, name)
-        study._storage.record_heartbeat(cut_off._trial_id)
+            setting.suggest(interrupted, name)
+        study._storage.record_heartbeat(interrupted._trial_id)
     logged = []
     trials = run(score, trials=3, log=logged.append)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
@@ -138,7 +138,7 @@ def test_two_processes_share_a_study(url, tmp_path):
     assert len({trial.params["learning_rate"] for trial in finished}) >= len(finished) - 1
 
 
-def test_lost_run_is_a_bad_trial_and_no_end(run):
+def test_diverged_training_is_a_pruned_trial(run):
     def lose(values, report):
         raise TrainingError("The training loss became nan")
 
@@ -147,16 +147,16 @@ def test_lost_run_is_a_bad_trial_and_no_end(run):
     assert logged[0] == "trial 0: stopped in its first epoch, the loss is NaN or infinite"
 
 
-def test_time_ends_the_search_but_not_before_one_trial_is_done(run):
+def test_time_limit_ends_the_search_after_one_complete_trial(run):
     trials = run(score, minutes=1e-9)
     assert [trial.state.name for trial in trials] == ["COMPLETE"]
 
 
-def test_what_matters_is_found(run, url):
+def test_importance_finds_the_setting_that_matters(run, url):
     run(score, trials=2)
     with quiet_optuna():
         study = open_study(url, "s", FACTS)
-        assert measure_importance(study, 0) == {}  # too few to say
+        assert measure_importance(study, 0) == {}  # too few trials
         run_trials(study, SPACE, score, trials=15, minutes=None, seed=0, log=lambda line: None)
         importance = measure_importance(study, 0)
     assert next(iter(importance)) == "rotation" and importance["rotation"] > 0.5
@@ -171,17 +171,17 @@ def test_study_of_other_data_is_refused(url):
 
 
 @pytest.mark.parametrize(
-    ("storage", "error", "said"),
+    ("storage", "error", "message"),
     [
         ("here", ParameterError, "URL of a database"),
         ("nobase://here", ParameterError, "URL of a database"),
         ("sqlite:////nowhere/at/all/study.db", OutputError, "cannot be read or written"),
     ],
 )
-def test_unusable_storage_is_logged(storage, error, said):
-    with quiet_optuna(), pytest.raises(error, match=said), storage_errors(storage):
+def test_invalid_storage_raises(storage, error, message):
+    with quiet_optuna(), pytest.raises(error, match=message), storage_errors(storage):
         open_study(storage, "s", FACTS)
 
 
-def test_password_is_not_shown():
+def test_hide_password_masks_the_password():
     assert module.hide_password("mysql://me:secret@host/base") == "mysql://me:***@host/base"

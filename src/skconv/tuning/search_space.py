@@ -82,6 +82,7 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
     >>> space["learning_rate"].low, space["learning_rate"].high, space["batch_size"].choices
     (0.0012, 0.12, (128, 256, 512))
     """
+    from skconv.estimators.parameters import PARAMETERS
     from skconv.networks.registry import list_options
 
     member = recipe.create_member()
@@ -94,7 +95,8 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
     for name, (below, above) in _FACTORS.items():
         value = own["training"][name]
         if value > 0:
-            space[name] = Setting("training", value, _round(value / below), min(_round(value * above), 10.0))
+            high = min(_round(value * above), PARAMETERS[name].max)
+            space[name] = Setting("training", value, _round(value / below), high)
     size = member.batch_size
     space["batch_size"] = Setting("training", size, choices=tuple(sorted({max(size // 2, 1), size, size * 2})))
     ema_decay = tuple(sorted({*_EMA_DECAYS, member.ema_decay}))

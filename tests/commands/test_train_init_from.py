@@ -1,4 +1,4 @@
-"""`train` that begins with a model's weights."""
+"""`train(init_from=…)`: initialise the weights from a model."""
 
 import json
 import tomllib
@@ -16,11 +16,11 @@ def first(tiny_recipe, tmp_path_factory):
     return train("digits", recipe=tiny_recipe, network="t4_narrow", out=tmp_path_factory.mktemp("first") / "run")
 
 
-def test_takes_the_models_network_tells_what_fits_and_writes_it_into_the_recipe(first, tiny_recipe, tmp_path, capsys):
+def test_init_from_uses_the_network_of_the_model_and_writes_the_recipe(first, tiny_recipe, tmp_path, capsys):
     out = tmp_path / "second"
     arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--init-from", first.folder]
     arguments += ["--freeze-fraction", "0.3"]
-    assert main([*arguments, "--out", str(out), "--json"]) == 0  # of the same seed, so of the same test images
+    assert main([*arguments, "--out", str(out), "--json"]) == 0  # the same seed holds out the same test images
     streams = capsys.readouterr()
     assert json.loads(streams.out)["test_accuracy"] > first.test_accuracy - 0.05
     assert f"from {first.folder}." in streams.err and "Loaded " in streams.err
@@ -30,7 +30,7 @@ def test_takes_the_models_network_tells_what_fits_and_writes_it_into_the_recipe(
     assert recipe["training"]["init_from"] == first.folder and recipe["training"]["freeze_fraction"] == 0.3
 
 
-def test_ensemble_and_freezing_of_nothing_are_refused(first, tiny_recipe, tmp_path):
+def test_invalid_init_from_raises(first, tiny_recipe, tmp_path):
     with pytest.raises(ParameterError, match="name their model in 'init_from'"):
         train("digits", recipe=tiny_recipe, freeze_fraction=0.5, out=tmp_path / "out")
     with pytest.raises(ModelFileError, match="None of the"):
@@ -38,8 +38,8 @@ def test_ensemble_and_freezing_of_nothing_are_refused(first, tiny_recipe, tmp_pa
     assert not (tmp_path / "out").exists()
 
 
-def test_test_images_that_the_first_model_was_trained_on_are_told_and_remembered(first, tiny_recipe, tmp_path):
+def test_init_from_warns_of_leaked_test_images_and_inherits_fingerprints(first, tiny_recipe, tmp_path):
     with pytest.warns(UserWarning, match=r"trained on \d+ of the 270 test images: the test accuracy will be too high"):
         second = train("digits", recipe=tiny_recipe, init_from=first.folder, seed=1, out=tmp_path / "second")
     scored = evaluate(second.model, "digits")
-    assert scored.split == "unseen" and scored.n < 100  # what neither of the two was trained on
+    assert scored.split == "unseen" and scored.n < 100  # the images that neither model was trained on

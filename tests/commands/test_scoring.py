@@ -1,4 +1,4 @@
-"""Confidence from training to prediction: calibrated once, kept with the model, told by evaluate and predict."""
+"""Calibration, prediction sets and out-of-distribution scores, from training to `evaluate` and `predict`."""
 
 import csv
 import json
@@ -37,18 +37,18 @@ def images(tmp_path_factory):
     return path
 
 
-def test_smoothed_training_is_made_surer_and_reader_and_torch_agree(calibrated):
+def test_calibration_undoes_label_smoothing_and_onnx_agrees_with_torch(calibrated):
     facts = json.loads((Path(calibrated.folder) / "scores.json").read_text())
     assert facts["calibration"]["temperature"] < 0.8
     assert facts["calibration"]["n"] == 306
-    assert facts["test"]["ece"] < 0.05  # about 0.4 with the smoothing left in
+    assert facts["test"]["ece"] < 0.05  # about 0.4 without calibration
     assert "probabilities are calibrated" in (Path(calibrated.model) / "card.md").read_text()
     reader, classifier = OnnxClassifier(calibrated.model), CNNClassifier.load(calibrated.model)
     images = load_dataset("digits").train_images[:50]
     assert np.abs(reader.predict_proba(images) - classifier.predict_proba(images)).max() < 1e-4
 
 
-def test_kept_answers_are_the_finished_models(calibrated):
+def test_held_out_predictions_are_those_of_the_calibrated_model(calibrated):
     reader = OnnxClassifier(calibrated.model)
     held_out = read_held_out(reader.folder, reader.config)
     everything = reader.predict_proba(load_dataset("digits").train_images)
@@ -57,7 +57,7 @@ def test_kept_answers_are_the_finished_models(calibrated):
     assert (held_out.probabilities.argmax(1) == held_out.labels).mean() > 0.9
 
 
-def test_predict_gives_sets_as_text_json_and_csv(calibrated, images, tmp_path, capsys):
+def test_predict_gives_prediction_sets_as_text_json_and_csv(calibrated, images, tmp_path, capsys):
     arguments = ["predict", calibrated.model, str(images), "--coverage", "0.95"]
     assert main([*arguments, "--json"]) == 0
     records = json.loads(capsys.readouterr().out)["predictions"]
@@ -72,17 +72,17 @@ def test_predict_gives_sets_as_text_json_and_csv(calibrated, images, tmp_path, c
     assert f" {{{', '.join(records[0]['labels'])}}}" in capsys.readouterr().out.splitlines()[0]
 
 
-def test_predict_without_coverage_is_as_before(calibrated, images):
+def test_predict_without_coverage_has_no_sets(calibrated, images):
     record = predict(calibrated.model, images).to_json()["predictions"][0]
     assert set(record) == {"input", "label", "confidence", "alternatives"}
 
 
-def test_sets_need_a_model_with_held_out_answers(run, images):
+def test_coverage_needs_held_out_predictions(run, images):
     with pytest.raises(ParameterError, match="with a validation split"):
         predict(run.model, images, coverage=0.9)
 
 
-def test_evaluate_measures_sets_and_damage_and_draws(calibrated, tmp_path):
+def test_evaluate_measures_sets_and_corruptions_and_draws(calibrated, tmp_path):
     result = evaluate(calibrated.model, "digits", coverage=0.9, corruptions=True, report=tmp_path / "report")
     assert 0.8 < result.sets["coverage"] < 0.99
     assert len(result.corruptions) == 18
@@ -96,9 +96,9 @@ def test_evaluate_measures_sets_and_damage_and_draws(calibrated, tmp_path):
         evaluate(calibrated.model, "digits", report=tmp_path / "report")
 
 
-def test_evaluate_measures_how_well_other_images_are_told(calibrated, tmp_path, capsys):
+def test_evaluate_measures_out_of_distribution_detection(calibrated, tmp_path, capsys):
     noise = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
-    np.savez(tmp_path / "noise.npz", X=noise, y=np.arange(60) % 2)  # classes that the model does not know
+    np.savez(tmp_path / "noise.npz", X=noise, y=np.arange(60) % 2)  # not the model's classes
     source = str(tmp_path / "noise.npz")
     assert main(["evaluate", calibrated.model, "digits", "--against", source, "--json"]) == 0
     against = json.loads(capsys.readouterr().out)["against"]
@@ -108,7 +108,7 @@ def test_evaluate_measures_how_well_other_images_are_told(calibrated, tmp_path, 
     assert "60 images of noise: AUROC 0.9" in str(evaluate(calibrated.model, "digits", against=source))
 
 
-def test_evaluate_against_needs_held_out_answers_and_images_of_the_models_size(run, calibrated, tmp_path):
+def test_against_needs_held_out_predictions_and_the_image_size_of_the_model(run, calibrated, tmp_path):
     with pytest.raises(ParameterError, match="with a validation split"):
         evaluate(run.model, "digits", against="digits")
     np.savez(tmp_path / "large.npz", X=np.zeros((4, 9, 9), np.uint8), y=np.arange(4) % 2)
@@ -123,39 +123,39 @@ def averaged(tiny_recipe, tmp_path_factory):
     recipe = folder / "smooth.toml"
     recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 12") + "label_smoothing = 0.4\n")
     digits = load_dataset("digits")
-    order = np.random.default_rng(0).permutation(len(digits.train_labels))  # its writers come one after the other
+    order = np.random.default_rng(0).permutation(len(digits.train_labels))  # the data is ordered by writer
     images, labels = digits.train_images[order], digits.train_labels[order]
     splits = {"train_images": images[:700], "train_labels": labels[:700]}
     np.savez(folder / "digits.npz", **splits, test_images=images[700:], test_labels=labels[700:])
     return ensemble(folder / "digits.npz", folds=3, recipe=recipe, out=folder / "run"), folder / "digits.npz"
 
 
-def test_ensemble_is_calibrated_by_what_its_members_did_not_see(averaged):
+def test_ensemble_is_calibrated_by_out_of_fold_predictions(averaged):
     result, source = averaged
     data = load_dataset(source)
     facts = json.loads((Path(result.folder) / "scores.json").read_text())
     assert facts["calibration"]["n"] == 700 and facts["calibration"]["temperature"] < 0.8
-    assert facts["test"]["ece"] < 0.06  # about 0.4 with the smoothing left in
+    assert facts["test"]["ece"] < 0.06  # about 0.4 without calibration
     reader, loaded = OnnxClassifier(result.model), KFoldEnsembleClassifier.load(result.model)
     images = data.train_images
     assert np.abs(reader.predict_proba(images[:50]) - loaded.predict_proba(images[:50])).max() < 1e-4
     held_out = read_held_out(reader.folder, reader.config)
     assert (held_out.labels == data.train_labels).all()
-    # Each answer is that of one finished member, the one that did not see the image.
+    # Each prediction is that of the calibrated member that was not trained on the image.
     answers = np.stack([member.predict_proba(images) for member in loaded.estimators_])
     assert np.abs(answers - held_out.probabilities).max(2).min(0).max() < 1e-4
-    # That accuracy is of the members as trained: biases, fitted afterwards, can name an image otherwise.
+    # That accuracy is of uncalibrated members: the biases can change a prediction.
     biases = loaded.estimators_[0].net_.module_.logit_calibration.biases.numpy()
     as_trained = (np.log(held_out.probabilities) - biases).argmax(1)
     assert (as_trained == held_out.labels).mean() == pytest.approx(result.out_of_fold_accuracy)
 
 
 @pytest.mark.parametrize("level", [0.8, 0.95])
-def test_sets_of_an_ensemble_hold_the_true_class_at_least_as_often(averaged, level):
+def test_sets_of_an_ensemble_reach_the_coverage(averaged, level):
     result, source = averaged
     sets = evaluate(result.model, source, coverage=level).sets
     assert level <= sets["coverage"] and sets["mean_set_size"] < 2
 
 
-def test_evaluate_leaves_out_what_was_not_asked_for(calibrated):
+def test_json_omits_what_was_not_requested(calibrated):
     assert not {"sets", "corruptions", "against"} & set(evaluate(calibrated.model, "digits").to_json())

@@ -1,4 +1,4 @@
-"""People's own images of digits, of any size and on any paper, from the folder to the prediction."""
+"""The preprocessing step "digit" from the folder of images of any size to the prediction."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from skconv.exceptions import ParameterError
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder per class of digits, dark on paper of another shade and size each."""
+    """A folder per class of digits, dark on paper of different shades and sizes."""
     folder = tmp_path_factory.mktemp("own")
     mnist = skconv.load_dataset("mnist")
     for digit in (0, 1, 7):
@@ -27,19 +27,19 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_images_of_several_sizes_are_loaded_in_the_form_of_mnist(folder):
+def test_load_dataset_normalizes_images_of_several_sizes(folder):
     dataset = skconv.load_dataset(folder, normalize="digit")
     assert dataset.image_shape == (28, 28) and dataset.preprocessing == "digit"
     first = np.asarray(Image.open(folder / "0" / "00.png"))
     np.testing.assert_array_equal(dataset.train_images[0], normalize_digit(first))
 
 
-def test_unknown_normalization_is_refused(folder):
+def test_unknown_normalization_raises(folder):
     with pytest.raises(ParameterError, match="normalize is 'letter'; expected None or 'digit'"):
         skconv.load_dataset(folder, normalize="letter")
 
 
-def test_model_of_normalised_images_normalises_what_it_is_given(folder, tiny_recipe, tmp_path):
+def test_model_applies_its_preprocessing(folder, tiny_recipe, tmp_path):
     recipe = tmp_path / "own.toml"
     recipe.write_text(tiny_recipe.read_text().replace("[data]", '[data]\nnormalize = "digit"'))
     result = train(folder, recipe=recipe, out=tmp_path / "run")
@@ -50,10 +50,10 @@ def test_model_of_normalised_images_normalises_what_it_is_given(folder, tiny_rec
     prediction = predict(result.model, file).predictions[0]
     assert prediction.confidence == pytest.approx(float(reader.predict_proba(seen[None]).max()))
     scored = evaluate(result.model, folder)
-    assert scored.n_seen == reader.config.data.n_train  # known again, though the files are larger than the model's
+    assert scored.n_seen == reader.config.data.n_train  # recognised after preprocessing
     assert scored.n + scored.n_seen == 60
 
 
 def test_bundled_model_is_scored_on_images_of_several_sizes(folder):
-    # MNIST's training digits at other sizes: their pixels are not known again.
+    # MNIST's training digits at other sizes: the fingerprints do not match.
     assert evaluate("digits", folder).accuracy > 0.9

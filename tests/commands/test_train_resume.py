@@ -1,4 +1,4 @@
-"""A run that is stopped is taken up where it stopped."""
+"""`train(resume=True)`: an interrupted run ends with the same weights."""
 
 import re
 
@@ -13,7 +13,7 @@ from skconv.training.net import ClassifierNet
 
 @pytest.fixture
 def stop_at(monkeypatch):
-    """Return a function that makes the training stop at a step from now; None lets it run."""
+    """Return a function that interrupts the training after a number of steps; None lets it finish."""
     monkeypatch.setattr(checkpointing, "SECONDS", 0.0)
     monkeypatch.setattr(checkpointing, "_INITIAL_COST", 0.0)
     monkeypatch.setattr(checkpointing, "_MAX_OVERHEAD", 1e9)
@@ -38,12 +38,12 @@ def command(recipe, out, *more):
     return ["train", "digits", "--recipe", str(recipe), "--out", str(out), "--seed", "0", *more]
 
 
-def test_stopped_run_is_told_how_to_go_on_and_ends_the_same(run, tiny_recipe, tmp_path, stop_at, capsys):
+def test_resumed_run_has_the_weights_of_an_uninterrupted_one(run, tiny_recipe, tmp_path, stop_at, capsys):
     out = tmp_path / "out"
     stop_at(30)
     assert main(command(tiny_recipe, out)) == 130
-    told = capsys.readouterr().err
-    assert told.endswith(f"To resume the training: skconv {' '.join(command(tiny_recipe, out))} --resume\n")
+    err = capsys.readouterr().err
+    assert err.endswith(f"To resume the training: skconv {' '.join(command(tiny_recipe, out))} --resume\n")
     assert [each.name for each in tmp_path.iterdir()] == ["out.checkpoint"]
 
     assert main(command(tiny_recipe, out)) == 1
@@ -59,14 +59,14 @@ def test_stopped_run_is_told_how_to_go_on_and_ends_the_same(run, tiny_recipe, tm
     assert (out / weights).read_bytes() == (tmp_path.__class__(run.folder) / weights).read_bytes()
 
     first = capsys.readouterr().out
-    assert main(command(tiny_recipe, out, "--resume")) == 0  # done: told again, nothing trained
+    assert main(command(tiny_recipe, out, "--resume")) == 0  # finished: printed again, nothing trained
     assert re.sub(r"[\d.]+ s,", "", capsys.readouterr().out) == re.sub(r"[\d.]+ s,", "", first)
 
     with pytest.raises(OutputError, match="finished run with another seed"):
         train("digits", recipe=tiny_recipe, out=out, seed=1, resume=True)
 
 
-def test_several_seeds_are_taken_up_at_the_one_that_was_stopped(tiny_recipe, tmp_path, stop_at):
+def test_resume_continues_at_the_interrupted_seed(tiny_recipe, tmp_path, stop_at):
     out = tmp_path / "out"
     stop_at(60)  # a seed has 48 steps
     with pytest.raises(KeyboardInterrupt):
@@ -78,7 +78,7 @@ def test_several_seeds_are_taken_up_at_the_one_that_was_stopped(tiny_recipe, tmp
     assert sorted(each.name for each in out.iterdir()) == ["seed-0", "seed-1"]
 
 
-def test_resume_with_another_recipe_says_what_differs(tiny_recipe, tmp_path, stop_at):
+def test_resume_with_another_recipe_raises_with_the_difference(tiny_recipe, tmp_path, stop_at):
     stop_at(5)
     with pytest.raises(KeyboardInterrupt):
         train("digits", recipe=tiny_recipe, out=tmp_path / "out")
@@ -88,12 +88,12 @@ def test_resume_with_another_recipe_says_what_differs(tiny_recipe, tmp_path, sto
         train("digits", recipe=other, out=tmp_path / "out", resume=True)
 
 
-def test_resume_needs_a_folder(tiny_recipe):
+def test_resume_without_out_raises(tiny_recipe):
     with pytest.raises(ParameterError, match="--out DIR"):
         train("digits", recipe=tiny_recipe, resume=True)
 
 
-def test_folder_of_something_else_is_left_alone(tiny_recipe, tmp_path):
+def test_resume_in_another_folder_raises(tiny_recipe, tmp_path):
     (tmp_path / "note.txt").write_text("mine")
     with pytest.raises(OutputError, match="holds no run"):
         train("digits", recipe=tiny_recipe, out=tmp_path, resume=True)

@@ -1,0 +1,29 @@
+"""Preparation of a training: printed data, recorded calls."""
+
+import inspect
+
+import numpy as np
+
+from skconv.commands.prepare import describe_call, print_data
+from skconv.commands.train import train
+from skconv.data.dataset import Dataset
+
+
+def test_print_data_prints_shapes_to_standard_error(capsys):
+    images, labels = np.full((20, 8, 6, 3), 7, np.uint8), np.arange(20) % 2
+    dataset = Dataset("two", images, labels, ("no", "yes"), images[:5], labels[:5])
+    print_data(dataset, batch_size=100, validation_fraction=0.1)
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "training images (20, 8, 6, 3)" in captured.err and "test images (5, 8, 6, 3)" in captured.err
+    assert "one batch: images (18, 3, 8, 6)" in captured.err  # the training set without the validation split
+    assert "first labels: no, yes, no" in captured.err
+
+
+def test_describe_call_omits_defaults(tmp_path):
+    given = {name: each.default for name, each in inspect.signature(train).parameters.items()} | {"data": {}}
+    assert describe_call(train, given) == "skconv.train()"
+    given.update(source=tmp_path / "a.csv", device="cpu", out="there", seeds=3)
+    given["data"] = {"image_size": (8, 9), "images": None}
+    expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
+    assert describe_call(train, given) == expected
