@@ -5,13 +5,27 @@ import sys
 
 import pytest
 
+from skconv.data.catalog import DATASETS
+from skconv.data.spec import FORMATS
 from skconv.exceptions import SkconvError, UnknownNameError
+from skconv.images.spec import PREPROCESSING
 from skconv.model_io.folder import BUNDLED
 from skconv.networks import create_network, list_networks
 from skconv.networks.registry import NETWORKS
 from skconv.recipes import load_recipe
 from skconv.recipes.recipe import RECIPES
 from skconv.registry import MODULES, Registry
+from skconv.training.augmentation import AUGMENTATIONS
+
+REGISTRIES = {
+    "augmentations": AUGMENTATIONS,
+    "datasets": DATASETS,
+    "formats": FORMATS,
+    "models": BUNDLED,
+    "networks": NETWORKS,
+    "preprocessing": PREPROCESSING,
+    "recipes": RECIPES,
+}
 
 MODULE = """
 from pathlib import Path
@@ -64,10 +78,10 @@ def installed_package(tmp_path, monkeypatch):
         RECIPES.unregister("tiny-digits")
 
 
-@pytest.mark.parametrize(("kind", "registry"), [("networks", NETWORKS), ("recipes", RECIPES), ("models", BUNDLED)])
-def test_listed_module_registers_its_name(kind, registry):
+@pytest.mark.parametrize("kind", MODULES)
+def test_listed_module_registers_its_name(kind):
     for name in MODULES[kind]:
-        assert registry.get(name) is not None
+        assert REGISTRIES[kind].get(name) is not None
 
 
 def test_names_are_sorted_and_import_nothing():

@@ -98,10 +98,10 @@ def __getattr__(name: str) -> Any:
         from importlib.metadata import version
 
         value: Any = version("skconv")
-    elif name in __all__:
+    elif name in _MODULES:
         from importlib import import_module
 
-        value = getattr(import_module(_MODULES.get(name, "skconv.exceptions")), name)
+        value = getattr(import_module(_MODULES[name]), name)
     else:
         raise AttributeError(f"module 'skconv' has no attribute '{name}'")
     globals()[name] = value
