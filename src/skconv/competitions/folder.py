@@ -47,10 +47,8 @@ def read_competition(
         ``test.csv`` (``id``) and the folders ``train`` and ``test`` with one image per id. Optional are
         ``sample_submission.csv``, which gives the header and order of a submission, and ``answers.csv``, the labels of
         the test images in the format of a submission.
-    image_size : (height, width) or None, default=None
+    image_size, progress
         As in `load_dataset`.
-    progress : bool, default=False
-        Show a progress bar for folders of images.
 
     Returns
     -------
@@ -113,19 +111,7 @@ def recognize_competition(form: SubmissionForm) -> CatalogEntry | None:
 
 
 def read_submission(path: str | os.PathLike[str], form: SubmissionForm) -> list[str]:
-    """Read a submission, checking every line.
-
-    Parameters
-    ----------
-    path : path-like
-        The CSV file.
-    form : SubmissionForm
-        The format, with `class_labels`.
-
-    Returns
-    -------
-    list of str
-        The label of each id, in the order of ``form.ids``.
+    """Return the labels of a submission in the order of ``form.ids``, checking every line.
 
     Raises
     ------
@@ -265,12 +251,8 @@ def _read_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.nd
     return form.ids, form.images
 
 
-FORMATS.register(
-    "competition",
-    Format(
-        is_competition,
-        lambda spec, progress: load_folder(spec.path, spec.image_size, progress=progress),
-        _read_inputs,
-        priority=1,
-    ),
-)
+def _read_dataset(spec: DataSpec, progress: bool) -> Dataset:
+    return load_folder(spec.path, spec.image_size, progress=progress)
+
+
+FORMATS.register("competition", Format(is_competition, _read_dataset, _read_inputs, priority=1))

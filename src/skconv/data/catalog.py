@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import os
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from skconv.exceptions import UnknownNameError
 from skconv.registry import Registry
@@ -76,49 +76,27 @@ class CatalogEntry:
             object.__setattr__(self, "folder", self.name)
 
 
-class DatasetBuilder(Protocol):
-    """Function that builds a data set from others."""
-
-    def __call__(
-        self, entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
-    ) -> Dataset:
-        """Return the data set; parameters and errors as in `load_dataset`."""
-
-
 class BuiltDataset(NamedTuple):
-    """A data set that a function builds, with its catalog entry."""
+    """A data set that a function builds from others: ``build(entry, data_home=, download=, progress=)``."""
 
     entry: CatalogEntry
-    build: DatasetBuilder
+    build: Callable[..., Dataset]
 
 
 DATASETS: Registry[BuiltDataset] = Registry("datasets", "data set")
 
+# Images and labels of each split of MNIST and of the data sets in its format.
+IDX_NAMES = {
+    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
+    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
+}
 DIGIT_NAMES = tuple("0123456789")
-_CLOTHING = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
+_CLOTHING = ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot")
 
 
 def _idx_files(base: str, *sha256: str) -> tuple[CatalogFile, ...]:
-    names = (
-        "train-images-idx3-ubyte",
-        "train-labels-idx1-ubyte",
-        "t10k-images-idx3-ubyte",
-        "t10k-labels-idx1-ubyte",
-    )
-    return tuple(
-        CatalogFile(name, checksum, (f"{base}{name}.gz",)) for name, checksum in zip(names, sha256, strict=True)
-    )
+    names = [name for pair in IDX_NAMES.values() for name in pair]
+    return tuple(CatalogFile(name, digest, (f"{base}{name}.gz",)) for name, digest in zip(names, sha256, strict=True))
 
 
 _ENTRIES = (

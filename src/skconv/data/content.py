@@ -87,14 +87,6 @@ def check_sha256(path: Path, found: str, expected: str) -> None:
         )
 
 
-def read_content(path: Path, sha256: str) -> bytes:
-    """Return the decompressed bytes of a file; errors as in `verify_content`."""
-    with open_content(path) as stream:
-        content = stream.read()
-    check_sha256(path, hashlib.sha256(content).hexdigest(), sha256)
-    return content
-
-
 def verify_content(path: Path, sha256: str) -> None:
     """Check the sha256 of the decompressed bytes of a file.
 

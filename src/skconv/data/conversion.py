@@ -192,12 +192,9 @@ def encode_labels(
             "Both need the same classes."
         )
     position = {name: index for index, name in enumerate(class_names)}
-    encoded = [
-        None if names is None else np.fromiter((position[name] for name in names), np.int64, len(names))
-        for names in (train, test)
-    ]
-    assert encoded[0] is not None
-    return encoded[0], encoded[1], tuple(class_names)
+    train_labels = np.array([position[name] for name in train], np.int64)
+    test_labels = None if test is None else np.array([position[name] for name in test], np.int64)
+    return train_labels, test_labels, tuple(class_names)
 
 
 def name_labels(where: str, labels: np.ndarray) -> list[str]:

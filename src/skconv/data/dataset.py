@@ -26,15 +26,7 @@ class Splits(NamedTuple):
     def to_dataset(self, name: str, source: str) -> Dataset:
         """Return a `Dataset` with encoded labels; errors as in `encode_labels` and `Dataset`."""
         train_labels, test_labels, class_names = encode_labels(source, self.train_labels, self.test_labels)
-        return Dataset(
-            name=name,
-            train_images=self.train_images,
-            train_labels=train_labels,
-            class_names=class_names,
-            test_images=self.test_images,
-            test_labels=test_labels,
-            source=source,
-        )
+        return Dataset(name, self.train_images, train_labels, class_names, self.test_images, test_labels, source)
 
 
 @dataclass(frozen=True, eq=False)  # == of arrays is not a bool

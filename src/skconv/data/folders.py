@@ -53,11 +53,10 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
 
 def list_class_files(folder: Path) -> list[Path]:
     """Return the image files in the order of `read_class_folders`, training files first; empty for other folders."""
-    parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()]
+    has_splits = (folder / "train").is_dir()
+    parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()] if has_splits else [folder]
     try:
-        return [
-            file for part in (parts if (folder / "train").is_dir() else [folder]) for file in _list_classes(part)[0]
-        ]
+        return [file for part in parts for file in _list_classes(part)[0]]
     except DataError:
         return []
 
@@ -168,22 +167,12 @@ def walk_files(folder: Path) -> list[Path]:
 def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
     """Open image files and stack them; decoded images of large folders are cached, see `read_cached`.
 
-    Parameters
-    ----------
-    files : sequence of pathlib.Path
-    spec : DataSpec
-        `image_size` and `normalize` are used.
-    progress : bool, default=False
+    Of `spec`, `image_size` and `normalize` are used; without them all images must have the same size.
 
     Returns
     -------
     ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
         Grey if every image is grey. May be a read-only memory map.
-
-    Raises
-    ------
-    DataError
-        A file is no image, or sizes differ and neither `image_size` nor `normalize` is given.
     """
     if spec.normalize is None:
         return read_cached(files, spec.image_size, partial(_decode_images, files, spec.image_size, progress))

@@ -7,20 +7,14 @@ import math
 import struct
 from collections.abc import Mapping
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 
+from skconv.data.catalog import IDX_NAMES
 from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
 from skconv.data.conversion import name_labels
 from skconv.data.dataset import Splits
 from skconv.exceptions import DataError
-
-IDX_NAMES = {
-    "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
-    "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
-}
-_BLOCK = 1 << 20
 
 
 def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.ndarray:
@@ -53,7 +47,10 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
         if is_compressed(path):
             if n_values > MAX_DEFLATE_RATIO * n_stored:
                 raise _wrong_length(path, "fewer", n_values)
-            values = _read_values(path, stream, n_values).reshape(shape)
+            content = stream.read(n_values + 1)
+            if len(content) != n_values:
+                raise _wrong_length(path, "more" if len(content) > n_values else "fewer", n_values)
+            values = np.frombuffer(content, np.uint8).reshape(shape)
         else:
             if n_stored != header_length + n_values:
                 raise _wrong_length(path, "more" if n_stored > header_length + n_values else "fewer", n_values)
@@ -121,17 +118,6 @@ def _read_header(path: Path, header: bytes, n_dimensions: int) -> tuple[int, ...
     if len(header) < 4 + 4 * n_dimensions:
         raise DataError(f"{path} is truncated within its header. Download it again.")
     return struct.unpack(f">{n_dimensions}I", header[4:])
-
-
-def _read_values(path: Path, stream: BinaryIO, n_values: int) -> np.ndarray:
-    values = np.empty(n_values, np.uint8)
-    filled = 0
-    while block := stream.read(min(_BLOCK, n_values - filled)):
-        values[filled : filled + len(block)] = np.frombuffer(block, np.uint8)
-        filled += len(block)
-    if filled < n_values or stream.read(1):
-        raise _wrong_length(path, "fewer" if filled < n_values else "more", n_values)
-    return values
 
 
 def _map_values(path: Path, shape: tuple[int, ...]) -> np.ndarray:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skconv.data.catalog import DATASETS, CatalogEntry, CatalogFile
-from skconv.data.content import cache_folder, find_file, read_content, verify_content
+from skconv.data.content import cache_folder, find_file, open_content, verify_content
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.idx import read_idx_folder
 from skconv.data.npz import read_npz
@@ -167,8 +167,10 @@ def _read_folder(entry: CatalogEntry, folder: Path) -> Splits:
 
 def _read_zipcode(folder: Path, name: str, sha256: str) -> tuple[np.ndarray, list[str]]:
     """Read USPS as text: per line a digit and 256 grey values in [-1, 1]."""
-    lines = read_content(find_file(folder, name) or folder / name, sha256).decode("ascii").splitlines()
-    values = np.loadtxt(lines, np.float32)
+    path = find_file(folder, name) or folder / name
+    verify_content(path, sha256)
+    with open_content(path) as stream:
+        values = np.loadtxt(stream, np.float32)
     images = np.rint((values[:, 1:] + 1) * 127.5).astype(np.uint8).reshape(-1, 16, 16)
     return images, [str(int(label)) for label in values[:, 0]]
 

@@ -42,21 +42,13 @@ class DataSpec:
     ----------
     source : str, path-like or None, default=None
         As in `load_dataset`. None, as in a recipe for any data, can be replaced but not loaded.
-    images : path-like, optional
-        Folder of the images that a CSV of ``id,label`` lists.
-    label_column : str, optional
-        Header of the label column in a CSV.
-    image_size : (height, width), optional
-        Size in pixels that every image is resized to.
-    normalize : str, optional
-        Registered preprocessing step, such as ``"digit"``.
+    images, label_column, image_size, normalize, data_home
+        As in `load_dataset`.
     test_fraction : float, optional
         Pool all images and hold out this fraction, in (0, 1), for testing. By default the test split of the data is
         used, or 15 % of the training images if there is none.
     split_seed : int, optional
         Seed of that split; by default the seed passed to `split`.
-    data_home : path-like, optional
-        Folder searched first for named data sets; by default the environment variable ``SKCONV_DATA``.
 
     Examples
     --------
@@ -87,15 +79,7 @@ class DataSpec:
         return (absolute.name if absolute.is_dir() else absolute.stem) or "data"
 
     def check(self) -> None:
-        """Raise an error if the source is neither a known name nor an existing path; load nothing.
-
-        Raises
-        ------
-        ParameterError
-            `source` is None.
-        SourceNotFoundError
-            No such data set, file or folder.
-        """
+        """Raise `SourceNotFoundError` if there is no such data set, file or folder, `ParameterError` if it is None."""
         if self._name in list_datasets() or self._name.startswith("openml:") or self.path.exists():
             return
         nearest = difflib.get_close_matches(str(self.source), list_datasets(), n=1)
@@ -125,14 +109,7 @@ class DataSpec:
         return replace(dataset, preprocessing=self.normalize)
 
     def split(self, dataset: Dataset, seed: int) -> Dataset:
-        """Return the data set with a test split.
-
-        Parameters
-        ----------
-        dataset : Dataset
-            With or without a test split.
-        seed : int
-            Seed of the split, unless `split_seed` is set.
+        """Return the data set with the requested test split; `seed` applies unless `split_seed` is set.
 
         Raises
         ------
@@ -280,12 +257,5 @@ def load_dataset(
     >>> dataset.train_images.shape, dataset.test_labels.shape
     ((60000, 28, 28), (10000,))
     """
-    spec = DataSpec(
-        source,
-        images=images,
-        label_column=label_column,
-        image_size=image_size,
-        normalize=normalize,
-        data_home=data_home,
-    )
+    spec = DataSpec(source, images, label_column, image_size, normalize, data_home=data_home)
     return spec.load(download=download, progress=progress)

@@ -53,20 +53,10 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     """
     if dataset.test_images is not None:
         return dataset
-    train, test = _split_stratified(
-        dataset,
-        TEST_FRACTION,
-        seed=seed,
-        purpose=f"hold out {TEST_FRACTION:.0%} for testing",
-        remedy="Add images, to 7 or more per class, or a test split.",
-    )
-    return replace(
-        dataset,
-        train_images=dataset.train_images[train],
-        train_labels=dataset.train_labels[train],
-        test_images=dataset.train_images[test],
-        test_labels=dataset.train_labels[test],
-    )
+    purpose = f"hold out {TEST_FRACTION:.0%} for testing"
+    remedy = "Add images, to 7 or more per class, or a test split."
+    positions = _split_stratified(dataset, TEST_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
+    return _split(dataset, dataset.train_images, dataset.train_labels, *positions)
 
 
 def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
@@ -82,15 +72,10 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
     DataError
         Too few images to hold out some of each class.
     """
-    parts = _split_stratified(
-        dataset,
-        VALID_FRACTION,
-        seed=seed,
-        purpose=f"hold out {VALID_FRACTION:.0%} for validation",
-        remedy="Add images, to 7 or more per class.",
-    )
-    train, valid = (_take(dataset, part) for part in parts)
-    return train, valid
+    purpose = f"hold out {VALID_FRACTION:.0%} for validation"
+    remedy = "Add images, to 7 or more per class."
+    train, valid = _split_stratified(dataset, VALID_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
+    return _take(dataset, train), _take(dataset, valid)
 
 
 def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
@@ -103,13 +88,8 @@ def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
     """
     if fraction == 1:
         return _take(dataset, np.arange(len(dataset.train_labels)))
-    _, selected = _split_stratified(
-        dataset,
-        fraction,
-        seed=seed,
-        purpose=f"take {fraction:.3g} of them",
-        remedy="Take a larger fraction.",
-    )
+    purpose, remedy = f"take {fraction:.3g} of them", "Take a larger fraction."
+    _, selected = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
     return _take(dataset, selected)
 
 
@@ -136,13 +116,8 @@ def _split_stratified(
         )
     from sklearn.model_selection import train_test_split
 
-    remaining, held_out = train_test_split(
-        np.arange(len(dataset.train_labels)),
-        test_size=n_held_out,
-        stratify=dataset.train_labels,
-        random_state=seed,
-    )
-    return remaining, held_out
+    positions = np.arange(len(dataset.train_labels))
+    return tuple(train_test_split(positions, test_size=n_held_out, stratify=dataset.train_labels, random_state=seed))
 
 
 def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
@@ -181,6 +156,10 @@ def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
         raise DataError(
             f"{dataset.name}: {len(labels)} images are too few to hold out {fraction:.0%}. Add images."
         ) from error
+    return _split(dataset, images, labels, train, test)
+
+
+def _split(dataset: Dataset, images: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray) -> Dataset:
     return replace(
         dataset,
         train_images=images[train],
