@@ -110,7 +110,9 @@ def set_state(net: Any, state: TrainingState) -> None:
             torch.cuda.set_rng_state_all(document["random"]["cuda"])
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        raise ModelFileError(f"The checkpoint does not fit this training ({reason}). Delete it, or train without one.") from error
+        raise ModelFileError(
+            f"The checkpoint does not fit this training ({reason}). Delete it, or train without one."
+        ) from error
 
 
 def _set_optimizer_state(net: Any, saved: Mapping[str, Any]) -> None:
