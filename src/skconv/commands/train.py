@@ -227,7 +227,7 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
 
 def _print_loaded_weights(estimator: Any) -> None:
     """Print to standard error which weights were loaded from another model, and which were initialised."""
-    from skconv.estimators.initialization import is_learned
+    from skconv.estimators.persistence import is_learned
 
     names = estimator.net_.module_.state_dict()
     loaded = estimator.loaded_weights_

@@ -18,7 +18,6 @@ from sklearn.utils.validation import _check_sample_weight
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
-from skconv.estimators.initialization import load_matching_weights
 from skconv.estimators.parameters import check_parameters, check_selection, split_network
 from skconv.estimators.setup import create_seeded_network, make_callbacks, make_checkpointing, make_config, torch_seed
 from skconv.estimators.validation import (
@@ -321,7 +320,9 @@ class CNNClassifier(BaseImageClassifier):
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._network_spec = split_network(self.network)
         network = create_seeded_network(self._network_spec, self.image_shape_, len(self.classes_), self._seed)
-        self.loaded_weights_ = [] if self.init_from is None else load_matching_weights(network, self.init_from)
+        self.loaded_weights_ = (
+            [] if self.init_from is None else persistence.load_matching_weights(network, self.init_from)
+        )
         sample = train.sample()
         network.input_normalization.fit(sample)
         self.pixel_range_ = (float(sample.min()), float(sample.max()))

@@ -130,6 +130,7 @@ _ROWS = (
         nullable=True,
     ),
     Parameter("class_weight", Mapping, "Weights of the classes.", choices=("balanced",), nullable=True),
+    Parameter("calibrate", bool, "Calibrate by the validation images.", choices=("temperature",), in_recipe=False),
     Parameter("precision", str, "Arithmetic of training.", choices=("auto", "fp32", "bf16")),
     Parameter(
         "device",

@@ -21,7 +21,7 @@ from skconv.model_io.environment import describe_environment
 from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.folder import find_model_folder, read_config
 from skconv.model_io.held_out import read_held_out
-from skconv.model_io.saving import is_calibration, load_weights, save_model
+from skconv.model_io.saving import is_calibration, load_weights, read_weights, save_model
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
@@ -204,6 +204,48 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
         )
     with torch.random.fork_rng(devices=[]):
         return create()
+
+
+def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
+    """Load the weights of a model whose name and shape match into a network.
+
+    Parameters
+    ----------
+    network : torch.nn.Module
+        With fresh weights.
+    model : path-like
+        A model folder, of any classes and image size.
+
+    Returns
+    -------
+    list of str
+        Names of the loaded tensors, in the order of the network.
+
+    Raises
+    ------
+    ModelFileError
+        No such model, or none of its weights match.
+    """
+    folder = find_model_folder(model)
+    config = read_config(folder)
+    saved, fresh = read_weights(folder), network.state_dict()
+    names = [
+        name
+        for name, tensor in fresh.items()
+        if is_learned(name) and name in saved and saved[name].shape == tensor.shape
+    ]
+    if not any(fresh[name].is_floating_point() for name in names):
+        raise ModelFileError(
+            f"None of the {len(saved)} weights in {folder} matches the network. "
+            f"That model's network is '{config.network.name}': train with network='{config.network.name}'."
+        )
+    network.load_state_dict({name: saved[name] for name in names}, strict=False)
+    return names
+
+
+def is_learned(name: str) -> bool:
+    """Return whether a tensor is learned, and not part of input normalisation or calibration."""
+    return not is_calibration(name) and "input_normalization" not in name.split(".")
 
 
 def parameters_to_json(classifier: Classifier) -> dict[str, Any]:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
+from skorch.callbacks import Callback
 
 from skconv.distributed.process_group import ProcessGroup
-from skconv.estimators.initialization import Unfreeze
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import parameters_to_json
 from skconv.exceptions import ParameterError
@@ -29,6 +29,9 @@ from skconv.training.hardware import choose_precision
 if TYPE_CHECKING:
     from skconv.estimators.classifier import CNNClassifier
 
+_PASSED_ON = (  # parameters that are fields of the configuration under the same name
+    "batch_size", "weight_decay", "label_smoothing", "ema_decay", "optimizer", "schedule", "patience", "restore_best",
+)  # fmt: skip
 _PACKAGES = ("skconv", "torch", "skorch")  # other versions may give other weights
 
 
@@ -83,20 +86,13 @@ def make_config(
     return TrainingConfig(
         n_steps=n_steps,
         n_epochs=n_epochs,
-        batch_size=classifier.batch_size,
         learning_rate=learning_rate,
-        weight_decay=classifier.weight_decay,
-        label_smoothing=classifier.label_smoothing,
-        ema_decay=classifier.ema_decay,
-        optimizer=classifier.optimizer,
-        schedule=classifier.schedule,
-        patience=classifier.patience,
-        restore_best=classifier.restore_best,
         augment=make_augmentation(classifier.augmentation),
         precision=precision,
         device=device,
         seed=classifier._seed,
         progress=classifier.verbose > 0,
+        **{name: getattr(classifier, name) for name in _PASSED_ON},
     )
 
 
@@ -148,6 +144,61 @@ def make_checkpointing(
         "validation data": None if valid is None else _fingerprint(valid),
     }
     return Checkpointing(CheckpointFolder(classifier.checkpoint, training))
+
+
+class Unfreeze(Callback):
+    """Freeze loaded weights and unfreeze them layer by layer, the last layer first.
+
+    The gradients of new, random weights would destroy loaded ones. The last layer of the network is always trained.
+
+    Parameters
+    ----------
+    names : sequence of str
+        Names of the loaded tensors.
+    n_steps : int
+        Steps until the first layer is unfrozen.
+    """
+
+    def __init__(self, names: Sequence[str], n_steps: int) -> None:
+        self.names = names
+        self.n_steps = n_steps
+
+    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
+        """Freeze the layers for the first step."""
+        self.step_ = getattr(self, "step_", 0)
+        self._update(net)
+
+    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
+        """Count the step and unfreeze the layers that are due."""
+        if training:
+            self.step_ += 1
+            self._update(net)
+
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        """Unfreeze all layers for later training."""
+        net.module_.requires_grad_(True)
+
+    def state_dict(self) -> dict[str, int]:
+        """Return the state for a checkpoint."""
+        return {"step": self.step_}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        """Restore the state of a checkpoint."""
+        self.step_ = state["step"]
+
+    def _update(self, net: Any) -> None:
+        parameters = dict(net.module_.named_parameters())
+        last = _layer_of(list(parameters)[-1])
+        loaded = [name for name in self.names if name in parameters and _layer_of(name) != last]
+        layers = list(dict.fromkeys(map(_layer_of, loaded)))
+        progress = min(self.step_ / self.n_steps, 1.0)
+        frozen = set(layers[: math.ceil(len(layers) * (1 - progress))])
+        for name, parameter in parameters.items():
+            parameter.requires_grad_(name not in loaded or _layer_of(name) not in frozen)
+
+
+def _layer_of(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def _check_shards(batch_size: int, process_group: ProcessGroup | None) -> None:
