@@ -242,39 +242,32 @@ def is_interactive() -> bool:
     return sys.stderr.isatty()
 
 
-class ListingEntry(NamedTuple):
-    """One entry of a list: name, one-line title, full text, and JSON record."""
+@dataclass(frozen=True)
+class Output:
+    """Result of a command without a library function: its JSON object and its text."""
+
+    record: dict[str, Any]
+    text: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return self.record
+
+    def __str__(self) -> str:
+        return self.text
+
+
+class Entry(NamedTuple):
+    """One entry of a list: name, one-line title, full text, and JSON object."""
 
     name: str
     title: str
     text: str
-    facts: dict[str, Any]
+    record: dict[str, Any]
 
 
-@dataclass(frozen=True)
-class Listing:
-    """Result of a command that lists things, or shows one.
-
-    Parameters
-    ----------
-    key : str
-        Name of the list in JSON.
-    entries : sequence of ListingEntry
-        All entries; exactly one if `single`.
-    single : bool
-        Print that entry in full instead of a list.
-    """
-
-    key: str
-    entries: Sequence[ListingEntry]
-    single: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the list, or the one entry, as plain values."""
-        return self.entries[0].facts if self.single else {self.key: [each.facts for each in self.entries]}
-
-    def __str__(self) -> str:
-        if self.single:
-            return self.entries[0].text
-        width = max((len(each.name) for each in self.entries), default=0)
-        return "\n".join(f"{each.name:<{width}}  {each.title}" for each in self.entries)
+def list_entries(key: str, entries: Sequence[Entry]) -> Output:
+    """Return a list with one line per entry, and with `key` as its name in JSON."""
+    width = max((len(each.name) for each in entries), default=0)
+    text = "\n".join(f"{each.name:<{width}}  {each.title}" for each in entries)
+    return Output({key: [each.record for each in entries]}, text)

@@ -2,34 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skconv.cli.command import DataHomeOption, Listing, ListingEntry, command, is_interactive
+from skconv.cli.command import DataHomeOption, Entry, Output, command, is_interactive, list_entries
 
 if TYPE_CHECKING:
     from skconv.data.catalog import CatalogEntry
 
 EXAMPLE = "skconv data kaggle-digits --make digits-competition"
-
-
-@dataclass(frozen=True)
-class MadeCompetition:
-    """Result of ``skconv data NAME --make FOLDER``."""
-
-    name: str
-    folder: str
-    files: list[str]
-
-    def to_json(self) -> dict[str, Any]:
-        """Return all fields as plain values."""
-        return asdict(self)
-
-    def __str__(self) -> str:
-        return f"Made {self.name} in {self.folder}: {', '.join(self.files)}. The labels to predict are in answers.csv."
 
 
 @command()
@@ -58,18 +42,22 @@ def data(
         from skconv.competitions.making import make_competition
 
         make_competition(name, make, data_home=data_home, progress=is_interactive())
-        return MadeCompetition(name, str(make), sorted(path.name for path in make.iterdir()))
+        files = sorted(path.name for path in make.iterdir())
+        text = f"Made {name} in {make}: {', '.join(files)}. The labels to predict are in answers.csv."
+        return Output({"name": name, "folder": str(make), "files": files}, text)
     if name is not None and check is not None:
         from skconv.competitions.submissions import check_competition
 
         return check_competition(check, name, data_home=data_home, progress=is_interactive())
     from skconv.data.catalog import get_entry, list_datasets
 
-    names = list_datasets() if name is None else [name]
-    return Listing("datasets", [_describe(get_entry(each), data_home) for each in names], name is not None)
+    if name is None:
+        return list_entries("datasets", [_describe(get_entry(each), data_home) for each in list_datasets()])
+    entry = _describe(get_entry(name), data_home)
+    return Output(entry.record, entry.text)
 
 
-def _describe(entry: CatalogEntry, data_home: Path | None) -> ListingEntry:
+def _describe(entry: CatalogEntry, data_home: Path | None) -> Entry:
     lines = {
         "title": entry.title,
         "licence": entry.licence,
@@ -78,7 +66,7 @@ def _describe(entry: CatalogEntry, data_home: Path | None) -> ListingEntry:
         **_find(entry, data_home),
     }
     text = "\n".join(f"{key}: {value}" for key, value in lines.items())
-    return ListingEntry(entry.name, entry.title, text, asdict(entry))
+    return Entry(entry.name, entry.title, text, asdict(entry))
 
 
 def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import Listing, ListingEntry, command
+from skconv.cli.command import Entry, Output, command, list_entries
 
 EXAMPLE = "skconv networks"
 
@@ -14,15 +14,15 @@ EXAMPLE = "skconv networks"
 @command()
 def networks(
     name: Annotated[str | None, typer.Argument(help="Network to describe; default: list all.")] = None,
-) -> Listing:
+) -> Output:
     """List the networks, or describe one."""
     from skconv.networks import describe_network, list_networks
 
-    names = list_networks() if name is None else [name]
-    entries = [_describe(each, describe_network(each)) for each in names]
-    return Listing("networks", entries, name is not None)
+    def describe(name: str) -> Entry:
+        text = describe_network(name)
+        return Entry(name, text.partition("\n")[0].rstrip("."), text, {"name": name, "description": text})
 
-
-def _describe(name: str, description: str) -> ListingEntry:
-    title = description.partition("\n")[0].rstrip(".")
-    return ListingEntry(name, title, description, {"name": name, "description": description})
+    if name is None:
+        return list_entries("networks", [describe(each) for each in list_networks()])
+    entry = describe(name)
+    return Output(entry.record, entry.text)

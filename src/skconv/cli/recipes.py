@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from skconv.cli.command import Listing, ListingEntry, command
+from skconv.cli.command import Entry, Output, command, list_entries
 
 if TYPE_CHECKING:
     from skconv.recipes.recipe import Recipe
@@ -17,15 +17,17 @@ EXAMPLE = "skconv recipes fast > mine.toml"
 @command()
 def recipes(
     name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML; default: list all.")] = None,
-) -> Listing:
+) -> Output:
     """List the recipes, or print one as TOML to copy and edit."""
     from skconv.recipes import list_recipes, load_recipe
 
-    entries = [_describe(load_recipe(each)) for each in (list_recipes() if name is None else [name])]
-    return Listing("recipes", entries, name is not None)
+    if name is None:
+        return list_entries("recipes", [_describe(load_recipe(each)) for each in list_recipes()])
+    entry = _describe(load_recipe(name))
+    return Output(entry.record, entry.text)
 
 
-def _describe(recipe: Recipe) -> ListingEntry:
+def _describe(recipe: Recipe) -> Entry:
     facts = {
         "name": recipe.name,
         "title": recipe.title,
@@ -33,4 +35,4 @@ def _describe(recipe: Recipe) -> ListingEntry:
         "figures": recipe.figures,
         "text": recipe.text,
     }
-    return ListingEntry(recipe.name, recipe.title, recipe.text.rstrip("\n"), facts)
+    return Entry(recipe.name, recipe.title, recipe.text.rstrip("\n"), facts)

@@ -229,17 +229,7 @@ def warn_if_leaked(recipe: Recipe, dataset: Dataset) -> None:
 
 
 def print_data(dataset: Dataset, *, batch_size: int, validation_fraction: float = 0.0) -> None:
-    """Print the shapes of the data and of one batch, the first labels and the first image to standard error.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        Data with a test split.
-    batch_size : int
-        Images per step.
-    validation_fraction : float, default=0
-        Share of the training images that is held out for validation.
-    """
+    """Print the shapes of the data and of one batch, the first labels and the first image to standard error."""
     channels = 1 if len(dataset.image_shape) == 2 else 3
     height, width = dataset.image_shape[:2]
     n_train = len(dataset.train_labels) - math.ceil(validation_fraction * len(dataset.train_labels))

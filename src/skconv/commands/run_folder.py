@@ -24,7 +24,6 @@ from skconv.reports.style import save_figure
 
 if TYPE_CHECKING:
     import numpy as np
-    from matplotlib.figure import Figure
 
     from skconv.commands.prepare import PreparedRun
     from skconv.data.dataset import Dataset
@@ -79,23 +78,9 @@ class SeedResult:
 
 @dataclass(frozen=True)
 class ScoredImages:
-    """Images that a run is scored on, with its predictions.
+    """Images that a run is scored on, its predictions and their scores."""
 
-    Parameters
-    ----------
-    split : str
-        ``"test"``, or ``"out_of_fold"`` for training images, each predicted by members that were not trained on it.
-    images : ndarray of uint8
-        The images.
-    labels : ndarray of int64, shape (n,)
-        Their classes.
-    probabilities : ndarray of float, shape (n, n_classes)
-        The predictions.
-    scores : Scores
-        Accuracy and other metrics.
-    """
-
-    split: str
+    split: str  # "test" or "out_of_fold"
     images: np.ndarray
     labels: np.ndarray
     probabilities: np.ndarray
@@ -121,31 +106,10 @@ def write_run_folder(
     seed: int,
     scored: ScoredImages,
 ) -> dict[str, Any]:
-    """Write everything that a training run leaves, completely or not at all.
+    """Write everything that a training run leaves, completely or not at all; return the content of ``scores.json``.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The folder to create: ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a
-        competition also ``submission.csv``.
-    run : PreparedRun
-        Data, recipe and command.
-    estimator : CNNClassifier or KFoldEnsembleClassifier
-        The fitted estimator.
-    seed : int
-        Its seed.
-    scored : ScoredImages
-        What it is scored on.
-
-    Returns
-    -------
-    dict
-        The content of ``scores.json``.
-
-    Raises
-    ------
-    OutputError
-        The folder cannot be written; nothing of it remains.
+    The folder has ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition also
+    ``submission.csv``.
     """
     from skconv.model_io.config import DataConfig
     from skconv.model_io.fingerprints import TrainingFingerprints
@@ -242,21 +206,15 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 
 def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: ScoredImages, *, sample_rows: int) -> None:
-    names = dataset.class_names
+    names, is_ensemble = dataset.class_names, hasattr(estimator, "histories_")
     figures = {
         "samples": draw_samples(dataset.train_images, dataset.train_labels, names, rows=sample_rows),
-        "curves": _draw_histories(estimator),
+        "curves": draw_folds(estimator.histories_) if is_ensemble else draw_curves(estimator.history_),
         "confusion": draw_confusion(scored.scores.confusion, names),
         "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),
     }
     for name, figure in figures.items():
         save_figure(figure, folder / f"{name}.png")
-
-
-def _draw_histories(estimator: Any) -> Figure:
-    if not hasattr(estimator, "histories_"):
-        return draw_curves(estimator.history_)
-    return draw_folds(estimator.histories_)
 
 
 def get_checkpoint_path(folder: Path) -> Path:
@@ -270,15 +228,7 @@ def remove_checkpoint(folder: Path) -> None:
 
 
 def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:
-    """Raise unless a run can start in the folder `out` or, with `resume`, continue there.
-
-    Raises
-    ------
-    ParameterError
-        `resume` without `out`.
-    OutputError
-        The folder is not empty, or has checkpoints although `resume` is false.
-    """
+    """Raise an error unless a run can start in the folder `out` or, with `resume`, continue there."""
     if out is None:
         if resume:
             raise ParameterError("resume needs the folder of the interrupted run. Pass its --out DIR.")
@@ -297,17 +247,7 @@ def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:
 def read_finished_run(folder: Path, *, seed: int, recipe_text: str, fingerprint: str) -> SeedResult | None:
     """Return the result of a finished run, or None if it is not finished.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        The run folder.
-    seed, recipe_text, fingerprint
-        Seed, recipe and data that it must have been trained with.
-
-    Raises
-    ------
-    OutputError
-        The folder is that of another run, or no run folder.
+    Raise `OutputError` if the folder is not a run folder, or that of a run with another seed, recipe or data.
     """
     if not folder.is_dir() or not any(folder.iterdir()):
         return None

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
 
@@ -22,29 +22,14 @@ if TYPE_CHECKING:
 _MAX_LEAK = 0.01  # of a test split: official ones contain a few duplicates
 
 
-@dataclass(frozen=True, eq=False)
-class UnseenImages:
-    """Images of a source that a model was not trained on, preprocessed for the model.
-
-    Parameters
-    ----------
-    dataset : Dataset
-        The whole data set.
-    split : {"test", "unseen", "all"}
-        Which of its images these are, as in `EvaluationResult`.
-    n_seen : int or None
-        As in `EvaluationResult`.
-    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        The images.
-    labels : ndarray of int, shape (n,)
-        Their classes, as indices into the classes of the data set.
-    """
+class UnseenImages(NamedTuple):
+    """Images of a source that a model was not trained on, preprocessed for the model; see `EvaluationResult`."""
 
     dataset: Dataset
     split: str
     n_seen: int | None
     images: np.ndarray
-    labels: np.ndarray
+    labels: np.ndarray  # indices into the classes of the data set
 
 
 def score_source(
@@ -108,13 +93,7 @@ def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
 
 
 def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Return which images the model was trained on, bool (n,) or None if unknown, and a warning or "".
-
-    Raises
-    ------
-    DataError
-        No image, or less than 99 % of a test split, is unseen.
-    """
+    """Return which images the model was trained on, bool (n,) or None if unknown, and a warning or ""."""
     from skconv.model_io.fingerprints import read_fingerprints
 
     fingerprints = read_fingerprints(classifier.folder, classifier.config)
@@ -142,13 +121,7 @@ def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.nda
 
 
 def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:
-    """Return the images with the model's channels, and a note if they were converted.
-
-    Raises
-    ------
-    DataError
-        The images have another size.
-    """
+    """Return the images with the model's channels, and a note if they were converted; the size must match."""
     spec = replace(classifier.image_spec, preprocessing=None)  # the data was loaded with it
     if dataset.image_shape == spec.shape:
         return images, ""
@@ -175,13 +148,7 @@ def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray
 
 
 def load_held_out(classifier: OnnxClassifier) -> HeldOut:
-    """Return the model's predictions of held-out images, for prediction sets and out-of-distribution scores.
-
-    Raises
-    ------
-    ParameterError
-        The model was saved without them.
-    """
+    """Return the model's predictions of held-out images; raise `ParameterError` if it was saved without them."""
     from skconv.model_io.held_out import read_held_out
 
     held_out = read_held_out(classifier.folder, classifier.config)

@@ -31,27 +31,13 @@ _EMA_DECAYS = (0.0, 0.98, 0.99, 0.995, 0.998)
 
 @dataclass(frozen=True)
 class Setting:
-    """One setting to search.
+    """A setting to search: a range with both ends inclusive, or choices."""
 
-    Parameters
-    ----------
-    section : str
-        Its section in a recipe: ``"network"``, ``"training"`` or ``"augmentation"``.
-    own : float
-        The value of the recipe, or the default.
-    low, high : float, default=0
-        Range, both ends inclusive; ignored with `choices`.
-    step : float or None, default=None
-        Distance between values; None for a logarithmic range.
-    choices : tuple, default=()
-        The values to choose from.
-    """
-
-    section: str
-    own: float
+    section: str  # of a recipe: "network", "training" or "augmentation"
+    own: float  # the value of the recipe, or the default
     low: float = 0.0
     high: float = 0.0
-    step: float | None = None
+    step: float | None = None  # distance between values; None for a logarithmic range
     choices: tuple[float, ...] = ()
 
     def suggest(self, trial: Trial, name: str) -> float:

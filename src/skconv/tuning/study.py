@@ -70,23 +70,10 @@ def storage_errors(storage: str) -> Iterator[None]:
 
 
 def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
-    """Return the study with that name, created if needed.
+    """Return the study with that name in the database at a URL, created if needed.
 
-    Parameters
-    ----------
-    storage : str
-        URL of a database, as for SQLAlchemy: ``sqlite:///runs/tune/study.db``.
-    name : str
-        Name of the study in the database.
-    facts : mapping
-        What must be equal for trials to be comparable: data, recipe, seed. It is stored with the study.
-
-    Raises
-    ------
-    ParameterError
-        The URL is invalid, or the study has other facts.
-    OutputError
-        The database cannot be reached or written.
+    The facts (data, recipe, seed) are stored with the study. Raise `ParameterError` if those of an existing study
+    differ: its trials could not be compared with new ones.
     """
     import optuna
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
