@@ -40,15 +40,10 @@ def read_competition(
 ) -> tuple[Splits, SubmissionForm]:
     """Read a competition's folder.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-        With ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or with ``train.csv`` (``id,label``),
-        ``test.csv`` (``id``) and the folders ``train`` and ``test`` with one image per id. Optional are
-        ``sample_submission.csv``, which gives the header and order of a submission, and ``answers.csv``, the labels of
-        the test images in the format of a submission.
-    image_size, progress
-        As in `load_dataset`.
+    It has ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or ``train.csv`` (``id,label``), ``test.csv``
+    (``id``) and the folders ``train`` and ``test`` with one image per id. Optional are ``sample_submission.csv``, which
+    gives the header and order of a submission, and ``answers.csv``, the labels of the test images in the format of a
+    submission.
 
     Returns
     -------

@@ -22,25 +22,11 @@ from skconv.images.spec import ImageSpec
 
 
 def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple[SubmissionForm, list[str]] | None:
-    """Load the test images of a competition and the format of a submission.
+    """Load the test images of a competition and the format of a submission, with notes as in `load_inputs`.
 
-    Parameters
-    ----------
-    path : path-like
-        A competition's folder, its ``test.csv``, or any CSV of pixels without labels, whose rows are numbered from 1
-        as on Kaggle.
-    spec : ImageSpec
-        The images that the model takes; the test images are converted to it.
-
-    Returns
-    -------
-    (SubmissionForm, list of str) or None
-        The second item has notes on conversions, as in `load_inputs`. None for any other path.
-
-    Raises
-    ------
-    DataError
-        A competition's folder, or a CSV, that cannot be read.
+    `path` is a competition's folder, its ``test.csv``, or any CSV of pixels without labels, whose rows are numbered
+    from 1 as on Kaggle; None is returned for any other path. The images are converted to `spec`. `DataError` is raised
+    if the folder or CSV cannot be read.
     """
     path = Path(path)
     folder = path.parent if path.name == TEST else path

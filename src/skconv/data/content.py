@@ -29,10 +29,7 @@ def cache_folder() -> Path:
 def open_content(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading its decompressed bytes; gzip is detected from the first two bytes.
 
-    Raises
-    ------
-    DataError
-        Inside the block: the file is empty, not readable, or a truncated or damaged gzip file.
+    Inside the block `DataError` is raised if the file is empty, unreadable, or a truncated or damaged gzip file.
     """
     try:
         with path.open("rb") as raw:
@@ -88,13 +85,7 @@ def check_sha256(path: Path, found: str, expected: str) -> None:
 
 
 def verify_content(path: Path, sha256: str) -> None:
-    """Check the sha256 of the decompressed bytes of a file.
-
-    Raises
-    ------
-    DataError
-        The file is not readable, damaged, or has another checksum.
-    """
+    """Raise `DataError` if the sha256 of the decompressed bytes differs, or as in `open_content`."""
     digest = hashlib.sha256()
     with open_content(path) as stream:
         while block := stream.read(_BLOCK):

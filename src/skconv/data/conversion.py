@@ -13,15 +13,10 @@ _N_ROWS = 65_536  # converted at once, so that a large array is never held as fl
 
 
 def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
-    """Convert pixel values to uint8.
+    """Convert pixel values to uint8; `where` is their origin, for the error message.
 
-    Parameters
-    ----------
-    where : str
-        Origin of the values, for the error message.
-    values : ndarray
-        uint8 is returned unchanged; bool is scaled to 0 and 255; integers and whole floats in 0..255 are cast;
-        floats in 0..1 are multiplied by 255 and rounded.
+    uint8 is returned unchanged; bool is scaled to 0 and 255; integers and whole floats in 0..255 are cast; floats in
+    0..1 are multiplied by 255 and rounded.
 
     Raises
     ------
@@ -113,12 +108,7 @@ def find_square(n_pixels: int) -> tuple[int, ...] | None:
 def arrange_axes(where: str, images: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
     """Bring an array of images to (n, height, width) or (n, height, width, 3).
 
-    Accepts (n, pixels), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w).
-
-    Raises
-    ------
-    DataError
-        Any other shape.
+    Accepts (n, pixels), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w); raises `DataError` for other shapes.
     """
     if images.ndim == 2:
         return shape_rows(where, images, image_size)
@@ -198,13 +188,7 @@ def encode_labels(
 
 
 def name_labels(where: str, labels: np.ndarray) -> list[str]:
-    """Convert an array of labels (integers, whole floats or text) to names.
-
-    Raises
-    ------
-    DataError
-        Not one label per image, or a value that cannot name a class.
-    """
+    """Convert an array of labels (integers, whole floats, bool or text), one per image, to names."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "biufUS":

@@ -27,12 +27,8 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     """Read a folder with one folder per class, or with folders ``train`` and ``test`` of that kind.
 
-    Parameters
-    ----------
-    spec : DataSpec
-        `source`, `image_size` and `normalize` are used. Without the latter two all images must have the same size.
-    progress : bool, default=False
-        Show a progress bar on standard error, if that is a terminal.
+    `source`, `image_size` and `normalize` of `spec` are used; without the latter two all images must have the same
+    size.
 
     Raises
     ------
@@ -62,16 +58,10 @@ def list_class_files(folder: Path) -> list[Path]:
 
 
 def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
-    """Read the images that a CSV of ``id,label`` lists.
+    """Read the images in the folder ``spec.images`` that the CSV ``spec.source`` lists as ``id,label``.
 
-    Parameters
-    ----------
-    spec : DataSpec
-        `source` is the CSV, `images` the folder of the images; `label_column`, `image_size` and `normalize` are used.
-        The label is the column `label_column`, by default "label" or else the second; the id is the first other
-        column: a file name, with or without suffix.
-    progress : bool, default=False
-        Show a progress bar on standard error, if that is a terminal.
+    The label is the column ``spec.label_column``, by default "label" or else the second; the id is the first other
+    column: a file name, with or without suffix.
 
     Raises
     ------
@@ -87,20 +77,9 @@ def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
 
 
 def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the image file of each name, in order.
+    """Return the image file of each name in a folder, in order; names may lack the suffix.
 
-    Parameters
-    ----------
-    table : pathlib.Path
-        Origin of the names, for error messages.
-    folder : pathlib.Path
-    names : sequence of str
-        File names, with or without suffix.
-
-    Raises
-    ------
-    DataError
-        A name with no image or with two.
+    `DataError` is raised for a name, listed in `table`, with no image or with two.
     """
     by_name: dict[str, Path] = {}
     by_stem: dict[str, list[Path]] = {}

@@ -29,11 +29,6 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
     sha256 : str, optional
         Expected checksum of the decompressed bytes.
 
-    Returns
-    -------
-    ndarray of uint8
-        Shape (n, height, width) or (n,).
-
     Raises
     ------
     DataError
@@ -70,16 +65,8 @@ def has_idx_files(folder: Path) -> bool:
 def read_idx_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> Splits:
     """Read MNIST's four files, or the two of the training split.
 
-    Parameters
-    ----------
-    folder : pathlib.Path
-    sha256 : mapping of str to str, optional
-        Expected checksums by name without ``.gz``.
-
-    Raises
-    ------
-    DataError
-        A file is missing or invalid, or the numbers of images and labels differ.
+    `sha256` has the expected checksums by name without ``.gz``. `DataError` is raised if a file is missing or invalid,
+    or if the numbers of images and labels differ.
     """
     train = _read_pair(folder, "train", sha256 or {})
     if not any(find_file(folder, name) for name in IDX_NAMES["test"]):

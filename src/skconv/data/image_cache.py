@@ -30,22 +30,20 @@ def read_cached(
 
     An entry is an ``.npy`` file. Its name is a hash of the path, size, modification and change time of every file in
     order, the image size, and the versions of this cache and of Pillow. If the cache cannot be read or written, the
-    images are decoded each time.
+    images are decoded each time. Fewer than `MIN_IMAGES` files are not cached.
 
     Parameters
     ----------
     files : sequence of pathlib.Path
-        Fewer than `MIN_IMAGES` are not cached.
     image_size : (height, width) or None
         Size that `decode` resizes the images to; None for their own size.
     decode : callable
         Returns the images of `files` in order, ndarray of uint8, shape (n, height, width) or (n, height, width, 3).
-        If it raises an error, nothing is cached.
 
     Returns
     -------
-    ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        A read-only memory map if it comes from the cache.
+    ndarray of uint8
+        The images; a read-only memory map if they come from the cache.
     """
     if len(files) < MIN_IMAGES:
         return decode()

@@ -82,15 +82,8 @@ def load_inputs(
 def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     """Return the image files of a path, and the files skipped because of their suffix.
 
-    Parameters
-    ----------
-    path : path-like
-        A file with any suffix, or a folder, which is searched with all subfolders.
-
-    Raises
-    ------
-    DataError
-        A folder that cannot be read or has no image.
+    A file is returned whatever its suffix; a folder is searched with all subfolders. `DataError` is raised for a folder
+    that cannot be read or has no image.
     """
     path = Path(path)
     if not path.is_dir():

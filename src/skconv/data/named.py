@@ -37,18 +37,10 @@ class Location(NamedTuple):
 
 
 def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Iterator[Location]:
-    """Yield the folders that may hold a named data set, in search order.
+    """Yield the folders that may hold a named data set: data home, cache, bundled data, system folders.
 
-    Parameters
-    ----------
-    entry : CatalogEntry
-    data_home : path-like, optional
-        Folder of data sets that is searched first; by default the environment variable ``SKCONV_DATA``.
-
-    Raises
-    ------
-    SourceNotFoundError
-        `data_home` does not exist.
+    `data_home` is by default the environment variable ``SKCONV_DATA``. `SourceNotFoundError` is raised if it is given
+    and does not exist.
     """
     if data_home is not None and not Path(data_home).is_dir():
         raise SourceNotFoundError(f"There is no folder {data_home}. Pass --data-home with one, or leave it out.")
@@ -93,15 +85,9 @@ def read_named(
     download: bool = True,
     progress: bool = False,
 ) -> tuple[Splits, str]:
-    """Read the files of a named data set, verifying their checksums.
+    """Read the files of a named data set, verify their checksums; also return the folder or service they came from.
 
     Parameters and errors are those of `load_dataset`.
-
-    Returns
-    -------
-    splits : Splits
-    source : str
-        Folder or service that the files came from.
     """
     if entry.form == "scikit-learn":
         return _read_sklearn_digits(), "scikit-learn"
@@ -185,30 +171,15 @@ def _read_sklearn_digits() -> Splits:
 
 
 def download_file(file: CatalogFile, target: Path, *, progress: bool = False, timeout: float = 30.0) -> str:
-    """Download a file of the catalog and verify it.
+    """Download a file of the catalog, verify it, and return the address that it came from.
 
     The addresses are tried in order: three times after a broken connection or a truncated file, once after an HTTP
-    error 4xx or a wrong checksum.
-
-    Parameters
-    ----------
-    file : CatalogFile
-    target : pathlib.Path
-        File to write; its folder is created. Only a complete, verified file appears there.
-    progress : bool, default=False
-        Show a progress bar on standard error, if that is a terminal.
-    timeout : float, default=30
-        Seconds to wait for data from a server.
-
-    Returns
-    -------
-    str
-        Address that the file came from.
+    error 4xx or a wrong checksum. Only a complete, verified file appears at `target`, whose folder is created.
 
     Raises
     ------
     DownloadError
-        No address delivered the file; the message has the reason for each.
+        No address delivered the file within `timeout` seconds without data; the message has the reason for each.
     OutputError
         `target` cannot be written.
     """

@@ -42,7 +42,7 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Splits:
     Raises
     ------
     DataError
-        Another format or other keys, a damaged archive, pickled objects, or pixels outside 0..255.
+        Other format or keys, a damaged archive, pickled objects, or pixels outside 0..255.
     """
     arrays = {name.lower(): name for name in _list_arrays(path)}
     keys = next((keys for keys in _KEYS if keys[0] in arrays and keys[1] in arrays), None)

@@ -23,16 +23,9 @@ _USPS_LABELS_SHA256 = "99728c272e12b75dab47f175373acc033f4cb96db6377deda3e067885
 
 
 def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | None = None) -> Splits:
-    """Fetch a data set of images, one per row, from OpenML; it has no test split.
+    """Fetch a data set of images, one per row, from OpenML by name or number; it has no test split.
 
-    Parameters
-    ----------
-    name : str
-        Name or number of the data set.
-    cache : pathlib.Path
-        Folder for downloads; a data set in it is not fetched again.
-    image_size : (height, width), optional
-        Size of images that are not square.
+    Downloads are cached in the folder `cache`. `image_size` is the (height, width) of images that are not square.
 
     Raises
     ------
@@ -52,12 +45,7 @@ def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | No
 def fetch_usps(name: str, cache: Path) -> Splits:
     """Fetch USPS from OpenML and split it as published: 7,291 for training, 2,007 for testing.
 
-    Raises
-    ------
-    DataError
-        The data is not USPS in the published order.
-    SourceNotFoundError, DownloadError
-        As in `fetch_openml_images`.
+    `DataError` is raised if the data is not in the published order; other errors as in `fetch_openml_images`.
     """
     images, names, *_ = fetch_openml_images(name, cache)
     try:

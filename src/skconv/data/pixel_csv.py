@@ -57,25 +57,15 @@ def read_pixel_csv(
 ) -> PixelTable:
     """Read a CSV of pixels, with or without a header and a label column.
 
-    The label is the column `label_column`, by default "label", or else the first if the other columns have the size
-    of an image: `n_pixels`, by default any square. The memory used is that of the uint8 pixels and 1024 rows of text.
-
-    Parameters
-    ----------
-    path : pathlib.Path
-        Columns are separated by commas, semicolons or tabs.
-    label_column : str, optional
-        Header of the label column.
-    need_labels : bool, default=True
-        Whether a missing label or label column is an error.
-    n_pixels : int, optional
-        Expected number of values per image.
+    Columns are separated by commas, semicolons or tabs. The label is the column with the header `label_column`, by
+    default "label", or else the first if the other columns have the size of an image: `n_pixels` values, by default any
+    square. The memory used is that of the uint8 pixels and 1024 rows of text.
 
     Raises
     ------
     DataError
         Not text, empty, or, with the line number: a row with too few or too many values, a pixel that is no integer
-        0..255, a missing label.
+        0..255, or, if `need_labels`, a missing label.
     """
     pixels: list[np.ndarray] = []
     labels: list[str] = []
@@ -94,10 +84,9 @@ def read_csv_labels(path: Path) -> list[str]:
     """Read only the labels of a CSV of pixels, five times as fast as `read_pixel_csv`; pixels are not checked."""
     labels: list[str] = []
     with _open_rows(path, None, need_labels=True, n_pixels=None) as (layout, lines):
-        while block := list(islice(lines, _N_ROWS)):
-            for number, line in block:
-                _cut_out(layout, number, line, labels)
-            _check_labels(path, block, labels)
+        for number, line in lines:
+            _cut_out(layout, number, line, labels)
+            _check_labels(path, [(number, line)], labels)
     return labels
 
 
@@ -117,15 +106,11 @@ def _open_rows(
         yield layout, _number_lines(stream, 2) if layout.has_header else _number_lines(chain([first], stream), 1)
 
 
-def _split_first(path: Path, line: str) -> tuple[str, list[str]]:
-    if not line.strip():
-        raise DataError(f"{path} is empty or begins with an empty line; expected a CSV of pixels.")
-    delimiter = max(",;\t", key=line.count)
-    return delimiter, [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter))]
-
-
 def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int | None) -> _Layout:
-    delimiter, cells = _split_first(path, first)
+    if not first.strip():
+        raise DataError(f"{path} is empty or begins with an empty line; expected a CSV of pixels.")
+    delimiter = max(",;\t", key=first.count)
+    cells = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter))]
     if len(cells) <= MIN_PIXELS:
         raise DataError(
             f"{path} has {len(cells)} columns ({', '.join(cells)[:60]}), too few for a label and pixels. "

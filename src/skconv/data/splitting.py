@@ -27,22 +27,8 @@ def check_folds(dataset: Dataset, folds: int) -> None:
 def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     """Return `dataset` with a test split: its own, or a stratified 15 % of the training images.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        With or without a test split.
-    seed : int
-        Together with the labels it determines the held-out images.
-
-    Returns
-    -------
-    Dataset
-        `dataset` itself if it has a test split.
-
-    Raises
-    ------
-    DataError
-        Too few images to hold out some of each class.
+    The held-out images are a function of `seed` and the labels. `DataError` is raised if there are too few images to
+    hold out some of each class.
 
     Examples
     --------
@@ -62,15 +48,8 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
 def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
     """Split the training images into a training part and a stratified 15 % for validation.
 
-    Returns
-    -------
-    (Dataset, Dataset)
-        Each with its images as training images, without a test split.
-
-    Raises
-    ------
-    DataError
-        Too few images to hold out some of each class.
+    Both are returned as training images of a data set without a test split. `DataError` is raised as in
+    `hold_out_test`.
     """
     purpose = f"hold out {VALID_FRACTION:.0%} for validation"
     remedy = "Add images, to 7 or more per class."
@@ -81,10 +60,7 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
 def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
     """Return the data with a stratified fraction of the training images, without a test split.
 
-    Raises
-    ------
-    DataError
-        Too few images to take some of each class.
+    `DataError` is raised if there are too few images to take some of each class.
     """
     if fraction == 1:
         return _take(dataset, np.arange(len(dataset.train_labels)))
@@ -123,19 +99,8 @@ def _split_stratified(
 def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
     """Return `dataset` with a new test split of all images, pooled in the order train, test.
 
-    Parameters
-    ----------
-    dataset : Dataset
-        With or without a test split.
-    fraction : float
-        Fraction of the images for testing, in (0, 1).
-    seed : int
-        `random_state` of scikit-learn's `train_test_split`, without stratification.
-
-    Raises
-    ------
-    DataError
-        A part would be empty.
+    `fraction`, in (0, 1), and `seed` are `test_size` and `random_state` of scikit-learn's `train_test_split`, without
+    stratification. `DataError` is raised if a part would be empty.
 
     Examples
     --------

@@ -86,25 +86,7 @@ def open_image(
 
 
 def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, longest: int | None = None) -> np.ndarray:
-    """Decode an image file held in memory, as `open_image` does for a path.
-
-    Parameters
-    ----------
-    content : bytes
-        The file's content.
-    name : str
-        Name of the image in error messages.
-    max_pixels, longest
-        As in `open_image`.
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width) or (height, width, 3)
-
-    Raises
-    ------
-    DataError
-        The content is of another format, truncated, damaged or too large.
+    """Decode an image file held in memory, as `open_image` does for a path; `name` is for error messages.
 
     Examples
     --------
@@ -138,18 +120,14 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, lon
 
 
 def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Resize an image with antialiasing and convert it to grey or colour.
-
-    The aspect ratio is not kept.
+    """Resize an image with antialiasing and convert it to grey (luma) or colour; the aspect ratio is not kept.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (h, w) or (h, w, 3)
-        As `open_image` returns it.
     height, width : int
         Target size in pixels.
     channels : {1, 3}
-        1 for grey (luma), 3 for colour.
 
     Returns
     -------
