@@ -102,8 +102,8 @@ class ImageSpec:
 def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> Iterator[Any]:
     """Yield `function(item)` for each item, in order; in one thread per core if a call takes more than 20 ms.
 
-    `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The first error
-    stops the iteration and is raised.
+    `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The first
+    error stops the iteration and is raised.
 
     Examples
     --------
