@@ -1,1 +1,1 @@
-"""Figures of a training run as matplotlib `Figure` objects, never through pyplot."""
+"""Figures as matplotlib `Figure` objects, without pyplot, and the HTML report."""

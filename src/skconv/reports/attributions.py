@@ -1,4 +1,4 @@
-"""Images with the parts coloured that an answer rests on."""
+"""Figure of images with their attribution maps."""
 
 from __future__ import annotations
 
@@ -13,33 +13,30 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _WIDTH = 9.6  # inches
-_MOST_TILES = 9  # in a row, so that the parts of a digit are seen
-_GAP = 0.15  # between an image with its maps and the next, of an image's width
-_LARGEST = 1.5  # inches of an image
-_LINE, _MARGIN = 0.26, 0.06  # inches of a caption, and at the lower rim
-_BAR, _FOOT = (0.9, 0.1), 0.28  # inches: of the colour bar, and of the foot it stands in
-_STRONGEST = 0.75  # how much of the image the strongest colour hides
-# Orange where the answer rests on it, blue where it speaks against it: as in the activation maps.
-_FOR, _AGAINST = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])
+_MAX_TILES = 9  # per row
+_GAP = 0.15  # between an image with its maps and the next, as a fraction of the image width
+_MAX_SIDE = 1.5  # inches of an image
+_LINE, _MARGIN = 0.26, 0.06  # inches of a caption, and of the lower margin
+_BAR, _FOOT = (0.9, 0.1), 0.28  # inches of the colour bar, and of the footer around it
+_OPACITY = 0.75  # of the strongest colour
+_RAISES, _LOWERS = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])  # as in the activation maps
 
 
 def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
-    """Draw images, each beside itself with the parts coloured that an answer rests on, once for each map.
+    """Draw images, each followed by copies of it that are coloured by its attribution maps.
 
     Parameters
     ----------
     images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
         1 to 40 images.
-    maps : sequence of n sequences of arrays, shape (h, w)
-        For each image as many maps, 1 to 8: from `skconv.evaluation.attributions.occlude` or
-        `skconv.evaluation.attributions.integrate_gradients`.
+    maps : sequence of n sequences of ndarray, shape (h, w)
+        1 to 8 maps per image, from `skconv.evaluation.attributions`.
     captions : sequence of n str
 
     Returns
     -------
     matplotlib.figure.Figure
-        Orange where a map is positive, blue where it is negative, as a colour bar below says; each map up to its own
-        strongest.
+        Orange for positive values, blue for negative ones; each map is scaled to its largest magnitude.
 
     Examples
     --------
@@ -48,14 +45,14 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
     3
     """
     tiles = 1 + len(maps[0])
-    columns = min(_MOST_TILES // tiles, len(images))
+    columns = min(_MAX_TILES // tiles, len(images))
     rows = -(-len(images) // columns)
-    side = min(_LARGEST, _WIDTH / (columns * (tiles + _GAP)))
+    side = min(_MAX_SIDE, _WIDTH / (columns * (tiles + _GAP)))
     high = min(3.0, images.shape[1] / images.shape[2]) * side
     width, height = columns * (tiles + _GAP) * side, rows * (high + _LINE) + _MARGIN + _FOOT
     texts, size = fit_text(list(captions), tiles * side)
     figure = new_figure(width, height)
-    figure.set_layout_engine("none")  # every place is known
+    figure.set_layout_engine("none")  # all positions are explicit
     for index, (image, values) in enumerate(zip(images, maps, strict=True)):
         row, column = divmod(index, columns)
         left, top = (column * (tiles + _GAP) + _GAP / 2) * side, row * (high + _LINE) + _LINE
@@ -66,13 +63,13 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
             axes.set_axis_off()
             axes.imshow(drawn, interpolation="nearest", aspect="auto")
         text = figure.text(left / width, 1 - (top - 0.05) / height, texts[index], fontsize=size, va="bottom")
-        text.set_parse_math(False)  # a class called ``$5$`` is no formula
+        text.set_parse_math(False)  # a class called ``$5$`` is not a formula
     _add_colour_bar(figure, width, height)
     return figure
 
 
 def _add_colour_bar(figure: Figure, width: float, height: float) -> None:
-    """Say at the foot of a figure of that many inches what the colours mean, on grey in place of an image."""
+    """Draw the colour bar on grey in the footer of a figure of `width` × `height` inches."""
     long, high = _BAR
     left, middle = (width - long) / 2, _FOOT / 2
     axes = figure.add_axes((left / width, (middle - high / 2) / height, long / width, high / height))
@@ -90,6 +87,6 @@ def _to_rgb(image: np.ndarray) -> np.ndarray:
 
 def _colour(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
     strength = np.abs(values) / (np.abs(values).max() or 1.0)
-    colour = np.where(values[..., None] > 0, _FOR, _AGAINST)
-    share = _STRONGEST * strength[..., None]
+    colour = np.where(values[..., None] > 0, _RAISES, _LOWERS)
+    share = _OPACITY * strength[..., None]
     return (1 - share) * pixels + share * colour

@@ -1,4 +1,4 @@
-"""The confusion matrix."""
+"""Figure of a confusion matrix."""
 
 from __future__ import annotations
 
@@ -14,14 +14,13 @@ from skconv.reports.style import INK, fit_text, label_ticks, new_figure, put_tex
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MOST_COUNTED = 40  # classes; beyond it a count is too small to read, and the colours speak alone
+_MAX_COUNTED = 40  # classes; with more, counts are too small to read
 
 
 def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """Draw which classes are taken for which.
+    """Draw a confusion matrix with coloured mistakes.
 
-    Only mistakes are coloured: in a good classifier's matrix a colour scale that includes the diagonal shows
-    nothing but the diagonal.
+    The diagonal is not part of the colour scale, because its counts would hide those of the mistakes.
 
     Parameters
     ----------
@@ -33,12 +32,12 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        With the count in each cell up to 40 classes; a mistake never made is left blank.
+        With counts for up to 40 classes; cells of 0 are empty.
 
     Raises
     ------
     DataError
-        Shapes that do not fit.
+        If shapes do not fit.
 
     Examples
     --------
@@ -49,7 +48,8 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     confusion = np.asarray(confusion)
     n_classes = len(class_names)
     if confusion.shape != (n_classes, n_classes):
-        raise DataError(f"The confusion matrix has shape {confusion.shape}; {n_classes} class names came.")
+        expected = (n_classes, n_classes)
+        raise DataError(f"The confusion matrix has shape {confusion.shape}; expected {expected} for the class names.")
     side = min(11.0, max(2.4, 0.5 * n_classes))  # of the matrix, in inches
     cell = side / n_classes
     names, size = fit_text(list(class_names), 1.8)
@@ -60,10 +60,10 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     mistakes = confusion - np.diag(np.diag(confusion))
     shares = mistakes / max(1, mistakes.max())
     axes.imshow(_colour(shares), interpolation="nearest")
-    if n_classes <= _MOST_COUNTED:
+    if n_classes <= _MAX_COUNTED:
         _write_counts(axes, confusion, shares, cell)
     rotate = max(map(len, names)) * size * 0.62 > 72 * cell
-    step = math.ceil(1.2 * size / (72 * cell))  # with hundreds of classes, not every name has room
+    step = math.ceil(1.2 * size / (72 * cell))  # hundreds of names do not fit
     label_ticks(axes.xaxis, names, step, fontsize=size, rotation=90 if rotate else 0)
     label_ticks(axes.yaxis, names, step, fontsize=size)
     axes.tick_params(length=0)
@@ -78,9 +78,9 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
 def _colour(shares: np.ndarray) -> np.ndarray:
     from matplotlib import colormaps
 
-    # Starting above 0 lets a single mistake be seen beside a pair of classes with hundreds.
+    # The scale starts above 0, so that a single mistake is visible beside hundreds.
     pixels: np.ndarray = colormaps["Oranges"](0.1 + 0.7 * shares)
-    pixels[shares == 0] = (1.0, 1.0, 1.0, 0.0)  # the page's ground, also where that is dark
+    pixels[shares == 0] = (1.0, 1.0, 1.0, 0.0)  # transparent, for a dark page, too
     np.einsum("iic->ic", pixels)[:] = (0.87, 0.92, 0.96, 1.0)
     return pixels
 

@@ -1,4 +1,4 @@
-"""`render_page`: everything about a model as one HTML file that needs nothing else."""
+"""HTML page of a report: sections, figures and tables in one self-contained file."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_MOST_SVG = 1_000_000  # bytes; a figure of very many parts is smaller as pixels
-_WIDE = 7  # inches; a wider figure is not shrunk to a phone's width, but moved sideways
-# What is drawn on the page's own ground, by its colour there where that is dark.
+_MAX_SVG = 1_000_000  # bytes; a figure of very many parts is smaller as PNG
+_WIDE = 7  # inches; a wider figure scrolls on a phone instead of shrinking
+# Colours of a figure → colours on a dark page.
 _ON_DARK = {"#000000": "#f2f1ee", GREY: "#b4b3b8", BLUE: "#56b4e9", VERMILION: "#ff8a3d"}
 
 
@@ -28,29 +28,29 @@ class PageFigure:
     ----------
     figure : matplotlib.figure.Figure
     name : str
-        Of its file where it is written apart, without ending.
-    told : str
-        What it shows, for those who do not see it.
+        Name of its file, without suffix.
+    description : str
+        Alternative text.
     """
 
     figure: Figure
     name: str
-    told: str
+    description: str
 
     @property
     def is_wide(self) -> bool:
-        """Whether it has too many parts to be shrunk to a phone's width."""
+        """Whether the figure scrolls on a phone."""
         return float(self.figure.get_figwidth()) > _WIDE
 
     @property
     def is_tall(self) -> bool:
-        """Whether it needs a sheet of paper of its own to be read."""
+        """Whether the figure gets a page of its own in print."""
         return float(self.figure.get_figheight()) > 1.1 * float(self.figure.get_figwidth())
 
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table on the page: its column names and rows of texts; the first column names the row."""
+    """A table on the page; the first column holds the names of the rows."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -58,19 +58,19 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Section:
-    """One section of the page.
+    """A section of the page.
 
     Parameters
     ----------
     title : str
     text : str, default=""
-        A paragraph that says how to read what follows.
+        A paragraph of explanation.
     facts : mapping of str to str
-        Drawn as a list of names and values.
+        Shown as a list of names and values.
     figures : sequence of PageFigure
     table : PageTable or None
     listings : sequence of (str, str)
-        Lines to be copied, commands or a file, each after a line that says what they are.
+        Commands or files to copy, each with a heading.
     """
 
     title: str
@@ -82,22 +82,22 @@ class Section:
 
 
 def render_page(title: str, headline: str, summary: str, sections: Sequence[Section]) -> str:
-    """Return a page as HTML, with its style and figures inside.
+    """Return a self-contained HTML page.
 
     Parameters
     ----------
     title, headline, summary : str
-        What it is about; the one figure that matters most; what that figure is.
+        Heading; the most important number; its explanation.
     sections : sequence of Section
 
     Returns
     -------
     str
-        Texts are escaped: a class called ``<b>`` is shown as that.
+        HTML with embedded style and figures; all texts are escaped.
 
     Examples
     --------
-    >>> "&lt;b&gt;" in render_page("digits", "99.0 %", "right", [Section("Classes", text="<b>")])
+    >>> "&lt;b&gt;" in render_page("digits", "99.0 %", "accuracy", [Section("Classes", text="<b>")])
     True
     """
     import jinja2
@@ -109,13 +109,13 @@ def render_page(title: str, headline: str, summary: str, sections: Sequence[Sect
 
 
 def embed_figure(figure: Figure) -> str:
-    """Return a figure as an address that holds it: SVG, or PNG where that is much smaller.
+    """Return a figure as a data URL: SVG, or PNG if the SVG is larger than 1 MB.
 
-    Each is an image of its own, so that the identifiers inside do not meet those of another. An SVG has no ground and
-    turns light where the page is dark; images inside it stay as they are.
+    Embedded as images, SVG files have separate identifiers. Their background is transparent, and their lines and
+    texts are light on a dark page.
     """
     kind, content = "image/svg+xml", encode_figure(figure, "svg", transparent=True)
-    if len(content) > _MOST_SVG:
+    if len(content) > _MAX_SVG:
         kind, content = "image/png", encode_figure(figure, "png")
     else:
         content = content.replace(b"</svg>", _style_for_dark() + b"</svg>")
@@ -123,7 +123,7 @@ def embed_figure(figure: Figure) -> str:
 
 
 def _style_for_dark() -> bytes:
-    # A black text has no colour of its own in the file; lines and other texts do.
+    # Black text has no colour attribute in the file; lines and other texts have.
     rules = [f"svg {{ fill: {_ON_DARK['#000000']}; }}"]
     for light, dark in _ON_DARK.items():
         for what in ("fill", "stroke"):

@@ -1,4 +1,4 @@
-"""A search for settings: its trials one after the other, and what mattered."""
+"""Figures of a hyper-parameter search: accuracy by trial, importance of the parameters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from skconv.reports.style import BLUE, GREY, VERMILION, label_ticks, new_figure
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_ROOM = 0.5  # share of the spread that is shown below the middle half of the trials
+_LOWER_MARGIN = 0.5  # of the spread, shown below the first quartile
 
 
 def draw_trials(trials: Sequence[Any]) -> Figure:
@@ -28,20 +28,20 @@ def draw_trials(trials: Sequence[Any]) -> Figure:
     Returns
     -------
     matplotlib.figure.Figure
-        One panel. Its scale is that of the complete trials; those far below stand at its lower edge.
+        The scale is that of the complete trials; trials far below are drawn at the lower edge.
 
     Raises
     ------
     DataError
-        No complete trial.
+        If no trial is complete.
     """
     complete = [trial for trial in trials if trial.state == "complete"]
     if not complete:
-        raise DataError("No trial came to its end, so there is no accuracy to draw.")
+        raise DataError("No trial is complete, so there is no accuracy to draw. Run more trials.")
     low, high = _choose_scale([100 * trial.valid_accuracy for trial in complete])
     figure = new_figure(7, 3.6)
     panel = figure.subplots()
-    groups = {"complete": ("o", BLUE, "trial"), "pruned": ("x", GREY, "ended early")}
+    groups = {"complete": ("o", BLUE, "trial"), "pruned": ("x", GREY, "pruned")}
     for state, (marker, colour, label) in groups.items():
         points = [
             (trial.number, max(100 * trial.valid_accuracy, low))
@@ -58,22 +58,22 @@ def draw_trials(trials: Sequence[Any]) -> Figure:
     panel.set_xlabel("trial")
     panel.set_ylabel("validation accuracy, %")
     finish_panel(panel, 0, last)
-    panel.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)  # above: trials may be anywhere
+    panel.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)  # above the trials
     return figure
 
 
 def draw_importance(importance: Mapping[str, float]) -> Figure:
-    """Draw how much of the differences in accuracy each setting explains, as bars, most at the top.
+    """Draw the importance of each parameter for the accuracy as bars, the largest first.
 
     Parameters
     ----------
     importance : mapping of str to float
-        Shares, 0..1.
+        Fraction of the variance of the accuracy that each parameter explains, 0..1.
 
     Raises
     ------
     DataError
-        An empty mapping.
+        If the mapping is empty.
 
     Examples
     --------
@@ -81,23 +81,23 @@ def draw_importance(importance: Mapping[str, float]) -> Figure:
     ['rotation', 'dropout']
     """
     if not importance:
-        raise DataError("There is no importance to draw: too few trials came to their end.")
+        raise DataError("There is no importance to draw: too few trials are complete. Run more trials.")
     names = sorted(importance, key=lambda name: -importance[name])
     figure = new_figure(6, 0.8 + 0.28 * len(names))
     panel = figure.subplots()
     panel.barh(range(len(names)), [100 * importance[name] for name in names], color=BLUE, height=0.7)
     label_ticks(panel.yaxis, names, 1)
     panel.invert_yaxis()
-    panel.set_xlabel("share of the differences in accuracy, %")
+    panel.set_xlabel("share of the variance of the accuracy, %")
     panel.grid(alpha=0.3, axis="x")
     panel.spines[["top", "right"]].set_visible(False)
     return figure
 
 
 def _choose_scale(accuracies: Sequence[float]) -> tuple[float, float]:
-    """Return limits in per cent that leave out what is far worse than the middle."""
+    """Return limits in per cent that exclude outliers below the first quartile."""
     import numpy as np
 
     quarter, best = float(np.percentile(accuracies, 25)), max(accuracies)
     spread = max(best - quarter, 0.2)
-    return max(quarter - _ROOM * spread, 0.0), min(best + 0.15 * spread, 100.0)
+    return max(quarter - _LOWER_MARGIN * spread, 0.0), min(best + 0.15 * spread, 100.0)
