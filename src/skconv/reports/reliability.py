@@ -129,7 +129,7 @@ def _draw_risk(panel: Any, confidence: np.ndarray, is_correct: np.ndarray) -> No
             side, shift = ("right", -6) if point[0] > 15 else ("left", 2)  # inside the panel
             text = f"≥ {100 * threshold:g} %"
             panel.annotate(text, point, (shift, 5), textcoords="offset points", fontsize=7, color=BLUE, ha=side)
-    panel.set_xlabel("coverage: share of the images, the most confident first, %")
+    panel.set_xlabel("coverage (the most confident predictions), %")
     panel.set_ylabel("error rate, %")
     panel.set_title(f"risk by coverage: {risk[-1]:.2f} % errors at full coverage", fontsize=9)
     panel.set_xlim(0, 102)

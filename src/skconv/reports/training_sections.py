@@ -66,7 +66,7 @@ def describe_origin(classifier: OnnxClassifier, command: str) -> Section:
     config = classifier.config
     environment = config.environment
     facts = {
-        "trained on": config.created.replace("T", " ").replace("+00:00", " UTC"),
+        "date": config.created.replace("T", " ").replace("+00:00", " UTC"),
         "packages": ", ".join(f"{name} {version}" for name, version in environment.get("versions", {}).items()),
         "machine": describe_machine(environment),
         "data, sha256": config.data.fingerprint,
