@@ -19,6 +19,7 @@ from skconv.model_io.config import FileRecord
 from skconv.model_io.folder import read_bounded, read_verified
 from skconv.model_io.serialization import (
     canonical_json,
+    check_format,
     check_keys,
     check_section,
     digest_json,
@@ -175,23 +176,14 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             raise ModelFileError(f"{path} is damaged: its digest does not match.")
     except (ModelFileError, ValueError) as error:
         raise _DamageError(str(error)) from error
-    _check_format(document, path)
+    # Not a damage: the previous checkpoint has the same format.
+    check_format(document, FORMAT, FORMAT_VERSION, str(path))
     try:
         check_keys(document, _KEYS, str(path))
         record = FileRecord(**check_section(document, "tensors", {"sha256": str, "bytes": int}))
         return document, parse_tensors(read_verified(folder / _TENSORS_NAME, record), str(folder / _TENSORS_NAME))
     except ModelFileError as error:
         raise _DamageError(str(error)) from error
-
-
-def _check_format(document: Mapping[str, Any], path: Path) -> None:
-    """Raise `ModelFileError` for another format or version, which the previous checkpoint has too."""
-    found = document.get("format"), document.get("format_version")
-    if found != (FORMAT, FORMAT_VERSION):
-        raise ModelFileError(
-            f"{path} is {str(found[0])[:60]!r} of version {str(found[1])[:20]}; this skconv reads {FORMAT!r} of "
-            f"version {FORMAT_VERSION}. Resume with the skconv that wrote it, or remove the folder."
-        )
 
 
 def _compare(saved: Any, current: Any, name: str = "") -> list[str]:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.exceptions import ModelFileError
 from skconv.images.spec import PREPROCESSING
 from skconv.model_io.environment import describe_environment, read_version
-from skconv.model_io.serialization import check_keys, check_section, copy_json, digest_json, parse_json
+from skconv.model_io.serialization import check_format, check_keys, check_section, copy_json, digest_json, parse_json
 
 if TYPE_CHECKING:
     import numpy as np
@@ -38,6 +38,11 @@ _KEYS: dict[str, type] = {
     "files": dict,
     "digest": str,
 }
+_INPUT_KEYS: dict[str, type] = {"channels": int, "height": int, "width": int}
+_OPTIONAL_INPUT_KEYS: dict[str, type] = {"pixel_range": list, "normalization": str}
+_DATA_KEYS: dict[str, type] = {
+    "name": str, "source": str, "licence": str, "fingerprint": str, "n_train": int, "scored_on": str,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -210,7 +215,7 @@ class ModelConfig:
         if len(content) > MAX_CONFIG_BYTES:
             raise ModelFileError(f"{where} has {len(content):,} bytes; expected at most 4 MiB.")
         document = parse_json(content, where)
-        _check_format(document, where)
+        check_format(document, FORMAT, FORMAT_VERSION, where)
         check_keys(document, _KEYS, where)
         if document["digest"] != digest_json(document):
             raise ModelFileError(
@@ -220,21 +225,8 @@ class ModelConfig:
         try:
             return cls(
                 network=NetworkConfig(**check_section(document, "network", {"name": str, "options": dict})),
-                input=InputConfig(
-                    **check_section(
-                        document,
-                        "input",
-                        {"channels": int, "height": int, "width": int},
-                        {"pixel_range": list, "normalization": str},
-                    )
-                ),
-                data=DataConfig(
-                    **check_section(
-                        document,
-                        "data",
-                        {name: int if name == "n_train" else str for name in DataConfig.__dataclass_fields__},
-                    )
-                ),
+                input=InputConfig(**check_section(document, "input", _INPUT_KEYS, _OPTIONAL_INPUT_KEYS)),
+                data=DataConfig(**check_section(document, "data", _DATA_KEYS)),
                 files=_read_records(document["files"]),
                 **{key: document[key] for key in ("classes", "class_names", "parameters", "scores", "environment")},
                 created=document["created"],
@@ -242,19 +234,6 @@ class ModelConfig:
             )
         except ModelFileError as error:
             raise ModelFileError(f"{where}: {error}") from error
-
-
-def _check_format(document: Mapping[str, Any], where: str) -> None:
-    if document.get("format") != FORMAT:
-        raise ModelFileError(
-            f"{where} is of format {_shorten(document.get('format'))}; expected '{FORMAT}'. "
-            "Pass a folder that skconv train wrote."
-        )
-    if document.get("format_version") != FORMAT_VERSION:
-        raise ModelFileError(
-            f"{where} has format version {_shorten(document.get('format_version'))}; this skconv reads version "
-            f"{FORMAT_VERSION}. Install the skconv that wrote it, or train again."
-        )
 
 
 def _shorten(value: Any) -> str:
@@ -274,15 +253,15 @@ def _read_records(files: Mapping[str, Any]) -> dict[str, FileRecord]:
 
 def _check_input(images: InputConfig) -> InputConfig:
     """Check an input section, and return it with the pixel range as two floats."""
-    for name in ("channels", "height", "width"):
-        value = getattr(images, name)
+    for side in ("channels", "height", "width"):
+        value = getattr(images, side)
         if not isinstance(value, int) or isinstance(value, bool) or not 1 <= value <= MAX_SIDE:
-            raise ModelFileError(f"input.{name} must be an integer from 1 to {MAX_SIDE}, got {_shorten(value)}.")
-    if images.normalization is not None and images.normalization not in PREPROCESSING:
+            raise ModelFileError(f"input.{side} must be an integer from 1 to {MAX_SIDE}, got {_shorten(value)}.")
+    name = images.normalization
+    if name is not None and not (isinstance(name, str) and name in PREPROCESSING):
         known = ", ".join(map(repr, PREPROCESSING.names()))
         raise ModelFileError(
-            f"input.normalization is {_shorten(images.normalization)}; expected {known}. "
-            "Install the skconv that wrote it."
+            f"input.normalization is {_shorten(name)}; expected {known}. Install the skconv that wrote it."
         )
     if images.pixel_range is None:
         return images

@@ -78,6 +78,17 @@ def copy_json(value: Any, name: str) -> Any:
         ) from error
 
 
+def check_format(document: Mapping[str, Any], expected: str, version: int, where: str) -> None:
+    """Raise `ModelFileError` unless a document has the `expected` format of this version."""
+    found = document.get("format"), document.get("format_version")
+    if found != (expected, version):
+        name, number = (repr(value)[:60] for value in found)
+        raise ModelFileError(
+            f"{where} is of format {name}, version {number}; this skconv reads '{expected}', version {version}. "
+            "Use the skconv that wrote it, or train again."
+        )
+
+
 def check_keys(section: Mapping[str, Any], expected: Mapping[str, type], name: str) -> None:
     """Raise `ModelFileError` unless `section` has exactly the `expected` keys, with values of these types."""
     missing = [key for key in expected if key not in section]

@@ -87,8 +87,10 @@ def draw_activations(
     for number, (layer, chosen) in enumerate(zip(layers, strongest, strict=True), 1):
         n, height, width = layer.maps.shape
         largest = float(np.abs(layer.maps).max())
-        size = f"{len(chosen)} of {n} maps, {height}×{width}"
-        title = f"After convolution {number} ({layer.name}): {size}, largest magnitude {largest:.3g}"
+        title = (
+            f"After convolution {number} ({layer.name}): {len(chosen)} of {n} maps, {height}×{width}, "
+            f"largest magnitude {largest:.3g}"
+        )
         bands.append(_Band([title], _colour(layer.maps[chosen], largest)))
     columns = min(_COLUMNS, max(len(band.tiles) for band in bands))
     tile = min(_MAX_TILE, (_WIDTH - 2 * _MARGIN) / _add_gaps(columns))
