@@ -10,7 +10,14 @@ os.environ["PYTHONPATH"] = str(DOCS)  # the gallery may run scripts in other pro
 
 project = "skconv"
 project_copyright = "the authors of skconv, MIT licence"
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.napoleon", "sphinx_gallery.gen_gallery", "extension"]
+extensions = [
+    "myst_parser",
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.napoleon",
+    "sphinx_gallery.gen_gallery",
+    "extension",
+]
 
 templates_path = ["_templates"]
 

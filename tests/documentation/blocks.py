@@ -1,4 +1,4 @@
-"""The blocks of code on the pages of the documentation, and how each is dealt with."""
+"""Code blocks of the documentation, and how each is tested."""
 
 import re
 from dataclasses import dataclass
@@ -7,29 +7,25 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
-# Blocks that only say something: a drawing, or what the site puts a piece of itself in place of.
-TOLD = {"", "text", "toml", "{toctree}", "{eval-rst}", "{include}"}
+# Blocks that are not code to run: output, directives, configuration.
+NOT_RUN = {"", "text", "toml", "{toctree}", "{eval-rst}", "{include}"}
 RUN = {"bash", "sh", "python"}
 
-# Commands that are checked up to the point of work, by their first words, and why they are not run.
+# Commands that are parsed but not run, by their first words, with the reason.
 PARSED = {
-    "make": "would install the project and run its tests: make says what it would do",
+    "make": "would install the project and run its tests: a dry run",
     "pip install": "would change the environment that the tests run in: its extras are looked up",
-    "torchrun": "trains in processes of their own, which see no small data: tests/cli/test_torchrun.py runs it",
-    "python examples/": "run by tests/test_examples.py: the script is there",
+    "torchrun": "trains in separate processes without the small data: tests/cli/test_torchrun.py runs it",
 }
-# Settings of other programs: read by a parser, and the commands in them parsed.
-READ = {"ini": "a unit for systemd, which tests do not install: read, and its command parsed"}
+# Configuration of other programs: parsed, with the commands in it.
+READ = {"ini": "a systemd unit, not installed by the tests: parsed, with its command"}
 
-SCHEDULER = "8786"  # the port of a page's scheduler; a free one is taken
+SCHEDULER = "8786"  # port of the scheduler on the page; replaced by a free one
 
-# What is put in place of an option to be quicker.
+# Options and their faster replacements.
 SHORTENED = {
-    "--minutes 15": "--trials 2",
-    "--fraction 0.1": "--fraction 0.5",
     "--folds 5": "--folds 2",
     "--seeds 3": "--seeds 2",
-    "--seeds 5": "--seeds 2",
 }
 
 
@@ -46,12 +42,12 @@ class Block:
         return f"{self.page.relative_to(ROOT)}:{self.line}"
 
     def list_commands(self) -> list[str]:
-        """Return the commands of a block for a shell, continued lines joined, without comments."""
+        """Return the commands of a shell block: continued lines joined, no comments."""
         lines = self.text.replace("\\\n", " ").splitlines()
         return [line.strip() for line in lines if line.strip() and not line.lstrip().startswith("#")]
 
     def find_reason(self) -> str:
-        """Return why no command of the block is run; empty where one is."""
+        """Return why no command of the block is run; empty if one is run."""
         if self.language in READ:
             return READ[self.language]
         if self.language == "python":
@@ -61,12 +57,12 @@ class Block:
 
 
 def find_reason(command: str) -> str:
-    """Return why a command is not run, or nothing where it is."""
+    """Return why a command is not run; empty if it is run."""
     return next((why for words, why in PARSED.items() if command.startswith(words)), "")
 
 
 def read_blocks(page: Path) -> list[Block]:
-    """Return all blocks of a page, also those that only say something."""
+    """Return all blocks of a page."""
     text = page.read_text(encoding="utf-8")
     found = re.finditer(r"^```([^\s`]*)[^\n]*\n(.*?)^```$", text, flags=re.MULTILINE | re.DOTALL)
     return [Block(page, text.count("\n", 0, match.start(2)) + 1, match[1], match[2]) for match in found]

@@ -1,22 +1,21 @@
-"""Small data and short recipes in place of what takes minutes; everything else is as a reader meets it."""
+"""Fixtures that run the pages of the documentation on small data and with short recipes."""
 
 import functools
 import re
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-import skconv
 from skconv.competitions import making as competitions
 from skconv.data import named
 from skconv.data.catalog import get_entry
 from skconv.data.dataset import Splits
 from skconv.data.named import read_named
 from skconv.digits.synthetic import dataset as digits_with_background
-from skconv.recipes import recipe
+from skconv.model_io.folder import BUNDLED
+from skconv.recipes.recipe import RECIPES
 
 from .blocks import READ, RUN, read_blocks
 from .stories import Story
@@ -90,32 +89,36 @@ def write_images(folder, write_rows):
 def small_world(tmp_path_factory):
     """Named data sets of a few images, recipes of an epoch, an empty cache."""
     recipes = tmp_path_factory.mktemp("recipes")
-    for path in recipe._FOLDER.glob("*.toml"):
+    paths = {name: RECIPES.get(name) for name in RECIPES.names()}
+    for path in paths.values():
         (recipes / path.name).write_text(shorten(path.read_text(encoding="utf-8")), encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("SKCONV_DATA", raising=False)
         patch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
         for module in (named, competitions, digits_with_background):
             patch.setattr(module, "read_named", read_few)
-        patch.setattr(recipe, "_FOLDER", recipes)
+        for name, path in paths.items():
+            RECIPES.register(name, recipes / path.name)
         yield
+    for name, path in paths.items():
+        RECIPES.register(name, path)
 
 
 @pytest.fixture(scope="module")
-def tell(small_world, tmp_path_factory, write_rows):
-    """Return a function that gives the story of a page."""
+def story_of(small_world, tmp_path_factory, write_rows):
+    """Return a function that returns the runner of a page."""
     stories = {}
 
-    def tell(page):
+    def get_story(page):
         if page not in stories:
             folder = tmp_path_factory.mktemp(page.stem)
             write_images(folder, write_rows)
             if "--out runs/first" not in page.read_text(encoding="utf-8"):  # trained on another page
-                shutil.copytree(Path(skconv.__file__).parent / "models" / "digits", folder / "runs" / "first" / "model")
+                shutil.copytree(BUNDLED.get("digits"), folder / "runs" / "first" / "model")
             blocks = [block for block in read_blocks(page) if block.language in RUN | set(READ)]
             stories[page] = Story(folder, blocks)
         return stories[page]
 
-    yield tell
+    yield get_story
     for story in stories.values():
         story.end()
