@@ -10,15 +10,14 @@ LABELS = np.arange(6) % 3
 
 
 @pytest.mark.parametrize(
-    "keys",
+    ("keys", "save"),
     [
-        ("train_x", "train_y", "test_x", "test_y"),
-        ("x_train", "y_train", "x_test", "y_test"),
-        ("X_train", "y_train", "X_test", "y_test"),
-        ("train_images", "train_labels", "test_images", "test_labels"),
+        (("train_x", "train_y", "test_x", "test_y"), np.savez),
+        (("x_train", "y_train", "x_test", "y_test"), np.savez_compressed),
+        (("X_train", "y_train", "X_test", "y_test"), np.savez),
+        (("train_images", "train_labels", "test_images", "test_labels"), np.savez),
     ],
 )
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
 def test_read_npz_accepts_common_keys(tmp_path, samples, keys, save):
     path = tmp_path / "a.npz"
     images = samples.images(6)
@@ -72,13 +71,14 @@ def test_read_npz_rejects_unusable_arrays(tmp_path, arrays, message):
         read_npz(path)
 
 
-@pytest.mark.parametrize("keep", [0, 10, 0.5, 0.95])
-@pytest.mark.parametrize("save", [np.savez, np.savez_compressed])
-def test_read_npz_rejects_truncated_archive(tmp_path, samples, keep, save):
+@pytest.mark.parametrize(
+    ("save", "fraction"), [(np.savez, 0), (np.savez, 0.01), (np.savez, 0.95), (np.savez_compressed, 0.5)]
+)
+def test_read_npz_rejects_truncated_archive(tmp_path, samples, save, fraction):
     path = tmp_path / "a.npz"
     save(path, X=samples.images(6), y=LABELS)
     content = path.read_bytes()
-    path.write_bytes(content[: keep if isinstance(keep, int) else int(len(content) * keep)])
+    path.write_bytes(content[: int(len(content) * fraction)])
     with pytest.raises(DataError, match=r"a\.npz"):
         read_npz(path)
 

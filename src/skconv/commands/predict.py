@@ -211,7 +211,7 @@ def _load(
     else:
         broken: dict[int, SkconvError] = {}
         names, images, notes = load_inputs(
-            paths, classifier.image_spec, label_column=label_column, broken=broken, progress=progress
+            paths, classifier.image_spec, label_column=label_column, errors=broken, progress=progress
         )
         loaded = _LoadedInputs(names, images, broken)
         if out is not None and len(paths) == 1 and is_competition(Path(paths[0])):

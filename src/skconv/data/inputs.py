@@ -22,7 +22,7 @@ def load_inputs(
     spec: ImageSpec,
     *,
     label_column: str | None = None,
-    broken: dict[int, SkconvError] | None = None,
+    errors: dict[int, SkconvError] | None = None,
     progress: bool = False,
 ) -> tuple[list[str], np.ndarray, list[str]]:
     """Load images to predict.
@@ -36,7 +36,7 @@ def load_inputs(
         The images that the model takes; all inputs are converted to it.
     label_column : str, optional
         Header of the label column in a CSV; "label" by default.
-    broken : dict, optional
+    errors : dict, optional
         Receives the errors of unreadable image files by their position in `names`; `images` then lacks these. By
         default the first such error is raised.
     progress : bool, default=False
@@ -71,7 +71,7 @@ def load_inputs(
         else:
             files, skipped = list_images(path)
             names.extend(map(str, files))
-            parts.append(_open_all(files, spec, notes, len(names) - len(files), broken, progress))
+            parts.append(_open_all(files, spec, notes, len(names) - len(files), errors, progress))
             for file in skipped:
                 notes.add("file", "skipped as not an image", str(file))
     if not parts:
@@ -133,7 +133,7 @@ def _open_all(
     spec: ImageSpec,
     notes: ConversionNotes,
     start: int,
-    broken: dict[int, SkconvError] | None,
+    errors: dict[int, SkconvError] | None,
     progress: bool,
 ) -> np.ndarray:
     """Open image files and preprocess them; `start` is the position of the first among all inputs."""
@@ -150,10 +150,10 @@ def _open_all(
     results = show_progress(map_in_threads(open_one, files), "images", len(files), progress=progress)
     for index, result in enumerate(results):
         if isinstance(result, SkconvError):
-            if broken is None:
+            if errors is None:
                 raise result
             # Without the traceback, whose frames hold the content of the file; the first one may be raised later.
-            broken[start + index] = type(result)(str(result)) if broken else result
+            errors[start + index] = type(result)(str(result)) if errors else result
             continue
         shape, images[n_read] = result
         notes.record(shape, str(files[index]))

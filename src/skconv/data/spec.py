@@ -16,7 +16,7 @@ from skconv.data.content import TABLE_SUFFIXES, cache_folder
 from skconv.data.dataset import Dataset
 from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
-from skconv.data.splitting import hold_out_test, split_anew
+from skconv.data.splitting import hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.images.spec import PREPROCESSING, ImageSpec
 from skconv.registry import Registry
@@ -119,7 +119,7 @@ class DataSpec:
         if self.split_seed is not None:
             seed = self.split_seed
         if self.test_fraction is not None:
-            return split_anew(dataset, fraction=self.test_fraction, seed=seed)
+            return resplit(dataset, fraction=self.test_fraction, seed=seed)
         return hold_out_test(dataset, seed=seed)
 
     @property

@@ -96,7 +96,7 @@ def _split_stratified(
     return tuple(train_test_split(positions, test_size=n_held_out, stratify=dataset.train_labels, random_state=seed))
 
 
-def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
+def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
     """Return `dataset` with a new test split of all images, pooled in the order train, test.
 
     `fraction`, in (0, 1), and `seed` are `test_size` and `random_state` of scikit-learn's `train_test_split`, without
@@ -105,7 +105,7 @@ def split_anew(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
     Examples
     --------
     >>> images, labels = np.zeros((30, 8, 8), np.uint8), np.arange(30) % 2
-    >>> data = split_anew(Dataset("two", images, labels, ("a", "b"), images[:10], labels[:10]), fraction=0.3, seed=11)
+    >>> data = resplit(Dataset("two", images, labels, ("a", "b"), images[:10], labels[:10]), fraction=0.3, seed=11)
     >>> len(data.train_images), len(data.test_images)
     (28, 12)
     """
