@@ -176,7 +176,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             raise ModelFileError(f"{path} is damaged: its digest does not match.")
     except (ModelFileError, ValueError) as error:
         raise _DamageError(str(error)) from error
-    # Not a damage: the previous checkpoint has the same format.
+    # Raised at once, because the previous checkpoint has the same format.
     check_format(document, FORMAT, FORMAT_VERSION, str(path))
     try:
         check_keys(document, _KEYS, str(path))
