@@ -62,12 +62,12 @@ def run(share: float, n_planted: int, seed: int) -> dict[str, float]:
         start = time.perf_counter()
         result = skconv.audit(file, out=Path(name) / "audit", seed=seed)
         seconds = time.perf_counter() - start
-    suspected = {each.image for each in result.issues if each.kind == "label" and each.image.startswith("train")}
+    flagged = {each.image for each in result.issues if each.kind == "label" and each.image.startswith("train")}
     copies = {each.image for each in result.issues if each.kind in planted}
     found = {
-        "recall": len(suspected & wrong) / len(wrong),
-        "precision": len(suspected & wrong) / max(len(suspected), 1),
-        "labels suspected": len(suspected),
+        "recall": len(flagged & wrong) / len(wrong),
+        "precision": len(flagged & wrong) / max(len(flagged), 1),
+        "labels suspected": len(flagged),
         "seconds": seconds,
     }
     return found | {f"{kind} found": len(copies & names) for kind, names in planted.items()}

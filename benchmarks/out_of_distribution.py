@@ -146,9 +146,9 @@ def main() -> None:
         scores |= make_feature_scores(options.model, mnist.train_images[trained], mnist.train_labels[trained])
     others = {"Fashion-MNIST": garments.train_images[:n], **make_others(reader, mnist.train_images, n, seed=1)}
     compared = compare(mnist.train_images[validation[inside]], others, scores)
-    finished = {"strangeness": make_scores(reader, held_out.probabilities)["strangeness"]}
+    finished = {"ood_score": make_scores(reader, held_out.probabilities)["ood_score"]}
     others = {"Fashion-MNIST": garments.test_images, **make_others(reader, mnist.test_images, n, seed=2)}
-    measured = compare(mnist.test_images, others, finished)["strangeness"]
+    measured = compare(mnist.test_images, others, finished)["ood_score"]
     write_result(
         "out_of_distribution",
         {
