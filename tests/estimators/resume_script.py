@@ -1,6 +1,6 @@
-"""Train in children of this process, which are killed again and again; say what came out as JSON. Run by the tests.
+"""Script of the tests: train in forked children that are killed repeatedly, and print the results as JSON.
 
-Imports take longer than the trainings, and are made once.
+The children are forked, because imports take longer than the trainings.
 """
 
 import json
@@ -20,14 +20,14 @@ from skconv.training import checkpointing
 
 
 class Slow(Callback):
-    """Gives the parent time to kill in the middle of an epoch."""
+    """Sleep, so that the parent can kill the process within an epoch."""
 
     def on_batch_end(self, net, **kwargs):
         time.sleep(0.01)
 
 
 def train(checkpoint, result):
-    """Train with everything that has a state: dropout, augmentation, averages, early stopping."""
+    """Train with all that has a state: dropout, augmentation, EMA, early stopping."""
     digits = load_digits()
     classifier = CNNClassifier(
         {"name": "compact", "dropout": 0.3},
@@ -48,7 +48,7 @@ def train(checkpoint, result):
 
 
 def start(*arguments):
-    """Run `train` in a child, and return its process id."""
+    """Run `train` in a child and return its process id."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -67,7 +67,7 @@ def newest(folder):
 
 
 def disturb(folder, kind, chance):
-    """Start again and again; send a signal soon after each new checkpoint. Return how each ended."""
+    """Restart until the training ends, with a signal after each new checkpoint; return the exit codes."""
     exits = []
     while True:
         known, child = newest(folder), start(folder, folder.with_suffix(".json"))
@@ -84,15 +84,15 @@ def main(work):
     torch.set_num_threads(1)
     plain = work / "plain.json"
     os.waitpid(start(None, plain), 0)
-    # A checkpoint after every step: a kill often falls into the writing of one.
+    # Checkpoints after every step, so that some kills interrupt a write.
     checkpointing.SECONDS, checkpointing._INITIAL_COST, checkpointing._MAX_OVERHEAD = 0.0, 0.0, 1e9
-    told = {}
+    results = {}
     for kind in (signal.SIGKILL, signal.SIGTERM):
         folder = work / kind.name
         exits = disturb(folder, kind, random.Random(0))
         same = folder.with_suffix(".json").read_text() == plain.read_text()
-        told[kind.name] = {"exits": exits, "same": same, "left": len(list(folder.glob(".skconv-*")))}
-    print(json.dumps(told))
+        results[kind.name] = {"exits": exits, "same": same, "left": len(list(folder.glob(".skconv-*")))}
+    print(json.dumps(results))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""`CNNClassifier` on real digits: scikit-learn's bundled 8×8 images."""
+"""`CNNClassifier` on scikit-learn's 8×8 digits."""
 
 import copy
 import pickle
@@ -38,12 +38,12 @@ def same_weights(one, other):
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
-def test_learns_digits_it_has_not_seen(fitted, digits):
+def test_fit_generalises_to_other_digits(fitted, digits):
     X, y = digits
     assert fitted.score(X[1200:], y[1200:]) > 0.9
 
 
-def test_predictions_agree_with_each_other(fitted, digits):
+def test_predict_methods_are_consistent(fitted, digits):
     X, _ = digits
     probabilities = fitted.predict_proba(X[:50])
     assert probabilities.shape == (50, 10) and probabilities.dtype == np.float32
@@ -53,14 +53,14 @@ def test_predictions_agree_with_each_other(fitted, digits):
     np.testing.assert_array_equal(logits.argmax(1), probabilities.argmax(1))
 
 
-def test_prediction_does_not_depend_on_the_batch(fitted, digits):
+def test_prediction_is_independent_of_the_batch(fitted, digits):
     X, _ = digits
     together = fitted.predict_proba(X[:700])
     alone = np.concatenate([fitted.predict_proba(X[i : i + 1]) for i in (0, 511, 512, 699)])
     np.testing.assert_allclose(together[[0, 511, 512, 699]], alone, atol=1e-6)
 
 
-def test_all_forms_of_the_same_images_give_the_same_model(digits):
+def test_fit_gives_the_same_weights_for_every_layout_of_X(digits):
     X, y = digits
     X, y = X[:200], y[:200]
     forms = [X, X[:, None], X[..., None], X.reshape(200, -1), X.astype(np.float64), X.astype(np.int32), X[:, ::1, :]]
@@ -71,18 +71,18 @@ def test_all_forms_of_the_same_images_give_the_same_model(digits):
 
 
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_same_seed_gives_the_same_weights_bit_for_bit(digits, precision):
+def test_fit_is_deterministic_for_a_seed(digits, precision):
     X, y = digits
     settings = {"max_epochs": 2, "precision": precision, "augmentation": {"rotation": 10, "elastic": 0.02}}
     first = CNNClassifier("standard", random_state=5, **settings).fit(X[:300], y[:300])
-    torch.rand(7)  # the state of torch's global generator must not matter
+    torch.rand(7)  # changes the state of torch's global generator
     second = CNNClassifier("standard", random_state=5, **settings).fit(X[:300], y[:300])
     third = CNNClassifier("standard", random_state=6, **settings).fit(X[:300], y[:300])
     assert same_weights(first, second) and not same_weights(first, third)
     assert [row["train_loss"] for row in first.history_] == [row["train_loss"] for row in second.history_]
 
 
-def test_fit_leaves_the_callers_random_numbers_alone(digits):
+def test_fit_restores_the_random_state_of_torch(digits):
     X, y = digits
     torch.manual_seed(1)
     expected = torch.rand(3)
@@ -91,7 +91,7 @@ def test_fit_leaves_the_callers_random_numbers_alone(digits):
     assert torch.equal(torch.rand(3), expected)
 
 
-def test_labels_may_be_text_or_any_numbers(digits):
+def test_fit_accepts_labels_of_any_kind(digits):
     X, y = digits
     for labels in (np.array([f"class {label}" for label in y]), y * 10 - 5, y > 4):
         model = CNNClassifier("fast", max_epochs=4, random_state=0).fit(X[:600], labels[:600])
@@ -99,7 +99,7 @@ def test_labels_may_be_text_or_any_numbers(digits):
         assert model.score(X[600:], labels[600:]) > 0.6
 
 
-def test_two_classes_have_a_one_dimensional_decision(digits):
+def test_decision_function_is_one_dimensional_for_two_classes(digits):
     X, y = digits
     model = CNNClassifier("fast", max_epochs=2, random_state=0).fit(X[:300], y[:300] > 4)
     decision = model.decision_function(X[:40])
@@ -107,7 +107,7 @@ def test_two_classes_have_a_one_dimensional_decision(digits):
     np.testing.assert_array_equal(model.predict(X[:40]), decision > 0)
 
 
-def test_weight_zero_equals_leaving_out(digits):
+def test_sample_weight_of_zero_removes_an_image(digits):
     X, y = digits
     keep = np.arange(300) % 3 != 0
     settings = {"max_epochs": 2, "random_state": 0, "batch_size": 512, "precision": "fp32"}
@@ -117,7 +117,7 @@ def test_weight_zero_equals_leaving_out(digits):
     np.testing.assert_allclose(weighted.predict_proba(X), without.predict_proba(X), atol=1e-4)
 
 
-def test_whole_weights_equal_repeated_rows_in_any_order(digits):
+def test_sample_weight_of_whole_numbers_repeats_rows(digits):
     X, y = digits
     settings = {"max_epochs": 2, "batch_size": 32, "random_state": 0, "precision": "fp32"}
     counts = np.arange(200) % 3
@@ -127,9 +127,9 @@ def test_whole_weights_equal_repeated_rows_in_any_order(digits):
     assert same_weights(counted, repeated)
 
 
-def test_class_weight_moves_the_decision(digits):
+def test_class_weight_changes_the_probabilities(digits):
     X, _ = digits
-    rare = np.arange(500) % 10 == 0  # nothing in the images tells it
+    rare = np.arange(500) % 10 == 0  # independent of the images
 
     def mean_probability(class_weight):
         settings = {"max_epochs": 8, "random_state": 0, "label_smoothing": 0.0}
@@ -139,7 +139,7 @@ def test_class_weight_moves_the_decision(digits):
     assert mean_probability(None) + 0.05 < mean_probability("balanced") < mean_probability({True: 81, False: 1}) - 0.1
 
 
-def test_history_is_plain_and_complete(fitted):
+def test_history_has_plain_numbers_for_every_epoch(fitted):
     assert [row["epoch"] for row in fitted.history_] == [1, 2, 3, 4, 5, 6] and fitted.n_epochs_ == 6
     for row in fitted.history_:
         assert all(type(value) in (int, float) for value in row.values()), row
@@ -149,7 +149,7 @@ def test_history_is_plain_and_complete(fitted):
     assert fitted.fit_seconds_ > 0
 
 
-def test_early_stopping_stops_and_keeps_the_best(digits):
+def test_patience_stops_and_restores_the_best_epoch(digits):
     X, _ = digits
     noise = np.random.default_rng(0).integers(0, 2, 200)  # labels that cannot be learned
     model = CNNClassifier("fast", max_epochs=100, validation_fraction=0.3, patience=3, random_state=0)
@@ -161,13 +161,13 @@ def test_early_stopping_stops_and_keeps_the_best(digits):
     assert float(kept) == pytest.approx(min(losses), abs=1e-4)
 
 
-def test_fraction_of_an_epoch_is_a_part_of_the_data(digits):
+def test_max_epochs_accepts_a_fraction(digits):
     X, y = digits
     model = CNNClassifier("fast", max_epochs=1.5, batch_size=100, random_state=0).fit(X[:1000], y[:1000])
     assert [epoch["train_batch_count"] for epoch in model.net_.history] == [10, 5]
 
 
-def test_partial_fit_goes_on_after_fit_and_after_loading(digits, fitted, tmp_path):
+def test_partial_fit_continues_after_fit_and_load(digits, fitted, tmp_path):
     X, y = digits
     model = CNNClassifier("fast", random_state=0)
     for _ in range(8):
@@ -182,24 +182,24 @@ def test_partial_fit_goes_on_after_fit_and_after_loading(digits, fitted, tmp_pat
     assert continued.n_epochs_ == 7 and not same_weights(continued, fitted)
 
 
-def test_label_smoothing_is_undone_in_the_answers_and_a_calibration_survives_further_training(digits):
+def test_probabilities_are_corrected_for_label_smoothing(digits):
     X, y = digits
     model = CNNClassifier("fast", max_epochs=8, random_state=0, label_smoothing=0.3).fit(X[:1200], y[:1200])
-    assert np.median(model.predict_proba(X[1200:]).max(1)) > 0.8  # with the smoothing left in, hardly above 0.73
+    assert np.median(model.predict_proba(X[1200:]).max(1)) > 0.8  # at most 0.73 without the correction
     model.net_.module_.logit_calibration.shift([0.5] + [0.0] * 9)
     model.set_params(label_smoothing=0.2).partial_fit(X[:100], y[:100])
     answers = model.net_.module_.logit_calibration
     assert (answers.biases[0].item(), answers.smoothing.item()) == (0.5, pytest.approx(0.2))
 
 
-def test_models_from_before_smoothing_was_undone_answer_as_they_did():
+def test_bundled_model_predicts_the_same_in_torch_and_onnx():
     bundled = CNNClassifier.load("digits")
     images = load_dataset("mnist").test_images[:100]
     answers = bundled.predict_proba(images)
     np.testing.assert_allclose(OnnxClassifier("digits").predict_proba(images), answers, atol=1e-5)
 
 
-def test_partial_fit_takes_batches_without_every_class(digits):
+def test_partial_fit_accepts_a_subset_of_the_classes(digits):
     X, y = digits
     model = CNNClassifier("fast", random_state=0).partial_fit(X[y == 3][:20], y[y == 3][:20], classes=range(10))
     assert model.predict_proba(X[:2]).shape == (2, 10)
@@ -207,7 +207,7 @@ def test_partial_fit_takes_batches_without_every_class(digits):
         model.partial_fit(X[:2], np.array([3, 77]))
 
 
-def test_saved_and_loaded_predicts_the_same(fitted, digits, tmp_path):
+def test_loaded_model_predicts_the_same(fitted, digits, tmp_path):
     X, _ = digits
     fitted.save(tmp_path / "model", class_names=[f"digit {k}" for k in range(10)])
     loaded = CNNClassifier.load(tmp_path / "model")
@@ -216,7 +216,7 @@ def test_saved_and_loaded_predicts_the_same(fitted, digits, tmp_path):
     assert loaded.n_parameters_ == fitted.n_parameters_
 
 
-def test_range_of_the_pixels_is_kept_also_by_a_model_that_is_loaded_and_saved_again(fitted, digits, tmp_path):
+def test_pixel_range_survives_saving_a_loaded_model(fitted, digits, tmp_path):
     X, _ = digits
     fitted.save(tmp_path / "first")
     CNNClassifier.load(tmp_path / "first").save(tmp_path / "second")
@@ -224,14 +224,14 @@ def test_range_of_the_pixels_is_kept_also_by_a_model_that_is_loaded_and_saved_ag
     assert read_config(tmp_path / "second").input.pixel_range == fitted.pixel_range_
 
 
-def test_pickled_cloned_and_copied(fitted, digits):
+def test_pickle_and_clone(fitted, digits):
     X, _ = digits
     restored = pickle.loads(pickle.dumps(fitted))
     np.testing.assert_array_equal(restored.predict(X), fitted.predict(X))
     assert not hasattr(clone(fitted), "net_") and clone(fitted).get_params() == fitted.get_params()
 
 
-def test_colour_images_of_any_order_of_axes():
+def test_fit_accepts_colour_images_with_channels_first_or_last():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 3, 240)
     X = rng.integers(0, 60, (240, 10, 12, 3), dtype=np.uint8)
@@ -241,14 +241,14 @@ def test_colour_images_of_any_order_of_axes():
     np.testing.assert_array_equal(model.predict(np.moveaxis(X, 3, 1)), model.predict(X))
 
 
-def test_not_fitted_is_said():
+def test_unfitted_classifier_raises_not_fitted_error():
     for use in (lambda m: m.predict(np.zeros((1, 8, 8))), lambda m: m.history_, lambda m: m.save("nowhere")):
         with pytest.raises(NotFittedError):
             use(CNNClassifier())
 
 
 @pytest.mark.parametrize(
-    ("settings", "error", "said"),
+    ("settings", "error", "message"),
     [
         ({"network": "fats"}, UnknownNameError, "Did you mean 'fast'"),
         ({"network": 3}, ParameterError, "must be a name"),
@@ -269,14 +269,14 @@ def test_not_fitted_is_said():
         ({"augmentation": "much"}, ParameterError, "must be a mapping"),
     ],
 )
-def test_unusable_settings_are_told(digits, settings, error, said):
+def test_fit_raises_for_parameters_outside_their_range(digits, settings, error, message):
     X, y = digits
-    with pytest.raises(error, match=said):
+    with pytest.raises(error, match=message):
         CNNClassifier(**settings).fit(X[:40], y[:40])
 
 
 @pytest.mark.parametrize(
-    ("X", "y", "said"),
+    ("X", "y", "message"),
     [
         (np.zeros((4, 8, 8)), [1, 1, 1, 1], "one class"),
         (np.full((4, 8, 8), np.nan), [0, 1, 0, 1], "NaN"),
@@ -288,25 +288,25 @@ def test_unusable_settings_are_told(digits, settings, error, said):
         (np.zeros((4, 8, 8)), [0.5, 1.2, 0.1, 0.7], "continuous"),
     ],
 )
-def test_unusable_data_is_told(X, y, said):
-    with pytest.raises(ValueError, match=said):
+def test_fit_raises_for_invalid_data(X, y, message):
+    with pytest.raises(ValueError, match=message):
         CNNClassifier("fast", max_epochs=1).fit(X, y)
 
 
-def test_images_of_another_size_are_told(fitted):
+def test_predict_raises_for_another_image_size(fitted):
     with pytest.raises(ValueError, match="8"):
         fitted.predict(np.zeros((2, 9, 9)))
 
 
 class Interrupt(Callback):
-    """Press Ctrl-C in the middle of the second epoch."""
+    """Raise KeyboardInterrupt in the second epoch."""
 
     def on_batch_end(self, net, training=False, **kwargs):
         if training and len(net.history) == 2:
             raise KeyboardInterrupt
 
 
-def test_an_interrupt_is_not_taken_for_the_end(digits):
+def test_interrupt_leaves_the_classifier_unfitted(digits):
     X, y = digits
     model = CNNClassifier("fast", max_epochs=3, callbacks=[Interrupt()])
     with pytest.raises(KeyboardInterrupt):
@@ -316,31 +316,31 @@ def test_an_interrupt_is_not_taken_for_the_end(digits):
 
 
 @pytest.mark.parametrize("n", [2, 3, 128, 129, 300, 420, 600])
-def test_any_number_of_steps_can_be_scheduled(digits, n):
+def test_schedule_supports_any_number_of_steps(digits, n):
     X, y = digits
     y = np.arange(n) % 2
     assert CNNClassifier("fast", max_epochs=1, random_state=0).fit(X[:n], y).n_epochs_ == 1
 
 
-def test_small_data_can_be_held_out_of(digits):
+def test_validation_fraction_supports_small_data(digits):
     X, y = digits
     model = CNNClassifier("fast", max_epochs=1, validation_fraction=0.05, random_state=0).fit(X[:100], y[:100])
     assert len(model.history_) == 1 and model.history_[0]["valid_accuracy"] is not None
 
 
-def test_min_steps_gives_small_data_more_passes(digits):
+def test_min_steps_adds_epochs_to_small_data(digits):
     X, y = digits
     model = CNNClassifier("fast", max_epochs=0.5, min_steps=25, batch_size=50, random_state=0).fit(X[:500], y[:500])
     assert sum(epoch["train_batch_count"] for epoch in model.net_.history) == 25
 
 
-def test_a_batch_of_one_image_is_avoided():
+def test_batches_have_at_least_two_images():
     X, y = np.arange(15).reshape(15, 1), np.arange(15) % 2
     for settings in ({"batch_size": 1}, {"batch_size": 2}, {"batch_size": 14}):
         CNNClassifier("standard", max_epochs=1, random_state=0, **settings).fit(X, y)
 
 
-def test_a_copy_goes_on_training_like_the_original(digits):
+def test_pickled_copy_continues_training_alike(digits):
     X, y = digits
     original = CNNClassifier("fast", random_state=0, ema_decay=0.9).partial_fit(X[:200], y[:200])
     restored = pickle.loads(pickle.dumps(original))
@@ -350,14 +350,14 @@ def test_a_copy_goes_on_training_like_the_original(digits):
 
 
 class Evaluate(Callback):
-    """Predict in the middle of an epoch, as a callback may."""
+    """Predict after each training step."""
 
     def on_batch_end(self, net, training=False, batch=None, **kwargs):
         if training:
             net.evaluation_step(batch)
 
 
-def test_a_callback_that_predicts_does_not_change_training(digits):
+def test_callback_that_predicts_does_not_change_the_weights(digits):
     X, y = digits
     settings = {"max_epochs": 2, "random_state": 0}
     plain = CNNClassifier("standard", **settings).fit(X[:300], y[:300])
@@ -365,47 +365,47 @@ def test_a_callback_that_predicts_does_not_change_training(digits):
     assert same_weights(plain, watched)
 
 
-def test_partial_fit_has_no_validation_to_be_patient_with(digits):
+def test_partial_fit_ignores_patience(digits):
     X, y = digits
     model = CNNClassifier("fast", validation_fraction=0.2, patience=2, random_state=0)
     assert model.partial_fit(X[:100], y[:100]).n_epochs_ == 1
 
 
-def test_what_was_fitted_is_saved_whatever_the_parameters_say_now(fitted, digits, tmp_path):
+def test_save_ignores_parameters_changed_after_fit(fitted, digits, tmp_path):
     X, _ = digits
     changed = copy.deepcopy(fitted).set_params(network="accurate")
     changed.save(tmp_path / "model")
     np.testing.assert_array_equal(CNNClassifier.load(tmp_path / "model").predict(X), fitted.predict(X))
 
 
-def test_numbers_beyond_float32_are_told(fitted):
+def test_predict_raises_for_values_beyond_float32(fitted):
     with pytest.raises(DataError, match="float32"):
         fitted.predict(np.full((1, 8, 8), 1e300))
 
 
 class Poison(Callback):
-    """Put a NaN among the weights, as an overflow would."""
+    """Set a weight to NaN."""
 
     def on_epoch_begin(self, net, **kwargs):
         with torch.no_grad():
             next(net.module_.parameters()).fill_(float("nan"))
 
 
-def test_a_lost_run_is_told(digits):
+def test_fit_raises_if_the_loss_is_not_finite(digits):
     X, y = digits
     with pytest.raises(TrainingError, match="learning_rate"):
         CNNClassifier("fast", max_epochs=2, callbacks=[Poison()]).fit(X[:100], y[:100])
 
 
-def test_a_pickled_model_is_refused(tmp_path):
+def test_load_refuses_a_pickle(tmp_path):
     path = tmp_path / "model.pkl"
     path.write_bytes(pickle.dumps({"weights": 1}))
     with pytest.raises(ModelFileError, match="pickle"):
         CNNClassifier.load(path)
 
 
-def test_adam_with_a_constant_rate_is_what_torch_does(digits):
-    """Against a plain loop: full batches need no order, and this network has no dropout."""
+def test_adam_with_a_constant_rate_equals_a_loop_in_torch(digits):
+    """Full batches and a network without dropout need no random numbers."""
     X, y = digits
     X, y = X[:200], y[:200]
     classifier = CNNClassifier(
@@ -424,7 +424,7 @@ def test_adam_with_a_constant_rate_is_what_torch_does(digits):
         adam.zero_grad()
         torch.nn.functional.cross_entropy(started(images), torch.as_tensor(y)).backward()
         adam.step()
-    for module in started.modules():  # a training of so few steps ends with statistics taken anew
+    for module in started.modules():  # short trainings recalibrate batch norm
         if isinstance(module, torch.nn.BatchNorm2d):
             module.reset_running_stats()
             module.momentum = 1.0
@@ -434,7 +434,7 @@ def test_adam_with_a_constant_rate_is_what_torch_does(digits):
     np.testing.assert_allclose(classifier.predict_proba(X), expected, atol=2e-3)
 
 
-def test_validation_given_apart_is_scored_and_never_trained_on(digits):
+def test_validation_argument_is_scored_but_not_trained_on(digits):
     X, y = digits
     settings = {"max_epochs": 3, "batch_size": 20, "calibrate": False, "random_state": 0, "precision": "fp32"}
     alone = CNNClassifier("fast", **settings).fit(X[:500], y[:500])
@@ -446,9 +446,9 @@ def test_validation_given_apart_is_scored_and_never_trained_on(digits):
 @pytest.mark.parametrize(
     ("restore_best", "losses"), [("valid_loss", ["valid_loss"]), ("both_losses", ["train_loss", "valid_loss"])]
 )
-def test_keep_goes_back_to_the_best_epoch(digits, restore_best, losses):
+def test_restore_best_selects_the_best_epoch(digits, restore_best, losses):
     X, y = digits
-    # A rate far too high: losses jump about, and the last epoch is hardly the best.
+    # With a very high learning rate the last epoch is unlikely to be the best.
     classifier = CNNClassifier(
         "fast",
         max_epochs=8,
@@ -468,13 +468,13 @@ def test_keep_goes_back_to_the_best_epoch(digits, restore_best, losses):
 
 
 @pytest.mark.parametrize("setting", [{"patience": 2}, {"restore_best": "valid_loss"}])
-def test_what_goes_by_the_validation_loss_needs_one(digits, setting):
+def test_selection_raises_without_a_validation_split(digits, setting):
     X, y = digits
     with pytest.raises(ParameterError, match="validation_fraction"):
         CNNClassifier("fast", max_epochs=1, **setting).fit(X[:100], y[:100])
 
 
-def test_augmentations_in_a_list_are_applied_in_turn_and_saved(digits, tmp_path):
+def test_list_of_augmentations_is_saved(digits, tmp_path):
     X, y = digits
     steps = [{"rotation": 5}, {"shift": 0.1, "perspective": 0.1}]
     classifier = CNNClassifier("fast", max_epochs=1, augmentation=steps, random_state=0).fit(X[:100], y[:100])
@@ -482,8 +482,8 @@ def test_augmentations_in_a_list_are_applied_in_turn_and_saved(digits, tmp_path)
     assert CNNClassifier.load(tmp_path / "model").augmentation == steps
 
 
-def test_a_training_of_few_steps_ends_with_the_statistics_of_its_weights(digits):
-    """Full batches: what the network last computed in training is what it should predict."""
+def test_short_training_recalibrates_batch_norm(digits):
+    """With full batches, predictions equal the outputs in training mode."""
     X, y = digits
     X, y = X[:300], y[:300]
     classifier = CNNClassifier(

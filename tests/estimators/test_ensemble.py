@@ -1,4 +1,4 @@
-"""`KFoldEnsembleClassifier` on real digits: scikit-learn's bundled 8×8 images."""
+"""`KFoldEnsembleClassifier` on scikit-learn's 8×8 digits."""
 
 import pickle
 import shutil
@@ -43,7 +43,7 @@ def make(**changes):
 @pytest.fixture(scope="module")
 def fitted(digits):
     X, y = digits
-    # 57 steps a member: after fewer than 50 the statistics are taken anew when the last epoch has been validated.
+    # 57 steps per member: shorter trainings recalibrate batch norm after the last validation.
     return make(estimator=member(max_epochs=3, batch_size=32)).fit(X[:900], y[:900])
 
 
@@ -54,7 +54,7 @@ def saved(fitted, tmp_path_factory):
     return folder
 
 
-def test_learns_digits_it_has_not_seen_and_is_surer_than_its_members(fitted, digits):
+def test_ensemble_has_a_lower_loss_than_its_members(fitted, digits):
     X, y = digits
     assert fitted.score(X[900:], y[900:]) > 0.9
     of_truth = [each.predict_proba(X)[np.arange(len(y)), y][900:] for each in (fitted, *fitted.estimators_)]
@@ -70,14 +70,14 @@ def test_probabilities_are_the_mean_of_the_members(fitted, digits):
     np.testing.assert_allclose(np.exp(fitted.decision_function(X)), expected, atol=1e-6)
 
 
-def test_logits_can_be_averaged(fitted, digits):
+def test_decision_function_is_the_mean_of_logits(fitted, digits):
     X, _ = digits
     by_logits = pickle.loads(pickle.dumps(fitted)).set_params(average="logits")
     expected = np.mean([each.decision_function(X) for each in fitted.estimators_], axis=0)
     np.testing.assert_allclose(by_logits.decision_function(X), expected, atol=1e-4)
 
 
-def test_out_of_fold_rows_come_from_the_member_that_did_not_see_them(fitted, digits):
+def test_out_of_fold_rows_come_from_members_not_trained_on_them(fitted, digits):
     X, y = digits
     folds = StratifiedKFold(3, shuffle=True, random_state=0).split(X[:900], y[:900])
     for each, (_, expected), held_out, score in zip(
@@ -90,21 +90,21 @@ def test_out_of_fold_rows_come_from_the_member_that_did_not_see_them(fitted, dig
     assert fitted.out_of_fold_score_ == pytest.approx(fitted.fold_scores_.mean(), abs=1e-12)
 
 
-def test_members_differ_in_seed_and_were_validated_on_what_they_did_not_see(fitted):
+def test_members_have_their_own_seed_and_validation_fold(fitted):
     assert len({each.random_state for each in fitted.estimators_}) == 3
     for history, score in zip(fitted.histories_, fitted.fold_scores_, strict=True):
         assert [row["epoch"] for row in history] == [1, 2, 3]
         assert history[-1]["valid_accuracy"] == pytest.approx(score)
 
 
-def test_facts_are_those_of_the_members(fitted):
+def test_attributes_summarise_the_members(fitted):
     assert fitted.n_parameters_ == sum(each.n_parameters_ for each in fitted.estimators_)
     assert (fitted.n_epochs_, fitted.n_features_in_, fitted.image_shape_) == (3, 64, (1, 8, 8))
     assert fitted.precision_ == "fp32"
     assert fitted.fit_seconds_ > sum(each.fit_seconds_ for each in fitted.estimators_)
 
 
-def test_same_seed_gives_the_same_ensemble_and_another_another(digits, fitted):
+def test_fit_is_deterministic_for_a_seed(digits, fitted):
     X, y = digits
     again = make(estimator=member(max_epochs=3, batch_size=32)).fit(X[:900], y[:900])
     np.testing.assert_array_equal(again.out_of_fold_proba_, fitted.out_of_fold_proba_)
@@ -113,15 +113,15 @@ def test_same_seed_gives_the_same_ensemble_and_another_another(digits, fitted):
 
 
 @pytest.mark.slow
-def test_folds_in_processes_give_what_folds_in_turn_give(digits):
+def test_n_jobs_does_not_change_the_predictions(digits):
     X, y = digits
     one, two = (make(cv=2, n_jobs=n_jobs).fit(X[:300], y[:300]) for n_jobs in (1, 2))
-    # Processes may have fewer threads, which add up in another order.
+    # Worker processes may have fewer threads, which change the order of sums.
     np.testing.assert_allclose(one.out_of_fold_proba_, two.out_of_fold_proba_, atol=1e-3)
     np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(X), atol=1e-3)
 
 
-def test_images_that_no_fold_holds_out_have_no_row(digits):
+def test_out_of_fold_proba_is_nan_for_images_never_held_out(digits):
     X, y = digits
     everything = np.arange(300)
     folds = [(everything[100:], everything[:50]), (everything[:200], everything[250:])]
@@ -133,7 +133,7 @@ def test_images_that_no_fold_holds_out_have_no_row(digits):
     assert ensemble.out_of_fold_score_ == right.mean()
 
 
-def test_images_held_out_several_times_have_the_mean(digits):
+def test_out_of_fold_proba_is_the_mean_of_repeated_folds(digits):
     X, y = digits
     splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
     ensemble = make(cv=splitter).fit(X[:200], y[:200])
@@ -143,7 +143,7 @@ def test_images_held_out_several_times_have_the_mean(digits):
     np.testing.assert_allclose(ensemble.out_of_fold_proba_[7], expected, atol=1e-6)
 
 
-def test_groups_reach_the_splitter(digits):
+def test_groups_are_passed_to_the_splitter(digits):
     X, y = digits
     groups = np.arange(300) // 10
     ensemble = make(cv=GroupKFold(2)).fit(X[:300], y[:300], groups=groups)
@@ -160,7 +160,7 @@ def test_sample_weights_are_split_with_the_folds(digits):
     assert weighted.score(X[400:], y[400:]) > plain.score(X[400:], y[400:]) + 0.02
 
 
-def test_labels_may_be_text_and_two(digits):
+def test_fit_accepts_two_text_labels(digits):
     X, y = digits
     labels = np.where(y > 4, "high", "low").astype(object)
     ensemble = make(cv=2).fit(X[:300], labels[:300])
@@ -169,7 +169,7 @@ def test_labels_may_be_text_and_two(digits):
     np.testing.assert_array_equal(ensemble.predict(X[300:]), np.where(decision > 0, "low", "high"))
 
 
-def test_a_member_can_keep_its_best_epoch(digits):
+def test_members_restore_their_best_epoch(digits):
     X, y = digits
     base = member(max_epochs=4, restore_best="valid_loss", learning_rate=0.05)
     ensemble = make(estimator=base, cv=2).fit(X[:300], y[:300])
@@ -180,7 +180,7 @@ def test_a_member_can_keep_its_best_epoch(digits):
         assert kept == pytest.approx(min(row["valid_loss"] for row in history), abs=1e-4)
 
 
-def test_saved_ensemble_is_read_as_one_model_without_torch(fitted, saved, digits):
+def test_saved_ensemble_is_one_onnx_model(fitted, saved, digits):
     X, _ = digits
     reader = OnnxClassifier(saved)
     np.testing.assert_allclose(reader.predict_proba(X), fitted.predict_proba(X), atol=1e-4)
@@ -199,17 +199,17 @@ def test_loaded_ensemble_predicts_the_same(fitted, saved, digits):
     for one, other in zip(loaded.estimators_, fitted.estimators_, strict=True):
         np.testing.assert_array_equal(one.predict(X), other.predict(X))
         assert one.n_parameters_ == other.n_parameters_
-    loaded.estimators_[0].partial_fit(X[:64], y[:64])  # a member is a classifier like any other
+    loaded.estimators_[0].partial_fit(X[:64], y[:64])
 
 
-def test_members_that_are_certain_and_disagree_survive_the_graph(saved, digits, tmp_path):
+def test_onnx_graph_handles_certain_members_that_disagree(saved, digits, tmp_path):
     X, _ = digits
     loaded = KFoldEnsembleClassifier.load(saved)
     with torch.no_grad():
         for number, each in enumerate(loaded.estimators_):
             each.net_.module_.head[1].weight.mul_(1000)
             each.net_.module_.head[1].bias[number] = 1e4
-    loaded.save(tmp_path / "certain")  # which compares the graph with the network
+    loaded.save(tmp_path / "certain")  # compares the graph with the network
     probabilities = loaded.predict_proba(X[:50])
     assert np.isfinite(probabilities).all() and probabilities.max() < 0.7
     np.testing.assert_allclose(OnnxClassifier(tmp_path / "certain").predict_proba(X[:50]), probabilities, atol=1e-4)
@@ -217,14 +217,14 @@ def test_members_that_are_certain_and_disagree_survive_the_graph(saved, digits, 
     np.testing.assert_array_equal(again.predict_proba(X[:50]), probabilities)
 
 
-def test_each_kind_of_model_says_who_loads_it(saved, saved_model):
+def test_load_names_the_class_that_loads_the_folder(saved, saved_model):
     with pytest.raises(ModelFileError, match=r"Load it with KFoldEnsembleClassifier\.load"):
         CNNClassifier.load(saved)
     with pytest.raises(ModelFileError, match=r"Load it with CNNClassifier\.load"):
         KFoldEnsembleClassifier.load(saved_model)
 
 
-def test_an_ensemble_without_members_is_refused(saved, saved_model, make_config, tmp_path):
+def test_load_refuses_an_ensemble_without_members(saved, saved_model, make_config, tmp_path):
     folder = tmp_path / "model"
     shutil.copytree(saved_model, folder)
     files = OnnxClassifier(saved_model).config.files
@@ -243,7 +243,7 @@ def test_pickled_and_cloned(fitted, digits):
     assert copied.get_params()["estimator__max_epochs"] == 3 and not hasattr(copied, "estimators_")
 
 
-def test_takes_part_in_cross_validation_and_search(digits):
+def test_cross_validation_and_search_work(digits):
     X, y = digits
     ensemble = make(estimator=member(max_epochs=4), cv=2)
     assert cross_val_score(ensemble, X[:400], y[:400], cv=2).min() > 0.5
@@ -251,12 +251,12 @@ def test_takes_part_in_cross_validation_and_search(digits):
     assert search.best_params_ == {"estimator__learning_rate": 0.01}
 
 
-def test_without_an_estimator_members_are_as_by_default():
+def test_default_estimator_has_default_parameters():
     template = KFoldEnsembleClassifier()._check_estimator()
     assert template.get_params() == CNNClassifier(calibrate=False).get_params()
 
 
-def test_a_fold_costs_one_copy_of_the_images():
+def test_fit_copies_the_images_of_one_fold_at_a_time():
     rng = np.random.default_rng(0)
     X = rng.integers(0, 256, (3000, 64, 64), dtype=np.uint8)
     y = np.arange(3000) % 2
@@ -268,7 +268,7 @@ def test_a_fold_costs_one_copy_of_the_images():
     assert peak < 1.5 * X.nbytes
 
 
-def test_not_fitted_is_said(digits):
+def test_unfitted_ensemble_raises_not_fitted_error(digits):
     X, _ = digits
     for use in (lambda e: e.predict(X), lambda e: e.histories_, lambda e: e.net_, lambda e: e.save("nowhere")):
         with pytest.raises(NotFittedError):
@@ -285,7 +285,7 @@ def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
 
 
 @pytest.mark.parametrize(
-    ("settings", "said"),
+    ("settings", "message"),
     [
         ({"cv": 1}, "'cv' parameter must be a whole number of at least 2"),
         ({"cv": True}, "'cv' parameter"),
@@ -294,13 +294,13 @@ def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
         ({"cv": []}, "holds no fold"),
         ({"average": "median"}, "'average' must be one of"),
         ({"estimator": "fast"}, "'estimator' parameter must be a CNNClassifier"),
-        ({"estimator": member(network={"name": "ensemble"})}, "no ensembles"),
+        ({"estimator": member(network={"name": "ensemble"})}, "not ensembles"),
         ({"estimator": member(batch_size=0)}, "batch_size"),
     ],
 )
-def test_unusable_settings_are_told(settings, said, digits):
+def test_fit_raises_for_invalid_parameters(settings, message, digits):
     X, y = digits
-    with pytest.raises(ParameterError, match=said):
+    with pytest.raises(ParameterError, match=message):
         make(**settings).fit(X[:100], y[:100])
 
 
@@ -308,7 +308,7 @@ EVERY = np.arange(40)
 
 
 @pytest.mark.parametrize(
-    ("cv", "said"),
+    ("cv", "message"),
     [
         (StratifiedKFold(41), "40 images cannot be split by StratifiedKFold"),
         (KFold(41), "40 images cannot be split by KFold"),
@@ -321,13 +321,13 @@ EVERY = np.arange(40)
         ([(EVERY, EVERY, EVERY)], "no pair"),
     ],
 )
-def test_unusable_folds_are_told(cv, said):
+def test_fit_raises_for_invalid_folds(cv, message):
     y = np.array(["rare"] * 3 + ["a", "b"] * 18 + ["a"])
-    with pytest.raises(DataError if cv else ParameterError, match=said):
+    with pytest.raises(DataError if cv else ParameterError, match=message):
         make(cv=cv).fit(np.zeros((40, 8, 8), np.uint8), y)
 
 
-def test_few_images_of_a_class_are_dealt_out_with_a_word(digits):
+def test_fit_warns_about_classes_smaller_than_the_folds(digits):
     X, _ = digits
     y = np.array(["once", "rare", "rare", "rare"] + ["a", "b"] * 18)
     ensemble = make(cv=5, estimator=member(max_epochs=1))
@@ -337,11 +337,11 @@ def test_few_images_of_a_class_are_dealt_out_with_a_word(digits):
     assert all(list(each.classes_) == ["a", "b", "once", "rare"] for each in ensemble.estimators_)
     assert sorted(np.concatenate(ensemble.held_out_indices_)) == list(
         range(1, 40)
-    )  # the only one of its class is never out
+    )  # the only image of its class is never held out
     assert np.isnan(ensemble.out_of_fold_proba_[0]).all() and np.isfinite(ensemble.out_of_fold_score_)
 
 
-def test_fewer_images_of_every_class_than_folds_make_fewer_folds(digits):
+def test_fit_reduces_the_folds_for_small_classes(digits):
     X, _ = digits
     ensemble = make(cv=5, estimator=member(max_epochs=1))
     with pytest.warns(UserWarning, match="fewer than the 5 folds: there are 3 folds"):
@@ -352,7 +352,7 @@ def test_fewer_images_of_every_class_than_folds_make_fewer_folds(digits):
 
 
 @pytest.mark.parametrize(
-    ("X", "y", "weights", "said"),
+    ("X", "y", "weights", "message"),
     [
         (np.zeros((12, 8, 8)), np.zeros(12), None, "one class only"),
         (np.zeros((12, 8, 8)), np.arange(12) / 7, None, "continuous"),
@@ -362,6 +362,6 @@ def test_fewer_images_of_every_class_than_folds_make_fewer_folds(digits):
         (np.zeros((12, 8, 8)), np.arange(12) % 2, [-1.0] * 12, "none below zero"),
     ],
 )
-def test_unusable_data_are_told(X, y, weights, said):
-    with pytest.raises(ValueError, match=said):
+def test_fit_raises_for_invalid_data(X, y, weights, message):
+    with pytest.raises(ValueError, match=message):
         make().fit(X, y, sample_weight=weights)

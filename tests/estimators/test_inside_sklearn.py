@@ -1,4 +1,4 @@
-"""`CNNClassifier` inside whatever takes an estimator, on scikit-learn's bundled digits."""
+"""`CNNClassifier` in meta-estimators, pipelines, searches and tracking tools, on scikit-learn's digits."""
 
 import copy
 import pickle
@@ -37,7 +37,7 @@ from skconv.estimators import CNNClassifier
 
 @pytest.fixture(scope="module")
 def digits():
-    """Five hundred digits to train on, three hundred to score: rows of 64 values."""
+    """Return 500 training and 300 test digits as rows of 64 values."""
     data = load_digits()
     return data.data[:500], data.target[:500], data.data[500:800], data.target[500:800]
 
@@ -56,10 +56,10 @@ def test_pipeline_with_a_search_over_both_steps(digits):
     assert search.score(X_test, y_test) > 0.85
 
 
-def test_pipeline_that_drops_features_leaves_no_square(digits):
+def test_fit_accepts_a_number_of_features_that_is_no_square(digits):
     X, y, X_test, y_test = digits
     pipeline = make_pipeline(VarianceThreshold(), make()).fit(X, y)
-    assert pipeline[-1].image_shape_ == (1, 1, 56)  # eight pixels at the borders are always empty
+    assert pipeline[-1].image_shape_ == (1, 1, 56)  # eight pixels are constant
     assert pipeline.score(X_test, y_test) > 0.6
 
 
@@ -83,7 +83,7 @@ def test_learning_curve_rises(digits):
     assert scores[1].mean() > scores[0].mean()
 
 
-def test_calibrated(digits):
+def test_calibrated_classifier_cv(digits):
     X, y, X_test, y_test = digits
     calibrated = CalibratedClassifierCV(make(), cv=2).fit(X, y)
     assert calibrated.score(X_test, y_test) > 0.8
@@ -106,7 +106,7 @@ def test_meta_estimator_learns(meta, digits):
     assert meta().fit(X, y).score(X_test, y_test) > 0.8
 
 
-def test_permutation_importance_finds_the_middle(digits):
+def test_permutation_importance_is_higher_in_the_middle(digits):
     X, y, X_test, y_test = digits
     model = make().fit(X, y)
     middle_and_corner = permutation_importance(model, X_test, y_test, n_repeats=1, random_state=0).importances_mean
@@ -115,7 +115,7 @@ def test_permutation_importance_finds_the_middle(digits):
 
 def test_sample_weight_is_routed_through_pipeline_and_cross_validation(digits):
     X, y, *_ = digits
-    weights = (y != 3).astype(float)  # of weight zero: as if there were no 3
+    weights = (y != 3).astype(float)  # removes the digit 3
     with sklearn.config_context(enable_metadata_routing=True):
         member = make().set_fit_request(sample_weight=True).set_score_request(sample_weight=True)
         scores = cross_validate(
@@ -126,7 +126,7 @@ def test_sample_weight_is_routed_through_pipeline_and_cross_validation(digits):
 
 
 @pytest.mark.parametrize("library", ["pandas", "polars"])
-def test_frames_keep_their_names(library, digits):
+def test_data_frames_set_feature_names(library, digits):
     frames = pytest.importorskip(library)
     X, y, *_ = digits
     names = [f"pixel{k}" for k in range(64)]
@@ -139,7 +139,7 @@ def test_frames_keep_their_names(library, digits):
         model.predict(frame[names[::-1]])
 
 
-def test_read_only_memory_map_is_trained_on_as_the_array(digits, tmp_path):
+def test_read_only_memory_map_gives_the_same_predictions(digits, tmp_path):
     X, y, X_test, _ = digits
     np.save(tmp_path / "X.npy", X.astype(np.uint8).reshape(-1, 8, 8))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
@@ -148,7 +148,7 @@ def test_read_only_memory_map_is_trained_on_as_the_array(digits, tmp_path):
     np.testing.assert_array_equal(one.predict_proba(rows), other.predict_proba(rows))
 
 
-def test_labels_of_python_objects_come_back_as_they_were(digits):
+def test_predict_returns_labels_of_python_objects(digits):
     X, y, X_test, _ = digits
     labels = np.array(["odd" if label % 2 else "even" for label in y], dtype=object)
     predicted = make().fit(X, labels).predict(X_test)
@@ -171,7 +171,7 @@ def test_fitted_in_another_process_by_loky(digits):
     assert min(model.score(X_test, y_test) for model in models) > 0.85
 
 
-def test_skorch_callbacks_take_part(digits, tmp_path):
+def test_skorch_callbacks_run(digits, tmp_path):
     pytest.importorskip("tensorboard")
     from torch.utils.tensorboard import SummaryWriter
 
@@ -189,8 +189,8 @@ def test_skorch_callbacks_take_part(digits, tmp_path):
     assert model.history_[-1]["learning_rate"] == pytest.approx(0.01 * 0.01)
 
 
-def test_mlflow_keeps_every_epoch_in_a_local_store(digits, tmp_path, monkeypatch):
-    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # a folder asks for no database
+def test_mlflow_logs_every_epoch_to_a_local_store(digits, tmp_path, monkeypatch):
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")  # without a database
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     client = pytest.importorskip("mlflow").MlflowClient(tracking_uri=(tmp_path / "mlflow").as_uri())
     run = client.create_run(client.create_experiment("digits"))
@@ -201,7 +201,7 @@ def test_mlflow_keeps_every_epoch_in_a_local_store(digits, tmp_path, monkeypatch
     assert client.get_run(run.info.run_id).info.status == "FINISHED"
 
 
-def test_resampling_pipeline_balances_what_is_trained_on_only(digits):
+def test_resampling_pipeline_balances_the_training_set_only(digits):
     imblearn = pytest.importorskip("imblearn")
     X, y, X_test, y_test = digits
     rare = y_test == 3
@@ -213,7 +213,7 @@ def test_resampling_pipeline_balances_what_is_trained_on_only(digits):
     assert pipeline.score(X_test[rare], y_test[rare]) > make().fit(X[kept], y[kept]).score(X_test[rare], y_test[rare])
 
 
-def test_mapie_sets_hold_the_truth(digits):
+def test_mapie_sets_have_the_requested_coverage(digits):
     SplitConformalClassifier = pytest.importorskip("mapie.classification").SplitConformalClassifier
     X, y, X_test, y_test = digits
     model = make().fit(X[:350], y[:350])

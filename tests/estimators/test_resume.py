@@ -1,4 +1,4 @@
-"""A training that is stopped and taken up again ends as if it had never stopped."""
+"""Resumed trainings end with the same weights as uninterrupted ones."""
 
 import json
 import resource
@@ -27,7 +27,7 @@ SETTINGS = {
 
 
 class StopAt(Callback):
-    """Interrupt after so many training steps of this process."""
+    """Raise KeyboardInterrupt after a number of training steps."""
 
     def __init__(self, steps):
         self.steps = steps
@@ -56,7 +56,7 @@ def images():
 
 @pytest.fixture
 def stopped(images, tmp_path):
-    """The checkpoint folder of a training that was stopped after seven steps."""
+    """Return the checkpoint folder of a training that was stopped after seven steps."""
     stop(images, tmp_path / "run.checkpoint", steps=7)
     return tmp_path / "run.checkpoint"
 
@@ -68,7 +68,7 @@ def stop(images, folder, steps, **changes):
 
 
 def fit(images, folder=None, **changes):
-    # A callback of the same kind that never stops: another set of callbacks is another training.
+    # The same kind of callback, because a checkpoint records the callbacks; it never stops.
     return CNNClassifier(**{**SETTINGS, **changes}, callbacks=[StopAt(10**9)], checkpoint=folder).fit(*images)
 
 
@@ -108,15 +108,15 @@ def test_resumed_training_ends_with_the_same_bits(images, tmp_path, changes):
     assert np.array_equal(resumed.predict_proba(images[0]), plain.predict_proba(images[0]))
 
 
-def test_finished_training_is_not_done_again(images, tmp_path):
+def test_fit_skips_a_finished_training(images, tmp_path):
     first = fit(images, tmp_path / "checkpoints")
-    steps = StopAt(1)  # would interrupt at the first step
+    steps = StopAt(1)  # interrupts the first step
     again = CNNClassifier(**SETTINGS, callbacks=[steps], checkpoint=tmp_path / "checkpoints").fit(*images)
     assert weights_of(again) == weights_of(first)
     assert again.fit_seconds_ >= again.history_[0]["seconds"]
 
 
-def test_resuming_leaves_the_random_numbers_of_the_caller_alone(images, stopped):
+def test_resuming_restores_the_random_state_of_torch(images, stopped):
     torch.manual_seed(5)
     expected = torch.rand(3)
     torch.manual_seed(5)
@@ -125,7 +125,7 @@ def test_resuming_leaves_the_random_numbers_of_the_caller_alone(images, stopped)
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "message"),
     [
         ({"learning_rate": 0.02}, "learning_rate was 0.01 and is 0.02"),
         ({"network": "fast"}, "network was .*compact.* and is fast"),
@@ -133,12 +133,12 @@ def test_resuming_leaves_the_random_numbers_of_the_caller_alone(images, stopped)
         ({"max_epochs": 3}, "max_epochs was 2.5 and is 3"),
     ],
 )
-def test_another_training_is_told_apart(images, stopped, changes, told):
-    with pytest.raises(ModelFileError, match=told):
+def test_checkpoint_of_other_parameters_is_refused(images, stopped, changes, message):
+    with pytest.raises(ModelFileError, match=message):
         fit(images, stopped, **changes)
 
 
-def test_other_data_and_threads_are_told(images, stopped):
+def test_checkpoint_of_other_data_or_threads_is_refused(images, stopped):
     changed = images[0].copy()
     changed[5, 0, 0] ^= 1
     with pytest.raises(ModelFileError, match=r"training data was [0-9a-f]{24}… and is"):
@@ -153,7 +153,7 @@ def test_other_data_and_threads_are_told(images, stopped):
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing", "facts"])
-def test_damaged_checkpoint_gives_way_to_the_one_before(images, stopped, damage):
+def test_damaged_checkpoint_falls_back_to_the_previous_one(images, stopped, damage):
     last = max(stopped.iterdir())
     tensors, facts = last / "checkpoint.safetensors", last / "checkpoint.json"
     if damage == "cut":
@@ -171,7 +171,7 @@ def test_damaged_checkpoint_gives_way_to_the_one_before(images, stopped, damage)
     assert weights_of(resumed) == weights_of(fit(images))
 
 
-def test_no_whole_checkpoint_is_an_error(images, stopped):
+def test_fit_raises_if_all_checkpoints_are_damaged(images, stopped):
     for each in stopped.iterdir():
         (each / "checkpoint.json").write_bytes(b"{")
     with pytest.raises(ModelFileError, match="Remove the folder to start again"):
@@ -190,16 +190,16 @@ def test_checkpoint_of_another_format_is_refused_by_its_version(images, stopped)
         fit(images, stopped)
 
 
-def test_two_checkpoints_are_kept_and_parts_of_killed_writes_go(images, stopped):
+def test_two_checkpoints_remain_and_partial_writes_are_removed(images, stopped):
     assert len(list(stopped.iterdir())) == 2
     (stopped / ".skconv-12345678.part").mkdir()
     fit(images, stopped)
     assert sorted(each.name.partition("-")[0] for each in stopped.iterdir()) == ["checkpoint", "checkpoint"]
 
 
-def test_failed_write_leaves_the_last_checkpoint(images, stopped):
+def test_failed_write_retains_the_last_checkpoint(images, stopped):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # as a disk that is full
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # like a full disk
     try:
         with pytest.raises(OutputError, match=r"Cannot write .*checkpoint-"):
             fit(images, stopped)
@@ -214,13 +214,13 @@ def test_checkpoint_needs_a_seed(images, tmp_path, random_state):
         fit(images, tmp_path, random_state=random_state)
 
 
-def test_checkpoint_costs_at_most_two_per_cent(images, tmp_path, monkeypatch):
+def test_short_training_writes_no_checkpoint(images, tmp_path, monkeypatch):
     monkeypatch.undo()
-    fit(images, tmp_path / "checkpoints")  # a second of training is not worth one
+    fit(images, tmp_path / "checkpoints")  # takes less than a second
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_moved_checkpoint_is_taken_up(images, stopped, tmp_path):
+def test_moved_checkpoint_is_resumed(images, stopped, tmp_path):
     shutil.move(stopped, tmp_path / "elsewhere")
     assert weights_of(fit(images, tmp_path / "elsewhere")) == weights_of(fit(images))
 
@@ -229,7 +229,7 @@ def test_moved_checkpoint_is_taken_up(images, stopped, tmp_path):
 def test_killed_training_ends_with_the_same_bits(tmp_path):
     script = Path(__file__).with_name("resume_script.py")
     done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, timeout=600, check=True)
-    for kind, told in json.loads(done.stdout).items():
-        assert told["same"], (kind, done.stderr[-2000:])
-        assert len(told["exits"]) >= 3
-        assert told["left"] == 0
+    for kind, result in json.loads(done.stdout).items():
+        assert result["same"], (kind, done.stderr[-2000:])
+        assert len(result["exits"]) >= 3
+        assert result["left"] == 0

@@ -1,4 +1,4 @@
-"""Beginning with the weights of another model: scikit-learn's digits after MNIST's."""
+"""Initialisation from another model: scikit-learn's digits from weights trained on MNIST."""
 
 from itertools import pairwise
 
@@ -12,7 +12,7 @@ from skconv.data.spec import load_dataset
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError
 
-NETWORK = {"name": "t4_narrow"}  # all its convolutions are the same for any size of image
+NETWORK = {"name": "t4_narrow"}  # its convolutions are independent of the image size
 LAST = ["classifier.1.weight", "classifier.1.bias"]
 
 
@@ -24,7 +24,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory):
-    """A model of MNIST's first thousand: other images, in another size."""
+    """Train and save a model of other images in another size."""
     mnist = load_dataset("mnist")
     classifier = CNNClassifier(NETWORK, max_epochs=3, random_state=0, precision="fp32")
     folder = tmp_path_factory.mktemp("source") / "model"
@@ -41,7 +41,7 @@ def parameters(classifier):
     return {name: tensor.clone() for name, tensor in classifier.net_.module_.named_parameters()}
 
 
-def test_weights_that_fit_are_taken_over_and_named(source, digits):
+def test_init_from_loads_matching_weights(source, digits):
     X, y = digits
     model = make(source, learning_rate=1e-12, ema_decay=0).fit(X[:64], y[:64] % 3)
     assert model.classes_.tolist() == [0, 1, 2] and model.image_shape_ == (1, 8, 8)
@@ -54,7 +54,7 @@ def test_weights_that_fit_are_taken_over_and_named(source, digits):
     assert not any(name.startswith(("input_normalization", "logit_calibration")) for name in model.loaded_weights_)
 
 
-def test_a_calibration_is_not_taken_over(digits, tmp_path):
+def test_init_from_skips_the_calibration(digits, tmp_path):
     X, y = digits
     pair = {"name": "ensemble", "network": "t4_narrow", "members": 2}
     for number, network in enumerate((NETWORK, pair)):
@@ -68,7 +68,7 @@ def test_a_calibration_is_not_taken_over(digits, tmp_path):
         assert all(state[name] == 1 for name in state if name.endswith("logit_calibration.factor"))
 
 
-def test_scaling_is_that_of_the_new_images(source, digits):
+def test_init_from_skips_the_input_normalization(source, digits):
     X, y = digits
     fresh = CNNClassifier(NETWORK, max_epochs=1, random_state=0).fit(X[:64], y[:64])
     assert torch.equal(
@@ -78,7 +78,7 @@ def test_scaling_is_that_of_the_new_images(source, digits):
 
 
 class Watch(Callback):
-    """Note at each step which parameters are trained."""
+    """Record the trained parameters of each step."""
 
     def on_batch_begin(self, net, training=False, **kwargs):
         if training:
@@ -86,7 +86,7 @@ class Watch(Callback):
             self.steps_ = [*getattr(self, "steps_", []), trained]
 
 
-def test_taken_over_layers_are_released_one_by_one_the_last_first(source, digits):
+def test_freeze_fraction_unfreezes_the_last_layers_first(source, digits):
     X, y = digits
     model = make(source, max_epochs=10, batch_size=64, freeze_fraction=0.5, callbacks=[("watch", Watch())])
     model.fit(X[:64], y[:64])
@@ -98,7 +98,7 @@ def test_taken_over_layers_are_released_one_by_one_the_last_first(source, digits
     assert all(parameter.requires_grad for parameter in model.net_.module_.parameters())
 
 
-def test_weights_held_back_to_the_end_do_not_change(source, digits):
+def test_frozen_weights_do_not_change(source, digits):
     X, y = digits
     model = make(source, max_epochs=0.5, batch_size=64, freeze_fraction=1.0, ema_decay=0).fit(X[:128], y[:128])
     before, after = parameters(CNNClassifier.load(source)), parameters(model)
@@ -106,16 +106,16 @@ def test_weights_held_back_to_the_end_do_not_change(source, digits):
         assert torch.equal(before[name], after[name]) == (name not in LAST), name
 
 
-def test_last_layer_learns_also_where_it_was_taken_over(source):
+def test_loaded_last_layer_is_never_frozen(source):
     mnist = load_dataset("mnist")
     model = make(source, max_epochs=0.5, batch_size=64, freeze_fraction=1.0, ema_decay=0)
     model.fit(mnist.train_images[:128], mnist.train_labels[:128])
     before, after = parameters(CNNClassifier.load(source)), parameters(model)
-    assert len(model.loaded_weights_) > len(after)  # all, with the statistics of batch norm
+    assert len(model.loaded_weights_) > len(after)  # includes the statistics of batch norm
     assert [name for name in after if not torch.equal(before[name], after[name])] == LAST
 
 
-def test_is_kept_with_the_model_and_needed_only_to_fit(source, digits, tmp_path):
+def test_init_from_is_saved_with_the_model(source, digits, tmp_path):
     X, y = digits
     model = make(source, freeze_fraction=0.2).fit(X[:64], y[:64])
     model.save(tmp_path / "model")
@@ -124,17 +124,17 @@ def test_is_kept_with_the_model_and_needed_only_to_fit(source, digits, tmp_path)
     np.testing.assert_array_equal(loaded.predict_proba(X), model.predict_proba(X))
 
 
-def test_model_that_shares_nothing_is_told(saved_model, digits):
+def test_init_from_raises_if_no_weight_matches(saved_model, digits):
     X, y = digits
     with pytest.raises(ModelFileError, match="train with network='fast'"):
         CNNClassifier("t1_skorch", init_from=saved_model).fit(X[:64], y[:64])
 
 
-def test_unusable_settings_are_told(digits, tmp_path):
+def test_init_from_and_freeze_fraction_are_checked(digits, tmp_path):
     X, y = digits
     with pytest.raises((ModelFileError, SourceNotFoundError), match="nowhere"):
         CNNClassifier(init_from=tmp_path / "nowhere").fit(X[:64], y[:64])
     cases = (({"init_from": 7}, "path of a folder"), ({"freeze_fraction": 1.5}, "'freeze_fraction'"))
-    for settings, said in cases:
-        with pytest.raises(ParameterError, match=said):
+    for settings, message in cases:
+        with pytest.raises(ParameterError, match=message):
             CNNClassifier(**settings).fit(X[:64], y[:64])

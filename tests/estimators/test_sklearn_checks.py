@@ -1,4 +1,4 @@
-"""scikit-learn's own checks of both estimators: all of them, at default parameters, none expected to fail."""
+"""scikit-learn's estimator checks, without expected failures."""
 
 import pytest
 from sklearn.utils.estimator_checks import parametrize_with_checks

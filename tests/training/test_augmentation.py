@@ -29,7 +29,7 @@ def centre(image):
 
 @pytest.mark.parametrize("setting", EVERYTHING)
 @pytest.mark.parametrize("shape", [(5, 1, 28, 28), (3, 3, 9, 20), (2, 1, 1, 7), (2, 1, 1, 1)])
-def test_each_setting_keeps_shape_and_range_and_is_repeatable(setting, shape):
+def test_augmentation_preserves_shape_and_range_and_is_deterministic(setting, shape):
     images = torch.rand(shape) * 255
     augment = Augmentation(**{setting: EVERYTHING[setting]})
     result = augment(images, generator())
@@ -39,19 +39,19 @@ def test_each_setting_keeps_shape_and_range_and_is_repeatable(setting, shape):
 
 
 @pytest.mark.parametrize("setting", EVERYTHING)
-def test_each_setting_changes_images_differently(setting):
+def test_augmentation_differs_between_images(setting):
     images = (torch.rand(1, 1, 28, 28) * 255).expand(8, -1, -1, -1)
     result = Augmentation(**{setting: EVERYTHING[setting]})(images, generator())
     assert not torch.equal(result, images)
     assert not all(torch.equal(result[0], other) for other in result[1:])
 
 
-def test_no_setting_leaves_images_alone():
+def test_augmentation_without_settings_returns_the_images():
     images = torch.rand(4, 1, 8, 8)
     assert Augmentation()(images, generator()) is images
 
 
-def test_shift_stays_within_its_share_of_the_side():
+def test_shift_stays_within_its_range():
     images = blob().expand(200, 1, 28, 28)
     centres = [centre(image[0]) for image in Augmentation(shift=0.1)(images, generator())]
     offsets = torch.tensor(centres) - 14
@@ -59,7 +59,7 @@ def test_shift_stays_within_its_share_of_the_side():
     assert offsets.mean().abs() < 0.3
 
 
-def test_rotation_turns_by_at_most_its_angle_without_distortion_of_oblong_images():
+def test_rotation_of_oblong_images_is_not_distorted():
     images = blob(20, 60, y=10, x=50).expand(200, 1, 20, 60)
     offsets = torch.tensor([centre(image[0]) for image in Augmentation(rotation=15)(images, generator())])
     y, x = offsets[:, 0] - 10, offsets[:, 1] - 30
@@ -76,44 +76,44 @@ def test_flip_mirrors_about_half():
     torch.testing.assert_close(result[0], images[0].flip(2) if centre(result[0, 0])[1] > 14 else images[0])
 
 
-def test_erasing_touches_about_its_share_of_images():
+def test_erasing_has_its_probability():
     images = torch.zeros(1000, 1, 20, 20)
     images[:, :, 0, 0] = 255
     changed = (Augmentation(erasing=0.3)(images, generator()) != images).flatten(1).any(1)
     assert 220 < int(changed.sum()) < 380
 
 
-def test_a_uniform_ground_stays_uniform():
+def test_uniform_images_stay_uniform():
     images = torch.full((16, 1, 28, 28), 200.0)
     settings = {name: value for name, value in EVERYTHING.items() if name != "erasing"}
     torch.testing.assert_close(Augmentation(**settings)(images, generator()), images)
 
 
 @pytest.mark.parametrize(("setting", "value"), [("rotation", -1), ("scale", 1.5), ("shift", "far"), ("erasing", 2)])
-def test_values_out_of_range_are_refused(setting, value):
+def test_augmentation_raises_for_values_out_of_range(setting, value):
     with pytest.raises(ParameterError, match=setting):
         Augmentation(**{setting: value})
 
 
-def test_perspective_sends_the_corners_inwards_by_at_most_its_share():
+def test_perspective_displaces_corners_within_its_range():
     augment = Augmentation(perspective=0.4)
     draws = _Draws(generator(), BatchShard(0, 200, 200))
     matrices = augment._draw_perspective(torch.zeros(200, 1, 28, 28), draws)
-    # The matrices lead from the new image to the old: their inverses lead the old corners into the new image.
+    # The matrices map the new image to the old one; their inverses map the old corners to the new image.
     corners = torch.tensor([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])
     moved = corners @ torch.linalg.inv(matrices).transpose(1, 2)
     distances = 1 - (moved[..., :2] / moved[..., 2:]).abs()
     assert distances.min() >= -1e-4 and distances.max() <= 0.4 + 1e-4 and distances.max() > 0.35
 
 
-def test_perspective_leaves_the_share_of_images_alone_that_it_should():
+def test_perspective_has_its_probability():
     images = torch.rand(400, 1, 12, 12) * 255
     result = Augmentation(perspective=0.5, perspective_probability=0.25)(images, generator())
     alone = ((result - images).abs().amax((1, 2, 3)) < 0.01).sum()
     assert 260 < alone < 340
 
 
-def test_a_sequence_applies_one_after_the_other():
+def test_sequence_applies_its_steps_in_turn():
     images = torch.rand(6, 1, 9, 9) * 255
     first, second = Augmentation(shift=0.2), Augmentation(flip=True)
     numbers = generator()

@@ -1,4 +1,4 @@
-"""`BaseImageClassifier`: prediction, calibration and saving, shared by the classifiers."""
+"""`BaseImageClassifier`: checks of the data, prediction, calibration and saving, shared by the classifiers."""
 
 from __future__ import annotations
 
@@ -11,12 +11,19 @@ import numpy as np
 import torch
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array, check_X_y
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 from torch import Tensor
 
 from skconv.estimators import persistence
 from skconv.estimators.calibration import calibrate_logits, find_prior_shifts, shift_probabilities
-from skconv.estimators.validation import to_image_tensor, weigh_classes
+from skconv.estimators.validation import (
+    combine_weights,
+    encode_labels,
+    find_classes,
+    to_image_tensor,
+    weigh_classes,
+)
 from skconv.exceptions import DataError
 from skconv.model_io.held_out import HeldOut
 from skconv.training.batches import ImageDataset
@@ -110,6 +117,37 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             self.n_features_in_ = math.prod(X.shape[1:])
         check = check_X_y if y else check_array
         return check(X, *y, allow_nd=True, estimator=self)
+
+    def _check_training_data(
+        self, X: Any, y: Any, sample_weight: Any, class_weight: Any, classes: Any = None
+    ) -> ImageDataset:
+        """Return checked images, labels and weights; in the first fit, set what describes the data."""
+        first = not hasattr(self, "net_")
+        X, y = self._validate(X, y, reset=first)
+        check_classification_targets(y)
+        images = to_image_tensor(X)
+        if first:
+            self.classes_ = find_classes(y if classes is None else classes)
+            self.image_shape_ = tuple(images.shape[1:])
+        self._check_image_shape(images)
+        if sample_weight is not None:
+            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        labels = encode_labels(y, self.classes_)
+        weights = combine_weights(sample_weight, class_weight, y, self.classes_)
+        if first:
+            counts = np.bincount(labels, weights, minlength=len(self.classes_))
+            self.class_prior_ = counts / counts.sum()
+        if weights is None:
+            return ImageDataset(images, labels)
+        used = np.flatnonzero(weights)  # images of weight 0 must not enter the batch statistics
+        positions = None if len(used) == len(weights) else torch.from_numpy(used)
+        return ImageDataset(images, labels, torch.from_numpy(weights), positions)
+
+    def _check_validation_data(self, X: Any, y: Any) -> ImageDataset:
+        X, y = self._validate(X, y, reset=False)
+        images = to_image_tensor(X)
+        self._check_image_shape(images)
+        return ImageDataset(images, encode_labels(y, self.classes_))
 
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:

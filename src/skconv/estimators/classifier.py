@@ -12,22 +12,13 @@ import numpy as np
 import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight
 
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.parameters import check_parameters, check_selection, split_network
 from skconv.estimators.setup import create_seeded_network, make_callbacks, make_checkpointing, make_config, torch_seed
-from skconv.estimators.validation import (
-    combine_weights,
-    encode_labels,
-    expand_weights,
-    find_classes,
-    hold_out,
-    to_image_tensor,
-)
+from skconv.estimators.validation import expand_weights, hold_out
 from skconv.networks.blocks import Network
 from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
@@ -219,7 +210,7 @@ class CNNClassifier(BaseImageClassifier):
         validated = validation is not None or self.validation_fraction > 0
         check_selection(self.get_params(deep=False), validated=validated)
         self.__dict__.pop("net_", None)
-        images = self._check_training_data(X, y, sample_weight, classes=None)
+        images = self._check_training_data(X, y, sample_weight, self.class_weight)
         if validation is None:
             train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         else:
@@ -256,7 +247,7 @@ class CNNClassifier(BaseImageClassifier):
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
         fitted = hasattr(self, "net_")
-        train = expand_weights(self._check_training_data(X, y, sample_weight, classes=classes))
+        train = expand_weights(self._check_training_data(X, y, sample_weight, self.class_weight, classes))
         if not fitted:
             self._start(train, None, self._create_network(train), scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
@@ -286,34 +277,6 @@ class CNNClassifier(BaseImageClassifier):
         if not hasattr(self, "net_"):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before using its history_.")
         return self.net_.describe_history()
-
-    def _check_training_data(self, X: Any, y: Any, sample_weight: Any, classes: Any) -> ImageDataset:
-        first = not hasattr(self, "net_")
-        X, y = self._validate(X, y, reset=first)
-        check_classification_targets(y)
-        images = to_image_tensor(X)
-        if first:
-            self.classes_ = find_classes(y if classes is None else classes)
-            self.image_shape_ = tuple(images.shape[1:])
-        self._check_image_shape(images)
-        if sample_weight is not None:
-            sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        labels = encode_labels(y, self.classes_)
-        weights = combine_weights(sample_weight, self.class_weight, y, self.classes_)
-        if first:
-            counts = np.bincount(labels, weights, minlength=len(self.classes_))
-            self.class_prior_ = counts / counts.sum()
-        if weights is None:
-            return ImageDataset(images, labels)
-        used = np.flatnonzero(weights)  # images of weight 0 must not enter the batch statistics
-        positions = None if len(used) == len(weights) else torch.from_numpy(used)
-        return ImageDataset(images, labels, torch.from_numpy(weights), positions)
-
-    def _check_validation_data(self, X: Any, y: Any) -> ImageDataset:
-        X, y = self._validate(X, y, reset=False)
-        images = to_image_tensor(X)
-        self._check_image_shape(images)
-        return ImageDataset(images, encode_labels(y, self.classes_))
 
     def _create_network(self, train: ImageDataset) -> Network:
         """Return the network with fresh or loaded weights, normalising by the training images."""

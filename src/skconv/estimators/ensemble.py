@@ -158,8 +158,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         check_parameters({"calibrate": self.calibrate})
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
-        probe = clone(template)
-        probe._check_training_data(X, y, sample_weight, classes=None)  # all data, before any member is trained
+        self._check_training_data(X, y, sample_weight, template.class_weight)  # before any member is trained
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         folds = split_folds(self.cv, X, y, groups, self.random_state)
@@ -170,7 +169,6 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
             for member, fold in zip(members, folds, strict=True)
         )
         self._set_members(template, [member for member, _ in results])
-        self.class_prior_ = probe.class_prior_
         self.n_samples_fit_ = len(y)
         self._score_held_out(y, [held_out for _, held_out in folds], [probabilities for _, probabilities in results])
         self.fit_seconds_ = time.perf_counter() - start
@@ -253,8 +251,6 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     def _set_members(self, template: CNNClassifier, members: list[CNNClassifier]) -> None:
         self.estimator_ = template
         self.estimators_ = members
-        self.classes_ = members[0].classes_
-        self.image_shape_ = members[0].image_shape_
         ranges = [member.pixel_range_ for member in members]
         self.pixel_range_ = (min(low for low, _ in ranges), max(high for _, high in ranges))
         self.precision_ = members[0].precision_
