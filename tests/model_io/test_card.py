@@ -1,8 +1,10 @@
+import re
 from dataclasses import replace
 
 import pytest
 
 from skconv.model_io.card import write_card
+from skconv.model_io.folder import find_model_folder, read_config
 
 yaml = pytest.importorskip("yaml")
 
@@ -81,3 +83,15 @@ def test_card_shows_the_command_as_code(make_config):
     lines = write_card(replace(config, environment=environment), n_parameters=5).splitlines()
     assert "    skconv train mnist" in lines
     assert not any(line.startswith("- command") for line in lines)
+
+
+def test_card_of_the_bundled_model_is_current():
+    folder = find_model_folder("digits")
+    card = (folder / "card.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\S+) \| ([\d.]+) % \| ([\d.]+) % \| ([\d.]+) % \| ([\d,]+) \|$", card, re.MULTILINE)
+    per_class = [
+        {"name": name, "precision": float(precision) / 100, "recall": float(recall) / 100, "f1": float(f1) / 100}
+        | {"support": int(support.replace(",", ""))}
+        for name, precision, recall, f1, support in rows
+    ]
+    assert card == write_card(read_config(folder), n_parameters=310_635, per_class=per_class)
