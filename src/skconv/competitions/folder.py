@@ -64,7 +64,7 @@ def read_competition(
         ids, test_images = None, _read_test_pixels(test, image_size)
     else:
         labels_by_id = read_id_labels(train)
-        labels, ids = list(labels_by_id.values()), _read_ids(test)
+        labels, (_, ids) = list(labels_by_id.values()), _read_ids(test)
         files = _find(train, folder / TRAIN_FOLDER, list(labels_by_id))
         test_files = _find(test, folder / TEST_FOLDER, ids)
         # In one call, so that all images are grey or all are colour.
@@ -81,7 +81,7 @@ def read_form(folder: Path, *, progress: bool = False) -> SubmissionForm:
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
         return _make_form(folder, None, _read_test_pixels(test, None), read_csv_labels(train))
-    ids = _read_ids(test)
+    _, ids = _read_ids(test)
     images = read_images(_find(test, folder / TEST_FOLDER, ids), DataSpec(), progress=progress)
     return _make_form(folder, ids, images, list(read_id_labels(train).values()))
 
@@ -183,10 +183,9 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
     class_labels = tuple(sort_names(labels))
     sample = folder / SAMPLE
     if not sample.is_file():
-        header = PIXEL_HEADER if ids is None else _read_header(folder / TEST)
-        numbers = (str(number) for number in range(1, len(images) + 1))
-        return SubmissionForm(header, tuple(ids or numbers), images, class_labels)
-    expected = _read_ids(sample)
+        header, ids = (PIXEL_HEADER, number_rows(len(images))) if ids is None else _read_ids(folder / TEST)
+        return SubmissionForm(header, tuple(ids), images, class_labels)
+    header, expected = _read_ids(sample)
     if len(expected) != len(images):
         raise DataError(f"{sample} has {len(expected)} rows, {folder / TEST} {len(images)}. Download them again.")
     if ids is None:
@@ -197,7 +196,7 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
             if name not in position:
                 raise DataError(f"{sample}, line {line}: '{name}' is not in {folder / TEST}. Download them again.")
         images = images[[position[name] for name in expected]]
-    return SubmissionForm(_read_header(sample), tuple(expected), images, class_labels)
+    return SubmissionForm(header, tuple(expected), images, class_labels)
 
 
 def _check_numbers(sample: Path, ids: list[str]) -> None:
@@ -211,19 +210,17 @@ def _check_numbers(sample: Path, ids: list[str]) -> None:
             )
 
 
-def _read_header(table: Path) -> tuple[str, str]:
-    """Return the headers of the id and label columns."""
-    with open_table(table) as stream:
-        cells = [cell.strip() for cell in next(csv.reader(stream), [])]
-    return (cells[0], cells[1] if len(cells) > 1 else "label")
+def number_rows(n: int) -> list[str]:
+    """Return the ids of rows of pixels, numbered from 1 as on Kaggle."""
+    return [str(row) for row in range(1, n + 1)]
 
 
-def _read_ids(table: Path) -> list[str]:
-    """Read the first column of a table with a header and at most two columns."""
+def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
+    """Return the header and the first column of a table with at most two columns."""
     ids: dict[str, None] = {}
     with open_table(table) as stream:
         rows = csv.reader(stream)
-        header = next(rows, [])
+        header = [cell.strip() for cell in next(rows, [])]
         if len(header) not in (1, 2):
             raise DataError(f"{table} has {len(header)} columns; expected an id and at most a label. Correct the file.")
         for row in rows:
@@ -238,7 +235,7 @@ def _read_ids(table: Path) -> list[str]:
             ids[name] = None
     if not ids:
         raise DataError(f"{table} has a header but no rows; expected one id per line. Download it again.")
-    return list(ids)
+    return (header[0], header[1] if len(header) > 1 else "label"), list(ids)
 
 
 def _read_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:

@@ -9,7 +9,15 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from skconv.competitions.folder import ANSWERS, PIXEL_HEADER, TEST, is_competition, read_form, read_submission
+from skconv.competitions.folder import (
+    ANSWERS,
+    PIXEL_HEADER,
+    TEST,
+    is_competition,
+    number_rows,
+    read_form,
+    read_submission,
+)
 from skconv.competitions.making import list_competitions, open_competition
 from skconv.data.catalog import get_entry
 from skconv.data.dataset import SubmissionForm
@@ -36,7 +44,7 @@ def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple
         images, labelled = read_pixel_rows(DataSpec(path), spec)
         if labelled:
             return None
-        form = SubmissionForm(PIXEL_HEADER, tuple(str(row) for row in range(1, len(images) + 1)), images)
+        form = SubmissionForm(PIXEL_HEADER, tuple(number_rows(len(images))), images)
     else:
         return None
     notes = ConversionNotes(spec)

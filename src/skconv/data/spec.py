@@ -102,6 +102,7 @@ class DataSpec:
             dataset = splits.to_dataset(f"openml-{identifier}", self._name)
         else:
             dataset = self._find_format().read(self, progress)
+        # The images of made sets are preprocessed already.
         if self.normalize is not None and not (entry is not None and entry.form == "made"):
             dataset = dataset.preprocess(ImageSpec.for_step(self.normalize, self.image_size))
         elif self.image_size is not None:
