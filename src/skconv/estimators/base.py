@@ -92,9 +92,27 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         ----------
         folder : path-like
             New or empty.
-        **facts
-            As in `skconv.estimators.persistence.save`: class_names, data, scores, per_class, command, fingerprints,
-            normalization.
+        class_names : sequence of str, optional
+            Name of each of `classes_`; by default the labels as text.
+        data : DataConfig, optional
+            Description of the training data.
+        scores : mapping of str to float, optional
+            Scores for the card: ``{"test_accuracy": 0.9957}``.
+        per_class : sequence of mappings, default=()
+            Scores of each class for the card: name, precision, recall, f1 and support.
+        command : str, default=""
+            Command line that reproduces the model, for the card.
+        fingerprints : TrainingFingerprints, optional
+            Hashes of the training images; `skconv.evaluate` refuses to score the model on them.
+        normalization : {"digit"}, optional
+            Preprocessing of images before prediction; none by default.
+
+        Raises
+        ------
+        OutputError
+            The folder exists or cannot be written.
+        ModelFileError
+            The ONNX graph and the network differ by more than 1e-4 in probability.
         """
         check_is_fitted(self)
         persistence.save(self, folder, **facts)

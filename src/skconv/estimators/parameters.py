@@ -71,7 +71,7 @@ class Parameter:
 
     @property
     def toml_kinds(self) -> tuple[type, ...]:
-        """Kinds of value that a recipe may have; empty where a recipe cannot set it."""
+        """Types of the value in a recipe; empty if a recipe cannot set it."""
         kinds = _KINDS[self.kind][2]
         if not self.in_recipe:
             return ()

@@ -48,41 +48,7 @@ def save(
     fingerprints: TrainingFingerprints | None = None,
     normalization: str | None = None,
 ) -> ModelConfig:
-    """Write the model folder of a fitted classifier.
-
-    Parameters
-    ----------
-    classifier : CNNClassifier or KFoldEnsembleClassifier
-        Fitted.
-    folder : path-like
-        New or empty.
-    class_names : sequence of str, optional
-        Name of each of `classes_`; by default the labels as text.
-    data : DataConfig, optional
-        Description of the training data.
-    scores : mapping of str to float, optional
-        Scores for the card: ``{"test_accuracy": 0.9957}``.
-    per_class : sequence of mappings, default=()
-        Scores of each class for the card: name, precision, recall, f1 and support.
-    command : str, default=""
-        Command line that reproduces the model, for the card.
-    fingerprints : TrainingFingerprints, optional
-        Hashes of the training images; `skconv.evaluate` refuses to score the model on them.
-    normalization : {"digit"}, optional
-        Preprocessing of images before prediction; none by default.
-
-    Returns
-    -------
-    ModelConfig
-        The configuration as written.
-
-    Raises
-    ------
-    OutputError
-        The folder exists or cannot be written.
-    ModelFileError
-        The ONNX graph and the network differ by more than 1e-4 in probability.
-    """
+    """Write the model folder of a fitted classifier, and return its configuration; see `BaseImageClassifier.save`."""
     name, options = classifier._network_spec  # as fitted; the parameter may have changed since
     channels, height, width = classifier.image_shape_
     network = classifier.net_.module_

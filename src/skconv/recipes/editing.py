@@ -14,7 +14,7 @@ from skconv.data.spec import DataOptions, DataSpec
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
-_NOT_IN_TOML = "data_home"  # where data lies on one machine is not a part of an experiment
+_NOT_IN_TOML = "data_home"  # a path of one machine, not a part of the experiment
 
 
 def plan_run(

@@ -77,7 +77,7 @@ class Recipe:
         return self.training.get("random_state", 0)
 
     def to_toml(self) -> str:
-        """Return the recipe as TOML: its text, with sections that were changed written anew and comments retained."""
+        """Return the recipe as TOML: its text with the changed sections replaced and comments retained."""
         from skconv.recipes.editing import update_text
 
         return update_text(self)

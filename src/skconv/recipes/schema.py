@@ -85,10 +85,10 @@ def _check_section(section: str, values: Mapping[str, Any], path: Path) -> None:
             raise RecipeError(f"In the recipe {path}, {key} in [{section}] is {value!r}; expected {expected}.")
 
 
-def _check_keys(values: Mapping[str, Any], known: Iterable[str], path: Path, where: str) -> None:
+def _check_keys(values: Mapping[str, Any], known: Iterable[str], path: Path, location: str) -> None:
     unknown = sorted(set(values) - set(known))
     if unknown:
-        raise RecipeError(f"In the recipe {path}, {where}: {UnknownNameError('key', unknown[0], known)}")
+        raise RecipeError(f"In the recipe {path}, {location}: {UnknownNameError('key', unknown[0], known)}")
 
 
 def _check_augmentation(settings: Any, path: Path) -> None:

@@ -1,4 +1,4 @@
-"""`ClassifierNet`: skorch's training loop with whole batches, mixed precision and averaged weights."""
+"""`ClassifierNet`: skorch's training loop with whole batches, mixed precision and EMA of the weights."""
 
 from __future__ import annotations
 
@@ -22,16 +22,16 @@ from skconv.training.ema import EmaWeights
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Where in an epoch a training goes on.
+    """Position in an epoch at which a training resumes.
 
     Parameters
     ----------
     batches : list of dict or None
-        What the history holds of the batches that are done; None between two epochs.
+        History of the finished batches; None between two epochs.
     augmentation : Tensor or None
-        The state of the augmentation's random numbers behind them.
+        State of the augmentation's random generator after them.
     seconds : float
-        How long they took.
+        Duration of these batches.
     """
 
     batches: list[dict[str, Any]] | None
@@ -40,18 +40,18 @@ class ResumePoint:
 
 
 class ClassifierNet(NeuralNetClassifier):
-    """skorch's `NeuralNetClassifier` for images: its callbacks, history and parameters, with faster steps.
+    """skorch's `NeuralNetClassifier` for images, with faster steps.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A network that takes float32 (n, channels, height, width) and returns logits (n, num_classes).
+        Takes float32 (n, channels, height, width), returns logits (n, num_classes).
     precision : {"fp32", "bf16"}, default="fp32"
         Arithmetic of training; evaluation is always in fp32.
-    averaging : float, default=0.0
+    ema_decay : float, default=0.0
         Decay of the moving average of the weights, 0 for none. Validation and the final weights use the average.
     label_smoothing : float, default=0.0
-        Of the training loss only, 0..1.
+        Label smoothing of the training loss, 0..1.
     process_group : ProcessGroup, optional
         Processes that train this net together, each on a shard of every batch.
     **kwargs
@@ -84,9 +84,9 @@ class ClassifierNet(NeuralNetClassifier):
         self.process_group = process_group
 
     def initialize_module(self) -> ClassifierNet:
-        """Bring the weights to the device, lay them out in channels_last order and start their average."""
+        """Move the weights to the device in channels_last order, and initialise their average."""
         super().initialize_module()
-        self.module_.to(self.device)  # skorch does it only later, and the average has to lie where the weights do
+        self.module_.to(self.device)  # before skorch does, so that the average is on the device too
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
@@ -95,38 +95,38 @@ class ClassifierNet(NeuralNetClassifier):
             self.process_group.broadcast([tensor for tensor in state if tensor.is_floating_point()])
         self.ema_ = EmaWeights(self.module_, self.ema_decay) if self.ema_decay else None
         self.train_iterator_: BatchIterator | None = None
-        self.resume_point_: ResumePoint | None = None  # set where a checkpoint is resumed
+        self.resume_point_: ResumePoint | None = None  # set by a checkpoint
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> ClassifierNet:
-        """Run the epochs that are left, and note whether somebody interrupted them."""
+        """Run the remaining epochs, and record in `interrupted_` whether they were interrupted."""
         self.interrupted_ = True
-        if self.resume_point_ is not None:  # resumed: what the history holds is done
+        if self.resume_point_ is not None:  # the epochs in the history are finished
             epochs = (self.max_epochs if epochs is None else epochs) - len(self.history)
         try:
             super().fit_loop(X, y, epochs, **fit_params)
         finally:
-            self.train_iterator_ = None  # it holds the images, and a fitted net can be pickled
+            self.train_iterator_ = None  # it holds the images, which must not be pickled with the net
         self.interrupted_ = False
         return self
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClassifierNet:
-        """Train; an interrupt is raised again, where skorch would return a half-trained net without a word."""
+        """Train; raise KeyboardInterrupt where skorch would return a partly trained net."""
         super().partial_fit(X, y, classes, **fit_params)
-        # skorch's early stopping interrupts as well, but only after it has lost its patience.
+        # skorch's early stopping raises KeyboardInterrupt too.
         stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
         if self.interrupted_ and not any(stopper.misses_ >= stopper.patience for stopper in stoppers):
             raise KeyboardInterrupt
         return self
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
-        """Turn arrays into a `ImageDataset`; a data set is left as it is."""
+        """Return an `ImageDataset` of arrays; data sets are returned unchanged."""
         if isinstance(X, np.ndarray | Tensor):
             return ImageDataset(torch.as_tensor(X), None if y is None else torch.as_tensor(y))
         return super().get_dataset(X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Make the iterator, on a GPU with the images there; training goes on with the epoch after the last one."""
+        """Return the iterator, with the images on a GPU if it is used; training continues with the next epoch."""
         if isinstance(dataset, ImageDataset):
             dataset = dataset.to(self.device)
         iterator = super().get_iterator(dataset, training=training)
@@ -146,7 +146,7 @@ class ClassifierNet(NeuralNetClassifier):
         return logits.float()
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
-        """Mean cross-entropy, smoothed in training, weighted where the batch has weights of mean 1."""
+        """Return the mean cross-entropy: smoothed in training, weighted if the batch has weights."""
         smoothing = self.label_smoothing if training else 0.0
         if not isinstance(X, dict):
             return F.cross_entropy(y_pred, y_true, label_smoothing=smoothing)
@@ -154,21 +154,21 @@ class ClassifierNet(NeuralNetClassifier):
         return (losses * X["sample_weight"]).mean()
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Forward and backward; the mode of the layers is only switched where a callback has changed it."""
+        """Compute loss and gradients; set the training mode only if a callback has changed it."""
         if not self.module_.training:
             self._set_training(True)
         inputs, labels = unpack_data(batch)
         logits = self.infer(inputs, **fit_params)
         loss = self.get_loss(logits, labels, X=inputs, training=True)
         if self.process_group is not None:
-            loss = self._backward_together(self.process_group, loss, len(labels))
+            loss = self._backward_distributed(self.process_group, loss, len(labels))
         else:
             loss.backward()
         return {"loss": loss, "y_pred": logits}
 
-    def _backward_together(self, process_group: ProcessGroup, loss: Tensor, n: int) -> Tensor:
-        """Give every process the gradients of the whole batch, each shard counted by its images; return its loss."""
-        (loss * n).backward()  # batch norm adds up gradients too: those of sums, not of means
+    def _backward_distributed(self, process_group: ProcessGroup, loss: Tensor, n: int) -> Tensor:
+        """Set the gradients of the whole batch, with shards weighted by their images, and return its loss."""
+        (loss * n).backward()  # sums, because synchronised batch norm adds up gradients too
         gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
         row = process_group.all_reduce(flatten([*gradients, loss * n, loss.new_tensor([n])]))
         row /= row[-1].clone()
@@ -176,24 +176,24 @@ class ClassifierNet(NeuralNetClassifier):
         return row[-2]
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """One step of the optimizer, then of the average."""
+        """Update the weights, then their average."""
         step = super().train_step(batch, **fit_params)
         if self.ema_ is not None:
             self.ema_.update(self.module_)
         return step
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        """Train on the live weights; validate, and let the callbacks of the epoch's end see, the averaged ones."""
+        """Train on the live weights; validate, and run the callbacks of the epoch's end, on the averaged ones."""
         if self.ema_ is not None:
             self.ema_.swap(self.module_, averaged=not training)
-        n_done = self._take_up_epoch(iterator) if training and self.resume_point_ is not None else 0
+        n_done = self._resume_epoch(iterator) if training and self.resume_point_ is not None else 0
         with self._synchronizing_layers(iterator) if training else nullcontext():
             self._run_batches(iterator, training, prefix, step_fn, **fit_params)
         if n_done:
             self.history.record("train_batch_count", n_done + self.history[-1, "train_batch_count"])
 
     def _run_batches(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        """As skorch runs them, but for the losses: to ask a GPU for one waits until it has done all it was told."""
+        """Run batches as skorch does, but without waiting for the loss of each batch on a GPU."""
         if iterator is None:
             return
         count = 0
@@ -209,7 +209,7 @@ class ClassifierNet(NeuralNetClassifier):
         self.convert_losses()
 
     def convert_losses(self) -> None:
-        """Turn the losses of this epoch's batches that are still tensors on a GPU into numbers, all at once."""
+        """Convert the losses of this epoch's batches from tensors on a GPU to numbers, in one transfer."""
         batches = self.history[-1]["batches"] if self.history else []
         for name in ("train_loss", "valid_loss"):
             rows = [row for row in batches if isinstance(row.get(name), Tensor)]
@@ -223,12 +223,12 @@ class ClassifierNet(NeuralNetClassifier):
         return synchronize_layers(self.module_, self.process_group, lambda: iterator.shard)
 
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Note how many images the whole batch has, where this process had a shard of it."""
+        """Record the size of the whole batch, of which this process trained on a shard."""
         if training and self.process_group is not None and self.train_iterator_ is not None:
             self.history.record_batch("train_batch_size", self.train_iterator_.shard.batch_size)
 
-    def _take_up_epoch(self, iterator: BatchIterator) -> int:
-        """Go to the place in the epoch that a checkpoint was made at, and return how many batches lie before it."""
+    def _resume_epoch(self, iterator: BatchIterator) -> int:
+        """Skip the batches before the checkpoint, and return their number."""
         resume_point, self.resume_point_ = self.resume_point_, None
         if resume_point is None or resume_point.batches is None:
             return 0
@@ -240,7 +240,7 @@ class ClassifierNet(NeuralNetClassifier):
         return len(resume_point.batches)
 
     def describe_history(self) -> list[dict[str, Any]]:
-        """Return one dictionary of plain numbers an epoch; validation is None where there is none."""
+        """Return one dictionary of plain numbers per epoch; validation scores are None without validation."""
         rows = []
         for epoch in self.history:
             rates = [batch["event_lr"] for batch in epoch["batches"] if "event_lr" in batch]
