@@ -140,8 +140,8 @@ def audit(
     check_integer("folds", folds, 2, 1000)
     if out is not None:
         check_new_folder(out)
-    plan = load_recipe(recipe)
-    seed = choose_seed(seed, plan)
+    member_recipe = load_recipe(recipe)
+    seed = choose_seed(seed, member_recipe)
     folder = "" if out is None else str(out)
     files = _list_images(Path(source))
     broken = _find_broken(files, progress=progress)
@@ -150,8 +150,8 @@ def audit(
         if out is not None:
             _write_folder(Path(out), result, np.empty(0), [])
         return result
-    data["image_size"] = data.get("image_size") or plan.data.image_size
-    dataset = load_dataset(source, normalize=plan.data.normalize, progress=progress, **data)
+    data["image_size"] = data.get("image_size") or member_recipe.data.image_size
+    dataset = load_dataset(source, normalize=member_recipe.data.normalize, progress=progress, **data)
     every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
     found = [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
@@ -159,8 +159,8 @@ def audit(
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
     folds = min(folds, int(counts.min()))
     if folds >= 2:
-        member = plan.create_member(random_state=seed, device=device, verbose=int(progress))
-        ensemble = plan.create_ensemble(member, folds=folds).set_params(calibrate=False)
+        member = member_recipe.create_member(random_state=seed, device=device, verbose=int(progress))
+        ensemble = member_recipe.create_ensemble(member, folds=folds).set_params(calibrate=False)
         ensemble.fit(dataset.train_images, dataset.train_labels)
         found += _find_wrong_labels(every, ensemble)
     else:

@@ -203,7 +203,7 @@ def evaluate(
 
 def _measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
     """Return coverage and size of the prediction sets; see `EvaluationResult`."""
-    sets = make_sets(scored.classifier, load_held_out(scored.classifier), scored.probabilities, coverage)
+    sets = make_sets(scored.classifier, scored.probabilities, coverage)
     sizes = sets.sum(1)
     return {
         "level": coverage,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,13 +15,11 @@ import numpy as np
 from skconv.commands.result import Result
 from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import atomic_write, write_table
-from skconv.inference import Prediction, describe_predictions
+from skconv.inference import OnnxClassifier, Prediction, describe_predictions
 from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
     from skconv.data.dataset import SubmissionForm
-    from skconv.inference import OnnxClassifier
-    from skconv.model_io.held_out import HeldOut
 
 _HEADER = ("input", "label", "confidence")
 _MAX_SEARCHED = 3  # files of the background class searched for numbers: it takes longer than a prediction
@@ -121,26 +119,29 @@ def predict(
         Images were resized or converted for the model, or could not be read. An image without a single digit, by the
         class "nothing", seems to contain a number: `skconv.read` reads it.
     """
-    from skconv.commands.scoring import load_held_out
-    from skconv.evaluation.conformal import check_coverage
-    from skconv.inference import OnnxClassifier
-
     check_confidence(min_confidence)
     if coverage is not None:
+        from skconv.evaluation.conformal import check_coverage
+
         check_coverage(coverage)
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if annotate is not None:
         check_figure_path(annotate, paths)
     classifier = OnnxClassifier(model)
-    held_out = None if coverage is None else load_held_out(classifier)
-    loaded = _load(paths, classifier, out, label_column, progress=progress)
+    if coverage is not None:
+        from skconv.commands.scoring import load_held_out
+
+        load_held_out(classifier)  # raises before the images are loaded
+    loaded = None if out is None or label_column is not None else _load_competition(paths, classifier, Path(out))
+    if loaded is None:
+        loaded = _load_images(paths, classifier, out, label_column, progress=progress)
     warn_if_broken(loaded.broken, len(loaded.names))
     probabilities = classifier.predict_proba(loaded.images)
     if classifier.image_spec.preprocessing == "digit":  # other models need not import the recognition of numbers
         _suggest_read(classifier, loaded.readable, probabilities)
     predicted = describe_predictions(loaded.readable, probabilities, classifier.class_names, min_confidence)
-    if held_out is not None and coverage is not None:
-        predicted = _add_sets(predicted, classifier, held_out, probabilities, coverage)
+    if coverage is not None:
+        predicted = _add_sets(predicted, classifier, probabilities, coverage)
     drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
     remaining = iter(predicted)
     predictions = tuple(
@@ -188,40 +189,53 @@ class _LoadedInputs:
         return [name for position, name in enumerate(self.names) if position not in self.broken]
 
 
-def _load(
-    paths: list[str | os.PathLike[str]],
+def _load_competition(
+    paths: Sequence[str | os.PathLike[str]], classifier: OnnxClassifier, out: Path
+) -> _LoadedInputs | None:
+    """Load the test images of a competition, if the only input is one and `out` is named as its submission."""
+    from skconv.competitions.submissions import load_submission_form
+
+    if len(paths) != 1 or not out.name.startswith("submission"):
+        return None
+    found = load_submission_form(paths[0], classifier.image_spec)
+    if found is None:
+        return None
+    form, notes = found
+    labels = _choose_labels(classifier, form)
+    _warn(notes)
+    return _LoadedInputs([f"{paths[0]}#{name}" for name in form.ids], form.images, {}, form, labels)
+
+
+def _load_images(
+    paths: Sequence[str | os.PathLike[str]],
     classifier: OnnxClassifier,
     out: str | os.PathLike[str] | None,
     label_column: str | None,
     *,
     progress: bool,
 ) -> _LoadedInputs:
-    """Load the images, and warn about conversions."""
-    from skconv.competitions.folder import is_competition
-    from skconv.competitions.submissions import load_submission_form
+    """Load images, and warn about conversions."""
     from skconv.data.inputs import load_inputs
 
-    found = None
-    if len(paths) == 1 and label_column is None and out is not None and Path(out).name.startswith("submission"):
-        found = load_submission_form(paths[0], classifier.image_spec)
-    if found is not None:
-        form, notes = found
-        labels = _choose_labels(classifier, form)
-        loaded = _LoadedInputs([f"{paths[0]}#{name}" for name in form.ids], form.images, {}, form, labels)
-    else:
-        broken: dict[int, SkconvError] = {}
-        names, images, notes = load_inputs(
-            paths, classifier.image_spec, label_column=label_column, errors=broken, progress=progress
-        )
-        loaded = _LoadedInputs(names, images, broken)
-        if out is not None and len(paths) == 1 and is_competition(Path(paths[0])):
+    broken: dict[int, SkconvError] = {}
+    names, images, notes = load_inputs(
+        paths, classifier.image_spec, label_column=label_column, errors=broken, progress=progress
+    )
+    if out is not None and len(paths) == 1:
+        from skconv.competitions.folder import is_competition
+
+        if is_competition(Path(paths[0])):
             notes.append(
                 f"{out} is a table of predictions. For a submission to the competition, name it submission.csv, or "
                 "anything else that begins with submission."
             )
+    _warn(notes)
+    return _LoadedInputs(names, images, broken)
+
+
+def _warn(notes: Iterable[str]) -> None:
     for note in notes:
-        warnings.warn(note, stacklevel=3)
-    return loaded
+        warnings.warn(note, stacklevel=4)
 
 
 def _choose_labels(classifier: OnnxClassifier, form: SubmissionForm) -> tuple[str, ...]:
@@ -239,14 +253,13 @@ def _choose_labels(classifier: OnnxClassifier, form: SubmissionForm) -> tuple[st
 def _add_sets(
     predictions: tuple[Prediction, ...],
     classifier: OnnxClassifier,
-    held_out: HeldOut,
     probabilities: np.ndarray,
     coverage: float,
 ) -> tuple[Prediction, ...]:
     from skconv.commands.scoring import make_sets
 
     names = np.array(classifier.class_names, object)
-    sets = make_sets(classifier, held_out, probabilities, coverage)
+    sets = make_sets(classifier, probabilities, coverage)
     return tuple(replace(each, labels=tuple(names[members])) for each, members in zip(predictions, sets, strict=True))
 
 
@@ -270,16 +283,21 @@ def check_confidence(value: object) -> None:
 def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:
     """Warn if one of the first files predicted as background contains several digits."""
     from skconv.digits import BACKGROUND_LABEL
+
+    if BACKGROUND_LABEL not in classifier.class_names:
+        return
+    is_background = probabilities.argmax(axis=1) == classifier.class_names.index(BACKGROUND_LABEL)
+    files = [name for name, found in zip(names, is_background, strict=True) if found and Path(name).is_file()]
+    if not files:
+        return
     from skconv.digits.ocr.recognition import read_image, reads_digits
     from skconv.images.opening import open_image
     from skconv.model_io.folder import BUNDLED
 
-    if BACKGROUND_LABEL not in classifier.class_names or not reads_digits(classifier):
+    if not reads_digits(classifier):
         return
     own = "" if classifier.folder == BUNDLED.get("digits") else f" --model {shlex.quote(str(classifier.folder))}"
-    is_background = probabilities.argmax(axis=1) == classifier.class_names.index(BACKGROUND_LABEL)
-    background = [name for name, chosen in zip(names, is_background, strict=True) if chosen]
-    for file in [name for name in background if Path(name).is_file()][:_MAX_SEARCHED]:
+    for file in files[:_MAX_SEARCHED]:
         digits = [digit for digit in read_image(classifier, open_image(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:
             warnings.warn(

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 import numpy as np
 
 from skconv.exceptions import DataError, ParameterError, list_some
-from skconv.reports.sections import ScoredSource
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.data.spec import DataOptions
     from skconv.inference import OnnxClassifier
     from skconv.model_io.held_out import HeldOut
+    from skconv.reports.sections import ScoredSource
 
 _MAX_LEAK = 0.01  # of a test split: official ones contain a few duplicates
 
@@ -42,6 +42,7 @@ def score_source(
     """Score a model as `evaluate` does, and return images and predictions too; parameters and errors are the same."""
     from skconv.evaluation.metrics import score_predictions
     from skconv.inference import OnnxClassifier
+    from skconv.reports.sections import ScoredSource
 
     classifier = OnnxClassifier(model)
     dataset = load_for_model(classifier, source, progress=progress, **data)
@@ -161,10 +162,11 @@ def load_held_out(classifier: OnnxClassifier) -> HeldOut:
     return held_out
 
 
-def make_sets(classifier: OnnxClassifier, held_out: HeldOut, probabilities: np.ndarray, coverage: float) -> np.ndarray:
+def make_sets(classifier: OnnxClassifier, probabilities: np.ndarray, coverage: float) -> np.ndarray:
     """Return the prediction set of each image, bool (n, n_classes); see `predict_sets`."""
     from skconv.evaluation.conformal import predict_sets
 
+    held_out = load_held_out(classifier)
     network = classifier.config.network
     average = network.options.get("average", "probabilities") if network.name == "ensemble" else None
     return predict_sets(held_out.probabilities, held_out.labels, probabilities, coverage, average=average)
