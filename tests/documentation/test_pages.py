@@ -1,4 +1,4 @@
-"""Links, the table of tests inside scikit-learn, and the completeness of the reference."""
+"""Links of the documentation, and the completeness of the reference."""
 
 import re
 
@@ -8,7 +8,6 @@ import skconv
 
 from .blocks import PAGES, ROOT
 
-SKLEARN = (ROOT / "docs" / "scikit-learn.md").read_text(encoding="utf-8")
 LINKS = [
     pytest.param(page, link, id=f"{page.relative_to(ROOT)}:{link}")
     for page in PAGES
@@ -27,19 +26,6 @@ def test_link_has_a_target(page, link):
         )
     else:
         assert target.exists()
-
-
-@pytest.mark.parametrize(("test", "file"), re.findall(r"\[(test_\w+)\]\(([^)]+)\)", SKLEARN))
-def test_what_works_inside_sklearn_is_linked_to_a_test_that_exists(test, file):
-    text = (ROOT / "docs" / file).read_text(encoding="utf-8")
-    assert re.search(rf"^def {test}\(", text, flags=re.MULTILINE)
-
-
-def test_every_test_inside_sklearn_is_in_the_table():
-    text = (ROOT / "tests" / "estimators" / "test_inside_sklearn.py").read_text(encoding="utf-8")
-    assert [
-        name for name in re.findall(r"^def (test_\w+)", text, flags=re.MULTILINE) if f"[{name}]" not in SKLEARN
-    ] == []
 
 
 def test_reference_holds_every_public_name():
