@@ -6,19 +6,17 @@ import os
 import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
 from skconv.commands.prepare import check_integer, choose_seed
 from skconv.commands.result import Result
+from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
-
-if TYPE_CHECKING:
-    from skconv.data.spec import DataOptions
 
 _MAX_DRAWN = 100
 _MAX_PRINTED = 10  # per kind

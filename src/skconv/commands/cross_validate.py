@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run
 from skconv.commands.result import Result
 from skconv.commands.run_folder import write_rows
+from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
 from skconv.parallel import dask_workers
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
-    from skconv.data.spec import DataOptions
     from skconv.estimators import KFoldEnsembleClassifier
 
 

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Unpack
 from skconv.commands.prepare import open_run_folder, prepare_run
 from skconv.commands.result import Result, format_interval
 from skconv.commands.run_folder import ScoredImages, score_test, write_run_folder
+from skconv.data.spec import DataOptions
 from skconv.files import check_new_folder
 from skconv.parallel import dask_workers
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
-    from skconv.data.spec import DataOptions
     from skconv.estimators import KFoldEnsembleClassifier
 
 

@@ -11,11 +11,11 @@ import numpy as np
 
 from skconv.commands.result import Result
 from skconv.commands.scoring import UnseenImages, choose_unseen, load_for_model, load_held_out, make_sets, score_source
+from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
 
 if TYPE_CHECKING:
-    from skconv.data.spec import DataOptions
     from skconv.reports.sections import ScoredSource
 
 _MAX_CORRUPTED = 2000  # images; enough to measure an accuracy to one per cent
@@ -177,8 +177,8 @@ def evaluate(
     others = None
     if against is not None:
         # A folder of images or the labels' column belongs to `source`.
-        shared = {"data_home": data.get("data_home"), "image_size": data.get("image_size")}
-        loaded = load_for_model(scored.classifier, against, progress=progress, **shared)  # type: ignore[arg-type]
+        shared: DataOptions = {"data_home": data.get("data_home"), "image_size": data.get("image_size")}
+        loaded = load_for_model(scored.classifier, against, progress=progress, **shared)
         others = choose_unseen(scored.classifier, loaded)
     scores = scored.scores
     result = EvaluationResult(

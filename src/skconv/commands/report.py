@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Unpack
 
 from skconv.commands.result import Result, format_interval
 from skconv.commands.scoring import score_source
+from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, locate_issues, read_issues
 from skconv.exceptions import DataError, OutputError
 from skconv.files import atomic_dir, atomic_write, check_new_folder
 
 if TYPE_CHECKING:
-    from skconv.data.spec import DataOptions
     from skconv.reports.page import Section
     from skconv.reports.sections import ScoredSource
 

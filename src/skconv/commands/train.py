@@ -8,15 +8,9 @@ import sys
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
-from skconv.commands.prepare import (
-    PreparedRun,
-    open_run_folder,
-    prepare_run,
-    print_data,
-    warn_if_leaked,
-)
+from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, print_data, warn_if_leaked
 from skconv.commands.result import Result, format_count, format_interval
 from skconv.commands.run_folder import (
     SeedResult,
@@ -27,10 +21,8 @@ from skconv.commands.run_folder import (
     score_test,
     write_run_folder,
 )
+from skconv.data.spec import DataOptions
 from skconv.distributed.process_group import is_distributed, is_main_process, join_process_group, main_process_only
-
-if TYPE_CHECKING:
-    from skconv.data.spec import DataOptions
 
 
 @dataclass(frozen=True)

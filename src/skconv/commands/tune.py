@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from skconv.commands.prepare import PreparedRun, check_integer, clean_name, prepare_run
+from skconv.data.spec import DataOptions
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
 from skconv.tuning.results import TrialResult, TuneResult
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from optuna import Study
 
     from skconv.data.dataset import Dataset
-    from skconv.data.spec import DataOptions
     from skconv.recipes import Recipe
     from skconv.tuning.study import Report
 
