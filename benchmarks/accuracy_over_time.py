@@ -1,10 +1,10 @@
-"""How accurate after how long? Our recipes on MNIST, beside two tutorials' loops and other libraries' own examples.
+"""Test accuracy on MNIST over training time: recipes, two tutorials' loops and other libraries' own examples.
 
     python benchmarks/accuracy_over_time.py [--recipes fast standard accurate] [--seeds 1]
 
-Trains the recipes, takes the others' scores from ``results/time_to_99.json`` (`make bench` writes it; on the same
-machine, or the figure means nothing), and draws ``results/accuracy_over_time.png``. What lies above and left of our
-line would be both sooner and better.
+Trains the recipes, reads the scores of the others from ``results/time_to_99.json`` (written by `make bench`, which must
+have run on the same machine), and draws ``results/accuracy_over_time.png``. A point above and left of the line of the
+recipes is both faster and more accurate.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from report import RESULTS, write_result
 from skconv import load_dataset, load_recipe
 from skconv.reports.style import BLUE, GREY, new_figure, save_figure
 
-ERRORS = (10, 5, 2, 1, 0.5, 0.3, 0.2)  # per cent, marked on the axis
+ERRORS = (10, 5, 2, 1, 0.5, 0.3, 0.2)  # per cent, ticks of the axis
 
 
 def train(name: str, seed: int) -> tuple[float, float]:
@@ -32,29 +32,29 @@ def train(name: str, seed: int) -> tuple[float, float]:
 
 
 def read_others() -> dict[str, list[tuple[float, float]]]:
-    """Return the (seconds, accuracy) of every scoring of the others' first runs, without the time of scoring."""
+    """Return the (seconds, accuracy) of each evaluation in the first run of each other; evaluation is not timed."""
     others = json.loads((RESULTS / "time_to_99.json").read_text())["figures"]["others"]
     return {
-        name: [(each["seconds"], each["accuracy"]) for each in found["runs"][0]["curve"]]
-        for name, found in others.items()
+        name: [(each["seconds"], each["accuracy"]) for each in other["runs"][0]["curve"]]
+        for name, other in others.items()
     }
 
 
 def find_better(ours: list[tuple[float, float]], others: dict[str, list[tuple[float, float]]]) -> list[str]:
-    """Return which of the others' epochs lie above and left of the line between our points."""
+    """Describe the epochs of others that are above and left of the line of the recipes."""
     seconds, errors = np.array(sorted(ours)).T
     errors = 1 - errors
     better = []
     for name, curve in others.items():
         for second, accuracy in curve:
-            # Sooner than our quickest, it would have to be as accurate as that.
+            # np.interp is constant below the fastest recipe.
             line = np.exp(np.interp(np.log(second), np.log(seconds), np.log(errors)))
             if 1 - accuracy < line:
                 better.append(f"{name}: {accuracy:.4f} after {second:.1f} s")
     return better
 
 
-def draw(ours: dict[str, tuple[float, float]], others: dict[str, list[tuple[float, float]]]):
+def draw_figure(ours: dict[str, tuple[float, float]], others: dict[str, list[tuple[float, float]]]):
     figure = new_figure(8, 5)
     axes = figure.subplots()
     for marker, (name, curve) in zip("sD^vPX*hp", others.items(), strict=False):
@@ -64,8 +64,8 @@ def draw(ours: dict[str, tuple[float, float]], others: dict[str, list[tuple[floa
     line = sorted((s, 100 - 100 * a, name) for name, (s, a) in ours.items())
     axes.plot([p[0] for p in line], [p[1] for p in line], "o-", color=BLUE, lw=2, ms=8)
     for second, error, name in line:
-        place = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
-        axes.annotate(name, (second, error), color=BLUE, weight="bold", **place)
+        position = {"xytext": (0, 9), "textcoords": "offset points", "ha": "center"}
+        axes.annotate(name, (second, error), color=BLUE, weight="bold", **position)
     axes.set(xscale="log", yscale="log", xlabel="seconds of training", ylabel="test accuracy, %")
     axes.invert_yaxis()
     axes.margins(0.12)
@@ -84,13 +84,13 @@ def main() -> None:
     options = parser.parse_args()
     runs = {name: [train(name, seed) for seed in range(options.seeds)] for name in options.recipes}
     ours = {
-        name: (statistics.median(each[0] for each in found), statistics.fmean(each[1] for each in found))
-        for name, found in runs.items()
+        name: (statistics.median(each[0] for each in results), statistics.fmean(each[1] for each in results))
+        for name, results in runs.items()
     }
     others = read_others()
-    save_figure(draw(ours, others), RESULTS / "accuracy_over_time.png")
+    save_figure(draw_figure(ours, others), RESULTS / "accuracy_over_time.png")
     better = find_better(list(ours.values()), others)
-    write_result("accuracy_over_time", {"ours": runs, "others": others, "above and left of our line": better})
+    write_result("accuracy_over_time", {"ours": runs, "others": others, "others above the line of the recipes": better})
 
 
 if __name__ == "__main__":

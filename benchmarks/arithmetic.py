@@ -1,10 +1,10 @@
-"""How much of the processor does training reach? Its convolutions alone against the whole of it.
+"""Share of the training time that is spent in convolutions.
 
     python benchmarks/arithmetic.py [--recipe fast] [--runs 5]
 
-The convolutions of the recipe's network are timed alone, forwards and backwards, at the shapes, precision and memory
-order that they have in training; the share is their time, for as many steps, over the time of the whole fit. The rest
-is normalisation, pooling, activation, augmentation, the optimizer, and getting the batches.
+The convolutions of the recipe's network are timed alone, forward and backward, with the shapes, precision and memory
+layout of training; the share is their time, for as many steps, over the time of the fit. The rest is normalisation,
+pooling, activations, augmentation, the optimizer and the batches.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ REPEATS = 20
 
 
 def list_convolutions(network: nn.Module, batch: torch.Tensor) -> list[tuple[nn.Conv2d, torch.Size]]:
-    """Return each convolution and the shape of what comes into it."""
-    found: list[tuple[nn.Conv2d, torch.Size]] = []
+    """Return each convolution and the shape of its input."""
+    convolutions: list[tuple[nn.Conv2d, torch.Size]] = []
     hooks = [
-        module.register_forward_hook(lambda module, inputs, _: found.append((module, inputs[0].shape)))
+        module.register_forward_hook(lambda module, inputs, _: convolutions.append((module, inputs[0].shape)))
         for module in network.modules()
         if isinstance(module, nn.Conv2d)
     ]
@@ -37,17 +37,17 @@ def list_convolutions(network: nn.Module, batch: torch.Tensor) -> list[tuple[nn.
     network(batch)
     for hook in hooks:
         hook.remove()
-    return found
+    return convolutions
 
 
 def time_convolution(convolution: nn.Conv2d, shape: torch.Size, first: bool) -> tuple[float, float]:
-    """Return (seconds, arithmetic operations) of one step forwards and backwards."""
+    """Return (seconds, arithmetic operations) of one forward and backward pass."""
     dtype = torch.bfloat16 if choose_precision("cpu") == "bf16" else torch.float32
     layer = nn.Conv2d(
         convolution.in_channels, convolution.out_channels, convolution.kernel_size, convolution.stride,
         convolution.padding, bias=False, dtype=dtype,
     ).to(memory_format=torch.channels_last)  # fmt: skip
-    # Nobody asks for the gradient of the images.
+    # The first convolution needs no gradient of its input.
     images = torch.randn(shape, dtype=dtype).contiguous(memory_format=torch.channels_last).requires_grad_(not first)
     result = layer(images)
     gradient = torch.randn_like(result)
@@ -67,22 +67,22 @@ def main() -> None:
     dataset, recipe = load_dataset("mnist"), load_recipe(options.recipe)
     images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
     shares, rates = [], []
-    for run in range(-1, options.runs):  # the first warms up and is not counted
+    for run in range(-1, options.runs):  # run -1 is a warm-up
         estimator = recipe.create_estimator(random_state=0).set_params(validation_fraction=0.0, patience=None)
         estimator.fit(images, labels)
         batch = torch.zeros(estimator.batch_size, 1, 28, 28)
         convolutions = list_convolutions(estimator.net_.module_, batch)
-        alone = [time_convolution(*found, first=position == 0) for position, found in enumerate(convolutions)]
-        seconds = sum(time for time, _ in alone)
+        timings = [time_convolution(*each, first=index == 0) for index, each in enumerate(convolutions)]
+        seconds = sum(time for time, _ in timings)
         if run >= 0:
             per_epoch = -(-len(images) // estimator.batch_size)
             steps, _ = count_steps(estimator.max_epochs, per_epoch, estimator.min_steps)
             shares.append(seconds * steps / estimator.fit_seconds_)
-            rates.append(sum(operations for _, operations in alone) / seconds / 1e9)
+            rates.append(sum(operations for _, operations in timings) / seconds / 1e9)
     figures = {
         "recipe": options.recipe,
         "runs": options.runs,
-        "share of the fit": {"median": statistics.median(shares), "least": min(shares), "most": max(shares)},
+        "share of fit time": {"median": statistics.median(shares), "min": min(shares), "max": max(shares)},
         "convolutions alone, GFLOP/s": statistics.median(rates),
         "precision": choose_precision("cpu"),
     }

@@ -1,11 +1,10 @@
-"""What do checkpoints cost a training, at the interval they are written at by default?
+"""Cost of checkpoints during training, at the default interval.
 
     python benchmarks/checkpoint_cost.py [--runs 5] [--share 1.0]
 
-The recipes `fast` and `standard` on MNIST, each about half a minute long on two quiet cores, with checkpoints and
-without, in turn A B A B. Beside the ratio, which on a shared machine is noisier than what it looks for, stands the time
-of one write: a training of many minutes has one every 60 seconds. `--share` takes so many of the images, to see that
-it runs.
+Trains the recipes `fast` and `standard` on MNIST, each for about half a minute on two idle cores, with and without
+checkpoints, interleaved. The ratio is noisy on a shared machine, so the time of a single write is measured too: a
+training of many minutes writes one every 60 seconds. `--share` uses a share of the images, to check that it runs.
 """
 
 from __future__ import annotations
@@ -19,8 +18,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from interleaved import time_interleaved
 from report import write_result
-from turns import time_in_turn
 
 from skconv import load_dataset, load_recipe
 from skconv.training import checkpointing
@@ -31,7 +30,7 @@ LENGTHS = {"fast": (60_000, 8), "standard": (20_000, 3)}
 
 @contextmanager
 def timed_writes() -> Iterator[list[float]]:
-    """Collect the seconds of every checkpoint that is written inside the block, the taking of the state included."""
+    """Collect the seconds of each checkpoint written inside the block, including collecting the state."""
     seconds: list[float] = []
     write = checkpointing.Checkpointing._write
 
@@ -47,37 +46,37 @@ def timed_writes() -> Iterator[list[float]]:
         checkpointing.Checkpointing._write = write
 
 
-def make_ways(recipe: str, images: np.ndarray, labels: np.ndarray, epochs: int) -> dict[str, Callable[[], object]]:
+def make_functions(recipe: str, images: np.ndarray, labels: np.ndarray, epochs: int) -> dict[str, Callable[[], object]]:
     def train(checkpoint: str | None = None) -> None:
         estimator = load_recipe(recipe).create_estimator(random_state=0)
         estimator.set_params(max_epochs=epochs, checkpoint=checkpoint).fit(images, labels)
 
     def train_with_checkpoints() -> None:
-        with tempfile.TemporaryDirectory() as folder:  # a new one each time: else it would go on from the last
+        with tempfile.TemporaryDirectory() as folder:  # an existing one would be resumed
             train(folder)
 
     return {"without": train, "with": train_with_checkpoints}
 
 
 def measure(recipe: str, images: np.ndarray, labels: np.ndarray, epochs: int, runs: int) -> dict:
-    ways = make_ways(recipe, images, labels, epochs)
-    ways["without"]()  # warms up and is not counted
+    functions = make_functions(recipe, images, labels, epochs)
+    functions["without"]()  # warm-up
     with timed_writes() as writes:
-        seconds = time_in_turn(ways, runs)
-    one = statistics.median(writes) if writes else None
+        seconds = time_interleaved(functions, runs)
+    median_write = statistics.median(writes) if writes else None
     return {
         "images": len(labels),
         "epochs": epochs,
         "runs": runs,
         "median seconds": {name: statistics.median(times) for name, times in seconds.items()},
         "spread of seconds": {name: [min(times), max(times)] for name, times in seconds.items()},
-        "ratios of turns": [with_ / bare for bare, with_ in zip(*seconds.values(), strict=True)],
-        "checkpoints of a training": len(writes) / runs,
-        "share of the time spent writing": sum(writes) / sum(seconds["with"]),
-        "median seconds of one checkpoint": one,
-        "spread of seconds of one checkpoint": [min(writes), max(writes)] if writes else None,
-        "share of the time at one every 60 s": None if one is None else one / checkpointing.SECONDS,
-        "bytes of one checkpoint": measure_bytes(recipe, images, labels),
+        "ratios of rounds": [with_ / without for without, with_ in zip(*seconds.values(), strict=True)],
+        "checkpoints per training": len(writes) / runs,
+        "share of time spent writing": sum(writes) / sum(seconds["with"]),
+        "median seconds per checkpoint": median_write,
+        "spread of seconds per checkpoint": [min(writes), max(writes)] if writes else None,
+        "share of time at one every 60 s": None if median_write is None else median_write / checkpointing.SECONDS,
+        "bytes per checkpoint": measure_bytes(recipe, images, labels),
     }
 
 
@@ -85,11 +84,14 @@ def measure_bytes(recipe: str, images: np.ndarray, labels: np.ndarray) -> int:
     with tempfile.TemporaryDirectory() as folder:
         estimator = load_recipe(recipe).create_estimator(random_state=0)
         estimator.set_params(max_epochs=1, checkpoint=folder)
-        before, checkpointing._INITIAL_COST = checkpointing._INITIAL_COST, 0.0  # at the end of the epoch, however short
+        initial_cost, checkpointing._INITIAL_COST = (
+            checkpointing._INITIAL_COST,
+            0.0,
+        )  # writes after the epoch, however short
         try:
             estimator.fit(images[:2000], labels[:2000])
         finally:
-            checkpointing._INITIAL_COST = before
+            checkpointing._INITIAL_COST = initial_cost
         last = max(each for each in Path(folder).iterdir() if each.is_dir())
         return sum(each.stat().st_size for each in last.iterdir())
 

@@ -1,11 +1,11 @@
-"""Is the confidence of recipe `standard` right, and do its prediction sets hold the label as often as asked?
+"""Calibration of recipe `standard`, and coverage of its prediction sets.
 
     python benchmarks/confidence.py [--seeds 5] [--splits 100] [--sources mnist fashion-mnist]
 
-Calibration error (15 bins) and log loss on the test split, before the calibration on the validation split and after
-it. For the sets, the test images' answers are divided at random, again and again: 3,000 to make the sets by,
-the rest to count. Each order, drawn at random, is divided at ten places in turn, so that every image calibrates as
-often as any other: the mean then varies less with the draw.
+Expected calibration error (15 bins) and log loss on the test split, before and after calibration on the validation
+split. For prediction sets, the predictions of the test images are split at random, again and again: 3,000 calibrate the
+sets, the rest are evaluated. Each random order is rotated to ten positions, so that every image calibrates equally
+often, which lowers the variance of the mean.
 """
 
 from __future__ import annotations
@@ -23,21 +23,21 @@ from skconv.evaluation.metrics import score_predictions
 
 LEVELS = (0.95, 0.99)
 N_CALIBRATING = 3000
-N_TURNS = 10
+N_ROTATIONS = 10
 
 
-def divide(n: int, n_splits: int, chance: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Yield positions to make the sets by, and those to count, of so many divisions."""
+def split_randomly(n: int, n_splits: int, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Yield calibration and evaluation positions, `n_splits` times."""
     for split in range(n_splits):
-        turn = split % N_TURNS
-        if turn == 0:
-            drawn = chance.permutation(n)
-        order = np.roll(drawn, turn * (n // N_TURNS))
+        rotation = split % N_ROTATIONS
+        if rotation == 0:
+            permutation = rng.permutation(n)
+        order = np.roll(permutation, rotation * (n // N_ROTATIONS))
         yield order[:N_CALIBRATING], order[N_CALIBRATING:]
 
 
 def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
-    """Train once; return the figures."""
+    """Train once and return the figures."""
     dataset, recipe = load_dataset(source), load_recipe("standard")
     classifier = recipe.create_estimator(random_state=seed).set_params(calibrate=False)
     classifier.fit(dataset.train_images, dataset.train_labels)
@@ -46,25 +46,25 @@ def run(source: str, seed: int, n_splits: int) -> dict[str, float]:
     classifier.set_params(calibrate=True)._calibrate()
     held_out = classifier.held_out_
     probabilities = classifier.predict_proba(dataset.test_images).astype(np.float64)
-    found = {"seconds": classifier.fit_seconds_, "temperature": held_out.temperature}
-    for name, answers in {"before": before, "after": probabilities}.items():
-        scores = score_predictions(labels, answers)
-        found |= {f"{name}: accuracy": scores.accuracy}
-        found |= {f"{name}: calibration error": scores.expected_calibration_error}
-        found |= {f"{name}: log loss": scores.negative_log_likelihood}
-    chance = np.random.default_rng(seed)
+    run_figures = {"seconds": classifier.fit_seconds_, "temperature": held_out.temperature}
+    for name, predictions in {"before": before, "after": probabilities}.items():
+        scores = score_predictions(labels, predictions)
+        run_figures |= {f"{name}: accuracy": scores.accuracy}
+        run_figures |= {f"{name}: calibration error": scores.expected_calibration_error}
+        run_figures |= {f"{name}: log loss": scores.negative_log_likelihood}
+    rng = np.random.default_rng(seed)
     for level in LEVELS:
-        held, sizes = [], []
-        for by, of in divide(len(labels), n_splits, chance):
-            sets = predict_sets(probabilities[by], labels[by], probabilities[of], level)
-            held.append(sets[np.arange(len(of)), labels[of]].mean())
+        coverages, sizes = [], []
+        for calibration, evaluation in split_randomly(len(labels), n_splits, rng):
+            sets = predict_sets(probabilities[calibration], labels[calibration], probabilities[evaluation], level)
+            coverages.append(sets[np.arange(len(evaluation)), labels[evaluation]].mean())
             sizes.append(sets.sum(1).mean())
-        found |= {
-            f"sets at {level}: hold the label": float(np.mean(held)),
+        run_figures |= {
+            f"sets at {level}: coverage": float(np.mean(coverages)),
             f"sets at {level}: size": float(np.mean(sizes)),
         }
-    print(source, seed, {name: round(value, 5) for name, value in found.items()}, flush=True)
-    return found
+    print(source, seed, {name: round(value, 5) for name, value in run_figures.items()}, flush=True)
+    return run_figures
 
 
 def main() -> None:

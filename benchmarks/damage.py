@@ -1,4 +1,4 @@
-"""Good files of every kind that we read, and what a disk or a malicious sender may make of them."""
+"""Damaged files: valid files of every kind that is read, and random corruption of them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ODD = (
 
 
 def make_files(folder: Path) -> None:
-    """Write a good file or folder of every kind."""
+    """Write a valid file or folder of every kind."""
     from sklearn.datasets import load_digits
 
     from skconv import CNNClassifier
@@ -33,7 +33,7 @@ def make_files(folder: Path) -> None:
 
     digits = load_digits()
     images, labels = digits.images[:120].astype(np.uint8) * 15, digits.target[:120]
-    checkpointing._FIRST_COST = 0.0
+    checkpointing._INITIAL_COST = 0.0
     settings = {"max_epochs": 2, "batch_size": 60, "precision": "fp32", "random_state": 0}
     classifier = CNNClassifier("fast", **settings, checkpoint=folder / CHECKPOINT).fit(images, labels)
     classifier.save(folder / MODEL)
@@ -42,7 +42,7 @@ def make_files(folder: Path) -> None:
 
 
 def make_tables(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
-    """Write the images as CSV, as .npz and as IDX files."""
+    """Write the images as CSV, .npz and IDX files."""
     rows = np.column_stack([labels, images.reshape(len(images), -1)])
     header = "label," + ",".join(f"pixel{number}" for number in range(rows.shape[1] - 1))
     np.savetxt(folder / "pixels.csv", rows, fmt="%d", delimiter=",", header=header, comments="")
@@ -58,7 +58,7 @@ def make_tables(folder: Path, images: np.ndarray, labels: np.ndarray) -> None:
 
 
 def make_images(folder: Path, image: np.ndarray) -> None:
-    """Write an image in every format that is read."""
+    """Write an image in every supported format."""
     folder.mkdir()
     grey = Image.fromarray(255 - image)
     for suffix in ("png", "jpg", "webp", "bmp", "tif", "gif"):
@@ -73,38 +73,38 @@ def make_images(folder: Path, image: np.ndarray) -> None:
 
 
 def damage(content: bytes, others: list[bytes], rng: np.random.Generator) -> bytes:
-    """Change a file in one to four ways."""
+    """Return the content after one to four random changes."""
     changed = bytearray(content)
     for _ in range(rng.integers(1, 5)):
-        # Most of what is decided lies in the first bytes.
-        most = len(changed) if rng.random() < 0.6 else min(len(changed), 256)
-        place = int(rng.integers(0, max(1, most)))
+        # Headers are in the first bytes.
+        end = len(changed) if rng.random() < 0.6 else min(len(changed), 256)
+        position = int(rng.integers(0, max(1, end)))
         length = int(rng.integers(1, 64))
         match rng.integers(0, 8):
             case 0 if changed:
-                changed[place % len(changed)] ^= 1 << int(rng.integers(0, 8))
+                changed[position % len(changed)] ^= 1 << int(rng.integers(0, 8))
             case 1 if changed:
-                changed[place % len(changed)] = int(rng.integers(0, 256))
+                changed[position % len(changed)] = int(rng.integers(0, 256))
             case 2:
                 word = WORDS[rng.integers(0, len(WORDS))]
-                changed[place : place + len(word)] = word
+                changed[position : position + len(word)] = word
             case 3:
-                changed[place:place] = WORDS[rng.integers(0, len(WORDS))]
+                changed[position:position] = WORDS[rng.integers(0, len(WORDS))]
             case 4:
-                del changed[place:]
+                del changed[position:]
             case 5:
-                del changed[place : place + length]
+                del changed[position : position + length]
             case 6:
-                changed[place:place] = changed[place : place + length] * int(rng.integers(1, 20))
+                changed[position:position] = changed[position : position + length] * int(rng.integers(1, 20))
             case _:
                 other = others[rng.integers(0, len(others))]
                 start = int(rng.integers(0, max(1, len(other))))
-                changed[place : place + length] = other[start : start + length]
+                changed[position : position + length] = other[start : start + length]
     return bytes(changed)
 
 
 def damage_json(document: Any, rng: np.random.Generator) -> Any:
-    """Exchange one value, anywhere in it, for one that is not expected there."""
+    """Replace one value, at any depth, by an unexpected one."""
     if isinstance(document, dict) and document and rng.random() < 0.9:
         name = list(document)[rng.integers(0, len(document))]
         match rng.integers(0, 12):
@@ -115,38 +115,38 @@ def damage_json(document: Any, rng: np.random.Generator) -> Any:
             case _:
                 return {**document, name: damage_json(document[name], rng)}
     if isinstance(document, list) and document and rng.random() < 0.7:
-        place = int(rng.integers(0, len(document)))
-        return [*document[:place], damage_json(document[place], rng), *document[place + 1 :]]
+        index = int(rng.integers(0, len(document)))
+        return [*document[:index], damage_json(document[index], rng), *document[index + 1 :]]
     return ODD[rng.integers(0, len(ODD))]
 
 
 def sign(document: dict) -> bytes:
-    """Return the document with the digest that fits it."""
+    """Return the document with its own digest."""
     without = {key: value for key, value in document.items() if key != "digest"}
     return json.dumps({**without, "digest": hashlib.sha256(canonical_json(without)).hexdigest()}).encode()
 
 
-def record(content: bytes) -> dict[str, Any]:
-    """Return what config and checkpoint know of a file."""
+def describe_file(content: bytes) -> dict[str, Any]:
+    """Return the entry of a file in a configuration or checkpoint."""
     return {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
 
 
-def damage_folder(folder: Path, facts: str, others: list[bytes], rng: np.random.Generator) -> None:
-    """Damage one file of a model folder or a checkpoint; of half of them the hashes fit again."""
+def damage_folder(folder: Path, index: str, others: list[bytes], rng: np.random.Generator) -> None:
+    """Damage one file of a model folder or checkpoint, and update the hashes in half of the cases."""
     files = sorted(each for each in folder.iterdir() if each.suffix != ".md")
     file = files[rng.integers(0, len(files))]
     content = file.read_bytes()
-    fits = rng.random() < 0.5
-    if file.name == facts and fits:
+    update_hashes = rng.random() < 0.5
+    if file.name == index and update_hashes:
         document = damage_json(json.loads(content), rng)
         file.write_bytes(sign(document) if isinstance(document, dict) else json.dumps(document).encode())
         return
     altered = damage(content, others, rng)
     file.write_bytes(altered)
-    if fits:
-        document = json.loads((folder / facts).read_bytes())
-        if facts == "config.json":
-            document["files"][file.name] = record(altered)
+    if update_hashes:
+        document = json.loads((folder / index).read_bytes())
+        if index == "config.json":
+            document["files"][file.name] = describe_file(altered)
         else:
-            document["tensors"] = record(altered)
-        (folder / facts).write_bytes(sign(document))
+            document["tensors"] = describe_file(altered)
+        (folder / index).write_bytes(sign(document))

@@ -1,11 +1,11 @@
-"""Are five folds on two workers the same as here, bit for bit, also where a worker is killed; and what is sent?
+"""Cross-validation on Dask workers: equality with local folds, also when workers are killed, and bytes sent.
 
     python benchmarks/dask_folds.py [--images 60000] [--folds 5] [--steps 50]
 
 Starts a Dask scheduler and two worker processes on this machine, and cross-validates 50 steps of recipe `fast` on
-MNIST's training images: here, on the workers, and on the workers while each is killed once, by SIGKILL: the one that
-has just finished the first fold, before its scores are fetched, and the other in the middle of a training when the next
-fold is done. Every training takes one thread. Compared are the probabilities of all held-out images.
+MNIST: locally, on the workers, and on the workers while each is killed once by SIGKILL: the one that has just finished
+the first fold, before its scores are fetched, and the other during a training, when the next fold is done. Every
+training uses one thread. The probabilities of all held-out images are compared.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ import numpy as np
 
 from distributed import LocalCluster, SchedulerPlugin
 
-# A worker process begins with this file's imports, and has to answer in time: what takes long is imported inside.
+# A worker imports this file and must start in time, so slow imports are inside functions.
 
 
 class KillEachOnce(SchedulerPlugin):
-    """Kills the worker of the first fold that is done, and at the next one the worker that was there beside it."""
+    """Scheduler plugin that kills the worker of the first finished fold, and the other one after the next fold."""
 
     def __init__(self, cluster: LocalCluster) -> None:
         self.pids = {nanny.worker_address: nanny.pid for nanny in cluster.workers.values()}
@@ -37,7 +37,7 @@ class KillEachOnce(SchedulerPlugin):
 
 
 def fit(images: np.ndarray, labels: np.ndarray, options: argparse.Namespace) -> tuple[np.ndarray, float]:
-    """Return the probabilities of the held-out images, and the seconds."""
+    """Return the out-of-fold probabilities and the seconds."""
     from skconv import KFoldEnsembleClassifier, load_recipe
 
     member = load_recipe("fast").create_member(device="cpu")
@@ -55,25 +55,25 @@ def measure(options: argparse.Namespace) -> dict:
 
     dataset = load_dataset("mnist")
     images, labels = np.array(dataset.train_images[: options.images]), dataset.train_labels[: options.images]
-    expected, here = fit(images, labels, options)
-    figures = {"images": len(labels), "folds": options.folds, "steps": options.steps, "seconds here": here}
+    expected, seconds = fit(images, labels, options)
+    figures = {"images": len(labels), "folds": options.folds, "steps": options.steps, "seconds in one process": seconds}
     print(figures, flush=True)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster:
-        for way in ("on two workers", "on two workers, each killed once"):
+        for name in ("on two workers", "on two workers, each killed once"):
             killer = KillEachOnce(cluster)
-            if "killed" in way:
+            if "killed" in name:
                 cluster.scheduler.add_plugin(killer)
             with connect(cluster.scheduler_address) as client, joblib.parallel_config(DaskBackend(client=client)):
-                found, seconds = fit(images, labels, options)
-                besides = client.scheduler_comm.byte_count - images.nbytes - labels.nbytes
-            figures[way] = {
-                "equal bits": bool(np.array_equal(found, expected)),
-                "bytes of the images, sent once": images.nbytes,
-                "bytes sent besides, a task": round(besides / options.folds),
+                probabilities, seconds = fit(images, labels, options)
+                other_bytes = client.scheduler_comm.byte_count - images.nbytes - labels.nbytes
+            figures[name] = {
+                "equal bits": bool(np.array_equal(probabilities, expected)),
+                "bytes of images, sent once": images.nbytes,
+                "other bytes sent per task": round(other_bytes / options.folds),
                 "workers killed": killer.n_killed,
                 "seconds": seconds,
             }
-            print(way, figures[way], flush=True)
+            print(name, figures[name], flush=True)
     return figures
 
 

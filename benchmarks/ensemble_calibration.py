@@ -1,11 +1,11 @@
-"""Are the confidences and prediction sets of an ensemble right that rest on what its members did not see?
+"""Calibration of an ensemble by the predictions of its members on the folds they were not trained on.
 
     python benchmarks/ensemble_calibration.py [--images 3000] [--runs 3]
 
-Five members of the recipe `fast`, six epochs each, on so many of MNIST's training images, scored on 10,000 others of
-them. The calibration is that of `skconv ensemble`; beside it stand no calibration, and the temperature that the 10,000
-images themselves would choose. The sets are those of `--coverage`, and those by the quantile of the members'
-answers, as for a single network.
+Trains five members of the recipe `fast`, six epochs each, on MNIST's training images, and evaluates on 10,000 others of
+them. The calibration of `skconv ensemble` is compared with no calibration and with the temperature that is best on the
+10,000 images. The prediction sets of `--coverage` are compared with those by the quantile of the members' predictions,
+as for a single network.
 """
 
 from __future__ import annotations
@@ -24,45 +24,47 @@ from skconv.estimators import KFoldEnsembleClassifier
 from skconv.evaluation.conformal import predict_sets
 from skconv.evaluation.metrics import score_predictions
 
-N_SCORED = 10_000
+N_EVALUATED = 10_000
 LEVELS = (0.9, 0.95, 0.99)
 
 
 def run(dataset: Dataset, n: int, seed: int) -> dict[str, float]:
-    chosen = np.random.default_rng(seed).permutation(len(dataset.train_labels))[: n + N_SCORED]
-    few = replace(dataset, train_images=dataset.train_images[chosen[:n]], train_labels=dataset.train_labels[chosen[:n]])
+    chosen = np.random.default_rng(seed).permutation(len(dataset.train_labels))[: n + N_EVALUATED]
+    training = replace(
+        dataset, train_images=dataset.train_images[chosen[:n]], train_labels=dataset.train_labels[chosen[:n]]
+    )
     images, labels = dataset.train_images[chosen[n:]], dataset.train_labels[chosen[n:]]
     recipe = load_recipe("fast")
     member = recipe.create_member().set_params(max_epochs=6)
     ensemble = KFoldEnsembleClassifier(member, cv=5, calibrate=False, random_state=seed)
-    ensemble.fit(few.train_images, few.train_labels)
+    ensemble.fit(training.train_images, training.train_labels)
     members = np.stack([member.predict_proba(images) for member in ensemble.estimators_])
-    ensemble.set_params(calibrate=True)._calibrate(few.train_labels)
+    ensemble.set_params(calibrate=True)._calibrate(training.train_labels)
     held_out = ensemble.held_out_
     probabilities = ensemble.predict_proba(images)
-    found = {"temperature": held_out.temperature, "best temperature": find_best(members, labels)}
-    for name, answers in {
-        "without": members.mean(0),
+    figures = {"temperature": held_out.temperature, "best temperature": find_best_temperature(members, labels)}
+    for name, predictions in {
+        "uncalibrated": members.mean(0),
         "calibrated": probabilities,
-        "at the best temperature": average_at(members, found["best temperature"]),
+        "at the best temperature": average_at(members, figures["best temperature"]),
     }.items():
-        scores = score_predictions(labels, answers)
-        found |= {f"{name}: accuracy": scores.accuracy, f"{name}: confidence": float(answers.max(1).mean())}
-        found |= {f"{name}: calibration error": scores.expected_calibration_error}
+        scores = score_predictions(labels, predictions)
+        figures |= {f"{name}: accuracy": scores.accuracy, f"{name}: confidence": float(predictions.max(1).mean())}
+        figures |= {f"{name}: calibration error": scores.expected_calibration_error}
     for level in LEVELS:
-        for name, average in {"sets": "probabilities", "sets by the quantile": None}.items():
+        for name, average in {"sets": "probabilities", "sets by quantile": None}.items():
             sets = predict_sets(held_out.probabilities, held_out.labels, probabilities, level, average=average)
-            found[f"{name} at {level}: hold the label"] = float(sets[np.arange(N_SCORED), labels].mean())
-            found[f"{name} at {level}: size"] = float(sets.sum(1).mean())
-    return found
+            figures[f"{name} at {level}: coverage"] = float(sets[np.arange(N_EVALUATED), labels].mean())
+            figures[f"{name} at {level}: size"] = float(sets.sum(1).mean())
+    return figures
 
 
 def average_at(members: np.ndarray, temperature: float) -> np.ndarray:
     return np.mean([softmax(np.log(each.clip(1e-30)) / temperature, axis=1) for each in members], axis=0)
 
 
-def find_best(members: np.ndarray, labels: np.ndarray) -> float:
-    """Return the temperature of the members under which the labels are most probable by their mean."""
+def find_best_temperature(members: np.ndarray, labels: np.ndarray) -> float:
+    """Return the temperature of the members that minimises the log loss of their mean."""
 
     def loss(temperature: float) -> float:
         return score_predictions(labels, average_at(members, temperature)).negative_log_likelihood
@@ -81,7 +83,7 @@ def main() -> None:
         "ensemble_calibration",
         {
             "images": options.images,
-            "scored on": N_SCORED,
+            "evaluation images": N_EVALUATED,
             "runs": options.runs,
             "means": {name: statistics.fmean(each[name] for each in runs) for name in runs[0]},
             "standard deviations": {name: statistics.stdev(each[name] for each in runs) for name in runs[0]}

@@ -1,10 +1,10 @@
-"""Recipes on a GPU: seconds, accuracy, and how often a training step makes the processor wait for the GPU.
+"""Training on a GPU: seconds, accuracy, and synchronisations per step.
 
     python benchmarks/gpu.py [--recipes fast standard accurate] [--seeds 3]
 
-The clock runs from uint8 images in memory to final weights. Waits are what CUDA itself reports when asked to
-(``torch.cuda.set_sync_debug_mode``), in a training of two epochs less those in one of one: what is left is a step's.
-`overhead.py --device cuda` compares with a bare loop.
+Training is timed from uint8 images in memory to final weights. Synchronisations are those that CUDA reports
+(``torch.cuda.set_sync_debug_mode``) in a training of two epochs minus those in one epoch. `overhead.py --device cuda`
+compares with a bare loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ def create(recipe: str, seed: int, **parameters) -> CNNClassifier:
 
 
 def train(recipe: str, seeds: int) -> dict:
-    """Return seconds and test accuracies of a recipe's trainings on its own data."""
+    """Return seconds and test accuracies of a recipe on its own data."""
     dataset = load_dataset(load_recipe(recipe).data.source)
     images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
     seconds, accuracies = [], []
@@ -40,14 +40,14 @@ def train(recipe: str, seeds: int) -> dict:
         "accuracy": statistics.mean(accuracies),
         "accuracy sd": statistics.stdev(accuracies) if seeds > 1 else None,
         "seconds": seconds,
-        "milliseconds a step": 1000 * statistics.median(seconds) / steps,
+        "milliseconds per step": 1000 * statistics.median(seconds) / steps,
         "peak MiB": torch.cuda.max_memory_allocated() / 2**20,
-        "waits a step": count_waits(recipe, images, labels),
+        "synchronizations per step": count_synchronizations(recipe, images, labels),
     }
 
 
-def count_waits(recipe: str, images: np.ndarray, labels: np.ndarray) -> float:
-    waits = []
+def count_synchronizations(recipe: str, images: np.ndarray, labels: np.ndarray) -> float:
+    counts = []
     for epochs in (1, 2):
         short = create(recipe, 0, max_epochs=epochs, min_steps=0, validation_fraction=0.0, patience=None)
         with warnings.catch_warnings(record=True) as caught:
@@ -55,11 +55,11 @@ def count_waits(recipe: str, images: np.ndarray, labels: np.ndarray) -> float:
             torch.cuda.set_sync_debug_mode("warn")
             short.fit(images[:12800], labels[:12800])
             torch.cuda.set_sync_debug_mode("default")
-        told = [each for each in caught if "synchroniz" in str(each.message)]
-        waits.append(len(told))
-    for place in sorted({f"{each.filename}:{each.lineno}" for each in told}):
-        print(f"  waits at {place}")
-    return (waits[1] - waits[0]) / len(short.net_.history[-1]["batches"])
+        reported = [each for each in caught if "synchroniz" in str(each.message)]
+        counts.append(len(reported))
+    for location in sorted({f"{each.filename}:{each.lineno}" for each in reported}):
+        print(f"  synchronises at {location}")
+    return (counts[1] - counts[0]) / len(short.net_.history[-1]["batches"])
 
 
 def main() -> None:
@@ -68,9 +68,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     options = parser.parse_args()
     if not torch.cuda.is_available():
-        parser.exit(1, "There is no GPU here that torch can use.\n")
+        parser.exit(1, "torch finds no CUDA GPU.\n")
     images = np.random.default_rng(0).integers(0, 256, (600, 28, 28), dtype=np.uint8)
-    create(options.recipes[0], 0, max_epochs=1, min_steps=0).fit(images, np.arange(600) % 10)  # loads CUDA
+    create(options.recipes[0], 0, max_epochs=1, min_steps=0).fit(images, np.arange(600) % 10)  # initialises CUDA
     figures = {recipe: train(recipe, options.seeds) for recipe in options.recipes}
     write_result("gpu", figures)
 

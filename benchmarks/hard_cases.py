@@ -1,7 +1,6 @@
-"""Digits of MNIST written on generated paper and photographed badly: hard cases with a fixed seed, kind by kind.
+"""Hard cases: MNIST digits on generated paper with one to three defects of amateur photographs, with a fixed seed.
 
-Each kind is one thing that goes wrong with people's own images, "combined" two or three of them together. The
-images are made by other code than those any model is trained on.
+The code is not shared with the generators of training data.
 """
 
 from __future__ import annotations
@@ -24,12 +23,12 @@ COLOURED_PAPERS = ((250, 240, 140), (190, 220, 250), (250, 200, 210), (200, 240,
 
 @dataclass
 class Scene:
-    """What is to be drawn: lengths are fractions of the digit's height, values 0 to 255."""
+    """Description of an image to draw; lengths are fractions of the digit's height, values 0 to 255."""
 
     digit: np.ndarray  # uint8, (28, 28)
     random: np.random.Generator
     height: int = 120  # of the digit's 28 rows, in pixels
-    pen: float = 0.0  # added to the radius of the stroke; below -0.03 only the middle of the stroke is drawn
+    pen: float = 0.0  # added to the radius of the stroke; -1 draws only its centre line
     ink: Colour = PEN
     paper: Colour = (245.0, 245.0, 245.0)
     strength: float = 1.0  # of the ink
@@ -37,12 +36,9 @@ class Scene:
     noise: float = 2.0
     blur: float = 0.0
     quality: int | None = None  # of JPEG
-    under: list[Callable[[Scene, np.ndarray], None]] = field(default_factory=list)  # prints on the paper
+    under: list[Callable[[Scene, np.ndarray], None]] = field(default_factory=list)  # drawn under the ink
     light: list[Callable[[Scene, np.ndarray], None]] = field(default_factory=list)
-    mirrored_grey: bool = False  # light on dark
-
-
-# Each kind changes a scene.
+    inverted: bool = False  # light on dark
 
 
 def add_shadow(scene: Scene) -> None:
@@ -81,12 +77,12 @@ def use_jpeg(scene: Scene) -> None:
 
 
 def make_small(scene: Scene) -> None:
-    scene.height = round(12 * 28 / 20)  # of 28 rows of MNIST the digit fills 20
+    scene.height = round(12 * 28 / 20)  # the digit fills 20 of MNIST's 28 rows
 
 
 def move_to_edge(scene: Scene) -> None:
     margins = list(scene.random.uniform(0.2, 0.6, 4))
-    margins[scene.random.integers(4)] = -4 / 28  # the digit, without its 4 rows or columns of ground, touches
+    margins[scene.random.integers(4)] = -4 / 28  # MNIST's 4 background rows or columns are removed
     scene.margins = tuple(margins)
 
 
@@ -94,8 +90,8 @@ def add_specks(scene: Scene) -> None:
     scene.under.append(_draw_specks)
 
 
-def turn_light_on_dark(scene: Scene) -> None:
-    scene.mirrored_grey = True
+def invert(scene: Scene) -> None:
+    scene.inverted = True
 
 
 KINDS: dict[str, Callable[[Scene], None]] = {
@@ -110,25 +106,25 @@ KINDS: dict[str, Callable[[Scene], None]] = {
     "12-pixel digit": make_small,
     "at the edge": move_to_edge,
     "two specks": add_specks,
-    "light on dark": turn_light_on_dark,
+    "light on dark": invert,
 }
 COMBINED = "combined"
-# What is not combined: on 12 pixels a pencil's line, a ruled line and a speck are one pixel or none each.
-APART = {"12-pixel digit": {"ruled paper", "squared paper", "thin pencil", "two specks", "blur", "JPEG quality 20"}}
+# Not combined: at 12 pixels a pencil line, a ruled line or a speck is one pixel or none.
+EXCLUSIVE = {"12-pixel digit": {"ruled paper", "squared paper", "thin pencil", "two specks", "blur", "JPEG quality 20"}}
 PENS = {"thin pencil", "thick marker"}
 SHEETS = {"ruled paper", "squared paper"}
 
 
 def make_hard_cases(digits: np.ndarray, start: int, stop: int, seed: int = 0) -> Iterator[tuple[str, np.ndarray]]:
-    """Make one hard case of each of the digits start..stop, of all kinds in turn.
+    """Yield one hard case of each of the digits start..stop; the kinds alternate.
 
     Parameters
     ----------
     digits : ndarray of uint8, shape (n, 28, 28)
     start, stop : int
-        The range of positions.
+        Range of positions.
     seed : int, default 0
-        The same number makes the same images; each image depends on it and on its position only.
+        Each image depends on the seed and its position only.
 
     Yields
     ------
@@ -150,7 +146,7 @@ def make_hard_cases(digits: np.ndarray, start: int, stop: int, seed: int = 0) ->
 
 
 def draw(scene: Scene) -> np.ndarray:
-    """Draw a scene: paper, what is printed on it, ink, light, lens, camera."""
+    """Draw a scene: paper, rules and specks, ink, light, blur, noise, JPEG."""
     ink = _draw_strokes(scene)
     top, right, bottom, left = (round(margin * scene.height) for margin in scene.margins)
     ink = np.pad(ink, ((max(top, 0), max(bottom, 0)), (max(left, 0), max(right, 0))))
@@ -166,7 +162,7 @@ def draw(scene: Scene) -> np.ndarray:
         image = ndimage.gaussian_filter(image, (scene.blur * scene.height, scene.blur * scene.height, 0))
     image += scene.random.normal(0, scene.noise, (*ink.shape, 1))
     pixels = np.clip(np.rint(image), 0, 255).astype(np.uint8)
-    if scene.mirrored_grey:
+    if scene.inverted:
         pixels = 255 - pixels
     return pixels if scene.quality is None else _compress(pixels, scene.quality)
 
@@ -175,47 +171,47 @@ def _choose_kinds(random: np.random.Generator) -> list[str]:
     names = list(KINDS)
     while True:
         chosen = set(random.choice(names, size=random.integers(2, 4), replace=False))
-        clashes = any(name in chosen and others & chosen for name, others in APART.items())
+        clashes = any(name in chosen and others & chosen for name, others in EXCLUSIVE.items())
         if not clashes and len(PENS & chosen) < 2 and len(SHEETS & chosen) < 2:
             return [name for name in names if name in chosen]
 
 
 def _draw_strokes(scene: Scene) -> np.ndarray:
-    """Return the digit's ink, 0 to 1, with the wanted pen, turned a little."""
+    """Return the digit's ink, 0 to 1, with the pen of the scene, slightly rotated."""
     scale = scene.height / 28
     fine = Image.fromarray(scene.digit).rotate(float(scene.random.uniform(-6, 6)), Image.Resampling.BICUBIC)
     if scale < 2:
-        # So small that nothing can be drawn: the digit's own grey, as a scanner would give it.
+        # Too small to draw strokes: resize the digit's own grey values, as a scanner would.
         image = fine.resize((scene.height, scene.height), Image.Resampling.HAMMING)
         return np.asarray(image, dtype=float) / 255
     side = max(scene.height, 200)
     field = np.asarray(fine.resize((side, side), Image.Resampling.BICUBIC), dtype=float)
-    # The line on which ink and paper meet, as a signed distance in pixels.
+    # Signed distance to the edge of the ink, in pixels.
     inside = ndimage.distance_transform_edt(field >= 110)
     distance = inside - ndimage.distance_transform_edt(field < 110)
     if scene.pen <= -1:
         middle = ndimage.maximum_filter(inside, size=max(3, round(0.1 * side)))
         distance = np.where(inside > 0, inside - 0.72 * middle + 0.009 * side, -1)
     else:
-        distance = distance + _find_pen(distance, scene.pen * side)
+        distance = distance + _limit_pen(distance, scene.pen * side)
     ink = np.clip(distance + 0.5, 0, 1)
     image = Image.fromarray((255 * ink).astype(np.uint8)).resize((scene.height, scene.height), Image.Resampling.BOX)
     return np.asarray(image, dtype=float) / 255
 
 
-def _find_pen(distance: np.ndarray, pen: float) -> float:
-    """Return the pen, or a finer one if it would fill the holes of a digit: no one could read that."""
-    while pen > 0.5 and _count_parts(distance < -pen) < _count_parts(distance < 0):
+def _limit_pen(distance: np.ndarray, pen: float) -> float:
+    """Return the pen, or a thinner one if it would fill the holes of the digit and make it unreadable."""
+    while pen > 0.5 and _count_components(distance < -pen) < _count_components(distance < 0):
         pen *= 0.7
     return pen
 
 
-def _count_parts(mask: np.ndarray) -> int:
+def _count_components(mask: np.ndarray) -> int:
     return ndimage.label(mask)[1]
 
 
 def _shade(scene: Scene, image: np.ndarray) -> None:
-    """Let the light fall off in one direction, and half of the time a soft shadow's edge cross the image."""
+    """Apply light that decreases in one direction, and in half of the cases the edge of a soft shadow."""
     height, width = image.shape[:2]
     angle = scene.random.uniform(0, 2 * np.pi)
     rows, columns = np.mgrid[:height, :width]
@@ -228,7 +224,7 @@ def _shade(scene: Scene, image: np.ndarray) -> None:
 
 
 def _draw_rules(scene: Scene, image: np.ndarray, across: bool = False) -> None:
-    """Draw parallel lines over the paper, thinner than a pen's, tilted by up to a degree."""
+    """Draw parallel lines on the paper, thinner than a pen's, tilted by up to a degree."""
     height, width = image.shape[:2]
     spacing = scene.height * scene.random.uniform(0.45, 0.9)
     thick = max(1.0, scene.height * scene.random.uniform(0.006, 0.014))
@@ -248,7 +244,7 @@ def _draw_squares(scene: Scene, image: np.ndarray) -> None:
 
 
 def _draw_specks(scene: Scene, image: np.ndarray) -> None:
-    """Put two dots of ink where the digit is not: into the margins or the corners of its square."""
+    """Draw two dots of ink near the top or bottom edge, away from the digit."""
     height, width = image.shape[:2]
     rows, columns = np.mgrid[:height, :width]
     for _ in range(2):

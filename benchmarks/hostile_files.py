@@ -1,15 +1,14 @@
-"""Does any damage to a file that we read run code, crash, hang, take long, or fill the memory?
+"""Damaged and malicious files: check that reading them never runs code, crashes, hangs or fills the memory.
 
     python benchmarks/hostile_files.py [--mutations 200000] [--processes 2]
 
-Good files of every kind are damaged at random, as a disk or a malicious sender might: bits, bytes and words changed,
-cut, repeated, exchanged for pieces of other files or for numbers that are too large. Half of the model folders and
-checkpoints get the hashes and digests that fit their damage, so that what lies behind those is tried too. Each is read
-as its kind is read: a reading, or an error of skconv, is what is expected.
+Valid files of every kind are damaged at random: bits, bytes and words are changed, cut, repeated, or replaced by parts
+of other files or by large numbers. Half of the model folders and checkpoints get matching hashes and digests, so that
+the code behind those checks is tested too. Reading must succeed or raise an error of skconv.
 
-What would be wrong is seen by an audit hook of the interpreter (a pickle that is loaded, a process that is started, a
-connection that is made, a file that is written elsewhere), by the process's end, by the clock and by the most memory
-that it ever took, over what it held when it had read the good files (Linux only).
+An audit hook of the interpreter detects forbidden operations (a pickle loaded, a process started, a connection opened,
+a file written elsewhere). Exit status, time and peak memory above that after reading the valid files are recorded
+(Linux only).
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ import numpy as np
 from damage import CHECKPOINT, MODEL, damage, damage_folder, make_files
 from report import write_result
 
-SECONDS_OF_A_HANG = 60
+HANG_SECONDS = 60
 FORBIDDEN = (
     "pickle.find_class", "marshal.load", "os.system", "os.exec", "os.posix_spawn", "os.fork", "subprocess.Popen",
     "socket.connect", "os.remove", "os.rename",
@@ -42,27 +41,27 @@ FORBIDDEN = (
 
 
 def read_model(folder: Path) -> None:
-    """Read every file of a model folder, on both ways."""
+    """Read every file of a model folder, with onnxruntime and with torch."""
     from skconv import CNNClassifier, OnnxClassifier
     from skconv.model_io.fingerprints import read_fingerprints
     from skconv.model_io.held_out import read_held_out
 
-    reader = OnnxClassifier(folder)
-    read_held_out(folder, reader.config)
-    read_fingerprints(folder, reader.config)
-    reader.predict(np.zeros((1, *reader.input_shape), np.uint8))
+    classifier = OnnxClassifier(folder)
+    read_held_out(folder, classifier.config)
+    read_fingerprints(folder, classifier.config)
+    classifier.predict(np.zeros((1, *classifier.input_shape), np.uint8))
     CNNClassifier.load(folder)
 
 
 def read_checkpoint(folder: Path, training: dict) -> None:
-    """Read what a resumed training reads."""
+    """Read a checkpoint as a resumed training does."""
     from skconv.model_io.checkpoints import CheckpointFolder
 
     CheckpointFolder(folder, training).read()
 
 
 def read_image(file: Path) -> None:
-    """Open, normalise and name an image of a digit."""
+    """Open and normalise an image of a digit."""
     from skconv import normalize_digit
     from skconv.images.opening import open_image
 
@@ -77,14 +76,14 @@ def read_data(path: Path) -> None:
 
 
 class Attempts:
-    """Damages and reads, one at a time, in a folder of its own.
+    """Preparation of damaged files in a folder.
 
     Parameters
     ----------
     good : Path
-        The good files.
+        Folder of valid files.
     work : Path
-        Where the damaged ones are written.
+        Folder for damaged files.
     """
 
     def __init__(self, good: Path, work: Path) -> None:
@@ -104,7 +103,7 @@ class Attempts:
         }
 
     def prepare(self, kind: str, rng: np.random.Generator | None) -> Callable[[], None]:
-        """Write a file or folder of that kind, damaged unless `rng` is None; return what reads it."""
+        """Write a file or folder of that kind, damaged unless `rng` is None; return a function that reads it."""
         return self.kinds[kind](rng)
 
     def _model(self, rng: np.random.Generator | None) -> Callable[[], None]:
@@ -147,55 +146,55 @@ class Attempts:
         return self._file(f"images/{names[rng.integers(0, len(names)) if rng else 0]}", read_image, rng)
 
 
-def watch(work: Path, seen: list[str]) -> list[bool]:
-    """Note what a reader must not do, as long as the first of the list returned is true."""
-    watching = [False]
+def install_audit_hook(work: Path, violations: list[str]) -> list[bool]:
+    """Record forbidden operations while the first item of the returned list is true."""
+    is_active = [False]
 
     def hook(event: str, arguments: tuple) -> None:
-        if not watching[0]:
+        if not is_active[0]:
             return
         written = event == "open" and isinstance(arguments[1], str) and set(arguments[1]) & set("wax+")
         if event in FORBIDDEN or (written and not str(arguments[0]).startswith((str(work), "/dev/null"))):
-            seen.append(f"{event} {arguments!r:.200}")
+            violations.append(f"{event} {arguments!r:.200}")
 
     sys.addaudithook(hook)
-    return watching
+    return is_active
 
 
 def attempt_all(good: Path, numbers: range, queue: multiprocessing.Queue) -> None:
-    """Attempt the mutations of these numbers; tell what came of them."""
+    """Read the mutations of these numbers and send the results to the queue."""
     import skconv
     from skconv.exceptions import SkconvError
 
     warnings.simplefilter("ignore")
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        attempts, seen = Attempts(good, work / "damaged"), list[str]()
-        watching = watch(work, seen)
+        attempts, violations = Attempts(good, work / "damaged"), list[str]()
+        is_active = install_audit_hook(work, violations)
         outcomes: Counter[str] = Counter()
-        slowest, wrong = (0.0, ""), list[str]()
-        for number, kind in enumerate(attempts.kinds):  # what is imported only once is imported now
+        slowest, tracebacks = (0.0, ""), list[str]()
+        for number, kind in enumerate(attempts.kinds):  # imports happen here, not while memory is measured
             attempts.work = work / f"good-{number}"
             attempts.work.mkdir()
             attempts.prepare(kind, None)()
         before = read_memory("VmRSS")
-        Path("/proc/self/clear_refs").write_text("5")  # the most memory so far is forgotten
+        Path("/proc/self/clear_refs").write_text("5")  # resets VmHWM
         attempts.work = work / "damaged"
         for number in numbers:
             kind = list(attempts.kinds)[number % len(attempts.kinds)]
             attempts.work.mkdir()
             read = attempts.prepare(kind, np.random.default_rng(number))
-            signal.alarm(SECONDS_OF_A_HANG)  # ends the process
-            start, watching[0] = time.perf_counter(), True
+            signal.alarm(HANG_SECONDS)  # ends the process
+            start, is_active[0] = time.perf_counter(), True
             try:
                 read()
                 outcome = "read"
             except SkconvError:
-                outcome = "refused"
-            except Exception:  # whatever it is, it is counted
+                outcome = "rejected"
+            except Exception:  # any other error is a finding
                 outcome = "traceback"
-                wrong.append(f"{number}: {traceback.format_exc(limit=-3)}")
-            seconds, watching[0] = time.perf_counter() - start, False
+                tracebacks.append(f"{number}: {traceback.format_exc(limit=-3)}")
+            seconds, is_active[0] = time.perf_counter() - start, False
             signal.alarm(0)
             outcomes[f"{kind}: {outcome}"] += 1
             slowest = max(slowest, (seconds, f"{number}, {kind}"))
@@ -203,11 +202,11 @@ def attempt_all(good: Path, numbers: range, queue: multiprocessing.Queue) -> Non
             if number % 1000 < numbers.step:
                 queue.put(("at", number))
         after = read_memory("VmHWM")
-        queue.put(("done", (outcomes, slowest, wrong, seen, after - before, skconv.__version__)))
+        queue.put(("done", (outcomes, slowest, tracebacks, violations, after - before, skconv.__version__)))
 
 
 def read_memory(name: str) -> float:
-    """Return what Linux knows of this process's memory under that name, in MiB."""
+    """Return a memory figure of /proc/self/status in MiB."""
     lines = Path("/proc/self/status").read_text().splitlines()
     return int(next(line.split()[1] for line in lines if line.startswith(name + ":"))) / 1024
 
@@ -225,35 +224,35 @@ def main() -> None:
         last = options.first + options.mutations
         workers = [
             spawning.Process(
-                target=attempt_all, args=(Path(name), range(options.first + own, last, options.processes), queue)
+                target=attempt_all, args=(Path(name), range(options.first + offset, last, options.processes), queue)
             )
-            for own in range(options.processes)
+            for offset in range(options.processes)
         ]
         for worker in workers:
             worker.start()
-        told = []
-        while len(told) < len(workers):
+        results: list[tuple] = []
+        while len(results) < len(workers):
             try:
-                kind, value = queue.get(timeout=SECONDS_OF_A_HANG)
+                kind, value = queue.get(timeout=HANG_SECONDS)
             except Empty:
                 if any(worker.exitcode for worker in workers):
                     break
                 continue
             if kind == "done":
-                told.append(value)
+                results.append(value)
             else:
                 print(f"at mutation {value}", flush=True)
         for worker in workers:
             worker.join()
-    outcomes = sum((each[0] for each in told), Counter())
+    outcomes = sum((result[0] for result in results), Counter())
     figures = {
         "mutations": sum(outcomes.values()),
         "outcomes": dict(sorted(outcomes.items())),
         "processes that crashed or hung": sum(worker.exitcode != 0 for worker in workers),
-        "tracebacks": [each for one in told for each in one[2]][:20],
-        "code run, or files touched": [each for one in told for each in one[3]][:20],
-        "slowest, seconds": max((each[1] for each in told), default=None),
-        "most memory over the start, MiB": max((each[4] for each in told), default=None),
+        "tracebacks": [each for result in results for each in result[2]][:20],
+        "forbidden operations": [each for result in results for each in result[3]][:20],
+        "max seconds": max((result[1] for result in results), default=None),
+        "max memory above start, MiB": max((result[4] for result in results), default=None),
     }
     write_result("hostile_files", figures)
 

@@ -1,7 +1,7 @@
-"""Images one at a time: opened, distorted, turned into a tensor and normalised whenever one is asked for.
+"""Image transforms of the tutorials on Pillow, applied to one image at a time.
 
-This is how the tutorials feed their networks, through torchvision. Its transforms are written anew here on Pillow, one
-call an image and as little around it as can be, so that what is measured is the method and not a slow copy of it.
+The tutorials feed their networks through torchvision. Its transforms are written here with one call per image and
+little overhead, so that the method is measured and not a slow copy of it.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Transform = Callable
 
 
 class ImagesOneByOne(Dataset):
-    """Make an image of each array when it is asked for, and apply the transforms to it one after the other."""
+    """Data set that makes a PIL image of each array on access and applies the transforms to it."""
 
     def __init__(self, images: np.ndarray, labels: np.ndarray, transforms: Sequence[Transform]) -> None:
         self.images, self.labels, self.transforms = images, labels.tolist(), transforms
@@ -36,7 +36,7 @@ class ImagesOneByOne(Dataset):
 
 
 def to_tensor(image: Image.Image) -> Tensor:
-    """Turn a grey image into a tensor (1, height, width) in 0..1."""
+    """Convert a grey image to a tensor (1, height, width) in 0..1."""
     return torch.from_numpy(np.array(image)).unsqueeze(0).float().div_(255)
 
 
@@ -51,7 +51,7 @@ class Normalize:
 
 
 class RandomRotation:
-    """Turn by an angle in ±degrees, nearest pixel."""
+    """Rotate by an angle in ±degrees, nearest pixel."""
 
     def __init__(self, degrees: float) -> None:
         self.degrees = degrees
@@ -61,7 +61,7 @@ class RandomRotation:
 
 
 class RandomAffine:
-    """Turn by an angle in ±degrees, shift by whole pixels and scale, nearest pixel."""
+    """Rotate by an angle in ±degrees, shift by whole pixels and scale, nearest pixel."""
 
     def __init__(self, degrees: float, translate: float, scale: tuple[float, float]) -> None:
         self.degrees, self.translate, self.scale = degrees, translate, scale
@@ -72,7 +72,7 @@ class RandomAffine:
         right = round(random.uniform(-self.translate, self.translate) * width)
         down = round(random.uniform(-self.translate, self.translate) * height)
         scale = random.uniform(*self.scale)
-        # Where a pixel of the new image comes from, both turning about the middle.
+        # Inverse mapping, from output to input pixels, about the centre.
         cos, sin, x, y = math.cos(angle) / scale, math.sin(angle) / scale, width / 2, height / 2
         matrix = (
             cos,
@@ -86,7 +86,7 @@ class RandomAffine:
 
 
 class RandomPerspective:
-    """With a probability draw the corners inwards by at most half of `distortion`, bilinear."""
+    """Move the corners inwards, by at most half of `distortion`, with a probability; bilinear."""
 
     def __init__(self, distortion: float, probability: float) -> None:
         self.distortion, self.probability = distortion, probability
@@ -95,12 +95,12 @@ class RandomPerspective:
         if random.random() >= self.probability:
             return image
         right, bottom = image.size[0] - 1, image.size[1] - 1
-        most_x, most_y = int(self.distortion * image.size[0] / 2), int(self.distortion * image.size[1] / 2)
+        max_x, max_y = int(self.distortion * image.size[0] / 2), int(self.distortion * image.size[1] / 2)
         old = ((0, 0), (right, 0), (right, bottom), (0, bottom))
         rows, values = [], []
         for u, v in old:
-            x = abs(u - random.randint(0, most_x))
-            y = abs(v - random.randint(0, most_y))
+            x = abs(u - random.randint(0, max_x))
+            y = abs(v - random.randint(0, max_y))
             rows += [[x, y, 1, 0, 0, 0, -x * u, -y * u], [0, 0, 0, x, y, 1, -x * v, -y * v]]
             values += [u, v]
         coefficients = np.linalg.solve(rows, values).tolist()

@@ -1,14 +1,13 @@
-"""Does a training that is killed, and taken up again, end with the same bits as one that is not?
+"""Killed and resumed trainings: equality with an uninterrupted training.
 
     python benchmarks/kills.py [--runs 50] [--writes 200]
 
-Trainings of recipe `standard` on 1,000 of MNIST's images, with a checkpoint after every step, in children of this
-process; one thread, so that two of them may be compared on any machine.
+Trains recipe `standard` on 1,000 of MNIST's images with a checkpoint after every step, in child processes with one
+thread, so that results are comparable on any machine.
 
-- **runs**: each is killed by SIGKILL once or twice, at moments drawn evenly over its length, and taken up again; what
-  counts is by how much its weights, history and predictions differ from the uninterrupted one's.
-- **writes**: each kill falls into the writing of a checkpoint, at a moment drawn evenly over its length; what counts is
-  how often what lies there cannot be read, or holds another state than the last or the one being written.
+- **runs**: each training is killed by SIGKILL once or twice, at uniformly random moments, and resumed; the differences
+  of weights, history and predictions from the uninterrupted training are measured.
+- **writes**: each kill falls into the write of a checkpoint; counted is how often the checkpoint left cannot be read.
 """
 
 from __future__ import annotations
@@ -39,7 +38,7 @@ EPOCHS = 2
 
 
 def train(checkpoint: Path | None, result: Path) -> None:
-    """Train, and keep weights, history and predictions as a file."""
+    """Train, and write weights, history and predictions to a file."""
     mnist = load_dataset("mnist")
     settings = {"max_epochs": EPOCHS, "checkpoint": checkpoint, "precision": "fp32"}
     classifier: CNNClassifier = load_recipe("standard").create_estimator(random_state=0).set_params(**settings)
@@ -52,7 +51,7 @@ def train(checkpoint: Path | None, result: Path) -> None:
 
 
 def start(work: Callable[[], None]) -> int:
-    """Do the work in a child, and return its process id."""
+    """Run the work in a child process and return its process id."""
     child = os.fork()
     if child == 0:
         code = 1
@@ -65,79 +64,79 @@ def start(work: Callable[[], None]) -> int:
 
 
 def end(child: int, seconds: float | None = None) -> int:
-    """Kill the child after so long, or wait for its end; return its exit status, negative for a signal."""
+    """Kill the child after `seconds`, or wait for its end; return its exit status, negative for a signal."""
     if seconds is not None:
         time.sleep(seconds)
         os.kill(child, signal.SIGKILL)
     return os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
 
 
-def differ(one: Path, other: Path) -> float:
-    """Return the largest difference of any number in the two results."""
+def measure_difference(one: Path, other: Path) -> float:
+    """Return the largest absolute difference of the numbers in two results."""
     with np.load(one) as first, np.load(other) as second:
         assert set(first) == set(second)
         return max(float(np.abs(first[name].astype(float) - second[name].astype(float)).max()) for name in first)
 
 
 def kill_runs(work: Path, plain: Path, length: float, n_runs: int) -> dict:
-    """Kill whole trainings at random moments."""
-    chance = random.Random(0)
+    """Kill trainings at random moments, resume them, and compare the results."""
+    rng = random.Random(0)
     n_kills, differences = 0, []
     for run in range(n_runs):
         folder, result = work / f"run-{run}", work / f"run-{run}.npz"
         for _ in range(1 + run % 2):
             child = start(lambda folder=folder, result=result: train(folder, result))
-            n_kills += end(child, chance.uniform(0, length)) == -signal.SIGKILL
+            n_kills += end(child, rng.uniform(0, length)) == -signal.SIGKILL
         assert end(start(lambda folder=folder, result=result: train(folder, result))) == 0
-        differences.append(differ(plain, result))
-        print(f"run {run}: {n_kills} kills so far, differs by {differences[-1]}", flush=True)
+        differences.append(measure_difference(plain, result))
+        print(f"run {run}: {n_kills} kills so far, max difference {differences[-1]}", flush=True)
     return {"runs": n_runs, "killed": n_kills, "largest difference": max(differences)}
 
 
 def kill_writes(work: Path, n_kills: int) -> dict:
-    """Kill trainings while they write, and read what is left."""
-    told, tell = os.pipe()
+    """Kill trainings during the write of a checkpoint, and read the checkpoint left."""
+    reading, writing = os.pipe()
     write = CheckpointFolder.write
 
-    def write_and_tell(self: CheckpointFolder, *arguments: object) -> None:
-        os.write(tell, b"w")
+    def write_and_signal(self: CheckpointFolder, *arguments: object) -> None:
+        os.write(writing, b"w")
         write(self, *arguments)
-        os.write(tell, b"d")
+        os.write(writing, b"d")
 
-    CheckpointFolder.write = write_and_tell  # type: ignore[method-assign]
-    chance = random.Random(1)
+    CheckpointFolder.write = write_and_signal  # type: ignore[method-assign]
+    rng = random.Random(1)
     durations: list[float] = []
-    found = {"killed while writing": 0, "unloadable": 0, "parts left": 0}
+    counts = {"killed while writing": 0, "unloadable": 0, "parts left": 0}
     trainings = 0
     folder = work / "writes-0"
-    while found["killed while writing"] < n_kills:
+    while counts["killed while writing"] < n_kills:
         child = start(lambda folder=folder: train(folder, work / "writes.npz"))
-        n_written = chance.randrange(1, 4)  # the kill falls into the write after so many
+        n_written = rng.randrange(1, 4)  # writes before the kill
         for _ in range(n_written):
-            wait_for(told, child, b"w")
-            begun = time.perf_counter()
-            wait_for(told, child, b"d")
-            durations.append(time.perf_counter() - begun)
-        alive = wait_for(told, child, b"w")
-        status = end(child, chance.uniform(0, statistics.median(durations)) if alive else None)
+            wait_for(reading, child, b"w")
+            start_time = time.perf_counter()
+            wait_for(reading, child, b"d")
+            durations.append(time.perf_counter() - start_time)
+        alive = wait_for(reading, child, b"w")
+        status = end(child, rng.uniform(0, statistics.median(durations)) if alive else None)
         if alive and status == -signal.SIGKILL:
-            wrote = os.read(told, 1) if ready(told) else b""
-            found["killed while writing"] += wrote != b"d"
-            found["parts left"] += any(folder.glob(".skconv-*.part"))
-            found["unloadable"] += not is_whole(folder)
-        else:  # the training has ended: another begins
+            wrote = os.read(reading, 1) if ready(reading) else b""
+            counts["killed while writing"] += wrote != b"d"
+            counts["parts left"] += any(folder.glob(".skconv-*.part"))
+            counts["unloadable"] += not is_whole(folder)
+        else:  # the training has ended: start another
             trainings += 1
             folder = work / f"writes-{trainings}"
-    return {**found, "seconds of a write": statistics.median(durations)}
+    return {**counts, "seconds per write": statistics.median(durations)}
 
 
 def ready(pipe: int) -> bool:
-    """Return whether there is something to read."""
+    """Return whether the pipe has data."""
     return bool(select.select([pipe], [], [], 0)[0])
 
 
 def wait_for(pipe: int, child: int, word: bytes) -> bool:
-    """Wait until the child tells it; False where it ended without."""
+    """Wait for a byte of the child; return False if it ended without sending it."""
     while True:
         if ready(pipe):
             if os.read(pipe, 1) == word:
@@ -149,18 +148,18 @@ def wait_for(pipe: int, child: int, word: bytes) -> bool:
 
 
 def is_whole(folder: Path) -> bool:
-    """Return whether the last checkpoint can be read, without a word about damage."""
+    """Return whether the last checkpoint can be read without a warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         try:
-            return CheckpointFolder(folder, training_of(folder)).read() is not None
-        except Exception as error:  # whatever it is, it is counted
+            return CheckpointFolder(folder, read_training(folder)).read() is not None
+        except Exception as error:  # any error is counted
             print(f"unloadable: {error}", flush=True)
             return False
 
 
-def training_of(folder: Path) -> dict:
-    """Return what the checkpoints are of, as they say themselves: the training at hand is this one."""
+def read_training(folder: Path) -> dict:
+    """Return the description of the training in its last checkpoint."""
     last = max(each for each in folder.iterdir() if each.name.startswith("checkpoint-"))
     return json.loads((last / "checkpoint.json").read_text())["training"]
 
@@ -171,17 +170,17 @@ def main() -> None:
     parser.add_argument("--writes", type=int, default=200)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    # A checkpoint after every step: many a kill falls into the writing of one.
-    checkpointing.SECONDS, checkpointing._FIRST_COST, checkpointing._SHARE = 0.0, 0.0, 1e9
+    # A checkpoint after every step, so that many kills fall into a write.
+    checkpointing.SECONDS, checkpointing._INITIAL_COST, checkpointing._MAX_OVERHEAD = 0.0, 0.0, 1e9
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
-        begun = time.perf_counter()
+        start_time = time.perf_counter()
         assert end(start(lambda: train(work / "plain", work / "with.npz"))) == 0
-        length = time.perf_counter() - begun
+        length = time.perf_counter() - start_time
         assert end(start(lambda: train(None, work / "plain.npz"))) == 0
         figures = {
-            "seconds of a training": length,
-            "with checkpoints and without": differ(work / "plain.npz", work / "with.npz"),
+            "seconds per training": length,
+            "max difference with and without checkpoints": measure_difference(work / "plain.npz", work / "with.npz"),
             "runs": kill_runs(work, work / "plain.npz", length, options.runs),
             "writes": kill_writes(work, options.writes),
         }

@@ -1,10 +1,10 @@
-"""What does `skconv audit` find of wrong labels and of duplicates that were put into MNIST?
+"""Recall and precision of `skconv audit` on label errors and duplicates inserted into MNIST.
 
     python benchmarks/label_errors.py [--share 0.01] [--planted 20] [--runs 1]
 
-1 % of the training labels are changed to another class, drawn evenly. 20 training images are copied to the end of the
-training images, 20 after a JPEG of quality 75, and 20 test images are put among the training images. Precision
-counts what MNIST itself has wrong as found in error.
+1 % of the training labels are changed to another class, uniformly. 20 training images are appended to the training
+images, 20 more after JPEG compression of quality 75, and 20 test images. MNIST's own label errors count against
+precision.
 """
 
 from __future__ import annotations
@@ -23,14 +23,16 @@ import skconv
 
 
 def recode(image: np.ndarray) -> np.ndarray:
-    """Return an image as it comes back from a JPEG file."""
+    """Return the image after JPEG compression."""
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "JPEG", quality=75)
     return np.asarray(Image.open(stream))
 
 
-def plant(share: float, n_planted: int, seed: int) -> tuple[dict[str, np.ndarray], set[str], dict[str, set[str]]]:
-    """Return the data, the names of the images with wrong labels, and by kind those of the planted ones."""
+def insert_errors(
+    share: float, n_planted: int, seed: int
+) -> tuple[dict[str, np.ndarray], set[str], dict[str, set[str]]]:
+    """Return the data, the names of the images with wrong labels, and the names of the duplicates by kind."""
     mnist, rng = skconv.load_dataset("mnist"), np.random.default_rng(seed)
     images, labels = np.array(mnist.train_images), np.array(mnist.train_labels)
     test_images, test_labels = np.array(mnist.test_images), np.array(mnist.test_labels)
@@ -54,23 +56,23 @@ def plant(share: float, n_planted: int, seed: int) -> tuple[dict[str, np.ndarray
 
 
 def run(share: float, n_planted: int, seed: int) -> dict[str, float]:
-    """Plant, audit, and count."""
-    data, wrong, planted = plant(share, n_planted, seed)
+    """Insert errors, audit, and count."""
+    data, wrong, planted = insert_errors(share, n_planted, seed)
     with tempfile.TemporaryDirectory() as name:
         file = Path(name) / "planted.npz"
         np.savez(file, **data)
         start = time.perf_counter()
         result = skconv.audit(file, out=Path(name) / "audit", seed=seed)
         seconds = time.perf_counter() - start
-    flagged = {each.image for each in result.issues if each.kind == "label" and each.image.startswith("train")}
+    reported = {each.image for each in result.issues if each.kind == "label" and each.image.startswith("train")}
     copies = {each.image for each in result.issues if each.kind in planted}
-    found = {
-        "recall": len(flagged & wrong) / len(wrong),
-        "precision": len(flagged & wrong) / max(len(flagged), 1),
-        "labels suspected": len(flagged),
+    figures = {
+        "recall": len(reported & wrong) / len(wrong),
+        "precision": len(reported & wrong) / max(len(reported), 1),
+        "label issues reported": len(reported),
         "seconds": seconds,
     }
-    return found | {f"{kind} found": len(copies & names) for kind, names in planted.items()}
+    return figures | {f"{kind} found": len(copies & names) for kind, names in planted.items()}
 
 
 def main() -> None:
@@ -80,7 +82,7 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=1)
     options = parser.parse_args()
     runs = [run(options.share, options.planted, seed) for seed in range(options.runs)]
-    write_result("label_errors", {"share": options.share, "planted of each": options.planted, "runs": runs})
+    write_result("label_errors", {"share": options.share, "planted per kind": options.planted, "runs": runs})
 
 
 if __name__ == "__main__":

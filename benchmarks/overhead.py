@@ -1,10 +1,10 @@
-"""What does the estimator cost over a bare loop of the same steps? In turn, A B A B, medians.
+"""Overhead of the estimator over a bare PyTorch loop of the same steps, interleaved.
 
     python benchmarks/overhead.py [--runs 7] [--recipe fast] [--device cpu]
 
-Both train the recipe's network on MNIST with the same batches, precision, optimizer, schedule and average of the
-weights, from uint8 images in memory to final weights, without a validation split. The bare loop is what one
-would write by hand without any library above PyTorch.
+Both train the recipe's network on MNIST with the same batches, precision, optimizer, schedule and EMA of the weights,
+from uint8 images in memory to final weights, without a validation split. The bare loop is written by hand with PyTorch
+alone.
 """
 
 from __future__ import annotations
@@ -24,8 +24,8 @@ from skconv.training.config import count_steps
 from skconv.training.hardware import choose_precision
 
 
-def bare_loop(recipe, images: np.ndarray, labels: np.ndarray, seed: int, device: str) -> float:
-    """Train by hand; return the seconds it took."""
+def train_bare(recipe, images: np.ndarray, labels: np.ndarray, seed: int, device: str) -> float:
+    """Train with a hand-written loop and return the seconds."""
     start = time.perf_counter()
     settings = recipe.create_estimator().get_params()
     torch.manual_seed(seed)
@@ -83,10 +83,10 @@ def main() -> None:
     recipe, dataset = load_recipe(options.recipe), load_dataset("mnist")
     images, labels = np.array(dataset.train_images), np.array(dataset.train_labels)
     estimator_seconds, bare_seconds = [], []
-    for run in range(-1, options.runs):  # the first pair warms up and is not counted
+    for run in range(-1, options.runs):  # run -1 is a warm-up
         estimator = recipe.create_estimator(random_state=0, device=options.device)
         estimator.set_params(validation_fraction=0.0, patience=None).fit(images, labels)
-        bare = bare_loop(recipe, images, labels, seed=0, device=options.device)
+        bare = train_bare(recipe, images, labels, seed=0, device=options.device)
         if run >= 0:
             estimator_seconds.append(estimator.fit_seconds_)
             bare_seconds.append(bare)

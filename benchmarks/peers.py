@@ -1,11 +1,10 @@
-"""Other libraries' own MNIST examples, each trained until it reads so many test digits right: a line of JSON an epoch.
+"""MNIST examples of other libraries, each trained to a target accuracy; prints a line of JSON per epoch.
 
     python benchmarks/peers.py NAME [--target 0.99] [--epochs N] [--seed S]
 
-Runs in an environment of its own (requirements.txt); `time_to_99.py` and `make bench` start it. The settings are those
-of the documentation's own example of each library; the clock runs from uint8 images in memory, without the scoring of
-the test digits after each epoch. Nothing is made faster and nothing slower: preparation that an example does before it
-trains (scaling, one-hot labels) is in the clock too, since ours is.
+Runs in its own environment (requirements.txt), started by `time_to_99.py` and `make bench`. The settings are those of
+the example in each library's documentation. Training is timed from uint8 images in memory, without the evaluation after
+each epoch. Preparation before the training (scaling, one-hot labels) is timed too, as it is for skconv.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ def train_keras(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) 
 
 
 def _make_example_network():
-    """The network of PyTorch's MNIST example: two convolutions, dropout, two dense layers."""
+    """Return the network of PyTorch's MNIST example: two convolutions, dropout, two dense layers."""
     from torch import nn
 
     return nn.Sequential(
@@ -54,21 +53,21 @@ def _make_example_network():
 
 
 def make_pixels(images: np.ndarray):
-    """Return a tensor float32 (n, 1, h, w), scaled as PyTorch's example does, by MNIST's mean and deviation."""
+    """Return a tensor float32 (n, 1, h, w), standardised as in PyTorch's example."""
     import torch
 
     return torch.from_numpy((_scale(images) - 0.1307) / 0.3081)[:, None]
 
 
-def _predict_by(network) -> Predict:
+def _make_predict(network) -> Predict:
     import torch
 
     def predict(test: np.ndarray) -> np.ndarray:
         network.eval()
         with torch.no_grad():
-            answers = torch.cat([network(part).argmax(1) for part in make_pixels(test).split(1000)])
+            labels = torch.cat([network(part).argmax(1) for part in make_pixels(test).split(1000)])
         network.train()
-        return answers.numpy()
+        return labels.numpy()
 
     return predict
 
@@ -89,11 +88,11 @@ def train_pytorch(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int
             torch.nn.functional.cross_entropy(network(images), targets).backward()
             optimizer.step()
         schedule.step()
-        yield _predict_by(network)
+        yield _make_predict(network)
 
 
 def train_lightning(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> Iterator[Predict]:
-    """The same network and settings under Lightning's Trainer, as its documentation arranges a classifier."""
+    """The same network and settings under Lightning's Trainer, as in its documentation."""
     import lightning
     import torch
     from torch.utils.data import DataLoader, TensorDataset
@@ -123,11 +122,11 @@ def train_lightning(images: np.ndarray, labels: np.ndarray, epochs: int, seed: i
     for epoch in range(epochs):
         trainer.fit_loop.max_epochs = epoch + 1
         trainer.fit(model, loader)
-        yield _predict_by(model.network)
+        yield _make_predict(model.network)
 
 
 def train_skorch(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> Iterator[Predict]:
-    """The same network under skorch with Adam, batches of 64, and its own fifth for validation."""
+    """The same network under skorch with Adam, batches of 64, and skorch's default fifth for validation."""
     import torch
     from skorch import NeuralNetClassifier
 
@@ -139,7 +138,7 @@ def train_skorch(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int)
     pixels = make_pixels(images)
     for _ in range(epochs):
         net.partial_fit(pixels, labels, epochs=1)
-        yield _predict_by(net.module_)
+        yield _make_predict(net.module_)
 
 
 def train_sklearn(images: np.ndarray, labels: np.ndarray, epochs: int, seed: int) -> Iterator[Predict]:
@@ -157,7 +156,7 @@ def _scale(images: np.ndarray) -> np.ndarray:
     return images.astype(np.float32) / 255
 
 
-# The training, and what it imports: that is not in the clock.
+# Training, and the module it imports, which is imported before the timing.
 PEERS = {
     "keras": (train_keras, "keras"),
     "pytorch": (train_pytorch, "torch"),
@@ -171,7 +170,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("name", choices=PEERS)
     parser.add_argument("--target", type=float, default=0.99, help="test accuracy to stop at")
-    parser.add_argument("--epochs", type=int, default=15, help="patience")
+    parser.add_argument("--epochs", type=int, default=15, help="maximum number of epochs")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     dataset = load_dataset("mnist")

@@ -1,10 +1,10 @@
-"""How many images a second does a model predict? Against a bare onnxruntime loop, skorch and Keras.
+"""Prediction speed: images per second of a model folder, onnxruntime, skorch and Keras.
 
     python benchmarks/prediction.py [--images 100000] [--runs 5] [--network t5_average_pooling]
 
-Runs in the peers' environment. All predict labels of the same uint8 images, with a network of the same layers: that
-of the ConvNet tutorial, which is quickly written down in Keras. What it has learned does not matter to the clock, so it
-is hardly trained. Batches are those that each library takes by itself; the bare loop has ours.
+Runs in the environment of the peers. All predict labels of the same uint8 images with a network of the same layers,
+those of the ConvNet tutorial. The weights do not affect the time, so the network is hardly trained. Batch sizes are the
+defaults of each library; the bare loop uses that of skconv.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from interleaved import describe_rates, time_interleaved
 from report import write_result
 from skorch import NeuralNetClassifier
 from torch import nn
-from turns import describe_rates, time_in_turn
 
 from skconv import CNNClassifier, OnnxClassifier, create_network, load_dataset
 
@@ -36,8 +36,8 @@ def make_bare(path: Path) -> Callable[[np.ndarray], np.ndarray]:
     name, outputs = session.get_inputs()[0].name, ["probabilities"]
 
     def predict(images: np.ndarray) -> np.ndarray:
-        parts = np.split(images, range(BATCH, len(images), BATCH))
-        return np.concatenate([session.run(outputs, {name: part[:, None].astype(np.float32)})[0] for part in parts])
+        batches = np.split(images, range(BATCH, len(images), BATCH))
+        return np.concatenate([session.run(outputs, {name: batch[:, None].astype(np.float32)})[0] for batch in batches])
 
     return lambda images: predict(images).argmax(1)
 
@@ -75,15 +75,17 @@ def main() -> None:
         model = Path(folder) / "model"
         estimator = CNNClassifier(network=options.network, max_epochs=1)
         estimator.fit(np.array(dataset.train_images[:2000]), dataset.train_labels[:2000]).save(model)
-        ways = {
+        functions = {
             "ours": OnnxClassifier(model).predict,
             "bare onnxruntime": make_bare(model / "model.onnx"),
             "skorch": make_skorch(options.network),
             "Keras": make_keras(),
         }
-        for predict in ways.values():  # the first of each warms up
+        for predict in functions.values():  # warm-up
             predict(images[:1000])
-        seconds = time_in_turn({name: partial(predict, images) for name, predict in ways.items()}, options.runs)
+        seconds = time_interleaved(
+            {name: partial(predict, images) for name, predict in functions.items()}, options.runs
+        )
     write_result("prediction", {"network": options.network, **describe_rates(seconds, len(images))})
 
 

@@ -1,4 +1,4 @@
-"""Write a benchmark's figures beside the hardware and versions they were measured with."""
+"""Result files of the benchmarks: figures with hardware and versions."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ RESULTS = Path(os.environ.get("SKCONV_RESULTS", Path(__file__).parent / "results
 
 
 def write_result(name: str, figures: dict, path: Path | None = None) -> None:
-    """Print the figures and keep them as ``results/NAME.json``, or in the file given."""
+    """Print the figures and write them to ``results/NAME.json``, or to `path`."""
     text = json.dumps({"figures": figures, "environment": describe_environment()}, indent=2)
     if path is None:
         RESULTS.mkdir(exist_ok=True, parents=True)
         path = RESULTS / f"{name}.json"
-    with atomic_write(path) as beside:
-        beside.write_text(text + "\n")
+    with atomic_write(path) as part:
+        part.write_text(text + "\n")
     print(text)

@@ -1,4 +1,4 @@
-"""A client with plain sockets that costs little, and what it met."""
+"""HTTP client with plain sockets and low processor cost, and its statistics."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ import numpy as np
 
 @dataclass
 class Outcome:
-    """What one client or many of them met.
+    """Latencies by status, and errors, of one or several connections.
 
-    `lost` counts requests that were sent before `until` and were not answered.
+    `n_lost` counts requests sent before `stopped_at` that got no response.
     """
 
     seconds: dict[int, list[float]] = field(default_factory=dict)
-    broken: int = 0
-    lost: int = 0
-    until: float = float("inf")
+    n_broken: int = 0
+    n_lost: int = 0
+    stopped_at: float = float("inf")
     without_retry_after: int = 0
 
-    def note(self, head: bytes, seconds: float) -> None:
+    def add(self, head: bytes, seconds: float) -> None:
         status = int(head[9:12])
         self.seconds.setdefault(status, []).append(seconds)
         if status == 429 and b"retry-after" not in head.lower():
@@ -32,47 +32,47 @@ class Outcome:
     def describe(self, duration: float) -> dict:
         accepted = sorted(self.seconds.get(200, [])) or [float("nan")]
         return {
-            "answers_a_second": len(self.seconds.get(200, [])) / duration,
-            **{f"p{share}_ms": 1000 * float(np.percentile(accepted, share)) for share in (50, 95, 99)},
+            "responses_per_second": len(self.seconds.get(200, [])) / duration,
+            **{f"p{percent}_ms": 1000 * float(np.percentile(accepted, percent)) for percent in (50, 95, 99)},
             "n": len(self.seconds.get(200, [])),
             "statuses": dict(Counter({status: len(times) for status, times in self.seconds.items()})),
-            "broken_connections": self.broken,
+            "broken_connections": self.n_broken,
         }
 
 
-async def _ask_until(end: float, port: int, request: bytes, outcome: Outcome) -> None:
-    """Ask again and again over one connection, which is opened anew where it breaks."""
+async def _send_until(end: float, port: int, request: bytes, outcome: Outcome) -> None:
+    """Send requests over one connection until `end`; reconnect after an error."""
     while time.perf_counter() < end:
-        begun = None
+        sent_at = None
         try:
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
             while time.perf_counter() < end:
-                begun = time.perf_counter()
+                sent_at = time.perf_counter()
                 writer.write(request)
                 head = await reader.readuntil(b"\r\n\r\n")
                 length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
                 await reader.readexactly(length)
-                outcome.note(head, time.perf_counter() - begun)
-                begun = None
+                outcome.add(head, time.perf_counter() - sent_at)
+                sent_at = None
             writer.close()
         except (OSError, asyncio.IncompleteReadError):
-            outcome.broken += 1
-            outcome.lost += begun is not None and begun < outcome.until
-            if outcome.until < float("inf"):  # the server is ending: nobody will answer again
+            outcome.n_broken += 1
+            outcome.n_lost += sent_at is not None and sent_at < outcome.stopped_at
+            if outcome.stopped_at < float("inf"):  # the server is shutting down
                 return
             await asyncio.sleep(0.05)
 
 
-async def ask(outcome: Outcome, port: int, request: bytes, connections: int, duration: float) -> None:
-    """Let a number of connections ask for so many seconds."""
+async def send_requests(outcome: Outcome, port: int, request: bytes, connections: int, duration: float) -> None:
+    """Send requests over several connections for `duration` seconds."""
     end = time.perf_counter() + duration
-    await asyncio.gather(*(_ask_until(end, port, request, outcome) for _ in range(connections)))
+    await asyncio.gather(*(_send_until(end, port, request, outcome) for _ in range(connections)))
 
 
 def load(port: int, request: bytes, connections: int, duration: float) -> dict:
-    """Return what a number of connections met that ask for `duration` seconds."""
+    """Return the statistics of several connections that send requests for `duration` seconds."""
     outcome = Outcome()
-    asyncio.run(ask(outcome, port, request, connections, duration))
+    asyncio.run(send_requests(outcome, port, request, connections, duration))
     return outcome.describe(duration) | {"429_without_retry_after": outcome.without_retry_after}
 
 

@@ -1,6 +1,8 @@
-"""What `skconv serve` is measured against: the same model file and the same work on each image, behind LitServe.
+"""LitServe server with the bundled digit model, as a comparison for `skconv serve`.
 
-Images come in base 64 inside JSON, as LitServe takes its requests. Argument: the port.
+    python benchmarks/serving_litserve.py PORT
+
+Images are sent in base64 inside JSON, as LitServe takes its requests.
 """
 
 from __future__ import annotations
@@ -17,24 +19,24 @@ from skconv.images.opening import decode_image
 
 class DigitApi(litserve.LitAPI):
     def setup(self, device: str) -> None:
-        self.reader = OnnxClassifier("digits", threads=1)
-        self.reader.predict_proba(np.zeros((1, 28, 28), np.uint8))
+        self.classifier = OnnxClassifier("digits", threads=1)
+        self.classifier.predict_proba(np.zeros((1, 28, 28), np.uint8))
 
     def decode_request(self, request: dict) -> np.ndarray:
-        return self.reader.image_spec.preprocess(decode_image(base64.b64decode(request["image"]), "image"))
+        return self.classifier.image_spec.preprocess(decode_image(base64.b64decode(request["image"]), "image"))
 
     def batch(self, inputs: list[np.ndarray]) -> np.ndarray:
         return np.stack(inputs)
 
     def predict(self, images: np.ndarray) -> np.ndarray:
-        # Without company LitServe hands over the image itself.
-        return self.reader.predict_proba(images if images.ndim == 3 else images[None])
+        # LitServe passes a single image without the batch axis.
+        return self.classifier.predict_proba(images if images.ndim == 3 else images[None])
 
     def unbatch(self, rows: np.ndarray) -> list[np.ndarray]:
         return list(rows)
 
     def encode_response(self, row: np.ndarray) -> dict:
-        return {"label": self.reader.class_names[int(row.argmax())], "confidence": float(row.max())}
+        return {"label": self.classifier.class_names[int(row.argmax())], "confidence": float(row.max())}
 
 
 if __name__ == "__main__":

@@ -1,6 +1,8 @@
-"""Baseline for `skconv serve`: the same model file and the same work on each image, behind Starlette alone.
+"""Starlette server with the bundled digit model, as a baseline for `skconv serve`.
 
-No queue of bounded length, no limit of any kind, no log. Argument: the port.
+    python benchmarks/serving_minimal.py PORT
+
+It has no queue, no limits and no log.
 """
 
 from __future__ import annotations

@@ -1,10 +1,13 @@
-"""How long do `skconv --help`, `import skconv`, one prediction and the way to the first training step take?
+"""Start-up time of `skconv --help`, `import skconv`, one prediction, and `skconv train` to the first step.
 
-Medians of 11 fresh processes, in turn.
+    python benchmarks/startup.py
+
+Medians of 11 fresh processes, interleaved.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import subprocess
 import sys
@@ -18,7 +21,7 @@ import skconv
 
 RUNS = 11
 IMAGE = Path(skconv.__file__).parent / "server" / "page" / "examples" / "seven.jpg"
-# The command itself, stopped after its first step.
+# The command, ended after its first step.
 FIRST_STEP = """
 import os, sys
 from skconv.cli.main import main
@@ -41,6 +44,7 @@ COMMANDS = {
 
 
 def main() -> None:
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
     seconds: dict[str, list[float]] = {name: [] for name in COMMANDS}
     for _ in range(RUNS):
         for name, arguments in COMMANDS.items():
@@ -50,7 +54,7 @@ def main() -> None:
                 subprocess.run(command, stdout=subprocess.DEVNULL, check=True)
                 seconds[name].append(time.perf_counter() - start)
     figures = {
-        name: {"median": statistics.median(times), "least": min(times), "most": max(times), "n": RUNS}
+        name: {"median": statistics.median(times), "min": min(times), "max": max(times), "n": RUNS}
         for name, times in seconds.items()
     }
     write_result("startup", figures)

@@ -1,13 +1,12 @@
-"""How many images a second does training take? The same network and batches in a bare loop, skorch and Lightning.
+"""Training speed: images per second of skconv, a bare loop, skorch and Lightning, with the same network and batches.
 
     python benchmarks/throughput.py [--images 20000] [--runs 5] [--network fast] [--device cpu]
 
-Runs in the peers' environment. Each is given uint8 images in memory and trains one epoch on them, in turn; its clock
-stops with the last step. "ours in fp32" has the same precision as the others, and nothing of our recipes besides: no
-average of the weights, no augmentation. "ours" is the estimator as it comes. The others are arranged as their
-documentation does: images scaled beforehand, tensors fed by a DataLoader, with all that they do unasked: skorch holds
-a fifth out and scores it (it gets a quarter more images, and so trains on as many), Lightning logs, keeps a
-checkpoint and shows a bar. "only training" is without these.
+Runs in the environment of the peers. Each trains one epoch on uint8 images in memory, interleaved. "ours in fp32" has
+the precision of the others and no EMA or label smoothing; "ours" is the estimator with default settings. The others
+follow their documentation: scaled images, tensors from a DataLoader. By default skorch holds out a fifth and evaluates
+it (it gets a quarter more images, and so trains on as many), and Lightning logs, writes a checkpoint and shows a
+progress bar. "training only" switches these off.
 """
 
 from __future__ import annotations
@@ -23,12 +22,12 @@ from contextlib import redirect_stdout
 import lightning
 import numpy as np
 import torch
+from interleaved import describe_rates, time_interleaved
 from peers import make_pixels
 from report import write_result
 from skorch import NeuralNetClassifier
 from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
-from turns import describe_rates, time_in_turn
 
 from skconv import CNNClassifier, create_network, load_dataset
 
@@ -44,7 +43,7 @@ def train_ours(name: str, images: np.ndarray, labels: np.ndarray, device: str, *
 
 
 def train_bare(name: str, images: np.ndarray, labels: np.ndarray, device: str) -> None:
-    """Indices into tensors and nothing else: less than any library can do."""
+    """Train with a minimal PyTorch loop that indexes tensors."""
     network = make_network(name).to(device)
     optimizer = torch.optim.AdamW(network.parameters(), fused=True)
     X, y = make_pixels(images).to(device), torch.from_numpy(labels).to(device)
@@ -98,34 +97,34 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     options = parser.parse_args()
     if options.images > 48_000:
-        parser.error("--images: at most 48,000, of which skorch gets a quarter more")
-    warnings.simplefilter("ignore")  # what Lightning would advise
+        parser.error("--images must be at most 48,000, because skorch gets a quarter more of the 60,000")
+    warnings.simplefilter("ignore")  # Lightning's advice
     dataset = load_dataset("mnist")
-    few, more = (
+    data, data_for_skorch = (
         (options.network, np.array(dataset.train_images[:n]), np.array(dataset.train_labels[:n]), options.device)
         for n in (options.images, options.images * 5 // 4)
     )
-    plain = {"ema_decay": 0.0, "label_smoothing": 0.0}
+    no_extras = {"ema_decay": 0.0, "label_smoothing": 0.0}
     quiet = dict.fromkeys(["logger", "enable_checkpointing", "enable_progress_bar", "enable_model_summary"], False)
-    ways: dict[str, Callable[[], None]] = {
-        "ours": lambda: train_ours(*few),
-        "ours in fp32": lambda: train_ours(*few, precision="fp32", **plain),
-        "bare loop": lambda: train_bare(*few),
-        "skorch as it comes": lambda: train_skorch(*more),
-        "skorch, only training": lambda: train_skorch(*few, train_split=None, verbose=0),
-        "Lightning as it comes": lambda: train_lightning(*few),
-        "Lightning, only training": lambda: train_lightning(*few, **quiet),
+    functions: dict[str, Callable[[], None]] = {
+        "ours": lambda: train_ours(*data),
+        "ours in fp32": lambda: train_ours(*data, precision="fp32", **no_extras),
+        "bare loop": lambda: train_bare(*data),
+        "skorch, default": lambda: train_skorch(*data_for_skorch),
+        "skorch, training only": lambda: train_skorch(*data, train_split=None, verbose=0),
+        "Lightning, default": lambda: train_lightning(*data),
+        "Lightning, training only": lambda: train_lightning(*data, **quiet),
     }
-    for train in ways.values():  # the first of each warms up
+    for train in functions.values():  # warm-up
         train()
-    seconds = time_in_turn(ways, options.runs)
-    plain_median = statistics.median(seconds["ours in fp32"])
+    seconds = time_interleaved(functions, options.runs)
+    fp32_median = statistics.median(seconds["ours in fp32"])
     figures = {
         "network": options.network,
         "batch size": BATCH,
         **describe_rates(seconds, options.images),
         "times as fast, ours in fp32": {
-            name: statistics.median(times) / plain_median for name, times in seconds.items()
+            name: statistics.median(times) / fp32_median for name, times in seconds.items()
         },
     }
     write_result("throughput" if options.device == "cpu" else "throughput_gpu", figures)

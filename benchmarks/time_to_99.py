@@ -1,13 +1,13 @@
-"""How long until 99.0 % of MNIST's test digits are read right? Recipe `fast` against others, in turn.
+"""Time to 99.0 % test accuracy on MNIST: recipe `fast`, two tutorials' loops, other libraries' examples.
 
-    python benchmarks/time_to_99.py [--seeds 10] [--epochs 12] [--peers PYTHON] [--turns 3]
+    python benchmarks/time_to_99.py [--seeds 10] [--epochs 12] [--peers PYTHON] [--rounds 3]
 
-The clock of `fast` runs from uint8 images in memory to final weights, and every seed trains to its end; a part of the
-seeds is trained before each turn of the others and the rest after the last. The clock of the MNIST tutorials' loops
-runs until their test accuracy first reaches 99.0 %; they score the test set as often as their authors have it, so their
-time is given with that scoring and without. The clock of other libraries' own examples (`peers.py`, run by the Python
-of their environment) runs until the end of the first epoch with 99.0 %; they run once, in the first turn, since one run
-of all takes a quarter of an hour. A loop that does not get there is not run again either.
+All are interleaved. `fast` is timed from uint8 images in memory to final weights, for every seed; some seeds are
+trained before each round of the others and the rest after the last. The tutorials' loops are timed until their test
+accuracy first reaches 99.0 %, with and without their own evaluation of the test set. Other libraries' examples
+(`peers.py`, run by the Python of their environment) are timed until the end of the first epoch with 99.0 %. They run in
+the first round only, because one run of all takes a quarter of an hour. A loop that does not reach 99.0 % is not
+repeated.
 """
 
 from __future__ import annotations
@@ -42,72 +42,72 @@ def run_fast(dataset, seed: int) -> tuple[float, float]:
 
 
 def run_loop(name: str, dataset, epochs: int, seed: int) -> dict:
-    """Return seconds to 99.0 %, with the loop's own scoring and without, None if not reached, and the curve."""
-    curve, scoring = [], 0.0
-    for iteration, training, scored, accuracy in LOOPS[name](dataset, epochs=epochs, seed=seed):
+    """Return the curve and the seconds to 99.0 % with and without the loop's own evaluation, None if not reached."""
+    curve, evaluation = [], 0.0
+    for iteration, training, evaluated, accuracy in LOOPS[name](dataset, epochs=epochs, seed=seed):
         curve.append({"iterations": iteration, "seconds": training, "accuracy": accuracy})
-        scoring = scored
+        evaluation = evaluated
         if accuracy >= 0.99:
             break
     print(f"{name}: {iteration} iterations, {training:.1f} s of training, {accuracy:.4f}", flush=True)
     reached = accuracy >= 0.99
     return {
-        "seconds": training + scoring if reached else None,
+        "seconds": training + evaluation if reached else None,
         "training_seconds": training if reached else None,
         "curve": curve,
     }
 
 
 def run_peer(python: str, name: str, epochs: int, seed: int) -> dict:
-    """Return seconds until 99.0 %, None if not reached, and the curve of (seconds, accuracy) by epochs."""
+    """Return the curve and the seconds to 99.0 %, None if not reached."""
     script = Path(__file__).with_name("peers.py")
     command = [python, str(script), name, "--epochs", str(epochs), "--seed", str(seed)]
-    answer = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
-    curve = [json.loads(line) for line in answer.splitlines() if line.startswith("{")]
+    output = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
+    curve = [json.loads(line) for line in output.splitlines() if line.startswith("{")]
     last = curve[-1]
     print(f"{name}: {last['epoch']} epochs, {last['seconds']:.1f} s, {last['accuracy']:.4f}", flush=True)
     return {"seconds": last["seconds"] if last["accuracy"] >= 0.99 else None, "curve": curve}
 
 
-def describe(runs: list[dict], beside: list[float]) -> dict:
-    """Return the runs of one of the others, and the median over its turns of its time over that of `fast` beside it."""
-    found: dict = {"runs": runs}
+def describe(runs: list[dict], fast_seconds: list[float]) -> dict:
+    """Return the runs, and the median over rounds of their time over that of `fast` in the same round."""
+    figures: dict = {"runs": runs}
     for key in ("seconds", "training_seconds"):
         times = [run.get(key) for run in runs]
         if None not in times:
-            found[f"{key}_median"] = statistics.median(times)
-            ratios = [time / fast for time, fast in zip(times, beside, strict=False)]
-            found[f"{key}_ratio"] = statistics.median(ratios)
-    return found
+            figures[f"{key}_median"] = statistics.median(times)
+            ratios = [time / fast for time, fast in zip(times, fast_seconds, strict=False)]
+            figures[f"{key}_ratio"] = statistics.median(ratios)
+    return figures
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=10)
-    parser.add_argument("--epochs", type=int, default=12, help="patience with the others")
+    parser.add_argument("--epochs", type=int, default=12, help="maximum number of epochs of the others")
     parser.add_argument("--peers", help="Python of an environment with requirements.txt and skconv")
-    parser.add_argument("--turns", type=int, default=3, help="how often each loop is run")
+    parser.add_argument("--rounds", type=int, default=3, help="runs of each loop")
     options = parser.parse_args()
-    if options.turns < 1 or options.seeds < options.turns + 1:
-        parser.error("--turns must be at least 1, and there must be more --seeds: some are trained between all turns")
+    if options.rounds < 1 or options.seeds < options.rounds + 1:
+        parser.error("--rounds must be at least 1, and --seeds greater than --rounds")
     dataset = load_dataset("mnist")
     others: dict[str, Callable[[int], dict]] = {
         name: partial(run_loop, name, dataset, options.epochs) for name in LOOPS
     }
     if options.peers:
         others |= {name: partial(run_peer, options.peers, name, options.epochs) for name in PEERS}
-    parts = np.array_split(np.arange(options.seeds), options.turns + 1)
-    found: dict[str, list[dict]] = {name: [] for name in others}
-    groups: list[list[tuple[float, float]]] = []  # (seconds, accuracy), before each turn and after the last
-    for turn, seeds in enumerate(parts):
+    parts = np.array_split(np.arange(options.seeds), options.rounds + 1)
+    runs: dict[str, list[dict]] = {name: [] for name in others}
+    groups: list[list[tuple[float, float]]] = []  # (seconds, accuracy), before each round and after the last
+    for round_index, seeds in enumerate(parts):
         groups.append([run_fast(dataset, int(seed)) for seed in seeds])
-        if turn == options.turns:
+        if round_index == options.rounds:
             break
         for name, run in others.items():
-            if turn == 0 or (name in LOOPS and all(earlier["seconds"] for earlier in found[name])):
-                found[name].append(run(turn))
-    seconds, accuracies = zip(*(run for group in groups for run in group), strict=True)
-    beside = [statistics.median(run[0] for run in before + after) for before, after in pairwise(groups)]
+            if round_index == 0 or (name in LOOPS and all(earlier["seconds"] for earlier in runs[name])):
+                runs[name].append(run(round_index))
+    seconds, accuracies = zip(*(each for group in groups for each in group), strict=True)
+    fast_seconds = [statistics.median(each[0] for each in before + after) for before, after in pairwise(groups)]
     result = {
         "seeds": options.seeds,
         "fast_accuracy_mean": statistics.mean(accuracies),
@@ -115,7 +115,7 @@ def main() -> None:
         "fast_accuracies": accuracies,
         "fast_seconds_median": statistics.median(seconds),
         "fast_seconds": seconds,
-        "others": {name: describe(each, beside) for name, each in found.items()},
+        "others": {name: describe(each, fast_seconds) for name, each in runs.items()},
     }
     write_result("time_to_99", result)
 

@@ -1,16 +1,16 @@
-"""Do two processes train as one does? The loss of each of the first steps, both ways.
+"""Distributed training: losses of two processes compared with those of one, step by step.
 
     python benchmarks/torchrun_loss.py [--processes 2]
 
-Trains on the MNIST that comes with the package with the settings of recipe `standard` (batches of 128, augmentation,
-dropout, one-cycle schedule), alone and under torchrun on this machine, and compares the losses of the whole batches:
+Trains on the bundled MNIST with the settings of recipe `standard` (batches of 128, augmentation, dropout, one-cycle
+schedule), in one process and under torchrun, and compares the losses of whole batches:
 
-- `smooth`, fp32, 50 steps: a network with batch norm and dropout, average pooling and SiLU. At most 1e-4.
-- the recipe's own network in double precision, 10 steps. At most 1e-9.
-- the recipe's own network, fp32, 10 steps, beside the same process with two threads instead of one: max pooling takes
-  another pixel where two differ by the last digit, so that any other order of the sums leads elsewhere. No bound.
+- `smooth`, fp32, 50 steps: a network with batch norm, dropout, average pooling and SiLU. Max difference 1e-4.
+- the recipe's network in double precision, 10 steps. Max difference 1e-9.
+- the recipe's network, fp32, 10 steps, also for one process with two threads instead of one. No limit: where two
+  pixels differ in the last digit, max pooling selects another one, so any other order of sums changes the result.
 
-Ends with exit code 1 where a bound is passed. Takes a minute on two free cores.
+The exit code is 1 if a limit is exceeded. Takes a minute on two idle cores.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from typing import Any
 
 from report import write_result
 
-# name: network, whether in double precision, steps, the largest difference allowed
+# name: network, double precision, steps, max difference allowed
 CASES: dict[str, tuple[str, bool, int, float | None]] = {
     "smooth, fp32": ("smooth", False, 50, 1e-4),
     "standard, fp64": ("standard", True, 10, 1e-9),
@@ -34,12 +34,12 @@ CASES: dict[str, tuple[str, bool, int, float | None]] = {
 }
 
 
-class Enough(Exception):
-    """The training has gone far enough."""
+class StepsReached(Exception):
+    """End of the steps to record."""
 
 
 def record(network: str, double: bool, steps: int) -> list[float]:
-    """Begin a training, in all processes there are, and return the loss of each of its first steps."""
+    """Train in all processes and return the loss of each of the first steps."""
     from skorch.callbacks import Callback
 
     from skconv import load_dataset, load_recipe
@@ -55,22 +55,22 @@ def record(network: str, double: bool, steps: int) -> list[float]:
         def on_batch_end(self, net: Any, **kwargs: Any) -> None:
             losses.append(float(net.history[-1, "batches", -1, "train_loss"]))
             if len(losses) == steps:
-                raise Enough
+                raise StepsReached
 
     dataset = load_dataset("mnist")
     classifier = load_recipe("standard").create_estimator(random_state=0, device="cpu")
-    # The average of the weights plays no part in the losses, and is kept in single precision.
+    # The EMA of the weights does not affect the losses, and is in single precision.
     classifier.set_params(network=network, precision="fp32", ema_decay=0.0, callbacks=[Record()])
     try:
         with join_process_group("cpu"):
             classifier.fit(dataset.train_images, dataset.train_labels)
-    except Enough:
+    except StepsReached:
         return losses
-    raise RuntimeError("The training was over before its time.")
+    raise RuntimeError(f"The training ended before step {steps}.")
 
 
 def register_smooth() -> None:
-    """Register a network in which a change of the last digit stays one."""
+    """Register a network that does not amplify rounding differences."""
     from torch import nn
 
     from skconv.networks.blocks import Network
@@ -98,14 +98,14 @@ def register_smooth() -> None:
 
 
 def run(launcher: list[str], threads: int, cases: list[str], file: Path) -> dict[str, list[float]]:
-    """Record cases in other processes; return their losses."""
+    """Record cases in other processes and return their losses."""
     command = [sys.executable, *launcher, __file__, "--record", str(file), "--cases", *cases]
     subprocess.run(command, check=True, env={**os.environ, "OMP_NUM_THREADS": str(threads)})
     return json.loads(file.read_text())
 
 
 def compare(losses: list[float], others: list[float]) -> float:
-    """Return the largest difference of a step's loss."""
+    """Return the max difference of the loss per step."""
     return max(abs(one - other) for one, other in zip(losses, others, strict=True))
 
 
@@ -136,14 +136,16 @@ def main() -> None:
             "processes": options.processes,
             "steps": {name: len(losses) for name, losses in alone.items()},
             "first and last loss": {name: [losses[0], losses[-1]] for name, losses in alone.items()},
-            "largest difference of a step's loss": differences,
+            "max difference of loss per step": differences,
             "allowed": {name: CASES[name][3] for name in alone},
-            "the same of one process with two threads": compare(alone["standard, fp32"], two_threads["standard, fp32"]),
+            "max difference of one process with two threads": compare(
+                alone["standard, fp32"], two_threads["standard, fp32"]
+            ),
         },
     )
-    passed = [name for name, largest in differences.items() if largest > (CASES[name][3] or float("inf"))]
-    if passed:
-        sys.exit(f"The losses differ by more than is allowed: {', '.join(passed)}.")
+    exceeded = [name for name, difference in differences.items() if difference > (CASES[name][3] or float("inf"))]
+    if exceeded:
+        sys.exit(f"The losses differ by more than the limit: {', '.join(exceeded)}.")
 
 
 if __name__ == "__main__":

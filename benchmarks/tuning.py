@@ -1,9 +1,10 @@
-"""Are the settings that `skconv tune` finds better than those it begins with?
+"""Hyper-parameter search: test accuracy of the settings found by `skconv tune` and of the recipe.
 
     python benchmarks/tuning.py [--recipe fast] [--minutes 15] [--fraction 0.1] [--seeds 5] [--out FOLDER]
 
-`skconv tune mnist` searches with a tenth of the training images, by validation accuracy. Then the recipe and the
-found one are trained in turn on the same tenth, with seeds that the search has not used, and scored on the test split.
+`skconv tune mnist` searches with a tenth of the training images, by validation accuracy. The recipe and the best one
+found are then trained on the same tenth, interleaved, with seeds that the search has not used, and evaluated on the
+test split.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
     with tempfile.TemporaryDirectory() as scratch:
-        found = skconv.tune(
+        result = skconv.tune(
             "mnist",
             recipe=options.recipe,
             minutes=options.minutes,
@@ -40,31 +41,35 @@ def main() -> None:
             out=options.out or Path(scratch, "search"),
             progress=True,
         )
-        print(found, flush=True)
-        recipes = {"the recipe": skconv.load_recipe(options.recipe), "found": skconv.load_recipe(found.best_recipe)}
+        print(result, flush=True)
+        recipes = {"recipe": skconv.load_recipe(options.recipe), "best": skconv.load_recipe(result.best_recipe)}
     mnist = skconv.load_dataset("mnist")
-    tenth = take_fraction(mnist, options.fraction, seed=SEARCH_SEED)
+    subset = take_fraction(mnist, options.fraction, seed=SEARCH_SEED)
     accuracies: dict[str, list[float]] = {name: [] for name in recipes}
     for seed in range(FIRST_SEED, FIRST_SEED + options.seeds):
         for name, recipe in recipes.items():
-            estimator = recipe.create_estimator(random_state=seed).fit(tenth.train_images, tenth.train_labels)
+            estimator = recipe.create_estimator(random_state=seed).fit(subset.train_images, subset.train_labels)
             accuracies[name].append(float(estimator.score(mnist.test_images, mnist.test_labels)))
             print(f"seed {seed}, {name}: {accuracies[name][-1]:.4f} in {estimator.fit_seconds_:.1f} s", flush=True)
-    gains = [better - own for own, better in zip(*accuracies.values(), strict=True)]
+    gains = [best - own for own, best in zip(*accuracies.values(), strict=True)]
     error = statistics.stdev(gains) / math.sqrt(len(gains))
     write_result(
         "tuning",
         {
             "recipe": options.recipe,
             "minutes": options.minutes,
-            "training images": len(tenth.train_labels),
-            "trials": len(found.trials),
-            "settings found": recipes["found"].training | recipes["found"].augmentation | recipes["found"].network,
+            "training images": len(subset.train_labels),
+            "trials": len(result.trials),
+            "best settings": recipes["best"].training | recipes["best"].augmentation | recipes["best"].network,
             "accuracy": {
                 name: {"mean": statistics.mean(each), "sd": statistics.stdev(each), "each": each}
                 for name, each in accuracies.items()
             },
-            "gain": {"mean": statistics.mean(gains), "standard error": error, "errors": statistics.mean(gains) / error},
+            "gain": {
+                "mean": statistics.mean(gains),
+                "standard error": error,
+                "gain in standard errors": statistics.mean(gains) / error,
+            },
         },
     )
 

@@ -1,7 +1,7 @@
-"""The five tutorials' training loops as their authors wrote them, with the networks that skconv has of each.
+"""Training loops of the five tutorials as their authors wrote them, with skconv's networks of the same layers.
 
-They are here to be timed, so nothing in them is made faster: images come one at a time out of a data loader without
-workers, in PyTorch's own arithmetic and memory order, and are scored as often as the tutorial does.
+They are timed, so nothing is optimised: images come one at a time from a data loader without workers, in PyTorch's
+default precision and memory layout, and are evaluated as often as in the tutorial.
 """
 
 from __future__ import annotations
@@ -34,27 +34,27 @@ from skconv import create_network
 
 
 def make_network(name: str, image_size: tuple[int, int] = (28, 28)) -> nn.Sequential:
-    """A tutorial's layers for ten classes, without the scaling of skconv's networks: here the images come scaled."""
+    """Return a tutorial's layers for ten classes, without input normalisation: the loops scale the images."""
     network = create_network(name, in_channels=1, image_size=image_size, num_classes=10)
     return nn.Sequential(network.features, network.classifier)
 
 
 @torch.no_grad()
-def score(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
-    """Mean loss and share of right answers in evaluation mode."""
+def evaluate(network: nn.Module, batches: Iterable[tuple[Tensor, Tensor]]) -> tuple[float, float]:
+    """Return mean loss and accuracy in evaluation mode."""
     network.eval()
-    loss, right, count = 0.0, 0, 0
+    loss, correct, count = 0.0, 0, 0
     for images, labels in batches:
         logits = network(images)
         loss += nn.functional.cross_entropy(logits, labels, reduction="sum").item()
-        right += (logits.argmax(1) == labels).sum().item()
+        correct += (logits.argmax(1) == labels).sum().item()
         count += len(labels)
     network.train()
-    return loss / count, right / count
+    return loss / count, correct / count
 
 
 def train_skorch(images: np.ndarray, labels: np.ndarray, *, epochs: int = 25, seed: int = 0) -> float:
-    """T1, USPS under skorch: batches of 32, a fifth of the images scored after each epoch; the last accuracy."""
+    """Train T1 (USPS, skorch): batches of 32, a fifth for validation; return the last accuracy."""
     torch.manual_seed(seed)
     net = NeuralNetClassifier(
         make_network("t1_skorch", images.shape[1:]),
@@ -72,12 +72,11 @@ def train_skorch(images: np.ndarray, labels: np.ndarray, *, epochs: int = 25, se
 
 
 def train_sequential(
-    dataset, *, epochs: int = 10, seed: int = 0, score_every: int = 50
+    dataset, *, epochs: int = 10, seed: int = 0, evaluate_every: int = 50
 ) -> Iterator[tuple[int, float, float, float]]:
-    """T2, MNIST from scratch: yield (iterations, seconds of training, seconds of scoring, test accuracy).
+    """Train T2 (MNIST); yield (iterations, seconds of training, seconds of evaluation, test accuracy).
 
-    The author scores all test images every 50 iterations, with dropout switched on, which costs accuracy; here it is
-    off.
+    The author evaluates all test images every 50 iterations with dropout on, which lowers accuracy; here it is off.
     """
     torch.manual_seed(seed)
     network = make_network("t2_sequential")
@@ -86,29 +85,29 @@ def train_sequential(
     transforms = [to_tensor, Normalize(0.5, 0.5)]
     train_loader = DataLoader(ImagesOneByOne(dataset.train_images, dataset.train_labels, transforms), 100, shuffle=True)
     test_loader = DataLoader(ImagesOneByOne(dataset.test_images, dataset.test_labels, transforms), 100)
-    iteration, training, scoring, start = 0, 0.0, 0.0, time.perf_counter()
+    iteration, training, evaluation, start = 0, 0.0, 0.0, time.perf_counter()
     for _ in range(epochs):
         for images, labels in train_loader:
             optimizer.zero_grad()
             loss_function(network(images), labels).backward()
             optimizer.step()
             iteration += 1
-            if iteration % score_every == 0:
-                scored = time.perf_counter()
-                training += scored - start
-                _, accuracy = score(network, test_loader)
+            if iteration % evaluate_every == 0:
+                evaluated = time.perf_counter()
+                training += evaluated - start
+                _, accuracy = evaluate(network, test_loader)
                 start = time.perf_counter()
-                scoring += start - scored
-                yield iteration, training, scoring, accuracy
+                evaluation += start - evaluated
+                yield iteration, training, evaluation, accuracy
 
 
 def split_folds(images: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
-    """T3, Kaggle's digits: positions for training and for validation, five times."""
+    """Return the five folds of T3 (Kaggle's digits): positions for training and validation."""
     return list(KFold(5, shuffle=True, random_state=0).split(images))
 
 
 def train_fold(images: np.ndarray, labels: np.ndarray, fold: int, *, epochs: int = 100, seed: int = 0) -> float:
-    """T3, Kaggle's digits: one of the five folds, all its images distorted anew each epoch; the last accuracy."""
+    """Train T3 (Kaggle's digits): one of the five folds, with random augmentation; return the last accuracy."""
     torch.manual_seed(seed)
     random.seed(seed)
     transforms = [
@@ -134,7 +133,7 @@ def train_fold(images: np.ndarray, labels: np.ndarray, fold: int, *, epochs: int
             loss.backward()
             optimizer.step()
             train_loss += loss.item() / len(train_loader)
-        valid_loss, accuracy = score(network, valid_loader)
+        valid_loss, accuracy = evaluate(network, valid_loader)
         if train_loss < best[0] and valid_loss < best[1]:
             best, weights = (train_loss, valid_loss), copy.deepcopy(network.state_dict())
     network.load_state_dict(weights)
@@ -142,7 +141,7 @@ def train_fold(images: np.ndarray, labels: np.ndarray, fold: int, *, epochs: int
 
 
 def read_images(table: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
-    """T4, garments: open the image of each row of ``id,label`` one by one; float32 in 0..1 and labels."""
+    """Read T4 (clothing): open the image of each row of ``id,label``; return float32 images in 0..1 and labels."""
     images, labels = [], []
     with table.open(newline="") as stream:
         for row in csv.DictReader(stream):
@@ -153,7 +152,7 @@ def read_images(table: Path, folder: Path) -> tuple[np.ndarray, np.ndarray]:
 
 
 def train_one_batch(images: np.ndarray, labels: np.ndarray, *, epochs: int = 25, seed: int = 0) -> float:
-    """T4, garments: nine tenths of the images (float32, 0..1) as one batch, the rest scored; the last accuracy."""
+    """Train T4 (clothing): nine tenths of the images (float32, 0..1) as one batch; return the last accuracy."""
     torch.manual_seed(seed)
     network = make_network("t4_narrow")
     optimizer = torch.optim.Adam(network.parameters(), lr=0.07)
@@ -166,28 +165,28 @@ def train_one_batch(images: np.ndarray, labels: np.ndarray, *, epochs: int = 25,
         loss = loss_function(network(train_x), train_y)
         loss.backward()
         optimizer.step()
-        valid_loss, accuracy = score(network, [(valid_x, valid_y)])
+        valid_loss, accuracy = evaluate(network, [(valid_x, valid_y)])
         losses.append((loss.item(), valid_loss))
     return accuracy
 
 
 def train_average_pooling(dataset, *, epochs: int = 10, seed: int = 0) -> Iterator[tuple[int, float, float, float]]:
-    """T5, MNIST with average pooling, batches of 64, scored after each epoch: yield as `train_sequential` does."""
+    """Train T5 (MNIST, average pooling), batches of 64, evaluated per epoch; yield as `train_sequential` does."""
     torch.manual_seed(seed)
     network = make_network("t5_average_pooling")
     optimizer = torch.optim.Adam(network.parameters(), lr=0.01)
     loss_function = nn.CrossEntropyLoss()
     train_loader = DataLoader(ImagesOneByOne(dataset.train_images, dataset.train_labels, [to_tensor]), 64, shuffle=True)
     test_loader = DataLoader(ImagesOneByOne(dataset.test_images, dataset.test_labels, [to_tensor]), 64, shuffle=True)
-    training, scoring = 0.0, 0.0
+    training, evaluation = 0.0, 0.0
     for epoch in range(epochs):
         start = time.perf_counter()
         for images, labels in train_loader:
             optimizer.zero_grad()
             loss_function(network(images), labels).backward()
             optimizer.step()
-        scored = time.perf_counter()
-        training += scored - start
-        _, accuracy = score(network, test_loader)
-        scoring += time.perf_counter() - scored
-        yield (epoch + 1) * len(train_loader), training, scoring, accuracy
+        evaluated = time.perf_counter()
+        training += evaluated - start
+        _, accuracy = evaluate(network, test_loader)
+        evaluation += time.perf_counter() - evaluated
+        yield (epoch + 1) * len(train_loader), training, evaluation, accuracy

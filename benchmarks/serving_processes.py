@@ -1,4 +1,4 @@
-"""Servers that `serving.py` and `serving_fuzz.py` ask: skconv's own, and what it is measured against."""
+"""Server processes of the serving benchmarks: start, readiness, memory and processor time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 HERE = Path(__file__).parent
-# The service itself, with one change: one image a run of the network.
+# The service with batches of one image.
 _UNBATCHED = """
 import sys
 from skconv.server import batching
@@ -24,60 +24,60 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-def make_command(way: str, port: int, peers: str = sys.executable, options: tuple[str, ...] = ()) -> list[str]:
-    """Return the command of a server: "skconv", "unbatched", "minimal" or "litserve"; the last in the peers' Python."""
+def make_command(server: str, port: int, peers: str = sys.executable, options: tuple[str, ...] = ()) -> list[str]:
+    """Return the command of "skconv", "unbatched", "minimal" or "litserve" (in the peers' Python)."""
     serve = ["serve", "--port", str(port), *options]
-    if way == "skconv":
+    if server == "skconv":
         return [sys.executable, "-m", "skconv", *serve]
-    if way == "unbatched":
+    if server == "unbatched":
         return [sys.executable, "-c", _UNBATCHED, *serve]
-    return [peers if way == "litserve" else sys.executable, str(HERE / f"serving_{way}.py"), str(port)]
+    return [peers if server == "litserve" else sys.executable, str(HERE / f"serving_{server}.py"), str(port)]
 
 
 @contextlib.contextmanager
 def start(command: list[str], port: int, log: Path | None = None) -> Iterator[tuple[subprocess.Popen, float]]:
-    """Yield a server's process and the seconds until it was ready; its errors go to `log`."""
-    begun = time.perf_counter()
+    """Yield a server's process and the seconds until it was ready; its standard error goes to `log`."""
+    start_time = time.perf_counter()
     with contextlib.ExitStack() as files:
         errors = files.enter_context(log.open("wb")) if log else subprocess.DEVNULL
-        sources = {"PYTHONPATH": str(HERE.parent / "src")}
+        environment = {"PYTHONPATH": str(HERE.parent / "src")}
         process = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | sources, start_new_session=True
+            command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | environment, start_new_session=True
         )
     try:
         while b" 200 " not in get(port, "/readyz"):
             if process.poll() is not None:
-                raise RuntimeError(f"The server ended with {process.returncode}: {command[:3]}")
+                raise RuntimeError(f"The server exited with code {process.returncode}: {command[:3]}")
             time.sleep(0.01)
-        yield process, time.perf_counter() - begun
+        yield process, time.perf_counter() - start_time
     finally:
         process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(30)
-        with contextlib.suppress(ProcessLookupError):  # LitServe's processes outlive their parent, and keep the port
+        with contextlib.suppress(ProcessLookupError):  # LitServe's child processes hold the port
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
 
 
 def find_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as any_free:
-        any_free.bind(("127.0.0.1", 0))
-        return int(any_free.getsockname()[1])
+    """Return a free port."""
+    with socket.socket() as free_socket:
+        free_socket.bind(("127.0.0.1", 0))
+        return int(free_socket.getsockname()[1])
 
 
 def get(port: int, path: str) -> bytes:
-    """Return the whole answer to a GET request; nothing where nobody answers."""
+    """Return the response to a GET request; empty if there is none."""
 
-    async def ask() -> bytes:
+    async def request() -> bytes:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(f"GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-        answer = await reader.read()
+        response = await reader.read()
         writer.close()
-        return answer
+        return response
 
     try:
-        return asyncio.run(ask())
+        return asyncio.run(request())
     except OSError:
         return b""
 
@@ -88,7 +88,7 @@ def measure_memory(process: subprocess.Popen) -> float:
     return int(status.partition("VmRSS:")[2].split()[0]) / 1024
 
 
-def measure_processor(process: subprocess.Popen) -> float:
-    """Return the seconds of processor time that a process has used; threads included, children not."""
+def measure_processor_time(process: subprocess.Popen) -> float:
+    """Return the seconds of processor time of a process, with its threads but without its children."""
     fields = Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
