@@ -51,7 +51,8 @@ def main() -> None:
             estimator = recipe.create_estimator(random_state=seed).fit(subset.train_images, subset.train_labels)
             accuracies[name].append(float(estimator.score(mnist.test_images, mnist.test_labels)))
             print(f"seed {seed}, {name}: {accuracies[name][-1]:.4f} in {estimator.fit_seconds_:.1f} s", flush=True)
-    gains = [best - own for own, best in zip(*accuracies.values(), strict=True)]
+    gains = [found - own for own, found in zip(*accuracies.values(), strict=True)]
+    best = recipes["best"]
     error = statistics.stdev(gains) / math.sqrt(len(gains))
     write_result(
         "tuning",
@@ -60,7 +61,7 @@ def main() -> None:
             "minutes": options.minutes,
             "training images": len(subset.train_labels),
             "trials": len(result.trials),
-            "best settings": recipes["best"].training | recipes["best"].augmentation | recipes["best"].network,
+            "best settings": {"network": best.network, "training": best.training, "augmentation": best.augmentation},
             "accuracy": {
                 name: {"mean": statistics.mean(each), "sd": statistics.stdev(each), "each": each}
                 for name, each in accuracies.items()
