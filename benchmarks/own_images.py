@@ -60,7 +60,10 @@ def main() -> None:
             subfolder = write_images(Path(folder) / suffix[1:], digits[:number], size, suffix)
             predict(subfolder, spec._MIN_SECONDS)
             seconds = time_interleaved(
-                {"default": lambda p=subfolder: predict(p, spec._MIN_SECONDS), "threads": lambda p=subfolder: predict(p, 0)},
+                {
+                    "default": lambda p=subfolder: predict(p, spec._MIN_SECONDS),
+                    "threads": lambda p=subfolder: predict(p, 0),
+                },
                 options.runs,
             )
             figures[name] = {
