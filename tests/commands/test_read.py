@@ -9,7 +9,8 @@ from PIL import Image
 
 import skconv
 from skconv.commands.predict import predict
-from skconv.commands.read import read
+from skconv.commands.read import draw_reading, read
+from skconv.digits.ocr.recognition import DigitReading, NumberReading
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError
 
 
@@ -126,6 +127,33 @@ def test_read_refuses_to_overwrite_input_with_figure(numbers):
     with pytest.raises(OutputError, match="would replace"):
         read(file, annotate=file)
     assert file.read_bytes() == before
+
+
+def make_reading(*digits):
+    """Return a reading of digits, each given as label, confidence and box."""
+    crop = np.zeros((28, 28), np.uint8)
+    return NumberReading("image", "", 0.5, tuple(DigitReading(*digit, (), crop) for digit in digits))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (30, 200), (3000, 40), (1200, 2000, 3)])
+def test_draw_reading_limits_size(shape):
+    drawn = draw_reading(np.full(shape, 255, np.uint8), make_reading(("8", 0.5, (0, 0, shape[1], shape[0]))))
+    assert drawn.mode == "RGB" and drawn.width <= 1600 and drawn.height <= 1700 and max(drawn.size) >= 640
+
+
+def test_draw_reading_colours_depend_on_confidence():
+    paper = np.full((100, 640), 255, np.uint8)
+    reading = make_reading(("1", 0.99, (50, 20, 100, 80)), ("2", 0.6, (200, 20, 260, 80)))
+    drawn = np.asarray(draw_reading(paper, reading))
+    strip = len(drawn) - 100
+    blue, orange = drawn[strip + 50, 50], drawn[strip + 50, 200]
+    assert blue[2] > blue[0] and orange[0] > orange[2]
+    assert (drawn[strip + 50, 75] == 255).all()  # the inside is unchanged
+
+
+def test_draw_reading_without_digits_leaves_image_unchanged():
+    drawn = np.asarray(draw_reading(np.full((100, 640), 200, np.uint8), make_reading()))
+    assert (drawn[-100:] == 200).all()
 
 
 @pytest.mark.parametrize(

@@ -17,9 +17,15 @@ from skconv.progress import show_progress
 from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
+    from PIL import Image
+
     from skconv.digits.ocr.recognition import NumberReading
 
 _HEADER = ("input", "text", "confidence")
+_MIN_SIDE, _MAX_SIDE = 640, 1600  # pixels of the longer side: legible labels, and a photo that fits on a screen
+_HIGH_CONFIDENCE = 0.9
+# Blue and orange are distinguishable with any colour vision deficiency, and in grey.
+_BLUE, _ORANGE, _WHITE = (0, 90, 181), (200, 80, 0), (255, 255, 255)
 
 
 @dataclass(frozen=True)
@@ -138,7 +144,8 @@ def read(
         if figures is not None:
             if len(figures) > 1:
                 figures[position].parent.mkdir(parents=True, exist_ok=True)
-            _draw_reading(figures[position], image, reading)
+            with atomic_write(figures[position]) as temporary:
+                draw_reading(image, reading).save(temporary, format="PNG")
         return reading
 
     results = map_in_threads(read_one, enumerate(sources))
@@ -186,13 +193,34 @@ def _list_figures(path: str | os.PathLike[str], names: list[str]) -> list[Path]:
     return files
 
 
-def _draw_reading(file: Path, image: np.ndarray, reading: NumberReading) -> None:
-    from skconv.reports.annotations import Box, draw_boxes
+def draw_reading(image: np.ndarray, reading: NumberReading) -> Image.Image:
+    """Return an image with the boxes and labels of its digits: RGB, longer side 640 to 1600 pixels.
 
-    boxes = [Box(*digit.box, digit.label, digit.confidence) for digit in reading.digits]
-    annotated = draw_boxes(image, boxes)
-    with atomic_write(file) as temporary:
-        annotated.save(temporary, format="PNG")
+    Digits of low confidence are orange and show it. A white strip at the top has room for the labels of the first line.
+    """
+    # Pillow alone, because matplotlib loads slowly.
+    from PIL import Image, ImageDraw, ImageFont
+
+    drawing = Image.fromarray(image).convert("RGB")
+    longest = max(drawing.size)
+    scale = min(max(longest, _MIN_SIDE), _MAX_SIDE) / longest
+    size = (max(1, round(drawing.width * scale)), max(1, round(drawing.height * scale)))
+    heights = sorted(scale * (digit.box[3] - digit.box[1]) for digit in reading.digits) or [0.0]
+    font_size = int(min(max(heights[len(heights) // 2] / 3, 12), 40))  # a third of the median box, if legible
+    strip = round(1.5 * font_size)
+    canvas = Image.new("RGB", (size[0], size[1] + strip), _WHITE)
+    canvas.paste(drawing.resize(size, Image.Resampling.BILINEAR), (0, strip))
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(font_size)
+    for digit in reading.digits:
+        is_confident = digit.confidence >= _HIGH_CONFIDENCE
+        colour = _BLUE if is_confident else _ORANGE
+        left, top, right, bottom = (round(scale * side) for side in digit.box)
+        draw.rectangle((left, top + strip, max(left, right - 1), max(top, bottom - 1) + strip), outline=colour, width=2)
+        text = digit.label if is_confident else f"{digit.label} {digit.confidence:.0%}"
+        anchor = (left, top + strip - 1)
+        draw.rectangle(draw.textbbox(anchor, text, font=font, anchor="lb"), fill=colour)
+        draw.text(anchor, text, fill=_WHITE, font=font, anchor="lb")
+    return canvas
 
 
 def _write_readings(path: str | os.PathLike[str], readings: Sequence[NumberReading]) -> tuple[str, ...]:

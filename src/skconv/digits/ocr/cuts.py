@@ -1,9 +1,17 @@
-"""Cuts through touching digits: paths along little ink, and straight lines between notches of the outline."""
+"""Pieces of ink: components of strokes, and cuts through touching digits."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
+from skconv.digits.preprocess.morphology import Components, dilate
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are exclusive
+
+MIN_INK = 0.4  # stroke value of a pixel of a component
+MIN_PIECE = 0.03  # of a component's ink; a smaller piece is joined to its neighbour
 MIN_WIDTH = 0.35  # of the row's height; a narrower component is at most one digit
 # Max ink along a cut in stroke widths: a path may cross both walls of a 0, two round digits may share a long wall.
 MAX_PATH_INK, MAX_NOTCH_INK = 3.0, 6.0
@@ -15,42 +23,113 @@ MIN_NOTCH = 0.08  # of the row's height, depth of a notch
 MAX_NOTCH_SHIFT = 0.4  # of the row's height, horizontal distance between two notches
 
 
-def cut_component(strokes: np.ndarray, pen: float, height: float) -> np.ndarray:
-    """Over-segment a component into pieces that may be digits or parts of digits.
+@dataclass(frozen=True)
+class Ink:
+    """A piece of ink: strokes, float32 (h, w), cropped to their bounding box."""
 
+    left: int
+    top: int
+    strokes: np.ndarray
+
+    @property
+    def right(self) -> int:
+        """Right end of the box, exclusive."""
+        return self.left + self.strokes.shape[1]
+
+    @property
+    def bottom(self) -> int:
+        """Bottom of the box, exclusive."""
+        return self.top + self.strokes.shape[0]
+
+    @property
+    def centre(self) -> tuple[float, float]:
+        """Column and row of the centre of the box."""
+        return (self.left + self.right) / 2, (self.top + self.bottom) / 2
+
+    @property
+    def centre_of_mass(self) -> float:
+        """Column of the centre of mass."""
+        mass = self.strokes.sum(axis=0)
+        return self.left + float((mass * np.arange(len(mass))).sum() / mass.sum())
+
+    def scale_box(self, factor: int) -> Box:
+        """Return the box in pixels of an image that was reduced by `factor`."""
+        return self.left * factor, self.top * factor, self.right * factor, self.bottom * factor
+
+    def join(self, *others: Ink) -> Ink:
+        """Return the ink of several pieces as one."""
+        inks = (self, *others)
+        left, top = min(ink.left for ink in inks), min(ink.top for ink in inks)
+        shape = (max(ink.bottom for ink in inks) - top, max(ink.right for ink in inks) - left)
+        joined = Ink(left, top, np.zeros(shape, np.float32))
+        for ink in inks:
+            part = joined._select(joined.strokes, ink)
+            np.maximum(part, ink.strokes, out=part)
+        return joined
+
+    def measure_gap(self, other: Ink) -> int:
+        """Return the horizontal or vertical gap between two boxes in pixels, whichever is larger."""
+        horizontal = max(self.left, other.left) - min(self.right, other.right)
+        vertical = max(self.top, other.top) - min(self.bottom, other.bottom)
+        return max(horizontal, vertical, 0)
+
+    def measure_contact(self, other: Ink) -> float:
+        """Return how much ink of another piece is within this one, dilated by a pixel."""
+        frame = self.join(other)
+        dilated = np.zeros_like(frame.strokes)
+        frame._select(dilated, self)[:] = self.strokes
+        return float(np.minimum(frame._select(dilate(dilated, 3, 3), other), other.strokes).sum())
+
+    def _select(self, values: np.ndarray, other: Ink) -> np.ndarray:
+        """Return the view of values of this box, (h, w), that lies in the box of another piece inside it."""
+        top, left = other.top - self.top, other.left - self.left
+        return values[top : top + other.strokes.shape[0], left : left + other.strokes.shape[1]]
+
+
+def extract_component(strokes: np.ndarray, components: Components, k: int) -> Ink:
+    """Return the ink of one component, with the soft edge of its strokes, which is outside the mask."""
+    left, top, right, bottom = (int(side) for side in components.boxes[k])
+    left, top = max(0, left - 1), max(0, top - 1)
+    labels = components.labels[top : bottom + 1, left : right + 1]
+    own = labels == k + 1
+    own = dilate(own, 3, 3) & (own | (labels == 0))
+    return _crop(left, top, np.where(own, strokes[top : bottom + 1, left : right + 1], np.float32(0)))
+
+
+def cut_ink(ink: Ink, pen: float, height: float) -> list[Ink]:
+    """Return the pieces of a component after all cuts of `cut_component`; slivers are joined to the piece before."""
+    strokes, numbers = ink.strokes, cut_component(ink.strokes, pen, height)
+    masks: list[np.ndarray] = []
+    min_ink = MIN_PIECE * float(strokes.sum())
+    for number in range(numbers.max() + 1):
+        mask = numbers == number
+        if masks and (strokes[mask].sum() < min_ink or strokes[masks[-1]].sum() < min_ink):
+            masks[-1] |= mask
+        else:
+            masks.append(mask)
+    return [_crop(ink.left, ink.top, np.where(mask, strokes, np.float32(0))) for mask in masks]
+
+
+def _crop(left: int, top: int, strokes: np.ndarray) -> Ink:
+    ink = strokes >= MIN_INK
+    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    inside = strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
+    return Ink(left + int(columns[0]), top + int(rows[0]), inside)
+
+
+def cut_component(strokes: np.ndarray, pen: float, height: float) -> np.ndarray:
+    """Return the number of the piece of each pixel, int (h, w), from left to right; all 0 if there are no cuts.
+
+    The strokes are those of one component; stroke width `pen` and `height` of the row's digits are in pixels.
     There are two kinds of cuts. Thin joins are crossed by a path from top to bottom that moves by at most one pixel per
     row and is a local minimum of the ink it crosses. Round digits that share a wall have a notch above and one below
-    it, which are joined by a straight line. A classifier later chooses among the pieces.
-
-    Parameters
-    ----------
-    strokes : ndarray of float32, shape (h, w)
-        Ink of the component alone, 0 to 1, cropped to its box.
-    pen : float
-        Stroke width in pixels.
-    height : float
-        Height of the row's digits in pixels.
-
-    Returns
-    -------
-    ndarray of int, shape (h, w)
-        Number of the piece of each pixel, from left to right; all 0 if there are no cuts.
+    it, which are joined by a straight line.
 
     References
     ----------
     R. G. Casey and E. Lecolinet, "A survey of methods and strategies in character segmentation", IEEE Transactions on
     Pattern Analysis and Machine Intelligence 18 (1996), 690-706. H. Fujisawa, Y. Nakano and K. Kurino, "Segmentation
     methods for character recognition", Proceedings of the IEEE 80 (1992), 1079-1092, for cuts between notches.
-
-    Examples
-    --------
-    >>> ring = np.zeros((20, 15), np.float32)
-    >>> ring[[0, 1, -2, -1]] = ring[:, [0, 1, -2, -1]] = 1
-    >>> chain = np.hstack([ring, np.zeros((20, 4), np.float32), ring])
-    >>> chain[9:11, 13:21] = 1
-    >>> pieces = cut_component(chain, pen=2, height=20)
-    >>> bool(pieces[0, 5] < pieces[0, -5])
-    True
     """
     pieces = np.zeros(strokes.shape, int)
     if strokes.shape[1] < MIN_WIDTH * height or strokes.shape[0] < 3:
@@ -90,19 +169,16 @@ def _find_minima(through: np.ndarray, max_cost: float, distance: int) -> list[in
     """Return the columns of the local minima, cheapest first, separated from each other by a rise and a distance."""
     # Outside the ink a path costs nothing: a minimum needs a rise on both sides.
     max_left, max_right = np.maximum.accumulate(through), np.maximum.accumulate(through[::-1])[::-1]
-    is_inside = np.minimum(max_left, max_right) > through + MIN_RISE
+    risen = through + MIN_RISE
+    is_inside = np.minimum(max_left, max_right) > risen
     minima: list[int] = []
     for x in np.argsort(through, kind="stable").tolist():
         if through[x] > max_cost or len(minima) == MAX_PATHS:
             break
-        if is_inside[x] and all(abs(x - other) > distance and _rises_between(through, x, other) for other in minima):
+        between = [through[min(x, other) : max(x, other) + 1] for other in minima]
+        if is_inside[x] and all(len(costs) > distance + 1 and costs.max() > risen[x] for costs in between):
             minima.append(x)
     return minima
-
-
-def _rises_between(through: np.ndarray, x: int, other: int) -> bool:
-    between = through[min(x, other) : max(x, other) + 1]
-    return bool(between.max() > through[x] + MIN_RISE)
 
 
 def _trace_path(down: np.ndarray, up: np.ndarray, middle: int, start: int) -> np.ndarray:
@@ -128,11 +204,8 @@ def _join_notches(strokes: np.ndarray, pen: float, height: float) -> list[np.nda
     upper = np.where(filled, ink.argmax(axis=0), last)
     lower = np.where(filled, last - ink[::-1].argmax(axis=0), 0)
     above, below = _find_notches(upper, MIN_NOTCH * height), _find_notches(last - lower, MIN_NOTCH * height)
-    pairs = set()
-    for x in above:
-        pairs.add((x, min(below, key=lambda other: abs(other - x), default=x)))
-    for x in below:
-        pairs.add((min(above, key=lambda other: abs(other - x), default=x), x))
+    pairs = {(x, min(below, key=lambda other: abs(other - x), default=x)) for x in above}
+    pairs |= {(min(above, key=lambda other: abs(other - x), default=x), x) for x in below}
     paths = []
     for top, bottom in sorted(pairs):
         if abs(top - bottom) > MAX_NOTCH_SHIFT * height:

@@ -121,7 +121,7 @@ class NumberReading:
 
 
 def check_digit_model(model: OnnxClassifier) -> None:
-    """Raise `DataError` unless the classes of a model are digits and its input is grey 28×28."""
+    """Raise `DataError` unless a model reads digits."""
     if not reads_digits(model):
         channels, height, width = model.input_shape
         raise DataError(
@@ -137,39 +137,15 @@ def reads_digits(model: OnnxClassifier) -> bool:
 
 
 def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") -> NumberReading:
-    """Read the handwritten numbers in an image.
+    """Read the handwritten numbers in an image; `name` becomes the `input` of the reading.
 
-    The segmentation over-segments each line. The model classifies every candidate, and the most probable path through
-    the lattice of candidates is the text.
-
-    Parameters
-    ----------
-    model : OnnxClassifier
-        Model of normalised 28×28 digits; a background class "nothing" improves the choice of the path.
-    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
-        A strip or a page, as `open_image` returns it.
-    name : str, default="image"
-        `input` of the reading.
-
-    Returns
-    -------
-    NumberReading
-
-    Raises
-    ------
-    DataError
-        The array is not one uint8 image.
+    Image and errors are those of `find_strokes`. The segmentation over-segments each line. The model classifies every
+    candidate, and the most probable path through the lattice of candidates is the text.
 
     References
     ----------
     C. J. C. Burges et al., "Shortest path segmentation: a method for training a neural network to recognize character
     strings", International Joint Conference on Neural Networks (1992), 165-172.
-
-    Examples
-    --------
-    >>> from skconv import OnnxClassifier
-    >>> read_image(OnnxClassifier("digits"), np.full((60, 200), 255, np.uint8)).text
-    ''
     """
     lines = find_lines(image)
     crops = [candidate.digit for line in lines for candidate in line.candidates]
@@ -201,13 +177,11 @@ def _scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.n
 
 @dataclass(frozen=True)
 class _Edge:
-    """An edge of the lattice from cut `start` to cut `stop`: a candidate as a digit or as a mark."""
+    """An edge of the lattice: a candidate as a digit or as a mark."""
 
-    start: int
-    stop: int
+    candidate: Candidate
     score: float  # log-likelihood
-    candidate: int
-    is_digit: bool
+    probabilities: np.ndarray | None  # of the classes, (k,); None for a mark
 
 
 def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> NumberReading:
@@ -216,13 +190,13 @@ def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) ->
     marks: list[Mark] = []
     n_digits = [0]  # number of digits before each cut
     for edge in path:
-        n_digits += [len(digits)] * (edge.stop - edge.start)
-        candidate = line.candidates[edge.candidate]
-        if edge.is_digit:
-            digits.append(_make_digit(candidate, probabilities[edge.candidate], names))
-            n_digits[-1] += 1
-        else:
+        candidate = edge.candidate
+        n_digits += [len(digits)] * (candidate.stop - candidate.start)
+        if edge.probabilities is None:
             marks.append(Mark(len(digits), candidate.box))
+        else:
+            digits.append(_make_digit(candidate, edge.probabilities, names))
+            n_digits[-1] += 1
     for mark in line.marks:
         if not any(_contains(digit.box, mark.box) for digit in digits):
             marks.append(Mark(n_digits[mark.position], mark.box))
@@ -248,11 +222,12 @@ def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
         log_probability = np.log(np.maximum(probabilities[k, is_digit], MIN_PROBABILITY))
         scores = log_probability + _score_geometry(candidate, min_heights)
         scores -= BACKGROUND_WEIGHT * np.log(max(background[k], MIN_BACKGROUND))
-        edges.append(_Edge(candidate.start, candidate.stop, float(scores.max() + between), k, True))
+        edges.append(_Edge(candidate, float(scores.max() + between), probabilities[k]))
         if candidate.stop == candidate.start + 1:
-            penalty = _penalize_mark(candidate)
+            # 0 for dots, dashes and what hangs below the line
+            penalty = float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
             mark = penalty / 6 * np.log(max(background[k], MIN_PROBABILITY)) - penalty
-            edges.append(_Edge(candidate.start, candidate.stop, float(mark + between), k, False))
+            edges.append(_Edge(candidate, float(mark + between), None))
     return edges
 
 
@@ -264,11 +239,6 @@ def _score_cuts(line: Line) -> tuple[np.ndarray, np.ndarray]:
     cut, joined = -np.logaddexp(0, -log_odds), -np.logaddexp(0, log_odds)
     cut[[0, -1]] = 0  # both ends of a line are certain
     return cut, joined
-
-
-def _penalize_mark(candidate: Candidate) -> float:
-    """Return the penalty of a candidate as a mark, 0..6: 0 for dots, dashes and what hangs below the line."""
-    return float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
 
 
 def _score_geometry(candidate: Candidate, min_heights: np.ndarray) -> np.ndarray:
@@ -283,16 +253,16 @@ def _find_best_path(edges: list[_Edge], n_pieces: int) -> tuple[list[_Edge], flo
     total = np.full(n_pieces + 1, -np.inf)
     best[0] = total[0] = 0.0
     last: list[_Edge | None] = [None] * (n_pieces + 1)
-    for edge in sorted(edges, key=lambda edge: edge.start):
-        score = best[edge.start] + edge.score
-        total[edge.stop] = np.logaddexp(total[edge.stop], total[edge.start] + edge.score)
-        if score > best[edge.stop]:
-            best[edge.stop], last[edge.stop] = score, edge
+    for edge in sorted(edges, key=lambda edge: edge.candidate.start):
+        start, stop = edge.candidate.start, edge.candidate.stop
+        total[stop] = np.logaddexp(total[stop], total[start] + edge.score)
+        if best[start] + edge.score > best[stop]:
+            best[stop], last[stop] = best[start] + edge.score, edge
     path: list[_Edge] = []
     edge_before = last[n_pieces]
     while edge_before is not None:
         path.append(edge_before)
-        edge_before = last[edge_before.start]
+        edge_before = last[edge_before.candidate.start]
     return path[::-1], float(np.exp(best[n_pieces] - total[n_pieces]))
 
 

@@ -8,105 +8,63 @@ from itertools import pairwise
 
 import numpy as np
 
-from skconv.digits.ocr.cuts import cut_component
-from skconv.digits.ocr.layout import MIN_INK, find_ink, find_rows, weighted_median
-from skconv.digits.preprocess.morphology import Components, dilate, stroke_width
+from skconv.digits.ocr.cuts import MIN_INK, Box, Ink, cut_ink, extract_component
+from skconv.digits.preprocess.background import find_printed_strokes
+from skconv.digits.preprocess.cleaning import find_ruled_lines
+from skconv.digits.preprocess.morphology import Components, dilate, find_components, find_connected_ink, stroke_width
 from skconv.digits.preprocess.normalization import BOX, MAX_PEN, MIN_PEN, normalize_strokes
 
-Box = tuple[int, int, int, int]
-
+MIN_CORE = 0.65  # stroke value that each component must reach
+MAX_SHADOW_WIDTH = 3.0  # stroke widths; wider structures are shadows
+MIN_PAGE_HEIGHT = 250  # pixels; in a lower strip vertical lines are ones, not squared paper
+MAX_ROW_GAP = 4.0  # component heights between neighbours of a row
+MAX_FRAME_FILL = 0.1  # share of ink in the box of a frame
+MAX_AREA_WIDTH = 2.5  # multiple of the median stroke width; thicker components are areas
+MIN_AREA = 30  # pixels; smaller components are too small to measure the stroke width
+MAX_BREAK_GAP = 0.12  # of the height of two halves of one digit, one above the other
+MIN_MARK = 0.1  # of the row's height; smaller components are specks
 MAX_COMPONENTS = 100  # in an image whose stroke width is normalised; with more it is no page of numbers and takes long
 MAX_PIECES = 6  # of one digit
 MAX_PART_GAP = 0.15  # of the row's height, between a digit and a broken-off part
 OVERLAP_BOND = 2.0  # stroke widths of contact that equal the bond of two pieces one above the other
 MIN_DIGIT_HEIGHT = 0.33  # of the row's height; lower components are marks or broken-off parts
 MAX_WIDTH = 1.5  # of the row's height, candidate of several pieces
-MIN_PIECE = 0.03  # of a component's ink; a smaller piece is joined to its neighbour
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Ink between two cuts that may be a digit.
+    """Ink between two cuts that may be a digit."""
 
-    Parameters
-    ----------
-    start, stop : int
-        Indices of the cuts on the left and the right.
-    box : (int, int, int, int)
-        Left, top, right, bottom in pixels of the image; right and bottom are exclusive.
-    digit : ndarray of uint8, shape (28, 28)
-        Normalised as by `normalize_digit`.
-    height : float
-        Relative to the digits of the line: about 1 for a digit, much less for a comma.
-    sink : float
-        Distance of the centre below the centre of the line, in heights of its digits: about 0 for a digit, 0.4 for a
-        comma.
-    """
-
-    start: int
-    stop: int
+    start: int  # index of the cut on the left
+    stop: int  # index of the cut on the right
     box: Box
-    digit: np.ndarray
-    height: float
-    sink: float
+    digit: np.ndarray  # uint8 (28, 28), as `normalize_digit` returns it
+    height: float  # relative to the digits of the line: about 1 for a digit, much less for a comma
+    sink: float  # centre below the centre of the line, in heights of its digits: about 0 for a digit, 0.4 for a comma
 
 
 @dataclass(frozen=True)
 class Mark:
-    """A comma, dot, dash or speck.
+    """A comma, dot, dash or speck."""
 
-    Parameters
-    ----------
-    position : int
-        Number of cuts before the mark in a `Line`; number of characters before it in a `NumberReading`.
-    box : (int, int, int, int)
-        Left, top, right, bottom in pixels of the image; right and bottom are exclusive.
-    """
-
-    position: int
+    position: int  # number of cuts before it in a `Line`, of characters before it in a `NumberReading`
     box: Box
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of pieces of ink, and the candidates made of them.
+    """A row of pieces of ink, and the candidates made of them."""
 
-    Parameters
-    ----------
-    cuts : tuple of int
-        Start of each piece and end of the last one, in pixels from the left.
-    candidates : tuple of Candidate
-        All runs of pieces that may be a digit.
-    marks : tuple of Mark
-        Components that are too small for a digit.
-    bonds : tuple of float
-        Per cut between two pieces, how closely they are connected: contact in stroke widths, plus a term if one is
-        above the other; without contact the negative gap in row heights.
-    """
-
-    cuts: tuple[int, ...]
-    candidates: tuple[Candidate, ...]
-    marks: tuple[Mark, ...]
-    bonds: tuple[float, ...]
+    cuts: tuple[int, ...]  # start of each piece and end of the last one, in pixels from the left
+    candidates: tuple[Candidate, ...]  # all runs of pieces that may be a digit
+    marks: tuple[Mark, ...]  # components that are too small for a digit
+    bonds: tuple[float, ...]  # per cut between two pieces, as `_measure_bond` returns it
 
 
 def find_lines(image: np.ndarray) -> tuple[Line, ...]:
-    """Find the lines of handwritten numbers in an image, and the candidate digits of each.
+    """Return the lines of handwritten numbers in an image, from top to bottom, and the candidate digits of each.
 
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
-        A strip or a page, dark on light or light on dark.
-
-    Returns
-    -------
-    tuple of Line
-        From top to bottom; empty if there is no ink.
-
-    Raises
-    ------
-    DataError
-        The array is not one uint8 image.
+    Image and errors are those of `find_strokes`.
 
     Examples
     --------
@@ -122,53 +80,142 @@ def find_lines(image: np.ndarray) -> tuple[Line, ...]:
     return tuple(_make_line(strokes, components, row, pen, factor) for row in find_rows(components))
 
 
-@dataclass(frozen=True)
-class _Ink:
-    """A piece of ink, cropped to its bounding box."""
+def find_ink(image: np.ndarray) -> tuple[np.ndarray, Components]:
+    """Return the strokes of a strip or page without ruled lines and shadows, and their connected components."""
+    strokes = _erase_lines(find_printed_strokes(image))
+    components = find_connected_ink(strokes, MIN_INK, MIN_CORE)
+    areas = find_areas(components)
+    if not areas.any():
+        return strokes, components
+    # Removing wide structures recovers strokes inside the areas; erase what remains of the areas.
+    pen = stroke_width(components.make_mask(~areas))
+    strokes = _erase_lines(find_printed_strokes(image, max_width=round(MAX_SHADOW_WIDTH * pen)))
+    rest = find_components((strokes >= MIN_INK) & components.make_mask(areas))
+    tips = rest.make_mask(rest.touch_border())  # the tips of a dark corner are as narrow as strokes
+    strokes = np.where(dilate(tips, 3, 3), np.float32(0), strokes)
+    return strokes, find_connected_ink(strokes, MIN_INK, MIN_CORE)
 
-    left: int
-    top: int
-    strokes: np.ndarray
 
-    @property
-    def right(self) -> int:
-        return self.left + self.strokes.shape[1]
+def find_areas(components: Components) -> np.ndarray:
+    """Return which components are dark areas, such as a shadow, a finger or the edge of the table, bool (n,)."""
+    n = len(components.areas)
+    if n == 0:
+        return np.zeros(0, bool)
+    widths = np.ones(n)
+    for k in np.flatnonzero(components.areas >= MIN_AREA):
+        left, top, right, bottom = components.boxes[k]
+        widths[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1)
+    # Weighting by length reduces the influence of areas, which are short and thick; frames and the lines of a page are
+    # long and get a small weight. Touching digits fill far more of their box than a frame.
+    sizes = components.boxes[:, 2:] - components.boxes[:, :2]
+    is_hollow = components.areas < MAX_FRAME_FILL * sizes.prod(axis=1)
+    is_frame = (sizes > 0.6 * np.array(components.labels.shape[::-1])).all(axis=1) & is_hollow
+    lengths = components.areas / widths * np.where(is_frame, 0.01, 1)
+    return widths > MAX_AREA_WIDTH * _weighted_median(widths, lengths)
 
-    @property
-    def bottom(self) -> int:
-        return self.top + self.strokes.shape[0]
 
-    @property
-    def centre_of_mass(self) -> float:
-        """Column of the centre of mass."""
-        mass = self.strokes.sum(axis=0)
-        return self.left + float((mass * np.arange(len(mass))).sum() / mass.sum())
+def find_rows(components: Components) -> list[list[int]]:
+    """Return the indices of the components of each row of text, from top to bottom; rows may be slanted.
 
-    def scale_box(self, factor: int) -> Box:
-        return self.left * factor, self.top * factor, self.right * factor, self.bottom * factor
+    Neighbours that overlap vertically by half of their height are in one row. Small components such as dots and
+    broken-off strokes are added to the nearest row; areas and specks are left out.
+    """
+    if len(components.areas) == 0:
+        return []
+    boxes, heights = components.boxes, components.heights
+    is_written = ~find_areas(components)
+    typical = _weighted_median(heights[is_written], components.areas[is_written])
+    is_tall = is_written & (heights >= 0.45 * typical) & (heights <= 3.5 * typical)
+    rows = _merge_rows(_link_neighbours(boxes, [int(k) for k in np.argsort(boxes[:, 0]) if is_tall[k]]), boxes)
+    row_numbers = np.concatenate([np.full(len(row), number) for number, row in enumerate(rows)])
+    tall = boxes[np.concatenate(rows)]
+    for small in np.flatnonzero(is_written & (heights < 0.45 * typical)):
+        nearest = _find_nearest(boxes[small], tall)
+        if nearest is not None:
+            rows[row_numbers[nearest]].append(int(small))
+    return sorted(rows, key=lambda row: float(np.median(boxes[row][:, [1, 3]])))
 
-    def join(self, *others: _Ink) -> _Ink:
-        inks = (self, *others)
-        left, top = min(ink.left for ink in inks), min(ink.top for ink in inks)
-        shape = (max(ink.bottom for ink in inks) - top, max(ink.right for ink in inks) - left)
-        strokes = np.zeros(shape, np.float32)
-        for ink in inks:
-            part = strokes[ink.top - top : ink.bottom - top, ink.left - left : ink.right - left]
-            np.maximum(part, ink.strokes, out=part)
-        return _Ink(left, top, strokes)
 
-    def measure_gap(self, other: _Ink) -> int:
-        """Return the horizontal or vertical gap between two boxes in pixels, whichever is larger."""
-        horizontal = max(self.left, other.left) - min(self.right, other.right)
-        vertical = max(self.top, other.top) - min(self.bottom, other.bottom)
-        return max(horizontal, vertical, 0)
+def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+    return float(np.quantile(values, 0.5, weights=weights, method="inverted_cdf"))
+
+
+def _erase_lines(strokes: np.ndarray) -> np.ndarray:
+    mask = strokes >= MIN_INK
+    lines = find_ruled_lines(mask, stroke_width(mask))
+    if min(mask.shape) >= MIN_PAGE_HEIGHT:
+        lines |= find_ruled_lines(mask.T, stroke_width(mask)).T
+    return np.where(lines, np.float32(0), strokes)
+
+
+def _link_neighbours(boxes: np.ndarray, tall: list[int]) -> list[list[int]]:
+    """Append each component, from left to right, to the row whose end it overlaps most, or start a row with it."""
+    rows: list[list[int]] = []
+    ends = np.empty((len(tall), 3), int)  # top and bottom of the last component of each row, right end of the row
+    for k in tall:
+        left, top, right, bottom = boxes[k]
+        row_ends = ends[: len(rows)]
+        common = np.minimum(bottom, row_ends[:, 1]) - np.maximum(top, row_ends[:, 0])
+        overlaps = common / np.minimum(bottom - top, row_ends[:, 1] - row_ends[:, 0])
+        overlaps[left - row_ends[:, 2] > MAX_ROW_GAP * (bottom - top)] = 0
+        best = int(overlaps.argmax()) if rows else 0
+        if rows and overlaps[best] >= 0.5:
+            rows[best].append(k)
+            right = max(right, row_ends[best, 2])
+        else:
+            best = len(rows)
+            rows.append([k])
+        ends[best] = top, bottom, right
+    return rows
+
+
+def _merge_rows(rows: list[list[int]], boxes: np.ndarray) -> list[list[int]]:
+    """Merge rows that continue each other after a wide gap, and single components that are half of a digit."""
+    merged: list[list[int]] = []
+    medians: list[np.ndarray] = []
+    for row in sorted(rows, key=len, reverse=True):
+        median = np.median(boxes[row], axis=0)
+        overlaps = _measure_overlap(np.array(medians), median) if medians else np.zeros(0)
+        target = int(overlaps.argmax()) if medians and overlaps.max() >= 0.6 else None
+        if target is None and len(row) == 1:
+            target = next((n for n, other in enumerate(merged) if _is_half(boxes[row[0]], boxes[other])), None)
+        if target is None:
+            merged.append(list(row))
+            medians.append(median)
+        else:
+            merged[target].extend(row)
+    return merged
+
+
+def _is_half(part: np.ndarray, others: np.ndarray) -> bool:
+    """Return whether a box is directly above or below one of the others, like the half of a broken digit."""
+    gaps = np.maximum(part[1], others[:, 1]) - np.minimum(part[3], others[:, 3])
+    heights = np.maximum(part[3], others[:, 3]) - np.minimum(part[1], others[:, 1])
+    horizontal = _measure_overlap(others[:, [1, 0, 3, 2]], part[[1, 0, 3, 2]])
+    return bool(((gaps <= MAX_BREAK_GAP * heights) & (horizontal >= 0.6)).any())
+
+
+def _measure_overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
+    """Return the vertical overlap of each box with another, as a share of the lower height."""
+    common = np.minimum(boxes[:, 3], box[3]) - np.maximum(boxes[:, 1], box[1])
+    return common / np.minimum(boxes[:, 3] - boxes[:, 1], box[3] - box[1])
+
+
+def _find_nearest(box: np.ndarray, tall: np.ndarray) -> int | None:
+    """Return the index of the tall box nearest to a small one; None for specks and if all are too far away."""
+    gaps = np.maximum(0, np.maximum(tall[:, :2] - box[2:], box[:2] - tall[:, 2:]))
+    heights = tall[:, 3] - tall[:, 1]
+    distances = np.maximum(gaps[:, 0] / 2.5, gaps[:, 1]) / heights
+    nearest = int(distances.argmin())
+    is_speck = max(box[2:] - box[:2]) < MIN_MARK * heights[nearest]
+    return None if is_speck or distances[nearest] >= 0.6 else nearest
 
 
 def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen: float, factor: int) -> Line:
-    height = weighted_median(components.heights[row], components.areas[row])
+    height = _weighted_median(components.heights[row], components.areas[row])
     is_tall = components.heights[row] >= MIN_DIGIT_HEIGHT * height
-    inks = [_extract_component(strokes, components, k) for k in row]
-    pieces = [piece for ink, tall in zip(inks, is_tall, strict=True) if tall for piece in _cut(ink, pen, height)]
+    inks = [extract_component(strokes, components, k) for k in row]
+    pieces = [piece for ink, tall in zip(inks, is_tall, strict=True) if tall for piece in cut_ink(ink, pen, height)]
     pieces.sort(key=lambda piece: piece.centre_of_mass)
     small = [ink for ink, tall in zip(inks, is_tall, strict=True) if not tall and min(ink.strokes.shape) >= pen / 2]
     centres = np.array([piece.centre_of_mass for piece in pieces])
@@ -180,8 +227,8 @@ def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen:
         parts = [part for part in small if _is_part(part, ink, height)]
         for whole in [ink, *([ink.join(*parts)] if parts else [])]:
             digit = normalize_strokes(whole.strokes, normalize_width=normalize_width)
-            row_centre = np.polyval(centre_line, (whole.left + whole.right) / 2)
-            sink = float(((whole.top + whole.bottom) / 2 - row_centre) / height)
+            column, centre = whole.centre
+            sink = float((centre - np.polyval(centre_line, column)) / height)
             relative_height = len(whole.strokes) / height
             candidates.append(Candidate(start, stop, whole.scale_box(factor), digit, relative_height, sink))
     edges = [piece.left for piece in pieces] + [max(piece.right for piece in pieces)]
@@ -189,17 +236,16 @@ def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen:
     return Line(tuple(edge * factor for edge in edges), tuple(candidates), tuple(marks), tuple(bonds))
 
 
-def _fit_centre_line(pieces: list[_Ink], height: float) -> np.ndarray:
+def _fit_centre_line(pieces: list[Ink], height: float) -> np.ndarray:
     """Return the polynomial, constant or linear, of the vertical centres of a row's tall pieces."""
     tall = [piece for piece in pieces if len(piece.strokes) >= 0.7 * height] or pieces
-    columns = [(piece.left + piece.right) / 2 for piece in tall]
-    centres = [(piece.top + piece.bottom) / 2 for piece in tall]
+    columns, centres = np.array([piece.centre for piece in tall]).T
     if len(tall) < 4 or np.ptp(columns) < 3 * height:
         return np.array([np.median(centres)])
     return np.polyfit(columns, centres, 1)
 
 
-def _join_pieces(pieces: list[_Ink], height: float) -> Iterator[tuple[int, int, _Ink]]:
+def _join_pieces(pieces: list[Ink], height: float) -> Iterator[tuple[int, int, Ink]]:
     """Yield all runs of neighbouring pieces that may be one digit, with the indices of their cuts."""
     for start, piece in enumerate(pieces):
         yield start, start + 1, piece
@@ -215,64 +261,23 @@ def _join_pieces(pieces: list[_Ink], height: float) -> Iterator[tuple[int, int, 
             yield start, stop, ink
 
 
-def _measure_bond(piece: _Ink, other: _Ink, pen: float, height: float) -> float:
-    """Return the bond of two neighbouring pieces, as in `Line`."""
+def _measure_bond(piece: Ink, other: Ink, pen: float, height: float) -> float:
+    """Return how closely two neighbouring pieces are connected.
+
+    This is their contact in stroke widths, plus a term if one is above the other; without contact it is the negative
+    gap in row heights.
+    """
     gap = piece.measure_gap(other)
-    if gap == 0:
-        # Contact is the ink of one piece within the other piece, dilated by a pixel.
-        frame = piece.join(other)
-        left, top = piece.left - frame.left, piece.top - frame.top
-        dilated = np.zeros_like(frame.strokes)
-        dilated[top : top + piece.strokes.shape[0], left : left + piece.strokes.shape[1]] = piece.strokes
-        dilated = dilate(dilated, 3, 3)
-        left, top = other.left - frame.left, other.top - frame.top
-        dilated = dilated[top : top + other.strokes.shape[0], left : left + other.strokes.shape[1]]
-        contact = float(np.minimum(dilated, other.strokes).sum())
-        if contact > 0.5:
-            overlap = min(piece.right, other.right) - max(piece.left, other.left)
-            narrower = min(piece.right - piece.left, other.right - other.left)
-            return contact / pen + OVERLAP_BOND * max(0.0, overlap / narrower - 0.3)
-    return -gap / height
+    contact = piece.measure_contact(other) if gap == 0 else 0.0
+    if contact <= 0.5:
+        return -gap / height
+    overlap = min(piece.right, other.right) - max(piece.left, other.left)
+    narrower = min(piece.right - piece.left, other.right - other.left)
+    return contact / pen + OVERLAP_BOND * max(0.0, overlap / narrower - 0.3)
 
 
-def _is_part(part: _Ink, ink: _Ink, height: float) -> bool:
+def _is_part(part: Ink, ink: Ink, height: float) -> bool:
     """Return whether a small component may be broken off a digit: near it, and not beside its foot like a comma."""
-    below = (part.top + part.bottom) / 2 > ink.top + 0.75 * len(ink.strokes)
+    below = part.centre[1] > ink.top + 0.75 * len(ink.strokes)
     beside = part.left >= ink.right or part.right <= ink.left
     return ink.measure_gap(part) <= MAX_PART_GAP * height and not (below and beside)
-
-
-def _extract_component(strokes: np.ndarray, components: Components, k: int) -> _Ink:
-    """Return the ink of one component, with the soft edge of its strokes, which is outside the mask."""
-    left, top, right, bottom = (int(side) for side in components.boxes[k])
-    left, top = max(0, left - 1), max(0, top - 1)
-    labels = components.labels[top : bottom + 1, left : right + 1]
-    own = labels == k + 1
-    own = dilate(own, 3, 3) & (own | (labels == 0))
-    return _crop(left, top, np.where(own, strokes[top : bottom + 1, left : right + 1], np.float32(0)))
-
-
-def _cut(ink: _Ink, pen: float, height: float) -> list[_Ink]:
-    numbers = cut_component(ink.strokes, pen, height)
-    masks = _join_slivers(numbers, ink.strokes)
-    return [_crop(ink.left, ink.top, np.where(mask, ink.strokes, np.float32(0))) for mask in masks]
-
-
-def _join_slivers(numbers: np.ndarray, strokes: np.ndarray) -> list[np.ndarray]:
-    """Return the mask of each piece, after pieces with little ink are joined to the one before."""
-    masks: list[np.ndarray] = []
-    min_ink = MIN_PIECE * float(strokes.sum())
-    for number in range(numbers.max() + 1):
-        mask = numbers == number
-        if masks and (strokes[mask].sum() < min_ink or strokes[masks[-1]].sum() < min_ink):
-            masks[-1] |= mask
-        else:
-            masks.append(mask)
-    return masks
-
-
-def _crop(left: int, top: int, strokes: np.ndarray) -> _Ink:
-    ink = strokes >= MIN_INK
-    rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
-    inside = strokes[rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1]
-    return _Ink(left + int(columns[0]), top + int(rows[0]), inside)

@@ -21,27 +21,14 @@ BIN_EDGES = np.arange(257.0)  # edges of the 256 bins of Otsu's histogram
 
 
 def find_strokes(image: np.ndarray) -> np.ndarray:
-    """Remove the background: return ink as 1 on 0, for any ink colour, polarity and illumination.
+    """Return the ink of a photo or scan as 1 on 0, for any ink colour, polarity and illumination.
 
     Colours are projected onto the direction in which ink and background differ most. An even background has the value
     of the border; an uneven one is estimated by a grey closing, which follows shadows wider than any stroke.
     Otsu's threshold separates ink from background, and the edges of strokes remain grey.
 
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3)
-        Grey or colour; dark on light or light on dark.
-
-    Returns
-    -------
-    ndarray of float32, shape (h, w)
-        0 for background, 1 for ink; all zeros if there is no ink. Images with a side above 1000 pixels are reduced by
-        an integer factor.
-
-    Raises
-    ------
-    DataError
-        The array is not uint8, is empty, or has another shape.
+    The image is uint8 (h, w), (h, w, 1) or (h, w, 3); anything else raises `DataError`. The strokes are float32 (h, w),
+    all zeros if there is no ink. Images with a side above 1000 pixels are reduced by an integer factor.
 
     References
     ----------
@@ -60,19 +47,10 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
 
 
 def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.ndarray:
-    """Remove the background of a strip or page, including finely printed patterns such as those of cheques.
+    """Return the ink of a strip or page as `find_strokes` does, without fine printed patterns as on cheques.
 
-    A blur makes the pattern even, and a threshold far above its variation separates the ink. Image, result and errors
-    are those of `find_strokes`. Areas wider than `max_width`, in pixels of the result, are removed as shadows.
-
-    Examples
-    --------
-    >>> paper = np.full((40, 90), 200, np.uint8)
-    >>> paper[::4] = 170
-    >>> paper[10:30, 14:18] = 40
-    >>> strokes = find_printed_strokes(paper)
-    >>> bool(strokes[20, 15] == 1), bool(strokes[:, 30:].max() < 0.2)
-    (True, True)
+    A blur makes the pattern even, and a threshold far above its variation separates the ink. Areas wider than
+    `max_width`, in pixels of the result, are removed as shadows.
     """
     contrast, _ = _subtract_background(image)
     if max_width is not None:
@@ -93,7 +71,7 @@ def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.
 
 def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
     """Return the contrast of each pixel and the noise of an even background, None if the background is uneven."""
-    grey = _to_grey(_reduce_large(_check(image)))
+    grey = _to_grey(_reduce(_check(image), LONGEST_SIDE).astype(np.float32))
     even = _find_even_background(grey)
     if even is not None:
         deviation = grey - even[0]
@@ -126,13 +104,6 @@ def _check(image: np.ndarray) -> np.ndarray:
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
         raise DataError(f"Got an image of shape {image.shape}; expected one image, (h, w) or (h, w, 3).")
     return image
-
-
-def _reduce_large(image: np.ndarray) -> np.ndarray:
-    factor = -(-max(image.shape[:2]) // LONGEST_SIDE)
-    if factor == 1:
-        return image.astype(np.float32)
-    return np.asarray(Image.fromarray(image).reduce(factor), dtype=np.float32)
 
 
 def _to_grey(image: np.ndarray) -> np.ndarray:
@@ -180,10 +151,10 @@ def _find_even_background(grey: np.ndarray) -> tuple[float, float] | None:
     return (background, 0.0) if is_small or is_flat or sum(on_border) >= 0.9 else None
 
 
-def _reduce(grey: np.ndarray, side: int) -> np.ndarray:
+def _reduce(image: np.ndarray, side: int) -> np.ndarray:
     """Reduce by an integer factor, averaging, until no side is longer than `side`."""
-    factor = -(-max(grey.shape) // side)
-    return np.asarray(Image.fromarray(grey).reduce(factor)) if factor > 1 else grey
+    factor = -(-max(image.shape[:2]) // side)
+    return np.asarray(Image.fromarray(image).reduce(factor)) if factor > 1 else image
 
 
 def _enlarge(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:

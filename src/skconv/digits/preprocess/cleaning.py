@@ -24,17 +24,7 @@ MAX_DEVIATION = 1.0  # pixels between a ruled line and the straight line fitted 
 
 
 def clean_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Select the strokes of the main digit of an image.
-
-    Parameters
-    ----------
-    strokes : ndarray of float32, shape (h, w)
-        As `find_strokes` returns it.
-
-    Returns
-    -------
-    ndarray of float32, shape (h, w)
-        0 in place of ruled lines, frames, specks and neighbouring characters; otherwise `strokes`.
+    """Return strokes, float32 (h, w), with 0 in place of ruled lines, frames, specks and neighbouring characters.
 
     Examples
     --------
@@ -45,9 +35,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     (1.0, 0.0)
     """
     mask = strokes >= MIN_INK / 2  # a printed line may be fainter than a stroke
-    without_lines = remove_lines(mask)
-    if without_lines is not mask:
-        strokes = np.where(mask & ~without_lines, np.float32(0), strokes)
+    strokes = np.where(mask & ~remove_lines(mask), np.float32(0), strokes)
     components = find_connected_ink(strokes, MIN_CONNECTED_INK, MIN_INK)
     if components.areas.size == 0:
         return np.zeros_like(strokes)
@@ -68,43 +56,28 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
     """Remove thin straight lines that cross the image of one digit, bool (h, w), horizontally or vertically.
 
     Strokes that cross a line remain whole. A single line as thick as the other strokes remains, since it may be one.
-    Without lines, `mask` itself is returned.
     """
     if min(mask.shape) < MIN_RULED_SIDE:
         return _remove_side_lines(mask)
-    horizontal = _find_crossing_lines(mask)
-    vertical = _find_crossing_lines(mask.T)
-    count = horizontal[1] + vertical[1]
+    horizontal, n_horizontal, thickness = _find_crossing_lines(mask)
+    vertical, n_vertical, vertical_thickness = _find_crossing_lines(mask.T)
+    count = n_horizontal + n_vertical
     if count == 0:
         return mask
-    removed = horizontal[0] | vertical[0].T
+    removed = horizontal | vertical.T
     rest = mask & ~removed
     if rest.sum() < 0.1 * removed.sum() / count:
         # Nothing else is in the image. Parallel lines are ruled paper, but a single one may be a stroke.
-        ruled = [lines for lines, n in ((horizontal[0], horizontal[1]), (vertical[0].T, vertical[1])) if n > 1]
-        return mask & ~np.logical_or.reduce(ruled) if ruled else mask
-    thickness = min(lines[2] for lines in (horizontal, vertical) if lines[1])
-    if count == 1 and thickness > 0.6 * stroke_width(rest):
-        return mask
-    return rest
+        return mask & ~(horizontal & (n_horizontal > 1)) & ~(vertical.T & (n_vertical > 1))
+    # The thickness is 0 without lines, so that the sum is that of the single line.
+    return mask if count == 1 and thickness + vertical_thickness > 0.6 * stroke_width(rest) else rest
 
 
 def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
-    """Find thin horizontal lines in a strip of several digits; vertical ones could be a 1.
+    """Return the thin horizontal lines in a strip of several digits, bool (h, w), without strokes that cross them.
 
-    In contrast to `remove_lines`, a line may be slanted and may end inside the image.
-
-    Parameters
-    ----------
-    mask : ndarray of bool, shape (h, w)
-        Ink.
-    pen : float
-        Stroke width in pixels; a ruled line is thinner unless it extends from edge to edge.
-
-    Returns
-    -------
-    ndarray of bool, shape (h, w)
-        The lines with a margin of 1.5 pixels, without strokes that cross them.
+    In contrast to `remove_lines`, a line may be slanted and may end inside the image. It is thinner than the stroke
+    width `pen`, in pixels, unless it extends from edge to edge. Vertical lines could be a 1 and are not searched for.
     """
     length = int(np.clip(0.2 * mask.shape[1], MIN_RUN, MAX_RUN))
     runs = open_runs(dilate(mask, 3, 1), length, axis=1) & mask  # three rows, because a slanted line changes its row

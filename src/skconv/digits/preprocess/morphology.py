@@ -7,28 +7,17 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# Images are processed in parallel, one thread per core; OpenCV's own threads would compete with these. Holds for the
-# whole process.
+# Images are processed on one thread per core; OpenCV's own threads would compete with these.
 cv2.setNumThreads(1)
 
 
 @dataclass(frozen=True)
 class Components:
-    """The 8-connected components of a mask.
+    """The 8-connected components of a mask."""
 
-    Parameters
-    ----------
-    labels : ndarray of int, shape (h, w)
-        0 for background, k + 1 for the pixels of component k.
-    boxes : ndarray of int, shape (n, 4)
-        Left, top, right, bottom; right and bottom are exclusive.
-    areas : ndarray of int, shape (n,)
-        Number of pixels.
-    """
-
-    labels: np.ndarray
-    boxes: np.ndarray
-    areas: np.ndarray
+    labels: np.ndarray  # int (h, w): 0 for background, k + 1 for the pixels of component k
+    boxes: np.ndarray  # int (n, 4): left, top, right, bottom; right and bottom are exclusive
+    areas: np.ndarray  # int (n,), in pixels
 
     @property
     def heights(self) -> np.ndarray:
@@ -47,23 +36,13 @@ class Components:
 
     def select(self, selected: np.ndarray) -> Components:
         """Return the components that are selected by bool (n,), in the same order."""
-        if selected.all():
-            return self
         numbers = np.zeros(len(selected) + 1, self.labels.dtype)
         numbers[1:][selected] = np.arange(1, np.count_nonzero(selected) + 1)
         return Components(numbers[self.labels], self.boxes[selected], self.areas[selected])
 
 
 def find_components(mask: np.ndarray) -> Components:
-    """Return the 8-connected components of a mask, bool (h, w).
-
-    Examples
-    --------
-    >>> find_components(np.eye(3, dtype=bool)).boxes.tolist()
-    [[0, 0, 3, 3]]
-    """
-    if mask.size == 0:
-        return Components(np.zeros(mask.shape, np.int32), np.zeros((0, 4), int), np.zeros(0, int))
+    """Return the 8-connected components of a mask, bool (h, w)."""
     _, labels, statistics, _ = cv2.connectedComponentsWithStats(_as_bytes(mask), connectivity=8)
     left, top, width, height, areas = statistics[1:].astype(int).T
     return Components(labels, np.stack([left, top, left + width, top + height], axis=1), areas)
@@ -78,15 +57,7 @@ def find_connected_ink(strokes: np.ndarray, low: float, high: float) -> Componen
 
 
 def stroke_width(mask: np.ndarray) -> float:
-    """Return the mean stroke width in pixels, from area and perimeter (Cauchy-Crofton formula); 0 for an empty mask.
-
-    Examples
-    --------
-    >>> bar = np.zeros((60, 20), bool)
-    >>> bar[10:50, 8:12] = True
-    >>> round(float(stroke_width(bar)), 1)
-    3.9
-    """
+    """Return the mean stroke width in pixels, from area and perimeter (Cauchy-Crofton formula); 0 for an empty mask."""
     if not mask.any():
         return 0.0
     # A stroke of width w and length l has area w·l and perimeter 2·l. The perimeter follows from the number of changes
@@ -103,13 +74,7 @@ def stroke_width(mask: np.ndarray) -> float:
 
 
 def dilate(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Dilate bool or float32 (h, w) by a rectangle; one of even size extends farther to the left and the top.
-
-    Examples
-    --------
-    >>> dilate(np.array([[0, 0, 1, 0, 0]], dtype=bool), 1, 3).astype(int).tolist()
-    [[0, 1, 1, 1, 0]]
-    """
+    """Dilate bool or float32 (h, w) by a rectangle; one of even size extends farther to the left and the top."""
     return _as_type_of(values, cv2.dilate(_as_bytes(values), np.ones((height, width), np.uint8)))
 
 

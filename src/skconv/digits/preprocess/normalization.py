@@ -71,19 +71,9 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
 
 
 def normalize_strokes(strokes: np.ndarray, *, normalize_width: bool = True) -> np.ndarray:
-    """Normalise the strokes of one digit: the steps of `normalize_digit` after the background is removed.
+    """Normalise the strokes of one digit, float32 (h, w), to uint8 (28, 28); all zeros if there is no ink.
 
-    Parameters
-    ----------
-    strokes : ndarray of float32, shape (h, w)
-        0 for background, 1 for ink; all ink belongs to the digit.
-    normalize_width : bool, default=True
-        Whether very thin and very thick strokes are brought to the stroke width of MNIST.
-
-    Returns
-    -------
-    ndarray of uint8, shape (28, 28)
-        All zeros if there is no ink.
+    These are the last steps of `normalize_digit`; `normalize_width` selects the correction of the stroke width.
     """
     strokes = crop_strokes(strokes)
     if strokes.size == 0:
@@ -92,11 +82,7 @@ def normalize_strokes(strokes: np.ndarray, *, normalize_width: bool = True) -> n
 
 
 def has_mnist_form(image: np.ndarray) -> bool:
-    """Return whether an array already has the form that `normalize_digit` returns.
-
-    This is the case for uint8 (28, 28) or (28, 28, 1) with a maximum of at least 250 on background 0, if the ink fills
-    the box of 20×20 in one direction and its centre of mass is at the centre.
-    """
+    """Return whether an array already has the form that `normalize_digit` returns: size, box and centre of mass."""
     if image.dtype != np.uint8 or image.shape not in ((SIDE, SIDE), (SIDE, SIDE, 1)) or image.max() < 250:
         return False
     digit = image.reshape(SIDE, SIDE)
