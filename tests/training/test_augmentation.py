@@ -1,11 +1,22 @@
 """Augmentation against plain references."""
 
+from dataclasses import dataclass
+
 import pytest
 import torch
 
 from skconv.distributed.process_group import BatchShard
 from skconv.exceptions import ParameterError
-from skconv.training.augmentation import Augmentation, AugmentationSequence, _Draws
+from skconv.training.augmentation import (
+    AUGMENTATIONS,
+    Augmentation,
+    AugmentationSequence,
+    _Draws,
+    check_settings,
+    describe_augmentation,
+    make_augmentation,
+    setting,
+)
 
 EVERYTHING = {
     "rotation": 10, "shift": 0.1, "scale": 0.1, "shear": 5, "elastic": 0.02, "erasing": 0.5, "flip": True,
@@ -119,3 +130,37 @@ def test_sequence_applies_its_steps_in_turn():
     numbers = generator()
     expected = second(first(images, numbers), numbers)
     assert torch.equal(AugmentationSequence((first, second))(images, generator()), expected)
+
+
+@dataclass(frozen=True)
+class Brighten:
+    """Augmentation of a user."""
+
+    brightness: float = setting(max=50)
+
+    def __post_init__(self):
+        check_settings(self)
+
+    def __call__(self, images, generator):
+        return images + self.brightness
+
+
+@pytest.fixture
+def brighten():
+    AUGMENTATIONS.register("brighten", Brighten)
+    yield Brighten
+    AUGMENTATIONS.unregister("brighten")
+
+
+def test_make_augmentation_finds_registered_augmentations_by_setting(brighten):
+    augment = make_augmentation({"brightness": 20, "flip": True})
+    assert augment == AugmentationSequence((Augmentation(flip=True), Brighten(20)))
+    assert describe_augmentation(augment)[1] == {"brightness": 20}
+    with pytest.raises(ParameterError, match=r"'brightness' is 51; expected a number in 0\.\.50"):
+        make_augmentation({"brightness": 51})
+
+
+@pytest.mark.parametrize("value", ["much", 3, [3], object()])
+def test_make_augmentation_raises_for_other_values(value):
+    with pytest.raises(ParameterError, match="must be a mapping"):
+        make_augmentation(value)
