@@ -43,8 +43,7 @@ FORBIDDEN = (
 def read_model(folder: Path) -> None:
     """Read every file of a model folder, with onnxruntime and with torch."""
     from skconv import CNNClassifier, OnnxClassifier
-    from skconv.model_io.fingerprints import read_fingerprints
-    from skconv.model_io.held_out import read_held_out
+    from skconv.model_io.records import read_fingerprints, read_held_out
 
     classifier = OnnxClassifier(folder)
     read_held_out(folder, classifier.config)

@@ -21,7 +21,7 @@ from report import write_result
 from skconv import OnnxClassifier, load_dataset
 from skconv.data.dataset import Dataset
 from skconv.evaluation.ood import DEFINITION, measure_auroc, ood_score
-from skconv.model_io.held_out import HeldOut, read_held_out
+from skconv.model_io.records import HeldOut, read_held_out
 
 N_TRAINING = 10_000  # reference images of the feature scores
 Score = Callable[[np.ndarray], np.ndarray]
@@ -98,7 +98,7 @@ def make_scores(classifier: OnnxClassifier, known: np.ndarray) -> dict[str, Scor
 def make_feature_scores(model: str, images: np.ndarray, labels: np.ndarray) -> dict[str, Score]:
     """Return distances to the features of training images."""
     from skconv import CNNClassifier
-    from skconv.evaluation.features import collect_features
+    from skconv.evaluation.activations import collect_features
 
     network = CNNClassifier.load(model, device="cpu").net_.module_
     known = collect_features(network, images)

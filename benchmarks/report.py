@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from skconv.files import atomic_write
-from skconv.model_io.environment import describe_environment
+from skconv.model_io.config import describe_environment
 
 RESULTS = Path(os.environ.get("SKCONV_RESULTS", Path(__file__).parent / "results"))
 

@@ -14,7 +14,7 @@ from skconv.commands.evaluate import evaluate
 from skconv.commands.predict import predict
 from skconv.commands.train import train
 from skconv.exceptions import DataError, OutputError, ParameterError
-from skconv.model_io.held_out import read_held_out
+from skconv.model_io.records import read_held_out
 
 
 @pytest.fixture(scope="module")

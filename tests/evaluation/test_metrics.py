@@ -9,8 +9,6 @@ from sklearn import metrics
 from skconv.evaluation.metrics import format_scores, score_predictions, wilson_interval
 from skconv.exceptions import DataError, ParameterError
 
-LEVELS = st.floats(0.01, 0.999)
-
 
 @st.composite
 def predictions(draw):
@@ -20,32 +18,32 @@ def predictions(draw):
     return labels, generator.dirichlet(np.full(k, draw(st.sampled_from([0.1, 1.0, 10.0]))), n)
 
 
-@given(st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))), LEVELS)
-def test_wilson_interval_contains_the_proportion_and_stays_in_range(counts, level):
+@given(st.integers(1, 10**7).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+def test_wilson_interval_contains_the_proportion_and_stays_in_range(counts):
     n_correct, n = counts
-    low, high = wilson_interval(n_correct, n, level)
+    low, high = wilson_interval(n_correct, n)
     assert 0 <= low <= n_correct / n <= high <= 1
 
 
-@given(st.integers(0, 50), LEVELS)
-def test_wilson_interval_is_symmetric_and_narrows_with_more_images(n_correct, level):
-    low, high = wilson_interval(n_correct, 50, level)
-    mirrored = wilson_interval(50 - n_correct, 50, level)
+@given(st.integers(0, 50))
+def test_wilson_interval_is_symmetric_and_narrows_with_more_images(n_correct):
+    low, high = wilson_interval(n_correct, 50)
+    mirrored = wilson_interval(50 - n_correct, 50)
     assert (1 - high, 1 - low) == pytest.approx(mirrored)
-    more = wilson_interval(100 * n_correct, 5000, level)
+    more = wilson_interval(100 * n_correct, 5000)
     assert more[1] - more[0] < high - low
 
 
 def test_wilson_interval_solves_its_equation():
     # Each limit is a proportion exactly z standard errors away from the measured one.
-    low, high = wilson_interval(97, 120, 0.9)
+    low, high = wilson_interval(97, 120)
     for end in (low, high):
-        assert abs(97 / 120 - end) == pytest.approx(1.6448536269514722 * np.sqrt(end * (1 - end) / 120))
+        assert abs(97 / 120 - end) == pytest.approx(1.959963984540054 * np.sqrt(end * (1 - end) / 120))
 
 
-@pytest.mark.parametrize("arguments", [(0, 0), (5, 4), (-1, 4), (1, 2, 0), (1, 2, 1), (1, 2, 95)])
+@pytest.mark.parametrize("arguments", [(0, 0), (5, 4), (-1, 4)])
 def test_wilson_interval_refuses_impossible_counts(arguments):
-    with pytest.raises(ParameterError, match=r"expected|level must"):
+    with pytest.raises(ParameterError, match="expected"):
         wilson_interval(*arguments)
 
 

@@ -15,8 +15,7 @@ from skconv import OnnxClassifier
 from skconv.exceptions import ModelFileError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.fingerprints import TrainingFingerprints
-from skconv.model_io.held_out import HeldOut
+from skconv.model_io.records import HeldOut, TrainingFingerprints
 from skconv.model_io.saving import load_weights
 from skconv.model_io.serialization import MAX_HEADER, parse_tensors
 from skconv.training.state import TrainingState
@@ -166,8 +165,7 @@ def test_damaged_graph_raises_without_output(model_copy, capfd):
 
 def read_everything(folder):
     from skconv import CNNClassifier
-    from skconv.model_io.fingerprints import read_fingerprints
-    from skconv.model_io.held_out import read_held_out
+    from skconv.model_io.records import read_fingerprints, read_held_out
 
     classifier = OnnxClassifier(folder)
     read_held_out(folder, classifier.config)

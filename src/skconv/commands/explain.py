@@ -231,7 +231,7 @@ def _draw_neighbours(
 ) -> tuple[Figure, tuple[Neighbour, ...]]:
     from skconv.commands.scoring import convert_images, load_for_model
     from skconv.estimators.persistence import load_network
-    from skconv.evaluation.features import collect_features, find_nearest
+    from skconv.evaluation.activations import collect_features, find_nearest
     from skconv.reports.image_grids import draw_grid
 
     network = load_network(classifier.folder)

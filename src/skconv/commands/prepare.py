@@ -23,7 +23,7 @@ from skconv.files import reserve_folder
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
-    from skconv.model_io.fingerprints import TrainingFingerprints
+    from skconv.model_io.records import TrainingFingerprints
     from skconv.recipes import Recipe
 
 _N_PRINTED_LABELS = 10
@@ -205,8 +205,8 @@ def _warn_if_busy() -> None:
 
 def read_inherited_fingerprints(model: str | os.PathLike[str] | None) -> TrainingFingerprints | None:
     """Return the training fingerprints of the model that provides the initial weights, or None if there are none."""
-    from skconv.model_io.fingerprints import read_fingerprints
     from skconv.model_io.folder import find_model_folder, read_config
+    from skconv.model_io.records import read_fingerprints
 
     if model is None:
         return None

@@ -112,7 +112,7 @@ def write_run_folder(
     ``submission.csv``.
     """
     from skconv.model_io.config import DataConfig
-    from skconv.model_io.fingerprints import TrainingFingerprints
+    from skconv.model_io.records import TrainingFingerprints
 
     dataset, report = run.dataset, run.recipe.report
     metrics = scored.scores.to_json()

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.data.spec import DataOptions
     from skconv.inference import OnnxClassifier
-    from skconv.model_io.held_out import HeldOut
+    from skconv.model_io.records import HeldOut
     from skconv.reports.sections import ScoredSource
 
 _MAX_LEAK = 0.01  # of a test split: official ones contain a few duplicates
@@ -95,7 +95,7 @@ def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
 
 def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:
     """Return which images the model was trained on, bool (n,) or None if unknown, and a warning or ""."""
-    from skconv.model_io.fingerprints import read_fingerprints
+    from skconv.model_io.records import read_fingerprints
 
     fingerprints = read_fingerprints(classifier.folder, classifier.config)
     if fingerprints is None:
@@ -150,7 +150,7 @@ def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray
 
 def load_held_out(classifier: OnnxClassifier) -> HeldOut:
     """Return the model's predictions of held-out images; raise `ParameterError` if it was saved without them."""
-    from skconv.model_io.held_out import read_held_out
+    from skconv.model_io.records import read_held_out
 
     held_out = read_held_out(classifier.folder, classifier.config)
     if held_out is None:

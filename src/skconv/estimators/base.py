@@ -25,7 +25,7 @@ from skconv.estimators.validation import (
     weigh_classes,
 )
 from skconv.exceptions import DataError
-from skconv.model_io.held_out import HeldOut
+from skconv.model_io.records import HeldOut
 from skconv.training.batches import ImageDataset
 
 

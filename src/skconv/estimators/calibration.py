@@ -10,7 +10,7 @@ from scipy.special import softmax
 
 from skconv.evaluation.calibration import fit_calibration
 from skconv.exceptions import ParameterError
-from skconv.model_io.held_out import HeldOut
+from skconv.model_io.records import HeldOut
 
 if TYPE_CHECKING:
     from skconv.networks.logit_calibration import LogitCalibration

@@ -16,11 +16,9 @@ from torch import nn
 
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
-from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig
-from skconv.model_io.environment import describe_environment
-from skconv.model_io.fingerprints import TrainingFingerprints
+from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig, describe_environment
 from skconv.model_io.folder import find_model_folder, read_config
-from skconv.model_io.held_out import read_held_out
+from skconv.model_io.records import TrainingFingerprints, read_held_out
 from skconv.model_io.saving import is_calibration, load_weights, read_weights, save_model
 from skconv.networks import create_network
 from skconv.networks.blocks import Network

@@ -17,7 +17,7 @@ from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import parameters_to_json
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
-from skconv.model_io.environment import describe_environment
+from skconv.model_io.config import describe_environment
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.augmentation import make_augmentation

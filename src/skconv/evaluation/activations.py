@@ -1,4 +1,4 @@
-"""Activation maps of convolutions, filters of the first layer, and inference in evaluation mode."""
+"""Inner outputs of a network: activation maps, filters of the first layer, features."""
 
 from __future__ import annotations
 
@@ -15,50 +15,23 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.networks.blocks import SpaceToDepth
 from skconv.networks.ensemble import EnsembleNetwork
 
+_BATCH = 512  # images
+
 
 @dataclass(frozen=True, eq=False)  # comparing arrays gives an array
 class LayerActivations:
-    """Weights and output of one convolution for one image.
+    """Weights and output of one convolution for one image."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the module in the network: ``"blocks.1.0"``.
-    kernel : ndarray of float32, shape (filters, in_channels, kernel_height, kernel_width)
-        Weights.
-    maps : ndarray of float32, shape (filters, height, width)
-        Activation maps: the output of the convolution with bias, before normalization, pooling and ReLU.
-    """
-
-    name: str
-    kernel: np.ndarray
-    maps: np.ndarray
+    name: str  # of the module in the network: "blocks.1.0"
+    kernel: np.ndarray  # weights, float32 (filters, in_channels, kernel_height, kernel_width)
+    maps: np.ndarray  # output with bias, before normalization, pooling and ReLU, float32 (filters, height, width)
 
 
 def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActivations]:
     """Return the activation maps of every convolution for one image, in the order of the computation.
 
-    If a network crops the image several times, as `fast` does, the maps are those of the first crop; of an ensemble,
-    those of the first member.
-
-    Parameters
-    ----------
-    network : Module
-        Takes float32 (1, channels, height, width). Its mode and hooks are restored.
-    image : ndarray of numbers, shape (height, width) or (height, width, channels)
-        In the range of the training images.
-
-    Returns
-    -------
-    list of LayerActivations
-        At least one.
-
-    Raises
-    ------
-    DataError
-        If the shape of the image does not fit the network.
-    ParameterError
-        If the network has no convolution.
+    The image is (h, w) or (h, w, c), in the range of the training images. If a network crops it several times, as
+    `fast` does, the maps are those of the first crop; of an ensemble, those of the first member.
 
     Examples
     --------
@@ -97,32 +70,55 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
 
 
 def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
-    """Return the weights of the first convolution as filters on the pixels of the image.
+    """Return the weights of the first convolution as filters on the pixels, (filters, channels, height, width).
 
-    After `SpaceToDepth`, a 3×3 kernel on four channels equals a 6×6 filter with stride 2 on the pixels.
-
-    Parameters
-    ----------
-    network : Module
-        The network of the kernel.
-    kernel : ndarray, shape (filters, in_channels, kernel_height, kernel_width)
-        Weights of its first convolution.
-
-    Returns
-    -------
-    ndarray, shape (filters, channels, height, width)
-        With `SpaceToDepth`, a quarter of the channels and twice the height and width; else the unchanged kernel.
-
-    Examples
-    --------
-    >>> from skconv.networks import create_network
-    >>> network = create_network("fast", in_channels=1, image_size=(28, 28), num_classes=10)
-    >>> filters_on_pixels(network, network.blocks[1][0].weight.detach().numpy()).shape
-    (16, 1, 6, 6)
+    After `SpaceToDepth`, a 3×3 kernel on four channels equals a 6×6 filter with stride 2 on the pixels; without it, the
+    kernel is returned unchanged.
     """
     if any(isinstance(module, SpaceToDepth) and module.applies for module in first_member(network).modules()):
         return nn.functional.pixel_shuffle(torch.from_numpy(kernel), 2).numpy()
     return kernel
+
+
+def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
+    """Return the input of the last linear layer for each image, float32 (n, d); without such a layer, the logits.
+
+    The images are (n, h, w) or (n, h, w, c), n > 0. Of an ensemble, the first member is used.
+    """
+    network = first_member(network)
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    recorded: list[Tensor] = []
+
+    def record(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+        recorded.append(inputs[0])
+
+    parts = []
+    hook = linear[-1].register_forward_pre_hook(record) if linear else None
+    try:
+        for start in range(0, len(images), _BATCH):
+            recorded.clear()
+            logits = run_network(network, images[start : start + _BATCH])
+            # If a network crops the image several times, the first crop counts.
+            parts.append((recorded[0] if recorded else logits).flatten(1).float().cpu().numpy())
+    finally:
+        if hook is not None:
+            hook.remove()
+    return np.concatenate(parts)
+
+
+def find_nearest(features: np.ndarray, query: np.ndarray, max_count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return positions and cosine distances (0 to 2) of the features (n, d) nearest to `query` (d,), the nearest first.
+
+    Examples
+    --------
+    >>> find_nearest(np.array([[0.0, 1.0], [2.0, 0.1]]), np.array([1.0, 0.0]), 1)[0]
+    array([1])
+    """
+    from sklearn.metrics.pairwise import cosine_distances
+
+    distances = cosine_distances(features, query[None])[:, 0]
+    order = np.argsort(distances, kind="stable")[:max_count]
+    return order, distances[order]
 
 
 def first_member(network: nn.Module) -> nn.Module:
@@ -131,24 +127,7 @@ def first_member(network: nn.Module) -> nn.Module:
 
 
 def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
-    """Return the logits of images, in evaluation mode and without gradients.
-
-    Parameters
-    ----------
-    network : Module
-        Takes float32 (n, channels, height, width). Its mode is restored.
-    images : ndarray of numbers, shape (n, h, w) or (n, h, w, c)
-        In the range of the training images.
-
-    Returns
-    -------
-    Tensor, shape (n, k)
-
-    Raises
-    ------
-    DataError
-        If the shape of the images does not fit the network.
-    """
+    """Return the logits (n, k) of images (n, h, w) or (n, h, w, c), in evaluation mode and without gradients."""
     device = next(network.parameters()).device
     with evaluation_mode(network), torch.no_grad():
         try:

@@ -14,39 +14,17 @@ from skconv.exceptions import DataError, ParameterError, missing_package
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-STEPS = 64  # interpolation steps; the attributions then sum to the right total within about 1 %
+_STEPS = 64  # interpolation steps; the contributions then sum to the right total within about 1 %
 
 
 def occlude(
     predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int = 5
 ) -> np.ndarray:
-    """Return how much the probability of a class drops when a patch of the image is covered.
+    """Return how much the probability of a class drops when a patch of the image is covered, -1..1 (h, w).
 
-    A square filled with the image's background colour is moved over the image pixel by pixel. Only predictions are
-    needed, no gradients, so that any deployed model can be explained.
-
-    Parameters
-    ----------
-    predict_proba : callable
-        Takes images (n, h, w) or (n, h, w, c), returns probabilities (n, k).
-    image : ndarray of uint8, shape (h, w) or (h, w, c)
-        The image to explain.
-    label : int
-        Column of the class in the probabilities.
-    patch : int, default=5
-        Side of the square in pixels, from 1 to the shorter side of the image.
-
-    Returns
-    -------
-    ndarray of float, shape (h, w)
-        Per pixel the mean drop in probability over the squares that cover it, -1..1. Positive values support the class.
-
-    Raises
-    ------
-    DataError
-        If `image` is not one image.
-    ParameterError
-        If `patch` is out of range.
+    A square of `patch` pixels a side, filled with the background colour, is moved over the image (uint8 (h, w) or
+    (h, w, c)) pixel by pixel. The result is per pixel the mean drop over the squares that cover it: positive values
+    support the class of column `label`. Only predictions are needed, no gradients, so that it explains any model.
 
     References
     ----------
@@ -80,46 +58,16 @@ def occlude(
     return drop / patch**2
 
 
-def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, steps: int = STEPS) -> np.ndarray:
-    """Return the contribution of each pixel to the probability of a class, by integrated gradients.
+def integrate_gradients(network: nn.Module, image: np.ndarray, label: int) -> np.ndarray:
+    """Return the contribution of each pixel to the probability of a class, by integrated gradients, (h, w).
 
     The baseline is a blank image of the background colour. The contributions sum to the difference in probability
     between the image and the baseline; a pixel of the background colour contributes nothing. The result is finer than
-    that of `occlude`, but needs the network itself.
-
-    Parameters
-    ----------
-    network : Module
-        Takes float32 (n, channels, height, width), returns logits. Its mode is restored.
-    image : ndarray of numbers, shape (h, w) or (h, w, c)
-        In the range of the training images.
-    label : int
-        Index of the class among the outputs of the network.
-    steps : int, default=64
-        Interpolation steps between baseline and image, at least 1; more are more accurate.
-
-    Returns
-    -------
-    ndarray of float, shape (h, w)
-        Sum over the channels; positive values support the class.
-
-    Raises
-    ------
-    DataError
-        If `image` is not one image, or its shape does not fit the network.
-    ParameterError
-        If `label` or `steps` is out of range, or captum is not installed.
+    that of `occlude`, but needs the network itself, and captum.
 
     References
     ----------
     M. Sundararajan, A. Taly, Q. Yan (2017). Axiomatic attribution for deep networks. ICML.
-
-    Examples
-    --------
-    >>> from skconv.networks import create_network
-    >>> network = create_network("fast", in_channels=1, image_size=(28, 28), num_classes=10)
-    >>> integrate_gradients(network, np.full((28, 28), 9, np.uint8), 3).any()  # a blank image
-    np.False_
     """
     import torch
 
@@ -127,8 +75,6 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, st
 
     image = np.asarray(image)
     _check_image(image)
-    if steps < 1:
-        raise ParameterError(f"steps must be at least 1, got {steps}.")
     n_classes = run_network(network, image[None]).shape[1]  # raises if the image does not fit
     if not 0 <= label < n_classes:
         raise ParameterError(f"label must be from 0 to {n_classes - 1}, got {label}.")
@@ -148,7 +94,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int, *, st
     fixed = nullcontext() if normalization is None else normalization.statistics_of(whole)
     with evaluation_mode(network), fixed, torch.enable_grad():
         contributions = IntegratedGradients(predict_class).attribute(
-            whole, baselines=blank, n_steps=steps, internal_batch_size=steps
+            whole, baselines=blank, n_steps=_STEPS, internal_batch_size=_STEPS
         )
     values: np.ndarray = contributions[0].detach().cpu().sum(0).double().numpy()
     return values
@@ -160,13 +106,7 @@ def has_captum() -> bool:
 
 
 def find_background(image: np.ndarray) -> np.ndarray:
-    """Return the background colour of an image, the median of its border: shape () or (c,), dtype of the image.
-
-    Examples
-    --------
-    >>> int(find_background(np.pad(np.full((2, 2), 255, np.uint8), 1)))
-    0
-    """
+    """Return the background colour of an image, the median of its border: shape () or (c,), dtype of the image."""
     border = np.concatenate([image[0], image[-1], image[:, 0], image[:, -1]])
     background: np.ndarray = np.median(border, axis=0).astype(image.dtype)
     return background

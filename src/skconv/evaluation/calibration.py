@@ -33,11 +33,6 @@ def fit_calibration(
         0.05..20.
     biases : ndarray of float64, shape (k,)
 
-    Notes
-    -----
-    As in Platt's method, 1 / (n + 2) of the target probability is given to the other classes: without it, the
-    likelihood of perfectly classified images has no maximum.
-
     References
     ----------
     Guo, Pleiss, Sun, Weinberger: "On calibration of modern neural networks", ICML 2017; Platt: "Probabilistic outputs
@@ -59,6 +54,8 @@ def fit_calibration(
     logits = np.asarray(logits, np.float64)
     logits = logits - logits.mean(1, keepdims=True)
     n, n_classes = logits.shape
+    # As in Platt's method, 1 / (n + 2) of the target probability is given to the other classes: without it, the
+    # likelihood of perfectly classified images has no maximum.
     targets = np.full((n, n_classes), 1 / ((n + 2) * max(n_classes - 1, 1)))
     targets[np.arange(n), labels] = (n + 1) / (n + 2)
     counts = np.ones((n, 1)) if weights is None else (weights / weights.mean())[:, None]

@@ -18,34 +18,14 @@ def predict_sets(
     *,
     average: str | None = None,
 ) -> np.ndarray:
-    """Return prediction sets that contain the true class with a probability of `coverage`.
+    """Return prediction sets, bool (n, k), that contain the true class with a probability of `coverage`.
 
     The guarantee holds for images from the distribution of the held-out images, for any model: a weak model gives
     large sets. A set is empty if no class is as probable as the true class usually is.
 
-    Parameters
-    ----------
-    held_out : ndarray of float, shape (m, k)
-        Probabilities of held-out images.
-    held_out_labels : ndarray of int, shape (m,)
-        Their classes, 0..k-1.
-    probabilities : ndarray of float, shape (n, k)
-        Predictions of the same model.
-    coverage : float
-        Above 0 and below 1: 0.99.
-    average : {"probabilities", "logits"} or None, default=None
-        How an ensemble averages its members for `probabilities`, when each held-out image was predicted by one member.
-        The sets are then conservative: larger than necessary, with at least the requested coverage. None: both
-        predictions are from the same model.
-
-    Returns
-    -------
-    ndarray of bool, shape (n, k)
-
-    Raises
-    ------
-    ParameterError
-        If `coverage` is out of range or needs more held-out images, or MAPIE is not installed.
+    `held_out` (m, k) and `probabilities` (n, k) are predictions of the same model, with `average` None. If each
+    held-out image was predicted by one member of an ensemble, `average` names what the ensemble averages,
+    "probabilities" or "logits"; the sets are then larger than necessary, with at least the requested coverage.
 
     References
     ----------

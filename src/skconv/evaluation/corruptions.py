@@ -18,28 +18,9 @@ def list_corruptions() -> list[str]:
 
 
 def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> np.ndarray:
-    """Apply a corruption to images.
+    """Apply a corruption of strength 1 (barely visible) to 5 to images, uint8 (n, h, w) or (n, h, w, c).
 
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, c)
-        Lengths of a corruption scale with the size of the images.
-    name : str
-        One of `list_corruptions`.
-    strength : int
-        1 (barely visible) to 5.
-    seed : int, default=0
-        Seed of the random numbers.
-
-    Returns
-    -------
-    ndarray of uint8
-        Corrupted images of the same shape.
-
-    Raises
-    ------
-    ParameterError
-        If there is no such corruption, or the strength is not 1..5.
+    `name` is one of `list_corruptions`. Lengths of a corruption scale with the size of the images.
 
     References
     ----------

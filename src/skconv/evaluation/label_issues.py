@@ -35,30 +35,14 @@ _ROWS, _COLUMNS = 1024, 8192  # images per block of the distance matrix: 32 MB
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """An image that needs to be checked by a person.
+    """An image that needs to be checked by a person."""
 
-    Parameters
-    ----------
-    kind : str
-        A key of `KINDS`.
-    image : str
-        Its file, or its split and its index there.
-    label : str
-        The given label.
-    suggestion : str, default=""
-        Of a wrong label: the predicted label.
-    confidence : float or None, default=None
-        Of a wrong label: the probability of the suggestion, predicted out of fold.
-    other : str, default=""
-        Of a duplicate: the image it equals, with its label if that differs. Of a broken image: the error.
-    """
-
-    kind: str
-    image: str
-    label: str
-    suggestion: str = ""
-    confidence: float | None = None
-    other: str = ""
+    kind: str  # a key of `KINDS`
+    image: str  # its file, or its split and its index there
+    label: str  # as given
+    suggestion: str = ""  # of a wrong label: the predicted label
+    confidence: float | None = None  # of a wrong label: the probability of the suggestion, predicted out of fold
+    other: str = ""  # of a duplicate: the image it equals, with its label if that differs; of a broken image: the error
 
     @property
     def caption(self) -> list[str]:
@@ -107,17 +91,7 @@ class NamedImages:
 def find_label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return the positions of images with a probably wrong label, the most probable first.
 
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n,)
-        Given labels, 0..k-1.
-    probabilities : ndarray of float, shape (n, k)
-        Out-of-fold predictions: each row by a model that was not trained on the image.
-
-    Raises
-    ------
-    ParameterError
-        If cleanlab is not installed.
+    `probabilities` (n, k) are out of fold: each row was predicted by a model that was not trained on the image.
 
     References
     ----------
@@ -137,11 +111,7 @@ def find_label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
 
 
 def find_blanks(images: np.ndarray) -> np.ndarray:
-    """Return the positions of blank images, whose pixels lie within 8 grey levels.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+    """Return the positions of blank uint8 images, whose pixels lie within 8 grey levels.
 
     Examples
     --------
@@ -153,11 +123,7 @@ def find_blanks(images: np.ndarray) -> np.ndarray:
 
 
 def find_duplicates(images: np.ndarray) -> np.ndarray:
-    """Return pairs of equal images, int64 (m, 2): the first image of its kind, then the duplicate.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+    """Return pairs of equal uint8 images, int64 (m, 2): the first image of its kind, then the duplicate.
 
     Examples
     --------
@@ -174,16 +140,11 @@ def find_duplicates(images: np.ndarray) -> np.ndarray:
 
 
 def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
-    """Return pairs of almost equal images, as after lossy compression: int64 (m, 2), the smaller position first.
+    """Return pairs of almost equal uint8 images, as after lossy compression: int64 (m, 2), the smaller position first.
 
-    All pairs are compared on block means, whose distance is a lower bound of the true one; only the pairs that
-    remain are compared pixel by pixel.
-
-    Parameters
-    ----------
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-    tolerance : float, default=0.03
-        Max. root mean square difference of the pixels of a pair, as a fraction of 255.
+    `tolerance` is the max. root mean square difference of the pixels of a pair, as a fraction of 255. All pairs are
+    compared on block means, whose distance is a lower bound of the true one; only the pairs that remain are compared
+    pixel by pixel.
 
     Examples
     --------
@@ -213,15 +174,7 @@ def write_issues(path: Path, issues: Sequence[LabelIssue]) -> None:
 
 
 def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
-    """Read the table that `write_issues` wrote to the folder of an audit.
-
-    Raises
-    ------
-    SourceNotFoundError
-        If the folder holds no table.
-    DataError
-        If the file is not a table of issues.
-    """
+    """Read the table that `write_issues` wrote to the folder of an audit."""
     path = Path(folder) / TABLE_NAME
     if not path.is_file():
         raise SourceNotFoundError(f"There is no {path}. Name a folder that skconv audit SOURCE --out FOLDER wrote.")
@@ -236,13 +189,7 @@ def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
 
 
 def locate_issues(issues: Sequence[LabelIssue], images: NamedImages) -> list[int]:
-    """Return the position of each issue among the images.
-
-    Raises
-    ------
-    DataError
-        If an image is missing or has another label: the audit was of other data.
-    """
+    """Return the position of each issue among the images; raise `DataError` if the audit was of other data."""
     # The table replaces bytes of a file name that are not valid text.
     names = [
         images.name(position).encode("utf-8", "backslashreplace").decode() for position in range(len(images.labels))

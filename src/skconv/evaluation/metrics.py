@@ -29,36 +29,19 @@ class ClassScore:
 
 @dataclass(frozen=True, eq=False)  # comparing arrays gives an array
 class Scores:
-    """Scores of a set of predictions; fractions, except the negative log likelihood.
-
-    Parameters
-    ----------
-    accuracy, low, high : float
-        Accuracy with its 95 % Wilson interval.
-    n : int
-        Number of images.
-    negative_log_likelihood : float
-        Mean of -log of the probability of the true class, in nats, at least 0.
-    brier : float
-        Multi-class Brier score, 0..2: the mean over images of the sum over classes of (probability - truth)². For two
-        classes it is twice the binary form.
-    expected_calibration_error : float
-        Mean distance between confidence and accuracy over 15 bins of equal width of the confidence.
-    confusion : ndarray of int64, shape (k, k)
-        Row: true class; column: predicted class.
-    per_class : tuple of ClassScore
-        In the order of the classes.
-    """
+    """Scores of a set of predictions; fractions, except the negative log likelihood."""
 
     accuracy: float
-    low: float
+    low: float  # 95 % Wilson interval of the accuracy
     high: float
-    n: int
-    negative_log_likelihood: float
+    n: int  # images
+    negative_log_likelihood: float  # mean of -log of the probability of the true class, in nats, at least 0
+    # 0..2: mean over images of the sum over classes of (probability - truth)²; for two classes twice the binary form.
     brier: float
+    # Mean distance between confidence and accuracy over 15 bins of equal width of the confidence.
     expected_calibration_error: float
-    confusion: np.ndarray
-    per_class: tuple[ClassScore, ...]
+    confusion: np.ndarray  # int64 (k, k); row: true class; column: predicted class
+    per_class: tuple[ClassScore, ...]  # in the order of the classes
 
     def to_json(self) -> dict[str, Any]:
         """Return JSON values with the keys accuracy, low, high, n, nll, brier, ece, per_class."""
@@ -74,35 +57,15 @@ class Scores:
         }
 
 
-def wilson_interval(n_correct: int, n: int, level: float = 0.95) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion.
+def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of a proportion, as fractions with ``low <= n_correct / n <= high``.
 
     Unlike the normal approximation it stays inside 0..1 and is accurate for proportions near 1. It is computed here
     because importing `scipy.stats` takes about half a second.
 
-    Parameters
-    ----------
-    n_correct : int
-        Number of successes, 0..n.
-    n : int
-        Number of trials, at least 1.
-    level : float, default=0.95
-        Confidence level, above 0 and below 1.
-
-    Returns
-    -------
-    low, high : float
-        Fractions, with ``low <= n_correct / n <= high``.
-
-    Raises
-    ------
-    ParameterError
-        If a count or the level is out of range.
-
     References
     ----------
-    E. B. Wilson (1927). Probable inference, the law of succession, and statistical inference.
-    JASA 22, 209-212.
+    E. B. Wilson (1927). Probable inference, the law of succession, and statistical inference. JASA 22, 209-212.
 
     Examples
     --------
@@ -112,9 +75,7 @@ def wilson_interval(n_correct: int, n: int, level: float = 0.95) -> tuple[float,
     """
     if n < 1 or not 0 <= n_correct <= n:
         raise ParameterError(f"n_correct is {n_correct} and n is {n}; expected 0 <= n_correct <= n and n >= 1.")
-    if not 0 < level < 1:
-        raise ParameterError(f"level must be above 0 and below 1, got {level}. Use 0.95 for 95 %.")
-    z = NormalDist().inv_cdf((1 + level) / 2)
+    z = NormalDist().inv_cdf(0.975)
     share = n_correct / n
     centre = (share + z * z / (2 * n)) / (1 + z * z / n)
     half = z * math.sqrt(share * (1 - share) / n + z * z / (4 * n * n)) / (1 + z * z / n)
@@ -125,25 +86,10 @@ def wilson_interval(n_correct: int, n: int, level: float = 0.95) -> tuple[float,
 def score_predictions(
     labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str] | None = None
 ) -> Scores:
-    """Score predicted probabilities against true labels.
+    """Score predicted probabilities (n, k), rows that sum to 1, against true labels 0..k-1.
 
-    Parameters
-    ----------
-    labels : ndarray of int, shape (n,)
-        True classes, 0..k-1. Classes may be absent.
-    probabilities : ndarray of float, shape (n, k)
-        Rows that sum to 1. The prediction is the class of highest probability, the first of equal ones.
-    class_names : sequence of str or None, default=None
-        k names; None numbers the classes.
-
-    Returns
-    -------
-    Scores
-
-    Raises
-    ------
-    DataError
-        If there are no images, shapes do not fit, labels are out of range, or rows are not probabilities.
+    The prediction is the class of highest probability, the first of equal ones. Classes may be absent from the labels.
+    Without `class_names` the classes are numbered.
 
     Examples
     --------

@@ -11,22 +11,11 @@ _FLOOR = 1e-4  # added to probabilities: differences far below it are noise and 
 
 
 def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return the out-of-distribution score of predictions, high for images of none of the classes.
+    """Return the out-of-distribution score of predictions (n, k), high for images of none of the classes.
 
-    The confidence alone does not detect them, because a network is confident on some images of noise. The
-    probabilities of the other classes differ from those of images of the classes, and the score uses all of them.
-
-    Parameters
-    ----------
-    held_out : ndarray of float, shape (m, k)
-        Predictions for held-out images of the classes, m > 0. At most 5,000 of them are used, evenly spaced.
-    probabilities : ndarray of float, shape (n, k)
-        Predictions of the same model for the images to score.
-
-    Returns
-    -------
-    ndarray of float64, shape (n,)
-        Euclidean distance of log(p + 0.0001) to the tenth nearest held-out prediction, at least 0.
+    It is the Euclidean distance of log(p + 0.0001) to the tenth nearest of at most 5,000 of the `held_out` predictions
+    (m, k). The confidence alone does not detect such images, because a network is confident on some images of noise;
+    the score uses the probabilities of the other classes too.
 
     References
     ----------

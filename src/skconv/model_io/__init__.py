@@ -5,10 +5,9 @@ Importing this package imports neither torch nor onnx; saving and loading weight
 
 from __future__ import annotations
 
-from skconv.model_io.config import DataConfig, FileRecord, InputConfig, ModelConfig, NetworkConfig
-from skconv.model_io.environment import describe_environment
-from skconv.model_io.fingerprints import TrainingFingerprints, read_fingerprints
+from skconv.model_io.config import DataConfig, FileRecord, InputConfig, ModelConfig, NetworkConfig, describe_environment
 from skconv.model_io.folder import find_model_folder, read_config
+from skconv.model_io.records import TrainingFingerprints, read_fingerprints
 from skconv.model_io.saving import load_weights, save_model
 
 __all__ = [

@@ -26,22 +26,10 @@ def write_card(
     folder_name: str = "model",
     per_class: Sequence[Mapping[str, Any]] = (),
 ) -> str:
-    """Return the model card of `config` as Markdown.
+    """Return the model card of `config`, including its `files`, as Markdown.
 
-    Parameters
-    ----------
-    config : ModelConfig
-        The configuration of the model, including `files`.
-    n_parameters : int
-        Number of trainable parameters.
-    folder_name : str, default="model"
-        Name of the model folder in the commands on the card.
-    per_class : sequence of mappings, default=()
-        Per class ``name``, ``precision``, ``recall``, ``f1`` and ``support``, as in `skconv.evaluation.Scores.to_json`.
-
-    Returns
-    -------
-    str
+    `n_parameters` counts the trainable parameters; `folder_name` stands in the commands on the card. `per_class` holds
+    ``name``, ``precision``, ``recall``, ``f1`` and ``support`` of each class, as in `skconv.evaluation.Scores.to_json`.
     """
     channels, height, width = config.input.shape
     colour = "grey" if channels == 1 else f"{channels}-channel"

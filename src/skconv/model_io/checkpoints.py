@@ -51,14 +51,8 @@ class CheckpointFolder:
     """The last two checkpoints of a training, one folder each.
 
     A checkpoint is written to a temporary folder, flushed to disk and renamed, and verified by sha256 when it is read.
-    A full disk or a kill leaves the previous checkpoints intact.
-
-    Parameters
-    ----------
-    path : path-like
-        The folder, created with the first checkpoint.
-    training : mapping
-        Identity of the training as JSON values, also nested mappings. A checkpoint of another training is refused.
+    A full disk or a kill leaves the previous checkpoints intact. `training` identifies the training by (nested) JSON
+    values: a checkpoint of another training is refused.
     """
 
     def __init__(self, path: str | os.PathLike[str], training: Mapping[str, Any]) -> None:
@@ -66,20 +60,7 @@ class CheckpointFolder:
         self.training = json.loads(canonical_json(dict(training)))
 
     def write(self, state: TrainingState, seconds: float) -> None:
-        """Write a checkpoint, and remove all but the previous one.
-
-        Parameters
-        ----------
-        state : TrainingState
-            The state to save.
-        seconds : float
-            Training time so far.
-
-        Raises
-        ------
-        OutputError
-            If the disk is full, or the folder cannot be written; the previous checkpoints are unchanged.
-        """
+        """Write a checkpoint with the training time so far, and remove all but the previous one."""
         from safetensors.torch import save
 
         content = save(state.tensors)
@@ -104,15 +85,8 @@ class CheckpointFolder:
     def read(self) -> tuple[TrainingState, float] | None:
         """Return the last intact state and its training time in seconds; None if there is no checkpoint.
 
-        Raises
-        ------
-        ModelFileError
-            If the checkpoint is of another training or of another version, or all checkpoints are damaged.
-
-        Warns
-        -----
-        UserWarning
-            If the last checkpoint is damaged and the previous one is used.
+        Warn if the last checkpoint is damaged and the previous one is used. Raise `ModelFileError` if all are damaged,
+        or the checkpoint is of another training or version.
         """
         damage = []
         for folder in self._list():

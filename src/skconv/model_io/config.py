@@ -1,17 +1,20 @@
-"""Model configuration: the content of ``config.json``, written and parsed strictly."""
+"""Model configuration: the content of ``config.json``, and the environment of a training."""
 
 from __future__ import annotations
 
 import json
+import os
+import platform
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ModelFileError
 from skconv.images.spec import PREPROCESSING
-from skconv.model_io.environment import describe_environment, read_version
 from skconv.model_io.serialization import check_format, check_keys, check_section, copy_json, digest_json, parse_json
 
 if TYPE_CHECKING:
@@ -22,6 +25,7 @@ FORMAT_VERSION = 1
 MAX_CONFIG_BYTES = 4 * 2**20
 MAX_SIDE = 2**16  # pixels; an altered config must not cause an allocation of terabytes
 
+_PACKAGES = ("skconv", "torch", "skorch", "scikit-learn", "numpy", "onnx", "onnxruntime", "safetensors")
 _KEYS: dict[str, type] = {
     "format": str,
     "format_version": int,
@@ -45,6 +49,42 @@ _DATA_KEYS: dict[str, type] = {
 }  # fmt: skip
 
 
+def describe_environment(command: str = "") -> dict[str, Any]:
+    """Return the hardware and software of this process as JSON values; `command` reproduces the model.
+
+    Examples
+    --------
+    >>> sorted(describe_environment("skconv train mnist"))
+    ['command', 'processor', 'system', 'threads', 'versions']
+    """
+    description: dict[str, Any] = {
+        "versions": {"python": platform.python_version(), **_find_versions(_PACKAGES)},
+        "threads": _count_threads(),
+        "processor": _find_processor(),
+        "system": platform.system(),
+    }
+    if gpu := _find_gpu():
+        description["gpu"] = gpu
+    if command:
+        description["command"] = command
+    return description
+
+
+def _find_versions(packages: Sequence[str]) -> dict[str, str]:
+    """Return the versions of the installed ones of `packages`."""
+    from importlib import metadata  # here, because prediction does not need the 20 ms it takes
+
+    versions = {}
+    for package in packages:
+        with suppress(metadata.PackageNotFoundError):
+            versions[package] = metadata.version(package)
+    return versions
+
+
+def _read_version() -> str:
+    return _find_versions(["skconv"]).get("skconv", "unknown")
+
+
 @dataclass(frozen=True)
 class NetworkConfig:
     """Registered name and options of the network."""
@@ -55,23 +95,13 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """The images that the network takes.
-
-    Parameters
-    ----------
-    channels, height, width : int
-        Shape in pixels.
-    pixel_range : (float, float) or None, default=None
-        Min. and max. value of the training images; None if unknown.
-    normalization : {"digit"} or None, default=None
-        Preprocessing before an image is resized: "digit" for `skconv.normalize_digit`.
-    """
+    """Shape in pixels and range of the images that the network takes."""
 
     channels: int
     height: int
     width: int
-    pixel_range: tuple[float, float] | None = None
-    normalization: str | None = None
+    pixel_range: tuple[float, float] | None = None  # min. and max. of the training images; None if unknown
+    normalization: str | None = None  # preprocessing before an image is resized: "digit" for `normalize_digit`
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -81,26 +111,14 @@ class InputConfig:
 
 @dataclass(frozen=True)
 class DataConfig:
-    """The data that the network was trained on.
-
-    Parameters
-    ----------
-    name, source, licence : str
-        As in `skconv.data.dataset.Dataset`.
-    fingerprint : str
-        Of the data set before a test split was held out.
-    n_train : int
-        Number of training images.
-    scored_on : str, default=""
-        The scored images, as a noun phrase: ``"the test split of mnist"``.
-    """
+    """The data that the network was trained on; name, source and licence as in `skconv.data.dataset.Dataset`."""
 
     name: str
     source: str
     licence: str
-    fingerprint: str
-    n_train: int
-    scored_on: str = ""
+    fingerprint: str  # of the data set before a test split was held out
+    n_train: int  # training images
+    scored_on: str = ""  # the scored images, as a noun phrase: "the test split of mnist"
 
 
 @dataclass(frozen=True)
@@ -115,36 +133,8 @@ class FileRecord:
 class ModelConfig:
     """Everything about a model except its weights.
 
-    Parameters
-    ----------
-    network : NetworkConfig
-        Registered name and options, from which the network is rebuilt.
-    input : InputConfig
-        Shape and range of the images.
-    classes : tuple of int, float, str or bool
-        The labels of ``y``, all of one type, in the order of the outputs of the network.
-    class_names : tuple of str
-        Name of each class, in the same order.
-    parameters : dict
-        Parameters of the estimator, as JSON values.
-    data : DataConfig
-        The training data.
-    scores : dict of str to int or float
-        Fractions: ``{"test_accuracy": 0.9957}``, optionally with ``test_low`` and ``test_high`` (the 95 % interval) and
-        ``test_n`` (the number of images).
-    environment : dict
-        Return value of `describe_environment`, by default for this process.
-    created : str
-        UTC, ISO 8601; by default now.
-    skconv_version : str
-        By default the running version.
-    files : dict of str to FileRecord
-        Set when the folder is written.
-
-    Raises
-    ------
-    ModelFileError
-        If a value has another type than described, or JSON cannot hold it.
+    The network is rebuilt from its registered name and options. A value of another type, or one that JSON cannot hold,
+    raises `ModelFileError`.
 
     Examples
     --------
@@ -157,15 +147,16 @@ class ModelConfig:
 
     network: NetworkConfig
     input: InputConfig
-    classes: tuple[int | float | str | bool, ...]
-    class_names: tuple[str, ...]
-    parameters: dict[str, Any]
+    classes: tuple[int | float | str | bool, ...]  # the labels, in the order of the outputs of the network
+    class_names: tuple[str, ...]  # in the same order
+    parameters: dict[str, Any]  # of the estimator
     data: DataConfig
+    # Fractions: test_accuracy, optionally test_low and test_high (95 % interval) and test_n (number of images).
     scores: dict[str, float] = field(default_factory=dict)
     environment: dict[str, Any] = field(default_factory=describe_environment)
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
-    skconv_version: str = field(default_factory=read_version)
-    files: dict[str, FileRecord] = field(default_factory=dict)
+    skconv_version: str = field(default_factory=_read_version)
+    files: dict[str, FileRecord] = field(default_factory=dict)  # set when the folder is written
 
     def __post_init__(self) -> None:
         options = copy_json(self.network.options, "network.options")
@@ -186,7 +177,7 @@ class ModelConfig:
         return np.asarray(self.classes)
 
     def to_bytes(self) -> bytes:
-        """Return the content of ``config.json``: indented JSON, with the digest of the other keys as its last key."""
+        """Return the content of ``config.json``: indented JSON; its last key is the digest of the others."""
         document: dict[str, Any] = {"format": FORMAT, "format_version": FORMAT_VERSION}
         values = asdict(self)
         values["input"] = {name: value for name, value in values["input"].items() if value is not None}
@@ -197,21 +188,7 @@ class ModelConfig:
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str = "config.json") -> ModelConfig:
-        """Parse the output of `to_bytes`.
-
-        Parameters
-        ----------
-        content : bytes
-            Content of the file, at most 4 MiB.
-        where : str, default="config.json"
-            Name of the file in errors.
-
-        Raises
-        ------
-        ModelFileError
-            If the content is not JSON, has another format or version, missing or unknown keys or wrong types, or was
-            altered.
-        """
+        """Parse the output of `to_bytes`; raise `ModelFileError`, with the file name `where`, if it was altered."""
         if len(content) > MAX_CONFIG_BYTES:
             raise ModelFileError(f"{where} has {len(content):,} bytes; expected at most 4 MiB.")
         document = parse_json(content, where)
@@ -234,6 +211,28 @@ class ModelConfig:
             )
         except ModelFileError as error:
             raise ModelFileError(f"{where}: {error}") from error
+
+
+def _count_threads() -> int:
+    torch = sys.modules.get("torch")  # importing it would take seconds
+    if torch is not None:
+        return int(torch.get_num_threads())
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def _find_gpu() -> str:
+    torch = sys.modules.get("torch")
+    return str(torch.cuda.get_device_name()) if torch is not None and torch.cuda.is_initialized() else ""
+
+
+def _find_processor() -> str:
+    with suppress(OSError):
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine() or "unknown"
 
 
 def _shorten(value: Any) -> str:

@@ -27,25 +27,10 @@ _PICKLE_SUFFIXES = {
 
 
 def find_model_folder(path: str | os.PathLike[str]) -> Path:
-    """Return the model folder at `path`: `path` itself, or the folder ``model`` of a run folder.
+    """Return the folder with ``config.json`` at `path`: a model folder, a run folder, or the name of a bundled model.
 
-    Parameters
-    ----------
-    path : path-like
-        A model folder, a run folder that ``skconv train --out`` wrote, or the name of a bundled model, ``"digits"``. A
-        folder of that name takes precedence.
-
-    Returns
-    -------
-    pathlib.Path
-        A folder with a ``config.json``.
-
-    Raises
-    ------
-    SourceNotFoundError
-        If nothing is at `path`.
-    ModelFileError
-        If `path` is a file (loading a pickle could run code), or a folder without a model.
+    A folder called ``digits`` takes precedence over the bundled model. Raise `SourceNotFoundError` if nothing is at
+    `path`, and `ModelFileError` if `path` is a file (loading a pickle could run code) or a folder without a model.
     """
     location = Path(path)
     for folder in (location, location / MODEL_FOLDER_NAME, *_find_bundled(path)):
@@ -65,22 +50,7 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
-    """Read ``config.json``, and verify size and sha256 of all files that it lists.
-
-    Parameters
-    ----------
-    folder : path-like
-        A model folder, as `find_model_folder` returns it.
-
-    Returns
-    -------
-    ModelConfig
-
-    Raises
-    ------
-    ModelFileError
-        If a file is missing, altered, or of another format.
-    """
+    """Read ``config.json``, and verify size and sha256 of all files that it lists."""
     folder = Path(folder)
     path = folder / CONFIG_NAME
     config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
@@ -105,13 +75,7 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
 
 
 def read_verified(path: Path, record: FileRecord) -> bytes:
-    """Return the content of `path`, verified after reading because the file may change between two reads.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is missing, cannot be read, or does not match `record`.
-    """
+    """Return the content of `path`, verified after reading because the file may change between two reads."""
     content = read_bounded(path, record.bytes)
     if hashlib.sha256(content).hexdigest() != record.sha256:
         raise ModelFileError(f"{path} was altered after the model was saved. {FIX}")
@@ -132,13 +96,7 @@ def read_optional(folder: Path, config: ModelConfig, name: str) -> bytes | None:
 
 
 def read_bounded(path: Path, max_bytes: int) -> bytes:
-    """Return the content of the regular file `path`, at most `max_bytes` + 1 bytes.
-
-    Raises
-    ------
-    ModelFileError
-        If it is not a regular file or cannot be read.
-    """
+    """Return the content of the regular file `path`, at most `max_bytes` + 1 bytes."""
     if not path.is_file():
         raise ModelFileError(f"{path} is missing. {FIX}")
     try:

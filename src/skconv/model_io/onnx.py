@@ -30,22 +30,9 @@ _MAX_SAMPLE = 256
 def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
     """Return `network` as a self-contained ONNX file with a dynamic batch size.
 
-    Parameters
-    ----------
-    network : nn.Module
-        On the CPU, in evaluation mode; takes float32 (n, channels, height, width), returns logits (n, k).
-    input_shape : (int, int, int)
-        Channels, height and width.
-
-    Returns
-    -------
-    bytes
-        Input ``images`` float32 (batch, channels, height, width); outputs ``logits`` and ``probabilities`` float32
-        (batch, k). No external data, no custom operators.
-
-    Notes
-    -----
-    The first export of a process takes about six seconds on two cores, later ones about three.
+    `network` is on the CPU in evaluation mode, takes float32 (n, *input_shape) and returns logits (n, k). The file has
+    the input ``images`` and the outputs ``logits`` and ``probabilities``; it has no external data and no custom
+    operators. The first export of a process takes about six seconds on two cores, later ones about three.
     """
     import torch
 
@@ -81,28 +68,9 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
 
 
 def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: np.ndarray) -> float:
-    """Compare the probabilities of torch and onnxruntime.
+    """Return the largest difference in probability between torch and onnxruntime on the first 256 images of `sample`.
 
-    Parameters
-    ----------
-    network : nn.Module
-        As in `export_onnx`.
-    onnx : bytes
-        Return value of `export_onnx`.
-    config : ModelConfig
-        Configuration of the model.
-    sample : ndarray of uint8 or float, shape (n, channels, height, width)
-        Images, of which the first 256 are used.
-
-    Returns
-    -------
-    float
-        The largest difference of a probability, at most 1e-4.
-
-    Raises
-    ------
-    ModelFileError
-        If the difference is larger.
+    Raise `ModelFileError` if it is above 1e-4.
     """
     import torch
 
@@ -125,24 +93,10 @@ def open_session(
     threads: int | None = None,
     content: bytes | None = None,
 ) -> Any:
-    """Return an ``onnxruntime.InferenceSession`` on the CPU for the model at `path`.
+    """Return an ``onnxruntime.InferenceSession`` on the CPU for the file at `path`, or for its `content`.
 
-    Parameters
-    ----------
-    path : path-like
-        The ONNX file, also its name in errors.
-    config : ModelConfig
-        Input shape and number of classes that the file must have.
-    threads : int or None, default=None
-        Threads per prediction; None uses one per core.
-    content : bytes or None, default=None
-        Content of the file, if it is already in memory.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not ONNX, refers to other files, has non-standard operators, or its inputs and outputs do not
-        fit `config`.
+    `threads` is the number per prediction, by default one per core. Raise `ModelFileError` if the file is not ONNX,
+    refers to other files, has non-standard operators, or its inputs and outputs do not fit `config`.
     """
     import onnxruntime
 
@@ -170,13 +124,7 @@ def open_session(
 
 
 def run_session(session: Any, images: np.ndarray) -> np.ndarray:
-    """Return the probabilities (n, k) of a float32 batch (n, channels, height, width).
-
-    Raises
-    ------
-    ModelFileError
-        If the runtime fails.
-    """
+    """Return the probabilities (n, k) of a float32 batch (n, channels, height, width)."""
     try:
         (probabilities,) = session.run([OUTPUT_NAMES[1]], {INPUT_NAME: images})
     except Exception as error:

@@ -15,7 +15,6 @@ from skconv.exceptions import ModelFileError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.model_io.card import write_card
 from skconv.model_io.config import FileRecord, ModelConfig
-from skconv.model_io.fingerprints import TrainingFingerprints
 from skconv.model_io.folder import (
     CARD_NAME,
     CONFIG_NAME,
@@ -26,8 +25,8 @@ from skconv.model_io.folder import (
     hash_file,
     read_bounded,
 )
-from skconv.model_io.held_out import HeldOut
 from skconv.model_io.onnx import check_parity, export_onnx
+from skconv.model_io.records import HeldOut, TrainingFingerprints
 from skconv.model_io.serialization import FIX, parse_tensors
 
 if TYPE_CHECKING:
@@ -58,10 +57,8 @@ def save_model(
         The configuration, without `files`.
     sample : ndarray of uint8 or float, shape (n, channels, height, width)
         Images on which ONNX and torch must agree to 1e-4 in probability, n > 0.
-    fingerprints : TrainingFingerprints, optional
-        The training images, written to ``fingerprints.safetensors``.
-    held_out : HeldOut, optional
-        Predictions for held-out images, written to ``held_out.safetensors``.
+    fingerprints, held_out : optional
+        Records to save with the model.
     per_class : sequence of mappings, default=()
         Scores per class for the card; see `skconv.model_io.card.write_card`.
 
@@ -69,13 +66,6 @@ def save_model(
     -------
     ModelConfig
         `config` as written.
-
-    Raises
-    ------
-    OutputError
-        If the folder is not empty, or cannot be written.
-    ModelFileError
-        If the network holds NaN or infinity, does not fit `config`, or differs from its ONNX export.
     """
     check_new_folder(folder)
     if sample.ndim != 4 or len(sample) == 0 or sample.shape[1:] != config.input.shape:
@@ -105,33 +95,14 @@ def save_model(
 
 
 def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
-    """Load ``model.safetensors`` into `network`; names, shapes and dtypes must match.
-
-    Parameters
-    ----------
-    folder : path-like
-        A model folder.
-    network : nn.Module
-        Created by `skconv.networks.create_network` with the name and options of the configuration.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not safetensors, does not fit the network, or holds NaN or infinity. The network is unchanged.
-    """
+    """Load ``model.safetensors`` into `network`; names, shapes and dtypes must match, else the network is unchanged."""
     weights = read_weights(folder)
     _check_fit(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME)
     network.load_state_dict(weights)
 
 
 def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Return the tensors of ``model.safetensors`` by name.
-
-    Raises
-    ------
-    ModelFileError
-        If the file is not safetensors, or holds NaN or infinity.
-    """
+    """Return the tensors of ``model.safetensors`` by name; raise `ModelFileError` if one holds NaN or infinity."""
     path = Path(folder) / WEIGHTS_NAME
     weights = parse_tensors(read_bounded(path, MAX_WEIGHTS_BYTES), str(path))
     _check_finite(weights, str(path), FIX)

@@ -20,13 +20,7 @@ _KINDS = {dict: "an object", list: "a list", str: "a string", int: "an integer",
 
 
 def parse_json(content: bytes, where: str) -> dict[str, Any]:
-    """Parse one JSON object.
-
-    Raises
-    ------
-    ModelFileError
-        If the content is not UTF-8, not JSON, not an object, has a duplicate key, NaN or infinity, or is nested too
-        deep.
+    """Parse one JSON object; refuse duplicate keys, NaN, infinity, and nesting beyond the recursion limit.
 
     Examples
     --------
@@ -59,11 +53,6 @@ def digest_json(document: Mapping[str, Any]) -> str:
 
 def copy_json(value: Any, name: str) -> Any:
     """Return `value` as JSON returns it: a copy, with tuples as lists and NumPy scalars as Python numbers.
-
-    Raises
-    ------
-    ModelFileError
-        If JSON cannot hold a value: an object, an array, NaN.
 
     Examples
     --------
@@ -117,27 +106,14 @@ def check_section(
 
 
 def parse_tensors(content: bytes, where: str) -> dict[str, Tensor]:
-    """Return the tensors of a safetensors file by name, in torch; parameters and errors as in `parse_arrays`."""
+    """Return the tensors of a safetensors file by name, in torch; `where` names the file in errors."""
     from safetensors.torch import load
 
     return dict(_load_safetensors(load, content, where))
 
 
 def parse_arrays(content: bytes, where: str) -> dict[str, np.ndarray]:
-    """Return the tensors of a safetensors file by name, in NumPy.
-
-    Parameters
-    ----------
-    content : bytes
-        Content of the file.
-    where : str
-        Name of the file in errors.
-
-    Raises
-    ------
-    ModelFileError
-        If the content is not a safetensors file, or its header is larger than 1 MiB.
-    """
+    """Return the tensors of a safetensors file by name, in NumPy; `where` names the file in errors."""
     from safetensors.numpy import load
 
     return dict(_load_safetensors(load, content, where))

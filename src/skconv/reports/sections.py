@@ -12,7 +12,7 @@ import numpy as np
 
 from skconv.evaluation.attributions import has_captum, integrate_gradients, occlude
 from skconv.evaluation.label_issues import KINDS, LabelIssue, NamedImages, locate_issues
-from skconv.model_io.environment import describe_environment
+from skconv.model_io.config import describe_environment
 from skconv.model_io.folder import HELD_OUT_NAME, ONNX_NAME, WEIGHTS_NAME
 from skconv.reports import training_sections
 from skconv.reports.activations import draw_activations

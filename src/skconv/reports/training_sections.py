@@ -81,7 +81,7 @@ def describe_origin(classifier: OnnxClassifier, command: str) -> Section:
 
 
 def describe_machine(environment: Mapping[str, Any]) -> str:
-    """Return processor, threads and GPU of a `skconv.model_io.environment.describe_environment` record."""
+    """Return processor, threads and GPU of a `skconv.model_io.config.describe_environment` record."""
     threads = environment.get("threads", "?")
     processor = f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
     return f"{environment['gpu']}; {processor}" if "gpu" in environment else processor

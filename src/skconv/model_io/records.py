@@ -1,15 +1,16 @@
-"""Training fingerprints: a hash of every training image, so that a model is not scored on them."""
+"""Optional files of a model folder: training fingerprints and predictions for held-out images."""
 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from skconv.exceptions import DataError, ModelFileError
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.folder import FINGERPRINTS_NAME, read_optional
+from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME, read_optional
 from skconv.model_io.serialization import FIX, parse_arrays
 
 _BYTES = 5  # per hash: with 60,000 training images, a new image collides once in 18 million
@@ -17,15 +18,10 @@ _TENSOR = "hashes"
 
 
 class TrainingFingerprints:
-    """A set of images, stored as hashes of five bytes; the images cannot be reconstructed.
+    """A set of images, stored as hashes of five bytes (n, 5); the images cannot be reconstructed.
 
     Two images are equal if they have the same height, width, channels and pixels; a shift by one pixel or lossy
     compression makes another image.
-
-    Parameters
-    ----------
-    hashes : ndarray of uint8, shape (n, 5)
-        As `to_bytes` writes them; see `from_images`.
 
     Examples
     --------
@@ -40,29 +36,12 @@ class TrainingFingerprints:
 
     @classmethod
     def from_images(cls, images: np.ndarray) -> TrainingFingerprints:
-        """Hash images.
-
-        Parameters
-        ----------
-        images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-            May be a memory map.
-
-        Raises
-        ------
-        DataError
-            If dtype or shape is another.
-        """
+        """Hash images, uint8 (n, height, width) or (n, height, width, 3), also of a memory map."""
         return cls(_hash_images(images))
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str = FINGERPRINTS_NAME) -> TrainingFingerprints:
-        """Read the output of `to_bytes`.
-
-        Raises
-        ------
-        ModelFileError
-            If the content is not a safetensors file of hashes.
-        """
+        """Read the output of `to_bytes`; raise `ModelFileError`, with the file name `where`, for any other content."""
         arrays = parse_arrays(content, where)
         hashes = arrays.get(_TENSOR)
         if len(arrays) != 1 or hashes is None or hashes.dtype != np.uint8 or hashes.shape[1:] != (_BYTES,):
@@ -81,7 +60,7 @@ class TrainingFingerprints:
         return TrainingFingerprints(np.concatenate([self._to_array(), other._to_array()]))
 
     def contains(self, images: np.ndarray) -> np.ndarray:
-        """Return which images are in the set, bool (n,); parameters and errors as in `from_images`."""
+        """Return which images are in the set, bool (n,)."""
         return np.isin(_to_numbers(_hash_images(images)), self._hashes)
 
     def count(self, images: np.ndarray) -> int:
@@ -96,16 +75,56 @@ class TrainingFingerprints:
         return np.ascontiguousarray(self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:])
 
 
-def read_fingerprints(folder: Path, config: ModelConfig) -> TrainingFingerprints | None:
-    """Return the training fingerprints of the model in `folder`; None if it was saved without.
+@dataclass(frozen=True, eq=False)  # comparing arrays gives an array
+class HeldOut:
+    """Predictions for images that were not trained on."""
 
-    Raises
-    ------
-    ModelFileError
-        If the file is missing, altered, or of another kind.
-    """
+    probabilities: np.ndarray  # calibrated, float32 (n, k)
+    labels: np.ndarray  # true classes 0..k-1, int64 (n,)
+    temperature: float = 1.0  # as fitted; the weights of the saved network include it
+
+    def to_bytes(self) -> bytes:
+        """Return the content of a safetensors file."""
+        from safetensors.numpy import save
+
+        arrays: dict[str, np.ndarray] = {
+            "probabilities": np.ascontiguousarray(self.probabilities, np.float32),
+            "labels": np.ascontiguousarray(self.labels, np.int64),
+            "temperature": np.array([self.temperature], np.float32),
+        }
+        return bytes(save(arrays))
+
+    @classmethod
+    def from_bytes(cls, content: bytes, n_classes: int, where: str = HELD_OUT_NAME) -> HeldOut:
+        """Read the output of `to_bytes`; raise `ModelFileError` unless it holds predictions for `n_classes` classes."""
+        arrays = parse_arrays(content, where)
+        expected = {
+            "probabilities": (np.float32, (n_classes,)),
+            "labels": (np.int64, ()),
+            "temperature": (np.float32, ()),
+        }
+        fits = set(arrays) == set(expected) and all(
+            arrays[name].dtype == kind and arrays[name].ndim == 1 + len(shape) and arrays[name].shape[1:] == shape
+            for name, (kind, shape) in expected.items()
+        )
+        if not fits or len(arrays["temperature"]) != 1 or len(arrays["labels"]) != len(arrays["probabilities"]):
+            raise ModelFileError(f"{where} does not hold probabilities of {n_classes} classes with labels. {FIX}")
+        probabilities, labels = arrays["probabilities"], arrays["labels"]
+        if not (np.isfinite(probabilities).all() and ((labels >= 0) & (labels < n_classes)).all()):
+            raise ModelFileError(f"{where} holds NaN, infinity or unknown classes. {FIX}")
+        return cls(probabilities, labels, float(arrays["temperature"][0]))
+
+
+def read_fingerprints(folder: Path, config: ModelConfig) -> TrainingFingerprints | None:
+    """Return the training fingerprints of the model in `folder`; None if it was saved without."""
     content = read_optional(folder, config, FINGERPRINTS_NAME)
     return None if content is None else TrainingFingerprints.from_bytes(content, str(folder / FINGERPRINTS_NAME))
+
+
+def read_held_out(folder: Path, config: ModelConfig) -> HeldOut | None:
+    """Return the held-out predictions of the model in `folder`; None if it was saved without."""
+    content = read_optional(folder, config, HELD_OUT_NAME)
+    return None if content is None else HeldOut.from_bytes(content, len(config.classes), str(folder / HELD_OUT_NAME))
 
 
 def _hash_images(images: np.ndarray) -> np.ndarray:
