@@ -1,1 +1,1 @@
-"""Synthetic digits and background images: pen, paper, drawn and joined digits."""
+"""Synthetic digits and background images: drawn digits, scans of digits, images without a digit."""

@@ -6,19 +6,8 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFilter
 
 from skconv.digits.preprocess.normalization import normalize_digit, normalize_strokes
-from skconv.digits.synthetic.joined_digits import is_straight, make_wrong_cut
-from skconv.digits.synthetic.rendering import (
-    SIDE,
-    Line,
-    Lines,
-    arc,
-    curve,
-    draw_glyph,
-    draw_lines,
-    draw_on_paper,
-    resize,
-    wave,
-)
+from skconv.digits.synthetic.drawn_digits import SIDE, Line, Lines, arc, curve, draw_glyph, draw_lines
+from skconv.digits.synthetic.scanned_digits import draw_on_paper, is_straight, make_wrong_cut, resize, wave
 
 # All letters and signs except those that some writers use as digits, such as + for 7 or C for an open zero:
 # b B c C d D g G i I j J l L o O p P q Q s S t T y Y z Z.
@@ -26,28 +15,9 @@ LETTERS = "AaEeFfHhKkMmNnRrUuVvWwXx&@#%?=*$"
 
 
 def make_background(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Make images without a digit, in part normalised and in part not.
+    """Return `n` images without a digit, uint8 (n, 28, 28), some of them normalised.
 
-    Parameters
-    ----------
-    kind : {"blank", "texture", "scribble", "letter", "wrong cut"}
-        Blank paper with noise, shadow and ruled lines; textures; blots, hatchings and crossed strokes; letters of
-        fonts; pairs, halves and fragments of digits.
-    digits : ndarray of uint8, shape (m, 28, 28)
-        Digits for wrong cuts.
-    n : int
-        Number of images.
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, 28, 28)
-
-    Examples
-    --------
-    >>> rng = np.random.default_rng(0)
-    >>> make_background("letter", np.zeros((1, 28, 28), np.uint8), 3, rng).shape
-    (3, 28, 28)
+    `kind` is "blank", "texture", "scribble", "letter" or "wrong cut"; the last are made of `digits`, uint8 (m, 28, 28).
     """
     if kind == "wrong cut":
         return np.stack([normalize_strokes(make_wrong_cut(digits, rng)) for _ in range(n)])
@@ -65,7 +35,7 @@ def normalize_clothing(images: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def _make_blank(rng: np.random.Generator) -> np.ndarray:
-    """Camera noise, shadow and ruled lines; about half of the images are normalised."""
+    """Make paper with camera noise, shadow and ruled lines; normalise about half of the images."""
     if rng.random() < 0.5:
         side = int(rng.integers(20, 60))
         normalised = normalize_digit(draw_on_paper(np.zeros((side, side), np.float32), rng))
@@ -80,7 +50,7 @@ def _make_blank(rng: np.random.Generator) -> np.ndarray:
 
 
 def _make_texture(rng: np.random.Generator) -> np.ndarray:
-    """Waves, stripes, checks, clouds and grain; about half of the images are normalised."""
+    """Make waves, stripes, checks, clouds or grain; normalise about half of the images."""
     side = int(rng.integers(24, 48))
     draw = _TEXTURES[rng.integers(len(_TEXTURES))]
     texture = draw(side, rng)
@@ -126,7 +96,7 @@ _TEXTURES = (_draw_waves, _draw_stripes, _draw_checks, _draw_clouds, _draw_grain
 
 
 def _make_scribble(rng: np.random.Generator) -> np.ndarray:
-    """Pen strokes that are not writing."""
+    """Make pen strokes that are not writing."""
     draw, thickness = _SCRIBBLES[rng.integers(len(_SCRIBBLES))], rng.uniform(0.04, 0.14)
     drawn = draw(rng)
     strokes = drawn if isinstance(drawn, np.ndarray) else draw_lines(drawn, rng, thickness=thickness)
@@ -160,7 +130,7 @@ def _draw_dashes(rng: np.random.Generator) -> Lines:
 
 
 def _draw_scattered(rng: np.random.Generator) -> Lines:
-    """Two to six short strokes at random positions with similar directions."""
+    """Draw two to six short strokes at random positions with similar directions."""
     positions = rng.random((int(rng.integers(2, 7)), 1, 2))
     direction = rng.normal(0, 0.15, (1, 2, 2)) * rng.choice([0.6, 1, 1.6])
     lines: Lines = (positions + direction + rng.normal(0, 0.12, (len(positions), 2, 2))).tolist()
@@ -174,7 +144,7 @@ def _draw_spiral(rng: np.random.Generator) -> Lines:
 
 
 def _draw_terminator(rng: np.random.Generator) -> Lines:
-    """Marks that close an amount on a form: two bars, a slash and a dash, a wave, a comma and a dash."""
+    """Draw a mark that closes an amount on a form: two bars, a slash and a dash, a wave, a comma and a dash."""
     lift = rng.uniform(-0.15, 0.15, 2)
     bar: Line = [(0.0, 0.4), (rng.uniform(0.5, 1.2), 0.4 + lift[0])]
     kind = rng.integers(4)
@@ -189,7 +159,7 @@ def _draw_terminator(rng: np.random.Generator) -> Lines:
 
 
 def _draw_blots(n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return round and ragged spots, side by side."""
+    """Draw round and ragged spots, side by side."""
     canvas = Image.new("L", (2 * SIDE, 2 * SIDE))
     draw = ImageDraw.Draw(canvas)
     for _ in range(n):
@@ -203,19 +173,12 @@ def _draw_blots(n: int, rng: np.random.Generator) -> np.ndarray:
 
 
 _SCRIBBLES = (
-    _draw_tangle,
-    _draw_hatching,
-    _draw_blot,
-    _draw_dashes,
-    _draw_dots,
-    _draw_scattered,
-    _draw_spiral,
-    _draw_terminator,
-)
+    _draw_tangle, _draw_hatching, _draw_blot, _draw_dashes, _draw_dots, _draw_scattered, _draw_spiral, _draw_terminator,
+)  # fmt: skip
 
 
 def _make_letter(rng: np.random.Generator) -> np.ndarray:
-    """A printed letter or sign; a third of the images are drawn on paper and normalised."""
+    """Make a printed letter or sign; draw a third of the images on paper."""
     strokes = draw_glyph(LETTERS[int(rng.integers(len(LETTERS)))], rng)
     if rng.random() < 0.33:
         strokes = np.pad(strokes, int(rng.integers(4, 20)))

@@ -6,7 +6,6 @@ import hashlib
 import os
 import warnings
 from contextlib import suppress
-from pathlib import Path
 
 import numpy as np
 import PIL
@@ -18,9 +17,8 @@ from skconv.data.named import read_named
 from skconv.digits import BACKGROUND_LABEL
 from skconv.digits.preprocess.normalization import normalize_digit, normalize_strokes
 from skconv.digits.synthetic.background_class import make_background, normalize_clothing
-from skconv.digits.synthetic.drawn_digits import draw_styled_digit
-from skconv.digits.synthetic.joined_digits import make_digit_in_row, make_imprecise_cut
-from skconv.digits.synthetic.rendering import draw_glyph, draw_on_paper, resize
+from skconv.digits.synthetic.drawn_digits import draw_glyph, draw_styled_digit
+from skconv.digits.synthetic.scanned_digits import draw_on_paper, make_digit_in_row, make_imprecise_cut, resize
 from skconv.exceptions import OutputError, SourceNotFoundError
 from skconv.files import atomic_write
 
@@ -46,27 +44,16 @@ TEST_FRACTION = 1 / 6
 def load_digits_with_background(
     entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
 ) -> Dataset:
-    """Return the data set, whose `source` is that of the MNIST digits.
+    """Return the data set, whose `source` is that of the MNIST digits; parameters and errors as in `load_dataset`.
 
     The training split has MNIST's 60,000 training digits, 39,500 synthetic digits and 24,500 images without a digit.
     The test split has MNIST's 10,000 test digits and 4,082 images without a digit, made of MNIST's and Fashion-MNIST's
     test splits. The synthetic images are always the same and are cached.
-
-    Parameters and errors are those of `load_dataset`.
-
-    Warns
-    -----
-    UserWarning
-        Fashion-MNIST was not found, so that the images without a digit contain no clothing.
     """
     mnist, source = read_named(get_entry(entry.made_from), data_home=data_home, download=download, progress=progress)
     clothing = _read_clothing(data_home, download, progress)
     assert mnist.test_images is not None and mnist.test_labels is not None
-    cached = _name_cached(mnist, clothing)
-    made = _read_cached(cached)
-    if made is None:
-        made = make_images(mnist, clothing)
-        _write_cached(cached, made)
+    made = _make_or_read_images(mnist, clothing)
     train_images = np.concatenate([mnist.train_images, made["train_images"]])
     test_images = np.concatenate([mnist.test_images, made["test_images"]])
     train_labels = [*mnist.train_labels, *made["train_labels"].tolist()]
@@ -75,20 +62,9 @@ def load_digits_with_background(
 
 
 def make_images(mnist: Splits, clothing: Splits | None, *, scale: float = 1.0) -> dict[str, np.ndarray]:
-    """Make the synthetic images.
+    """Return new ``train_images`` and ``test_images``, uint8 (n, 28, 28), and ``train_labels``, str (n,).
 
-    Parameters
-    ----------
-    mnist, clothing : Splits
-        MNIST, and Fashion-MNIST if available.
-    scale : float, default=1
-        Factor of the number of images.
-
-    Returns
-    -------
-    dict
-        ``train_images`` and ``test_images`` uint8 (n, 28, 28), ``train_labels`` str (n,); the test images are all of
-        the background class.
+    The test images are all of the background class. `scale` is a factor of the numbers of images.
     """
     rng = np.random.default_rng(SEED)
     labels = np.array(mnist.train_labels)
@@ -153,30 +129,22 @@ def _read_clothing(data_home: str | os.PathLike[str] | None, download: bool, pro
         return None
 
 
-def _name_cached(mnist: Splits, clothing: Splits | None) -> Path:
-    """Return the file of the cached images, named by versions and source images."""
+def _make_or_read_images(mnist: Splits, clothing: Splits | None) -> dict[str, np.ndarray]:
+    """Return the synthetic images from the cache; without an entry, make them and replace those of earlier versions."""
     digest = hashlib.sha256(repr((np.__version__, PIL.__version__, SEED, VERSION)).encode())
     for splits in (mnist, clothing):
         digest.update(b"none" if splits is None else np.ascontiguousarray(splits.train_images).data)
-    return cache_folder() / "digits-with-background" / f"{digest.hexdigest()}.npz"
-
-
-def _read_cached(file: Path) -> dict[str, np.ndarray] | None:
-    try:
-        with np.load(file, allow_pickle=False) as made:
-            return {name: made[name] for name in ("train_images", "train_labels", "test_images")}
-    except Exception:  # NumPy raises many kinds of errors for a damaged file
-        return None
-
-
-def _write_cached(file: Path, made: dict[str, np.ndarray]) -> None:
-    """Cache the images and remove those of earlier versions; do nothing if the cache cannot be written."""
-    with suppress(OSError, OutputError):
+    file = cache_folder() / "digits-with-background" / f"{digest.hexdigest()}.npz"
+    with suppress(Exception), np.load(file, allow_pickle=False) as cached:  # NumPy raises many types for damaged files
+        return {name: cached[name] for name in ("train_images", "train_labels", "test_images")}
+    made = make_images(mnist, clothing)
+    with suppress(OSError, OutputError):  # the cache may be read-only
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file) as temporary, temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **made)
         for older in set(file.parent.glob("*.npz")) - {file}:
             older.unlink(missing_ok=True)
+    return made
 
 
 DATASETS.register(_ENTRY.name, BuiltDataset(_ENTRY, load_digits_with_background))

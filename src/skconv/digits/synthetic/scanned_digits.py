@@ -1,11 +1,13 @@
-"""Synthetic segmentation errors made of MNIST digits: digits cut imprecisely, and wrong cuts that contain no digit."""
+"""Synthetic scans of MNIST digits: on paper, in rows, cut imprecisely, and wrong cuts that contain no digit."""
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
+from PIL import Image, ImageFilter
 
 from skconv.digits.preprocess.normalization import crop_strokes
-from skconv.digits.synthetic.rendering import resize
 
 HEIGHT = 40  # pixels of a digit while it is cut and joined: twice MNIST's box, so that resampling loses little
 
@@ -41,7 +43,7 @@ def place_side_by_side(left: np.ndarray, right: np.ndarray, gap: int, lift: int 
 
 
 def make_wrong_cut(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return strokes of a wrong segmentation that are no digit; a single vertical stroke, which is a 1, is excluded."""
+    """Return strokes of a wrong segmentation that are no digit, not even a 1, as a single bar would be."""
     makers, shares = zip(*_WRONG_CUTS, strict=True)
     while True:
         strokes = crop_strokes(makers[rng.choice(len(makers), p=shares)](digits, rng))
@@ -111,6 +113,46 @@ def make_digit_in_row(digits: np.ndarray, rng: np.random.Generator, index: int) 
     return crop
 
 
+def draw_on_paper(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw strokes, float32 (h, w) with at least 8 pixels per side, on synthetic paper: uint8 (h, w).
+
+    Random parameters are the grey of paper and ink, uneven light, worn ink, ruled lines, blur, noise, inverted polarity
+    and JPEG compression.
+    """
+    shape = strokes.shape
+    paper = rng.uniform(130, 250) * (1 + rng.choice([0, 0.1, 0.3]) * wave(shape, rng, knots=2))
+    depth = rng.uniform(0.3, 0.95)
+    ink = strokes * depth * (1 - rng.choice([0, 0.25]) * np.abs(wave(shape, rng, knots=6)))
+    if rng.random() < 0.15:
+        ink = np.maximum(ink, _draw_ruled_lines(shape, rng) * rng.uniform(0.2, 0.7) * depth)
+    pixels = np.clip(paper * (1 - ink), 0, 255)
+    if rng.random() < 0.25:
+        pixels = 255 - pixels
+    image = Image.fromarray(np.rint(pixels).astype(np.uint8))
+    if rng.random() < 0.3:
+        image = image.filter(ImageFilter.GaussianBlur(rng.uniform(0.3, 0.03 * min(shape) + 0.3)))
+    noisy = np.asarray(image, np.float32) + rng.normal(0, rng.choice([0, 2, 5]), shape)
+    image = Image.fromarray(np.clip(np.rint(noisy), 0, 255).astype(np.uint8))
+    if rng.random() < 0.2:
+        with io.BytesIO() as stream:
+            image.save(stream, "JPEG", quality=int(rng.integers(20, 80)))
+            image = Image.open(stream)
+            image.load()
+    return np.asarray(image)
+
+
+def wave(shape: tuple[int, int], rng: np.random.Generator, *, knots: int) -> np.ndarray:
+    """Return smooth random values, about -1..1, float32 (h, w): `knots`×`knots` random values, interpolated."""
+    values = rng.uniform(-1, 1, (knots, knots)).astype(np.float32)
+    return np.asarray(Image.fromarray(values).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
+
+
+def resize(values: np.ndarray, height: int, width: int) -> np.ndarray:
+    """Resize float32 values of 0..1 with antialiasing."""
+    image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+    return np.clip(np.asarray(image.resize((width, height), Image.Resampling.BICUBIC)), 0, 1)
+
+
 def is_straight(strokes: np.ndarray) -> bool:
     """Return whether strokes are a narrow or slanted bar, which cannot be distinguished from a 1."""
     strokes = crop_strokes(strokes)
@@ -121,6 +163,18 @@ def is_straight(strokes: np.ndarray) -> bool:
         return True
     variances = np.linalg.eigvalsh(np.cov(rows, columns))
     return bool(variances[1] > 14 * variances[0] and strokes.shape[1] < 1.2 * strokes.shape[0])
+
+
+def _draw_ruled_lines(shape: tuple[int, int], rng: np.random.Generator) -> np.ndarray:
+    """Draw the thin horizontal or vertical lines of ruled paper, or both."""
+    rows = np.zeros(max(shape), np.float32)
+    distance = int(rng.integers(max(8, min(shape) // 4), max(shape) + 9))
+    for first in range(int(rng.integers(distance)), len(rows), distance):
+        rows[first : first + max(1, min(shape) // 60)] = 1
+    horizontal = np.broadcast_to(rows[: shape[0], None], shape)
+    vertical = np.broadcast_to(rows[None, : shape[1]], shape)
+    kind = rng.random()
+    return horizontal if kind < 0.5 else vertical if kind < 0.75 else np.maximum(horizontal, vertical)
 
 
 def _make_pair(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -199,6 +253,6 @@ def _shear(strokes: np.ndarray, slope: float) -> np.ndarray:
 
 
 def _crop_columns(strokes: np.ndarray) -> np.ndarray:
-    """Remove empty columns at the sides; the height is kept, so that a part remains at its vertical position."""
+    """Remove empty columns at the sides, but no rows, so that a part retains its vertical position."""
     columns = np.flatnonzero((strokes >= 0.04).any(axis=0))
     return strokes[:, columns[0] : columns[-1] + 1] if columns.size else strokes[:, :1]
