@@ -96,7 +96,7 @@ def history_of(classifier):
         {"precision": "bf16"},
         {"optimizer": "muon"},
     ],
-    ids=["default", "keep", "patience", "weights", "bf16", "muon"],
+    ids=["default", "restore_best", "patience", "weights", "bf16", "muon"],
 )
 def test_resumed_training_ends_with_the_same_bits(images, tmp_path, changes):
     folder = tmp_path / "checkpoints"
