@@ -50,24 +50,17 @@ if TYPE_CHECKING:
     from skconv.networks import create_network as create_network, list_networks as list_networks
     from skconv.recipes import list_recipes as list_recipes, load_recipe as load_recipe
 
+_ERRORS = (
+    "ClusterError DataError DownloadError ModelFileError OutputError ParameterError ProcessLostError RecipeError "
+    "SkconvError SourceNotFoundError TrainingError UnknownNameError"
+)
 # Public names with their modules; the imports above are the same list, for type checkers.
 _MODULES = {
+    **dict.fromkeys(_ERRORS.split(), "skconv.exceptions"),
     "CNNClassifier": "skconv.estimators",
-    "ClusterError": "skconv.exceptions",
-    "DataError": "skconv.exceptions",
     "Dataset": "skconv.data.dataset",
-    "DownloadError": "skconv.exceptions",
     "KFoldEnsembleClassifier": "skconv.estimators",
-    "ModelFileError": "skconv.exceptions",
     "OnnxClassifier": "skconv.inference",
-    "OutputError": "skconv.exceptions",
-    "ParameterError": "skconv.exceptions",
-    "ProcessLostError": "skconv.exceptions",
-    "RecipeError": "skconv.exceptions",
-    "SkconvError": "skconv.exceptions",
-    "SourceNotFoundError": "skconv.exceptions",
-    "TrainingError": "skconv.exceptions",
-    "UnknownNameError": "skconv.exceptions",
     "audit": "skconv.commands.audit",
     "check_competition": "skconv.competitions.submissions",
     "create_network": "skconv.networks",

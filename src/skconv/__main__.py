@@ -11,8 +11,8 @@ def main() -> NoReturn:
     """Run the command line of this process and exit with its code."""
     code = run()
     if code == INTERRUPTED:
-        # An interrupt inside exec(), which some packages call at import, makes Python end by a signal although it was
-        # handled; the exit code would be lost.
+        # After an interrupt inside exec(), which some packages call at import, Python exits by a signal even if the
+        # interrupt was handled; the exit code would be lost.
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

@@ -19,23 +19,10 @@ from skconv.exceptions import OutputError, SkconvError
 
 @contextmanager
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary file; rename it to `path` when the block ends without an error.
+    """Yield an empty temporary file in the same folder; rename it to `path` when the block ends without an error.
 
-    Parameters
-    ----------
-    path : path-like
-        The file to write; an existing file is replaced. Its folder must exist.
-
-    Yields
-    ------
-    pathlib.Path
-        An empty file in the same folder, to be written inside the block.
-
-    Raises
-    ------
-    OutputError
-        The folder does not exist or is not writable, the disk is full, or `path` is not a regular file (such as a
-        device). `path` is unchanged.
+    An existing file is replaced. Raise `OutputError`, without a change of `path`, if the folder does not exist or is
+    not writable, the disk is full, or `path` is not a regular file.
 
     Examples
     --------
@@ -74,23 +61,11 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
 
 @contextmanager
 def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
-    """Yield a temporary folder; rename it to `path` when the block ends without an error.
+    """Yield an empty temporary folder; rename it to `path` when the block ends without an error.
 
-    Parameters
-    ----------
-    path : path-like
-        The folder to make, with its missing parents. It must not exist, or must be empty. An empty folder is replaced;
-        if it cannot be (a mount point, the current folder, a link), the finished entries are moved into it one by one.
-
-    Yields
-    ------
-    pathlib.Path
-        An empty folder on the same file system, to be filled inside the block.
-
-    Raises
-    ------
-    OutputError
-        The folder exists and is not empty, or cannot be made, or the disk is full. Nothing is left behind.
+    Missing parents are made. `path` must not exist, or must be an empty folder, which is replaced; if it cannot be (a
+    mount point, the current folder, a link), the finished entries are moved into it one by one. Raise `OutputError`,
+    and leave nothing behind, if the folder is not empty or cannot be made, or the disk is full.
     """
     target = Path(path)
     check_new_folder(target)
@@ -126,22 +101,8 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
 def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
     """Make and yield ``parent/name``, or the first of ``name-2``, ``name-3`` … that does not exist.
 
-    Parameters
-    ----------
-    parent : pathlib.Path
-        Made if missing.
-    name : str
-        A file name.
-
-    Yields
-    ------
-    pathlib.Path
-        A new empty folder. If the block fails, it is removed, unless it contains something.
-
-    Raises
-    ------
-    OutputError
-        The folder cannot be made.
+    Missing parents are made. If the block fails, the folder is removed, unless it contains something. Raise
+    `OutputError` if the folder cannot be made.
     """
     new_parent = not parent.exists()
     folder = parent / name
@@ -181,7 +142,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
             ancestor = ancestor.parent
         if not ancestor.is_dir():
             raise OutputError(f"{target} cannot be made: {ancestor} is a file. Choose another output folder.")
-        # os.access is not enough: it returns True for root on a read-only file system.
+        # os.access returns True for root on a read-only file system.
         Path(tempfile.mkdtemp(dir=ancestor, prefix=".skconv-")).rmdir()
     except SkconvError:
         raise
@@ -190,7 +151,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
 
 
 def _can_be_replaced(folder: Path) -> bool:
-    """Return whether a folder can be renamed to this empty one; tries it with another empty folder."""
+    """Return whether another folder can be renamed to this empty one, by doing so with an empty folder."""
     empty = folder.parent / _temporary_name()
     try:
         if folder.is_symlink() or folder.samefile(Path.cwd()):

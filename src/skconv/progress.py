@@ -10,17 +10,9 @@ _Item = TypeVar("_Item")
 
 
 def show_progress(items: Iterable[_Item], name: str, total: int, *, progress: bool) -> Iterable[_Item]:
-    """Return items that draw a progress bar as they are consumed, if standard error is a terminal.
+    """Return items that draw a progress bar with the label `name` as they are consumed.
 
-    Parameters
-    ----------
-    items : iterable
-    name : str
-        Label of the bar.
-    total : int
-        Number of items.
-    progress : bool
-        False draws nothing.
+    Nothing is drawn unless `progress` is true and standard error is a terminal.
 
     Examples
     --------

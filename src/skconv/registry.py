@@ -9,14 +9,14 @@ from skconv.exceptions import SkconvError, UnknownNameError
 
 T = TypeVar("T")
 
-# kind → name → module. Importing the module registers the name. A lower package can use a part of a higher one without
-# an import of its own, and names are listed without any import.
+# kind → name → module that registers the name. A lower package can so use parts of a higher one, and names are listed
+# without any import.
 MODULES: dict[str, dict[str, str]] = {
     "networks": {
         "accurate": "skconv.networks.plain",
-        "compact": "skconv.networks.compact",
+        "compact": "skconv.networks.small",
         "ensemble": "skconv.networks.ensemble",
-        "fast": "skconv.networks.fast",
+        "fast": "skconv.networks.small",
         "standard": "skconv.networks.plain",
         "t1_skorch": "skconv.tutorials.networks",
         "t2_sequential": "skconv.tutorials.networks",
@@ -55,15 +55,9 @@ MODULES: dict[str, dict[str, str]] = {
 class Registry(Generic[T]):
     """Named parts of one kind.
 
-    A name is known if it was registered in this process, is listed in `MODULES`, or is an entry point of an installed
-    package in the group ``skconv.KIND``, whose value is the module that registers it.
-
-    Parameters
-    ----------
-    kind : str
-        Key in `MODULES` and last part of the entry-point group: ``"networks"``.
-    noun : str
-        Singular for error messages: ``"network"``.
+    A name is available if it was registered in this process, is listed in `MODULES`, or is an entry point of an
+    installed package in the group ``skconv.KIND``, whose value is the module that registers it. `kind` is a key of
+    `MODULES`; `noun` is its singular for error messages.
 
     Examples
     --------
@@ -86,18 +80,14 @@ class Registry(Generic[T]):
         del self._values[name]
 
     def names(self) -> list[str]:
-        """Return all known names, sorted, without importing their modules."""
+        """Return all available names, sorted, without importing their modules."""
         return sorted({*self._values, *self._built_in, *self._installed()})
 
     def get(self, name: str) -> T:
         """Return a part by name, importing the module that registers it.
 
-        Raises
-        ------
-        UnknownNameError
-            The name is not known; the message suggests the closest one.
-        SkconvError
-            The module cannot be imported, or does not register the name.
+        Raise `UnknownNameError` for a name that is not available, and `SkconvError` if the module cannot be imported or
+        does not register the name.
         """
         if name not in self._values:
             module = self._built_in.get(name) or self._installed().get(name)
@@ -122,6 +112,8 @@ class Registry(Generic[T]):
         return MODULES.get(self._kind, {})
 
     def _installed(self) -> dict[str, str]:
-        from importlib.metadata import entry_points  # here, because built-in names do not need the 30 ms it takes
+        from importlib.metadata import (
+            entry_points,  # here, because it takes 30 ms, and only for names that are not built in
+        )
 
         return {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}

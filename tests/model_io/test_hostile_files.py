@@ -18,7 +18,7 @@ from skconv.model_io.config import ModelConfig
 from skconv.model_io.records import HeldOut, TrainingFingerprints
 from skconv.model_io.saving import load_weights
 from skconv.model_io.serialization import MAX_HEADER, parse_tensors
-from skconv.training.state import TrainingState
+from skconv.training.checkpointing import TrainingState
 
 FILES = ("config.json", "model.safetensors", "model.onnx")
 FUZZ = settings(

@@ -1,4 +1,4 @@
-"""AdamW and Muon, against torch and plain references."""
+"""AdamW, Muon and the EMA of the weights, against torch and plain references."""
 
 import copy
 import subprocess
@@ -7,7 +7,7 @@ import sys
 import pytest
 import torch
 
-from skconv.training.optimizers import AdamW, Muon, OrthogonalizeGraph, orthogonalize
+from skconv.training.optimizers import AdamW, EmaWeights, Muon, OrthogonalizeGraph, orthogonalize
 
 SETTINGS = {"lr": 0.1, "betas": (0.7, 0.95), "weight_decay": 0.05}
 
@@ -117,3 +117,23 @@ def test_muon_does_not_update_frozen_convolutions():
     before = layers[0].weight.clone()
     train(Muon(layers.parameters(), lr=0.1), layers)
     assert torch.equal(layers[0].weight, before)
+
+
+def test_ema_follows_its_definition_and_swaps_back():
+    torch.manual_seed(0)
+    module = torch.nn.Sequential(torch.nn.Linear(3, 2), torch.nn.BatchNorm1d(2))
+    ema = EmaWeights(module, decay=0.5)
+    expected = module[0].weight.detach().clone()
+    for step in range(1, 6):
+        with torch.no_grad():
+            module[0].weight.add_(torch.randn(2, 3))
+        ema.update(module)
+        decay = min(0.5, (1 + step) / (10 + step))
+        expected = decay * expected + (1 - decay) * module[0].weight.detach()
+    live = module[0].weight.detach().clone()
+    ema.swap(module, averaged=True)
+    ema.swap(module, averaged=True)
+    torch.testing.assert_close(module[0].weight.detach(), expected)
+    assert module[1].num_batches_tracked == 0
+    ema.swap(module, averaged=False)
+    assert torch.equal(module[0].weight, live)

@@ -1,6 +1,6 @@
 """Process group of a distributed training: rank, batch shards, collectives, errors of the main process.
 
-Importing this module loads neither torch nor Accelerate, because a single process needs neither of them here.
+Importing this module loads neither torch nor Accelerate, which commands in a single process may not need.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _TORCHRUN_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_TIMEOUT = timedelta(minutes=5)  # for the process that loads its data last; a killed process is noticed at once
+_TIMEOUT = timedelta(minutes=5)  # for the process that loads its data last; a killed one is detected at once
 
 
 @dataclass(frozen=True)
@@ -36,17 +36,7 @@ class BatchShard:
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Processes that train one model, as seen by one of them.
-
-    Parameters
-    ----------
-    rank : int
-        Number of this process, from 0.
-    size : int
-        Number of processes.
-    device : str
-        Device of this process.
-    """
+    """Processes that train one model: their number `size`, and `rank` (from 0) and `device` of this process."""
 
     rank: int
     size: int
@@ -108,7 +98,7 @@ def is_distributed() -> bool:
 def check_not_distributed(command: str) -> None:
     """Raise `ParameterError` if torchrun started this process: each process would run the whole command."""
     if is_distributed():
-        raise ParameterError(f"Only train runs in several processes. Run {command} without torchrun.")
+        raise ParameterError(f"Only the command train runs in several processes. Run {command} without torchrun.")
 
 
 def is_main_process() -> bool:
@@ -137,15 +127,8 @@ def check_distributed(device: str) -> None:
 def join_process_group(device: str) -> Iterator[ProcessGroup | None]:
     """Join the processes that torchrun started, inside the block; yield None for a single process.
 
-    Parameters
-    ----------
-    device : {"auto", "cpu", "cuda"}
-        "auto" uses one GPU per process on machines that have GPUs.
-
-    Raises
-    ------
-    ProcessLostError
-        Another process did not join.
+    The device "auto" is one GPU per process on machines with GPUs. Raise `ProcessLostError` if another process does not
+    join.
     """
     global _process_group
     if not is_distributed():
@@ -176,10 +159,10 @@ def main_process_only() -> Iterator[None]:
 
 
 def should_report() -> bool:
-    """Return whether this process prints the error that ends it: it is the first of the group to ask.
+    """Return whether this process prints the error that ends it; True for the first process that calls this function.
 
-    An error in one process soon ends the others, and a wrong setting ends all of them; it is printed once. The order is
-    decided by the store of torchrun, which outlives the processes.
+    An error in one process soon ends the others, and a wrong setting ends all of them, but it is printed once. The
+    store of torchrun, which outlives the processes, decides the order.
     """
     if not is_distributed():
         return True
@@ -234,7 +217,7 @@ def _raising_process_lost() -> Iterator[None]:
 
 
 def _needs_gpu(device: str) -> bool:
-    """Return whether each process computes on a GPU of its own; raise `ParameterError` if there are too few."""
+    """Return whether each process has its own GPU; raise `ParameterError` if there are too few."""
     if device == "cpu":
         return False
     import torch

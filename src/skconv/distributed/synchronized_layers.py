@@ -27,16 +27,8 @@ def synchronize_layers(
     """Make batch norm and dropout treat a shard as part of its batch, inside the block and in training mode.
 
     Batch norm computes mean and variance over all shards. Dropout draws a mask for the whole batch and applies the rows
-    of its shard. Modules and parameter names do not change.
-
-    Parameters
-    ----------
-    network : torch.nn.Module
-        The network in training.
-    process_group : ProcessGroup
-        All processes must run the same layers in the same order.
-    get_shard : callable
-        Returns the shard of the current batch.
+    of its shard. Modules and parameter names do not change. All processes must run the same layers in the same order;
+    `get_shard` returns the shard of the current batch.
     """
     synchronized: list[tuple[Any, Callable[[Tensor], Tensor]]] = []
     for module in network.modules():
@@ -58,7 +50,7 @@ def _dropout(module: nn.Module, get_shard: Callable[[], BatchShard], inputs: Ten
     if not module.training:
         return forward(module, inputs)
     shard = get_shard()
-    rows, rest = divmod(len(inputs), shard.stop - shard.start)  # a layer may have several rows per image
+    rows, rest = divmod(len(inputs), shard.stop - shard.start)  # the input may have several rows per image
     if rest:
         return forward(module, inputs)
     ones = (
@@ -95,7 +87,7 @@ class _SynchronizedBatchNorm(torch.autograd.Function):
         axes = [axis for axis in range(inputs.ndim) if axis != 1]
         variance, mean = torch.var_mean(_to_float32(inputs), axes, correction=0)
         count = mean.new_tensor([inputs.numel() // inputs.shape[1]])
-        # One collective. Merged means and variances keep the digits that sums of squares would lose.
+        # Means and variances are merged, because sums of squares would lose digits.
         counts, means, variances = process_group.gather(torch.cat([count, mean, variance])).split(
             [1, len(mean), len(mean)], dim=1
         )  # (processes, 1), (processes, channels), (processes, channels)
@@ -113,7 +105,7 @@ class _SynchronizedBatchNorm(torch.autograd.Function):
         shape = [1, -1] + [1] * (inputs.ndim - 2)
         centred = _to_float32(inputs) - mean.view(shape)
         grad_output = _to_float32(grad_output)
-        # Of this shard only: the training step sums the gradients of all parameters over the processes.
+        # Of this shard only: the training step sums the gradients of parameters over the processes.
         grad_bias, grad_weight = grad_output.sum(ctx.axes), (grad_output * centred).sum(ctx.axes) * inverse_std
         mean_bias, mean_weight = ctx.process_group.all_reduce(torch.stack([grad_bias, grad_weight])) / total
         grad_input = grad_output - mean_bias.view(shape) - centred * (mean_weight * inverse_std).view(shape)

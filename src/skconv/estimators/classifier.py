@@ -20,10 +20,10 @@ from skconv.estimators.parameters import check_parameters, check_selection, spli
 from skconv.estimators.setup import create_seeded_network, make_callbacks, make_checkpointing, make_config, torch_seed
 from skconv.estimators.validation import expand_weights, hold_out
 from skconv.networks.blocks import Network
-from skconv.training.assembly import build_net
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import ImageDataset
 from skconv.training.checkpointing import Checkpointing
+from skconv.training.config import build_net
 
 
 class CNNClassifier(BaseImageClassifier):

@@ -22,9 +22,8 @@ from skconv.estimators.folds import split_folds
 from skconv.estimators.parameters import check_parameters, choose_device, split_network
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
-from skconv.training.assembly import build_net
 from skconv.training.callbacks import PrintEpochs
-from skconv.training.config import TrainingConfig
+from skconv.training.config import TrainingConfig, build_net
 from skconv.training.hardware import choose_precision
 from skconv.training.net import ClassifierNet
 

@@ -23,9 +23,8 @@ from skconv.model_io.saving import is_calibration, load_weights, read_weights, s
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
-from skconv.training.assembly import build_net
 from skconv.training.augmentation import describe_augmentation
-from skconv.training.config import TrainingConfig
+from skconv.training.config import TrainingConfig, build_net
 
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # CNNClassifier, which imports this module
 Ensemble = TypeVar("Ensemble", bound=BaseEstimator)

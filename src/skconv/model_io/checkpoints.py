@@ -26,7 +26,7 @@ from skconv.model_io.serialization import (
     parse_json,
     parse_tensors,
 )
-from skconv.training.state import TrainingState
+from skconv.training.checkpointing import TrainingState
 
 if TYPE_CHECKING:
     from torch import Tensor

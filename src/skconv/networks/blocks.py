@@ -18,14 +18,7 @@ _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the r
 class Network(nn.Module):
     """Base class of networks: normalize images, classify them, calibrate the logits.
 
-    A subclass defines `classify`.
-
-    Parameters
-    ----------
-    input_normalization : InputNormalization
-        First layer; `fit` sets it from the training images.
-    logit_calibration : LogitCalibration
-        Last layer, active outside training; set from label smoothing and by calibration.
+    A subclass defines `classify`. The first layer is set from the training images, the last by calibration.
     """
 
     def __init__(self, input_normalization: InputNormalization, logit_calibration: LogitCalibration) -> None:
@@ -45,26 +38,10 @@ class Network(nn.Module):
 class ConvBlock(nn.Sequential):
     """Convolution, optional 2×2 max pooling, batch norm, ReLU.
 
-    Pooling precedes batch norm and ReLU: ReLU is monotonic, so that the result hardly differs, and both process a
-    quarter of the values.
-
-    Parameters
-    ----------
-    in_channels, out_channels : int
-        Channels before and after.
-    size : (int, int)
-        Height and width of the input in pixels.
-    kernel_size : int, default=3
-        Side of the square kernel.
-    valid : bool, default=False
-        No padding if at least two pixels per side remain; otherwise padding that keeps the size.
-    pool : bool, default=False
-        Halve each side of at least 2 pixels.
-
-    Attributes
-    ----------
-    size : (int, int)
-        Height and width of the output.
+    The argument `size` is the height and width of the input in pixels, the attribute `size` that of the output. With
+    `valid`, there is no padding if at least two pixels per side remain; otherwise padding preserves the size. `pool`
+    halves each side of at least 2 pixels, before batch norm and ReLU: the result hardly differs, because ReLU is
+    monotonic, and both process a quarter of the values.
 
     Examples
     --------
@@ -99,16 +76,8 @@ class SpaceToDepth(nn.Module):
     """Rearrange 2×2 pixels to four channels, (n, c, h, w) → (n, 4c, h/2, w/2), without an odd last row or column.
 
     A convolution of one channel at full resolution is the slowest layer of a small network on a CPU. The same number of
-    multiplications on four channels at half the resolution takes a fraction of the time.
-
-    Parameters
-    ----------
-    in_channels : int
-        Channels of the images.
-    size : (int, int)
-        Height and width of the images in pixels.
-    min_side : int, default=16
-        Images with a shorter side are returned unchanged. The attributes `channels` and `size` describe the output.
+    multiplications on four channels at half the resolution takes a fraction of the time. Images with a side shorter
+    than `min_side` pixels are returned unchanged. The attributes `channels` and `size` describe the output.
 
     References
     ----------
@@ -144,27 +113,17 @@ class GlobalMaxPool(nn.Module):
 
 
 def crop_margin(images: Tensor, margin: int, down: int = 0, right: int = 0) -> Tensor:
-    """Return a view of images (n, c, height, width) without their margin, moved by some pixels within it."""
+    """Return a view of images (n, c, height, width) without their margin, shifted by `down` and `right` pixels."""
     height, width = images.shape[2] - 2 * margin, images.shape[3] - 2 * margin
     top, left = margin + down, margin + right
     return images[:, :, top : top + height, left : left + width]
 
 
 def mean_over_shifts(predict: Callable[[Tensor], Tensor], images: Tensor, margin: int) -> Tensor:
-    """Return mean logits of images without their margin, centred and shifted by one pixel in four directions.
+    """Return mean logits (n, k) of images without their margin, centred and shifted by one pixel in four directions.
 
-    Parameters
-    ----------
-    predict : callable
-        Takes (n, c, height - 2 * margin, width - 2 * margin), returns logits (n, k). Called five times, because one
-        batch five times as large would need more memory than training.
-    images : Tensor, shape (n, c, height, width)
-    margin : int
-        Pixels, at least 1.
-
-    Returns
-    -------
-    Tensor, shape (n, k)
+    `predict` takes (n, c, height - 2 * margin, width - 2 * margin) and returns (n, k). It is called five times, because
+    one batch five times as large would need more memory than training. The margin is at least one pixel.
 
     Examples
     --------

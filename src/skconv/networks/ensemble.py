@@ -17,7 +17,7 @@ from skconv.networks.logit_calibration import LogitCalibration, to_double
 from skconv.networks.registry import SHAPE_OPTIONS, check_option, create_network, register_network
 
 AVERAGES = ("probabilities", "logits")
-_MAX_MEMBERS = 1000  # bounds the time that an altered configuration can take
+_MAX_MEMBERS = 1000  # limits the time to load an altered model folder
 
 
 class EnsembleNormalization:
@@ -76,14 +76,9 @@ class EnsembleCalibration:
 
 
 class EnsembleNetwork(Network):
-    """Average of networks; each member normalizes the images and calibrates its logits.
+    """Average of networks for the same images and classes; each member normalizes images and calibrates its logits.
 
-    Parameters
-    ----------
-    members : sequence of Network
-        At least one, for the same images and classes.
-    average : {"probabilities", "logits"}, default="probabilities"
-        What is averaged. The mean of the logits is the normalized geometric mean of the probabilities.
+    The mean of probabilities is the default. The mean of logits is the normalized geometric mean of the probabilities.
     """
 
     def __init__(self, members: Sequence[Network], average: str = "probabilities") -> None:
@@ -99,7 +94,7 @@ class EnsembleNetwork(Network):
         logits = torch.stack([member(images) for member in self.members])  # (members, n, num_classes)
         if self.average == "logits":
             return logits.mean(0)
-        # The logarithm of the mean softmax, without probabilities that could underflow to 0.
+        # In logarithms, because probabilities could underflow to 0.
         mean = to_double(logits).log_softmax(2).logsumexp(0) - math.log(len(self.members))
         return mean.to(logits.dtype)
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-_MIN_RANGE = 0.02  # of the range of the training images; below it, an image is noise and keeps its low contrast
+_MIN_RANGE = 0.02  # of the range of the training images; the contrast of noise is not stretched further
 
 
 class InputNormalization(nn.Module):
@@ -16,11 +16,6 @@ class InputNormalization(nn.Module):
 
     Mean and standard deviation are buffers, one value per channel: weights files and ONNX graphs contain them, so that
     a model takes unnormalized pixels.
-
-    Parameters
-    ----------
-    in_channels : int
-        1 for grey images, 3 for colour.
 
     Examples
     --------
@@ -48,7 +43,7 @@ class InputNormalization(nn.Module):
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Inside the block, normalize all images as `images`; matters only if the layer measures each image."""
+        """Normalize all images as `images` inside the block; no effect on layers that do not measure each image."""
         yield
 
     def forward(self, images: Tensor) -> Tensor:
@@ -61,10 +56,6 @@ class ContrastNormalization(InputNormalization):
 
     Predictions then do not depend on contrast and brightness. An image that spans the whole range does not change. All
     channels of an image share one range.
-
-    References
-    ----------
-    Gonzalez, Woods: "Digital image processing" (contrast stretching).
 
     Examples
     --------
@@ -92,7 +83,7 @@ class ContrastNormalization(InputNormalization):
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Inside the block, stretch all images by the range of `images`: one image, or as many as follow."""
+        """Stretch all images by the ranges of `images`, one or as many as follow, inside the block."""
         self._statistics = self._measure(images)
         try:
             yield
@@ -112,5 +103,5 @@ class ContrastNormalization(InputNormalization):
         full_range = self.high - self.low
         minimum = images.amin((1, 2, 3), keepdim=True)
         image_range = torch.maximum(images.amax((1, 2, 3), keepdim=True) - minimum, _MIN_RANGE * full_range)
-        # Zero if all training images are constant: the result stays finite.
+        # The range is 0 if all training images are constant.
         return minimum, full_range / torch.where(image_range > 0, image_range, torch.ones_like(image_range))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_SOFTNESS = 0.1  # probability that remains at exactly smoothing / num_classes, as a fraction of it
-_EPSILON = 1e-12  # keeps the logarithm finite without smoothing, where its result is not used
+_SOFTNESS = 0.1  # result for the probability smoothing / num_classes, as a fraction of it
+_EPSILON = 1e-12  # so that the logarithm is finite without smoothing, though unused
 
 
 class LogitCalibration(nn.Module):
@@ -20,11 +20,6 @@ class LogitCalibration(nn.Module):
 
     Smoothing, factor and biases are buffers: weights files and ONNX graphs contain them, and further training ignores
     them.
-
-    Parameters
-    ----------
-    num_classes : int
-        Number of logits.
 
     References
     ----------

@@ -17,7 +17,7 @@ from skconv.networks.registry import check_option, register_network
 _MIN_SIDE = 16  # the first convolution of smaller images is padded
 _STAGES = ((32,), (64, 64), (128, 128))
 _WIDE_STAGES = ((32, 32), (64, 96), (128, 192), (256,))
-_ROTATIONS = (7.0, -7.0)  # degrees; within the recipe's augmentation
+_ROTATIONS = (7.0, -7.0)  # degrees, within the range of the recipe's augmentation
 
 
 class PlainNetwork(Network):
@@ -25,21 +25,19 @@ class PlainNetwork(Network):
 
     Parameters
     ----------
-    in_channels, image_size, num_classes
-        As in `create_network`.
     stages : sequence of sequence of int
         Output channels of the convolutions of each stage; the last convolution of each stage but the last pools.
     dropout : float, default=0.0
         Before the linear layer, 0..1.
     padded : bool, default=False
-        False: the first convolution is 5×5, without padding if the image is large enough. True: it is 3×3 and padded as
-        the others, for images whose content reaches the border.
+        False: the first convolution is 5×5, without padding if the image is large enough. True: it is 3×3 and padded,
+        for images whose content reaches the border.
     normalize_contrast : bool, default=False
         Whether the first layer is `ContrastNormalization`.
     tta : {"none", "rotate", "flip"}, default="none"
-        Test-time augmentation: what the logits are averaged over in evaluation. "rotate": the rotations 0°, 7° and -7°,
-        where 0° is the mean over the image and four shifts by one pixel. "flip": these five positions, each mirrored
-        and not. They take 7 and 10 times the arithmetic.
+        Test-time augmentation by a mean of logits. "rotate": over rotations by 0°, 7° and -7°, where 0° is the mean
+        over the image and four shifts by one pixel; 7 times the arithmetic. "flip": over these five positions, each
+        mirrored and not; 10 times the arithmetic.
     """
 
     def __init__(

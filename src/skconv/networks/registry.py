@@ -1,4 +1,4 @@
-"""Registry of networks: create a network by name, so that model files need no code."""
+"""Registry of networks: register, list, describe and create networks by name."""
 
 from __future__ import annotations
 
@@ -27,11 +27,6 @@ def register_network(factory: Factory) -> Factory:
     factory : callable
         Class or function, called as ``factory(in_channels=…, image_size=(height, width), num_classes=…, **options)``.
         Returns a `Network`. ``skconv networks NAME`` prints its docstring. Options are keyword-only with defaults.
-
-    Returns
-    -------
-    callable
-        The factory.
 
     Examples
     --------

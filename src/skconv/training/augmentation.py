@@ -1,4 +1,4 @@
-"""Data augmentation: registry, geometric augmentation of whole batches, and sequences of augmentations."""
+"""Data augmentation: registry, geometric augmentation, sequences of augmentations."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from skconv.exceptions import ParameterError
 from skconv.registry import Registry
 from skconv.training.batches import Augment
 
-# Frozen dataclasses whose fields are settings; one is called as `skconv.training.batches.BatchIterator` describes.
+# Frozen dataclasses whose fields are settings; called as in `skconv.training.batches.BatchIterator`.
 AUGMENTATIONS: Registry[type[Any]] = Registry("augmentations", "augmentation")
 
 _ELASTIC_KNOTS = 6  # per side of the coarse grid of random displacements
 
 
 def setting(*, max: float = 1, default: float = 0.0) -> Any:
-    """Return a dataclass field for a setting of an augmentation: a number in 0..`max`."""
+    """Return a dataclass field for a setting of an augmentation, a number in 0..`max`."""
     return field(default=default, metadata={"max": max})
 
 
 def check_settings(augmentation: Any) -> None:
-    """Raise `ParameterError` unless the fields of an augmentation are flags, or numbers in their `setting` range."""
+    """Raise `ParameterError` unless the settings of an augmentation are flags, or numbers within their range."""
     for each in fields(augmentation):
         value, is_flag = getattr(augmentation, each.name), isinstance(each.default, bool)
         max_value = each.metadata.get("max", 1)
@@ -41,7 +41,7 @@ def check_settings(augmentation: Any) -> None:
 
 @lru_cache(maxsize=8)
 def _spline(side: int, device: torch.device) -> Tensor:
-    """Return the matrix (side, knots) of bicubic interpolation; a product with it is far faster than `interpolate`."""
+    """Return the matrix (side, knots) of bicubic interpolation, whose product is far faster than `interpolate`."""
     values = torch.eye(_ELASTIC_KNOTS, device=device)[None, None]
     stretched = F.interpolate(values, size=(side, _ELASTIC_KNOTS), mode="bicubic", align_corners=True)
     return stretched[0, 0]
@@ -157,7 +157,7 @@ class Augmentation:
             mirrored = draws.draw(torch.rand, None) < 0.5
             zoom_x = torch.where(mirrored, -zoom_x, zoom_x)
         cos, sin = torch.cos(angle), torch.sin(angle)
-        # Both axes of the grid span -1..1, so that rotating an oblong image needs its aspect ratio.
+        # Both axes of the grid span -1..1: a rotation of an oblong image needs its aspect ratio.
         aspect = images.shape[2] / images.shape[3]
         row_x = torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_x * aspect, 2 * self.shift * unit[4]], dim=1)
         row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
@@ -198,13 +198,7 @@ AUGMENTATIONS.register("geometric", Augmentation)
 
 @dataclass(frozen=True)
 class AugmentationSequence:
-    """Augmentations applied in turn, each with its own resampling.
-
-    Parameters
-    ----------
-    steps : tuple of augmentations
-        Instances of registered augmentations, or any callables as `skconv.training.batches.BatchIterator` takes.
-    """
+    """Augmentations applied one after the other, each with its own resampling."""
 
     steps: tuple[Callable[..., Tensor], ...]
 
@@ -214,7 +208,7 @@ class AugmentationSequence:
         return all(getattr(step, "per_image", False) for step in self.steps)
 
     def __call__(self, images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
-        """Augment float32 images (n, channels, height, width); parameters as in `Augmentation`."""
+        """Augment float32 images (n, channels, height, width); arguments as in `Augmentation`."""
         for step in self.steps:
             images = step(images, generator) if shard is None else step(images, generator, shard)
         return images
@@ -233,18 +227,11 @@ def _perspective_grid(perspective: Tensor, affine: Tensor, images: Tensor) -> Te
 
 
 def make_augmentation(value: Any) -> Augment | None:
-    """Return the augmentation that a parameter describes.
+    """Return the augmentation for a mapping of settings, a registered augmentation, a sequence of these, or None.
 
-    Parameters
-    ----------
-    value : mapping, registered augmentation, sequence of these, or None
-        A mapping holds settings of one or several registered augmentations; each is made of its own settings. They
-        are applied in the order of the registry, "geometric" first, and the items of a sequence in turn.
-
-    Raises
-    ------
-    ParameterError
-        Another kind of value, an unknown setting or a setting outside its range.
+    A mapping may contain settings of several registered augmentations, which are applied in the order of the registry,
+    "geometric" first; the items of a sequence are applied one after the other. Raise `ParameterError` for another kind
+    of value, an unknown setting or a setting outside its range.
 
     Examples
     --------
@@ -261,7 +248,7 @@ def make_augmentation(value: Any) -> Augment | None:
 
 
 def describe_augmentation(value: Any) -> Any:
-    """Return a value of the parameter `augmentation` as mappings and lists, as JSON and TOML hold it."""
+    """Return a value of the parameter `augmentation` as mappings and lists, for JSON and TOML."""
     if isinstance(value, AugmentationSequence):
         value = value.steps
     if isinstance(value, list | tuple):
@@ -270,7 +257,7 @@ def describe_augmentation(value: Any) -> Any:
 
 
 def _make_steps(value: Any) -> list[Augment]:
-    """Return the augmentations that one mapping describes."""
+    """Return the augmentations of one mapping, or one registered augmentation, as a list."""
     if not isinstance(value, Mapping):
         if any(type(value) is AUGMENTATIONS.get(name) for name in _names_in_order()):
             return [value]
@@ -285,7 +272,7 @@ def _make_steps(value: Any) -> list[Augment]:
         settings = {key: remaining.pop(key) for key in names if key in remaining}
         if settings or not value:
             steps.append(kind(**settings))
-        if not remaining:  # modules of further augmentations are not needed
+        if not remaining:  # so that the modules of other augmentations are not imported
             return steps
         known += names
     raise ParameterError(f"The augmentation has no setting '{sorted(remaining)[0]}'. Its settings: {', '.join(known)}.")

@@ -28,7 +28,7 @@ class ImageDataset(Dataset):
     weights : Tensor of float32, shape (n,), optional
         Sample weights of mean 1.
     positions : Tensor of int64, shape (m,), optional
-        Select these images, in this order, without a copy: a subset of a memory map stays a memory map.
+        Images to select, in this order and without a copy.
     """
 
     def __init__(
@@ -47,10 +47,7 @@ class ImageDataset(Dataset):
         return len(self.images if self.positions is None else self.positions)
 
     def to(self, device: str) -> ImageDataset:
-        """Return the images in the memory of a CUDA device, so that batches are gathered there.
-
-        Returns the data set unchanged for other devices, or if it takes more than half of the device's free memory.
-        """
+        """Return the data set in the memory of a CUDA device, if it takes at most half of the free memory there."""
         if torch.device(device).type != "cuda":
             return self
         fields = {"images": self.images, "labels": self.labels, "weights": self.weights, "positions": self.positions}
@@ -60,7 +57,7 @@ class ImageDataset(Dataset):
         return ImageDataset(**{name: tensor.to(device) for name, tensor in tensors.items()})
 
     def sample(self, max_images: int = 8192) -> Tensor:
-        """Return at most `max_images` evenly spaced images, so that a memory map is not read whole."""
+        """Return at most `max_images` evenly spaced images, so that a memory map is not read as a whole."""
         step = max(1, -(-len(self) // max_images))
         return self.images[::step] if self.positions is None else self.images[self.positions[::step]]
 
@@ -86,29 +83,23 @@ class BatchIterator:
     Parameters
     ----------
     dataset : ImageDataset
-        Images to iterate over.
     batch_size : int, default=128
         Maximum; the sizes of all batches differ by at most one image, because a small last batch would have noisy
-        statistics. Shuffled batches have at least two images, if there are two.
+        statistics. Shuffled batches have at least two images.
     shuffle : bool, default=False
         Draw a new order per epoch.
     seed : int, default=0
         Seed of order and augmentation.
     augment : callable, optional
-        ``augment(images, generator)`` takes and returns float32 (n, channels, height, width). If it has an attribute
-        `per_image` that is true, it treats each image independently: it also receives ``shard``, the `BatchShard`
-        of the images, and draws random numbers for the whole batch.
+        ``augment(images, generator)`` takes and returns float32 (n, channels, height, width). With a true attribute
+        `per_image`, it augments each image independently, also takes ``shard``, the `BatchShard` of the images, and
+        draws random numbers for the whole batch.
     max_batches : int, optional
         Stop after this many batches over all epochs, possibly within an epoch.
     device : str, default="cpu"
         Device of augmentation and of the returned batches.
     process_group : ProcessGroup, optional
-        Return only this process's shard of each batch.
-
-    Attributes
-    ----------
-    shard : BatchShard
-        The range of the current batch that was returned.
+        Return only this process's shard of each batch; the attribute `shard` is that of the current batch.
 
     Examples
     --------
@@ -189,6 +180,6 @@ class BatchIterator:
         return images, labels
 
     def _make_generator(self, purpose: str, device: str) -> torch.Generator:
-        """Return a generator for one purpose in this epoch, independent of all others."""
+        """Return a generator for one purpose in this epoch."""
         digest = hashlib.sha256(f"{purpose} {self.seed} {self.epoch}".encode()).digest()
         return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)

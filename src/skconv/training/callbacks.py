@@ -1,4 +1,4 @@
-"""Callbacks for skorch: progress, training records, best weights, batch-norm statistics, divergence."""
+"""Callbacks for skorch: progress, metrics per step and epoch, best weights, batch-norm statistics, divergence."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skconv.distributed.process_group import ProcessGroup
 from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
 
-_N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; running averages of such batches span about 2,400
+_N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; running averages span about 2,400
 _METRICS = ("train_loss", "valid_loss", "valid_acc")
 
 
@@ -43,13 +43,7 @@ class ProgressBar(Callback):
 
 
 class PrintEpochs(Callback):
-    """Print losses and validation accuracy of every epoch to standard error.
-
-    Parameters
-    ----------
-    title : str, default=""
-        Prefix of each line, to distinguish several trainings.
-    """
+    """Print losses and validation accuracy of every epoch to standard error; `title` is a prefix of each line."""
 
     def __init__(self, title: str = "") -> None:
         self.title = title
@@ -63,12 +57,9 @@ class PrintEpochs(Callback):
 
 
 class ReportAccuracy(Callback):
-    """Pass the validation accuracy of every epoch to a function; an exception that it raises ends the training.
+    """Call `report` after every epoch; an exception that it raises ends the training.
 
-    Parameters
-    ----------
-    report : callable
-        Called with the number of the epoch, from 1, the number of epochs, and the accuracy, 0..1.
+    Its arguments are the number of the epoch, from 1, the number of epochs, and the validation accuracy, 0..1.
     """
 
     def __init__(self, report: Callable[[int, int, float], None]) -> None:
@@ -79,19 +70,10 @@ class ReportAccuracy(Callback):
 
 
 class RecordIterations(Callback):
-    """Score the validation images at fixed intervals of training steps, in evaluation mode.
+    """Score the validation images in evaluation mode after every `every` training steps.
 
-    Parameters
-    ----------
-    every : int
-        Steps between two records.
-    print_every : int, optional
-        Steps between two lines on standard error; None prints nothing.
-
-    Attributes
-    ----------
-    rows_ : list of dict
-        iteration, train_loss (of that step's batch), valid_loss and valid_accuracy (None without validation images).
+    `rows_` is a list of dict: iteration, train_loss (of the batch), valid_loss and valid_accuracy (None without
+    validation images). A row is printed to standard error after every `print_every` steps; None prints nothing.
     """
 
     def __init__(self, every: int, print_every: int | None = None) -> None:
@@ -122,18 +104,13 @@ class RecordIterations(Callback):
             _print(f"iteration {self.iteration_:>5}  training loss {row['train_loss']:.4f}{scores}")
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        self._valid = None  # so that a fitted net is pickled without its images
+        self._valid = None  # a fitted net is pickled without its images
 
 
 class SyncMetrics(Callback):
     """Replace the metrics of an epoch by those of the main process, so that all processes select and stop alike.
 
-    Their own may differ in the last digit.
-
-    Parameters
-    ----------
-    process_group : ProcessGroup
-        Processes that train together.
+    Without it, metrics of the processes may differ in the last digit.
     """
 
     def __init__(self, process_group: ProcessGroup) -> None:
@@ -158,11 +135,8 @@ class StopOnNaN(Callback):
 class RestoreBest(Callback):
     """Restore the weights of the best epoch at the end of training.
 
-    Parameters
-    ----------
-    losses : sequence of str
-        ``"train_loss"``, ``"valid_loss"`` or both. An epoch is the best so far if each loss is lower than in the
-        previous best epoch.
+    An epoch is the best so far if each of `losses`, ``"train_loss"``, ``"valid_loss"`` or both, is lower than in the
+    previous best epoch.
     """
 
     def __init__(self, losses: Sequence[str]) -> None:
@@ -187,8 +161,8 @@ class RestoreBest(Callback):
 class RecalibrateBatchNorm(Callback):
     """Recompute the statistics of batch norm at the end of training, from 1,024 images or one batch if that is larger.
 
-    The running averages of batch norm lag behind the weights by tens of steps. After a shorter training they belong to
-    other weights, which lowers the accuracy.
+    The running averages of batch norm lag behind the weights by tens of steps, which lowers the accuracy after a
+    short training.
     """
 
     @torch.no_grad()

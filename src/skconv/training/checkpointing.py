@@ -1,22 +1,44 @@
-"""Callback that writes checkpoints and resumes from the latest one."""
+"""Checkpoints of a training: its complete state, and the callback that writes it and resumes from it bit for bit."""
 
 from __future__ import annotations
 
+import math
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from skorch.callbacks import Callback
+import torch
+from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler, PassthroughScoring
+from torch import Tensor
 
-from skconv.training.state import TrainingState, get_state, set_state
+from skconv.exceptions import ModelFileError, ParameterError
+from skconv.training.callbacks import ProgressBar, RecordIterations, RestoreBest
+from skconv.training.net import ResumePoint
 
 SECONDS = 60.0  # maximum training time that a kill can lose
 _MAX_OVERHEAD = 0.02  # of the training time
 _INITIAL_COST = 0.03  # seconds per checkpoint, assumed until the first is written
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_CALLBACK_ATTRIBUTES: dict[type, tuple[str, ...]] = {
+    EarlyStopping: ("misses_", "dynamic_threshold_", "best_epoch_", "best_model_weights_"),
+    EpochScoring: ("best_score_",),
+    PassthroughScoring: ("best_score_",),
+    RestoreBest: ("lowest_", "weights_"),
+    RecordIterations: ("rows_", "iteration_"),
+}
+_TENSOR, _NUMBER = "$tensor", "$number"  # JSON placeholders of a tensor, and of an infinite number or NaN
+
+
+@dataclass(frozen=True)
+class TrainingState:
+    """State of a training: `tensors` by name, and all else as JSON, where ``{"$tensor": name}`` refers to a tensor."""
+
+    tensors: dict[str, Tensor]
+    values: dict[str, Any]
 
 
 class CheckpointStore(Protocol):
@@ -37,17 +59,7 @@ class Checkpointing(Callback):
     usual effect; a second signal has it at once.
 
     It must be the last callback of a net, because it stores the state of the others. The training must run inside
-    `handling_signals`.
-
-    Parameters
-    ----------
-    store : CheckpointStore
-        Where checkpoints are written and read.
-
-    Attributes
-    ----------
-    seconds_ : float
-        Training time before the checkpoint that was resumed, in seconds.
+    `handling_signals`. `seconds_` is the training time before the checkpoint that was resumed.
     """
 
     def __init__(self, store: CheckpointStore) -> None:
@@ -110,3 +122,149 @@ class Checkpointing(Callback):
         while self._handlers:
             number, handler = self._handlers.popitem()
             signal.signal(number, handler)
+
+
+def get_state(net: Any, *, epoch_finished: bool) -> TrainingState:
+    """Return a copy of the state of a `ClassifierNet` between two training steps.
+
+    `epoch_finished` is whether the last epoch of its history has ended, including its validation. Raise
+    `ParameterError` if the state of a callback contains an object that is neither a plain value nor a tensor.
+    """
+    net.convert_losses()
+    rows = list(net.history)
+    batches = None
+    if not epoch_finished and rows:  # an unfinished validation is repeated from its start
+        batches = [batch for batch in rows.pop()["batches"] if "train_loss" in batch]
+    document = {
+        "weights": net.module_.state_dict(),
+        "ema": None if net.ema_ is None else net.ema_.state_dict(),
+        "optimizer": {
+            "rates": [group["lr"] for group in net.optimizer_.param_groups],
+            "moments": [net.optimizer_.state.get(parameter, {}) for parameter in net.module_.parameters()],
+        },
+        "random": {
+            "cpu": torch.get_rng_state(),
+            "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+            "augmentation": net.train_iterator_.augmentation_state(),
+        },
+        "history": rows,
+        "batches": batches,
+        "seconds": 0.0 if batches is None else time.time() - dict(net.callbacks_)["epoch_timer"].epoch_start_time_,
+        "callbacks": {name: _get_callback_state(callback) for name, callback in net.callbacks_},
+    }
+    tensors: dict[str, Tensor] = {}
+    return TrainingState(tensors, _pack(document, "", tensors))
+
+
+def set_state(net: Any, state: TrainingState) -> None:
+    """Load a state into a net with the same settings at the start of its training.
+
+    Raise `ModelFileError` if the state does not fit the net, which is then unusable.
+    """
+    try:
+        document = _unpack(state.values, state.tensors)
+        _copy_weights(net.module_.state_dict(), document["weights"])
+        if net.ema_ is not None:
+            net.ema_.load_state_dict(document["ema"])
+        _set_optimizer_state(net, document["optimizer"])
+        for name, callback in net.callbacks_:
+            _set_callback_state(callback, document["callbacks"][name])
+        net.history = type(net.history)(document["history"])
+        net.resume_point_ = ResumePoint(document["batches"], document["random"]["augmentation"], document["seconds"])
+        torch.set_rng_state(document["random"]["cpu"])
+        if document["random"]["cuda"]:
+            torch.cuda.set_rng_state_all(document["random"]["cuda"])
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
+        raise ModelFileError(
+            f"The checkpoint does not fit this training ({reason}). Delete it, or train without one."
+        ) from error
+
+
+def _set_optimizer_state(net: Any, saved: Mapping[str, Any]) -> None:
+    for group, rate in zip(net.optimizer_.param_groups, saved["rates"], strict=True):
+        group["lr"] = rate
+    for parameter, moments in zip(net.module_.parameters(), saved["moments"], strict=True):
+        for name, value in moments.items():
+            # The fused step needs moments in the memory format of their parameter.
+            like_parameter = value.shape == parameter.shape
+            target = torch.empty_like(parameter) if like_parameter else torch.empty_like(value, device=parameter.device)
+            net.optimizer_.state[parameter][name] = _copy(target, value, name).detach()
+
+
+@torch.no_grad()
+def _copy_weights(target: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
+    if set(target) != set(saved):
+        raise ValueError(f"weights differ: {sorted(set(target) ^ set(saved))[0]}")
+    for name, tensor in target.items():
+        _copy(tensor, saved[name], name)
+
+
+@torch.no_grad()
+def _copy(target: Tensor, saved: Tensor, name: str) -> Tensor:
+    if target.shape != saved.shape or target.dtype != saved.dtype:
+        raise ValueError(
+            f"'{name}' is {saved.dtype} {tuple(saved.shape)}; expected {target.dtype} {tuple(target.shape)}"
+        )
+    return target.copy_(saved)
+
+
+def _get_callback_state(callback: Any) -> Any:
+    """Return the state of a callback, or None if it has none."""
+    if isinstance(callback, LRScheduler):
+        return {"batch": callback.batch_idx_, "schedule": callback.lr_scheduler_.state_dict()}
+    if isinstance(callback, ProgressBar):
+        return {"steps": callback.bar_.n}
+    for kind, names in _CALLBACK_ATTRIBUTES.items():
+        if isinstance(callback, kind):
+            return {name: getattr(callback, name) for name in names}
+    return callback.state_dict() if hasattr(callback, "state_dict") else None
+
+
+def _set_callback_state(callback: Any, saved: Any) -> None:
+    if saved is None:
+        return
+    if isinstance(callback, LRScheduler):
+        callback.batch_idx_ = saved["batch"]
+        names = callback.lr_scheduler_.state_dict()
+        callback.lr_scheduler_.load_state_dict({name: saved["schedule"][name] for name in names})
+    elif isinstance(callback, ProgressBar):
+        callback.bar_.n = callback.bar_.initial = saved["steps"]
+    elif isinstance(callback, tuple(_CALLBACK_ATTRIBUTES)):
+        for name in next(names for kind, names in _CALLBACK_ATTRIBUTES.items() if isinstance(callback, kind)):
+            setattr(callback, name, saved[name])
+    else:
+        callback.load_state_dict(saved)
+
+
+def _pack(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
+    """Return `value` as JSON; copy its tensors to `tensors`, each under its path in `value`."""
+    if isinstance(value, Tensor):
+        tensors[name] = value.detach().cpu().clone(memory_format=torch.contiguous_format)
+        return {_TENSOR: name}
+    if isinstance(value, Mapping):
+        return {str(key): _pack(item, f"{name}/{key}".lstrip("/"), tensors) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_pack(item, f"{name}/{number}", tensors) for number, item in enumerate(value)]
+    if hasattr(value, "item") and getattr(value, "shape", None) == ():  # a NumPy scalar, such as a score
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return {_NUMBER: repr(value)}
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    raise ParameterError(
+        f"A checkpoint cannot store {name or 'this'}, a {type(value).__name__}; expected numbers, strings, lists, "
+        "mappings and tensors. Remove the callback, or let its state_dict() return such values."
+    )
+
+
+def _unpack(value: Any, tensors: Mapping[str, Tensor]) -> Any:
+    if isinstance(value, list):
+        return [_unpack(item, tensors) for item in value]
+    if not isinstance(value, dict):
+        return value
+    if set(value) == {_TENSOR}:
+        return tensors[value[_TENSOR]]
+    if set(value) == {_NUMBER}:
+        return float(value[_NUMBER])
+    return {name: _unpack(item, tensors) for name, item in value.items()}

@@ -1,4 +1,4 @@
-"""Measurements of the hardware: training precision, and threads slowed by other programs."""
+"""Measurements of the processor: the faster precision, and threads slowed by other programs."""
 
 from __future__ import annotations
 
@@ -16,20 +16,10 @@ _SECONDS = 0.06  # several time slices of the system's scheduler
 
 @lru_cache(maxsize=8)
 def choose_precision(device: str) -> str:
-    """Return ``"bf16"`` if autocast to bfloat16 in channels_last order is clearly faster than float32, else ``"fp32"``.
+    """Return ``"bf16"`` if autocast to bfloat16 is clearly faster than float32 on a device of torch, else ``"fp32"``.
 
     On a CPU one small convolution is timed in both, in about 10 ms, once per process: processors with matrix units gain
     several times, others lose as much. CUDA devices report their support; other devices use fp32.
-
-    Parameters
-    ----------
-    device : str
-        ``"cpu"``, ``"cuda"``, ``"cuda:1"``, ``"mps"``.
-
-    Returns
-    -------
-    str
-        ``"bf16"`` or ``"fp32"``.
     """
     kind = torch.device(device).type
     if kind == "cuda":
@@ -48,8 +38,8 @@ def choose_precision(device: str) -> str:
 def describe_busy_processor() -> str | None:
     """Return a warning if several threads are slower than one because other programs use the cores, else None.
 
-    The threads of a training step wait for the slowest one at every layer. A program on one of two cores does not halve
-    the speed: it can make training ten times slower. The measurement takes about 0.1 s.
+    Threads wait for the slowest one at every layer, so that a program on one of two cores can make training ten times
+    slower. The measurement takes about 0.1 s.
     """
     n_threads = torch.get_num_threads()
     if n_threads == 1:
@@ -70,7 +60,7 @@ def describe_busy_processor() -> str | None:
 
 @torch.inference_mode()
 def _time_convolution(dtype: torch.dtype) -> float:
-    """Return the processor time of one convolution in seconds; other programs do not add to it."""
+    """Return the seconds of processor time of one convolution, which other programs do not change."""
     images = torch.ones(32, 32, 14, 14, dtype=dtype).contiguous(memory_format=torch.channels_last)
     weight = torch.ones(32, 32, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
     seconds = []

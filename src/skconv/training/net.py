@@ -1,15 +1,15 @@
-"""`ClassifierNet`: skorch's training loop with whole batches, mixed precision and EMA of the weights."""
+"""`ClassifierNet`: skorch's training loop with whole batches, mixed precision and an EMA of the weights."""
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from skorch import NeuralNetClassifier
-from skorch.callbacks import EarlyStopping, EpochTimer
+from skorch.callbacks import EarlyStopping
 from skorch.dataset import unpack_data
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -17,21 +17,15 @@ from torch.nn import functional as F
 from skconv.distributed.process_group import ProcessGroup, flatten, unflatten
 from skconv.distributed.synchronized_layers import synchronize_layers
 from skconv.training.batches import BatchIterator, ImageDataset
-from skconv.training.ema import EmaWeights
+from skconv.training.optimizers import EmaWeights
 
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Position in an epoch at which a training resumes.
+    """Point at which a training resumes, within an epoch or between two epochs.
 
-    Parameters
-    ----------
-    batches : list of dict or None
-        History of the finished batches; None between two epochs.
-    augmentation : Tensor or None
-        State of the augmentation's random generator after them.
-    seconds : float
-        Duration of these batches.
+    `batches` is the history of the finished batches of the epoch, None between two epochs; `augmentation` the state of
+    the augmentation's random generator after them; `seconds` their duration.
     """
 
     batches: list[dict[str, Any]] | None
@@ -40,16 +34,16 @@ class ResumePoint:
 
 
 class ClassifierNet(NeuralNetClassifier):
-    """skorch's `NeuralNetClassifier` for images, with faster steps.
+    """skorch's `NeuralNetClassifier` for images: its callbacks, history and parameters, with faster steps.
 
     Parameters
     ----------
     module : torch.nn.Module
-        Takes float32 (n, channels, height, width), returns logits (n, num_classes).
+        A network that takes float32 (n, channels, height, width) and returns logits (n, num_classes).
     precision : {"fp32", "bf16"}, default="fp32"
         Arithmetic of training; evaluation is always in fp32.
     ema_decay : float, default=0.0
-        Decay of the moving average of the weights, 0 for none. Validation and the final weights use the average.
+        Decay of the EMA of the weights, 0 for none. Validation and the final weights use the EMA.
     label_smoothing : float, default=0.0
         Label smoothing of the training loss, 0..1.
     process_group : ProcessGroup, optional
@@ -66,27 +60,19 @@ class ClassifierNet(NeuralNetClassifier):
         ema_decay: float = 0.0,
         label_smoothing: float = 0.0,
         process_group: ProcessGroup | None = None,
-        criterion: type[nn.Module] = nn.CrossEntropyLoss,
-        iterator_train: type = BatchIterator,
-        iterator_valid: type = BatchIterator,
         **kwargs: Any,
     ) -> None:
-        super().__init__(
-            module,
-            criterion=criterion,
-            iterator_train=iterator_train,
-            iterator_valid=iterator_valid,
-            **kwargs,
-        )
+        defaults = {"criterion": nn.CrossEntropyLoss, "iterator_train": BatchIterator, "iterator_valid": BatchIterator}
+        super().__init__(module, **{**defaults, **kwargs})
         self.precision = precision
         self.ema_decay = ema_decay
         self.label_smoothing = label_smoothing
         self.process_group = process_group
 
     def initialize_module(self) -> ClassifierNet:
-        """Move the weights to the device in channels_last order, and initialise their average."""
+        """Move the weights to the device in channels_last order and start their EMA."""
         super().initialize_module()
-        self.module_.to(self.device)  # before skorch does, so that the average is on the device too
+        self.module_.to(self.device)  # skorch does so later; the EMA needs the same device
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
@@ -95,7 +81,7 @@ class ClassifierNet(NeuralNetClassifier):
             self.process_group.broadcast([tensor for tensor in state if tensor.is_floating_point()])
         self.ema_ = EmaWeights(self.module_, self.ema_decay) if self.ema_decay else None
         self.train_iterator_: BatchIterator | None = None
-        self.resume_point_: ResumePoint | None = None  # set by a checkpoint
+        self.resume_point_: ResumePoint | None = None
         return self
 
     def fit_loop(self, X: Any, y: Any = None, epochs: int | None = None, **fit_params: Any) -> ClassifierNet:
@@ -106,27 +92,27 @@ class ClassifierNet(NeuralNetClassifier):
         try:
             super().fit_loop(X, y, epochs, **fit_params)
         finally:
-            self.train_iterator_ = None  # it holds the images, which must not be pickled with the net
+            self.train_iterator_ = None  # a fitted net is pickled without its images
         self.interrupted_ = False
         return self
 
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClassifierNet:
         """Train; raise KeyboardInterrupt where skorch would return a partly trained net."""
         super().partial_fit(X, y, classes, **fit_params)
-        # skorch's early stopping raises KeyboardInterrupt too.
+        # skorch's early stopping raises KeyboardInterrupt too, after as many misses as its patience.
         stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
         if self.interrupted_ and not any(stopper.misses_ >= stopper.patience for stopper in stoppers):
             raise KeyboardInterrupt
         return self
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
-        """Return an `ImageDataset` of arrays; data sets are returned unchanged."""
+        """Return arrays as an `ImageDataset`; return a data set unchanged."""
         if isinstance(X, np.ndarray | Tensor):
             return ImageDataset(torch.as_tensor(X), None if y is None else torch.as_tensor(y))
         return super().get_dataset(X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return the iterator, with the images on a GPU if it is used; training continues with the next epoch."""
+        """Return the batches; if they are for training, of the epoch after the last one in the history."""
         if isinstance(dataset, ImageDataset):
             dataset = dataset.to(self.device)
         iterator = super().get_iterator(dataset, training=training)
@@ -167,8 +153,8 @@ class ClassifierNet(NeuralNetClassifier):
         return {"loss": loss, "y_pred": logits}
 
     def _backward_distributed(self, process_group: ProcessGroup, loss: Tensor, n: int) -> Tensor:
-        """Set the gradients of the whole batch, with shards weighted by their images, and return its loss."""
-        (loss * n).backward()  # sums, because synchronised batch norm adds up gradients too
+        """Set the gradients of the whole batch from the loss of a shard of n images; return the loss of the batch."""
+        (loss * n).backward()  # synchronised batch norm sums gradients, which must be those of a sum
         gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
         row = process_group.all_reduce(flatten([*gradients, loss * n, loss.new_tensor([n])]))
         row /= row[-1].clone()
@@ -176,18 +162,19 @@ class ClassifierNet(NeuralNetClassifier):
         return row[-2]
 
     def train_step(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
-        """Update the weights, then their average."""
+        """Update the weights, then their EMA."""
         step = super().train_step(batch, **fit_params)
         if self.ema_ is not None:
             self.ema_.update(self.module_)
         return step
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        """Train on the live weights; validate, and run the callbacks of the epoch's end, on the averaged ones."""
+        """Train the live weights, or validate the EMA, which callbacks at the end of the epoch also use."""
         if self.ema_ is not None:
             self.ema_.swap(self.module_, averaged=not training)
-        n_done = self._resume_epoch(iterator) if training and self.resume_point_ is not None else 0
-        with self._synchronizing_layers(iterator) if training else nullcontext():
+        n_done = self._resume_epoch(iterator) if training else 0
+        group = self.process_group if training else None
+        with synchronize_layers(self.module_, group, lambda: iterator.shard) if group else nullcontext():
             self._run_batches(iterator, training, prefix, step_fn, **fit_params)
         if n_done:
             self.history.record("train_batch_count", n_done + self.history[-1, "train_batch_count"])
@@ -209,7 +196,7 @@ class ClassifierNet(NeuralNetClassifier):
         self.convert_losses()
 
     def convert_losses(self) -> None:
-        """Convert the losses of this epoch's batches from tensors on a GPU to numbers, in one transfer."""
+        """Convert the losses of this epoch's batches from tensors on a GPU to floats, in one transfer."""
         batches = self.history[-1]["batches"] if self.history else []
         for name in ("train_loss", "valid_loss"):
             rows = [row for row in batches if isinstance(row.get(name), Tensor)]
@@ -217,26 +204,19 @@ class ClassifierNet(NeuralNetClassifier):
                 for row, loss in zip(rows, torch.stack([row[name] for row in rows]).tolist(), strict=True):
                     row[name] = loss
 
-    def _synchronizing_layers(self, iterator: BatchIterator) -> AbstractContextManager[None]:
-        if self.process_group is None:
-            return nullcontext()
-        return synchronize_layers(self.module_, self.process_group, lambda: iterator.shard)
-
     def on_batch_end(self, net: Any, batch: Any = None, training: bool = False, **kwargs: Any) -> None:
-        """Record the size of the whole batch, of which this process trained on a shard."""
+        """Record the size of the whole batch if this process trained on a shard of it."""
         if training and self.process_group is not None and self.train_iterator_ is not None:
             self.history.record_batch("train_batch_size", self.train_iterator_.shard.batch_size)
 
     def _resume_epoch(self, iterator: BatchIterator) -> int:
-        """Skip the batches before the checkpoint, and return their number."""
+        """Skip the batches that are finished according to `resume_point_`; return their number."""
         resume_point, self.resume_point_ = self.resume_point_, None
         if resume_point is None or resume_point.batches is None:
             return 0
         self.history[-1]["batches"][:] = resume_point.batches
         iterator.skip(len(resume_point.batches), resume_point.augmentation)
-        timers = [callback for _, callback in self.callbacks_ if isinstance(callback, EpochTimer)]
-        for timer in timers:
-            timer.epoch_start_time_ -= resume_point.seconds
+        dict(self.callbacks_)["epoch_timer"].epoch_start_time_ -= resume_point.seconds
         return len(resume_point.batches)
 
     def describe_history(self) -> list[dict[str, Any]]:

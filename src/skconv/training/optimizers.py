@@ -1,4 +1,4 @@
-"""Optimizers `AdamW` and `Muon`.
+"""Optimizers `AdamW` and `Muon`, and the exponential moving average (EMA) of the weights.
 
 Hand-written because torch's optimizers import its compiler, 0.9 s at the first step, and its Muon takes matrices only.
 """
@@ -6,33 +6,20 @@ Hand-written because torch's optimizers import its compiler, 0.9 s at the first 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 _MOMENTUM = 0.95
 _ITERATIONS = 5
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan's: fastest convergence of singular values to about 1, not closest
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of Jordan, for fast rather than exact convergence to 1
 _ADAMW_RMS = 0.2  # root mean square of AdamW's usual steps, so that one learning rate suits both
 
 
 class AdamW(torch.optim.Optimizer):
     """Adam with decoupled weight decay: the same steps, bit for bit, as ``torch.optim.AdamW(…, fused=True)``.
-
-    Parameters
-    ----------
-    params : iterable of Tensor or of dict
-        Parameters or parameter groups, as for every optimizer of torch.
-    lr : float, default=0.001
-        Learning rate.
-    betas : (float, float), default=(0.9, 0.999)
-        Decay rates of the moving averages of the gradient and of its square.
-    eps : float, default=1e-8
-        Added to the denominator.
-    weight_decay : float, default=0.01
-        Each step multiplies the weights by ``1 - lr * weight_decay``.
 
     References
     ----------
@@ -104,30 +91,16 @@ class AdamW(torch.optim.Optimizer):
 
 
 class Muon(AdamW):
-    """AdamW with orthogonalized momentum for the weights of convolutions.
+    """AdamW with orthogonalized momentum for the weights of convolutions; its parameters are those of `AdamW`.
 
     A few directions dominate the gradient of a convolution. Muon replaces its momentum by the nearest semi-orthogonal
     matrix, so that all directions are learned at the same rate: 4 epochs of MNIST instead of 10. Biases, norms and
     linear layers are updated by AdamW.
 
-    Parameters
-    ----------
-    params, **kwargs
-        As for `AdamW`; `lr` and `weight_decay` also apply to convolutions.
-
     References
     ----------
     Jordan et al.: "Muon: an optimizer for hidden layers in neural networks", 2024; Liu et al.: "Muon is scalable for
     LLM training", 2025 (scale of the steps).
-
-    Examples
-    --------
-    >>> layer = torch.nn.Conv2d(1, 4, 3)
-    >>> layer(torch.ones(1, 1, 3, 3)).sum().backward()
-    >>> before = layer.weight.detach().clone()
-    >>> Muon(layer.parameters(), lr=0.1).step()
-    >>> float((layer.weight.detach() - before).square().mean().sqrt()) < 0.03
-    True
     """
 
     def _step_group(self, group: dict[str, Any]) -> None:
@@ -150,7 +123,7 @@ class Muon(AdamW):
     def _orthogonalize(self, matrix: Tensor) -> Tensor:
         if not matrix.is_cuda:
             return orthogonalize(matrix)
-        # Per optimizer, since others may step in other threads. Copies and pickles are made without it.
+        # Per optimizer, because others may run in other threads; copies and pickles exclude it.
         graphs = self.__dict__.setdefault("_graphs", {})
         if matrix.shape not in graphs:
             graphs[matrix.shape] = OrthogonalizeGraph(matrix.shape, matrix.device)
@@ -182,21 +155,16 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 
 
 class OrthogonalizeGraph:
-    """`orthogonalize` as a CUDA graph: its forty kernels run for a few microseconds each, but take ten to launch.
+    """`orthogonalize` of float32 matrices of one shape as a CUDA graph.
 
-    Parameters
-    ----------
-    shape : torch.Size
-        Shape (m, n) of all matrices, float32.
-    device : torch.device
-        Their CUDA device.
+    Its forty kernels run for a few microseconds each, but take ten to launch.
     """
 
     def __init__(self, shape: torch.Size, device: torch.device) -> None:
         self._matrix = torch.zeros(shape, device=device)
         stream = torch.cuda.Stream(device)
         stream.wait_stream(torch.cuda.current_stream(device))
-        with torch.cuda.stream(stream):  # the first call allocates what a graph must not contain
+        with torch.cuda.stream(stream):  # the first call allocates memory, which a graph must not contain
             orthogonalize(self._matrix)
         torch.cuda.current_stream(device).wait_stream(stream)
         self._graph = torch.cuda.CUDAGraph()
@@ -208,3 +176,57 @@ class OrthogonalizeGraph:
         self._matrix.copy_(matrix)
         self._graph.replay()
         return self._result
+
+
+class EmaWeights:
+    """Moving average of the parameters and floating-point buffers of a module, which can be swapped with them.
+
+    The average spans about ``1 / (1 - decay)`` steps, 0 < decay < 1, and fewer in the first steps, so that the random
+    initial weights lose their influence. Each method takes the module, which is not stored.
+
+    References
+    ----------
+    Polyak, Juditsky: "Acceleration of stochastic approximation by averaging", SIAM J. Control Optim. 30, 1992.
+    """
+
+    def __init__(self, module: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.n_updates = 0
+        self.swapped = False
+        self._average = [tensor.clone() for tensor in _live_weights(module)]
+
+    @torch.no_grad()
+    def update(self, module: nn.Module) -> None:
+        """Update the average after a training step."""
+        self.n_updates += 1
+        decay = min(self.decay, (1 + self.n_updates) / (10 + self.n_updates))
+        torch._foreach_lerp_(self._average, _live_weights(module), 1 - decay)
+
+    @torch.no_grad()
+    def swap(self, module: nn.Module, averaged: bool) -> None:
+        """Load the averaged weights (True) or the live weights (False) into the module; idempotent."""
+        if averaged != self.swapped:
+            for live, average in zip(_live_weights(module), self._average, strict=True):
+                copied = live.clone()
+                live.copy_(average)
+                average.copy_(copied)
+            self.swapped = averaged
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return the average, or the live weights while swapped, for a checkpoint."""
+        return {"n_updates": self.n_updates, "swapped": self.swapped, "tensors": self._average}
+
+    @torch.no_grad()
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Load a state of `state_dict`; raise ValueError if a shape differs."""
+        for average, saved in zip(self._average, state["tensors"], strict=True):
+            if average.shape != saved.shape:
+                raise ValueError(f"EMA has shape {tuple(saved.shape)}; expected {tuple(average.shape)}")
+            average.copy_(saved)
+        self.n_updates, self.swapped = int(state["n_updates"]), bool(state["swapped"])
+
+
+def _live_weights(module: nn.Module) -> list[Tensor]:
+    # Listed at each step: a copied or unpickled network has other tensors.
+    state = (*module.parameters(), *module.buffers())
+    return [tensor.detach() for tensor in state if tensor.is_floating_point()]

@@ -16,13 +16,6 @@ from skconv.networks.registry import register_network
 class RangeNormalization(InputNormalization):
     """Map the range of the training images linearly to `low`..`high`, the same for all channels.
 
-    Parameters
-    ----------
-    in_channels : int
-        1 for grey images, 3 for colour.
-    low, high : float
-        Values of the minimum and the maximum pixel; low < high.
-
     Examples
     --------
     >>> layer = RangeNormalization(1, -1, 1)
@@ -45,21 +38,7 @@ class RangeNormalization(InputNormalization):
 
 
 class Features(nn.Sequential):
-    """Convolutional layers, with the shape of their output.
-
-    Parameters
-    ----------
-    in_channels : int
-        Channels of the images.
-    image_size : (int, int)
-        Height and width of the images in pixels.
-
-    Attributes
-    ----------
-    channels : int
-        Channels after the last layer.
-    size : (int, int)
-        Height and width after the last layer, each at least 1.
+    """Convolutional layers; `channels` and `size` (height, width), at least 1, describe their output.
 
     Examples
     --------
@@ -100,18 +79,7 @@ class Features(nn.Sequential):
 class TutorialNetwork(Network):
     """Input normalization, features, and linear layers on the flattened features.
 
-    Parameters
-    ----------
-    input_normalization : InputNormalization
-        First layer.
-    features : Features
-        From images to (n, channels, height, width).
-    hidden : sequence of int
-        Units of the linear layers before the last.
-    num_classes : int
-        Number of logits.
-    dropout : float, default=0
-        After the ReLU of the first hidden layer, 0..1.
+    `hidden` is the number of units of the linear layers before the last. Dropout, 0..1, follows the ReLU of the first.
     """
 
     def __init__(
