@@ -9,8 +9,8 @@ from skconv.exceptions import SkconvError, UnknownNameError
 
 T = TypeVar("T")
 
-# kind → name → module that registers the name. A lower package can so use parts of a higher one, and names are listed
-# without any import.
+# kind → name → module that registers the name. Through this table, lower packages use parts of higher ones, and names
+# are listed without an import.
 MODULES: dict[str, dict[str, str]] = {
     "networks": {
         "accurate": "skconv.networks.plain",
@@ -113,7 +113,7 @@ class Registry(Generic[T]):
 
     def _installed(self) -> dict[str, str]:
         from importlib.metadata import (
-            entry_points,  # here, because it takes 30 ms, and only for names that are not built in
+            entry_points,  # takes 30 ms, which built-in names do not need
         )
 
         return {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}

@@ -36,7 +36,7 @@ class EnsembleNormalization:
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Inside the block, let each member normalize all images as `images`."""
+        """Use the statistics of `images` for all images in each member inside the block."""
         with ExitStack() as stack:
             for layer in self.layers:
                 stack.enter_context(layer.statistics_of(images))

@@ -43,7 +43,7 @@ class InputNormalization(nn.Module):
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Normalize all images as `images` inside the block; no effect on layers that do not measure each image."""
+        """Use the statistics of `images` for all images inside the block; no effect if they are not per image."""
         yield
 
     def forward(self, images: Tensor) -> Tensor:
@@ -83,7 +83,7 @@ class ContrastNormalization(InputNormalization):
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Stretch all images by the ranges of `images`, one or as many as follow, inside the block."""
+        """Stretch every batch by the ranges of `images`, one or as many as in the batch, inside the block."""
         self._statistics = self._measure(images)
         try:
             yield

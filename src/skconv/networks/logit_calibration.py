@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_SOFTNESS = 0.1  # result for the probability smoothing / num_classes, as a fraction of it
+_SOFTNESS = 0.1  # result for a probability of smoothing / num_classes, as a fraction of it
 _EPSILON = 1e-12  # so that the logarithm is finite without smoothing, though unused
 
 

@@ -138,7 +138,7 @@ def build_net(
         iterator_train__device=config.device,
         iterator_train__process_group=process_group,
         iterator_valid__device=config.device,
-        iterator_valid__batch_size=128,  # batches of 512 took `accurate` a quarter longer
+        iterator_valid__batch_size=128,  # batches of 512 make `accurate` a quarter slower
         train_split=None if valid is None else predefined_split(valid),
         precision=config.precision,
         ema_decay=config.ema_decay,
@@ -193,4 +193,4 @@ def _one_cycle(learning_rate: float, n_steps: int) -> LRScheduler:
 
 
 def _discard(message: str) -> None:
-    """Replace `print`: standard output is for results."""
+    """Discard a message of skorch: standard output is for results."""

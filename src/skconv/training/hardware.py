@@ -10,13 +10,13 @@ from torch.nn import functional as F
 
 _MIN_BF16_SPEEDUP = 1.3  # a smaller one could change from run to run by noise
 _REPEATS = 8  # the first warms up; the fastest counts
-_MIN_THREADS_SPEEDUP = 0.8  # two free cores reach 1.5 and more; with one of them busy, the threads wait for each other
+_MIN_THREADS_SPEEDUP = 0.8  # two idle cores reach at least 1.5; if one is busy, the threads wait for each other
 _SECONDS = 0.06  # several time slices of the system's scheduler
 
 
 @lru_cache(maxsize=8)
 def choose_precision(device: str) -> str:
-    """Return ``"bf16"`` if autocast to bfloat16 is clearly faster than float32 on a device of torch, else ``"fp32"``.
+    """Return ``"bf16"`` if autocast to bfloat16 is clearly faster than float32 on `device`, else ``"fp32"``.
 
     On a CPU one small convolution is timed in both, in about 10 ms, once per process: processors with matrix units gain
     several times, others lose as much. CUDA devices report their support; other devices use fp32.
@@ -60,7 +60,7 @@ def describe_busy_processor() -> str | None:
 
 @torch.inference_mode()
 def _time_convolution(dtype: torch.dtype) -> float:
-    """Return the seconds of processor time of one convolution, which other programs do not change."""
+    """Return the processor time of one convolution in seconds, without the time of other programs."""
     images = torch.ones(32, 32, 14, 14, dtype=dtype).contiguous(memory_format=torch.channels_last)
     weight = torch.ones(32, 32, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
     seconds = []

@@ -72,7 +72,7 @@ class ClassifierNet(NeuralNetClassifier):
     def initialize_module(self) -> ClassifierNet:
         """Move the weights to the device in channels_last order and start their EMA."""
         super().initialize_module()
-        self.module_.to(self.device)  # skorch does so later; the EMA needs the same device
+        self.module_.to(self.device)  # before skorch does, because the EMA is on the same device
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
@@ -154,7 +154,7 @@ class ClassifierNet(NeuralNetClassifier):
 
     def _backward_distributed(self, process_group: ProcessGroup, loss: Tensor, n: int) -> Tensor:
         """Set the gradients of the whole batch from the loss of a shard of n images; return the loss of the batch."""
-        (loss * n).backward()  # synchronised batch norm sums gradients, which must be those of a sum
+        (loss * n).backward()  # of the sum, because synchronised batch norm sums gradients over the shards
         gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
         row = process_group.all_reduce(flatten([*gradients, loss * n, loss.new_tensor([n])]))
         row /= row[-1].clone()
@@ -169,7 +169,7 @@ class ClassifierNet(NeuralNetClassifier):
         return step
 
     def run_single_epoch(self, iterator: Any, training: bool, prefix: str, step_fn: Any, **fit_params: Any) -> None:
-        """Train the live weights, or validate the EMA, which callbacks at the end of the epoch also use."""
+        """Train the live weights, or validate the EMA; callbacks at the end of the epoch also use the EMA."""
         if self.ema_ is not None:
             self.ema_.swap(self.module_, averaged=not training)
         n_done = self._resume_epoch(iterator) if training else 0

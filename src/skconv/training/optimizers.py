@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 _MOMENTUM = 0.95
 _ITERATIONS = 5
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # of Jordan, for fast rather than exact convergence to 1
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan's, for fast rather than exact convergence to 1
 _ADAMW_RMS = 0.2  # root mean square of AdamW's usual steps, so that one learning rate suits both
 
 
@@ -142,7 +142,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = wide / (wide.norm() + 1e-7)
     a, b, c = _COEFFICIENTS
-    # Each iteration multiplies x by a polynomial of x @ x.T, so that all of them work on these small squares.
+    # Each iteration multiplies x by a polynomial of x @ x.T: iterate on these smaller matrices.
     square = x @ x.T
     product = identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
     for iteration in range(_ITERATIONS):
