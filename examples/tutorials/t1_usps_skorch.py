@@ -25,9 +25,9 @@ their range.
 
 import skconv
 from skconv.evaluation import score_predictions
-from skconv.reports.confusion import draw_confusion
 from skconv.reports.curves import draw_curves
 from skconv.reports.image_grids import draw_samples
+from skconv.reports.scores import draw_confusion
 
 recipe = skconv.load_recipe("t1-usps-skorch")
 try:

@@ -26,15 +26,7 @@ UNSURE = "?"  # label of a prediction whose confidence is below the requested mi
 
 @dataclass(frozen=True)
 class Alternative:
-    """A class that an image may also belong to.
-
-    Parameters
-    ----------
-    label : str
-        Class name.
-    confidence : float
-        Probability of the class, 0..1.
-    """
+    """A class that an image may also belong to, with its probability."""
 
     label: str
     confidence: float

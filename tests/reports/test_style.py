@@ -6,7 +6,7 @@ import pytest
 from PIL import Image
 
 from skconv.exceptions import OutputError
-from skconv.reports.confusion import draw_confusion
+from skconv.reports.scores import draw_confusion
 from skconv.reports.style import fit_text, save_figure
 
 

@@ -229,8 +229,8 @@ def _write_folder(
 ) -> None:
     """Write scores, curves and recipe, completely or not at all."""
     from skconv.evaluation.metrics import score_predictions
-    from skconv.reports.confusion import draw_confusion
     from skconv.reports.curves import draw_folds
+    from skconv.reports.scores import draw_confusion
     from skconv.reports.style import save_figure
 
     dataset = run.dataset

@@ -251,9 +251,8 @@ def _measure_corruptions(scored: ScoredSource, *, progress: bool) -> dict[str, l
 
 def _write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: EvaluationResult) -> None:
     """Write ``scores.json`` and figures to a new folder, completely or not at all."""
-    from skconv.reports.confusion import draw_confusion
     from skconv.reports.image_grids import draw_mistakes
-    from skconv.reports.reliability import draw_corruptions, draw_reliability
+    from skconv.reports.scores import draw_confusion, draw_corruptions, draw_reliability
     from skconv.reports.style import save_figure
 
     names = scored.classifier.class_names

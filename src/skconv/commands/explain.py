@@ -207,7 +207,7 @@ def _draw_attributions(
     classifier: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool
 ) -> Figure:
     from skconv.evaluation.attributions import integrate_gradients, occlude
-    from skconv.reports.attributions import draw_attributions
+    from skconv.reports.image_grids import draw_attributions
 
     order = [int(k) for k in np.argsort(-probabilities, kind="stable")[:2]]
     if by_gradients:

@@ -17,9 +17,9 @@ from skconv.competitions.submissions import write_submission
 from skconv.exceptions import DataError, OutputError, ParameterError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.model_io.folder import MODEL_FOLDER_NAME, read_config
-from skconv.reports.confusion import draw_confusion
 from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
+from skconv.reports.scores import draw_confusion
 from skconv.reports.style import save_figure
 
 if TYPE_CHECKING:

@@ -218,7 +218,7 @@ def _collect(
 def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> None:
     """Write the best recipe, the trials and figures; each file atomically, because processes share the folder."""
     from skconv.commands.run_folder import write_rows
-    from skconv.reports.search import draw_importance, draw_trials
+    from skconv.reports.curves import draw_importance, draw_trials
     from skconv.reports.style import save_figure
 
     folder = Path(result.folder)

@@ -63,23 +63,11 @@ def draw_activations(
         Predicted probabilities of at least two classes.
     class_names : sequence of str
         k names.
-    layers : sequence of LayerActivations
-        From `skconv.evaluation.activations.collect_activations`.
-    filters : ndarray of float, shape (n, channels, height, width)
-        Filters of the first layer, from `skconv.evaluation.activations.filters_on_pixels`. Three channels are drawn as
-        red, green and blue, another number as their mean.
+    layers, filters
+        From `collect_activations` and `filters_on_pixels` in `skconv.evaluation.activations`. Filters on three channels
+        are drawn as red, green and blue, on another number as their mean.
     note : str, default=""
         A line of text beside the image.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Axes for the image, the colour scale, the filters, and each layer.
-
-    Raises
-    ------
-    DataError
-        If shapes do not fit, or there are no layers.
     """
     _check(image, probabilities, class_names, layers, filters)
     strongest = [np.argsort(-np.abs(layer.maps).max((1, 2)), kind="stable")[:_MAX_MAPS] for layer in layers]

@@ -1,14 +1,15 @@
-"""Learning curves of one training, and of the folds of a cross-validation."""
+"""Curves of a training: loss and accuracy by epoch, losses of the folds of a cross-validation, trials of a search."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import accumulate
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skconv.exceptions import DataError
-from skconv.reports.style import BLUE, GREY, VERMILION, new_figure
+from skconv.reports.style import BLUE, GREY, VERMILION, label_ticks, new_figure
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -16,28 +17,13 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 _MAX_FOLDS = 20  # a panel takes 0.1 s to draw
 _LOSSES = (("train_loss", BLUE, "-", "train"), ("valid_loss", VERMILION, "--", "validation"))
+_LOWER_MARGIN = 0.5  # of the spread, shown below the first quartile of the trials
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> Figure:
-    """Draw the loss and the validation accuracy by epoch or by iteration.
+    """Draw the loss and, if a row has one, the validation accuracy, by the key `by` ("epoch" or "iteration").
 
-    Parameters
-    ----------
-    history : sequence of mappings
-        One mapping per epoch with keys ``epoch``, ``train_loss``, ``valid_loss`` and ``valid_accuracy`` (both None
-        without validation); others are ignored.
-    by : str, default="epoch"
-        Key of the x axis: ``"iteration"`` for records of single steps.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        A panel of losses, and a panel of accuracy in per cent if any epoch has a ``valid_accuracy``.
-
-    Raises
-    ------
-    DataError
-        If the history is empty.
+    A row of `history` has this key, ``train_loss``, and ``valid_loss`` and ``valid_accuracy``, None without validation.
 
     Examples
     --------
@@ -60,29 +46,14 @@ def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> F
         panels[1].set_title(f"best {best:.2f} % in {by} {best_at}", fontsize=9, color=GREY)
     for panel in panels:
         panel.set_xlabel(by)
-        finish_panel(panel, history[0][by], history[-1][by])
+        _finish_panel(panel, history[0][by], history[-1][by])
     return figure
 
 
 def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
-    """Draw the training and validation loss by epoch, one panel per fold and one for the mean over the folds.
+    """Draw the training and validation loss by epoch: a panel per fold, and one for the mean ± one standard deviation.
 
-    Parameters
-    ----------
-    histories : sequence of sequences of mappings
-        Per fold one mapping per epoch with keys ``epoch``, ``train_loss`` and ``valid_loss`` (None without
-        validation), as in `KFoldEnsembleClassifier.histories_`.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        Panels with shared axes, three per row, for the first 20 folds. The last panel shows the mean over all folds
-        with a band of one standard deviation.
-
-    Raises
-    ------
-    DataError
-        If there is no fold, or a fold has no epoch.
+    The panels share their axes; the first 20 folds have one. A row is as in `KFoldEnsembleClassifier.histories_`.
 
     Examples
     --------
@@ -104,7 +75,7 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     panels[0].legend(frameon=False)
     last = max(history[-1]["epoch"] for history in histories)
     for position, panel in enumerate(panels):
-        finish_panel(panel, 1, last)
+        _finish_panel(panel, 1, last)
         if position % _COLUMNS == 0:
             panel.set_ylabel("loss")
         if position + _COLUMNS >= n_panels:
@@ -115,8 +86,61 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     return figure
 
 
-def finish_panel(panel: Any, first: int, last: int) -> None:
-    """Set the limits of the x axis, whole numbers as ticks, and a light grid."""
+def draw_trials(trials: Sequence[Any]) -> Figure:
+    """Draw the validation accuracy of every trial, and the best so far.
+
+    The scale is that of the complete trials; trials far below are drawn at the lower edge.
+    """
+    complete = [trial for trial in trials if trial.state == "complete"]
+    if not complete:
+        raise DataError("No trial is complete, so there is no accuracy to draw. Run more trials.")
+    low, high = _choose_scale([100 * trial.valid_accuracy for trial in complete])
+    figure = new_figure(7, 3.6)
+    panel = figure.subplots()
+    groups = {"complete": ("o", BLUE, "trial"), "pruned": ("x", GREY, "pruned")}
+    for state, (marker, colour, label) in groups.items():
+        points = [
+            (trial.number, max(100 * trial.valid_accuracy, low))
+            for trial in trials
+            if trial.state == state and trial.valid_accuracy is not None
+        ]
+        if points:
+            panel.plot(*zip(*points, strict=True), marker, color=colour, label=label, ms=5, clip_on=False, zorder=3)
+    best = list(accumulate((100 * trial.valid_accuracy for trial in complete), max))
+    numbers = [trial.number for trial in complete]
+    last = max(trial.number for trial in trials)
+    panel.step([*numbers, last], [*best, best[-1]], where="post", color=VERMILION, label="best so far")
+    panel.set_ylim(low, high)
+    panel.set_xlabel("trial")
+    panel.set_ylabel("validation accuracy, %")
+    _finish_panel(panel, 0, last)
+    panel.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)  # above the trials
+    return figure
+
+
+def draw_importance(importance: Mapping[str, float]) -> Figure:
+    """Draw the fraction of the variance of the accuracy that each parameter explains as bars, the largest first.
+
+    Examples
+    --------
+    >>> [text.get_text() for text in draw_importance({"rotation": 0.7, "dropout": 0.3}).axes[0].get_yticklabels()]
+    ['rotation', 'dropout']
+    """
+    if not importance:
+        raise DataError("There is no importance to draw: too few trials are complete. Run more trials.")
+    names = sorted(importance, key=lambda name: -importance[name])
+    figure = new_figure(6, 0.8 + 0.28 * len(names))
+    panel = figure.subplots()
+    panel.barh(range(len(names)), [100 * importance[name] for name in names], color=BLUE, height=0.7)
+    label_ticks(panel.yaxis, names, 1)
+    panel.invert_yaxis()
+    panel.set_xlabel("share of the variance of the accuracy, %")
+    panel.grid(alpha=0.3, axis="x")
+    panel.spines[["top", "right"]].set_visible(False)
+    return figure
+
+
+def _finish_panel(panel: Any, first: int, last: int) -> None:
     panel.set_xlim(first - 0.5, last + 0.5)
     panel.xaxis.get_major_locator().set_params(integer=True, min_n_ticks=1)
     panel.ticklabel_format(axis="y", useOffset=False)
@@ -160,3 +184,10 @@ def _draw_mean(panel: Any, histories: Sequence[Sequence[Mapping[str, Any]]]) -> 
         if len(epochs) == 1:  # a band of no width is invisible
             panel.vlines(epochs, low, high, color=colour)
     panel.set_title(f"mean of {len(histories)} folds ± standard deviation", fontsize=10)
+
+
+def _choose_scale(accuracies: Sequence[float]) -> tuple[float, float]:
+    """Return limits in per cent that exclude outliers below the first quartile."""
+    quarter, best = float(np.percentile(accuracies, 25)), max(accuracies)
+    spread = max(best - quarter, 0.2)
+    return max(quarter - _LOWER_MARGIN * spread, 0.0), min(best + 0.15 * spread, 100.0)

@@ -1,6 +1,6 @@
-"""Image grids: samples of the data, the most confident mistakes, any images with captions.
+"""Image grids: samples of the data, the most confident mistakes, any images with captions or attribution maps.
 
-All images of a grid share one axes: an axes per image would take seconds to draw and much memory.
+All images of a grid without maps share one axes: an axes per image would take seconds to draw and much memory.
 """
 
 from __future__ import annotations
@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
 _COLUMNS = 10
 _MAX_IMAGES = 400
+_MAX_MISTAKES = 40
 _GAP = 0.12  # between images, as a fraction of their width
+# Of attribution maps: inches, except the number of tiles per row and the gap, a fraction of the width of an image.
+_MAP_WIDTH, _MAP_SIDE, _MAX_TILES, _MAP_GAP = 9.6, 1.5, 9, 0.15
+_LINE, _MARGIN = 0.26, 0.06  # of a caption, and of the lower margin
+_BAR, _FOOT = (0.9, 0.1), 0.28  # of the colour bar, and of the footer around it
+_OPACITY = 0.75  # of the strongest colour
+_RAISES, _LOWERS = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])  # as in the activation maps
 
 
 def draw_samples(
@@ -41,18 +48,7 @@ def draw_samples(
     class_names : sequence of str
         Name of each class.
     rows, columns : int, default=4 and 10
-        Size of the grid, at least 1×1, at most 400 images.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-
-    Raises
-    ------
-    DataError
-        If shapes do not fit, or there are no images.
-    ParameterError
-        If the grid has no image or more than 400.
+        Size of the grid, at most 400 images.
     """
     if rows < 1 or columns < 1 or rows * columns > _MAX_IMAGES:
         raise ParameterError(f"The grid has {rows}×{columns} images; expected 1 to {_MAX_IMAGES} images.")
@@ -69,36 +65,11 @@ def draw_mistakes(
     labels: np.ndarray,
     probabilities: np.ndarray,
     class_names: Sequence[str],
-    *,
-    max_images: int = 40,
 ) -> Figure:
-    """Draw the most confident mistakes, with true class, predicted class and confidence.
+    """Draw the 40 most confident mistakes, the most confident first, with true class, predicted class and confidence.
 
     They reveal wrong labels, and kinds of images that are missing from the training data.
-
-    Parameters
-    ----------
-    images, labels, class_names
-        As in `draw_samples`.
-    probabilities : ndarray of float, shape (n, k)
-        Predicted probabilities.
-    max_images : int, default=40
-        Number of mistakes drawn, 1..400.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-        The most confident mistake first; a line of text if there is no mistake.
-
-    Raises
-    ------
-    DataError
-        If shapes do not fit, or there are no images.
-    ParameterError
-        If `max_images` is out of range.
     """
-    if not 1 <= max_images <= _MAX_IMAGES:
-        raise ParameterError(f"max_images must be from 1 to {_MAX_IMAGES}, got {max_images}.")
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(images, labels, class_names)
     if probabilities.shape != (len(labels), len(class_names)):
@@ -113,7 +84,7 @@ def draw_mistakes(
         axes.set_axis_off()
         put_text(axes, 0.5, 0.5, f"No mistakes among {len(labels):,} images.", ha="center", va="center", fontsize=11)
         return figure
-    chosen = wrong[np.argsort(-confidences[wrong], kind="stable")][:max_images]
+    chosen = wrong[np.argsort(-confidences[wrong], kind="stable")][:_MAX_MISTAKES]
     captions = [
         [str(class_names[labels[index]]), f"→ {class_names[predicted[index]]}", f"{100 * confidences[index]:.1f} %"]
         for index in chosen
@@ -125,21 +96,7 @@ def draw_mistakes(
 
 
 def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
-    """Draw images with their predicted labels and the confidences.
-
-    Parameters
-    ----------
-    images : ndarray
-        As in `draw_samples`, 1 to 400 images.
-    labels : sequence of n str
-        Predicted labels.
-    confidences : sequence of n float
-        Probability of each predicted label, 0..1.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw images with their predicted labels and the confidences, 0..1."""
     captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
     return draw_grid(images, captions)
 
@@ -147,23 +104,7 @@ def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Seq
 def draw_issues(
     images: np.ndarray, issues: Sequence[LabelIssue], positions: Sequence[int], *, max_images: int
 ) -> Figure:
-    """Draw the first issues of one kind.
-
-    Parameters
-    ----------
-    images : ndarray of uint8
-        All images of the data.
-    issues : sequence of n LabelIssue
-        Of one kind.
-    positions : sequence of n int
-        Position of each issue in `images`.
-    max_images : int
-        Number of issues drawn, 1..400.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
-    """
+    """Draw the first issues of one kind; `positions` are those of the issues in `images`."""
     drawn = images[np.asarray(positions[:max_images])]
     meaning = KINDS[issues[0].kind]
     title = f"{meaning[0].upper()}{meaning[1:]}: {len(drawn):,} of {len(issues):,}"
@@ -173,22 +114,7 @@ def draw_issues(
 def draw_grid(
     images: np.ndarray, captions: Sequence[Sequence[str]], title: str = "", *, columns: int = _COLUMNS
 ) -> Figure:
-    """Draw images in rows, each above the lines of its caption.
-
-    Parameters
-    ----------
-    images : ndarray
-        As in `draw_samples`, 1 to 400 images.
-    captions : sequence of n sequences of str
-        Lines of text per image, equally many for all.
-    title : str, default=""
-        Title of the figure.
-    columns : int, default=10
-        Images per row.
-
-    Returns
-    -------
-    matplotlib.figure.Figure
+    """Draw images in rows, each above the lines of its caption, equally many for all.
 
     Examples
     --------
@@ -218,6 +144,44 @@ def draw_grid(
     axes.set_xlim(-width * _GAP, columns * step_x)
     axes.set_ylim(rows * step_y, -height * 0.04)
     axes.set_aspect("equal")
+    return figure
+
+
+def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
+    """Draw images, each with its caption and followed by copies of it that are coloured by its attribution maps.
+
+    There are 1 to 40 uint8 images (n, h, w) or (n, h, w, 3), with 1 to 8 maps (h, w) each. Orange is positive, blue is
+    negative; each map is scaled to its largest magnitude.
+
+    Examples
+    --------
+    >>> figure = draw_attributions(np.zeros((1, 4, 4), np.uint8), [[np.eye(4)]], ["7, 99.0 %"])
+    >>> len(figure.axes)  # the image, its map, the colour bar
+    3
+    """
+    tiles = 1 + len(maps[0])
+    columns = min(_MAX_TILES // tiles, len(images))
+    rows = -(-len(images) // columns)
+    side = min(_MAP_SIDE, _MAP_WIDTH / (columns * (tiles + _MAP_GAP)))
+    high = min(3.0, images.shape[1] / images.shape[2]) * side
+    width, height = columns * (tiles + _MAP_GAP) * side, rows * (high + _LINE) + _MARGIN + _FOOT
+    texts, size = fit_text(list(captions), tiles * side)
+    figure = new_figure(width, height)
+    figure.set_layout_engine("none")  # all positions are explicit
+    rgb = images.astype(float) / 255
+    if rgb.ndim == 3:
+        rgb = np.repeat(rgb[..., None], 3, axis=3)
+    for index, (pixels, values) in enumerate(zip(rgb, maps, strict=True)):
+        row, column = divmod(index, columns)
+        left, top = (column * (tiles + _MAP_GAP) + _MAP_GAP / 2) * side, row * (high + _LINE) + _LINE
+        for position, drawn in enumerate([pixels, *(_colour(pixels, each) for each in values)]):
+            x, y = left + position * side, height - top - high
+            axes = figure.add_axes((x / width, y / height, 0.97 * side / width, 0.97 * high / height))
+            axes.set_axis_off()
+            axes.imshow(drawn, interpolation="nearest", aspect="auto")
+        text = figure.text(left / width, 1 - (top - 0.05) / height, texts[index], fontsize=size, va="bottom")
+        text.set_parse_math(False)  # a class called ``$5$`` is not a formula
+    _add_colour_bar(figure, width, height)
     return figure
 
 
@@ -251,3 +215,22 @@ def _to_rgb(images: np.ndarray) -> np.ndarray:
     if rgb.shape[3] not in (1, 3):
         raise DataError(f"The images have shape {images.shape}; expected 1 or 3 channels.")
     return np.repeat(rgb, 3, axis=3) if rgb.shape[3] == 1 else rgb
+
+
+def _add_colour_bar(figure: Figure, width: float, height: float) -> None:
+    """Draw the colour bar on grey in the footer of a figure of `width` × `height` inches."""
+    long, high = _BAR
+    left, middle = (width - long) / 2, _FOOT / 2
+    axes = figure.add_axes((left / width, (middle - high / 2) / height, long / width, high / height))
+    axes.set_axis_off()
+    axes.imshow(_colour(np.full((1, 65, 3), 0.5), np.linspace(-1, 1, 65)[None]), aspect="auto")
+    texts, size = fit_text(["lowers the probability", "raises the probability"], left - 0.1)
+    for text, x, side in zip(texts, (left - 0.06, left + long + 0.06), ("right", "left"), strict=True):
+        figure.text(x / width, middle / height, text, fontsize=size, ha=side, va="center")
+
+
+def _colour(pixels: np.ndarray, values: np.ndarray) -> np.ndarray:
+    strength = np.abs(values) / (np.abs(values).max() or 1.0)
+    colour = np.where(values[..., None] > 0, _RAISES, _LOWERS)
+    share = _OPACITY * strength[..., None]
+    return (1 - share) * pixels + share * colour

@@ -22,20 +22,11 @@ _ON_DARK = {"#000000": "#f2f1ee", GREY: "#b4b3b8", BLUE: "#56b4e9", VERMILION: "
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure on the page.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-    name : str
-        Name of its file, without suffix.
-    description : str
-        Alternative text.
-    """
+    """A figure on the page."""
 
     figure: Figure
-    name: str
-    description: str
+    name: str  # of its file, without suffix
+    description: str  # alternative text
 
     @property
     def is_wide(self) -> bool:
@@ -58,42 +49,20 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page.
-
-    Parameters
-    ----------
-    title : str
-    text : str, default=""
-        A paragraph of explanation.
-    facts : mapping of str to str
-        Shown as a list of names and values.
-    figures : sequence of PageFigure
-    table : PageTable or None
-    listings : sequence of (str, str)
-        Commands or files to copy, each with a heading.
-    """
+    """A section of the page."""
 
     title: str
-    text: str = ""
-    facts: Mapping[str, str] = field(default_factory=dict)
+    text: str = ""  # a paragraph of explanation
+    facts: Mapping[str, str] = field(default_factory=dict)  # a list of names and values
     figures: Sequence[PageFigure] = ()
     table: PageTable | None = None
-    listings: Sequence[tuple[str, str]] = ()
+    listings: Sequence[tuple[str, str]] = ()  # commands or files to copy, each with a heading
 
 
 def render_page(title: str, headline: str, summary: str, sections: Sequence[Section]) -> str:
-    """Return a self-contained HTML page.
+    """Return a self-contained HTML page with embedded style and figures; all texts are escaped.
 
-    Parameters
-    ----------
-    title, headline, summary : str
-        Heading; the most important number; its explanation.
-    sections : sequence of Section
-
-    Returns
-    -------
-    str
-        HTML with embedded style and figures; all texts are escaped.
+    `headline` is the most important number, `summary` explains it.
 
     Examples
     --------

@@ -16,11 +16,9 @@ from skconv.model_io.config import describe_environment
 from skconv.model_io.folder import HELD_OUT_NAME, ONNX_NAME, WEIGHTS_NAME
 from skconv.reports import training_sections
 from skconv.reports.activations import draw_activations
-from skconv.reports.attributions import draw_attributions
-from skconv.reports.confusion import draw_confusion
-from skconv.reports.image_grids import draw_issues, draw_mistakes, draw_samples
+from skconv.reports.image_grids import draw_attributions, draw_issues, draw_mistakes, draw_samples
 from skconv.reports.page import PageFigure, PageTable, Section
-from skconv.reports.reliability import draw_reliability
+from skconv.reports.scores import draw_confusion, draw_reliability
 
 if TYPE_CHECKING:
     from torch import nn
@@ -37,49 +35,22 @@ _BATCH = 256  # images, for the time per image of a batch
 
 @dataclass(frozen=True, eq=False)
 class ScoredSource:
-    """The predictions and scores of a saved model on a data set.
-
-    Parameters
-    ----------
-    classifier : OnnxClassifier
-        The model.
-    dataset : Dataset
-        The whole data set.
-    split : {"test", "unseen", "all"}
-        Which of its images were scored, as in `EvaluationResult`.
-    n_seen : int or None
-        As in `EvaluationResult`.
-    images : ndarray of uint8, shape (n, h, w) or (n, h, w, 3)
-        The scored images.
-    labels : ndarray of int, shape (n,)
-        Their classes, as indices into the classes of the model.
-    probabilities : ndarray of float32, shape (n, k)
-        The predictions.
-    scores : Scores
-        The scores of these predictions.
-    """
+    """The predictions and scores of a saved model on a data set; `split` and `n_seen` as in `EvaluationResult`."""
 
     classifier: OnnxClassifier
-    dataset: Dataset
-    split: str
+    dataset: Dataset  # the whole data set
+    split: str  # which of its images were scored: "test", "unseen" or "all"
     n_seen: int | None
-    images: np.ndarray
-    labels: np.ndarray
-    probabilities: np.ndarray
+    images: np.ndarray  # the scored images, uint8 (n, h, w) or (n, h, w, 3)
+    labels: np.ndarray  # as indices into the classes of the model, int (n,)
+    probabilities: np.ndarray  # float32 (n, k)
     scores: Scores
 
 
 def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIssue] | None) -> list[Section]:
     """Return all sections of the report page.
 
-    Parameters
-    ----------
-    scored : ScoredSource
-        The model with its predictions and scores.
-    command : str
-        The command that writes the page, for the section on reproduction.
-    issues : sequence of LabelIssue or None
-        Result of an audit of the data; None without an audit.
+    `command` is the one that writes the page; `issues` are those of an audit of the data, None without an audit.
     """
     from skconv.estimators.persistence import load_network
 

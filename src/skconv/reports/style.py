@@ -73,20 +73,7 @@ def check_figure_path(out: str | os.PathLike[str], images: Iterable[str | os.Pat
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure atomically as PNG, or as SVG if the name ends in .svg; equal figures give equal bytes.
-
-    Parameters
-    ----------
-    figure : matplotlib.figure.Figure
-        The return value of a ``draw_…`` function.
-    path : path-like
-        The file to write; an existing file is replaced.
-
-    Raises
-    ------
-    OutputError
-        If the folder does not exist or cannot be written.
-    """
+    """Write a figure atomically as PNG, or as SVG if the name ends in .svg; equal figures give equal bytes."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(encode_figure(figure, "svg" if os.fspath(path).lower().endswith(".svg") else "png"))
 

@@ -16,15 +16,7 @@ if TYPE_CHECKING:
 
 
 def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
-    """Describe the network and its training data.
-
-    Parameters
-    ----------
-    classifier : OnnxClassifier
-        The model.
-    n_seen : int or None
-        Number of images of the source that the model was trained on; None if unknown.
-    """
+    """Describe the network and its training data; `n_seen` images of the evaluated source were among them, if known."""
     config = classifier.config
     channels, height, width = config.input.shape
     facts = {
@@ -81,7 +73,7 @@ def describe_origin(classifier: OnnxClassifier, command: str) -> Section:
 
 
 def describe_machine(environment: Mapping[str, Any]) -> str:
-    """Return processor, threads and GPU of a `skconv.model_io.config.describe_environment` record."""
+    """Return processor, threads and GPU of a record of `skconv.model_io.config.describe_environment`."""
     threads = environment.get("threads", "?")
     processor = f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
     return f"{environment['gpu']}; {processor}" if "gpu" in environment else processor
