@@ -1,10 +1,13 @@
 """The HTTP interface of a running service."""
 
+import asyncio
 import base64
 import io
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,6 +15,8 @@ import requests
 from PIL import Image
 
 import skconv
+from skconv.server.app import RequestMiddleware
+from skconv.server.settings import ServerSettings
 
 from .conftest import run_server
 
@@ -219,3 +224,25 @@ def test_model_of_other_classes_predicts_but_does_not_read(saved_model, to_png, 
         response = server.post_image("/v1/read", image)
         assert response.status_code == 422
         assert "model of digits" in response.json()["detail"]
+
+
+def test_request_cancelled_at_shutdown_returns_503():
+    async def wait(scope, receive, send):
+        await asyncio.sleep(60)
+
+    async def cancel():
+        middleware = RequestMiddleware(wait, SimpleNamespace(settings=ServerSettings()))
+        sent = []
+
+        async def send(message):
+            sent.append(message)
+
+        request = asyncio.create_task(middleware({"type": "http", "path": "/v1/model", "method": "GET"}, None, send))
+        await asyncio.sleep(0)
+        request.cancel()
+        await request
+        return sent
+
+    start, body = asyncio.run(cancel())
+    assert start["status"] == 503
+    assert "shutting down" in json.loads(body["body"])["detail"]

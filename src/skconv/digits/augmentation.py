@@ -84,8 +84,7 @@ AUGMENTATIONS.register("handwriting", Handwriting)
 
 def _draw(images: Tensor, generator: torch.Generator, low: float, high: float) -> Tensor:
     """Return one uniform random number per image, (n, 1, 1, 1)."""
-    unit = torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
-    return low + (high - low) * unit
+    return low + (high - low) * torch.rand(len(images), 1, 1, 1, generator=generator, device=images.device)
 
 
 def _change_width(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
@@ -153,16 +152,14 @@ def _reduce_resolution(images: Tensor, _: Tensor, generator: torch.Generator) ->
     factor = 0.36 + 0.39 * float(torch.rand((), generator=generator, device=images.device))
     size = [max(2, round(side * factor)) for side in images.shape[2:]]
     small = F.interpolate(images, size=size, mode="bilinear", antialias=True)
-    enlarged = F.interpolate(small, size=images.shape[2:], mode="bicubic", align_corners=False)
-    return enlarged.clamp(0, 255)
+    return F.interpolate(small, size=images.shape[2:], mode="bicubic", align_corners=False).clamp(0, 255)
 
 
 def _fade(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
     """Multiply by a smooth field of 0.4 to 1.15."""
     knots = torch.rand(len(images), 1, 4, 4, generator=generator, device=images.device)
     field = F.interpolate(knots, size=images.shape[2:], mode="bilinear", align_corners=True)
-    faded = images * (0.4 + 0.75 * field)
-    return _brighten(faded)
+    return _brighten(images * (0.4 + 0.75 * field))
 
 
 def _brighten(images: Tensor) -> Tensor:

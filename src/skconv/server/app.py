@@ -1,12 +1,16 @@
-"""ASGI application of the service: routes and error responses."""
+"""ASGI application of the service: routes, error responses, admission limit, security headers and access log."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import logging
+import random
+import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,9 +24,8 @@ from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from skconv.exceptions import DataError
-from skconv.server.metrics import render_metrics
-from skconv.server.middleware import N_IMAGES, RequestMiddleware
-from skconv.server.service import Service, describe_model
+from skconv.server.metrics import observe_request, render_metrics
+from skconv.server.service import BUSY, Service, describe_model
 from skconv.server.settings import ServerSettings
 from skconv.server.uploads import read_uploads
 
@@ -31,25 +34,31 @@ OPENAPI = Path(__file__).with_name("openapi.json")
 _BOOLEANS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
     ("0", "false", "f", "no", "n", "off"), False
 )
+LOG = logging.getLogger("skconv.access")
+WORK_PATHS = frozenset({"/v1/predict", "/v1/read"})
+N_IMAGES = "skconv.n_images"  # key of the ASGI scope, set by the endpoints
+
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+_SECURITY_HEADERS = [
+    (b"content-security-policy", _POLICY.encode()),
+    (b"x-content-type-options", b"nosniff"),
+    (b"referrer-policy", b"no-referrer"),
+    (b"cross-origin-resource-policy", b"same-origin"),
+]
+_SHUTTING_DOWN = "The service is shutting down and the response was not ready in time. Send the request again."
+# The 429 is delayed so that clients that retry at once do not slow down the accepted requests, and by a random time so
+# that they do not retry all together.
+_REJECT_DELAY = 0.5, 1.0  # seconds, min and max
+_MAX_OPEN_FACTOR = 4  # requests being received per request in progress: each may hold a whole body in memory
 
 
 def create_app(settings: ServerSettings) -> RequestMiddleware:
-    """Return the ASGI application that serves one model.
+    """Return the ASGI application that serves one model, wrapped in its middleware.
 
-    Parameters
-    ----------
-    settings : ServerSettings
-        The model and the limits.
-
-    Returns
-    -------
-    RequestMiddleware
-        The application, wrapped in its middleware.
-
-    Raises
-    ------
-    SourceNotFoundError, ModelFileError
-        If the model does not exist or is not valid.
+    Raises `SourceNotFoundError` or `ModelFileError` if the model does not exist or is not valid.
     """
     # The log contains access records only; problems with an image are reported in the response.
     warnings.filterwarnings("ignore", module=r"(skconv\.server|PIL)\.")
@@ -139,3 +148,76 @@ async def _respond_to_http_error(request: Request, error: Exception) -> Response
 
 async def _respond_to_data_error(_: Request, error: Exception) -> Response:
     return JSONResponse({"detail": str(error)}, 422)
+
+
+class RequestMiddleware:
+    """Outermost ASGI layer: reject requests above the limit, add headers, log and count every request.
+
+    Requests above the limit get their 429 here, before their body is read or their path is routed.
+    """
+
+    def __init__(self, app: Any, service: Service) -> None:
+        self._app = app
+        self._service = service
+        self._n_open = 0
+        self._max_open = _MAX_OPEN_FACTOR * service.settings.max_waiting
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        """Handle one request."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        start = time.perf_counter()
+        status: int | None = None
+
+        async def send_with_headers(message: dict[str, Any]) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                message = {**message, "headers": [*message.get("headers", ()), *_SECURITY_HEADERS]}
+            await send(message)
+
+        try:
+            if scope["path"] not in WORK_PATHS or scope["method"] != "POST":
+                await self._app(scope, receive, send_with_headers)
+            elif self._service.is_full or self._n_open >= self._max_open:
+                await asyncio.sleep(random.uniform(*_REJECT_DELAY))
+                await _send_error(send_with_headers, 429, BUSY)
+            else:
+                self._n_open += 1
+                try:
+                    await self._app(scope, receive, send_with_headers)
+                finally:
+                    self._n_open -= 1
+        except asyncio.CancelledError:  # the time for draining is over
+            if status is not None:
+                raise
+            await _send_error(send_with_headers, 503, _SHUTTING_DOWN)
+        finally:
+            _log_request(scope, status or 500, time.perf_counter() - start)
+
+
+def _log_request(scope: dict[str, Any], status: int, seconds: float) -> None:
+    n_images = scope.get(N_IMAGES, 0)
+    observe_request(scope["path"], status, seconds, n_images)
+    record = {
+        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "method": scope["method"],
+        "path": scope["path"][:200],
+        "status": status,
+        "milliseconds": round(1000 * seconds, 2),
+    }
+    if n_images:
+        record["images"] = n_images
+    LOG.info(json.dumps(record))
+
+
+async def _send_error(send: Any, status: int, detail: str) -> None:
+    body = json.dumps({"detail": detail}).encode()
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+        (b"retry-after", b"1"),
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -24,11 +24,6 @@ class MicroBatcher:
 
     A request is never delayed to fill a batch: if no other is pending, the network runs on its images alone.
 
-    Parameters
-    ----------
-    classifier : OnnxClassifier
-        The model.
-
     Examples
     --------
     >>> async def predict():

@@ -41,27 +41,11 @@ def serve(
     workers: int = 1,
     announce: Callable[[str], Any] = print,
 ) -> None:
-    """Serve a model over HTTP until SIGTERM or Ctrl-C; accepted requests are still answered.
+    """Serve a model over HTTP until SIGTERM or Ctrl-C; requests in progress are completed.
 
-    Parameters
-    ----------
-    settings : ServerSettings
-        The model and the limits.
-    host : str, default="127.0.0.1"
-        Address to listen on; 0.0.0.0 accepts connections from other machines.
-    port : int, default=8000
-        Port to listen on; 0 selects a free one.
-    workers : int, default=1
-        Number of worker processes; each loads the model and has its own limits.
-    announce : callable, default=print
-        Called with the URL once the port accepts connections.
-
-    Raises
-    ------
-    ParameterError
-        If a package of the extra "serve" is missing, or the address cannot be listened on.
-    SourceNotFoundError, ModelFileError
-        If the model does not exist or is not valid.
+    Port 0 selects a free one. Each worker process loads the model and has its own limits. `announce` is called with the
+    URL once the port accepts connections. Raises `ParameterError` if a package of the extra "serve" is missing or the
+    address cannot be listened on, `SourceNotFoundError` or `ModelFileError` if the model is missing or not valid.
     """
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:

@@ -33,16 +33,6 @@ class Service:
     A thread per core decodes and preprocesses the images. A single small image is processed on the event loop instead,
     because that takes less time than the switch to a thread. Predictions run in micro-batches. Each number is read by
     one thread, with all its digits in one batch.
-
-    Parameters
-    ----------
-    settings : ServerSettings
-        The model and the limits.
-
-    Raises
-    ------
-    SourceNotFoundError, ModelFileError
-        If the model does not exist or is not valid.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
@@ -159,13 +149,7 @@ def describe_model(service: Service) -> dict[str, Any]:
 
 
 def encode_png(image: np.ndarray) -> str:
-    """Return an image, uint8 (h, w) or (h, w, 3), as a base64-encoded PNG file.
-
-    Examples
-    --------
-    >>> encode_png(np.zeros((28, 28), np.uint8))[:8]
-    'iVBORw0K'
-    """
+    """Return an image, uint8 (h, w) or (h, w, 3), as a base64-encoded PNG file."""
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG")
     return base64.b64encode(stream.getvalue()).decode()

@@ -182,11 +182,8 @@ def _find_crossing_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
 
 def _find_longest_gap(mask: np.ndarray) -> int:
     """Return the longest run of empty columns."""
-    filled = np.flatnonzero(mask.any(axis=0))
-    if filled.size == 0:
-        return mask.shape[1]
-    between = int((filled[1:] - filled[:-1]).max(initial=1)) - 1
-    return max(between, int(filled[0]), mask.shape[1] - 1 - int(filled[-1]))
+    filled = np.flatnonzero(np.pad(mask.any(axis=0), 1, constant_values=True))
+    return int(np.diff(filled).max()) - 1
 
 
 def _fit_line(line: np.ndarray, pen: float) -> tuple[float, float, float] | None:
