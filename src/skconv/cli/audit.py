@@ -1,4 +1,4 @@
-"""`skconv audit`."""
+"""Options and help text of `skconv audit`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv cross-validate`."""
+"""Options and help text of `skconv cross-validate`."""
 
 from __future__ import annotations
 

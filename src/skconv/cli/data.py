@@ -1,4 +1,4 @@
-"""`skconv data`."""
+"""Options and help text of `skconv data`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv ensemble`."""
+"""Options and help text of `skconv ensemble`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv evaluate`."""
+"""Options and help text of `skconv evaluate`."""
 
 from __future__ import annotations
 

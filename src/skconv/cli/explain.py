@@ -1,4 +1,4 @@
-"""`skconv explain`."""
+"""Options and help text of `skconv explain`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv export`."""
+"""Options and help text of `skconv export`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv networks`."""
+"""Options and help text of `skconv networks`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv predict`."""
+"""Options and help text of `skconv predict`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv read`."""
+"""Options and help text of `skconv read`."""
 
 from __future__ import annotations
 

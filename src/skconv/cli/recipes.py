@@ -1,4 +1,4 @@
-"""`skconv recipes`."""
+"""Options and help text of `skconv recipes`."""
 
 from __future__ import annotations
 

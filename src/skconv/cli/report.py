@@ -1,4 +1,4 @@
-"""`skconv report`."""
+"""Options and help text of `skconv report`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`skconv serve`."""
+"""Options and help text of `skconv serve`."""
 
 from __future__ import annotations
 

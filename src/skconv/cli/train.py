@@ -1,4 +1,4 @@
-"""`skconv train`."""
+"""Options and help text of `skconv train`."""
 
 from __future__ import annotations
 

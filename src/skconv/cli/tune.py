@@ -1,4 +1,4 @@
-"""`skconv tune`."""
+"""Options and help text of `skconv tune`."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from skconv.progress import show_progress
 if TYPE_CHECKING:
     from skconv.reports.sections import ScoredSource
 
-_MAX_CORRUPTED = 2000  # images; enough to measure an accuracy to one per cent
+_MAX_CORRUPTED = 2000  # images; the accuracy has a standard error of about 1 %
 
 
 @dataclass(frozen=True)

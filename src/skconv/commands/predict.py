@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from skconv.data.dataset import SubmissionForm
 
 _HEADER = ("input", "label", "confidence")
-_MAX_SEARCHED = 3  # files of the background class searched for numbers: it takes longer than a prediction
+_MAX_SEARCHED = 3  # background images searched for numbers; reading one takes longer than classifying it
 _MAX_DRAWN = 200
 
 
