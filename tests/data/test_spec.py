@@ -7,6 +7,7 @@ from PIL import Image
 from skconv.data.dataset import Splits
 from skconv.data.spec import FORMATS, DataSpec, Format, load_dataset
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
+from skconv.images.spec import PREPROCESSING, PreprocessingStep
 
 
 def test_load_dataset_reads_every_format(tmp_path, samples):
@@ -137,6 +138,19 @@ def test_load_dataset_rejects_invalid_options(options, message):
 def test_load_dataset_rejects_missing_data_home():
     with pytest.raises(SourceNotFoundError, match="no folder /nowhere"):
         load_dataset("mnist", data_home="/nowhere")
+
+
+def test_load_dataset_preprocesses_each_image_of_a_folder_once(tmp_path, samples):
+    folder = samples.class_folders(tmp_path / "a", "x", "y")
+    (tmp_path / "labels.csv").write_text("id,label\n0,a\n1,b\n")
+    PREPROCESSING.register("invert", PreprocessingStep(lambda image: 255 - image, (8, 8)))
+    try:
+        for source, options in ((folder, {}), (tmp_path / "labels.csv", {"images": folder / "x"})):
+            dataset = load_dataset(source, normalize="invert", **options)
+            np.testing.assert_array_equal(dataset.train_images[:2], 255 - samples.images(2))
+            assert dataset.preprocessing == "invert"
+    finally:
+        PREPROCESSING.unregister("invert")
 
 
 @pytest.mark.data

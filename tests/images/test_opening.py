@@ -199,10 +199,11 @@ def test_open_image_composites_transparent_palette(tmp_path):
     assert image[0, 0] == 255 and image[7, 7] == 0
 
 
-def test_open_image_rejects_file_over_max_bytes(tmp_path):
+def test_open_image_rejects_file_over_max_bytes(tmp_path, monkeypatch):
+    monkeypatch.setattr("skconv.images.opening.MAX_BYTES", 100)
     path = save(tmp_path, "a.bmp", Image.fromarray(GREY))
     with pytest.raises(DataError, match="limit is 100"):
-        open_image(path, max_bytes=100)
+        open_image(path)
 
 
 def test_open_image_distinguishes_folder_and_missing_file(tmp_path):

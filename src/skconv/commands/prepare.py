@@ -100,7 +100,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     UserWarning
         Other programs use the processor.
     """
-    from skconv.data.splitting import check_folds
+    from skconv.data.dataset import check_folds
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
 

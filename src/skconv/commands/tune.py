@@ -91,7 +91,7 @@ def tune(
     >>> result = tune("digits", trials=30, recipe="fast", out="runs/search")  # doctest: +SKIP
     >>> train("digits", recipe=result.best_recipe)  # doctest: +SKIP
     """
-    from skconv.data.splitting import hold_out_validation, take_fraction
+    from skconv.data.dataset import hold_out_validation, take_fraction
     from skconv.tuning.study import check_optuna
 
     arguments = locals()

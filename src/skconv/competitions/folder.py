@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skconv.data.catalog import CatalogEntry, get_entry
-from skconv.data.content import open_table
+from skconv.data.content import open_rows, open_table
 from skconv.data.conversion import shape_rows, sort_names
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
 from skconv.data.folders import find_images, read_id_labels, read_images
@@ -45,16 +45,8 @@ def read_competition(
     gives the header and order of a submission, and ``answers.csv``, the labels of the test images in the format of a
     submission.
 
-    Returns
-    -------
-    splits : Splits
-        The test split is None without ``answers.csv``.
-    form : SubmissionForm
-
-    Raises
-    ------
-    DataError
-        A table cannot be read, or the tables and images do not match.
+    Returns the splits, with a test split if there is ``answers.csv``, and the form of a submission. `DataError` is
+    raised if a table cannot be read, or if the tables and images do not match.
     """
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
@@ -106,13 +98,10 @@ def recognize_competition(form: SubmissionForm) -> CatalogEntry | None:
 
 
 def read_submission(path: str | os.PathLike[str], form: SubmissionForm) -> list[str]:
-    """Return the labels of a submission in the order of ``form.ids``, checking every line.
+    """Return the labels of a submission in the order of ``form.ids``.
 
-    Raises
-    ------
-    DataError
-        A wrong header, a missing, duplicate, unknown or misplaced id, an unknown label, or content after the last
-        row; the message has the line number.
+    `DataError` has the line number of a wrong header, a missing, duplicate, unknown or misplaced id, an unknown label,
+    or content after the last row.
     """
     file, known = Path(path), frozenset(form.class_labels)
     labels: list[str] = []
@@ -218,17 +207,10 @@ def number_rows(n: int) -> list[str]:
 def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
     """Return the header and the first column of a table with at most two columns."""
     ids: dict[str, None] = {}
-    with open_table(table) as stream:
-        rows = csv.reader(stream)
-        header = [cell.strip() for cell in next(rows, [])]
+    with open_rows(table) as (header, rows):
         if len(header) not in (1, 2):
             raise DataError(f"{table} has {len(header)} columns; expected an id and at most a label. Correct the file.")
-        for row in rows:
-            if not any(row):
-                continue
-            where, name = f"{table}, line {rows.line_num}", row[0].strip()
-            if len(row) != len(header):
-                raise DataError(f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it.")
+        for where, (name, *_) in rows:
             if name in ids or not name:
                 problem = f"duplicate id '{name}'" if name else "the id is missing"
                 raise DataError(f"{where}: {problem}. Correct or delete it.")
@@ -243,8 +225,12 @@ def _read_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.nd
     return form.ids, form.images
 
 
-def _read_dataset(spec: DataSpec, progress: bool) -> Dataset:
-    return load_folder(spec.path, spec.image_size, progress=progress)
-
-
-FORMATS.register("competition", Format(is_competition, _read_dataset, _read_inputs, priority=1))
+FORMATS.register(
+    "competition",
+    Format(
+        accepts=is_competition,
+        read=lambda spec, progress: load_folder(spec.path, spec.image_size, progress=progress),
+        read_inputs=_read_inputs,
+        priority=1,
+    ),
+)

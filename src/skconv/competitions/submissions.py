@@ -33,8 +33,7 @@ def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple
     """Load the test images of a competition and the format of a submission, with notes as in `load_inputs`.
 
     `path` is a competition's folder, its ``test.csv``, or any CSV of pixels without labels, whose rows are numbered
-    from 1 as on Kaggle; None is returned for any other path. The images are converted to `spec`. `DataError` is raised
-    if the folder or CSV cannot be read.
+    from 1 as on Kaggle; None is returned for any other path. The images are converted to `spec`.
     """
     path = Path(path)
     folder = path.parent if path.name == TEST else path
@@ -53,23 +52,11 @@ def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple
 
 
 def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels: Iterable[object]) -> None:
-    r"""Write a submission. An existing file is replaced atomically.
+    r"""Write a submission to a CSV file; an existing file is replaced atomically.
 
-    Parameters
-    ----------
-    path : path-like
-        The CSV file.
-    form : SubmissionForm
-    labels : iterable
-        One per id, in the order of ``form.ids``, as in the competition's ``train.csv``: ``form.class_labels[position]``
-        for a position among the class names of the data set.
-
-    Raises
-    ------
-    DataError
-        Not one label per id, or a label that the competition does not have.
-    OutputError
-        The file cannot be written; an existing file is unchanged.
+    `labels` has one label per id, in the order of ``form.ids``, as in the competition's ``train.csv``:
+    ``form.class_labels[position]`` for a position among the class names of the data set. `DataError` is raised for
+    another number of labels, or a label that the competition does not have.
 
     Examples
     --------

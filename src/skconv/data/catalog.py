@@ -15,61 +15,30 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class CatalogFile:
-    """A file of a named data set.
+    """A file of a named data set."""
 
-    Parameters
-    ----------
-    name : str
-        Without ``.gz``; compression is detected from the content.
-    sha256 : str
-        Checksum of the decompressed bytes, because the same file is distributed with different compression.
-    addresses : tuple of str
-        URLs, tried in order.
-    """
-
-    name: str
-    sha256: str
-    addresses: tuple[str, ...] = ()
+    name: str  # without .gz; compression is detected from the content
+    sha256: str  # of the decompressed bytes, because the same file is distributed with different compression
+    addresses: tuple[str, ...] = ()  # URLs, tried in order
 
 
 @dataclass(frozen=True)
 class CatalogEntry:
     """A named data set.
 
-    Parameters
-    ----------
-    name : str
-        Name in `load_dataset`.
-    title : str
-        One line: content, number and size of the images.
-    licence : str
-        ``"unknown"`` if the publisher states none.
-    class_names : tuple of str
-        In the order of the labels.
-    form : {"idx", "npz", "zipcode-text", "scikit-learn", "competition", "made"}
-        Format of the files. Sets of the forms "competition" and "made" are built from another data set by a builder
-        registered in `DATASETS`.
-    files : tuple of CatalogFile
-    folder : str, default=name
-        Subfolder of a data home, the cache and the bundled data that holds the files.
-    system_folders : tuple of str
-        Folders where packages of operating systems install the files.
-    openml : str
-        Name on OpenML, for files without an address.
-    made_from : str
-        Data set that a competition or a made set is built from.
+    Sets of the forms "competition" and "made" are built from another data set by a builder registered in `DATASETS`.
     """
 
-    name: str
-    title: str
-    licence: str
-    class_names: tuple[str, ...]
+    name: str  # in `load_dataset`
+    title: str  # one line: content, number and size of the images
+    licence: str  # "unknown" if the publisher states none
+    class_names: tuple[str, ...]  # in the order of the labels
     form: Literal["idx", "npz", "zipcode-text", "scikit-learn", "competition", "made"]
     files: tuple[CatalogFile, ...] = ()
-    folder: str = ""
-    system_folders: tuple[str, ...] = ()
-    openml: str = ""
-    made_from: str = ""
+    folder: str = ""  # subfolder of a data home and of the cache that holds the files; by default the name
+    system_folders: tuple[str, ...] = ()  # where packages of operating systems install the files
+    openml: str = ""  # name on OpenML, for files without an address
+    made_from: str = ""  # data set that a competition or a made set is built from
 
     def __post_init__(self) -> None:
         if not self.folder:
@@ -182,12 +151,7 @@ def list_datasets() -> list[str]:
 
 
 def get_entry(name: str) -> CatalogEntry:
-    """Return the catalog entry of a named data set.
-
-    Raises
-    ------
-    UnknownNameError
-        No such data set; the nearest name is suggested.
+    """Return the catalog entry of a named data set; `UnknownNameError` suggests the nearest name.
 
     Examples
     --------

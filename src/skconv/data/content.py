@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 def open_content(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading its decompressed bytes; gzip is detected from the first two bytes.
 
-    Inside the block `DataError` is raised if the file is empty, unreadable, or a truncated or damaged gzip file.
+    `DataError` is raised inside the block if the file is empty, unreadable, or a truncated or damaged gzip file.
     """
     try:
         with path.open("rb") as raw:
@@ -58,6 +58,29 @@ def open_table(path: Path) -> Iterator[TextIO]:
         raise DataError(f"{path} is not a text file ({error}). Save it as CSV in UTF-8.") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+
+
+@contextmanager
+def open_rows(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[str, list[str]]]]]:
+    """Open a CSV file; yield its header, and an iterator of the rows that are not empty, each with its place.
+
+    The iterator raises `DataError` for a row that differs in length from the header; other errors as in `open_table`.
+    """
+    with open_table(path) as stream:
+        rows = csv.reader(stream)
+        header = [cell.strip() for cell in next(rows, [])]
+
+        def check_rows() -> Iterator[tuple[str, list[str]]]:
+            for row in rows:
+                if any(row):
+                    where = f"{path}, line {rows.line_num}"
+                    if len(row) != len(header):
+                        raise DataError(
+                            f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it."
+                        )
+                    yield where, [cell.strip() for cell in row]
+
+        yield header, check_rows()
 
 
 def is_compressed(path: Path) -> bool:

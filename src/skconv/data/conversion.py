@@ -16,12 +16,8 @@ def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
     """Convert pixel values to uint8; `where` is their origin, for the error message.
 
     uint8 is returned unchanged; bool is scaled to 0 and 255; integers and whole floats in 0..255 are cast; floats in
-    0..1 are multiplied by 255 and rounded.
-
-    Raises
-    ------
-    DataError
-        Text, NaN, values below 0 or above 255, or fractions above 1.
+    0..1 are multiplied by 255 and rounded. `DataError` is raised for text, NaN, values below 0 or above 255, and
+    fractions above 1.
 
     Examples
     --------
@@ -55,43 +51,26 @@ def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
 
 
 def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Reshape rows of pixels to images.
+    """Reshape rows of pixels (n, n_pixels) to images (n, height, width), or (n, height, width, 3) in C order.
 
-    Parameters
-    ----------
-    where : str
-        Origin of the rows, for the error message.
-    rows : ndarray, shape (n, n_pixels)
-        One image per row, in C order; three values per pixel are red, green and blue.
-    image_size : (height, width), optional
-        Size of the images. If it does not match the number of values, or by default, images are square.
-
-    Returns
-    -------
-    ndarray, shape (n, height, width) or (n, height, width, 3)
-
-    Raises
-    ------
-    DataError
-        The number of values fits no square image.
+    Images are of `image_size` if that matches the number of values, else square. `DataError` is raised if the number
+    fits no square image.
 
     Examples
     --------
     >>> shape_rows("X", np.zeros((5, 784))).shape, shape_rows("X", np.zeros((5, 768))).shape
     ((5, 28, 28), (5, 16, 16, 3))
     """
-    n_rows, n_pixels = rows.shape
-    shape = find_square(n_pixels)
-    for candidate in () if image_size is None else (tuple(image_size), (*image_size, 3)):
-        if math.prod(candidate) == n_pixels:
-            shape = candidate
+    n_pixels = rows.shape[1]
+    candidates: list[tuple[int, ...]] = [] if image_size is None else [tuple(image_size), (*image_size, 3)]
+    shape = next((each for each in candidates if math.prod(each) == n_pixels), find_square(n_pixels))
     if shape is None:
         side = max(1, round(math.sqrt(n_pixels)))
         raise DataError(
             f"{where} has {n_pixels} pixel columns; a {side}×{side} image has {side * side} values. "
             "Is a column missing, or the label among them? For images that are not square pass --image-size."
         )
-    return rows.reshape(n_rows, *shape)
+    return rows.reshape(len(rows), *shape)
 
 
 def find_square(n_pixels: int) -> tuple[int, ...] | None:
@@ -141,26 +120,10 @@ def sort_names(names: Sequence[str]) -> list[str]:
 def encode_labels(
     where: str, train: Sequence[str], test: Sequence[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Encode label names as positions among the class names.
+    """Encode label names as positions (int64) among the class names, the sorted labels of the training split.
 
-    Parameters
-    ----------
-    where : str
-        Origin of the labels, for the error message.
-    train, test : sequence of str
-        Labels of both splits; `test` may be None.
-
-    Returns
-    -------
-    train_labels : ndarray of int64
-    test_labels : ndarray of int64 or None
-    class_names : tuple of str
-        Distinct labels of the training split, sorted.
-
-    Raises
-    ------
-    DataError
-        Fewer than two classes, or a test label that is not in the training split.
+    Returns the labels of both splits, and the class names. `DataError` is raised for fewer than two classes, or a test
+    label that is not in the training split.
 
     Examples
     --------

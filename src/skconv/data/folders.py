@@ -1,25 +1,33 @@
-"""Readers of image folders: one folder per class, or one folder and a CSV with the label of each image."""
+"""Readers of image folders, by class or with a CSV of labels; cache of the decoded images of large folders."""
 
 from __future__ import annotations
 
-import csv
+import hashlib
 import os
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 
 import numpy as np
+import PIL
 
-from skconv.data.content import open_table
+from skconv.data.content import cache_folder, open_rows
 from skconv.data.conversion import sort_names
 from skconv.data.dataset import Splits
-from skconv.data.image_cache import read_cached
 from skconv.data.spec import DataSpec
-from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.exceptions import DataError, OutputError, SourceNotFoundError
+from skconv.files import atomic_write
 from skconv.images.opening import IMAGE_SUFFIXES, convert_image, open_image
 from skconv.images.spec import ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
+MIN_CACHED = 1000  # images; fewer are decoded in less than a second
+MAX_ENTRIES = 2  # per folder: `predict` reads only the test images of a competition's folder, `train` all
+MAX_AGE = 30 * 24 * 60 * 60  # seconds since the last use of a cache entry
+
+_CACHE_VERSION = 1  # increase it when decoding changes
 _MAX_SIZES = 5  # listed in the error for images of different sizes
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
@@ -27,13 +35,8 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     """Read a folder with one folder per class, or with folders ``train`` and ``test`` of that kind.
 
-    `source`, `image_size` and `normalize` of `spec` are used; without the latter two all images must have the same
-    size.
-
-    Raises
-    ------
-    DataError
-        No class folders, an empty one, a file that is no image, or images of different sizes.
+    The images are read as in `read_images`. `DataError` is raised for no or empty class folders, a file that is no
+    image, or images of different sizes.
     """
     folder = spec.path
     if not (folder / "train").is_dir():
@@ -61,12 +64,8 @@ def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
     """Read the images in the folder ``spec.images`` that the CSV ``spec.source`` lists as ``id,label``.
 
     The label is the column ``spec.label_column``, by default "label" or else the second; the id is the first other
-    column: a file name, with or without suffix.
-
-    Raises
-    ------
-    DataError
-        A row without label, an id with no image, two images or two labels, or errors of `read_class_folders`.
+    column: a file name, with or without suffix. `DataError` is raised for a row without label, an id with no image,
+    two images or two labels, or as in `read_class_folders`.
     """
     folder = Path(spec.images or "")
     if not folder.is_dir():
@@ -108,17 +107,19 @@ def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
 def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, str]:
     """Return the label of each id in a CSV of ``id,label`` with a header; errors as in `read_labelled_files`."""
     labels: dict[str, str] = {}
-    with open_table(table) as stream:
-        rows = csv.reader(stream)
-        header = [cell.strip() for cell in next(rows, [])]
-        id_at, label_at = _find_columns(table, header, label_column)
-        for row in rows:
-            if not any(row):
-                continue
-            where = f"{table}, line {rows.line_num}"
-            if len(row) != len(header):
-                raise DataError(f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it.")
-            name, label = row[id_at].strip(), row[label_at].strip()
+    with open_rows(table) as (header, rows):
+        if len(header) < 2:
+            raise DataError(f"{table} has {len(header)} columns; expected a header like id,label and rows below it.")
+        if label_column is None:
+            lowered = [name.lower() for name in header]
+            label_at = lowered.index("label") if "label" in lowered else 1
+        elif label_column in header:
+            label_at = header.index(label_column)
+        else:
+            found = ", ".join(header[:5])
+            raise DataError(f"{table} has no column '{label_column}'; it has {found}. Pass one of them.")
+        for where, row in rows:
+            name, label = row[1 if label_at == 0 else 0], row[label_at]
             if not (name and label):
                 missing = "label" if name else "id"
                 raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
@@ -144,14 +145,10 @@ def walk_files(folder: Path) -> list[Path]:
 
 
 def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
-    """Open image files and stack them; decoded images of large folders are cached, see `read_cached`.
+    """Open image files and stack them to uint8 (n, height, width), or (n, height, width, 3) unless all are grey.
 
-    Of `spec`, `image_size` and `normalize` are used; without them all images must have the same size.
-
-    Returns
-    -------
-    ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        Grey if every image is grey. May be a read-only memory map.
+    Of `spec`, `image_size` and `normalize` are applied; without them all images must have the same size. Decoded images
+    of large folders are cached, see `read_cached`.
     """
     if spec.normalize is None:
         return read_cached(files, spec.image_size, partial(_decode_images, files, spec.image_size, progress))
@@ -179,9 +176,9 @@ def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, pr
             f"The images have different sizes (height×width): {sizes}{more}. "
             "Pass --image-size HEIGHTxWIDTH, such as 28x28, to resize all."
         )
-    if all(image.ndim == 2 for image in images):
-        return np.stack(images)
-    return np.stack([convert_image(image, image.shape[0], image.shape[1], 3) for image in images])
+    if any(image.ndim == 3 for image in images):
+        images = [convert_image(image, image.shape[0], image.shape[1], 3) for image in images]
+    return np.stack(images)
 
 
 def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
@@ -208,6 +205,7 @@ def _is_folder(entry: os.DirEntry[str]) -> bool:
 
 
 def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
+    """Return the files of all class folders and the label of each."""
     classes = {path.name: path for path, is_folder in _list_entries(folder) if is_folder}
     if len(classes) < 2:
         found = f"only one folder, '{next(iter(classes))}'" if classes else "no folder per class"
@@ -228,14 +226,70 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
     return files, labels
 
 
-def _find_columns(table: Path, header: list[str], label_column: str | None) -> tuple[int, int]:
-    if len(header) < 2:
-        raise DataError(f"{table} has {len(header)} columns; expected a header like id,label and rows below it.")
-    if label_column is not None and label_column not in header:
-        raise DataError(f"{table} has no column '{label_column}'; it has {', '.join(header[:5])}. Pass one of them.")
-    names = [name.lower() for name in header]
-    if label_column is not None:
-        label_at = header.index(label_column)
-    else:
-        label_at = names.index("label") if "label" in names else 1
-    return (1 if label_at == 0 else 0), label_at
+def read_cached(
+    files: Sequence[Path], image_size: tuple[int, int] | None, decode: Callable[[], np.ndarray]
+) -> np.ndarray:
+    """Return the decoded images of `files` from the cache, as a read-only memory map, or else decode and cache them.
+
+    An entry is an ``.npy`` file. Its name is a hash of the path, size, modification and change time of every file in
+    order, the image size, and the versions of this cache and of Pillow. If the cache cannot be read or written, the
+    images are decoded each time. Fewer than `MIN_CACHED` files are not cached.
+    """
+    if len(files) < MIN_CACHED:
+        return decode()
+    size = None if image_size is None else (int(image_size[0]), int(image_size[1]))
+    try:
+        entry = _name_entry(files, size)
+    except OSError:  # a missing file: `decode` raises the error that names it
+        return decode()
+    cached = _read_entry(entry, len(files), size)
+    if cached is not None:
+        return cached
+    images = decode()
+    with suppress(OSError, OutputError):
+        entry.parent.mkdir(parents=True, exist_ok=True)
+        with atomic_write(entry) as temporary, temporary.open("wb") as stream:
+            np.save(stream, images, allow_pickle=False)
+        _remove_old_entries(entry)
+    return images
+
+
+def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None) -> Path:
+    """Return the path of the cache entry for the current state of the files."""
+    paths = [str(file) for file in files]
+    folder = os.path.commonpath([min(paths), max(paths)])  # of all paths, as they lie between min and max
+    prefix = hashlib.sha256(os.fsencode(Path(folder).resolve()))
+    manifest = prefix.copy()
+    manifest.update(repr((_CACHE_VERSION, PIL.__version__, image_size)).encode())
+    for file, path in zip(files, paths, strict=True):
+        status = file.stat()
+        manifest.update(os.fsencode(path[len(folder) :].lstrip(os.sep)))
+        # Also the change time (ctime): archives and copies reset the modification time.
+        manifest.update(b"\0%d %d %d\0" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
+    return cache_folder() / "decoded-images" / f"{prefix.hexdigest()[:16]}-{manifest.hexdigest()}.npy"
+
+
+def _read_entry(entry: Path, n: int, image_size: tuple[int, int] | None) -> np.ndarray | None:
+    """Memory-map an entry; return None if it does not exist, is truncated or has another shape."""
+    try:
+        images = np.load(entry, mmap_mode="r", allow_pickle=False)
+        complete = entry.stat().st_size == images.offset + images.nbytes
+        shape = images.shape
+        matches = len(shape) >= 3 and shape[0] == n and shape[3:] in ((), (3,)) and image_size in (None, shape[1:3])
+        if not (complete and matches and images.dtype == np.uint8 and images.flags.c_contiguous):
+            return None
+    except Exception:  # NumPy raises many types for damaged files
+        return None
+    with suppress(OSError):  # the cache may be read-only
+        os.utime(entry)
+    return images
+
+
+def _remove_old_entries(newest: Path) -> None:
+    """Remove all but the newest entries of the same folder, and entries of any folder older than `MAX_AGE`."""
+    prefix, _, _ = newest.name.partition("-")
+    ages = {file: time.time() - file.stat().st_mtime for file in newest.parent.iterdir()}
+    of_folder = sorted((file for file in ages if file.name.startswith(prefix)), key=ages.__getitem__)
+    for file, age in ages.items():
+        if file in of_folder[MAX_ENTRIES:] or age > MAX_AGE:
+            file.unlink(missing_ok=True)

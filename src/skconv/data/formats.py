@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from skconv.data.array_files import has_idx_files, read_idx_folder, read_npz, read_npz_images
 from skconv.data.content import TABLE_SUFFIXES
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.folders import read_class_folders, read_labelled_files
-from skconv.data.idx import has_idx_files, read_idx_folder
-from skconv.data.npz import read_npz, read_npz_images
 from skconv.data.pixel_csv import read_pixel_csv
 from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.images.spec import ImageSpec
@@ -25,14 +26,9 @@ def is_table(path: Path) -> bool:
 
 
 def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]:
-    """Read images to predict from a CSV of pixels.
+    """Read images to predict from a CSV of pixels, and return whether it has a label column.
 
-    Returns
-    -------
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        Of the model's size if the number of columns matches, else square.
-    labelled : bool
-        Whether the CSV has a label column.
+    The images are of the model's size if the number of columns matches, else square.
     """
     table = read_pixel_csv(spec.path, spec.label_column, need_labels=False, n_pixels=math.prod(model.shape))
     images = shape_rows(str(spec.path), table.pixels, (model.height, model.width))
@@ -41,41 +37,41 @@ def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]
 
 def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
     if spec.images is not None:
-        splits = read_labelled_files(spec, progress=progress)
-    else:
-        table = read_pixel_csv(spec.path, spec.label_column)
-        splits = Splits(shape_rows(str(spec.path), table.pixels, spec.image_size), table.labels or [])
+        return _read_folder(read_labelled_files, spec, progress)
+    table = read_pixel_csv(spec.path, spec.label_column)
+    return _to_dataset(Splits(shape_rows(str(spec.path), table.pixels, spec.image_size), table.labels or []), spec)
+
+
+def _read_folder(read: Callable[..., Splits], spec: DataSpec, progress: bool) -> Dataset:
+    # Preprocessed image by image, so that large photos are never in memory together.
+    return replace(_to_dataset(read(spec, progress=progress), spec), preprocessing=spec.normalize)
+
+
+def _to_dataset(splits: Splits, spec: DataSpec) -> Dataset:
     return splits.to_dataset(spec.short_name, str(spec.path))
-
-
-def _read_csv_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
-    return _number_rows(read_pixel_rows(spec, model)[0])
-
-
-def _read_npz(spec: DataSpec, progress: bool) -> Dataset:
-    return read_npz(spec.path, spec.image_size).to_dataset(spec.short_name, str(spec.path))
-
-
-def _read_npz_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
-    return _number_rows(read_npz_images(spec.path, (model.height, model.width)))
 
 
 def _number_rows(images: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
     return [str(row) for row in range(len(images))], images
 
 
-def _read_idx(spec: DataSpec, progress: bool) -> Dataset:
-    return read_idx_folder(spec.path).to_dataset(spec.short_name, str(spec.path))
-
-
-def _read_class_folders(spec: DataSpec, progress: bool) -> Dataset:
-    return read_class_folders(spec, progress=progress).to_dataset(spec.short_name, str(spec.path))
-
-
-FORMATS.register("csv", Format(is_table, _read_csv, _read_csv_inputs))
 FORMATS.register(
-    "npz", Format(lambda path: path.suffix.lower() == ".npz" and path.is_file(), _read_npz, _read_npz_inputs)
+    "csv", Format(is_table, _read_csv, read_inputs=lambda spec, model: _number_rows(read_pixel_rows(spec, model)[0]))
 )
-FORMATS.register("idx", Format(lambda path: path.is_dir() and has_idx_files(path), _read_idx))
+FORMATS.register(
+    "npz",
+    Format(
+        accepts=lambda path: path.suffix.lower() == ".npz" and path.is_file(),
+        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.image_size), spec),
+        read_inputs=lambda spec, model: _number_rows(read_npz_images(spec.path, (model.height, model.width))),
+    ),
+)
+FORMATS.register(
+    "idx",
+    Format(
+        accepts=lambda path: path.is_dir() and has_idx_files(path),
+        read=lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec),
+    ),
+)
 # Accepts every folder, so it is asked last.
-FORMATS.register("class-folders", Format(Path.is_dir, _read_class_folders, priority=-1))
+FORMATS.register("class-folders", Format(Path.is_dir, partial(_read_folder, read_class_folders), priority=-1))

@@ -1,4 +1,4 @@
-"""`load_inputs`: images to predict, from files and folders of any format, in the form that a model takes."""
+"""`load_inputs`: images to predict, from files and folders of any format, converted for a model."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_inputs(
     errors: dict[int, SkconvError] | None = None,
     progress: bool = False,
 ) -> tuple[list[str], np.ndarray, list[str]]:
-    """Load images to predict.
+    """Load images to predict, all converted to those that a model takes.
 
     Parameters
     ----------
@@ -33,14 +33,12 @@ def load_inputs(
         Image files, folders of images (with subfolders), CSV files of pixels with or without labels, .npz archives,
         competition folders (their test images).
     spec : ImageSpec
-        The images that the model takes; all inputs are converted to it.
     label_column : str, optional
         Header of the label column in a CSV; "label" by default.
     errors : dict, optional
         Receives the errors of unreadable image files by their position in `names`; `images` then lacks these. By
         default the first such error is raised.
     progress : bool, default=False
-        Show a progress bar on standard error, if that is a terminal.
 
     Returns
     -------
@@ -49,13 +47,6 @@ def load_inputs(
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
     notes : list of str
         Conversions that may be unexpected: resized, converted to grey, skipped files.
-
-    Raises
-    ------
-    SourceNotFoundError
-        A path does not exist.
-    DataError
-        A file that cannot be read, or no images.
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
@@ -83,16 +74,18 @@ def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     """Return the image files of a path, and the files skipped because of their suffix.
 
     A file is returned whatever its suffix; a folder is searched with all subfolders. `DataError` is raised for a folder
-    that cannot be read or has no image.
+    without images.
     """
     path = Path(path)
     if not path.is_dir():
         return [path], []
-    files = walk_files(path)
-    images = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    images: list[Path] = []
+    skipped: list[Path] = []
+    for file in walk_files(path):
+        (images if file.suffix.lower() in IMAGE_SUFFIXES else skipped).append(file)
     if not images:
         raise DataError(f"The folder {path} has no images (PNG, JPEG, WebP, BMP, TIFF or GIF). Pass another folder.")
-    return images, [file for file in files if file.suffix.lower() not in IMAGE_SUFFIXES]
+    return images, skipped
 
 
 class ConversionNotes:

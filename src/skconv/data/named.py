@@ -12,11 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
+from skconv.data.array_files import read_idx_folder, read_npz
 from skconv.data.catalog import DATASETS, CatalogEntry, CatalogFile
 from skconv.data.content import cache_folder, find_file, open_content, verify_content
 from skconv.data.dataset import Dataset, Splits
-from skconv.data.idx import read_idx_folder
-from skconv.data.npz import read_npz
 from skconv.data.openml import fetch_usps
 from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError
 from skconv.files import atomic_write
@@ -60,10 +59,7 @@ def load_entry(
     download: bool = True,
     progress: bool = False,
 ) -> Dataset:
-    """Load the data set of a catalog entry, which may be an entry of your own.
-
-    Parameters and errors are those of `load_dataset`.
-    """
+    """Load the data set of a catalog entry; parameters and errors as in `load_dataset`."""
     if entry.form in ("competition", "made"):
         build = DATASETS.get(entry.name).build
         dataset = build(entry, data_home=data_home, download=download, progress=progress)
@@ -85,10 +81,7 @@ def read_named(
     download: bool = True,
     progress: bool = False,
 ) -> tuple[Splits, str]:
-    """Read the files of a named data set, verify their checksums; also return the folder or service they came from.
-
-    Parameters and errors are those of `load_dataset`.
-    """
+    """Read and verify the files of a named data set; also return the folder or service that they came from."""
     if entry.form == "scikit-learn":
         return _read_sklearn_digits(), "scikit-learn"
     tried: list[str] = []
@@ -115,20 +108,14 @@ def _download_entry(entry: CatalogEntry, tried: list[str], progress: bool) -> tu
             return fetch_usps(entry.openml, cache_folder() / "openml"), f"OpenML, data set {entry.openml}"
         folder = cache_folder() / entry.folder
         for file in entry.files:
-            present = find_file(folder, file.name)
-            if present is None or not _is_intact(present, file.sha256):
-                download_file(file, present or folder / f"{file.name}.gz", progress=progress)
+            present = find_file(folder, file.name) or folder / f"{file.name}.gz"
+            try:
+                verify_content(present, file.sha256)
+            except DataError:  # missing or damaged
+                download_file(file, present, progress=progress)
         return _read_folder(entry, folder), str(folder)
     except (DownloadError, SourceNotFoundError) as error:
         raise _not_found(entry, [*tried, f"the network ({error})"]) from error
-
-
-def _is_intact(file: Path, sha256: str) -> bool:
-    try:
-        verify_content(file, sha256)
-    except DataError:
-        return False
-    return True
 
 
 def _not_found(entry: CatalogEntry, tried: list[str]) -> SourceNotFoundError:
@@ -175,13 +162,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
 
     The addresses are tried in order: three times after a broken connection or a truncated file, once after an HTTP
     error 4xx or a wrong checksum. Only a complete, verified file appears at `target`, whose folder is created.
-
-    Raises
-    ------
-    DownloadError
-        No address delivered the file within `timeout` seconds without data; the message has the reason for each.
-    OutputError
-        `target` cannot be written.
+    `timeout` is in seconds without data. `DownloadError` has the reason for each address.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

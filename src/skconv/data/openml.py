@@ -26,15 +26,8 @@ def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | No
     """Fetch a data set of images, one per row, from OpenML by name or number; it has no test split.
 
     Downloads are cached in the folder `cache`. `image_size` is the (height, width) of images that are not square.
-
-    Raises
-    ------
-    SourceNotFoundError
-        OpenML has no such data set.
-    DownloadError
-        OpenML cannot be reached, or the download is damaged.
-    DataError
-        The table does not have one image and one label per row.
+    `SourceNotFoundError` is raised if there is no such data set, `DownloadError` if OpenML cannot be reached or the
+    download is damaged, `DataError` if the table does not have one image and one label per row.
     """
     if not name:
         raise SourceNotFoundError("'openml:' has no name of a data set. Write openml:NAME or openml:NUMBER.")
@@ -64,19 +57,9 @@ def fetch_usps(name: str, cache: Path) -> Splits:
 def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int] | None = None) -> Splits:
     """Convert a table of scikit-learn's ``fetch_openml`` to images and label names.
 
-    Parameters
-    ----------
-    where : str
-        Origin of the table, for error messages.
-    data : ndarray or sparse matrix, shape (n, n_pixels)
-        Values 0..255, 0..1 or -1..1; the latter become ``round((value + 1) * 127.5)``.
-    target : ndarray, shape (n,)
-    image_size : (height, width), optional
-
-    Raises
-    ------
-    DataError
-        Values that are no pixels, a number of columns that fits no image, or not one label per row.
+    `data` is a dense or sparse array (n, n_pixels) of values 0..255, 0..1 or -1..1; the latter become
+    ``round((value + 1) * 127.5)``. `target` has one label per row. `DataError` is raised for other values, or a number
+    of columns that fits no image; `where` is the origin of the table for its message.
     """
     if target is None or np.ndim(target) != 1:
         raise DataError(f"{where} does not have exactly one target column; expected one label per image.")

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import csv
 import warnings
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -22,8 +23,7 @@ _N_ROWS = 1024  # parsed at once
 _ROW_NUMBERS = frozenset({"id", "imageid", "index", "", "unnamed: 0"})
 
 
-@dataclass(frozen=True)
-class PixelTable:
+class PixelTable(NamedTuple):
     """Pixels uint8 (n, n_pixels) and labels as text; `labels` is None without a label column."""
 
     pixels: np.ndarray
@@ -61,11 +61,8 @@ def read_pixel_csv(
     default "label", or else the first if the other columns have the size of an image: `n_pixels` values, by default any
     square. The memory used is that of the uint8 pixels and 1024 rows of text.
 
-    Raises
-    ------
-    DataError
-        Not text, empty, or, with the line number: a row with too few or too many values, a pixel that is no integer
-        0..255, or, if `need_labels`, a missing label.
+    `DataError` is raised for a file that is empty or not text, and, with the line number, for a row of another length,
+    a pixel that is no integer 0..255, or, if `need_labels`, a missing label.
     """
     pixels: list[np.ndarray] = []
     labels: list[str] = []
@@ -103,7 +100,8 @@ def _open_rows(
                 f"{path} has {layout.n_columns} columns and none is the label; it begins with "
                 f"'{first[:20].strip()}'. Put the label first, or pass its header as --label-column."
             )
-        yield layout, _number_lines(stream, 2) if layout.has_header else _number_lines(chain([first], stream), 1)
+        lines = enumerate(stream, 2) if layout.has_header else enumerate(chain([first], stream), 1)
+        yield layout, ((number, line) for number, line in lines if line.strip())
 
 
 def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int | None) -> _Layout:
@@ -149,7 +147,7 @@ def _is_header(cells: list[str]) -> bool:
     """Return whether cells after the first, which may be a label, are mostly words or the numbers of the columns."""
     n_numbers = sum(map(_is_number, cells[1:]))
     counted = [[str(start + index) for index in range(len(cells) - 1)] for start in (0, 1)]
-    return 2 * n_numbers < len(cells) - 1 or (len(cells) > 9 and cells[1:] in counted)
+    return 2 * n_numbers < len(cells) - 1 or cells[1:] in counted
 
 
 def _is_number(cell: str) -> bool:
@@ -158,10 +156,6 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _number_lines(lines: Iterable[str], start: int) -> Iterator[tuple[int, str]]:
-    return ((number, line) for number, line in enumerate(lines, start) if line.strip())
 
 
 def _parse_rows(layout: _Layout, block: list[tuple[int, str]], rows: list[str]) -> np.ndarray:

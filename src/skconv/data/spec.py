@@ -13,10 +13,9 @@ import numpy as np
 
 from skconv.data.catalog import get_entry, list_datasets
 from skconv.data.content import TABLE_SUFFIXES, cache_folder
-from skconv.data.dataset import Dataset
+from skconv.data.dataset import Dataset, hold_out_test, resplit
 from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
-from skconv.data.splitting import hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.images.spec import PREPROCESSING, ImageSpec
 from skconv.registry import Registry
@@ -38,17 +37,10 @@ class DataOptions(TypedDict, total=False):
 class DataSpec:
     """A request for data: the source, the form of its images and the split.
 
-    Parameters
-    ----------
-    source : str, path-like or None, default=None
-        As in `load_dataset`. None, as in a recipe for any data, can be replaced but not loaded.
-    images, label_column, image_size, normalize, data_home
-        As in `load_dataset`.
-    test_fraction : float, optional
-        Pool all images and hold out this fraction, in (0, 1), for testing. By default the test split of the data is
-        used, or 15 % of the training images if there is none.
-    split_seed : int, optional
-        Seed of that split; by default the seed passed to `split`.
+    `source`, `images`, `label_column`, `image_size`, `normalize` and `data_home` are as in `load_dataset`; a source of
+    None, as in a recipe for any data, can be replaced but not loaded. `test_fraction`, in (0, 1), of all images pooled
+    is held out for testing; by default the test split of the data is used, or 15 % of the training images if there is
+    none. `split_seed` is the seed of that split, by default the one passed to `split`.
 
     Examples
     --------
@@ -70,7 +62,9 @@ class DataSpec:
     @property
     def path(self) -> Path:
         """The source as a path."""
-        return Path(self._require_source())
+        if self.source is None:
+            raise ParameterError("No data given. Pass the name of a data set, a file or a folder.")
+        return Path(self.source)
 
     @property
     def short_name(self) -> str:
@@ -93,8 +87,8 @@ class DataSpec:
         """Load the data, unsplit; parameters and errors as in `load_dataset`."""
         self._check_options()
         self.check()
-        entry = get_entry(self._name) if self._name in list_datasets() else None
-        if entry is not None:
+        if self._name in list_datasets():
+            entry = get_entry(self._name)
             dataset = load_entry(entry, data_home=self.data_home, download=download, progress=progress)
         elif self._name.startswith("openml:"):
             identifier = self._name.removeprefix("openml:").strip()
@@ -102,8 +96,7 @@ class DataSpec:
             dataset = splits.to_dataset(f"openml-{identifier}", self._name)
         else:
             dataset = self._find_format().read(self, progress)
-        # The images of made sets are preprocessed already.
-        if self.normalize is not None and not (entry is not None and entry.form == "made"):
+        if self.normalize is not None and self.normalize != dataset.preprocessing:
             dataset = dataset.preprocess(ImageSpec.for_step(self.normalize, self.image_size))
         elif self.image_size is not None:
             dataset = dataset.preprocess(ImageSpec(*self.image_size, 1 if len(dataset.image_shape) == 2 else 3))
@@ -112,13 +105,9 @@ class DataSpec:
     def split(self, dataset: Dataset, seed: int) -> Dataset:
         """Return the data set with the requested test split; `seed` applies unless `split_seed` is set.
 
-        Raises
-        ------
-        DataError
-            Too few images.
+        `DataError` is raised for too few images.
         """
-        if self.split_seed is not None:
-            seed = self.split_seed
+        seed = seed if self.split_seed is None else self.split_seed
         if self.test_fraction is not None:
             return resplit(dataset, fraction=self.test_fraction, seed=seed)
         return hold_out_test(dataset, seed=seed)
@@ -127,11 +116,6 @@ class DataSpec:
     def _name(self) -> str:
         # A path object is never the name of a data set.
         return self.source if isinstance(self.source, str) else ""
-
-    def _require_source(self) -> str | os.PathLike[str]:
-        if self.source is None:
-            raise ParameterError("No data given. Pass the name of a data set, a file or a folder.")
-        return self.source
 
     def _check_options(self) -> None:
         size = self.image_size
@@ -161,19 +145,12 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Format:
-    """Reader of a file format.
+    """Reader of a file format; formats of higher priority are asked first.
 
-    Parameters
-    ----------
-    accepts : callable
-        Takes a path; returns whether `read` can read it. Should look at names, not read the content.
-    read : callable
-        Takes the `DataSpec` and whether to show a progress bar; returns the `Dataset`.
-    read_inputs : callable, optional
-        Takes a `DataSpec` and the `ImageSpec` of a model; returns an id per image and the images to predict, of any
-        size. Without it, the path is searched for image files.
-    priority : int, default=0
-        Formats of higher priority are asked first.
+    `accepts` returns whether a path can be read; it should look at names, not read the content. `read` takes the
+    `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
+    set. `read_inputs` takes a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images to
+    predict, of any size; without it, the path is searched for image files.
     """
 
     accepts: Callable[[Path], bool]

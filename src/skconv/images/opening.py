@@ -19,6 +19,8 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
 
+MAX_BYTES = 100_000_000  # larger files are rejected before reading
+MAX_PIXELS = 50_000_000  # larger images are rejected before decoding
 # Colour takes three to five times the memory of grey, transparency or 16 bits as much again. Only JPEG can be decoded
 # at half its size.
 MAX_COLOUR_PIXELS = 13_000_000
@@ -35,43 +37,20 @@ _UPRIGHT = {
 }
 
 
-def open_image(
-    path: str | os.PathLike[str],
-    *,
-    max_pixels: int = 50_000_000,
-    max_bytes: int = 100_000_000,
-    longest: int | None = None,
-) -> np.ndarray:
+def open_image(path: str | os.PathLike[str], *, longest: int | None = None) -> np.ndarray:
     """Decode an untrusted image file and return its pixels, upright.
 
     The format is detected from the content, not the name: PNG, JPEG, WebP, BMP, TIFF or GIF (first frame). Transparent
     images are composited on white, or on black if the opaque pixels are light. A JPEG of more than 13 megapixels is
     decoded at half its width and height.
 
-    Parameters
-    ----------
-    path : path-like
-        The image file.
-    max_pixels : int, default=50_000_000
-        Larger images are rejected before decoding. The limit is 13 million for colour (except JPEG), transparency
-        and 16 bits.
-    max_bytes : int, default=100_000_000
-        Larger files are rejected before reading.
-    longest : int or None, default=None
-        Required length of the longer side in pixels: a JPEG of at least twice that is decoded at half its size, in a
-        third of the time.
+    `longest` is the required length of the longer side in pixels: a JPEG of at least twice that is decoded at half its
+    size, in a third of the time.
 
-    Returns
-    -------
-    ndarray of uint8, shape (height, width) or (height, width, 3)
-        Grey if red, green and blue are equal in every pixel, else colour; 0 is black, 255 is white.
-
-    Raises
-    ------
-    SourceNotFoundError
-        The file does not exist or is not readable.
-    DataError
-        The file is of another format, truncated, damaged or too large.
+    Returns uint8 (height, width) if red, green and blue are equal in every pixel, else (height, width, 3); 255 is
+    white. `SourceNotFoundError` is raised if the file is not readable, `DataError` if it is of another format,
+    truncated, damaged, or larger than 100 MB or 50 million pixels (13 million for colour except JPEG, transparency and
+    16 bits).
 
     Examples
     --------
@@ -82,10 +61,10 @@ def open_image(
     (20, 30, 3)
     """
     file = Path(path)
-    return decode_image(_read_file(file, max_bytes), str(file), max_pixels=max_pixels, longest=longest)
+    return decode_image(_read_file(file), str(file), longest=longest)
 
 
-def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, longest: int | None = None) -> np.ndarray:
+def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS, longest: int | None = None) -> np.ndarray:
     """Decode an image file held in memory, as `open_image` does for a path; `name` is for error messages.
 
     Examples
@@ -120,18 +99,9 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = 50_000_000, lon
 
 
 def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Resize an image with antialiasing and convert it to grey (luma) or colour; the aspect ratio is not kept.
+    """Resize an image uint8 (h, w) or (h, w, 3) with antialiasing, and convert it to grey (luma) or colour.
 
-    Parameters
-    ----------
-    image : ndarray of uint8, shape (h, w) or (h, w, 3)
-    height, width : int
-        Target size in pixels.
-    channels : {1, 3}
-
-    Returns
-    -------
-    ndarray of uint8, shape (height, width) or (height, width, 3)
+    The result has 1 channel, (height, width), or 3, (height, width, 3); the aspect ratio is not kept.
 
     Examples
     --------
@@ -147,19 +117,19 @@ def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> 
     return np.array(resized)
 
 
-def _read_file(file: Path, max_bytes: int) -> bytes:
+def _read_file(file: Path) -> bytes:
     try:
         status = file.stat()
         # Reading a pipe or a device could block.
-        readable = stat.S_ISREG(status.st_mode) and status.st_size <= max_bytes
+        readable = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES
         content = file.read_bytes() if readable else b""
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise SourceNotFoundError(f"The image {file} cannot be read: {reason}. Check the path.") from None
     if not stat.S_ISREG(status.st_mode):
         raise DataError(f"{file} is not a file. Pass an image file.")
-    if status.st_size > max_bytes:
-        raise DataError(f"{file} has {status.st_size:,} bytes; the limit is {max_bytes:,}. Make the image smaller.")
+    if status.st_size > MAX_BYTES:
+        raise DataError(f"{file} has {status.st_size:,} bytes; the limit is {MAX_BYTES:,}. Make the image smaller.")
     if not content:
         raise DataError(f"{file} is empty; expected an image. Save or download it again.")
     return content

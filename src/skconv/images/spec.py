@@ -22,14 +22,9 @@ _MAX_PENDING = 4  # results per thread, which bounds the memory if the consumer 
 class PreprocessingStep:
     """A registered preprocessing step, applied to each image before it is resized.
 
-    Parameters
-    ----------
-    function : callable
-        Takes uint8 (h, w) or (h, w, 3) of any size, returns uint8 (h, w).
-    size : (height, width)
-        Default size of the images for the model, in pixels.
-    longest : int or None, default=None
-        Required length of the longer side of the input, as in `open_image`; None for the full resolution.
+    `function` takes uint8 (h, w) or (h, w, 3) of any size and returns uint8 (h, w). `size` is the default (height,
+    width) of the images for the model; `longest` the required length of the longer side of the input, as in
+    `open_image`, None for the full resolution.
     """
 
     function: Callable[[np.ndarray], np.ndarray]
@@ -42,17 +37,10 @@ PREPROCESSING: Registry[PreprocessingStep] = Registry("preprocessing", "preproce
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """The images that a model takes.
+    """The images that a model takes: size in pixels, 1 channel (grey) or 3 (colour), preprocessing.
 
-    Parameters
-    ----------
-    height, width : int
-        In pixels.
-    channels : {1, 3}
-        Grey or colour.
-    preprocessing : str or None, default=None
-        Name of a registered step, applied before resizing. ``"digit"`` extracts one digit, light on dark, as
-        `skconv.normalize_digit` does.
+    `preprocessing` is the name of a registered step, applied before resizing: ``"digit"`` extracts one digit, light on
+    dark, as `skconv.normalize_digit` does.
 
     Examples
     --------
@@ -78,7 +66,7 @@ class ImageSpec:
 
     @property
     def longest(self) -> int | None:
-        """Required length of the longer side of an input in pixels, as in `open_image`; None for full resolution."""
+        """Required length of the longer side of an input, as in `open_image`; None for the full resolution."""
         return None if self.preprocessing is None else PREPROCESSING.get(self.preprocessing).longest
 
     def preprocess(self, image: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import hashlib
 import os
 import warnings
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 import PIL
@@ -58,7 +59,8 @@ def load_digits_with_background(
     test_images = np.concatenate([mnist.test_images, made["test_images"]])
     train_labels = [*mnist.train_labels, *made["train_labels"].tolist()]
     test_labels = [*mnist.test_labels, *[BACKGROUND_LABEL] * len(made["test_images"])]
-    return Splits(train_images, train_labels, test_images, test_labels).to_dataset(entry.name, source)
+    dataset = Splits(train_images, train_labels, test_images, test_labels).to_dataset(entry.name, source)
+    return replace(dataset, preprocessing="digit")
 
 
 def make_images(mnist: Splits, clothing: Splits | None, *, scale: float = 1.0) -> dict[str, np.ndarray]:

@@ -3,8 +3,7 @@
 import numpy as np
 import pytest
 
-from skconv.data.dataset import Dataset
-from skconv.data.splitting import hold_out_test
+from skconv.data.dataset import Dataset, hold_out_test
 from skconv.exceptions import DataError
 
 

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skconv.data.folders import list_files
-from skconv.data.image_cache import MAX_AGE, MAX_ENTRIES, read_cached
+from skconv.data.folders import MAX_AGE, MAX_ENTRIES, list_files, read_cached
 
 N = 20
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 3, 2), dtype=np.uint8)
@@ -38,7 +37,7 @@ def make_folder(folder: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder just large enough for the cache, with a lower limit."""
-    monkeypatch.setattr("skconv.data.image_cache.MIN_IMAGES", N)
+    monkeypatch.setattr("skconv.data.folders.MIN_CACHED", N)
     return make_folder(tmp_path / "images")
 
 
