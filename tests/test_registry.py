@@ -9,19 +9,17 @@ from skconv.data.catalog import DATASETS
 from skconv.data.spec import FORMATS
 from skconv.exceptions import SkconvError, UnknownNameError
 from skconv.images.spec import PREPROCESSING
-from skconv.model_io.folder import BUNDLED
 from skconv.networks import create_network, list_networks
 from skconv.networks.registry import NETWORKS
 from skconv.recipes import load_recipe
-from skconv.recipes.recipe import RECIPES
-from skconv.registry import MODULES, Registry
+from skconv.registry import MODELS, MODULES, RECIPES, Registry
 from skconv.training.augmentation import AUGMENTATIONS
 
 REGISTRIES = {
     "augmentations": AUGMENTATIONS,
     "datasets": DATASETS,
     "formats": FORMATS,
-    "models": BUNDLED,
+    "models": MODELS,
     "networks": NETWORKS,
     "preprocessing": PREPROCESSING,
     "recipes": RECIPES,
@@ -31,7 +29,7 @@ MODULE = """
 from pathlib import Path
 from skconv.networks.plain import PlainNetwork
 from skconv.networks.registry import register_network
-from skconv.recipes.recipe import RECIPES
+from skconv.registry import RECIPES
 
 
 @register_network

@@ -14,8 +14,7 @@ from skconv.data.catalog import get_entry
 from skconv.data.dataset import Splits
 from skconv.data.named import read_named
 from skconv.digits.synthetic import dataset as digits_with_background
-from skconv.model_io.folder import BUNDLED
-from skconv.recipes.recipe import RECIPES
+from skconv.registry import MODELS, RECIPES
 
 from .blocks import READ, RUN, read_blocks
 from .stories import Story
@@ -114,7 +113,7 @@ def story_of(small_world, tmp_path_factory, write_rows):
             folder = tmp_path_factory.mktemp(page.stem)
             write_images(folder, write_rows)
             if "--out runs/first" not in page.read_text(encoding="utf-8"):  # trained on another page
-                shutil.copytree(BUNDLED.get("digits"), folder / "runs" / "first" / "model")
+                shutil.copytree(MODELS.get("digits"), folder / "runs" / "first" / "model")
             blocks = [block for block in read_blocks(page) if block.language in RUN | set(READ)]
             stories[page] = Story(folder, blocks)
         return stories[page]

@@ -5,7 +5,8 @@ import pytest
 
 from skconv.exceptions import ModelFileError, SourceNotFoundError
 from skconv.model_io import find_model_folder, read_config
-from skconv.model_io.folder import BUNDLED, CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
+from skconv.model_io.folder import CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME
+from skconv.registry import MODELS
 
 FILES = [CONFIG_NAME, ONNX_NAME, WEIGHTS_NAME]
 
@@ -18,7 +19,7 @@ def test_find_model_folder_accepts_a_model_folder_and_a_run_folder(saved_model):
 def test_find_model_folder_finds_the_bundled_model_by_name(saved_model, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()  # a folder of images
-    assert find_model_folder("digits") == BUNDLED.get("digits")
+    assert find_model_folder("digits") == MODELS.get("digits")
     with pytest.raises(ModelFileError, match="holds no model"):
         find_model_folder("./digits")
     shutil.copytree(saved_model, tmp_path / "digits", dirs_exist_ok=True)

@@ -292,11 +292,11 @@ def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilitie
         return
     from skconv.digits.ocr.recognition import read_image, reads_digits
     from skconv.images.opening import open_image
-    from skconv.model_io.folder import BUNDLED
+    from skconv.registry import MODELS
 
     if not reads_digits(classifier):
         return
-    own = "" if classifier.folder == BUNDLED.get("digits") else f" --model {shlex.quote(str(classifier.folder))}"
+    own = "" if classifier.folder == MODELS.get("digits") else f" --model {shlex.quote(str(classifier.folder))}"
     for file in files[:_MAX_SEARCHED]:
         digits = [digit for digit in read_image(classifier, open_image(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:

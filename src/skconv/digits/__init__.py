@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from skconv.model_io.folder import BUNDLED
-from skconv.recipes.recipe import RECIPES
+from skconv.registry import MODELS, RECIPES
 
 BACKGROUND_LABEL = "nothing"  # class of images without a digit
 
 _FOLDER = Path(__file__).parent
-BUNDLED.register("digits", _FOLDER / "model")
+MODELS.register("digits", _FOLDER / "model")
 RECIPES.register("digits", _FOLDER / "recipes" / "digits.toml")

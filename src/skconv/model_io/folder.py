@@ -9,7 +9,7 @@ from pathlib import Path
 from skconv.exceptions import ModelFileError, SourceNotFoundError, list_some
 from skconv.model_io.config import MAX_CONFIG_BYTES, FileRecord, ModelConfig
 from skconv.model_io.serialization import FIX
-from skconv.registry import Registry
+from skconv.registry import MODELS
 
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
@@ -18,7 +18,6 @@ FINGERPRINTS_NAME = "fingerprints.safetensors"  # optional: hashes of the traini
 HELD_OUT_NAME = "held_out.safetensors"  # optional: predictions for held-out images, if the model is calibrated
 CARD_NAME = "card.md"
 MODEL_FOLDER_NAME = "model"  # inside a run folder
-BUNDLED: Registry[Path] = Registry("models", "model")  # folders of the models that skconv contains
 
 _MAX_OPTIONAL_BYTES = 2**30
 _PICKLE_SUFFIXES = {
@@ -116,7 +115,7 @@ def hash_file(path: Path) -> str:
 def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
     """Return the folder of a bundled model by its name; ``./digits`` is a path, not a name."""
     name = os.fspath(path)
-    return [BUNDLED.get(name)] if name in BUNDLED else []
+    return [MODELS.get(name)] if name in MODELS else []
 
 
 def _suggest_run(location: Path) -> str:

@@ -2,7 +2,8 @@
 
 from pathlib import Path
 
-from skconv.recipes.recipe import RECIPES, Recipe, list_recipes, load_recipe
+from skconv.recipes.recipe import Recipe, list_recipes, load_recipe
+from skconv.registry import RECIPES
 
 __all__ = ["Recipe", "list_recipes", "load_recipe"]
 

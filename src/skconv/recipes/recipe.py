@@ -12,13 +12,12 @@ from typing import TYPE_CHECKING, Any
 from skconv.data.spec import DataSpec
 from skconv.exceptions import RecipeError, SkconvError
 from skconv.recipes.schema import check_document
-from skconv.registry import Registry
+from skconv.registry import RECIPES
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
-RECIPES: Registry[Path] = Registry("recipes", "recipe")  # TOML files
 _MAX_BYTES = 2**20
 
 

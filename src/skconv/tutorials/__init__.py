@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from skconv.recipes.recipe import RECIPES
+from skconv.registry import RECIPES
 
 for _path in (Path(__file__).parent / "recipes").glob("*.toml"):
     RECIPES.register(_path.stem, _path)
