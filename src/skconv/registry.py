@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import Generic, TypeVar
 
 from skconv.exceptions import SkconvError, UnknownNameError
