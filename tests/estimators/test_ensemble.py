@@ -287,7 +287,7 @@ def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"cv": 1}, "'cv' parameter must be a whole number of at least 2"),
+        ({"cv": 1}, "'cv' parameter must be an integer of at least 2"),
         ({"cv": True}, "'cv' parameter"),
         ({"cv": "five"}, "'cv' parameter"),
         ({"cv": 2.5}, "'cv' parameter"),

@@ -115,8 +115,8 @@ def test_to_json_returns_json_values():
     [
         (np.array([], int), np.zeros((0, 3)), "at least one image"),
         (np.array([0]), np.array([0.5, 0.5]), "expected float of shape"),
-        (np.array([0, 1]), np.array([[0.5, 0.5]]), "expected 1 whole numbers"),
-        (np.array([0.0]), np.array([[0.5, 0.5]]), "expected 1 whole numbers"),
+        (np.array([0, 1]), np.array([[0.5, 0.5]]), "expected 1 integers"),
+        (np.array([0.0]), np.array([[0.5, 0.5]]), "expected 1 integers"),
         (np.array([2]), np.array([[0.5, 0.5]]), r"expected 0\.\.1"),
         (np.array([-1]), np.array([[0.5, 0.5]]), r"expected 0\.\.1"),
         (np.array([0]), np.array([[3.0, -2.0]]), "Are these logits"),

@@ -58,7 +58,7 @@ def test_load_recipe_suggests_the_nearest_name():
         ("[trainin]\nmax_epochs = 3", "Did you mean 'training'"),
         ("[training]\nepochs = 3", "Unknown key 'epochs'. Did you mean 'max_epochs'"),
         ("[training]\nmax_epochs = true", "expected a number above 0"),
-        ("[training]\nbatch_size = 12.5", "expected a whole number"),
+        ("[training]\nbatch_size = 12.5", "expected an integer"),
         ("[augmentation]\nflip = 1", "expected true or false"),
         ("[augmentation]\nspin = 1", "no setting 'spin'"),
         ("[class_weight]\nseven = 0", "seven in [class_weight] is 0; expected a number above 0"),

@@ -28,7 +28,7 @@ def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state
         return _split_stratified(y, int(cv), random_state)
     if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise ParameterError(
-            "The 'cv' parameter must be a whole number of at least 2, a splitter of scikit-learn, or pairs of training "
+            "The 'cv' parameter must be an integer of at least 2, a splitter of scikit-learn, or pairs of training "
             f"and held-out indices. Got {cv!r} instead."
         )
     if hasattr(cv, "split"):

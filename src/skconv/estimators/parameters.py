@@ -14,7 +14,7 @@ from typing import Any
 from skconv.exceptions import ParameterError
 
 _KINDS: dict[type, tuple[Any, str, tuple[type, ...]]] = {  # accepted types, name in messages, kinds of TOML
-    int: (Integral, "a whole number", (int,)),
+    int: (Integral, "an integer", (int,)),
     float: (Real, "a number", (int, float)),
     bool: (bool, "true or false", (bool,)),
     os.PathLike: ((str, os.PathLike), "the path of a folder", (str,)),
@@ -164,7 +164,7 @@ def describe_parameters() -> list[dict[str, str]]:
     Examples
     --------
     >>> describe_parameters()[3]["values"], describe_parameters()[3]["default"]
-    ('a whole number of at least 1', '128')
+    ('an integer of at least 1', '128')
     """
     return [
         {
@@ -191,7 +191,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     >>> check_parameters({"batch_size": 0})
     Traceback (most recent call last):
         ...
-    skconv.exceptions.ParameterError: The 'batch_size' parameter must be a whole number of at least 1. Got 0 instead.
+    skconv.exceptions.ParameterError: The 'batch_size' parameter must be an integer of at least 1. Got 0 instead.
     """
     for name, value in parameters.items():
         row = PARAMETERS.get(name)

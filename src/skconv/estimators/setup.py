@@ -127,8 +127,8 @@ def make_checkpointing(
         raise ParameterError("Several processes would write one checkpoint. Train without 'checkpoint'.")
     if isinstance(classifier.random_state, bool) or not isinstance(classifier.random_state, int | np.integer):
         raise ParameterError(
-            f"A training with checkpoint={str(classifier.checkpoint)!r} can be resumed only if its 'random_state' is a "
-            f"whole number. Got {classifier.random_state!r} instead. Pass random_state=0."
+            f"A training with checkpoint={str(classifier.checkpoint)!r} can be resumed only if its 'random_state' is "
+            f"an integer. Got {classifier.random_state!r} instead. Pass random_state=0."
         )
     environment = describe_environment()
     training = {
