@@ -172,8 +172,7 @@ def _check_predictions(labels: np.ndarray, probabilities: np.ndarray) -> None:
     n, n_classes = probabilities.shape
     if labels.shape != (n,) or labels.dtype.kind not in "iu":
         raise DataError(
-            f"The labels are {labels.dtype} of shape {labels.shape}; expected {n} integers, "
-            "the indices of the classes."
+            f"The labels are {labels.dtype} of shape {labels.shape}; expected {n} integers, the indices of the classes."
         )
     if labels.min() < 0 or labels.max() >= n_classes:
         raise DataError(f"The labels span {labels.min()}..{labels.max()}; expected 0..{n_classes - 1}.")

@@ -190,8 +190,7 @@ def _check(images: np.ndarray, labels: np.ndarray, class_names: Sequence[str]) -
         raise DataError(f"The images have shape {images.shape}; expected (n, h, w) or (n, h, w, 3).")
     if labels.shape != (len(images),) or labels.dtype.kind not in "iu":
         raise DataError(
-            f"The labels are {labels.dtype} of shape {labels.shape}; expected {len(images)} integers, "
-            "one per image."
+            f"The labels are {labels.dtype} of shape {labels.shape}; expected {len(images)} integers, one per image."
         )
     if labels.min() < 0 or labels.max() >= len(class_names):
         raise DataError(
