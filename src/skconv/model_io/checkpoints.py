@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a training on disk, valid after a kill at any moment; data, never code."""
+"""Checkpoints: the state of a training on disk, valid after a kill at any moment, free of code."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORMAT = "skconv-checkpoint"
 FORMAT_VERSION = 1
 _JSON_NAME, _TENSORS_NAME = "checkpoint.json", "checkpoint.safetensors"
 _MAX_CHECKPOINTS = 2
-_MAX_JSON_BYTES = 2**28  # the losses of some millions of steps
+_MAX_JSON_BYTES = 2**28  # enough for the losses of some millions of steps
 _KEYS: dict[str, type] = {
     "format": str,
     "format_version": int,

@@ -50,7 +50,7 @@ _DATA_KEYS: dict[str, type] = {
 
 
 def describe_environment(command: str = "") -> dict[str, Any]:
-    """Return the hardware and software of this process as JSON values; `command` reproduces the model.
+    """Return the hardware and software of this process as JSON values; `command` is that of the training.
 
     Examples
     --------
@@ -71,7 +71,7 @@ def describe_environment(command: str = "") -> dict[str, Any]:
 
 
 def _find_versions(packages: Sequence[str]) -> dict[str, str]:
-    """Return the versions of the installed ones of `packages`."""
+    """Return the versions of those of `packages` that are installed."""
     from importlib import metadata  # here, because prediction does not need the 20 ms it takes
 
     versions = {}
@@ -105,7 +105,7 @@ class InputConfig:
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """(channels, height, width)."""
+        """Channels, height and width."""
         return self.channels, self.height, self.width
 
 

@@ -52,7 +52,7 @@ def digest_json(document: Mapping[str, Any]) -> str:
 
 
 def copy_json(value: Any, name: str) -> Any:
-    """Return `value` as JSON returns it: a copy, with tuples as lists and NumPy scalars as Python numbers.
+    """Return a copy of `value` as read from JSON: tuples become lists, and NumPy scalars Python numbers.
 
     Examples
     --------

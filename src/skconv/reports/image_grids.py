@@ -180,7 +180,7 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
             axes.set_axis_off()
             axes.imshow(drawn, interpolation="nearest", aspect="auto")
         text = figure.text(left / width, 1 - (top - 0.05) / height, texts[index], fontsize=size, va="bottom")
-        text.set_parse_math(False)  # a class called ``$5$`` is not a formula
+        text.set_parse_math(False)  # a class called $5$ is not a formula
     _add_colour_bar(figure, width, height)
     return figure
 
