@@ -13,25 +13,10 @@ def fit_calibration(
 ) -> tuple[float, np.ndarray]:
     """Return the temperature and biases that maximise the likelihood of held-out images with ``logits / T + biases``.
 
-    A temperature above 1 lowers the confidence, one below 1 raises it. The biases correct a preference of the network
-    for or against a class; a normal prior keeps them near 0 for classes with few held-out images.
-
-    Parameters
-    ----------
-    logits : ndarray of float, shape (n, k)
-        Of held-out images; a constant per row has no effect.
-    labels : ndarray of int, shape (n,)
-        True classes, 0..k-1.
-    weights : ndarray of float, shape (n,), optional
-        Weight of each image.
-    with_biases : bool, default=True
-        False fits the temperature only, which changes no predicted label.
-
-    Returns
-    -------
-    temperature : float
-        0.05..20.
-    biases : ndarray of float64, shape (k,)
+    `logits` are (n, k), `labels` (n,) in 0..k-1, `weights` (n,) optional. The temperature, 0.05..20, lowers the confidence
+    if it is above 1 and raises it below. The biases, float64 (k,), correct a preference of the network for or against a
+    class; a normal prior keeps them near 0 for classes with few held-out images. Without biases, no predicted label
+    changes.
 
     References
     ----------

@@ -28,8 +28,8 @@ def write_card(
 ) -> str:
     """Return the model card of `config`, including its `files`, as Markdown.
 
-    `n_parameters` counts the trainable parameters; `folder_name` is the argument of the commands on the card. `per_class`
-    holds name, precision, recall, f1 and support of each class, as in `skconv.evaluation.Scores.to_json`.
+    `n_parameters` counts the trainable parameters; `folder_name` is the argument of the commands on the card.
+    `per_class` holds name, precision, recall, f1 and support of each class, as in `skconv.evaluation.Scores.to_json`.
     """
     channels, height, width = config.input.shape
     colour = "grey" if channels == 1 else f"{channels}-channel"
