@@ -13,10 +13,10 @@ def fit_calibration(
 ) -> tuple[float, np.ndarray]:
     """Return the temperature and biases that maximise the likelihood of held-out images with ``logits / T + biases``.
 
-    `logits` are (n, k), `labels` (n,) in 0..k-1, `weights` (n,) optional. The temperature, 0.05..20, lowers the confidence
-    if it is above 1 and raises it below. The biases, float64 (k,), correct a preference of the network for or against a
-    class; a normal prior keeps them near 0 for classes with few held-out images. Without biases, no predicted label
-    changes.
+    `logits` are (n, k), `labels` (n,) in 0..k-1, `weights` (n,) optional. A temperature (0.05..20) above 1 lowers the
+    confidence, one below 1 raises it. The biases, float64 (k,), correct a preference of the network for or against a
+    class; a normal prior keeps them near 0 for classes with few held-out images. With `with_biases` False they are 0,
+    and no predicted label changes.
 
     References
     ----------
