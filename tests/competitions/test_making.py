@@ -23,7 +23,7 @@ from skconv.data.spec import load_dataset
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 
 
-def names_of(images):
+def count_images(images):
     return Counter(image.tobytes() for image in images)
 
 
@@ -69,7 +69,7 @@ def test_write_competition_writes_apparels_format(tmp_path, digits):
 def test_write_competition_writes_every_image_once_with_its_label(tmp_path, digits, name):
     write_competition(name, tmp_path / "made", digits)
     splits, _ = read_competition(tmp_path / "made")
-    assert names_of(pool(splits)) == names_of(pool(digits))
+    assert count_images(pool(splits)) == count_images(pool(digits))
     label_of = dict(
         zip((image.tobytes() for image in pool(digits)), [*digits.train_labels, *digits.test_labels], strict=True)
     )
@@ -104,10 +104,10 @@ def test_write_competition_stratifies_and_shuffles_digits(tmp_path, digits):
 @pytest.mark.parametrize("name", list_competitions())
 def test_make_competition_rejects_folder_that_is_not_empty(tmp_path, name):
     (tmp_path / "made").mkdir()
-    (tmp_path / "made" / "kept.txt").write_text("precious")
+    (tmp_path / "made" / "notes.txt").write_text("text")
     with pytest.raises(OutputError, match="is not empty"):
         make_competition(name, tmp_path / "made")
-    assert [path.name for path in tmp_path.rglob("*")] == ["made", "kept.txt"]
+    assert [path.name for path in tmp_path.rglob("*")] == ["made", "notes.txt"]
 
 
 def test_write_competition_interrupted_writes_nothing(tmp_path, digits, monkeypatch):
@@ -173,7 +173,7 @@ def test_find_competition_skips_other_folders(data_home, cache):
 def test_load_dataset_kaggle_digits_has_every_mnist_image_once(cache):
     mnist, dataset = load_dataset("mnist"), load_dataset("kaggle-digits")
     assert dataset.train_images.shape == (42_000, 28, 28) and dataset.test_images.shape == (28_000, 28, 28)
-    assert names_of(pool(dataset)) == names_of(pool(mnist))
+    assert count_images(pool(dataset)) == count_images(pool(mnist))
     assert (dataset.submission.ids[0], dataset.submission.ids[-1]) == ("1", "28000")
     assert dataset.licence == mnist.licence
     # The files never change, so that models can be compared.

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from skconv.data.conversion import arrange_axes, as_uint8, encode_labels, name_labels, shape_rows
+from skconv.data.conversion import as_images, as_uint8, encode_labels, name_labels, shape_rows
 from skconv.exceptions import DataError
 
 
@@ -41,19 +41,19 @@ def test_as_uint8_rejects_ambiguous_values(values):
         ((2, 192), (2, 8, 8, 3)),
     ],
 )
-def test_arrange_axes_brings_channels_last(shape, expected):
-    assert arrange_axes("x", np.zeros(shape)).shape == expected
+def test_as_images_brings_channels_last(shape, expected):
+    assert as_images("x", np.zeros(shape)).shape == expected
 
 
 @pytest.mark.parametrize("shape", [(64,), (2, 8, 8, 4), (2, 5, 8, 8), (2, 2, 2, 2, 2)])
-def test_arrange_axes_rejects_other_shapes(shape):
+def test_as_images_rejects_other_shapes(shape):
     with pytest.raises(DataError, match="shape"):
-        arrange_axes("x", np.zeros(shape))
+        as_images("x", np.zeros(shape))
 
 
-def test_arrange_axes_moves_each_pixel_of_channels_first():
+def test_as_images_moves_each_pixel_of_channels_first():
     first = np.arange(2 * 3 * 4 * 5).reshape(2, 3, 4, 5)
-    assert arrange_axes("x", first)[1, 2, 3, 1] == first[1, 1, 2, 3]
+    assert as_images("x", first)[1, 2, 3, 1] == first[1, 1, 2, 3]
 
 
 def test_shape_rows_accepts_size_that_is_not_square():

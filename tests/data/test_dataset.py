@@ -1,4 +1,4 @@
-"""Held-out test split."""
+"""Held-out test split of a data set."""
 
 import numpy as np
 import pytest
@@ -31,7 +31,7 @@ def test_hold_out_test_takes_15_percent_of_each_class():
     assert np.bincount(split.test_labels).tolist() == [15, 9, 6]
 
 
-def test_hold_out_test_keeps_labels_with_images():
+def test_hold_out_test_preserves_labels_of_images():
     data = make_data([100, 60])
     split = hold_out_test(data, seed=3)
     number = split.test_images[:, 0, 0].astype(int) * 256 + split.test_images[:, 0, 1]

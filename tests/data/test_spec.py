@@ -183,7 +183,7 @@ def test_data_spec_check_raises_without_loading(tmp_path):
             method()
 
 
-def test_load_dataset_asks_registered_formats(tmp_path, samples):
+def test_load_dataset_uses_registered_formats(tmp_path, samples):
     path = tmp_path / "data.own"
     path.touch()
     splits = Splits(samples.images(2), ["a", "b"])

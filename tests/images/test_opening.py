@@ -30,7 +30,7 @@ def png(width: int, height: int, *chunks: tuple[bytes, bytes], colour: int = 0) 
 
 
 @pytest.mark.parametrize("suffix", ["png", "bmp", "tif", "gif"])
-def test_open_image_lossless_formats_keep_every_pixel(tmp_path, suffix):
+def test_open_image_lossless_formats_preserve_every_pixel(tmp_path, suffix):
     path = save(tmp_path, f"a.{suffix}", Image.fromarray(GREY))
     np.testing.assert_array_equal(open_image(path), GREY)
 
@@ -111,13 +111,13 @@ def test_open_image_applies_every_orientation(tmp_path, orientation, suffix):
     np.testing.assert_array_equal(open_image(path), GREY)
 
 
-@pytest.mark.parametrize(("ink", "ground"), [(0, 255), (30, 255), (255, 0)])
-def test_open_image_composites_on_contrasting_background(tmp_path, ink, ground):
+@pytest.mark.parametrize(("stroke", "background"), [(0, 255), (30, 255), (255, 0)])
+def test_open_image_composites_on_contrasting_background(tmp_path, stroke, background):
     image = Image.new("RGBA", (40, 40), (0, 0, 0, 0))
-    image.paste((ink, ink, ink, 255), (10, 10, 20, 20))
+    image.paste((stroke, stroke, stroke, 255), (10, 10, 20, 20))
     image = open_image(save(tmp_path, "a.png", image))
-    assert image[0, 0] == ground
-    assert image[15, 15] == ink
+    assert image[0, 0] == background
+    assert image[15, 15] == stroke
 
 
 def test_open_image_fully_transparent_is_white(tmp_path):

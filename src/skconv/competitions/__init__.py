@@ -1,1 +1,1 @@
-"""Competitions: Kaggle's Digit Recognizer and Identify the Apparels, made, read, submitted to and checked."""
+"""Competitions: Kaggle's Digit Recognizer and Identify the Apparels, making, reading, submissions."""

@@ -1,4 +1,4 @@
-"""Making competitions: the files of the organisers, from MNIST and Fashion-MNIST."""
+"""Competition files in the organisers' format, made from MNIST and Fashion-MNIST."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def make_competition(
     data_home: str | os.PathLike[str] | None = None,
     progress: bool = False,
 ) -> Path:
-    """Make the files of a competition from the data set that it uses, without an account.
+    """Make the files of a competition from MNIST or Fashion-MNIST, without an account.
 
     The files have the organisers' format. The training images of ``kaggle-digits`` differ from Kaggle's: they are a
     fixed stratified sample of 3/5 of the 70,000 digits of MNIST. The labels of the test images, which the organisers
@@ -113,7 +113,7 @@ def make_competition(
 
 
 def find_competition(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the first of the locations of named data sets that has a competition's files, or None."""
+    """Return the first folder with a competition's files among the locations of named data sets, or None."""
     folders = (location.folder for location in list_locations(entry, data_home))
     return next((folder for folder in folders if is_competition(folder)), None)
 
@@ -191,7 +191,7 @@ def _draw(labels: Sequence[str]) -> tuple[list[int], list[int]]:
     """Split images 3 : 2, stratified, and shuffle both parts; return their positions."""
     counts = Counter(labels)
     shares = {label: counts[label] * 3 // 5 for label in sorted(counts)}
-    # The remainder of rounding down goes to the classes with the largest fractions.
+    # Largest remainder method: classes with the largest fractions are rounded up.
     remainder = len(labels) * 3 // 5 - sum(shares.values())
     for label in sorted(shares, key=lambda label: -(counts[label] * 3 % 5))[:remainder]:
         shares[label] += 1
@@ -226,9 +226,9 @@ def _write_images(folder: Path, ids: range, images: np.ndarray, progress: bool) 
         Image.fromarray(image).save(folder / f"{number}.png")
 
 
-def _write_forms(folder: Path, header: tuple[str, str], ids: range, answers: Sequence[str]) -> None:
+def _write_forms(folder: Path, header: tuple[str, str], ids: range, labels: Sequence[str]) -> None:
     _write_pairs(folder / SAMPLE, header, ids, ["0"] * len(ids))
-    _write_pairs(folder / ANSWERS, header, ids, answers)
+    _write_pairs(folder / ANSWERS, header, ids, labels)
 
 
 def _write_pairs(path: Path, header: tuple[str, str], ids: range, labels: Sequence[str]) -> None:

@@ -1,4 +1,4 @@
-"""Submissions to competitions: images to predict, writing the file, checking and scoring it."""
+"""Submissions to competitions: images to predict, writing, checking and scoring."""
 
 from __future__ import annotations
 

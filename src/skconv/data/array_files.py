@@ -15,7 +15,7 @@ from numpy.lib import format as npy
 
 from skconv.data.catalog import IDX_NAMES
 from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
-from skconv.data.conversion import arrange_axes, as_uint8, name_labels
+from skconv.data.conversion import as_images, as_uint8, name_labels
 from skconv.data.dataset import Splits
 from skconv.exceptions import DataError
 
@@ -167,7 +167,7 @@ def _read_npz_pair(
 
 def _read_npz_images(path: Path, name: str, image_size: tuple[int, int] | None) -> np.ndarray:
     where = f"{path}[{name}]"
-    return as_uint8(where, arrange_axes(where, _read_array(path, name), image_size))
+    return as_uint8(where, as_images(where, _read_array(path, name), image_size))
 
 
 def _list_arrays(path: Path) -> list[str]:

@@ -1,4 +1,4 @@
-"""Reading files of data sets: gzip, text, checksums, spellings of names; the cache folder."""
+"""Files of data sets: decompression, CSV tables, checksums, lookup by name; the cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO, cast
 
 from skconv.exceptions import DataError
 
-MAX_DEFLATE_RATIO = 1032  # of the deflate format; more decompressed bytes than that cannot be in a file
+MAX_DEFLATE_RATIO = 1032  # of decompressed to compressed bytes, a limit of the format
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
 
@@ -62,7 +62,7 @@ def open_table(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def open_rows(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[str, list[str]]]]]:
-    """Open a CSV file; yield its header, and an iterator of the rows that are not empty, each with its place.
+    """Open a CSV file; yield its header, and an iterator of ``"FILE, line N"`` and the cells of each non-empty row.
 
     The iterator raises `DataError` for a row that differs in length from the header; other errors as in `open_table`.
     """

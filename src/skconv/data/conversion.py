@@ -84,8 +84,8 @@ def find_square(n_pixels: int) -> tuple[int, ...] | None:
     return None
 
 
-def arrange_axes(where: str, images: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Bring an array of images to (n, height, width) or (n, height, width, 3).
+def as_images(where: str, images: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
+    """Reshape an array of images to (n, height, width) or (n, height, width, 3).
 
     Accepts (n, pixels), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w); raises `DataError` for other shapes.
     """

@@ -34,9 +34,9 @@ class Splits(NamedTuple):
 
 @dataclass(frozen=True, eq=False)  # == of arrays is not a bool
 class SubmissionForm:
-    """The images that a submission to a competition labels, uint8 (n, h, w) or (n, h, w, 3), and its format.
+    """Unlabelled images of a competition, uint8 (n, h, w) or (n, h, w, 3), and the format of a submission.
 
-    `header` is the first line of the file, such as ``("ImageId", "Label")``; `ids` the first column, one per image.
+    `header` is the first line of a submission, such as ``("ImageId", "Label")``; `ids` the first column, one per image.
     `class_labels` are the values of the second column in the order of the data set's class names (``"0"`` for
     "T-shirt/top"); empty if unknown.
     """
@@ -121,7 +121,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """The sha256 of training images and labels as 64 hexadecimal digits; identifies the data in a model folder."""
         digest = hashlib.sha256(repr((self.train_images.shape, self.class_names)).encode())
-        for start in range(0, len(self.train_images), 4096):  # in parts: a memory map may exceed the memory
+        for start in range(0, len(self.train_images), 4096):  # in parts, as a memory map may exceed the memory
             digest.update(np.ascontiguousarray(self.train_images[start : start + 4096]).data)
         digest.update(np.ascontiguousarray(self.train_labels).data)
         return digest.hexdigest()

@@ -35,8 +35,8 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     """Read a folder with one folder per class, or with folders ``train`` and ``test`` of that kind.
 
-    The images are read as in `read_images`. `DataError` is raised for no or empty class folders, a file that is no
-    image, or images of different sizes.
+    The images are read as in `read_images`. `DataError` is raised for no or empty class folders, a file that is not
+    an image, or images of different sizes.
     """
     folder = spec.path
     if not (folder / "train").is_dir():
@@ -182,7 +182,7 @@ def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, pr
 
 
 def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
-    """Return the visible content of a folder, sorted by name, each with whether it is a folder."""
+    """Return the path of each visible entry of a folder, sorted by name, and whether it is a folder."""
     try:
         # os.scandir needs no stat call per entry; iterdir builds paths without parsing them.
         with os.scandir(folder) as entries:

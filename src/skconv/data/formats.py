@@ -1,4 +1,4 @@
-"""Registration of the built-in formats: IDX and class folders, CSV, npz."""
+"""Registration of the built-in formats: CSV, .npz, IDX folders, class folders."""
 
 from __future__ import annotations
 
@@ -73,5 +73,5 @@ FORMATS.register(
         read=lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec),
     ),
 )
-# Accepts every folder, so it is asked last.
+# Accepts every folder, so it is tried last.
 FORMATS.register("class-folders", Format(Path.is_dir, partial(_read_folder, read_class_folders), priority=-1))

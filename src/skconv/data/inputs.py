@@ -25,7 +25,7 @@ def load_inputs(
     errors: dict[int, SkconvError] | None = None,
     progress: bool = False,
 ) -> tuple[list[str], np.ndarray, list[str]]:
-    """Load images to predict, all converted to those that a model takes.
+    """Load images to predict, resized and converted for a model.
 
     Parameters
     ----------
@@ -98,7 +98,7 @@ class ConversionNotes:
 
     def record(self, shape: tuple[int, ...], name: str, count: int = 1) -> None:
         """Count the conversions of `count` images of this shape."""
-        if self._spec.preprocessing is not None:  # made for images of any size
+        if self._spec.preprocessing is not None:  # the step accepts images of any size
             return
         height, width = self._spec.height, self._spec.width
         if shape[:2] != (height, width):

@@ -1,4 +1,4 @@
-"""Named data sets: the folders searched for their files, verified downloads, reading."""
+"""Loading of named data sets: folders that are searched for the files, verified downloads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAUSE = 0.1  # seconds before the second attempt, ten times as long before the 
 
 
 class Location(NamedTuple):
-    """A folder that may hold a data set; `chosen` if it is in the user's data home, where errors are raised."""
+    """A folder that may hold a data set; files with errors are skipped unless it is `chosen`, in the data home."""
 
     folder: Path
     chosen: bool = False
@@ -152,7 +152,7 @@ def _read_sklearn_digits() -> Splits:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    # From 0..16 to the range of image files, so that a model accepts both.
+    # 0..16 is scaled to the range of image files, so that a model accepts both.
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     return Splits(images, [str(label) for label in digits.target])
 
@@ -188,7 +188,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
 
 
 class _TransientError(DownloadError):
-    """A failed download that is worth a retry."""
+    """A download error after which a retry may succeed."""
 
 
 def _fetch(address: str, target: Path, progress: bool, timeout: float) -> None:

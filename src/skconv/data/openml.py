@@ -12,13 +12,13 @@ from typing import Any
 
 import numpy as np
 
-from skconv.data.conversion import arrange_axes, as_uint8, name_labels
+from skconv.data.conversion import as_images, as_uint8, name_labels
 from skconv.data.dataset import Splits
 from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
 _TIMEOUT = 60.0  # seconds without data
 _USPS_TRAIN = 7291
-# Of the 9,298 labels, concatenated: in another order the official splits would be mixed.
+# Of the 9,298 labels, concatenated; another order would mix the official splits.
 _USPS_LABELS_SHA256 = "99728c272e12b75dab47f175373acc033f4cb96db6377deda3e067885e26b4de"
 
 
@@ -68,7 +68,7 @@ def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{where} has words among its features; expected numbers only.") from error
+            raise DataError(f"{where} has features that are not numeric; expected numbers only.") from error
     labels = np.asarray(target)
     if labels.dtype == object:
         if any(label is None or label != label for label in labels):
@@ -76,7 +76,7 @@ def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int
         labels = labels.astype(str)
     if values.dtype.kind == "f" and values.size and -1 <= values.min() < 0 and values.max() <= 1:
         values = np.rint((values + 1) * 127.5)
-    return Splits(as_uint8(where, arrange_axes(where, values, image_size)), name_labels(where, labels))
+    return Splits(as_uint8(where, as_images(where, values, image_size)), name_labels(where, labels))
 
 
 def _fetch_table(name: str, cache: Path) -> Any:
@@ -90,7 +90,7 @@ def _fetch_table(name: str, cache: Path) -> Any:
         # The default parser needs pandas, and fails with pandas 3.1 for numeric labels.
         options = {"parser": "liac-arff", "as_frame": False, "data_home": str(cache), "n_retries": 1, "delay": 0.2}
         with warnings.catch_warnings(), _time_limit():
-            warnings.simplefilter("ignore")  # retries, several versions
+            warnings.simplefilter("ignore")  # about retries and several versions
             return fetch_openml(**wanted, **options)
     except (HTTPError, URLError, TimeoutError, ConnectionError) as error:
         raise DownloadError(f"OpenML cannot be reached, or rejects '{name}' ({error}). Try again later.") from error

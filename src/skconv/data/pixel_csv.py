@@ -48,7 +48,7 @@ class _Layout:
 
     @property
     def others(self) -> list[int]:
-        """Positions of the columns that are no pixels, sorted."""
+        """Sorted positions of the columns that are not pixels."""
         return sorted(column for column in (self.label, self.number) if column is not None)
 
 
@@ -62,7 +62,7 @@ def read_pixel_csv(
     square. The memory used is that of the uint8 pixels and 1024 rows of text.
 
     `DataError` is raised for a file that is empty or not text, and, with the line number, for a row of another length,
-    a pixel that is no integer 0..255, or, if `need_labels`, a missing label.
+    a pixel that is not an integer 0..255, or, if `need_labels`, a missing label.
     """
     pixels: list[np.ndarray] = []
     labels: list[str] = []

@@ -35,7 +35,7 @@ class DataOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A request for data: the source, the form of its images and the split.
+    """A request for data: the source, the size and preprocessing of the images, and the split.
 
     `source`, `images`, `label_column`, `image_size`, `normalize` and `data_home` are as in `load_dataset`; a source of
     None, as in a recipe for any data, can be replaced but not loaded. `test_fraction`, in (0, 1), of all images pooled
@@ -114,7 +114,7 @@ class DataSpec:
 
     @property
     def _name(self) -> str:
-        # A path object is never the name of a data set.
+        # Only text can be the name of a data set.
         return self.source if isinstance(self.source, str) else ""
 
     def _check_options(self) -> None:
@@ -145,7 +145,7 @@ class DataSpec:
 
 @dataclass(frozen=True)
 class Format:
-    """Reader of a file format; formats of higher priority are asked first.
+    """Reader of a file format; formats of higher priority are tried first.
 
     `accepts` returns whether a path can be read; it should look at names, not read the content. `read` takes the
     `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
@@ -163,7 +163,7 @@ FORMATS: Registry[Format] = Registry("formats", "format")
 
 
 def list_formats() -> list[Format]:
-    """Return the readers of all formats in the order in which they are asked."""
+    """Return the readers of all formats by descending priority."""
     return sorted((FORMATS.get(name) for name in FORMATS.names()), key=lambda format_: -format_.priority)
 
 

@@ -1,1 +1,1 @@
-"""Image files of unknown origin → bounded uint8 arrays; resizing and preprocessing."""
+"""Decoding of untrusted image files, resizing, and preprocessing."""

@@ -21,8 +21,8 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".
 
 MAX_BYTES = 100_000_000  # larger files are rejected before reading
 MAX_PIXELS = 50_000_000  # larger images are rejected before decoding
-# Colour takes three to five times the memory of grey, transparency or 16 bits as much again. Only JPEG can be decoded
-# at half its size.
+# A colour image takes three to five times the memory of a grey one, transparency or 16 bits as much again. Only JPEG
+# can be decoded at half its size.
 MAX_COLOUR_PIXELS = 13_000_000
 
 # Values of the orientation tag (EXIF 274).
@@ -93,7 +93,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS, lon
         ) from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than allowed. Make the image smaller.") from None
-    except Exception as error:  # decoders raise many types for hostile files
+    except Exception as error:  # decoders raise many types for damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{name} is a damaged or truncated image ({reason}). Save or download it again.") from error
 

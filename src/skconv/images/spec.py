@@ -1,4 +1,4 @@
-"""`ImageSpec`: size, channels and preprocessing of the images that a model takes; mapping over images in threads."""
+"""`ImageSpec`: size, channels and preprocessing of the images that a model accepts; mapping in threads."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ PREPROCESSING: Registry[PreprocessingStep] = Registry("preprocessing", "preproce
 
 @dataclass(frozen=True)
 class ImageSpec:
-    """The images that a model takes: size in pixels, 1 channel (grey) or 3 (colour), preprocessing.
+    """Format of the images that a model accepts: size in pixels, 1 channel (grey) or 3 (colour), preprocessing.
 
     `preprocessing` is the name of a registered step, applied before resizing: ``"digit"`` extracts one digit, light on
     dark, as `skconv.normalize_digit` does.
@@ -56,7 +56,7 @@ class ImageSpec:
 
     @classmethod
     def for_step(cls, preprocessing: str, size: tuple[int, int] | None = None) -> ImageSpec:
-        """Return the grey images that a preprocessing step makes, (height, width) = `size` or the step's default."""
+        """Return the format of the output of a preprocessing step, with `size` (height, width) or its default."""
         return cls(*(size or PREPROCESSING.get(preprocessing).size), 1, preprocessing)
 
     @property
