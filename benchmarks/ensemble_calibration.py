@@ -36,12 +36,15 @@ def run(dataset: Dataset, n: int, seed: int) -> dict[str, float]:
     images, labels = dataset.train_images[chosen[n:]], dataset.train_labels[chosen[n:]]
     recipe = load_recipe("fast")
     member = recipe.create_member().set_params(max_epochs=6)
-    ensemble = KFoldEnsembleClassifier(member, cv=5, calibrate=False, random_state=seed)
-    ensemble.fit(training.train_images, training.train_labels)
-    members = np.stack([member.predict_proba(images) for member in ensemble.estimators_])
-    ensemble.set_params(calibrate=True)._calibrate(training.train_labels)
-    held_out = ensemble.held_out_
-    probabilities = ensemble.predict_proba(images)
+    plain, calibrated = (  # of the same weights, because of the same seed
+        KFoldEnsembleClassifier(member, cv=5, calibrate=calibrate, random_state=seed).fit(
+            training.train_images, training.train_labels
+        )
+        for calibrate in (False, True)
+    )
+    members = np.stack([each.predict_proba(images) for each in plain.estimators_])
+    held_out = calibrated.held_out_
+    probabilities = calibrated.predict_proba(images)
     figures = {"temperature": held_out.temperature, "best temperature": find_best_temperature(members, labels)}
     for name, predictions in {
         "uncalibrated": members.mean(0),

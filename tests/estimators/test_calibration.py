@@ -7,7 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
-from skconv.estimators.calibration import find_prior_shifts
+from skconv.estimators.base import find_prior_shifts
 from skconv.exceptions import ParameterError
 
 

@@ -314,11 +314,11 @@ EVERY = np.arange(40)
         (KFold(41), "40 images cannot be split by KFold"),
         ([(EVERY[3:], EVERY[:3])], "training part of fold 1 lacks the class 'rare'"),
         ([(EVERY, EVERY[30:])], r"has image 30 in its training and in its held-out part \(10 in all\)"),
-        ([(EVERY, [])], "no pair of training"),
+        ([(EVERY, [])], "not a pair of training"),
         ([(EVERY, EVERY[:0])], "0 held-out images"),
-        ([(EVERY, [40])], "no pair of training and held-out indices of 40 images"),
-        ([7], "no pair"),
-        ([(EVERY, EVERY, EVERY)], "no pair"),
+        ([(EVERY, [40])], "not a pair of training and held-out indices of 40 images"),
+        ([7], "not a pair"),
+        ([(EVERY, EVERY, EVERY)], "not a pair"),
     ],
 )
 def test_fit_raises_for_invalid_folds(cv, message):

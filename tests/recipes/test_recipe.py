@@ -63,7 +63,7 @@ def test_load_recipe_suggests_the_nearest_name():
         ("[augmentation]\nspin = 1", "no setting 'spin'"),
         ("[class_weight]\nseven = 0", "seven in [class_weight] is 0; expected a number above 0"),
         ("[prior]\nb = 2", "b in [prior] is 2; expected a number above 0"),
-        ("[prior]\na = 0.2\nb = 0.2", "[prior] names 2 classes"),
+        ("[prior]\na = 0.2\nb = 0.2", "[prior] has 2 classes"),
         ('[data]\nnormalize = "garment"', "normalize in [data] is 'garment'; expected 'digit'"),
         ("[network]\ncrop = 2", "needs a name"),
         ("training = 3", "must be a section"),

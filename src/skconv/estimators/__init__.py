@@ -10,13 +10,9 @@ __all__ = ["CNNClassifier", "KFoldEnsembleClassifier"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import an estimator when it is used: recipes and the command line read the table of parameters without torch."""
-    if name == "CNNClassifier":
-        from skconv.estimators.classifier import CNNClassifier
+    """Import an estimator at its first use: recipes and the command line need the table of parameters without torch."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from skconv.estimators import classifier, ensemble
 
-        return CNNClassifier
-    if name == "KFoldEnsembleClassifier":
-        from skconv.estimators.ensemble import KFoldEnsembleClassifier
-
-        return KFoldEnsembleClassifier
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(classifier if name == "CNNClassifier" else ensemble, name)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Self
 
 import numpy as np
 import torch
+from scipy.special import softmax
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils import check_array, check_X_y
 from sklearn.utils.multiclass import check_classification_targets
@@ -16,7 +18,6 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from torch import Tensor
 
 from skconv.estimators import persistence
-from skconv.estimators.calibration import calibrate_logits, find_prior_shifts, shift_probabilities
 from skconv.estimators.validation import (
     combine_weights,
     encode_labels,
@@ -24,16 +25,19 @@ from skconv.estimators.validation import (
     to_image_tensor,
     weigh_classes,
 )
-from skconv.exceptions import DataError
+from skconv.evaluation.calibration import fit_calibration
+from skconv.exceptions import DataError, ParameterError
 from skconv.model_io.records import HeldOut
 from skconv.training.batches import ImageDataset
+
+_MIN_HELD_OUT = 100  # fewer images determine a temperature too poorly
 
 
 class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     """Base class of the image classifiers.
 
-    A subclass has `fit`, `load` and the parameter `calibrate`; once fitted `net_`, `classes_`, `class_prior_`,
-    `image_shape_`, `held_out_` and what `skconv.estimators.persistence` reads.
+    A subclass has `fit`, `load` and the parameter `calibrate`; once fitted, it has `net_`, `classes_`, `class_prior_`,
+    `image_shape_`, `held_out_` and the attributes that `skconv.estimators.persistence` saves.
     """
 
     held_out_: HeldOut | None
@@ -49,7 +53,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable label of each image, (n,)."""
-        positions = self._logits(X).argmax(axis=1)
+        positions = self._logits(X).argmax(axis=1)  # raises if unfitted, before `classes_` is used
         return self.classes_[positions]
 
     def adjust_prior(self, prior: Mapping[Any, float]) -> Self:
@@ -133,13 +137,12 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             return validate_data(self, X, *y, reset=reset)
         if reset:
             self.n_features_in_ = math.prod(X.shape[1:])
-        check = check_X_y if y else check_array
-        return check(X, *y, allow_nd=True, estimator=self)
+        return (check_X_y if y else check_array)(X, *y, allow_nd=True, estimator=self)
 
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, class_weight: Any, classes: Any = None
     ) -> ImageDataset:
-        """Return checked images, labels and weights; in the first fit, set what describes the data."""
+        """Return checked images, labels and weights; the first call of a fit sets the attributes of the data."""
         first = not hasattr(self, "net_")
         X, y = self._validate(X, y, reset=first)
         check_classification_targets(y)
@@ -182,20 +185,49 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         return torch.cat([logits.cpu() for logits in batches]).float().numpy()
 
     def _calibrate_by(self, logits: np.ndarray, labels: np.ndarray, class_weight: Any) -> None:
-        """Calibrate by the logits and label positions of held-out images, weighted as in training; set `held_out_`."""
+        """Calibrate the network by held-out images, weighted as in training, and set `held_out_`.
+
+        Logits are float (n, n_classes), each row up to a constant; labels are positions in `classes_`, int64 (n,).
+        """
         self.held_out_ = None
-        if self.calibrate:
-            self.held_out_ = calibrate_logits(
-                self.net_.module_.logit_calibration,
-                logits,
-                labels,
-                weigh_classes(class_weight, self.classes_[labels], self.classes_),
-                with_biases=self.calibrate != "temperature",
-            )
+        if self.calibrate and len(labels) >= _MIN_HELD_OUT:
+            weights = weigh_classes(class_weight, self.classes_[labels], self.classes_)
+            with_biases = self.calibrate != "temperature"
+            temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)
+            layer = self.net_.module_.logit_calibration
+            layer.scale(1 / temperature)
+            layer.shift(biases.tolist())
+            self.held_out_ = HeldOut(softmax(logits / temperature + biases, axis=1), labels, temperature)
 
     def _shift_logits(self, shifts: np.ndarray) -> None:
         self.net_.module_.logit_calibration.shift(shifts.tolist())
-        held_out = self.held_out_
-        if held_out is not None:
-            probabilities = shift_probabilities(held_out.probabilities, shifts)
-            self.held_out_ = HeldOut(probabilities, held_out.labels, held_out.temperature)
+        if self.held_out_ is not None:
+            probabilities = shift_probabilities(self.held_out_.probabilities, shifts)
+            self.held_out_ = replace(self.held_out_, probabilities=probabilities)
+
+
+def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: np.ndarray) -> np.ndarray:
+    """Return what to add to the logit of each class, float64 (n_classes,), to replace the prior of the training images.
+
+    `prior` maps labels to expected fractions; classes that are left out share the rest as in `trained`, the fraction of
+    each of `classes` among the training images. Raise `ParameterError` for an unknown label or impossible fractions.
+    """
+    unknown = [label for label in prior if label not in classes.tolist()]
+    if unknown:
+        raise ParameterError(f"The prior has the unknown class {unknown[0]!r}; expected some of {classes.tolist()}.")
+    named = np.isin(classes, list(prior))
+    total = sum(prior.values())
+    if min(prior.values(), default=1.0) <= 0 or total > 1 or (total == 1) != bool(named.all()):
+        raise ParameterError(
+            f"The prior is {dict(prior)!r}; expected fractions above 0 with a sum below 1, or of 1 for all classes."
+        )
+    expected = np.array([prior.get(label, np.nan) for label in classes.tolist()])
+    shifts = np.where(named, np.log(expected) - np.log(trained), 0.0)
+    if not named.all():
+        shifts[named] -= np.log(1 - total) - np.log(1 - trained[named].sum())
+    return shifts
+
+
+def shift_probabilities(probabilities: np.ndarray, shifts: np.ndarray) -> np.ndarray:
+    """Return probabilities (n, n_classes) after `shifts` were added to their logits."""
+    return softmax(np.log(probabilities.clip(np.finfo(np.float32).tiny)) + shifts, axis=1)

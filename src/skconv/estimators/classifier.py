@@ -17,8 +17,9 @@ from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.parameters import check_parameters, check_selection, split_network
-from skconv.estimators.setup import create_seeded_network, make_callbacks, make_checkpointing, make_config, torch_seed
+from skconv.estimators.setup import make_callbacks, make_checkpointing, make_config, torch_seed
 from skconv.estimators.validation import expand_weights, hold_out
+from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import ImageDataset
@@ -225,7 +226,7 @@ class CNNClassifier(BaseImageClassifier):
             raise
         before = 0.0 if checkpointing is None else checkpointing.seconds_
         self.fit_seconds_ = before + time.perf_counter() - start
-        self._calibrate()
+        self._calibrate(valid)
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
@@ -282,7 +283,12 @@ class CNNClassifier(BaseImageClassifier):
         """Return the network with fresh or loaded weights, normalising by the training images."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._network_spec = split_network(self.network)
-        network = create_seeded_network(self._network_spec, self.image_shape_, len(self.classes_), self._seed)
+        name, options = self._network_spec
+        channels, height, width = self.image_shape_
+        with torch_seed(self._seed):
+            network = create_network(
+                name, in_channels=channels, image_size=(height, width), num_classes=len(self.classes_), **options
+            )
         self.loaded_weights_ = (
             [] if self.init_from is None else persistence.load_matching_weights(network, self.init_from)
         )
@@ -319,11 +325,9 @@ class CNNClassifier(BaseImageClassifier):
             self.net_.partial_fit(train, y=None)
         self.n_epochs_ = len(self.net_.history)
 
-    def _calibrate(self) -> None:
-        """Calibrate by the validation images of `fit`, if there were any."""
+    def _calibrate(self, valid: ImageDataset | None) -> None:
         self.held_out_ = None
-        if self.calibrate and self.net_.train_split is not None:
-            valid = self.net_.train_split(None)[1]
+        if self.calibrate and valid is not None:
             logits = torch.cat([batch.cpu() for batch in self.net_.forward_iter(valid, training=False)])
             labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
             self._calibrate_by(logits.float().numpy(), labels.numpy(), self.class_weight)

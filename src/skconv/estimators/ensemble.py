@@ -15,11 +15,10 @@ from sklearn.utils.parallel import Parallel, delayed
 from sklearn.utils.validation import _check_sample_weight
 
 from skconv.estimators import persistence
-from skconv.estimators.base import BaseImageClassifier
-from skconv.estimators.calibration import shift_probabilities
+from skconv.estimators.base import BaseImageClassifier, shift_probabilities
 from skconv.estimators.classifier import CNNClassifier
-from skconv.estimators.folds import split_folds
 from skconv.estimators.parameters import check_parameters, choose_device, split_network
+from skconv.estimators.validation import split_folds
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.callbacks import PrintEpochs
@@ -220,18 +219,14 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
 
     def _check_estimator(self) -> CNNClassifier:
         """Return the unfitted template of the members."""
-        if self.estimator is None:
-            return CNNClassifier(calibrate=False)
-        if not isinstance(self.estimator, CNNClassifier):
-            raise ParameterError(
-                f"The 'estimator' parameter must be a CNNClassifier or None. Got {self.estimator!r} instead."
-            )
-        return clone(self.estimator).set_params(calibrate=False)
+        template = CNNClassifier() if self.estimator is None else self.estimator
+        if not isinstance(template, CNNClassifier):
+            raise ParameterError(f"The 'estimator' parameter must be a CNNClassifier. Got {template!r} instead.")
+        return clone(template).set_params(calibrate=False)
 
     def _make_members(self, template: CNNClassifier, n_members: int) -> list[CNNClassifier]:
-        # Measured once, because two processes could measure different results.
         precision = template.precision
-        if precision == "auto":
+        if precision == "auto":  # measured once, because measurements in several processes may differ
             precision = choose_precision(choose_device(template.device))
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=n_members)
         verbose = max(template.verbose, self.verbose)
@@ -260,19 +255,16 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         labels = np.searchsorted(self.classes_, y)
         total = np.zeros((len(y), len(self.classes_)), np.float32)
         n_members = np.zeros((len(y), 1), np.int64)
+        fold_scores = []
         for positions, probabilities in zip(held_out, predicted, strict=True):
             total[positions] += probabilities
             n_members[positions] += 1
+            fold_scores.append((probabilities.argmax(1) == labels[positions]).mean())
         with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an image that all members were trained on
             self.out_of_fold_proba_ = (total / n_members).astype(np.float32)
-        held = n_members[:, 0] > 0
+        held = self._find_held_out()
         self.held_out_indices_ = held_out
-        self.fold_scores_ = np.array(
-            [
-                (probabilities.argmax(1) == labels[each]).mean()
-                for each, probabilities in zip(held_out, predicted, strict=True)
-            ]
-        )
+        self.fold_scores_ = np.array(fold_scores)
         self.out_of_fold_score_ = float((self.out_of_fold_proba_[held].argmax(1) == labels[held]).mean())
 
     def _calibrate(self, y: np.ndarray) -> None:

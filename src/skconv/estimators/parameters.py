@@ -2,98 +2,53 @@
 
 from __future__ import annotations
 
-import inspect
 import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from numbers import Integral, Real
 from typing import Any
 
 from skconv.exceptions import ParameterError
 
-_KINDS: dict[type, tuple[Any, str, tuple[type, ...]]] = {  # accepted types, name in messages, kinds of TOML
-    int: (Integral, "an integer", (int,)),
-    float: (Real, "a number", (int, float)),
-    bool: (bool, "true or false", (bool,)),
-    os.PathLike: ((str, os.PathLike), "the path of a folder", (str,)),
-    Mapping: (Mapping, "a mapping of label to weight", ()),
-    str: (str, "text", (str,)),
-    list: (list, "a list", (list,)),
-    object: (object, "any object", ()),
+_KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in messages
+    int: (Integral, "an integer"),
+    float: (Real, "a number"),
+    bool: (bool, "true or false"),
+    os.PathLike: ((str, os.PathLike), "the path of a folder"),
+    Mapping: (Mapping, "a mapping of label to weight"),
+    str: (str, "text"),
+    list: (list, "a list"),
+    object: (object, "any object"),
 }
 
 
 @dataclass(frozen=True)
 class Parameter:
-    """One parameter of `CNNClassifier`: what it accepts, and where it can be set.
+    """Values that a parameter of `CNNClassifier`, or a key of a recipe, accepts."""
 
-    Parameters
-    ----------
-    name : str
-        Name of the keyword, and of the recipe's key.
-    kind : type
-        int, float, bool, str, list, os.PathLike, Mapping or object.
-    help : str
-        One line on what it does.
-    min, max : float, default=-inf, inf
-        Range of a number, `max` included.
-    open_below : bool, default=False
-        Whether `min` itself is excluded.
-    choices : tuple of str, default=()
-        The only strings that are accepted; for a `kind` other than str, in addition to it.
-    nullable : bool, default=False
-        Whether None is accepted.
-    in_recipe : bool, default=True
-        Whether it is a key of a recipe's section [training].
-    checked : bool, default=True
-        False where the value is checked by the code that uses it.
-    """
-
-    name: str
-    kind: type
-    help: str
+    kind: type  # a key of `_KINDS`
     min: float = -math.inf
     max: float = math.inf
-    open_below: bool = False
-    choices: tuple[str, ...] = ()
-    nullable: bool = False
-    in_recipe: bool = True
-    checked: bool = True
-
-    @cached_property
-    def default(self) -> Any:
-        """Default in the signature of `CNNClassifier`; imports torch."""
-        from skconv.estimators.classifier import CNNClassifier
-
-        return inspect.signature(CNNClassifier.__init__).parameters[self.name].default
-
-    @property
-    def toml_kinds(self) -> tuple[type, ...]:
-        """Types of the value in a recipe; empty if a recipe cannot set it."""
-        kinds = _KINDS[self.kind][2]
-        if not self.in_recipe:
-            return ()
-        return (*kinds, str) if self.choices and str not in kinds else kinds
+    open_below: bool = False  # whether `min` itself is excluded
+    choices: tuple[str, ...] = ()  # the only strings accepted, in addition to another `kind`
+    nullable: bool = False  # whether None is accepted
+    in_recipe: bool = True  # whether the parameter is a key of a recipe's section [training]
+    checked: bool = True  # False if the code that uses the value checks it
 
     def describe(self, *, in_recipe: bool = False) -> str:
-        """Return the accepted values in words, as a part of a message."""
+        """Return the accepted values in words; TOML has no None, and weights of classes have a section of their own."""
         alternatives = []
         if not (self.kind is str and self.choices) and not (self.kind is Mapping and in_recipe):
-            alternatives.append(_KINDS[self.kind][1] + self.range)
+            low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:g}"
+            high = "" if self.max == math.inf else f", at most {self.max:g}"
+            alternatives.append(_KINDS[self.kind][1] + low + high)
         if self.choices:
             listed = ", ".join(map(repr, self.choices))
             alternatives.append(f"one of {listed}" if len(self.choices) > 1 else listed)
         if self.nullable and not in_recipe:
             alternatives.append("None")
         return " or ".join(alternatives)
-
-    @property
-    def range(self) -> str:
-        """Range of a number in words; empty without one."""
-        low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:g}"
-        return low + ("" if self.max == math.inf else f", at most {self.max:g}")
 
     def accepts(self, value: Any) -> bool:
         """Return whether a value is of the kind and in the range."""
@@ -108,83 +63,37 @@ class Parameter:
         return (self.min < value if self.open_below else self.min <= value) and value <= self.max
 
 
-_ROWS = (
-    Parameter("network", object, "Network: a name, or name and options.", in_recipe=False, checked=False),
-    Parameter("max_epochs", float, "Passes over the training images.", 0, 1e6, open_below=True, choices=("auto",)),
-    Parameter("min_steps", int, "Minimum number of steps; small data makes more passes.", 0),
-    Parameter("batch_size", int, "Images per step.", 1),
-    Parameter("learning_rate", float, "Peak of the learning rate.", 0, 10, open_below=True),
-    Parameter("weight_decay", float, "Weight decay of the optimizer.", 0, 10),
-    Parameter("label_smoothing", float, "Fraction of the target spread over all classes.", 0, 0.999),
-    Parameter("ema_decay", float, "Decay of the moving average of the weights; 0 for none.", 0, 0.99999),
-    Parameter("optimizer", str, "Optimizer.", choices=("adamw", "adam", "muon")),
-    Parameter("schedule", str, "Learning-rate schedule.", choices=("one-cycle", "constant")),
-    Parameter("augmentation", object, "Augmentation of the training images.", in_recipe=False, checked=False),
-    Parameter("validation_fraction", float, "Fraction of the training images held out.", 0, 0.9),
-    Parameter("patience", int, "Epochs without a better validation loss before stopping.", 1, nullable=True),
-    Parameter(
-        "restore_best",
-        str,
-        "Loss by which the best epoch is selected and restored.",
-        choices=("valid_loss", "both_losses"),
-        nullable=True,
-    ),
-    Parameter("class_weight", Mapping, "Weights of the classes.", choices=("balanced",), nullable=True),
-    Parameter("calibrate", bool, "Calibrate by the validation images.", choices=("temperature",), in_recipe=False),
-    Parameter("precision", str, "Arithmetic of training.", choices=("auto", "fp32", "bf16")),
-    Parameter(
-        "device",
-        str,
-        "Device to train on.",
-        choices=("auto", "cpu", "cuda", "mps"),
-        in_recipe=False,
-        checked=False,  # "cuda:1" is accepted too
-    ),
-    Parameter("callbacks", object, "skorch callbacks.", in_recipe=False, checked=False),
-    Parameter("checkpoint", os.PathLike, "Folder of the training's checkpoints.", nullable=True, in_recipe=False),
-    Parameter("init_from", os.PathLike, "Model folder whose weights the network is initialised from.", nullable=True),
-    Parameter("freeze_fraction", float, "Fraction of the training in which loaded weights are unfrozen.", 0, 1),
-    Parameter(
-        "random_state",
-        int,
-        "Seed of weights, order, augmentation and dropout.",
-        0,
-        2**31 - 1,
-        nullable=True,
-        checked=False,  # a RandomState is accepted too
-    ),
-    Parameter("verbose", int, "Progress bar on standard error if above 0.", 0, in_recipe=False, checked=False),
-)
-PARAMETERS: dict[str, Parameter] = {row.name: row for row in _ROWS}
-
-
-def describe_parameters() -> list[dict[str, str]]:
-    """Return the rows of the documentation's table of parameters, in the order of the signature.
-
-    Examples
-    --------
-    >>> describe_parameters()[3]["values"], describe_parameters()[3]["default"]
-    ('an integer of at least 1', '128')
-    """
-    return [
-        {
-            "name": row.name,
-            "values": row.describe(),
-            "default": repr(row.default),
-            "recipe": "[training]" if row.in_recipe else "",
-            "help": row.help,
-        }
-        for row in PARAMETERS.values()
-    ]
+PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
+    "network": Parameter(object, in_recipe=False, checked=False),
+    "max_epochs": Parameter(float, 0, 1e6, open_below=True, choices=("auto",)),
+    "min_steps": Parameter(int, 0),
+    "batch_size": Parameter(int, 1),
+    "learning_rate": Parameter(float, 0, 10, open_below=True),
+    "weight_decay": Parameter(float, 0, 10),
+    "label_smoothing": Parameter(float, 0, 0.999),
+    "ema_decay": Parameter(float, 0, 0.99999),
+    "optimizer": Parameter(str, choices=("adamw", "adam", "muon")),
+    "schedule": Parameter(str, choices=("one-cycle", "constant")),
+    "augmentation": Parameter(object, in_recipe=False, checked=False),
+    "validation_fraction": Parameter(float, 0, 0.9),
+    "patience": Parameter(int, 1, nullable=True),
+    "restore_best": Parameter(str, choices=("valid_loss", "both_losses"), nullable=True),
+    "class_weight": Parameter(Mapping, choices=("balanced",), nullable=True),
+    "calibrate": Parameter(bool, choices=("temperature",), in_recipe=False),
+    "precision": Parameter(str, choices=("auto", "fp32", "bf16")),
+    # Unchecked, because "cuda:1" is accepted too.
+    "device": Parameter(str, choices=("auto", "cpu", "cuda", "mps"), in_recipe=False, checked=False),
+    "callbacks": Parameter(object, in_recipe=False, checked=False),
+    "checkpoint": Parameter(os.PathLike, nullable=True, in_recipe=False),
+    "init_from": Parameter(os.PathLike, nullable=True),
+    "freeze_fraction": Parameter(float, 0, 1),
+    "random_state": Parameter(int, 0, 2**31 - 1, nullable=True, checked=False),  # a RandomState is accepted too
+    "verbose": Parameter(int, 0, in_recipe=False, checked=False),
+}
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise `ParameterError` for the first parameter of `CNNClassifier` that is outside its range.
-
-    Parameters
-    ----------
-    parameters : mapping of str to object
-        As `CNNClassifier.get_params` returns them; names that are not in `PARAMETERS` are skipped.
+    """Raise `ParameterError` for the first parameter that is outside its range; skip names not in `PARAMETERS`.
 
     Examples
     --------
@@ -200,7 +109,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
-    """Raise `ParameterError` for a parameter that needs a validation loss if there is no validation split."""
+    """Raise `ParameterError` for parameters that use the validation loss, unless there is a validation split."""
     for name in ("patience", "restore_best"):
         if parameters[name] is not None and not validated:
             raise ParameterError(
@@ -221,12 +130,9 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def choose_device(device: str) -> str:
-    """Return the device to compute on; ``"auto"`` prefers CUDA, then Apple's GPU, then the CPU.
+    """Return the device to compute on; "auto" selects CUDA, then Apple's GPU, then the CPU, if available.
 
-    Raises
-    ------
-    ParameterError
-        Unknown, or not available on this machine.
+    Raise `ParameterError` for a device that is unknown or not available on this machine.
     """
     import torch
 

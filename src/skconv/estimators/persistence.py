@@ -26,11 +26,9 @@ from skconv.networks.ensemble import EnsembleNetwork
 from skconv.training.augmentation import describe_augmentation
 from skconv.training.config import TrainingConfig, build_net
 
-Classifier = TypeVar("Classifier", bound=BaseEstimator)  # CNNClassifier, which imports this module
-Ensemble = TypeVar("Ensemble", bound=BaseEstimator)
+Classifier = TypeVar("Classifier", bound=BaseEstimator)  # its subclasses import this module
 
-# Parameters without a meaning in another process.
-_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")
+_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")  # no meaning in another process
 
 
 def save(
@@ -77,16 +75,15 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) 
     if "estimator" in config.parameters:
         raise ModelFileError(f"{path} holds an ensemble. Load it with KFoldEnsembleClassifier.load.")
     classifier = cls(**_restore_parameters(cls, config.parameters, path), device=device)
-    network = _rebuild_network(config, path)
-    load_weights(path, network)
-    classifier = _restore_net(classifier, network, (config.network.name, config.network.options), config, device)
+    spec = (config.network.name, config.network.options)
+    _restore_net(classifier, _load_network(path, config), spec, config)
     classifier.held_out_ = read_held_out(path, config)
     return classifier
 
 
 def load_ensemble(
-    cls: type[Ensemble], member_cls: type[Classifier], folder: str | os.PathLike[str], *, device: str
-) -> Ensemble:
+    cls: type[Classifier], member_cls: type[BaseEstimator], folder: str | os.PathLike[str], *, device: str
+) -> Classifier:
     """Load an ensemble; see `KFoldEnsembleClassifier.load`."""
     path = find_model_folder(folder)
     config = read_config(path)
@@ -94,42 +91,42 @@ def load_ensemble(
     described = parameters.pop("estimator", None)
     if not isinstance(described, Mapping):
         raise ModelFileError(f"{path} holds a single classifier, not an ensemble. Load it with CNNClassifier.load.")
-    estimator = member_cls(**_restore_parameters(member_cls, described, path), device=device)
-    ensemble = cls(estimator, **_restore_parameters(cls, parameters, path))
-    network = _rebuild_network(config, path)
+    template = member_cls(**_restore_parameters(member_cls, described, path), device=device)
+    ensemble = cls(template, **_restore_parameters(cls, parameters, path))
+    network = _load_network(path, config)
     if not isinstance(network, EnsembleNetwork):
         raise ModelFileError(f"{path} has the parameters of an ensemble, but a single network. Train again.")
-    load_weights(path, network)
     options = config.network.options
     spec = (options.get("network", "standard"), options.get("network_options") or {})
-    ensemble.estimators_ = [_restore_net(clone(estimator), member, spec, config, device) for member in network.members]
-    ensemble.estimator_ = estimator
+    ensemble.estimator_ = template
+    ensemble.estimators_ = [clone(template) for _ in network.members]
+    for classifier, member in zip(ensemble.estimators_, network.members, strict=True):
+        _restore_net(classifier, member, spec, config)
     ensemble.held_out_ = read_held_out(path, config)
-    return _restore_attributes(ensemble, network, config)
+    _restore_attributes(ensemble, network, config)
+    return ensemble
 
 
 def load_network(folder: str | os.PathLike[str]) -> Network:
     """Return the network of a model folder, of a classifier or an ensemble, on the CPU."""
     path = find_model_folder(folder)
-    config = read_config(path)
-    network = _rebuild_network(config, path)
-    load_weights(path, network)
-    return network
+    return _load_network(path, read_config(path))
 
 
 def _restore_net(
-    classifier: Classifier, network: nn.Module, spec: tuple[str, dict[str, Any]], config: ModelConfig, device: str
-) -> Classifier:
+    classifier: BaseEstimator, network: nn.Module, spec: tuple[str, dict[str, Any]], config: ModelConfig
+) -> None:
     """Set the network and the other fitted attributes of an unfitted classifier."""
     classifier._network_spec = spec
     classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    training = TrainingConfig(n_steps=1, device=choose_device(device))  # `partial_fit` builds the net again
+    # One step, because `partial_fit` builds the net again.
+    training = TrainingConfig(n_steps=1, device=choose_device(classifier.device))
     classifier.net_ = build_net(network, training, num_classes=len(config.classes)).initialize()
     classifier.held_out_ = None
-    return _restore_attributes(classifier, network, config)
+    _restore_attributes(classifier, network, config)
 
 
-def _restore_attributes(classifier: Classifier, network: nn.Module, config: ModelConfig) -> Classifier:
+def _restore_attributes(classifier: BaseEstimator, network: nn.Module, config: ModelConfig) -> None:
     """Set the attributes that describe the data and the size of the network."""
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
@@ -137,11 +134,10 @@ def _restore_attributes(classifier: Classifier, network: nn.Module, config: Mode
     classifier.n_features_in_ = math.prod(config.input.shape)
     classifier.n_samples_fit_ = config.data.n_train
     classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
-    return classifier
 
 
-def _rebuild_network(config: ModelConfig, path: Path) -> Network:
-    """Create the network of a configuration, unless its weights cannot be in the weights file."""
+def _load_network(path: Path, config: ModelConfig) -> Network:
+    """Create the network of a configuration and load its weights, unless the weights file is too small for it."""
     channels, height, width = config.input.shape
 
     def create() -> Network:
@@ -166,28 +162,15 @@ def _rebuild_network(config: ModelConfig, path: Path) -> Network:
             "Copy the model folder again, or train again."
         )
     with torch.random.fork_rng(devices=[]):
-        return create()
+        network = create()
+    load_weights(path, network)
+    return network
 
 
 def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
-    """Load the weights of a model whose name and shape match into a network.
+    """Load the weights of a model folder whose name and shape match into a network, and return their names.
 
-    Parameters
-    ----------
-    network : torch.nn.Module
-        With fresh weights.
-    model : path-like
-        A model folder, of any classes and image size.
-
-    Returns
-    -------
-    list of str
-        Names of the loaded tensors, in the order of the network.
-
-    Raises
-    ------
-    ModelFileError
-        No such model, or none of its weights match.
+    Raise `ModelFileError` if there is no such model or none of its weights match.
     """
     folder = find_model_folder(model)
     config = read_config(folder)
@@ -207,12 +190,12 @@ def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> 
 
 
 def is_learned(name: str) -> bool:
-    """Return whether a tensor is learned, and not part of input normalisation or calibration."""
+    """Return whether a tensor is learned, not part of input normalisation or calibration."""
     return not is_calibration(name) and "input_normalization" not in name.split(".")
 
 
 def parameters_to_json(classifier: Classifier) -> dict[str, Any]:
-    """Return the parameters as JSON values, without those that have no meaning in another process."""
+    """Return the parameters as JSON values, without those in `_NOT_SAVED`."""
     parameters = classifier.get_params(deep=False)
     for name in _NOT_SAVED:
         parameters.pop(name, None)
@@ -250,7 +233,8 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
 
 
 def _draw_sample(network: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw noise with the mean and standard deviation of the training images, to compare the exported graph on."""
-    mean, std = (buffer.cpu().numpy() for buffer in (network.input_normalization.mean, network.input_normalization.std))
+    """Draw noise with the mean and standard deviation of the training images, to check the exported graph."""
+    layer = network.input_normalization
+    mean, std = layer.mean.cpu().numpy(), layer.std.cpu().numpy()
     noise = np.random.default_rng(0).standard_normal((32, *shape), dtype=np.float32)
     return noise * std + mean

@@ -18,8 +18,6 @@ from skconv.estimators.persistence import parameters_to_json
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
-from skconv.networks import create_network
-from skconv.networks.blocks import Network
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.checkpointing import Checkpointing
@@ -32,7 +30,7 @@ if TYPE_CHECKING:
 _PASSED_ON = (  # parameters that are fields of the configuration under the same name
     "batch_size", "weight_decay", "label_smoothing", "ema_decay", "optimizer", "schedule", "patience", "restore_best",
 )  # fmt: skip
-_PACKAGES = ("skconv", "torch", "skorch")  # other versions may give other weights
+_PACKAGES = ("skconv", "torch", "skorch")  # weights may differ between their versions
 
 
 @contextmanager
@@ -43,28 +41,10 @@ def torch_seed(seed: int) -> Iterator[None]:
         yield
 
 
-def create_seeded_network(
-    spec: tuple[str, dict[str, Any]], image_shape: tuple[int, ...], num_classes: int, seed: int
-) -> Network:
-    """Create a network from its name and options, with weights that are a function of the seed."""
-    name, options = spec
-    channels, height, width = image_shape
-    with torch_seed(seed):
-        return create_network(
-            name, in_channels=channels, image_size=(height, width), num_classes=num_classes, **options
-        )
-
-
 def make_config(
     classifier: CNNClassifier, train: ImageDataset, process_group: ProcessGroup | None, *, scheduled: bool
 ) -> TrainingConfig:
-    """Return the configuration of a training; `scheduled` is False for single epochs at a constant rate.
-
-    Raises
-    ------
-    ParameterError
-        An unknown device or augmentation, or batches smaller than the number of processes.
-    """
+    """Return the configuration of a training; `scheduled` is False for single epochs at a constant rate."""
     device = choose_device(classifier.device) if process_group is None else process_group.device
     precision = classifier.precision
     if precision == "auto":
@@ -74,13 +54,14 @@ def make_config(
     n_steps, n_epochs, learning_rate = None, 1, classifier.learning_rate / 10
     if scheduled:
         n_batches = len(BatchIterator(train, classifier.batch_size, shuffle=True))
-        _check_shards(len(train) // n_batches, process_group)
+        batch_size = len(train) // n_batches
+        if process_group is not None and batch_size < process_group.size:
+            raise ParameterError(
+                f"Batches of {batch_size} cannot be shared by {process_group.size} processes. "
+                "Take a larger batch_size, more images or fewer processes."
+            )
         n_steps, n_epochs = count_steps(
-            classifier.max_epochs,
-            n_batches,
-            classifier.min_steps,
-            n_images=len(train),
-            optimizer=classifier.optimizer,
+            classifier.max_epochs, n_batches, classifier.min_steps, n_images=len(train), optimizer=classifier.optimizer
         )
         learning_rate = classifier.learning_rate
     return TrainingConfig(
@@ -115,11 +96,6 @@ def make_checkpointing(
     """Return the callback that saves checkpoints of a training; None without the parameter `checkpoint`.
 
     The checkpoint folder records all that determines the weights, and refuses to resume another training.
-
-    Raises
-    ------
-    ParameterError
-        `random_state` is not an int, or several processes train together.
     """
     if classifier.checkpoint is None:
         return None
@@ -147,16 +123,9 @@ def make_checkpointing(
 
 
 class Unfreeze(Callback):
-    """Freeze loaded weights and unfreeze them layer by layer, the last layer first.
+    """Freeze the loaded weights `names` and unfreeze them over `n_steps`, layer by layer, the last layer first.
 
     The gradients of new, random weights would destroy loaded ones. The last layer of the network is always trained.
-
-    Parameters
-    ----------
-    names : sequence of str
-        Names of the loaded tensors.
-    n_steps : int
-        Steps until the first layer is unfrozen.
     """
 
     def __init__(self, names: Sequence[str], n_steps: int) -> None:
@@ -199,14 +168,6 @@ class Unfreeze(Callback):
 
 def _layer_of(name: str) -> str:
     return name.rpartition(".")[0]
-
-
-def _check_shards(batch_size: int, process_group: ProcessGroup | None) -> None:
-    if process_group is not None and batch_size < process_group.size:
-        raise ParameterError(
-            f"Batches of {batch_size} cannot be shared by {process_group.size} processes. "
-            "Take a larger batch_size, more images or fewer processes."
-        )
 
 
 def _fingerprint(images: ImageDataset) -> str:

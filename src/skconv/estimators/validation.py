@@ -1,41 +1,34 @@
-"""Validation of X, y and weights: conversion to tensors, weights of images, validation split."""
+"""Validation of X, y and weights: conversion to tensors, weights of images, validation split and folds."""
 
 from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 import torch
+from sklearn.model_selection import StratifiedKFold, train_test_split
+from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, ParameterError
 from skconv.training.batches import ImageDataset
 
 _MAX_REPEATS = 10  # larger weights scale the loss: weights of 1000 must not make the training 1000 times longer
 _HASHED_IMAGES = 64  # images hashed at a time; they fit the processor's cache
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
 
+Fold = tuple[np.ndarray, np.ndarray]  # indices of the training images and of the held-out images
+
 
 def to_image_tensor(X: np.ndarray) -> Tensor:
-    """Convert images to a tensor (n, channels, height, width), without a copy where possible.
+    """Convert images to a tensor (n, channels, height, width): uint8 that shares memory with uint8 input, else float32.
 
-    Parameters
-    ----------
-    X : ndarray
-        (n, height, width) grey; (n, height, width, c) or (n, c, height, width) with c of 1 or 3, channels last if
-        both fit; (n, features), a square image if `features` is a square number, else an image one row high.
-
-    Returns
-    -------
-    Tensor
-        uint8 for uint8 input, sharing its memory also with a memory map; else float32.
-
-    Raises
-    ------
-    DataError
-        Not the shape of images, or values beyond float32.
+    X is (n, height, width); (n, height, width, c) or (n, c, height, width) with c of 1 or 3, channels last if both fit;
+    or (n, features), a square image if `features` is a square number, else an image one row high. Raise `DataError` for
+    other shapes and for values beyond float32.
     """
     if X.ndim == 2:
         side = math.isqrt(X.shape[1])
@@ -69,13 +62,7 @@ def find_classes(y: Any) -> np.ndarray:
 
 
 def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
-    """Return the position of each label in the sorted `classes` as int64 (n,).
-
-    Raises
-    ------
-    DataError
-        A label that is not among `classes`.
-    """
+    """Return the position of each label in the sorted `classes`, int64 (n,); raise `DataError` for other labels."""
     positions = np.searchsorted(classes, y).clip(max=len(classes) - 1)
     unknown = np.flatnonzero(classes[positions] != y)
     if len(unknown):
@@ -89,12 +76,9 @@ def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
 def combine_weights(
     sample_weight: np.ndarray | None, class_weight: Any, y: np.ndarray, classes: np.ndarray
 ) -> np.ndarray | None:
-    """Multiply sample and class weights into one float64 (n,); None if there are neither.
+    """Return the product of sample and class weights, float64 (n,); None if there are neither.
 
-    Raises
-    ------
-    DataError
-        A negative weight, only zeros, or a class weight of an unknown label.
+    Raise `DataError` for a negative weight, for zeros only, and for a class weight of an unknown label.
     """
     if sample_weight is None and class_weight is None:
         return None
@@ -112,35 +96,25 @@ def combine_weights(
 def weigh_classes(class_weight: Any, y: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
     """Return the class weight of each label in `y`, float64 (n,); classes may be absent from `y`.
 
-    Raises
-    ------
-    DataError
-        A weight of a label that is not among `classes`, while one of these has no weight.
+    Raise `DataError` for a weight of a label that is not among `classes`, if one of these has no weight.
     """
     if class_weight is None:
         return None
     if isinstance(class_weight, str):
-        from sklearn.utils.class_weight import compute_sample_weight
-
         return compute_sample_weight(class_weight, y)
     labels = classes.tolist()
     unknown = [label for label in class_weight if label not in labels]
     if unknown and not all(label in class_weight for label in labels):
-        raise DataError(f"class_weight names the label {unknown[0]!r}, which is not among the classes {labels}.")
+        raise DataError(f"class_weight has the label {unknown[0]!r}, which is not among the classes {labels}.")
     by_class = np.array([class_weight.get(label, 1.0) for label in labels], np.float64)
     return by_class[np.searchsorted(classes, y)]
 
 
 def expand_weights(images: ImageDataset) -> ImageDataset:
-    """Return training images with their weights as repeats or scaled to a mean of 1, in an order of their content.
+    """Return training images with their weights, float64 above 0, as repeats or scaled to a mean of 1.
 
-    Whole weights of at most 10 are counts: the image is repeated, exactly as if it occurred so often in X. Small
-    training sets are sorted by a hash of the content, so that the order of the rows of X has no effect.
-
-    Parameters
-    ----------
-    images : ImageDataset
-        Weights, if any, are float64 above 0.
+    Whole weights of at most 10 are counts: the image is repeated, as if it occurred so often in X. Small training sets
+    are sorted by a hash of the content, so that the order of the rows of X has no effect.
     """
     positions = torch.arange(len(images.images)) if images.positions is None else images.positions
     weights = images.weights
@@ -158,7 +132,7 @@ def expand_weights(images: ImageDataset) -> ImageDataset:
 
 
 def _order_by_content(dataset: ImageDataset, positions: Tensor) -> Tensor:
-    """Return the order of hashes of label and pixels; equal images with equal labels become neighbours."""
+    """Return the order of the hashes of label and pixels, int64 (n,)."""
     images, labels, hashes = dataset.images.numpy(), dataset.labels.numpy(), []
     # The hash is a sum of the words times random factors, modulo 2**64. NumPy keeps raw draws the same in later
     # versions, unlike draws from distributions.
@@ -176,17 +150,11 @@ def hold_out(
 ) -> tuple[ImageDataset, ImageDataset | None]:
     """Split off a fraction of the images for validation, stratified if every class fits in both parts.
 
-    Both parts are positions in the same tensors; the validation part is None for a fraction of 0.
-
-    Raises
-    ------
-    DataError
-        Too few images.
+    Both parts are positions in the same tensors; the validation part is None for a fraction of 0. Raise `DataError` for
+    too few images.
     """
     if not fraction:
         return images, None
-    from sklearn.model_selection import train_test_split
-
     positions = np.arange(len(images.images)) if images.positions is None else images.positions.numpy()
     labels = images.labels.numpy()[positions]
     counts = np.bincount(labels)
@@ -205,3 +173,78 @@ def hold_out(
         # Weights are for training only.
         ImageDataset(images.images, images.labels, None, valid),
     )
+
+
+def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any) -> list[Fold]:
+    """Return the folds of the parameter `cv` of `KFoldEnsembleClassifier`.
+
+    Raise `ParameterError` unless `cv` is a number, a splitter or pairs of indices, and `DataError` if the images cannot
+    be split, parts overlap or a training part lacks a class.
+    """
+    if isinstance(cv, int | np.integer) and not isinstance(cv, bool) and cv >= 2:
+        return _split_stratified(y, int(cv), random_state)
+    if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
+        raise ParameterError(
+            "The 'cv' parameter must be an integer of at least 2, a splitter of scikit-learn, or pairs of training "
+            f"and held-out indices. Got {cv!r} instead."
+        )
+    if hasattr(cv, "split"):
+        try:
+            pairs = list(cv.split(X, y, groups))
+        except ValueError as error:
+            raise DataError(f"{len(y)} images cannot be split by {cv}: {error}") from error
+    else:
+        pairs = list(cv)
+    if not pairs:
+        raise ParameterError("The 'cv' parameter holds no fold; expected at least one pair of indices.")
+    folds = []
+    for number, pair in enumerate(pairs, 1):
+        try:
+            train, held_out = (np.arange(len(y))[np.asarray(part)] for part in pair)
+        except (TypeError, ValueError, IndexError) as error:
+            raise DataError(
+                f"Fold {number} is not a pair of training and held-out indices of {len(y)} images: {error}."
+            ) from error
+        _check_fold(number, train, held_out, y)
+        folds.append((train, held_out))
+    return folds
+
+
+def _split_stratified(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
+    """Split each class evenly; reduce the number of folds, with a warning, if no class has an image for each."""
+    classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
+    n_splits = min(n_folds, int(counts.max()))
+    if n_splits < 2:
+        raise DataError(f"Each of the {len(classes)} classes has one image only; folds need 2 of at least one class.")
+    if counts.min() < n_folds:
+        rarest = int(counts.argmin())
+        warnings.warn(
+            f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} image(s), fewer than the {n_folds} folds"
+            + (f": there are {n_splits} folds." if n_splits < n_folds else ": some folds hold out none of it."),
+            stacklevel=4,
+        )
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # scikit-learn's warning on the same
+        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
+        pairs = list(splitter.split(np.zeros(len(y)), positions))
+    single = counts[positions] == 1  # every member needs an image of every class
+    return [(np.union1d(train, np.flatnonzero(single)), held_out[~single[held_out]]) for train, held_out in pairs]
+
+
+def _check_fold(number: int, train: np.ndarray, held_out: np.ndarray, y: np.ndarray) -> None:
+    if len(train) == 0 or len(held_out) == 0:
+        raise DataError(
+            f"Fold {number} has {len(train)} training and {len(held_out)} held-out images; both need at least one."
+        )
+    shared = np.intersect1d(train, held_out)
+    if len(shared):
+        raise DataError(
+            f"Fold {number} has image {shared[0]} in its training and in its held-out part ({len(shared)} in all): "
+            "its score would be too high. Pass disjoint parts."
+        )
+    missing = np.setdiff1d(y, y[train])
+    if len(missing):
+        raise DataError(
+            f"The training part of fold {number} lacks the class {missing.tolist()[0]!r}, but every member needs all "
+            "classes. Add images of it, or use stratified folds (cv=5)."
+        )

@@ -27,18 +27,8 @@ def plan_run(
 ) -> Recipe:
     """Return the recipe of a run: training with its TOML needs no other arguments.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        The recipe of the command.
-    source : str, path-like or None
-        Replaces the recipe's data, with its split and its columns; form and preprocessing of the images are retained.
-    network : str or None, default=None
-        Replaces the recipe's network, with default options.
-    folds : int or None, default=None
-        Replaces the number of folds.
-    **data
-        Fields of `DataSpec` to replace: images, label_column, image_size, data_home.
+    A `source` replaces the recipe's data, with its split and columns, but not the form and preprocessing of the images.
+    A `network` has default options. `data` replaces fields of `DataSpec`.
     """
     spec = recipe.data
     if source is not None:
@@ -55,16 +45,9 @@ def plan_run(
 
 
 def with_seed(recipe: Recipe, seed: int, *, split_seed: int | None = None) -> Recipe:
-    """Return the recipe of a run with its seed.
+    """Return the recipe of a run with the seed of its training.
 
-    Parameters
-    ----------
-    recipe : Recipe
-        The recipe of the run.
-    seed : int
-        Random state of the training.
-    split_seed : int or None, default=None
-        Seed of the test split, if it differs from `seed` and the recipe has none.
+    `split_seed` is the seed of the test split, if it differs from `seed` and the recipe has none.
     """
     if seed != recipe.seed:
         recipe = replace(recipe, training={**recipe.training, "random_state": seed})
@@ -90,8 +73,7 @@ def update_text(recipe: Recipe) -> str:
             _update_table(document[section.name], value)
         else:
             document[section.name] = value
-    text = tomlkit.dumps(document)
-    return text.rstrip() + "\n"
+    return tomlkit.dumps(document).rstrip() + "\n"
 
 
 def _update_table(table: Any, values: Mapping[str, Any]) -> None:

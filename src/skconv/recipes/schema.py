@@ -10,50 +10,36 @@ from skconv.estimators.parameters import PARAMETERS, Parameter
 from skconv.exceptions import ParameterError, RecipeError, UnknownNameError
 from skconv.images.spec import PREPROCESSING
 
-
-def _by_name(*rows: Parameter) -> dict[str, Parameter]:
-    return {row.name: row for row in rows}
-
-
 _SECTIONS: dict[str, dict[str, Parameter]] = {
-    "data": _by_name(
-        Parameter("source", str, "Data set, file or folder."),
-        Parameter("test_fraction", float, "Fraction of all images to hold out for testing.", 0.01, 0.9),
-        Parameter("split_seed", int, "Seed of the test split.", 0, 2**32 - 1),
-        Parameter("images", str, "Folder of the images that a CSV lists."),
-        Parameter("label_column", str, "Label column of a CSV."),
-        Parameter("normalize", str, "Preprocessing of the images.", choices=tuple(PREPROCESSING.names())),
-        Parameter("image_size", list, "Height and width in pixels."),
-    ),
-    "training": {name: row for name, row in PARAMETERS.items() if row.in_recipe},
-    "calibration": _by_name(Parameter("biases", bool, "Calibrate by a bias per class too.")),
-    "ensemble": _by_name(
-        Parameter("folds", int, "Number of members.", 2, 1000),
-        Parameter("stratified", bool, "Split each class evenly."),
-        Parameter("average", str, "What is averaged: probabilities or logits."),
-    ),
-    "report": _by_name(
-        Parameter("describe_data", bool, "Print a summary of the data."),
-        Parameter("print_epochs", bool, "Print each epoch."),
-        Parameter("record_every", int, "Steps between recorded losses.", 1, 10**6),
-        Parameter("print_every", int, "Steps between printed losses.", 1, 10**6),
-        Parameter("sample_rows", int, "Rows of sample images in the figure.", 1, 40),
-        Parameter("train_accuracy", bool, "Score the training images too."),
-    ),
+    "data": {
+        "source": Parameter(str),
+        "test_fraction": Parameter(float, 0.01, 0.9),
+        "split_seed": Parameter(int, 0, 2**32 - 1),
+        "images": Parameter(str),
+        "label_column": Parameter(str),
+        "normalize": Parameter(str, choices=tuple(PREPROCESSING.names())),
+        "image_size": Parameter(list),
+    },
+    "training": {name: parameter for name, parameter in PARAMETERS.items() if parameter.in_recipe},
+    "calibration": {"biases": Parameter(bool)},
+    "ensemble": {"folds": Parameter(int, 2, 1000), "stratified": Parameter(bool), "average": Parameter(str)},
+    "report": {
+        "describe_data": Parameter(bool),
+        "print_epochs": Parameter(bool),
+        "record_every": Parameter(int, 1, 10**6),  # steps
+        "print_every": Parameter(int, 1, 10**6),  # steps
+        "sample_rows": Parameter(int, 1, 40),  # of the figure of sample images
+        "train_accuracy": Parameter(bool),
+    },
 }
-_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # any keys here; checked below
-_MAX_VALUES = {"class_weight": 1e6, "prior": 0.999}
+_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # with keys of their own
+_MAX_VALUES = {"class_weight": 1e6, "prior": 0.999}  # sections whose keys are names of classes
 
 
 def check_document(document: Mapping[str, Any], path: Path) -> None:
-    """Raise `RecipeError` for the first section, key or value of a recipe that is not in the schema.
+    """Raise `RecipeError` for the first section, key or value of parsed TOML that is not in the schema.
 
-    Parameters
-    ----------
-    document : mapping
-        The recipe as parsed from TOML.
-    path : pathlib.Path
-        Name of the recipe in messages.
+    `path` names the recipe in messages.
     """
     _check_keys(document, ("title", *_FREE_SECTIONS, *_SECTIONS), path, "at the top")
     if not isinstance(document.get("title", ""), str):
@@ -75,13 +61,11 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
 
 
 def _check_section(section: str, values: Mapping[str, Any], path: Path) -> None:
-    rows = _SECTIONS[section]
-    _check_keys(values, rows, path, f"in [{section}]")
+    known = _SECTIONS[section]
+    _check_keys(values, known, path, f"in [{section}]")
     for key, value in values.items():
-        row = rows[key]
-        wrong_kind = not isinstance(value, row.toml_kinds) or (isinstance(value, bool) and row.kind is not bool)
-        if wrong_kind or not row.accepts(value):
-            expected = row.describe(in_recipe=True)
+        if isinstance(value, Mapping) or not known[key].accepts(value):
+            expected = known[key].describe(in_recipe=True)
             raise RecipeError(f"In the recipe {path}, {key} in [{section}] is {value!r}; expected {expected}.")
 
 
@@ -103,7 +87,6 @@ def _check_augmentation(settings: Any, path: Path) -> None:
 
 
 def _check_classes(document: Mapping[str, Any], path: Path) -> None:
-    """Check the sections whose keys are names of classes."""
     for section, max_value in _MAX_VALUES.items():
         for name, value in document.get(section, {}).items():
             if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= max_value:
@@ -112,7 +95,7 @@ def _check_classes(document: Mapping[str, Any], path: Path) -> None:
                     f"at most {max_value:g}."
                 )
     if len(document.get("prior", {})) > 1:
-        raise RecipeError(f"In the recipe {path}, [prior] names {len(document['prior'])} classes; expected one.")
+        raise RecipeError(f"In the recipe {path}, [prior] has {len(document['prior'])} classes; expected one.")
     if "class_weight" in document and "class_weight" in document.get("training", {}):
         raise RecipeError(f"The recipe {path} has [class_weight] and class_weight in [training]. Remove one of them.")
 
