@@ -123,7 +123,7 @@ def test_interrupt_is_130_and_prints_the_command(monkeypatch, capsys):
     assert streams.err.endswith("run it again: skconv recipes --seed 1\n")
 
 
-def test_interrupt_between_seeds_prints_what_is_kept(tmp_path, monkeypatch, capsys):
+def test_interrupt_between_seeds_prints_what_remains(tmp_path, monkeypatch, capsys):
     def train(*_, out, **__):
         (out / "seed-0").mkdir(parents=True)
         raise KeyboardInterrupt
@@ -132,7 +132,7 @@ def test_interrupt_between_seeds_prints_what_is_kept(tmp_path, monkeypatch, caps
     out = tmp_path / "out"
     assert main(["train", "digits", "--seeds", "2", "--out", str(out)]) == 130
     (line,) = capsys.readouterr().err.splitlines()
-    assert f"finished results are kept in {out}" in line
+    assert f"finished results remain in {out}" in line
     assert line.endswith(f"with another --out or that folder removed: skconv train digits --seeds 2 --out {out}")
 
 

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import RecipeOption, SourceArgument, library_command
-
-EXAMPLE = "skconv audit mnist --out runs/mnist-audit"
+from skconv.cli.app import RecipeOption, SourceArgument, library_command
 
 
-@library_command(data=True, trains=True)
+@library_command("skconv audit mnist --out runs/mnist-audit", data=True, trains=True)
 def audit(
     source: SourceArgument,
     recipe: RecipeOption = "audit",

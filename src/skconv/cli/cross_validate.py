@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import DaskOption, NetworkOption, OptionalSourceArgument, RecipeOption, library_command
-
-EXAMPLE = "skconv cross-validate mnist --folds 5 --recipe fast"
+from skconv.cli.app import DaskOption, NetworkOption, OptionalSourceArgument, RecipeOption, library_command
 
 
-@library_command(data=True, trains=True)
+@library_command("skconv cross-validate mnist --folds 5 --recipe fast", data=True, trains=True)
 def cross_validate(
     source: OptionalSourceArgument = None,
     folds: Annotated[int, typer.Option(min=2, max=1000, help="Number of folds.")] = 5,

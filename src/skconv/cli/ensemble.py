@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import DaskOption, NetworkOption, OptionalSourceArgument, RecipeOption, library_command
-
-EXAMPLE = "skconv ensemble kaggle-digits --folds 5 --recipe kaggle --out runs/competition"
+from skconv.cli.app import DaskOption, NetworkOption, OptionalSourceArgument, RecipeOption, library_command
 
 
-@library_command(data=True, trains=True)
+@library_command(
+    "skconv ensemble kaggle-digits --folds 5 --recipe kaggle --out runs/competition", data=True, trains=True
+)
 def ensemble(
     source: OptionalSourceArgument = None,
     folds: Annotated[

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import CoverageOption, ModelArgument, SourceArgument, library_command
-
-EXAMPLE = "skconv evaluate runs/mnist-fast mnist"
+from skconv.cli.app import CoverageOption, ModelArgument, SourceArgument, library_command
 
 
-@library_command(data=True)
+@library_command("skconv evaluate runs/mnist-fast mnist", data=True)
 def evaluate(
     model: ModelArgument,
     source: SourceArgument,

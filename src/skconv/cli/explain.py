@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import DataHomeOption, ModelArgument, library_command
-
-EXAMPLE = "skconv explain runs/mnist-fast digit.png --out maps.png"
+from skconv.cli.app import DataHomeOption, ModelArgument, library_command
 
 
 class Explanation(StrEnum):
@@ -22,7 +20,7 @@ class Explanation(StrEnum):
     neighbours = "neighbours"
 
 
-@library_command()
+@library_command("skconv explain runs/mnist-fast digit.png --out maps.png")
 def explain(
     model: ModelArgument,
     image: Annotated[Path, typer.Argument(help="Image file.")],

@@ -8,9 +8,7 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import ModelArgument, library_command
-
-EXAMPLE = "skconv export runs/first --format onnx --out first.onnx"
+from skconv.cli.app import ModelArgument, library_command
 
 
 class Format(StrEnum):
@@ -19,7 +17,7 @@ class Format(StrEnum):
     onnx = "onnx"
 
 
-@library_command()
+@library_command("skconv export runs/first --format onnx --out first.onnx")
 def export(
     model: ModelArgument,
     format: Annotated[

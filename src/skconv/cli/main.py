@@ -29,38 +29,18 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 @dataclass
 class Invocation:
-    """The command line that is run.
+    """The command line that is run."""
 
-    Parameters
-    ----------
-    command : str
-        The command line, quoted for a shell.
-    debug : bool
-        Whether to print the traceback of an error.
-    out : pathlib.Path or None
-        The value of ``--out``.
-    terminated : bool
-        Whether the process received SIGTERM.
-    """
-
-    command: str
-    debug: bool = False
-    out: Path | None = None
-    terminated: bool = False
+    command: str  # quoted for a shell
+    debug: bool = False  # print the traceback of an error
+    out: Path | None = None  # the value of --out
+    terminated: bool = False  # the process received SIGTERM
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line.
+    """Run a command line, by default that of the process; `argv` is without the program's name.
 
-    Parameters
-    ----------
-    argv : sequence of str or None, default=None
-        The arguments after the program's name; None uses those of the process.
-
-    Returns
-    -------
-    int
-        Exit code: 0 done; 1 an error, printed in one line; 2 wrong usage; 130 interrupted.
+    Return the exit code: 0 done; 1 an error, printed in one line; 2 wrong usage; 130 interrupted.
 
     Examples
     --------
@@ -146,10 +126,10 @@ def _describe_continuation(invocation: Invocation) -> str:
         return f"A checkpoint is saved. To resume the training: {command} --resume"
     if out is not None and any(out.glob("seed-*")):
         return (
-            f"No incomplete files remain; finished results are kept in {one_line(str(out))}. "
+            f"No incomplete files remain; finished results remain in {one_line(str(out))}. "
             f"To run it again, with another --out or that folder removed: {invocation.command}"
         )
-    return f"No incomplete files remain; finished results are kept. To run it again: {invocation.command}"
+    return f"No incomplete files remain; finished results remain. To run it again: {invocation.command}"
 
 
 def _print_error(error: Exception, debug: bool) -> None:

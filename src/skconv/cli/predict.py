@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import CoverageOption, LabelColumnOption, MinConfidenceOption, ModelArgument, library_command
-
-EXAMPLE = "skconv predict digits photo.jpg scans/ --out predictions.csv"
+from skconv.cli.app import CoverageOption, LabelColumnOption, MinConfidenceOption, ModelArgument, library_command
 
 
-@library_command()
+@library_command("skconv predict digits photo.jpg scans/ --out predictions.csv")
 def predict(
     model: ModelArgument,
     inputs: Annotated[

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import MinConfidenceOption, library_command
-
-EXAMPLE = "skconv read photo.jpg --annotate boxes.png"
+from skconv.cli.app import MinConfidenceOption, library_command
 
 
-@library_command()
+@library_command("skconv read photo.jpg --annotate boxes.png")
 def read(
     images: Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
     model: Annotated[str, typer.Option(help="Digit model: digits, the bundled one, or a folder.")] = "digits",

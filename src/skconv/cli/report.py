@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import ModelArgument, SourceArgument, library_command
-
-EXAMPLE = "skconv report runs/mnist-fast mnist --out report.html"
+from skconv.cli.app import ModelArgument, SourceArgument, library_command
 
 
-@library_command(data=True)
+@library_command("skconv report runs/mnist-fast mnist --out report.html", data=True)
 def report(
     model: ModelArgument,
     source: SourceArgument,

@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import JsonOption, command, show_result
-
-EXAMPLE = "skconv serve runs/mnist-fast --port 8080"
+from skconv.cli.app import JsonOption, command, show_result
 
 
-@command(redirect=False)
+@command("skconv serve runs/mnist-fast --port 8080", redirect=False)
 def serve(
     model: Annotated[str, typer.Argument(help="Run folder, model folder, or digits for the bundled model.")] = "digits",
     host: Annotated[

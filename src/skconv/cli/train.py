@@ -7,12 +7,10 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import NetworkOption, OptionalSourceArgument, RecipeOption, library_command
-
-EXAMPLE = "skconv train mnist --recipe fast --out runs/first"
+from skconv.cli.app import NetworkOption, OptionalSourceArgument, RecipeOption, library_command
 
 
-@library_command(data=True, trains=True)
+@library_command("skconv train mnist --recipe fast --out runs/first", data=True, trains=True)
 def train(
     source: OptionalSourceArgument = None,
     recipe: RecipeOption = "standard",

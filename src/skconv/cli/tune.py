@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.command import NetworkOption, OptionalSourceArgument, RecipeOption, library_command
-
-EXAMPLE = "skconv tune mnist --fraction 0.1 --minutes 15 --out runs/search"
+from skconv.cli.app import NetworkOption, OptionalSourceArgument, RecipeOption, library_command
 
 
-@library_command(data=True, trains=True, progress=True)
+@library_command(
+    "skconv tune mnist --fraction 0.1 --minutes 15 --out runs/search", data=True, trains=True, progress=True
+)
 def tune(
     source: OptionalSourceArgument = None,
     trials: Annotated[

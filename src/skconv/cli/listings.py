@@ -1,22 +1,82 @@
-"""Options and help text of `skconv data`."""
+"""Options and help text of the commands that list and describe: `skconv data`, `networks` and `recipes`."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skconv.cli.command import DataHomeOption, Entry, Output, command, is_interactive, list_entries
+from skconv.cli.app import DataHomeOption, command, is_interactive
 
 if TYPE_CHECKING:
     from skconv.data.catalog import CatalogEntry
 
-EXAMPLE = "skconv data kaggle-digits --make digits-competition"
+
+@dataclass(frozen=True)
+class Output:
+    """Result of a command without a library function: its JSON object, its text, and its title in a list."""
+
+    record: dict[str, Any]
+    text: str
+    title: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the JSON object."""
+        return self.record
+
+    def __str__(self) -> str:
+        return self.text
 
 
-@command()
+def _describe_or_list(name: str | None, key: str, known: Sequence[str], describe: Callable[[str], Output]) -> Output:
+    """Return the description of one part, or a list of all; `key` is the name of the list in JSON."""
+    if name is not None:
+        return describe(name)
+    entries = [describe(each) for each in known]
+    width = max(len(each) for each in known)
+    text = "\n".join(f"{each.record['name']:<{width}}  {each.title}" for each in entries)
+    return Output({key: [each.record for each in entries]}, text)
+
+
+@command("skconv networks")
+def networks(
+    name: Annotated[str | None, typer.Argument(help="Network to describe; default: list all.")] = None,
+) -> Output:
+    """List the networks, or describe one."""
+    from skconv.networks import describe_network, list_networks
+
+    def describe(name: str) -> Output:
+        text = describe_network(name)
+        return Output({"name": name, "description": text}, text, text.partition("\n")[0].rstrip("."))
+
+    return _describe_or_list(name, "networks", list_networks(), describe)
+
+
+@command("skconv recipes fast > mine.toml")
+def recipes(
+    name: Annotated[str | None, typer.Argument(help="Recipe to print as TOML; default: list all.")] = None,
+) -> Output:
+    """List the recipes, or print one as TOML to copy and edit."""
+    from skconv.recipes import list_recipes, load_recipe
+
+    def describe(name: str) -> Output:
+        recipe = load_recipe(name)
+        record = {
+            "name": recipe.name,
+            "title": recipe.title,
+            "source": recipe.data.source,
+            "figures": recipe.figures,
+            "text": recipe.text,
+        }
+        return Output(record, recipe.text.rstrip("\n"), recipe.title)
+
+    return _describe_or_list(name, "recipes", list_recipes(), describe)
+
+
+@command("skconv data kaggle-digits --make digits-competition")
 def data(
     name: Annotated[
         str | None,
@@ -51,25 +111,22 @@ def data(
         return check_competition(check, name, data_home=data_home, progress=is_interactive())
     from skconv.data.catalog import get_entry, list_datasets
 
-    if name is None:
-        return list_entries("datasets", [_describe(get_entry(each), data_home) for each in list_datasets()])
-    entry = _describe(get_entry(name), data_home)
-    return Output(entry.record, entry.text)
+    return _describe_or_list(name, "datasets", list_datasets(), lambda each: _describe_data(get_entry(each), data_home))
 
 
-def _describe(entry: CatalogEntry, data_home: Path | None) -> Entry:
+def _describe_data(entry: CatalogEntry, data_home: Path | None) -> Output:
     lines = {
         "title": entry.title,
         "licence": entry.licence,
         "class names": ", ".join(entry.class_names),
         "form": entry.form,
-        **_find(entry, data_home),
+        **_locate(entry, data_home),
     }
     text = "\n".join(f"{key}: {value}" for key, value in lines.items())
-    return Entry(entry.name, entry.title, text, asdict(entry))
+    return Output(asdict(entry), text, entry.title)
 
 
-def _find(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
+def _locate(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     """Return where the data is, or where it was searched and can be fetched from."""
     from skconv.data.named import list_locations
 
