@@ -36,7 +36,7 @@ def _describe_or_list(name: str | None, key: str, known: Sequence[str], describe
     if name is not None:
         return describe(name)
     entries = [describe(each) for each in known]
-    width = max(len(each) for each in known)
+    width = max((len(each) for each in known), default=0)
     text = "\n".join(f"{each.record['name']:<{width}}  {each.title}" for each in entries)
     return Output({key: [each.record for each in entries]}, text)
 

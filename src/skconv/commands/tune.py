@@ -5,16 +5,27 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands.prepare import PreparedRun, check_integer, clean_name, prepare_run
 from skconv.data.spec import DataOptions
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
-from skconv.tuning.results import TrialResult, TuneResult
 from skconv.tuning.search_space import apply_settings, make_space
+from skconv.tuning.study import (
+    Report,
+    TrialResult,
+    check_optuna,
+    hide_password,
+    list_results,
+    measure_importance,
+    open_study,
+    quiet_optuna,
+    run_trials,
+    storage_errors,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -23,9 +34,94 @@ if TYPE_CHECKING:
 
     from skconv.data.dataset import Dataset
     from skconv.recipes import Recipe
-    from skconv.tuning.study import Report
 
 _DEFAULT_TRIALS = 20
+_N_PRINTED = 10  # trials in the text
+
+
+@dataclass(frozen=True)
+class TuneResult:
+    """Result of `tune`.
+
+    Parameters
+    ----------
+    data, recipe : str
+        Names of the data and of the recipe that was tuned.
+    folder : str
+        The folder of the study.
+    best_recipe : str
+        The recipe with the best settings, ``best.toml`` in that folder.
+    storage : str
+        The database of the study, without a password.
+    trials : tuple of TrialResult
+        In the order of their numbers, with those of other processes. Each has `number`, `state` ("complete" or
+        "pruned", which is stopped early), `valid_accuracy`, `epochs`, `seconds` and `settings`.
+    importance : mapping
+        Share of the variance of the accuracy that each setting explains, largest first; empty for few trials.
+    n_train, n_valid : int
+        Number of images that each trial is trained and scored on. None of them is a test image.
+    """
+
+    data: str
+    recipe: str
+    folder: str
+    best_recipe: str
+    storage: str
+    trials: tuple[TrialResult, ...]
+    importance: Mapping[str, float]
+    n_train: int
+    n_valid: int
+
+    @property
+    def ranking(self) -> list[TrialResult]:
+        """Complete trials, best first; of equal ones the earlier first."""
+        complete = [trial for trial in self.trials if trial.state == "complete"]
+        return sorted(complete, key=lambda trial: (-(trial.valid_accuracy or 0), trial.number))
+
+    @property
+    def best(self) -> TrialResult:
+        """The best trial."""
+        return self.ranking[0]
+
+    @property
+    def n_pruned(self) -> int:
+        """Number of trials that were stopped early."""
+        return sum(trial.state == "pruned" for trial in self.trials)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the figures as plain values."""
+        return {
+            "valid_accuracy": self.best.valid_accuracy,
+            "settings": dict(self.best.settings),
+            "n_trials": len(self.trials),
+            "n_pruned": self.n_pruned,
+            "trials": [asdict(trial) for trial in self.trials],
+            "importance": dict(self.importance),
+            "n_train": self.n_train,
+            "n_valid": self.n_valid,
+            "recipe": self.best_recipe,
+            "storage": self.storage,
+            "folder": self.folder,
+        }
+
+    def __str__(self) -> str:
+        lines = [
+            f"Searched the settings of recipe {self.recipe} on {self.data}: {len(self.trials)} trials, {self.n_pruned} "
+            f"of them stopped early; {self.n_train:,} training images, {self.n_valid:,} validation images, no test "
+            "images.",
+            "",
+            "trial  accuracy  epochs  seconds  settings",
+            *map(str, self.ranking[:_N_PRINTED]),
+            "",
+        ]
+        if self.importance:
+            shares = ", ".join(f"{name} {share:.0%}" for name, share in list(self.importance.items())[:5])
+            lines.append(f"Most important settings: {shares}.")
+        own = next((trial for trial in self.trials if trial.number == 0 and trial.state == "complete"), None)
+        if own is not None:
+            recipe, best = own.valid_accuracy or 0, self.best.valid_accuracy or 0
+            lines.append(f"Accuracy of the unchanged recipe {recipe:.2%}, of the best trial {best:.2%}.")
+        return "\n".join([*lines, f"Train with the best settings: skconv train --recipe {self.best_recipe}"])
 
 
 def tune(
@@ -92,18 +188,37 @@ def tune(
     >>> train("digits", recipe=result.best_recipe)  # doctest: +SKIP
     """
     from skconv.data.dataset import hold_out_validation, take_fraction
-    from skconv.tuning.study import check_optuna
 
     arguments = locals()
     trials = _check_budget(trials, minutes, fraction)
     check_optuna()
     run = prepare_run(tune, arguments)
     folder = _open_study_folder(out, f"{run.name}-tune")
-    dataset = replace(run.dataset, test_images=None, test_labels=None)  # a trial cannot read what is not there
-    train, valid = hold_out_validation(take_fraction(dataset, fraction, seed=run.seed), seed=run.seed)
+    # Without the test split: a trial cannot read what is not there.
+    dataset = take_fraction(run.dataset, fraction, seed=run.seed)
+    splits = hold_out_validation(dataset, seed=run.seed)
     url = storage or f"sqlite:///{folder.absolute() / 'study.db'}"
-    study = _search(run, train, valid, url, fraction=fraction, trials=trials, minutes=minutes)
-    result = _collect(study, run, train, valid, folder, storage)
+    facts = {"data": run.loaded.fingerprint, "recipe": run.recipe.to_toml(), "fraction": fraction, "seed": run.seed}
+    with quiet_optuna(), storage_errors(url):
+        study = open_study(url, f"{dataset.name}-{run.recipe.name}", facts)
+        _run_trials(study, run, splits, trials=trials, minutes=minutes)
+        results, importance = list_results(study), measure_importance(study, run.seed)
+    if not any(trial.state == "complete" for trial in results):
+        raise TrainingError(
+            f"None of {len(results)} trials was completed: the loss became NaN or infinite in each. Use a recipe with "
+            "a ten times lower learning rate, and check the images for extreme values."
+        )
+    result = TuneResult(
+        data=dataset.name,
+        recipe=run.recipe.name,
+        folder=str(folder),
+        best_recipe=str(folder / "best.toml"),
+        storage=str(folder / "study.db") if storage is None else hide_password(storage),
+        trials=results,
+        importance=importance,
+        n_train=len(splits[0].train_labels),
+        n_valid=len(splits[1].train_labels),
+    )
     _write_folder(result, run, fraction=fraction)
     return result
 
@@ -129,34 +244,21 @@ def _open_study_folder(out: str | os.PathLike[str] | None, name: str) -> Path:
     return folder
 
 
-def _search(
-    run: PreparedRun,
-    train: Dataset,
-    valid: Dataset,
-    storage: str,
-    *,
-    fraction: float,
-    trials: int | None,
-    minutes: float | None,
-) -> Study:
-    from skconv.tuning.study import open_study, quiet_optuna, run_trials, storage_errors
-
-    recipe, seed = run.recipe, run.seed
-    space = make_space(recipe)
-    max_epochs = _count_epochs(recipe, len(train.train_labels))
-    facts = {"data": run.loaded.fingerprint, "recipe": recipe.to_toml(), "fraction": fraction, "seed": seed}
+def _run_trials(
+    study: Study, run: PreparedRun, splits: tuple[Dataset, Dataset], *, trials: int | None, minutes: float | None
+) -> None:
+    """Run the trials of a search with the training and the validation images in `splits`."""
+    space = make_space(run.recipe)
+    max_epochs = _count_epochs(run.recipe, len(splits[0].train_labels))
 
     def score(values: Mapping[str, float], report: Report) -> float:
-        return _score_trial(run, apply_settings(recipe, space, values), train, valid, report, max_epochs)
+        return _score_trial(run, apply_settings(run.recipe, space, values), splits, report, max_epochs)
 
     def log(line: str) -> None:
         if run.progress:
             print(line, file=sys.stderr)
 
-    with quiet_optuna(), storage_errors(storage):
-        study = open_study(storage, f"{train.name}-{recipe.name}", facts)
-        run_trials(study, space, score, trials=trials, minutes=minutes, seed=seed, log=log)
-    return study
+    run_trials(study, space, score, trials=trials, minutes=minutes, seed=run.seed, log=log)
 
 
 def _count_epochs(recipe: Recipe, n_train: int) -> float:
@@ -171,60 +273,33 @@ def _count_epochs(recipe: Recipe, n_train: int) -> float:
 
 
 def _score_trial(
-    run: PreparedRun, trial: Recipe, train: Dataset, valid: Dataset, report: Report, max_epochs: float
+    run: PreparedRun, trial: Recipe, splits: tuple[Dataset, Dataset], report: Report, max_epochs: float
 ) -> float:
     """Train with the settings of a trial and return the validation accuracy of the final weights."""
     from skconv.training.callbacks import ReportAccuracy
 
-    estimator = trial.create_member(train, random_state=run.seed, device=run.device)
+    train, valid = ((split.train_images, split.train_labels) for split in splits)
+    estimator = trial.create_member(splits[0], random_state=run.seed, device=run.device)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
     # The validation images are passed to fit: none are split off the training images.
     estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks, calibrate=False)
-    estimator.fit(
-        train.train_images,
-        train.train_labels,
-        validation=(valid.train_images, valid.train_labels),
-    )
-    return float(estimator.score(valid.train_images, valid.train_labels))
-
-
-def _collect(
-    study: Study, run: PreparedRun, train: Dataset, valid: Dataset, folder: Path, storage: str | None
-) -> TuneResult:
-    from skconv.tuning.study import hide_password, measure_importance, quiet_optuna
-
-    trials = study.get_trials(deepcopy=False)
-    results = tuple(TrialResult.from_optuna(trial) for trial in trials if trial.state.name in ("COMPLETE", "PRUNED"))
-    if not any(trial.state == "complete" for trial in results):
-        raise TrainingError(
-            f"None of {len(results)} trials was completed: the loss became NaN or infinite in each. Use a recipe with "
-            "a ten times lower learning rate, and check the images for extreme values."
-        )
-    with quiet_optuna():
-        importance = measure_importance(study, run.seed)
-    return TuneResult(
-        data=train.name,
-        recipe=run.recipe.name,
-        folder=str(folder),
-        best_recipe=str(folder / "best.toml"),
-        storage=str(folder / "study.db") if storage is None else hide_password(storage),
-        trials=results,
-        importance=importance,
-        n_train=len(train.train_labels),
-        n_valid=len(valid.train_labels),
-    )
+    estimator.fit(*train, validation=valid)
+    return float(estimator.score(*valid))
 
 
 def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> None:
     """Write the best recipe, the trials and figures; each file atomically, because processes share the folder."""
     from skconv.commands.run_folder import write_rows
+    from skconv.recipes.editing import with_seed
     from skconv.reports.curves import draw_importance, draw_trials
     from skconv.reports.style import save_figure
 
     folder = Path(result.folder)
+    best = apply_settings(run.recipe, make_space(run.recipe), result.best.settings)
     facts = {**result.to_json(), "fraction": fraction, "seed": run.seed, "command": run.command}
     with atomic_write(folder / "best.toml") as path:
-        path.write_text(_write_recipe(result, run), encoding="utf-8")
+        # With the seed: another one would hold out test images that the search was trained on.
+        path.write_text(with_seed(best, run.seed).to_toml(), encoding="utf-8")
     with atomic_write(folder / "trials.csv") as path:
         write_rows(path, [trial.to_row() for trial in result.trials])
     with atomic_write(folder / "tune.json") as path:
@@ -232,11 +307,3 @@ def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> N
     save_figure(draw_trials(result.trials), folder / "trials.png")
     if result.importance:
         save_figure(draw_importance(result.importance), folder / "importance.png")
-
-
-def _write_recipe(result: TuneResult, run: PreparedRun) -> str:
-    """Return the recipe as TOML with the settings of the best trial and the seed of the test split."""
-    from skconv.recipes.editing import with_seed
-
-    best = apply_settings(run.recipe, make_space(run.recipe), result.best.settings)
-    return with_seed(best, run.seed).to_toml()

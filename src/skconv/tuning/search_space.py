@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import asdict, dataclass, replace
+from typing import TYPE_CHECKING
+
+from skconv.estimators.parameters import PARAMETERS
 
 if TYPE_CHECKING:
     from optuna.trial import Trial
@@ -54,12 +56,7 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
 
     Learning rate and weight decay are searched around the recipe's values, because good values differ between networks
     by orders of magnitude. Options of the network are searched if it has them. Augmentation is searched unless the
-    recipe has a list of them. Flips depend on the kind of image, and stay as in the recipe.
-
-    Parameters
-    ----------
-    recipe : Recipe
-        The recipe to tune.
+    recipe has a list of them; flips depend on the kind of image, and are not searched.
 
     Examples
     --------
@@ -68,29 +65,34 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
     >>> space["learning_rate"].low, space["learning_rate"].high, space["batch_size"].choices
     (0.0012, 0.12, (128, 256, 512))
     """
-    from skconv.estimators.parameters import PARAMETERS
     from skconv.networks.registry import list_options
+    from skconv.training.augmentation import Augmentation
 
     member = recipe.create_member()
     own = {
         "network": {**list_options(recipe.network["name"]), **recipe.network},
         "training": member.get_params(deep=False),
-        "augmentation": _augmentation(recipe),
+        "augmentation": {},
     }
+    if not isinstance(recipe.augmentation, list):
+        own["augmentation"] = {**asdict(Augmentation()), **recipe.augmentation}
     space = {}
     for name, (below, above) in _FACTORS.items():
         value = own["training"][name]
         if value > 0:
-            high = min(_round(value * above), PARAMETERS[name].max)
-            space[name] = Setting("training", value, _round(value / below), high)
-    size = member.batch_size
-    space["batch_size"] = Setting("training", size, choices=tuple(sorted({max(size // 2, 1), size, size * 2})))
-    ema_decay = tuple(sorted({*_EMA_DECAYS, member.ema_decay}))
-    space["ema_decay"] = Setting("training", member.ema_decay, choices=ema_decay)
+            low, high = (_clip(name, _round(each)) for each in (value / below, value * above))
+            space[name] = Setting("training", value, low, high)
+    size, ema_decay = member.batch_size, member.ema_decay
+    sizes = {int(_clip("batch_size", each)) for each in (size // 2, size, size * 2)}
+    space["batch_size"] = Setting("training", size, choices=tuple(sorted(sizes)))
+    space["ema_decay"] = Setting("training", ema_decay, choices=tuple(sorted({*_EMA_DECAYS, ema_decay})))
     for section, grids in _GRIDS.items():
         for name, (low, high, step) in grids.items():
-            if name in own[section] and not (section == "augmentation" and isinstance(recipe.augmentation, list)):
-                space[name] = _grid(section, own[section][name], low, high, step)
+            if name in own[section]:
+                value = own[section][name]
+                while value > high:  # the recipe's value is in the grid, or between its last values
+                    high = _round(high + step)
+                space[name] = Setting(section, value, _clip(name, low), _clip(name, high), step)
     return space
 
 
@@ -105,33 +107,26 @@ def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping
     0.00123
     """
 
-    def merge(section: str, own: Mapping[str, Any]) -> dict[str, Any]:
-        return {**own, **{name: _round(value) for name, value in values.items() if space[name].section == section}}
+    def select(section: str) -> dict[str, float]:
+        return {name: _round(value) for name, value in values.items() if space[name].section == section}
 
     augmentation = recipe.augmentation
-    tried = {} if isinstance(augmentation, list) else merge("augmentation", augmentation)
-    # Zeros are left out: an augmentation without effect costs as much time as any.
-    tried = {name: value for name, value in tried.items() if value or name in augmentation}
+    if not isinstance(augmentation, list):
+        # Zeros are left out: an augmentation without effect costs as much time as any.
+        tried = {name: value for name, value in select("augmentation").items() if value or name in augmentation}
+        augmentation = {**augmentation, **tried}
     return replace(
         recipe,
-        network=merge("network", recipe.network),
-        training=merge("training", recipe.training),
-        augmentation=augmentation if isinstance(augmentation, list) else tried,
+        network={**recipe.network, **select("network")},
+        training={**recipe.training, **select("training")},
+        augmentation=augmentation,
     )
 
 
-def _grid(section: str, own: float, low: float, high: float, step: float) -> Setting:
-    """Return a setting on a grid, extended to the value of the recipe."""
-    while own > high:
-        high = _round(high + step)
-    return Setting(section, own, low, high, step)
-
-
-def _augmentation(recipe: Recipe) -> dict[str, Any]:
-    from skconv.training.augmentation import Augmentation
-
-    defaults = {name: field.default for name, field in Augmentation.__dataclass_fields__.items()}
-    return defaults if isinstance(recipe.augmentation, list) else {**defaults, **recipe.augmentation}
+def _clip(name: str, value: float) -> float:
+    """Return a value within the range of a parameter of `CNNClassifier`; other settings are unchanged."""
+    row = PARAMETERS.get(name)
+    return value if row is None else min(max(value, row.min), row.max)
 
 
 def _round(value: float) -> float:

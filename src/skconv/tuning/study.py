@@ -1,4 +1,4 @@
-"""Optuna study of a search: opened or created, resumed after an interruption, shared between processes."""
+"""Optuna study of a search: open or create it, run and repeat trials in several processes, list the results."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import asdict, dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -32,6 +33,27 @@ _MIN_TRIALS_FOR_IMPORTANCE = 10
 Report = Callable[[int, int, float], None]
 # Trains with the given settings and returns the validation accuracy.
 Score = Callable[[Mapping[str, float], Report], float]
+
+
+@dataclass(frozen=True)
+class TrialResult:
+    """A complete trial, or a pruned one, which was stopped early."""
+
+    number: int  # from 0, which has the settings of the recipe
+    state: str  # "complete" or "pruned"
+    valid_accuracy: float | None  # 0..1; of a pruned trial after its last finished epoch, None if there is none
+    epochs: int  # with an unfinished one
+    seconds: float
+    settings: Mapping[str, float]
+
+    def to_row(self) -> dict[str, Any]:
+        """Return the fields as a flat row, one column per setting."""
+        row = asdict(self)
+        return {**row, **row.pop("settings")}
+
+    def __str__(self) -> str:
+        settings = ", ".join(f"{name} {value:.3g}" for name, value in self.settings.items())
+        return f"{self.number:>5}  {self.valid_accuracy or 0:8.2%}  {self.epochs:6}  {self.seconds:7.1f}  {settings}"
 
 
 def check_optuna() -> None:
@@ -176,11 +198,8 @@ def run_trials(
             for name, fact in facts.items():
                 trial.set_user_attr(name, fact)
 
-    def log_trial(_: Study, trial: FrozenTrial) -> None:
-        log(_describe(trial, study))
-
     while not is_over() and (trials is None or _count(study) < trials):
-        study.optimize(objective, n_trials=1, callbacks=[log_trial])
+        study.optimize(objective, n_trials=1, callbacks=[lambda study, trial: log(_describe(trial, study))])
 
 
 def _repeat_interrupted(study: Study, log: Callable[[str], None]) -> None:
@@ -219,6 +238,23 @@ def hide_password(storage: str) -> str:
         return make_url(storage).render_as_string(hide_password=True)
     except ArgumentError:
         return storage
+
+
+def list_results(study: Study) -> tuple[TrialResult, ...]:
+    """Return the complete and the pruned trials of a study, by number."""
+    return tuple(
+        TrialResult(
+            number=trial.number,
+            state=trial.state.name.lower(),
+            # A pruned trial has the value that it reported last, if any.
+            valid_accuracy=trial.value,
+            epochs=trial.user_attrs.get("epochs", 0),
+            seconds=trial.duration.total_seconds() if trial.duration else 0.0,
+            settings=dict(trial.params),
+        )
+        for trial in study.get_trials(deepcopy=False)
+        if trial.state.name in ("COMPLETE", "PRUNED")
+    )
 
 
 def measure_importance(study: Study, seed: int) -> dict[str, float]:
