@@ -51,7 +51,7 @@ def measure(options: argparse.Namespace) -> dict:
     import joblib
 
     from skconv import load_dataset
-    from skconv.parallel.dask_backend import DaskBackend, connect
+    from skconv.parallel import DaskBackend, connect
 
     dataset = load_dataset("mnist")
     images, labels = np.array(dataset.train_images[: options.images]), dataset.train_labels[: options.images]

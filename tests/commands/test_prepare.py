@@ -1,12 +1,14 @@
-"""Preparation of a training: printed data, recorded calls."""
+"""Preparation of a training: printed data, recorded calls, Dask."""
 
 import inspect
 
 import numpy as np
+import pytest
 
-from skconv.commands.prepare import describe_call, print_data
+from skconv.commands.prepare import describe_call, print_data, use_workers
 from skconv.commands.train import train
 from skconv.data.dataset import Dataset
+from skconv.exceptions import ParameterError
 
 
 def test_print_data_prints_shapes_to_standard_error(capsys):
@@ -27,3 +29,9 @@ def test_describe_call_omits_defaults(tmp_path):
     given["data"] = {"image_size": (8, 9), "images": None}
     expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
     assert describe_call(train, given) == expected
+
+
+def test_missing_dask_raises_with_the_extra(monkeypatch):
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    with pytest.raises(ParameterError, match=r"pip install 'skconv\[dask\]'"), use_workers("tcp://127.0.0.1:8786"):
+        pass

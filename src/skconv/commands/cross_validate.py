@@ -9,12 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run
+from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, use_workers
 from skconv.commands.result import Result
 from skconv.commands.run_folder import write_rows
 from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
-from skconv.parallel import dask_workers
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -185,7 +184,7 @@ def cross_validate(
     dataset = run.dataset
     estimator: Any = run.create_estimator().set_params(calibrate=False)  # scores are those of the members as trained
     with open_run_folder(out, f"{run.name}-folds") as folder:
-        with dask_workers(dask):
+        with use_workers(dask):
             estimator.fit(dataset.train_images, dataset.train_labels)
         member = estimator.estimator_
         result = CrossValidationResult(

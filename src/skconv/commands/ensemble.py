@@ -7,12 +7,11 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
-from skconv.commands.prepare import open_run_folder, prepare_run
+from skconv.commands.prepare import open_run_folder, prepare_run, use_workers
 from skconv.commands.result import Result, format_interval
 from skconv.commands.run_folder import ScoredImages, score_test, write_run_folder
 from skconv.data.spec import DataOptions
 from skconv.files import check_new_folder
-from skconv.parallel import dask_workers
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -131,7 +130,7 @@ def ensemble(
     dataset = run.dataset
     estimator: Any = run.create_estimator()
     with open_run_folder(out, f"{run.name}-ensemble") as folder:
-        with dask_workers(dask):
+        with use_workers(dask):
             estimator.fit(dataset.train_images, dataset.train_labels)
         estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
         tested = dataset.test_images is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import inspect
 import math
 import os
@@ -17,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
-from skconv.exceptions import ModelFileError, ParameterError
+from skconv.exceptions import ModelFileError, ParameterError, missing_package
 from skconv.files import reserve_folder
 
 if TYPE_CHECKING:
@@ -226,6 +227,18 @@ def warn_if_leaked(recipe: Recipe, dataset: Dataset) -> None:
             "accuracy will be too high. Use a model trained on other images, or the seed of that model.",
             stacklevel=2,
         )
+
+
+def use_workers(dask: str | None) -> AbstractContextManager[None]:
+    """Return a context manager in which folds are trained on the workers of a Dask scheduler; None: in this process."""
+    if dask is None:
+        return nullcontext()
+    for package in ("dask", "distributed"):
+        if importlib.util.find_spec(package) is None:
+            raise missing_package("the parameter 'dask'", package, "dask")
+    from skconv.parallel import dask_workers
+
+    return dask_workers(dask)
 
 
 def print_data(dataset: Dataset, *, batch_size: int, validation_fraction: float = 0.0) -> None:

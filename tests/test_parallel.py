@@ -15,9 +15,12 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, cross_validate
 from skconv.exceptions import ClusterError, ParameterError
-from skconv.parallel import dask_backend, dask_workers
 
-distributed = pytest.importorskip("distributed")
+pytest.importorskip("distributed")
+
+import distributed
+from skconv import parallel
+from skconv.parallel import DaskBackend, connect, dask_workers
 
 
 @pytest.fixture(scope="module")
@@ -114,8 +117,8 @@ def test_images_are_sent_once_and_a_task_is_small(cluster):
     images = np.random.default_rng(0).integers(0, 256, (1000, 96, 96), dtype=np.uint8)
     quick = make(cv=3).set_params(estimator__max_epochs=0.01, estimator__network={"name": "fast", "crop": 40})
     with (
-        dask_backend.connect(cluster.scheduler_address) as client,
-        joblib.parallel_config(dask_backend.DaskBackend(client=client)),
+        connect(cluster.scheduler_address) as client,
+        joblib.parallel_config(DaskBackend(client=client)),
     ):
         quick.fit(images, np.arange(1000) % 2)
         sent = client.scheduler_comm.byte_count
@@ -159,7 +162,7 @@ def test_error_of_a_training_is_raised(cluster, digits):
 
 @pytest.mark.slow
 def test_scheduler_without_workers_raises(monkeypatch):
-    monkeypatch.setattr(dask_backend, "_WORKER_SECONDS", 1)
+    monkeypatch.setattr(parallel, "_WORKER_SECONDS", 1)
     with (
         distributed.LocalCluster(n_workers=0, processes=False, dashboard_address=None) as empty,
         pytest.raises(ClusterError, match="has no workers"),
@@ -176,14 +179,8 @@ def silent_port():
 
 
 def test_scheduler_that_does_not_respond_raises(silent_port, monkeypatch):
-    monkeypatch.setattr(dask_backend, "_SCHEDULER_SECONDS", 1)
+    monkeypatch.setattr(parallel, "_SCHEDULER_SECONDS", 1)
     for address in (f"tcp://127.0.0.1:{silent_port}", "tcp://127.0.0.1:9", "nowhere", "carrier://pigeon:1", "", "a b"):
         with pytest.raises(ClusterError, match="No Dask scheduler responds at") as raised, dask_workers(address):
             pass
         assert "\n" not in str(raised.value)
-
-
-def test_missing_dask_raises_with_the_extra(monkeypatch):
-    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(ParameterError, match=r"pip install 'skconv\[dask\]'"), dask_workers("tcp://127.0.0.1:8786"):
-        pass

@@ -1,4 +1,7 @@
-"""joblib backend for Dask: large arguments are sent once, lost workers are survived, errors become `ClusterError`."""
+"""Folds on Dask workers, through joblib: arrays are sent once, tasks of lost workers are repeated.
+
+Import this module only where workers are used: it imports Dask, which takes a second and is optional.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ import dask
 import torch
 from distributed.client import FutureCancelledError
 from distributed.comm import CommClosedError, connect as open_comm
+from joblib import parallel_config
 from joblib._dask import DaskDistributedBackend
 
 from distributed import Client, Future, KilledWorker, Security
@@ -25,6 +29,16 @@ _WORKER_SECONDS = 60  # a worker that starts imports torch first
 _SAME_VERSIONS = ("skconv", "torch", "scikit-learn", "numpy")  # others give other weights or cannot unpickle
 
 _task_lock = threading.Lock()
+
+
+@contextmanager
+def dask_workers(address: str) -> Iterator[None]:
+    """Run joblib's tasks on the workers of the Dask scheduler at an address, as tcp://127.0.0.1:8786, inside the block.
+
+    Raise `ClusterError` if no scheduler or worker responds, a worker has other versions, or the scheduler is lost.
+    """
+    with _cluster_errors(address), connect(address) as client, parallel_config(DaskBackend(client=client)):
+        yield
 
 
 class TrainingClient(Client):
@@ -133,7 +147,7 @@ def _check_workers(client: Client, address: str) -> None:
 
 
 @contextmanager
-def cluster_errors(address: str) -> Iterator[None]:
+def _cluster_errors(address: str) -> Iterator[None]:
     """Raise Dask's errors about lost machines as `ClusterError`, and silence its log."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     levels = [logger.level for logger in loggers]
