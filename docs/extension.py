@@ -50,15 +50,37 @@ def describe_commands() -> str:
     return "\n".join(parts)
 
 
+def describe_training_keys() -> str:
+    """Return a Markdown table of the keys of [training]: accepted values and default."""
+    from inspect import signature
+
+    from skconv import CNNClassifier
+    from skconv.estimators.parameters import PARAMETERS
+
+    defaults = signature(CNNClassifier).parameters
+    rows = ["| key | accepted values | default |", "|---|---|---|"]
+    for name, parameter in PARAMETERS.items():
+        if parameter.in_recipe:
+            default = defaults[name].default
+            shown = "not set" if default is None else f"`{default}`"
+            rows.append(f"| `{name}` | {parameter.describe(in_recipe=True)} | {shown} |")
+    return "\n".join(rows) + "\n"
+
+
 def describe_recipes() -> str:
-    """Return a section of Markdown for every recipe: what it is for, its figures, its text."""
+    """Return the table of training keys, and a Markdown section per recipe with its figures and its text."""
     import skconv
 
-    parts = []
+    parts = [
+        "## Keys of [training]\n",
+        describe_training_keys(),
+        "## All recipes\n",
+        "As `skconv recipes NAME` prints them:\n",
+    ]
     for name in skconv.list_recipes():
         recipe = skconv.load_recipe(name)
         figures = "".join(f"- {key}: {value}\n" for key, value in recipe.figures.items() if key != "command")
-        parts.append(f"## {name}\n\n{recipe.title}.\n\n{figures}\n```toml\n{recipe.text}```\n")
+        parts.append(f"### {name}\n\n{recipe.title}.\n\n{figures}\n```toml\n{recipe.text}```\n")
     return "\n".join(parts)
 
 

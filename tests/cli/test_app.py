@@ -8,6 +8,7 @@ import typer.main
 import skconv
 from skconv.cli.app import COMMANDS, create_app
 from skconv.data.spec import DataOptions
+from skconv.estimators.parameters import PARAMETERS
 
 LIBRARY = sorted(set(COMMANDS) & set(skconv.__all__))
 
@@ -27,3 +28,12 @@ def test_options_of_a_command_are_parameters_of_its_library_function(name):
         default = parameters[each].default
         assert options[each].required == (default is inspect.Parameter.empty)
         assert options[each].required or options[each].default == default
+
+
+@pytest.mark.parametrize("command", ["train", "tune", "ensemble", "cross-validate"])
+def test_options_have_the_ranges_of_the_parameters(command):
+    options = {option.name: option.type for option in typer.main.get_command(create_app()).commands[command].params}
+    for name in options.keys() & PARAMETERS.keys():
+        parameter = PARAMETERS[name]
+        if parameter.kind is float:
+            assert (options[name].min, options[name].max) == (parameter.min, parameter.max)

@@ -5,6 +5,7 @@ import importlib.util
 import pytest
 
 import skconv
+from skconv.estimators.parameters import PARAMETERS
 
 from .blocks import ROOT
 
@@ -29,7 +30,12 @@ def test_commands_page_has_the_help_of_every_command(extension, capsys):
 def test_recipes_page_has_the_text_of_every_recipe(extension):
     page = extension.describe_recipes()
     for name in skconv.list_recipes():
-        assert f"## {name}\n" in page and skconv.load_recipe(name).text in page
+        assert f"### {name}\n" in page and skconv.load_recipe(name).text in page
+
+
+def test_recipes_page_has_every_training_key(extension):
+    table = extension.describe_training_keys()
+    assert [name for name, each in PARAMETERS.items() if each.in_recipe != (f"| `{name}` |" in table)] == []
 
 
 @pytest.mark.parametrize(
