@@ -30,10 +30,8 @@ def test_options_of_a_command_are_parameters_of_its_library_function(name):
         assert options[each].required or options[each].default == default
 
 
-@pytest.mark.parametrize("command", ["train", "tune", "ensemble", "cross-validate"])
-def test_options_have_the_ranges_of_the_parameters(command):
-    options = {option.name: option.type for option in typer.main.get_command(create_app()).commands[command].params}
-    for name in options.keys() & PARAMETERS.keys():
-        parameter = PARAMETERS[name]
-        if parameter.kind is float:
-            assert (options[name].min, options[name].max) == (parameter.min, parameter.max)
+def test_train_options_have_the_ranges_of_the_parameters():
+    for option in typer.main.get_command(create_app()).commands["train"].params:
+        parameter = PARAMETERS.get(option.name)
+        if parameter is not None and parameter.kind in (int, float):
+            assert (option.type.min, option.type.max) == (parameter.min, parameter.max)
