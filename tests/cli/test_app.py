@@ -34,4 +34,4 @@ def test_train_options_have_the_ranges_of_the_parameters():
     for option in typer.main.get_command(create_app()).commands["train"].params:
         parameter = PARAMETERS.get(option.name)
         if parameter is not None and parameter.kind in (int, float):
-            assert (option.type.min, option.type.max) == (parameter.min, parameter.max)
+            assert (option.min, option.max) == (parameter.min, parameter.max)
