@@ -1,1 +1,44 @@
-"""Library commands, such as `train` and `predict`: one module per command, with its function and its result record."""
+"""Library commands, such as `train`: one module per command with its function and its result record.
+
+Here are the base of these records, and phrases that several of them print.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar
+
+
+@dataclass(frozen=True)
+class Result:
+    """Base of what a command returns: ``str(result)`` is its text, `to_json` its JSON object."""
+
+    # Fields that `to_json` omits if they are None.
+    _optional: ClassVar[tuple[str, ...]] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the fields as plain values; optional ones only if they are set."""
+        fields = asdict(self)
+        return {key: value for key, value in fields.items() if key not in self._optional or value is not None}
+
+
+def format_interval(low: float, high: float, n: int) -> str:
+    """Return a 95 % confidence interval of an accuracy with the number of images.
+
+    Examples
+    --------
+    >>> format_interval(0.975, 0.99, 1000)
+    '95 % interval 97.50% to 99.00%, n = 1000'
+    """
+    return f"95 % interval {low:.2%} to {high:.2%}, n = {n}"
+
+
+def format_count(n: int, noun: str) -> str:
+    """Return a number with a noun, in the plural unless the number is 1.
+
+    Examples
+    --------
+    >>> format_count(1, "image"), format_count(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

@@ -10,8 +10,8 @@ from typing import Any, Unpack
 
 import numpy as np
 
+from skconv.commands import Result
 from skconv.commands.prepare import check_integer, choose_seed
-from skconv.commands.result import Result
 from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError

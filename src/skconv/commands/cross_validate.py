@@ -9,8 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from skconv.commands import Result
 from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, use_workers
-from skconv.commands.result import Result
 from skconv.commands.run_folder import write_rows
 from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
@@ -22,27 +22,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class FoldResult:
-    """One fold of a cross-validation.
+    """One fold of a cross-validation, scored with the final weights."""
 
-    Parameters
-    ----------
-    fold : int
-        Its number, from 1.
-    accuracy : float
-        Accuracy on the held-out images, 0..1.
-    valid_loss : float
-        Their mean cross-entropy with the final weights, in nats.
-    fit_seconds : float
-        Wall-clock time of the training.
-    n_epochs : int
-        Number of epochs.
-    n_train, n_valid : int
-        Number of images for training, and held out.
-    """
-
-    fold: int
-    accuracy: float
-    valid_loss: float
+    fold: int  # from 1
+    accuracy: float  # on the held-out images, 0..1
+    valid_loss: float  # mean cross-entropy of the held-out images, in nats
     fit_seconds: float
     n_epochs: int
     n_train: int
@@ -60,7 +44,7 @@ class CrossValidationResult(Result):
     folder : str
         The folder of the results.
     folds : tuple of FoldResult
-        Two or more.
+        One per fold, with `accuracy`, `valid_loss`, `fit_seconds`, `n_epochs`, `n_train` and `n_valid`.
     fit_seconds : float
         Wall-clock time of all trainings.
     n_train, n_test : int
@@ -100,19 +84,19 @@ class CrossValidationResult(Result):
         }
 
     def __str__(self) -> str:
-        columns = {
-            name: [getattr(fold, name) for fold in self.folds]
-            for name in ("accuracy", "valid_loss", "fit_seconds", "n_epochs")
-        }
-        rows = [_format_row(fold.fold, **{name: getattr(fold, name) for name in columns}) for fold in self.folds]
-        for label, summarise in (("mean", statistics.fmean), ("sd", statistics.stdev)):
-            rows.append(_format_row(label, **{name: summarise(values) for name, values in columns.items()}))
+        rows: list[Any] = [(each.accuracy, each.valid_loss, each.fit_seconds, each.n_epochs) for each in self.folds]
+        columns = list(zip(*rows, strict=True))
+        rows += [map(statistics.fmean, columns), map(statistics.stdev, columns)]
+        labels = [*(each.fold for each in self.folds), "mean", "sd"]
         lines = [
             f"Cross-validated recipe {self.recipe} on {self.data}: {len(self.folds)} folds of {self.n_train:,} "
             f"training images; {self.n_test:,} test images were not used.",
             "",
             "fold  accuracy  validation loss  seconds  epochs",
-            *rows,
+            *(
+                f"{label:>4}  {accuracy:8.2%}  {loss:15.4f}  {seconds:7.1f}  {epochs:6.4g}"
+                for label, (accuracy, loss, seconds, epochs) in zip(labels, rows, strict=True)
+            ),
             "",
         ]
         if self.selected:
@@ -121,10 +105,6 @@ class CrossValidationResult(Result):
             )
         lines.append(f"Accuracy {self.accuracy:.2%} ± {self.accuracy_sd:.2%}. Results in {self.folder}.")
         return "\n".join(lines)
-
-
-def _format_row(label: object, *, accuracy: float, valid_loss: float, fit_seconds: float, n_epochs: float) -> str:
-    return f"{label:>4}  {accuracy:8.2%}  {valid_loss:15.4f}  {fit_seconds:7.1f}  {n_epochs:6.4g}"
 
 
 def cross_validate(

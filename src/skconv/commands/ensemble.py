@@ -7,8 +7,8 @@ import statistics
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Unpack
 
+from skconv.commands import Result, format_interval
 from skconv.commands.prepare import open_run_folder, prepare_run, use_workers
-from skconv.commands.result import Result, format_interval
 from skconv.commands.run_folder import ScoredImages, score_test, write_run_folder
 from skconv.data.spec import DataOptions
 from skconv.files import check_new_folder

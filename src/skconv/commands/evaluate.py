@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 
 import numpy as np
 
-from skconv.commands.result import Result
+from skconv.commands import Result
 from skconv.commands.scoring import UnseenImages, choose_unseen, load_for_model, load_held_out, make_sets, score_source
 from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder

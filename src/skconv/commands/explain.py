@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from skconv.commands.result import Result
+from skconv.commands import Result
 from skconv.exceptions import DataError, UnknownNameError
 from skconv.reports.style import check_figure_path
 
@@ -26,15 +26,7 @@ _N_NEIGHBOURS = 19  # with the image itself two rows
 
 @dataclass(frozen=True)
 class ExplainedLayer:
-    """One convolution.
-
-    Parameters
-    ----------
-    name : str
-        Name of the module in the network.
-    maps, height, width : int
-        Number of activation maps, and their size.
-    """
+    """A convolution: name of the module, number and size of its activation maps."""
 
     name: str
     maps: int
@@ -44,21 +36,11 @@ class ExplainedLayer:
 
 @dataclass(frozen=True)
 class Neighbour:
-    """A training image with similar features.
+    """A training image with similar features."""
 
-    Parameters
-    ----------
-    position : int
-        Index of the training image, from 0.
-    label : str
-        Its class.
-    distance : float
-        Cosine distance of the features, 0..2.
-    """
-
-    position: int
-    label: str
-    distance: float
+    position: int  # index of the training image, from 0
+    label: str  # its class
+    distance: float  # cosine distance of the features, 0..2
 
 
 @dataclass(frozen=True)
@@ -74,11 +56,13 @@ class ExplanationResult(Result):
     confidence : float
         Its probability, 0..1.
     layers : tuple of ExplainedLayer
-        The convolutions in the order of the forward pass; empty unless activations are shown.
+        The convolutions in the order of the forward pass, each with `name`, `maps`, `height` and `width`; empty unless
+        activations are shown.
     figure : str
         The file written.
     neighbours : tuple of Neighbour, default=()
-        The nearest training images, nearest first; empty unless neighbours are shown.
+        The nearest training images, nearest first, each with `position`, `label` and `distance`; empty unless
+        neighbours are shown.
     """
 
     input: str

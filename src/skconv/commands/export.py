@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from skconv.commands.result import Result
+from skconv.commands import Result
 from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_write
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified

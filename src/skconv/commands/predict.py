@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skconv.commands.result import Result
+from skconv.commands import Result
 from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import atomic_write, write_table
 from skconv.inference import OnnxClassifier, Prediction, describe_predictions
@@ -163,25 +163,13 @@ def predict(
 
 @dataclass(frozen=True)
 class _LoadedInputs:
-    """Images to predict.
+    """Images to predict."""
 
-    Parameters
-    ----------
-    names : list of str
-        Names of all images.
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        The readable images.
-    broken : dict of int to SkconvError
-        Errors of the other images, by position.
-    form, labels
-        For a competition, the form of its submission, and how it writes each class.
-    """
-
-    names: list[str]
-    images: np.ndarray
-    broken: Mapping[int, SkconvError]
-    form: SubmissionForm | None = None
-    labels: tuple[str, ...] = ()
+    names: list[str]  # of all images
+    images: np.ndarray  # the readable ones, uint8 (n, height, width) or (n, height, width, 3)
+    broken: Mapping[int, SkconvError]  # errors of the other images, by position
+    form: SubmissionForm | None = None  # of a competition
+    labels: tuple[str, ...] = ()  # how the competition writes each class
 
     @property
     def readable(self) -> list[str]:

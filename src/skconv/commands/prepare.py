@@ -32,34 +32,16 @@ _N_PRINTED_LABELS = 10
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """What a training command starts from.
+    """What a training command starts from."""
 
-    Parameters
-    ----------
-    recipe : Recipe
-        The recipe, with everything written into it that was named apart from it.
-    recipe_texts : mapping of int to str
-        For each seed, the TOML that repeats its run without other arguments.
-    seed : int
-        The first seed.
-    loaded, dataset : Dataset
-        The data as loaded, and with the test split that the run is scored on.
-    device : str
-        Where to train.
-    progress : bool
-        Whether to show progress.
-    command : str
-        The command or call, for the records of the run.
-    """
-
-    recipe: Recipe
-    recipe_texts: Mapping[int, str]
-    seed: int
+    recipe: Recipe  # with the settings that were passed beside it
+    recipe_texts: Mapping[int, str]  # for each seed, the TOML that repeats its run without other arguments
+    seed: int  # the first one
     loaded: Dataset
-    dataset: Dataset
+    dataset: Dataset  # with the test split that the run is scored on
     device: str
     progress: bool
-    command: str
+    command: str  # the command or call, for the records of the run
 
     @property
     def name(self) -> str:
@@ -79,31 +61,14 @@ class PreparedRun:
 def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, split: bool = True) -> PreparedRun:
     """Check the arguments of a training command and load what it needs.
 
-    Checks that take no time come first, so that nothing is downloaded for a mistyped argument.
-
-    Parameters
-    ----------
-    function : callable
-        `train`, `ensemble`, `cross_validate` or `tune`.
-    arguments : mapping
-        The arguments of its call by name, as from ``locals()``.
-    split : bool, default=True
-        Hold out a test split if the data has none. Without it all images are used, and the number of folds becomes
-        part of the recipe.
-
-    Raises
-    ------
-    SkconvError
-        As `skconv.train`.
-
-    Warns
-    -----
-    UserWarning
-        Other programs use the processor.
+    Checks that take no time come first, so that nothing is downloaded for a mistyped argument. `arguments` are the
+    ``locals()`` of the command function. With `split`, a test split is held out if the data has none; without it all
+    images are used, and the number of folds becomes part of the recipe. Errors and warnings are those of `train`.
     """
     from skconv.data.dataset import check_folds
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
+    from skconv.training.hardware import describe_busy_processor
 
     command = arguments["command"] or describe_call(function, arguments)
     if function.__name__ != "train":
@@ -113,8 +78,8 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     device, progress = arguments["device"], arguments["progress"]
     recipe = load_recipe(arguments["recipe"])
     folds = arguments.get("folds")
-    if not split:
-        folds = recipe.ensemble.get("folds", 5) if folds is None else folds
+    if folds is None and not split:
+        folds = recipe.ensemble.get("folds", 5)
     if folds is not None:
         check_integer("folds", folds, 2, 1000)
     recipe = plan_run(
@@ -145,8 +110,9 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     dataset = recipe.data.split(loaded, seed) if split else loaded
     if folds is not None:
         check_folds(dataset, folds)
-    if arguments.get("dask") is None:
-        _warn_if_busy()
+    busy = "" if arguments.get("dask") else describe_busy_processor()
+    if busy:
+        warnings.warn(busy, stacklevel=2)
     return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command)
 
 
@@ -175,10 +141,8 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
     if arguments["network"] is None:
         network = {"name": config.network.name, **config.network.options}
         recipe = replace(recipe, network=network)
-    training = {
-        **recipe.training, "init_from": os.fspath(model), "freeze_fraction": arguments["freeze_fraction"],
-    }  # fmt: skip
-    return replace(recipe, training=training)
+    initial = {"init_from": os.fspath(model), "freeze_fraction": arguments["freeze_fraction"]}
+    return replace(recipe, training={**recipe.training, **initial})
 
 
 def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
@@ -194,14 +158,6 @@ def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
                 f"Several processes train one model from beginning to end, and do not support {what}. "
                 "Run it without torchrun."
             )
-
-
-def _warn_if_busy() -> None:
-    from skconv.training.hardware import describe_busy_processor
-
-    sentence = describe_busy_processor()
-    if sentence:
-        warnings.warn(sentence, stacklevel=2)
 
 
 def read_inherited_fingerprints(model: str | os.PathLike[str] | None) -> TrainingFingerprints | None:

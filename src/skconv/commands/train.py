@@ -10,8 +10,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
+from skconv.commands import Result, format_count, format_interval
 from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, print_data, warn_if_leaked
-from skconv.commands.result import Result, format_count, format_interval
 from skconv.commands.run_folder import (
     SeedResult,
     check_out,
