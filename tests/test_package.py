@@ -60,7 +60,7 @@ def test_help_loads_nothing_heavy():
 
 
 def test_training_without_dask_does_not_load_it():
-    code = "from skconv import CNNClassifier, KFoldEnsembleClassifier\nimport skconv.cli.cross_validate, numpy as np\n"
+    code = "from skconv import CNNClassifier, KFoldEnsembleClassifier\nimport skconv.cli.training, numpy as np\n"
     code += "import skconv.commands.cross_validate\nX, y = np.eye(64).reshape(64, 8, 8), np.arange(64) % 2\n"
     code += "KFoldEnsembleClassifier(CNNClassifier('fast', max_epochs=1), cv=2).fit(X, y)"
     assert not {"dask", "distributed"} & _imported_by(code)
@@ -76,4 +76,4 @@ def test_predict_loads_no_training_packages(tmp_path):
     loaded = _imported_by(code)
     assert not (HEAVY - {"onnxruntime", "cv2"}) & loaded
     # Each takes as long as opening and classifying the image.
-    assert not {"tqdm", "skconv.cli.train"} & loaded
+    assert not {"tqdm", "skconv.cli.training"} & loaded

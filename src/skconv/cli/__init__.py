@@ -1,1 +1,1 @@
-"""Command line: one file per command."""
+"""Command line: options of the commands, exit codes, output."""

@@ -19,23 +19,13 @@ import typer
 from skconv.cli.main import one_line
 from skconv.distributed.process_group import check_not_distributed
 
-# Name of a command and of its function, and the module of this package that has it.
+# Names of the commands and of their functions, and the modules of this package that have them.
 COMMANDS = {
-    "train": "train",
-    "tune": "tune",
-    "ensemble": "ensemble",
-    "cross_validate": "cross_validate",
-    "evaluate": "evaluate",
-    "predict": "predict",
-    "read": "read",
-    "serve": "serve",
-    "report": "report",
-    "audit": "audit",
-    "explain": "explain",
-    "export": "export",
-    "data": "listings",
-    "networks": "listings",
-    "recipes": "listings",
+    **dict.fromkeys(("train", "tune", "ensemble", "cross_validate"), "training"),
+    **dict.fromkeys(("evaluate", "predict", "read", "serve", "report"), "models"),
+    "audit": "training",
+    **dict.fromkeys(("explain", "export"), "models"),
+    **dict.fromkeys(("data", "networks", "recipes"), "listings"),
 }
 _MAX_SEED = 2**31 - 1
 

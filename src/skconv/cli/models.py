@@ -1,0 +1,193 @@
+"""Options and help text of the commands that use a trained model, such as `skconv predict`."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from skconv.cli.app import (
+    CoverageOption,
+    DataHomeOption,
+    JsonOption,
+    LabelColumnOption,
+    MinConfidenceOption,
+    ModelArgument,
+    SourceArgument,
+    command,
+    library_command,
+    show_result,
+)
+
+
+@library_command("skconv evaluate runs/mnist-fast mnist", data=True)
+def evaluate(
+    model: ModelArgument,
+    source: SourceArgument,
+    coverage: CoverageOption = None,
+    corruptions: Annotated[
+        bool, typer.Option("--corruptions", help="Measure the accuracy under seventeen image corruptions.")
+    ] = False,
+    against: Annotated[
+        str | None,
+        typer.Option(metavar="SOURCE", help="Measure out-of-distribution detection (AUROC) with images of this data."),
+    ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="New folder for scores.json and figures of mistakes and calibration.")
+    ] = None,
+) -> None:
+    """Score a model on labelled images it was not trained on.
+
+    Uses the test split or, without one, the images that the model was not trained on.
+    """
+
+
+@library_command("skconv predict digits photo.jpg scans/ --out predictions.csv")
+def predict(
+    model: ModelArgument,
+    inputs: Annotated[
+        list[Path], typer.Argument(help="Images, folders, a CSV or .npz file, or a folder of a competition.")
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="CSV file to write or replace: input, label, confidence. For a competition, a name that begins with "
+            "submission writes the submission file."
+        ),
+    ] = None,
+    label_column: LabelColumnOption = None,
+    annotate: Annotated[
+        Path | None, typer.Option(help="PNG file to draw: each image as the model sees it, label and confidence.")
+    ] = None,
+    min_confidence: MinConfidenceOption = 0.0,
+    coverage: CoverageOption = None,
+) -> None:
+    """Classify images, with the confidence of each prediction."""
+
+
+@library_command("skconv read photo.jpg --annotate boxes.png")
+def read(
+    images: Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
+    model: Annotated[str, typer.Option(help="Digit model: digits, the bundled one, or a folder.")] = "digits",
+    out: Annotated[Path | None, typer.Option(help="CSV file to write or replace: input, text, confidence.")] = None,
+    annotate: Annotated[
+        Path | None,
+        typer.Option(help="Draw boxes and labels: a PNG file for one image, a folder for several."),
+    ] = None,
+    min_confidence: MinConfidenceOption = 0.0,
+) -> None:
+    """Read handwritten numbers in photos and scans."""
+
+
+@command("skconv serve runs/mnist-fast --port 8080", redirect=False)
+def serve(
+    model: Annotated[str, typer.Argument(help="Run folder, model folder, or digits for the bundled model.")] = "digits",
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Number of processes.")] = 1,
+    max_megabytes: Annotated[float, typer.Option(min=1, max=1024, help="Maximum size of a request, in MiB.")] = 16,
+    max_megapixels: Annotated[float, typer.Option(min=1, max=50, help="Maximum pixels per image, in millions.")] = 16,
+    max_images: Annotated[int, typer.Option(min=1, max=4096, help="Maximum images per request.")] = 64,
+    max_waiting: Annotated[
+        int, typer.Option(min=1, max=4096, help="Maximum concurrent requests per process; more get status 429.")
+    ] = 3,
+    timeout: Annotated[
+        float, typer.Option(min=1, max=3600, help="Timeout in seconds, for receiving a request and for answering it.")
+    ] = 10,
+    as_json: JsonOption = False,
+) -> None:
+    """Serve a model over HTTP, with a web page to draw on.
+
+    The log goes to standard error, one JSON object per request. SIGTERM or Ctrl-C finishes the accepted requests, then
+    stops the server.
+    """
+    from skconv.server.runner import serve as serve_model
+    from skconv.server.settings import MEBIBYTE, ServerSettings
+
+    settings = ServerSettings(
+        model=model,
+        max_bytes=int(max_megabytes * MEBIBYTE),
+        max_pixels=int(max_megapixels * 1_000_000),
+        max_images=max_images,
+        max_waiting=max_waiting,
+        timeout=timeout,
+    )
+
+    def announce(url: str) -> None:
+        show_result({"url": url, "model": model}, f"Serving {model} at {url} until Ctrl-C.", as_json=as_json)
+        sys.stdout.flush()  # a parent process may wait for this line
+
+    serve_model(settings, host=host, port=port, workers=workers, announce=announce)
+
+
+@library_command("skconv report runs/mnist-fast mnist --out report.html", data=True)
+def report(
+    model: ModelArgument,
+    source: SourceArgument,
+    out: Annotated[
+        Path, typer.Option(help="HTML file to write; or a new folder for the page and its figures as PNG and SVG.")
+    ],
+    audit: Annotated[
+        Path | None, typer.Option(help="Folder written by skconv audit of the same data; default: audit in the run.")
+    ] = None,
+) -> None:
+    """Write a report about a model as one HTML page.
+
+    The page has the model's data, scores, mistakes, calibration, attributions, size and speed.
+    """
+
+
+class Explanation(StrEnum):
+    """Values of ``--show``."""
+
+    activations = "activations"
+    occlusion = "occlusion"
+    attributions = "attributions"
+    neighbours = "neighbours"
+
+
+@library_command("skconv explain runs/mnist-fast digit.png --out maps.png")
+def explain(
+    model: ModelArgument,
+    image: Annotated[Path, typer.Argument(help="Image file.")],
+    out: Annotated[Path, typer.Option(help="PNG file to write or replace.")],
+    show: Annotated[
+        Explanation,
+        typer.Option(
+            help="Filters and activation maps, the sensitivity to occlusion, attributions by integrated gradients, or "
+            "the nearest training images."
+        ),
+    ] = Explanation.activations,
+    source: Annotated[
+        str | None, typer.Option(help="Data to search for neighbours; default: the model's training data.")
+    ] = None,
+    data_home: DataHomeOption = None,
+) -> None:
+    """Draw an explanation of a model's prediction.
+
+    Activation maps, the parts of the image that matter, or the most similar training images.
+    """
+
+
+class Format(StrEnum):
+    """Values of ``--format``."""
+
+    onnx = "onnx"
+
+
+@library_command("skconv export runs/first --format onnx --out first.onnx")
+def export(
+    model: ModelArgument,
+    format: Annotated[
+        Format, typer.Option(help="One file with graph and weights, for any program that runs ONNX.")
+    ] = Format.onnx,
+    out: Annotated[
+        Path | None, typer.Option(help="File to write or replace; default: the name of the run, in this folder.")
+    ] = None,
+) -> None:
+    """Export a model as one file for other programs."""
