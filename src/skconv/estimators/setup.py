@@ -6,7 +6,7 @@ import hashlib
 import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import torch
@@ -24,8 +24,7 @@ from skconv.training.checkpointing import Checkpointing
 from skconv.training.config import TrainingConfig, count_steps
 from skconv.training.hardware import choose_precision
 
-if TYPE_CHECKING:
-    from skconv.estimators.classifier import CNNClassifier
+Classifier = Any  # a CNNClassifier, whose module imports this one
 
 _PASSED_ON = (  # parameters that are fields of the configuration under the same name
     "batch_size", "weight_decay", "label_smoothing", "ema_decay", "optimizer", "schedule", "patience", "restore_best",
@@ -42,7 +41,7 @@ def torch_seed(seed: int) -> Iterator[None]:
 
 
 def make_config(
-    classifier: CNNClassifier, train: ImageDataset, process_group: ProcessGroup | None, *, scheduled: bool
+    classifier: Classifier, train: ImageDataset, process_group: ProcessGroup | None, *, scheduled: bool
 ) -> TrainingConfig:
     """Return the configuration of a training; `scheduled` is False for single epochs at a constant rate."""
     device = choose_device(classifier.device) if process_group is None else process_group.device
@@ -77,7 +76,7 @@ def make_config(
     )
 
 
-def make_callbacks(classifier: CNNClassifier, config: TrainingConfig) -> list[Any]:
+def make_callbacks(classifier: Classifier, config: TrainingConfig) -> list[Any]:
     """Return the user's callbacks, and the one that unfreezes loaded weights."""
     callbacks = list(classifier.callbacks)
     if classifier.freeze_fraction and classifier.loaded_weights_ and config.n_steps is not None:
@@ -87,7 +86,7 @@ def make_callbacks(classifier: CNNClassifier, config: TrainingConfig) -> list[An
 
 
 def make_checkpointing(
-    classifier: CNNClassifier,
+    classifier: Classifier,
     config: TrainingConfig,
     train: ImageDataset,
     valid: ImageDataset | None,
