@@ -34,11 +34,6 @@ def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return the application with all commands, or only with the one that the command line begins with.
 
     Typer inspects the signature of every command it has, which takes as long as a prediction.
-
-    Examples
-    --------
-    >>> len(create_app(["predict", "digits"]).registered_commands)
-    1
     """
     # Rich would triple the time of --help; skconv.cli.main prints errors.
     app = typer.Typer(
@@ -78,15 +73,6 @@ def _application(
         check_not_distributed(str(context.invoked_subcommand))
 
 
-class Device(StrEnum):
-    """Values of ``--device``."""
-
-    auto = "auto"
-    cpu = "cpu"
-    cuda = "cuda"
-    mps = "mps"
-
-
 def _parse_image_size(text: str | None) -> tuple[int, int] | None:
     # Typer would parse a pair of numbers from two arguments.
     if text is None:
@@ -101,6 +87,8 @@ def _set_debug(context: typer.Context, value: bool) -> None:
     if value and context.obj is not None:
         context.obj.debug = True
 
+
+Device = StrEnum("Device", ["auto", "cpu", "cuda", "mps"])
 
 ModelArgument = Annotated[Path, typer.Argument(help="Run folder, model folder, or digits for the bundled model.")]
 SourceArgument = Annotated[str, typer.Argument(help="Name of a data set, CSV or .npz file, or folder.")]

@@ -41,12 +41,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line, by default that of the process; `argv` is without the program's name.
 
     Return the exit code: 0 done; 1 an error, printed in one line; 2 wrong usage; 130 interrupted.
-
-    Examples
-    --------
-    >>> main(["--version"])  # doctest: +ELLIPSIS
-    skconv ...
-    0
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     invocation = Invocation(shlex.join([*torchrun_prefix(), "skconv", *arguments]))

@@ -142,13 +142,7 @@ def report(
     """
 
 
-class Explanation(StrEnum):
-    """Values of ``--show``."""
-
-    activations = "activations"
-    occlusion = "occlusion"
-    attributions = "attributions"
-    neighbours = "neighbours"
+Explanation = StrEnum("Explanation", ["activations", "occlusion", "attributions", "neighbours"])
 
 
 @library_command("skconv explain runs/mnist-fast digit.png --out maps.png")
@@ -174,10 +168,7 @@ def explain(
     """
 
 
-class Format(StrEnum):
-    """Values of ``--format``."""
-
-    onnx = "onnx"
+Format = StrEnum("Format", ["onnx"])
 
 
 @library_command("skconv export runs/first --format onnx --out first.onnx")

@@ -131,8 +131,10 @@ def audit(
     UserWarning
         A class has a single image: labels are not checked.
     """
+    from skconv.data.folders import walk_files
     from skconv.data.spec import load_dataset
     from skconv.evaluation.label_issues import find_blanks
+    from skconv.images.opening import IMAGE_SUFFIXES
     from skconv.recipes import load_recipe
 
     check_integer("folds", folds, 2, 1000)
@@ -141,7 +143,8 @@ def audit(
     member_recipe = load_recipe(recipe)
     seed = choose_seed(seed, member_recipe)
     folder = "" if out is None else str(out)
-    files = _list_images(Path(source))
+    files = walk_files(Path(source)) if Path(source).is_dir() else []
+    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
     broken = _find_broken(files, progress=progress)
     if broken:
         result = AuditResult(str(source), len(files), {}, tuple(broken), folder)
@@ -171,14 +174,6 @@ def audit(
     if out is not None:
         _write_folder(Path(out), result, every.images, [position for _, position in found])
     return result
-
-
-def _list_images(source: Path) -> list[Path]:
-    """Return the image files of a folder; an empty list for other sources."""
-    from skconv.data.folders import walk_files
-    from skconv.images.opening import IMAGE_SUFFIXES
-
-    return [file for file in walk_files(source) if file.suffix.lower() in IMAGE_SUFFIXES] if source.is_dir() else []
 
 
 def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:

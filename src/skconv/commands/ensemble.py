@@ -5,17 +5,13 @@ from __future__ import annotations
 import os
 import statistics
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 from skconv.commands import Result, format_interval
 from skconv.commands.prepare import open_run_folder, prepare_run, use_workers
-from skconv.commands.run_folder import ScoredImages, score_test, write_run_folder
+from skconv.commands.run_folder import score_run, write_run_folder
 from skconv.data.spec import DataOptions
 from skconv.files import check_new_folder
-
-if TYPE_CHECKING:
-    from skconv.data.dataset import Dataset
-    from skconv.estimators import KFoldEnsembleClassifier
 
 
 @dataclass(frozen=True)
@@ -133,10 +129,9 @@ def ensemble(
         with use_workers(dask):
             estimator.fit(dataset.train_images, dataset.train_labels)
         estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
-        tested = dataset.test_images is not None
-        scored = score_test(estimator, dataset) if tested else _score_out_of_fold(estimator, dataset)
+        scored = score_run(estimator, dataset)
         write_run_folder(folder, run, estimator=estimator, seed=run.seed, scored=scored)
-    scores = scored.scores
+    scores, tested = scored.scores, scored.split == "test"
     return EnsembleResult(
         data=dataset.name,
         recipe=run.recipe.name,
@@ -152,11 +147,3 @@ def ensemble(
         n_parameters=estimator.n_parameters_,
         n_epochs=estimator.n_epochs_,
     )
-
-
-def _score_out_of_fold(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> ScoredImages:
-    from skconv.evaluation.metrics import score_predictions
-
-    probabilities = estimator.out_of_fold_proba_
-    scores = score_predictions(dataset.train_labels, probabilities, dataset.class_names)
-    return ScoredImages("out_of_fold", dataset.train_images, dataset.train_labels, probabilities, scores)

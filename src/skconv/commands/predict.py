@@ -21,7 +21,6 @@ from skconv.reports.style import check_figure_path
 if TYPE_CHECKING:
     from skconv.data.dataset import SubmissionForm
 
-_HEADER = ("input", "label", "confidence")
 _MAX_SEARCHED = 3  # background images searched for numbers; reading one takes longer than classifying it
 _MAX_DRAWN = 200
 
@@ -119,18 +118,17 @@ def predict(
         Images were resized or converted for the model, or could not be read. An image without a single digit, by the
         class "nothing", seems to contain a number: `skconv.read` reads it.
     """
+    from skconv.commands.scoring import load_held_out, make_sets
+    from skconv.evaluation.conformal import check_coverage
+
     check_confidence(min_confidence)
     if coverage is not None:
-        from skconv.evaluation.conformal import check_coverage
-
         check_coverage(coverage)
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
     if annotate is not None:
         check_figure_path(annotate, paths)
     classifier = OnnxClassifier(model)
     if coverage is not None:
-        from skconv.commands.scoring import load_held_out
-
         load_held_out(classifier)  # raises before the images are loaded
     loaded = None if out is None or label_column is not None else _load_competition(paths, classifier, Path(out))
     if loaded is None:
@@ -141,7 +139,9 @@ def predict(
         _suggest_read(classifier, loaded.readable, probabilities)
     predicted = describe_predictions(loaded.readable, probabilities, classifier.class_names, min_confidence)
     if coverage is not None:
-        predicted = _add_sets(predicted, classifier, probabilities, coverage)
+        names = np.array(classifier.class_names, object)
+        sets = make_sets(classifier, probabilities, coverage)
+        predicted = tuple(replace(each, labels=tuple(names[one])) for each, one in zip(predicted, sets, strict=True))
     drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
     remaining = iter(predicted)
     predictions = tuple(
@@ -151,7 +151,12 @@ def predict(
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
     if loaded.form is None:
-        header = _write_predictions(out, predictions)
+        joined = [None if each.labels is None else "|".join(each.labels) for each in predictions]
+        records = [
+            (each.input, each.label, f"{each.confidence:.6f}", labels, each.error)
+            for each, labels in zip(predictions, joined, strict=True)
+        ]
+        header = write_records(out, ("input", "label", "confidence", "labels", "error"), records)
     else:
         from skconv.competitions.submissions import write_submission
 
@@ -238,19 +243,6 @@ def _choose_labels(classifier: OnnxClassifier, form: SubmissionForm) -> tuple[st
     )
 
 
-def _add_sets(
-    predictions: tuple[Prediction, ...],
-    classifier: OnnxClassifier,
-    probabilities: np.ndarray,
-    coverage: float,
-) -> tuple[Prediction, ...]:
-    from skconv.commands.scoring import make_sets
-
-    names = np.array(classifier.class_names, object)
-    sets = make_sets(classifier, probabilities, coverage)
-    return tuple(replace(each, labels=tuple(names[members])) for each, members in zip(predictions, sets, strict=True))
-
-
 def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
     """Warn about images that cannot be read, given the errors by position; raise the error of a single image."""
     if not errors:
@@ -306,21 +298,12 @@ def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequenc
     return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} images in {path}."
 
 
-def _write_predictions(path: str | os.PathLike[str], predictions: Sequence[Prediction]) -> tuple[str, ...]:
-    """Write a CSV table, and return its header."""
-    sets = any(each.labels is not None for each in predictions)
-    errors = any(each.error is not None for each in predictions)
-    header = (*_HEADER, *(["labels"] if sets else []), *(["error"] if errors else []))
-    rows = (
-        (
-            each.input,
-            each.label,
-            f"{each.confidence:.6f}",
-            *(["|".join(each.labels or ())] if sets else []),
-            *([each.error or ""] if errors else []),
-        )
-        for each in predictions
-    )
+def write_records(
+    path: str | os.PathLike[str], columns: Sequence[str], records: Sequence[Sequence[str | None]]
+) -> tuple[str, ...]:
+    """Write a CSV file and return its header: the first three columns, and others that have a value."""
+    used = [k for k in range(len(columns)) if k < 3 or any(record[k] is not None for record in records)]
+    header = tuple(columns[k] for k in used)
     with atomic_write(path) as unfinished:
-        write_table(unfinished, header, rows)
+        write_table(unfinished, header, ([record[k] or "" for k in used] for record in records))
     return header

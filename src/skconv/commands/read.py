@@ -1,4 +1,4 @@
-"""`skconv.read`: handwritten numbers in photos and scans, without torch."""
+"""`read`: read handwritten numbers in photos and scans, without torch."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skconv.commands.predict import check_confidence, warn_if_broken
+from skconv.commands import format_count
+from skconv.commands.predict import check_confidence, warn_if_broken, write_records
 from skconv.exceptions import DataError, OutputError, SkconvError, SourceNotFoundError
-from skconv.files import atomic_write, write_table
+from skconv.files import atomic_write
 from skconv.progress import show_progress
 from skconv.reports.style import check_figure_path
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
     from skconv.digits.ocr.recognition import NumberReading
 
-_HEADER = ("input", "text", "confidence")
 _MIN_SIDE, _MAX_SIDE = 640, 1600  # pixels of the longer side: legible labels, and a photo that fits on a screen
 _HIGH_CONFIDENCE = 0.9
 # Blue and orange are distinguishable with any colour vision deficiency, and in grey.
@@ -151,11 +151,13 @@ def read(
     results = map_in_threads(read_one, enumerate(sources))
     readings = tuple(show_progress(results, "reading", len(sources), progress=progress))
     warn_if_broken(broken, len(sources))
-    drawn = "" if annotate is None else f"Drew the digits of {_count(len(readings) - len(broken))} in {annotate}."
+    n, n_read = len(readings), len(readings) - len(broken)
+    drawn = "" if annotate is None else f"Drew the digits of {format_count(n_read, 'image')} in {annotate}."
     if out is None:
         return ReadResult(readings, drawn=drawn)
-    header = _write_readings(out, readings)
-    return ReadResult(readings, f"Wrote {','.join(header)} of {_count(len(readings))} to {out}.", drawn)
+    records = [(each.input, each.text, f"{each.confidence:.6f}", each.error) for each in readings]
+    header = write_records(out, ("input", "text", "confidence", "error"), records)
+    return ReadResult(readings, f"Wrote {','.join(header)} of {format_count(n, 'image')} to {out}.", drawn)
 
 
 def _list_sources(
@@ -221,20 +223,3 @@ def draw_reading(image: np.ndarray, reading: NumberReading) -> Image.Image:
         draw.rectangle(draw.textbbox(anchor, text, font=font, anchor="lb"), fill=colour)
         draw.text(anchor, text, fill=_WHITE, font=font, anchor="lb")
     return canvas
-
-
-def _write_readings(path: str | os.PathLike[str], readings: Sequence[NumberReading]) -> tuple[str, ...]:
-    """Write the readings as CSV and return the header."""
-    errors = any(reading.error is not None for reading in readings)
-    header = (*_HEADER, *(["error"] if errors else []))
-    rows = (
-        (reading.input, reading.text, f"{reading.confidence:.6f}", *([reading.error or ""] if errors else []))
-        for reading in readings
-    )
-    with atomic_write(path) as temporary:
-        write_table(temporary, header, rows)
-    return header
-
-
-def _count(number: int) -> str:
-    return "1 image" if number == 1 else f"{number:,} images"

@@ -17,7 +17,6 @@ from skconv.exceptions import DataError, OutputError
 from skconv.files import atomic_dir, atomic_write, check_new_folder
 
 if TYPE_CHECKING:
-    from skconv.reports.page import Section
     from skconv.reports.sections import ScoredSource
 
 _PAGE = "report.html"  # in a folder with the figures
@@ -117,6 +116,7 @@ def report(
     is_page = _check_target(target)  # before minutes of work
     from skconv.reports.page import render_page
     from skconv.reports.sections import write_sections
+    from skconv.reports.style import save_figure
 
     found = _find_audit(model) if audit is None else audit
     issues = None if found is None else read_issues(found)
@@ -140,7 +140,10 @@ def report(
     else:
         with atomic_dir(target) as unfinished:
             (unfinished / _PAGE).write_text(page, encoding="utf-8")
-            _write_figures(unfinished / _FIGURES, sections)
+            (unfinished / _FIGURES).mkdir()
+            for each in (figure for section in sections for figure in section.figures):
+                for suffix in ("png", "svg"):
+                    save_figure(each.figure, unfinished / _FIGURES / f"{each.name}.{suffix}")
     return ReportResult(
         file=str(target if is_page else target / _PAGE),
         bytes=len(page.encode()),
@@ -206,13 +209,3 @@ def _matches(issues: Sequence[LabelIssue], scored: ScoredSource, *, requested: b
             raise
         return False  # the audit in the run folder is of the training data
     return True
-
-
-def _write_figures(folder: Path, sections: Sequence[Section]) -> None:
-    from skconv.reports.style import save_figure
-
-    folder.mkdir()
-    for section in sections:
-        for each in section.figures:
-            for kind in ("png", "svg"):
-                save_figure(each.figure, folder / f"{each.name}.{kind}")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import csv
 import json
 import os
-import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.commands.prepare import read_inherited_fingerprints
 from skconv.competitions.submissions import write_submission
-from skconv.exceptions import DataError, OutputError, ParameterError
+from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.model_io.folder import MODEL_FOLDER_NAME, read_config
 from skconv.reports.curves import draw_curves, draw_folds
@@ -87,15 +86,18 @@ class ScoredImages:
     scores: Scores
 
 
-def score_test(estimator: CNNClassifier | KFoldEnsembleClassifier, dataset: Dataset) -> ScoredImages:
-    """Score a fitted estimator on the test split."""
+def score_run(estimator: Any, dataset: Dataset) -> ScoredImages:
+    """Score a fitted estimator on the test split; without one, an ensemble on its out-of-fold predictions."""
     from skconv.evaluation.metrics import score_predictions
 
-    if dataset.test_images is None or dataset.test_labels is None:
-        raise DataError(f"{dataset.name} has no labelled test split to score on.")
-    probabilities = estimator.predict_proba(dataset.test_images)
-    scores = score_predictions(dataset.test_labels, probabilities, dataset.class_names)
-    return ScoredImages("test", dataset.test_images, dataset.test_labels, probabilities, scores)
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        split, images, labels = "test", dataset.test_images, dataset.test_labels
+        probabilities = estimator.predict_proba(images)
+    else:
+        split, images, labels = "out_of_fold", dataset.train_images, dataset.train_labels
+        probabilities = estimator.out_of_fold_proba_
+    scores = score_predictions(labels, probabilities, dataset.class_names)
+    return ScoredImages(split, images, labels, probabilities, scores)
 
 
 def write_run_folder(
@@ -111,14 +113,21 @@ def write_run_folder(
     The folder has ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition also
     ``submission.csv``.
     """
+    from skconv.estimators import KFoldEnsembleClassifier
     from skconv.model_io.config import DataConfig
     from skconv.model_io.records import TrainingFingerprints
 
     dataset, report = run.dataset, run.recipe.report
     metrics = scored.scores.to_json()
+    folds = {}
+    if isinstance(estimator, KFoldEnsembleClassifier):
+        folds = {
+            "out_of_fold_accuracy": estimator.out_of_fold_score_,
+            "fold_accuracies": list(estimator.fold_scores_),
+        }
     facts = {
         scored.split: metrics,
-        **_describe_folds(estimator),
+        **folds,
         "data": {"name": dataset.name, "source": dataset.source, "n_train": len(dataset.train_labels)},
         "fit_seconds": estimator.fit_seconds_,
         "n_epochs": estimator.n_epochs_,
@@ -175,12 +184,6 @@ def _describe_scored(scored: ScoredImages, run: PreparedRun) -> str:
     return f"the test split of {run.dataset.name}" if own else f"images of {run.dataset.name} held out before training"
 
 
-def _describe_folds(estimator: Any) -> dict[str, Any]:
-    if not hasattr(estimator, "histories_"):
-        return {}
-    return {"out_of_fold_accuracy": estimator.out_of_fold_score_, "fold_accuracies": list(estimator.fold_scores_)}
-
-
 def _write_histories(folder: Path, estimator: Any) -> None:
     """Write a row per epoch, with the number of the fold for an ensemble, and a row per recorded iteration."""
     if hasattr(estimator, "histories_"):
@@ -220,11 +223,6 @@ def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored
 def get_checkpoint_path(folder: Path) -> Path:
     """Return the folder of a run's checkpoints, beside its run folder: ``runs/first.checkpoint``."""
     return folder.with_name(f"{folder.name}.checkpoint")
-
-
-def remove_checkpoint(folder: Path) -> None:
-    """Remove the checkpoints of a run."""
-    shutil.rmtree(get_checkpoint_path(folder), ignore_errors=True)
 
 
 def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import statistics
 import sys
 from contextlib import nullcontext
@@ -17,8 +18,7 @@ from skconv.commands.run_folder import (
     check_out,
     get_checkpoint_path,
     read_finished_run,
-    remove_checkpoint,
-    score_test,
+    score_run,
     write_run_folder,
 )
 from skconv.data.spec import DataOptions
@@ -210,10 +210,10 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
     if getattr(estimator, "loaded_weights_", None):
         _print_loaded_weights(estimator)
     estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
-    scored = score_test(estimator, dataset)
+    scored = score_run(estimator, dataset)
     facts = write_run_folder(folder, run, estimator=estimator, seed=seed, scored=scored)
     if resumable:
-        remove_checkpoint(folder)
+        shutil.rmtree(get_checkpoint_path(folder), ignore_errors=True)
     return SeedResult.from_facts(facts, folder)
 
 

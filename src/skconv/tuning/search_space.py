@@ -97,15 +97,7 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
 
 
 def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping[str, float]) -> Recipe:
-    """Return the recipe with the values of a trial.
-
-    Examples
-    --------
-    >>> from skconv.recipes import load_recipe
-    >>> fast = load_recipe("fast")
-    >>> apply_settings(fast, make_space(fast), {"learning_rate": 0.00123456, "rotation": 5.0}).training["learning_rate"]
-    0.00123
-    """
+    """Return the recipe with the values of a trial, rounded to three significant digits."""
 
     def select(section: str) -> dict[str, float]:
         return {name: _round(value) for name, value in values.items() if space[name].section == section}
