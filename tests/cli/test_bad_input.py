@@ -193,7 +193,7 @@ def test_unknown_name_is_one_line(options, words, tmp_path, capsys):
 
 
 @pytest.mark.skipif("torch" in sys.modules and sys.modules["torch"].cuda.is_available(), reason="there is a GPU")
-def test_device_that_is_not_there_is_one_line(tiny_recipe, tmp_path, capsys):
+def test_unavailable_device_is_one_line(tiny_recipe, tmp_path, capsys):
     arguments = ["train", "digits", "--recipe", tiny_recipe, "--device", "cuda", "--out", tmp_path / "out"]
     check_one_line(arguments, ["cuda"], tmp_path, capsys)
 

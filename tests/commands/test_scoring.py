@@ -142,8 +142,8 @@ def test_ensemble_is_calibrated_by_out_of_fold_predictions(averaged):
     held_out = read_held_out(reader.folder, reader.config)
     assert (held_out.labels == data.train_labels).all()
     # Each prediction is that of the calibrated member that was not trained on the image.
-    answers = np.stack([member.predict_proba(images) for member in loaded.estimators_])
-    assert np.abs(answers - held_out.probabilities).max(2).min(0).max() < 1e-4
+    probabilities = np.stack([member.predict_proba(images) for member in loaded.estimators_])
+    assert np.abs(probabilities - held_out.probabilities).max(2).min(0).max() < 1e-4
     # That accuracy is of uncalibrated members: the biases can change a prediction.
     biases = loaded.estimators_[0].net_.module_.logit_calibration.biases.numpy()
     as_trained = (np.log(held_out.probabilities) - biases).argmax(1)

@@ -171,7 +171,7 @@ def command(example: str, *, redirect: bool = True) -> Callable[[Callable[..., A
 def library_command(
     example: str, *, data: bool = False, trains: bool = False, progress: bool | None = None
 ) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Make a declaration of options a command that calls the function of the same name in `skconv.commands`.
+    """Make a declaration of options a command, which calls the function of the same name in `skconv.commands`.
 
     The declaration's docstring is the help text; its parameters are those of the library function. `data` adds the
     options of data. `trains` passes ``--seed`` and ``--device`` on, which are ignored otherwise. `progress` is passed

@@ -176,7 +176,7 @@ def evaluate(
     scored = score_source(model, source, progress=progress, **data)
     others = None
     if against is not None:
-        # A folder of images or the labels' column belongs to `source`.
+        # The other options describe `source` only.
         shared: DataOptions = {"data_home": data.get("data_home"), "image_size": data.get("image_size")}
         loaded = load_for_model(scored.classifier, against, progress=progress, **shared)
         others = choose_unseen(scored.classifier, loaded)

@@ -34,7 +34,7 @@ _N_PRINTED_LABELS = 10
 class PreparedRun:
     """What a training command starts from."""
 
-    recipe: Recipe  # with the settings that were passed beside it
+    recipe: Recipe  # updated by the other arguments
     recipe_texts: Mapping[int, str]  # for each seed, the TOML that repeats its run without other arguments
     seed: int  # the first one
     loaded: Dataset
@@ -94,7 +94,10 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     if arguments.get("init_from") is not None:
         recipe = _initialize_from_model(recipe, arguments)
     elif arguments.get("freeze_fraction"):
-        raise ParameterError("'freeze_fraction' freezes loaded weights: name their model in 'init_from' (--init-from).")
+        raise ParameterError(
+            f"'freeze_fraction' is {arguments['freeze_fraction']}, but no weights are loaded: name their model in "
+            "'init_from' (--init-from)."
+        )
     if is_distributed():
         from skconv.estimators.parameters import choose_device
 
@@ -155,7 +158,7 @@ def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
     for what, requested in unsupported.items():
         if requested:
             raise ParameterError(
-                f"Several processes train one model from beginning to end, and do not support {what}. "
+                f"A distributed training trains one model from beginning to end, and does not support {what}. "
                 "Run it without torchrun."
             )
 

@@ -113,7 +113,7 @@ def report(
         As in `skconv.evaluate`. Or captum is not installed, and the page is without integrated gradients.
     """
     target = Path(out)
-    is_page = _check_target(target)  # before minutes of work
+    is_page = _check_target(target)  # raises before the scoring, which takes minutes
     from skconv.reports.page import render_page
     from skconv.reports.sections import write_sections
     from skconv.reports.style import save_figure
@@ -201,7 +201,7 @@ def _find_audit(model: str | os.PathLike[str]) -> Path | None:
 
 
 def _matches(issues: Sequence[LabelIssue], scored: ScoredSource, *, requested: bool) -> bool:
-    """Return whether an audit is of the data scored; raise `DataError` if it is not, but was requested."""
+    """Return whether an audit is of the scored data; raise `DataError` if a requested one is not."""
     try:
         locate_issues(issues, NamedImages(scored.dataset))
     except DataError:

@@ -108,7 +108,7 @@ def write_run_folder(
     seed: int,
     scored: ScoredImages,
 ) -> dict[str, Any]:
-    """Write everything that a training run leaves, completely or not at all; return the content of ``scores.json``.
+    """Write a run folder, completely or not at all, and return the content of ``scores.json``.
 
     The folder has ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition also
     ``submission.csv``.
@@ -170,7 +170,7 @@ def write_run_folder(
         if dataset.submission is not None:
             form = dataset.submission
             names = form.class_labels or dataset.class_names
-            # Predictions of an ensemble take minutes: use those that were scored, if they are of the same images.
+            # Predictions of an ensemble take minutes: reuse the scored ones if they are of the same images.
             known = scored.probabilities if scored.images is form.images else estimator.predict_proba(form.images)
             write_submission(unfinished / "submission.csv", form, [names[best] for best in known.argmax(axis=1)])
     return facts
@@ -221,7 +221,7 @@ def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored
 
 
 def get_checkpoint_path(folder: Path) -> Path:
-    """Return the folder of a run's checkpoints, beside its run folder: ``runs/first.checkpoint``."""
+    """Return the folder of a run's checkpoints: ``runs/first.checkpoint`` for the run folder ``runs/first``."""
     return folder.with_name(f"{folder.name}.checkpoint")
 
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HEARTBEAT, _GRACE = 3, 12  # seconds: interval of a running trial's heartbeats; silence after which it is interrupted
 _UNPRUNED_TRIALS = 5  # complete trials before any is pruned
 _SQLITE_TIMEOUT = 60  # seconds to wait for another process that writes
-_ATTEMPTS, _PAUSE = 20, 0.5  # to open a database that another process is creating; seconds between them
+_ATTEMPTS, _PAUSE = 20, 0.5  # attempts to open a database that another process is creating; seconds between them
 
 _REPORTS = 10  # pruning steps per trial: trials may differ in epochs
 _UNPRUNED_REPORTS = 3  # the learning rate still rises in these
@@ -210,7 +210,7 @@ def _repeat_interrupted(study: Study, log: Callable[[str], None]) -> None:
     logged = False
     while any(trial.state.name == "RUNNING" for trial in study.get_trials(deepcopy=False)):
         if not logged:
-            log(f"Some trials are interrupted, or run in another process: waiting {_GRACE} s to find out which.")
+            log(f"Some trials are interrupted, or run in another process: waiting {_GRACE} s for their heartbeats.")
             logged = True
         optuna.storages.fail_stale_trials(study)
         if time.monotonic() > deadline:
