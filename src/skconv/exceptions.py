@@ -15,7 +15,7 @@
     ├── ClusterError          (OSError)            unreachable, incompatible or lost machines
     └── OutputError           (OSError)            a result that cannot be written
 
-Each message states what came, what was expected and how to fix it.
+Each message states the actual value, the expected one, and how to fix the error.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from skconv.exceptions import OutputError, SkconvError
 def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary file in the same folder; rename it to `path` when the block ends without an error.
 
-    An existing file is replaced. Raise `OutputError`, without a change of `path`, if the folder does not exist or is
+    An existing file is replaced. Raise `OutputError` and leave `path` unchanged if the folder does not exist or is
     not writable, the disk is full, or `path` is not a regular file.
 
     Examples
@@ -52,7 +52,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a CSV file in UTF-8; escape characters that are invalid in UTF-8, which file names can contain."""
+    """Write a CSV file in UTF-8; escape bytes of file names that are invalid in UTF-8."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(header)
@@ -63,8 +63,8 @@ def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[objec
 def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
     """Yield an empty temporary folder; rename it to `path` when the block ends without an error.
 
-    Missing parents are made. `path` must not exist, or must be an empty folder, which is replaced; if it cannot be (a
-    mount point, the current folder, a link), the finished entries are moved into it one by one. Raise `OutputError`,
+    Missing parents are created. `path` must not exist, or must be an empty folder, which is replaced; if it cannot be
+    (a mount point, the current folder, a link), the finished entries are moved into it one by one. Raise `OutputError`,
     and leave nothing behind, if the folder is not empty or cannot be made, or the disk is full.
     """
     target = Path(path)
@@ -99,10 +99,10 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 @contextmanager
 def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
-    """Make and yield ``parent/name``, or the first of ``name-2``, ``name-3`` … that does not exist.
+    """Create and yield ``parent/name``, or the first of ``name-2``, ``name-3`` … that does not exist.
 
-    Missing parents are made. If the block fails, the folder is removed, unless it contains something. Raise
-    `OutputError` if the folder cannot be made.
+    Missing parents are created. If the block fails, the folder is removed, unless it has content. Raise `OutputError`
+    if the folder cannot be created.
     """
     new_parent = not parent.exists()
     folder = parent / name
@@ -126,7 +126,7 @@ def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` unless `path` can become a new folder; make nothing.
+    """Raise `OutputError` unless `path` can become a new folder; do not create it.
 
     Call it before long work, so that an hour of training is not lost to a mistyped path.
     """

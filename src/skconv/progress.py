@@ -10,7 +10,7 @@ _Item = TypeVar("_Item")
 
 
 def show_progress(items: Iterable[_Item], name: str, total: int, *, progress: bool) -> Iterable[_Item]:
-    """Return items that draw a progress bar with the label `name` as they are consumed.
+    """Return an iterable over the items that draws a progress bar with the label `name`.
 
     Nothing is drawn unless `progress` is true and standard error is a terminal.
 
@@ -21,6 +21,6 @@ def show_progress(items: Iterable[_Item], name: str, total: int, *, progress: bo
     """
     if not (progress and sys.stderr.isatty()):
         return items
-    from tqdm import tqdm  # here, because its import takes longer than a prediction
+    from tqdm import tqdm  # the import takes longer than a prediction
 
     return tqdm(items, name, total, leave=False, unit="")

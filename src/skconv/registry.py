@@ -120,6 +120,6 @@ class Registry(Generic[T]):
         return {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}
 
 
-# Kinds whose parts are files: here, so that a package registers its own without importing what reads them.
+# Registries of files. They are in this module so that a package registers files without importing their reader.
 MODELS: Registry[Path] = Registry("models", "model")  # model folders
 RECIPES: Registry[Path] = Registry("recipes", "recipe")  # TOML files

@@ -1,1 +1,1 @@
-"""Competitions: Kaggle's Digit Recognizer and Identify the Apparels, making, reading, submissions."""
+"""Competitions Digit Recognizer (Kaggle) and Identify the Apparels: creation and reading of files, submissions."""

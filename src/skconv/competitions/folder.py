@@ -41,12 +41,12 @@ def read_competition(
     """Read a competition's folder.
 
     It has ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or ``train.csv`` (``id,label``), ``test.csv``
-    (``id``) and the folders ``train`` and ``test`` with one image per id. Optional are ``sample_submission.csv``, which
-    gives the header and order of a submission, and ``answers.csv``, the labels of the test images in the format of a
+    (``id``) and the folders ``train`` and ``test`` with one image per id. Optional are ``sample_submission.csv``, with
+    the header and order of a submission, and ``answers.csv``, the labels of the test images in the format of a
     submission.
 
-    Returns the splits, with a test split if there is ``answers.csv``, and the form of a submission. `DataError` is
-    raised if a table cannot be read, or if the tables and images do not match.
+    Return the splits, with a test split if there is ``answers.csv``, and the format of a submission. Raise `DataError`
+    if a table cannot be read, or if the tables and images do not match.
     """
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
@@ -59,7 +59,7 @@ def read_competition(
         labels, (_, ids) = list(labels_by_id.values()), _read_ids(test)
         files = _find(train, folder / TRAIN_FOLDER, list(labels_by_id))
         test_files = _find(test, folder / TEST_FOLDER, ids)
-        # In one call, so that all images are grey or all are colour.
+        # One call, so that either all images are grey or all are colour.
         images = read_images([*files, *test_files], DataSpec(image_size=image_size), progress=progress)
         train_images, test_images = images[: len(files)], images[len(files) :]
     form = _make_form(folder, ids, test_images, labels)
@@ -79,7 +79,7 @@ def read_form(folder: Path, *, progress: bool = False) -> SubmissionForm:
 
 
 def load_folder(folder: Path, image_size: tuple[int, int] | None = None, *, progress: bool = False) -> Dataset:
-    """Load a competition's folder as a data set; class names and licence are those of the original, if it is one."""
+    """Load a competition's folder as a data set, with class names and licence if the competition is a known one."""
     splits, form = read_competition(folder, image_size, progress=progress)
     dataset = replace(splits.to_dataset(DataSpec(folder).short_name, str(folder)), submission=form)
     entry = recognize_competition(form)
@@ -168,7 +168,7 @@ def _find(table: Path, folder: Path, ids: list[str]) -> list[Path]:
 
 
 def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: list[str]) -> SubmissionForm:
-    """Return the form of a submission; `ids` is None for rows of pixels, which have none."""
+    """Return the format of a submission; `ids` is None for rows of pixels, which have none."""
     class_labels = tuple(sort_names(labels))
     sample = folder / SAMPLE
     if not sample.is_file():
@@ -176,7 +176,7 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
         return SubmissionForm(header, tuple(ids), images, class_labels)
     header, expected = _read_ids(sample)
     if len(expected) != len(images):
-        raise DataError(f"{sample} has {len(expected)} rows, {folder / TEST} {len(images)}. Download them again.")
+        raise DataError(f"{sample} has {len(expected)} rows, {folder / TEST} has {len(images)}. Download them again.")
     if ids is None:
         _check_numbers(sample, expected)
     elif ids != expected:

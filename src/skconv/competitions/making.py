@@ -80,7 +80,7 @@ def make_competition(
     ----------
     name : {"kaggle-digits", "identify-the-apparels"}
     folder : path-like
-        Folder to create; it must be empty or not exist. It is created whole or not at all.
+        Folder to create; it must be empty or not exist. It is created atomically.
     data_home : path-like, optional
         As in `load_dataset`, to find MNIST or Fashion-MNIST.
     progress : bool, default=False
@@ -129,7 +129,7 @@ def open_competition(
     try:
         return _make(entry, folder, data_home=data_home, download=download, progress=progress)
     except OutputError:
-        if is_competition(folder):  # made by another process in the meantime
+        if is_competition(folder):  # another process made it in the meantime
             return folder
         raise
 
@@ -142,7 +142,7 @@ def load_competition(
     try:
         return load_folder(folder, progress=progress)
     except DataError as error:
-        raise DataError(f"{error} Or remove the folder {folder}: the competition is then made again.") from error
+        raise DataError(f"{error} Or remove the folder {folder}, so that the competition is made again.") from error
 
 
 for _entry in _ENTRIES:
@@ -188,7 +188,7 @@ def _pool(splits: Splits) -> tuple[np.ndarray, list[str]]:
 
 
 def _draw(labels: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Split images 3 : 2, stratified, and shuffle both parts; return their positions."""
+    """Split images 3 : 2, stratified, and shuffle both splits; return their positions."""
     counts = Counter(labels)
     shares = {label: counts[label] * 3 // 5 for label in sorted(counts)}
     # Largest remainder method: classes with the largest fractions are rounded up.
@@ -209,7 +209,7 @@ def _shuffle(seed: str, indices: Iterable[int]) -> list[int]:
 
 
 def _write_pixels(path: Path, images: np.ndarray, labels: Sequence[str] | None, progress: bool) -> None:
-    """Write one image per row; `numpy.savetxt` and `csv.writer` would take a minute for 70,000."""
+    """Write one image per row; `numpy.savetxt` and `csv.writer` take a minute for 70,000 images."""
     names = [b"pixel%d" % index for index in range(images[0].size)]
     with path.open("wb") as stream:
         stream.write(b",".join(names if labels is None else [b"label", *names]) + b"\n")

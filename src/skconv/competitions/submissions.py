@@ -55,7 +55,7 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
     r"""Write a submission to a CSV file; an existing file is replaced atomically.
 
     `labels` has one label per id, in the order of ``form.ids``, as in the competition's ``train.csv``:
-    ``form.class_labels[position]`` for a position among the class names of the data set. `DataError` is raised for
+    ``form.class_labels[position]`` for a position among the class names of the data set. Raise `DataError` for
     another number of labels, or a label that the competition does not have.
 
     Examples

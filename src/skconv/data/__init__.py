@@ -1,1 +1,1 @@
-"""Data sets: the catalog of named sets, one reader per format, splitting, and images to predict."""
+"""Data sets: catalog, readers of file formats, splits, and loading of images to predict."""

@@ -37,8 +37,8 @@ def has_idx_files(folder: Path) -> bool:
 def read_idx_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> Splits:
     """Read MNIST's four files, or the two of the training split.
 
-    `sha256` has the expected checksums by name without ``.gz``. `DataError` is raised if a file is missing or invalid,
-    or if the numbers of images and labels differ.
+    `sha256` maps file names without ``.gz`` to the expected checksums. Raise `DataError` if a file is missing or
+    invalid, or if the numbers of images and labels differ.
     """
     train = _read_idx_pair(folder, "train", sha256 or {})
     if not any(find_file(folder, name) for name in IDX_NAMES["test"]):
@@ -50,21 +50,21 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
     """Read an IDX file of unsigned bytes, raw or compressed with gzip; 3 dimensions are images, 1 labels.
 
     Raw files are memory-mapped, so that they may exceed the memory. `sha256` is the expected checksum of the
-    decompressed bytes. `DataError` is raised for a wrong magic number, length or checksum, or a damaged file.
+    decompressed bytes. Raise `DataError` for a wrong magic number, length or checksum, or a damaged file.
     """
     with open_content(path) as stream:
         header = stream.read(4 + 4 * n_dimensions)
         shape = _parse_idx_header(path, header, n_dimensions)
         n_values, n_stored = math.prod(shape), path.stat().st_size
         if is_compressed(path):
-            fits = n_values <= MAX_DEFLATE_RATIO * n_stored  # a hostile header may have 2**96 values
+            fits = n_values <= MAX_DEFLATE_RATIO * n_stored  # a malicious header may declare 2**96 values
             content = stream.read(n_values + 1) if fits else b""
             n_found = len(content)
         else:
             content, n_found = None, n_stored - len(header)
     if n_found != n_values:
         relation = "more" if n_found > n_values else "fewer"
-        raise DataError(f"{path} has {relation} bytes than the {n_values:,} that its header gives. Download it again.")
+        raise DataError(f"{path} has {relation} bytes than the {n_values:,} declared in its header. Download it again.")
     if content is not None:
         values = np.frombuffer(content, np.uint8).reshape(shape)
     elif n_values == 0:  # cannot be mapped; `Dataset` raises the error
@@ -83,12 +83,12 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Splits:
 
     The keys are ``train_x, train_y[, test_x, test_y]``, ``x_train, y_train[, …]`` (Keras), ``train_images,
     train_labels[, …]``, ``images, labels`` or ``X, y``. Uncompressed uint8 arrays are memory-mapped, so that they may
-    exceed the memory. `image_size` is the (height, width) of images stored as rows that are not square.
+    exceed the memory. `image_size` is the (height, width) of non-square images that are stored as rows.
 
     Raises
     ------
     DataError
-        Other format or keys, a damaged archive, pickled objects, or pixels outside 0..255.
+        Unknown format or keys, a damaged archive, pickled objects, or pixels outside 0..255.
     """
     arrays = {name.lower(): name for name in _list_arrays(path)}
     keys = next((keys for keys in _KEYS if keys[0] in arrays and keys[1] in arrays), None)
@@ -175,7 +175,7 @@ def _list_arrays(path: Path) -> list[str]:
         with zipfile.ZipFile(path) as archive:
             return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
     except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:  # ValueError: name not UTF-8
-        raise DataError(f"{path} is not an .npz archive, or truncated ({error}). Save it again.") from error
+        raise DataError(f"{path} is not an .npz archive, or is truncated ({error}). Save it again.") from error
 
 
 def _read_array(path: Path, name: str) -> np.ndarray:
@@ -201,12 +201,12 @@ def _read_array(path: Path, name: str) -> np.ndarray:
             return np.memmap(path, np.uint8, mode="r", offset=offset, shape=shape, order=order)
     except DataError:
         raise
-    except Exception as error:  # zipfile, zlib and NumPy raise many types for damaged archives
+    except Exception as error:  # zipfile, zlib and NumPy raise many exception types for damaged archives
         raise DataError(f"{path}[{name}] is damaged or truncated ({error}). Save it again.") from error
 
 
 def _find_content(path: Path, info: zipfile.ZipInfo) -> int:
-    """Return the offset in the archive of the bytes of an uncompressed member."""
+    """Return the offset of an uncompressed member's data in the archive."""
     with path.open("rb") as raw:
         raw.seek(info.header_offset)
         # From the local header, because the lengths in the central directory may differ.

@@ -35,10 +35,10 @@ class CatalogEntry:
     class_names: tuple[str, ...]  # in the order of the labels
     form: Literal["idx", "npz", "zipcode-text", "scikit-learn", "competition", "made"]
     files: tuple[CatalogFile, ...] = ()
-    folder: str = ""  # subfolder of a data home and of the cache that holds the files; by default the name
-    system_folders: tuple[str, ...] = ()  # where packages of operating systems install the files
+    folder: str = ""  # subfolder of the data home and of the cache; by default the name
+    system_folders: tuple[str, ...] = ()  # installed by packages of the operating system
     openml: str = ""  # name on OpenML, for files without an address
-    made_from: str = ""  # data set that a competition or a made set is built from
+    made_from: str = ""  # source data set of the forms "competition" and "made"
 
     def __post_init__(self) -> None:
         if not self.folder:
@@ -131,7 +131,7 @@ _ENTRIES = (
     ),
     CatalogEntry(
         name="digits",
-        title="scikit-learn's digits: 1,797 handwritten digits, 8×8 grey, 17 levels spread over 0..255, no test split",
+        title="scikit-learn's digits: 1,797 handwritten digits, 8×8 grey, 17 levels scaled to 0..255, no test split",
         licence="CC BY 4.0",
         class_names=DIGIT_NAMES,
         form="scikit-learn",

@@ -1,4 +1,4 @@
-"""Files of data sets: decompression, CSV tables, checksums, lookup by name; the cache folder."""
+"""Data files: decompression, CSV tables, checksums, lookup by name, and the cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO, cast
 
 from skconv.exceptions import DataError
 
-MAX_DEFLATE_RATIO = 1032  # of decompressed to compressed bytes, a limit of the format
+MAX_DEFLATE_RATIO = 1032  # decompressed to compressed size; limit of the format
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
 
@@ -29,7 +29,7 @@ def cache_folder() -> Path:
 def open_content(path: Path) -> Iterator[BinaryIO]:
     """Open a file for reading its decompressed bytes; gzip is detected from the first two bytes.
 
-    `DataError` is raised inside the block if the file is empty, unreadable, or a truncated or damaged gzip file.
+    Raise `DataError` inside the block if the file is empty, unreadable, or a truncated or damaged gzip file.
     """
     try:
         with path.open("rb") as raw:
@@ -62,7 +62,7 @@ def open_table(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def open_rows(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[str, list[str]]]]]:
-    """Open a CSV file; yield its header, and an iterator of ``"FILE, line N"`` and the cells of each non-empty row.
+    """Open a CSV file; yield its header and an iterator of ``"FILE, line N"`` and the cells of each non-empty row.
 
     The iterator raises `DataError` for a row that differs in length from the header; other errors as in `open_table`.
     """
@@ -76,7 +76,7 @@ def open_rows(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[str, list[
                     where = f"{path}, line {rows.line_num}"
                     if len(row) != len(header):
                         raise DataError(
-                            f"{where} has {len(row)} values, the header {len(header)}. Correct or delete it."
+                            f"{where} has {len(row)} values, but the header has {len(header)}. Correct or delete it."
                         )
                     yield where, [cell.strip() for cell in row]
 

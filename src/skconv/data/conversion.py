@@ -9,14 +9,14 @@ import numpy as np
 
 from skconv.exceptions import DataError
 
-_N_ROWS = 65_536  # converted at once, so that a large array is never held as floats
+_N_ROWS = 65_536  # per step, so that a large array is never copied to floats as a whole
 
 
 def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
-    """Convert pixel values to uint8; `where` is their origin, for the error message.
+    """Convert pixel values to uint8; `where` names their origin in error messages.
 
     uint8 is returned unchanged; bool is scaled to 0 and 255; integers and whole floats in 0..255 are cast; floats in
-    0..1 are multiplied by 255 and rounded. `DataError` is raised for text, NaN, values below 0 or above 255, and
+    0..1 are multiplied by 255 and rounded. Raise `DataError` for text, NaN, values below 0 or above 255, and
     fractions above 1.
 
     Examples
@@ -53,8 +53,8 @@ def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
 def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
     """Reshape rows of pixels (n, n_pixels) to images (n, height, width), or (n, height, width, 3) in C order.
 
-    Images are of `image_size` if that matches the number of values, else square. `DataError` is raised if the number
-    fits no square image.
+    Images have `image_size` if that matches the number of values; otherwise they are square. Raise `DataError` if the
+    number fits no square image.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None 
         side = max(1, round(math.sqrt(n_pixels)))
         raise DataError(
             f"{where} has {n_pixels} pixel columns; a {side}×{side} image has {side * side} values. "
-            "Is a column missing, or the label among them? For images that are not square pass --image-size."
+            "Is a column missing, or is the label among them? For non-square images, pass --image-size."
         )
     return rows.reshape(len(rows), *shape)
 
@@ -122,7 +122,7 @@ def encode_labels(
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
     """Encode label names as positions (int64) among the class names, the sorted labels of the training split.
 
-    Returns the labels of both splits, and the class names. `DataError` is raised for fewer than two classes, or a test
+    Return the labels of both splits, and the class names. Raise `DataError` for fewer than two classes, or a test
     label that is not in the training split.
 
     Examples

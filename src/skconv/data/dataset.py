@@ -121,7 +121,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """The sha256 of training images and labels as 64 hexadecimal digits; identifies the data in a model folder."""
         digest = hashlib.sha256(repr((self.train_images.shape, self.class_names)).encode())
-        for start in range(0, len(self.train_images), 4096):  # in parts, as a memory map may exceed the memory
+        for start in range(0, len(self.train_images), 4096):  # in chunks, because a memory map may exceed the memory
             digest.update(np.ascontiguousarray(self.train_images[start : start + 4096]).data)
         digest.update(np.ascontiguousarray(self.train_labels).data)
         return digest.hexdigest()
@@ -171,10 +171,9 @@ def check_folds(dataset: Dataset, folds: int) -> None:
 
 
 def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
-    """Return `dataset` with a test split: its own, or a stratified 15 % of the training images.
+    """Return `dataset`; without a test split, a stratified 15 % of the training images is held out.
 
-    The held-out images are a function of `seed` and the labels. `DataError` is raised if there are too few images to
-    hold out some of each class.
+    The held-out images depend only on `seed` and the labels. Raise `DataError` if a class has too few images.
 
     Examples
     --------
@@ -208,21 +207,21 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
 def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
     """Return the data with a stratified fraction of the training images, without a test split.
 
-    `DataError` is raised if there are too few images to take some of each class.
+    Raise `DataError` if a class has too few images.
     """
     images, labels = dataset.train_images, dataset.train_labels
     if fraction == 1:
         return _replace_splits(dataset, images, labels)
-    purpose, remedy = f"take {fraction:.3g} of them", "Take a larger fraction."
+    purpose, remedy = f"select {fraction:.3g} of them", "Use a larger fraction."
     _, selected = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, images[selected], labels[selected])
 
 
 def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
-    """Return `dataset` with a new test split of all images, pooled in the order train, test.
+    """Return `dataset` with a new random test split of all images, pooled in the order train, test.
 
     `fraction`, in (0, 1), and `seed` are `test_size` and `random_state` of scikit-learn's `train_test_split`, without
-    stratification. `DataError` is raised if a part would be empty.
+    stratification. Raise `DataError` if a split would be empty.
 
     Examples
     --------

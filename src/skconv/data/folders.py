@@ -33,9 +33,9 @@ _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
-    """Read a folder with one folder per class, or with folders ``train`` and ``test`` of that kind.
+    """Read a folder with one folder per class, or with folders ``train`` and ``test`` that contain class folders.
 
-    The images are read as in `read_images`. `DataError` is raised for no or empty class folders, a file that is not
+    The images are read as in `read_images`. Raise `DataError` for no or empty class folders, a file that is not
     an image, or images of different sizes.
     """
     folder = spec.path
@@ -64,7 +64,7 @@ def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
     """Read the images in the folder ``spec.images`` that the CSV ``spec.source`` lists as ``id,label``.
 
     The label is the column ``spec.label_column``, by default "label" or else the second; the id is the first other
-    column: a file name, with or without suffix. `DataError` is raised for a row without label, an id with no image,
+    column: a file name, with or without suffix. Raise `DataError` for a row without label, an id with no image,
     two images or two labels, or as in `read_class_folders`.
     """
     folder = Path(spec.images or "")
@@ -78,7 +78,7 @@ def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
 def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
     """Return the image file of each name in a folder, in order; names may lack the suffix.
 
-    `DataError` is raised for a name, listed in `table`, with no image or with two.
+    Raise `DataError` if a name has no image or two images; `table` is the file that lists the names.
     """
     by_name: dict[str, Path] = {}
     by_stem: dict[str, list[Path]] = {}
@@ -93,7 +93,7 @@ def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
     for name in names:
         found = [by_name[name]] if name in by_name else by_stem.get(name, [])
         if len(found) > 1:
-            raise DataError(f"{folder} has {found[0].name} and {found[1].name}; which is '{name}'? Remove one.")
+            raise DataError(f"{folder} has {found[0].name} and {found[1].name} for the name '{name}'. Remove one.")
         files.extend(found)
         missing.extend([] if found else [name])
     if missing:
@@ -124,7 +124,7 @@ def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, st
                 missing = "label" if name else "id"
                 raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
             if labels.setdefault(name, label) != label:
-                raise DataError(f"{where}: '{name}' has the label '{label}', before '{labels[name]}'. Delete one.")
+                raise DataError(f"{where}: '{name}' has the labels '{labels[name]}' and '{label}'. Delete one.")
     if not labels:
         raise DataError(f"{table} has a header but no rows; expected lines of id,label.")
     return labels
@@ -139,16 +139,16 @@ def walk_files(folder: Path) -> list[Path]:
     """Return the files of a folder and all subfolders, sorted, as `list_files` does for one."""
     files = list_files(folder)
     for path, is_folder in _list_entries(folder):
-        if is_folder and not path.is_symlink():  # a link to a parent folder would recurse for ever
+        if is_folder and not path.is_symlink():  # a link to a parent folder would cause infinite recursion
             files.extend(walk_files(path))
     return sorted(files)
 
 
 def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
-    """Open image files and stack them to uint8 (n, height, width), or (n, height, width, 3) unless all are grey.
+    """Read image files as one array, uint8 (n, height, width), or (n, height, width, 3) unless all are grey.
 
-    Of `spec`, `image_size` and `normalize` are applied; without them all images must have the same size. Decoded images
-    of large folders are cached, see `read_cached`.
+    ``spec.image_size`` and ``spec.normalize`` are applied; without them, all images must have the same size. Decoded
+    images of large folders are cached, see `read_cached`.
     """
     if spec.normalize is None:
         return read_cached(files, spec.image_size, partial(_decode_images, files, spec.image_size, progress))
@@ -257,7 +257,7 @@ def read_cached(
 def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None) -> Path:
     """Return the path of the cache entry for the current state of the files."""
     paths = [str(file) for file in files]
-    folder = os.path.commonpath([min(paths), max(paths)])  # of all paths, as they lie between min and max
+    folder = os.path.commonpath([min(paths), max(paths)])  # common to all paths, which sort between min and max
     prefix = hashlib.sha256(os.fsencode(Path(folder).resolve()))
     manifest = prefix.copy()
     manifest.update(repr((_CACHE_VERSION, PIL.__version__, image_size)).encode())
@@ -278,7 +278,7 @@ def _read_entry(entry: Path, n: int, image_size: tuple[int, int] | None) -> np.n
         matches = len(shape) >= 3 and shape[0] == n and shape[3:] in ((), (3,)) and image_size in (None, shape[1:3])
         if not (complete and matches and images.dtype == np.uint8 and images.flags.c_contiguous):
             return None
-    except Exception:  # NumPy raises many types for damaged files
+    except Exception:  # NumPy raises many exception types for damaged files
         return None
     with suppress(OSError):  # the cache may be read-only
         os.utime(entry)

@@ -28,7 +28,7 @@ def is_table(path: Path) -> bool:
 def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]:
     """Read images to predict from a CSV of pixels, and return whether it has a label column.
 
-    The images are of the model's size if the number of columns matches, else square.
+    The images have the model's size if the number of columns matches; otherwise they are square.
     """
     table = read_pixel_csv(spec.path, spec.label_column, need_labels=False, n_pixels=math.prod(model.shape))
     images = shape_rows(str(spec.path), table.pixels, (model.height, model.width))
@@ -43,7 +43,7 @@ def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
 
 
 def _read_folder(read: Callable[..., Splits], spec: DataSpec, progress: bool) -> Dataset:
-    # Preprocessed image by image, so that large photos are never in memory together.
+    # Preprocessed one by one, because all photos at full size may exceed the memory.
     return replace(_to_dataset(read(spec, progress=progress), spec), preprocessing=spec.normalize)
 
 

@@ -73,7 +73,7 @@ def load_inputs(
 def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     """Return the image files of a path, and the files skipped because of their suffix.
 
-    A file is returned whatever its suffix; a folder is searched with all subfolders. `DataError` is raised for a folder
+    A file is returned whatever its suffix; a folder is searched with all subfolders. Raise `DataError` for a folder
     without images.
     """
     path = Path(path)
@@ -107,7 +107,7 @@ class ConversionNotes:
             self.add("image", "converted to grey", name, count)
 
     def add(self, noun: str, participle: str, name: str, count: int = 1) -> None:
-        """Count one kind of conversion: ``"image"`` was ``"converted to grey"``."""
+        """Count a conversion, for example of an ``"image"`` that was ``"converted to grey"``."""
         self._counts[noun, participle] += count
         self._first.setdefault((noun, participle), name)
 
@@ -145,7 +145,7 @@ def _open_all(
         if isinstance(result, SkconvError):
             if errors is None:
                 raise result
-            # Without the traceback, whose frames hold the content of the file; the first one may be raised later.
+            # Without the traceback, whose frames reference the content of the file.
             errors[start + index] = type(result)(str(result)) if errors else result
             continue
         shape, images[n_read] = result

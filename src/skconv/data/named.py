@@ -1,4 +1,4 @@
-"""Loading of named data sets: folders that are searched for the files, verified downloads."""
+"""Loading of named data sets: search of local folders, verified downloads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAUSE = 0.1  # seconds before the second attempt, ten times as long before the 
 
 
 class Location(NamedTuple):
-    """A folder that may hold a data set; files with errors are skipped unless it is `chosen`, in the data home."""
+    """A folder to search for a data set; invalid files are skipped unless the user has `chosen` the folder."""
 
     folder: Path
     chosen: bool = False
@@ -36,13 +36,13 @@ class Location(NamedTuple):
 
 
 def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Iterator[Location]:
-    """Yield the folders that may hold a named data set: data home, cache, bundled data, system folders.
+    """Yield the folders to search for a named data set: data home, cache, bundled data, system folders.
 
-    `data_home` is by default the environment variable ``SKCONV_DATA``. `SourceNotFoundError` is raised if it is given
-    and does not exist.
+    `data_home` is by default the environment variable ``SKCONV_DATA``. Raise `SourceNotFoundError` if it does not
+    exist.
     """
     if data_home is not None and not Path(data_home).is_dir():
-        raise SourceNotFoundError(f"There is no folder {data_home}. Pass --data-home with one, or leave it out.")
+        raise SourceNotFoundError(f"There is no folder {data_home}. Correct or omit --data-home.")
     home = data_home or os.environ.get("SKCONV_DATA")
     if home:
         yield Location(Path(home) / entry.folder, chosen=True)
@@ -81,7 +81,7 @@ def read_named(
     download: bool = True,
     progress: bool = False,
 ) -> tuple[Splits, str]:
-    """Read and verify the files of a named data set; also return the folder or service that they came from."""
+    """Read and verify the files of a named data set; also return their folder or service."""
     if entry.form == "scikit-learn":
         return _read_sklearn_digits(), "scikit-learn"
     tried: list[str] = []
@@ -139,7 +139,7 @@ def _read_folder(entry: CatalogEntry, folder: Path) -> Splits:
 
 
 def _read_zipcode(folder: Path, name: str, sha256: str) -> tuple[np.ndarray, list[str]]:
-    """Read USPS as text: per line a digit and 256 grey values in [-1, 1]."""
+    """Read USPS in text form: one line per image, with a digit and 256 grey values in [-1, 1]."""
     path = find_file(folder, name) or folder / name
     verify_content(path, sha256)
     with open_content(path) as stream:
@@ -152,17 +152,17 @@ def _read_sklearn_digits() -> Splits:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    # 0..16 is scaled to the range of image files, so that a model accepts both.
+    # Scaled from 0..16 to the range of image files, so that a model accepts both.
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     return Splits(images, [str(label) for label in digits.target])
 
 
 def download_file(file: CatalogFile, target: Path, *, progress: bool = False, timeout: float = 30.0) -> str:
-    """Download a file of the catalog, verify it, and return the address that it came from.
+    """Download a file of the catalog, verify it, and return its address.
 
     The addresses are tried in order: three times after a broken connection or a truncated file, once after an HTTP
     error 4xx or a wrong checksum. Only a complete, verified file appears at `target`, whose folder is created.
-    `timeout` is in seconds without data. `DownloadError` has the reason for each address.
+    `timeout` is in seconds without data. The message of `DownloadError` has the reason for each address.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
@@ -184,7 +184,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
                 reason = str(error)
                 break
         reasons.append(reason)
-    raise DownloadError("; ".join(reasons) or f"{file.name} has no address to download it from.")
+    raise DownloadError("; ".join(reasons) or f"{file.name} has no download address.")
 
 
 class _TransientError(DownloadError):
@@ -219,4 +219,4 @@ def _verify_download(address: str, file: Path, sha256: str) -> None:
     except DataError as error:
         if isinstance(error.__cause__, EOFError):
             raise _TransientError(f"{address} sent a truncated file") from error
-        raise DownloadError(f"{address} sent other content than expected (sha256 differs)") from error
+        raise DownloadError(f"{address} sent other content than expected (the sha256 differs)") from error

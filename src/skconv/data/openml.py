@@ -18,15 +18,15 @@ from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
 _TIMEOUT = 60.0  # seconds without data
 _USPS_TRAIN = 7291
-# Of the 9,298 labels, concatenated; another order would mix the official splits.
+# Hash of the 9,298 labels, concatenated, because another order would mix the official splits.
 _USPS_LABELS_SHA256 = "99728c272e12b75dab47f175373acc033f4cb96db6377deda3e067885e26b4de"
 
 
 def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | None = None) -> Splits:
     """Fetch a data set of images, one per row, from OpenML by name or number; it has no test split.
 
-    Downloads are cached in the folder `cache`. `image_size` is the (height, width) of images that are not square.
-    `SourceNotFoundError` is raised if there is no such data set, `DownloadError` if OpenML cannot be reached or the
+    Downloads are cached in the folder `cache`. `image_size` is the (height, width) of non-square images.
+    Raise `SourceNotFoundError` if there is no such data set, `DownloadError` if OpenML cannot be reached or the
     download is damaged, `DataError` if the table does not have one image and one label per row.
     """
     if not name:
@@ -38,7 +38,7 @@ def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | No
 def fetch_usps(name: str, cache: Path) -> Splits:
     """Fetch USPS from OpenML and split it as published: 7,291 for training, 2,007 for testing.
 
-    `DataError` is raised if the data is not in the published order; other errors as in `fetch_openml_images`.
+    Raise `DataError` if the data is not in the published order; other errors as in `fetch_openml_images`.
     """
     images, names, *_ = fetch_openml_images(name, cache)
     try:
@@ -57,9 +57,9 @@ def fetch_usps(name: str, cache: Path) -> Splits:
 def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int] | None = None) -> Splits:
     """Convert a table of scikit-learn's ``fetch_openml`` to images and label names.
 
-    `data` is a dense or sparse array (n, n_pixels) of values 0..255, 0..1 or -1..1; the latter become
-    ``round((value + 1) * 127.5)``. `target` has one label per row. `DataError` is raised for other values, or a number
-    of columns that fits no image; `where` is the origin of the table for its message.
+    `data` is a dense or sparse array (n, n_pixels) of values 0..255, 0..1 or -1..1; values v in -1..1 become
+    ``round((v+1)*127.5)``. `target` has one label per row. Raise `DataError` for other values, or a number of columns
+    that fits no image. `where` names the origin of the table in error messages.
     """
     if target is None or np.ndim(target) != 1:
         raise DataError(f"{where} does not have exactly one target column; expected one label per image.")

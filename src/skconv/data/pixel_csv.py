@@ -18,7 +18,7 @@ from skconv.data.conversion import find_square
 from skconv.exceptions import DataError
 
 MIN_PIXELS = 9
-_N_ROWS = 1024  # parsed at once
+_N_ROWS = 1024  # per step
 # Headers of a column of row numbers, lower case; the index of pandas has an empty one.
 _ROW_NUMBERS = frozenset({"id", "imageid", "index", "", "unnamed: 0"})
 
@@ -58,10 +58,10 @@ def read_pixel_csv(
     """Read a CSV of pixels, with or without a header and a label column.
 
     Columns are separated by commas, semicolons or tabs. The label is the column with the header `label_column`, by
-    default "label", or else the first if the other columns have the size of an image: `n_pixels` values, by default any
-    square. The memory used is that of the uint8 pixels and 1024 rows of text.
+    default "label". Without such a header, it is the first column if the other columns have the size of an image:
+    `n_pixels` values, by default any square. The memory used is that of the uint8 pixels and 1024 rows of text.
 
-    `DataError` is raised for a file that is empty or not text, and, with the line number, for a row of another length,
+    Raise `DataError` for a file that is empty or not text, and, with the line number, for a row of another length,
     a pixel that is not an integer 0..255, or, if `need_labels`, a missing label.
     """
     pixels: list[np.ndarray] = []
@@ -137,14 +137,14 @@ def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int
 
 
 def _guess_label(n_columns: int, n_pixels: int | None) -> int | None:
-    """Return 0, the first column, unless all columns together have the size of an image; then None."""
+    """Return 0, the first column, or None if all columns together have the size of an image."""
     if n_pixels in (n_columns, n_columns - 1):
         return None if n_columns == n_pixels else 0
     return None if find_square(n_columns) and not find_square(n_columns - 1) else 0
 
 
 def _is_header(cells: list[str]) -> bool:
-    """Return whether cells after the first, which may be a label, are mostly words or the numbers of the columns."""
+    """Return whether a line is a header: its cells, except the first, are mostly words or column numbers."""
     n_numbers = sum(map(_is_number, cells[1:]))
     counted = [[str(start + index) for index in range(len(cells) - 1)] for start in (0, 1)]
     return 2 * n_numbers < len(cells) - 1 or cells[1:] in counted
@@ -160,7 +160,7 @@ def _is_number(cell: str) -> bool:
 
 def _parse_rows(layout: _Layout, block: list[tuple[int, str]], rows: list[str]) -> np.ndarray:
     """Return the pixels of `rows`; `block` has the same lines unchanged, with their numbers."""
-    for dtype in (np.uint8, np.float64):  # floats for integers written as 12.0
+    for dtype in (np.uint8, np.float64):  # integers may be written as 12.0
         try:
             with warnings.catch_warnings():
                 # NumPy before 2.4 truncates 2.5 to 2 with a warning; empty rows cause a warning in every version.
@@ -178,7 +178,7 @@ def _parse_rows(layout: _Layout, block: list[tuple[int, str]], rows: list[str]) 
 
 
 def _check_labels(path: Path, block: list[tuple[int, str]], labels: list[str]) -> None:
-    """Raise `DataError` if a label of `block`, whose labels are the last, is missing."""
+    """Raise `DataError` if a label is missing; the last items of `labels` belong to `block`."""
     last = labels[-len(block) :]
     if "" in last:
         number = block[last.index("")][0]
@@ -224,5 +224,5 @@ def _wrong_length(layout: _Layout, number: int, line: str) -> DataError:
     truncated = n_cells < layout.n_columns
     remedy = "Is the file truncated? Download it again." if truncated else "Correct or delete the line."
     return DataError(
-        f"{layout.path}, line {number} has {n_cells} values, the first line {layout.n_columns} columns. {remedy}"
+        f"{layout.path}, line {number} has {n_cells} values, but the first line has {layout.n_columns}. {remedy}"
     )

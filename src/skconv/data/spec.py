@@ -37,10 +37,10 @@ class DataOptions(TypedDict, total=False):
 class DataSpec:
     """A request for data: the source, the size and preprocessing of the images, and the split.
 
-    `source`, `images`, `label_column`, `image_size`, `normalize` and `data_home` are as in `load_dataset`; a source of
-    None, as in a recipe for any data, can be replaced but not loaded. `test_fraction`, in (0, 1), of all images pooled
-    is held out for testing; by default the test split of the data is used, or 15 % of the training images if there is
-    none. `split_seed` is the seed of that split, by default the one passed to `split`.
+    `source`, `images`, `label_column`, `image_size`, `normalize` and `data_home` are as in `load_dataset`; a recipe for
+    any data has the source None, which must be replaced before loading. `test_fraction`, in (0, 1), of all images
+    pooled is held out for testing; by default the test split of the data is used, or 15 % of the training images if
+    there is none. `split_seed` is the seed of that split, by default the one passed to `split`.
 
     Examples
     --------
@@ -63,7 +63,7 @@ class DataSpec:
     def path(self) -> Path:
         """The source as a path."""
         if self.source is None:
-            raise ParameterError("No data given. Pass the name of a data set, a file or a folder.")
+            raise ParameterError("No data source. Pass the name of a data set, a file or a folder.")
         return Path(self.source)
 
     @property
@@ -73,7 +73,7 @@ class DataSpec:
         return (absolute.name if absolute.is_dir() else absolute.stem) or "data"
 
     def check(self) -> None:
-        """Raise `SourceNotFoundError` if there is no such data set, file or folder, `ParameterError` if it is None."""
+        """Raise `SourceNotFoundError` if the source does not exist, `ParameterError` if it is None."""
         if self._name in list_datasets() or self._name.startswith("openml:") or self.path.exists():
             return
         nearest = difflib.get_close_matches(str(self.source), list_datasets(), n=1)
@@ -84,7 +84,7 @@ class DataSpec:
         )
 
     def load(self, *, download: bool = True, progress: bool = False) -> Dataset:
-        """Load the data, unsplit; parameters and errors as in `load_dataset`."""
+        """Load the data without splitting it; parameters and errors as in `load_dataset`."""
         self._check_options()
         self.check()
         if self._name in list_datasets():
@@ -105,7 +105,7 @@ class DataSpec:
     def split(self, dataset: Dataset, seed: int) -> Dataset:
         """Return the data set with the requested test split; `seed` applies unless `split_seed` is set.
 
-        `DataError` is raised for too few images.
+        Raise `DataError` for too few images.
         """
         seed = seed if self.split_seed is None else self.split_seed
         if self.test_fraction is not None:
@@ -147,10 +147,10 @@ class DataSpec:
 class Format:
     """Reader of a file format; formats of higher priority are tried first.
 
-    `accepts` returns whether a path can be read; it should look at names, not read the content. `read` takes the
+    `accepts` returns whether a path can be read; it should look at names, not read the content. `read` accepts the
     `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
-    set. `read_inputs` takes a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images to
-    predict, of any size; without it, the path is searched for image files.
+    set. `read_inputs` accepts a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images
+    to predict, of any size; if it is None, the path is searched for image files.
     """
 
     accepts: Callable[[Path], bool]
@@ -187,7 +187,7 @@ def load_dataset(
 
         - the name of a known data set (see `list_datasets`); write ``./digits`` for a folder of that name;
         - ``"openml:NAME"`` or ``"openml:NUMBER"``;
-        - a folder with one folder per class, or with folders ``train`` and ``test`` of that kind;
+        - a folder with one folder per class, or with folders ``train`` and ``test`` that contain class folders;
         - a folder with the four IDX files of MNIST, raw or ``.gz``;
         - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
           folders ``train`` and ``test``;
@@ -202,12 +202,12 @@ def load_dataset(
     label_column : str, optional
         Header of the label column in a CSV.
     image_size : (height, width), optional
-        Resize every image to this size in pixels; for rows of pixels that are not square, their shape.
+        Size in pixels to which every image is resized; the shape of non-square images that are stored as rows.
     normalize : str, optional
         Registered preprocessing step; ``"digit"`` converts images of digits to the form of MNIST, as
         `skconv.normalize_digit` does.
     download : bool, default=True
-        Whether a named data set that is not on this machine may be downloaded.
+        Download a named data set if it is not on this machine.
     progress : bool, default=False
         Show progress bars on standard error, if that is a terminal.
 
@@ -227,7 +227,7 @@ def load_dataset(
     DownloadError
         OpenML cannot be reached.
     ParameterError
-        `images` or `label_column` for a source that is no CSV, or a size below 1.
+        `images` or `label_column` for a source that is not a CSV, or a size below 1.
 
     Examples
     --------

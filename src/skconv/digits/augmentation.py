@@ -92,7 +92,7 @@ def _change_width(images: Tensor, _: Tensor, generator: torch.Generator) -> Tens
     strength = _draw(images, generator, -0.9, 1.0)
     thicker = _dilate(images)
     thinner = -_dilate(-images)
-    # A second dilation for the strongest tenth simulates a marker.
+    # A second dilation of the strongest tenth simulates a marker pen.
     thickest = torch.where(strength > 0.8, _dilate(thicker), thicker)
     weight = strength.abs()
     return torch.where(strength > 0, torch.lerp(images, thickest, weight), torch.lerp(images, thinner, weight))
@@ -118,7 +118,7 @@ def _erase_lines(images: Tensor, _: Tensor, generator: torch.Generator) -> Tenso
 
 
 def _add_neighbours(images: Tensor, others: Tensor, generator: torch.Generator) -> Tensor:
-    """Overlay another image of the batch, shifted so that two to seven columns of its ink reach over the edge."""
+    """Overlay another image of the batch, shifted so that two to seven columns of its ink are visible at one edge."""
     n, (height, width) = len(images), images.shape[2:]
     indices = torch.randint(len(others), (n,), generator=generator, device=images.device)
     y, x = _coordinates(images)

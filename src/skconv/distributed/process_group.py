@@ -1,6 +1,6 @@
 """Process group of a distributed training: rank, batch shards, collectives, errors of the main process.
 
-Importing this module loads neither torch nor Accelerate, which commands in a single process may not need.
+Importing this module loads neither torch nor Accelerate, because most commands run in one process.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _TORCHRUN_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_TIMEOUT = timedelta(minutes=5)  # for the process that loads its data last; a killed one is detected at once
+_TIMEOUT = timedelta(minutes=5)  # wait for the process that loads its data last; a killed process is detected at once
 
 
 @dataclass(frozen=True)
@@ -96,13 +96,13 @@ def is_distributed() -> bool:
 
 
 def check_not_distributed(command: str) -> None:
-    """Raise `ParameterError` if torchrun started this process: each process would run the whole command."""
+    """Raise `ParameterError` if torchrun started this process, because each process would run the whole command."""
     if is_distributed():
-        raise ParameterError(f"Only the command train runs in several processes. Run {command} without torchrun.")
+        raise ParameterError(f"Only the train command supports several processes. Run {command} without torchrun.")
 
 
 def is_main_process() -> bool:
-    """Return whether this process is the only one, or the one that writes files and prints."""
+    """Return whether this process writes files and prints; true for a single process."""
     return not is_distributed() or os.environ["RANK"] == "0"
 
 
@@ -125,7 +125,7 @@ def check_distributed(device: str) -> None:
 
 @contextmanager
 def join_process_group(device: str) -> Iterator[ProcessGroup | None]:
-    """Join the processes that torchrun started, inside the block; yield None for a single process.
+    """Join the processes that torchrun started inside the block; yield the process group, or None for a single process.
 
     The device "auto" is one GPU per process on machines with GPUs. Raise `ProcessLostError` if another process does not
     join.
@@ -144,13 +144,13 @@ def join_process_group(device: str) -> Iterator[ProcessGroup | None]:
         yield _process_group
     finally:
         _process_group = None
-    state.destroy_process_group()  # not after an error: it waits for processes that may have ended
+    state.destroy_process_group()  # skipped after an error, because it waits for processes that may have ended
     state._reset_state()
 
 
 @contextmanager
 def main_process_only() -> Iterator[None]:
-    """Discard the output of all processes but the main one inside the block."""
+    """Discard the output of all processes except the main one inside the block."""
     if is_main_process():
         yield
         return
@@ -159,15 +159,15 @@ def main_process_only() -> Iterator[None]:
 
 
 def should_report() -> bool:
-    """Return whether this process prints the error that ends it; True for the first process that calls this function.
+    """Return whether this process prints the error that ended it: True in the first process that calls this function.
 
-    An error in one process soon ends the others, and a wrong setting ends all of them, but it is printed once. The
-    store of torchrun, which outlives the processes, decides the order.
+    An error in one process also ends the others, but is printed once. The store of torchrun, which outlives the
+    processes, determines the order.
     """
     if not is_distributed():
         return True
-    if threading.current_thread() is threading.main_thread():  # signals can be handled only there
-        # torchrun terminates this process as soon as another one has failed: print first.
+    if threading.current_thread() is threading.main_thread():  # Python handles signals only in the main thread
+        # torchrun terminates this process when another one fails, so print first.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
@@ -203,7 +203,7 @@ def describe_lost_process() -> str:
     size = os.environ["WORLD_SIZE"]
     return (
         f"The training ended: one of its {size} processes was killed or did not respond, or torchrun was stopped. "
-        "Nothing was written. Start it again; if memory ran out, with fewer processes."
+        "Nothing was written. Start it again, with fewer processes if memory ran out."
     )
 
 

@@ -47,8 +47,8 @@ def open_image(path: str | os.PathLike[str], *, longest: int | None = None) -> n
     `longest` is the required length of the longer side in pixels: a JPEG of at least twice that is decoded at half its
     size, in a third of the time.
 
-    Returns uint8 (height, width) if red, green and blue are equal in every pixel, else (height, width, 3); 255 is
-    white. `SourceNotFoundError` is raised if the file is not readable, `DataError` if it is of another format,
+    Return uint8 (height, width) if red, green and blue are equal in every pixel, else (height, width, 3); 255 is
+    white. Raise `SourceNotFoundError` if the file is not readable, `DataError` if it is of another format,
     truncated, damaged, or larger than 100 MB or 50 million pixels (13 million for colour except JPEG, transparency and
     16 bits).
 
@@ -93,7 +93,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS, lon
         ) from None
     except Image.DecompressionBombError:
         raise DataError(f"{name} has more pixels than allowed. Make the image smaller.") from None
-    except Exception as error:  # decoders raise many types for damaged files
+    except Exception as error:  # decoders raise many exception types for damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise DataError(f"{name} is a damaged or truncated image ({reason}). Save or download it again.") from error
 
@@ -101,7 +101,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS, lon
 def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
     """Resize an image uint8 (h, w) or (h, w, 3) with antialiasing, and convert it to grey (luma) or colour.
 
-    The result has 1 channel, (height, width), or 3, (height, width, 3); the aspect ratio is not kept.
+    The shape is (height, width) for 1 channel and (height, width, 3) for 3; the aspect ratio is not preserved.
 
     Examples
     --------
@@ -155,7 +155,7 @@ def _check_end(name: str, image: Image.Image, content: bytes) -> None:
 
 def _upright(image: Image.Image) -> Image.Image:
     try:
-        # After loading: Pillow rotates TIFF itself and then drops the tag.
+        # Read after loading, because Pillow rotates TIFF itself and then removes the tag.
         operation = _UPRIGHT.get(image.getexif().get(274, 1))
     except Exception:  # pixels are readable despite a broken EXIF block
         return image

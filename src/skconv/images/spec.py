@@ -14,15 +14,15 @@ import numpy as np
 from skconv.registry import Registry
 
 _Item = TypeVar("_Item")
-_MIN_SECONDS = 0.02  # per item; for less work two threads are slower than one, because Python takes most of the time
-_MAX_PENDING = 4  # results per thread, which bounds the memory if the consumer is slow
+_MIN_SECONDS = 0.02  # per item; for shorter calls threads are slower, because of the GIL
+_MAX_PENDING = 4  # results per thread; bounds the memory if the consumer is slow
 
 
 @dataclass(frozen=True)
 class PreprocessingStep:
     """A registered preprocessing step, applied to each image before it is resized.
 
-    `function` takes uint8 (h, w) or (h, w, 3) of any size and returns uint8 (h, w). `size` is the default (height,
+    `function` accepts uint8 (h, w) or (h, w, 3) of any size and returns uint8 (h, w). `size` is the default (height,
     width) of the images for the model; `longest` the required length of the longer side of the input, as in
     `open_image`, None for the full resolution.
     """
@@ -71,7 +71,7 @@ class ImageSpec:
 
     def preprocess(self, image: np.ndarray) -> np.ndarray:
         """Return an image, uint8 (h, w) or (h, w, 3), preprocessed and resized."""
-        from skconv.images.opening import convert_image  # loads Pillow, which arrays do not need
+        from skconv.images.opening import convert_image  # loads Pillow, which is not needed for arrays
 
         if self.preprocessing is not None:
             image = PREPROCESSING.get(self.preprocessing).function(image)
@@ -104,7 +104,7 @@ def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> 
         result = function(item)
         seconds = time.perf_counter() - start
         yield result
-        if index > 0 and seconds > _MIN_SECONDS:  # the first call includes imports
+        if index > 0 and seconds > _MIN_SECONDS:  # excludes the first call, which may import modules
             yield from _map_in_pool(function, remaining)
 
 

@@ -16,9 +16,9 @@ _SHIFTS = ((0, 0), (-1, 0), (1, 0), (0, -1), (0, 1))  # pixels down and to the r
 
 
 class Network(nn.Module):
-    """Base class of networks: normalize images, classify them, calibrate the logits.
+    """Base class of networks: input normalization, classification, logit calibration.
 
-    A subclass defines `classify`. The first layer is set from the training images, the last by calibration.
+    A subclass implements `classify`. The first layer is fitted to the training images, the last one by calibration.
     """
 
     def __init__(self, input_normalization: InputNormalization, logit_calibration: LogitCalibration) -> None:
@@ -40,8 +40,8 @@ class ConvBlock(nn.Sequential):
 
     The argument `size` is the height and width of the input in pixels, the attribute `size` that of the output. With
     `valid`, there is no padding if at least two pixels per side remain; otherwise padding preserves the size. `pool`
-    halves each side of at least 2 pixels, before batch norm and ReLU: the result hardly differs, because ReLU is
-    monotonic, and both process a quarter of the values.
+    halves each side of at least 2 pixels, before batch norm and ReLU, which then process a quarter of the values with
+    nearly the same result.
 
     Examples
     --------
@@ -73,7 +73,7 @@ class ConvBlock(nn.Sequential):
 
 
 class SpaceToDepth(nn.Module):
-    """Rearrange 2×2 pixels to four channels, (n, c, h, w) → (n, 4c, h/2, w/2), without an odd last row or column.
+    """Rearrange 2×2 pixels to four channels, (n, c, h, w) → (n, 4c, h/2, w/2), dropping an odd last row or column.
 
     A convolution of one channel at full resolution is the slowest layer of a small network on a CPU. The same number of
     multiplications on four channels at half the resolution takes a fraction of the time. Images with a side shorter
@@ -122,8 +122,8 @@ def crop_margin(images: Tensor, margin: int, down: int = 0, right: int = 0) -> T
 def mean_over_shifts(predict: Callable[[Tensor], Tensor], images: Tensor, margin: int) -> Tensor:
     """Return mean logits (n, k) of images without their margin, centred and shifted by one pixel in four directions.
 
-    `predict` takes (n, c, height - 2 * margin, width - 2 * margin) and returns (n, k). It is called five times, because
-    one batch five times as large would need more memory than training. The margin is at least one pixel.
+    `predict` accepts (n, c, height - 2 * margin, width - 2 * margin) and returns (n, k). It is called five times,
+    because one batch five times as large would need more memory than training. The margin is at least one pixel.
 
     Examples
     --------

@@ -21,9 +21,9 @@ _MAX_MEMBERS = 1000  # limits the time to load an altered model folder
 
 
 class EnsembleNormalization:
-    """Input normalization of all members under the interface of one `InputNormalization`.
+    """Input normalization of all members with the interface of one `InputNormalization`.
 
-    Not a module, so that weights files contain the buffers of the members once.
+    It is not a module, so that weights files contain the buffers of the members only once.
     """
 
     def __init__(self, layers: Sequence[InputNormalization]) -> None:
@@ -54,13 +54,13 @@ class EnsembleNormalization:
 
 
 class EnsembleCalibration:
-    """Logit calibration of all members under the interface of one `LogitCalibration`; not a module either."""
+    """Logit calibration of all members, with the interface of one `LogitCalibration`; not a module."""
 
     def __init__(self, layers: Sequence[LogitCalibration]) -> None:
         self.layers = list(layers)
 
     def undo_smoothing(self, label_smoothing: float) -> None:
-        """Set the label smoothing, 0..1, that the members were trained with."""
+        """Set the label smoothing of the training of the members, 0..1."""
         for layer in self.layers:
             layer.undo_smoothing(label_smoothing)
 
@@ -76,7 +76,7 @@ class EnsembleCalibration:
 
 
 class EnsembleNetwork(Network):
-    """Average of networks for the same images and classes; each member normalizes images and calibrates its logits.
+    """Average of several networks; each member normalizes images and calibrates logits itself.
 
     The mean of probabilities is the default. The mean of logits is the normalized geometric mean of the probabilities.
     """
@@ -94,7 +94,7 @@ class EnsembleNetwork(Network):
         logits = torch.stack([member(images) for member in self.members])  # (members, n, num_classes)
         if self.average == "logits":
             return logits.mean(0)
-        # In logarithms, because probabilities could underflow to 0.
+        # Logarithms, because probabilities can underflow to 0.
         mean = to_double(logits).log_softmax(2).logsumexp(0) - math.log(len(self.members))
         return mean.to(logits.dtype)
 
@@ -120,10 +120,10 @@ def ensemble(
     average: str = "probabilities",
     **shape: Any,
 ) -> Network:
-    """Several networks of one kind, averaged: the network of a k-fold ensemble.
+    """Average of several networks of one kind, as in a k-fold ensemble.
 
-    Options: members (how many, 5), network (their name, standard), network_options (a mapping of their options),
-    average (probabilities or logits).
+    Options: members (number of networks, 5), network (their name, standard), network_options (a mapping of their
+    options), average (probabilities or logits).
     """
     check_ensemble(members=members, network=network, average=average)
     options = {} if network_options is None else network_options

@@ -8,14 +8,14 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
-_MIN_RANGE = 0.02  # of the range of the training images; the contrast of noise is not stretched further
+_MIN_RANGE = 0.02  # fraction of the range of the training images; limits the amplification of noise
 
 
 class InputNormalization(nn.Module):
     """Normalize each channel to mean 0 and standard deviation 1.
 
     Mean and standard deviation are buffers, one value per channel: weights files and ONNX graphs contain them, so that
-    a model takes unnormalized pixels.
+    a model accepts unnormalized pixels.
 
     Examples
     --------
@@ -36,14 +36,14 @@ class InputNormalization(nn.Module):
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
         """Set the buffers from images (n, in_channels, height, width) of any dtype."""
-        sample = images.to(torch.float64)  # a float32 sum of millions of bright pixels loses digits
+        sample = images.to(torch.float64)  # a float32 sum of millions of bright pixels loses precision
         self.mean.copy_(sample.mean((0, 2, 3)).view_as(self.mean))
         std = sample.std((0, 2, 3), correction=0).view_as(self.std)
         self.std.copy_(torch.where(std > 0, std, torch.ones_like(std)))  # a constant channel stays finite
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Use the statistics of `images` for all images inside the block; no effect if they are not per image."""
+        """Use the statistics of `images` inside the block; no effect here, because they are not per image."""
         yield
 
     def forward(self, images: Tensor) -> Tensor:
@@ -54,8 +54,8 @@ class InputNormalization(nn.Module):
 class ContrastNormalization(InputNormalization):
     """Stretch the contrast of each image to the range of the training images, then normalize as `InputNormalization`.
 
-    Predictions then do not depend on contrast and brightness. An image that spans the whole range does not change. All
-    channels of an image share one range.
+    Predictions then do not depend on contrast and brightness. An image that spans the whole range is not changed. The
+    range of an image is common to its channels.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class ContrastNormalization(InputNormalization):
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Stretch every batch by the ranges of `images`, one or as many as in the batch, inside the block."""
+        """Stretch every batch by the ranges of `images`, one image or one per image of the batch, inside the block."""
         self._statistics = self._measure(images)
         try:
             yield

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_SOFTNESS = 0.1  # result for a probability of smoothing / num_classes, as a fraction of it
-_EPSILON = 1e-12  # so that the logarithm is finite without smoothing, though unused
+_SOFTNESS = 0.1  # result for a probability of smoothing / num_classes, as a fraction of that probability
+_EPSILON = 1e-12  # keeps the unused logarithm finite without smoothing
 
 
 class LogitCalibration(nn.Module):
@@ -46,7 +46,7 @@ class LogitCalibration(nn.Module):
         self.register_buffer("biases", torch.zeros(num_classes))
 
     def undo_smoothing(self, label_smoothing: float) -> None:
-        """Set the label smoothing, 0..1, that the network was trained with."""
+        """Set the label smoothing of the training, 0..1."""
         self.smoothing.fill_(label_smoothing)
 
     def scale(self, factor: float) -> None:
@@ -67,7 +67,7 @@ class LogitCalibration(nn.Module):
         return (self.factor * unsmoothed + self.biases).to(logits.dtype)
 
     def _undo(self, logits: Tensor) -> Tensor:
-        """Return logarithms of the probabilities without label smoothing."""
+        """Return the logarithms of the probabilities after undoing label smoothing."""
         added = self.smoothing / logits.shape[1]
         rest = logits.softmax(1) - added
         softness = (_SOFTNESS * added).clamp(min=_EPSILON)

@@ -1,4 +1,4 @@
-"""Networks `standard`, `accurate` and `wide`: convolutions in stages, each with a smaller image and more channels."""
+"""Networks `standard`, `accurate` and `wide`: stages of convolutions with decreasing resolution and more channels."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ class PlainNetwork(Network):
     stages : sequence of sequence of int
         Output channels of the convolutions of each stage; the last convolution of each stage but the last pools.
     dropout : float, default=0.0
-        Before the linear layer, 0..1.
+        Dropout probability before the linear layer, 0..1.
     padded : bool, default=False
         False: the first convolution is 5×5, without padding if the image is large enough. True: it is 3×3 and padded,
         for images whose content reaches the border.
     normalize_contrast : bool, default=False
-        Whether the first layer is `ContrastNormalization`.
+        Use `ContrastNormalization` as the first layer.
     tta : {"none", "rotate", "flip"}, default="none"
         Test-time augmentation by a mean of logits. "rotate": over rotations by 0°, 7° and -7°, where 0° is the mean
         over the image and four shifts by one pixel; 7 times the arithmetic. "flip": over these five positions, each
-        mirrored and not; 10 times the arithmetic.
+        with and without mirroring; 10 times the arithmetic.
     """
 
     def __init__(
@@ -93,7 +93,7 @@ class PlainNetwork(Network):
 
 @register_network
 def standard(*, dropout: float = 0.1, **shape: Any) -> Network:
-    """Five convolutions in three stages: accurate after two or three minutes of training.
+    """Five convolutions in three stages; two or three minutes of training.
 
     Options: dropout (before the linear layer, 0.1).
     """
@@ -102,7 +102,7 @@ def standard(*, dropout: float = 0.1, **shape: Any) -> Network:
 
 @register_network
 def accurate(*, dropout: float = 0.1, **shape: Any) -> Network:
-    """The network `standard` with contrast normalization; predictions are averaged over shifts and rotations.
+    """Network `standard` with contrast normalization; predictions are averaged over shifts and rotations.
 
     Options: dropout (before the linear layer, 0.1).
     """
@@ -111,9 +111,9 @@ def accurate(*, dropout: float = 0.1, **shape: Any) -> Network:
 
 @register_network
 def wide(*, dropout: float = 0.1, **shape: Any) -> Network:
-    """Seven wide convolutions, two at full resolution, for clothing and other textures: half an hour of training.
+    """Seven wide convolutions, two at full resolution, for clothing and other textures; half an hour of training.
 
-    Predictions are averaged over shifts and mirrored images: for objects that may be mirrored, not for digits.
+    Predictions are averaged over shifts and mirrored images. Unsuitable for digits, which may not be mirrored.
 
     Options: dropout (before the linear layer, 0.1).
     """

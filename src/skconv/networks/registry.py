@@ -19,8 +19,8 @@ SHAPE_OPTIONS = frozenset({"in_channels", "image_size", "num_classes"})  # passe
 def register_network(factory: Factory) -> Factory:
     """Register a network under the name of its factory; use as a decorator.
 
-    An existing name is replaced in this process. A saved model is rebuilt by the factory that is registered when it is
-    loaded, and refused if its weights do not fit.
+    An existing name is replaced in this process. A saved model is rebuilt by the factory registered at load time, and
+    refused if its weights do not fit.
 
     Parameters
     ----------
@@ -89,14 +89,14 @@ def create_network(
     Returns
     -------
     Network
-        Takes float32 (n, in_channels, height, width), returns logits (n, num_classes).
+        Accepts float32 (n, in_channels, height, width), returns logits (n, num_classes).
 
     Raises
     ------
     UnknownNameError
         The network is not registered.
     ParameterError
-        The network does not have one of the options, or a size is below 1.
+        An unknown option, or a size below 1.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Networks `fast` and `compact`: few convolutions at half resolution, for short training and small model files."""
+"""Networks `fast` and `compact`: convolutions at half resolution, for short training and small model files."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _COMPACT_POOLING = 3  # index of the block that pools
 
 
 class FastNetwork(Network):
-    """Half resolution, three convolutions, a linear layer.
+    """Three convolutions at half resolution and a linear layer.
 
-    With a crop, meant for images with empty borders, the logits are averaged in evaluation over the image and four
-    shifts by one pixel: test-time augmentation that costs no training time and avoids about a tenth of the errors.
+    With a crop, for images with empty borders, test-time augmentation averages the logits over the image and four
+    shifts by one pixel. It costs no training time and avoids about a tenth of the errors.
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, crop: int) -> None:
@@ -55,10 +55,10 @@ def fast(*, crop: int = 0, **shape: Any) -> Network:
 
 
 class CompactNetwork(Network):
-    """Half resolution, six 3×3 convolutions, global max pooling, dropout, a linear layer.
+    """Six 3×3 convolutions at half resolution, global max pooling, dropout and a linear layer.
 
     The first four convolutions have no padding if the image is large enough: on 28×28 pixels this halves the arithmetic
-    of a padded network of the same width, in favour of more epochs.
+    of a padded network of the same width, so that the same time allows more epochs.
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float) -> None:

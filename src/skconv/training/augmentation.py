@@ -17,10 +17,10 @@ from skconv.exceptions import ParameterError
 from skconv.registry import Registry
 from skconv.training.batches import Augment
 
-# Frozen dataclasses whose fields are settings; called as in `skconv.training.batches.BatchIterator`.
+# Frozen dataclasses whose fields are the settings; `skconv.training.batches.BatchIterator` defines the call.
 AUGMENTATIONS: Registry[type[Any]] = Registry("augmentations", "augmentation")
 
-_ELASTIC_KNOTS = 6  # per side of the coarse grid of random displacements
+_ELASTIC_KNOTS = 6  # per side of the grid of random displacements
 
 
 def setting(*, max: float = 1, default: float = 0.0) -> Any:
@@ -41,7 +41,7 @@ def check_settings(augmentation: Any) -> None:
 
 @lru_cache(maxsize=8)
 def _spline(side: int, device: torch.device) -> Tensor:
-    """Return the matrix (side, knots) of bicubic interpolation, whose product is far faster than `interpolate`."""
+    """Return the matrix (side, knots) of bicubic interpolation; a product with it is far faster than `interpolate`."""
     values = torch.eye(_ELASTIC_KNOTS, device=device)[None, None]
     stretched = F.interpolate(values, size=(side, _ELASTIC_KNOTS), mode="bicubic", align_corners=True)
     return stretched[0, 0]
@@ -49,7 +49,7 @@ def _spline(side: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Random numbers for every image of a batch, reduced to those of one shard."""
+    """Random numbers for all images of a batch, of which those of one shard are returned."""
 
     generator: torch.Generator
     shard: BatchShard
@@ -63,9 +63,9 @@ class _Draws:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine, perspective and elastic distortion, flips and erasing, drawn for every image of every batch.
+    """Random affine, perspective and elastic distortion, flips and erasing, drawn per image and batch.
 
-    All geometric changes are one resampling, so that images are interpolated once. Pixels from outside an image
+    All geometric transformations are combined, so that images are interpolated once. Pixels from outside an image
     repeat its border.
 
     Parameters
@@ -88,7 +88,7 @@ class Augmentation:
         Displacement of each corner towards the middle, as a fraction of half the side, uniform in 0..perspective.
         0..0.9.
     perspective_probability : float, default=1
-        Probability of a change of perspective. 0..1.
+        Probability of the perspective distortion. 0..1.
 
     Raises
     ------
@@ -126,9 +126,9 @@ class Augmentation:
         return not self.erasing
 
     def __call__(self, images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
-        """Distort float32 images (n, channels, height, width); the generator is on the same device.
+        """Augment float32 images (n, channels, height, width); the generator must be on the same device.
 
-        With a `shard`, random numbers are drawn for the whole batch that the images are a part of.
+        With a `shard`, random numbers are drawn for the whole batch that contains the images.
         """
         geometric = (self.rotation, self.shift, self.scale, self.shear, self.elastic, self.flip, self.perspective)
         if any(geometric):
@@ -198,7 +198,7 @@ AUGMENTATIONS.register("geometric", Augmentation)
 
 @dataclass(frozen=True)
 class AugmentationSequence:
-    """Augmentations applied one after the other, each with its own resampling."""
+    """Augmentations applied in order, each with its own resampling."""
 
     steps: tuple[Callable[..., Tensor], ...]
 
@@ -230,7 +230,7 @@ def make_augmentation(value: Any) -> Augment | None:
     """Return the augmentation for a mapping of settings, a registered augmentation, a sequence of these, or None.
 
     A mapping may contain settings of several registered augmentations, which are applied in the order of the registry,
-    "geometric" first; the items of a sequence are applied one after the other. Raise `ParameterError` for another kind
+    "geometric" first; the items of a sequence are applied in order. Raise `ParameterError` for another kind
     of value, an unknown setting or a setting outside its range.
 
     Examples
@@ -248,7 +248,7 @@ def make_augmentation(value: Any) -> Augment | None:
 
 
 def describe_augmentation(value: Any) -> Any:
-    """Return a value of the parameter `augmentation` as mappings and lists, for JSON and TOML."""
+    """Convert a value of the parameter `augmentation` to mappings and lists, for JSON and TOML."""
     if isinstance(value, AugmentationSequence):
         value = value.steps
     if isinstance(value, list | tuple):
@@ -272,7 +272,7 @@ def _make_steps(value: Any) -> list[Augment]:
         settings = {key: remaining.pop(key) for key in names if key in remaining}
         if settings or not value:
             steps.append(kind(**settings))
-        if not remaining:  # so that the modules of other augmentations are not imported
+        if not remaining:  # avoids importing the modules of other augmentations
             return steps
         known += names
     raise ParameterError(f"The augmentation has no setting '{sorted(remaining)[0]}'. Its settings: {', '.join(known)}.")

@@ -24,11 +24,11 @@ class ImageDataset(Dataset):
     images : Tensor of uint8 or float32, shape (n, channels, height, width)
         May share the memory of a read-only memory map.
     labels : Tensor of int64, shape (n,), optional
-        Class indices; zeros if not given, as for prediction.
+        Class indices; zeros by default, for prediction.
     weights : Tensor of float32, shape (n,), optional
         Sample weights of mean 1.
     positions : Tensor of int64, shape (m,), optional
-        Images to select, in this order and without a copy.
+        Images to select, in this order, without copying them.
     """
 
     def __init__(
@@ -47,7 +47,7 @@ class ImageDataset(Dataset):
         return len(self.images if self.positions is None else self.positions)
 
     def to(self, device: str) -> ImageDataset:
-        """Return the data set in the memory of a CUDA device, if it takes at most half of the free memory there."""
+        """Return the data set on a CUDA device if it needs at most half of the free memory there, else unchanged."""
         if torch.device(device).type != "cuda":
             return self
         fields = {"images": self.images, "labels": self.labels, "weights": self.weights, "positions": self.positions}
@@ -57,7 +57,7 @@ class ImageDataset(Dataset):
         return ImageDataset(**{name: tensor.to(device) for name, tensor in tensors.items()})
 
     def sample(self, max_images: int = 8192) -> Tensor:
-        """Return at most `max_images` evenly spaced images, so that a memory map is not read as a whole."""
+        """Return at most `max_images` evenly spaced images, to avoid reading a whole memory map."""
         step = max(1, -(-len(self) // max_images))
         return self.images[::step] if self.positions is None else self.images[self.positions[::step]]
 
@@ -77,8 +77,8 @@ class ImageDataset(Dataset):
 class BatchIterator:
     """Iterator over whole batches of an `ImageDataset`; each pass is one epoch.
 
-    The order and the random numbers of the augmentation are a function of `seed` and the number of the epoch, so that
-    an epoch can be repeated or resumed without the ones before it.
+    The order and the random numbers of the augmentation depend only on `seed` and the number of the epoch, so that an
+    epoch can be repeated or resumed without the previous ones.
 
     Parameters
     ----------
@@ -87,13 +87,13 @@ class BatchIterator:
         Maximum; the sizes of all batches differ by at most one image, because a small last batch would have noisy
         statistics. Shuffled batches have at least two images.
     shuffle : bool, default=False
-        Draw a new order per epoch.
+        Shuffle the images in each epoch.
     seed : int, default=0
         Seed of order and augmentation.
     augment : callable, optional
-        ``augment(images, generator)`` takes and returns float32 (n, channels, height, width). With a true attribute
-        `per_image`, it augments each image independently, also takes ``shard``, the `BatchShard` of the images, and
-        draws random numbers for the whole batch.
+        ``augment(images, generator)`` accepts and returns float32 (n, channels, height, width). If its attribute
+        `per_image` is true, it augments each image independently, also accepts ``shard``, the `BatchShard` of the
+        images, and draws random numbers for the whole batch.
     max_batches : int, optional
         Stop after this many batches over all epochs, possibly within an epoch.
     device : str, default="cpu"

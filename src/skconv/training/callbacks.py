@@ -23,11 +23,11 @@ _METRICS = ("train_loss", "valid_loss", "valid_acc")
 
 
 class ProgressBar(Callback):
-    """Progress bar over all training steps on standard error, with the latest losses; hidden unless in a terminal."""
+    """Progress bar over all training steps on standard error, with the latest losses; only in a terminal."""
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         total = net.get_params()["iterator_train__max_batches"]
-        width = shutil.get_terminal_size().columns  # 80 if the terminal does not report its width
+        width = shutil.get_terminal_size().columns  # 80 columns if the terminal does not report its width
         self.bar_ = tqdm(total=total, desc="Training", unit="step", ncols=width, disable=None)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
@@ -43,7 +43,7 @@ class ProgressBar(Callback):
 
 
 class PrintEpochs(Callback):
-    """Print losses and validation accuracy of every epoch to standard error; `title` is a prefix of each line."""
+    """Print losses and validation accuracy of every epoch to standard error, with the prefix `title`."""
 
     def __init__(self, title: str = "") -> None:
         self.title = title
@@ -59,7 +59,7 @@ class PrintEpochs(Callback):
 class ReportAccuracy(Callback):
     """Call `report` after every epoch; an exception that it raises ends the training.
 
-    Its arguments are the number of the epoch, from 1, the number of epochs, and the validation accuracy, 0..1.
+    The arguments are the number of the epoch (from 1), the number of epochs, and the validation accuracy (0..1).
     """
 
     def __init__(self, report: Callable[[int, int, float], None]) -> None:
@@ -108,9 +108,9 @@ class RecordIterations(Callback):
 
 
 class SyncMetrics(Callback):
-    """Replace the metrics of an epoch by those of the main process, so that all processes select and stop alike.
+    """Replace the metrics of an epoch by those of the main process, so that all processes stop at the same epoch.
 
-    Without it, metrics of the processes may differ in the last digit.
+    Otherwise the metrics of the processes may differ in the last digit.
     """
 
     def __init__(self, process_group: ProcessGroup) -> None:
@@ -159,7 +159,7 @@ class RestoreBest(Callback):
 
 
 class RecalibrateBatchNorm(Callback):
-    """Recompute the statistics of batch norm at the end of training, from 1,024 images or one batch if that is larger.
+    """Recompute the statistics of batch norm at the end of training, from 1,024 images or one larger batch.
 
     The running averages of batch norm lag behind the weights by tens of steps, which lowers the accuracy after a
     short training.
@@ -174,11 +174,11 @@ class RecalibrateBatchNorm(Callback):
         net.module_.eval()
         for norm in norms:
             norm.reset_running_stats()
-            norm.momentum = None  # the plain mean over the batches
+            norm.momentum = None  # cumulative mean over the batches
             norm.train()
         train, _ = net.get_split_datasets(X, y)
         n_batches = -(-max(_N_STATISTICS, net.batch_size) // _STATISTICS_BATCH)
-        # Shuffled: rows are often sorted by class, and the images of one class vary less than all.
+        # Shuffled, because rows are often sorted by class, and one class varies less than all.
         batches = BatchIterator(train, _STATISTICS_BATCH, shuffle=True, max_batches=n_batches, device=net.device)
         for inputs, _ in batches:
             net.infer(inputs)
@@ -205,4 +205,4 @@ def _score(net: Any, valid: Any) -> tuple[float, float]:
 
 
 def _print(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)  # above a progress bar, if there is one
+    tqdm.write(line, file=sys.stderr)  # prints above a progress bar

@@ -1,4 +1,4 @@
-"""Checkpoints of a training: its complete state, and the callback that writes it and resumes from it bit for bit."""
+"""Checkpoints of a training: complete state, callback that writes it, and exact resumption."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from skconv.exceptions import ModelFileError, ParameterError
 from skconv.training.callbacks import ProgressBar, RecordIterations, RestoreBest
 from skconv.training.net import ResumePoint
 
-SECONDS = 60.0  # maximum training time that a kill can lose
-_MAX_OVERHEAD = 0.02  # of the training time
+SECONDS = 60.0  # maximum training time lost by a kill
+_MAX_OVERHEAD = 0.02  # fraction of the training time
 _INITIAL_COST = 0.03  # seconds per checkpoint, assumed until the first is written
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CALLBACK_ATTRIBUTES: dict[type, tuple[str, ...]] = {
@@ -30,12 +30,12 @@ _CALLBACK_ATTRIBUTES: dict[type, tuple[str, ...]] = {
     RestoreBest: ("lowest_", "weights_"),
     RecordIterations: ("rows_", "iteration_"),
 }
-_TENSOR, _NUMBER = "$tensor", "$number"  # JSON placeholders of a tensor, and of an infinite number or NaN
+_TENSOR, _NUMBER = "$tensor", "$number"  # JSON keys for a tensor, and for an infinite number or NaN
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """State of a training: `tensors` by name, and all else as JSON, where ``{"$tensor": name}`` refers to a tensor."""
+    """State of a training: `tensors` by name, and the rest as JSON; ``{"$tensor": name}`` refers to a tensor."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -55,8 +55,8 @@ class Checkpointing(Callback):
     """Write the training state to a store, so that a killed training can be resumed.
 
     A checkpoint is written after each epoch and every `SECONDS` within long epochs, but less often if that would take
-    more than 2 % of the training time. SIGTERM and SIGINT write one after the current step, and then have their
-    usual effect; a second signal has it at once.
+    more than 2 % of the training time. After SIGTERM or SIGINT, one is written at the end of the current step, before
+    the signal has its usual effect; a second signal has it at once.
 
     It must be the last callback of a net, because it stores the state of the others. The training must run inside
     `handling_signals`. `seconds_` is the training time before the checkpoint that was resumed.
@@ -70,13 +70,13 @@ class Checkpointing(Callback):
     @contextmanager
     def handling_signals(self) -> Iterator[None]:
         """Defer SIGTERM and SIGINT inside the block to the end of the current step."""
-        if threading.current_thread() is threading.main_thread():  # signals can be handled only there
+        if threading.current_thread() is threading.main_thread():  # Python handles signals only in the main thread
             self._handlers = {number: signal.signal(number, self._on_signal) for number in _SIGNALS}
         try:
             yield
         finally:
             self._restore_handlers()
-        self._raise_signal()  # received after the last step
+        self._raise_signal()  # the signal came after the last step
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
         checkpoint = self.store.read()
@@ -127,7 +127,7 @@ class Checkpointing(Callback):
 def get_state(net: Any, *, epoch_finished: bool) -> TrainingState:
     """Return a copy of the state of a `ClassifierNet` between two training steps.
 
-    `epoch_finished` is whether the last epoch of its history has ended, including its validation. Raise
+    `epoch_finished` is True if the last epoch of the history is complete, including its validation. Raise
     `ParameterError` if the state of a callback contains an object that is neither a plain value nor a tensor.
     """
     net.convert_losses()
@@ -157,7 +157,7 @@ def get_state(net: Any, *, epoch_finished: bool) -> TrainingState:
 
 
 def set_state(net: Any, state: TrainingState) -> None:
-    """Load a state into a net with the same settings at the start of its training.
+    """Load a state into a net with the same settings, before its first step.
 
     Raise `ModelFileError` if the state does not fit the net, which is then unusable.
     """
@@ -186,7 +186,7 @@ def _set_optimizer_state(net: Any, saved: Mapping[str, Any]) -> None:
         group["lr"] = rate
     for parameter, moments in zip(net.module_.parameters(), saved["moments"], strict=True):
         for name, value in moments.items():
-            # The fused step needs moments in the memory format of their parameter.
+            # The fused step requires moments in the memory format of their parameter.
             like_parameter = value.shape == parameter.shape
             target = torch.empty_like(parameter) if like_parameter else torch.empty_like(value, device=parameter.device)
             net.optimizer_.state[parameter][name] = _copy(target, value, name).detach()

@@ -20,25 +20,25 @@ from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import ClassifierNet
 from skconv.training.optimizers import AdamW, Muon
 
-_AUTO_MIN = {"muon": (1300, 3)}  # optimizer: steps until the EMA converges, and epochs
+_AUTO_MIN = {"muon": (1300, 3)}  # per optimizer: steps until the EMA converges, and epochs
 _AUTO_MIN_OTHERS = (1500, 6)
 _AUTO_EPOCHS_MAX = 100
-_AUTO_EPOCHS_MAX_TINY = 50  # for fewer images than this; more passes did not improve accuracy
-# Shorter averages than the usual (0.9, 0.999) follow a fast one-cycle schedule better.
+_AUTO_EPOCHS_MAX_TINY = 50  # for fewer images than this; more epochs did not improve the accuracy
+# Shorter averages than the default (0.9, 0.999) suit a short one-cycle schedule.
 _ONE_CYCLE_BETAS = (0.7, 0.95)
-_FEW_STEPS = 50  # running averages of batch norm need about as many to converge
+_FEW_STEPS = 50  # steps; running averages of batch norm need about as many to converge
 _SELECTED_BY = {"valid_loss": ("valid_loss",), "both_losses": ("train_loss", "valid_loss")}
 _OPTIMIZERS = {"adamw": AdamW, "adam": partial(torch.optim.Adam, fused=True), "muon": Muon}
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of one training; those not listed are parameters of `CNNClassifier`.
+    """Settings of one training; the settings not listed are described in `CNNClassifier`.
 
     Parameters
     ----------
     n_steps : int or None
-        Number of steps; None for a training without a fixed end, at a constant learning rate.
+        Number of steps; None for training of unlimited length at a constant learning rate.
     n_epochs : int, default=1
         Epochs that contain the steps; the last one may be incomplete.
     augment : callable or None, default=None
@@ -48,7 +48,7 @@ class TrainingConfig:
     seed : int, default=0
         Seed of order and augmentation.
     progress : bool, default=False
-        Whether to show a progress bar on standard error.
+        Show a progress bar on standard error.
     """
 
     n_steps: int | None
@@ -84,8 +84,8 @@ def count_steps(
 ) -> tuple[int, int]:
     """Return the number of training steps, at least `min_steps`, and of the epochs that contain them.
 
-    `max_epochs` may be a fraction. "auto" gives small data more epochs: 6 to 100, with Muon 3 to 100; for fewer than
-    100 images as many as there are images, at least 50.
+    `max_epochs` may be a fraction. "auto" is 6 to 100 epochs (with Muon, 3 to 100), more for small data. For fewer than
+    100 images it is the number of images, at least 50.
 
     Examples
     --------
@@ -114,8 +114,9 @@ def build_net(
 ) -> ClassifierNet:
     """Return the skorch net of a training, not yet initialised; ``net.fit(ImageDataset(…), y=None)`` trains it.
 
-    The network takes float32 (n, channels, height, width) and returns logits (n, num_classes). The images `valid` are
-    scored after each epoch. `callbacks` run after those of the net; `checkpointing` runs last and saves their state.
+    The network accepts float32 (n, channels, height, width) and returns logits (n, num_classes). The images `valid` are
+    scored after each epoch. `callbacks` run after those of the net. `checkpointing` runs last and saves the state of
+    the others.
 
     References
     ----------
@@ -138,7 +139,7 @@ def build_net(
         iterator_train__device=config.device,
         iterator_train__process_group=process_group,
         iterator_valid__device=config.device,
-        iterator_valid__batch_size=128,  # batches of 512 make `accurate` a quarter slower
+        iterator_valid__batch_size=128,  # with batches of 512, `accurate` is a quarter slower
         train_split=None if valid is None else predefined_split(valid),
         precision=config.precision,
         ema_decay=config.ema_decay,
@@ -169,7 +170,7 @@ def _first_callbacks(config: TrainingConfig, process_group: ProcessGroup | None,
 
 
 def _last_callbacks(config: TrainingConfig, *, validated: bool) -> list[Any]:
-    """Return the callbacks that run after the user's: early stopping skips the callbacks after it."""
+    """Return the callbacks that run after the user's, because early stopping skips the callbacks after it."""
     if config.patience is not None and validated:
         stopping = EarlyStopping("valid_loss", patience=config.patience, load_best=True, sink=_discard)
         return [("early_stopping", stopping)]
@@ -185,7 +186,7 @@ def _one_cycle(learning_rate: float, n_steps: int) -> LRScheduler:
         step_every="batch",
         max_lr=learning_rate,
         total_steps=n_steps + 1,  # skorch steps the schedule once more after the last step
-        pct_start=max(0.25, 1.5 / (n_steps + 1)),  # with very few steps the rise needs more than one
+        pct_start=max(0.25, 1.5 / (n_steps + 1)),  # avoids a rise of less than one step
         div_factor=25.0,
         final_div_factor=1000.0,
         cycle_momentum=False,

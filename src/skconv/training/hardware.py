@@ -1,4 +1,4 @@
-"""Measurements of the processor: the faster precision, and threads slowed by other programs."""
+"""Processor measurements: faster precision, detection of other programs that slow threads."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from functools import lru_cache
 import torch
 from torch.nn import functional as F
 
-_MIN_BF16_SPEEDUP = 1.3  # a smaller one could change from run to run by noise
-_REPEATS = 8  # the first warms up; the fastest counts
-_MIN_THREADS_SPEEDUP = 0.8  # two idle cores reach at least 1.5; if one is busy, the threads wait for each other
+_MIN_BF16_SPEEDUP = 1.3  # the result of a smaller one would vary between runs
+_REPEATS = 8  # the first is a warm-up; the fastest counts
+_MIN_THREADS_SPEEDUP = 0.8  # two idle cores reach at least 1.5
 _SECONDS = 0.06  # several time slices of the system's scheduler
 
 
@@ -18,8 +18,8 @@ _SECONDS = 0.06  # several time slices of the system's scheduler
 def choose_precision(device: str) -> str:
     """Return ``"bf16"`` if autocast to bfloat16 is clearly faster than float32 on `device`, else ``"fp32"``.
 
-    On a CPU one small convolution is timed in both, in about 10 ms, once per process: processors with matrix units gain
-    several times, others lose as much. CUDA devices report their support; other devices use fp32.
+    On a CPU one small convolution is timed in both, in about 10 ms, once per process: processors with matrix units are
+    several times faster in bfloat16, others slower. CUDA devices report their support; other devices use fp32.
     """
     kind = torch.device(device).type
     if kind == "cuda":
@@ -36,10 +36,10 @@ def choose_precision(device: str) -> str:
 
 
 def describe_busy_processor() -> str | None:
-    """Return a warning if several threads are slower than one because other programs use the cores, else None.
+    """Return a warning if other programs make several threads slower than one, else None.
 
-    Threads wait for the slowest one at every layer, so that a program on one of two cores can make training ten times
-    slower. The measurement takes about 0.1 s.
+    At every layer, all threads wait for the slowest. A program on one of two cores can make training ten times slower.
+    The measurement takes about 0.1 s.
     """
     n_threads = torch.get_num_threads()
     if n_threads == 1:
@@ -60,7 +60,7 @@ def describe_busy_processor() -> str | None:
 
 @torch.inference_mode()
 def _time_convolution(dtype: torch.dtype) -> float:
-    """Return the processor time of one convolution in seconds, without the time of other programs."""
+    """Return the processor time of one convolution in seconds, excluding other programs."""
     images = torch.ones(32, 32, 14, 14, dtype=dtype).contiguous(memory_format=torch.channels_last)
     weight = torch.ones(32, 32, 3, 3, dtype=dtype).contiguous(memory_format=torch.channels_last)
     seconds = []
@@ -75,7 +75,7 @@ def _time_convolution(dtype: torch.dtype) -> float:
 def _count_convolutions() -> float:
     """Return convolutions per second."""
     images, weight = torch.ones(32, 32, 14, 14), torch.ones(32, 32, 3, 3)
-    F.conv2d(images, weight, padding=1)  # the first call prepares the kernel
+    F.conv2d(images, weight, padding=1)  # warm-up
     start, n = time.perf_counter(), 0
     while n < 1 or time.perf_counter() - start < _SECONDS:
         F.conv2d(images, weight, padding=1)

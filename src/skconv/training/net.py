@@ -34,12 +34,12 @@ class ResumePoint:
 
 
 class ClassifierNet(NeuralNetClassifier):
-    """skorch's `NeuralNetClassifier` for images: its callbacks, history and parameters, with faster steps.
+    """`NeuralNetClassifier` of skorch for images, with faster steps and the same callbacks, history and parameters.
 
     Parameters
     ----------
     module : torch.nn.Module
-        A network that takes float32 (n, channels, height, width) and returns logits (n, num_classes).
+        A network that accepts float32 (n, channels, height, width) and returns logits (n, num_classes).
     precision : {"fp32", "bf16"}, default="fp32"
         Arithmetic of training; evaluation is always in fp32.
     ema_decay : float, default=0.0
@@ -72,7 +72,7 @@ class ClassifierNet(NeuralNetClassifier):
     def initialize_module(self) -> ClassifierNet:
         """Move the weights to the device in channels_last order and start their EMA."""
         super().initialize_module()
-        self.module_.to(self.device)  # before skorch does, because the EMA is on the same device
+        self.module_.to(self.device)  # before skorch does, because the EMA must be on the same device
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
             if tensor.ndim == 4:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
@@ -99,7 +99,7 @@ class ClassifierNet(NeuralNetClassifier):
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClassifierNet:
         """Train; raise KeyboardInterrupt where skorch would return a partly trained net."""
         super().partial_fit(X, y, classes, **fit_params)
-        # skorch's early stopping raises KeyboardInterrupt too, after as many misses as its patience.
+        # skorch's early stopping also raises KeyboardInterrupt, when its misses reach its patience.
         stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
         if self.interrupted_ and not any(stopper.misses_ >= stopper.patience for stopper in stoppers):
             raise KeyboardInterrupt
@@ -112,7 +112,7 @@ class ClassifierNet(NeuralNetClassifier):
         return super().get_dataset(X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return the batches; if they are for training, of the epoch after the last one in the history."""
+        """Return the batches; for training, those of the epoch after the last one in the history."""
         if isinstance(dataset, ImageDataset):
             dataset = dataset.to(self.device)
         iterator = super().get_iterator(dataset, training=training)
@@ -154,7 +154,7 @@ class ClassifierNet(NeuralNetClassifier):
 
     def _backward_distributed(self, process_group: ProcessGroup, loss: Tensor, n: int) -> Tensor:
         """Set the gradients of the whole batch from the loss of a shard of n images; return the loss of the batch."""
-        (loss * n).backward()  # of the sum, because synchronised batch norm sums gradients over the shards
+        (loss * n).backward()  # the loss of all images, because synchronised batch norm sums gradients over the shards
         gradients = [each.grad for each in self.module_.parameters() if each.grad is not None]
         row = process_group.all_reduce(flatten([*gradients, loss * n, loss.new_tensor([n])]))
         row /= row[-1].clone()

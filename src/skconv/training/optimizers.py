@@ -1,6 +1,6 @@
 """Optimizers `AdamW` and `Muon`, and the exponential moving average (EMA) of the weights.
 
-Hand-written because torch's optimizers import its compiler, 0.9 s at the first step, and its Muon takes matrices only.
+Implemented here because torch's optimizers import its compiler (0.9 s) and its Muon supports matrices only.
 """
 
 from __future__ import annotations
@@ -14,12 +14,12 @@ from torch import Tensor, nn
 
 _MOMENTUM = 0.95
 _ITERATIONS = 5
-_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan's, for fast rather than exact convergence to 1
+_COEFFICIENTS = (3.4445, -4.7750, 2.0315)  # Jordan's coefficients, for fast rather than exact convergence to 1
 _ADAMW_RMS = 0.2  # root mean square of AdamW's usual steps, so that one learning rate suits both
 
 
 class AdamW(torch.optim.Optimizer):
-    """Adam with decoupled weight decay: the same steps, bit for bit, as ``torch.optim.AdamW(…, fused=True)``.
+    """Adam with decoupled weight decay, bit for bit equal to ``torch.optim.AdamW(…, fused=True)``.
 
     References
     ----------
@@ -94,8 +94,8 @@ class Muon(AdamW):
     """AdamW with orthogonalized momentum for the weights of convolutions; its parameters are those of `AdamW`.
 
     A few directions dominate the gradient of a convolution. Muon replaces its momentum by the nearest semi-orthogonal
-    matrix, so that all directions are learned at the same rate: 4 epochs of MNIST instead of 10. Biases, norms and
-    linear layers are updated by AdamW.
+    matrix, so that all directions are learned at the same rate. MNIST then needs 4 epochs instead of 10. Biases, norms
+    and linear layers are updated by AdamW.
 
     References
     ----------
@@ -123,7 +123,7 @@ class Muon(AdamW):
     def _orthogonalize(self, matrix: Tensor) -> Tensor:
         if not matrix.is_cuda:
             return orthogonalize(matrix)
-        # Per optimizer, because others may run in other threads; copies and pickles exclude it.
+        # One cache per optimizer, because others may run in other threads; copies and pickles exclude it.
         graphs = self.__dict__.setdefault("_graphs", {})
         if matrix.shape not in graphs:
             graphs[matrix.shape] = OrthogonalizeGraph(matrix.shape, matrix.device)
@@ -131,7 +131,7 @@ class Muon(AdamW):
 
 
 def orthogonalize(matrix: Tensor) -> Tensor:
-    """Return a matrix (m, n) with its singular values, except tiny ones, moved to 0.7..1.2 by Newton-Schulz iteration.
+    """Return a matrix (m, n) whose singular values, except tiny ones, are moved to 0.7..1.2 by Newton-Schulz iteration.
 
     Examples
     --------
@@ -142,7 +142,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
     wide = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
     x = wide / (wide.norm() + 1e-7)
     a, b, c = _COEFFICIENTS
-    # Each iteration multiplies x by a polynomial of x @ x.T: iterate on these smaller matrices.
+    # Each iteration multiplies x by a polynomial of x @ x.T, so iterate on these smaller matrices.
     square = x @ x.T
     product = identity = torch.eye(len(x), dtype=x.dtype, device=x.device)
     for iteration in range(_ITERATIONS):
@@ -157,7 +157,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 class OrthogonalizeGraph:
     """`orthogonalize` of float32 matrices of one shape as a CUDA graph.
 
-    Its forty kernels run for a few microseconds each, but take ten to launch.
+    Each of its forty kernels runs for a few microseconds, but takes ten to launch.
     """
 
     def __init__(self, shape: torch.Size, device: torch.device) -> None:
@@ -182,7 +182,7 @@ class EmaWeights:
     """Moving average of the parameters and floating-point buffers of a module, which can be swapped with them.
 
     The average spans about ``1 / (1 - decay)`` steps, 0 < decay < 1, and fewer in the first steps, so that the random
-    initial weights lose their influence. Each method takes the module, which is not stored.
+    initial weights lose their influence. Each method accepts the module, which is not stored.
 
     References
     ----------
@@ -204,7 +204,7 @@ class EmaWeights:
 
     @torch.no_grad()
     def swap(self, module: nn.Module, averaged: bool) -> None:
-        """Load the averaged weights (True) or the live weights (False) into the module; idempotent."""
+        """Load the averaged (True) or the live weights (False) into the module; idempotent."""
         if averaged != self.swapped:
             for live, average in zip(_live_weights(module), self._average, strict=True):
                 copied = live.clone()

@@ -111,7 +111,7 @@ class TutorialNetwork(Network):
 def t1_skorch(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
     """Three convolutions and two linear layers: the network of the skorch tutorial on USPS.
 
-    Pixels are mapped to 0..1 from their range. The tutorial divides by 16, which is not the range of USPS.
+    Pixels are mapped from their range to 0..1. The tutorial divides by 16, which is not the range of USPS.
     """
     features = Features(in_channels, image_size)
     features.convolve(32).add(nn.ReLU()).pool(nn.MaxPool2d)
@@ -154,7 +154,7 @@ def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: in
 
 @register_network
 def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Two convolutions of four channels and one linear layer: the network of the tutorial on images of apparel.
+    """Two convolutions of four channels and one linear layer: the network of the tutorial on clothing images.
 
     Pixels are mapped to 0..1.
     """

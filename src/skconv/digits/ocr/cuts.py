@@ -11,16 +11,16 @@ from skconv.digits.preprocess.morphology import Components, dilate
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are exclusive
 
 MIN_INK = 0.4  # stroke value of a pixel of a component
-MIN_PIECE = 0.03  # of a component's ink; a smaller piece is joined to its neighbour
-MIN_WIDTH = 0.35  # of the row's height; a narrower component is at most one digit
-# Max ink along a cut in stroke widths: a path may cross both walls of a 0, two round digits may share a long wall.
+MIN_PIECE = 0.03  # fraction of a component's ink; a smaller piece is joined to its neighbour
+MIN_WIDTH = 0.35  # fraction of the row's height; a narrower component is at most one digit
+# Maximum ink along a cut, in stroke widths. A path may cross both walls of a 0; two round digits may share a long wall.
 MAX_PATH_INK, MAX_NOTCH_INK = 3.0, 6.0
-BACKGROUND_COST = 0.02  # per pixel of background; keeps paths short where there is no ink
-DIAGONAL_COST = 0.1  # per diagonal step; keeps paths vertical where there is nothing to gain
+BACKGROUND_COST = 0.02  # per pixel of background; shortens paths outside the ink
+DIAGONAL_COST = 0.1  # per diagonal step; favours vertical paths
 MIN_RISE = 0.35  # ink (1 = one full pixel) that separates two local minima of the path cost
 MAX_PATHS = 8
-MIN_NOTCH = 0.08  # of the row's height, depth of a notch
-MAX_NOTCH_SHIFT = 0.4  # of the row's height, horizontal distance between two notches
+MIN_NOTCH = 0.08  # depth of a notch, as a fraction of the row's height
+MAX_NOTCH_SHIFT = 0.4  # horizontal distance between two notches, as a fraction of the row's height
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class Ink:
         return self.left * factor, self.top * factor, self.right * factor, self.bottom * factor
 
     def join(self, *others: Ink) -> Ink:
-        """Return the ink of several pieces as one."""
+        """Join several pieces of ink to one."""
         inks = (self, *others)
         left, top = min(ink.left for ink in inks), min(ink.top for ink in inks)
         shape = (max(ink.bottom for ink in inks) - top, max(ink.right for ink in inks) - left)
@@ -74,20 +74,20 @@ class Ink:
         return max(horizontal, vertical, 0)
 
     def measure_contact(self, other: Ink) -> float:
-        """Return how much ink of another piece is within this one, dilated by a pixel."""
+        """Return the amount of ink of another piece that is at most one pixel from this one."""
         frame = self.join(other)
         dilated = np.zeros_like(frame.strokes)
         frame._select(dilated, self)[:] = self.strokes
         return float(np.minimum(frame._select(dilate(dilated, 3, 3), other), other.strokes).sum())
 
     def _select(self, values: np.ndarray, other: Ink) -> np.ndarray:
-        """Return the view of values of this box, (h, w), that lies in the box of another piece inside it."""
+        """Return a view of the values of this box, (h, w), inside the smaller box of another piece."""
         top, left = other.top - self.top, other.left - self.left
         return values[top : top + other.strokes.shape[0], left : left + other.strokes.shape[1]]
 
 
 def extract_component(strokes: np.ndarray, components: Components, k: int) -> Ink:
-    """Return the ink of one component, with the soft edge of its strokes, which is outside the mask."""
+    """Return the ink of one component, including the soft edges of its strokes outside the mask."""
     left, top, right, bottom = (int(side) for side in components.boxes[k])
     left, top = max(0, left - 1), max(0, top - 1)
     labels = components.labels[top : bottom + 1, left : right + 1]
@@ -97,7 +97,7 @@ def extract_component(strokes: np.ndarray, components: Components, k: int) -> In
 
 
 def cut_ink(ink: Ink, pen: float, height: float) -> list[Ink]:
-    """Return the pieces of a component after all cuts of `cut_component`; slivers are joined to the piece before."""
+    """Return the pieces of a component after the cuts of `cut_component`; slivers are joined to the previous piece."""
     strokes, numbers = ink.strokes, cut_component(ink.strokes, pen, height)
     masks: list[np.ndarray] = []
     min_ink = MIN_PIECE * float(strokes.sum())
@@ -118,12 +118,12 @@ def _crop(left: int, top: int, strokes: np.ndarray) -> Ink:
 
 
 def cut_component(strokes: np.ndarray, pen: float, height: float) -> np.ndarray:
-    """Return the number of the piece of each pixel, int (h, w), from left to right; all 0 if there are no cuts.
+    """Cut a component; return the piece number of each pixel, int (h, w), from left to right, all 0 without cuts.
 
-    The strokes are those of one component; stroke width `pen` and `height` of the row's digits are in pixels.
-    There are two kinds of cuts. Thin joins are crossed by a path from top to bottom that moves by at most one pixel per
-    row and is a local minimum of the ink it crosses. Round digits that share a wall have a notch above and one below
-    it, which are joined by a straight line.
+    `strokes` has one component. The stroke width `pen` and the `height` of the row's digits are in pixels. There are
+    two kinds of cuts. Thin joins are crossed by a path from top to bottom that moves by at most one pixel per row and
+    is a local minimum of the ink it crosses. Round digits that share a wall have a notch above and one below it, which
+    are joined by a straight line.
 
     References
     ----------
@@ -166,8 +166,8 @@ def _accumulate_cost(strokes: np.ndarray) -> np.ndarray:
 
 
 def _find_minima(through: np.ndarray, max_cost: float, distance: int) -> list[int]:
-    """Return the columns of the local minima, cheapest first, separated from each other by a rise and a distance."""
-    # Outside the ink a path costs nothing: a minimum needs a rise on both sides.
+    """Return the columns of the local minima, by increasing cost, separated by a rise of the cost and a distance."""
+    # Paths outside the ink cost nothing, so a minimum must have a rise on both sides.
     max_left, max_right = np.maximum.accumulate(through), np.maximum.accumulate(through[::-1])[::-1]
     risen = through + MIN_RISE
     is_inside = np.minimum(max_left, max_right) > risen
@@ -182,7 +182,7 @@ def _find_minima(through: np.ndarray, max_cost: float, distance: int) -> list[in
 
 
 def _trace_path(down: np.ndarray, up: np.ndarray, middle: int, start: int) -> np.ndarray:
-    """Return the column per row of the shortest path through a pixel of the middle row."""
+    """Return the shortest path through a pixel of the middle row, as one column per row."""
     path = np.empty(len(down), int)
     path[middle] = start
     for rows, total in ((range(middle - 1, -1, -1), down), (range(middle + 1, len(down)), up)):
@@ -197,7 +197,7 @@ def _trace_path(down: np.ndarray, up: np.ndarray, middle: int, start: int) -> np
 
 
 def _join_notches(strokes: np.ndarray, pen: float, height: float) -> list[np.ndarray]:
-    """Return straight cuts from each notch of the upper outline to the nearest one of the lower, and vice versa."""
+    """Return straight cuts between each notch of one outline, upper or lower, and the nearest notch of the other."""
     ink = strokes >= 0.5
     last = len(strokes) - 1
     filled = ink.any(axis=0)
@@ -218,7 +218,7 @@ def _join_notches(strokes: np.ndarray, pen: float, height: float) -> list[np.nda
 
 
 def _find_notches(depth: np.ndarray, min_depth: float) -> list[int]:
-    """Return the columns where an outline is deeper than on both sides by at least `min_depth` pixels."""
+    """Return the columns in which an outline is deeper than on both sides by at least `min_depth` pixels."""
     notches: list[int] = []
     x, end = 1, len(depth) - 1
     while x < end:
@@ -233,7 +233,7 @@ def _find_notches(depth: np.ndarray, min_depth: float) -> list[int]:
 
 
 def _measure_rise(depth: np.ndarray) -> int:
-    """Return how far an outline rises above its first column before it becomes deeper again."""
+    """Return the rise of an outline from its first column until it falls below that column again."""
     deeper = np.flatnonzero(depth > depth[0])
     before = depth[: deeper[0]] if deeper.size else depth
     return int(depth[0] - before.min())

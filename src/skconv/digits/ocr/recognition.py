@@ -16,11 +16,11 @@ from skconv.inference import UNSURE, Alternative, OnnxClassifier
 N_ALTERNATIVES = 2
 # The constants of the lattice were set on synthetic rows of MNIST digits. Log-odds count in favour of a cut.
 MIN_PROBABILITY = 1e-4  # floor of a class probability, so that one candidate cannot exclude a path
-TOUCHING_LOG_ODDS, CONTACT_WEIGHT = -0.8, 0.4  # pieces that touch, and each stroke width of contact
-GAP_LOG_ODDS, GAP_WEIGHT = 1.5, 20.0  # pieces that do not touch, and a gap as wide as the row is high
+TOUCHING_LOG_ODDS, CONTACT_WEIGHT = -0.8, 0.4  # touching pieces: constant term, and term per stroke width of contact
+GAP_LOG_ODDS, GAP_WEIGHT = 1.5, 20.0  # separate pieces: constant term, and term per row height of the gap
 BACKGROUND_PRIOR_RATIO = 4.0  # the background class is more frequent among candidates than among whole images
-BACKGROUND_WEIGHT, MIN_BACKGROUND = 0.3, 0.005  # exponent and floor of the background probability of a digit
-# Min height of a digit in row heights. A row may consist mostly of zeros, and many writers make them half as tall.
+BACKGROUND_WEIGHT, MIN_BACKGROUND = 0.3, 0.005  # exponent and floor of the background probability
+# Minimum height of a digit, in row heights. A row may consist mostly of zeros, which many writers draw half as tall.
 MIN_HEIGHT, MIN_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
 PATH_EXPONENT = 0.05  # weight of the path's posterior in the confidence of a reading
 
@@ -50,12 +50,12 @@ class DigitReading:
     image: np.ndarray = field(compare=False, repr=False)
 
     def mask(self) -> DigitReading:
-        """Return the digit with the label "?", and its label as the first alternative."""
+        """Return the digit with the label "?" and its own label as the first alternative."""
         best = Alternative(self.label, self.confidence)
         return replace(self, label=UNSURE, alternatives=(best, *self.alternatives))
 
     def to_json(self) -> dict[str, Any]:
-        """Return label, confidence, box and alternatives as plain values."""
+        """Return label, confidence, box and alternatives as JSON values."""
         return {
             "label": self.label,
             "confidence": self.confidence,
@@ -81,7 +81,7 @@ class NumberReading:
     marks : tuple of Mark
         Commas, dots and dashes; `position` is the number of characters of the text before the mark.
     error : str or None, default=None
-        Why the image could not be read; the text is then empty and the confidence 0.
+        Error message of an image that could not be read; the text is then empty and the confidence 0.
     """
 
     input: str
@@ -101,7 +101,7 @@ class NumberReading:
         return replace(self, text=text, digits=digits)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the reading as plain values; the key ``error`` is present only if there is one."""
+        """Return the reading as JSON values; the key ``error`` is present only if there is an error."""
         record = {
             "input": self.input,
             "text": self.text,
@@ -121,7 +121,7 @@ class NumberReading:
 
 
 def check_digit_model(model: OnnxClassifier) -> None:
-    """Raise `DataError` unless a model reads digits."""
+    """Raise `DataError` unless a model accepts digits."""
     if not reads_digits(model):
         channels, height, width = model.input_shape
         raise DataError(
@@ -132,15 +132,15 @@ def check_digit_model(model: OnnxClassifier) -> None:
 
 
 def reads_digits(model: OnnxClassifier) -> bool:
-    """Return whether the classes of a model are digits, background class aside, and its input is grey 28×28."""
+    """Return whether a model accepts grey 28×28 images and its classes, apart from the background class, are digits."""
     return model.input_shape == (1, 28, 28) and set(model.class_names) - {BACKGROUND_LABEL} <= set("0123456789")
 
 
 def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") -> NumberReading:
     """Read the handwritten numbers in an image; `name` becomes the `input` of the reading.
 
-    Image and errors are those of `find_strokes`. The segmentation over-segments each line. The model classifies every
-    candidate, and the most probable path through the lattice of candidates is the text.
+    Image and errors are those of `find_strokes`. Each line is over-segmented, every candidate is classified, and the
+    text is the most probable path through the lattice of candidates.
 
     References
     ----------
@@ -169,7 +169,7 @@ def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") ->
 
 
 def _scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Return the probabilities under the prior of candidates, where the background class is more frequent."""
+    """Adjust the probabilities to the prior of candidates, among which the background class is more frequent."""
     ratios = np.array([BACKGROUND_PRIOR_RATIO if name == BACKGROUND_LABEL else 1.0 for name in names], np.float32)
     weighted = probabilities * ratios
     return weighted / weighted.sum(axis=1, keepdims=True)
@@ -181,7 +181,7 @@ class _Edge:
 
     candidate: Candidate
     score: float  # log-likelihood
-    probabilities: np.ndarray | None  # of the classes, (k,); None for a mark
+    probabilities: np.ndarray | None  # class probabilities, (k,); None for a mark
 
 
 def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> NumberReading:
@@ -201,7 +201,7 @@ def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) ->
         if not any(_contains(digit.box, mark.box) for digit in digits):
             marks.append(Mark(n_digits[mark.position], mark.box))
     marks.sort(key=lambda mark: (mark.position, mark.box))
-    # A wrong cut usually lowers the digits' confidence too, so the posterior of the path has a small weight.
+    # The posterior of the path has a small weight, because a wrong cut usually lowers the digits' confidence too.
     confidence = posterior ** (PATH_EXPONENT if digits else 1) * math.prod(digit.confidence for digit in digits)
     return NumberReading("", "".join(digit.label for digit in digits), confidence, tuple(digits), tuple(marks))
 
@@ -224,7 +224,7 @@ def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
         scores -= BACKGROUND_WEIGHT * np.log(max(background[k], MIN_BACKGROUND))
         edges.append(_Edge(candidate, float(scores.max() + between), probabilities[k]))
         if candidate.stop == candidate.start + 1:
-            # 0 for dots, dashes and what hangs below the line
+            # 0 for dots, dashes and marks below the line
             penalty = float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
             mark = penalty / 6 * np.log(max(background[k], MIN_PROBABILITY)) - penalty
             edges.append(_Edge(candidate, float(mark + between), None))
@@ -232,7 +232,7 @@ def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
 
 
 def _score_cuts(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-probability of each cut to separate two digits, and of the same cut to separate none."""
+    """Return the log-probabilities that each cut separates two digits, and that it does not."""
     bonds = np.array([0, *line.bonds, 0], float)
     touching = TOUCHING_LOG_ODDS - CONTACT_WEIGHT * np.minimum(bonds, 4)
     log_odds = np.where(bonds > 0, touching, np.minimum(GAP_LOG_ODDS - GAP_WEIGHT * bonds, 4))
@@ -248,7 +248,7 @@ def _score_geometry(candidate: Candidate, min_heights: np.ndarray) -> np.ndarray
 
 
 def _find_best_path(edges: list[_Edge], n_pieces: int) -> tuple[list[_Edge], float]:
-    """Return the Viterbi path through the lattice, and its posterior: its share of the likelihood of all paths."""
+    """Return the Viterbi path through the lattice, and its posterior probability among all paths."""
     best = np.full(n_pieces + 1, -np.inf)
     total = np.full(n_pieces + 1, -np.inf)
     best[0] = total[0] = 0.0

@@ -1,4 +1,4 @@
-"""Segmentation of numbers: an image to lines, and each line to cuts and candidate digits of 28×28."""
+"""Segmentation of handwritten numbers: lines of an image, and cuts and candidate digits of each line."""
 
 from __future__ import annotations
 
@@ -15,20 +15,20 @@ from skconv.digits.preprocess.morphology import Components, dilate, find_compone
 from skconv.digits.preprocess.normalization import BOX, MAX_PEN, MIN_PEN, normalize_strokes
 
 MIN_CORE = 0.65  # stroke value that each component must reach
-MAX_SHADOW_WIDTH = 3.0  # stroke widths; wider structures are shadows
-MIN_PAGE_HEIGHT = 250  # pixels; in a lower strip vertical lines are ones, not squared paper
+MAX_SHADOW_WIDTH = 3.0  # in stroke widths; wider structures are shadows
+MIN_PAGE_HEIGHT = 250  # pixels; in a lower strip, vertical lines are ones, not squared paper
 MAX_ROW_GAP = 4.0  # component heights between neighbours of a row
-MAX_FRAME_FILL = 0.1  # share of ink in the box of a frame
+MAX_FRAME_FILL = 0.1  # fraction of ink in the box of a frame
 MAX_AREA_WIDTH = 2.5  # multiple of the median stroke width; thicker components are areas
 MIN_AREA = 30  # pixels; smaller components are too small to measure the stroke width
-MAX_BREAK_GAP = 0.12  # of the height of two halves of one digit, one above the other
-MIN_MARK = 0.1  # of the row's height; smaller components are specks
-MAX_COMPONENTS = 100  # above it, stroke widths are not normalised: this takes long, and a page of numbers has fewer
+MAX_BREAK_GAP = 0.12  # fraction of the height, for two halves of a digit above each other
+MIN_MARK = 0.1  # fraction of the row's height; smaller components are specks
+MAX_COMPONENTS = 100  # with more, stroke widths are not normalised, to save time; a page of numbers has fewer
 MAX_PIECES = 6  # of one digit
-MAX_PART_GAP = 0.15  # of the row's height, between a digit and a broken-off part
-OVERLAP_BOND = 2.0  # stroke widths of contact that equal the bond of two pieces one above the other
-MIN_DIGIT_HEIGHT = 0.33  # of the row's height; lower components are marks or broken-off parts
-MAX_WIDTH = 1.5  # of the row's height, candidate of several pieces
+MAX_PART_GAP = 0.15  # distance of a digit and a broken-off part, as a fraction of the row's height
+OVERLAP_BOND = 2.0  # bond of two pieces above each other, in stroke widths of contact
+MIN_DIGIT_HEIGHT = 0.33  # fraction of the row's height; lower components are marks or broken-off parts
+MAX_WIDTH = 1.5  # width of a candidate of several pieces, as a fraction of the row's height
 
 
 @dataclass(frozen=True)
@@ -39,15 +39,15 @@ class Candidate:
     stop: int  # index of the cut on the right
     box: Box
     digit: np.ndarray  # uint8 (28, 28), as `normalize_digit` returns it
-    height: float  # relative to the digits of the line: about 1 for a digit, much less for a comma
-    sink: float  # centre below the centre of the line, in heights of its digits: about 0 for a digit, 0.4 for a comma
+    height: float  # relative to the digits of the line: about 1 for a digit, far less for a comma
+    sink: float  # distance of the centre below that of the line, in digit heights: about 0 for a digit, 0.4 for a comma
 
 
 @dataclass(frozen=True)
 class Mark:
     """A comma, dot, dash or speck."""
 
-    position: int  # number of cuts before it in a `Line`, of characters before it in a `NumberReading`
+    position: int  # number of preceding cuts (in a `Line`) or characters (in a `NumberReading`)
     box: Box
 
 
@@ -55,7 +55,7 @@ class Mark:
 class Line:
     """A row of pieces of ink, and the candidates made of them."""
 
-    cuts: tuple[int, ...]  # start of each piece and end of the last one, in pixels from the left
+    cuts: tuple[int, ...]  # left end of each piece and right end of the last one, in pixels
     candidates: tuple[Candidate, ...]  # all runs of pieces that may be a digit
     marks: tuple[Mark, ...]  # components that are too small for a digit
     bonds: tuple[float, ...]  # per cut between two pieces, as `_measure_bond` returns it
@@ -87,11 +87,11 @@ def find_ink(image: np.ndarray) -> tuple[np.ndarray, Components]:
     areas = find_areas(components)
     if not areas.any():
         return strokes, components
-    # Removing wide structures recovers strokes inside the areas; erase what remains of the areas.
+    # Removing wide structures recovers the strokes inside the areas. Erase the rest of the areas.
     pen = stroke_width(components.make_mask(~areas))
     strokes = _erase_lines(find_printed_strokes(image, max_width=round(MAX_SHADOW_WIDTH * pen)))
     rest = find_components((strokes >= MIN_INK) & components.make_mask(areas))
-    tips = rest.make_mask(rest.touch_border())  # the tips of a dark corner are as narrow as strokes
+    tips = rest.make_mask(rest.touch_border())  # the ends of a dark corner are as narrow as strokes
     strokes = np.where(dilate(tips, 3, 3), np.float32(0), strokes)
     return strokes, find_connected_ink(strokes, MIN_INK, MIN_CORE)
 
@@ -117,8 +117,8 @@ def find_areas(components: Components) -> np.ndarray:
 def find_rows(components: Components) -> list[list[int]]:
     """Return the indices of the components of each row of text, from top to bottom; rows may be slanted.
 
-    Neighbours that overlap vertically by half of their height are in one row. Small components such as dots and
-    broken-off strokes are added to the nearest row; areas and specks are left out.
+    Neighbours that overlap vertically by half of their height belong to one row. Small components such as dots and
+    broken-off strokes are added to the nearest row; areas and specks are excluded.
     """
     if len(components.areas) == 0:
         return []
@@ -149,7 +149,7 @@ def _erase_lines(strokes: np.ndarray) -> np.ndarray:
 
 
 def _link_neighbours(boxes: np.ndarray, tall: list[int]) -> list[list[int]]:
-    """Append each component, from left to right, to the row whose end it overlaps most, or start a row with it."""
+    """Append each component, from left to right, to the row with the greatest overlap at its end, or to a new row."""
     rows: list[list[int]] = []
     ends = np.empty((len(tall), 3), int)  # top and bottom of the last component of each row, right end of the row
     for k in tall:
@@ -188,7 +188,7 @@ def _merge_rows(rows: list[list[int]], boxes: np.ndarray) -> list[list[int]]:
 
 
 def _is_half(part: np.ndarray, others: np.ndarray) -> bool:
-    """Return whether a box is directly above or below one of the others, like the half of a broken digit."""
+    """Return whether a box is directly above or below another, like half of a broken digit."""
     gaps = np.maximum(part[1], others[:, 1]) - np.minimum(part[3], others[:, 3])
     heights = np.maximum(part[3], others[:, 3]) - np.minimum(part[1], others[:, 1])
     horizontal = _measure_overlap(others[:, [1, 0, 3, 2]], part[[1, 0, 3, 2]])
@@ -196,13 +196,13 @@ def _is_half(part: np.ndarray, others: np.ndarray) -> bool:
 
 
 def _measure_overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Return the vertical overlap of each box with another, as a share of the lower height."""
+    """Return the vertical overlap of each box with another, as a fraction of the smaller height."""
     common = np.minimum(boxes[:, 3], box[3]) - np.maximum(boxes[:, 1], box[1])
     return common / np.minimum(boxes[:, 3] - boxes[:, 1], box[3] - box[1])
 
 
 def _find_nearest(box: np.ndarray, tall: np.ndarray) -> int | None:
-    """Return the index of the tall box nearest to a small one; None for specks and if all are too far away."""
+    """Return the index of the tall box nearest to a small one; None if the small one is a speck or too far away."""
     gaps = np.maximum(0, np.maximum(tall[:, :2] - box[2:], box[:2] - tall[:, 2:]))
     heights = tall[:, 3] - tall[:, 1]
     distances = np.maximum(gaps[:, 0] / 2.5, gaps[:, 1]) / heights
@@ -264,8 +264,8 @@ def _join_pieces(pieces: list[Ink], height: float) -> Iterator[tuple[int, int, I
 def _measure_bond(piece: Ink, other: Ink, pen: float, height: float) -> float:
     """Return how closely two neighbouring pieces are connected.
 
-    This is their contact in stroke widths, plus a term if one is above the other; without contact it is the negative
-    gap in row heights.
+    The result is their contact in stroke widths, plus a term if one is above the other. Without contact it is the
+    negative gap in row heights.
     """
     gap = piece.measure_gap(other)
     contact = piece.measure_contact(other) if gap == 0 else 0.0
@@ -277,7 +277,7 @@ def _measure_bond(piece: Ink, other: Ink, pen: float, height: float) -> float:
 
 
 def _is_part(part: Ink, ink: Ink, height: float) -> bool:
-    """Return whether a small component may be broken off a digit: near it, and not beside its foot like a comma."""
+    """Return whether a small component may be a part of a digit: near it, but not at its foot like a comma."""
     below = part.centre[1] > ink.top + 0.75 * len(ink.strokes)
     beside = part.left >= ink.right or part.right <= ink.left
     return ink.measure_gap(part) <= MAX_PART_GAP * height and not (below and beside)

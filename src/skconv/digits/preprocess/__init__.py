@@ -1,1 +1,1 @@
-"""Preprocessing of one handwritten digit: photo or scan to 28×28 as MNIST was made."""
+"""Preprocessing of handwritten digits: conversion of a photo or scan to the format of MNIST."""

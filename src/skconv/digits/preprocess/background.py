@@ -1,4 +1,4 @@
-"""Background removal: any photo or scan of handwriting to stroke values from 0 (background) to 1 (ink)."""
+"""Background removal: conversion of a photo or scan to stroke values from 0 (background) to 1 (ink)."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from skconv.exceptions import DataError
 LONGEST_SIDE = 1000  # pixels; a digit of a larger photo has more detail than 28×28 needs
 COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels at which colours, shading and polarity are estimated
 MAX_CROP_SIDE = 40  # pixels; a smaller image was cropped by a program, so ink may cover most of its border
-MAX_SHADOW = 8.0  # ratio of the brightest to the darkest background; beyond it, an area is black, not in shadow
+MAX_SHADOW = 8.0  # ratio of the brightest to the darkest background; darker areas are black, not in shadow
 BOARD_GREY = 115.0  # grey level between a blackboard (darker) and paper (lighter)
 MAD_TO_SD = 1.4826  # standard deviation of normal noise per median absolute deviation
-MIN_CONTRAST = 10.0  # grey levels; weaker differences are the unevenness of a scan
-PATTERN_SIGMA = 1.0  # pixels; blur that makes a printed pattern even
+MIN_CONTRAST = 10.0  # grey levels; smaller differences are unevenness of a scan
+PATTERN_SIGMA = 1.0  # pixels; blur that removes a printed pattern
 MIN_SEPARATION = 3.3  # standard deviations of the background; Otsu's classes of pure noise are 2.7 apart
 BIN_EDGES = np.arange(257.0)  # edges of the 256 bins of Otsu's histogram
 
@@ -24,11 +24,11 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
     """Return the ink of a photo or scan as 1 on 0, for any ink colour, polarity and illumination.
 
     Colours are projected onto the direction in which ink and background differ most. An even background has the value
-    of the border; an uneven one is estimated by a grey closing, which follows shadows wider than any stroke.
-    Otsu's threshold separates ink from background, and the edges of strokes remain grey.
+    of the border; an uneven one is estimated by a grey closing, which preserves shadows wider than any stroke. Otsu's
+    threshold separates ink from background, and the edges of strokes remain grey.
 
-    The image is uint8 (h, w), (h, w, 1) or (h, w, 3); anything else raises `DataError`. The strokes are float32 (h, w),
-    all zeros if there is no ink. Images with a side above 1000 pixels are reduced by an integer factor.
+    The image is uint8 (h, w), (h, w, 1) or (h, w, 3); for other arrays, raise `DataError`. The strokes are float32 (h,
+    w), all zeros if there is no ink. Images with a side above 1000 pixels are reduced by an integer factor.
 
     References
     ----------
@@ -49,7 +49,7 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
 def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.ndarray:
     """Return the ink of a strip or page as `find_strokes` does, without fine printed patterns as on cheques.
 
-    A blur makes the pattern even, and a threshold far above its variation separates the ink. Areas wider than
+    A blur removes the pattern, and a threshold far above its variation separates the ink. Areas wider than
     `max_width`, in pixels of the result, are removed as shadows.
     """
     contrast, _ = _subtract_background(image)
@@ -64,13 +64,13 @@ def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.
     core = float(ink.mean())
     if core - mean < max(MIN_CONTRAST, MIN_SEPARATION * deviation):
         return np.zeros(contrast.shape, np.float32)
-    mixed = (smooth + contrast) / 2  # the blur alone closes loops, the unblurred image retains the pattern
+    mixed = (smooth + contrast) / 2  # the blurred image alone would close loops, the unblurred one retains the pattern
     floor = mean + deviation
     return np.clip((mixed - floor) / (core - floor), 0, 1).astype(np.float32)
 
 
 def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """Return the contrast of each pixel and the noise of an even background, None if the background is uneven."""
+    """Return the contrast of each pixel, and the noise of the background or None if it is uneven."""
     grey = _to_grey(_reduce(_check(image), LONGEST_SIDE).astype(np.float32))
     even = _find_even_background(grey)
     if even is not None:
@@ -80,7 +80,7 @@ def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
     expected = np.clip((float(np.median(grey)) - BOARD_GREY) / 100, -0.6, 0.6)
     if _measure_polarity(grey - _estimate_by_median(grey)) > expected:
         return _estimate_by_closing(-grey) + grey, None
-    # Ink absorbs a fraction of the light, in shadow as in sunlight; contrast is therefore relative to the background.
+    # Ink absorbs a fraction of the light in any illumination, so contrast is relative to the background.
     background = _estimate_by_closing(grey)
     brightest = float(background.max())
     return (background - grey) * (brightest / np.maximum(background, brightest / MAX_SHADOW)), None
@@ -89,7 +89,7 @@ def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
 def _measure_polarity(deviation: np.ndarray) -> float:
     """Return the polarity of deviations from the background, from -1 (dark ink) to 1 (light ink).
 
-    Ink covers few pixels and deviates strongly: cubes give it more weight than the variation of the background.
+    Ink covers few pixels and deviates strongly. Cubes weight it more than the variation of the background.
     """
     cubes = deviation * deviation * deviation
     return float(cubes.sum()) / max(float(np.abs(cubes).sum()), 1e-9)
@@ -98,7 +98,7 @@ def _measure_polarity(deviation: np.ndarray) -> float:
 def _check(image: np.ndarray) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         got = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-        raise DataError(f"Got an image of {got}; expected an array of uint8, 0 to 255. Convert it with astype.")
+        raise DataError(f"Got an image of {got}; expected an array of uint8, 0..255. Convert it with astype.")
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
@@ -140,7 +140,7 @@ def _find_even_background(grey: np.ndarray) -> tuple[float, float] | None:
     between = (distance > 0.04) & (distance < 0.4)
     if (distance <= 0.04).mean() >= 0.5 and between.mean() <= 0.1:
         return background, MAD_TO_SD * span * float(np.median(distance))
-    # In a tight crop ink may cover most of the border. The background is then the extreme value of the corners.
+    # Ink may cover most of the border of a tight crop. The background is then the extreme value of the corners.
     corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
     on_border = [(np.abs(border - extreme) <= 0.02 * span).mean() for extreme in extremes]
     n_corners = [np.count_nonzero(np.abs(corners - extreme) <= 0.05 * span) for extreme in extremes]
@@ -170,7 +170,7 @@ def _estimate_by_median(grey: np.ndarray) -> np.ndarray:
     window = tuple(max(3, side // 2 | 1) for side in coarse.shape)
     mirrored = np.pad(coarse, [(side // 2,) * 2 for side in window], mode="symmetric")
     neighbours = np.lib.stride_tricks.sliding_window_view(mirrored, window).reshape(*coarse.shape, -1)
-    middle = neighbours.shape[2] // 2  # the number of values is odd; np.median would take ten times as long
+    middle = neighbours.shape[2] // 2  # the number of values is odd; np.median takes ten times as long
     return _enlarge(np.partition(neighbours, middle, axis=2)[:, :, middle], grey.shape)
 
 
@@ -178,7 +178,7 @@ def _estimate_by_closing(grey: np.ndarray) -> np.ndarray:
     """Estimate the light background of dark ink: a closing removes dark areas narrower than 0.4 of the image."""
     coarse = _reduce(grey, CLOSING_SIDE)
     window = max(3, round(0.4 * min(coarse.shape)) | 1)
-    # An odd reflection continues a gradient of the light beyond the border; a mirror image would bend it.
+    # An odd reflection continues a gradient of the light beyond the border; a mirror image would reverse it.
     padded = np.pad(coarse, min(window, *(side - 1 for side in coarse.shape)), mode="reflect", reflect_type="odd")
     margin = (padded.shape[0] - coarse.shape[0]) // 2
     closed = close_grey(padded, window)
@@ -208,11 +208,11 @@ def _measure_background(values: np.ndarray, threshold: float) -> tuple[float, fl
     """Return median and noise (standard deviation) of the background, given sorted values."""
     low = values[: np.searchsorted(values, threshold)]
     high = values[len(low) :]
-    # If ink covers much of the image, the median of all values is not background; two distant classes separate it.
+    # If ink covers much of the image, the median is not the background. Otsu's two classes are then far apart.
     if low.size and high.size and float(high.mean() - low.mean()) > 4 * float(low.std()):
         values = low
     background = float(values[len(values) // 2])
-    # Ink and its soft edges are above the median; noise alone is on both sides, so the lower quartile measures it.
+    # Values above the median include ink and its soft edges, so the lower quartile measures the noise.
     return background, MAD_TO_SD * (background - float(values[len(values) // 4]))
 
 
@@ -230,5 +230,5 @@ def _threshold_sorted(values: np.ndarray) -> float:
     distance = sums / np.maximum(below, 1) - (sums[-1] - sums) / np.maximum(above, 1)
     variance = below.astype(float) * above * distance**2
     best = variance >= variance.max() * (1 - 1e-9)
-    # All thresholds between two separate levels are optimal; their mean treats both polarities alike.
+    # All thresholds between two levels are optimal. Their mean is symmetric in the polarity.
     return float(edges[1:][best].mean())

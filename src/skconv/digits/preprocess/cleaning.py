@@ -13,18 +13,18 @@ from skconv.digits.preprocess.morphology import (
     stroke_width,
 )
 
-# Stroke values. A pen that skips leaves more than MIN_INK; a hairline is fainter and counts only if it is connected.
+# Stroke values. A skipping pen leaves more than MIN_INK. A hairline is fainter and is ink only if connected to strokes.
 MIN_INK, MIN_CONNECTED_INK = 0.3, 0.22
 MIN_RULED_SIDE = 64  # pixels; in a smaller image ruled lines are as thick as strokes
 MIN_FRAMED_SIDE = 20  # pixels; in a smaller image even a line along a side may be a stroke
-MIN_RUN, MAX_RUN = 24, 36  # pixels of a ruled line within three rows, which permits a slope of 4 degrees
-MIN_SPAN = 0.5  # of the image's width, length of a ruled line
-MIN_COVER = 0.95  # of the columns of a ruled line with ink; the feet of a row of digits have gaps
+MIN_RUN, MAX_RUN = 24, 36  # length in pixels of a ruled line within three rows; permits a slope of 4 degrees
+MIN_SPAN = 0.5  # length of a ruled line, as a fraction of the image's width
+MIN_COVER = 0.95  # fraction of a ruled line's columns with ink; the feet of a row of digits have gaps
 MAX_DEVIATION = 1.0  # pixels between a ruled line and the straight line fitted to it
 
 
 def clean_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Return strokes, float32 (h, w), with 0 in place of ruled lines, frames, specks and neighbouring characters.
+    """Set ruled lines, frames, specks and neighbouring characters of strokes, float32 (h, w), to 0.
 
     Examples
     --------
@@ -42,7 +42,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     selected = select_digit(components)
     left, top = components.boxes[selected, :2].min(axis=0).tolist()
     right, bottom = components.boxes[selected, 2:].max(axis=0).tolist()
-    # Retain the soft edges of the digit, but not those of what is removed.
+    # Retain the soft edges of the digit, but not those of removed components.
     reach = max(1, round(0.04 * (max(bottom - top, right - left) - 1)))
     inside = slice(max(0, top - reach), bottom + reach), slice(max(0, left - reach), right + reach)
     digit, values = np.append(False, selected)[components.labels[inside]], strokes[inside]
@@ -55,7 +55,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
 def remove_lines(mask: np.ndarray) -> np.ndarray:
     """Remove thin straight lines that cross the image of one digit, bool (h, w), horizontally or vertically.
 
-    Strokes that cross a line remain whole. A single line as thick as the other strokes remains, since it may be one.
+    Strokes that cross a line are preserved, and so is a single line as thick as the other strokes.
     """
     if min(mask.shape) < MIN_RULED_SIDE:
         return _remove_side_lines(mask)
@@ -67,7 +67,7 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
     removed = horizontal | vertical.T
     rest = mask & ~removed
     if rest.sum() < 0.1 * removed.sum() / count:
-        # Nothing else is in the image. Parallel lines are ruled paper, but a single one may be a stroke.
+        # The image has nothing but lines. Parallel lines are ruled paper, but a single one may be a stroke.
         return mask & ~(horizontal & (n_horizontal > 1)) & ~(vertical.T & (n_vertical > 1))
     # The thickness is 0 without lines, so that the sum is that of the single line.
     return mask if count == 1 and thickness + vertical_thickness > 0.6 * stroke_width(rest) else rest
@@ -77,10 +77,11 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
     """Return the thin horizontal lines in a strip of several digits, bool (h, w), without strokes that cross them.
 
     In contrast to `remove_lines`, a line may be slanted and may end inside the image. It is thinner than the stroke
-    width `pen`, in pixels, unless it extends from edge to edge. Vertical lines could be a 1 and are not searched for.
+    width `pen`, in pixels, unless it extends from edge to edge. Vertical lines are not detected, because they could be
+    a 1.
     """
     length = int(np.clip(0.2 * mask.shape[1], MIN_RUN, MAX_RUN))
-    runs = open_runs(dilate(mask, 3, 1), length, axis=1) & mask  # three rows, because a slanted line changes its row
+    runs = open_runs(dilate(mask, 3, 1), length, axis=1) & mask  # three rows, because a slanted line crosses several
     joined = find_components(dilate(runs, 3, length))
     lines = np.zeros_like(mask)
     for label, (left, top, right, bottom) in enumerate(joined.boxes.tolist(), start=1):
@@ -98,7 +99,7 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
 
 
 def select_digit(components: Components) -> np.ndarray:
-    """Return which components are the main one or broken-off parts of the same digit, bool (n,) with n at least 1."""
+    """Select the main component and broken-off parts of the same digit: bool (n,), n at least 1."""
     if len(components.areas) == 1:
         return np.ones(1, bool)
     boxes, areas = components.boxes, components.areas.astype(float)
@@ -123,7 +124,7 @@ def select_digit(components: Components) -> np.ndarray:
 
 
 def _are_parts(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Return which components are parts of the digit in `box`, given their share of the main component's area."""
+    """Return which components are parts of the digit in `box`; `shares` are relative to the main component's area."""
     widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
     width, height = box[2:] - box[:2]
     size = max(height, width)
@@ -132,7 +133,7 @@ def _are_parts(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, box
     beside = overlap < 0.5 * np.minimum(widths, width)
     neighbour = beside & intruding
     full_stop = beside & (np.maximum(heights, widths) < 0.25 * size)
-    # The min size of a part increases with its distance: a dot inside is a break, a dot outside is a speck.
+    # The minimum size of a part increases with its distance: a dot inside is a part, a dot outside is a speck.
     return (shares >= 0.02 + 0.6 * gaps / size) & ~neighbour & ~full_stop
 
 
@@ -159,10 +160,10 @@ def _find_side_lines(mask: np.ndarray) -> np.ndarray:
 
 
 def _find_crossing_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
-    """Find thin horizontal lines from edge to edge: their pixels except crossings, their number, their thickness."""
+    """Return pixels (except crossings), number and thickness of thin horizontal lines from edge to edge."""
     height, width = mask.shape
     none = np.zeros_like(mask), 0, 0.0
-    length = width // 12  # max gap of a worn line; a tilted line is a staircase of runs of this length
+    length = width // 12  # maximum gap of a worn line, and run length of a tilted line
     if _find_longest_gap(mask) > length:
         return none
     runs = open_runs(mask, length, axis=1)
@@ -198,7 +199,7 @@ def _fit_line(line: np.ndarray, pen: float) -> tuple[float, float, float] | None
     slope, intercept = np.polyfit(columns, centres, 1)
     deviations = np.abs(centres - slope * columns - intercept)
     near = deviations <= np.median(deviations)  # strokes that cross the line shift its centre, so fit the better half
-    thickness = float(np.percentile(along[columns], 25))  # digits on a line make it thicker, never thinner
+    thickness = float(np.percentile(along[columns], 25))  # digits on a line increase its thickness, but never reduce it
     if deviations[near].max() > MAX_DEVIATION or thickness > (1.0 if n_edges == 2 else 0.75) * pen:
         return None
     slope, intercept = np.polyfit(columns[near], centres[near], 1)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# Images are processed on one thread per core; OpenCV's own threads would compete with these.
+# Images are processed in one thread per core, with which OpenCV's threads would compete.
 cv2.setNumThreads(1)
 
 
@@ -31,11 +31,11 @@ class Components:
         return (left == 0) | (top == 0) | (right == width) | (bottom == height)
 
     def make_mask(self, selected: np.ndarray) -> np.ndarray:
-        """Return the mask, bool (h, w), of the components that are selected by bool (n,)."""
+        """Return the mask, bool (h, w), of selected components, bool (n,)."""
         return np.append(False, selected)[self.labels]
 
     def select(self, selected: np.ndarray) -> Components:
-        """Return the components that are selected by bool (n,), in the same order."""
+        """Return the selected components, bool (n,), in the same order."""
         numbers = np.zeros(len(selected) + 1, self.labels.dtype)
         numbers[1:][selected] = np.arange(1, np.count_nonzero(selected) + 1)
         return Components(numbers[self.labels], self.boxes[selected], self.areas[selected])
@@ -61,7 +61,7 @@ def stroke_width(mask: np.ndarray) -> float:
     if not mask.any():
         return 0.0
     # A stroke of width w and length l has area w·l and perimeter 2·l. The perimeter follows from the number of changes
-    # along horizontal, vertical and diagonal lines. With a margin of background, lines may run on into the next row.
+    # along horizontal, vertical and diagonal lines. A margin of background permits lines to continue in the next row.
     height, width = mask.shape[0] + 2, mask.shape[1] + 2
     padded = np.zeros(height * width, bool)
     padded.reshape(height, width)[1:-1, 1:-1] = mask

@@ -1,4 +1,4 @@
-"""Normalisation of handwritten digits: any image of one digit to 28×28 by the procedure of MNIST."""
+"""Normalisation of handwritten digits to 28×28 by the procedure of MNIST."""
 
 from __future__ import annotations
 
@@ -15,23 +15,23 @@ from skconv.images.spec import PREPROCESSING, PreprocessingStep
 
 SIDE = 28
 BOX = 20  # pixels of the longer side of a digit in MNIST
-# Stroke widths in pixels of the box. Nearly all strokes of MNIST are between MIN_PEN and MAX_PEN and remain unchanged;
-# the others become THIN_PEN and THICK_PEN.
+# Stroke widths in pixels of the box. Widths in MIN_PEN..MAX_PEN, as nearly all in MNIST, remain unchanged; the others
+# become THIN_PEN and THICK_PEN.
 MIN_PEN, MAX_PEN = 1.6, 4.6
 THIN_PEN, THICK_PEN = 2.0, 3.7
-WIDTH_SIDE = 80  # pixels of the longer side at which the stroke width is changed: four times the box
-CENTRE_WEIGHT = 1.2  # of the middle third of a pixel, -0.1 for the outer ones: counteracts blur
+WIDTH_SIDE = 80  # longer side in pixels during the change of the stroke width: four times the box
+CENTRE_WEIGHT = 1.2  # weight of the middle third of a pixel (-0.1 for the outer ones), against blur
 MIN_INK = 0.04  # fainter pixels do not extend the bounding box
 
 Region = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
 def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
-    """Normalise an image of one handwritten digit as MNIST was made.
+    """Normalise an image of one handwritten digit to the format of MNIST.
 
-    Background, shadows, ruled lines, frames and specks are removed, and very thin or thick strokes are brought to the
-    stroke width of MNIST. The digit is then scaled to a box of 20×20 pixels with its aspect ratio kept, and its centre
-    of mass is placed at the centre of 28×28 pixels. Images in this form are returned unchanged.
+    Background, shadows, ruled lines, frames and specks are removed, and the width of very thin or thick strokes is
+    changed to that of MNIST. The digit is then scaled to a box of 20×20 pixels, preserving its aspect ratio, and its
+    centre of mass is placed at the centre of 28×28 pixels. Images in this form are returned unchanged.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
 def normalize_strokes(strokes: np.ndarray, *, normalize_width: bool = True) -> np.ndarray:
     """Normalise the strokes of one digit, float32 (h, w), to uint8 (28, 28); all zeros if there is no ink.
 
-    These are the last steps of `normalize_digit`; `normalize_width` selects the correction of the stroke width.
+    These are the last steps of `normalize_digit`; `normalize_width` enables the correction of the stroke width.
     """
     strokes = crop_strokes(strokes)
     if strokes.size == 0:
@@ -101,7 +101,7 @@ def has_mnist_form(image: np.ndarray) -> bool:
 
 
 def crop_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Crop strokes to the bounding box of the ink (a view), with shape (0, w) if there is none."""
+    """Return a view of the bounding box of the ink, with shape (0, w) if there is none."""
     ink = strokes >= MIN_INK
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if rows.size == 0:
@@ -123,7 +123,7 @@ def _scale_to(height: float, width: float, longest: int) -> tuple[int, int]:
 
 
 def _fit_box(strokes: np.ndarray) -> np.ndarray:
-    """Resize strokes to the box with antialiasing; the edges of a stroke are where its value is half of that inside."""
+    """Resize strokes to the box with antialiasing; the edge of a stroke has half of the value inside it."""
     top, bottom = _find_edges(strokes.max(axis=1), max(strokes.shape))
     left, right = _find_edges(strokes.max(axis=0), max(strokes.shape))
     width, height = _scale_to(bottom - top, right - left, BOX)
@@ -155,12 +155,12 @@ def _normalize_width(strokes: np.ndarray) -> np.ndarray:
     """Dilate strokes thinner and erode strokes thicker than the pens of MNIST; return all others unchanged."""
     size = _scale_to(strokes.shape[0], strokes.shape[1], WIDTH_SIDE)
     large = np.clip(_resize(strokes, size, None, smooth=True), 0, 1)
-    # A hairline of a large image becomes grey when it is reduced; scale its core back to 1.
+    # Reducing a large image makes a hairline grey; scale its core back to 1.
     large = np.minimum(large / np.percentile(large[large >= MIN_INK * large.max()], 75), 1)
     width = stroke_width(large >= 0.5) * BOX / WIDTH_SIDE
     if MIN_PEN <= width <= MAX_PEN:
         return strokes
-    # The correction starts at 0, since MNIST has some strokes that are slightly too thin.
+    # The correction starts at 0, because MNIST has some strokes that are slightly thinner.
     target = min(THIN_PEN, MIN_PEN + 0.7 * (MIN_PEN - width)) if width < MIN_PEN else THICK_PEN
     radius = round((target - width) / 2 * WIDTH_SIDE / BOX)
     if radius == 0:
@@ -169,7 +169,7 @@ def _normalize_width(strokes: np.ndarray) -> np.ndarray:
     if radius > 0:
         return crop_strokes(dilate_disk(large, radius))
     eroded = erode_disk(large, -radius)
-    # Parts thinner than the disk would disappear and break the digit; they remain unchanged.
+    # Parts thinner than the disk remain unchanged, because erosion would break the digit there.
     return crop_strokes(np.maximum(eroded, large - dilate_disk(eroded, -radius)))
 
 

@@ -9,7 +9,7 @@ from skconv.digits.preprocess.normalization import normalize_digit, normalize_st
 from skconv.digits.synthetic.drawn_digits import SIDE, Line, Lines, arc, curve, draw_glyph, draw_lines
 from skconv.digits.synthetic.scanned_digits import draw_on_paper, is_straight, make_wrong_cut, resize, wave
 
-# All letters and signs except those that some writers use as digits, such as + for 7 or C for an open zero:
+# All letters and signs except those similar to handwritten digits, such as + to 7 or C to an open zero:
 # b B c C d D g G i I j J l L o O p P q Q s S t T y Y z Z.
 LETTERS = "AaEeFfHhKkMmNnRrUuVvWwXx&@#%?=*$"
 
@@ -17,7 +17,7 @@ LETTERS = "AaEeFfHhKkMmNnRrUuVvWwXx&@#%?=*$"
 def make_background(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
     """Return `n` images without a digit, uint8 (n, 28, 28), some of them normalised.
 
-    `kind` is "blank", "texture", "scribble", "letter" or "wrong cut"; the last are made of `digits`, uint8 (m, 28, 28).
+    `kind` is "blank", "texture", "scribble", "letter" or "wrong cut"; wrong cuts use `digits`, uint8 (m, 28, 28).
     """
     if kind == "wrong cut":
         return np.stack([normalize_strokes(make_wrong_cut(digits, rng)) for _ in range(n)])
@@ -26,7 +26,7 @@ def make_background(kind: str, digits: np.ndarray, n: int, rng: np.random.Genera
 
 
 def normalize_clothing(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Normalise a random half of images (n, 28, 28); one that would become blank is left unchanged."""
+    """Normalise a random half of images (n, 28, 28), except those that would become blank."""
     result = images.copy()
     for index in np.flatnonzero(rng.random(len(images)) < 0.5):
         normalised = normalize_digit(images[index])
@@ -144,7 +144,7 @@ def _draw_spiral(rng: np.random.Generator) -> Lines:
 
 
 def _draw_terminator(rng: np.random.Generator) -> Lines:
-    """Draw a mark that closes an amount on a form: two bars, a slash and a dash, a wave, a comma and a dash."""
+    """Draw the mark after an amount on a form: two bars, a slash and a dash, a wave, or a comma and a dash."""
     lift = rng.uniform(-0.15, 0.15, 2)
     bar: Line = [(0.0, 0.4), (rng.uniform(0.5, 1.2), 0.4 + lift[0])]
     kind = rng.integers(4)
@@ -166,7 +166,7 @@ def _draw_blots(n: int, rng: np.random.Generator) -> np.ndarray:
         angles = np.linspace(0, 2 * np.pi, 24, endpoint=False)
         radii = rng.uniform(0.06, 0.2 if n > 1 else 0.5) * SIDE * (1 + rng.uniform(0, 0.3) * rng.normal(0, 1, 24))
         x, y = rng.uniform(0.5, 1.5, 2) * SIDE
-        flattening = rng.uniform(0.45, 1)  # wide ovals; a tall one would be a 1
+        flattening = rng.uniform(0.45, 1)  # wide ovals, because a tall one is a 1
         outline = np.stack([x + radii * np.cos(angles), y + flattening * radii * np.sin(angles)], axis=1)
         draw.polygon(outline.ravel().tolist(), fill=255)
     return np.asarray(canvas.filter(ImageFilter.GaussianBlur(2)), np.float32) / 255

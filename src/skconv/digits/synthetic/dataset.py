@@ -24,7 +24,7 @@ from skconv.exceptions import OutputError, SourceNotFoundError
 from skconv.files import atomic_write
 
 SEED = 2026
-VERSION = 1  # of the generator; increase it when the images change, so that cached ones are not reused
+VERSION = 1  # increase it when the generated images change, to invalidate the cache
 
 _ENTRY = CatalogEntry(
     name="digits-with-background",
@@ -35,7 +35,7 @@ _ENTRY = CatalogEntry(
     made_from="mnist",
 )
 
-# Numbers of training images. The test split has a sixth of those without a digit.
+# Numbers of training images; the test split has a sixth of the images without a digit.
 N_DIGITS = {"imprecise cut": 7_000, "on paper": 16_000, "styled": 14_000, "printed": 2_500}
 N_BACKGROUND = {"wrong cut": 8_000, "scribble": 4_000, "letter": 3_500, "texture": 2_000, "blank": 2_000}
 N_CLOTHING = 5_000
@@ -45,11 +45,11 @@ TEST_FRACTION = 1 / 6
 def load_digits_with_background(
     entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
 ) -> Dataset:
-    """Return the data set, whose `source` is that of the MNIST digits; parameters and errors as in `load_dataset`.
+    """Load the data set; `source` is that of MNIST; parameters and errors as in `load_dataset`.
 
     The training split has MNIST's 60,000 training digits, 39,500 synthetic digits and 24,500 images without a digit.
-    The test split has MNIST's 10,000 test digits and 4,082 images without a digit, made of MNIST's and Fashion-MNIST's
-    test splits. The synthetic images are always the same and are cached.
+    The test split has MNIST's 10,000 test digits and 4,082 images without a digit, made from the test splits of MNIST
+    and Fashion-MNIST. The synthetic images are reproducible and cached.
     """
     mnist, source = read_named(get_entry(entry.made_from), data_home=data_home, download=download, progress=progress)
     clothing = _read_clothing(data_home, download, progress)
@@ -66,7 +66,7 @@ def load_digits_with_background(
 def make_images(mnist: Splits, clothing: Splits | None, *, scale: float = 1.0) -> dict[str, np.ndarray]:
     """Return new ``train_images`` and ``test_images``, uint8 (n, 28, 28), and ``train_labels``, str (n,).
 
-    The test images are all of the background class. `scale` is a factor of the numbers of images.
+    The test images are all of the background class. `scale` multiplies the numbers of images.
     """
     rng = np.random.default_rng(SEED)
     labels = np.array(mnist.train_labels)
@@ -132,12 +132,12 @@ def _read_clothing(data_home: str | os.PathLike[str] | None, download: bool, pro
 
 
 def _make_or_read_images(mnist: Splits, clothing: Splits | None) -> dict[str, np.ndarray]:
-    """Return the synthetic images from the cache; without an entry, make them and replace those of earlier versions."""
+    """Return the synthetic images from the cache, or make and cache them, replacing those of earlier versions."""
     digest = hashlib.sha256(repr((np.__version__, PIL.__version__, SEED, VERSION)).encode())
     for splits in (mnist, clothing):
         digest.update(b"none" if splits is None else np.ascontiguousarray(splits.train_images).data)
     file = cache_folder() / "digits-with-background" / f"{digest.hexdigest()}.npz"
-    with suppress(Exception), np.load(file, allow_pickle=False) as cached:  # NumPy raises many types for damaged files
+    with suppress(Exception), np.load(file, allow_pickle=False) as cached:  # damaged files raise many exception types
         return {name: cached[name] for name in ("train_images", "train_labels", "test_images")}
     made = make_images(mnist, clothing)
     with suppress(OSError, OutputError):  # the cache may be read-only

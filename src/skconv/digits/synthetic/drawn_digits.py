@@ -1,4 +1,4 @@
-"""Synthetic digits drawn with a pen or a font, also in styles that are rare in MNIST, such as crossed sevens."""
+"""Synthetic digits drawn with a pen or a font, including styles that are rare in MNIST, such as crossed sevens."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SIDE = 80  # pixels of the unit square in which lines are drawn, and font size of glyphs
-TREMOR = 0.03  # standard deviation of the displacement of lines, as a share of the unit square
+SIDE = 80  # pixels per side of the unit square for lines; font size of glyphs
+TREMOR = 0.03  # standard deviation of the displacement of lines, as a fraction of the unit square
 
 # Fonts of matplotlib, which skconv depends on; their licences permit any use.
 _FONTS = (
@@ -90,7 +90,7 @@ def curve(*points: tuple[float, float]) -> Line:
 
 @lru_cache(maxsize=len(_FONTS))
 def _load_font(name: str) -> ImageFont.FreeTypeFont:
-    spec = importlib.util.find_spec("matplotlib")  # locates the package without the second that its import takes
+    spec = importlib.util.find_spec("matplotlib")  # locates the package without importing it, which takes a second
     assert spec is not None and spec.origin is not None
     return ImageFont.truetype(Path(spec.origin).parent / "mpl-data" / "fonts" / "ttf" / f"{name}.ttf", SIDE)
 

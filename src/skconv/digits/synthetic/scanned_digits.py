@@ -1,4 +1,4 @@
-"""Synthetic scans of MNIST digits: on paper, in rows, cut imprecisely, and wrong cuts that contain no digit."""
+"""Synthetic scans of MNIST digits on paper and in rows, with imprecise and wrong cuts."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from PIL import Image, ImageFilter
 
 from skconv.digits.preprocess.normalization import crop_strokes
 
-HEIGHT = 40  # pixels of a digit while it is cut and joined: twice MNIST's box, so that resampling loses little
+HEIGHT = 40  # height in pixels during cutting and joining: twice MNIST's box, to limit resampling losses
 
 
 def draw_digit(
@@ -25,13 +25,13 @@ def draw_digit(
 
 
 def place_side_by_side(left: np.ndarray, right: np.ndarray, gap: int, lift: int = 0) -> np.ndarray:
-    """Place two strokes on one baseline with `gap` pixels between their nearest ink; negative gaps overlap."""
+    """Place two digits on one baseline with `gap` pixels between their nearest ink; negative gaps overlap."""
     height = max(left.shape[0], right.shape[0]) + abs(lift)
     first, second = np.zeros((height, left.shape[1]), np.float32), np.zeros((height, right.shape[1]), np.float32)
     down_first, down_second = max(0, -lift), max(0, lift)
     first[height - left.shape[0] - down_first : height - down_first] = left
     second[height - right.shape[0] - down_second : height - down_second] = right
-    # The smallest distance over all rows between the right end of the first and the left end of the second.
+    # Minimum over all rows of the distance between the right end of the first and the left end of the second.
     ink_first, ink_second = first >= 0.4, second >= 0.4
     end = np.where(ink_first.any(1), first.shape[1] - np.argmax(ink_first[:, ::-1], axis=1), -999)
     begin = np.where(ink_second.any(1), np.argmax(ink_second, axis=1), 999)
@@ -43,7 +43,7 @@ def place_side_by_side(left: np.ndarray, right: np.ndarray, gap: int, lift: int 
 
 
 def make_wrong_cut(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return strokes of a wrong segmentation that are no digit, not even a 1, as a single bar would be."""
+    """Return strokes of a wrong segmentation that are not a digit; single bars are excluded, because they are a 1."""
     makers, shares = zip(*_WRONG_CUTS, strict=True)
     while True:
         strokes = crop_strokes(makers[rng.choice(len(makers), p=shares)](digits, rng))
@@ -86,7 +86,7 @@ def add_ruled_lines(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray
 def make_digit_in_row(digits: np.ndarray, rng: np.random.Generator, index: int) -> np.ndarray:
     """Return a digit cut out of a row by its box, with parts of its neighbours at the sides.
 
-    The margin is up to a quarter of the digit's height; it may contain a full stop or the line of a table.
+    The margin is up to a quarter of the digit's height and may contain a full stop or a table line.
     """
     slant = rng.choice([0, 0.4])  # common to the digits of a row
     strokes = draw_digit(digits, rng, index, slant)
@@ -228,13 +228,13 @@ _WRONG_CUTS = (  # function and frequency
 
 
 def _choose_part(parts: tuple[np.ndarray, np.ndarray], strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a part with at most 66 % of the ink; with more it could still be read as the digit."""
+    """Return a part with at most 66 % of the ink, because a larger part may still be recognisable as the digit."""
     small = [part for part in parts if part.sum() <= 0.66 * strokes.sum()]
     return small[int(rng.integers(len(small)))]
 
 
 def _cut(strokes: np.ndarray, at: float, slope: float) -> tuple[np.ndarray, np.ndarray]:
-    """Split along a slanted line through the share `at` of the width."""
+    """Split along a slanted line that crosses the middle at the fraction `at` of the width."""
     height, width = strokes.shape
     line = at * width + slope * (height / 2 - np.arange(height))
     is_left = np.arange(width)[None] < line[:, None]
