@@ -11,7 +11,7 @@ from sklearn.model_selection import train_test_split
 from skconv import CNNClassifier
 from skconv.reports.image_grids import draw_predictions
 
-# 1,797 handwritten digits of 8×8 pixels. The test part is scored once, at the end.
+# 1,797 handwritten digits of 8×8 pixels. The test split is scored once, at the end.
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.images, digits.target, test_size=0.3, random_state=11, stratify=digits.target
@@ -19,7 +19,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 print(f"images {digits.images.shape}, labels {digits.target.shape}")
 
 # %%
-# "fast" is one of the networks that ``skconv networks`` lists. A fixed ``random_state`` makes the result reproducible.
+# ``skconv networks`` lists the networks, such as "fast". A fixed ``random_state`` makes the result reproducible.
 classifier = CNNClassifier("fast", max_epochs=6, random_state=0)
 classifier.fit(X_train, y_train)
 

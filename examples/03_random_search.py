@@ -2,7 +2,7 @@
 Random search
 =============
 
-Sample learning rate, batch size and network at random. A few samples often find what a large grid would.
+Sample learning rate, batch size and network at random. A few samples often reach the accuracy of a large grid.
 
 The learning rate is sampled from a log-uniform distribution, because 0.001 to 0.01 matters as much as 0.01 to 0.1.
 A network is a name, or a mapping of a name and its options.

@@ -2,8 +2,8 @@
 Cross-validation
 ================
 
-Estimate the accuracy by five-fold cross-validation. The standard deviation over the folds is the uncertainty of a
-single train/test split.
+Estimate the accuracy by five-fold cross-validation. The standard deviation over the folds estimates the uncertainty of
+a single train/test split.
 """
 
 import matplotlib.pyplot as plt

@@ -2,8 +2,8 @@
 Save, load, and predict without torch
 =====================================
 
-A model folder holds the weights (safetensors), the network as an ONNX graph, a configuration and a model card.
-It never holds code, and its files are verified by sha256 when it is opened.
+A model folder contains the weights (safetensors), the network as an ONNX graph, a configuration and a model card.
+It contains no code, and its files are verified by sha256 when it is opened.
 """
 
 import subprocess
@@ -43,7 +43,7 @@ with tempfile.TemporaryDirectory() as folder:
 
     loaded = CNNClassifier.load(model)
     same = np.array_equal(loaded.predict_proba(X_test), classifier.predict_proba(X_test))
-    print(f"loaded classifier gives the same probabilities: {'yes' if same else 'no'}")
+    print(f"loaded classifier returns the same probabilities: {'yes' if same else 'no'}")
 
     np.save(Path(folder) / "images.npy", X_test)
     subprocess.run([sys.executable, "-c", SERVER], cwd=folder, check=True)

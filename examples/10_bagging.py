@@ -4,9 +4,9 @@ Bagging
 
 Train each network on a bootstrap sample with `sklearn.ensemble.BaggingClassifier`.
 
-``BaggingClassifier`` takes 2-D input only: images are passed as rows, and `CNNClassifier` reshapes them to squares.
-Keep ``max_features`` at 1.0, because a subset of the pixels is no image. A bootstrap sample holds about 63 % of the
-images, so each member is weaker than a network trained on all of them.
+``BaggingClassifier`` accepts 2-D input only, so images are passed as rows, and `CNNClassifier` reshapes them to
+squares. Keep ``max_features`` at 1.0, because a subset of the pixels is not an image. A bootstrap sample contains about
+63 % of the images, so each member is weaker than a network trained on all of them.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +16,7 @@ from sklearn.model_selection import train_test_split
 
 from skconv import CNNClassifier
 
-# `data` holds the images as rows of 64 values. A small training set leaves errors to correct.
+# `data` contains the images as rows of 64 values. A small training set leaves errors to correct.
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.data, digits.target, train_size=300, random_state=0, stratify=digits.target
@@ -28,7 +28,7 @@ print(f"one network, all 300 images: test accuracy {network.fit(X_train, y_train
 bagging = BaggingClassifier(
     network,
     n_estimators=8,
-    random_state=0,  # of the bootstrap samples and of each member
+    random_state=0,  # seed of the bootstrap samples and of each member
 )
 bagging.fit(X_train, y_train)
 
@@ -37,7 +37,7 @@ for number, (member, drawn) in enumerate(zip(bagging.estimators_, bagging.estima
     members.append(member.score(X_test, y_test))
     print(f"member {number}: {len(set(drawn))} different images, test accuracy {members[-1]:.4f}")
 together = bagging.score(X_test, y_test)
-print(f"test accuracy of all together: {together:.4f}")
+print(f"test accuracy of the ensemble: {together:.4f}")
 
 # %%
 # Accuracy of the members and of the ensemble.

@@ -2,10 +2,10 @@
 Boosting
 ========
 
-Train a sequence of networks with `sklearn.ensemble.AdaBoostClassifier`: each gives more weight to the images that the
-previous ones misclassified.
+Train a sequence of networks with `sklearn.ensemble.AdaBoostClassifier`: each network gives more weight to the images
+that the previous ones misclassified.
 
-Boosting needs weak members, so the network is narrow. AdaBoost passes its weights as ``sample_weight``.
+Boosting requires weak members, so the network is narrow. AdaBoost passes its weights as ``sample_weight``.
 """
 
 import matplotlib.pyplot as plt

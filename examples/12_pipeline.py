@@ -4,8 +4,9 @@ Pipeline
 
 Preprocess images and classify them in one scikit-learn ``Pipeline``, so that new images are preprocessed the same way.
 
-The images are dark ink on bright paper. The pipeline inverts and scales them. (The networks normalise their input in
-their first layer; the scaler shows where one goes. scikit-learn's scalers treat each pixel separately.)
+The images are dark ink on bright paper. The pipeline inverts and scales them. The networks normalise their input in
+their first layer; the scaler only demonstrates the position of a scaler. scikit-learn's scalers treat each pixel
+separately.
 """
 
 from sklearn.datasets import load_digits

@@ -3,9 +3,9 @@ skorch's own NeuralNetClassifier
 ================================
 
 Train one of skconv's networks with skorch directly: Adam, learning rate 0.001, batches of 32, early stopping with
-patience 5, as the skorch tutorial on digits does (at most 10 epochs here, 25 there).
+patience 5, as in the skorch tutorial on digits (at most 10 epochs here, 25 there).
 
-`CNNClassifier` needs less code; use skorch when you want to control each part.
+`CNNClassifier` needs less code; use skorch to control each part.
 """
 
 import torch
@@ -40,7 +40,7 @@ net = NeuralNetClassifier(
     callbacks=[EarlyStopping(patience=5, load_best=True)],
     device="cuda" if torch.cuda.is_available() else "cpu",
 )
-net.fit(X_train, y_train)  # prints a line per epoch
+net.fit(X_train, y_train)  # prints one line per epoch
 
 print(f"epochs: {len(net.history)}")
 print(f"test accuracy: {net.score(X_test, y_test):.4f}")

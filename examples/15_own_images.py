@@ -2,7 +2,7 @@
 Photographs of handwriting
 ==========================
 
-Preprocess photographs of single digits to 28×28 as MNIST was made, step by step, and recognise a whole number.
+Convert photographs of single digits to the format of MNIST, step by step, and recognise a whole number.
 
 The photographs are generated from MNIST digits on ruled paper with uneven light, so that the script needs no files.
 """
@@ -41,7 +41,7 @@ def photograph(indices: list[int], ink: tuple[int, int, int]) -> np.ndarray:
 folder = Path(tempfile.mkdtemp())
 
 # %%
-# The steps of the preprocessing for two digits. ``skconv predict`` applies them to each file.
+# Preprocessing steps for two digits. ``skconv predict`` applies them to each file.
 
 photos = [photograph([3], (30, 40, 120)), photograph([7], (90, 90, 90))]
 figure, rows = plt.subplots(2, 4, figsize=(9, 6.4), layout="constrained")

@@ -4,14 +4,14 @@ A convolution by hand
 
 Compute the activation map of a small image under a filter, element by element, and compare it with torch.
 
-A filter is a small matrix of weights. At each placement on the image, the overlapping numbers are multiplied and the
-products are summed: one element of the activation map. Its size is the number of placements in each direction.
-(In mathematics a convolution flips the filter first; networks learn their filters, so they leave that out.)
+A filter is a small matrix of weights. At each placement on the image, the sum of the products of overlapping numbers is
+one element of the activation map. Its size is the number of placements in each direction. In mathematics, a convolution
+flips the filter first. Networks learn their filters, so flipping is not needed.
 """
 
 import torch
 
-# A vertical stroke, and an edge filter: dark on the left and bright on the right is positive.
+# A vertical stroke, and an edge filter: positive where the left is dark and the right is bright.
 IMAGE = [
     [0.0, 0.0, 9.0, 9.0, 0.0, 0.0],
     [0.0, 0.0, 9.0, 9.0, 0.0, 0.0],
@@ -61,7 +61,7 @@ def activation_map(image, weights, stride=1, padding=0):
 
 
 def activation_map_of_torch(image, weights, stride=1, padding=0):
-    """Return the same map, computed by `torch.nn.Conv2d`."""
+    """Return the activation map computed by `torch.nn.Conv2d`."""
     height, width = len(weights), len(weights[0])
     layer = torch.nn.Conv2d(1, 1, kernel_size=(height, width), stride=stride, padding=padding, bias=False)
     with torch.no_grad():

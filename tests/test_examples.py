@@ -102,7 +102,7 @@ def test_cross_validation_gives_mean_and_spread_of_five_folds(printed):
 
 def test_saved_model_predicts_the_same_without_torch(printed):
     text = printed("05_save_and_load")
-    assert "loaded classifier gives the same probabilities: yes" in text
+    assert "loaded classifier returns the same probabilities: yes" in text
     assert "torch imported: no" in text
     assert numbers(r"largest difference .*: (\S+)", text)[0] < 1e-4
 

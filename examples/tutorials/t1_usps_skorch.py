@@ -52,7 +52,7 @@ classifier.fit(dataset.train_images[:split], dataset.train_labels[:split])
 draw_curves(classifier.history_)
 
 # %%
-# Score on the images that were not used for training.
+# Score on images that were not used for training.
 
 images, labels = dataset.train_images[split:], dataset.train_labels[split:]
 scores = score_predictions(labels, classifier.predict_proba(images), dataset.class_names)
@@ -60,7 +60,7 @@ print(f"accuracy {scores.accuracy:.4f}, 95 % interval {scores.low:.4f} to {score
 draw_confusion(scores.confusion, dataset.class_names)
 
 # %%
-# The article lists what a complete system adds: :doc:`grid search </gallery/02_grid_search>`,
+# The article lists further topics: :doc:`grid search </gallery/02_grid_search>`,
 # :doc:`cross-validation </gallery/04_cross_validation>`, :doc:`model files </gallery/05_save_and_load>`,
 # :doc:`TensorBoard </gallery/06_tensorboard>`, :doc:`augmentation </gallery/08_augmentation>`, ensembles and
 # :doc:`pipelines </gallery/12_pipeline>`.

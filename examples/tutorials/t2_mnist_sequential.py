@@ -19,8 +19,8 @@ accurate                                              0.9974 ± 0.0002 (n = 5)  
 t2-mnist-sequential: one core of two with AVX-512 and bf16, the other core busy. accurate: two cores with AVX2 only.
 torch 2.13.0.
 
-**Corrected:** the tutorial scores the test set during training, with dropout switched on, and advises to stop by that
-curve. Here 5 % of the training images are held out, scored in evaluation mode, and the test set is scored once.
+**Corrected:** the tutorial scores the test set during training, with dropout active, and recommends early stopping by
+that curve. Here 5 % of the training images are held out, scored in evaluation mode, and the test set is scored once.
 """
 
 import skconv

@@ -22,7 +22,7 @@ AVX-512 and bf16, torch 2.13.0.
 
 **Corrected:** the tutorial augments its validation images too, divides the sum of the losses by the wrong count, and
 one panel of its figure shows another fold's curve. A model of these 42,000 images must not be scored on MNIST's test
-set, because most of those images are among them: ``skconv evaluate`` refuses.
+set, because most of the test images are among them; ``skconv evaluate`` refuses to.
 """
 
 import numpy as np
@@ -47,7 +47,7 @@ print(f"out-of-fold accuracy: {ensemble.out_of_fold_score_:.4f}")
 draw_folds(ensemble.histories_)
 
 # %%
-# The submission in Kaggle's form; ``skconv train`` writes it into the run folder.
+# The submission in Kaggle's format; ``skconv train`` writes it into the run folder.
 
 predicted = ensemble.predict(mnist.test_images[:1000])
 rows = [f"{number},{label}" for number, label in enumerate(predicted, start=1)]

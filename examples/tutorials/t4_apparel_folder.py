@@ -23,8 +23,8 @@ One core of two with AVX-512 and bf16, torch 2.13.0, the other core busy.
 steps still belong to earlier weights, and the accuracy falls to 0.53 and 0.69 (two seeds); here they are recomputed
 from the training images at the end.
 
-The accuracy depends on the seed: with a learning rate of 0.07 the first steps move the weights far, and 25 steps do
-not always recover. 40 seeds of the tutorial's loop in float32 on a GPU give 0.699 ± 0.046.
+The accuracy depends on the seed: with a learning rate of 0.07, the first steps change the weights strongly, and 25
+steps do not always suffice to recover. 40 seeds of the tutorial's loop in float32 on a GPU give 0.699 ± 0.046.
 """
 
 import tempfile
@@ -43,7 +43,7 @@ except skconv.SourceNotFoundError:
     source = skconv.load_dataset("mnist")
 
 # %%
-# Write 2,000 images as files, with a table of their labels.
+# Write 2,000 images to files, with a table of their labels.
 
 folder = Path(tempfile.mkdtemp())
 (folder / "train").mkdir()

@@ -15,7 +15,7 @@ recipe                reference                                         test acc
 t5-convnet-avgpool    0.974, 0.979, 0.981 after epochs 1 to 3           0.9827 ± 0.0010           74 to 108
 ====================  ================================================  ========================  =================
 
-The reference is the tutorial's loop as written. One core of two with AVX-512 and bf16, torch 2.13.0, the other core
+The reference is the tutorial's unchanged loop. One core of two with AVX-512 and bf16, torch 2.13.0, the other core
 busy.
 
 **Corrected:** the tutorial selects a model by its test accuracy. Here the accuracy per epoch is that of 5 % of the

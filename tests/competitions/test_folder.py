@@ -106,7 +106,7 @@ def test_read_competition_image_size_is_shape_of_rows(tmp_path, samples):
             lambda _: "500,0",
             r"sample_submission\.csv, line 4: the id is '500'; expected '3'",
         ),
-        ("sample_submission.csv", 4, lambda _: "", r"sample_submission\.csv has 39 rows, .*test\.csv 40"),
+        ("sample_submission.csv", 4, lambda _: "", r"sample_submission\.csv has 39 rows, .*test\.csv has 40"),
         ("answers.csv", 4, lambda _: "3,x", r"answers\.csv, line 4: the label is 'x'"),
         ("answers.csv", 4, lambda _: "3", r"answers\.csv, line 4: 1 values"),
     ],
@@ -171,7 +171,7 @@ def test_is_competition_rejects_other_folders(make_competition, tmp_path, sample
 def test_read_competition_rejects_truncated_kaggle_file(data_home, tmp_path):
     (tmp_path / "train.csv").symlink_to(data_home / "kaggle-digit-recognizer" / "train_head_1538lines.csv")
     (tmp_path / "test.csv").write_text(",".join(f"pixel{index}" for index in range(784)) + "\n" + "0," * 783 + "0\n")
-    with pytest.raises(DataError, match=r"train\.csv, line 1539 has 314 values, the first line 785 columns"):
+    with pytest.raises(DataError, match=r"train\.csv, line 1539 has 314 values, but the first line has 785"):
         read_competition(tmp_path)
 
 

@@ -93,7 +93,7 @@ def test_read_pixel_csv_accepts_words_as_labels_without_header(tmp_path, samples
     [
         (
             lambda line: line.rpartition(",")[0],
-            r"line 4 has 64 values, the first line 65 columns\. .*truncated",
+            r"line 4 has 64 values, but the first line has 65\. .*truncated",
         ),
         (lambda line: line[:1], "line 4 has 1 values"),
         (lambda line: line + ",0", "line 4 has 66 values"),
@@ -141,7 +141,7 @@ def test_read_pixel_csv_rejects_unknown_label_column(tmp_path, samples):
 @pytest.mark.data
 def test_read_pixel_csv_rejects_truncated_kaggle_file(data_home, tmp_path):
     whole = next((data_home / "kaggle-digit-recognizer").glob("*.csv"))
-    with pytest.raises(DataError, match="line 1539 has 314 values, the first line 785 columns"):
+    with pytest.raises(DataError, match="line 1539 has 314 values, but the first line has 785"):
         read_pixel_csv(whole)
     complete = tmp_path / "train.csv"
     complete.write_text("".join(whole.read_text().splitlines(keepends=True)[:-1]))

@@ -20,7 +20,7 @@ def test_find_model_folder_finds_the_bundled_model_by_name(saved_model, tmp_path
     monkeypatch.chdir(tmp_path)
     (tmp_path / "digits").mkdir()  # a folder of images
     assert find_model_folder("digits") == MODELS.get("digits")
-    with pytest.raises(ModelFileError, match="holds no model"):
+    with pytest.raises(ModelFileError, match="contains no model"):
         find_model_folder("./digits")
     shutil.copytree(saved_model, tmp_path / "digits", dirs_exist_ok=True)
     assert find_model_folder("digits").resolve() == tmp_path / "digits"
@@ -51,7 +51,7 @@ def test_find_model_folder_suggests_the_folder_of_a_file(saved_model):
 def test_find_model_folder_names_the_expected_files(tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"there is no such folder.*config\.json"):
         find_model_folder(tmp_path / "nowhere")
-    with pytest.raises(ModelFileError, match="holds no model"):
+    with pytest.raises(ModelFileError, match="contains no model"):
         find_model_folder(tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""Evaluation of predictions: scores with confidence intervals."""
+"""Evaluation: metrics, calibration, prediction sets, out-of-distribution score, explanations, label issues."""
 
 from __future__ import annotations
 

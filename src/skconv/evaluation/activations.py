@@ -1,4 +1,4 @@
-"""Inner outputs of a network: activation maps, filters of the first layer, features."""
+"""Activation maps, filters of the first layer, and features of a network."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from skconv.networks.ensemble import EnsembleNetwork
 _BATCH = 512  # images
 
 
-@dataclass(frozen=True, eq=False)  # comparing arrays gives an array
+@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
 class LayerActivations:
     """Weights and output of one convolution for one image."""
 
@@ -28,10 +28,10 @@ class LayerActivations:
 
 
 def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActivations]:
-    """Return the activation maps of every convolution for one image, in the order of the computation.
+    """Return the activation maps of every convolution for one image, in order of execution.
 
     The image is (h, w) or (h, w, c), in the range of the training images. If a network crops it several times, as
-    `fast` does, the maps are those of the first crop; of an ensemble, those of the first member.
+    `fast` does, the maps are those of the first crop. For an ensemble, they are those of the first member.
 
     Examples
     --------
@@ -83,7 +83,7 @@ def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
 def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
     """Return the input of the last linear layer for each image, float32 (n, d); without such a layer, the logits.
 
-    The images are (n, h, w) or (n, h, w, c), n > 0. Of an ensemble, the first member is used.
+    The images are (n, h, w) or (n, h, w, c), n > 0. For an ensemble, the first member is used.
     """
     network = first_member(network)
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
@@ -98,7 +98,7 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
         for start in range(0, len(images), _BATCH):
             recorded.clear()
             logits = run_network(network, images[start : start + _BATCH])
-            # If a network crops the image several times, the first crop counts.
+            # If a network crops the image several times, use the first crop.
             parts.append((recorded[0] if recorded else logits).flatten(1).float().cpu().numpy())
     finally:
         if hook is not None:
@@ -107,7 +107,7 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
 
 
 def find_nearest(features: np.ndarray, query: np.ndarray, max_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions and cosine distances (0 to 2) of the features (n, d) nearest to `query` (d,), the nearest first.
+    """Return positions and cosine distances (0..2) of the features (n, d) nearest to `query` (d,), in ascending order.
 
     Examples
     --------
@@ -132,7 +132,7 @@ def run_network(network: nn.Module, images: np.ndarray) -> Tensor:
     with evaluation_mode(network), torch.no_grad():
         try:
             return network(to_batch(images).to(device))
-        except RuntimeError as error:  # torch raises it for shapes that do not fit
+        except RuntimeError as error:  # raised by torch for wrong shapes
             raise DataError(
                 f"Images of shape {np.shape(images)[1:]} do not fit the network ({error}). "
                 "Convert them to the size and the channels of the training images."

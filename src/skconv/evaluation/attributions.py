@@ -14,17 +14,17 @@ from skconv.exceptions import DataError, ParameterError, missing_package
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-_STEPS = 64  # interpolation steps; the contributions then sum to the right total within about 1 %
+_STEPS = 64  # interpolation steps; the sum of the contributions is then accurate to about 1 %
 
 
 def occlude(
     predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int = 5
 ) -> np.ndarray:
-    """Return how much the probability of a class drops when a patch of the image is covered, -1..1 (h, w).
+    """Return the drop in the probability of a class when a patch of the image is covered, -1..1, shape (h, w).
 
-    A square of `patch` pixels a side, filled with the background colour, is moved over the image (uint8 (h, w) or
-    (h, w, c)) pixel by pixel. The result is per pixel the mean drop over the squares that cover it: positive values
-    support the class of column `label`. Only predictions are needed, no gradients, so that it explains any model.
+    A square with a side of `patch` pixels, filled with the background colour, is moved pixel by pixel over the image,
+    uint8 (h, w) or (h, w, c). The result is the mean drop over the squares that cover a pixel. Positive values support
+    the class of column `label`. No gradients are needed, so any model can be explained.
 
     References
     ----------
@@ -62,8 +62,8 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int) -> np
     """Return the contribution of each pixel to the probability of a class, by integrated gradients, (h, w).
 
     The baseline is a blank image of the background colour. The contributions sum to the difference in probability
-    between the image and the baseline; a pixel of the background colour contributes nothing. The result is finer than
-    that of `occlude`, but needs the network itself, and captum.
+    between the image and the baseline; pixels of the background colour contribute nothing. The result is finer than
+    that of `occlude`, but requires the network and captum.
 
     References
     ----------
@@ -75,7 +75,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int) -> np
 
     image = np.asarray(image)
     _check_image(image)
-    n_classes = run_network(network, image[None]).shape[1]  # raises if the image does not fit
+    n_classes = run_network(network, image[None]).shape[1]  # raises if the image has a wrong shape
     if not 0 <= label < n_classes:
         raise ParameterError(f"label must be from 0 to {n_classes - 1}, got {label}.")
     try:
@@ -89,7 +89,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int) -> np
     device = next(network.parameters()).device
     whole = to_batch(image[None]).to(device)
     blank = to_batch(np.broadcast_to(find_background(image), image.shape)[None]).to(device)
-    # Contrast normalization would map all interpolated images to the same one: use the statistics of the whole image.
+    # Contrast normalization would make all interpolated images equal, so use the statistics of the original image.
     normalization = getattr(network, "input_normalization", None)
     fixed = nullcontext() if normalization is None else normalization.statistics_of(whole)
     with evaluation_mode(network), fixed, torch.enable_grad():

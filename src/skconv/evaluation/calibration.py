@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-_TEMPERATURES = (0.05, 20.0)  # min. and max.
+_TEMPERATURES = (0.05, 20.0)  # minimum and maximum
 _PRIOR_DEVIATION = 0.3  # of the normal prior on the biases
 
 
@@ -14,8 +14,8 @@ def fit_calibration(
     """Return the temperature and biases that maximise the likelihood of held-out images with ``logits / T + biases``.
 
     `logits` are (n, k), `labels` (n,) in 0..k-1, `weights` (n,) optional. A temperature (0.05..20) above 1 lowers the
-    confidence, one below 1 raises it. The biases, float64 (k,), correct a preference of the network for or against a
-    class; a normal prior keeps them near 0 for classes with few held-out images. With `with_biases` False they are 0,
+    confidence, one below 1 raises it. The biases, float64 (k,), correct the bias of the network for or against each
+    class. A normal prior keeps them near 0 for classes with few held-out images. If `with_biases` is False, they are 0
     and no predicted label changes.
 
     References
@@ -39,8 +39,8 @@ def fit_calibration(
     logits = np.asarray(logits, np.float64)
     logits = logits - logits.mean(1, keepdims=True)
     n, n_classes = logits.shape
-    # As in Platt's method, 1 / (n + 2) of the target probability is given to the other classes: without it, the
-    # likelihood of perfectly classified images has no maximum.
+    # As in Platt's method, the other classes get 1 / (n + 2) of the target probability. Otherwise the likelihood of #
+    # perfectly classified images has no maximum.
     targets = np.full((n, n_classes), 1 / ((n + 2) * max(n_classes - 1, 1)))
     targets[np.arange(n), labels] = (n + 1) / (n + 2)
     counts = np.ones((n, 1)) if weights is None else (weights / weights.mean())[:, None]

@@ -20,12 +20,12 @@ def predict_sets(
 ) -> np.ndarray:
     """Return prediction sets, bool (n, k), that contain the true class with a probability of `coverage`.
 
-    The guarantee holds for images from the distribution of the held-out images, for any model: a weak model gives
-    large sets. A set is empty if no class is as probable as the true class usually is.
+    The coverage is guaranteed for images from the distribution of the held-out images, for any model; a weak model gets
+    large sets. A set is empty if no class reaches the probability threshold.
 
     `held_out` (m, k) and `probabilities` (n, k) are predictions of the same model, with `average` None. If each
-    held-out image was predicted by one member of an ensemble, `average` names what the ensemble averages,
-    "probabilities" or "logits"; the sets are then larger than necessary, with at least the requested coverage.
+    held-out image was predicted by one member of an ensemble, `average` is the ensemble's average, "probabilities" or
+    "logits". The sets are then larger than necessary and have at least the requested coverage.
 
     References
     ----------
@@ -61,17 +61,18 @@ def _bound_quantile_of_mean(probabilities: np.ndarray, share: float, average: st
     """Return a lower bound of the `share`-quantile of the mean over members of the true-class probability.
 
     `probabilities` are from one member per image, so that the dependence between members is unknown. The quantile of
-    single members is no bound of that of the mean. Their expected shortfall is: it is subadditive for any dependence.
+    single members does not bound that of the mean. Their expected shortfall does, because it is subadditive for any
+    dependence.
     """
     lowest = np.sort(probabilities)[: math.floor(share * (len(probabilities) + 1) + 1e-9)]
     if average == "probabilities":
         return float(lowest.mean())
-    # Averaged logits give each class at least the geometric mean of its probabilities.
+    # With averaged logits, each class gets at least the geometric mean of its probabilities.
     return float(np.exp(np.log(lowest.clip(np.finfo(np.float32).tiny)).mean()))
 
 
 def _make_classifier(n_classes: int, coverage: float) -> Any:
-    """Return a conformal classifier of MAPIE that takes probabilities instead of images."""
+    """Return a conformal classifier of MAPIE that accepts probabilities instead of images."""
     try:
         from mapie.classification import SplitConformalClassifier
     except ImportError as error:

@@ -20,7 +20,7 @@ def list_corruptions() -> list[str]:
 def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> np.ndarray:
     """Apply a corruption of strength 1 (barely visible) to 5 to images, uint8 (n, h, w) or (n, h, w, c).
 
-    `name` is one of `list_corruptions`. Lengths of a corruption scale with the size of the images.
+    `name` is one of `list_corruptions`. Lengths scale with the size of the images.
 
     References
     ----------
@@ -34,7 +34,7 @@ def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> n
     177
     """
     if name not in _CORRUPTIONS:
-        raise ParameterError(f"There is no corruption '{name}'. There are: {', '.join(_CORRUPTIONS)}.")
+        raise ParameterError(f"There is no corruption '{name}'. Available: {', '.join(_CORRUPTIONS)}.")
     if strength not in STRENGTHS:
         raise ParameterError(f"The strength of a corruption is {strength!r}; expected an integer from 1 to 5.")
     function, levels = _CORRUPTIONS[name]
@@ -202,7 +202,7 @@ def _each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> n
 def _transform(
     images: np.ndarray, matrix: np.ndarray, generator: np.random.Generator, share: float = 0.0
 ) -> np.ndarray:
-    """Transform images about their centre in a random sense of rotation, and repeat the border."""
+    """Transform images about their centre, in a random direction of rotation, repeating the border."""
     import cv2
 
     height, width = images.shape[1:3]
@@ -225,7 +225,7 @@ def _choose_point(canvas: np.ndarray, generator: np.random.Generator) -> tuple[i
 
 
 def _draw_over(images: np.ndarray, draw: Callable[[np.ndarray], None]) -> np.ndarray:
-    """Draw in white over each image; the brighter pixel is retained."""
+    """Draw in white over each image, taking the maximum per pixel."""
     drawn = np.empty_like(images)
     for index, image in enumerate(images):
         canvas = np.zeros(image.shape[:2], np.float32)
@@ -234,7 +234,7 @@ def _draw_over(images: np.ndarray, draw: Callable[[np.ndarray], None]) -> np.nda
     return drawn
 
 
-# Function and its argument at each strength.
+# Function, and its argument for each strength.
 _CORRUPTIONS: dict[str, tuple[Corrupt, tuple[float, ...]]] = {
     "noise": (_noise, (0.1, 0.2, 0.3, 0.45, 0.6)),
     "impulse noise": (_impulses, (0.03, 0.07, 0.12, 0.2, 0.3)),

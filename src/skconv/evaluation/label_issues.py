@@ -1,4 +1,4 @@
-"""Label issues of a data set: probably wrong labels, duplicates, blank images, and the table an audit writes."""
+"""Label issues of a data set: probably wrong labels, duplicates, blank images; CSV table of an audit."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
 
 TABLE_NAME = "issues.csv"
-# In the order of a report, with a heading each.
+# Headings, in the order of the report.
 KINDS = {
     "broken": "images that cannot be opened",
     "blank": "blank images",
@@ -29,20 +29,20 @@ KINDS = {
     "near duplicate": "near duplicates",
 }
 _MAX_BLANK = 8  # grey levels between the darkest and the brightest pixel of a blank image
-_COARSE = 7  # pixels per side of the images on which most pairs are ruled out
+_COARSE = 7  # blocks per side of the coarse images that rule out most pairs
 _ROWS, _COLUMNS = 1024, 8192  # images per block of the distance matrix: 32 MB
 
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """An image that needs to be checked by a person."""
+    """An image to be checked by a person."""
 
     kind: str  # a key of `KINDS`
     image: str  # its file, or its split and its index there
     label: str  # as given
     suggestion: str = ""  # of a wrong label: the predicted label
-    confidence: float | None = None  # of a wrong label: the probability of the suggestion, predicted out of fold
-    other: str = ""  # of a duplicate: the image it equals, with its label if that differs; of a broken image: the error
+    confidence: float | None = None  # of a wrong label: the out-of-fold probability of the suggestion
+    other: str = ""  # of a duplicate: the equal image, and its label if different; of a broken image: the error
 
     @property
     def caption(self) -> list[str]:
@@ -62,7 +62,7 @@ class LabelIssue:
 
 
 class NamedImages:
-    """The images of the training and the test split of a data set, with a name each."""
+    """The images of a data set, training split first, with their names and labels."""
 
     def __init__(self, dataset: Dataset) -> None:
         from skconv.data.folders import list_class_files
@@ -103,7 +103,7 @@ def find_label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
         raise missing_package("finding label issues", "cleanlab", "reliability") from error
     exact = np.asarray(probabilities, np.float64)
     exact = exact / exact.sum(1, keepdims=True)
-    # The filter of highest precision and recall on MNIST with 1 % of its labels changed.
+    # This filter had the highest precision and recall on MNIST with 1 % of the labels changed.
     found = rank_label_issues(
         labels, exact, return_indices_ranked_by="self_confidence", filter_by="prune_by_class", n_jobs=1
     )
@@ -143,7 +143,7 @@ def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndar
     """Return pairs of almost equal uint8 images, as after lossy compression: int64 (m, 2), the smaller position first.
 
     `tolerance` is the max. root mean square difference of the pixels of a pair, as a fraction of 255. All pairs are
-    compared on block means, whose distance is a lower bound of the true one; only the pairs that remain are compared
+    compared by block means, whose distance is a lower bound of the exact one; only the remaining pairs are compared
     pixel by pixel.
 
     Examples
@@ -158,7 +158,7 @@ def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndar
     pairs = []
     for rows, columns in _iterate_blocks(len(images)):
         distances = squares[rows, None] + squares[columns] - 2 * coarse[rows] @ coarse[columns].T
-        close = np.argwhere(distances <= max_distance + 1e-5 * squares.max())  # float32 rounds
+        close = np.argwhere(distances <= max_distance + 1e-5 * squares.max())  # margin for float32 rounding
         close += np.array([rows.start, columns.start])
         for one, other in close[close[:, 0] < close[:, 1]].tolist():
             difference = images[one].astype(np.float32) - images[other]
@@ -177,7 +177,7 @@ def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
     """Read the table that `write_issues` wrote to the folder of an audit."""
     path = Path(folder) / TABLE_NAME
     if not path.is_file():
-        raise SourceNotFoundError(f"There is no {path}. Name a folder that skconv audit SOURCE --out FOLDER wrote.")
+        raise SourceNotFoundError(f"There is no {path}. Pass a folder written by skconv audit SOURCE --out FOLDER.")
     try:
         with path.open(encoding="utf-8", newline="") as stream:
             rows = csv.DictReader(stream, strict=True)
@@ -189,8 +189,8 @@ def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
 
 
 def locate_issues(issues: Sequence[LabelIssue], images: NamedImages) -> list[int]:
-    """Return the position of each issue among the images; raise `DataError` if the audit was of other data."""
-    # The table replaces bytes of a file name that are not valid text.
+    """Return the position of each issue among the images; raise `DataError` if the audit is of other data."""
+    # The table has escapes for bytes of file names that are invalid in UTF-8.
     names = [
         images.name(position).encode("utf-8", "backslashreplace").decode() for position in range(len(images.labels))
     ]
@@ -200,7 +200,7 @@ def locate_issues(issues: Sequence[LabelIssue], images: NamedImages) -> list[int
         if position < 0 or images.label(position) != issue.label:
             raise DataError(
                 f"The audit is of other data than {images.dataset.name}, which has no image '{issue.image}' "
-                f"labelled '{issue.label}'. Run skconv audit on it, from the same folder, or leave the audit out."
+                f"labelled '{issue.label}'. Run skconv audit on it, from the same folder, or omit the audit."
             )
     return found
 
@@ -216,7 +216,7 @@ def _shrink(images: np.ndarray) -> np.ndarray:
     """Return the means of up to 7×7 blocks of each image, float32 (n, blocks)."""
     grey = images if images.ndim == 3 else images.mean(3)
     height, width = grey.shape[1:]
-    # Only with blocks of equal size is the coarse distance a lower bound.
+    # The coarse distance is a lower bound only if all blocks have equal size.
     high, wide = max(1, height // _COARSE), max(1, width // _COARSE)
     rows, columns = height // high, width // wide
     if rows * high < height or columns * wide < width:

@@ -12,13 +12,13 @@ import numpy as np
 
 from skconv.exceptions import DataError, ParameterError
 
-_BINS = 15  # of the expected calibration error, as in Guo et al. 2017
-_MAX_ROWS = 30  # of the table for a terminal
+_BINS = 15  # bins of the expected calibration error, as in Guo et al. 2017
+_MAX_ROWS = 30  # rows of the table for a terminal
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and F1 (fractions, 0 if undefined) and number of images of one class."""
+    """Precision, recall and F1 (fractions, 0 if undefined) and the number of images of one class."""
 
     name: str
     precision: float
@@ -27,7 +27,7 @@ class ClassScore:
     support: int
 
 
-@dataclass(frozen=True, eq=False)  # comparing arrays gives an array
+@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
 class Scores:
     """Scores of a set of predictions; fractions, except the negative log likelihood."""
 
@@ -35,7 +35,7 @@ class Scores:
     low: float  # 95 % Wilson interval of the accuracy
     high: float
     n: int  # images
-    negative_log_likelihood: float  # mean of -log of the probability of the true class, in nats, at least 0
+    negative_log_likelihood: float  # mean of -log(probability of the true class), in nats, at least 0
     # 0..2: mean over images of the sum over classes of (probability - truth)²; for two classes twice the binary form.
     brier: float
     # Mean distance between confidence and accuracy over 15 bins of equal width of the confidence.
@@ -60,7 +60,7 @@ class Scores:
 def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
     """Return the 95 % Wilson score interval of a proportion, as fractions with ``low <= n_correct / n <= high``.
 
-    Unlike the normal approximation it stays inside 0..1 and is accurate for proportions near 1. It is computed here
+    Unlike the normal approximation it stays inside 0..1 and is accurate for proportions near 1. It is implemented here
     because importing `scipy.stats` takes about half a second.
 
     References
@@ -88,7 +88,7 @@ def score_predictions(
 ) -> Scores:
     """Score predicted probabilities (n, k), rows that sum to 1, against true labels 0..k-1.
 
-    The prediction is the class of highest probability, the first of equal ones. Classes may be absent from the labels.
+    The prediction is the first class with the highest probability. Classes may be absent from the labels.
     Without `class_names` the classes are numbered.
 
     Examples
@@ -102,8 +102,8 @@ def score_predictions(
     n, n_classes = probabilities.shape
     names = [str(position) for position in range(n_classes)] if class_names is None else list(class_names)
     if len(names) != n_classes:
-        raise DataError(f"{len(names)} class names came with probabilities of {n_classes} classes.")
-    # uint8 labels would overflow below, and float32 sums lose digits.
+        raise DataError(f"Got {len(names)} class names for probabilities of {n_classes} classes.")
+    # uint8 labels would overflow below, and float32 sums lose precision.
     labels, probabilities = labels.astype(np.int64), probabilities.astype(np.float64, copy=False)
     predicted = probabilities.argmax(1)
     confusion = np.bincount(labels * n_classes + predicted, minlength=n_classes**2)
@@ -118,7 +118,7 @@ def score_predictions(
         low=low,
         high=high,
         n=n,
-        # A probability of exactly 0 would make the mean infinite.
+        # Avoids an infinite mean for probabilities of exactly 0.
         negative_log_likelihood=abs(float(np.log(true_probabilities.clip(np.finfo(np.float64).eps, 1)).mean())),
         brier=max(0.0, brier),
         expected_calibration_error=_measure_calibration(probabilities.max(1), predicted == labels),
@@ -128,7 +128,7 @@ def score_predictions(
 
 
 def format_scores(scores: Scores) -> str:
-    """Return the scores as a table for a terminal, at most the 30 classes of lowest F1.
+    """Return the scores as a table for a terminal, with at most the 30 classes of lowest F1.
 
     Examples
     --------
@@ -177,7 +177,7 @@ def _check_predictions(labels: np.ndarray, probabilities: np.ndarray) -> None:
     if labels.min() < 0 or labels.max() >= n_classes:
         raise DataError(f"The labels span {labels.min()}..{labels.max()}; expected 0..{n_classes - 1}.")
     sums = probabilities.sum(1)
-    if not (probabilities.min() >= 0 and np.abs(sums - 1).max() <= 1e-3):  # refuses NaN, too
+    if not (probabilities.min() >= 0 and np.abs(sums - 1).max() <= 1e-3):  # also rejects NaN
         wrong = int(np.flatnonzero(~((probabilities >= 0).all(1) & (np.abs(sums - 1) <= 1e-3)))[0])
         raise DataError(
             f"Row {wrong} is not a row of probabilities (sum {sums[wrong]:.4g}); expected values of at "
@@ -194,7 +194,7 @@ def _measure_calibration(confidences: np.ndarray, correct: np.ndarray) -> float:
 def _score_classes(confusion: np.ndarray, names: Sequence[str]) -> tuple[ClassScore, ...]:
     hits = np.diag(confusion)
     support, predicted = confusion.sum(1), confusion.sum(0)
-    # If a divisor is 0, its dividend is 0 too, and the score is 0.
+    # If the divisor is 0, so is the dividend; the score is then 0.
     precision = hits / np.maximum(predicted, 1)
     recall = hits / np.maximum(support, 1)
     f1 = 2 * hits / np.maximum(predicted + support, 1)

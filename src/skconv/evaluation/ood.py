@@ -6,21 +6,19 @@ import numpy as np
 
 N_NEIGHBORS = 10
 DEFINITION = f"distance of the log-probabilities of an image to the {N_NEIGHBORS}th nearest of held-out images"
-_MAX_HELD_OUT = 5000  # predictions; more do not raise the AUROC
-_FLOOR = 1e-4  # added to probabilities: differences far below it are noise and would dominate the distance
+_MAX_HELD_OUT = 5000  # held-out predictions; more do not raise the AUROC
+_FLOOR = 1e-4  # added to probabilities, because smaller differences are noise and would dominate the distance
 
 
 def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return the out-of-distribution score of predictions (n, k), high for images of none of the classes.
 
     It is the Euclidean distance of log(p + 0.0001) to the tenth nearest of at most 5,000 of the `held_out` predictions
-    (m, k). The confidence alone does not detect such images, because a network is confident on some images of noise;
-    the score uses the probabilities of the other classes too.
+    (m, k). The confidence alone does not detect such images, because networks are confident on some images of noise.
+    The score also uses the probabilities of the other classes.
 
-    References
-    ----------
-    Sun, Ming, Zhu, Li: "Out-of-distribution detection with deep nearest neighbors", ICML 2022, there for features; the
-    logarithms of probabilities are logits up to a constant.
+    References ---------- Sun, Ming, Zhu, Li: "Out-of-distribution detection with deep nearest neighbors", ICML 2022,
+    who use features; logarithms of probabilities are logits up to a constant.
 
     Examples
     --------
@@ -31,7 +29,7 @@ def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """
     from sklearn.neighbors import NearestNeighbors
 
-    if len(probabilities) == 0:  # scikit-learn refuses an empty array
+    if len(probabilities) == 0:  # scikit-learn rejects an empty array
         return np.empty(0)
     n_known = min(len(held_out), _MAX_HELD_OUT)
     known = held_out[np.arange(n_known) * len(held_out) // n_known]
@@ -41,7 +39,7 @@ def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def measure_auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return the AUROC of scores that should be low for images of the classes, `inside`, and high for others.
+    """Return the AUROC of scores that should be low for in-distribution images, `inside`, and high for others.
 
     Examples
     --------

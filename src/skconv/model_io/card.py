@@ -1,4 +1,4 @@
-"""Model card: ``card.md`` with front matter for model hubs, data, scores, use and reproduction."""
+"""Model card ``card.md``: front matter for model hubs, data, scores, use and reproduction."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME
 
-# Scores listed with an accuracy: suffix of the key → name, and whether the value is shown as a percentage.
+# Scores listed below an accuracy: suffix of the key → name, and whether the value is a percentage.
 _SECONDARY = {
     "ece": ("expected calibration error", True),
     "nll": ("negative log likelihood", False),
@@ -29,7 +29,7 @@ def write_card(
     """Return the model card of `config`, including its `files`, as Markdown.
 
     `n_parameters` counts the trainable parameters; `folder_name` is the argument of the commands on the card.
-    `per_class` holds name, precision, recall, f1 and support of each class, as in `skconv.evaluation.Scores.to_json`.
+    `per_class` has name, precision, recall, f1 and support of each class, as in `skconv.evaluation.Scores.to_json`.
     """
     channels, height, width = config.input.shape
     colour = "grey" if channels == 1 else f"{channels}-channel"
@@ -81,13 +81,13 @@ def _write_front_matter(config: ModelConfig) -> str:
             "metrics": ["accuracy"],
             "model-index": [{"name": f"{config.network.name} on {_clean(config.data.name)}", "results": results}],
         }
-    # JSON is valid YAML, and its quoting is safe for names with quotes and colons.
+    # JSON is valid YAML and quotes names with quotes and colons safely.
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     return "\n".join(["---", *lines, "---"])
 
 
 def _list_results(config: ModelConfig) -> list[dict[str, Any]]:
-    """Return one result per split with an accuracy."""
+    """Return one result for each split that has an accuracy."""
     data = _clean(config.data.name)
     metric = f"accuracy, {_clean(config.data.scored_on)}" if config.data.scored_on else "accuracy"
     return [
@@ -170,7 +170,7 @@ From Python, without torch:
 def _describe_origin(config: ModelConfig) -> list[str]:
     environment = dict(config.environment)
     command = _one_line(str(environment.pop("command", "")))
-    # Four spaces mark a command and a call from Python alike as code.
+    # An indentation of four spaces marks code.
     steps = [f"Train with the settings below, or run\n\n    {command}"] if command else []
     facts = {
         name: ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else value
@@ -192,5 +192,5 @@ def _one_line(text: str) -> str:
 
 
 def _clean(text: str) -> str:
-    """Replace characters that YAML forbids even in quotes."""
+    """Replace characters that YAML does not permit even in quotes."""
     return "".join(character if character.isprintable() else " " for character in text)

@@ -1,4 +1,4 @@
-"""Checkpoints: the state of a training on disk, valid after a kill at any moment, free of code."""
+"""Checkpoints: training state on disk, valid after a kill at any time, without executable content."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ FORMAT = "skconv-checkpoint"
 FORMAT_VERSION = 1
 _JSON_NAME, _TENSORS_NAME = "checkpoint.json", "checkpoint.safetensors"
 _MAX_CHECKPOINTS = 2
-_MAX_JSON_BYTES = 2**28  # enough for the losses of some millions of steps
+_MAX_JSON_BYTES = 2**28  # enough for the losses of millions of steps
 _KEYS: dict[str, type] = {
     "format": str,
     "format_version": int,
@@ -51,8 +51,8 @@ class CheckpointFolder:
     """The last two checkpoints of a training, one folder each.
 
     A checkpoint is written to a temporary folder, flushed to disk and renamed, and verified by sha256 when it is read.
-    A full disk or a kill leaves the previous checkpoints intact. `training` identifies the training by (nested) JSON
-    values: a checkpoint of another training is refused.
+    A full disk or a kill leaves the previous checkpoints intact. `training`, a nested mapping of JSON values,
+    identifies the training. A checkpoint of another training is refused.
     """
 
     def __init__(self, path: str | os.PathLike[str], training: Mapping[str, Any]) -> None:
@@ -60,7 +60,7 @@ class CheckpointFolder:
         self.training = json.loads(canonical_json(dict(training)))
 
     def write(self, state: TrainingState, seconds: float) -> None:
-        """Write a checkpoint with the training time so far, and remove all but the previous one."""
+        """Write a checkpoint with the training time so far, and remove all older ones except the previous one."""
         from safetensors.torch import save
 
         content = save(state.tensors)
@@ -150,7 +150,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             raise ModelFileError(f"{path} is damaged: its digest does not match.")
     except (ModelFileError, ValueError) as error:
         raise _DamageError(str(error)) from error
-    # Raised at once, because the previous checkpoint has the same format.
+    # An error at once, because the previous checkpoint has the same format.
     check_format(document, FORMAT, FORMAT_VERSION, str(path))
     try:
         check_keys(document, _KEYS, str(path))
@@ -161,7 +161,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
 
 
 def _compare(saved: Any, current: Any, name: str = "") -> list[str]:
-    """Return the differences between two nested mappings, as parts of a sentence."""
+    """Return the differences between two nested mappings as phrases."""
     if isinstance(saved, dict) and isinstance(current, dict):
         keys = sorted({*saved, *current})
         return [each for key in keys for each in _compare(saved.get(key), current.get(key), f"{name} {key}".strip())]

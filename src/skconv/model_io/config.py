@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 FORMAT = "skconv-model"
 FORMAT_VERSION = 1
 MAX_CONFIG_BYTES = 4 * 2**20
-MAX_SIDE = 2**16  # pixels; an altered config must not cause an allocation of terabytes
+MAX_SIDE = 2**16  # pixels; prevents an altered config from allocating terabytes
 
 _PACKAGES = ("skconv", "torch", "skorch", "scikit-learn", "numpy", "onnx", "onnxruntime", "safetensors")
 _KEYS: dict[str, type] = {
@@ -72,7 +72,7 @@ def describe_environment(command: str = "") -> dict[str, Any]:
 
 def _find_versions(packages: Sequence[str]) -> dict[str, str]:
     """Return the versions of those of `packages` that are installed."""
-    from importlib import metadata  # here, because prediction does not need the 20 ms it takes
+    from importlib import metadata  # takes 20 ms, and prediction does not need it
 
     versions = {}
     for package in packages:
@@ -95,12 +95,12 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """Shape in pixels and range of the images that the network takes."""
+    """Shape in pixels and pixel range of the network's input."""
 
     channels: int
     height: int
     width: int
-    pixel_range: tuple[float, float] | None = None  # min. and max. of the training images; None if unknown
+    pixel_range: tuple[float, float] | None = None  # minimum and maximum of the training images; None if unknown
     normalization: str | None = None  # preprocessing before an image is resized: "digit" for `normalize_digit`
 
     @property
@@ -116,9 +116,9 @@ class DataConfig:
     name: str
     source: str
     licence: str
-    fingerprint: str  # of the data set before a test split was held out
+    fingerprint: str  # of the data set, before splitting
     n_train: int  # training images
-    scored_on: str = ""  # the scored images, as a noun phrase: "the test split of mnist"
+    scored_on: str = ""  # the scored images: "the test split of mnist"
 
 
 @dataclass(frozen=True)
@@ -133,8 +133,8 @@ class FileRecord:
 class ModelConfig:
     """Everything about a model except its weights.
 
-    The network is rebuilt from its registered name and options. A value of another type, or one that JSON cannot hold,
-    raises `ModelFileError`.
+    The network is rebuilt from its registered name and options. Raise `ModelFileError` for a value of another type, or
+    one that JSON cannot represent.
 
     Examples
     --------
@@ -147,7 +147,7 @@ class ModelConfig:
 
     network: NetworkConfig
     input: InputConfig
-    classes: tuple[int | float | str | bool, ...]  # the labels, in the order of the outputs of the network
+    classes: tuple[int | float | str | bool, ...]  # labels, in the order of the outputs of the network
     class_names: tuple[str, ...]  # in the same order
     parameters: dict[str, Any]  # of the estimator
     data: DataConfig
@@ -214,7 +214,7 @@ class ModelConfig:
 
 
 def _count_threads() -> int:
-    torch = sys.modules.get("torch")  # importing it would take seconds
+    torch = sys.modules.get("torch")  # its import takes seconds
     if torch is not None:
         return int(torch.get_num_threads())
     if hasattr(os, "sched_getaffinity"):
@@ -266,7 +266,7 @@ def _check_input(images: InputConfig) -> InputConfig:
         return images
     ends = tuple(images.pixel_range)
     if len(ends) != 2 or not all(map(_is_finite, ends)) or ends[0] > ends[1]:
-        raise ModelFileError(f"input.pixel_range must be the min. and max. pixel value, got {_shorten(ends)}.")
+        raise ModelFileError(f"input.pixel_range must be the minimum and maximum pixel value, got {_shorten(ends)}.")
     return replace(images, pixel_range=(float(ends[0]), float(ends[1])))
 
 
@@ -280,7 +280,7 @@ def _check_classes(classes: tuple[Any, ...], class_names: tuple[Any, ...]) -> No
     if len(kinds) != 1 or not kinds <= {int, float, str, bool}:
         names = ", ".join(sorted(kind.__name__ for kind in kinds)) or "none"
         raise ModelFileError(
-            f"classes must hold labels of one type, int, float, str or bool; got {names}. Pass classes_.tolist()."
+            f"classes must be labels of one type, int, float, str or bool; got {names}. Pass classes_.tolist()."
         )
     if kinds == {int} and not all(-(2**63) <= label < 2**63 for label in classes):
         raise ModelFileError("classes must be integers of at most 64 bits.")

@@ -1,4 +1,4 @@
-"""Location and integrity of model folders: names of the files, search, verification by sha256."""
+"""Model folders: file names, search, verification by sha256."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ _PICKLE_SUFFIXES = {
 def find_model_folder(path: str | os.PathLike[str]) -> Path:
     """Return the folder with ``config.json`` at `path`: a model folder, a run folder, or the name of a bundled model.
 
-    A folder called ``digits`` takes precedence over the bundled model. Raise `SourceNotFoundError` if nothing is at
-    `path`, and `ModelFileError` if `path` is a file (loading a pickle could run code) or a folder without a model.
+    A folder called ``digits`` takes precedence over the bundled model. Raise `SourceNotFoundError` if `path` does not
+    exist, and `ModelFileError` if it is a file (loading a pickle could run code) or a folder without a model.
     """
     location = Path(path)
     for folder in (location, location / MODEL_FOLDER_NAME, *_find_bundled(path)):
@@ -43,7 +43,7 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
     if not location.is_dir():
         raise _refuse_file(location)
     raise ModelFileError(
-        f"The folder {location} holds no model: it has neither {CONFIG_NAME} nor "
+        f"The folder {location} contains no model: it has neither {CONFIG_NAME} nor "
         f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. {_suggest_run(location)}"
     )
 
@@ -60,7 +60,7 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
         )
     for name, record in config.files.items():
         file = folder / name
-        if not file.is_file():  # reading a pipe or device would block
+        if not file.is_file():  # reading a pipe or device could block
             raise ModelFileError(f"{file} is missing. {FIX}")
         try:
             size = file.stat().st_size
@@ -74,7 +74,7 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
 
 
 def read_verified(path: Path, record: FileRecord) -> bytes:
-    """Return the content of `path`, verified after reading because the file may change between two reads."""
+    """Return the content of `path`, verified after reading, because the file may change between two reads."""
     content = read_bounded(path, record.bytes)
     if hashlib.sha256(content).hexdigest() != record.sha256:
         raise ModelFileError(f"{path} was altered after the model was saved. {FIX}")
@@ -101,7 +101,7 @@ def read_bounded(path: Path, max_bytes: int) -> bytes:
     try:
         with path.open("rb") as stream:
             size = os.fstat(stream.fileno()).st_size
-            return stream.read(max(0, min(max_bytes, size)) + 1)  # read allocates the number of bytes asked for
+            return stream.read(max(0, min(max_bytes, size)) + 1)  # read allocates the requested number of bytes
     except OSError as error:
         raise ModelFileError(f"{path} cannot be read: {error.strerror}.") from error
 
@@ -113,7 +113,7 @@ def hash_file(path: Path) -> str:
 
 
 def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
-    """Return the folder of a bundled model by its name; ``./digits`` is a path, not a name."""
+    """Return the folder of a bundled model by name; ``./digits`` is a path, not a name."""
     name = os.fspath(path)
     return [MODELS.get(name)] if name in MODELS else []
 
@@ -122,13 +122,13 @@ def _suggest_run(location: Path) -> str:
     runs = sorted(str(each.parent.parent) for each in location.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
     if not runs:
         return "Pass a folder that skconv train wrote."
-    return f"It holds several runs; pass one of them: {list_some(runs, 5)}."
+    return f"It contains several runs; pass one of them: {list_some(runs, 5)}."
 
 
 def _refuse_file(location: Path) -> ModelFileError:
     if location.suffix.lower() in _PICKLE_SUFFIXES:
         return ModelFileError(
-            f"{location} is refused: a {location.suffix} file can hold a pickle, and loading a pickle can run code. "
+            f"{location} is refused: a {location.suffix} file can contain a pickle, and loading a pickle can run code. "
             "Export the model to a folder instead (skconv train --out DIR, or CNNClassifier.save) and pass that."
         )
     hint = f" Pass {location.parent}." if (location.parent / CONFIG_NAME).is_file() else ""

@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 INPUT_NAME = "images"
 OUTPUT_NAMES = ("logits", "probabilities")
 MAX_ONNX_BYTES = 2**31 - 1  # limit of protobuf
-MAX_DIFFERENCE = 1e-4  # between a probability of torch and of onnxruntime
+MAX_DIFFERENCE = 1e-4  # between probabilities of torch and onnxruntime
 _MAX_SAMPLE = 256
 
 
 def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
     """Return `network` as a self-contained ONNX file with a dynamic batch size.
 
-    `network` is on the CPU in evaluation mode, takes float32 (n, *input_shape) and returns logits (n, k). The file has
-    the input ``images`` and the outputs ``logits`` and ``probabilities``; it has no external data and no custom
+    `network` must be on the CPU in evaluation mode, accept float32 (n, *input_shape) and return logits (n, k). The file
+    has the input ``images`` and the outputs ``logits`` and ``probabilities``, and neither external data nor custom
     operators. The first export of a process takes about six seconds on two cores, later ones about three.
     """
     import torch
@@ -59,7 +59,7 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
         if program is None:
             raise ModelFileError("torch returned no ONNX program for this network.")
         model = program.model_proto
-    # The metadata holds source lines and paths of this machine.
+    # The metadata contains source lines and paths of this machine.
     for item in [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]:
         item.ClearField("metadata_props")
     model.graph.ClearField("value_info")
@@ -79,7 +79,7 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
         expected = torch.softmax(network(torch.from_numpy(images)), dim=1).numpy()
     session = open_session("model.onnx", config, content=onnx)
     difference = float(np.abs(run_session(session, images) - expected).max())
-    if not difference <= MAX_DIFFERENCE:  # true for NaN
+    if not difference <= MAX_DIFFERENCE:  # also true for NaN
         raise ModelFileError(
             f"The exported ONNX differs from the network by {difference:.2g} in probability; expected at most "
             f"{MAX_DIFFERENCE:g}. Nothing was saved; report the name and the options of the network."
@@ -95,8 +95,8 @@ def open_session(
 ) -> Any:
     """Return an ``onnxruntime.InferenceSession`` on the CPU for the file at `path`, or for its `content`.
 
-    `threads` is the number per prediction, by default one per core. Raise `ModelFileError` if the file is not ONNX,
-    refers to other files, has non-standard operators, or its inputs and outputs do not fit `config`.
+    `threads` is the number of threads per prediction, by default one per core. Raise `ModelFileError` if the file is
+    not ONNX, refers to other files, has non-standard operators, or its inputs and outputs do not fit `config`.
     """
     import onnxruntime
 
@@ -105,11 +105,11 @@ def open_session(
         content = read_bounded(path, MAX_ONNX_BYTES)
     if len(content) > MAX_ONNX_BYTES:
         raise ModelFileError(f"{path} is larger than 2 GiB; expected a model of small images.")
-    # External tensors name their file under the key "location", and the runtime would read any file.
+    # External tensors have the key "location" with a path, and the runtime would read any file.
     if b"location" in content:
-        raise ModelFileError(f"{path} is refused: it refers to other files. Train again, or export without them.")
+        raise ModelFileError(f"{path} is refused: it refers to other files. Train again.")
     options = onnxruntime.SessionOptions()
-    options.log_severity_level = 4  # warnings of the runtime would break --json and one-line errors
+    options.log_severity_level = 4  # warnings would break --json and one-line errors
     if threads is not None:
         options.intra_op_num_threads = threads
     try:
@@ -117,7 +117,7 @@ def open_session(
         session = onnxruntime.InferenceSession(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
-    except Exception as error:  # the errors of onnxruntime have no common base class
+    except Exception as error:  # errors of onnxruntime have no common base class
         raise ModelFileError(f"{path} cannot be opened as ONNX ({_first_line(error)}). {FIX}") from error
     _check_interface(session, path, config)
     return session

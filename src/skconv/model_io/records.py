@@ -13,7 +13,7 @@ from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME, read_optional
 from skconv.model_io.serialization import FIX, parse_arrays
 
-_BYTES = 5  # per hash: with 60,000 training images, a new image collides once in 18 million
+_BYTES = 5  # per hash; with 60,000 training images, one in 18 million new images collides
 _TENSOR = "hashes"
 
 
@@ -21,7 +21,7 @@ class TrainingFingerprints:
     """A set of images, stored as hashes of five bytes (n, 5); the images cannot be reconstructed.
 
     Two images are equal if they have the same height, width, channels and pixels; a shift by one pixel or lossy
-    compression makes another image.
+    compression makes a different image.
 
     Examples
     --------
@@ -36,17 +36,17 @@ class TrainingFingerprints:
 
     @classmethod
     def from_images(cls, images: np.ndarray) -> TrainingFingerprints:
-        """Hash images, uint8 (n, height, width) or (n, height, width, 3), also of a memory map."""
+        """Hash images, uint8 (n, height, width) or (n, height, width, 3); a memory map is permitted."""
         return cls(_hash_images(images))
 
     @classmethod
     def from_bytes(cls, content: bytes, where: str = FINGERPRINTS_NAME) -> TrainingFingerprints:
-        """Read the output of `to_bytes`; raise `ModelFileError`, with the file name `where`, for any other content."""
+        """Read the output of `to_bytes`; raise `ModelFileError`, with the file name `where`, for other content."""
         arrays = parse_arrays(content, where)
         hashes = arrays.get(_TENSOR)
         if len(arrays) != 1 or hashes is None or hashes.dtype != np.uint8 or hashes.shape[1:] != (_BYTES,):
             held = ", ".join(f"'{name[:40]}' {each.dtype} {each.shape}" for name, each in list(arrays.items())[:3])
-            raise ModelFileError(f"{where} holds {held or 'nothing'}; expected '{_TENSOR}' uint8 (n, {_BYTES}). {FIX}")
+            raise ModelFileError(f"{where} has {held or 'nothing'}; expected '{_TENSOR}' uint8 (n, {_BYTES}). {FIX}")
         return cls(hashes)
 
     def to_bytes(self) -> bytes:
@@ -56,7 +56,7 @@ class TrainingFingerprints:
         return bytes(save({_TENSOR: self._to_array()}))
 
     def union(self, other: TrainingFingerprints) -> TrainingFingerprints:
-        """Return the set of the images of both."""
+        """Return the union of both sets."""
         return TrainingFingerprints(np.concatenate([self._to_array(), other._to_array()]))
 
     def contains(self, images: np.ndarray) -> np.ndarray:
@@ -64,7 +64,7 @@ class TrainingFingerprints:
         return np.isin(_to_numbers(_hash_images(images)), self._hashes)
 
     def count(self, images: np.ndarray) -> int:
-        """Return how many of the images are in the set."""
+        """Return the number of images that are in the set."""
         return int(self.contains(images).sum())
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class TrainingFingerprints:
         return np.ascontiguousarray(self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:])
 
 
-@dataclass(frozen=True, eq=False)  # comparing arrays gives an array
+@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
 class HeldOut:
     """Predictions for images that were not trained on."""
 
@@ -96,7 +96,7 @@ class HeldOut:
 
     @classmethod
     def from_bytes(cls, content: bytes, n_classes: int, where: str = HELD_OUT_NAME) -> HeldOut:
-        """Read the output of `to_bytes`; raise `ModelFileError` unless it holds predictions for `n_classes` classes."""
+        """Read the output of `to_bytes`; raise `ModelFileError` unless it has predictions for `n_classes` classes."""
         arrays = parse_arrays(content, where)
         expected = {
             "probabilities": (np.float32, (n_classes,)),
@@ -108,10 +108,10 @@ class HeldOut:
             for name, (kind, shape) in expected.items()
         )
         if not fits or len(arrays["temperature"]) != 1 or len(arrays["labels"]) != len(arrays["probabilities"]):
-            raise ModelFileError(f"{where} does not hold probabilities of {n_classes} classes with labels. {FIX}")
+            raise ModelFileError(f"{where} does not contain probabilities of {n_classes} classes with labels. {FIX}")
         probabilities, labels = arrays["probabilities"], arrays["labels"]
         if not (np.isfinite(probabilities).all() and ((labels >= 0) & (labels < n_classes)).all()):
-            raise ModelFileError(f"{where} holds NaN, infinity or unknown classes. {FIX}")
+            raise ModelFileError(f"{where} contains NaN, infinity or unknown classes. {FIX}")
         return cls(probabilities, labels, float(arrays["temperature"][0]))
 
 
@@ -134,7 +134,7 @@ def _hash_images(images: np.ndarray) -> np.ndarray:
             f"The images are {images.dtype} of shape {images.shape}; expected uint8 of shape (n, height, width) or "
             "(n, height, width, 3)."
         )
-    shape = np.array(images.shape[1:], "<u4").tobytes()  # 8 or 12 bytes; the parameter `person` takes up to 16
+    shape = np.array(images.shape[1:], "<u4").tobytes()  # 8 or 12 bytes; the parameter `person` accepts up to 16
     digests = [hashlib.blake2b(image.tobytes(), digest_size=_BYTES, person=shape).digest() for image in images]
     return np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _BYTES)
 

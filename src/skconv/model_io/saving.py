@@ -50,9 +50,9 @@ def save_model(
     Parameters
     ----------
     folder : path-like
-        The model folder to create. It must not exist, or be empty.
+        The model folder to create. It must be empty or not exist.
     network : nn.Module
-        Takes float32 (n, channels, height, width), returns logits (n, k). A copy of it is exported.
+        Accepts float32 (n, channels, height, width), returns logits (n, k). A copy is exported.
     config : ModelConfig
         The configuration, without `files`.
     sample : ndarray of uint8 or float, shape (n, channels, height, width)
@@ -95,14 +95,14 @@ def save_model(
 
 
 def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
-    """Load ``model.safetensors`` into `network`; names, shapes and dtypes must match, else the network is unchanged."""
+    """Load ``model.safetensors`` into `network`; if names, shapes or dtypes differ, the network is unchanged."""
     weights = read_weights(folder)
     _check_fit(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME)
     network.load_state_dict(weights)
 
 
 def read_weights(folder: str | os.PathLike[str]) -> dict[str, Tensor]:
-    """Return the tensors of ``model.safetensors`` by name; raise `ModelFileError` if one holds NaN or infinity."""
+    """Return the tensors of ``model.safetensors`` by name; raise `ModelFileError` if one contains NaN or infinity."""
     path = Path(folder) / WEIGHTS_NAME
     weights = parse_tensors(read_bounded(path, MAX_WEIGHTS_BYTES), str(path))
     _check_finite(weights, str(path), FIX)
@@ -124,7 +124,7 @@ def _copy_to_cpu(network: nn.Module) -> nn.Module:
 def _write_weights(path: Path, weights: dict[str, Tensor]) -> None:
     from safetensors.torch import save
 
-    # Clones: safetensors refuses tensors that share memory.
+    # Clones, because safetensors rejects tensors that share memory.
     path.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in weights.items()}))
 
 
@@ -132,7 +132,7 @@ def _check_fit(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Pa
     missing = sorted(set(expected) - set(weights))
     unknown = sorted(set(weights) - set(expected))
     if missing or unknown:
-        difference = f"lacks '{missing[0]}'" if missing else f"holds an unknown '{unknown[0][:80]}'"
+        difference = f"lacks '{missing[0]}'" if missing else f"has an unknown '{unknown[0][:80]}'"
         raise ModelFileError(
             f"{path} {difference}; it has {len(weights)} tensors, the network in config.json {len(expected)}. "
             "Load it with the skconv that wrote it, or train again."
@@ -149,4 +149,4 @@ def _check_fit(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Pa
 def _check_finite(weights: dict[str, Tensor], owner: str, fix: str) -> None:
     for name, tensor in weights.items():
         if tensor.is_floating_point() and not bool(tensor.isfinite().all()):
-            raise ModelFileError(f"{owner} holds NaN or infinity in '{name}'. {fix}")
+            raise ModelFileError(f"{owner} contains NaN or infinity in '{name}'. {fix}")

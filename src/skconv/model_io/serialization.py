@@ -14,13 +14,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 MAX_HEADER = 2**20  # bytes of a safetensors header; enough for some thousands of tensors
-FIX = "Copy the model folder again, or train again."  # ends the messages about damaged files
+FIX = "Copy the model folder again, or train again."  # end of messages about damaged files
 
 _KINDS = {dict: "an object", list: "a list", str: "a string", int: "an integer", float: "a float"}
 
 
 def parse_json(content: bytes, where: str) -> dict[str, Any]:
-    """Parse one JSON object; refuse duplicate keys, NaN, infinity, and nesting beyond the recursion limit.
+    """Parse a JSON object; reject duplicate keys, NaN, infinity, and nesting beyond the recursion limit.
 
     Examples
     --------
@@ -32,17 +32,17 @@ def parse_json(content: bytes, where: str) -> dict[str, Any]:
             content.decode("utf-8"), object_pairs_hook=_refuse_duplicates, parse_constant=_refuse_constant
         )
     except RecursionError as error:
-        raise ModelFileError(f"{where} is nested too deep. Copy the model folder again.") from error
-    except ValueError as error:  # of decoding and parsing
+        raise ModelFileError(f"{where} is nested too deeply. Copy the model folder again.") from error
+    except ValueError as error:  # from decoding or parsing
         reason = str(error).splitlines()[0][:120]
         raise ModelFileError(f"{where} is not valid JSON ({reason}). Copy the model folder again.") from error
     if not isinstance(document, dict):
-        raise ModelFileError(f"{where} holds {type(document).__name__}; expected a JSON object.")
+        raise ModelFileError(f"{where} contains {type(document).__name__}; expected a JSON object.")
     return document
 
 
 def canonical_json(value: Any) -> bytes:
-    """Return `value` as JSON with sorted keys, without spaces, in ASCII: equal values give equal digests."""
+    """Return `value` as JSON in ASCII, with sorted keys and without spaces, so that equal values have equal digests."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False).encode("ascii")
 
 

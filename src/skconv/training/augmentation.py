@@ -49,7 +49,7 @@ def _spline(side: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Random numbers for all images of a batch, of which those of one shard are returned."""
+    """Random numbers for all images of a batch, reduced to one shard."""
 
     generator: torch.Generator
     shard: BatchShard
