@@ -12,7 +12,7 @@ from importlib import import_module
 
 # torch's optimizers import torch._dynamo at first use.
 PACKAGES = ("torch._dynamo", "sklearn.datasets", "sklearn.ensemble", "sklearn.model_selection", "skconv.estimators")
-SECONDS = 120  # then a script is killed
+SECONDS = 120  # afterwards a script is killed
 
 
 def run(script: str, folder: str) -> None:

@@ -1,4 +1,4 @@
-"""What the help texts and the docstrings say is what happens; the pages are tested in documentation/."""
+"""Help texts and docstrings against the code; documentation/ tests the pages."""
 
 import doctest
 import importlib
@@ -24,12 +24,12 @@ MODULES = sorted(
 
 
 def arguments_of(line):
-    """The arguments of one command line, without a redirection."""
+    """Return the arguments of a command line without redirections."""
     return shlex.split(line.partition(" > ")[0])[1:]
 
 
 def parse(arguments):
-    """Parse as the command line would, without running the command."""
+    """Parse arguments like the command line, without running the command."""
     command = COMMAND.commands[arguments[0]]
     return command.make_context(arguments[0], list(arguments[1:]))
 
@@ -40,7 +40,7 @@ def test_command_has_help_with_an_example_that_parses(command, capsys):
     shown = " ".join(capsys.readouterr().out.split())
     for option in ("--json", "--debug"):
         assert option in shown
-    # All take them; where nothing is trained they change nothing, and the help does not speak of them.
+    # All commands accept them, but the help omits them for commands that do not train.
     takes = {name for parameter in COMMAND.commands[command].params for name in parameter.opts}
     for option in ("--seed", "--device"):
         assert option in takes and (f"{option} " in shown) == (command in TRAINING)

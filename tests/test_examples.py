@@ -1,4 +1,4 @@
-"""Every script of examples/ runs, and prints what it promises."""
+"""Scripts of examples/: each runs and reaches its accuracy."""
 
 import os
 import re
@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[1]
 EXAMPLES = ROOT / "examples"
 SCRIPTS = sorted(path.relative_to(EXAMPLES).with_suffix("").as_posix() for path in EXAMPLES.rglob("*.py"))
 
-# The last test accuracy that a script prints: the least it has to be.
+# Minimum of the last test accuracy that a script prints.
 LEAST = {
     "01_train_and_predict": 0.95,
     "02_grid_search": 0.95,
@@ -30,7 +30,7 @@ LEAST = {
 
 @pytest.fixture(scope="module")
 def forks(tmp_path_factory):
-    """One process that has imported the heavy packages; each script runs in a fork of it."""
+    """Start a process that has imported the heavy packages; each script runs in a fork of it."""
     wandb = {"WANDB_MODE": "offline", "WANDB_CACHE_DIR": str(tmp_path_factory.mktemp("wandb"))}
     environment = {**os.environ, "OMP_NUM_THREADS": "1", **wandb}
     launcher = [sys.executable, str(Path(__file__).with_name("fork_scripts.py"))]
@@ -44,7 +44,7 @@ def forks(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def run(forks, tmp_path_factory):
-    """Return a function that runs a script, once, in a folder of its own, and returns the folder."""
+    """Return a function that runs a script once in a new folder and returns the folder."""
     folders = {}
 
     def run(name):
@@ -60,7 +60,7 @@ def run(forks, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def printed(run):
-    """Return a function that runs a script, once, and returns what it printed."""
+    """Return a function that runs a script once and returns its output."""
     return lambda name: (run(name) / "stdout.txt").read_text()
 
 
@@ -68,7 +68,7 @@ def numbers(pattern, text):
     return [float(number) for number in re.findall(pattern, text)]
 
 
-@pytest.mark.slow  # each takes some seconds, all of them two minutes
+@pytest.mark.slow  # each takes seconds, all together two minutes
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_example_runs_without_a_warning(name, run):
     folder = run(name)

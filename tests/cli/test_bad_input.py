@@ -37,7 +37,7 @@ def write_csv(path, *, header=True, change=None):
 
 
 def write_idx(folder, *, images=None, labels=None, labels_magic=2049, images_magic=2051):
-    """Write a folder of IDX files, of which any part can be replaced."""
+    """Write a folder of IDX files; any file can be replaced."""
     for split in ("train", "t10k"):
         content = struct.pack(">4I", images_magic, 40, 8, 8) + IMAGES.tobytes() if images is None else images
         write(folder / f"{split}-images-idx3-ubyte", content)
@@ -253,7 +253,7 @@ def test_read_only_file_system_is_one_line_before_training(read_only_folder, tmp
 
 
 class Canary:
-    """Unpickling it creates a folder."""
+    """Create a folder when unpickled."""
 
     def __init__(self, path):
         self.path = path

@@ -83,7 +83,7 @@ def test_data_home_is_searched(trained, data_home, tiny_recipe, tmp_path, capsys
 
 
 def test_interrupted_training_is_130_and_writes_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):
-    """skorch ends an interrupted fit without an error; the model must not be saved."""
+    """An interrupted fit ends without an error in skorch; the model must not be saved."""
     from skconv.training.net import ClassifierNet
 
     def interrupt(*_, **__):
@@ -104,7 +104,7 @@ def test_signal_during_training_writes_nothing(signal_number, tiny_recipe, tmp_p
     recipe = tmp_path_factory.mktemp("recipe") / "long.toml"
     recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 100000"))
     command = [sys.executable, "-m", "skconv", "train", "digits", "--recipe", str(recipe)]
-    # A process started in the background of a shell ignores SIGINT, and so would its children.
+    # A background process of a shell ignores SIGINT, and its children inherit this.
     listen = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
     with subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, preexec_fn=listen) as process:
         try:

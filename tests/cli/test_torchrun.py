@@ -13,7 +13,7 @@ pytest.importorskip("accelerate")
 pytestmark = pytest.mark.slow
 
 TORCHRUN = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2"]
-SECONDS = 300  # generous, for a busy machine
+SECONDS = 300  # seconds; sufficient on a busy machine
 
 RECIPE = """
 title = "Batches that two cannot halve"

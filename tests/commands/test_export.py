@@ -1,4 +1,4 @@
-"""`export`: the file predicts as the model does, and is written atomically."""
+"""`export`: equal predictions of model and file; atomic writes."""
 
 import numpy as np
 import onnxruntime

@@ -1,4 +1,4 @@
-"""The preprocessing step "digit" from the folder of images of any size to the prediction."""
+"""Preprocessing step "digit", from a folder of images of any size to the prediction."""
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from skconv.exceptions import ParameterError
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    """A folder per class of digits, dark on paper of different shades and sizes."""
+    """Class folders of digits, dark on paper of different shades and sizes."""
     folder = tmp_path_factory.mktemp("own")
     mnist = skconv.load_dataset("mnist")
     for digit in (0, 1, 7):

@@ -16,7 +16,7 @@ from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotF
 
 @pytest.fixture(scope="module")
 def numbers(tmp_path_factory):
-    """Folder of three images of numbers made of MNIST digits, and their texts."""
+    """Folder of three images of numbers drawn from MNIST digits, and their texts."""
     folder = tmp_path_factory.mktemp("numbers")
     mnist = skconv.load_dataset("mnist")
     texts = {}

@@ -144,7 +144,7 @@ def test_ensemble_is_calibrated_by_out_of_fold_predictions(averaged):
     # Each prediction is that of the calibrated member that was not trained on the image.
     probabilities = np.stack([member.predict_proba(images) for member in loaded.estimators_])
     assert np.abs(probabilities - held_out.probabilities).max(2).min(0).max() < 1e-4
-    # That accuracy is of uncalibrated members: the biases can change a prediction.
+    # That accuracy is of uncalibrated members; the biases can change predictions.
     biases = loaded.estimators_[0].net_.module_.logit_calibration.biases.numpy()
     as_trained = (np.log(held_out.probabilities) - biases).argmax(1)
     assert (as_trained == held_out.labels).mean() == pytest.approx(result.out_of_fold_accuracy)

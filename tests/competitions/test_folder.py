@@ -177,7 +177,7 @@ def test_read_competition_rejects_truncated_kaggle_file(data_home, tmp_path):
 
 @pytest.mark.data
 def test_read_form_accepts_ids_of_organisers(data_home, make_competition):
-    # Nothing follows the comma in their file.
+    # Their file has nothing after the comma.
     folder = make_competition("identify-the-apparels")
     ids = (data_home / "identify-the-apparels" / "test_ids_template.csv").read_text().splitlines()[:31]
     (folder / "sample_submission.csv").write_text("\n".join(ids))

@@ -98,7 +98,7 @@ def test_read_labelled_files_matches_ids_and_images(tmp_path, samples, images, t
 
 def test_read_labelled_files_uses_label_column(tmp_path, images):
     table = write_table(tmp_path, "colour,file,animal\nred,1,cat\nblue,2,dog\n")
-    with pytest.raises(DataError, match="2 of 2 images"):  # the id is the first other column
+    with pytest.raises(DataError, match="2 of 2 images"):  # the id is the first column that is not the label
         read_labelled_files(DataSpec(table, images=images, label_column="animal"))
     table = write_table(tmp_path, "animal,file,colour\ncat,1,red\ndog,2,blue\n")
     assert read_labelled_files(DataSpec(table, images=images, label_column="animal")).train_labels == ["cat", "dog"]

@@ -39,7 +39,7 @@ def test_load_inputs_reads_csv_with_and_without_labels(tmp_path, samples, label)
 @pytest.mark.parametrize(("height", "width"), [(26, 26), (12, 10)])
 @pytest.mark.parametrize("label", [True, False])
 def test_load_inputs_csv_uses_size_of_model(tmp_path, samples, height, width, label):
-    # 676 columns are 26×26, or a label and 15×15 in colour; 120 are no square.
+    # 676 columns are 26×26, or a label and 15×15 in colour; 120 are not a square.
     path = samples.csv(tmp_path / "test.csv", n_pixels=height * width, header=False, label=label)
     _, images, notes = load_inputs(path, ImageSpec(height, width, 1))
     expected = np.random.default_rng(0).integers(0, 256, (6, height * width)).reshape(6, height, width)

@@ -18,7 +18,7 @@ LABELS = ["1", "2", "10", "1", "2", "10"]
 
 @pytest.fixture
 def openml(server, cache, monkeypatch):
-    """Return a server in place of openml.org that has one data set, 'tiny', number 7."""
+    """Return a local replacement of openml.org with one data set, 'tiny', number 7."""
     for name in ("_SEARCH_NAME", "_DATA_INFO", "_DATA_FEATURES", "_DATA_QUALITIES"):
         path = getattr(client, name).split("openml.org", 1)[1]
         monkeypatch.setattr(client, name, server.address + path)

@@ -1,4 +1,4 @@
-"""Shards of a batch, and settings that are refused before a process joins the group."""
+"""Shards of a batch, and settings that are rejected before a process joins the group."""
 
 import os
 import subprocess
@@ -21,7 +21,7 @@ from skconv.training.batches import BatchIterator, ImageDataset
 
 @pytest.fixture
 def second_of_two(monkeypatch):
-    """Set torchrun's environment variables as in the second of two processes; no first one exists."""
+    """Set torchrun's environment variables of the second of two processes; the first one does not exist."""
     variables = {"RANK": 1, "LOCAL_RANK": 1, "WORLD_SIZE": 2, "LOCAL_WORLD_SIZE": 2, "MASTER_ADDR": "::1"}
     for name, value in {**variables, "MASTER_PORT": 1}.items():
         monkeypatch.setenv(name, str(value))

@@ -28,7 +28,7 @@ def read_digits() -> Splits:
 
 
 def read_few(entry, **_):
-    """Return a few of MNIST's digits as any of the named data sets, in the size of its images."""
+    """Return a few MNIST digits in place of a named data set, in the size of its images."""
     if entry.form == "scikit-learn":
         return read_named(entry)
     size = {"usps": 16}.get(entry.folder, 28)
@@ -47,19 +47,19 @@ def read_few(entry, **_):
 
 
 def shorten(text: str) -> str:
-    """Return a recipe with one epoch, and with enough validation images of a few for prediction sets."""
+    """Return a recipe with one epoch and enough validation images for prediction sets."""
     for setting, quick in (
         (r"max_epochs = .*", "max_epochs = 1"),
         (r"min_steps = .*", "min_steps = 0"),
         (r"validation_fraction = .*", "validation_fraction = 0.2"),
-        (r"\[training\]", '[training]\nprecision = "fp32"'),  # none is measured, then
+        (r"\[training\]", '[training]\nprecision = "fp32"'),  # without validation images, scores are not measured
     ):
         text = re.sub(f"^{setting}", quick, text, flags=re.MULTILINE)
     return text
 
 
 def write_images(folder, write_rows):
-    """Write the files that the pages speak of."""
+    """Write the files that the pages use."""
     digits = read_digits()
     one, some = digits.test_images[0], digits.test_images[:6]
     for name in ("photo.jpg", "image.png", "seven.png"):
@@ -84,9 +84,9 @@ def write_images(folder, write_rows):
     (folder / "train.csv").write_text("\n".join([header, *rows]) + "\n")
 
 
-@pytest.fixture(scope="module")  # not of the session: what follows in the same process reads the whole of MNIST
+@pytest.fixture(scope="module")  # not session-scoped, because later tests in the process need all of MNIST
 def small_world(tmp_path_factory):
-    """Named data sets of a few images, recipes of an epoch, an empty cache."""
+    """Provide small named data sets, recipes with one epoch, and an empty cache."""
     recipes = tmp_path_factory.mktemp("recipes")
     paths = {name: RECIPES.get(name) for name in RECIPES.names()}
     for path in paths.values():

@@ -1,4 +1,4 @@
-"""A page's blocks, run one after the other in a folder of small images, as a reader would."""
+"""Runner of the blocks of a page, in order, in a folder of small images."""
 
 import configparser
 import contextlib
@@ -27,7 +27,7 @@ PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
 class Story:
-    """Runs the blocks of one page in order, each once, all in one folder; they go on with what others left."""
+    """Runs the blocks of one page in order, each once, in one folder that they share."""
 
     def __init__(self, folder: Path, blocks: list[Block]) -> None:
         self.folder = folder
@@ -36,10 +36,10 @@ class Story:
         self.servers = contextlib.ExitStack()
         self.address = ""
         with socket.create_server(("127.0.0.1", 0)) as listening:
-            self.scheduler = str(listening.getsockname()[1])  # in place of the port that a page names
+            self.scheduler = str(listening.getsockname()[1])  # replaces the port on the page
 
     def run_to(self, block: Block) -> None:
-        """Run a block, after those before it on the page."""
+        """Run a block after all previous blocks of the page."""
         while block not in self.done:
             following = self.blocks[len(self.done)]
             with contextlib.chdir(self.folder):
@@ -59,7 +59,7 @@ class Story:
     def run_command(self, command: str) -> None:
         for words, shorter in SHORTENED.items():
             command = command.replace(words, shorter)
-        command = re.sub(r"^(\w+=\S+ )+", "", command)  # the environment that it is run with
+        command = re.sub(r"^(\w+=\S+ )+", "", command)  # environment variables of the command
         name, *arguments = shlex.split(command, comments=True)
         if find_reason(command):
             check_command(name, arguments)
@@ -75,14 +75,14 @@ class Story:
             raise AssertionError(f"No test knows what to do with: {command}. Say it in tests/documentation/blocks.py.")
 
     def serve(self, options: list[str]) -> None:
-        """Start the service, on a free port; it runs until the page is done."""
+        """Start the service on a free port; it runs until the end of the page."""
         log = Path(f"serve-{len(list(self.folder.glob('serve-*')))}")
         log.mkdir()
         server = self.servers.enter_context(run_server(log, *options, "--port", "0"))
         self.address = self.address or server.url
 
     def ask(self, arguments: list[str]) -> None:
-        """Send a request to the service that the page started first."""
+        """Send a request to the service that the page started."""
         if shutil.which("curl") is None:
             pytest.skip("There is no curl to ask the service with.")
         there = [argument.replace("http://127.0.0.1:8000", self.address) for argument in arguments]
@@ -95,7 +95,7 @@ class Story:
 
 @contextlib.contextmanager
 def run_beside(command: list[str]) -> Iterator[None]:
-    """Start a process that runs until the page is done."""
+    """Start a process that runs until the end of the page."""
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         yield
@@ -105,7 +105,7 @@ def run_beside(command: list[str]) -> Iterator[None]:
 
 
 def run_skconv(arguments: list[str]) -> None:
-    """Run a command line of skconv in this process; it must end well and say something."""
+    """Run a command of skconv in this process; it must succeed and print something."""
     target = None
     if ">" in arguments:
         target = arguments[arguments.index(">") + 1]
@@ -120,7 +120,7 @@ def run_skconv(arguments: list[str]) -> None:
 
 
 def run_python(block: Block) -> None:
-    """Run a block of Python by itself; it must print something."""
+    """Run a Python block in its own namespace; it must print something."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
         exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), {"__name__": "documentation"})
@@ -128,7 +128,7 @@ def run_python(block: Block) -> None:
 
 
 def check_command(name: str, arguments: list[str]) -> None:
-    """Check a command that is not run."""
+    """Parse a command that is not run."""
     if name == "make":
         dry = ["make", "--dry-run", f"PYTHON={sys.executable}", *arguments]
         told = subprocess.run(dry, cwd=ROOT, capture_output=True, text=True, check=False)
@@ -144,7 +144,7 @@ def check_command(name: str, arguments: list[str]) -> None:
 
 
 def read_unit(block: Block) -> None:
-    """Read a unit of systemd and parse the command that it starts."""
+    """Read a systemd unit and parse its command."""
     unit = configparser.ConfigParser(interpolation=None)
     unit.read_string(block.text)
     _, command, *options = shlex.split(unit["Service"]["ExecStart"])

@@ -1,4 +1,4 @@
-"""Run every command and every Python block of the documentation, or parse it where it cannot be run."""
+"""Every command and Python block of the documentation is run, or parsed if it cannot be run."""
 
 import pytest
 

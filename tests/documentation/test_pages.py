@@ -18,7 +18,7 @@ LINKS = [
 @pytest.mark.parametrize(("page", "link"), LINKS)
 def test_link_has_a_target(page, link):
     target = (page.parent / link).resolve()
-    gallery = ROOT / "docs" / "gallery"  # made from examples/ when the site is built
+    gallery = ROOT / "docs" / "gallery"  # generated from examples/ by the build of the site
     if target.is_relative_to(gallery):
         source = ROOT / "examples" / target.relative_to(gallery)
         assert source.with_suffix(".py").exists() or (

@@ -1,4 +1,4 @@
-"""What the site takes from the package, and its check that a page asks nobody else for anything."""
+"""Documentation site: content from the package, and no requests to other hosts."""
 
 import importlib.util
 

@@ -27,7 +27,7 @@ class Slow(Callback):
 
 
 def train(checkpoint, result):
-    """Train with all that has a state: dropout, augmentation, EMA, early stopping."""
+    """Train with all stateful components: dropout, augmentation, EMA, early stopping."""
     digits = load_digits()
     classifier = CNNClassifier(
         {"name": "compact", "dropout": 0.3},

@@ -83,7 +83,7 @@ def predict_as_members(n, seed, noise):
 def test_sets_of_a_mean_have_at_least_the_requested_coverage(average, level):
     members, labels = predict_as_members(8000, 0, noise=0.3)
     fold = np.arange(4000) % 5
-    held_out = members[fold, np.arange(4000)]  # each by one member
+    held_out = members[fold, np.arange(4000)]  # each row is predicted by one member
     asked = members[:, 4000:]
     mean = asked.mean(0)
     if average == "logits":

@@ -22,7 +22,7 @@ def test_ood_score_detects_images_of_usual_confidence():
     inside, held_out = make_predictions(500, 2), make_predictions(500, 3)
     confidence = inside.max(1)
     outside = np.full((500, 5), 1e-6)
-    outside[:, 0], outside[:, 1] = confidence, 1 - confidence  # all the rest on one other class
+    outside[:, 0], outside[:, 1] = confidence, 1 - confidence  # the remaining probability on one other class
     assert measure_auroc(1 - confidence, 1 - outside.max(1)) == pytest.approx(0.5, abs=0.01)
     assert measure_auroc(ood_score(held_out, inside), ood_score(held_out, outside)) > 0.95
 

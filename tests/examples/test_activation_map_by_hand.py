@@ -1,4 +1,4 @@
-"""The example computes what it says, and runs as its first lines tell."""
+"""Example of a convolution by hand: results and the command in its docstring."""
 
 import importlib.util
 import re

@@ -214,7 +214,7 @@ def test_open_image_distinguishes_folder_and_missing_file(tmp_path):
 
 
 def test_convert_image_shrinks_with_antialiasing():
-    checks = np.indices((280, 280)).sum(axis=0) % 2 * 255  # finer than the result can show: averaged to grey
+    checks = np.indices((280, 280)).sum(axis=0) % 2 * 255  # finer than the resolution of the result: averaged to grey
     small = convert_image(checks.astype(np.uint8), 28, 28, 1)
     assert small.shape == (28, 28)
     assert small.min() > 110 and small.max() < 145

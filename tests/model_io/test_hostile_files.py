@@ -78,7 +78,7 @@ def test_damaged_model_folder_is_refused(model_copy, saved_model, name, changes)
 @FUZZ
 @given(changes=CHANGES)
 def test_weights_with_matching_hashes_are_still_checked(model_copy, saved_model, make_network, changes):
-    # An attacker can update the hash, too.
+    # An attacker can also update the hash.
     original = (saved_model / "model.safetensors").read_bytes()
     (model_copy / "model.safetensors").write_bytes(damage(original, changes))
     network = make_network()

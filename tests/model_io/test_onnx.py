@@ -32,7 +32,7 @@ def damage_input_shape(path):
 
 
 def write_greedy(path):
-    """Write a valid file with the right inputs and outputs that allocates terabytes when it runs."""
+    """Write a valid file with the expected inputs and outputs that allocates terabytes when it runs."""
     value = helper.make_tensor("value", TensorProto.FLOAT, [1], [1.0])
     constant = helper.make_tensor("shape", TensorProto.INT64, [2], [2**40, 3])
     nodes = [

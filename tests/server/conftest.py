@@ -1,4 +1,4 @@
-"""A running service in a process of its own, on a free port of the loopback interface."""
+"""Running service in a separate process, on a free port of the loopback interface."""
 
 import contextlib
 import http.client

@@ -5,7 +5,7 @@ import re
 import subprocess
 import sys
 
-# Each test records in processes of its own: prometheus_client selects its storage when it is imported.
+# Each test records in new processes, because prometheus_client selects its storage at import.
 RECORD = "from skconv.server.metrics import observe_request, render_metrics\n"
 
 
@@ -32,7 +32,7 @@ def test_observe_request_labels_and_histogram(tmp_path):
         "print(render_metrics().decode())",
     )
     assert 'skconv_requests_total{path="page",status="other"} 1' in text
-    assert "skconv_images_total 0" in text  # no image of a rejected request is counted
+    assert "skconv_images_total 0" in text  # images of rejected requests are not counted
     buckets = re.findall(r'_bucket{le="([^"]+)",path="/v1/read"} (\d+)', text)
     assert dict(buckets) == {
         "0.005": "1", "0.01": "1", "0.025": "1", "0.05": "2", "0.1": "2", "0.25": "2", "0.5": "2", "1.0": "2",

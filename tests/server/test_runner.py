@@ -50,7 +50,7 @@ def test_sigterm_answers_accepted_requests_and_exits_with_0(tmp_path, digits, to
         connections = [stack.enter_context(server.connect()) for _ in range(6)]
         for connection in connections:
             connection.request("POST", "/v1/read", page, {"Content-Type": "image/png"})
-        # Connections are accepted in their order: after this response, the six before it are accepted.
+        # Connections are accepted in order, so the previous six are accepted before this response.
         assert server.get("/livez").status_code == 200
         server.process.send_signal(signal.SIGTERM)
         assert [connection.getresponse().status for connection in connections] == [200] * 6

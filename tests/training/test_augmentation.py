@@ -134,7 +134,7 @@ def test_sequence_applies_its_steps_in_turn():
 
 @dataclass(frozen=True)
 class Brighten:
-    """Augmentation of a user."""
+    """Custom augmentation."""
 
     brightness: float = setting(max=50)
 

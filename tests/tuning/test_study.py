@@ -133,7 +133,7 @@ def test_two_processes_share_a_study(url, tmp_path):
     with quiet_optuna():
         trials = open_study(url, "s", FACTS).get_trials()
     finished = [trial for trial in trials if trial.state.name in ("COMPLETE", "PRUNED")]
-    assert 6 <= len(finished) <= 7  # both may have started their last
+    assert 6 <= len(finished) <= 7  # both may have started their last trial
     assert sum(len(each.splitlines()) for each in logged) >= len(finished)
     assert len({trial.params["learning_rate"] for trial in finished}) >= len(finished) - 1
 
