@@ -69,7 +69,7 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
     """
     names = [str(label) for label in labels]
     if len(names) != len(form.ids):
-        raise DataError(f"There are {len(names)} labels for {len(form.ids)} ids. Pass one per id, in their order.")
+        raise DataError(f"Got {len(names)} labels for {len(form.ids)} ids. Pass one label per id, in the same order.")
     unknown = set(names) - set(form.class_labels)
     if form.class_labels and unknown:
         raise DataError(f"'{min(unknown)}' is not a label of the competition ({list_some(form.class_labels)}).")

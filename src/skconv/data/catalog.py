@@ -18,7 +18,7 @@ class CatalogFile:
     """A file of a named data set."""
 
     name: str  # without .gz; compression is detected from the content
-    sha256: str  # of the decompressed bytes, because the same file is distributed with different compression
+    sha256: str  # of the decompressed bytes, because compression differs between distributions
     addresses: tuple[str, ...] = ()  # URLs, tried in order
 
 
@@ -46,7 +46,7 @@ class CatalogEntry:
 
 
 class BuiltDataset(NamedTuple):
-    """A data set that a function builds from others: ``build(entry, data_home=, download=, progress=)``."""
+    """Data set built from others by a function: ``build(entry, data_home=, download=, progress=)``."""
 
     entry: CatalogEntry
     build: Callable[..., Dataset]

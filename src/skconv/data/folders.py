@@ -23,12 +23,12 @@ from skconv.images.opening import IMAGE_SUFFIXES, convert_image, open_image
 from skconv.images.spec import ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
-MIN_CACHED = 1000  # images; fewer are decoded in less than a second
+MIN_CACHED = 1000  # images; fewer images are decoded in less than a second
 MAX_ENTRIES = 2  # per folder: `predict` reads only the test images of a competition's folder, `train` all
 MAX_AGE = 30 * 24 * 60 * 60  # seconds since the last use of a cache entry
 
 _CACHE_VERSION = 1  # increase it when decoding changes
-_MAX_SIZES = 5  # listed in the error for images of different sizes
+_MAX_SIZES = 5  # sizes listed in the error for different sizes
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -240,7 +240,7 @@ def read_cached(
     size = None if image_size is None else (int(image_size[0]), int(image_size[1]))
     try:
         entry = _name_entry(files, size)
-    except OSError:  # a missing file: `decode` raises the error that names it
+    except OSError:  # for a missing file, `decode` raises an error with its name
         return decode()
     cached = _read_entry(entry, len(files), size)
     if cached is not None:

@@ -90,7 +90,7 @@ def _fetch_table(name: str, cache: Path) -> Any:
         # The default parser needs pandas, and fails with pandas 3.1 for numeric labels.
         options = {"parser": "liac-arff", "as_frame": False, "data_home": str(cache), "n_retries": 1, "delay": 0.2}
         with warnings.catch_warnings(), _time_limit():
-            warnings.simplefilter("ignore")  # about retries and several versions
+            warnings.simplefilter("ignore")  # warnings about retries and several versions
             return fetch_openml(**wanted, **options)
     except (HTTPError, URLError, TimeoutError, ConnectionError) as error:
         raise DownloadError(f"OpenML cannot be reached, or rejects '{name}' ({error}). Try again later.") from error

@@ -19,7 +19,7 @@ from skconv.exceptions import DataError
 
 MIN_PIXELS = 9
 _N_ROWS = 1024  # per step
-# Headers of a column of row numbers, lower case; the index of pandas has an empty one.
+# Lower-case headers of row numbers; the index of pandas has an empty header.
 _ROW_NUMBERS = frozenset({"id", "imageid", "index", "", "unnamed: 0"})
 
 
@@ -159,7 +159,7 @@ def _is_number(cell: str) -> bool:
 
 
 def _parse_rows(layout: _Layout, block: list[tuple[int, str]], rows: list[str]) -> np.ndarray:
-    """Return the pixels of `rows`; `block` has the same lines unchanged, with their numbers."""
+    """Return the pixels of `rows`; `block` contains the original lines with their numbers."""
     for dtype in (np.uint8, np.float64):  # integers may be written as 12.0
         try:
             with warnings.catch_warnings():
@@ -169,7 +169,7 @@ def _parse_rows(layout: _Layout, block: list[tuple[int, str]], rows: list[str]) 
                 pixels = np.loadtxt(rows, dtype, delimiter=layout.delimiter, quotechar='"', comments=None, ndmin=2)
         except (ValueError, Warning):
             continue
-        # NumPy skips empty rows, which are lines with only a label.
+        # NumPy skips empty rows, which are lines without pixels.
         if pixels.shape == (len(rows), layout.n_pixels) and (dtype is np.uint8 or _are_whole(pixels)):
             return pixels.astype(np.uint8, copy=False)
     for number, line in block:

@@ -36,7 +36,7 @@ class Scores:
     high: float
     n: int  # images
     negative_log_likelihood: float  # mean of -log(probability of the true class), in nats, at least 0
-    # 0..2: mean over images of the sum over classes of (probability - truth)²; for two classes twice the binary form.
+    # 0..2: mean over images of the sum over classes of (probability - truth)²; twice the binary form for two classes.
     brier: float
     # Mean distance between confidence and accuracy over 15 bins of equal width of the confidence.
     expected_calibration_error: float

@@ -21,8 +21,8 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".
 
 MAX_BYTES = 100_000_000  # larger files are rejected before reading
 MAX_PIXELS = 50_000_000  # larger images are rejected before decoding
-# A colour image takes three to five times the memory of a grey one, transparency or 16 bits as much again. Only JPEG
-# can be decoded at half its size.
+# Colour takes three to five times the memory of grey; transparency or 16 bits take as much again. Only JPEG can be
+# decoded at half its size.
 MAX_COLOUR_PIXELS = 13_000_000
 
 # Values of the orientation tag (EXIF 274).

@@ -81,7 +81,7 @@ class HeldOut:
 
     probabilities: np.ndarray  # calibrated, float32 (n, k)
     labels: np.ndarray  # true classes 0..k-1, int64 (n,)
-    temperature: float = 1.0  # as fitted; the weights of the saved network include it
+    temperature: float = 1.0  # fitted temperature; the saved weights include it
 
     def to_bytes(self) -> bytes:
         """Return the content of a safetensors file."""

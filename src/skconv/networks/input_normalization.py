@@ -39,7 +39,7 @@ class InputNormalization(nn.Module):
         sample = images.to(torch.float64)  # a float32 sum of millions of bright pixels loses precision
         self.mean.copy_(sample.mean((0, 2, 3)).view_as(self.mean))
         std = sample.std((0, 2, 3), correction=0).view_as(self.std)
-        self.std.copy_(torch.where(std > 0, std, torch.ones_like(std)))  # a constant channel stays finite
+        self.std.copy_(torch.where(std > 0, std, torch.ones_like(std)))  # avoids infinite values for a constant channel
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:

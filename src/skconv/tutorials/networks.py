@@ -32,7 +32,7 @@ class RangeNormalization(InputNormalization):
     def fit(self, images: Tensor) -> None:
         """Set the buffers from images (n, in_channels, height, width) of any dtype."""
         minimum, maximum = float(images.min()), float(images.max())
-        step = (maximum - minimum) / (self.high - self.low) or 1.0  # constant images stay finite
+        step = (maximum - minimum) / (self.high - self.low) or 1.0  # avoids infinite values for constant images
         self.mean.fill_(minimum - self.low * step)
         self.std.fill_(step)
 

@@ -237,7 +237,7 @@ def _score_cuts(line: Line) -> tuple[np.ndarray, np.ndarray]:
     touching = TOUCHING_LOG_ODDS - CONTACT_WEIGHT * np.minimum(bonds, 4)
     log_odds = np.where(bonds > 0, touching, np.minimum(GAP_LOG_ODDS - GAP_WEIGHT * bonds, 4))
     cut, joined = -np.logaddexp(0, -log_odds), -np.logaddexp(0, log_odds)
-    cut[[0, -1]] = 0  # both ends of a line are certain
+    cut[[0, -1]] = 0  # both ends of a line are cuts with certainty
     return cut, joined
 
 

@@ -8,9 +8,9 @@ from PIL import Image
 from skconv.digits.preprocess.morphology import blur, close_grey, open_grey
 from skconv.exceptions import DataError
 
-LONGEST_SIDE = 1000  # pixels; a digit of a larger photo has more detail than 28×28 needs
+LONGEST_SIDE = 1000  # pixels per side; more detail is not needed for 28×28
 COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels at which colours, shading and polarity are estimated
-MAX_CROP_SIDE = 40  # pixels; a smaller image was cropped by a program, so ink may cover most of its border
+MAX_CROP_SIDE = 40  # pixels; smaller images are tight crops, whose border ink may cover
 MAX_SHADOW = 8.0  # ratio of the brightest to the darkest background; darker areas are black, not in shadow
 BOARD_GREY = 115.0  # grey level between a blackboard (darker) and paper (lighter)
 MAD_TO_SD = 1.4826  # standard deviation of normal noise per median absolute deviation

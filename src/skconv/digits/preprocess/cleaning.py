@@ -15,8 +15,8 @@ from skconv.digits.preprocess.morphology import (
 
 # Stroke values. A skipping pen leaves more than MIN_INK. A hairline is fainter and is ink only if connected to strokes.
 MIN_INK, MIN_CONNECTED_INK = 0.3, 0.22
-MIN_RULED_SIDE = 64  # pixels; in a smaller image ruled lines are as thick as strokes
-MIN_FRAMED_SIDE = 20  # pixels; in a smaller image even a line along a side may be a stroke
+MIN_RULED_SIDE = 64  # pixels per side; in smaller images, ruled lines are as thick as strokes
+MIN_FRAMED_SIDE = 20  # pixels per side; in smaller images, a line along a side may be a stroke
 MIN_RUN, MAX_RUN = 24, 36  # length in pixels of a ruled line within three rows; permits a slope of 4 degrees
 MIN_SPAN = 0.5  # length of a ruled line, as a fraction of the image's width
 MIN_COVER = 0.95  # fraction of a ruled line's columns with ink; the feet of a row of digits have gaps
@@ -69,12 +69,12 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
     if rest.sum() < 0.1 * removed.sum() / count:
         # The image has nothing but lines. Parallel lines are ruled paper, but a single one may be a stroke.
         return mask & ~(horizontal & (n_horizontal > 1)) & ~(vertical.T & (n_vertical > 1))
-    # The thickness is 0 without lines, so that the sum is that of the single line.
+    # Without lines the thickness is 0, so the sum is the thickness of the single line.
     return mask if count == 1 and thickness + vertical_thickness > 0.6 * stroke_width(rest) else rest
 
 
 def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
-    """Return the thin horizontal lines in a strip of several digits, bool (h, w), without strokes that cross them.
+    """Return the thin horizontal lines in a strip of several digits, bool (h, w), excluding crossing strokes.
 
     In contrast to `remove_lines`, a line may be slanted and may end inside the image. It is thinner than the stroke
     width `pen`, in pixels, unless it extends from edge to edge. Vertical lines are not detected, because they could be
@@ -103,7 +103,7 @@ def select_digit(components: Components) -> np.ndarray:
     if len(components.areas) == 1:
         return np.ones(1, bool)
     boxes, areas = components.boxes, components.areas.astype(float)
-    # A neighbour, a hand or the edge of the table usually touches the border; a digit may do so if it is the only ink.
+    # Neighbours, hands and table edges usually touch the border; a digit may touch it if it is the only ink.
     on_border = components.touch_border()
     centres = (boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(components.labels.shape[::-1])[:, None]
     eccentricity = np.hypot(*(centres - 0.5))

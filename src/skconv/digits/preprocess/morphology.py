@@ -74,7 +74,7 @@ def stroke_width(mask: np.ndarray) -> float:
 
 
 def dilate(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Dilate bool or float32 (h, w) by a rectangle; one of even size extends farther to the left and the top."""
+    """Dilate bool or float32 (h, w) by a rectangle; an even size extends farther to the left and the top."""
     return _as_type_of(values, cv2.dilate(_as_bytes(values), np.ones((height, width), np.uint8)))
 
 

@@ -93,7 +93,7 @@ def has_mnist_form(image: np.ndarray) -> bool:
         first, last = int(inked[0]), int(inked[-1])
         lengths.append(last + 1 - first)
         offset = SIDE / 2 - float(mass @ np.arange(SIDE)) / float(mass.sum())
-        # An asymmetric digit is moved only up to the edge of the image.
+        # Limit the shift of an asymmetric digit to the edge of the image.
         is_centred = abs(offset) <= 0.6 or (offset > 0 and last == SIDE - 1) or (offset < 0 and first == 0)
         if not is_centred:
             return False
@@ -176,7 +176,7 @@ def _normalize_width(strokes: np.ndarray) -> np.ndarray:
 def _centre(strokes: np.ndarray) -> np.ndarray:
     """Place strokes of at most 20×20 with their centre of mass at pixel (14, 14)."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
-    if not strokes.any():  # distant specks vanish when they are reduced
+    if not strokes.any():  # distant specks can disappear when reduced
         return canvas
     corner = []
     for axis, length in enumerate(strokes.shape):

@@ -96,7 +96,7 @@ _TEXTURES = (_draw_waves, _draw_stripes, _draw_checks, _draw_clouds, _draw_grain
 
 
 def _make_scribble(rng: np.random.Generator) -> np.ndarray:
-    """Make pen strokes that are not writing."""
+    """Make pen strokes that are not characters."""
     draw, thickness = _SCRIBBLES[rng.integers(len(_SCRIBBLES))], rng.uniform(0.04, 0.14)
     drawn = draw(rng)
     strokes = drawn if isinstance(drawn, np.ndarray) else draw_lines(drawn, rng, thickness=thickness)
