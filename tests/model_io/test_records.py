@@ -93,12 +93,12 @@ def test_images_of_another_shape_or_dtype_are_refused(images):
     [
         (b"", "not a safetensors file"),
         (b"\x80\x04\x95" * 20, "not a safetensors file"),
-        (save({}), "holds nothing"),
-        (save({"other": np.zeros((3, 5), np.uint8)}), "holds 'other' uint8"),
-        (save({"hashes": np.zeros((3, 4), np.uint8)}), r"holds 'hashes' uint8 \(3, 4\)"),
+        (save({}), "has nothing"),
+        (save({"other": np.zeros((3, 5), np.uint8)}), "has 'other' uint8"),
+        (save({"hashes": np.zeros((3, 4), np.uint8)}), r"has 'hashes' uint8 \(3, 4\)"),
         (save({"hashes": np.zeros(5, np.uint8)}), r"expected 'hashes' uint8 \(n, 5\)"),
-        (save({"hashes": np.zeros((3, 5), np.int8)}), "holds 'hashes' int8"),
-        (save({"hashes": np.zeros((3, 5), np.uint8), "more": np.zeros(1)}), "holds "),
+        (save({"hashes": np.zeros((3, 5), np.int8)}), "has 'hashes' int8"),
+        (save({"hashes": np.zeros((3, 5), np.uint8), "more": np.zeros(1)}), "has "),
         (save({"hashes": np.zeros((3, 5), np.uint8)})[:-1], "not a safetensors file"),
     ],
 )

@@ -166,7 +166,7 @@ def damage_by_adding(path):
         (lambda path: path.write_bytes(b""), "is not a safetensors file"),
         (lambda path: path.write_bytes(path.read_bytes()[:-8]), "is not a safetensors file"),
         (lambda path: path.unlink(), "is missing"),
-        (damage_with_nan, "holds NaN or infinity in"),
+        (damage_with_nan, "contains NaN or infinity in"),
         (damage_shape, "the network in config.json has"),
         (damage_dtype, "torch.float64"),
         (damage_by_leaving_out, "lacks"),
