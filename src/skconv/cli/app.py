@@ -16,7 +16,6 @@ from typing import Annotated, Any
 
 import typer
 
-from skconv.cli.main import one_line
 from skconv.distributed.process_group import check_not_distributed
 
 # Names of the commands and of their functions, and the modules of this package that have them.
@@ -251,3 +250,15 @@ def show_result(result: dict[str, Any], text: str, *, as_json: bool) -> None:
 def is_interactive() -> bool:
     """Return whether standard error is a terminal."""
     return sys.stderr.isatty()
+
+
+def one_line(message: str) -> str:
+    r"""Return `message` without line breaks and with control characters escaped.
+
+    Examples
+    --------
+    >>> one_line("no such file:\n  a\x1b[31m.png")
+    'no such file: a\\x1b[31m.png'
+    """
+    joined = " ".join(message.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
 
+from skconv.cli.app import create_app, one_line
 from skconv.distributed.process_group import (
     describe_lost_process,
     is_distributed,
@@ -69,18 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     return code
 
 
-def one_line(message: str) -> str:
-    r"""Return `message` without line breaks and with control characters escaped.
-
-    Examples
-    --------
-    >>> one_line("no such file:\n  a\x1b[31m.png")
-    'no such file: a\\x1b[31m.png'
-    """
-    joined = " ".join(message.split())
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in joined)
-
-
 @contextmanager
 def _sigterm_as_interrupt(invocation: Invocation) -> Iterator[None]:
     """Handle SIGTERM, which schedulers and containers send, like Ctrl-C."""
@@ -101,8 +90,6 @@ def _sigterm_as_interrupt(invocation: Invocation) -> Iterator[None]:
 
 def _run(arguments: list[str], invocation: Invocation) -> int:
     import typer.main
-
-    from skconv.cli.app import create_app
 
     try:
         typer.main.get_command(create_app(arguments)).main(args=arguments, prog_name="skconv", obj=invocation)
