@@ -89,13 +89,13 @@ def test_predict_accepts_no_image_and_one(saved_model, images):
     [
         (np.zeros((12, 10)), r"pass images\[None\]"),
         (np.zeros((5, 121)), "Is the label still among the columns"),
-        (np.zeros((5, 10, 12)), "shape .5, 10, 12.; the model takes .n, 12, 10."),
-        (np.zeros((5, 12, 10, 3)), "the model takes"),
-        (np.zeros(()), "the model takes"),
+        (np.zeros((5, 10, 12)), "shape .5, 10, 12.; the model expects .n, 12, 10."),
+        (np.zeros((5, 12, 10, 3)), "the model expects"),
+        (np.zeros(()), "the model expects"),
         (np.full((5, 12, 10), "a"), "expected numbers"),
         (np.zeros((5, 12, 10), object), "expected numbers"),
         (np.zeros((5, 12, 10), complex), "expected numbers"),
-        ([[1, 2], [3]], "are no array"),
+        ([[1, 2], [3]], "are not an array"),
     ],
 )
 def test_predict_proba_refuses_images_that_do_not_fit_in_one_line(saved_model, images, message):
@@ -113,7 +113,7 @@ def test_predict_refuses_grey_images_for_a_colour_model(colour, images):
 def test_predict_names_the_image_with_an_invalid_value(saved_model, images, value):
     broken = images.astype(np.float64)
     broken[270, 3, 3] = value
-    with pytest.raises(DataError, match="Image 270 holds"):
+    with pytest.raises(DataError, match="Image 270 contains"):
         OnnxClassifier(saved_model).predict(broken)
 
 
@@ -133,12 +133,12 @@ def trained_on(saved_model, tmp_path):
 @pytest.mark.parametrize(
     ("trained", "divisor", "message"),
     [
-        ((0, 255), 255.0, "pixels are 0 to 1; the model was trained on pixels of 0 to 255"),
-        ((0, 255), 16, "pixels are 0 to 15; the model was trained on pixels of 0 to 255"),
-        ((0, 1), 1, "pixels are 0 to 255; the model was trained on pixels of 0 to 1"),
-        ((0, 16), 1, "pixels are 0 to 255; the model was trained on pixels of 0 to 16"),
-        ((0, 16), 255.0, "pixels are 0 to 1; the model was trained on pixels of 0 to 16"),
-        ((-1, 1), 1, "pixels are 0 to 255; the model was trained on pixels of -1 to 1"),
+        ((0, 255), 255.0, "pixels from 0 to 1; the model was trained on pixels from 0 to 255"),
+        ((0, 255), 16, "pixels from 0 to 15; the model was trained on pixels from 0 to 255"),
+        ((0, 1), 1, "pixels from 0 to 255; the model was trained on pixels from 0 to 1"),
+        ((0, 16), 1, "pixels from 0 to 255; the model was trained on pixels from 0 to 16"),
+        ((0, 16), 255.0, "pixels from 0 to 1; the model was trained on pixels from 0 to 16"),
+        ((-1, 1), 1, "pixels from 0 to 255; the model was trained on pixels from -1 to 1"),
     ],
 )
 def test_predict_proba_warns_once_per_call_about_another_pixel_range(trained_on, images, trained, divisor, message):

@@ -106,7 +106,7 @@ def test_lost_scheduler_raises(digits):
         with subprocess.Popen(
             [*start, "worker", address, "--nthreads", "1", "--no-dashboard", "--no-nanny"], stderr=subprocess.DEVNULL
         ) as worker:
-            with pytest.raises(ClusterError, match="was lost, with all its trainings"), dask_workers(address):
+            with pytest.raises(ClusterError, match="connection to the Dask scheduler"), dask_workers(address):
                 scheduler.kill()
                 make(cv=2).fit(*digits)
             worker.kill()

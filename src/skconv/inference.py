@@ -18,7 +18,7 @@ from skconv.model_io.onnx import open_session, run_session
 
 _BATCH = 256  # images; only one batch is copied to float32 at a time
 _MAX_SHOWN = 12  # class names in the representation
-_RANGE_RATIO = 15  # pixels in 1/15 of the training range are scaled differently, not dark: 0..16 instead of 0..255
+_RANGE_RATIO = 15  # warn if the training range is that many times the range of the pixels
 
 _N_ALTERNATIVES = 2
 UNSURE = "?"  # label of a prediction whose confidence is below the requested minimum
@@ -26,7 +26,7 @@ UNSURE = "?"  # label of a prediction whose confidence is below the requested mi
 
 @dataclass(frozen=True)
 class Alternative:
-    """A class that an image may also belong to, with its probability."""
+    """A less probable class and its probability."""
 
     label: str
     confidence: float
@@ -42,17 +42,17 @@ class Prediction:
     Parameters
     ----------
     input : str
-        The image: a file's path, or the file and row it came from.
+        Path of the image, or the table and row that it was read from.
     label : str
         Name of the most probable class; "?" if its confidence is below the requested minimum.
     confidence : float
         Probability of the most probable class, 0..1.
     alternatives : tuple of Alternative
-        The next classes, best first; after "?" with the most probable one.
+        Next most probable classes, in descending order; if the label is "?", including the most probable class.
     labels : tuple of str or None
-        The prediction set: often one class, empty if no class is credible. None if no coverage was requested.
+        Prediction set: often one class, may be empty. None if no coverage was requested.
     error : str or None
-        Why the image could not be read; its label is then empty and its confidence 0. None if it was read.
+        Error message if the image could not be read; its label is then empty and its confidence 0. None otherwise.
     """
 
     input: str
@@ -63,7 +63,7 @@ class Prediction:
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain values; `labels` and `error` only if they are set."""
+        """Return the fields as plain values, without `labels` and `error` if they are None."""
         record = asdict(self)
         return {key: value for key, value in record.items() if key not in ("labels", "error") or value is not None}
 
@@ -79,7 +79,7 @@ class Prediction:
 def describe_predictions(
     names: Sequence[str], probabilities: np.ndarray, class_names: tuple[str, ...], min_confidence: float = 0.0
 ) -> tuple[Prediction, ...]:
-    """Return the records of images from their names and probabilities, shape (n, n_classes)."""
+    """Return one `Prediction` per image, from names and probabilities of shape (n, n_classes)."""
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _N_ALTERNATIVES]
     predictions = []
     for name, row, best in zip(names, probabilities, order, strict=True):
@@ -95,14 +95,13 @@ def describe_predictions(
 class OnnxClassifier:
     """Classifier loaded from a model folder.
 
-    It starts in a fraction of a second, because it needs NumPy and onnxruntime only. Several threads may use one
-    instance at the same time.
+    It loads in a fraction of a second, because it imports only NumPy and onnxruntime. Instances are thread-safe.
 
     Parameters
     ----------
     path : path-like
-        A model folder, a run folder that ``skconv train --out`` wrote, or ``"digits"``, the bundled model. The sha256
-        of every file is verified.
+        Model folder, run folder of ``skconv train --out``, or ``"digits"`` for the bundled model. The sha256 of every
+        file is verified.
     threads : int or None, default=None
         Threads per prediction, at least 1; None uses one per core.
 
@@ -111,7 +110,7 @@ class OnnxClassifier:
     config : ModelConfig
         Content of ``config.json``.
     classes_ : ndarray of shape (k,)
-        The labels, in the order of the columns of the probabilities.
+        Labels, in the order of the columns of the probabilities.
     class_names : tuple of str
         Name of each class, in the same order.
     input_shape : (int, int, int)
@@ -122,7 +121,7 @@ class OnnxClassifier:
     Raises
     ------
     SourceNotFoundError
-        If nothing is at `path`.
+        If `path` does not exist.
     ModelFileError
         If `path` is a pickle, or a folder that is incomplete, altered or of another format.
     ParameterError
@@ -157,8 +156,8 @@ class OnnxClassifier:
         ----------
         images : ndarray of uint8, integer, bool or float
             Images in the range of the training images (0..255 for most models), as (n, h, w), (n, h, w, c),
-            (n, c, h, w) or, for grey, (n, h * w). An ambiguous shape is read with channels last. May be a memory map,
-            of which 256 images at a time are read.
+            (n, c, h, w) or, for grey, (n, h * w). An ambiguous shape is interpreted as channels last. A memory map is
+            read in batches of 256 images.
 
         Returns
         -------
@@ -168,26 +167,26 @@ class OnnxClassifier:
         Raises
         ------
         DataError
-            If the shape does not fit the model, or the images are not finite numbers.
+            If the shape does not match the model, or the images are not finite numbers.
 
         Warns
         -----
         UserWarning
-            If the range of the pixels is clearly not that of the training images: 0..1 instead of 0..255.
+            If the range of the pixels clearly differs from that of the training images: 0..1 instead of 0..255.
         """
         images = self._to_channels_first(images)
         probabilities = np.empty((len(images), len(self.classes_)), dtype=np.float32)
         minimum, maximum = np.inf, -np.inf
         for start in range(0, len(images), _BATCH):
             part = images[start : start + _BATCH]
-            with np.errstate(over="ignore"):  # the error below names the image
+            with np.errstate(over="ignore"):  # raised below as an error with the index of the image
                 batch = np.ascontiguousarray(part, dtype=np.float32)
-            # Min. and max. of bytes are much faster than of floats; with a NaN both are NaN.
+            # min and max of uint8 are much faster than of float32; a NaN makes both NaN.
             values = part if part.dtype.itemsize == 1 else batch
             low, high = float(values.min()), float(values.max())
             if not (np.isfinite(low) and np.isfinite(high)):
                 wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
-                raise DataError(f"Image {wrong} holds NaN, infinity or a value beyond float32; correct or drop it.")
+                raise DataError(f"Image {wrong} contains NaN, infinity or a value beyond float32. Correct or drop it.")
             probabilities[start : start + _BATCH] = run_session(self._session, batch)
             minimum, maximum = min(minimum, low), max(maximum, high)
         message = self._describe_range(minimum, maximum)
@@ -211,11 +210,11 @@ class OnnxClassifier:
     def _to_channels_first(self, images: np.ndarray) -> np.ndarray:
         """Return a view of shape (n, channels, height, width)."""
         try:
-            images = np.asarray(images)  # ignores a mask; a memory map stays one
+            images = np.asarray(images)  # drops masks, retains memory maps
         except ValueError as error:
-            raise DataError(f"The images are no array ({error}). Resize them to one size and stack them.") from error
+            raise DataError(f"The images are not an array ({error}). Resize and stack them.") from error
         if images.dtype.kind not in "buif":
-            raise DataError(f"The images are of dtype {images.dtype}; expected numbers, preferably uint8.")
+            raise DataError(f"The images have dtype {images.dtype}; expected numbers, preferably uint8.")
         channels, height, width = self.input_shape
         shape = images.shape[1:]
         if shape == (height, width, channels):
@@ -227,7 +226,7 @@ class OnnxClassifier:
         raise DataError(self._describe_shape(images.shape))
 
     def _describe_range(self, minimum: float, maximum: float) -> str:
-        """Return a warning if the range of the pixels is clearly not that of the training images, else ""."""
+        """Return a warning if the range of the pixels clearly differs from that of the training images, else ""."""
         low, high = self.config.input.pixel_range or (0.0, 0.0)
         if not (low < high and minimum < maximum):  # the range is unknown, or the images are blank
             return ""
@@ -236,8 +235,8 @@ class OnnxClassifier:
         if not (is_narrow or is_wide):
             return ""
         return (
-            f"The images' pixels are {minimum:g} to {maximum:g}; the model was trained on pixels of {low:g} to "
-            f"{high:g}, and its predictions for other ranges are unreliable. Scale the images to that range."
+            f"The images have pixels from {minimum:g} to {maximum:g}; the model was trained on pixels from {low:g} to "
+            f"{high:g}. Predictions for other ranges are unreliable. Scale the images to that range."
         )
 
     def _describe_shape(self, shape: tuple[int, ...]) -> str:
@@ -249,7 +248,7 @@ class OnnxClassifier:
         if shape in ((height, width), (height, width, channels), (channels, height, width)):
             fix = "For a single image pass images[None]."
         elif len(shape) == 2 and channels == 1 and shape[1] == height * width + 1:
-            fix = "Is the label still among the columns? Remove it."
+            fix = "If the label is among the columns, remove it."
         elif channels == 3 and shape[1:] == (height, width):
-            fix = "The model was trained on colour: repeat the grey channel three times."
-        return f"The images have shape {shape}; the model takes {accepted}. {fix}"
+            fix = "The model was trained on colour images: repeat the grey channel three times."
+        return f"The images have shape {shape}; the model expects {accepted}. {fix}"

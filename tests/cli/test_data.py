@@ -39,7 +39,7 @@ def test_submission_can_have_any_name_for_check(trained, competition, tmp_path, 
     folder, _, _ = trained
     table, renamed = tmp_path / "mine.csv", tmp_path / "other name.txt"
     assert main(["predict", str(folder), str(competition), "--out", str(table)]) == 0
-    assert "anything else that begins with submission" in capsys.readouterr().err
+    assert "a name that begins with submission" in capsys.readouterr().err
     assert main(["data", str(competition), "--check", str(table)]) == 1
     assert "skconv predict --out submission.csv" in capsys.readouterr().err
     shutil.copy(competition / "answers.csv", renamed)

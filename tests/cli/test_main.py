@@ -133,7 +133,7 @@ def test_interrupt_between_seeds_prints_what_remains(tmp_path, monkeypatch, caps
     assert main(["train", "digits", "--seeds", "2", "--out", str(out)]) == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert f"finished results remain in {out}" in line
-    assert line.endswith(f"with another --out or that folder removed: skconv train digits --seeds 2 --out {out}")
+    assert line.endswith(f"remove that folder or choose another --out: skconv train digits --seeds 2 --out {out}")
 
 
 def test_data_describes_a_data_set_line_by_line(capsys):

@@ -64,7 +64,7 @@ def test_evaluate_raises_if_every_image_was_trained_on(run, tmp_path):
     digits, split = skconv.load_dataset("digits"), hold_out_test(skconv.load_dataset("digits"), seed=0)
     assert len(digits.train_images) > len(split.train_images)
     source = save(tmp_path / "train.npz", split.train_images, split.train_labels)
-    with pytest.raises(DataError, match=r"All 1,527 images of train were in this model's training data: none is left"):
+    with pytest.raises(DataError, match=r"All 1,527 images of train were in this model's training data: none remains"):
         evaluate(run.model, source)
 
 
@@ -92,7 +92,7 @@ def test_evaluate_raises_if_part_of_the_test_split_was_trained_on(run, held_out,
 
 def test_evaluate_warns_of_few_duplicates(run, held_out, tmp_path):
     source = write_splits(tmp_path / "few.npz", 2, held_out)
-    with pytest.warns(UserWarning, match=r"2 of the 272 images of few's test split .* scored with the others"):
+    with pytest.warns(UserWarning, match=r"2 of the 272 images of few's test split .* included in the score"):
         result = evaluate(run.model, source)
     assert (result.split, result.n, result.n_seen) == ("test", 272, 2)
 

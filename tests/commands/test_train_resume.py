@@ -95,6 +95,6 @@ def test_resume_without_out_raises(tiny_recipe):
 
 def test_resume_in_another_folder_raises(tiny_recipe, tmp_path):
     (tmp_path / "note.txt").write_text("mine")
-    with pytest.raises(OutputError, match="holds no run"):
+    with pytest.raises(OutputError, match="contains no run"):
         train("digits", recipe=tiny_recipe, out=tmp_path, resume=True)
     assert (tmp_path / "note.txt").read_text() == "mine"

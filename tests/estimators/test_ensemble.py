@@ -291,7 +291,7 @@ def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
         ({"cv": True}, "'cv' parameter"),
         ({"cv": "five"}, "'cv' parameter"),
         ({"cv": 2.5}, "'cv' parameter"),
-        ({"cv": []}, "holds no fold"),
+        ({"cv": []}, "contains no fold"),
         ({"average": "median"}, "'average' must be one of"),
         ({"estimator": "fast"}, "'estimator' parameter must be a CNNClassifier"),
         ({"estimator": member(network={"name": "ensemble"})}, "not ensembles"),
@@ -313,7 +313,7 @@ EVERY = np.arange(40)
         (StratifiedKFold(41), "40 images cannot be split by StratifiedKFold"),
         (KFold(41), "40 images cannot be split by KFold"),
         ([(EVERY[3:], EVERY[:3])], "training part of fold 1 lacks the class 'rare'"),
-        ([(EVERY, EVERY[30:])], r"has image 30 in its training and in its held-out part \(10 in all\)"),
+        ([(EVERY, EVERY[30:])], r"has image 30 in its training and in its held-out part \(10 in total\)"),
         ([(EVERY, [])], "not a pair of training"),
         ([(EVERY, EVERY[:0])], "0 held-out images"),
         ([(EVERY, [40])], "not a pair of training and held-out indices of 40 images"),
@@ -344,10 +344,10 @@ def test_fit_warns_about_classes_smaller_than_the_folds(digits):
 def test_fit_reduces_the_folds_for_small_classes(digits):
     X, _ = digits
     ensemble = make(cv=5, estimator=member(max_epochs=1))
-    with pytest.warns(UserWarning, match="fewer than the 5 folds: there are 3 folds"):
+    with pytest.warns(UserWarning, match="fewer than the 5 folds: using 3 folds"):
         ensemble.fit(X[:8], np.array([0, 0, 1, 1, 1, 2, 2, 2]))
     assert len(ensemble.fold_scores_) == 3
-    with pytest.raises(DataError, match="one image only; folds need 2"):
+    with pytest.raises(DataError, match="one image only; expected 2"):
         ensemble.fit(X[:3], np.arange(3))
 
 
@@ -359,7 +359,7 @@ def test_fit_reduces_the_folds_for_small_classes(digits):
         (np.full((12, 8, 8), np.nan), np.arange(12) % 2, None, "NaN"),
         (np.zeros((12, 8, 8)), np.arange(11) % 2, None, "inconsistent"),
         (np.zeros((12, 8, 8, 5)), np.arange(12) % 2, None, "1 or 3 channels"),
-        (np.zeros((12, 8, 8)), np.arange(12) % 2, [-1.0] * 12, "none below zero"),
+        (np.zeros((12, 8, 8)), np.arange(12) % 2, [-1.0] * 12, "expected at least 0"),
     ],
 )
 def test_fit_raises_for_invalid_data(X, y, weights, message):

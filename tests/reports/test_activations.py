@@ -81,9 +81,9 @@ def test_texts_and_panels_do_not_overlap(name, shape, class_names):
 
 def test_titles_show_number_and_size_of_the_maps():
     figure, layers = explain("standard", (28, 28))
-    titles = [text for text in texts_of(figure) if text.startswith("After convolution")]
-    assert titles[0].startswith("After convolution 1 (blocks.0.0): 32 of 32 maps, 24×24, largest magnitude ")
-    assert titles[-1].startswith("After convolution 5 (blocks.4.0): 32 of 128 maps, 6×6, largest magnitude ")
+    titles = [text for text in texts_of(figure) if text.startswith("Convolution")]
+    assert titles[0].startswith("Convolution 1 (blocks.0.0): 32 of 32 maps, 24×24, largest magnitude ")
+    assert titles[-1].startswith("Convolution 5 (blocks.4.0): 32 of 128 maps, 6×6, largest magnitude ")
     assert titles[-1].endswith(f"{np.abs(layers[-1].maps).max():.3g}")
 
 

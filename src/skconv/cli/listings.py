@@ -1,4 +1,4 @@
-"""Options and help text of the commands that list and describe: `skconv data`, `networks` and `recipes`."""
+"""Options and help text of `skconv data`, `skconv networks` and `skconv recipes`."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Output:
 
 
 def _describe_or_list(name: str | None, key: str, known: Sequence[str], describe: Callable[[str], Output]) -> Output:
-    """Return the description of one part, or a list of all; `key` is the name of the list in JSON."""
+    """Return the description of `name`, or a list of all names; `key` is the name of the list in JSON."""
     if name is not None:
         return describe(name)
     entries = [describe(each) for each in known]
@@ -90,11 +90,12 @@ def data(
 ) -> Any:
     """List or describe data sets; make or check a competition.
 
-    Without a name, all data sets are listed. The files of a competition can be made, and a submission checked.
+    Without a name, all data sets are listed. --make writes the files of a competition; --check validates a submission.
     """
     if make is not None and check is not None:
         raise typer.BadParameter(
-            "Make a competition first, then check a submission to it.", param_hint="--make, --check"
+            "Use one of them per command: first make the competition, then check a submission.",
+            param_hint="--make, --check",
         )
     if name is None and (make is not None or check is not None):
         raise typer.BadParameter("Name the competition, as in skconv data kaggle-digits.", param_hint="NAME")
@@ -127,7 +128,7 @@ def _describe_data(entry: CatalogEntry, data_home: Path | None) -> Output:
 
 
 def _locate(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
-    """Return where the data is, or where it was searched and can be fetched from."""
+    """Return the location of the data, or the folders searched and the source to fetch it from."""
     from skconv.data.named import list_locations
 
     if entry.form == "scikit-learn":

@@ -35,9 +35,9 @@ class AuditResult(Result):
     classes : dict of str to int
         Number of training images per class.
     issues : tuple of LabelIssue
-        By kind; wrong labels by probability, highest first.
+        Issues sorted by kind; wrong labels by descending probability.
     folder : str, default=""
-        The folder of the CSV and the contact sheets, if one was requested.
+        Folder of the CSV file and the contact sheets; empty if `out` is None.
     """
 
     data: str
@@ -94,8 +94,8 @@ def audit(
 ) -> AuditResult:
     """Find broken and blank images, duplicates, images in both splits, and labels that are probably wrong.
 
-    Labels are checked by out-of-fold predictions of a k-fold ensemble, which is trained for that. The data is not
-    changed. If there are broken images, only these are reported, because the data cannot be loaded.
+    Labels are checked against out-of-fold predictions of a k-fold ensemble, which this function trains. The data is
+    not changed. If there are broken images, only these are reported, because the data cannot be loaded.
 
     Parameters
     ----------
@@ -120,16 +120,16 @@ def audit(
     Raises
     ------
     SourceNotFoundError, DownloadError, DataError
-        Data that cannot be found, downloaded or used.
+        If the data cannot be found, downloaded or used.
     ParameterError
-        A setting out of range, or cleanlab is not installed.
+        If a setting is out of range, or cleanlab is not installed.
     OutputError
-        The folder is not empty, or cannot be written.
+        If the folder is not empty, or cannot be written.
 
     Warns
     -----
     UserWarning
-        A class has a single image: labels are not checked.
+        If a class has a single image; labels are not checked then.
     """
     from skconv.data.folders import walk_files
     from skconv.data.spec import load_dataset
@@ -196,12 +196,12 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
     ]
 
 
-# Issues with the positions of their images among all images.
+# Issues, and the indices of their images among all images.
 _Found = list[tuple[LabelIssue, int]]
 
 
 def _find_duplicates(every: NamedImages, blank: set[int]) -> _Found:
-    """Return an issue per image that equals or nearly equals an earlier one; blank images are not compared."""
+    """Return an issue per exact or near duplicate of an earlier image; blank images are not compared."""
     from skconv.evaluation.label_issues import find_duplicates, find_near_duplicates
 
     exact = find_duplicates(every.images).tolist()
@@ -241,7 +241,7 @@ def _find_wrong_labels(every: NamedImages, ensemble: Any) -> _Found:
 
 
 def _write_folder(folder: Path, result: AuditResult, images: np.ndarray, positions: list[int]) -> None:
-    """Write the CSV and a contact sheet per kind, completely or not at all."""
+    """Write the CSV file and a contact sheet per kind atomically."""
     from skconv.reports.image_grids import draw_issues
     from skconv.reports.style import save_figure
 

@@ -1,4 +1,4 @@
-"""`ensemble`: train one member per cross-validation fold and save their mean as one model."""
+"""`ensemble`: train one member per cross-validation fold and save the members as one model."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class EnsembleResult(Result):
     data, recipe : str
         Names of the data and the recipe.
     folder, model : str
-        The run folder, and the model folder in it.
+        Run folder, and the model folder in it.
     test_accuracy, low, high : float or None
         Accuracy on the test images, 0..1, with its 95 % interval; None without a labelled test split.
     n : int
@@ -31,11 +31,11 @@ class EnsembleResult(Result):
     out_of_fold_accuracy : float
         Accuracy on the training images, each predicted by members that were not trained on it, 0..1.
     fold_accuracies : tuple of float
-        The same for each member.
+        Accuracy of each member on the fold it was not trained on, 0..1.
     fit_seconds : float
         Wall-clock time of the training of all members.
     n_parameters, n_epochs : int
-        Parameters of all members; epochs of the longest training.
+        Number of parameters of all members; maximum number of epochs of a member.
     """
 
     data: str
@@ -82,9 +82,9 @@ def ensemble(
 ) -> EnsembleResult:
     """Train a k-fold ensemble on all training images and write a run folder.
 
-    A labelled test split is scored once. Without one nothing is held out: all images are used for training, and the
-    out-of-fold accuracy estimates the accuracy of a member. Probabilities are calibrated with the out-of-fold
-    predictions. For a competition, the submission file is written too.
+    A labelled test split is scored once. Without one, all images are used for training, and the out-of-fold accuracy
+    estimates the accuracy of a member. Probabilities are calibrated with the out-of-fold predictions. For a
+    competition, the submission file is written too.
 
     Parameters
     ----------
@@ -95,10 +95,10 @@ def ensemble(
     recipe, network, device, progress, command, **data
         As in `skconv.train`.
     out : path-like or None, default=None
-        The run folder to create. None uses ``runs/DATA-RECIPE-ensemble``, with ``-2``, ``-3`` … if that exists.
+        Run folder to create. None uses ``runs/DATA-RECIPE-ensemble``, with ``-2``, ``-3`` … if that exists.
     dask : str or None, default=None
-        Address of a Dask scheduler, ``tcp://127.0.0.1:8786``, whose workers train the folds. None trains them in this
-        process. On machines of the same kind the scores are the same, bit for bit.
+        Address of a Dask scheduler, for example ``tcp://127.0.0.1:8786``, to train the folds on its workers. None
+        trains them in this process. On machines of the same kind the scores are identical.
     seed : int or None, default=None
         Seed of the folds and the members, 0..2**31 - 1; None uses the recipe's, or 0.
 

@@ -33,24 +33,25 @@ class EvaluationResult(Result):
         Number of images scored.
     model, data : str
         The model folder and the name of the data.
-    split : str
-        ``"test"``; for data without a test split ``"unseen"``, the images that the model was not trained on, or
-        ``"all"`` if it was trained on none of them or has no training fingerprints.
+    split : {"test", "unseen", "all"}
+        Images scored. "unseen" and "all" are for data without a test split: "unseen" excludes the images that the model
+        was trained on; "all" if there are none, or the model has no training fingerprints.
     n_seen : int or None
-        Number of images that the model was trained on: scored with the others in a test split, else left out. None
+        Number of images that the model was trained on; they are scored in a test split, and excluded otherwise. None
         without training fingerprints.
     scores : dict
         All scores, as in ``scores.json``.
     text : str
         All scores as a table.
     sets : dict or None
-        For prediction sets: ``level``, the requested coverage, ``coverage`` as measured, ``mean_set_size``, and
-        ``empty``, the share of empty sets.
+        Prediction sets: requested coverage ``level``, measured ``coverage``, ``mean_set_size``, and ``empty``, the
+        share of empty sets. None unless requested.
     corruptions : dict or None
-        Accuracy at each of five severities per corruption, and under "mean" over all of them.
+        Accuracy at five severities per corruption; the key "mean" has the mean over all corruptions. None unless
+        requested.
     against : dict or None
-        For out-of-distribution images: ``data``, ``split`` and ``n`` as above, the definition of the ``score``, and
-        ``auroc``, the probability that it is higher for one of them than for an image scored here.
+        Out-of-distribution detection: ``data``, ``split`` and ``n`` of the other images, the name of the ``score``, and
+        its ``auroc``. None unless requested.
     """
 
     _optional: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "against")
@@ -70,7 +71,7 @@ class EvaluationResult(Result):
     against: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain values, without those that were not requested."""
+        """Return the fields as plain values, without those that were not requested."""
         record = super().to_json()
         del record["text"]
         return record
@@ -116,7 +117,7 @@ def evaluate(
 ) -> EvaluationResult:
     """Score a model on the test split of `source` or, without one, on the images it was not trained on.
 
-    The images of the training are recognised by the fingerprints of their pixels, in whatever file they are.
+    Training images are recognised by fingerprints of their pixels, not by their file names.
 
     Parameters
     ----------
@@ -129,8 +130,8 @@ def evaluate(
     corruptions : bool, default=False
         Also measure the accuracy under seventeen image corruptions, each at five severities.
     against : str, path-like or None, default=None
-        Also measure out-of-distribution detection: data of other classes, as `source`, whose images are chosen in the
-        same way and whose labels are ignored. Needs a model that was trained with a validation split, or an ensemble.
+        Data of other classes, to measure out-of-distribution detection too. Its images are chosen as those of `source`;
+        labels are ignored. Requires an ensemble, or a model trained with a validation split.
     report : path-like or None, default=None
         A new folder for ``scores.json`` and figures of mistakes, calibration and corruptions.
     progress : bool, default=False
@@ -146,22 +147,22 @@ def evaluate(
     Raises
     ------
     ModelFileError
-        The model is incomplete, altered, or refused because it could run code.
+        If the model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DownloadError, UnknownNameError
-        Data that cannot be found or downloaded.
+        If the data cannot be found or downloaded.
     DataError
-        Images of another size than the model's, or classes that it does not have. Or the model was trained on more
+        If the images have another size, or classes that the model does not have. Or if the model was trained on more
         than 1 % of the test split, or on all images of data without one.
     ParameterError
-        An invalid coverage, or a model without held-out predictions, which `coverage` and `against` need.
+        If `coverage` is out of range, or if `coverage` or `against` is used with a model without held-out predictions.
     OutputError
-        The folder of the report is not empty, or cannot be written.
+        If the folder of the report is not empty, or cannot be written.
 
     Warns
     -----
     UserWarning
-        The model was trained on a few images of the test split, or has no training fingerprints. Or the images were
-        converted to greyscale or colour for the model.
+        If the model was trained on a few images of the test split, or has no training fingerprints. Or if the images
+        were converted to greyscale or colour for the model.
     """
     from skconv.evaluation.conformal import check_coverage
     from skconv.evaluation.metrics import format_scores
@@ -230,7 +231,7 @@ def _measure_out_of_distribution(scored: ScoredSource, others: UnseenImages) -> 
 
 
 def _measure_corruptions(scored: ScoredSource, *, progress: bool) -> dict[str, list[float]]:
-    """Return the accuracy at each severity per corruption, the most harmless first, and their mean.
+    """Return the accuracies at each severity per corruption, in descending order, and their mean.
 
     At most 2,000 images are used, evenly spaced.
     """
@@ -250,7 +251,7 @@ def _measure_corruptions(scored: ScoredSource, *, progress: bool) -> dict[str, l
 
 
 def _write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: EvaluationResult) -> None:
-    """Write ``scores.json`` and figures to a new folder, completely or not at all."""
+    """Write ``scores.json`` and figures to a new folder atomically."""
     from skconv.reports.image_grids import draw_mistakes
     from skconv.reports.scores import draw_confusion, draw_corruptions, draw_reliability
     from skconv.reports.style import save_figure

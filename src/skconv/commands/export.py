@@ -1,4 +1,4 @@
-"""`export`: write a model as one file for other programs."""
+"""`export`: write a model as one ONNX file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ExportResult(Result):
     Parameters
     ----------
     model, out : str
-        The model folder, and the file.
+        Model folder, and the written file.
     format : str
         ``"onnx"``.
     bytes : int
@@ -66,10 +66,10 @@ def export(
     model : path-like
         A run folder or a model folder, or ``"digits"``.
     out : path-like or None, default=None
-        The file to write or replace. None uses the name of the run, in the current folder: ``first.onnx`` for
+        File to write or replace. None uses the name of the run, in the current folder: ``first.onnx`` for
         ``runs/first``.
     format : {"onnx"}, default="onnx"
-        A graph of standard operators that includes the weights and the scaling of pixels.
+        Graph of standard operators that includes the weights and the scaling of pixels.
 
     Returns
     -------
@@ -79,11 +79,11 @@ def export(
     Raises
     ------
     ParameterError
-        An unknown format.
+        If the format is unknown.
     ModelFileError
-        The model is incomplete or altered.
+        If the model is incomplete or altered.
     OutputError
-        The file cannot be written, or its name has another ending.
+        If the file cannot be written, or its name has another suffix.
 
     Examples
     --------

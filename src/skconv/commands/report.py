@@ -19,7 +19,7 @@ from skconv.files import atomic_dir, atomic_write, check_new_folder
 if TYPE_CHECKING:
     from skconv.reports.sections import ScoredSource
 
-_PAGE = "report.html"  # in a folder with the figures
+_PAGE = "report.html"  # name of the page in a folder with separate figures
 _FIGURES = "figures"
 _SPLITS = {
     "test": "the test split of {}",
@@ -35,17 +35,17 @@ class ReportResult(Result):
     Parameters
     ----------
     file : str
-        The page.
+        Path of the page.
     bytes : int
-        Its size.
+        Size of the page.
     accuracy, low, high : float
         Accuracy, 0..1, with its 95 % interval.
     n : int
-        Number of images.
+        Number of scored images.
     model, data : str
-        The model and the name of the data.
+        Model folder and name of the data.
     figures : str, default=""
-        The folder of the separate figures, if they were requested.
+        Folder of the separate figures; empty if there are none.
     """
 
     file: str
@@ -78,19 +78,19 @@ def report(
 ) -> ReportResult:
     """Write one HTML page about a model: training data, scores, mistakes, calibration, attributions, size and speed.
 
-    The page embeds its figures and loads nothing from elsewhere, so that it can be sent as a file.
+    The page is self-contained: it embeds its figures and loads no other files.
 
     Parameters
     ----------
     model : path-like
         A model folder, or a run folder with one; for a run the learning curves and the recipe are shown too.
     source : str or path-like
-        The data to score it on, as in `skconv.evaluate`.
+        Data to score the model on, as in `skconv.evaluate`.
     out : path-like
-        The HTML file to write or to replace atomically, if the name ends in ``.html``. A name without suffix is a new
-        folder: ``report.html``, and each figure as PNG and SVG in ``figures``.
+        HTML file to write or replace, with the suffix ``.html``. A name without suffix creates a folder with
+        ``report.html``, and each figure as PNG and SVG in ``figures``.
     audit : path-like or None, default=None
-        A folder that `skconv.audit` wrote for the same data, to show its label issues. None uses ``audit`` in the run
+        Folder written by `skconv.audit` for the same data, to show its label issues. None uses ``audit`` in the run
         folder, if it exists.
     progress, **data
         As in `skconv.evaluate`.
@@ -98,19 +98,19 @@ def report(
     Returns
     -------
     ReportResult
-        The score, and the file with its size.
+        Accuracy with its 95 % interval, and the path and size of the page.
 
     Raises
     ------
     OutputError
-        `out` has another suffix, is a folder that is not empty, or cannot be written; an existing file is unchanged.
+        If `out` has another suffix, is a folder that is not empty, or cannot be written; an existing file is unchanged.
     SourceNotFoundError, DownloadError, UnknownNameError, DataError, ModelFileError
-        As in `skconv.evaluate`. Or `audit` has no audit, or one of other data.
+        As in `skconv.evaluate`. Also if `audit` contains no audit, or an audit of other data.
 
     Warns
     -----
     UserWarning
-        As in `skconv.evaluate`. Or captum is not installed, and the page is without integrated gradients.
+        As in `skconv.evaluate`. Also if captum is not installed; the page omits integrated gradients then.
     """
     target = Path(out)
     is_page = _check_target(target)  # raises before the scoring, which takes minutes
@@ -164,7 +164,7 @@ def _describe_command(
     audit: str | os.PathLike[str] | None,
     data: DataOptions,
 ) -> str:
-    """Return the command line that writes the report."""
+    """Return the command line that reproduces the report."""
     size = data.get("image_size")
     options = {
         "--out": out,
@@ -181,12 +181,12 @@ def _check_target(target: Path) -> bool:
     """Return whether `target` is a page rather than a folder; raise `OutputError` if neither can be written."""
     if target.suffix.lower() == ".html":
         if not target.absolute().parent.is_dir():
-            raise OutputError(f"There is no folder {target.absolute().parent}. Create it first, or choose another.")
+            raise OutputError(f"The folder {target.absolute().parent} does not exist. Create it, or choose another.")
         return True
     if target.suffix:
         raise OutputError(
-            f"The report is an HTML file, or a folder with separate figures; got the name '{target}'. Choose one that "
-            "ends in .html, or one without a suffix."
+            f"out is '{target}'; expected a name that ends in .html, or the name of a folder for separate figures, "
+            "without suffix. Choose another name."
         )
     check_new_folder(target)
     return False
@@ -207,5 +207,5 @@ def _matches(issues: Sequence[LabelIssue], scored: ScoredSource, *, requested: b
     except DataError:
         if requested:
             raise
-        return False  # the audit in the run folder is of the training data
+        return False  # `skconv.audit` of the training data wrote the audit in the run folder
     return True

@@ -1,4 +1,4 @@
-"""Run folder: model, scores, history and figures of a training; and the checkpoints from which it is resumed."""
+"""Run folder: model, scores, history, figures and checkpoints of a training run."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class SeedResult:
-    """One training run.
+    """Scores and settings of one training run.
 
     Parameters
     ----------
     seed : int
-        The seed of this run.
+        Seed of this run.
     test_accuracy, low, high : float
         Accuracy on the test images, 0..1, with its 95 % interval.
     n : int
@@ -45,11 +45,11 @@ class SeedResult:
     fit_seconds : float
         Wall-clock time of `fit`, without loading data and scoring.
     n_epochs, n_parameters : int
-        Number of epochs, and of trainable parameters.
+        Number of epochs and number of trainable parameters.
     precision : str
         ``"fp32"`` or ``"bf16"``.
     model : str
-        The model folder.
+        Model folder.
     """
 
     seed: int
@@ -77,7 +77,7 @@ class SeedResult:
 
 @dataclass(frozen=True)
 class ScoredImages:
-    """Images that a run is scored on, its predictions and their scores."""
+    """Scored images of a run, with predictions and scores."""
 
     split: str  # "test" or "out_of_fold"
     images: np.ndarray
@@ -110,8 +110,8 @@ def write_run_folder(
 ) -> dict[str, Any]:
     """Write a run folder, completely or not at all, and return the content of ``scores.json``.
 
-    The folder has ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition also
-    ``submission.csv``.
+    The folder contains ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition
+    also ``submission.csv``.
     """
     from skconv.estimators import KFoldEnsembleClassifier
     from skconv.model_io.config import DataConfig
@@ -142,7 +142,7 @@ def write_run_folder(
     if report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
         print(f"accuracy on all training images {facts['train_accuracy']:.2%}", file=sys.stderr)
-    member: Any = getattr(estimator, "estimator_", estimator)  # the estimator that all members are clones of
+    member: Any = getattr(estimator, "estimator_", estimator)  # an ensemble's template, or the classifier
     seen = TrainingFingerprints.from_images(dataset.train_images)
     inherited = read_inherited_fingerprints(member.init_from)
     with atomic_dir(folder) as unfinished:
@@ -177,15 +177,15 @@ def write_run_folder(
 
 
 def _describe_scored(scored: ScoredImages, run: PreparedRun) -> str:
-    """Return which images were scored, for the model card."""
+    """Return a description of the scored images for the model card."""
     if scored.split == "out_of_fold":
-        return "the training images, each by members that had not seen it"
+        return "the training images, each predicted by members not trained on it"
     own = run.dataset.fingerprint == run.loaded.fingerprint
     return f"the test split of {run.dataset.name}" if own else f"images of {run.dataset.name} held out before training"
 
 
 def _write_histories(folder: Path, estimator: Any) -> None:
-    """Write a row per epoch, with the number of the fold for an ensemble, and a row per recorded iteration."""
+    """Write one CSV row per epoch, with the fold number for an ensemble, and one per recorded iteration."""
     if hasattr(estimator, "histories_"):
         histories, members = estimator.histories_, estimator.estimators_
         rows = [{"fold": fold, **row} for fold, history in enumerate(histories, start=1) for row in history]
@@ -236,7 +236,7 @@ def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:
         return
     if not resume and checkpoint.exists():
         raise OutputError(
-            f"{checkpoint} has the checkpoints of an interrupted training. Pass --resume to continue it, or remove "
+            f"{checkpoint} contains checkpoints of an interrupted training. Pass --resume to continue it, or remove "
             "that folder."
         )
     check_new_folder(out)
@@ -256,11 +256,11 @@ def read_finished_run(folder: Path, *, seed: int, recipe_text: str, fingerprint:
         found = {"seed": facts["seed"], "recipe": recipe, "data": config.data.fingerprint}
         result = SeedResult.from_facts(facts, folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{folder} holds no run that can be resumed ({error}). Choose another folder.") from error
+        raise OutputError(f"{folder} contains no run that can be resumed ({error}). Choose another folder.") from error
     expected = {"seed": seed, "recipe": recipe_text, "data": fingerprint}
     different = [name for name in expected if expected[name] != found[name]]
     if different:
         raise OutputError(
-            f"{folder} holds a finished run with another {' and another '.join(different)}. Choose another folder."
+            f"{folder} contains a finished run with another {' and another '.join(different)}. Choose another folder."
         )
     return result

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from skconv.model_io.records import HeldOut
     from skconv.reports.sections import ScoredSource
 
-_MAX_LEAK = 0.01  # of a test split: official ones contain a few duplicates
+_MAX_LEAK = 0.01  # share of a test split; official splits contain a few duplicates of training images
 
 
 class UnseenImages(NamedTuple):
@@ -39,7 +39,7 @@ def score_source(
     progress: bool = False,
     **data: Unpack[DataOptions],
 ) -> ScoredSource:
-    """Score a model as `evaluate` does, and return images and predictions too; parameters and errors are the same."""
+    """Score a model and return scores, images and predictions; parameters and errors are those of `evaluate`."""
     from skconv.evaluation.metrics import score_predictions
     from skconv.inference import OnnxClassifier
     from skconv.reports.sections import ScoredSource
@@ -79,7 +79,7 @@ def load_for_model(
 
 
 def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
-    """Return the images that a model can be scored on, preprocessed for it; warn about conversions and leaks."""
+    """Return the images to score a model on, preprocessed; warn about conversions and leaks."""
     split, images, labels = "test", dataset.test_images, dataset.test_labels
     if images is None or labels is None:
         split, images, labels = "all", dataset.train_images, dataset.train_labels
@@ -94,7 +94,7 @@ def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
 
 
 def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:
-    """Return which images the model was trained on, bool (n,) or None if unknown, and a warning or ""."""
+    """Return a mask of the images that the model was trained on, bool (n,) or None if unknown, and a warning or ""."""
     from skconv.model_io.records import read_fingerprints
 
     fingerprints = read_fingerprints(classifier.folder, classifier.config)
@@ -107,7 +107,7 @@ def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.nda
     n_seen, n = int(seen.sum()), len(seen)
     if split == "all" and n_seen == n:
         raise DataError(
-            f"All {n:,} images of {name} were in this model's training data: none is left to score it on. "
+            f"All {n:,} images of {name} were in this model's training data: none remains to score it on. "
             "Evaluate it on images it was not trained on."
         )
     if split == "all" or not n_seen:
@@ -118,12 +118,12 @@ def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.nda
             f"{leak}: the score would be too high. Train a model on the training split of {name} alone, or evaluate "
             "this one on images it was not trained on."
         )
-    return seen, f"{leak} too; they are scored with the others."
+    return seen, f"{leak} too; they are included in the score."
 
 
 def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:
     """Return the images with the model's channels, and a note if they were converted; the size must match."""
-    spec = replace(classifier.image_spec, preprocessing=None)  # the data was loaded with it
+    spec = replace(classifier.image_spec, preprocessing=None)  # already applied when the data was loaded
     if dataset.image_shape == spec.shape:
         return images, ""
     if dataset.image_shape[:2] != spec.shape[:2]:
@@ -136,14 +136,14 @@ def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndar
 
 
 def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:
-    """Return the positions of the data's classes among the model's, shape (number of the data's classes,)."""
+    """Return the index in `class_names`, the model's classes, of each class of the data set."""
     unknown = [name for name in dataset.class_names if name not in class_names]
     if unknown:
         which = list_some(unknown) if len(unknown) < len(dataset.class_names) else "all of them"
         raise DataError(
             f"{dataset.name} has classes that the model does not have: {which}. The data's classes: "
             f"{list_some(dataset.class_names)}. The model's classes: {list_some(class_names)}. Classes are matched by "
-            "name, in any order. Rename the data's, or evaluate the model on data of its own classes."
+            "name, in any order. Rename the data's classes, or use data with the model's classes."
         )
     return np.array([class_names.index(name) for name in dataset.class_names])
 
@@ -155,9 +155,9 @@ def load_held_out(classifier: OnnxClassifier) -> HeldOut:
     held_out = read_held_out(classifier.folder, classifier.config)
     if held_out is None:
         raise ParameterError(
-            "The model was saved without predictions of held-out images, which prediction sets and out-of-distribution "
-            "scores need. Train one with a validation split of 100 images or more (validation_fraction = 0.05 in the "
-            "section [training] of the recipe), or an ensemble."
+            "The model was saved without predictions of held-out images; prediction sets and out-of-distribution "
+            "scores require them. Train a model with a validation split of 100 images or more (validation_fraction = "
+            "0.05 in the section [training] of the recipe), or an ensemble."
         )
     return held_out
 

@@ -1,4 +1,4 @@
-"""`train`: train a classifier by a recipe, score it on the test split, write a run folder."""
+"""`train`: train a classifier with a recipe, score it on the test split, write a run folder."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class TrainResult(Result):
     data, recipe : str
         Names of the data and the recipe.
     folder : str
-        The run folder, or the folder of the run folders of several seeds.
+        Run folder; for several seeds, the folder that contains their run folders.
     seeds : tuple of SeedResult
-        One record per seed, in order. The model of the result is that of the first seed: the best test accuracy would
-        be a biased estimate.
+        One record per seed, in order. `model` is that of the first seed, because selecting the best test accuracy would
+        bias the estimate.
     """
 
     data: str
@@ -57,11 +57,11 @@ class TrainResult(Result):
 
     @property
     def model(self) -> str:
-        """The model folder of the first seed."""
+        """Model folder of the first seed."""
         return self.seeds[0].model
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain values; for several seeds also ``test_accuracy_sd``."""
+        """Return the fields as plain values; for several seeds also ``test_accuracy_sd``."""
         first = self.seeds[0]
         record = {
             "test_accuracy": self.test_accuracy,
@@ -113,7 +113,7 @@ def train(
     images. Without a test split, a stratified 15 % of the images is held out. For a competition, the submission file
     is written too.
 
-    In processes started by torchrun, one model is trained by all of them. The first process scores and writes; the
+    Processes started by torchrun train one model together. The main process scores it and writes the run folder; the
     others exit with code 0.
 
     Parameters
@@ -125,20 +125,20 @@ def train(
     network : str or None, default=None
         Network to use instead of the recipe's.
     out : path-like or None, default=None
-        The run folder to create. None uses ``runs/DATA-RECIPE``, with ``-2``, ``-3`` … if that exists.
+        Run folder to create. None uses ``runs/DATA-RECIPE``, with ``-2``, ``-3`` … if that exists.
     seeds : int, default=1
         Number of runs, 1..1000, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
     seed : int or None, default=None
         First seed, 0..2**31 - 1; None uses the recipe's, or 0. It also determines the held-out test images, which are
         the same in all runs.
     resume : bool, default=False
-        Continue an interrupted run in `out`, or start it. The weights are those of an uninterrupted run, bit for bit.
-        Until a run with `out` is finished, its checkpoints are in ``OUT.checkpoint``.
+        Continue an interrupted run in `out`, or start it. The final weights are identical to those of an uninterrupted
+        run. Checkpoints of an unfinished run with `out` are in ``OUT.checkpoint``.
     init_from : path-like or None, default=None
         Model to initialise the weights from, as far as names and shapes match; classes and image size may differ. Its
         network is used unless `network` is given. A summary is printed to standard error.
     freeze_fraction : float, default=0.0
-        Share of the training, 0..1, in which the loaded layers are unfrozen one by one, the last one first.
+        Share of the training, 0..1, in which the loaded layers are unfrozen one by one, from last to first.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device to train on.
     progress : bool, default=False
@@ -156,15 +156,15 @@ def train(
     Raises
     ------
     UnknownNameError, RecipeError, ParameterError
-        A name or setting that does not exist or is out of range.
+        If a name is unknown or a setting is out of range.
     SourceNotFoundError, DownloadError, DataError
-        Data that cannot be found, downloaded or used.
+        If the data cannot be found, downloaded or used.
     OutputError
-        The folder is not empty or cannot be written; raised before training where possible.
+        If the folder is not empty or cannot be written; raised before training where possible.
     ModelFileError
-        With `resume`: the checkpoint is of a training with other settings.
+        If the checkpoint to resume is of a training with other settings.
     ProcessLostError
-        Another process of a distributed training was killed or does not respond.
+        If another process of a distributed training was killed or does not respond.
 
     Examples
     --------
@@ -218,7 +218,7 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
 
 
 def _print_loaded_weights(estimator: Any) -> None:
-    """Print to standard error which weights were loaded from another model, and which were initialised."""
+    """Print the names of the loaded and of the newly initialised weights to standard error."""
     from skconv.estimators.persistence import is_learned
 
     names = estimator.net_.module_.state_dict()

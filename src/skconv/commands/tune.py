@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
 _DEFAULT_TRIALS = 20
-_N_PRINTED = 10  # trials in the text
+_N_PRINTED = 10  # number of trials printed
 
 
 @dataclass(frozen=True)
@@ -48,18 +48,18 @@ class TuneResult:
     data, recipe : str
         Names of the data and of the recipe that was tuned.
     folder : str
-        The folder of the study.
+        Folder of the study.
     best_recipe : str
-        The recipe with the best settings, ``best.toml`` in that folder.
+        Path of ``best.toml`` in that folder, the recipe with the best settings.
     storage : str
-        The database of the study, without a password.
+        URL of the study's database, without a password.
     trials : tuple of TrialResult
-        In the order of their numbers, with those of other processes. Each has `number`, `state` ("complete" or
-        "pruned", which is stopped early), `valid_accuracy`, `epochs`, `seconds` and `settings`.
+        Trials of all processes, sorted by number. Each has `number`, `state` ("complete", or "pruned" if it was stopped
+        early), `valid_accuracy`, `epochs`, `seconds` and `settings`.
     importance : mapping
-        Share of the variance of the accuracy that each setting explains, largest first; empty for few trials.
+        Share of the variance of the accuracy explained by each setting, largest first; empty for few trials.
     n_train, n_valid : int
-        Number of images that each trial is trained and scored on. None of them is a test image.
+        Number of training and of validation images per trial; test images are excluded.
     """
 
     data: str
@@ -74,13 +74,13 @@ class TuneResult:
 
     @property
     def ranking(self) -> list[TrialResult]:
-        """Complete trials, best first; of equal ones the earlier first."""
+        """Complete trials, best first; ties are in the order of their numbers."""
         complete = [trial for trial in self.trials if trial.state == "complete"]
         return sorted(complete, key=lambda trial: (-(trial.valid_accuracy or 0), trial.number))
 
     @property
     def best(self) -> TrialResult:
-        """The best trial."""
+        """Complete trial with the highest validation accuracy."""
         return self.ranking[0]
 
     @property
@@ -89,7 +89,7 @@ class TuneResult:
         return sum(trial.state == "pruned" for trial in self.trials)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+        """Return the fields as plain values."""
         return {
             "valid_accuracy": self.best.valid_accuracy,
             "settings": dict(self.best.settings),
@@ -142,9 +142,9 @@ def tune(
 ) -> TuneResult:
     """Search the settings of a recipe with Optuna, and write the best ones as a recipe.
 
-    Each trial trains on 85 % of the training images and is scored on the other 15 %, the same ones in all trials. The
-    test images that `skconv.train` would use with the same seed are left out. The first trial has the settings of the
-    recipe; trials that are worse than the median of the others after the same epoch are stopped.
+    All trials train on the same 85 % of the training images and are scored on the other 15 %. The test images that
+    `skconv.train` holds out with the same seed are not used. The first trial has the settings of the recipe. A trial
+    that is worse than the median of the others after the same epoch is stopped.
 
     A second call with the same arguments continues the search and repeats interrupted trials. Processes with the same
     `out` or `storage` share their trials.
@@ -154,14 +154,14 @@ def tune(
     source : str, path-like or None, default=None
         As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     trials : int or None, default=None
-        Number of finished trials to reach, 1..100000; 20 if `minutes` is None too.
+        Total number of finished trials, 1..100000. None runs 20 trials, or as many as fit in `minutes`.
     minutes : float or None, default=None
-        Time limit, above 0. The trial that is running then is stopped, unless it is the first.
+        Time limit, above 0. A running trial is stopped at the limit, except the first.
     recipe, network, device, command, **data
         As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
     fraction : float, default=1.0
-        Share of the training images to search with, above 0. A smaller share makes trials faster, but its best
-        settings suit that number of images.
+        Share of the training images to search with, above 0. A smaller share makes trials faster, but the best settings
+        for all images may differ.
     storage : str or None, default=None
         URL of the study's database, as for Optuna and SQLAlchemy; None uses the SQLite file ``study.db`` in `out`.
     out : path-like or None, default=None
@@ -174,8 +174,8 @@ def tune(
     Returns
     -------
     TuneResult
-        The trials, and the importance of each setting. The folder has ``best.toml``, ``trials.csv``, ``tune.json``
-        and figures.
+        Trials and importance of each setting. The folder contains ``best.toml``, ``trials.csv``, ``tune.json`` and
+        figures.
 
     Raises
     ------
@@ -194,7 +194,7 @@ def tune(
     check_optuna()
     run = prepare_run(tune, arguments)
     folder = _open_study_folder(out, f"{run.name}-tune")
-    # Without the test split: a trial cannot read what is not there.
+    # Remove the test split, so that no trial can use it.
     dataset = take_fraction(run.dataset, fraction, seed=run.seed)
     splits = hold_out_validation(dataset, seed=run.seed)
     url = storage or f"sqlite:///{folder.absolute() / 'study.db'}"
@@ -205,8 +205,8 @@ def tune(
         results, importance = list_results(study), measure_importance(study, run.seed)
     if not any(trial.state == "complete" for trial in results):
         raise TrainingError(
-            f"None of {len(results)} trials was completed: the loss became NaN or infinite in each. Use a recipe with "
-            "a ten times lower learning rate, and check the images for extreme values."
+            f"None of {len(results)} trials completed: the loss became NaN or infinite in each. Use a recipe with a "
+            "learning rate ten times lower, and check the images for extreme values."
         )
     result = TuneResult(
         data=dataset.name,
@@ -224,7 +224,7 @@ def tune(
 
 
 def _check_budget(trials: int | None, minutes: float | None, fraction: float) -> int | None:
-    """Return the number of trials to reach; None for no limit."""
+    """Return the total number of trials, None for no limit; raise `ParameterError` for values out of range."""
     if trials is not None:
         check_integer("trials", trials, 1, 100_000)
     for name, value, high in (("minutes", minutes, 1e6), ("fraction", fraction, 1)):
@@ -247,7 +247,7 @@ def _open_study_folder(out: str | os.PathLike[str] | None, name: str) -> Path:
 def _run_trials(
     study: Study, run: PreparedRun, splits: tuple[Dataset, Dataset], *, trials: int | None, minutes: float | None
 ) -> None:
-    """Run the trials of a search with the training and the validation images in `splits`."""
+    """Run the trials of a search on the training and validation images in `splits`."""
     space = make_space(run.recipe)
     max_epochs = _count_epochs(run.recipe, len(splits[0].train_labels))
 
@@ -262,7 +262,7 @@ def _run_trials(
 
 
 def _count_epochs(recipe: Recipe, n_train: int) -> float:
-    """Return the recipe's epochs as a number: "auto" depends on the batch size, and trials are compared by epoch."""
+    """Return the recipe's number of epochs; "auto" is resolved, so that all trials have the same number."""
     from skconv.training.config import count_steps
 
     member = recipe.create_member()
@@ -281,7 +281,7 @@ def _score_trial(
     train, valid = ((split.train_images, split.train_labels) for split in splits)
     estimator = trial.create_member(splits[0], random_state=run.seed, device=run.device)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
-    # The validation images are passed to fit: none are split off the training images.
+    # `fit` receives the validation images and must not hold out others.
     estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks, calibrate=False)
     estimator.fit(*train, validation=valid)
     return float(estimator.score(*valid))
@@ -298,7 +298,7 @@ def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> N
     best = apply_settings(run.recipe, make_space(run.recipe), result.best.settings)
     facts = {**result.to_json(), "fraction": fraction, "seed": run.seed, "command": run.command}
     with atomic_write(folder / "best.toml") as path:
-        # With the seed: another one would hold out test images that the search was trained on.
+        # Record the seed: with another one, the test split could contain images of the search.
         path.write_text(with_seed(best, run.seed).to_toml(), encoding="utf-8")
     with atomic_write(folder / "trials.csv") as path:
         write_rows(path, [trial.to_row() for trial in result.trials])

@@ -10,7 +10,7 @@ __all__ = ["CNNClassifier", "KFoldEnsembleClassifier"]
 
 
 def __getattr__(name: str) -> Any:
-    """Import an estimator at its first use: recipes and the command line need the table of parameters without torch."""
+    """Import an estimator on first use, so that the table of parameters can be imported without torch."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from skconv.estimators import classifier, ensemble

@@ -1,4 +1,4 @@
-"""`BaseImageClassifier`: checks of the data, prediction, calibration and saving, shared by the classifiers."""
+"""`BaseImageClassifier`: input validation, prediction, calibration and saving of image classifiers."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.model_io.records import HeldOut
 from skconv.training.batches import ImageDataset
 
-_MIN_HELD_OUT = 100  # fewer images determine a temperature too poorly
+_MIN_HELD_OUT = 100  # fewer images give a poor estimate of the temperature
 
 
 class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     """Base class of the image classifiers.
 
-    A subclass has `fit`, `load` and the parameter `calibrate`; once fitted, it has `net_`, `classes_`, `class_prior_`,
-    `image_shape_`, `held_out_` and the attributes that `skconv.estimators.persistence` saves.
+    Subclasses must define `fit`, `load` and the parameter `calibrate`. `fit` must set `net_`, `classes_`,
+    `class_prior_`, `image_shape_`, `held_out_` and the attributes that `skconv.estimators.persistence` saves.
     """
 
     held_out_: HeldOut | None
@@ -62,18 +62,18 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         prior : mapping of label to float
-            Expected fraction of each class, above 0, with a sum below 1. Classes that are left out share the rest
-            in the proportions of the training images.
+            Expected fraction of each class, above 0, with a sum below 1. The rest is divided among the other classes in
+            the proportions of the training images.
 
         Returns
         -------
         self
-            With shifted logits; `held_out_` is shifted too.
+            Classifier with shifted logits and adjusted `held_out_`.
 
         Raises
         ------
         ParameterError
-            An unknown label or a fraction outside its range.
+            If a label is unknown or a fraction is out of range.
 
         References
         ----------
@@ -95,7 +95,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         Parameters
         ----------
         folder : path-like
-            New or empty.
+            New or empty folder.
         class_names : sequence of str, optional
             Name of each of `classes_`; by default the labels as text.
         data : DataConfig, optional
@@ -114,9 +114,9 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         Raises
         ------
         OutputError
-            The folder exists or cannot be written.
+            If the folder is not empty or cannot be written.
         ModelFileError
-            The ONNX graph and the network differ by more than 1e-4 in probability.
+            If the probabilities of the ONNX graph and the network differ by more than 1e-4.
         """
         check_is_fitted(self)
         persistence.save(self, folder, **facts)
@@ -130,7 +130,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _validate(self, X: Any, *y: Any, reset: bool) -> Any:
-        """Check X, or X and y, as scikit-learn does; `n_features_in_` counts all values of an image."""
+        """Validate X, or X and y, as scikit-learn does; `n_features_in_` is the number of values per image."""
         if not hasattr(X, "shape"):
             X = np.asarray(X)
         if len(X.shape) <= 2:  # some data frames have no ndim
@@ -142,7 +142,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, class_weight: Any, classes: Any = None
     ) -> ImageDataset:
-        """Return checked images, labels and weights; the first call of a fit sets the attributes of the data."""
+        """Return validated images, labels and weights; the first call of a fit sets the attributes of the data."""
         first = not hasattr(self, "net_")
         X, y = self._validate(X, y, reset=first)
         check_classification_targets(y)
@@ -160,7 +160,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             self.class_prior_ = counts / counts.sum()
         if weights is None:
             return ImageDataset(images, labels)
-        used = np.flatnonzero(weights)  # images of weight 0 must not enter the batch statistics
+        used = np.flatnonzero(weights)  # images of weight 0 must not affect batch statistics
         positions = None if len(used) == len(weights) else torch.from_numpy(used)
         return ImageDataset(images, labels, torch.from_numpy(weights), positions)
 
@@ -173,7 +173,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:
             got, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
-            raise DataError(f"X holds images of {got}; this classifier was fitted on images of {expected}.")
+            raise DataError(f"X contains images of {got}; this classifier was fitted on images of {expected}.")
 
     @torch.inference_mode()
     def _logits(self, X: Any) -> np.ndarray:
@@ -185,9 +185,9 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         return torch.cat([logits.cpu() for logits in batches]).float().numpy()
 
     def _calibrate_by(self, logits: np.ndarray, labels: np.ndarray, class_weight: Any) -> None:
-        """Calibrate the network by held-out images, weighted as in training, and set `held_out_`.
+        """Calibrate the network on held-out images, weighted as in training, and set `held_out_`.
 
-        Logits are float (n, n_classes), each row up to a constant; labels are positions in `classes_`, int64 (n,).
+        `logits` are float (n, n_classes), each row up to a constant; `labels` are positions in `classes_`, int64 (n,).
         """
         self.held_out_ = None
         if self.calibrate and len(labels) >= _MIN_HELD_OUT:
@@ -207,14 +207,15 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
 
 def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: np.ndarray) -> np.ndarray:
-    """Return what to add to the logit of each class, float64 (n_classes,), to replace the prior of the training images.
+    """Return the logit shift of each class, float64 (n_classes,), that replaces the prior of the training images.
 
-    `prior` maps labels to expected fractions; classes that are left out share the rest as in `trained`, the fraction of
-    each of `classes` among the training images. Raise `ParameterError` for an unknown label or impossible fractions.
+    `prior` maps labels to expected fractions. The rest is divided among the other classes in the proportions of
+    `trained`, the fraction of each of `classes` among the training images. Raise `ParameterError` for an unknown label
+    or invalid fractions.
     """
     unknown = [label for label in prior if label not in classes.tolist()]
     if unknown:
-        raise ParameterError(f"The prior has the unknown class {unknown[0]!r}; expected some of {classes.tolist()}.")
+        raise ParameterError(f"The prior has the unknown class {unknown[0]!r}; expected any of {classes.tolist()}.")
     named = np.isin(classes, list(prior))
     total = sum(prior.values())
     if min(prior.values(), default=1.0) <= 0 or total > 1 or (total == 1) != bool(named.all()):
@@ -229,5 +230,5 @@ def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: 
 
 
 def shift_probabilities(probabilities: np.ndarray, shifts: np.ndarray) -> np.ndarray:
-    """Return probabilities (n, n_classes) after `shifts` were added to their logits."""
+    """Return probabilities, (n, n_classes), with `shifts` added to their logits."""
     return softmax(np.log(probabilities.clip(np.finfo(np.float32).tiny)) + shifts, axis=1)

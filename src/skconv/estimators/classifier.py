@@ -28,16 +28,17 @@ from skconv.training.config import build_net
 
 
 class CNNClassifier(BaseImageClassifier):
-    """Convolutional network for small images, under scikit-learn's interface.
+    """Convolutional network classifier for small images.
 
     Parameters
     ----------
     network : str or dict, default="standard"
         A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``.
     max_epochs : int, float or "auto", default="auto"
-        Passes over the training images, above 0; fractions are allowed. "auto" gives small data more passes.
+        Number of passes over the training images, above 0; fractions are allowed. "auto" uses more passes for small
+        data.
     min_steps : int, default=0
-        Minimum number of steps; small data makes more passes to reach it.
+        Minimum number of optimisation steps; passes are added until it is reached.
     batch_size : int, default=128
         Images per step, at least 1.
     learning_rate : float, default=0.01
@@ -48,47 +49,47 @@ class CNNClassifier(BaseImageClassifier):
         Fraction of the target spread over all classes, 0..1. Predicted probabilities and the validation loss are
         corrected for it.
     ema_decay : float, default=0.995
-        Decay of the moving average of the weights, below 1; 0 uses the last weights.
+        Decay of the exponential moving average of the weights, below 1; 0 disables it.
     optimizer : {"adamw", "adam", "muon"}, default="adamw"
         "adam" adds the weight decay to the gradient, as in Adam with L2 regularisation; "muon" needs fewer epochs.
     schedule : {"one-cycle", "constant"}, default="one-cycle"
         Schedule of the learning rate.
     augmentation : dict, augmentation, list of these or None, default=None
-        Settings of registered augmentations, such as ``{"rotation": 10, "shift": 0.08}`` of
-        `skconv.training.augmentation.Augmentation`; the items of a list are applied in turn.
+        Settings of registered augmentations, such as ``{"rotation": 10, "shift": 0.08}`` for
+        `skconv.training.augmentation.Augmentation`; the items of a list are applied in order.
     validation_fraction : float, default=0.0
-        Fraction of the training images held out, stratified, for validation loss, accuracy and calibration, 0..0.9.
+        Fraction of the training images, 0..0.9, for a stratified validation split: loss, accuracy and calibration.
     patience : int or None, default=None
-        Stop after this many epochs without a better validation loss, and restore the best weights.
+        Number of epochs without a better validation loss after which training stops and the best weights are restored.
     restore_best : {"valid_loss", "both_losses"} or None, default=None
-        Restore the weights of the best epoch at the end: the one with the lowest validation loss, or the last one in
-        which training and validation loss both improved on the best epoch before. None retains the last weights.
+        Restore the weights of the best epoch after training. "valid_loss": lowest validation loss. "both_losses": last
+        epoch that improved training and validation loss over the best epoch before it. None retains the last weights.
     class_weight : dict, "balanced" or None, default=None
-        As in scikit-learn; multiplied with `sample_weight`.
+        Class weights as in scikit-learn; multiplied by `sample_weight`.
     calibrate : bool or "temperature", default=True
-        Calibrate the probabilities by the validation images, if there are at least 100: by a temperature and a bias
-        per class, or by a temperature alone, which changes no predicted label.
+        Calibrate the probabilities on the validation images, if there are at least 100: with a temperature and a bias
+        per class, or with a temperature alone, which changes no predicted label.
     precision : {"auto", "fp32", "bf16"}, default="auto"
-        Arithmetic of training; "auto" measures which is faster. Predictions are computed in fp32.
-    device : str, default="auto"
-        "auto", "cpu", "cuda" or "mps".
+        Floating-point precision of training; "auto" selects the faster one by measurement. Predictions use fp32.
+    device : {"auto", "cpu", "cuda", "mps"}, default="auto"
+        Device to train and predict on.
     callbacks : list of skorch callbacks, default=()
-        Passed to the net.
+        Callbacks passed to the skorch net.
     checkpoint : path-like or None, default=None
-        Folder in which `fit` saves the state of the training: after epochs, every minute and on SIGTERM or SIGINT.
-        `fit` with the same data and parameters resumes from it and ends with the same weights, bit for bit. The folder
-        remains after the training and holds one training only. Requires an int as `random_state`. The state of a
+        Folder for checkpoints, which `fit` saves after epochs, every minute and on SIGTERM or SIGINT. `fit` with the
+        same data and parameters resumes from it, and the final weights are identical to those of an uninterrupted
+        `fit`. The folder is for a single training and is not removed. Requires an int as `random_state`. The state of a
         custom callback is saved if it has ``state_dict`` and ``load_state_dict``.
     init_from : path-like or None, default=None
-        Model folder whose weights the network is initialised from, where name and shape match; classes and image size
+        Model folder to initialise the weights from. Weights are loaded if name and shape match; classes and image size
         may differ. Input normalisation and calibration are not loaded.
     freeze_fraction : float, default=0.0
-        Fraction of the training, 0..1, in which loaded weights are unfrozen layer by layer, the last layer first.
+        Fraction of the training, 0..1, in which loaded weights are unfrozen layer by layer, from last to first.
     random_state : int, RandomState or None, default=None
-        Seed of weights, order, augmentation and dropout. The same seed on the same machine with the same number of
-        threads gives the same weights, bit for bit, unless several fits run in one process at the same time.
+        Seed of initial weights, order, augmentation and dropout. The same seed, machine and number of threads result in
+        identical weights, unless several fits run in one process at the same time.
     verbose : int, default=0
-        Above 0: a progress bar on standard error if that is a terminal.
+        Above 0, show a progress bar if standard error is a terminal.
 
     Attributes
     ----------
@@ -108,11 +109,11 @@ class CNNClassifier(BaseImageClassifier):
         Minimum and maximum of the training images.
     n_features_in_, n_samples_fit_, n_parameters_, n_epochs_ : int
     fit_seconds_ : float
-        Time from images in memory to final weights.
+        Training time, without loading the data.
     precision_ : str
         "fp32" or "bf16".
     loaded_weights_ : list of str
-        Names of the weights and buffers that were loaded from `init_from`.
+        Names of the weights and buffers loaded from `init_from`.
 
     Examples
     --------
@@ -183,12 +184,13 @@ class CNNClassifier(BaseImageClassifier):
         Parameters
         ----------
         X : array-like
-            (n, features), (n, height, width), (n, height, width, c) or (n, c, height, width), c of 1 or 3; uint8 or
-            other numbers. Plain features are a square image if their number is a square, else an image one row high.
+            Images of shape (n, features), (n, height, width), (n, height, width, c) or (n, c, height, width), with c of
+            1 or 3; uint8 or other numbers. Features are reshaped to a square image if their number is a square, else to
+            an image one row high.
         y : array-like of shape (n,)
-            Labels of any kind, at least two different ones.
+            Labels of any type, at least two different ones.
         sample_weight : array-like of shape (n,), optional
-            At least 0 each. Whole numbers up to 10 are counts, as if the image occurred so often in X. Other weights
+            Weights of at least 0. If all are integers up to 10, each image is repeated that many times; other weights
             scale the loss.
         validation : (X, y), optional
             Validation images and labels, instead of a `validation_fraction` of the training images.
@@ -200,11 +202,11 @@ class CNNClassifier(BaseImageClassifier):
         Raises
         ------
         DataError
-            X or y cannot be used (a `ValueError`).
+            If X or y is not valid (a `ValueError`).
         ParameterError
-            A parameter is outside its range (a `ValueError`).
+            If a parameter is out of range (a `ValueError`).
         TrainingError
-            The loss is no longer finite.
+            If the loss is NaN or infinite.
         """
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
@@ -222,7 +224,7 @@ class CNNClassifier(BaseImageClassifier):
             with nullcontext() if checkpointing is None else checkpointing.handling_signals():
                 self._run(train)
         except BaseException:
-            del self.net_  # a partly trained network must not count as fitted
+            del self.net_  # after a failure, the classifier must not count as fitted
             raise
         before = 0.0 if checkpointing is None else checkpointing.seconds_
         self.fit_seconds_ = before + time.perf_counter() - start
@@ -230,16 +232,16 @@ class CNNClassifier(BaseImageClassifier):
         return self
 
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
-        """Train for one more epoch, at a constant tenth of `learning_rate`.
+        """Train for one more epoch, with a tenth of `learning_rate`.
 
-        An existing calibration is not fitted again.
+        An existing calibration is retained.
 
         Parameters
         ----------
         X, y, sample_weight
             As in `fit`.
         classes : array-like, optional
-            All labels of all calls; required in the first call unless `y` holds them all.
+            Labels of all calls; required in the first call unless `y` contains all of them.
 
         Returns
         -------
@@ -252,35 +254,35 @@ class CNNClassifier(BaseImageClassifier):
         if not fitted:
             self._start(train, None, self._create_network(train), scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
-            # After `fit` or `load`: continue with the weights, without the finished schedule.
+            # After `fit` or `load`, continue with the weights, but without the finished schedule.
             history = self.net_.history
             self._start(train, None, self.net_.module_, scheduled=False)
             self.net_.history = history
         self._run(train)
-        self.held_out_ = None  # its probabilities are those of the earlier weights
+        self.held_out_ = None  # computed with the previous weights
         self.fit_seconds_ = time.perf_counter() - start
         return self
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
-        """Return the classifier of a model folder, ready to predict; no code in the folder is executed.
+        """Load a fitted classifier from a model folder; no code in the folder is executed.
 
         Raises
         ------
         ModelFileError
-            The folder is incomplete, altered, or not a model.
+            If the folder is incomplete, altered, or not a model.
         """
         return persistence.load(cls, folder, device=device)
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """One plain dictionary per epoch."""
+        """Losses, accuracy and learning rate, one dictionary per epoch."""
         if not hasattr(self, "net_"):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before using its history_.")
         return self.net_.describe_history()
 
     def _create_network(self, train: ImageDataset) -> Network:
-        """Return the network with fresh or loaded weights, normalising by the training images."""
+        """Return the network with random or loaded weights and the input normalisation of the training images."""
         self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
         self._network_spec = split_network(self.network)
         name, options = self._network_spec
@@ -301,12 +303,12 @@ class CNNClassifier(BaseImageClassifier):
     def _start(
         self, train: ImageDataset, valid: ImageDataset | None, network: Network, *, scheduled: bool
     ) -> Checkpointing | None:
-        """Build the net around a network, and return its checkpointing, if any."""
+        """Set `net_` for a network, and return the checkpoint callback, if any."""
         process_group = get_process_group()
         config = make_config(self, train, process_group, scheduled=scheduled)
         checkpointing = make_checkpointing(self, config, train, valid, process_group) if scheduled else None
         self.precision_ = config.precision
-        # Before the first epoch, because the best epoch is selected by the loss of the corrected probabilities.
+        # Required before the first epoch, because the loss that selects the best epoch uses corrected probabilities.
         network.logit_calibration.undo_smoothing(self.label_smoothing)
         self.net_ = build_net(
             network,

@@ -1,4 +1,4 @@
-"""`KFoldEnsembleClassifier`: one classifier per fold of the data, and the mean of their predictions."""
+"""`KFoldEnsembleClassifier`: mean prediction of classifiers trained on the folds of the data."""
 
 from __future__ import annotations
 
@@ -30,36 +30,35 @@ from skconv.training.net import ClassifierNet
 class KFoldEnsembleClassifier(BaseImageClassifier):
     """Ensemble of classifiers, each trained on all folds of the data but one.
 
-    Each image is held out by one member, so that training the ensemble also cross-validates it: `fold_scores_` and
-    `out_of_fold_score_` estimate the accuracy of a single member. The mean of the members is usually more accurate. If
-    members select an epoch by the validation loss (`restore_best`, `patience`), these scores are slightly too high.
+    Each image is held out from one member, so that `fold_scores_` and `out_of_fold_score_` are cross-validated
+    estimates of the accuracy of a single member. The ensemble is usually more accurate. These scores are slightly
+    optimistic if members select an epoch by the validation loss (`restore_best`, `patience`).
 
     Parameters
     ----------
     estimator : CNNClassifier or None, default=None
-        Trained on each fold; None is ``CNNClassifier()``. Each member is validated on the fold that it is not trained
-        on; `validation_fraction` has no effect.
+        Template of the members; None is ``CNNClassifier()``. The validation images of a member are its held-out fold;
+        `validation_fraction` has no effect.
     cv : int, splitter or iterable, default=5
-        A number of folds, at least 2, splits as ``StratifiedKFold(cv, shuffle=True, random_state=random_state)``. If
-        every class has fewer images than folds, there are as many folds as the largest class has images; the only
-        image of a class is in every training part. Or a splitter of scikit-learn, or pairs of training and held-out
-        indices.
+        Number of folds, at least 2, for ``StratifiedKFold(cv, shuffle=True, random_state=random_state)``; or a splitter
+        of scikit-learn; or pairs of training and held-out indices. If every class has fewer images than `cv`, the
+        number of folds is reduced to the size of the largest class. If a class has a single image, it is in every
+        training part.
     average : {"probabilities", "logits"}, default="probabilities"
-        What is averaged over the members.
+        Outputs to average over the members.
     calibrate : bool or "temperature", default=True
-        Calibrate all members alike, as in `CNNClassifier`, by the predictions of each for the fold that it was not
-        trained on, if there are at least 100.
+        Calibrate all members alike, as in `CNNClassifier`, on the out-of-fold predictions, if there are at least 100.
     random_state : int, RandomState or None, default=None
-        Seed of the folds and of the members, which get a seed each.
+        Seed of the folds and the members; each member gets its own.
     n_jobs : int or None, default=None
-        Folds trained at the same time, each in a process; -1 uses all processors.
+        Number of folds to train at the same time, each in a process; -1 uses all processors.
     verbose : int, default=0
-        Above 0: a progress bar per member on standard error if that is a terminal.
+        Above 0, show a progress bar per member if standard error is a terminal.
 
     Attributes
     ----------
     estimators_ : list of CNNClassifier
-        One per fold.
+        Fitted members, one per fold.
     classes_ : ndarray of shape (n_classes,)
         Sorted labels.
     class_prior_ : ndarray of float64, shape (n_classes,)
@@ -69,16 +68,16 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     held_out_indices_ : list of ndarray
         Indices of the images that each member was not trained on.
     fold_scores_ : ndarray of shape (n_folds,)
-        Accuracy of each member on those, before calibration.
+        Accuracy of each member on its held-out images, before calibration.
     out_of_fold_proba_ : ndarray of float32, shape (n, n_classes)
-        Probabilities by the members that were not trained on the image: their mean if there are several, NaN if there
-        are none. Calibrated if the ensemble is.
+        Mean probabilities of the members not trained on the image, NaN if there are none. Calibrated if the ensemble
+        is.
     out_of_fold_score_ : float
-        Accuracy of these probabilities, before calibration, over the images that have any.
+        Accuracy of the out-of-fold predictions before calibration, without images that have none.
     histories_ : list of list of dict
         `CNNClassifier.history_` of each member.
     net_ : ClassifierNet
-        The members' networks as one, in a skorch net that is built at each access.
+        Skorch net with the members' networks as one network; created at each access.
     image_shape_ : (channels, height, width)
     pixel_range_ : (float, float)
         Minimum and maximum of the training images.
@@ -86,14 +85,14 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     n_parameters_, n_epochs_ : int
         Sum and maximum over the members.
     fit_seconds_ : float
-        Time from images in memory to the last member.
+        Training time of all members, without loading the data.
     precision_ : str
-        "fp32" or "bf16", the same in all members.
+        "fp32" or "bf16", the same for all members.
 
     Notes
     -----
-    No image is held out from all members, so that the confidence of their mean cannot be calibrated itself. The mean
-    of calibrated forecasts is underconfident rather than overconfident.
+    No image is held out from all members, so only the members can be calibrated, not their mean. The mean of calibrated
+    probabilities tends to be underconfident.
 
     References
     ----------
@@ -134,9 +133,9 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         Parameters
         ----------
         X, y, sample_weight
-            As in `CNNClassifier.fit`; the training part of every fold needs all classes.
+            As in `CNNClassifier.fit`; the training part of every fold must contain all classes.
         groups : array-like of shape (n,), optional
-            Passed to the splitter.
+            Groups of the images, passed to the splitter.
 
         Returns
         -------
@@ -145,18 +144,18 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         Raises
         ------
         DataError
-            X or y cannot be used, or cannot be split into these folds (a `ValueError`).
+            If X or y is not valid, or cannot be split into these folds (a `ValueError`).
         ParameterError
-            A parameter is outside its range (a `ValueError`).
+            If a parameter is out of range (a `ValueError`).
         TrainingError
-            The loss of a member is no longer finite.
+            If the loss of a member is NaN or infinite.
         """
         start = time.perf_counter()
         self.__dict__.pop("estimators_", None)
         check_parameters({"calibrate": self.calibrate})
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
-        self._check_training_data(X, y, sample_weight, template.class_weight)  # before any member is trained
+        self._check_training_data(X, y, sample_weight, template.class_weight)  # raises before training
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         folds = split_folds(self.cv, X, y, groups, self.random_state)
@@ -175,23 +174,23 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
-        """Return the ensemble of a model folder, ready to predict; no code in the folder is executed.
+        """Load a fitted ensemble from a model folder; no code in the folder is executed.
 
         Raises
         ------
         ModelFileError
-            The folder is incomplete, altered, or not an ensemble.
+            If the folder is incomplete, altered, or not an ensemble.
         """
         return persistence.load_ensemble(cls, CNNClassifier, folder, device=device)
 
     @property
     def histories_(self) -> list[list[dict[str, Any]]]:
-        """One list per member, with one plain dictionary per epoch."""
+        """`CNNClassifier.history_` of each member."""
         return [member.history_ for member in self._fitted_members()]
 
     @property
     def net_(self) -> ClassifierNet:
-        """Networks of the members as one network, which shares their weights."""
+        """Skorch net with the members' networks as one network, which shares their weights."""
         members = self._fitted_members()
         network = EnsembleNetwork([member.net_.module_ for member in members], self.average)
         config = TrainingConfig(n_steps=None, device=members[0].net_.device)
@@ -226,7 +225,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
 
     def _make_members(self, template: CNNClassifier, n_members: int) -> list[CNNClassifier]:
         precision = template.precision
-        if precision == "auto":  # measured once, because measurements in several processes may differ
+        if precision == "auto":  # measure once, because measurements in several processes may differ
             precision = choose_precision(choose_device(template.device))
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=n_members)
         verbose = max(template.verbose, self.verbose)
@@ -260,7 +259,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
             total[positions] += probabilities
             n_members[positions] += 1
             fold_scores.append((probabilities.argmax(1) == labels[positions]).mean())
-        with np.errstate(invalid="ignore"):  # 0 / 0 is the NaN of an image that all members were trained on
+        with np.errstate(invalid="ignore"):  # 0 / 0 is NaN for images that all members were trained on
             self.out_of_fold_proba_ = (total / n_members).astype(np.float32)
         held = self._find_held_out()
         self.held_out_indices_ = held_out
@@ -268,7 +267,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         self.out_of_fold_score_ = float((self.out_of_fold_proba_[held].argmax(1) == labels[held]).mean())
 
     def _calibrate(self, y: np.ndarray) -> None:
-        """Calibrate all members by the out-of-fold probabilities, and replace these by calibrated ones."""
+        """Calibrate all members on the out-of-fold probabilities, and replace these by calibrated ones."""
         held = self._find_held_out()
         logits = np.log(self.out_of_fold_proba_[held].astype(np.float64).clip(np.finfo(np.float32).tiny))
         self._calibrate_by(logits, np.searchsorted(self.classes_, y[held]), self.estimator_.class_weight)
@@ -277,12 +276,12 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
 
     def _shift_logits(self, shifts: np.ndarray) -> None:
         super()._shift_logits(shifts)
-        if hasattr(self, "out_of_fold_proba_"):  # not after `load`
+        if hasattr(self, "out_of_fold_proba_"):  # `load` does not set it
             held = self._find_held_out()
             self.out_of_fold_proba_[held] = shift_probabilities(self.out_of_fold_proba_[held], shifts)
 
     def _find_held_out(self) -> np.ndarray:
-        """Return which images have an out-of-fold prediction, bool (n,)."""
+        """Return a mask of the images that have an out-of-fold prediction, bool (n,)."""
         return np.asarray(np.isfinite(self.out_of_fold_proba_).all(1))
 
 
@@ -294,12 +293,12 @@ def _fit_member(
     train: np.ndarray,
     held_out: np.ndarray,
 ) -> tuple[CNNClassifier, np.ndarray]:
-    """Return the member, fitted on one part, and its probabilities for the other."""
+    """Return a member fitted on the training part, and its probabilities for the held-out part."""
     held_out_images = X[held_out]
     weights = None if sample_weight is None else sample_weight[train]
     member.fit(X[train], y[train], sample_weight=weights, validation=(held_out_images, y[held_out]))
     probabilities = member.predict_proba(held_out_images)
-    # Without this, every copy of the member would hold the held-out images and the state of the optimizer.
+    # Otherwise, copies of the member would include the held-out images and the state of the optimizer.
     member.net_.set_params(train_split=None)
     member.net_.optimizer_.state.clear()
     return member, probabilities

@@ -1,4 +1,4 @@
-"""Parameters of `CNNClassifier`: one table of kinds, ranges and choices, and the checks that follow from it."""
+"""Parameters of `CNNClassifier`: table of types, ranges and choices, and validation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from skconv.exceptions import ParameterError
 
-_KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in messages
+_KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and name in messages
     int: (Integral, "an integer"),
     float: (Real, "a number"),
     bool: (bool, "true or false"),
@@ -25,19 +25,19 @@ _KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in mes
 
 @dataclass(frozen=True)
 class Parameter:
-    """Values that a parameter of `CNNClassifier`, or a key of a recipe, accepts."""
+    """Accepted values of a parameter of `CNNClassifier` or a key of a recipe."""
 
     kind: type  # a key of `_KINDS`
     min: float = -math.inf
     max: float = math.inf
     open_below: bool = False  # whether `min` itself is excluded
-    choices: tuple[str, ...] = ()  # the only strings accepted, in addition to another `kind`
+    choices: tuple[str, ...] = ()  # accepted strings, in addition to values of `kind`
     nullable: bool = False  # whether None is accepted
     in_recipe: bool = True  # whether the parameter is a key of a recipe's section [training]
     checked: bool = True  # False if the code that uses the value checks it
 
     def describe(self, *, in_recipe: bool = False) -> str:
-        """Return the accepted values in words; TOML has no None, and weights of classes have a section of their own."""
+        """Return a description of the accepted values; `in_recipe` excludes None and mappings."""
         alternatives = []
         if not (self.kind is str and self.choices) and not (self.kind is Mapping and in_recipe):
             low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:g}"
@@ -51,7 +51,7 @@ class Parameter:
         return " or ".join(alternatives)
 
     def accepts(self, value: Any) -> bool:
-        """Return whether a value is of the kind and in the range."""
+        """Return whether a value has an accepted type and is in the range."""
         if value is None:
             return self.nullable
         if isinstance(value, str) and self.choices:
@@ -93,7 +93,7 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise `ParameterError` for the first parameter that is outside its range; skip names not in `PARAMETERS`.
+    """Raise `ParameterError` for the first parameter that is out of range; skip names not in `PARAMETERS`.
 
     Examples
     --------
@@ -109,7 +109,7 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
-    """Raise `ParameterError` for parameters that use the validation loss, unless there is a validation split."""
+    """Raise `ParameterError` for parameters that need a validation loss if there is no validation split."""
     for name in ("patience", "restore_best"):
         if parameters[name] is not None and not validated:
             raise ParameterError(
@@ -118,7 +118,7 @@ def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
 
 
 def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return name and options of the parameter `network`: a name, or a mapping of ``name`` and options."""
+    """Return name and options of a network from a value of the parameter `network`."""
     if isinstance(value, str):
         return value, {}
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
@@ -130,7 +130,7 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
 
 
 def choose_device(device: str) -> str:
-    """Return the device to compute on; "auto" selects CUDA, then Apple's GPU, then the CPU, if available.
+    """Return the device to compute on; "auto" selects the first available of CUDA, MPS and CPU.
 
     Raise `ParameterError` for a device that is unknown or not available on this machine.
     """

@@ -26,9 +26,9 @@ from skconv.networks.ensemble import EnsembleNetwork
 from skconv.training.augmentation import describe_augmentation
 from skconv.training.config import TrainingConfig, build_net
 
-Classifier = TypeVar("Classifier", bound=BaseEstimator)  # its subclasses import this module
+Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
-_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")  # no meaning in another process
+_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")  # specific to a process
 
 
 def save(
@@ -43,8 +43,8 @@ def save(
     fingerprints: TrainingFingerprints | None = None,
     normalization: str | None = None,
 ) -> ModelConfig:
-    """Write the model folder of a fitted classifier, and return its configuration; see `BaseImageClassifier.save`."""
-    name, options = classifier._network_spec  # as fitted; the parameter may have changed since
+    """Save a fitted classifier and return the configuration; see `BaseImageClassifier.save`."""
+    name, options = classifier._network_spec  # the parameter may have changed since `fit`
     channels, height, width = classifier.image_shape_
     network = classifier.net_.module_
     config = ModelConfig(
@@ -73,7 +73,7 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) 
     path = find_model_folder(folder)
     config = read_config(path)
     if "estimator" in config.parameters:
-        raise ModelFileError(f"{path} holds an ensemble. Load it with KFoldEnsembleClassifier.load.")
+        raise ModelFileError(f"{path} contains an ensemble. Load it with KFoldEnsembleClassifier.load.")
     classifier = cls(**_restore_parameters(cls, config.parameters, path), device=device)
     spec = (config.network.name, config.network.options)
     _restore_net(classifier, _load_network(path, config), spec, config)
@@ -90,7 +90,7 @@ def load_ensemble(
     parameters = dict(config.parameters)
     described = parameters.pop("estimator", None)
     if not isinstance(described, Mapping):
-        raise ModelFileError(f"{path} holds a single classifier, not an ensemble. Load it with CNNClassifier.load.")
+        raise ModelFileError(f"{path} contains a single classifier, not an ensemble. Load it with CNNClassifier.load.")
     template = member_cls(**_restore_parameters(member_cls, described, path), device=device)
     ensemble = cls(template, **_restore_parameters(cls, parameters, path))
     network = _load_network(path, config)
@@ -108,7 +108,7 @@ def load_ensemble(
 
 
 def load_network(folder: str | os.PathLike[str]) -> Network:
-    """Return the network of a model folder, of a classifier or an ensemble, on the CPU."""
+    """Load the network of a classifier or ensemble from a model folder to the CPU."""
     path = find_model_folder(folder)
     return _load_network(path, read_config(path))
 
@@ -119,7 +119,7 @@ def _restore_net(
     """Set the network and the other fitted attributes of an unfitted classifier."""
     classifier._network_spec = spec
     classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    # One step, because `partial_fit` builds the net again.
+    # The number of steps does not matter, because `partial_fit` creates another net.
     training = TrainingConfig(n_steps=1, device=choose_device(classifier.device))
     classifier.net_ = build_net(network, training, num_classes=len(config.classes)).initialize()
     classifier.held_out_ = None
@@ -127,7 +127,7 @@ def _restore_net(
 
 
 def _restore_attributes(classifier: BaseEstimator, network: nn.Module, config: ModelConfig) -> None:
-    """Set the attributes that describe the data and the size of the network."""
+    """Set the fitted attributes of the data and the size of the network."""
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
     classifier.pixel_range_ = config.input.pixel_range
@@ -137,7 +137,7 @@ def _restore_attributes(classifier: BaseEstimator, network: nn.Module, config: M
 
 
 def _load_network(path: Path, config: ModelConfig) -> Network:
-    """Create the network of a configuration and load its weights, unless the weights file is too small for it."""
+    """Create the network of a configuration and load its weights; raise if the weights file is too small for it."""
     channels, height, width = config.input.shape
 
     def create() -> Network:
@@ -150,7 +150,7 @@ def _load_network(path: Path, config: ModelConfig) -> Network:
         )
 
     try:
-        with torch.device("meta"):  # shapes only: an altered configuration must not allocate terabytes
+        with torch.device("meta"):  # allocates no memory, because an altered configuration could require terabytes
             shapes = create().state_dict()
     except ParameterError as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this skconv.") from error
@@ -158,7 +158,7 @@ def _load_network(path: Path, config: ModelConfig) -> Network:
     file_size = (path / "model.safetensors").stat().st_size
     if n_bytes > file_size:
         raise ModelFileError(
-            f"{path} describes a network of {n_bytes:,} bytes, but model.safetensors has {file_size:,}. "
+            f"The network of {path} has {n_bytes:,} bytes, but model.safetensors has {file_size:,}. "
             "Copy the model folder again, or train again."
         )
     with torch.random.fork_rng(devices=[]):
@@ -168,9 +168,9 @@ def _load_network(path: Path, config: ModelConfig) -> Network:
 
 
 def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
-    """Load the weights of a model folder whose name and shape match into a network, and return their names.
+    """Load the weights of a model folder with matching name and shape into a network, and return their names.
 
-    Raise `ModelFileError` if there is no such model or none of its weights match.
+    Raise `ModelFileError` if the model does not exist or none of its weights match.
     """
     folder = find_model_folder(model)
     config = read_config(folder)
@@ -190,7 +190,7 @@ def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> 
 
 
 def is_learned(name: str) -> bool:
-    """Return whether a tensor is learned, not part of input normalisation or calibration."""
+    """Return whether a tensor is learned, and not part of input normalisation or calibration."""
     return not is_calibration(name) and "input_normalization" not in name.split(".")
 
 
@@ -233,7 +233,7 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
 
 
 def _draw_sample(network: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Draw noise with the mean and standard deviation of the training images, to check the exported graph."""
+    """Return random images with the mean and standard deviation of the training images, to check the ONNX graph."""
     layer = network.input_normalization
     mean, std = layer.mean.cpu().numpy(), layer.std.cpu().numpy()
     noise = np.random.default_rng(0).standard_normal((32, *shape), dtype=np.float32)

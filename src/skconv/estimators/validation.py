@@ -1,4 +1,4 @@
-"""Validation of X, y and weights: conversion to tensors, weights of images, validation split and folds."""
+"""Input validation: images, labels, sample weights, validation split and folds."""
 
 from __future__ import annotations
 
@@ -16,19 +16,19 @@ from torch import Tensor
 from skconv.exceptions import DataError, ParameterError
 from skconv.training.batches import ImageDataset
 
-_MAX_REPEATS = 10  # larger weights scale the loss: weights of 1000 must not make the training 1000 times longer
-_HASHED_IMAGES = 64  # images hashed at a time; they fit the processor's cache
+_MAX_REPEATS = 10  # larger weights scale the loss, because repeats make the training longer
+_HASHED_IMAGES = 64  # images hashed at a time; they fit in the processor's cache
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
 
 Fold = tuple[np.ndarray, np.ndarray]  # indices of the training images and of the held-out images
 
 
 def to_image_tensor(X: np.ndarray) -> Tensor:
-    """Convert images to a tensor (n, channels, height, width): uint8 that shares memory with uint8 input, else float32.
+    """Convert images to a tensor (n, channels, height, width) of uint8, without a copy, or float32.
 
-    X is (n, height, width); (n, height, width, c) or (n, c, height, width) with c of 1 or 3, channels last if both fit;
-    or (n, features), a square image if `features` is a square number, else an image one row high. Raise `DataError` for
-    other shapes and for values beyond float32.
+    X has the shape (n, height, width); (n, height, width, c) or (n, c, height, width) with c of 1 or 3, interpreted as
+    channels last if ambiguous; or (n, features). Features are reshaped to a square image if possible, else to an image
+    one row high. Raise `DataError` for other shapes and for values beyond float32.
     """
     if X.ndim == 2:
         side = math.isqrt(X.shape[1])
@@ -46,9 +46,9 @@ def to_image_tensor(X: np.ndarray) -> Tensor:
         with np.errstate(over="ignore"):
             X = np.ascontiguousarray(X, dtype=np.float32)
         if not np.isfinite(X).all():
-            raise DataError("X holds numbers beyond float32's 3.4e38. Bring the pixels to a common range, 0..255.")
+            raise DataError("X contains numbers beyond the range of float32, 3.4e38. Scale the pixels to 0..255.")
     with warnings.catch_warnings():
-        # Read-only memory is safe: gathering a batch copies.
+        # Read-only memory is safe, because batches are copies.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(X if all(stride >= 0 for stride in X.strides) else X.copy())
 
@@ -57,7 +57,7 @@ def find_classes(y: Any) -> np.ndarray:
     """Return the sorted labels; raise `DataError` unless there are at least two."""
     classes = np.unique(y)
     if len(classes) < 2:
-        raise DataError(f"y holds one class only, {classes[0]!r}; a classifier needs images of at least 2 classes.")
+        raise DataError(f"y contains one class only, {classes[0]!r}; expected images of at least 2 classes.")
     return classes
 
 
@@ -67,7 +67,7 @@ def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
     unknown = np.flatnonzero(classes[positions] != y)
     if len(unknown):
         raise DataError(
-            f"y holds the label {y[unknown[0]]!r}, which is not among the {len(classes)} classes: "
+            f"y contains the label {y[unknown[0]]!r}, which is not among the {len(classes)} classes: "
             f"{', '.join(map(str, classes[:12]))}{' …' if len(classes) > 12 else ''}."
         )
     return torch.from_numpy(positions.astype(np.int64))
@@ -78,7 +78,7 @@ def combine_weights(
 ) -> np.ndarray | None:
     """Return the product of sample and class weights, float64 (n,); None if there are neither.
 
-    Raise `DataError` for a negative weight, for zeros only, and for a class weight of an unknown label.
+    Raise `DataError` for negative weights, if all weights are 0, and for a class weight of an unknown label.
     """
     if sample_weight is None and class_weight is None:
         return None
@@ -88,7 +88,7 @@ def combine_weights(
         weights = weights * by_class
     if weights.min() < 0 or weights.max() == 0:
         raise DataError(
-            f"The sample weights span {weights.min():g}..{weights.max():g}; expected none below zero and one above."
+            f"The sample weights are in {weights.min():g}..{weights.max():g}; expected at least 0, and one above 0."
         )
     return weights
 
@@ -111,10 +111,10 @@ def weigh_classes(class_weight: Any, y: np.ndarray, classes: np.ndarray) -> np.n
 
 
 def expand_weights(images: ImageDataset) -> ImageDataset:
-    """Return training images with their weights, float64 above 0, as repeats or scaled to a mean of 1.
+    """Return training images with their weights, float64 above 0, as repeated images or scaled to a mean of 1.
 
-    Whole weights of at most 10 are counts: the image is repeated, as if it occurred so often in X. Small training sets
-    are sorted by a hash of the content, so that the order of the rows of X has no effect.
+    If all weights are integers up to 10, each image is repeated that many times. Small training sets are sorted by a
+    hash of the content, so that the order of the rows of X has no effect.
     """
     positions = torch.arange(len(images.images)) if images.positions is None else images.positions
     weights = images.weights
@@ -132,13 +132,13 @@ def expand_weights(images: ImageDataset) -> ImageDataset:
 
 
 def _order_by_content(dataset: ImageDataset, positions: Tensor) -> Tensor:
-    """Return the order of the hashes of label and pixels, int64 (n,)."""
+    """Return the indices that sort images by a hash of label and pixels, int64 (n,)."""
     images, labels, hashes = dataset.images.numpy(), dataset.labels.numpy(), []
-    # The hash is a sum of the words times random factors, modulo 2**64. NumPy keeps raw draws the same in later
-    # versions, unlike draws from distributions.
+    # The hash is the sum of the words multiplied by random factors, modulo 2**64. The factors are raw draws, because
+    # NumPy may change draws from distributions in later versions.
     factors = np.random.PCG64(0).random_raw(1 + images[0].size)
     for part in np.split(positions.numpy(), range(_HASHED_IMAGES, len(positions), _HASHED_IMAGES)):
-        pixels = images[part].astype(np.float32).reshape(len(part), -1)  # equal words for any dtype
+        pixels = images[part].astype(np.float32).reshape(len(part), -1)  # the same words for any dtype
         pixels += np.float32(0)  # turns -0 into 0
         words = pixels.view(np.uint32).astype(np.uint64)
         hashes.append(words @ factors[1:] + labels[part].astype(np.uint64) * factors[0])
@@ -148,10 +148,10 @@ def _order_by_content(dataset: ImageDataset, positions: Tensor) -> Tensor:
 def hold_out(
     images: ImageDataset, fraction: float, random_state: np.random.RandomState
 ) -> tuple[ImageDataset, ImageDataset | None]:
-    """Split off a fraction of the images for validation, stratified if every class fits in both parts.
+    """Split images into a training and a validation part, stratified if every class fits in both parts.
 
-    Both parts are positions in the same tensors; the validation part is None for a fraction of 0. Raise `DataError` for
-    too few images.
+    Both parts index the same tensors; the validation part is None for a fraction of 0. Raise `DataError` for too few
+    images.
     """
     if not fraction:
         return images, None
@@ -170,7 +170,7 @@ def hold_out(
     train, valid = (torch.from_numpy(np.sort(part)) for part in parts)
     return (
         ImageDataset(images.images, images.labels, images.weights, train),
-        # Weights are for training only.
+        # Weights apply to training only.
         ImageDataset(images.images, images.labels, None, valid),
     )
 
@@ -178,8 +178,8 @@ def hold_out(
 def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any) -> list[Fold]:
     """Return the folds of the parameter `cv` of `KFoldEnsembleClassifier`.
 
-    Raise `ParameterError` unless `cv` is a number, a splitter or pairs of indices, and `DataError` if the images cannot
-    be split, parts overlap or a training part lacks a class.
+    Raise `ParameterError` unless `cv` is an integer, a splitter or pairs of indices, and `DataError` if the images
+    cannot be split, parts overlap or a training part lacks a class.
     """
     if isinstance(cv, int | np.integer) and not isinstance(cv, bool) and cv >= 2:
         return _split_stratified(y, int(cv), random_state)
@@ -196,7 +196,7 @@ def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state
     else:
         pairs = list(cv)
     if not pairs:
-        raise ParameterError("The 'cv' parameter holds no fold; expected at least one pair of indices.")
+        raise ParameterError("The 'cv' parameter contains no fold; expected at least one pair of indices.")
     folds = []
     for number, pair in enumerate(pairs, 1):
         try:
@@ -211,40 +211,40 @@ def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state
 
 
 def _split_stratified(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
-    """Split each class evenly; reduce the number of folds, with a warning, if no class has an image for each."""
+    """Return stratified folds; reduce their number, with a warning, if no class has an image for each."""
     classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
     n_splits = min(n_folds, int(counts.max()))
     if n_splits < 2:
-        raise DataError(f"Each of the {len(classes)} classes has one image only; folds need 2 of at least one class.")
+        raise DataError(f"Each of the {len(classes)} classes has one image only; expected 2 of at least one class.")
     if counts.min() < n_folds:
         rarest = int(counts.argmin())
         warnings.warn(
             f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} image(s), fewer than the {n_folds} folds"
-            + (f": there are {n_splits} folds." if n_splits < n_folds else ": some folds hold out none of it."),
+            + (f": using {n_splits} folds." if n_splits < n_folds else ": some folds hold out none of them."),
             stacklevel=4,
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # scikit-learn's warning on the same
+        warnings.simplefilter("ignore", UserWarning)  # scikit-learn warns about the same
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
         pairs = list(splitter.split(np.zeros(len(y)), positions))
-    single = counts[positions] == 1  # every member needs an image of every class
+    single = counts[positions] == 1  # every member must be trained on all classes
     return [(np.union1d(train, np.flatnonzero(single)), held_out[~single[held_out]]) for train, held_out in pairs]
 
 
 def _check_fold(number: int, train: np.ndarray, held_out: np.ndarray, y: np.ndarray) -> None:
     if len(train) == 0 or len(held_out) == 0:
         raise DataError(
-            f"Fold {number} has {len(train)} training and {len(held_out)} held-out images; both need at least one."
+            f"Fold {number} has {len(train)} training and {len(held_out)} held-out images; expected at least one each."
         )
     shared = np.intersect1d(train, held_out)
     if len(shared):
         raise DataError(
-            f"Fold {number} has image {shared[0]} in its training and in its held-out part ({len(shared)} in all): "
-            "its score would be too high. Pass disjoint parts."
+            f"Fold {number} has image {shared[0]} in its training and in its held-out part ({len(shared)} in total), "
+            "so that its score would be too high. Pass disjoint parts."
         )
     missing = np.setdiff1d(y, y[train])
     if len(missing):
         raise DataError(
-            f"The training part of fold {number} lacks the class {missing.tolist()[0]!r}, but every member needs all "
-            "classes. Add images of it, or use stratified folds (cv=5)."
+            f"The training part of fold {number} lacks the class {missing.tolist()[0]!r}; expected images of all "
+            "classes. Add images of that class, or use stratified folds (cv=5)."
         )

@@ -1,4 +1,4 @@
-"""Recipes: complete experiments as TOML files; `load_recipe`, `list_recipes`, `Recipe`."""
+"""Recipes: experiments in TOML files."""
 
 from pathlib import Path
 

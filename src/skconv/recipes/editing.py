@@ -1,4 +1,4 @@
-"""Recipe of a run: command-line settings applied to a recipe, and written as TOML."""
+"""Editing of recipes: settings of a run, and TOML output."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skconv.data.spec import DataOptions, DataSpec
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
-_NOT_IN_TOML = "data_home"  # a path of one machine, not a part of the experiment
+_NOT_IN_TOML = "data_home"  # specific to the machine
 
 
 def plan_run(
@@ -25,10 +25,10 @@ def plan_run(
     folds: int | None = None,
     **data: Unpack[DataOptions],
 ) -> Recipe:
-    """Return the recipe of a run: training with its TOML needs no other arguments.
+    """Return the recipe of a run, which reproduces the run without other arguments.
 
-    A `source` replaces the recipe's data, with its split and columns, but not the form and preprocessing of the images.
-    A `network` has default options. `data` replaces fields of `DataSpec`.
+    `source` replaces the recipe's data, split and columns, but not the shape and preprocessing of the images. `network`
+    gets default options. `data` replaces fields of `DataSpec`.
     """
     spec = recipe.data
     if source is not None:
@@ -41,13 +41,13 @@ def plan_run(
         recipe = replace(recipe, network={"name": network})
     if folds is not None:
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
-    return replace(recipe, figures={})  # measured in other runs
+    return replace(recipe, figures={})  # the figures are from other runs
 
 
 def with_seed(recipe: Recipe, seed: int, *, split_seed: int | None = None) -> Recipe:
-    """Return the recipe of a run with the seed of its training.
+    """Return the recipe with the seed of a run.
 
-    `split_seed` is the seed of the test split, if it differs from `seed` and the recipe has none.
+    `split_seed` is the seed of the test split, if it differs from `seed`; the recipe's own takes precedence.
     """
     if seed != recipe.seed:
         recipe = replace(recipe, training={**recipe.training, "random_state": seed})
@@ -57,11 +57,11 @@ def with_seed(recipe: Recipe, seed: int, *, split_seed: int | None = None) -> Re
 
 
 def update_text(recipe: Recipe) -> str:
-    """Return the text of a recipe with the sections that differ from its fields replaced, as in `Recipe.to_toml`."""
+    """Return the text of a recipe with changed sections replaced; see `Recipe.to_toml`."""
     import tomlkit
 
     document, before = tomlkit.parse(recipe.text), tomllib.loads(recipe.text)
-    for section in fields(recipe)[3:]:  # after name, title and text
+    for section in fields(recipe)[3:]:  # skip name, title and text
         value = getattr(recipe, section.name)
         value = _describe_data(value) if isinstance(value, DataSpec) else value
         default = {"name": "standard"} if section.name == "network" else {}
@@ -77,7 +77,7 @@ def update_text(recipe: Recipe) -> str:
 
 
 def _update_table(table: Any, values: Mapping[str, Any]) -> None:
-    """Change, add and remove keys of a TOML table; lines of unchanged keys stay as they are."""
+    """Update a TOML table to `values`; lines of unchanged keys are retained."""
     for key in set(table) - set(values):
         del table[key]
     for key, value in values.items():
@@ -86,7 +86,7 @@ def _update_table(table: Any, values: Mapping[str, Any]) -> None:
 
 
 def _describe_data(spec: DataSpec) -> dict[str, Any]:
-    """Return the section [data] of a recipe."""
+    """Return the values of the section [data]."""
     values = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name != _NOT_IN_TOML}
     return {
         key: list(value) if key == "image_size" else os.fspath(value) if isinstance(value, os.PathLike) else value

@@ -1,4 +1,4 @@
-"""`Recipe`: a complete experiment, read from a TOML file."""
+"""`Recipe`: data, network and training of an experiment, loaded from a TOML file."""
 
 from __future__ import annotations
 
@@ -23,37 +23,36 @@ _MAX_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Recipe:
-    """A complete experiment: data, network, training and report.
+    """Experiment: data, network, training and report.
 
     Parameters
     ----------
     name : str
         Name of the file without ``.toml``.
     title : str
-        One line on its purpose.
+        Purpose of the recipe, in one line.
     text : str
-        The TOML that it was read from; `to_toml` writes changed sections into it.
+        TOML source; `to_toml` updates its changed sections.
     data : DataSpec
-        Data, with a `source` of None if the recipe fits any.
+        Data; `source` is None if the recipe is for any data.
     network : dict
         ``name`` and options.
     training : dict
         Parameters of `CNNClassifier`.
     augmentation : dict or list of dict
-        Settings of augmentations, as the parameter `augmentation` of `CNNClassifier`; empty for none.
+        Parameter `augmentation` of `CNNClassifier`; empty for none.
     class_weight : dict
-        Weight of a class in training by its name; 1 for other classes.
+        Weights of classes in training, by class name; 1 for other classes.
     prior : dict
-        Fraction of one class, by its name, among the images to predict, if it differs from the training images: the
-        fitted model is corrected for it.
+        Name and expected fraction of one class among the images to predict; see `CNNClassifier.adjust_prior`.
     calibration : dict
-        ``biases``: whether to calibrate by a bias per class and not by a temperature alone, true by default.
+        ``biases``: whether to calibrate with a bias per class in addition to the temperature; true by default.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
     report : dict
-        What is printed and recorded during the run.
+        Settings of the output printed and recorded during a run.
     figures : dict
-        Claimed and measured accuracy, for the reader.
+        Claimed and measured accuracy, for information only.
     """
 
     name: str
@@ -95,18 +94,18 @@ class Recipe:
         Parameters
         ----------
         dataset : Dataset, optional
-            The data to fit; its class names are needed for `class_weight`.
+            Training data, required to find the classes of `class_weight`.
         network : str, optional
-            Replaces the recipe's network, with default options.
+            Network to use instead of the recipe's, with default options.
         random_state, device, verbose
             As in `CNNClassifier`; by default the recipe's random state, if it has one.
 
         Raises
         ------
         UnknownNameError
-            No such network.
+            If the network is unknown.
         RecipeError
-            A value outside its range.
+            If a value is out of range.
         """
         member = self.create_member(dataset, network=network, random_state=random_state, device=device, verbose=verbose)
         return self.create_ensemble(member, **self.ensemble) if self.ensemble else member
@@ -120,14 +119,14 @@ class Recipe:
         device: str = "auto",
         verbose: int = 0,
     ) -> CNNClassifier:
-        """Return a single classifier, also of a recipe for an ensemble; parameters as in `create_estimator`."""
+        """Return an unfitted single classifier, or ensemble member; parameters as in `create_estimator`."""
         from skconv.estimators import CNNClassifier
         from skconv.estimators.parameters import check_parameters, check_selection
         from skconv.networks import describe_network
         from skconv.training.augmentation import make_augmentation
 
         spec: str | dict[str, Any] = network or self.network
-        describe_network(spec if isinstance(spec, str) else spec["name"])  # raises for an unknown name
+        describe_network(spec if isinstance(spec, str) else spec["name"])  # raises UnknownNameError
         settings = dict(self.training)
         if random_state is not None:
             settings["random_state"] = random_state
@@ -154,7 +153,7 @@ class Recipe:
     def create_ensemble(
         self, member: CNNClassifier, *, folds: int, stratified: bool = True, average: str = "probabilities"
     ) -> KFoldEnsembleClassifier:
-        """Return an unfitted ensemble of copies of a member, whose random state seeds members and folds."""
+        """Return an unfitted ensemble of a member; the member's random state seeds folds and members."""
         from sklearn.model_selection import KFold, StratifiedKFold
 
         from skconv.estimators import KFoldEnsembleClassifier
@@ -186,9 +185,9 @@ class Recipe:
 
 
 def encode_classes(values: Mapping[str, float], dataset: Dataset) -> dict[int, float]:
-    """Return values by class name as values by label; names without a training image are skipped.
+    """Return a copy of `values` with class names replaced by labels.
 
-    A recipe can be used with data that lacks some of the classes it names.
+    Names without a training image are skipped, because a recipe can be used with data that lacks some of its classes.
     """
     present = set(dataset.train_labels.tolist())
     labels = {name: label for label, name in enumerate(dataset.class_names) if label in present}
@@ -206,14 +205,14 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     Parameters
     ----------
     recipe : str or path-like
-        One of `list_recipes`, or the path of a file with the suffix ``.toml``.
+        Name from `list_recipes`, or path of a file with the suffix ``.toml``.
 
     Raises
     ------
     UnknownNameError
-        No recipe of that name.
+        If the name is unknown.
     RecipeError
-        The file cannot be read, is not TOML, or has unknown keys or values outside their range.
+        If the file cannot be read, is not valid TOML, or has unknown keys or values out of range.
 
     Examples
     --------
@@ -229,7 +228,7 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not valid TOML: {error}.") from error
-    if is_file:  # registered recipes are checked by tests: checking augmentations imports torch
+    if is_file:  # tests check registered recipes; checking augmentations here would import torch
         check_document(document, path)
     return Recipe(path.stem, document.pop("title", path.stem), text, **_read_sections(document))
 

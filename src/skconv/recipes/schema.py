@@ -1,4 +1,4 @@
-"""Schema of recipes: sections, keys, and kinds and ranges of their values."""
+"""Schema of recipes: sections, keys, types and ranges of values."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _SECTIONS: dict[str, dict[str, Parameter]] = {
         "print_epochs": Parameter(bool),
         "record_every": Parameter(int, 1, 10**6),  # steps
         "print_every": Parameter(int, 1, 10**6),  # steps
-        "sample_rows": Parameter(int, 1, 40),  # of the figure of sample images
+        "sample_rows": Parameter(int, 1, 40),  # rows of the figure of sample images
         "train_accuracy": Parameter(bool),
     },
 }
-_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # with keys of their own
+_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # with arbitrary keys
 _MAX_VALUES = {"class_weight": 1e6, "prior": 0.999}  # sections whose keys are names of classes
 
 
 def check_document(document: Mapping[str, Any], path: Path) -> None:
-    """Raise `RecipeError` for the first section, key or value of parsed TOML that is not in the schema.
+    """Raise `RecipeError` for the first section, key or value of parsed TOML that the schema does not allow.
 
-    `path` names the recipe in messages.
+    `path` is used in messages.
     """
     _check_keys(document, ("title", *_FREE_SECTIONS, *_SECTIONS), path, "at the top")
     if not isinstance(document.get("title", ""), str):
@@ -48,16 +48,16 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
         value = document.get(section, {})
         for part in value if section == "augmentation" and isinstance(value, list) else [value]:
             if not isinstance(part, Mapping):
-                raise RecipeError(f"In the recipe {path}, '{section}' must be a section: write [{section}].")
+                raise RecipeError(f"In the recipe {path}, '{section}' must be a section. Write [{section}].")
             if section in _SECTIONS:
                 _check_section(section, part, path)
     if not isinstance(document.get("network", {"name": ""}).get("name"), str):
-        raise RecipeError(f'In the recipe {path}, the section [network] needs a name: name = "standard".')
+        raise RecipeError(f'In the recipe {path}, [network] has no name. Add one, such as name = "standard".')
     _check_augmentation(document.get("augmentation"), path)
     _check_classes(document, path)
     _check_data(document.get("data", {}), path)
     if "ensemble" in document and "folds" not in document["ensemble"]:
-        raise RecipeError(f"In the recipe {path}, [ensemble] needs its number of members: folds = 5.")
+        raise RecipeError(f"In the recipe {path}, [ensemble] has no number of members. Add one, such as folds = 5.")
 
 
 def _check_section(section: str, values: Mapping[str, Any], path: Path) -> None:
@@ -103,7 +103,7 @@ def _check_classes(document: Mapping[str, Any], path: Path) -> None:
 def _check_data(data: Mapping[str, Any], path: Path) -> None:
     if "test_fraction" in data and "split_seed" not in data:
         raise RecipeError(
-            f"In the recipe {path}, [data] has a test_fraction and needs a split_seed too: split_seed = 0."
+            f"In the recipe {path}, [data] has a test_fraction, but no split_seed. Add one, such as split_seed = 0."
         )
     size = data.get("image_size", [1, 1])
     if len(size) != 2 or any(type(side) is not int or not 1 <= side <= 9999 for side in size):

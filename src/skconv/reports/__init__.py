@@ -1,1 +1,1 @@
-"""Figures as matplotlib `Figure` objects, without pyplot, and the HTML report."""
+"""Matplotlib figures, created without pyplot, and the HTML report."""

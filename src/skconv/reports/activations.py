@@ -1,6 +1,6 @@
 """Figure of the filters of the first convolution and the activation maps of all convolutions.
 
-The maps of a layer share one axes: an axes per map would take seconds to draw and much memory.
+The maps of a layer share one axes, because an axes per map takes seconds to draw and much memory.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 _MAX_MAPS = 32  # per layer
 _COLUMNS = 16
-_GAP = 0.1  # around a map, as a fraction of its width
-_BACKGROUND = 222  # grey between the maps, different from the colours of the scale
-_RESOLUTION = 120  # pixels across a map in the drawn array, more than in the saved figure
+_GAP = 0.1  # gap around a map, as a fraction of its width
+_BACKGROUND = 222  # grey between the maps, not in the colour map
+_RESOLUTION = 120  # pixel width of a map in the drawn array, larger than in the saved figure
 # Inches.
 _WIDTH, _MIN_WIDTH = 9.6, 7.0
 _MAX_TILE = 0.85
@@ -35,7 +35,7 @@ _LARGE, _MIDDLE, _SMALL = 14.0, 9.0, 8.0  # font sizes in points
 
 @dataclass(frozen=True)
 class _Band:
-    """The lines of a title, and the tiles below it: uint8 (n, height, width, 3)."""
+    """Title lines, and the tiles below them: uint8 (n, height, width, 3)."""
 
     title: list[str]
     tiles: np.ndarray
@@ -50,24 +50,24 @@ def draw_activations(
     *,
     note: str = "",
 ) -> Figure:
-    """Draw an image with its prediction, the filters of the first convolution, and the activation maps of all.
+    """Draw an image with its prediction, the filters of the first convolution and the activation maps of all.
 
-    Per layer the 32 maps of largest magnitude are drawn, the largest first, and the filters in the order of their maps.
-    The colours are scaled per layer to its largest magnitude: blue below 0, white at 0, orange above.
+    The 32 maps of largest magnitude per layer are drawn, in descending order, and the filters of the drawn maps.
+    The colours are scaled to the largest magnitude of each layer: blue below 0, white at 0, orange above.
 
     Parameters
     ----------
     image : ndarray of uint8, shape (height, width) or (height, width, 3)
-        The image as the network receives it.
+        Network input.
     probabilities : ndarray of float, shape (k,)
         Predicted probabilities of at least two classes.
     class_names : sequence of str
-        k names.
+        Name of each of the k classes.
     layers, filters
-        From `collect_activations` and `filters_on_pixels` in `skconv.evaluation.activations`. Filters on three channels
-        are drawn as red, green and blue, on another number as their mean.
+        Return values of `collect_activations` and `filters_on_pixels` in `skconv.evaluation.activations`. Filters of
+        three channels are drawn in RGB, of another number as their mean.
     note : str, default=""
-        A line of text beside the image.
+        Line of text next to the image.
     """
     _check(image, probabilities, class_names, layers, filters)
     strongest = [np.argsort(-np.abs(layer.maps).max((1, 2)), kind="stable")[:_MAX_MAPS] for layer in layers]
@@ -76,7 +76,7 @@ def draw_activations(
         n, height, width = layer.maps.shape
         largest = float(np.abs(layer.maps).max())
         title = (
-            f"After convolution {number} ({layer.name}): {len(chosen)} of {n} maps, {height}×{width}, "
+            f"Convolution {number} ({layer.name}): {len(chosen)} of {n} maps, {height}×{width}, "
             f"largest magnitude {largest:.3g}"
         )
         bands.append(_Band([title], _colour(layer.maps[chosen], largest)))
@@ -108,7 +108,7 @@ def _check(
 ) -> None:
     if image.dtype != np.uint8 or (image.ndim != 2 and image.shape[2:] != (3,)):
         raise DataError(
-            f"The image is {image.dtype} of shape {image.shape}; expected uint8 of (height, width) or "
+            f"The image is {image.dtype} of shape {image.shape}; expected uint8 of shape (height, width) or "
             "(height, width, 3)."
         )
     if len(class_names) < 2 or np.shape(probabilities) != (len(class_names),):
@@ -117,7 +117,7 @@ def _check(
             "one of each for at least two classes."
         )
     if not layers:
-        raise DataError("There are no layers to draw; expected at least one.")
+        raise DataError("Got no layers to draw; expected at least one.")
     if filters.ndim != 4 or len(filters) != len(layers[0].maps):
         raise DataError(
             f"The filters have shape {filters.shape}; expected {len(layers[0].maps)} filters of shape "
@@ -132,15 +132,15 @@ def _draw_filters(kernel: np.ndarray, filters: np.ndarray, chosen: np.ndarray) -
     title = [f"Filters of convolution 1: {len(chosen)} of {n}, {height}×{width}, largest magnitude {largest:.3g}"]
     if filters.shape != kernel.shape:
         title.append(
-            f"The input has {kernel.shape[1]} channels, the pixels of each {height // kernel.shape[2]}×"
+            f"The {kernel.shape[1]} input channels are the pixels of each {height // kernel.shape[2]}×"
             f"{width // kernel.shape[3]} square; their {kernel.shape[2]}×{kernel.shape[3]} weights are rearranged to "
             "pixels."
         )
     if channels == 3:
-        title.append("The weights of red, green and blue are drawn as a colour; grey is 0.")
+        title.append("Weights of red, green and blue as colours; grey is 0.")
         return _Band(title, np.rint(127.5 + 127.5 * weights / (largest or 1.0)).astype(np.uint8))
     if channels > 1:
-        title.append(f"The mean over the {channels} channels is drawn.")
+        title.append(f"Mean over {channels} channels.")
     return _Band(title, _colour(weights, largest))
 
 
@@ -157,7 +157,7 @@ def _colour(values: np.ndarray, largest: float) -> np.ndarray:
 def _draw_header(
     figure: Figure, image: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str], note: str
 ) -> None:
-    """Draw the image, and beside it the prediction, the note and the colour scale."""
+    """Draw the image, and next to it the prediction, the note and the colour scale."""
     ratio = _limit_ratio(*image.shape[:2])
     width = _IMAGE / max(1.0, ratio)
     pixels = image if image.ndim == 3 else np.repeat(image[..., None], 3, axis=2)
@@ -170,20 +170,20 @@ def _draw_header(
     _write(figure, left, _MARGIN, predictions[0], _LARGE, weight="bold")
     _write(figure, left, _MARGIN + 0.34, predictions[1], _MIDDLE)
     lines = [
-        f"{image.shape[0]}×{image.shape[1]} pixels, as the network receives them.",
-        "Maps: output of each convolution before ReLU, the largest magnitude first.",
+        f"Network input of {image.shape[0]}×{image.shape[1]} pixels.",
+        "Maps: output of each convolution before ReLU, largest magnitude first.",
         note,
     ]
     for number, line in enumerate(lines):
         _write(figure, left, _MARGIN + 0.62 + number * _LINE, line, _SMALL)
-    _write(figure, left, _MARGIN + 1.26, "Colours of a layer, up to the largest magnitude in its title:", _SMALL)
+    _write(figure, left, _MARGIN + 1.26, "Colours, scaled to the largest magnitude of each layer:", _SMALL)
     scale = _colour(np.linspace(-1, 1, 301)[None], 1.0)
     axes = _show(figure, left + 0.2, _MARGIN + 1.47, 3.0, 0.16, scale)
     axes.set_xticks([0, 150, 300], ["−largest", "0", "+largest"], fontsize=_SMALL)
 
 
 def _show(figure: Figure, left: float, top: float, width: float, height: float, pixels: np.ndarray) -> Any:
-    """Draw an array (h, w, 3) at a position in inches from the upper left corner, and return its axes."""
+    """Draw an array (h, w, 3) at a position in inches from the upper left corner, and return the axes."""
     figure_width, figure_height = figure.get_size_inches()
     bottom = 1 - (top + height) / figure_height
     axes = figure.add_axes((left / figure_width, bottom, width / figure_width, height / figure_height))
@@ -194,7 +194,7 @@ def _show(figure: Figure, left: float, top: float, width: float, height: float, 
 
 
 def _write(figure: Figure, left: float, top: float, text: str, size: float, **style: Any) -> None:
-    """Write a line of text literally, small enough to end before the margin."""
+    """Write a line of plain text, shrunk to end before the margin."""
     width, height = figure.get_size_inches()
     (text,), fitting = fit_text([text], (width - left - _MARGIN) * _MIDDLE / size)
     style = {"fontsize": size * fitting / _MIDDLE, "color": GREY if size == _SMALL else "black", **style}
@@ -212,13 +212,13 @@ def _add_gaps(n: int) -> float:
 
 
 def _choose_grid(n: int, columns: int) -> tuple[int, int]:
-    """Return rows and columns for n tiles, with rows of similar length of at most `columns`."""
+    """Return rows and columns for n tiles; rows have similar lengths of at most `columns`."""
     rows = math.ceil(n / columns)
     return rows, math.ceil(n / rows)
 
 
 def _measure(tiles: np.ndarray, columns: int, tile: float) -> tuple[float, float]:
-    """Return width and height in inches of tiles that are each `tile` inches wide."""
+    """Return width and height in inches of a grid of tiles that are `tile` inches wide."""
     rows, columns = _choose_grid(len(tiles), columns)
     return tile * _add_gaps(columns), tile * (rows * _limit_ratio(*tiles.shape[1:3]) + _GAP * (rows + 1))
 

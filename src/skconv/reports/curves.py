@@ -1,4 +1,4 @@
-"""Curves of a training: loss and accuracy by epoch, losses of the folds of a cross-validation, trials of a search."""
+"""Figures of a training: learning curves, losses per fold, trials and parameter importance of a search."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 _MAX_FOLDS = 20  # a panel takes 0.1 s to draw
 _LOSSES = (("train_loss", BLUE, "-", "train"), ("valid_loss", VERMILION, "--", "validation"))
-_LOWER_MARGIN = 0.5  # of the spread, shown below the first quartile of the trials
+_LOWER_MARGIN = 0.5  # fraction of the spread shown below the first quartile of the trials
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> Figure:
-    """Draw the loss and, if a row has one, the validation accuracy, by the key `by` ("epoch" or "iteration").
+    """Draw the loss and, if any, the validation accuracy by epoch or iteration.
 
-    A row of `history` has this key, ``train_loss``, and ``valid_loss`` and ``valid_accuracy``, None without validation.
+    Each row of `history` has the key `by` ("epoch" or "iteration"), ``train_loss``, ``valid_loss`` and
+    ``valid_accuracy``; the last two are None without validation.
 
     Examples
     --------
@@ -32,7 +33,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> F
     1
     """
     if not history:
-        raise DataError("The history is empty: no epoch was trained, so there is no curve to draw.")
+        raise DataError("The history is empty; expected at least one trained epoch. Train for longer.")
     accuracy = _select_points(history, by, "valid_accuracy", scale=100)
     figure = new_figure(9 if accuracy else 5, 3.4)
     panels = figure.subplots(1, 2 if accuracy else 1, squeeze=False)[0]
@@ -53,7 +54,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> F
 def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     """Draw the training and validation loss by epoch: a panel per fold, and one for the mean ± one standard deviation.
 
-    The panels share their axes; the first 20 folds have one. A row is as in `KFoldEnsembleClassifier.histories_`.
+    At most 20 folds have a panel; all panels share their axes. `histories` is as in `KFoldEnsembleClassifier`.
 
     Examples
     --------
@@ -62,7 +63,7 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     ['fold 1', 'fold 2', 'mean of 2 folds ± standard deviation']
     """
     if not histories or not all(histories):
-        raise DataError("A fold has no trained epoch; expected at least one fold with at least one epoch each.")
+        raise DataError("Got no fold, or a fold with no trained epoch; expected at least one epoch per fold.")
     n_panels = min(len(histories), _MAX_FOLDS) + 1
     n_rows = -(-n_panels // _COLUMNS)
     figure = new_figure(3.6 * _COLUMNS, 2.7 * n_rows)
@@ -89,11 +90,11 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
 def draw_trials(trials: Sequence[Any]) -> Figure:
     """Draw the validation accuracy of every trial, and the best so far.
 
-    The scale is that of the complete trials; trials far below are drawn at the lower edge.
+    The limits are those of the complete trials; outliers are drawn at the lower edge.
     """
     complete = [trial for trial in trials if trial.state == "complete"]
     if not complete:
-        raise DataError("No trial is complete, so there is no accuracy to draw. Run more trials.")
+        raise DataError("No trial is complete; expected at least one. Run more trials.")
     low, high = _choose_scale([100 * trial.valid_accuracy for trial in complete])
     figure = new_figure(7, 3.6)
     panel = figure.subplots()
@@ -119,7 +120,7 @@ def draw_trials(trials: Sequence[Any]) -> Figure:
 
 
 def draw_importance(importance: Mapping[str, float]) -> Figure:
-    """Draw the fraction of the variance of the accuracy that each parameter explains as bars, the largest first.
+    """Draw a bar chart of the share of the accuracy's variance explained by each parameter, largest first.
 
     Examples
     --------
@@ -127,7 +128,7 @@ def draw_importance(importance: Mapping[str, float]) -> Figure:
     ['rotation', 'dropout']
     """
     if not importance:
-        raise DataError("There is no importance to draw: too few trials are complete. Run more trials.")
+        raise DataError("No importance is available, because too few trials are complete. Run more trials.")
     names = sorted(importance, key=lambda name: -importance[name])
     figure = new_figure(6, 0.8 + 0.28 * len(names))
     panel = figure.subplots()
@@ -163,7 +164,7 @@ def _draw_losses(panel: Any, history: Sequence[Mapping[str, Any]], by: str) -> N
 
 def _draw_line(panel: Any, points: Sequence[tuple[float, float]], colour: str, dash: str, label: str) -> None:
     epochs, values = zip(*points, strict=True)
-    # A marker makes a single epoch visible; more than fifty hide the line.
+    # Markers make a single epoch visible; more than fifty hide the line.
     panel.plot(epochs, values, dash, color=colour, label=label, marker="o" if len(points) <= 50 else None, ms=4)
 
 
@@ -181,13 +182,13 @@ def _draw_mean(panel: Any, histories: Sequence[Sequence[Mapping[str, Any]]]) -> 
         low, high = means - deviations, means + deviations
         _draw_line(panel, list(zip(epochs, means, strict=True)), colour, *style)
         panel.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
-        if len(epochs) == 1:  # a band of no width is invisible
+        if len(epochs) == 1:  # a band of one epoch has no width
             panel.vlines(epochs, low, high, color=colour)
     panel.set_title(f"mean of {len(histories)} folds ± standard deviation", fontsize=10)
 
 
 def _choose_scale(accuracies: Sequence[float]) -> tuple[float, float]:
-    """Return limits in per cent that exclude outliers below the first quartile."""
+    """Return axis limits in per cent that exclude outliers below the first quartile."""
     quarter, best = float(np.percentile(accuracies, 25)), max(accuracies)
     spread = max(best - quarter, 0.2)
     return max(quarter - _LOWER_MARGIN * spread, 0.0), min(best + 0.15 * spread, 100.0)

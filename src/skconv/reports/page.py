@@ -14,18 +14,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 _TEMPLATES = Path(__file__).with_name("templates")
-_MAX_SVG = 1_000_000  # bytes; a figure of very many parts is smaller as PNG
+_MAX_SVG = 1_000_000  # bytes; PNG is smaller for figures with many elements
 _WIDE = 7  # inches; a wider figure scrolls on a phone instead of shrinking
-# Colours of a figure → colours on a dark page.
+# Replacements of figure colours in dark mode.
 _ON_DARK = {"#000000": "#f2f1ee", GREY: "#b4b3b8", BLUE: "#56b4e9", VERMILION: "#ff8a3d"}
 
 
 @dataclass(frozen=True)
 class PageFigure:
-    """A figure on the page."""
+    """Figure of a report page."""
 
     figure: Figure
-    name: str  # of its file, without suffix
+    name: str  # file name without suffix
     description: str  # alternative text
 
     @property
@@ -35,13 +35,13 @@ class PageFigure:
 
     @property
     def is_tall(self) -> bool:
-        """Whether the figure gets a page of its own in print."""
+        """Whether the figure is printed on a separate page."""
         return float(self.figure.get_figheight()) > 1.1 * float(self.figure.get_figwidth())
 
 
 @dataclass(frozen=True)
 class PageTable:
-    """A table on the page; the first column holds the names of the rows."""
+    """Table of a report page; the first column contains the row headers."""
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
@@ -49,7 +49,7 @@ class PageTable:
 
 @dataclass(frozen=True)
 class Section:
-    """A section of the page."""
+    """Section of a report page."""
 
     title: str
     text: str = ""  # a paragraph of explanation
@@ -60,9 +60,9 @@ class Section:
 
 
 def render_page(title: str, headline: str, summary: str, sections: Sequence[Section]) -> str:
-    """Return a self-contained HTML page with embedded style and figures; all texts are escaped.
+    """Return a self-contained HTML page with embedded style and figures; all text is escaped.
 
-    `headline` is the most important number, `summary` explains it.
+    `headline` is the main score, `summary` its description.
 
     Examples
     --------
@@ -80,8 +80,8 @@ def render_page(title: str, headline: str, summary: str, sections: Sequence[Sect
 def embed_figure(figure: Figure) -> str:
     """Return a figure as a data URL: SVG, or PNG if the SVG is larger than 1 MB.
 
-    Embedded as images, SVG files have separate identifiers. Their background is transparent, and their lines and
-    texts are light on a dark page.
+    Separate images avoid clashes of SVG identifiers. The background is transparent; lines and text are light in dark
+    mode.
     """
     kind, content = "image/svg+xml", encode_figure(figure, "svg", transparent=True)
     if len(content) > _MAX_SVG:
@@ -92,7 +92,7 @@ def embed_figure(figure: Figure) -> str:
 
 
 def _style_for_dark() -> bytes:
-    # Black text has no colour attribute in the file; lines and other texts have.
+    # In the SVG file, black text has no colour attribute.
     rules = [f"svg {{ fill: {_ON_DARK['#000000']}; }}"]
     for light, dark in _ON_DARK.items():
         for what in ("fill", "stroke"):

@@ -1,4 +1,4 @@
-"""Figures of scores: confusion matrix, reliability diagram, risk by coverage, accuracy on corrupted images."""
+"""Figures of scores: confusion matrix, reliability diagram, risk-coverage curve, accuracy on corrupted images."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from skconv.reports.style import BLUE, GREY, INK, VERMILION, fit_text, label_tic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MAX_COUNTED = 40  # classes; with more, counts are too small to read
+_MAX_COUNTED = 40  # classes; with more, the counts are illegible
 _BINS = 10
-_MIN_FILLED = 10  # predictions in a bin; with fewer its accuracy is uncertain, and its marker is hollow
-_MARKS = (0.5, 0.9, 0.99, 0.999)  # confidence thresholds on the risk curve
+_MIN_FILLED = 10  # predictions per bin; the marker of a bin with fewer is hollow
+_MARKS = (0.5, 0.9, 0.99, 0.999)  # confidence thresholds on the risk-coverage curve
 
 
 def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix (row: true class; column: predicted class) with coloured mistakes.
 
-    The diagonal is not part of the colour scale, because its counts would hide those of the mistakes. Counts are
-    written for up to 40 classes; cells of 0 are empty.
+    The colour scale excludes the diagonal, because its large counts would hide the mistakes. Counts are written for up
+    to 40 classes; cells of 0 are empty.
 
     Examples
     --------
@@ -37,7 +37,7 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     if confusion.shape != (n_classes, n_classes):
         expected = (n_classes, n_classes)
         raise DataError(f"The confusion matrix has shape {confusion.shape}; expected {expected} for the class names.")
-    side = min(11.0, max(2.4, 0.5 * n_classes))  # of the matrix, in inches
+    side = min(11.0, max(2.4, 0.5 * n_classes))  # side of the matrix in inches
     cell = side / n_classes
     names, size = fit_text(list(class_names), 1.8)
     size = min(size, max(4.0, 60 * cell))
@@ -50,7 +50,7 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     if n_classes <= _MAX_COUNTED:
         _write_counts(axes, confusion, shares, cell)
     rotate = max(map(len, names)) * size * 0.62 > 72 * cell
-    step = math.ceil(1.2 * size / (72 * cell))  # hundreds of names do not fit
+    step = math.ceil(1.2 * size / (72 * cell))  # skip names that would overlap
     label_ticks(axes.xaxis, names, step, fontsize=size, rotation=90 if rotate else 0)
     label_ticks(axes.yaxis, names, step, fontsize=size)
     axes.tick_params(length=0)
@@ -63,10 +63,10 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
 
 
 def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
-    """Draw a reliability diagram, and the error rate (risk) by coverage.
+    """Draw a reliability diagram and a risk-coverage curve.
 
-    Left: accuracy by confidence in bins of equal width. Right: error rate of the most confident predictions by their
-    share, with marks at the confidence thresholds 0.5, 0.9, 0.99 and 0.999.
+    Left: accuracy by confidence in bins of equal width. Right: error rate by share of the most confident predictions,
+    with marks at the confidence thresholds 0.5, 0.9, 0.99 and 0.999.
 
     Examples
     --------
@@ -89,9 +89,9 @@ def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
 
 
 def draw_corruptions(accuracies: Mapping[str, Sequence[float]], clean: float) -> Figure:
-    """Draw a table of the accuracy by corruption and strength, coloured by the loss from the accuracy `clean`.
+    """Draw a table of the accuracy by corruption and severity, coloured by the difference to the accuracy `clean`.
 
-    The rows are in the order of their mean accuracy, the lowest last.
+    The rows are sorted by mean accuracy, in descending order.
 
     Examples
     --------
@@ -121,9 +121,9 @@ def draw_corruptions(accuracies: Mapping[str, Sequence[float]], clean: float) ->
 def _colour(shares: np.ndarray) -> np.ndarray:
     from matplotlib import colormaps
 
-    # The scale starts above 0, so that a single mistake is visible beside hundreds.
+    # The scale starts above 0, so that a single mistake is visible.
     pixels: np.ndarray = colormaps["Oranges"](0.1 + 0.7 * shares)
-    pixels[shares == 0] = (1.0, 1.0, 1.0, 0.0)  # transparent, for a dark page, too
+    pixels[shares == 0] = (1.0, 1.0, 1.0, 0.0)  # transparent, for dark mode
     np.einsum("iic->ic", pixels)[:] = (0.87, 0.92, 0.96, 1.0)
     return pixels
 
@@ -148,7 +148,7 @@ def _draw_diagram(panel: Any, confidence: np.ndarray, is_correct: np.ndarray) ->
         panel.annotate(f"{n:,}", (x, y), (0, -13), textcoords="offset points", fontsize=7, color=GREY, ha="center")
     panel.set_xlabel("mean confidence, %")
     panel.set_ylabel("accuracy, %")
-    # A legend would hide points wherever it was placed.
+    # The title explains the symbols, because a legend would hide points.
     panel.set_title("reliability (numbers: images per bin; dotted: perfect calibration)", fontsize=9)
     panel.set_xlim(0, 104)
     panel.set_ylim(-6, 106)
@@ -170,6 +170,6 @@ def _draw_risk(panel: Any, confidence: np.ndarray, is_correct: np.ndarray) -> No
             panel.annotate(text, point, (shift, 5), textcoords="offset points", fontsize=7, color=BLUE, ha=side)
     panel.set_xlabel("coverage (the most confident predictions), %")
     panel.set_ylabel("error rate, %")
-    panel.set_title(f"risk by coverage: {risk[-1]:.2f} % errors at full coverage", fontsize=9)
+    panel.set_title(f"risk-coverage curve: {risk[-1]:.2f} % errors at full coverage", fontsize=9)
     panel.set_xlim(0, 102)
     panel.set_ylim(bottom=0)

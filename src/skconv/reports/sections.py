@@ -29,20 +29,20 @@ if TYPE_CHECKING:
 
 _MAX_EXPLAINED = 9  # predictions
 _MAX_ISSUES = 20  # drawn per kind
-_TIMED = 30  # single predictions, for the median time
-_BATCH = 256  # images, for the time per image of a batch
+_TIMED = 30  # single predictions to measure the median time
+_BATCH = 256  # images, to measure the time per image in a batch
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredSource:
-    """The predictions and scores of a saved model on a data set; `split` and `n_seen` as in `EvaluationResult`."""
+    """Predictions and scores of a saved model on a data set; `split` and `n_seen` as in `EvaluationResult`."""
 
     classifier: OnnxClassifier
-    dataset: Dataset  # the whole data set
-    split: str  # which of its images were scored: "test", "unseen" or "all"
+    dataset: Dataset  # including images that were not scored
+    split: str  # the scored images: "test", "unseen" or "all"
     n_seen: int | None
     images: np.ndarray  # the scored images, uint8 (n, h, w) or (n, h, w, 3)
-    labels: np.ndarray  # as indices into the classes of the model, int (n,)
+    labels: np.ndarray  # indices into the classes of the model, int (n,)
     probabilities: np.ndarray  # float32 (n, k)
     scores: Scores
 
@@ -50,7 +50,7 @@ class ScoredSource:
 def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIssue] | None) -> list[Section]:
     """Return all sections of the report page.
 
-    `command` is the one that writes the page; `issues` are those of an audit of the data, None without an audit.
+    `command` is the command line that writes the page; `issues` are those of an audit of the data, None without one.
     """
     from skconv.estimators.persistence import load_network
 
@@ -73,8 +73,8 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
         _list_classes(scores),
         Section(
             "Most confident mistakes",
-            "They reveal wrong labels, and kinds of images that are missing from the training data.",
-            figures=[PageFigure(mistakes, "mistakes", "Images with their true and their predicted class.")],
+            "They reveal label errors, and kinds of images that are missing from the training data.",
+            figures=[PageFigure(mistakes, "mistakes", "Images with true and predicted class.")],
         ),
         *([] if issues is None else [_show_issues(dataset, issues)]),
         _show_calibration(scored),
@@ -92,7 +92,7 @@ def _list_classes(scores: Scores) -> Section:
         for each in worst
     ]
     table = PageTable(["class", "precision", "recall", "F1", "images"], rows)
-    return Section("Scores per class", "The lowest F1 first.", table=table)
+    return Section("Scores per class", "Sorted by F1, lowest first.", table=table)
 
 
 def _show_issues(dataset: Dataset, issues: Sequence[LabelIssue]) -> Section:
@@ -104,8 +104,8 @@ def _show_issues(dataset: Dataset, issues: Sequence[LabelIssue]) -> Section:
         if found and kind != "broken":  # broken images cannot be drawn
             figure = draw_issues(images.images, found, locate_issues(found, images), max_images=_MAX_ISSUES)
             figures.append(PageFigure(figure, f"issues-{kind.replace(' ', '-')}", f"Examples: {KINDS[kind]}."))
-    text = "Images of all splits to check by hand. Wrong labels are found from out-of-fold predictions."
-    return Section("Label issues", text if issues else "The audit found none.", facts=facts, figures=figures)
+    text = "Images of all splits to check by hand. Wrong labels are detected by out-of-fold predictions."
+    return Section("Label issues", text if issues else "The audit found no issues.", facts=facts, figures=figures)
 
 
 def _show_calibration(scored: ScoredSource) -> Section:
@@ -114,8 +114,8 @@ def _show_calibration(scored: ScoredSource) -> Section:
     figure = draw_reliability(scored.labels, scored.probabilities)
     return Section(
         "Calibration",
-        "Left: reliability diagram, the accuracy of predictions by confidence; below the dotted line the model is "
-        "overconfident. Right: the error rate if only the most confident predictions are accepted.",
+        "Left: reliability diagram, the accuracy of predictions by confidence. The model is overconfident where the "
+        "accuracy is below the dotted line. Right: error rate if only the most confident predictions are accepted.",
         facts={
             "calibrated": "yes, on held-out images" if is_calibrated else "no: no images were held out",
             "expected calibration error": f"{100 * scores.expected_calibration_error:.2f} %",
@@ -127,14 +127,14 @@ def _show_calibration(scored: ScoredSource) -> Section:
 
 
 def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
-    """Explain the most confident mistakes; if they are few, correct predictions too."""
+    """Draw attributions of the most confident mistakes; if there are few, of correct predictions too."""
     predicted, confidence = scored.probabilities.argmax(1), scored.probabilities.max(1)
     chosen = np.lexsort((-confidence, predicted == scored.labels))[:_MAX_EXPLAINED]
     names = scored.classifier.class_names
     maps = [[occlude(scored.classifier.predict_proba, scored.images[k], int(predicted[k]))] for k in chosen]
     text = (
-        "Each image is followed by its attribution maps. Occlusion: covering an orange part lowers the probability of "
-        "the predicted class, covering a blue part raises it."
+        "Each image is followed by its attribution maps. Occlusion: covering orange parts lowers the probability of "
+        "the predicted class, covering blue parts raises it."
     )
     if has_captum():
         for k, each in zip(chosen, maps, strict=True):
@@ -142,7 +142,7 @@ def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
         text += " Integrated gradients: orange pixels raise the probability, blue pixels lower it."
     else:
         warnings.warn(
-            "The report shows no integrated gradients: captum is not installed. Install it: "
+            "The report omits integrated gradients, because captum is not installed. Install it: "
             "pip install 'skconv[explain]'.",
             stacklevel=2,
         )
@@ -150,13 +150,13 @@ def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
     figure = draw_attributions(scored.images[chosen], maps, captions)
     return Section(
         "Explanations of predictions",
-        f"{text} Captions: true → predicted class, confidence.",
+        f"{text} Captions: true class → predicted class, confidence.",
         figures=[PageFigure(figure, "attributions", "Images with their attribution maps.")],
     )
 
 
 def _show_activations(scored: ScoredSource, network: nn.Module) -> Section:
-    """Show the filters and the activation maps of the first image of the first class."""
+    """Draw the filters, and the activation maps of the first image of the first class."""
     from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member
 
     first = int(np.argmin(scored.labels))
@@ -165,9 +165,9 @@ def _show_activations(scored: ScoredSource, network: nn.Module) -> Section:
     filters = filters_on_pixels(network, layers[0].kernel)
     figure = draw_activations(image, scored.probabilities[first], names, layers, filters)
     text = (
-        "The filters of the first convolution, and the output of every convolution for one image. "
-        f"{'' if first_member(network) is network else 'Of an ensemble, the first member is shown. '}"
-        "For another image: skconv explain."
+        "Filters of the first convolution, and output of every convolution for one image. "
+        f"{'' if first_member(network) is network else 'The network is the first member of the ensemble. '}"
+        "For another image, use skconv explain."
     )
     return Section("Activation maps", text, figures=[PageFigure(figure, "activations", "Filters and activation maps.")])
 
@@ -190,7 +190,7 @@ def _measure_speed(scored: ScoredSource, network: nn.Module) -> dict[str, str]:
 
 
 def _time(classifier: OnnxClassifier, images: np.ndarray) -> float:
-    """Return the seconds of one prediction."""
+    """Return the time of one prediction in seconds."""
     start = time.perf_counter()
     classifier.predict_proba(images)
     return time.perf_counter() - start

@@ -1,4 +1,4 @@
-"""Style shared by all figures: colours, texts that fit, saving to PNG and SVG."""
+"""Figure style: colours, text fitting, and saving as PNG and SVG."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 GREY = "#6E6E6E"
-INK = "#1A1A1A"  # text on a light colour, also on a dark page
+INK = "#1A1A1A"  # text on a light colour, also in dark mode
 
 DPI = 150
-_CHARACTER_WIDTH = 0.62  # of the font size, mean of DejaVu Sans with a margin
+_CHARACTER_WIDTH = 0.62  # fraction of the font size; mean of DejaVu Sans, plus a margin
 _MIN_SIZE, _MAX_SIZE = 5.5, 9.0  # font sizes in points
 
 
@@ -33,7 +33,7 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def fit_text(texts: list[str], inches: float) -> tuple[list[str], float]:
-    """Return the texts, shortened if necessary, and the font size at which the longest fits `inches`.
+    """Return the texts, shortened if necessary, and the font size that fits the longest into `inches`.
 
     Examples
     --------
@@ -48,17 +48,17 @@ def fit_text(texts: list[str], inches: float) -> tuple[list[str], float]:
     if size >= _MIN_SIZE:
         return texts, size
     max_length = max(4, int(72 * inches / (_CHARACTER_WIDTH * _MIN_SIZE)))
-    tail = (max_length - 1) // 3  # names often differ at their end only
+    tail = (max_length - 1) // 3  # names often differ only at the end
     return [_shorten(text, max_length, tail) for text in texts], _MIN_SIZE
 
 
 def put_text(axes: Any, x: float, y: float, text: str, **style: Any) -> None:
-    """Write `text` literally: a class called ``$5$`` is not a formula."""
+    """Write `text` without parsing math: a class named ``$5$`` is not a formula."""
     axes.text(x, y, text, **style).set_parse_math(False)
 
 
 def label_ticks(axis: Any, names: list[str], step: int, **style: Any) -> None:
-    """Label every `step`-th of the positions 0, 1, 2, … with its name."""
+    """Label every `step`-th of the positions 0, 1, 2, …."""
     for tick in axis.set_ticks(range(0, len(names), step), labels=names[::step], **style):
         tick.label1.set_parse_math(False)
 
@@ -67,19 +67,19 @@ def check_figure_path(out: str | os.PathLike[str], images: Iterable[str | os.Pat
     """Raise `OutputError` unless `out` ends in .png and is not one of the input images."""
     target = Path(out)
     if target.suffix.lower() != ".png":
-        raise OutputError(f"The figure is a PNG file; got the name '{target}'. Choose one that ends in .png.")
+        raise OutputError(f"The figure is named '{target}'; expected a name that ends in .png. Choose another name.")
     if target.exists() and any(Path(image).exists() and target.samefile(image) for image in images):
         raise OutputError(f"{target} is an input image, which the figure would replace. Choose another name.")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure atomically as PNG, or as SVG if the name ends in .svg; equal figures give equal bytes."""
+    """Write a figure atomically as PNG, or as SVG if the name ends in .svg; the bytes are reproducible."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(encode_figure(figure, "svg" if os.fspath(path).lower().endswith(".svg") else "png"))
 
 
 def encode_figure(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
-    """Return a figure as ``"png"`` or ``"svg"``, without version and date, which would change the bytes."""
+    """Return the bytes of a figure as ``"png"`` or ``"svg"``, without version and date to be reproducible."""
     import matplotlib as mpl
 
     stream = io.BytesIO()

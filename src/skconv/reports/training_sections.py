@@ -1,4 +1,4 @@
-"""Sections of the report page on the training: model and data, learning curves, reproduction."""
+"""Sections of the report page about the training: model and data, learning curves, reproduction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
-    """Describe the network and its training data; `n_seen` images of the evaluated source were among them, if known."""
+    """Describe the network and its training data, which included `n_seen` of the evaluated images, if known."""
     config = classifier.config
     channels, height, width = config.input.shape
     facts = {
@@ -48,7 +48,7 @@ def show_learning_curves(run: Path) -> list[Section]:
         figures = [PageFigure(draw_folds(histories), "curves", f"Loss by epoch of each of {len(histories)} members.")]
     elif len(histories[0]) > 1:
         figures = [PageFigure(draw_curves(histories[0]), "curves", f"Loss over {len(histories[0])} epochs.")]
-    else:  # a single point is not a curve
+    else:  # a single epoch is not a curve
         facts |= _describe_epoch(histories[0][-1])
     return [Section("Learning curves", facts=facts, figures=figures)]
 
@@ -73,14 +73,14 @@ def describe_origin(classifier: OnnxClassifier, command: str) -> Section:
 
 
 def describe_machine(environment: Mapping[str, Any]) -> str:
-    """Return processor, threads and GPU of a record of `skconv.model_io.config.describe_environment`."""
+    """Return a description of processor, threads and GPU from a record of `describe_environment`."""
     threads = environment.get("threads", "?")
     processor = f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
     return f"{environment['gpu']}; {processor}" if "gpu" in environment else processor
 
 
 def _read_histories(file: Path) -> list[list[dict[str, Any]]]:
-    """Return the rows of a run's history as numbers, one list per member of an ensemble; empty if there is no file."""
+    """Return the rows of a run's history as numbers, one list per network; empty if the file does not exist."""
     if not file.is_file():
         return []
     try:
@@ -94,7 +94,7 @@ def _read_histories(file: Path) -> list[list[dict[str, Any]]]:
             histories.setdefault(row.get("fold") or 0, []).append({**row, "epoch": int(row["epoch"] or 0)})
             row["train_loss"]
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} cannot be read as a run's history ({error}). Remove it, or train again.") from error
+        raise DataError(f"{file} is not a valid history of a run ({error}). Remove it, or train again.") from error
     return list(histories.values())
 
 
@@ -123,5 +123,5 @@ def _describe_run(file: Path) -> dict[str, str]:
                 f"on {run['calibration']['n']:,} held-out images, temperature {run['calibration']['temperature']:.2f}"
             )
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{file} cannot be read as a run's scores ({error!r}). Remove it, or train again.") from error
+        raise DataError(f"{file} has no valid scores of a run ({error!r}). Remove it, or train again.") from error
     return facts

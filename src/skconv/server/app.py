@@ -49,18 +49,18 @@ _SECURITY_HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _SHUTTING_DOWN = "The service is shutting down and the response was not ready in time. Send the request again."
-# The 429 is delayed so that clients that retry at once do not slow down the accepted requests, and by a random time so
-# that they do not retry all together.
+# Delay before a 429 response: clients that retry immediately would slow down accepted requests. The delay is random, so
+# that they do not all retry at the same time.
 _REJECT_DELAY = 0.5, 1.0  # seconds, min and max
-_MAX_OPEN_FACTOR = 4  # requests being received per request in progress: each may hold a whole body in memory
+_MAX_OPEN_FACTOR = 4  # max open requests per request in progress; limits the memory for bodies
 
 
 def create_app(settings: ServerSettings) -> RequestMiddleware:
-    """Return the ASGI application that serves one model, wrapped in its middleware.
+    """Return the ASGI application that serves one model, including the middleware.
 
-    Raises `SourceNotFoundError` or `ModelFileError` if the model does not exist or is not valid.
+    Raise `SourceNotFoundError` or `ModelFileError` if the model does not exist or is not valid.
     """
-    # The log contains access records only; problems with an image are reported in the response.
+    # Only access records are logged; problems with an image are reported in the response.
     warnings.filterwarnings("ignore", module=r"(skconv\.server|PIL)\.")
     service = Service(settings)
 
@@ -124,7 +124,7 @@ def _make_routes(service: Service) -> list[BaseRoute]:
 async def _process(
     request: Request, service: Service, function: Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 ) -> Response:
-    """Read the uploads of a request and return what a method of the service returns for them."""
+    """Read the uploads of a request, pass them to a method of the service and return its response."""
     seen = _parse_boolean(request, "seen")
     uploads = await read_uploads(request, service.settings)
     request.scope[N_IMAGES] = len(uploads)
@@ -142,7 +142,7 @@ async def _respond_to_http_error(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code in (404, 405):  # raised by Starlette, without an explanation
-        detail = f"There is no {request.method} {request.url.path}. GET /openapi.json lists the requests."
+        detail = f"Unknown request {request.method} {request.url.path}. GET /openapi.json lists the valid requests."
     return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
 
 
@@ -151,9 +151,9 @@ async def _respond_to_data_error(_: Request, error: Exception) -> Response:
 
 
 class RequestMiddleware:
-    """Outermost ASGI layer: reject requests above the limit, add headers, log and count every request.
+    """Outermost ASGI middleware: reject requests above the limit, add headers, log and count every request.
 
-    Requests above the limit get their 429 here, before their body is read or their path is routed.
+    Requests above the limit are rejected with 429 before their body is read.
     """
 
     def __init__(self, app: Any, service: Service) -> None:
@@ -189,7 +189,7 @@ class RequestMiddleware:
                     await self._app(scope, receive, send_with_headers)
                 finally:
                     self._n_open -= 1
-        except asyncio.CancelledError:  # the time for draining is over
+        except asyncio.CancelledError:  # the drain timeout expired
             if status is not None:
                 raise
             await _send_error(send_with_headers, 503, _SHUTTING_DOWN)

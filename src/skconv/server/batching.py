@@ -1,4 +1,4 @@
-"""Micro-batching: concurrent prediction requests share runs of the network."""
+"""Micro-batching of concurrent prediction requests."""
 
 from __future__ import annotations
 
@@ -12,17 +12,16 @@ from skconv.inference import OnnxClassifier
 from skconv.server.metrics import NETWORK_RUNS
 
 _MAX_BATCH = 64  # images: a larger batch is no faster per image, and delays its first request
-# Seconds. A run that is expected to be shorter stays on the event loop: a thread would compete with the loop for
-# the interpreter, and the loop has nothing more urgent to do.
+# Seconds. Shorter runs stay on the event loop, because a thread would compete with the loop for the interpreter.
 _MAX_LOOP_SECONDS = 0.005
 
 _Request = tuple[np.ndarray, "asyncio.Future[np.ndarray]"]
 
 
 class MicroBatcher:
-    """Run a network on all images that arrived since its last run started.
+    """Run a network on all images received since the start of its last run.
 
-    A request is never delayed to fill a batch: if no other is pending, the network runs on its images alone.
+    A request is never delayed to fill a batch: a single pending request is processed alone.
 
     Examples
     --------
@@ -35,22 +34,22 @@ class MicroBatcher:
 
     def __init__(self, classifier: OnnxClassifier) -> None:
         self._classifier = classifier
-        self._seconds_per_image = float("inf")  # of the last run
+        self._seconds_per_image = float("inf")  # measured in the last run
         self._pending: list[_Request] = []
         self._worker: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="skconv-network")
 
     async def predict_proba(self, images: np.ndarray) -> np.ndarray:
-        """Return the probabilities, float32 (n, k), of images as `OnnxClassifier.predict_proba` takes them."""
+        """Return the probabilities, float32 (n, k); `images` as in `OnnxClassifier.predict_proba`."""
         future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
         self._pending.append((images, future))
         if self._worker is None:
-            # The task starts after all callbacks that are ready now: simultaneous requests share its first batch.
+            # The task starts after the callbacks that are ready now, so that simultaneous requests share a batch.
             self._worker = asyncio.create_task(self._run_pending())
         return await future
 
     def close(self) -> None:
-        """Shut the thread down after its current run."""
+        """Shut down the thread after its current run."""
         self._thread.shutdown()
 
     async def _run_pending(self) -> None:

@@ -10,7 +10,7 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from skconv.server.settings import METRICS_FOLDER
 
-# Other paths and statuses share one label each, so that clients cannot create any number of series.
+# Other paths and statuses share one label each, so that clients cannot create an unlimited number of series.
 PATHS = frozenset({"/v1/predict", "/v1/read", "/v1/model", "/livez", "/readyz", "/metrics", "/openapi.json"})
 STATUSES = frozenset({200, 304, 400, 404, 405, 408, 413, 415, 422, 429, 500, 503})
 BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
@@ -29,7 +29,7 @@ NETWORK_RUNS = Counter("skconv_network_runs", "Batches that the network ran on f
 
 
 def observe_request(path: str, status: int, seconds: float, n_images: int = 0) -> None:
-    """Count one request; its images only if the status is 200."""
+    """Count one request and its duration; count its images if the status is 200."""
     path = path if path in PATHS else "page"
     _count_status(path, status if status in STATUSES else "other").inc()
     _time_path(path).observe(seconds)
@@ -38,10 +38,10 @@ def observe_request(path: str, status: int, seconds: float, n_images: int = 0) -
 
 
 def render_metrics() -> bytes:
-    """Return the metrics of all worker processes in Prometheus' text format 0.0.4.
+    """Return the metrics of all worker processes in Prometheus text format 0.0.4.
 
-    The files of a worker that ended stay, so that no counter decreases when a worker is restarted. `serve` removes
-    them with their folder.
+    The files of terminated workers remain, so that counters do not decrease when a worker is restarted. `serve`
+    removes the folder with all files.
     """
     folder = os.environ.get(METRICS_FOLDER)
     if not folder:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 _REQUIRED = ("prometheus_client", "python_multipart", "starlette", "uvicorn")
-_DRAIN_SECONDS = 8  # for requests in progress at shutdown; process managers often kill after ten
+_DRAIN_SECONDS = 8  # for requests in progress at shutdown; process managers often kill after 10 seconds
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -43,9 +43,10 @@ def serve(
 ) -> None:
     """Serve a model over HTTP until SIGTERM or Ctrl-C; requests in progress are completed.
 
-    Port 0 selects a free one. Each worker process loads the model and has its own limits. `announce` is called with the
-    URL once the port accepts connections. Raises `ParameterError` if a package of the extra "serve" is missing or the
-    address cannot be listened on, `SourceNotFoundError` or `ModelFileError` if the model is missing or not valid.
+    Port 0 selects a free port. Each worker process loads the model and has its own limits. `announce` is called with
+    the URL once the port accepts connections. Raise `ParameterError` if a package of the extra "serve" is missing or
+    the service cannot listen on the address, and `SourceNotFoundError` or `ModelFileError` if the model is missing or
+    not valid.
     """
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
@@ -58,7 +59,7 @@ def serve(
         config = _configure(settings, workers)
         url_host = f"[{host}]" if ":" in host else host
         announce(f"http://{url_host}:{listener.getsockname()[1]}")
-        with suppress(KeyboardInterrupt):  # uvicorn repeats the signal after it has shut down
+        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its shutdown
             _run(config, listener)
 
 
@@ -80,7 +81,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
-    """Give all worker processes one temporary folder for their metrics."""
+    """Set a temporary folder for the metrics of all worker processes."""
     before = os.environ.get(METRICS_FOLDER)
     with tempfile.TemporaryDirectory(prefix="skconv-serve-") as folder:
         os.environ[METRICS_FOLDER] = folder

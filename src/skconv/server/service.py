@@ -24,20 +24,20 @@ from skconv.server.uploads import Upload
 
 _T = TypeVar("_T")
 BUSY = "The service has reached its limit of concurrent requests. Retry after one second."
-_MAX_SMALL_BYTES, _MAX_SMALL_SIDE = 2**15, 64  # a PNG file within these takes one or two milliseconds
+_MAX_SMALL_BYTES, _MAX_SMALL_SIDE = 2**15, 64  # a PNG file within these limits is decoded in 1 to 2 ms
 
 
 class Service:
     """Predict and read images with one model.
 
-    A thread per core decodes and preprocesses the images. A single small image is processed on the event loop instead,
-    because that takes less time than the switch to a thread. Predictions run in micro-batches. Each number is read by
-    one thread, with all its digits in one batch.
+    A thread pool with one thread per core decodes and preprocesses images. A single small image is processed on the
+    event loop instead, which is faster than switching to a thread. Predictions run in micro-batches. Numbers are read
+    in the thread pool, with all digits of an image in one batch.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        # One thread per run: on small images the threads of a run cost more time than they save.
+        # One thread per run, because more threads slow down runs on small images.
         self.classifier = OnnxClassifier(settings.model, threads=1)
         self.reads_digits = reads_digits(self.classifier)
         self.is_ready = False
@@ -51,7 +51,7 @@ class Service:
         return self._n_active >= self.settings.max_waiting
 
     def warm_up(self) -> None:
-        """Process a test image, so that the first request is as fast as the next."""
+        """Process a test image, so that the first request is not slower than the next."""
         image = np.full((60, 60), 255, np.uint8)
         image[15:45, 28:32] = 0
         self.classifier.predict_proba(self.classifier.image_spec.preprocess(image)[None])
@@ -60,13 +60,13 @@ class Service:
         self.is_ready = True
 
     async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
-        """Await the result of `work`, within the limits on concurrent requests and on time.
+        """Await the result of `work`, within the concurrency limit and the timeout.
 
         Raises
         ------
         starlette.exceptions.HTTPException
-            429 at the limit of concurrent requests. 503 after the timeout; the work then continues, and counts as in
-            progress until it ends.
+            429 at the limit of concurrent requests; 503 after the timeout. After a timeout, `work` counts as in
+            progress until it is done.
         """
         if self.is_full:
             work.close()
@@ -81,7 +81,7 @@ class Service:
         return task.result()
 
     async def predict(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
-        """Return the most probable class per image; with `seen` also the model input as a base64-encoded PNG."""
+        """Return the most probable class per image; if `seen`, also the model input as a base64-encoded PNG."""
         is_small = len(uploads) == 1 and _is_small(uploads[0].content)
         inputs = self._preprocess(uploads) if is_small else await self._in_thread(self._preprocess, uploads)
         probabilities = await self._batcher.predict_proba(inputs)
@@ -92,12 +92,12 @@ class Service:
         return {"predictions": records}
 
     async def read(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
-        """Return the numbers in each image; with `seen` also the model input of each digit."""
+        """Return the numbers in each image; if `seen`, also the model input of each digit."""
         check_digit_model(self.classifier)
         return {"readings": await self._in_thread(self._read, uploads, seen)}
 
     def close(self) -> None:
-        """Finish the work in progress and shut the threads down."""
+        """Finish the work in progress and shut down the threads."""
         self.is_ready = False
         self._pool.shutdown()
         self._batcher.close()
@@ -128,11 +128,11 @@ class Service:
     def _finish(self, task: asyncio.Future[Any]) -> None:
         self._n_active -= 1
         if not task.cancelled():
-            task.exception()  # retrieved, or asyncio would log the error of a request that timed out
+            task.exception()  # otherwise asyncio logs the error of a request that timed out
 
 
 def describe_model(service: Service) -> dict[str, Any]:
-    """Return the response to `/v1/model`."""
+    """Return the response of `/v1/model`."""
     config = service.classifier.config
     return {
         "name": config.data.name,
@@ -156,9 +156,9 @@ def encode_png(image: np.ndarray) -> str:
 
 
 def _is_small(content: bytes) -> bool:
-    """Return whether a file is certainly a small PNG image, which takes less time than the switch to a thread.
+    """Return whether a file is certainly a small PNG image, which is decoded faster than a thread is started.
 
-    A file with compressed text may take long to decode, one with several headers may be larger than the first declares.
+    Compressed text can take long to decode, and a second header can declare a larger image than the first.
     """
     if any(chunk in content for chunk in (b"zTXt", b"iTXt", b"iCCP")):
         return False

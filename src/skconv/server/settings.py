@@ -1,4 +1,4 @@
-"""Model and limits of the HTTP service; imports none of the packages of the extra "serve"."""
+"""Settings of the HTTP service; imports no package of the extra "serve"."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LIMITS = ("max_bytes", "max_pixels", "max_images", "max_waiting", "timeout")
 
 @dataclass(frozen=True)
 class ServerSettings:
-    """The model to serve, and the limits of each worker process.
+    """Model to serve, and limits of each worker process.
 
-    A low `max_waiting` bounds the latency. With small images a high one, such as 64, raises the throughput, because the
-    network runs on larger batches. A limit below 1 raises `ParameterError`.
+    A low `max_waiting` limits the latency; a high one, for example 64, raises the throughput on small images, because
+    the network runs on larger batches. A limit below 1 raises `ParameterError`.
     """
 
     model: str = "digits"  # a model folder, a run folder, or the name of a bundled model

@@ -1,4 +1,4 @@
-"""Uploaded images: read from a request's body or multipart form, within the limits."""
+"""Uploaded images: parsing of request bodies and multipart forms, within the limits."""
 
 from __future__ import annotations
 
@@ -31,7 +31,8 @@ async def read_uploads(request: Request, settings: ServerSettings) -> list[Uploa
     Raises
     ------
     starlette.exceptions.HTTPException
-        400 body cut off, 408 too slow, 413 too large, 415 wrong content type, 422 no image.
+        400 if the body is incomplete, 408 if it is too slow, 413 if it is too large, 415 for another content type, 422
+        for an empty file or an invalid form.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_form = content_type == "multipart/form-data"
@@ -44,7 +45,7 @@ async def read_uploads(request: Request, settings: ServerSettings) -> list[Uploa
     except TimeoutError:
         raise HTTPException(408, f"The body did not arrive within {settings.timeout:g} s. Send it again.") from None
     except ClientDisconnect:
-        raise HTTPException(400, "The body is cut off. Send it again.") from None
+        raise HTTPException(400, "The body is incomplete. Send it again.") from None
     uploads = await _parse_form(request, body, settings.max_images) if is_form else [Upload("image", body)]
     for upload in uploads:
         if not upload.content:
@@ -73,7 +74,7 @@ async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Up
 
     too_many = HTTPException(413, f"The form has more than {max_images} images. Send them in several requests.")
     try:
-        # One file above the limit is parsed, so that the form is reported as too long rather than invalid.
+        # Parse one file above the limit, so that the form is reported as too long rather than as invalid.
         parser = MultiPartParser(request.headers, stream(), max_files=max_images + 1, max_fields=max_images)
         form = await parser.parse()
     except Exception as error:  # the parser raises errors of many types on malformed bodies

@@ -1,4 +1,4 @@
-"""Search space of `tune`: the settings around a recipe, each with its range and the value of the recipe."""
+"""Search space of `tune`: settings with their ranges around the values of a recipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from skconv.recipes import Recipe
 
-# section: {setting: (min, max, step)}; values on a grid are readable.
+# section: {setting: (min, max, step)}; a step avoids values with many digits.
 _GRIDS: dict[str, dict[str, tuple[float, float, float]]] = {
     "network": {"dropout": (0.0, 0.5, 0.05), "crop": (0, 4, 1)},
     "training": {"label_smoothing": (0.0, 0.2, 0.01)},
@@ -26,14 +26,14 @@ _GRIDS: dict[str, dict[str, tuple[float, float, float]]] = {
         "erasing": (0.0, 0.5, 0.05),
     },
 }
-# Range around the recipe's value: divided by the first factor, multiplied by the second.
+# Divisor and factor of the recipe's value for min and max of the range.
 _FACTORS = {"learning_rate": (10.0, 10.0), "weight_decay": (100.0, 10.0)}
 _EMA_DECAYS = (0.0, 0.98, 0.99, 0.995, 0.998)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting to search: a range with both ends inclusive, or choices."""
+    """A setting to search: a range that includes both ends, or choices."""
 
     section: str  # of a recipe: "network", "training" or "augmentation"
     own: float  # the value of the recipe, or the default
@@ -54,9 +54,9 @@ class Setting:
 def make_space(recipe: Recipe) -> dict[str, Setting]:
     """Return the settings to search for a recipe, by name.
 
-    Learning rate and weight decay are searched around the recipe's values, because good values differ between networks
-    by orders of magnitude. Options of the network are searched if it has them. Augmentation is searched unless the
-    recipe has a list of them; flips depend on the kind of image, and are not searched.
+    The ranges of learning rate and weight decay surround the recipe's values, because good values differ by orders of
+    magnitude between networks. Options that the network lacks are skipped, and so is augmentation if the recipe has a
+    list of them. Flips depend on the kind of image and are not searched.
 
     Examples
     --------
@@ -90,7 +90,7 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
         for name, (low, high, step) in grids.items():
             if name in own[section]:
                 value = own[section][name]
-                while value > high:  # the recipe's value is in the grid, or between its last values
+                while value > high:  # widen the range to the recipe's value
                     high = _round(high + step)
                 space[name] = Setting(section, value, _clip(name, low), _clip(name, high), step)
     return space
@@ -104,7 +104,7 @@ def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping
 
     augmentation = recipe.augmentation
     if not isinstance(augmentation, list):
-        # Zeros are left out: an augmentation without effect costs as much time as any.
+        # Omit zeros: an augmentation without effect still takes time.
         tried = {name: value for name, value in select("augmentation").items() if value or name in augmentation}
         augmentation = {**augmentation, **tried}
     return replace(
@@ -116,7 +116,7 @@ def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping
 
 
 def _clip(name: str, value: float) -> float:
-    """Return a value within the range of a parameter of `CNNClassifier`; other settings are unchanged."""
+    """Return `value` clipped to the range of the `CNNClassifier` parameter `name`; unchanged for other names."""
     row = PARAMETERS.get(name)
     return value if row is None else min(max(value, row.min), row.max)
 

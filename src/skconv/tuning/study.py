@@ -1,4 +1,4 @@
-"""Optuna study of a search: open or create it, run and repeat trials in several processes, list the results."""
+"""Optuna study of a search: storage, trials of several processes, results."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ _UNPRUNED_TRIALS = 5  # complete trials before any is pruned
 _SQLITE_TIMEOUT = 60  # seconds to wait for another process that writes
 _ATTEMPTS, _PAUSE = 20, 0.5  # attempts to open a database that another process is creating; seconds between them
 
-_REPORTS = 10  # pruning steps per trial: trials may differ in epochs
-_UNPRUNED_REPORTS = 3  # the learning rate still rises in these
+_REPORTS = 10  # pruning steps per trial, independent of the number of epochs
+_UNPRUNED_REPORTS = 3  # steps without pruning, while the learning rate rises
 _MIN_TRIALS_FOR_IMPORTANCE = 10
 
-# Takes the epoch, the number of epochs and the validation accuracy.
+# Arguments: epoch, number of epochs, validation accuracy.
 Report = Callable[[int, int, float], None]
-# Trains with the given settings and returns the validation accuracy.
+# Train with the given settings and return the validation accuracy.
 Score = Callable[[Mapping[str, float], Report], float]
 
 
 @dataclass(frozen=True)
 class TrialResult:
-    """A complete trial, or a pruned one, which was stopped early."""
+    """Result of a complete or a pruned (early stopped) trial."""
 
-    number: int  # from 0, which has the settings of the recipe
+    number: int  # from 0; trial 0 has the settings of the recipe
     state: str  # "complete" or "pruned"
-    valid_accuracy: float | None  # 0..1; of a pruned trial after its last finished epoch, None if there is none
-    epochs: int  # with an unfinished one
+    valid_accuracy: float | None  # 0..1, after the last finished epoch; None if a pruned trial finished none
+    epochs: int  # including an unfinished one
     seconds: float
     settings: Mapping[str, float]
 
@@ -80,7 +80,7 @@ def quiet_optuna() -> Iterator[None]:
 
 @contextmanager
 def storage_errors(storage: str) -> Iterator[None]:
-    """Raise errors of a database as `OutputError`."""
+    """Convert database errors to `OutputError`."""
     from optuna.exceptions import StorageInternalError
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -92,10 +92,10 @@ def storage_errors(storage: str) -> Iterator[None]:
 
 
 def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
-    """Return the study with that name in the database at a URL, created if needed.
+    """Return the study `name` in the database at the URL `storage`, created if needed.
 
-    The facts (data, recipe, seed) are stored with the study. Raise `ParameterError` if those of an existing study
-    differ: its trials could not be compared with new ones.
+    The `facts` (data, recipe, seed) are stored with the study. Raise `ParameterError` if an existing study has other
+    facts, because its trials are not comparable with new ones.
     """
     import optuna
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -113,14 +113,14 @@ def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
             study.set_user_attr("facts", dict(facts))
     except (ArgumentError, NoSuchModuleError, ImportError, ValueError) as error:
         raise ParameterError(
-            f"The storage {shown} cannot be used: {error}. Pass the URL of a database, as sqlite:///FILE."
+            f"The storage {shown} cannot be used: {error}. Pass the URL of a database, for example sqlite:///FILE."
         ) from error
     known = study.user_attrs["facts"]
     different = [key for key, value in facts.items() if known.get(key) != value]
     if different:
         raise ParameterError(
-            f"The study '{name}' in {shown} was made with another {' and '.join(different)}: its trials cannot "
-            "be compared with new ones. Pass the same arguments as before, or another --out."
+            f"The study '{name}' in {shown} was created with another {' and '.join(different)}: its trials are not "
+            "comparable with new ones. Pass the same arguments as before, or another --out."
         )
     return study
 
@@ -158,9 +158,10 @@ def run_trials(
     seed: int,
     log: Callable[[str], None],
 ) -> None:
-    """Run trials until the study has enough of them, or until the time limit; other processes may do the same.
+    """Run trials until the study has the requested number, or until the time limit.
 
-    Interrupted trials are repeated. A trial that runs at the time limit is pruned, unless no trial is complete yet.
+    Other processes can run trials of the same study. Interrupted trials are repeated. A running trial is pruned at the
+    time limit, unless no trial is complete yet.
     """
     import optuna
 
@@ -173,7 +174,7 @@ def run_trials(
         return end is not None and time.monotonic() >= end and bool(_count(study, complete_only=True))
 
     def objective(trial: Trial) -> float:
-        # Seeded by the number of the trial: no two processes draw the same settings.
+        # The seed depends on the trial number, so that processes draw different settings.
         study.sampler = optuna.samplers.TPESampler(seed=(seed + trial.number) % 2**32)
         values = {name: setting.suggest(trial, name) for name, setting in space.items()}
 
@@ -203,7 +204,7 @@ def run_trials(
 
 
 def _repeat_interrupted(study: Study, log: Callable[[str], None]) -> None:
-    """Queue the interrupted trials; wait until their missing heartbeats distinguish them from running ones."""
+    """Queue the interrupted trials again; wait until missing heartbeats distinguish them from running trials."""
     import optuna
 
     deadline = time.monotonic() + _GRACE + 1
@@ -241,12 +242,12 @@ def hide_password(storage: str) -> str:
 
 
 def list_results(study: Study) -> tuple[TrialResult, ...]:
-    """Return the complete and the pruned trials of a study, by number."""
+    """Return the complete and the pruned trials of a study, sorted by number."""
     return tuple(
         TrialResult(
             number=trial.number,
             state=trial.state.name.lower(),
-            # A pruned trial has the value that it reported last, if any.
+            # The value of a pruned trial is its last report, if any.
             valid_accuracy=trial.value,
             epochs=trial.user_attrs.get("epochs", 0),
             seconds=trial.duration.total_seconds() if trial.duration else 0.0,
@@ -258,7 +259,7 @@ def list_results(study: Study) -> tuple[TrialResult, ...]:
 
 
 def measure_importance(study: Study, seed: int) -> dict[str, float]:
-    """Return the share of the variance of the accuracy that each setting explains, largest first; {} for few trials."""
+    """Return the share of the accuracy's variance explained by each setting, largest first; {} for few trials."""
     import optuna
 
     complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]
