@@ -1,6 +1,6 @@
-"""Folds on Dask workers, through joblib: arrays are sent once, tasks of lost workers are repeated.
+"""Training of folds on Dask workers, as a joblib backend that sends arrays once and repeats tasks of lost workers.
 
-Import this module only where workers are used: it imports Dask, which takes a second and is optional.
+Import this module only if workers are used, because Dask is optional and takes a second to import.
 """
 
 from __future__ import annotations
@@ -25,50 +25,51 @@ from distributed import Client, Future, KilledWorker, Security
 from skconv.exceptions import ClusterError
 
 _SCHEDULER_SECONDS = 10
-_WORKER_SECONDS = 60  # a worker that starts imports torch first
-_SAME_VERSIONS = ("skconv", "torch", "scikit-learn", "numpy")  # others give other weights or cannot unpickle
+_WORKER_SECONDS = 60  # a starting worker imports torch
+_SAME_VERSIONS = ("skconv", "torch", "scikit-learn", "numpy")  # other versions change the weights or fail to unpickle
 
 _task_lock = threading.Lock()
 
 
 @contextmanager
 def dask_workers(address: str) -> Iterator[None]:
-    """Run joblib's tasks on the workers of the Dask scheduler at an address, as tcp://127.0.0.1:8786, inside the block.
+    """Run joblib tasks inside the block on the workers of a Dask scheduler.
 
-    Raise `ClusterError` if no scheduler or worker responds, a worker has other versions, or the scheduler is lost.
+    `address` is, for example, ``tcp://127.0.0.1:8786``. Raise `ClusterError` if no scheduler or worker responds, a
+    worker has other package versions, or the connection is lost.
     """
     with _cluster_errors(address), connect(address) as client, parallel_config(DaskBackend(client=client)):
         yield
 
 
 class TrainingClient(Client):
-    """Dask client for joblib whose tasks compute the same bits on a worker as in this process."""
+    """Dask client for joblib; the results of tasks are bit-identical to those in this process."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
-        self.n_threads = torch.get_num_threads()  # of this thread: joblib submits from another
+        self.n_threads = torch.get_num_threads()  # read here, because joblib submits from another thread
         super().__init__(*args, **options)
 
     async def scatter(self, data: Any, **options: Any) -> Future:  # type: ignore[override]
         """Send data once, as the result of a task.
 
-        Scattered data lives on workers only and is lost with them; a result is computed again.
+        Dask loses scattered data when a worker is lost, but computes the result of a task again.
         """
         return super().submit(_return, data, pure=False)
 
     def submit(self, func: Callable[..., Any], *args: Any, **options: Any) -> Future:
-        """Submit a task that uses as many torch threads as this process, so that sums have the same bits."""
+        """Submit a task with this process's number of torch threads, so that sums are bit-identical."""
         return super().submit(_WithThreads(func, self.n_threads), *args, **options)
 
     def ncores(self, *args: Any, **options: Any) -> dict[str, int]:
-        """Return one core more per worker than it has: with one core in all, joblib would train in this process."""
+        """Return the number of cores per worker plus one; with one core in total, joblib would not use the worker."""
         return {worker: n + 1 for worker, n in super().ncores(*args, **options).items()}
 
 
 class DaskBackend(DaskDistributedBackend):
-    """joblib's Dask backend, which alone would wait forever for a task that Dask has cancelled."""
+    """joblib's Dask backend with errors for cancelled tasks, which it would wait for forever."""
 
     def submit(self, func: Any, callback: Any = None) -> Any:
-        """Submit tasks; call back also if Dask ends them with an error of its own."""
+        """Submit tasks; also call `callback` if Dask raises an error."""
         future = super().submit(func, callback)
         future.add_done_callback(lambda done: done.exception() and callback(done))
         return future
@@ -79,14 +80,14 @@ class DaskBackend(DaskDistributedBackend):
 
 
 class _WithThreads:
-    """A function that is called with a number of torch threads."""
+    """Wrapper that calls a function with a fixed number of torch threads."""
 
     def __init__(self, function: Callable[..., Any], n_threads: int) -> None:
         self.function = function
         self.n_threads = n_threads
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
-        # torch has one random generator per process: tasks of one worker must not interleave.
+        # Tasks of one worker must not overlap, because torch has one random generator per process.
         with _task_lock:
             before = torch.get_num_threads()
             torch.set_num_threads(self.n_threads)
@@ -102,17 +103,17 @@ def _return(data: Any) -> Any:
 
 @contextmanager
 def connect(address: str) -> Iterator[TrainingClient]:
-    """Yield a client of a scheduler whose workers have the versions of this process; close it at the end."""
+    """Yield a client of a scheduler after checking the package versions of its workers; close it at the end."""
     try:
-        with ThreadPoolExecutor(1) as thread:  # in a notebook this thread has a running event loop
+        with ThreadPoolExecutor(1) as thread:  # in notebooks the main thread runs an event loop
             thread.submit(asyncio.run, _ping(address)).result()
-    except Exception as error:  # another program on the port can send anything
+    except Exception as error:  # another program on the port can cause any error
         reason = f" ({error})" if str(error) else ""
         raise ClusterError(
             f"No Dask scheduler responds at {address!r} within {_SCHEDULER_SECONDS} s{reason}. Start one with 'dask "
-            "scheduler', workers with 'dask worker ADDRESS', and pass the address that it prints, as tcp://HOST:8786."
+            "scheduler', workers with 'dask worker ADDRESS', and pass the scheduler's address, such as tcp://HOST:8786."
         ) from error
-    # The images exceed the size that Dask warns of; they are sent once.
+    # Dask warns about large arguments, but the images are sent once only.
     with (
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}),
         TrainingClient(address, timeout=_SCHEDULER_SECONDS, set_as_default=False) as client,
@@ -122,7 +123,7 @@ def connect(address: str) -> Iterator[TrainingClient]:
 
 
 async def _ping(address: str) -> None:
-    """Complete a handshake: a client would wait forever for a port that is open and silent."""
+    """Complete a handshake; `Client` would wait forever for an open port that does not respond."""
     async with asyncio.timeout(_SCHEDULER_SECONDS):
         comm = await open_comm(address, timeout=_SCHEDULER_SECONDS, **Security().get_connection_args("client"))
         await comm.close()
@@ -148,7 +149,7 @@ def _check_workers(client: Client, address: str) -> None:
 
 @contextmanager
 def _cluster_errors(address: str) -> Iterator[None]:
-    """Raise Dask's errors about lost machines as `ClusterError`, and silence its log."""
+    """Convert Dask's errors about lost machines to `ClusterError`, and silence its log."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -157,12 +158,12 @@ def _cluster_errors(address: str) -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise ClusterError(
-            f"A training ended {error.allowed_failures + 1} worker(s) of {address}, the last at "
-            f"{error.last_worker.address}. See its log for the reason; most often its memory was full."
+            f"{error.allowed_failures + 1} worker(s) of {address} died in a training, the last at "
+            f"{error.last_worker.address}. See its log for the reason, most often a lack of memory."
         ) from error
     except (FutureCancelledError, CommClosedError) as error:
         raise ClusterError(
-            f"The Dask scheduler at {address} was lost, with all its trainings. Restart it and its workers, then run "
+            f"The connection to the Dask scheduler at {address} was lost. Restart it and its workers, then run "
             "this again."
         ) from error
     finally:

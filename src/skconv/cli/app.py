@@ -1,4 +1,4 @@
-"""Typer application: the commands, the options they share, and the decorators that make a function a command."""
+"""Typer application, shared options, and the decorators that define commands."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import typer
 
 from skconv.distributed.process_group import check_not_distributed
 
-# Names of the commands and of their functions, and the modules of this package that have them.
+# Command names, which are also function names, and the modules that define them.
 COMMANDS = {
     **dict.fromkeys(("train", "tune", "ensemble", "cross_validate"), "training"),
     **dict.fromkeys(("evaluate", "predict", "read", "serve", "report"), "models"),
@@ -30,9 +30,9 @@ _MAX_SEED = 2**31 - 1
 
 
 def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
-    """Return the application with all commands, or only with the one that the command line begins with.
+    """Return the application with the command that `arguments` starts with, or else with all commands.
 
-    Typer inspects the signature of every command it has, which takes as long as a prediction.
+    Registering one command is faster, because Typer inspects the signature of every registered command.
     """
     # Rich would triple the time of --help; skconv.cli.main prints errors.
     app = typer.Typer(
@@ -73,12 +73,12 @@ def _application(
 
 
 def _parse_image_size(text: str | None) -> tuple[int, int] | None:
-    # Typer would parse a pair of numbers from two arguments.
+    # With a tuple type, Typer would expect two arguments.
     if text is None:
         return None
     match = re.fullmatch(r"([1-9]\d{0,3})[xX×]([1-9]\d{0,3})", text.strip())
     if match is None:
-        raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, as in 28x28.")
+        raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, for example 28x28.")
     return int(match[1]), int(match[2])
 
 
@@ -103,15 +103,15 @@ DaskOption = Annotated[
     str | None,
     typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."),
 ]
-DataHomeOption = Annotated[Path | None, typer.Option(help="Folder to search for data sets first, like SKCONV_DATA.")]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images that a CSV file of id,label lists.")]
+DataHomeOption = Annotated[Path | None, typer.Option(help="Folder to search first for data sets, like SKCONV_DATA.")]
+ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images listed in a CSV file of id,label.")]
 LabelColumnOption = Annotated[str | None, typer.Option(help="Name of the label column of a CSV file.")]
 ImageSizeOption = Annotated[
     str | None,
     typer.Option(
         metavar="HxW",
         callback=_parse_image_size,
-        help="Height and width in pixels: of the rows of a CSV file, or to resize images to.",
+        help="Height and width in pixels: shape of the rows of a CSV file, or size to resize images to.",
     ),
 ]
 SeedOption = Annotated[
@@ -120,7 +120,7 @@ SeedOption = Annotated[
 DeviceOption = Annotated[Device, typer.Option(help="Device to train on; auto uses a GPU if there is one.")]
 CoverageOption = Annotated[
     float | None,
-    typer.Option(help="Compute prediction sets that contain the true label with this probability, such as 0.99."),
+    typer.Option(help="Compute prediction sets that contain the true label with this probability, for example 0.99."),
 ]
 MinConfidenceOption = Annotated[
     float, typer.Option(min=0, max=1, help="Replace labels of lower confidence by ? and list the alternatives.")
@@ -139,7 +139,7 @@ _DATA: _Shared = {
     "image_size": (ImageSizeOption, None),
 }
 _TRAINING: _Shared = {"seed": (SeedOption, None), "device": (DeviceOption, Device.auto)}
-# Every command accepts these two, so that a script can pass them to all; --help omits them where they have no effect.
+# Every command accepts these two, so that scripts can always pass them; --help hides them if they have no effect.
 _IGNORED: _Shared = {
     "seed": (Annotated[int, typer.Option(min=0, max=_MAX_SEED, hidden=True)], 0),
     "device": (Annotated[Device, typer.Option(hidden=True)], Device.auto),
@@ -148,9 +148,9 @@ _OUTPUT: _Shared = {"as_json": (JsonOption, False), "debug": (DebugOption, False
 
 
 def command(example: str, *, redirect: bool = True) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Make a function a command with ``--json`` and ``--debug``, and print what it returns.
+    """Turn a function into a command with ``--json`` and ``--debug`` that prints the function's result.
 
-    With `redirect`, whatever the function itself prints goes to standard error.
+    If `redirect`, output that the function prints is redirected to standard error.
     """
 
     def decorate(function: Callable[..., Any]) -> Callable[..., None]:
@@ -173,8 +173,8 @@ def library_command(
     """Make a declaration of options a command, which calls the function of the same name in `skconv.commands`.
 
     The declaration's docstring is the help text; its parameters are those of the library function. `data` adds the
-    options of data. `trains` passes ``--seed`` and ``--device`` on, which are ignored otherwise. `progress` is passed
-    on; None shows progress if standard error is a terminal.
+    data options. `trains` passes ``--seed`` and ``--device`` to the function; otherwise they are ignored. `progress` is
+    passed to the function; None shows progress if standard error is a terminal.
     """
 
     def decorate(declaration: Callable[..., Any]) -> Callable[..., None]:
@@ -206,7 +206,7 @@ def library_command(
 
 
 def _declare(run: Any, declaration: Callable[..., Any], example: str, shared: _Shared) -> Callable[..., None]:
-    """Give `run` the name, help and options of a declaration, and those shared options that it lacks."""
+    """Copy name, help and options of `declaration` to `run`, and add missing shared options."""
     own = inspect.signature(declaration, eval_str=True).parameters
     options = [
         *own.values(),

@@ -1,4 +1,4 @@
-"""Entry point of the command line: runs one command and turns errors into one line and an exit code."""
+"""Entry point of the command line: exit codes, one-line error messages, signals."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ DONE, FAILED, INTERRUPTED = 0, 1, 130
 
 @dataclass
 class Invocation:
-    """The command line that is run."""
+    """Options and state of the running command."""
 
     command: str  # quoted for a shell
     debug: bool = False  # print the traceback of an error
@@ -39,13 +39,14 @@ class Invocation:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run a command line, by default that of the process; `argv` is without the program's name.
+    """Run a command line and return its exit code.
 
-    Return the exit code: 0 done; 1 an error, printed in one line; 2 wrong usage; 130 interrupted.
+    `argv` excludes the program name; None uses the arguments of the process. The exit code is 0 for success, 1 for an
+    error, printed in one line, 2 for wrong usage, and 130 for an interrupt.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     invocation = Invocation(shlex.join([*torchrun_prefix(), "skconv", *arguments]))
-    # File names need not be valid text in the encoding of the terminal.
+    # File names may contain characters that the terminal's encoding lacks.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
@@ -54,7 +55,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:  # the reader of a pipe was closed, as by `head`
+    except BrokenPipeError:  # the reader of a pipe exited, for example `head`
         code = FAILED
         _discard_stdout()
     except Exception as error:
@@ -72,7 +73,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 @contextmanager
 def _sigterm_as_interrupt(invocation: Invocation) -> Iterator[None]:
-    """Handle SIGTERM, which schedulers and containers send, like Ctrl-C."""
+    """Handle SIGTERM like Ctrl-C; schedulers and containers send it."""
     if threading.current_thread() is not threading.main_thread():  # other threads cannot set signal handlers
         yield
         return
@@ -93,22 +94,22 @@ def _run(arguments: list[str], invocation: Invocation) -> int:
 
     try:
         typer.main.get_command(create_app(arguments)).main(args=arguments, prog_name="skconv", obj=invocation)
-    except SystemExit as leaving:  # raised by Typer in every case
+    except SystemExit as leaving:  # Typer always raises it
         return leaving.code if isinstance(leaving.code, int) else DONE
     return DONE
 
 
 def _describe_continuation(invocation: Invocation) -> str:
-    """Return how an interrupted command can be continued or repeated."""
+    """Return instructions for resuming or repeating an interrupted command."""
     out = invocation.out
-    # Checkpoints are in OUT.checkpoint or, of several seeds, in OUT/seed-N.checkpoint.
+    # The checkpoint folder is OUT.checkpoint; with several seeds, OUT/seed-N.checkpoint.
     if out is not None and (out.with_name(f"{out.name}.checkpoint").is_dir() or any(out.glob("*.checkpoint"))):
         command = invocation.command.removesuffix(" --resume")
         return f"A checkpoint is saved. To resume the training: {command} --resume"
     if out is not None and any(out.glob("seed-*")):
         return (
             f"No incomplete files remain; finished results remain in {one_line(str(out))}. "
-            f"To run it again, with another --out or that folder removed: {invocation.command}"
+            f"To run it again, remove that folder or choose another --out: {invocation.command}"
         )
     return f"No incomplete files remain; finished results remain. To run it again: {invocation.command}"
 
@@ -132,7 +133,7 @@ def _discard_stdout() -> None:
     """Redirect standard output to the null device, so that the flush at exit cannot fail again."""
     try:
         descriptor = sys.stdout.fileno()
-    except (OSError, ValueError):  # captured by a test, or closed
+    except (OSError, ValueError):  # stdout is captured by pytest, or closed
         return
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, descriptor)

@@ -60,7 +60,7 @@ def predict(
     ] = None,
     label_column: LabelColumnOption = None,
     annotate: Annotated[
-        Path | None, typer.Option(help="PNG file to draw: each image as the model sees it, label and confidence.")
+        Path | None, typer.Option(help="PNG file to draw: each model input with label and confidence.")
     ] = None,
     min_confidence: MinConfidenceOption = 0.0,
     coverage: CoverageOption = None,
@@ -97,14 +97,14 @@ def serve(
         int, typer.Option(min=1, max=4096, help="Maximum concurrent requests per process; more get status 429.")
     ] = 3,
     timeout: Annotated[
-        float, typer.Option(min=1, max=3600, help="Timeout in seconds, for receiving a request and for answering it.")
+        float, typer.Option(min=1, max=3600, help="Timeout in seconds for receiving a request and for its response.")
     ] = 10,
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model over HTTP, with a web page to draw on.
 
-    The log goes to standard error, one JSON object per request. SIGTERM or Ctrl-C finishes the accepted requests, then
-    stops the server.
+    The access log goes to standard error, one JSON object per request. After SIGTERM or Ctrl-C, the server completes
+    the accepted requests and stops.
     """
     from skconv.server.runner import serve as serve_model
     from skconv.server.settings import MEBIBYTE, ServerSettings
@@ -138,7 +138,7 @@ def report(
 ) -> None:
     """Write a report about a model as one HTML page.
 
-    The page has the model's data, scores, mistakes, calibration, attributions, size and speed.
+    The page shows the model's data, scores, mistakes, calibration, attributions, size and speed.
     """
 
 
@@ -164,7 +164,7 @@ def explain(
 ) -> None:
     """Draw an explanation of a model's prediction.
 
-    Activation maps, the parts of the image that matter, or the most similar training images.
+    Shows activation maps, occlusion sensitivity, attributions, or the nearest training images.
     """
 
 
@@ -174,9 +174,7 @@ Format = StrEnum("Format", ["onnx"])
 @library_command("skconv export runs/first --format onnx --out first.onnx")
 def export(
     model: ModelArgument,
-    format: Annotated[
-        Format, typer.Option(help="One file with graph and weights, for any program that runs ONNX.")
-    ] = Format.onnx,
+    format: Annotated[Format, typer.Option(help="File format; onnx runs in any ONNX runtime.")] = Format.onnx,
     out: Annotated[
         Path | None, typer.Option(help="File to write or replace; default: the name of the run, in this folder.")
     ] = None,

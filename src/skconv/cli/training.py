@@ -25,7 +25,7 @@ def train(
     out: Annotated[Path | None, typer.Option(help="New folder for the results; default: runs/DATA-RECIPE.")] = None,
     seeds: Annotated[
         int,
-        typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; mean and spread are printed."),
+        typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
     ] = 1,
     resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in --out.")] = False,
     init_from: Annotated[
@@ -39,9 +39,9 @@ def train(
 ) -> None:
     """Train a classifier and score it once on the test split.
 
-    Without a test split, a stratified 15 % of the images is held out for testing. The run folder has the model, the
-    scores, the history and figures. With --out, an interrupted run can be continued by --resume; the weights are the
-    same as without the interruption.
+    Without a test split, a stratified 15 % of the images is held out for testing. The run folder contains the model,
+    scores, history and figures. --resume continues an interrupted run in --out, and the final weights are those of an
+    uninterrupted run.
     """
 
 
@@ -52,7 +52,7 @@ def tune(
     source: OptionalSourceArgument = None,
     trials: Annotated[
         int | None,
-        typer.Option(min=1, max=100_000, help="Number of trials to reach; default: 20, unless --minutes is given."),
+        typer.Option(min=1, max=100_000, help="Total number of trials; default: 20, unless --minutes is set."),
     ] = None,
     minutes: Annotated[float | None, typer.Option(min=0.001, max=1e6, help="Time limit in minutes.")] = None,
     recipe: RecipeOption = "standard",
@@ -70,7 +70,7 @@ def tune(
     """Search the settings of a recipe by validation accuracy.
 
     Bad trials are stopped early, and the test images are never used. The best settings are written to best.toml, for
-    skconv train --recipe. The same command continues an interrupted search, and may run in several processes.
+    skconv train --recipe. The same command continues an interrupted search, and can run in several processes.
     """
 
 
@@ -91,8 +91,8 @@ def ensemble(
 ) -> None:
     """Train a k-fold ensemble and save it as one model.
 
-    Each member is trained without one fold of the training images. A labelled test split is scored once; for a
-    competition, the submission file is written.
+    Each member is trained on all folds but one. A labelled test split is scored once. For a competition, the command
+    writes the submission file.
     """
 
 
@@ -109,8 +109,8 @@ def cross_validate(
 ) -> None:
     """Cross-validate a recipe on the training images.
 
-    Estimates the accuracy of a recipe and its standard deviation over folds. The test images that skconv train would
-    use are left out.
+    Estimates the accuracy of a recipe and its standard deviation over folds. The test images of skconv train are not
+    used.
     """
 
 
@@ -119,7 +119,7 @@ def audit(
     source: SourceArgument,
     recipe: RecipeOption = "audit",
     folds: Annotated[
-        int, typer.Option(min=2, max=1000, help="Number of cross-validation folds, for predictions to check labels by.")
+        int, typer.Option(min=2, max=1000, help="Number of folds of the cross-validation that checks labels.")
     ] = 5,
     out: Annotated[Path | None, typer.Option(help="New folder for issues.csv and contact sheets.")] = None,
 ) -> None:

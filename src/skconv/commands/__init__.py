@@ -1,6 +1,6 @@
-"""Library commands, such as `train`: one module per command with its function and its result record.
+"""Library commands, such as `train`: one module per command, with its function and its result record.
 
-Here are the base of these records, and phrases that several of them print.
+This file defines the base class of the result records, and their formatting of counts and intervals.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any, ClassVar
 
 @dataclass(frozen=True)
 class Result:
-    """Base of what a command returns: ``str(result)`` is its text, `to_json` its JSON object."""
+    """Base class of command results: ``str(result)`` returns the text, `to_json` the JSON object."""
 
     # Fields that `to_json` omits if they are None.
     _optional: ClassVar[tuple[str, ...]] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain values; optional ones only if they are set."""
+        """Return the fields as plain values, without optional fields that are None."""
         fields = asdict(self)
         return {key: value for key, value in fields.items() if key not in self._optional or value is not None}
 

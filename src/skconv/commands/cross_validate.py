@@ -42,13 +42,13 @@ class CrossValidationResult(Result):
     data, recipe : str
         Names of the data and the recipe.
     folder : str
-        The folder of the results.
+        Folder of the results.
     folds : tuple of FoldResult
         One per fold, with `accuracy`, `valid_loss`, `fit_seconds`, `n_epochs`, `n_train` and `n_valid`.
     fit_seconds : float
-        Wall-clock time of all trainings.
+        Total wall-clock time of training.
     n_train, n_test : int
-        Number of images in all folds, and left for testing.
+        Number of images in all folds, and of unused test images.
     selected : bool
         Whether the recipe selects weights by the loss on the held-out images.
     """
@@ -73,7 +73,7 @@ class CrossValidationResult(Result):
         return statistics.stdev(fold.accuracy for fold in self.folds)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the figures as plain values."""
+        """Return the fields as plain values."""
         return {
             "accuracy": self.accuracy,
             "accuracy_sd": self.accuracy_sd,
@@ -101,7 +101,8 @@ class CrossValidationResult(Result):
         ]
         if self.selected:
             lines.append(
-                "Each fold selected its weights by the images it is scored on: the accuracy is slightly optimistic."
+                "The weights of each fold were selected on the images it is scored on: the accuracy is slightly "
+                "optimistic."
             )
         lines.append(f"Accuracy {self.accuracy:.2%} ± {self.accuracy_sd:.2%}. Results in {self.folder}.")
         return "\n".join(lines)
@@ -121,10 +122,10 @@ def cross_validate(
     command: str | None = None,
     **data: Unpack[DataOptions],
 ) -> CrossValidationResult:
-    """Train a recipe once per fold on the other folds, score it on that fold, and write scores and figures.
+    """Cross-validate a recipe on the training images, and write scores and figures.
 
-    Recipes can be compared without the test images: those that `skconv.train` would use with the same recipe and seed
-    are left out. No model is saved; `skconv.ensemble` saves the members as one model.
+    The test images that `skconv.train` scores with the same recipe and seed are not used, so that they do not influence
+    the choice of a recipe. No model is saved; `skconv.ensemble` saves the members as one model.
 
     Parameters
     ----------
@@ -135,7 +136,7 @@ def cross_validate(
     recipe, network, device, progress, command, **data
         As in `skconv.train`.
     out : path-like or None, default=None
-        The folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.
+        Folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.
     dask : str or None, default=None
         As in `skconv.ensemble`.
     seed : int or None, default=None
@@ -162,7 +163,7 @@ def cross_validate(
         check_new_folder(out)
     run = prepare_run(cross_validate, arguments)
     dataset = run.dataset
-    estimator: Any = run.create_estimator().set_params(calibrate=False)  # scores are those of the members as trained
+    estimator: Any = run.create_estimator().set_params(calibrate=False)  # the scores are of uncalibrated members
     with open_run_folder(out, f"{run.name}-folds") as folder:
         with use_workers(dask):
             estimator.fit(dataset.train_images, dataset.train_labels)
@@ -206,7 +207,7 @@ def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[
 def _write_folder(
     folder: Path, result: CrossValidationResult, estimator: KFoldEnsembleClassifier, run: PreparedRun
 ) -> None:
-    """Write scores, curves and recipe, completely or not at all."""
+    """Write scores, curves and recipe atomically."""
     from skconv.evaluation.metrics import score_predictions
     from skconv.reports.curves import draw_folds
     from skconv.reports.scores import draw_confusion

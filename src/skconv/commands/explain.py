@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 EXPLANATIONS = ("activations", "occlusion", "attributions", "neighbours")
 _MAX_COMPARED = 10_000  # training images; takes a few seconds
-_N_NEIGHBOURS = 19  # with the image itself two rows
+_N_NEIGHBOURS = 19  # fills two rows of the figure, together with the image
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ class ExplanationResult(Result):
     Parameters
     ----------
     input : str
-        The image.
+        Path of the image.
     label : str
         Name of the most probable class.
     confidence : float
@@ -59,7 +59,7 @@ class ExplanationResult(Result):
         The convolutions in the order of the forward pass, each with `name`, `maps`, `height` and `width`; empty unless
         activations are shown.
     figure : str
-        The file written.
+        Path of the written PNG file.
     neighbours : tuple of Neighbour, default=()
         The nearest training images, nearest first, each with `position`, `label` and `distance`; empty unless
         neighbours are shown.
@@ -101,15 +101,15 @@ def explain(
     image : path-like
         One image.
     out : path-like
-        The PNG file to write, or to replace atomically; its name must end in ``.png``.
+        PNG file to write or replace; its name must end in ``.png``.
     show : {"activations", "occlusion", "attributions", "neighbours"}, default="activations"
         "activations": the filters of the first convolution, and after every convolution the activation maps with the
         largest magnitudes, at most 32. "occlusion": how covering parts of the image changes the probabilities of the
         two most probable classes. "attributions": the contribution of each pixel to these probabilities, by integrated
-        gradients (needs the extra ``explain``). "neighbours": the training images with the nearest input to the last
-        linear layer, among at most 10,000 evenly spaced ones.
+        gradients (requires the extra ``explain``). "neighbours": the nearest training images, by the cosine distance of
+        the inputs of the last linear layer, among at most 10,000 evenly spaced ones.
     source : str or path-like or None, default=None
-        The training images for "neighbours"; None uses the data that the model was trained on.
+        Training images for "neighbours"; None uses the data that the model was trained on.
     data_home : path-like or None, default=None
         As in `skconv.load_dataset`.
 
@@ -121,21 +121,21 @@ def explain(
     Raises
     ------
     ModelFileError
-        The model is incomplete, altered, or refused because it could run code.
+        If the model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The image is missing or not a single image; or training images that are missing or of another size than the
-        model's.
+        If the image is missing or not a single image, or if the training images are missing or have another size than
+        the model's.
     OutputError
-        `out` is not the name of a PNG file, is the image itself, or cannot be written; an existing file is unchanged.
+        If `out` is no PNG file name, is the image itself, or cannot be written; an existing file is unchanged.
     UnknownNameError
-        An unknown value of `show`.
+        If the value of `show` is unknown.
     ParameterError
-        "attributions" without captum.
+        If "attributions" is requested and captum is not installed.
 
     Warns
     -----
     UserWarning
-        The image was resized or converted for the model. Or the model is an ensemble: its first member is shown.
+        If the image was resized or converted for the model, or if only the first member of an ensemble is shown.
     """
     if show not in EXPLANATIONS:
         raise UnknownNameError("explanation", show, EXPLANATIONS)

@@ -34,8 +34,8 @@ class PredictionResult(Result):
     predictions : tuple of Prediction
         One record per image, in the order of the inputs.
     written, drawn : str
-        Sentences on the files written and drawn; empty if there are none. The text omits predictions that were
-        written.
+        Messages about the written and the drawn file; empty without one. ``str(result)`` omits the predictions if they
+        were written.
     """
 
     predictions: tuple[Prediction, ...]
@@ -77,46 +77,46 @@ def predict(
     inputs : path-like or sequence of path-like
         Images, folders of images, CSV or ``.npz`` files of pixels; for a competition's folder, its test images.
     out : path-like or None, default=None
-        CSV file to write or to replace atomically: input, label, confidence; with `coverage` also the labels,
-        separated by "|", and an error if an image could not be read. If `inputs` is one competition's folder, or one
-        CSV of pixels without labels, and the name of the file begins with "submission", it has the form of the
+        CSV file to write or replace, with the columns input, label and confidence; with `coverage` also the labels,
+        separated by "|"; and an error if an image could not be read. If its name begins with "submission", and
+        `inputs` is the folder of a competition or one CSV of pixels without labels, it is written in the format of the
         competition.
     label_column : str or None, default=None
-        Label column of a CSV, to be ignored.
+        Name of the label column of a CSV; the column is ignored.
     annotate : path-like or None, default=None
-        PNG file to draw: the first 200 images as the model sees them, with label and confidence.
+        PNG file to draw: the model inputs of the first 200 images, with label and confidence.
     min_confidence : float, default=0
-        Labels of lower confidence, 0..1, are replaced by "?"; the alternatives list the candidates.
+        Minimum confidence, 0..1. Labels below it are replaced by "?"; `alternatives` lists the candidates.
     coverage : float or None, default=None
         Compute prediction sets, which contain the true label with this probability, above 0 and below 1, for images
-        similar to the training images. Needs the extra "reliability" and a model trained with a validation split, or
-        an ensemble.
+        similar to the training images. Requires the extra "reliability", and an ensemble or a model trained with a
+        validation split.
     progress : bool, default=False
         Show a progress bar if standard error is a terminal.
 
     Returns
     -------
     PredictionResult
-        Label and confidence of every image, in the order of the inputs. Of several images, those that cannot be
-        read have an `error` instead, and a warning counts them.
+        Label and confidence of every image, in the order of the inputs. If one of several images cannot be read, its
+        record has an `error` instead.
 
     Raises
     ------
     ModelFileError
-        The model is incomplete, altered, or refused because it could run code.
+        If the model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The only image is missing or not an image; a table, archive or folder that cannot be read; a competition whose
-        labels the model does not have.
+        If the only image is missing or not an image, if a table, archive or folder cannot be read, or if the classes
+        are not those of the competition.
     OutputError
-        `out` or `annotate` cannot be written; an existing file is unchanged.
+        If `out` or `annotate` cannot be written; an existing file is unchanged.
     ParameterError
-        `min_confidence` or `coverage` out of range, or a coverage for a model without held-out predictions.
+        If `min_confidence` or `coverage` is out of range, or if the model has no held-out predictions for `coverage`.
 
     Warns
     -----
     UserWarning
-        Images were resized or converted for the model, or could not be read. An image without a single digit, by the
-        class "nothing", seems to contain a number: `skconv.read` reads it.
+        If images were resized or converted for the model, or could not be read. Or if an image predicted as "nothing"
+        seems to contain a number, which `skconv.read` can read.
     """
     from skconv.commands.scoring import load_held_out, make_sets
     from skconv.evaluation.conformal import check_coverage
@@ -135,7 +135,7 @@ def predict(
         loaded = _load_images(paths, classifier, out, label_column, progress=progress)
     warn_if_broken(loaded.broken, len(loaded.names))
     probabilities = classifier.predict_proba(loaded.images)
-    if classifier.image_spec.preprocessing == "digit":  # other models need not import the recognition of numbers
+    if classifier.image_spec.preprocessing == "digit":  # avoids importing number recognition for other models
         _suggest_read(classifier, loaded.readable, probabilities)
     predicted = describe_predictions(loaded.readable, probabilities, classifier.class_names, min_confidence)
     if coverage is not None:
@@ -170,15 +170,15 @@ def predict(
 class _LoadedInputs:
     """Images to predict."""
 
-    names: list[str]  # of all images
-    images: np.ndarray  # the readable ones, uint8 (n, height, width) or (n, height, width, 3)
-    broken: Mapping[int, SkconvError]  # errors of the other images, by position
-    form: SubmissionForm | None = None  # of a competition
-    labels: tuple[str, ...] = ()  # how the competition writes each class
+    names: list[str]  # names of all images
+    images: np.ndarray  # readable images, uint8 (n, height, width) or (n, height, width, 3)
+    broken: Mapping[int, SkconvError]  # errors of unreadable images, by position
+    form: SubmissionForm | None = None  # submission format of a competition
+    labels: tuple[str, ...] = ()  # the competition's label of each class of the model
 
     @property
     def readable(self) -> list[str]:
-        """Names of the readable images."""
+        """Names of the images that could be read."""
         return [name for position, name in enumerate(self.names) if position not in self.broken]
 
 
@@ -219,8 +219,8 @@ def _load_images(
 
         if is_competition(Path(paths[0])):
             notes.append(
-                f"{out} is a table of predictions. For a submission to the competition, name it submission.csv, or "
-                "anything else that begins with submission."
+                f"{out} is a table of predictions. To write a submission to the competition, choose a name that begins "
+                "with submission, for example submission.csv."
             )
     _warn(notes)
     return _LoadedInputs(names, images, broken)
@@ -232,7 +232,7 @@ def _warn(notes: Iterable[str]) -> None:
 
 
 def _choose_labels(classifier: OnnxClassifier, form: SubmissionForm) -> tuple[str, ...]:
-    """Return how a competition writes each class of the model: by its name, or by its label if that is a number."""
+    """Return the competition's label of each class of the model: the class name, or the encoded label."""
     labels = tuple(str(label) for label in classifier.classes_.tolist())
     for choice in (classifier.class_names, labels):
         if not form.class_labels or set(choice) <= set(form.class_labels):
@@ -244,7 +244,7 @@ def _choose_labels(classifier: OnnxClassifier, form: SubmissionForm) -> tuple[st
 
 
 def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
-    """Warn about images that cannot be read, given the errors by position; raise the error of a single image."""
+    """Warn about unreadable images, or raise the error if there is one image; `errors` has the positions as keys."""
     if not errors:
         return
     first = errors[min(errors)]
@@ -257,7 +257,7 @@ def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
 def check_confidence(value: object) -> None:
     """Raise `ParameterError` unless `value`, named min_confidence, is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
-        raise ParameterError(f"min_confidence is {value!r}; expected a number from 0 to 1, as 0.95 for 95 %.")
+        raise ParameterError(f"min_confidence is {value!r}; expected a number from 0 to 1, for example 0.95.")
 
 
 def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:
@@ -281,7 +281,7 @@ def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilitie
         digits = [digit for digit in read_image(classifier, open_image(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:
             warnings.warn(
-                f"{file} seems to contain {len(digits)} digits; predict classifies an image as one. To read numbers: "
+                f"{file} seems to contain {len(digits)} digits; predict returns one label per image. To read numbers: "
                 f"skconv read {shlex.quote(file)}{own}",
                 stacklevel=3,
             )

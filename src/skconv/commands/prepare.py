@@ -1,4 +1,4 @@
-"""Common beginning of the training commands: recipe, seed, settings and data, checked before the first fit."""
+"""Preparation of the training commands: recipe, seed, settings and data, checked before training."""
 
 from __future__ import annotations
 
@@ -32,20 +32,20 @@ _N_PRINTED_LABELS = 10
 
 @dataclass(frozen=True)
 class PreparedRun:
-    """What a training command starts from."""
+    """Checked recipe, data and settings of a training command."""
 
     recipe: Recipe  # updated by the other arguments
     recipe_texts: Mapping[int, str]  # for each seed, the TOML that repeats its run without other arguments
     seed: int  # the first one
     loaded: Dataset
-    dataset: Dataset  # with the test split that the run is scored on
+    dataset: Dataset  # loaded data with the test split of the run
     device: str
     progress: bool
-    command: str  # the command or call, for the records of the run
+    command: str  # command line or Python call to record with the run
 
     @property
     def name(self) -> str:
-        """Name of a run folder for this data and recipe."""
+        """Default name of the run folder, from data and recipe."""
         return f"{self.loaded.name}-{self.recipe.name}"
 
     def create_estimator(self, seed: int | None = None) -> CNNClassifier | KFoldEnsembleClassifier:
@@ -59,11 +59,11 @@ class PreparedRun:
 
 
 def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, split: bool = True) -> PreparedRun:
-    """Check the arguments of a training command and load what it needs.
+    """Check the arguments of a training command, and load its recipe and data.
 
-    Checks that take no time come first, so that nothing is downloaded for a mistyped argument. `arguments` are the
-    ``locals()`` of the command function. With `split`, a test split is held out if the data has none; without it all
-    images are used, and the number of folds becomes part of the recipe. Errors and warnings are those of `train`.
+    Fast checks come first, so that nothing is downloaded before an invalid argument is reported. `arguments` are the
+    ``locals()`` of the command function. If `split`, a test split is held out from data without one; otherwise all
+    images are used for training. Errors and warnings are those of `train`.
     """
     from skconv.data.dataset import check_folds
     from skconv.recipes import load_recipe
@@ -90,7 +90,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         **arguments["data"],
     )
     seed = choose_seed(arguments["seed"], recipe)
-    check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed is below 2**31 too
+    check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed must also be below 2**31
     if arguments.get("init_from") is not None:
         recipe = _initialize_from_model(recipe, arguments)
     elif arguments.get("freeze_fraction"):
@@ -105,7 +105,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         check_distributed(device)
         _check_supported(recipe, seeds=seeds, resume=arguments["resume"])
     recipe_texts = {each: with_seed(recipe, each, split_seed=seed).to_toml() for each in range(seed, seed + seeds)}
-    if split and folds is not None:  # cross-validation does not make it the recipe of an ensemble
+    if split and folds is not None:  # cross_validate has folds too, but no ensemble in its recipe
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
     recipe.data.check()
     recipe.create_estimator(random_state=seed, device=device)
@@ -134,7 +134,7 @@ def choose_seed(seed: int | None, recipe: Recipe) -> int:
 
 
 def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Recipe:
-    """Return the recipe with the network of the model in `init_from`, and with its weights as initial ones."""
+    """Return the recipe with network and initial weights from the model in `init_from`."""
     from skconv.model_io.folder import find_model_folder, read_config
 
     model = arguments["init_from"]
@@ -149,7 +149,7 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
 
 
 def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
-    """Raise `ParameterError` for what several processes cannot do together."""
+    """Raise `ParameterError` for options that distributed training does not support."""
     unsupported = {
         f"{seeds} seeds": seeds > 1,
         f"the ensemble of recipe {recipe.name}": bool(recipe.ensemble),
@@ -164,7 +164,7 @@ def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
 
 
 def read_inherited_fingerprints(model: str | os.PathLike[str] | None) -> TrainingFingerprints | None:
-    """Return the training fingerprints of the model that provides the initial weights, or None if there are none."""
+    """Return the training fingerprints of the `init_from` model, or None if there are none."""
     from skconv.model_io.folder import find_model_folder, read_config
     from skconv.model_io.records import read_fingerprints
 
@@ -183,13 +183,13 @@ def warn_if_leaked(recipe: Recipe, dataset: Dataset) -> None:
     if n_seen:
         warnings.warn(
             f"The initial weights were trained on {n_seen:,} of the {len(dataset.test_images):,} test images: the test "
-            "accuracy will be too high. Use a model trained on other images, or the seed of that model.",
+            "accuracy will be too high. Use a model trained on other images, or the seed that it was trained with.",
             stacklevel=2,
         )
 
 
 def use_workers(dask: str | None) -> AbstractContextManager[None]:
-    """Return a context manager in which folds are trained on the workers of a Dask scheduler; None: in this process."""
+    """Return a context manager that trains folds on Dask workers, or in this process if `dask` is None."""
     if dask is None:
         return nullcontext()
     for package in ("dask", "distributed"):
@@ -226,12 +226,12 @@ def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractCo
 
 
 def clean_name(name: str) -> str:
-    """Return `name` with characters replaced that are unusual in file names."""
+    """Return `name` with characters unusual in file names replaced."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")
 
 
 def describe_call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """Return the call of a command as Python, without arguments that have their default value."""
+    """Return the Python call of a command, without default arguments."""
     given: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from skconv.digits.ocr.recognition import NumberReading
 
-_MIN_SIDE, _MAX_SIDE = 640, 1600  # pixels of the longer side: legible labels, and a photo that fits on a screen
+_MIN_SIDE, _MAX_SIDE = 640, 1600  # longer side in pixels, for legible labels and images that fit on a screen
 _HIGH_CONFIDENCE = 0.9
 # Blue and orange are distinguishable with any colour vision deficiency, and in grey.
 _BLUE, _ORANGE, _WHITE = (0, 90, 181), (200, 80, 0), (255, 255, 255)
@@ -35,9 +35,9 @@ class ReadResult:
     Parameters
     ----------
     readings : tuple of skconv.digits.ocr.recognition.NumberReading
-        One per image, in the order of the inputs.
+        One record per image, in the order of the inputs.
     written, drawn : str
-        Sentences on the files that were written and drawn; empty if there are none.
+        Messages about the written and the drawn files; empty if there are none.
     """
 
     readings: tuple[NumberReading, ...]
@@ -55,7 +55,7 @@ class ReadResult:
         return sum(reading.error is not None for reading in self.readings)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the readings as plain values."""
+        """Return the fields as plain values."""
         return {"readings": [reading.to_json() for reading in self.readings]}
 
     def __str__(self) -> str:
@@ -79,39 +79,39 @@ def read(
     images : path-like, ndarray of uint8 (h, w) or (h, w, 3), or a sequence of them
         Image files, folders of images, or arrays.
     model : path-like, default="digits"
-        Model that classifies the digits: the bundled one, or the folder of a model of normalised 28×28 digits. Its
-        class "nothing", if any, is the background class.
+        Classifier of digits: the bundled model, or the folder of a model trained on normalised 28×28 digits. Its class
+        "nothing", if any, is the background class.
     out : path-like or None, default=None
         CSV file to write, with the columns input, text, confidence, and error if an image could not be read.
     annotate : path-like or None, default=None
         Draw boxes, labels and confidences on the images: a PNG file for one image, a folder for several. The folder
         is created if necessary.
     min_confidence : float, default=0
-        Digits with a lower confidence, 0..1, are replaced by "?"; `alternatives` lists the candidates.
+        Minimum confidence, 0..1. Digits below it are replaced by "?"; `alternatives` lists the candidates.
     progress : bool, default=False
         Show a progress bar on standard error if that is a terminal.
 
     Returns
     -------
     ReadResult
-        Text and confidence of each image; box and alternatives of each digit. With several images, one that cannot be
-        read has an `error`.
+        Text and confidence of each image; box and alternatives of each digit. If one of several images cannot be read,
+        its record has an `error` instead.
 
     Raises
     ------
     ModelFileError
-        The model is incomplete, altered, or refused because it could run code.
+        If the model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        The only image does not exist or cannot be read; the model is not a model of digits.
+        If the only image does not exist or cannot be read, or the model does not classify digits.
     OutputError
-        `out` or `annotate` cannot be written; an existing file is unchanged.
+        If `out` or `annotate` cannot be written; an existing file is unchanged.
     ParameterError
-        `min_confidence` outside 0..1.
+        If `min_confidence` is outside 0..1.
 
     Warns
     -----
     UserWarning
-        Some of several images could not be read.
+        If some of several images could not be read.
 
     Examples
     --------
@@ -138,7 +138,7 @@ def read(
             image = source if isinstance(source, np.ndarray) else open_image(source)
             reading = read_image(classifier, image, name).mask_below(min_confidence)
         except (DataError, SourceNotFoundError) as error:
-            # A traceback holds an image: only the first error, which may be raised, retains it.
+            # A traceback references the image; only the first error, which may be raised, needs it.
             broken[position] = type(error)(str(error)) if broken else error
             return NumberReading(name, "", 0.0, error=str(error))
         if figures is not None:
@@ -187,8 +187,8 @@ def _list_figures(path: str | os.PathLike[str], names: list[str]) -> list[Path]:
         check_figure_path(path, names)
         return [target]
     if target.suffix.lower() == ".png" or (target.exists() and not target.is_dir()):
-        raise OutputError(f"{len(names):,} images are drawn into a folder; got '{target}'. Pass a folder.")
-    width = len(str(len(names)))  # the numbers distinguish equal file names of several folders
+        raise OutputError(f"annotate is '{target}'; expected a folder for {len(names):,} images. Pass a folder.")
+    width = len(str(len(names)))  # numbers distinguish files of the same name in several folders
     files = [target / f"{k:0{width}}-{Path(name).stem}.png" for k, name in enumerate(names, start=1)]
     for file, name in zip(files, names, strict=True):
         check_figure_path(file, [name])
@@ -198,9 +198,10 @@ def _list_figures(path: str | os.PathLike[str], names: list[str]) -> list[Path]:
 def draw_reading(image: np.ndarray, reading: NumberReading) -> Image.Image:
     """Return an image with the boxes and labels of its digits: RGB, longer side 640 to 1600 pixels.
 
-    Digits of low confidence are orange and show it. A white strip at the top has room for the labels of the first line.
+    Digits of low confidence are orange, and their confidence is written. A white strip at the top leaves space for the
+    labels of the first line.
     """
-    # Pillow alone, because matplotlib loads slowly.
+    # Draw with Pillow, because matplotlib takes long to import.
     from PIL import Image, ImageDraw, ImageFont
 
     drawing = Image.fromarray(image).convert("RGB")

@@ -1,4 +1,4 @@
-"""Set-up of a training: network, configuration, precision and checkpoints of a `CNNClassifier`."""
+"""Training set-up of a `CNNClassifier`: configuration, callbacks and checkpoints."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from skconv.training.hardware import choose_precision
 
 Classifier = Any  # a CNNClassifier, whose module imports this one
 
-_PASSED_ON = (  # parameters that are fields of the configuration under the same name
+_PASSED_ON = (  # parameters that are also fields of the configuration
     "batch_size", "weight_decay", "label_smoothing", "ema_decay", "optimizer", "schedule", "patience", "restore_best",
 )  # fmt: skip
 _PACKAGES = ("skconv", "torch", "skorch")  # weights may differ between their versions
@@ -43,7 +43,7 @@ def torch_seed(seed: int) -> Iterator[None]:
 def make_config(
     classifier: Classifier, train: ImageDataset, process_group: ProcessGroup | None, *, scheduled: bool
 ) -> TrainingConfig:
-    """Return the configuration of a training; `scheduled` is False for single epochs at a constant rate."""
+    """Return the configuration of a training; `scheduled` is False for `partial_fit`, with a constant learning rate."""
     device = choose_device(classifier.device) if process_group is None else process_group.device
     precision = classifier.precision
     if precision == "auto":
@@ -56,8 +56,8 @@ def make_config(
         batch_size = len(train) // n_batches
         if process_group is not None and batch_size < process_group.size:
             raise ParameterError(
-                f"Batches of {batch_size} cannot be shared by {process_group.size} processes. "
-                "Take a larger batch_size, more images or fewer processes."
+                f"Batches of {batch_size} images cannot be split among {process_group.size} processes. "
+                "Use a larger batch_size, more images or fewer processes."
             )
         n_steps, n_epochs = count_steps(
             classifier.max_epochs, n_batches, classifier.min_steps, n_images=len(train), optimizer=classifier.optimizer
@@ -77,7 +77,7 @@ def make_config(
 
 
 def make_callbacks(classifier: Classifier, config: TrainingConfig) -> list[Any]:
-    """Return the user's callbacks, and the one that unfreezes loaded weights."""
+    """Return the custom callbacks, and `Unfreeze` if `freeze_fraction` is set."""
     callbacks = list(classifier.callbacks)
     if classifier.freeze_fraction and classifier.loaded_weights_ and config.n_steps is not None:
         n_frozen = math.ceil(classifier.freeze_fraction * config.n_steps)
@@ -92,18 +92,18 @@ def make_checkpointing(
     valid: ImageDataset | None,
     process_group: ProcessGroup | None,
 ) -> Checkpointing | None:
-    """Return the callback that saves checkpoints of a training; None without the parameter `checkpoint`.
+    """Return the callback that saves checkpoints; None without the parameter `checkpoint`.
 
-    The checkpoint folder records all that determines the weights, and refuses to resume another training.
+    The checkpoint folder records everything that determines the weights, so that another training cannot resume it.
     """
     if classifier.checkpoint is None:
         return None
     if process_group is not None:
-        raise ParameterError("Several processes would write one checkpoint. Train without 'checkpoint'.")
+        raise ParameterError("Distributed training does not support 'checkpoint'. Train without it.")
     if isinstance(classifier.random_state, bool) or not isinstance(classifier.random_state, int | np.integer):
         raise ParameterError(
-            f"A training with checkpoint={str(classifier.checkpoint)!r} can be resumed only if its 'random_state' is "
-            f"an integer. Got {classifier.random_state!r} instead. Pass random_state=0."
+            "The 'random_state' parameter must be an integer if 'checkpoint' is set. "
+            f"Got {classifier.random_state!r} instead. Pass random_state=0."
         )
     environment = describe_environment()
     training = {
@@ -124,7 +124,7 @@ def make_checkpointing(
 class Unfreeze(Callback):
     """Freeze the loaded weights `names` and unfreeze them over `n_steps`, layer by layer, the last layer first.
 
-    The gradients of new, random weights would destroy loaded ones. The last layer of the network is always trained.
+    Gradients from randomly initialised layers would destroy loaded weights. The last layer is always trained.
     """
 
     def __init__(self, names: Sequence[str], n_steps: int) -> None:
@@ -137,7 +137,7 @@ class Unfreeze(Callback):
         self._update(net)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Count the step and unfreeze the layers that are due."""
+        """Count the step and unfreeze the layers scheduled for it."""
         if training:
             self.step_ += 1
             self._update(net)
@@ -177,6 +177,6 @@ def _fingerprint(images: ImageDataset) -> str:
             digest.update(b"none")
             continue
         digest.update(f"{tensor.dtype} {tuple(tensor.shape)}".encode())
-        for start in range(0, len(tensor), 4096):  # in parts, so that a memory map is never in memory as a whole
+        for start in range(0, len(tensor), 4096):  # in chunks, so that a memory map is not loaded as a whole
             digest.update(np.ascontiguousarray(tensor[start : start + 4096].numpy()).data)
     return digest.hexdigest()
