@@ -35,8 +35,8 @@ class PreparedRun:
     """Checked recipe, data and settings of a training command."""
 
     recipe: Recipe  # updated by the other arguments
-    recipe_texts: Mapping[int, str]  # for each seed, the TOML that repeats its run without other arguments
-    seed: int  # the first one
+    recipe_texts: Mapping[int, str]  # TOML that reproduces the run of a seed without other arguments
+    seed: int  # first seed
     loaded: Dataset
     dataset: Dataset  # loaded data with the test split of the run
     device: str

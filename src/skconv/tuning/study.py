@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
 
-_HEARTBEAT, _GRACE = 3, 12  # seconds: interval of a running trial's heartbeats; silence after which it is interrupted
-_UNPRUNED_TRIALS = 5  # complete trials before any is pruned
+_HEARTBEAT, _GRACE = 3, 12  # seconds between heartbeats, and without one until a trial counts as interrupted
+_UNPRUNED_TRIALS = 5  # number of complete trials before pruning starts
 _SQLITE_TIMEOUT = 60  # seconds to wait for another process that writes
 _ATTEMPTS, _PAUSE = 20, 0.5  # attempts to open a database that another process is creating; seconds between them
 
