@@ -88,7 +88,7 @@ def test_predict_accepts_no_image_and_one(saved_model, images):
     ("images", "message"),
     [
         (np.zeros((12, 10)), r"pass images\[None\]"),
-        (np.zeros((5, 121)), "Is the label still among the columns"),
+        (np.zeros((5, 121)), "If the label is among the columns"),
         (np.zeros((5, 10, 12)), "shape .5, 10, 12.; the model expects .n, 12, 10."),
         (np.zeros((5, 12, 10, 3)), "the model expects"),
         (np.zeros(()), "the model expects"),

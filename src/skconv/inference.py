@@ -212,7 +212,7 @@ class OnnxClassifier:
         try:
             images = np.asarray(images)  # drops masks, retains memory maps
         except ValueError as error:
-            raise DataError(f"The images are no array ({error}). Resize and stack them.") from error
+            raise DataError(f"The images are not an array ({error}). Resize and stack them.") from error
         if images.dtype.kind not in "buif":
             raise DataError(f"The images have dtype {images.dtype}; expected numbers, preferably uint8.")
         channels, height, width = self.input_shape

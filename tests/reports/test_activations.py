@@ -96,16 +96,16 @@ def test_prediction_and_runner_up_are_written_literally():
 @pytest.mark.parametrize(
     ("shape", "lines"),
     [
-        ((28, 28), ["4 channels, the pixels of each 2×2 square; their 3×3 weights"]),
-        ((28, 28, 3), ["12 channels, the pixels of each 2×2 square", "red, green and blue are drawn as a colour"]),
-        ((12, 10, 3), ["red, green and blue are drawn as a colour"]),
+        ((28, 28), ["4 input channels are the pixels of each 2×2 square; their 3×3 weights"]),
+        ((28, 28, 3), ["12 input channels are the pixels of each 2×2 square", "red, green and blue as colours"]),
+        ((12, 10, 3), ["red, green and blue as colours"]),
         ((12, 10), []),
     ],
 )
 def test_titles_describe_the_filters(shape, lines):
     texts = texts_of(explain("fast", shape)[0])
     notes = texts[texts.index(next(text for text in texts if text.startswith("Filters"))) + 1 :]
-    notes = notes[: next(position for position, text in enumerate(notes) if text.startswith("After"))]
+    notes = notes[: next(position for position, text in enumerate(notes) if text.startswith("Convolution"))]
     assert len(notes) == len(lines)
     assert all(line in text for line, text in zip(lines, notes, strict=True))
 

@@ -35,7 +35,7 @@ def test_draw_curves_has_integer_ticks():
 
 
 def test_draw_curves_refuses_an_empty_history():
-    with pytest.raises(DataError, match="no epoch was trained"):
+    with pytest.raises(DataError, match="at least one trained epoch"):
         draw_curves([])
 
 

@@ -166,7 +166,7 @@ def test_importance_finds_the_setting_that_matters(run, url):
 def test_study_of_other_data_is_refused(url):
     with quiet_optuna():
         open_study(url, "s", FACTS)
-        with pytest.raises(ParameterError, match="made with another data"):
+        with pytest.raises(ParameterError, match="created with another data"):
             open_study(url, "s", {**FACTS, "data": "cd34"})
 
 
