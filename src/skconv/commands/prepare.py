@@ -157,10 +157,7 @@ def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
     }
     for what, requested in unsupported.items():
         if requested:
-            raise ParameterError(
-                f"A distributed training trains one model from beginning to end, and does not support {what}. "
-                "Run it without torchrun."
-            )
+            raise ParameterError(f"Distributed training does not support {what}. Run it without torchrun.")
 
 
 def read_inherited_fingerprints(model: str | os.PathLike[str] | None) -> TrainingFingerprints | None:

@@ -108,7 +108,7 @@ def write_run_folder(
     seed: int,
     scored: ScoredImages,
 ) -> dict[str, Any]:
-    """Write a run folder, completely or not at all, and return the content of ``scores.json``.
+    """Write a run folder atomically, and return the content of ``scores.json``.
 
     The folder contains ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition
     also ``submission.csv``.
