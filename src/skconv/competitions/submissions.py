@@ -72,7 +72,7 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
         raise DataError(f"Got {len(names)} labels for {len(form.ids)} ids. Pass one label per id, in the same order.")
     unknown = set(names) - set(form.class_labels)
     if form.class_labels and unknown:
-        raise DataError(f"'{min(unknown)}' is not a label of the competition ({list_some(form.class_labels)}).")
+        raise DataError(f"'{min(unknown)}' is not a label; expected one of {list_some(form.class_labels)}.")
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(form.header)

@@ -128,7 +128,7 @@ def run_session(session: Any, images: np.ndarray) -> np.ndarray:
     try:
         (probabilities,) = session.run([OUTPUT_NAMES[1]], {INPUT_NAME: images})
     except Exception as error:
-        raise ModelFileError(f"model.onnx cannot be computed ({_first_line(error)}). {FIX}") from error
+        raise ModelFileError(f"model.onnx cannot be run ({_first_line(error)}). {FIX}") from error
     return np.asarray(probabilities)
 
 
