@@ -27,6 +27,7 @@ COMMANDS = {
     **dict.fromkeys(("data", "networks", "recipes"), "listings"),
 }
 _MAX_SEED = 2**31 - 1
+_UNUSED = "Ignored by this command."
 
 
 def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
@@ -141,8 +142,8 @@ _DATA: _Shared = {
 _TRAINING: _Shared = {"seed": (SeedOption, None), "device": (DeviceOption, Device.auto)}
 # Every command accepts these two, so that scripts can always pass them; --help hides them if they have no effect.
 _IGNORED: _Shared = {
-    "seed": (Annotated[int, typer.Option(min=0, max=_MAX_SEED, hidden=True)], 0),
-    "device": (Annotated[Device, typer.Option(hidden=True)], Device.auto),
+    "seed": (Annotated[int, typer.Option(min=0, max=_MAX_SEED, hidden=True, help=_UNUSED)], 0),
+    "device": (Annotated[Device, typer.Option(hidden=True, help=_UNUSED)], Device.auto),
 }
 _OUTPUT: _Shared = {"as_json": (JsonOption, False), "debug": (DebugOption, False)}
 
