@@ -113,35 +113,11 @@ def write_run_folder(
     The folder contains ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition
     also ``submission.csv``.
     """
-    from skconv.estimators import KFoldEnsembleClassifier
     from skconv.model_io.config import DataConfig
     from skconv.model_io.records import TrainingFingerprints
 
-    dataset, report = run.dataset, run.recipe.report
-    metrics = scored.scores.to_json()
-    folds = {}
-    if isinstance(estimator, KFoldEnsembleClassifier):
-        folds = {
-            "out_of_fold_accuracy": estimator.out_of_fold_score_,
-            "fold_accuracies": list(estimator.fold_scores_),
-        }
-    facts = {
-        scored.split: metrics,
-        **folds,
-        "data": {"name": dataset.name, "source": dataset.source, "n_train": len(dataset.train_labels)},
-        "fit_seconds": estimator.fit_seconds_,
-        "n_epochs": estimator.n_epochs_,
-        "n_parameters": estimator.n_parameters_,
-        "precision": estimator.precision_,
-        "seed": seed,
-        "command": run.command,
-    }
-    held_out = estimator.held_out_
-    if held_out is not None:
-        facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
-    if report.get("train_accuracy"):
-        facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
-        print(f"accuracy on all training images {facts['train_accuracy']:.2%}", file=sys.stderr)
+    dataset, metrics = run.dataset, scored.scores.to_json()
+    facts = _collect_scores(run, estimator, seed, scored, metrics)
     member: Any = getattr(estimator, "estimator_", estimator)  # an ensemble's template, or the classifier
     seen = TrainingFingerprints.from_images(dataset.train_images)
     inherited = read_inherited_fingerprints(member.init_from)
@@ -166,13 +142,40 @@ def write_run_folder(
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(run.recipe_texts[seed], encoding="utf-8")
         _write_histories(unfinished, estimator)
-        _draw_figures(unfinished, estimator, dataset, scored, sample_rows=report.get("sample_rows", 4))
+        _draw_figures(unfinished, estimator, dataset, scored, sample_rows=run.recipe.report.get("sample_rows", 4))
         if dataset.submission is not None:
             form = dataset.submission
             names = form.class_labels or dataset.class_names
             # Predictions of an ensemble take minutes: reuse the scored ones if they are of the same images.
             known = scored.probabilities if scored.images is form.images else estimator.predict_proba(form.images)
             write_submission(unfinished / "submission.csv", form, [names[best] for best in known.argmax(axis=1)])
+    return facts
+
+
+def _collect_scores(
+    run: PreparedRun, estimator: Any, seed: int, scored: ScoredImages, metrics: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the content of ``scores.json``."""
+    dataset = run.dataset
+    facts: dict[str, Any] = {scored.split: metrics}
+    if hasattr(estimator, "out_of_fold_score_"):
+        facts["out_of_fold_accuracy"] = estimator.out_of_fold_score_
+        facts["fold_accuracies"] = list(estimator.fold_scores_)
+    facts |= {
+        "data": {"name": dataset.name, "source": dataset.source, "n_train": len(dataset.train_labels)},
+        "fit_seconds": estimator.fit_seconds_,
+        "n_epochs": estimator.n_epochs_,
+        "n_parameters": estimator.n_parameters_,
+        "precision": estimator.precision_,
+        "seed": seed,
+        "command": run.command,
+    }
+    held_out = estimator.held_out_
+    if held_out is not None:
+        facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
+    if run.recipe.report.get("train_accuracy"):
+        facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
+        print(f"accuracy on all training images {facts['train_accuracy']:.2%}", file=sys.stderr)
     return facts
 
 
