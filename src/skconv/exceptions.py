@@ -78,7 +78,7 @@ class TrainingError(SkconvError, ArithmeticError):
 
 
 class ProcessLostError(SkconvError, ConnectionError):
-    """A process of a distributed training was killed or does not respond."""
+    """Raised if a process of a distributed training run is killed or does not respond."""
 
 
 class RecipeError(SkconvError, ValueError):

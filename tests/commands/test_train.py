@@ -145,7 +145,7 @@ def test_default_folder_is_reserved_and_removed_on_failure(tiny_recipe, tmp_path
 
 def test_train_without_data_raises(tmp_path):
     (tmp_path / "free.toml").write_text('title = "No data"\n')
-    with pytest.raises(ParameterError, match="No data given"):
+    with pytest.raises(ParameterError, match="No data source"):
         train(recipe=tmp_path / "free.toml")
 
 

@@ -64,7 +64,7 @@ class TrainingFingerprints:
         return np.isin(_to_numbers(_hash_images(images)), self._hashes)
 
     def count(self, images: np.ndarray) -> int:
-        """Return the number of images that are in the set."""
+        """Return how many of `images` are in the set."""
         return int(self.contains(images).sum())
 
     def __len__(self) -> int:
