@@ -105,9 +105,8 @@ def find_areas(components: Components) -> np.ndarray:
     for k in np.flatnonzero(components.areas >= MIN_AREA):
         left, top, right, bottom = components.boxes[k]
         widths[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1)
-    # Weighting by length reduces the influence of filled regions, which are short and thick; frames and the lines of a
-    # page are
-    # long and get a small weight. Touching digits fill far more of their box than a frame.
+    # Weighting by length reduces the influence of filled regions, which are short and thick. Frames and the lines of a
+    # page are long and get a small weight. Touching digits fill far more of their box than a frame.
     sizes = components.boxes[:, 2:] - components.boxes[:, :2]
     is_hollow = components.areas < MAX_FRAME_FILL * sizes.prod(axis=1)
     is_frame = (sizes > 0.6 * np.array(components.labels.shape[::-1])).all(axis=1) & is_hollow
