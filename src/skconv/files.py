@@ -125,6 +125,13 @@ def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
         raise
 
 
+def check_new_file(path: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` if the folder of a file to write does not exist; call it before long work."""
+    target = Path(path)
+    if not target.parent.is_dir():
+        raise OutputError(f"Cannot write {target}: there is no folder {target.parent}. Create the folder first.")
+
+
 def check_new_folder(path: str | os.PathLike[str]) -> None:
     """Raise `OutputError` unless `path` can become a new folder; do not create it.
 
@@ -177,6 +184,8 @@ def _temporary_name() -> str:
 
 
 def _output_error(target: Path, error: OSError) -> OutputError:
+    if not target.parent.exists():
+        return OutputError(f"Cannot write {target}: there is no folder {target.parent}. Create the folder first.")
     reason = error.strerror or str(error)
     with suppress(OSError):
         if error.errno == errno.ENOSPC:

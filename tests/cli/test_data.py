@@ -26,7 +26,7 @@ def test_submission_from_prediction_to_score(trained, competition, tmp_path, cap
     folder, _, _ = trained
     out = tmp_path / "submission.csv"
     assert main(["predict", str(folder), str(competition), "--out", str(out)]) == 0
-    assert capsys.readouterr().out == f"Wrote ImageId,Label of 40 images to {out}.\n"
+    assert capsys.readouterr().out == f"Wrote the predictions of 40 images to {out}.\n"
     assert main(["data", str(competition), "--check", str(out)]) == 0
     printed = capsys.readouterr().out
     assert f"{out} is a valid submission to {competition}: 40 rows.\nAccuracy " in printed

@@ -183,7 +183,7 @@ def test_submission_has_the_form_of_the_competition(run, competitions, tmp_path,
     lines = out.read_text().splitlines()
     assert lines[0] == first_lines[0] and lines[1].startswith(first_lines[1])
     assert [line.split(",")[1] for line in lines[1:]] == [each.label for each in result.predictions]
-    assert str(result) == f"Wrote {lines[0]} of {len(lines) - 1} images to {out}."
+    assert str(result) == f"Wrote the predictions of {len(lines) - 1} images to {out}."
     checked = check_competition(out, competitions / name)
     assert checked.rows == len(lines) - 1
     answers = (competitions / name / "answers.csv").read_text().splitlines()
@@ -197,7 +197,7 @@ def test_competition_with_another_file_name_writes_a_table_and_warns(run, compet
     lines = out.read_text().splitlines()
     assert lines[0] == "input,label,confidence" and len(lines) == 41
     assert lines[1].startswith(f"{competitions / 'kaggle-digits'}#1,")
-    assert str(result) == f"Wrote input,label,confidence of 40 images to {out}."
+    assert str(result) == f"Wrote the predictions of 40 images to {out}."
 
 
 def test_images_with_the_file_name_submission_write_a_table(run, images, tmp_path):

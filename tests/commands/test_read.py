@@ -97,7 +97,7 @@ def test_read_writes_csv(numbers, tmp_path):
     with (tmp_path / "numbers.csv").open(newline="") as stream:
         rows = list(csv.DictReader(stream))
     assert [row["text"] for row in rows] == list(texts.values())
-    assert str(result) == f"Wrote input,text,confidence of 3 images to {tmp_path / 'numbers.csv'}."
+    assert str(result) == f"Wrote the readings of 3 images to {tmp_path / 'numbers.csv'}."
 
 
 def test_read_annotates_one_image_as_file_and_several_in_folder(numbers, tmp_path):

@@ -113,7 +113,7 @@ def test_load_dataset_rejects_pickles(tmp_path, name):
 
 def test_load_dataset_rejects_other_files_and_single_class(tmp_path):
     (tmp_path / "data.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match="no supported format"):
+    with pytest.raises(DataError, match="not in a supported format"):
         load_dataset(tmp_path / "data.zip")
     with pytest.raises(DataError, match="only one class, '0'"):
         rows = "".join("0," * 64 + "0\n" for _ in range(3))
@@ -128,6 +128,8 @@ def test_load_dataset_rejects_other_files_and_single_class(tmp_path):
         ({"label_column": "label"}, "label_column is for a CSV"),
         ({"image_size": (0, 5)}, "each 1 or more"),
         ({"image_size": (5,)}, "each 1 or more"),
+        ({"image_size": 32}, "each 1 or more"),
+        ({"image_size": "32x32"}, "each 1 or more"),
     ],
 )
 def test_load_dataset_rejects_invalid_options(options, message):

@@ -5,12 +5,13 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from skconv.commands import Result
-from skconv.exceptions import DataError, UnknownNameError
+from skconv.exceptions import DataError, SourceNotFoundError, UnknownNameError
 from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
@@ -159,7 +160,7 @@ def explain(
     elif show in ("occlusion", "attributions"):
         figure = _draw_attributions(classifier, images[0], probabilities, by_gradients=show == "attributions")
     else:
-        trained_on = classifier.config.data.name if source is None else source
+        trained_on = _find_source(classifier) if source is None else source
         figure, neighbours = _draw_neighbours(classifier, images[0], label, trained_on, data_home)
     save_figure(figure, out)
     return ExplanationResult(
@@ -169,6 +170,20 @@ def explain(
         layers=layers,
         figure=os.fspath(out),
         neighbours=neighbours,
+    )
+
+
+def _find_source(classifier: OnnxClassifier) -> str:
+    """Return the stored source of the training data, or its name if that is a known data set."""
+    from skconv.data.catalog import list_datasets
+
+    data = classifier.config.data
+    if data.name in list_datasets():
+        return data.name
+    if data.source.startswith("openml:") or (data.source and Path(data.source).exists()):
+        return data.source
+    raise SourceNotFoundError(
+        f"The training data '{data.name}' of the model is not at '{data.source}'. Pass it with --source."
     )
 
 

@@ -12,14 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skconv.commands import Result
+from skconv.commands import Result, format_count
 from skconv.exceptions import DataError, ParameterError, SkconvError
-from skconv.files import atomic_write, write_table
+from skconv.files import atomic_write, check_new_file, write_table
 from skconv.inference import OnnxClassifier, Prediction, describe_predictions
 from skconv.reports.style import check_figure_path
 
 if TYPE_CHECKING:
     from skconv.data.dataset import SubmissionForm
+    from skconv.digits.ocr.recognition import NumberReading
 
 _MAX_SEARCHED = 3  # background images searched for numbers; reading one takes longer than classifying it
 _MAX_DRAWN = 200
@@ -124,7 +125,15 @@ def predict(
     check_confidence(min_confidence)
     if coverage is not None:
         check_coverage(coverage)
+    if out is not None:
+        check_new_file(out)
     paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    for each in paths:
+        if not isinstance(each, str | os.PathLike):
+            raise ParameterError(
+                f"Got an input of type {type(each).__name__}; expected paths of images, folders, CSV or .npz files. "
+                "For arrays, use OnnxClassifier(model).predict."
+            )
     if annotate is not None:
         check_figure_path(annotate, paths)
     classifier = OnnxClassifier(model)
@@ -153,16 +162,15 @@ def predict(
     if loaded.form is None:
         joined = [None if each.labels is None else "|".join(each.labels) for each in predictions]
         records = [
-            (each.input, each.label, f"{each.confidence:.6f}", labels, each.error)
+            (each.input, each.label, format_confidence(each), labels, each.error)
             for each, labels in zip(predictions, joined, strict=True)
         ]
-        header = write_records(out, ("input", "label", "confidence", "labels", "error"), records)
+        write_records(out, ("input", "label", "confidence", "labels", "error"), records)
     else:
         from skconv.competitions.submissions import write_submission
 
         write_submission(out, loaded.form, [loaded.labels[best] for best in probabilities.argmax(axis=1)])
-        header = loaded.form.header
-    written = f"Wrote {','.join(header)} of {len(predictions):,} images to {out}."
+    written = f"Wrote the predictions of {format_count(len(predictions), 'image')} to {out}."
     return PredictionResult(predictions, written, drawn)
 
 
@@ -295,15 +303,21 @@ def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequenc
     shown = predictions[:_MAX_DRAWN]
     figure = draw_predictions(images[:_MAX_DRAWN], [each.label for each in shown], [each.confidence for each in shown])
     save_figure(figure, path)
-    return f"Drew {'' if len(shown) == len(predictions) else 'the first '}{len(shown):,} images in {path}."
+    return (
+        f"Drew {'' if len(shown) == len(predictions) else 'the first '}{format_count(len(shown), 'image')} in {path}."
+    )
+
+
+def format_confidence(record: Prediction | NumberReading) -> str:
+    """Return the confidence for a CSV file, empty if the image could not be read."""
+    return "" if record.error is not None else f"{record.confidence:.6f}"
 
 
 def write_records(
     path: str | os.PathLike[str], columns: Sequence[str], records: Sequence[Sequence[str | None]]
-) -> tuple[str, ...]:
-    """Write a CSV file and return its header: the first three columns, and others that have a value."""
+) -> None:
+    """Write a CSV file with the first three columns, and others that have a value."""
     used = [k for k in range(len(columns)) if k < 3 or any(record[k] is not None for record in records)]
     header = tuple(columns[k] for k in used)
     with atomic_write(path) as unfinished:
         write_table(unfinished, header, ([record[k] or "" for k in used] for record in records))
-    return header

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.commands import format_count
-from skconv.commands.predict import check_confidence, warn_if_broken, write_records
-from skconv.exceptions import DataError, OutputError, SkconvError, SourceNotFoundError
-from skconv.files import atomic_write
+from skconv.commands.predict import check_confidence, format_confidence, warn_if_broken, write_records
+from skconv.exceptions import DataError, OutputError, ParameterError, SkconvError, SourceNotFoundError
+from skconv.files import atomic_write, check_new_file
 from skconv.progress import show_progress
 from skconv.reports.style import check_figure_path
 
@@ -125,6 +125,8 @@ def read(
     from skconv.inference import OnnxClassifier
 
     check_confidence(min_confidence)
+    if out is not None:
+        check_new_file(out)
     sources = _list_sources(images)
     figures = None if annotate is None else _list_figures(annotate, [name for name, _ in sources])
     classifier = OnnxClassifier(model)
@@ -155,9 +157,9 @@ def read(
     drawn = "" if annotate is None else f"Drew the digits of {format_count(n_read, 'image')} in {annotate}."
     if out is None:
         return ReadResult(readings, drawn=drawn)
-    records = [(each.input, each.text, f"{each.confidence:.6f}", each.error) for each in readings]
-    header = write_records(out, ("input", "text", "confidence", "error"), records)
-    return ReadResult(readings, f"Wrote {','.join(header)} of {format_count(n, 'image')} to {out}.", drawn)
+    records = [(each.input, each.text, format_confidence(each), each.error) for each in readings]
+    write_records(out, ("input", "text", "confidence", "error"), records)
+    return ReadResult(readings, f"Wrote the readings of {format_count(n, 'image')} to {out}.", drawn)
 
 
 def _list_sources(
@@ -166,7 +168,8 @@ def _list_sources(
     """Return name and source of each image."""
     from skconv.data.inputs import list_images
 
-    several = [images] if isinstance(images, str | os.PathLike | np.ndarray) else images
+    is_single = isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable)
+    several: Iterable[Any] = [images] if is_single else images
     sources: list[tuple[str, Path | np.ndarray]] = []
     for number, image in enumerate(several, start=1):
         if isinstance(image, np.ndarray):
@@ -174,7 +177,10 @@ def _list_sources(
         elif isinstance(image, str | os.PathLike):
             sources.extend((str(file), file) for file in list_images(image)[0])
         else:
-            raise DataError(f"Got an image of type {type(image).__name__}; expected a path or an array of uint8.")
+            raise ParameterError(
+                f"Got an image of type {type(image).__name__}; expected a path or an array of uint8. "
+                "Convert a PIL image by numpy.array(image)."
+            )
     if not sources:
         raise DataError("There are no images to read. Pass images or folders of images.")
     return sources

@@ -6,6 +6,7 @@ import os
 import shutil
 import statistics
 import sys
+import warnings
 from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -173,6 +174,9 @@ def train(
     """
     arguments = locals()
     check_out(out, resume=resume)
+    if resume and out is not None and not (Path(out).exists() or get_checkpoint_path(Path(out)).exists()):
+        note = f"Nothing to resume in {out}: the training starts from the beginning."
+        warnings.warn(note, stacklevel=1)  # the caller is the decorator, whose warnings are not shown
     run = prepare_run(train, arguments)
     if run.recipe.report.get("describe_data"):
         member = run.recipe.create_member()

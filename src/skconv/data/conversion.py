@@ -67,7 +67,7 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None 
     if shape is None:
         side = max(1, round(math.sqrt(n_pixels)))
         raise DataError(
-            f"{where} has {n_pixels} pixel columns; a {side}×{side} image has {side * side} values. "
+            f"{where} has {n_pixels} pixel columns; an image of {side}×{side} has {side * side} values. "
             "Is a column missing, or is the label among them? For non-square images, pass --image-size."
         )
     return rows.reshape(len(rows), *shape)

@@ -114,9 +114,9 @@ class ConversionNotes:
     def sentences(self) -> list[str]:
         """Return one sentence per kind."""
         return [
-            f"1 {noun} was {participle}: {self._first[noun, participle]}"
+            f"1 {noun} was {participle}: {self._first[noun, participle]}."
             if count == 1
-            else f"{count:,} {noun}s were {participle}, the first is {self._first[noun, participle]}"
+            else f"{count:,} {noun}s were {participle}; the first is {self._first[noun, participle]}."
             for (noun, participle), count in self._counts.items()
         ]
 

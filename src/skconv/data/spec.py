@@ -119,8 +119,10 @@ class DataSpec:
 
     def _check_options(self) -> None:
         size = self.image_size
-        if size is not None and (len(size) != 2 or min(size) < 1):
-            raise ParameterError(f"image_size is {size}; expected (height, width), each 1 or more.")
+        if size is not None and not _is_size(size):
+            raise ParameterError(
+                f"image_size is {size!r}; expected two integers (height, width), each 1 or more, for example (28, 28)."
+            )
         if self.normalize is not None and self.normalize not in PREPROCESSING:
             known = ", ".join(map(repr, PREPROCESSING.names()))
             raise ParameterError(f"normalize is {self.normalize!r}; expected None or {known}.")
@@ -140,7 +142,12 @@ class DataSpec:
             raise DataError(
                 f"{path} may contain pickled objects, which can run code when loaded; it is refused. Save it as .npz."
             )
-        raise DataError(f"{path} has no supported format; expected {_FORMATS}. Unpack or convert it first.")
+        raise DataError(f"{path} is not in a supported format; expected {_FORMATS}. Unpack or convert it first.")
+
+
+def _is_size(size: object) -> bool:
+    is_pair = isinstance(size, tuple | list) and len(size) == 2
+    return is_pair and all(isinstance(side, int | np.integer) and side >= 1 for side in size)
 
 
 @dataclass(frozen=True)

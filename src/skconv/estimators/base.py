@@ -172,8 +172,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:
-            got, expected = (f"{c} channel(s) of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
-            raise DataError(f"X contains images of {got}; this classifier was fitted on images of {expected}.")
+            got, expected = (f"{c}-channel images of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
+            raise DataError(f"X contains {got}; this classifier was fitted on {expected}.")
 
     @torch.inference_mode()
     def _logits(self, X: Any) -> np.ndarray:

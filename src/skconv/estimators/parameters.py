@@ -146,5 +146,5 @@ def choose_device(device: str) -> str:
         choices = ", ".join(PARAMETERS["device"].choices)
         raise ParameterError(f"The 'device' parameter must be one of {choices}. Got {device!r} instead.")
     if not available[kind]:
-        raise ParameterError(f"The device '{device}' is not available here. Use device='auto' or 'cpu'.")
+        raise ParameterError(f"The device '{device}' is not available here. Use 'auto' or 'cpu'.")
     return device

@@ -57,7 +57,7 @@ def find_classes(y: Any) -> np.ndarray:
     """Return the sorted labels; raise `DataError` unless there are at least two."""
     classes = np.unique(y)
     if len(classes) < 2:
-        raise DataError(f"y contains one class only, {classes[0]!r}; expected images of at least 2 classes.")
+        raise DataError(f"y contains one class only, {classes.tolist()[0]!r}; expected images of at least 2 classes.")
     return classes
 
 
@@ -67,7 +67,7 @@ def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
     unknown = np.flatnonzero(classes[positions] != y)
     if len(unknown):
         raise DataError(
-            f"y contains the label {y[unknown[0]]!r}, which is not among the {len(classes)} classes: "
+            f"y contains the label {y[unknown].tolist()[0]!r}, which is not among the {len(classes)} classes: "
             f"{', '.join(map(str, classes[:12]))}{' …' if len(classes) > 12 else ''}."
         )
     return torch.from_numpy(positions.astype(np.int64))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import hashlib
 import os
 from pathlib import Path
@@ -36,8 +37,10 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
         if (folder / CONFIG_NAME).is_file():
             return folder
     if not location.exists():
+        nearest = difflib.get_close_matches(str(path), MODELS.names(), n=1)
+        suggestion = f"Did you mean '{nearest[0]}'? " if nearest else ""
         raise SourceNotFoundError(
-            f"No model at {location}: there is no such folder. "
+            f"No model at {location}: there is no such folder. {suggestion}"
             f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME}, {ONNX_NAME} as skconv train writes."
         )
     if not location.is_dir():
