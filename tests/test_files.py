@@ -39,7 +39,7 @@ def test_atomic_write_keeps_the_old_file_if_the_block_fails(tmp_path):
 
 def test_atomic_write_in_a_missing_folder_raises(tmp_path):
     with (
-        pytest.raises(OutputError, match=r"Cannot write .*note\.txt: No such file"),
+        pytest.raises(OutputError, match=r"Cannot write .*note\.txt: there is no folder"),
         atomic_write(tmp_path / "missing" / "note.txt"),
     ):
         pass

@@ -223,3 +223,16 @@ def test_competition_with_other_labels_raises_and_writes_nothing(run, competitio
     with pytest.raises(DataError, match=r"The model's classes \(0, 1, .* are not the competition's \(letter 0, "):
         predict(run.model, tmp_path / "competition", out=tmp_path / "submission.csv")
     assert not (tmp_path / "submission.csv").exists()
+
+
+@pytest.mark.parametrize(
+    ("model", "inputs", "out", "error", "words"),
+    [
+        ("digts", "a.png", None, SourceNotFoundError, "Did you mean 'digits'"),
+        ("digits", np.zeros((8, 8)), None, ParameterError, "expected paths"),
+        ("digits", "a.png", "missing/p.csv", OutputError, "Create the folder"),
+    ],
+)
+def test_predict_describes_wrong_arguments(tmp_path, model, inputs, out, error, words):
+    with pytest.raises(error, match=words):
+        predict(model, inputs, out=None if out is None else tmp_path / out)

@@ -158,7 +158,13 @@ def test_draw_reading_without_digits_leaves_image_unchanged():
 
 @pytest.mark.parametrize(
     ("images", "error"),
-    [([], DataError), ([3], DataError), ("missing.png", SourceNotFoundError), (np.zeros((4, 4)), DataError)],
+    [
+        ([], DataError),
+        ([3], ParameterError),
+        (3, ParameterError),
+        ("missing.png", SourceNotFoundError),
+        (np.zeros((4, 4)), DataError),
+    ],
 )
 def test_read_rejects_invalid_input(images, error):
     with pytest.raises(error):

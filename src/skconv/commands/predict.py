@@ -127,7 +127,10 @@ def predict(
         check_coverage(coverage)
     if out is not None:
         check_new_file(out)
-    paths = [inputs] if isinstance(inputs, str | os.PathLike) else list(inputs)
+    if isinstance(inputs, str | os.PathLike):
+        paths = [inputs]
+    else:
+        paths = list(inputs) if isinstance(inputs, Iterable) else [inputs]
     for each in paths:
         if not isinstance(each, str | os.PathLike):
             raise ParameterError(

@@ -169,7 +169,7 @@ def _list_sources(
     from skconv.data.inputs import list_images
 
     is_single = isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable)
-    several: Iterable[Any] = [images] if is_single else images
+    several: Any = [images] if is_single else images
     sources: list[tuple[str, Path | np.ndarray]] = []
     for number, image in enumerate(several, start=1):
         if isinstance(image, np.ndarray):

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypedDict
+from typing import Any, TypedDict
 
 import numpy as np
 
@@ -145,7 +145,7 @@ class DataSpec:
         raise DataError(f"{path} is not in a supported format; expected {_FORMATS}. Unpack or convert it first.")
 
 
-def _is_size(size: object) -> bool:
+def _is_size(size: Any) -> bool:
     is_pair = isinstance(size, tuple | list) and len(size) == 2
     return is_pair and all(isinstance(side, int | np.integer) and side >= 1 for side in size)
 
