@@ -89,7 +89,7 @@ def _describe_data(spec: DataSpec) -> dict[str, Any]:
     """Return the values of the section [data]."""
     values = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name != _NOT_IN_TOML}
     return {
-        key: list(value) if key == "image_size" else os.fspath(value) if isinstance(value, os.PathLike) else value
+        key: list(value) if isinstance(value, tuple) else os.fspath(value) if isinstance(value, os.PathLike) else value
         for key, value in values.items()
         if value is not None
     }
