@@ -104,8 +104,8 @@ def _describe_continuation(invocation: Invocation) -> str:
     out = invocation.out
     # The checkpoint folder is OUT.checkpoint; with several seeds, OUT/seed-N.checkpoint.
     if out is not None and (out.with_name(f"{out.name}.checkpoint").is_dir() or any(out.glob("*.checkpoint"))):
-        command = invocation.command.removesuffix(" --resume")
-        return f"A checkpoint is saved. To resume the training: {command} --resume"
+        resume = "" if "--resume" in shlex.split(invocation.command) else " --resume"
+        return f"A checkpoint is saved. To resume the training: {invocation.command}{resume}"
     if out is not None and any(out.glob("seed-*")):
         return (
             f"No incomplete files remain; finished results remain in {one_line(str(out))}. "
