@@ -186,7 +186,9 @@ class OnnxClassifier:
             low, high = float(values.min()), float(values.max())
             if not (np.isfinite(low) and np.isfinite(high)):
                 wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
-                raise DataError(f"Image {wrong} contains NaN, infinity or a value beyond float32. Correct or drop it.")
+                raise DataError(
+                    f"Image {wrong} contains NaN, infinity or a value too large for float32. Correct or remove it."
+                )
             probabilities[start : start + _BATCH] = run_session(self._session, batch)
             minimum, maximum = min(minimum, low), max(maximum, high)
         message = self._describe_range(minimum, maximum)

@@ -158,8 +158,8 @@ def _cluster_errors(address: str) -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise ClusterError(
-            f"{error.allowed_failures + 1} worker(s) of {address} died in a training, the last at "
-            f"{error.last_worker.address}. See its log for the reason, most often a lack of memory."
+            f"{error.allowed_failures + 1} worker(s) of {address} were lost during training, the last at "
+            f"{error.last_worker.address}. See its log for the cause, most often insufficient memory."
         ) from error
     except (FutureCancelledError, CommClosedError) as error:
         raise ClusterError(

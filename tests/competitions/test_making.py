@@ -147,7 +147,7 @@ def test_load_entry_damaged_competition_error_has_remedy(cache, digits):
     write_competition("kaggle-digits", cache / "kaggle-digits", digits)
     train = cache / "kaggle-digits" / "train.csv"
     train.write_bytes(train.read_bytes()[:-20])
-    with pytest.raises(DataError, match=r"line 61 has \d+ values.* Or remove the folder") as caught:
+    with pytest.raises(DataError, match=r"line 61 has \d+ values.* remove the folder") as caught:
         load_entry(get_entry("kaggle-digits"))
     assert "\n" not in str(caught.value)
 

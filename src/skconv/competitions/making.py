@@ -142,7 +142,7 @@ def load_competition(
     try:
         return load_folder(folder, progress=progress)
     except DataError as error:
-        raise DataError(f"{error} Or remove the folder {folder}, so that the competition is made again.") from error
+        raise DataError(f"{error} Alternatively, remove the folder {folder} to build the competition again.") from error
 
 
 for _entry in _ENTRIES:

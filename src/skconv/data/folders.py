@@ -69,7 +69,7 @@ def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
     """
     folder = Path(spec.images or "")
     if not folder.is_dir():
-        raise SourceNotFoundError(f"There is no folder of images {folder}. Pass the right one as --images.")
+        raise SourceNotFoundError(f"There is no folder of images {folder}. Pass an existing folder as --images.")
     labels = read_id_labels(spec.path, spec.label_column)
     files = find_images(spec.path, folder, list(labels))
     return Splits(read_images(files, spec, progress=progress), list(labels.values()))

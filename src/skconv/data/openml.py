@@ -48,7 +48,7 @@ def fetch_usps(name: str, cache: Path) -> Splits:
     digest = hashlib.sha256("".join(labels).encode()).hexdigest()
     if images.shape[1:] != (16, 16) or digest != _USPS_LABELS_SHA256:
         raise DataError(
-            f"OpenML's data set '{name}' is no longer USPS in the published order. "
+            f"OpenML's data set '{name}' does not contain USPS in the published order any more. "
             f"Pass openml:{name} as the source to use it unchanged, or use usps-esl."
         )
     return Splits(images[:_USPS_TRAIN], labels[:_USPS_TRAIN], images[_USPS_TRAIN:], labels[_USPS_TRAIN:])

@@ -168,7 +168,7 @@ def _load_network(path: Path, config: ModelConfig) -> Network:
 
 
 def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
-    """Load the weights of a model folder with matching name and shape into a network, and return their names.
+    """Load the weights of a model folder whose names and shapes match a network, and return their names.
 
     Raise `ModelFileError` if the model does not exist or none of its weights match.
     """

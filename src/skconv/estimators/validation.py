@@ -28,7 +28,7 @@ def to_image_tensor(X: np.ndarray) -> Tensor:
 
     X has the shape (n, height, width); (n, height, width, c) or (n, c, height, width) with c of 1 or 3, interpreted as
     channels last if ambiguous; or (n, features). Features are reshaped to a square image if possible, else to an image
-    one row high. Raise `DataError` for other shapes and for values beyond float32.
+    one row high. Raise `DataError` for other shapes and for values too large for float32.
     """
     if X.ndim == 2:
         side = math.isqrt(X.shape[1])

@@ -185,7 +185,9 @@ def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
                 raise ValueError("unexpected columns")
             return [_parse_row(row) for row in rows]
     except (OSError, ValueError, TypeError, csv.Error) as error:
-        raise DataError(f"{path} cannot be read as the table of an audit ({error}). Run skconv audit again.") from error
+        raise DataError(
+            f"{path} cannot be read as the table that skconv audit writes ({error}). Run skconv audit again."
+        ) from error
 
 
 def locate_issues(issues: Sequence[LabelIssue], images: NamedImages) -> list[int]:

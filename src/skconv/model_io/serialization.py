@@ -125,8 +125,8 @@ def _load_safetensors(load: Any, content: bytes, where: str) -> Any:
     n_header = int.from_bytes(content[:8], "little")
     if len(content) < 8 or n_header > min(MAX_HEADER, len(content) - 8):
         raise ModelFileError(
-            f"{where} is not a safetensors file (a header of {n_header:,} bytes in {len(content):,}, max. "
-            f"{MAX_HEADER:,}). {FIX}"
+            f"{where} is not a safetensors file (header of {n_header:,} bytes in a file of {len(content):,} bytes; "
+            f"expected at most {MAX_HEADER:,}). {FIX}"
         )
     try:
         return load(content)

@@ -28,7 +28,7 @@ _MAX_SMALL_BYTES, _MAX_SMALL_SIDE = 2**15, 64  # a PNG file within these limits 
 
 
 class Service:
-    """Predict and read images with one model.
+    """Prediction and number recognition with one model.
 
     A thread pool with one thread per core decodes and preprocesses images. A single small image is processed on the
     event loop instead, which is faster than switching to a thread. Predictions run in micro-batches. Numbers are read

@@ -18,7 +18,7 @@ from skconv.distributed.process_group import ProcessGroup
 from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
 
-_N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; running averages span about 2,400
+_N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; the running averages of batch norm cover about 2,400
 _METRICS = ("train_loss", "valid_loss", "valid_acc")
 
 

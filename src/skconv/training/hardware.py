@@ -8,7 +8,7 @@ from functools import lru_cache
 import torch
 from torch.nn import functional as F
 
-_MIN_BF16_SPEEDUP = 1.3  # the result of a smaller one would vary between runs
+_MIN_BF16_SPEEDUP = 1.3  # a smaller speed-up is within timing noise, so the choice would vary between runs
 _REPEATS = 8  # the first is a warm-up; the fastest counts
 _MIN_THREADS_SPEEDUP = 0.8  # two idle cores reach at least 1.5
 _SECONDS = 0.06  # several time slices of the system's scheduler

@@ -125,7 +125,7 @@ def check_digit_model(model: OnnxClassifier) -> None:
     if not reads_digits(model):
         channels, height, width = model.input_shape
         raise DataError(
-            f"{model.folder} has the classes {', '.join(model.class_names[:10])} and {height}×{width} images with "
+            f"{model.folder} predicts {', '.join(model.class_names[:10])} from images of {height}×{width} with "
             f"{channels} channels; read expects a model of digits with grey 28×28 images. Pass another model, or none "
             "for the bundled one."
         )

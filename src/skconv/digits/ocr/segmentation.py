@@ -16,7 +16,7 @@ from skconv.digits.preprocess.normalization import BOX, MAX_PEN, MIN_PEN, normal
 
 MIN_CORE = 0.65  # stroke value that each component must reach
 MAX_SHADOW_WIDTH = 3.0  # in stroke widths; wider structures are shadows
-MIN_PAGE_HEIGHT = 250  # pixels; in a lower strip, vertical lines are ones, not squared paper
+MIN_PAGE_HEIGHT = 250  # pixels; in an image of smaller height, vertical lines are digits 1, not grid lines
 MAX_ROW_GAP = 4.0  # component heights between neighbours of a row
 MAX_FRAME_FILL = 0.1  # fraction of ink in the box of a frame
 MAX_AREA_WIDTH = 2.5  # multiple of the median stroke width; thicker components are areas
