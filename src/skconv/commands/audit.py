@@ -165,7 +165,10 @@ def audit(
         ensemble.fit(dataset.train_images, dataset.train_labels)
         found += _find_wrong_labels(every, ensemble)
     else:
-        warnings.warn("A class has a single image: labels cannot be checked by cross-validation.", stacklevel=2)
+        warnings.warn(
+            "Labels are not checked: cross-validation needs at least 2 training images of each class. Add images.",
+            stacklevel=2,
+        )
     order = list(KINDS)
     found.sort(key=lambda item: order.index(item[0].kind))
     issues = tuple(issue for issue, _ in found)

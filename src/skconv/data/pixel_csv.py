@@ -174,7 +174,9 @@ def _parse_rows(layout: _Layout, block: list[tuple[int, str]], rows: list[str]) 
             return pixels.astype(np.uint8, copy=False)
     for number, line in block:
         _check_line(layout, number, line)
-    raise DataError(f"{layout.path}, lines {block[0][0]} to {block[-1][0]} cannot be read as pixels. Save it again.")
+    raise DataError(
+        f"{layout.path}, lines {block[0][0]} to {block[-1][0]} cannot be read as pixels. Save the file again."
+    )
 
 
 def _check_labels(path: Path, block: list[tuple[int, str]], labels: list[str]) -> None:

@@ -88,7 +88,7 @@ def _draw(images: Tensor, generator: torch.Generator, low: float, high: float) -
 
 
 def _change_width(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Interpolate between each image and its dilation or erosion by a plus, which changes the width by subpixels."""
+    """Change the stroke width by a fraction of a pixel: interpolate between an image and its dilation or erosion."""
     strength = _draw(images, generator, -0.9, 1.0)
     thicker = _dilate(images)
     thinner = -_dilate(-images)

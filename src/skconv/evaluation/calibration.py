@@ -39,7 +39,7 @@ def fit_calibration(
     logits = np.asarray(logits, np.float64)
     logits = logits - logits.mean(1, keepdims=True)
     n, n_classes = logits.shape
-    # As in Platt's method, the other classes get 1 / (n + 2) of the target probability. Otherwise the likelihood of #
+    # As in Platt's method, the other classes get 1 / (n + 2) of the target probability. Otherwise the likelihood of
     # perfectly classified images has no maximum.
     targets = np.full((n, n_classes), 1 / ((n + 2) * max(n_classes - 1, 1)))
     targets[np.arange(n), labels] = (n + 1) / (n + 2)

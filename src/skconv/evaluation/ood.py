@@ -17,8 +17,10 @@ def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     (m, k). The confidence alone does not detect such images, because networks are confident on some images of noise.
     The score also uses the probabilities of the other classes.
 
-    References ---------- Sun, Ming, Zhu, Li: "Out-of-distribution detection with deep nearest neighbors", ICML 2022,
-    who use features; logarithms of probabilities are logits up to a constant.
+    References
+    ----------
+    Sun, Ming, Zhu, Li: "Out-of-distribution detection with deep nearest neighbors", ICML 2022, who use features;
+    logarithms of probabilities are logits up to a constant.
 
     Examples
     --------

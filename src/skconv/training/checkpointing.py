@@ -19,7 +19,7 @@ from skconv.exceptions import ModelFileError, ParameterError
 from skconv.training.callbacks import ProgressBar, RecordIterations, RestoreBest
 from skconv.training.net import ResumePoint
 
-SECONDS = 60.0  # maximum training time lost by a kill
+SECONDS = 60.0  # seconds; maximum training time lost if the process is killed
 _MAX_OVERHEAD = 0.02  # fraction of the training time
 _INITIAL_COST = 0.03  # seconds per checkpoint, assumed until the first is written
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)

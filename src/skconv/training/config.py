@@ -82,7 +82,7 @@ def count_steps(
     n_images: float = math.inf,
     optimizer: str = "adamw",
 ) -> tuple[int, int]:
-    """Return the number of training steps, at least `min_steps`, and of the epochs that contain them.
+    """Return the number of training steps (at least `min_steps`) and the number of epochs needed for them.
 
     `max_epochs` may be a fraction. "auto" is 6 to 100 epochs (with Muon, 3 to 100), more for small data. For fewer than
     100 images it is the number of images, at least 50.

@@ -109,7 +109,7 @@ class TutorialNetwork(Network):
 
 @register_network
 def t1_skorch(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Three convolutions and two linear layers: the network of the skorch tutorial on USPS.
+    """Return the network of the skorch tutorial on USPS: three convolutions and two linear layers.
 
     Pixels are mapped from their range to 0..1. The tutorial divides by 16, which is not the range of USPS.
     """
@@ -123,7 +123,7 @@ def t1_skorch(*, in_channels: int, image_size: tuple[int, int], num_classes: int
 
 @register_network
 def t2_sequential(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Four narrow convolutions and three linear layers: the network of the from-scratch tutorial on MNIST.
+    """Return the network of the from-scratch tutorial on MNIST: four narrow convolutions, three linear layers.
 
     Pixels are mapped to -1..1.
     """
@@ -138,7 +138,7 @@ def t2_sequential(*, in_channels: int, image_size: tuple[int, int], num_classes:
 
 @register_network
 def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Five convolutions, two of them of stride 2: the network of the k-fold tutorial on Kaggle's digits.
+    """Return the network of the k-fold tutorial on Kaggle's digits: five convolutions, two of them with stride 2.
 
     Pixels are normalized to mean 0 and standard deviation 1.
     """
@@ -166,7 +166,7 @@ def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int
 
 @register_network
 def t5_average_pooling(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Two 5×5 convolutions, average pooling, three linear layers: the network of the ConvNet tutorial on MNIST.
+    """Return the network of the ConvNet tutorial on MNIST: two 5×5 convolutions, average pooling, three linear layers.
 
     Pixels are mapped to 0..1.
     """

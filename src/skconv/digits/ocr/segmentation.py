@@ -26,7 +26,7 @@ MIN_MARK = 0.1  # fraction of the row's height; smaller components are specks
 MAX_COMPONENTS = 100  # with more, stroke widths are not normalised, to save time; a page of numbers has fewer
 MAX_PIECES = 6  # of one digit
 MAX_PART_GAP = 0.15  # distance of a digit and a broken-off part, as a fraction of the row's height
-OVERLAP_BOND = 2.0  # bond of two pieces above each other, in stroke widths of contact
+OVERLAP_BOND = 2.0  # bond of two pieces if one is above the other; in stroke widths of contact
 MIN_DIGIT_HEIGHT = 0.33  # fraction of the row's height; lower components are marks or broken-off parts
 MAX_WIDTH = 1.5  # width of a candidate of several pieces, as a fraction of the row's height
 

@@ -93,7 +93,7 @@ def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
 
 
 def open_grey(values: np.ndarray, side: int) -> np.ndarray:
-    """Remove light structures narrower than a square from float32 (h, w)."""
+    """Remove light structures narrower than a square of side `side` from a float32 image (h, w)."""
     return cv2.morphologyEx(values, cv2.MORPH_OPEN, np.ones((side, side), np.uint8))
 
 
