@@ -154,7 +154,7 @@ def t3_strided(*, in_channels: int, image_size: tuple[int, int], num_classes: in
 
 @register_network
 def t4_narrow(*, in_channels: int, image_size: tuple[int, int], num_classes: int) -> Network:
-    """Two convolutions of four channels and one linear layer: the network of the tutorial on clothing images.
+    """Return the network of the tutorial on clothing images: two convolutions of four channels, one linear layer.
 
     Pixels are mapped to 0..1.
     """
