@@ -127,16 +127,7 @@ def predict(
         check_coverage(coverage)
     if out is not None:
         check_new_file(out)
-    if isinstance(inputs, str | os.PathLike):
-        paths = [inputs]
-    else:
-        paths = list(inputs) if isinstance(inputs, Iterable) else [inputs]
-    for each in paths:
-        if not isinstance(each, str | os.PathLike):
-            raise ParameterError(
-                f"Got an input of type {type(each).__name__}; expected paths of images, folders, CSV or .npz files. "
-                "For arrays, use OnnxClassifier(model).predict."
-            )
+    paths = _list_paths(inputs)
     if annotate is not None:
         check_figure_path(annotate, paths)
     classifier = OnnxClassifier(model)
@@ -163,18 +154,37 @@ def predict(
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
     if loaded.form is None:
-        joined = [None if each.labels is None else "|".join(each.labels) for each in predictions]
-        records = [
-            (each.input, each.label, format_confidence(each), labels, each.error)
-            for each, labels in zip(predictions, joined, strict=True)
-        ]
-        write_records(out, ("input", "label", "confidence", "labels", "error"), records)
+        _write_predictions(out, predictions)
     else:
         from skconv.competitions.submissions import write_submission
 
         write_submission(out, loaded.form, [loaded.labels[best] for best in probabilities.argmax(axis=1)])
     written = f"Wrote the predictions of {format_count(len(predictions), 'image')} to {out}."
     return PredictionResult(predictions, written, drawn)
+
+
+def _list_paths(inputs: Any) -> list[str | os.PathLike[str]]:
+    """Return the inputs as a list of paths; raise `ParameterError` for other types."""
+    if isinstance(inputs, str | os.PathLike):
+        return [inputs]
+    paths = list(inputs) if isinstance(inputs, Iterable) else [inputs]
+    for each in paths:
+        if not isinstance(each, str | os.PathLike):
+            raise ParameterError(
+                f"Got an input of type {type(each).__name__}; expected paths of images, folders, CSV or .npz files. "
+                "For arrays, use OnnxClassifier(model).predict."
+            )
+    return paths
+
+
+def _write_predictions(out: str | os.PathLike[str], predictions: Sequence[Prediction]) -> None:
+    """Write the predictions as a CSV file."""
+    joined = [None if each.labels is None else "|".join(each.labels) for each in predictions]
+    records = [
+        (each.input, each.label, format_confidence(each), labels, each.error)
+        for each, labels in zip(predictions, joined, strict=True)
+    ]
+    write_records(out, ("input", "label", "confidence", "labels", "error"), records)
 
 
 @dataclass(frozen=True)
