@@ -165,8 +165,10 @@ def audit(
         ensemble.fit(dataset.train_images, dataset.train_labels)
         found += _find_wrong_labels(every, ensemble)
     else:
+        rarest = int(counts.argmin())
         warnings.warn(
-            "Labels are not checked: cross-validation needs at least 2 training images of each class. Add images.",
+            f"Labels are not checked: class '{dataset.class_names[rarest]}' has {counts[rarest]} training image(s); "
+            "cross-validation needs at least 2 of each class. Add images or remove the class.",
             stacklevel=2,
         )
     order = list(KINDS)

@@ -174,10 +174,10 @@ def train(
     """
     arguments = locals()
     check_out(out, resume=resume)
+    run = prepare_run(train, arguments)
     if resume and out is not None and not (Path(out).exists() or get_checkpoint_path(Path(out)).exists()):
         note = f"Nothing to resume in {out}: the training starts from the beginning."
         warnings.warn(note, stacklevel=1)  # the caller is the decorator, whose warnings are not shown
-    run = prepare_run(train, arguments)
     if run.recipe.report.get("describe_data"):
         member = run.recipe.create_member()
         print_data(run.dataset, batch_size=member.batch_size, validation_fraction=member.validation_fraction)
