@@ -17,7 +17,7 @@ from skconv.exceptions import ParameterError
 from skconv.registry import Registry
 from skconv.training.batches import Augment
 
-# Frozen dataclasses whose fields are the settings; `skconv.training.batches.BatchIterator` defines the call.
+# Each class is a frozen dataclass whose fields are its settings; `BatchIterator` documents how it is called.
 AUGMENTATIONS: Registry[type[Any]] = Registry("augmentations", "augmentation")
 
 _ELASTIC_KNOTS = 6  # per side of the grid of random displacements
@@ -29,7 +29,7 @@ def setting(*, max: float = 1, default: float = 0.0) -> Any:
 
 
 def check_settings(augmentation: Any) -> None:
-    """Raise `ParameterError` unless the settings of an augmentation are flags, or numbers within their range."""
+    """Raise `ParameterError` if a setting of an augmentation has the wrong type or is out of range."""
     for each in fields(augmentation):
         value, is_flag = getattr(augmentation, each.name), isinstance(each.default, bool)
         max_value = each.metadata.get("max", 1)
@@ -49,13 +49,13 @@ def _spline(side: int, device: torch.device) -> Tensor:
 
 @dataclass(frozen=True)
 class _Draws:
-    """Random numbers for all images of a batch, reduced to one shard."""
+    """Random numbers, drawn for a whole batch and sliced to one of its shards."""
 
     generator: torch.Generator
     shard: BatchShard
 
     def draw(self, distribution: Callable[..., Tensor], *shape: int | None) -> Tensor:
-        """Draw a tensor; None in its shape stands for the number of images."""
+        """Return random numbers of the given shape, in which None is the number of images."""
         sizes = [self.shard.batch_size if size is None else size for size in shape]
         drawn = distribution(*sizes, generator=self.generator, device=self.generator.device)
         return drawn.narrow(shape.index(None), self.shard.start, self.shard.stop - self.shard.start)
@@ -63,10 +63,10 @@ class _Draws:
 
 @dataclass(frozen=True)
 class Augmentation:
-    """Random affine, perspective and elastic distortion, flips and erasing, drawn per image and batch.
+    """Random affine, perspective and elastic distortion, flips and erasing, drawn anew for each image of each batch.
 
-    All geometric transformations are combined, so that images are interpolated once. Pixels from outside an image
-    repeat its border.
+    All geometric transformations are combined, so that images are interpolated once. Pixels outside an image repeat
+    its border.
 
     Parameters
     ----------
@@ -83,9 +83,9 @@ class Augmentation:
     erasing : float, default=0
         Probability that a random rectangle of 2 % to 20 % of the area is replaced by noise. 0..1.
     flip : bool, default=False
-        Mirror left and right with probability 0.5: useful for clothing, wrong for digits.
+        Flip horizontally with probability 0.5; suitable for clothing, not for digits.
     perspective : float, default=0
-        Displacement of each corner towards the middle, as a fraction of half the side, uniform in 0..perspective.
+        Displacement of each corner towards the centre, as a fraction of half the side, uniform in 0..perspective.
         0..0.9.
     perspective_probability : float, default=1
         Probability of the perspective distortion. 0..1.
@@ -93,7 +93,7 @@ class Augmentation:
     Raises
     ------
     ParameterError
-        A value outside its range.
+        If a value is out of range.
 
     References
     ----------
@@ -122,7 +122,7 @@ class Augmentation:
 
     @property
     def per_image(self) -> bool:
-        """Whether each image is augmented independently; erasing scales its noise to the maximum of the batch."""
+        """Whether each image is augmented independently; false with erasing, whose noise depends on the batch."""
         return not self.erasing
 
     def __call__(self, images: Tensor, generator: torch.Generator, shard: BatchShard | None = None) -> Tensor:
@@ -157,14 +157,14 @@ class Augmentation:
             mirrored = draws.draw(torch.rand, None) < 0.5
             zoom_x = torch.where(mirrored, -zoom_x, zoom_x)
         cos, sin = torch.cos(angle), torch.sin(angle)
-        # Both axes of the grid span -1..1: a rotation of an oblong image needs its aspect ratio.
+        # Both axes of the grid span -1..1, so the rotation of a non-square image depends on its aspect ratio.
         aspect = images.shape[2] / images.shape[3]
         row_x = torch.stack([cos * zoom_x, (shear * cos - sin) * zoom_x * aspect, 2 * self.shift * unit[4]], dim=1)
         row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
         return torch.stack([row_x, row_y], dim=1)
 
     def _draw_perspective(self, images: Tensor, draws: _Draws) -> Tensor:
-        """Draw homographies (n, 3, 3) that map positions in the new image to positions before the change."""
+        """Draw homographies (n, 3, 3) that map positions in the new image to positions in the old one."""
         n, device = len(images), images.device
         corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=device)
         inwards = draws.draw(torch.rand, None, 4, 2) * self.perspective

@@ -1,4 +1,4 @@
-"""Image tensors as a data set, and an iterator over whole batches of them."""
+"""Data set of image tensors, and an iterator that reads a whole batch at once."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ImageDataset(Dataset):
         return len(self.images if self.positions is None else self.positions)
 
     def to(self, device: str) -> ImageDataset:
-        """Return the data set on a CUDA device if it needs at most half of the free memory there, else unchanged."""
+        """Return a copy on a CUDA device if it needs at most half of its free memory, else the data set unchanged."""
         if torch.device(device).type != "cuda":
             return self
         fields = {"images": self.images, "labels": self.labels, "weights": self.weights, "positions": self.positions}
@@ -77,19 +77,19 @@ class ImageDataset(Dataset):
 class BatchIterator:
     """Iterator over whole batches of an `ImageDataset`; each pass is one epoch.
 
-    The order and the random numbers of the augmentation depend only on `seed` and the number of the epoch, so that an
-    epoch can be repeated or resumed without the previous ones.
+    The order of the images and the random numbers of the augmentation depend only on `seed` and the epoch number, so
+    that an epoch can be repeated or resumed without the previous ones.
 
     Parameters
     ----------
     dataset : ImageDataset
     batch_size : int, default=128
-        Maximum; the sizes of all batches differ by at most one image, because a small last batch would have noisy
-        statistics. Shuffled batches have at least two images.
+        Maximum number of images per batch. The batch sizes differ by at most one image, because a small last batch
+        would have noisy statistics. Shuffled batches have at least two images.
     shuffle : bool, default=False
         Shuffle the images in each epoch.
     seed : int, default=0
-        Seed of order and augmentation.
+        Seed of the order and of the augmentation.
     augment : callable, optional
         ``augment(images, generator)`` accepts and returns float32 (n, channels, height, width). If its attribute
         `per_image` is true, it augments each image independently, also accepts ``shard``, the `BatchShard` of the
@@ -99,7 +99,7 @@ class BatchIterator:
     device : str, default="cpu"
         Device of augmentation and of the returned batches.
     process_group : ProcessGroup, optional
-        Return only this process's shard of each batch; the attribute `shard` is that of the current batch.
+        Return only this process's shard of each batch; the attribute `shard` is the shard of the current batch.
 
     Examples
     --------
@@ -132,11 +132,11 @@ class BatchIterator:
         self._state: Tensor | None = None
 
     def skip(self, n_batches: int, state: Tensor | None) -> None:
-        """Start the next epoch after `n_batches`, with the `augmentation_state` at that point."""
+        """Skip the first `n_batches` of the next epoch; `state` is the `augmentation_state` after them."""
         self._n_skipped, self._state = n_batches, state
 
     def augmentation_state(self) -> Tensor | None:
-        """Return the state of the augmentation's random generator, uint8; None without augmentation."""
+        """Return the state of the augmentation's random generator (uint8), or None without augmentation."""
         return None if self._augmentation is None else self._augmentation.get_state()
 
     def __len__(self) -> int:
@@ -162,7 +162,7 @@ class BatchIterator:
             yield self._make_batch(order, start, stop)
 
     def _make_batch(self, order: Tensor | None, start: int, stop: int) -> tuple[Any, Tensor]:
-        """Return images and labels `start` to `stop` of the order, or this process's shard of them."""
+        """Return the images and labels at positions `start` to `stop` of `order`, or this process's shard of them."""
         batch = BatchShard(0, stop - start, stop - start)
         shard = self.shard = batch if self.process_group is None else self.process_group.shard(stop - start)
         per_image = self.augment is None or getattr(self.augment, "per_image", False)
@@ -180,6 +180,6 @@ class BatchIterator:
         return images, labels
 
     def _make_generator(self, purpose: str, device: str) -> torch.Generator:
-        """Return a generator for one purpose in this epoch."""
+        """Return the random generator of this epoch for `purpose`, "order" or "augmentation"."""
         digest = hashlib.sha256(f"{purpose} {self.seed} {self.epoch}".encode()).digest()
         return torch.Generator(device).manual_seed(int.from_bytes(digest[:8], "little") >> 1)

@@ -18,7 +18,7 @@ from skconv.distributed.process_group import ProcessGroup
 from skconv.exceptions import TrainingError
 from skconv.training.batches import BatchIterator
 
-_N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; the running averages of batch norm cover about 2,400
+_N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; running averages of batch norm cover about 2,400 images
 _METRICS = ("train_loss", "valid_loss", "valid_acc")
 
 
@@ -39,7 +39,7 @@ class ProgressBar(Callback):
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self.bar_.close()
-        del self.bar_  # its stream cannot be pickled
+        del self.bar_  # the stream of a progress bar cannot be pickled
 
 
 class PrintEpochs(Callback):
@@ -57,7 +57,7 @@ class PrintEpochs(Callback):
 
 
 class ReportAccuracy(Callback):
-    """Call `report` after every epoch; an exception that it raises ends the training.
+    """Call `report` after every epoch; an exception raised by `report` ends the training.
 
     The arguments are the number of the epoch (from 1), the number of epochs, and the validation accuracy (0..1).
     """
@@ -70,10 +70,10 @@ class ReportAccuracy(Callback):
 
 
 class RecordIterations(Callback):
-    """Score the validation images in evaluation mode after every `every` training steps.
+    """Evaluate the network on the validation images every `every` training steps.
 
     `rows_` is a list of dict: iteration, train_loss (of the batch), valid_loss and valid_accuracy (None without
-    validation images). A row is printed to standard error after every `print_every` steps; None prints nothing.
+    validation images). Every `print_every` steps, a row is printed to standard error; never if None.
     """
 
     def __init__(self, every: int, print_every: int | None = None) -> None:
@@ -108,9 +108,10 @@ class RecordIterations(Callback):
 
 
 class SyncMetrics(Callback):
-    """Replace the metrics of an epoch by those of the main process, so that all processes stop at the same epoch.
+    """Replace the metrics of an epoch by those of the main process.
 
-    Otherwise the metrics of the processes may differ in the last digit.
+    The metrics of the processes may differ in the last digit, so that early stopping could end the processes at
+    different epochs.
     """
 
     def __init__(self, process_group: ProcessGroup) -> None:
@@ -135,8 +136,8 @@ class StopOnNaN(Callback):
 class RestoreBest(Callback):
     """Restore the weights of the best epoch at the end of training.
 
-    An epoch is the best so far if each of `losses`, ``"train_loss"``, ``"valid_loss"`` or both, is lower than in the
-    previous best epoch.
+    `losses` contains ``"train_loss"``, ``"valid_loss"`` or both. An epoch is the best so far if each of these losses is
+    lower than in the previous best epoch.
     """
 
     def __init__(self, losses: Sequence[str]) -> None:
@@ -178,7 +179,7 @@ class RecalibrateBatchNorm(Callback):
             norm.train()
         train, _ = net.get_split_datasets(X, y)
         n_batches = -(-max(_N_STATISTICS, net.batch_size) // _STATISTICS_BATCH)
-        # Shuffled, because rows are often sorted by class, and one class varies less than all.
+        # Shuffle, because rows are often sorted by class, and the statistics of one class differ from those of all.
         batches = BatchIterator(train, _STATISTICS_BATCH, shuffle=True, max_batches=n_batches, device=net.device)
         for inputs, _ in batches:
             net.infer(inputs)
@@ -205,4 +206,4 @@ def _score(net: Any, valid: Any) -> tuple[float, float]:
 
 
 def _print(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)  # prints above a progress bar
+    tqdm.write(line, file=sys.stderr)  # does not break the progress bar

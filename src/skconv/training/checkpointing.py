@@ -1,4 +1,4 @@
-"""Checkpoints of a training: complete state, callback that writes it, and exact resumption."""
+"""Training checkpoints: state of a training, callback that writes it, exact resumption."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from skconv.exceptions import ModelFileError, ParameterError
 from skconv.training.callbacks import ProgressBar, RecordIterations, RestoreBest
 from skconv.training.net import ResumePoint
 
-SECONDS = 60.0  # seconds; maximum training time lost if the process is killed
-_MAX_OVERHEAD = 0.02  # fraction of the training time
+SECONDS = 60.0  # between checkpoints: the maximum training time lost if the process is killed
+_MAX_OVERHEAD = 0.02  # fraction of the training time spent on checkpoints
 _INITIAL_COST = 0.03  # seconds per checkpoint, assumed until the first is written
 _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _CALLBACK_ATTRIBUTES: dict[type, tuple[str, ...]] = {
@@ -35,7 +35,7 @@ _TENSOR, _NUMBER = "$tensor", "$number"  # JSON keys for a tensor, and for an in
 
 @dataclass(frozen=True)
 class TrainingState:
-    """State of a training: `tensors` by name, and the rest as JSON; ``{"$tensor": name}`` refers to a tensor."""
+    """State of a training: `tensors` by name, and JSON `values`, in which ``{"$tensor": name}`` refers to a tensor."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -45,7 +45,7 @@ class CheckpointStore(Protocol):
     """Storage of checkpoints."""
 
     def write(self, state: TrainingState, seconds: float) -> None:
-        """Store a state and the training time so far; it is durable when the call returns."""
+        """Write a state and the training time so far; both are durable when the call returns."""
 
     def read(self) -> tuple[TrainingState, float] | None:
         """Return the latest state and its training time, or None."""
@@ -56,9 +56,9 @@ class Checkpointing(Callback):
 
     A checkpoint is written after each epoch and every `SECONDS` within long epochs, but less often if that would take
     more than 2 % of the training time. After SIGTERM or SIGINT, one is written at the end of the current step, before
-    the signal has its usual effect; a second signal has it at once.
+    the signal takes effect; a second signal takes effect at once.
 
-    It must be the last callback of a net, because it stores the state of the others. The training must run inside
+    This must be the last callback of a net, because it stores the state of the others. The training must run inside
     `handling_signals`. `seconds_` is the training time before the checkpoint that was resumed.
     """
 
@@ -112,7 +112,7 @@ class Checkpointing(Callback):
         self._signal = number
 
     def _raise_signal(self) -> None:
-        """Raise a deferred signal under its previous handler."""
+        """Restore the previous handlers and raise the deferred signal, if any."""
         if self._signal is not None:
             number, self._signal = self._signal, None
             self._restore_handlers()
@@ -195,7 +195,7 @@ def _set_optimizer_state(net: Any, saved: Mapping[str, Any]) -> None:
 @torch.no_grad()
 def _copy_weights(target: Mapping[str, Tensor], saved: Mapping[str, Tensor]) -> None:
     if set(target) != set(saved):
-        raise ValueError(f"weights differ: {sorted(set(target) ^ set(saved))[0]}")
+        raise ValueError(f"weights missing or unexpected: '{sorted(set(target) ^ set(saved))[0]}'")
     for name, tensor in target.items():
         _copy(tensor, saved[name], name)
 

@@ -20,33 +20,33 @@ from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import ClassifierNet
 from skconv.training.optimizers import AdamW, Muon
 
-_AUTO_MIN = {"muon": (1300, 3)}  # per optimizer: steps until the EMA converges, and epochs
+_AUTO_MIN = {"muon": (1300, 3)}  # minimum number of steps, until the EMA converges, and of epochs, per optimizer
 _AUTO_MIN_OTHERS = (1500, 6)
 _AUTO_EPOCHS_MAX = 100
-_AUTO_EPOCHS_MAX_TINY = 50  # for fewer images than this; more epochs did not improve the accuracy
+_AUTO_EPOCHS_MAX_TINY = 50  # maximum for fewer than 50 images; more epochs did not improve the accuracy
 # Shorter averages than the default (0.9, 0.999) suit a short one-cycle schedule.
 _ONE_CYCLE_BETAS = (0.7, 0.95)
-_FEW_STEPS = 50  # steps; running averages of batch norm need about as many to converge
+_FEW_STEPS = 50  # the running averages of batch norm need about 50 steps to converge
 _SELECTED_BY = {"valid_loss": ("valid_loss",), "both_losses": ("train_loss", "valid_loss")}
 _OPTIMIZERS = {"adamw": AdamW, "adam": partial(torch.optim.Adam, fused=True), "muon": Muon}
 
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of one training; the settings not listed are described in `CNNClassifier`.
+    """Settings of a training; the settings not listed are parameters of `CNNClassifier`.
 
     Parameters
     ----------
     n_steps : int or None
         Number of steps; None for training of unlimited length at a constant learning rate.
     n_epochs : int, default=1
-        Epochs that contain the steps; the last one may be incomplete.
+        Number of epochs needed for the steps; the last one may be incomplete.
     augment : callable or None, default=None
         Augmentation, as in `skconv.training.batches.BatchIterator`.
     precision : {"fp32", "bf16"}, default="fp32"
-        Arithmetic of training.
+        Floating-point precision of training.
     seed : int, default=0
-        Seed of order and augmentation.
+        Seed of the order of the images and of the augmentation.
     progress : bool, default=False
         Show a progress bar on standard error.
     """
@@ -84,8 +84,8 @@ def count_steps(
 ) -> tuple[int, int]:
     """Return the number of training steps (at least `min_steps`) and the number of epochs needed for them.
 
-    `max_epochs` may be a fraction. "auto" is 6 to 100 epochs (with Muon, 3 to 100), more for small data. For fewer than
-    100 images it is the number of images, at least 50.
+    `max_epochs` may be a fraction. "auto" is 6 to 100 epochs (3 to 100 with Muon): more epochs for fewer batches per
+    epoch. With fewer than 100 images, the maximum is the number of images, but at least 50.
 
     Examples
     --------
@@ -139,7 +139,7 @@ def build_net(
         iterator_train__device=config.device,
         iterator_train__process_group=process_group,
         iterator_valid__device=config.device,
-        iterator_valid__batch_size=128,  # with batches of 512, `accurate` is a quarter slower
+        iterator_valid__batch_size=128,  # the network `accurate` takes 25 % longer with batches of 512
         train_split=None if valid is None else predefined_split(valid),
         precision=config.precision,
         ema_decay=config.ema_decay,
@@ -180,13 +180,13 @@ def _last_callbacks(config: TrainingConfig, *, validated: bool) -> list[Any]:
 
 
 def _one_cycle(learning_rate: float, n_steps: int) -> LRScheduler:
-    """Return a schedule that rises over a quarter of the steps and then decays by a cosine."""
+    """Return a schedule whose learning rate rises for a quarter of the steps, then decays as a cosine."""
     return LRScheduler(
         policy=torch.optim.lr_scheduler.OneCycleLR,
         step_every="batch",
         max_lr=learning_rate,
         total_steps=n_steps + 1,  # skorch steps the schedule once more after the last step
-        pct_start=max(0.25, 1.5 / (n_steps + 1)),  # avoids a rise of less than one step
+        pct_start=max(0.25, 1.5 / (n_steps + 1)),  # the rise takes at least one step
         div_factor=25.0,
         final_div_factor=1000.0,
         cycle_momentum=False,
@@ -194,4 +194,4 @@ def _one_cycle(learning_rate: float, n_steps: int) -> LRScheduler:
 
 
 def _discard(message: str) -> None:
-    """Discard a message of skorch: standard output is for results."""
+    """Discard a message of skorch, because standard output is reserved for results."""

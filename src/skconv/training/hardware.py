@@ -1,4 +1,4 @@
-"""Processor measurements: faster precision, detection of other programs that slow threads."""
+"""Processor measurements: choice of the precision, detection of other programs that slow down threads."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import torch
 from torch.nn import functional as F
 
 _MIN_BF16_SPEEDUP = 1.3  # a smaller speed-up is within timing noise, so the choice would vary between runs
-_REPEATS = 8  # the first is a warm-up; the fastest counts
+_REPEATS = 8  # the first is a warm-up; the minimum time is used
 _MIN_THREADS_SPEEDUP = 0.8  # two idle cores reach at least 1.5
-_SECONDS = 0.06  # several time slices of the system's scheduler
+_SECONDS = 0.06  # per measurement; several time slices of the operating system's scheduler
 
 
 @lru_cache(maxsize=8)
 def choose_precision(device: str) -> str:
     """Return ``"bf16"`` if autocast to bfloat16 is clearly faster than float32 on `device`, else ``"fp32"``.
 
-    On a CPU one small convolution is timed in both, in about 10 ms, once per process: processors with matrix units are
-    several times faster in bfloat16, others slower. CUDA devices report their support; other devices use fp32.
+    On a CPU, a small convolution is timed in both precisions (10 ms, once per process): processors with matrix units
+    are several times faster in bfloat16, others slower. CUDA devices report their support; other devices use fp32.
     """
     kind = torch.device(device).type
     if kind == "cuda":
@@ -38,8 +38,8 @@ def choose_precision(device: str) -> str:
 def describe_busy_processor() -> str | None:
     """Return a warning if other programs make several threads slower than one, else None.
 
-    At every layer, all threads wait for the slowest. A program on one of two cores can make training ten times slower.
-    The measurement takes about 0.1 s.
+    At every layer, all threads wait for the slowest, so that a program on one of two cores can make training ten times
+    slower. The measurement takes about 0.1 s.
     """
     n_threads = torch.get_num_threads()
     if n_threads == 1:
@@ -54,7 +54,7 @@ def describe_busy_processor() -> str | None:
         return None
     return (
         f"Other programs use the processor: {n_threads} threads are now {single / several:.1f} times slower than one. "
-        "Wait until they end, or set OMP_NUM_THREADS=1."
+        "Wait until these programs end, or set OMP_NUM_THREADS=1."
     )
 
 

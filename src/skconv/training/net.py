@@ -24,8 +24,8 @@ from skconv.training.optimizers import EmaWeights
 class ResumePoint:
     """Point at which a training resumes, within an epoch or between two epochs.
 
-    `batches` is the history of the finished batches of the epoch, None between two epochs; `augmentation` the state of
-    the augmentation's random generator after them; `seconds` their duration.
+    `batches` is the history of the finished batches of the epoch, or None between two epochs. `augmentation` is the
+    state of the augmentation's random generator after these batches, and `seconds` their duration.
     """
 
     batches: list[dict[str, Any]] | None
@@ -41,7 +41,7 @@ class ClassifierNet(NeuralNetClassifier):
     module : torch.nn.Module
         A network that accepts float32 (n, channels, height, width) and returns logits (n, num_classes).
     precision : {"fp32", "bf16"}, default="fp32"
-        Arithmetic of training; evaluation is always in fp32.
+        Floating-point precision of training; evaluation is always in fp32.
     ema_decay : float, default=0.0
         Decay of the EMA of the weights, 0 for none. Validation and the final weights use the EMA.
     label_smoothing : float, default=0.0
@@ -112,7 +112,7 @@ class ClassifierNet(NeuralNetClassifier):
         return super().get_dataset(X, y)
 
     def get_iterator(self, dataset: Any, training: bool = False) -> Any:
-        """Return the batches; for training, those of the epoch after the last one in the history."""
+        """Return an iterator over batches; for training, it starts at the epoch after the last one in the history."""
         if isinstance(dataset, ImageDataset):
             dataset = dataset.to(self.device)
         iterator = super().get_iterator(dataset, training=training)
@@ -210,7 +210,7 @@ class ClassifierNet(NeuralNetClassifier):
             self.history.record_batch("train_batch_size", self.train_iterator_.shard.batch_size)
 
     def _resume_epoch(self, iterator: BatchIterator) -> int:
-        """Skip the batches that are finished according to `resume_point_`; return their number."""
+        """Skip the batches that were finished at `resume_point_`; return their number."""
         resume_point, self.resume_point_ = self.resume_point_, None
         if resume_point is None or resume_point.batches is None:
             return 0

@@ -44,7 +44,7 @@ class AdamW(torch.optim.Optimizer):
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "weight_decay": weight_decay})
 
-    # The wrappers of torch import its compiler at the first call.
+    # torch's wrappers of these methods import its compiler at the first call.
     add_param_group = inspect.unwrap(torch.optim.Optimizer.add_param_group)
     zero_grad = inspect.unwrap(torch.optim.Optimizer.zero_grad)
 
@@ -123,7 +123,7 @@ class Muon(AdamW):
     def _orthogonalize(self, matrix: Tensor) -> Tensor:
         if not matrix.is_cuda:
             return orthogonalize(matrix)
-        # One cache per optimizer, because others may run in other threads; copies and pickles exclude it.
+        # One cache per optimizer, because other optimizers may run in other threads; it is not copied or pickled.
         graphs = self.__dict__.setdefault("_graphs", {})
         if matrix.shape not in graphs:
             graphs[matrix.shape] = OrthogonalizeGraph(matrix.shape, matrix.device)
@@ -157,7 +157,7 @@ def orthogonalize(matrix: Tensor) -> Tensor:
 class OrthogonalizeGraph:
     """`orthogonalize` of float32 matrices of one shape as a CUDA graph.
 
-    Each of its forty kernels runs for a few microseconds, but takes ten to launch.
+    A graph launches its forty kernels at once; launching each one separately takes longer (10 µs) than running it.
     """
 
     def __init__(self, shape: torch.Size, device: torch.device) -> None:
@@ -218,7 +218,7 @@ class EmaWeights:
 
     @torch.no_grad()
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Load a state of `state_dict`; raise ValueError if a shape differs."""
+        """Load a state returned by `state_dict`; raise ValueError if a shape differs."""
         for average, saved in zip(self._average, state["tensors"], strict=True):
             if average.shape != saved.shape:
                 raise ValueError(f"EMA has shape {tuple(saved.shape)}; expected {tuple(average.shape)}")
