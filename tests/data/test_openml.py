@@ -134,7 +134,7 @@ def test_convert_table_accepts_sparse_and_object_arrays():
     [
         (PIXELS, None, "one target column"),
         (PIXELS, np.zeros((6, 2)), "one target column"),
-        (PIXELS, np.array(["a", None] * 3, object), "lacks labels"),
+        (PIXELS, np.array(["a", None] * 3, object), "without a label"),
         (np.array([["red"] * 16] * 6, object), np.arange(6), "not numeric"),
         (PIXELS * 2, np.arange(6), "expected 0..255"),
         (PIXELS[:, :7], np.arange(6), "7 pixel columns"),

@@ -35,7 +35,7 @@ def test_read_pixel_csv_without_labels(tmp_path, samples, header):
     table = read_pixel_csv(path, need_labels=False)
     assert table.labels is None
     np.testing.assert_array_equal(table.pixels, expected_pixels(path))
-    with pytest.raises(DataError, match="64 columns and none is the label"):
+    with pytest.raises(DataError, match="64 columns, but no label"):
         read_pixel_csv(path)
 
 
