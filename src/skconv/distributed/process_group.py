@@ -1,4 +1,4 @@
-"""Process group of a distributed training: rank, batch shards, collectives, errors of the main process.
+"""Process group of a distributed training: rank, batch shards, collectives, logging by the main process only.
 
 Importing this module loads neither torch nor Accelerate, because most commands run in one process.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 _TORCHRUN_VARIABLES = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "LOCAL_WORLD_SIZE", "MASTER_ADDR", "MASTER_PORT")
-_TIMEOUT = timedelta(minutes=5)  # wait for the process that loads its data last; a killed process is detected at once
+_TIMEOUT = timedelta(minutes=5)  # allows for processes that load data slowly; a killed process is detected at once
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,14 @@ class BatchShard:
 
 @dataclass(frozen=True)
 class ProcessGroup:
-    """Processes that train one model: their number `size`, and `rank` (from 0) and `device` of this process."""
+    """Processes that train one model: number of processes, and rank (from 0) and device of this process."""
 
     rank: int
     size: int
     device: str
 
     def shard(self, batch_size: int) -> BatchShard:
-        """Return the shard of this process; the sizes of all shards differ by at most one image.
+        """Return the shard of a batch for this process; the sizes of all shards differ by at most one image.
 
         Examples
         --------
@@ -60,14 +60,14 @@ class ProcessGroup:
             return reduce(tensor, "sum")
 
     def gather(self, tensor: Tensor) -> Tensor:
-        """Return the tensors of all processes, shape (size, …), by rank."""
+        """Return the tensors of all processes, stacked in the order of their ranks, shape (size, …)."""
         from accelerate.utils import gather
 
         with _raising_process_lost():
             return gather(tensor.unsqueeze(0))
 
     def broadcast_object(self, value: Any) -> Any:
-        """Return the value of the main process."""
+        """Return the object that the main process passed as `value`."""
         from accelerate.utils import broadcast_object_list
 
         with _raising_process_lost():
@@ -90,24 +90,27 @@ def get_process_group() -> ProcessGroup | None:
 
 
 def is_distributed() -> bool:
-    """Return whether torchrun, or an equivalent launcher, started this process as one of several."""
+    """Return whether this process is one of several started by torchrun or an equivalent launcher."""
     size = os.environ.get("WORLD_SIZE", "")
     return size.isdigit() and int(size) > 1 and all(name in os.environ for name in _TORCHRUN_VARIABLES)
 
 
 def check_not_distributed(command: str) -> None:
-    """Raise `ParameterError` if torchrun started this process, because each process would run the whole command."""
+    """Raise `ParameterError` if torchrun started several processes, because each would run the whole command."""
     if is_distributed():
-        raise ParameterError(f"Only the train command supports several processes. Run {command} without torchrun.")
+        raise ParameterError(
+            "torchrun started several processes; expected one, because only the train command supports several. "
+            f"Run {command} without torchrun."
+        )
 
 
 def is_main_process() -> bool:
-    """Return whether this process writes files and prints; true for a single process."""
+    """Return whether this process writes the files and the output; true for a single process."""
     return not is_distributed() or os.environ["RANK"] == "0"
 
 
 def torchrun_prefix() -> list[str]:
-    """Return the torchrun command that precedes the command of each process; empty for a single process."""
+    """Return the torchrun arguments that precede the command line of this process; empty for a single process."""
     if not is_distributed():
         return []
     n_local = int(os.environ["LOCAL_WORLD_SIZE"])
@@ -117,7 +120,7 @@ def torchrun_prefix() -> list[str]:
 
 
 def check_distributed(device: str) -> None:
-    """Raise `ParameterError` if Accelerate is not installed, or if `device` does not suit several processes."""
+    """Raise `ParameterError` if Accelerate is not installed or the processes cannot share `device`."""
     if importlib.util.find_spec("accelerate") is None:
         raise missing_package("training in several processes", "accelerate", "distributed")
     _needs_gpu(device)
@@ -159,19 +162,20 @@ def main_process_only() -> Iterator[None]:
 
 
 def should_report() -> bool:
-    """Return whether this process prints the error that ended it: True in the first process that calls this function.
+    """Return whether this process should print its error: true for the first process that calls this function.
 
-    An error in one process also ends the others, but is printed once. The store of torchrun, which outlives the
-    processes, determines the order.
+    An error in one process also ends the others, but should be printed once. A counter in torchrun's store, which
+    outlives the processes, identifies the first one.
     """
     if not is_distributed():
         return True
     if threading.current_thread() is threading.main_thread():  # Python handles signals only in the main thread
-        # torchrun terminates this process when another one fails, so print first.
+        # torchrun terminates this process when another one fails; ignore the signal until the error is printed.
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
     address = os.environ["MASTER_ADDR"], int(os.environ["MASTER_PORT"])
     try:
-        socket.create_connection(address, timeout=5).close()  # TCPStore would print a stack trace and retry
+        # Test the connection first, because TCPStore prints a stack trace and retries.
+        socket.create_connection(address, timeout=5).close()
     except OSError:
         return is_main_process()
     from torch.distributed import TCPStore
@@ -185,14 +189,14 @@ def should_report() -> bool:
 
 
 def flatten(tensors: Sequence[Tensor]) -> Tensor:
-    """Return the values of all tensors in one dimension."""
+    """Concatenate the values of all tensors to a tensor of one dimension."""
     import torch
 
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])
 
 
 def unflatten(values: Tensor, tensors: Sequence[Tensor]) -> None:
-    """Copy values in the order of `flatten` back into tensors."""
+    """Copy `values`, in the order of `flatten`, to the tensors."""
     parts = values.split([tensor.numel() for tensor in tensors])
     for tensor, part in zip(tensors, parts, strict=True):
         tensor.detach().copy_(part.view_as(tensor))
@@ -203,7 +207,7 @@ def describe_lost_process() -> str:
     size = os.environ["WORLD_SIZE"]
     return (
         f"The training ended: one of its {size} processes was killed or did not respond, or torchrun was stopped. "
-        "Nothing was written. Start it again, with fewer processes if memory ran out."
+        "Nothing was written. Start the training again, with fewer processes if memory ran out."
     )
 
 
@@ -217,7 +221,7 @@ def _raising_process_lost() -> Iterator[None]:
 
 
 def _needs_gpu(device: str) -> bool:
-    """Return whether each process has its own GPU; raise `ParameterError` if there are too few."""
+    """Return whether each process needs its own GPU; raise `ParameterError` if the machine has too few GPUs."""
     if device == "cpu":
         return False
     import torch

@@ -24,7 +24,7 @@ _DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d)
 def synchronize_layers(
     network: nn.Module, process_group: ProcessGroup, get_shard: Callable[[], BatchShard]
 ) -> Iterator[None]:
-    """Synchronise batch norm and dropout over the shards of a batch in training mode, inside the block.
+    """Synchronise batch norm and dropout in training mode over the shards of a batch, inside the block.
 
     Batch norm computes mean and variance over all shards. Dropout draws a mask for the whole batch and applies the rows
     of its shard. Modules and parameter names do not change. All processes must run the same layers in the same order;
@@ -87,7 +87,7 @@ class _SynchronizedBatchNorm(torch.autograd.Function):
         axes = [axis for axis in range(inputs.ndim) if axis != 1]
         variance, mean = torch.var_mean(_to_float32(inputs), axes, correction=0)
         count = mean.new_tensor([inputs.numel() // inputs.shape[1]])
-        # Merge means and variances, because sums of squares lose precision.
+        # Combine the means and variances of the shards, because sums of squares lose precision.
         counts, means, variances = process_group.gather(torch.cat([count, mean, variance])).split(
             [1, len(mean), len(mean)], dim=1
         )  # (processes, 1), (processes, channels), (processes, channels)
@@ -105,7 +105,7 @@ class _SynchronizedBatchNorm(torch.autograd.Function):
         shape = [1, -1] + [1] * (inputs.ndim - 2)
         centred = _to_float32(inputs) - mean.view(shape)
         grad_output = _to_float32(grad_output)
-        # For this shard only, because the training step sums the gradients of parameters over the processes.
+        # These gradients are of this shard only, because the training step sums them over the processes.
         grad_bias, grad_weight = grad_output.sum(ctx.axes), (grad_output * centred).sum(ctx.axes) * inverse_std
         mean_bias, mean_weight = ctx.process_group.all_reduce(torch.stack([grad_bias, grad_weight])) / total
         grad_input = grad_output - mean_bias.view(shape) - centred * (mean_weight * inverse_std).view(shape)
@@ -114,5 +114,5 @@ class _SynchronizedBatchNorm(torch.autograd.Function):
 
 
 def _to_float32(tensor: Tensor) -> Tensor:
-    """Convert to at least float32, because sums over a batch lose too much precision in bfloat16."""
+    """Convert bfloat16 to float32, because sums over a batch lose too much precision in bfloat16."""
     return tensor.to(torch.promote_types(tensor.dtype, torch.float32))

@@ -1,4 +1,4 @@
-"""Base class and building blocks of networks."""
+"""`Network`, the base class of networks, and their building blocks."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ class ConvBlock(nn.Sequential):
 
     The argument `size` is the height and width of the input in pixels, the attribute `size` that of the output. With
     `valid`, there is no padding if at least two pixels per side remain; otherwise padding preserves the size. `pool`
-    halves each side of at least 2 pixels, before batch norm and ReLU, which then process a quarter of the values with
-    nearly the same result.
+    halves each side of at least 2 pixels. Pooling precedes batch norm and ReLU, which then process a quarter of the
+    values with nearly the same result.
 
     Examples
     --------
@@ -98,7 +98,7 @@ class SpaceToDepth(nn.Module):
         self.size = (size[0] // 2, size[1] // 2) if self.applies else size
 
     def forward(self, images: Tensor) -> Tensor:
-        """Rearrange (n, in_channels, height, width)."""
+        """Return images (n, in_channels, height, width) as (n, 4 * in_channels, height // 2, width // 2)."""
         if not self.applies:
             return images
         return F.pixel_unshuffle(images[:, :, : 2 * self.size[0], : 2 * self.size[1]], 2)
@@ -120,7 +120,7 @@ def crop_margin(images: Tensor, margin: int, down: int = 0, right: int = 0) -> T
 
 
 def mean_over_shifts(predict: Callable[[Tensor], Tensor], images: Tensor, margin: int) -> Tensor:
-    """Return mean logits (n, k) of images without their margin, centred and shifted by one pixel in four directions.
+    """Return the mean logits (n, k) over the centre crop of each image and four crops shifted by one pixel.
 
     `predict` accepts (n, c, height - 2 * margin, width - 2 * margin) and returns (n, k). It is called five times,
     because one batch five times as large would need more memory than training. The margin is at least one pixel.
@@ -134,7 +134,7 @@ def mean_over_shifts(predict: Callable[[Tensor], Tensor], images: Tensor, margin
 
 
 def rotate(images: Tensor, degrees: float) -> Tensor:
-    """Rotate images (n, c, height, width) clockwise about their centre; pixels from outside repeat the border.
+    """Rotate images (n, c, height, width) clockwise about their centre; pixels outside an image repeat its border.
 
     Examples
     --------
@@ -147,5 +147,5 @@ def rotate(images: Tensor, degrees: float) -> Tensor:
     y = (torch.arange(height, device=images.device) + 0.5 - height / 2)[:, None]  # pixels from the centre
     x = (torch.arange(width, device=images.device) + 0.5 - width / 2)[None, :]
     grid_x, grid_y = (cos * x + sin * y) * (2 / width), (cos * y - sin * x) * (2 / height)
-    grid = torch.stack([grid_x, grid_y], dim=2).expand(n, -1, -1, -1)  # -1..1 from border to border
+    grid = torch.stack([grid_x, grid_y], dim=2).expand(n, -1, -1, -1)  # the grid spans -1..1
     return F.grid_sample(images, grid.to(images.dtype), padding_mode="border", align_corners=False)

@@ -23,7 +23,7 @@ _MAX_MEMBERS = 1000  # limits the time to load an altered model folder
 class EnsembleNormalization:
     """Input normalization of all members with the interface of one `InputNormalization`.
 
-    It is not a module, so that weights files contain the buffers of the members only once.
+    This class is not a module, so that weights files contain the buffers of the members only once.
     """
 
     def __init__(self, layers: Sequence[InputNormalization]) -> None:
@@ -36,7 +36,7 @@ class EnsembleNormalization:
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Use the statistics of `images` for all images in each member inside the block."""
+        """Normalize with the statistics of `images` in each member, inside the block."""
         with ExitStack() as stack:
             for layer in self.layers:
                 stack.enter_context(layer.statistics_of(images))
@@ -60,7 +60,7 @@ class EnsembleCalibration:
         self.layers = list(layers)
 
     def undo_smoothing(self, label_smoothing: float) -> None:
-        """Set the label smoothing of the training of the members, 0..1."""
+        """Set the label smoothing to undo in every member, 0..1: the value used in training."""
         for layer in self.layers:
             layer.undo_smoothing(label_smoothing)
 
@@ -78,7 +78,7 @@ class EnsembleCalibration:
 class EnsembleNetwork(Network):
     """Average of several networks; each member normalizes images and calibrates logits itself.
 
-    The mean of probabilities is the default. The mean of logits is the normalized geometric mean of the probabilities.
+    By default, probabilities are averaged. The mean of logits is the normalized geometric mean of the probabilities.
     """
 
     def __init__(self, members: Sequence[Network], average: str = "probabilities") -> None:
@@ -94,7 +94,7 @@ class EnsembleNetwork(Network):
         logits = torch.stack([member(images) for member in self.members])  # (members, n, num_classes)
         if self.average == "logits":
             return logits.mean(0)
-        # Logarithms, because probabilities can underflow to 0.
+        # Average in log space, because probabilities can underflow to 0.
         mean = to_double(logits).log_softmax(2).logsumexp(0) - math.log(len(self.members))
         return mean.to(logits.dtype)
 
@@ -104,8 +104,8 @@ def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
     check_option("members", members, 1, _MAX_MEMBERS, integer=True)
     if not isinstance(network, str) or network == "ensemble":
         raise ParameterError(
-            "The members of an ensemble are networks of one name, but not ensembles. "
-            f"Got {network!r} instead of a name such as 'standard'."
+            f"The network's option 'network' is {network!r}; expected the name of the members' network, such as "
+            "'standard', other than 'ensemble'."
         )
     if average not in AVERAGES:
         raise ParameterError(f"'average' must be one of {', '.join(map(repr, AVERAGES))}. Got {average!r} instead.")
@@ -120,10 +120,10 @@ def ensemble(
     average: str = "probabilities",
     **shape: Any,
 ) -> Network:
-    """Average of several networks of one kind, as in a k-fold ensemble.
+    """Average of several networks of the same architecture, as in a k-fold ensemble.
 
-    Options: members (number of networks, 5), network (their name, standard), network_options (a mapping of their
-    options), average (probabilities or logits).
+    Options: members (number of networks, 5), network (name of the members' network, standard), network_options
+    (mapping of options of that network), average (probabilities or logits).
     """
     check_ensemble(members=members, network=network, average=average)
     options = {} if network_options is None else network_options

@@ -43,7 +43,7 @@ class InputNormalization(nn.Module):
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Use the statistics of `images` inside the block; no effect here, because they are not per image."""
+        """Use the statistics of `images` inside the block; no effect in this class, which uses none per image."""
         yield
 
     def forward(self, images: Tensor) -> Tensor:
@@ -54,8 +54,8 @@ class InputNormalization(nn.Module):
 class ContrastNormalization(InputNormalization):
     """Stretch the contrast of each image to the range of the training images, then normalize as `InputNormalization`.
 
-    Predictions then do not depend on contrast and brightness. An image that spans the whole range is not changed. The
-    range of an image is common to its channels.
+    Predictions then do not depend on contrast and brightness. An image that spans the whole range is not changed. All
+    channels of an image are stretched alike.
 
     Examples
     --------
@@ -83,7 +83,7 @@ class ContrastNormalization(InputNormalization):
 
     @contextmanager
     def statistics_of(self, images: Tensor) -> Iterator[None]:
-        """Stretch every batch by the ranges of `images`, one image or one per image of the batch, inside the block."""
+        """Stretch by the ranges of `images` inside the block: one for all images of a batch, or one for each."""
         self._statistics = self._measure(images)
         try:
             yield
@@ -99,9 +99,9 @@ class ContrastNormalization(InputNormalization):
         return self.low + (images - minimum) * factor
 
     def _measure(self, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the minimum of each image and the factor that stretches its range."""
+        """Return the minimum of each image and the factor that stretches it to the range of the training images."""
         full_range = self.high - self.low
         minimum = images.amin((1, 2, 3), keepdim=True)
         image_range = torch.maximum(images.amax((1, 2, 3), keepdim=True) - minimum, _MIN_RANGE * full_range)
-        # The range is 0 if all training images are constant.
+        # Avoid a division by 0 if all training images are constant.
         return minimum, full_range / torch.where(image_range > 0, image_range, torch.ones_like(image_range))

@@ -1,4 +1,4 @@
-"""Logit calibration: last layer of networks, which undoes label smoothing and applies temperature and biases."""
+"""Logit calibration: last layer of a network, which undoes label smoothing and applies temperature and biases."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-_SOFTNESS = 0.1  # result for a probability of smoothing / num_classes, as a fraction of that probability
-_EPSILON = 1e-12  # keeps the unused logarithm finite without smoothing
+_SOFTNESS = 0.1  # value that replaces 0 after smoothing / num_classes is subtracted, as a fraction of this quotient
+_EPSILON = 1e-12  # keeps the logarithm finite if smoothing is 0, where its result is discarded
 
 
 class LogitCalibration(nn.Module):
@@ -46,11 +46,11 @@ class LogitCalibration(nn.Module):
         self.register_buffer("biases", torch.zeros(num_classes))
 
     def undo_smoothing(self, label_smoothing: float) -> None:
-        """Set the label smoothing of the training, 0..1."""
+        """Set the label smoothing to undo, 0..1: the value used in training."""
         self.smoothing.fill_(label_smoothing)
 
     def scale(self, factor: float) -> None:
-        """Multiply the current output by `factor`, above 0: one over a temperature."""
+        """Multiply the current output by `factor`, the inverse of a temperature, above 0."""
         self.factor.mul_(factor)
         self.biases.mul_(factor)
 

@@ -21,23 +21,24 @@ _ROTATIONS = (7.0, -7.0)  # degrees, within the range of the recipe's augmentati
 
 
 class PlainNetwork(Network):
-    """Convolutions in stages that halve the image, global max pooling, dropout, a linear layer.
+    """Stages of convolutions, each followed by 2×2 pooling, then global max pooling, dropout and a linear layer.
 
     Parameters
     ----------
     stages : sequence of sequence of int
-        Output channels of the convolutions of each stage; the last convolution of each stage but the last pools.
+        Output channels of the convolutions of each stage. The last convolution of each stage is followed by 2×2
+        pooling, except in the last stage.
     dropout : float, default=0.0
         Dropout probability before the linear layer, 0..1.
     padded : bool, default=False
-        False: the first convolution is 5×5, without padding if the image is large enough. True: it is 3×3 and padded,
-        for images whose content reaches the border.
+        Whether the first convolution is 3×3 and padded, for images whose content reaches the border. Otherwise it is
+        5×5, without padding if the image is large enough.
     normalize_contrast : bool, default=False
         Use `ContrastNormalization` as the first layer.
     tta : {"none", "rotate", "flip"}, default="none"
-        Test-time augmentation by a mean of logits. "rotate": over rotations by 0°, 7° and -7°, where 0° is the mean
-        over the image and four shifts by one pixel; 7 times the arithmetic. "flip": over these five positions, each
-        with and without mirroring; 10 times the arithmetic.
+        Test-time augmentation, which averages logits. "rotate": over rotations by 0°, 7° and -7°, where 0° is the mean
+        over the image and four shifts by one pixel; 7 times the computation. "flip": over these five positions, each
+        with and without a horizontal flip; 10 times the computation.
     """
 
     def __init__(
@@ -77,7 +78,7 @@ class PlainNetwork(Network):
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
         if self.training or self.tta == "none":
             return self._classify_once(images)
-        predict = self._classify_mirrored if self.tta == "flip" else self._classify_once
+        predict = self._classify_with_flip if self.tta == "flip" else self._classify_once
         shifted = mean_over_shifts(predict, F.pad(images, (1, 1, 1, 1), mode="replicate"), 1)
         if self.tta == "flip":
             return shifted
@@ -87,7 +88,7 @@ class PlainNetwork(Network):
     def _classify_once(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(images))
 
-    def _classify_mirrored(self, images: Tensor) -> Tensor:
+    def _classify_with_flip(self, images: Tensor) -> Tensor:
         return (self._classify_once(images) + self._classify_once(images.flip(3))) / 2
 
 
@@ -113,7 +114,7 @@ def accurate(*, dropout: float = 0.1, **shape: Any) -> Network:
 def wide(*, dropout: float = 0.1, **shape: Any) -> Network:
     """Seven wide convolutions, two at full resolution, for clothing and other textures; half an hour of training.
 
-    Predictions are averaged over shifts and mirrored images. Unsuitable for digits, which may not be mirrored.
+    Predictions are averaged over shifts and horizontal flips. Unsuitable for digits, which must not be flipped.
 
     Options: dropout (before the linear layer, 0.1).
     """

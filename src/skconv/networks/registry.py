@@ -19,8 +19,8 @@ SHAPE_OPTIONS = frozenset({"in_channels", "image_size", "num_classes"})  # passe
 def register_network(factory: Factory) -> Factory:
     """Register a network under the name of its factory; use as a decorator.
 
-    An existing name is replaced in this process. A saved model is rebuilt by the factory registered at load time, and
-    refused if its weights do not fit.
+    An existing network of this name is replaced in this process. A saved model is rebuilt by the factory registered at
+    load time, and rejected if its weights do not fit.
 
     Parameters
     ----------
@@ -94,9 +94,9 @@ def create_network(
     Raises
     ------
     UnknownNameError
-        The network is not registered.
+        If the network is not registered.
     ParameterError
-        An unknown option, or a size below 1.
+        If an option is unknown, or a size is below 1.
 
     Examples
     --------
@@ -119,7 +119,7 @@ def create_network(
 
 
 def check_option(name: str, value: Any, minimum: float, maximum: float, *, integer: bool = False) -> None:
-    """Raise `ParameterError` unless an option of a network is a number, or an integer, in minimum..maximum."""
+    """Raise `ParameterError` unless a network's option is a number, or with `integer` an integer, in the range."""
     valid = isinstance(value, Integral if integer else Real) and not isinstance(value, bool)
     if not (valid and minimum <= float(value) <= maximum):
         number = "an integer" if integer else "a number"

@@ -11,16 +11,16 @@ from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.registry import check_option, register_network
 
-_MIN_SIDE = 24  # `fast` does not crop smaller images, `compact` does not halve their resolution
-_COMPACT_WIDTHS = (40, 48, 72, 88, 112, 112)  # channels of each block
-_COMPACT_POOLING = 3  # index of the block that pools
+_MIN_SIDE = 24  # for smaller images, `fast` does not crop and `compact` does not halve the resolution
+_COMPACT_WIDTHS = (40, 48, 72, 88, 112, 112)  # output channels of each block
+_COMPACT_POOLING = 3  # index of the block with pooling
 
 
 class FastNetwork(Network):
     """Three convolutions at half resolution and a linear layer.
 
     With a crop, for images with empty borders, test-time augmentation averages the logits over the image and four
-    shifts by one pixel. It costs no training time and avoids about a tenth of the errors.
+    shifts by one pixel. This takes no training time and avoids about a tenth of the errors.
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, crop: int) -> None:
@@ -47,8 +47,8 @@ class FastNetwork(Network):
 def fast(*, crop: int = 0, **shape: Any) -> Network:
     """Three convolutions at half resolution: 99 % on MNIST in seconds.
 
-    Options: crop (pixels from each side of images of at least 24×24, 0); with a crop, predictions are averaged over
-    five positions.
+    Options: crop (pixels removed from each side of images of at least 24×24, 0); with a crop, predictions are averaged
+    over five positions.
     """
     check_option("crop", crop, 0, 1000, integer=True)
     return FastNetwork(crop=crop, **shape)
@@ -57,8 +57,8 @@ def fast(*, crop: int = 0, **shape: Any) -> Network:
 class CompactNetwork(Network):
     """Six 3×3 convolutions at half resolution, global max pooling, dropout and a linear layer.
 
-    The first four convolutions have no padding if the image is large enough: on 28×28 pixels this halves the arithmetic
-    of a padded network of the same width, so that the same time allows more epochs.
+    The first four convolutions have no padding if the image is large enough: for 28×28 pixels, this halves the
+    computation of a padded network of the same width, so that the same time allows more epochs.
     """
 
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, dropout: float) -> None:
