@@ -85,7 +85,7 @@ def test_settings_are_rounded_and_flips_unchanged():
     fashion = load_recipe("fashion")
     space = make_space(fashion)
     assert "flip" not in space and space["rotation"].section == "augmentation"
-    own = {name: setting.own for name, setting in space.items()}
+    own = {name: setting.default for name, setting in space.items()}
     changed = apply_settings(fashion, space, {**own, "learning_rate": 0.0123456})
     assert changed.training["learning_rate"] == 0.0123
     assert changed.augmentation == fashion.augmentation
@@ -95,8 +95,8 @@ def test_settings_are_rounded_and_flips_unchanged():
 def test_space_contains_the_values_of_the_recipe(name):
     recipe = load_recipe(name)
     for setting in make_space(recipe).values():
-        assert setting.own in setting.choices or setting.low <= setting.own <= setting.high
-    own = {key: setting.own for key, setting in make_space(recipe).items()}
+        assert setting.default in setting.choices or setting.low <= setting.default <= setting.high
+    own = {key: setting.default for key, setting in make_space(recipe).items()}
     apply_settings(recipe, make_space(recipe), own).create_member()  # raises if a value is out of range
 
 

@@ -106,7 +106,7 @@ def test_members_have_different_weights_and_the_given_options():
         ({"members": 10**9}, ParameterError, "'members'"),
         ({"members": 2.0}, ParameterError, "'members'"),
         ({"average": "median"}, ParameterError, "'average' must be one of 'probabilities', 'logits'"),
-        ({"network": "ensemble"}, ParameterError, "not ensembles"),
+        ({"network": "ensemble"}, ParameterError, "other than .ensemble"),
         ({"network": 3}, ParameterError, "such as 'standard'"),
         ({"network": "fats"}, UnknownNameError, "Did you mean 'fast'"),
         ({"network_options": {"deep": 1}}, ParameterError, "no option 'deep'"),

@@ -66,7 +66,7 @@ def test_load_recipe_suggests_the_nearest_name():
         ("[prior]\na = 0.2\nb = 0.2", "[prior] has 2 classes"),
         ('[data]\nnormalize = "garment"', "normalize in [data] is 'garment'; expected 'digit'"),
         ("[network]\ncrop = 2", "has no name"),
-        ("training = 3", "must be a section"),
+        ("training = 3", "expected a section"),
         ("[[augmentation]]\nrotation = 3\n[[augmentation]]\nspin = 1", "no setting 'spin'"),
         ("[ensemble]\nstratified = true", "folds = 5"),
         ("[ensemble]\nfolds = 1", "of at least 2, at most 1000"),

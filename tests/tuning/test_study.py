@@ -57,7 +57,7 @@ def settings(trials):
 
 def test_first_trial_has_the_settings_of_the_recipe(run):
     trials = run(score, trials=4)
-    assert trials[0].params == {name: setting.own for name, setting in SPACE.items()}
+    assert trials[0].params == {name: setting.default for name, setting in SPACE.items()}
     assert all(0.001 <= trial.params["learning_rate"] <= 0.1 for trial in trials)
     assert {trial.params["batch_size"] for trial in trials} <= {32, 64, 128}
     assert all(trial.params["rotation"] == round(trial.params["rotation"]) for trial in trials)
@@ -120,7 +120,7 @@ def test_trial_of_a_dead_process_is_repeated(run, url, monkeypatch):
     trials = run(score, trials=3, log=logged.append)
     assert [trial.state.name for trial in trials] == ["COMPLETE", "FAIL", "COMPLETE", "COMPLETE"]
     assert trials[1].params == trials[2].params
-    assert logged[0].startswith("Some trials are interrupted, or run in another process")
+    assert logged[0].startswith("Some trials were interrupted or run in another process")
 
 
 def test_two_processes_share_a_study(url, tmp_path):

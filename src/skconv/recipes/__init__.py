@@ -1,4 +1,4 @@
-"""Recipes: experiments in TOML files."""
+"""Recipes: settings of experiments in TOML files."""
 
 from pathlib import Path
 

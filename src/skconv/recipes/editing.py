@@ -1,4 +1,4 @@
-"""Editing of recipes: settings of a run, and TOML output."""
+"""Recipe editing: settings of a run, conversion to TOML."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from skconv.data.spec import DataOptions, DataSpec
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
-_NOT_IN_TOML = "data_home"  # specific to the machine
+_NOT_IN_TOML = "data_home"  # a recipe must not depend on the machine
 
 
 def plan_run(
@@ -25,14 +25,14 @@ def plan_run(
     folds: int | None = None,
     **data: Unpack[DataOptions],
 ) -> Recipe:
-    """Return the recipe of a run, which reproduces the run without other arguments.
+    """Return the recipe of a run, which reproduces the run without further options.
 
-    `source` replaces the recipe's data, split and columns, but not the shape and preprocessing of the images. `network`
-    gets default options. `data` replaces fields of `DataSpec`.
+    `source` replaces the recipe's data, split and columns, but not the size and preprocessing of the images. `network`
+    replaces the recipe's network, with default options. `data` replaces fields of the recipe's `DataSpec`.
     """
     spec = recipe.data
     if source is not None:
-        if not isinstance(source, str):  # "./digits" is a path, "digits" a data set
+        if not isinstance(source, str):  # "./digits" is a path, "digits" the name of a data set
             source = os.fspath(source) if Path(source).is_absolute() else f"./{os.fspath(source)}"
         spec = DataSpec(source, image_size=spec.image_size, normalize=spec.normalize)
     given: dict[str, Any] = {key: value for key, value in data.items() if value is not None}
@@ -41,13 +41,13 @@ def plan_run(
         recipe = replace(recipe, network={"name": network})
     if folds is not None:
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
-    return replace(recipe, figures={})  # the figures are from other runs
+    return replace(recipe, figures={})  # the recipe's figures were measured in other runs
 
 
 def with_seed(recipe: Recipe, seed: int, *, split_seed: int | None = None) -> Recipe:
     """Return the recipe with the seed of a run.
 
-    `split_seed` is the seed of the test split, if it differs from `seed`; the recipe's own takes precedence.
+    `split_seed` is the seed of the test split, if it differs from `seed`; a split seed in the recipe takes precedence.
     """
     if seed != recipe.seed:
         recipe = replace(recipe, training={**recipe.training, "random_state": seed})
@@ -77,7 +77,7 @@ def update_text(recipe: Recipe) -> str:
 
 
 def _update_table(table: Any, values: Mapping[str, Any]) -> None:
-    """Update a TOML table to `values`; lines of unchanged keys are retained."""
+    """Replace the contents of a TOML table with `values`; the lines of unchanged keys are retained."""
     for key in set(table) - set(values):
         del table[key]
     for key, value in values.items():

@@ -1,4 +1,4 @@
-"""`Recipe`: data, network and training of an experiment, loaded from a TOML file."""
+"""`Recipe`: settings of an experiment (data, network, training, report), loaded from a TOML file."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _MAX_BYTES = 2**20
 
 @dataclass(frozen=True)
 class Recipe:
-    """Experiment: data, network, training and report.
+    """Settings of an experiment: data, network, training and report.
 
     Parameters
     ----------
@@ -32,9 +32,9 @@ class Recipe:
     title : str
         Purpose of the recipe, in one line.
     text : str
-        TOML source; `to_toml` updates its changed sections.
+        TOML source of the recipe, used by `to_toml`.
     data : DataSpec
-        Data; `source` is None if the recipe is for any data.
+        Data set and its options; `source` is None if the recipe suits any data.
     network : dict
         ``name`` and options.
     training : dict
@@ -42,17 +42,17 @@ class Recipe:
     augmentation : dict or list of dict
         Parameter `augmentation` of `CNNClassifier`; empty for none.
     class_weight : dict
-        Weights of classes in training, by class name; 1 for other classes.
+        Weights of classes in training, by class name; the weight of other classes is 1.
     prior : dict
         Name and expected fraction of one class among the images to predict; see `CNNClassifier.adjust_prior`.
     calibration : dict
-        ``biases``: whether to calibrate with a bias per class in addition to the temperature; true by default.
+        ``biases``: whether to calibrate a bias per class in addition to the temperature; true by default.
     ensemble : dict
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
     report : dict
-        Settings of the output printed and recorded during a run.
+        Settings of the output that a run prints and writes.
     figures : dict
-        Claimed and measured accuracy, for information only.
+        Claimed and measured accuracy; not used by a run.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Recipe:
         device: str = "auto",
         verbose: int = 0,
     ) -> CNNClassifier | KFoldEnsembleClassifier:
-        """Return the unfitted classifier of this recipe: an ensemble if it has the section [ensemble].
+        """Return the unfitted classifier of this recipe, or an ensemble if the recipe has a section [ensemble].
 
         Parameters
         ----------
@@ -98,7 +98,7 @@ class Recipe:
         network : str, optional
             Network to use instead of the recipe's, with default options.
         random_state, device, verbose
-            As in `CNNClassifier`; by default the recipe's random state, if it has one.
+            As in `CNNClassifier`. If `random_state` is None, the recipe's value is used.
 
         Raises
         ------
@@ -119,7 +119,7 @@ class Recipe:
         device: str = "auto",
         verbose: int = 0,
     ) -> CNNClassifier:
-        """Return an unfitted single classifier, or ensemble member; parameters as in `create_estimator`."""
+        """Return an unfitted classifier, which may be an ensemble member; parameters as in `create_estimator`."""
         from skconv.estimators import CNNClassifier
         from skconv.estimators.parameters import check_parameters, check_selection
         from skconv.networks import describe_network
@@ -153,7 +153,7 @@ class Recipe:
     def create_ensemble(
         self, member: CNNClassifier, *, folds: int, stratified: bool = True, average: str = "probabilities"
     ) -> KFoldEnsembleClassifier:
-        """Return an unfitted ensemble of a member; the member's random state seeds folds and members."""
+        """Return an unfitted ensemble of clones of `member`, whose random state seeds the folds and the clones."""
         from sklearn.model_selection import KFold, StratifiedKFold
 
         from skconv.estimators import KFoldEnsembleClassifier
@@ -228,13 +228,13 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
         document = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise RecipeError(f"The recipe {path} is not valid TOML: {error}.") from error
-    if is_file:  # tests check registered recipes; checking augmentations here would import torch
+    if is_file:  # registered recipes are checked by tests instead, because checking augmentations imports torch
         check_document(document, path)
     return Recipe(path.stem, document.pop("title", path.stem), text, **_read_sections(document))
 
 
 def _read_sections(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a `Recipe` that are sections of its TOML."""
+    """Return the fields of a `Recipe` that are sections of its TOML document."""
     data = dict(document.get("data", {}))
     if "image_size" in data:
         height, width = data["image_size"]
@@ -245,13 +245,15 @@ def _read_sections(document: Mapping[str, Any]) -> dict[str, Any]:
 def _read_text(path: Path) -> str:
     try:
         if path.exists() and not path.is_file():
-            raise RecipeError(f"The recipe {path} is not a file; a recipe is a short TOML file.")
+            raise RecipeError(f"The recipe {path} is not a file; expected a TOML file of at most 1 MiB.")
         if path.stat().st_size > _MAX_BYTES:
-            raise RecipeError(f"The recipe {path} is larger than 1 MiB; a recipe is a short TOML file.")
+            raise RecipeError(f"The recipe {path} is larger than 1 MiB; expected a TOML file of at most 1 MiB.")
         return path.read_text(encoding="utf-8")
     except OSError as error:
         names = ", ".join(list_recipes())
         reason = error.strerror or error
-        raise RecipeError(f"The recipe {path} cannot be read: {reason}. Recipes by name: {names}.") from error
+        raise RecipeError(
+            f"The recipe {path} cannot be read: {reason}. Pass a TOML file, or the name of a recipe: {names}."
+        ) from error
     except UnicodeDecodeError as error:
-        raise RecipeError(f"The recipe {path} is not a text file in UTF-8.") from error
+        raise RecipeError(f"The recipe {path} is not a text file in UTF-8. Save it in this encoding.") from error

@@ -1,4 +1,4 @@
-"""Schema of recipes: sections, keys, types and ranges of values."""
+"""Schema of recipe files: sections, keys, types and ranges of values."""
 
 from __future__ import annotations
 
@@ -32,23 +32,23 @@ _SECTIONS: dict[str, dict[str, Parameter]] = {
         "train_accuracy": Parameter(bool),
     },
 }
-_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # with arbitrary keys
-_MAX_VALUES = {"class_weight": 1e6, "prior": 0.999}  # sections whose keys are names of classes
+_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # sections with arbitrary keys
+_MAX_VALUES = {"class_weight": 1e6, "prior": 0.999}  # sections whose keys are class names
 
 
 def check_document(document: Mapping[str, Any], path: Path) -> None:
-    """Raise `RecipeError` for the first section, key or value of parsed TOML that the schema does not allow.
+    """Raise `RecipeError` for the first section, key or value of a parsed recipe that the schema does not allow.
 
-    `path` is used in messages.
+    `path` is the recipe's file, named in the error message.
     """
-    _check_keys(document, ("title", *_FREE_SECTIONS, *_SECTIONS), path, "at the top")
+    _check_keys(document, ("title", *_FREE_SECTIONS, *_SECTIONS), path, "at the top level")
     if not isinstance(document.get("title", ""), str):
-        raise RecipeError(f"The recipe {path} has the title {document['title']!r}; expected text.")
+        raise RecipeError(f"In the recipe {path}, title is {document['title']!r}; expected a string.")
     for section in (*_FREE_SECTIONS, *_SECTIONS):
         value = document.get(section, {})
         for part in value if section == "augmentation" and isinstance(value, list) else [value]:
             if not isinstance(part, Mapping):
-                raise RecipeError(f"In the recipe {path}, '{section}' must be a section. Write [{section}].")
+                raise RecipeError(f"In the recipe {path}, '{section}' is {part!r}; expected a section [{section}].")
             if section in _SECTIONS:
                 _check_section(section, part, path)
     if not isinstance(document.get("network", {"name": ""}).get("name"), str):
@@ -57,7 +57,7 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
     _check_classes(document, path)
     _check_data(document.get("data", {}), path)
     if "ensemble" in document and "folds" not in document["ensemble"]:
-        raise RecipeError(f"In the recipe {path}, [ensemble] has no number of members. Add one, such as folds = 5.")
+        raise RecipeError(f"In the recipe {path}, [ensemble] has no number of folds. Add one, such as folds = 5.")
 
 
 def _check_section(section: str, values: Mapping[str, Any], path: Path) -> None:
@@ -97,7 +97,9 @@ def _check_classes(document: Mapping[str, Any], path: Path) -> None:
     if len(document.get("prior", {})) > 1:
         raise RecipeError(f"In the recipe {path}, [prior] has {len(document['prior'])} classes; expected one.")
     if "class_weight" in document and "class_weight" in document.get("training", {}):
-        raise RecipeError(f"The recipe {path} has [class_weight] and class_weight in [training]. Remove one of them.")
+        raise RecipeError(
+            f"The recipe {path} has a section [class_weight] and class_weight in [training]. Remove one of them."
+        )
 
 
 def _check_data(data: Mapping[str, Any], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Search space of `tune`: settings with their ranges around the values of a recipe."""
+"""Search space of `tune`: ranges of settings around the values of a recipe."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from skconv.recipes import Recipe
 
-# section: {setting: (min, max, step)}; a step avoids values with many digits.
+# By section and setting: (min, max, step). The step avoids values with many digits.
 _GRIDS: dict[str, dict[str, tuple[float, float, float]]] = {
     "network": {"dropout": (0.0, 0.5, 0.05), "crop": (0, 4, 1)},
     "training": {"label_smoothing": (0.0, 0.2, 0.01)},
@@ -26,27 +26,27 @@ _GRIDS: dict[str, dict[str, tuple[float, float, float]]] = {
         "erasing": (0.0, 0.5, 0.05),
     },
 }
-# Divisor and factor of the recipe's value for min and max of the range.
+# The range is the recipe's value divided by the first number to the value multiplied by the second.
 _FACTORS = {"learning_rate": (10.0, 10.0), "weight_decay": (100.0, 10.0)}
 _EMA_DECAYS = (0.0, 0.98, 0.99, 0.995, 0.998)
 
 
 @dataclass(frozen=True)
 class Setting:
-    """A setting to search: a range that includes both ends, or choices."""
+    """Setting to search: a range that includes both ends, or choices."""
 
-    section: str  # of a recipe: "network", "training" or "augmentation"
-    own: float  # the value of the recipe, or the default
+    section: str  # section of the recipe: "network", "training" or "augmentation"
+    default: float  # value in the recipe, or the default of the network or estimator
     low: float = 0.0
     high: float = 0.0
     step: float | None = None  # distance between values; None for a logarithmic range
     choices: tuple[float, ...] = ()
 
     def suggest(self, trial: Trial, name: str) -> float:
-        """Return the value for a trial."""
+        """Return the value that Optuna suggests for a trial."""
         if self.choices:
             return trial.suggest_categorical(name, self.choices)
-        if isinstance(self.own, int) and isinstance(self.step, int):
+        if isinstance(self.default, int) and isinstance(self.step, int):
             return trial.suggest_int(name, int(self.low), int(self.high), step=self.step)
         return trial.suggest_float(name, self.low, self.high, step=self.step, log=self.step is None)
 
@@ -55,8 +55,8 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
     """Return the settings to search for a recipe, by name.
 
     The ranges of learning rate and weight decay surround the recipe's values, because good values differ by orders of
-    magnitude between networks. Options that the network lacks are skipped, and so is augmentation if the recipe has a
-    list of them. Flips depend on the kind of image and are not searched.
+    magnitude between networks. Options that the network does not have are skipped, and so is the augmentation of a
+    recipe that has a list of augmentations. Flips are not searched, because they are wrong for some kinds of images.
 
     Examples
     --------
@@ -69,16 +69,16 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
     from skconv.training.augmentation import Augmentation
 
     member = recipe.create_member()
-    own = {
+    defaults = {
         "network": {**list_options(recipe.network["name"]), **recipe.network},
         "training": member.get_params(deep=False),
         "augmentation": {},
     }
     if not isinstance(recipe.augmentation, list):
-        own["augmentation"] = {**asdict(Augmentation()), **recipe.augmentation}
+        defaults["augmentation"] = {**asdict(Augmentation()), **recipe.augmentation}
     space = {}
     for name, (below, above) in _FACTORS.items():
-        value = own["training"][name]
+        value = defaults["training"][name]
         if value > 0:
             low, high = (_clip(name, _round(each)) for each in (value / below, value * above))
             space[name] = Setting("training", value, low, high)
@@ -88,9 +88,9 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
     space["ema_decay"] = Setting("training", ema_decay, choices=tuple(sorted({*_EMA_DECAYS, ema_decay})))
     for section, grids in _GRIDS.items():
         for name, (low, high, step) in grids.items():
-            if name in own[section]:
-                value = own[section][name]
-                while value > high:  # widen the range to the recipe's value
+            if name in defaults[section]:
+                value = defaults[section][name]
+                while value > high:  # include the recipe's value
                     high = _round(high + step)
                 space[name] = Setting(section, value, _clip(name, low), _clip(name, high), step)
     return space
@@ -104,7 +104,7 @@ def apply_settings(recipe: Recipe, space: Mapping[str, Setting], values: Mapping
 
     augmentation = recipe.augmentation
     if not isinstance(augmentation, list):
-        # Omit zeros: an augmentation without effect still takes time.
+        # Omit zeros, because an augmentation without effect still takes time.
         tried = {name: value for name, value in select("augmentation").items() if value or name in augmentation}
         augmentation = {**augmentation, **tried}
     return replace(

@@ -1,4 +1,4 @@
-"""Optuna study of a search: storage, trials of several processes, results."""
+"""Optuna study of a hyper-parameter search: storage, trials in several processes, results."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial, Trial
 
-_HEARTBEAT, _GRACE = 3, 12  # seconds between heartbeats, and without one until a trial counts as interrupted
+_HEARTBEAT, _GRACE = 3, 12  # seconds between heartbeats, and since the last one after which a trial is interrupted
 _UNPRUNED_TRIALS = 5  # number of complete trials before pruning starts
-_SQLITE_TIMEOUT = 60  # seconds to wait for another process that writes
+_SQLITE_TIMEOUT = 60  # seconds to wait while another process writes
 _ATTEMPTS, _PAUSE = 20, 0.5  # attempts to open a database that another process is creating; seconds between them
 
-_REPORTS = 10  # pruning steps per trial, independent of the number of epochs
-_UNPRUNED_REPORTS = 3  # steps without pruning, while the learning rate rises
+_REPORTS = 10  # reports to the pruner per trial, independent of the number of epochs
+_UNPRUNED_REPORTS = 3  # reports before pruning starts, because the learning rate still rises
 _MIN_TRIALS_FOR_IMPORTANCE = 10
 
 # Arguments: epoch, number of epochs, validation accuracy.
@@ -37,17 +37,17 @@ Score = Callable[[Mapping[str, float], Report], float]
 
 @dataclass(frozen=True)
 class TrialResult:
-    """Result of a complete or a pruned (early stopped) trial."""
+    """Result of a complete or pruned trial."""
 
     number: int  # from 0; trial 0 has the settings of the recipe
     state: str  # "complete" or "pruned"
-    valid_accuracy: float | None  # 0..1, after the last finished epoch; None if a pruned trial finished none
-    epochs: int  # including an unfinished one
+    valid_accuracy: float | None  # 0..1, after the last finished epoch; None if the trial was pruned before
+    epochs: int  # number of epochs, including an incomplete last one
     seconds: float
     settings: Mapping[str, float]
 
     def to_row(self) -> dict[str, Any]:
-        """Return the fields as a flat row, one column per setting."""
+        """Return the result as a row of a table, with one column per setting."""
         row = asdict(self)
         return {**row, **row.pop("settings")}
 
@@ -92,10 +92,10 @@ def storage_errors(storage: str) -> Iterator[None]:
 
 
 def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
-    """Return the study `name` in the database at the URL `storage`, created if needed.
+    """Return the study `name` in the database at the URL `storage`; create the study if there is none.
 
-    The `facts` (data, recipe, seed) are stored with the study. Raise `ParameterError` if an existing study has other
-    facts, because its trials are not comparable with new ones.
+    `facts` (data, recipe, seed) are stored with the study. Raise `ParameterError` if those of an existing study differ,
+    because its trials are not comparable with new ones.
     """
     import optuna
     from sqlalchemy.exc import ArgumentError, NoSuchModuleError
@@ -119,8 +119,8 @@ def open_study(storage: str, name: str, facts: Mapping[str, Any]) -> Study:
     different = [key for key, value in facts.items() if known.get(key) != value]
     if different:
         raise ParameterError(
-            f"The study '{name}' in {shown} was created with another {' and '.join(different)}: its trials are not "
-            "comparable with new ones. Pass the same arguments as before, or another --out."
+            f"The study '{name}' in {shown} was created with another {' and '.join(different)}; its trials are not "
+            "comparable with new ones. Pass the same options as before, or another --out."
         )
     return study
 
@@ -141,7 +141,7 @@ def _open_database(storage: str) -> RDBStorage:
         try:
             return create()
         except (OperationalError, IntegrityError) as error:
-            # Another process may be creating the tables at this moment.
+            # Another process may be creating the tables; try again.
             if isinstance(error, OperationalError) and "already exists" not in str(error):
                 raise
             time.sleep(_PAUSE)
@@ -158,23 +158,23 @@ def run_trials(
     seed: int,
     log: Callable[[str], None],
 ) -> None:
-    """Run trials until the study has the requested number, or until the time limit.
+    """Run trials until the study has `trials` finished trials, or until the time limit of `minutes`.
 
-    Other processes can run trials of the same study. Interrupted trials are repeated. A running trial is pruned at the
-    time limit, unless no trial is complete yet.
+    Other processes can run trials of the same study. Interrupted trials are repeated. At the time limit, the running
+    trial is pruned, unless no trial is complete yet.
     """
     import optuna
 
     end = None if minutes is None else time.monotonic() + 60 * minutes
     _repeat_interrupted(study, log)
     if not study.get_trials(deepcopy=False):
-        study.enqueue_trial({name: setting.own for name, setting in space.items()}, skip_if_exists=True)
+        study.enqueue_trial({name: setting.default for name, setting in space.items()}, skip_if_exists=True)
 
     def is_over() -> bool:
         return end is not None and time.monotonic() >= end and bool(_count(study, complete_only=True))
 
     def objective(trial: Trial) -> float:
-        # The seed depends on the trial number, so that processes draw different settings.
+        # Derive the seed from the trial number, so that processes suggest different settings.
         study.sampler = optuna.samplers.TPESampler(seed=(seed + trial.number) % 2**32)
         values = {name: setting.suggest(trial, name) for name, setting in space.items()}
 
@@ -204,14 +204,14 @@ def run_trials(
 
 
 def _repeat_interrupted(study: Study, log: Callable[[str], None]) -> None:
-    """Queue the interrupted trials again; wait until missing heartbeats distinguish them from running trials."""
+    """Queue interrupted trials again, after waiting for the heartbeats that distinguish running trials from them."""
     import optuna
 
     deadline = time.monotonic() + _GRACE + 1
     logged = False
     while any(trial.state.name == "RUNNING" for trial in study.get_trials(deepcopy=False)):
         if not logged:
-            log(f"Some trials are interrupted, or run in another process: waiting {_GRACE} s for their heartbeats.")
+            log(f"Some trials were interrupted or run in another process; waiting {_GRACE} s for their heartbeats.")
             logged = True
         optuna.storages.fail_stale_trials(study)
         if time.monotonic() > deadline:
@@ -220,7 +220,7 @@ def _repeat_interrupted(study: Study, log: Callable[[str], None]) -> None:
 
 
 def repeat_trial(study: Study, trial: FrozenTrial) -> None:
-    """Queue a trial with the settings of an interrupted one."""
+    """Queue a new trial with the settings of an interrupted trial."""
     import optuna
 
     study.add_trial(
@@ -242,12 +242,12 @@ def hide_password(storage: str) -> str:
 
 
 def list_results(study: Study) -> tuple[TrialResult, ...]:
-    """Return the complete and the pruned trials of a study, sorted by number."""
+    """Return the results of the complete and pruned trials of a study, sorted by number."""
     return tuple(
         TrialResult(
             number=trial.number,
             state=trial.state.name.lower(),
-            # The value of a pruned trial is its last report, if any.
+            # For a pruned trial, Optuna returns the last reported value, or None.
             valid_accuracy=trial.value,
             epochs=trial.user_attrs.get("epochs", 0),
             seconds=trial.duration.total_seconds() if trial.duration else 0.0,
@@ -259,7 +259,10 @@ def list_results(study: Study) -> tuple[TrialResult, ...]:
 
 
 def measure_importance(study: Study, seed: int) -> dict[str, float]:
-    """Return the share of the accuracy's variance explained by each setting, largest first; {} for few trials."""
+    """Return the share of the accuracy's variance explained by each setting, in descending order.
+
+    The result is empty for fewer than ten complete trials, or if all have the same accuracy.
+    """
     import optuna
 
     complete = [trial for trial in study.get_trials(deepcopy=False) if trial.state.name == "COMPLETE"]

@@ -1,4 +1,4 @@
-"""Networks and recipes of five public tutorials, T1 to T5."""
+"""Networks and recipes that reproduce five public tutorials, T1 to T5."""
 
 from pathlib import Path
 

@@ -38,7 +38,7 @@ class RangeNormalization(InputNormalization):
 
 
 class Features(nn.Sequential):
-    """Convolutional layers; `channels` and `size` (height, width), at least 1, describe their output.
+    """Convolutional layers, added one by one; `channels` and `size` (height, width) describe their output.
 
     Examples
     --------
@@ -60,7 +60,7 @@ class Features(nn.Sequential):
         return self
 
     def pool(self, kind: type[nn.MaxPool2d] | type[nn.AvgPool2d]) -> Self:
-        """Add 2×2 pooling; a side of one pixel is not pooled."""
+        """Add 2×2 pooling, which leaves a side of one pixel unchanged."""
         height, width = (min(2, side) for side in self.size)
         self.append(kind((height, width)))
         self.size = (self.size[0] // height, self.size[1] // width)
@@ -79,7 +79,8 @@ class Features(nn.Sequential):
 class TutorialNetwork(Network):
     """Input normalization, features, and linear layers on the flattened features.
 
-    `hidden` is the number of units of the linear layers before the last. Dropout, 0..1, follows the ReLU of the first.
+    `hidden` contains the number of units of each linear layer but the last. Dropout with probability `dropout`, 0..1,
+    follows the ReLU of the first linear layer.
     """
 
     def __init__(
