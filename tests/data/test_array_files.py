@@ -148,7 +148,7 @@ def test_read_npz_rejects_pickled_objects(tmp_path, samples):
     ("arrays", "message"),
     [
         ({"a": LABELS, "b": LABELS}, "keys 'a', 'b'; expected train_x"),
-        ({"X": np.zeros((5, 8, 8), np.uint8), "y": LABELS}, "5 images in 'X' and 6 labels in 'y'"),
+        ({"X": np.zeros((5, 8, 8), np.uint8), "y": LABELS}, "5 images in 'X', but 6 labels in 'y'"),
         ({"X": np.full((6, 8, 8), -1), "y": LABELS}, "-1..-1"),
         ({"X": np.full((6, 8, 8), 0.5) + LABELS[:, None, None], "y": LABELS}, "with fractions"),
         ({"X": np.zeros((6, 8, 8), np.uint8), "y": np.eye(6)}, "one integer or word"),

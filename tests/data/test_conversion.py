@@ -74,7 +74,7 @@ def test_encode_labels_sorts_numbers_by_value():
 
 
 def test_encode_labels_rejects_class_only_in_test_split():
-    with pytest.raises(DataError, match="test split has the class 'c'"):
+    with pytest.raises(DataError, match="class 'c' is in the test split"):
         encode_labels("x", ["a", "b"], ["c"])
 
 

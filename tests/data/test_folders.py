@@ -70,7 +70,7 @@ def test_read_class_folders_rejects_empty_and_single_classes(tmp_path, samples):
 def test_read_class_folders_suggests_subfolder(tmp_path, samples):
     samples.class_folders(tmp_path / "archive", "cat", "dog")
     (tmp_path / "docs").mkdir()
-    with pytest.raises(DataError, match=r"is .*archive the source"):
+    with pytest.raises(DataError, match=r"subfolders are the classes, pass .*archive"):
         read_class_folders(DataSpec(tmp_path))
 
 
@@ -98,7 +98,7 @@ def test_read_labelled_files_matches_ids_and_images(tmp_path, samples, images, t
 
 def test_read_labelled_files_uses_label_column(tmp_path, images):
     table = write_table(tmp_path, "colour,file,animal\nred,1,cat\nblue,2,dog\n")
-    with pytest.raises(DataError, match="2 of 2 images"):  # the id is the first column that is not the label
+    with pytest.raises(DataError, match="2 of the 2 images"):  # the id is the first column that is not the label
         read_labelled_files(DataSpec(table, images=images, label_column="animal"))
     table = write_table(tmp_path, "animal,file,colour\ncat,1,red\ndog,2,blue\n")
     assert read_labelled_files(DataSpec(table, images=images, label_column="animal")).train_labels == ["cat", "dog"]
@@ -112,7 +112,7 @@ def test_read_labelled_files_uses_label_column(tmp_path, images):
         ("id,label\n0,cat\n1,\n", "line 3: the label is missing"),
         ("id,label\n0,cat\n,dog\n", "line 3: the id is missing"),
         ("id,label\n0,cat\n1\n", "line 3 has 1 values"),
-        ("id,label\n0,cat\n7,dog\n", "1 of 2 images .* the first is '7'"),
+        ("id,label\n0,cat\n7,dog\n", "1 of the 2 images .* the first is '7'"),
         ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
         ("id,label\n0,cat\n0,dog\n", "line 3: '0' .*'cat'.*'dog'"),
     ],

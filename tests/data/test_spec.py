@@ -138,7 +138,7 @@ def test_load_dataset_rejects_invalid_options(options, message):
 
 
 def test_load_dataset_rejects_missing_data_home():
-    with pytest.raises(SourceNotFoundError, match="no folder /nowhere"):
+    with pytest.raises(SourceNotFoundError, match="/nowhere does not exist"):
         load_dataset("mnist", data_home="/nowhere")
 
 

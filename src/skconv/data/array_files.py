@@ -1,4 +1,4 @@
-"""Readers of array files: IDX, the format of MNIST, and NumPy's .npz archives."""
+"""Readers of IDX files, the format of MNIST, and of NumPy's .npz archives."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from skconv.data.conversion import as_images, as_uint8, name_labels
 from skconv.data.dataset import Splits
 from skconv.exceptions import DataError
 
-# Keys of an .npz in lower case: images and labels of the training split, then of the test split.
+# Lower-case keys of an .npz: images and labels of the training split, then those of the test split.
 _KEYS: tuple[tuple[str, ...], ...] = (
     ("train_x", "train_y", "test_x", "test_y"),
     ("x_train", "y_train", "x_test", "y_test"),
@@ -30,12 +30,12 @@ _KEYS: tuple[tuple[str, ...], ...] = (
 
 
 def has_idx_files(folder: Path) -> bool:
-    """Return whether a folder has any of MNIST's four files."""
+    """Return whether a folder contains any of MNIST's four files."""
     return any(find_file(folder, name) for names in IDX_NAMES.values() for name in names)
 
 
 def read_idx_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> Splits:
-    """Read MNIST's four files, or the two of the training split.
+    """Read MNIST's four files, or the two of the training split if the test split is missing.
 
     `sha256` maps file names without ``.gz`` to the expected checksums. Raise `DataError` if a file is missing or
     invalid, or if the numbers of images and labels differ.
@@ -47,9 +47,9 @@ def read_idx_folder(folder: Path, sha256: Mapping[str, str] | None = None) -> Sp
 
 
 def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.ndarray:
-    """Read an IDX file of unsigned bytes, raw or compressed with gzip; 3 dimensions are images, 1 labels.
+    """Read an IDX file of unsigned bytes, raw or gzip: images if `n_dimensions` is 3, labels if it is 1.
 
-    Raw files are memory-mapped, so that they may exceed the memory. `sha256` is the expected checksum of the
+    Raw files are memory-mapped, because they may be larger than RAM. `sha256` is the expected checksum of the
     decompressed bytes. Raise `DataError` for a wrong magic number, length or checksum, or a damaged file.
     """
     with open_content(path) as stream:
@@ -67,7 +67,7 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
         raise DataError(f"{path} has {relation} bytes than the {n_values:,} declared in its header. Download it again.")
     if content is not None:
         values = np.frombuffer(content, np.uint8).reshape(shape)
-    elif n_values == 0:  # cannot be mapped; `Dataset` raises the error
+    elif n_values == 0:  # an empty array cannot be memory-mapped; `Dataset` raises an error for it
         values = np.zeros(shape, np.uint8)
     else:
         values = np.memmap(path, np.uint8, mode="r", offset=len(header), shape=shape)
@@ -79,16 +79,16 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
 
 
 def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Splits:
-    """Read images and labels from an .npz without loading pickled objects.
+    """Read images and labels from an .npz archive without loading pickled objects.
 
     The keys are ``train_x, train_y[, test_x, test_y]``, ``x_train, y_train[, …]`` (Keras), ``train_images,
-    train_labels[, …]``, ``images, labels`` or ``X, y``. Uncompressed uint8 arrays are memory-mapped, so that they may
-    exceed the memory. `image_size` is the (height, width) of non-square images that are stored as rows.
+    train_labels[, …]``, ``images, labels`` or ``X, y``. Uncompressed uint8 arrays are memory-mapped, because they may
+    be larger than RAM. `image_size` is the (height, width) of non-square images that are stored as rows.
 
     Raises
     ------
     DataError
-        Unknown format or keys, a damaged archive, pickled objects, or pixels outside 0..255.
+        If the keys are unknown, the archive is damaged, an array has pickled objects, or a pixel is outside 0..255.
     """
     arrays = {name.lower(): name for name in _list_arrays(path)}
     keys = next((keys for keys in _KEYS if keys[0] in arrays and keys[1] in arrays), None)
@@ -104,7 +104,7 @@ def read_npz(path: Path, image_size: tuple[int, int] | None = None) -> Splits:
 
 
 def read_npz_images(path: Path, image_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Read images to predict from an .npz: the test split, the only array, or the images of `read_npz`."""
+    """Read the images to predict from an .npz archive: test images, else training images, else the only array."""
     arrays = {name.lower(): name for name in _list_arrays(path)}
     candidates = [keys[2] for keys in _KEYS if len(keys) == 4] + [keys[0] for keys in _KEYS]
     name = next((arrays[key] for key in candidates if key in arrays), None)
@@ -122,8 +122,8 @@ def _read_idx_pair(folder: Path, split: str, sha256: Mapping[str, str]) -> tuple
     labels = read_idx(labels_file, 1, sha256.get(labels_name))
     if len(images) != len(labels):
         raise DataError(
-            f"{images_file} has {len(images):,} images, {labels_file.name} {len(labels):,} labels. "
-            "Take both files from the same source."
+            f"{images_file} has {len(images):,} images, but {labels_file.name} has {len(labels):,} labels. "
+            "Use two files of the same source."
         )
     return images, name_labels(str(labels_file), labels)
 
@@ -159,7 +159,7 @@ def _read_npz_pair(
     labels = name_labels(f"{path}[{labels_name}]", _read_array(path, labels_name))
     if len(images) != len(labels):
         raise DataError(
-            f"{path} has {len(images):,} images in '{images_name}' and {len(labels):,} labels in "
+            f"{path} has {len(images):,} images in '{images_name}', but {len(labels):,} labels in "
             f"'{labels_name}'. Save one label per image."
         )
     return images, labels
@@ -188,12 +188,12 @@ def _read_array(path: Path, name: str) -> np.ndarray:
                 shape, fortran_order, dtype = read_header(stream)
                 if dtype.hasobject:
                     raise DataError(
-                        f"{path}[{name}] is a pickled object, which can run code when loaded; it is refused. "
-                        "Save it as an array of numbers or of text."
+                        f"{path}[{name}] contains pickled objects and is refused, because loading them can run code. "
+                        "Save an array of numbers or of text."
                     )
                 header_length = stream.tell()
                 if info.file_size != header_length + math.prod(shape) * dtype.itemsize:
-                    raise DataError(f"{path}[{name}] differs in length from its header. Save it again.")
+                    raise DataError(f"{path}[{name}] differs in length from the shape in its header. Save it again.")
                 order: Literal["C", "F"] = "F" if fortran_order else "C"
                 if info.compress_type != zipfile.ZIP_STORED or dtype != np.uint8 or 0 in shape:
                     return np.frombuffer(stream.read(), dtype).reshape(shape, order=order)
@@ -209,6 +209,6 @@ def _find_content(path: Path, info: zipfile.ZipInfo) -> int:
     """Return the offset of an uncompressed member's data in the archive."""
     with path.open("rb") as raw:
         raw.seek(info.header_offset)
-        # From the local header, because the lengths in the central directory may differ.
+        # Read from the local header, because the lengths in the central directory may differ.
         name_length, extra_length = struct.unpack("<26xHH", raw.read(30))
     return info.header_offset + 30 + name_length + extra_length

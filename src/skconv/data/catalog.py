@@ -1,4 +1,4 @@
-"""Catalog of named data sets: titles, licences, class names, files with checksums and addresses."""
+"""Catalog of named data sets: titles, licences, class names, and files with checksums and URLs."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ class CatalogFile:
 
     name: str  # without .gz; compression is detected from the content
     sha256: str  # of the decompressed bytes, because compression differs between distributions
-    addresses: tuple[str, ...] = ()  # URLs, tried in order
+    urls: tuple[str, ...] = ()  # tried in order
 
 
 @dataclass(frozen=True)
 class CatalogEntry:
     """A named data set.
 
-    Sets of the forms "competition" and "made" are built from another data set by a builder registered in `DATASETS`.
+    A data set of the form "competition" or "made" is built from another one by a function registered in `DATASETS`.
     """
 
-    name: str  # in `load_dataset`
+    name: str  # as passed to `load_dataset`
     title: str  # one line: content, number and size of the images
     licence: str  # "unknown" if the publisher states none
     class_names: tuple[str, ...]  # in the order of the labels
@@ -37,7 +37,7 @@ class CatalogEntry:
     files: tuple[CatalogFile, ...] = ()
     folder: str = ""  # subfolder of the data home and of the cache; by default the name
     system_folders: tuple[str, ...] = ()  # installed by packages of the operating system
-    openml: str = ""  # name on OpenML, for files without an address
+    openml: str = ""  # name on OpenML, if the files have no URL
     made_from: str = ""  # source data set of the forms "competition" and "made"
 
     def __post_init__(self) -> None:
@@ -46,7 +46,7 @@ class CatalogEntry:
 
 
 class BuiltDataset(NamedTuple):
-    """Data set built from others by a function: ``build(entry, data_home=, download=, progress=)``."""
+    """A data set built from another one by the function ``build(entry, data_home=, download=, progress=)``."""
 
     entry: CatalogEntry
     build: Callable[..., Dataset]
@@ -54,7 +54,7 @@ class BuiltDataset(NamedTuple):
 
 DATASETS: Registry[BuiltDataset] = Registry("datasets", "data set")
 
-# Images and labels of each split of MNIST and of the data sets in its format.
+# File names of the images and labels of each split, for MNIST and the data sets in its format.
 IDX_NAMES = {
     "train": ("train-images-idx3-ubyte", "train-labels-idx1-ubyte"),
     "test": ("t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte"),
@@ -151,7 +151,7 @@ def list_datasets() -> list[str]:
 
 
 def get_entry(name: str) -> CatalogEntry:
-    """Return the catalog entry of a named data set; `UnknownNameError` suggests the nearest name.
+    """Return the catalog entry of a named data set; for other names, raise `UnknownNameError` with the nearest one.
 
     Examples
     --------

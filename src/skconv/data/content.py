@@ -1,4 +1,4 @@
-"""Data files: decompression, CSV tables, checksums, lookup by name, and the cache folder."""
+"""Access to data files: decompression, CSV tables, checksums, lookup by name, and the cache folder."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import BinaryIO, TextIO, cast
 
 from skconv.exceptions import DataError
 
-MAX_DEFLATE_RATIO = 1032  # decompressed to compressed size; limit of the format
+MAX_DEFLATE_RATIO = 1032  # maximum ratio of decompressed to compressed size in the deflate format
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
 
@@ -62,7 +62,7 @@ def open_table(path: Path) -> Iterator[TextIO]:
 
 @contextmanager
 def open_rows(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[str, list[str]]]]]:
-    """Open a CSV file; yield its header and an iterator of ``"FILE, line N"`` and the cells of each non-empty row.
+    """Open a CSV file; yield its header and an iterator over the non-empty rows as (``"FILE, line N"``, cells).
 
     The iterator raises `DataError` for a row that differs in length from the header; other errors as in `open_table`.
     """
@@ -76,7 +76,8 @@ def open_rows(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[str, list[
                     where = f"{path}, line {rows.line_num}"
                     if len(row) != len(header):
                         raise DataError(
-                            f"{where} has {len(row)} values, but the header has {len(header)}. Correct or delete it."
+                            f"{where} has {len(row)} values, but the header has {len(header)}. "
+                            "Correct or delete the line."
                         )
                     yield where, [cell.strip() for cell in row]
 
@@ -90,7 +91,7 @@ def is_compressed(path: Path) -> bool:
 
 
 def find_file(folder: Path, name: str) -> Path | None:
-    """Find a file in a folder by its name, in either spelling of IDX names, with or without ``.gz``."""
+    """Return the path of a file in a folder, or None; both spellings of IDX names match, with or without ``.gz``."""
     for spelling in (name, name.replace("-idx", ".idx")):
         for suffix in (".gz", ""):
             if (folder / (spelling + suffix)).is_file():
@@ -103,12 +104,12 @@ def check_sha256(path: Path, found: str, expected: str) -> None:
     if found != expected:
         raise DataError(
             f"{path} has other content than expected (sha256 {found[:16]}…, expected {expected[:16]}…). "
-            "Remove the file, or pass its folder as the source to use it unverified."
+            "Remove the file, or pass its folder as the source to skip this check."
         )
 
 
 def verify_content(path: Path, sha256: str) -> None:
-    """Raise `DataError` if the sha256 of the decompressed bytes differs, or as in `open_content`."""
+    """Raise `DataError` if the decompressed bytes do not have the checksum `sha256`, or as in `open_content`."""
     digest = hashlib.sha256()
     with open_content(path) as stream:
         while block := stream.read(_BLOCK):

@@ -1,4 +1,4 @@
-"""Conversion of arrays from any source: pixel values, image shapes, label names."""
+"""Conversion of pixel values to uint8, of rows to images, and of labels to class names and indices."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from skconv.exceptions import DataError
 
-_N_ROWS = 65_536  # per step, so that a large array is never copied to floats as a whole
+_N_ROWS = 65_536  # converted per step, because a float copy of a whole array may not fit in memory
 
 
 def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
@@ -27,11 +27,11 @@ def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind not in "biuf":
-        raise DataError(f"{where}: the pixels are {values.dtype}; expected integers 0..255 (uint8).")
+        raise DataError(f"{where}: the pixels are {values.dtype}; expected integers 0..255. Save them as uint8.")
     if values.size == 0:
         return values.astype(np.uint8)
     low, high = values.min(), values.max()
-    if not (low >= 0 and high <= 255):  # also true for NaN
+    if not (low >= 0 and high <= 255):  # negated, so that NaN raises too
         raise DataError(
             f"{where}: the pixels are in the range {low:g}..{high:g}; expected 0..255 (uint8) or 0..1. "
             "Scale them and save them as uint8."
@@ -74,7 +74,7 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None 
 
 
 def find_square(n_pixels: int) -> tuple[int, ...] | None:
-    """Return the shape of a square image with this number of values, (h, w) or (h, w, 3), or None."""
+    """Return the shape of a square image of `n_pixels` values, (h, w) or (h, w, 3), or None if there is none."""
     side = math.isqrt(n_pixels)
     if n_pixels > 0 and side * side == n_pixels:
         return side, side
@@ -99,7 +99,7 @@ def as_images(where: str, images: np.ndarray, image_size: tuple[int, int] | None
         return images
     raise DataError(
         f"{where}: the images have shape {images.shape}; expected (n, height, width), (n, height, width, 3) "
-        "or (n, pixels)."
+        "or (n, pixels). Reshape the array."
     )
 
 
@@ -120,7 +120,7 @@ def sort_names(names: Sequence[str]) -> list[str]:
 def encode_labels(
     where: str, train: Sequence[str], test: Sequence[str] | None = None
 ) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Encode label names as positions (int64) among the class names, the sorted labels of the training split.
+    """Encode label names as int64 indices into the class names, which are the sorted labels of the training split.
 
     Return the labels of both splits, and the class names. Raise `DataError` for fewer than two classes, or a test
     label that is not in the training split.
@@ -141,8 +141,8 @@ def encode_labels(
     unknown = sorted(set(test or ()) - set(class_names))
     if unknown:
         raise DataError(
-            f"{where}: the test split has the class '{unknown[0]}', which the training split lacks. "
-            "Both need the same classes."
+            f"{where}: the class '{unknown[0]}' is in the test split, but not in the training split. "
+            "Add training images of it, or remove it from the test split."
         )
     position = {name: index for index, name in enumerate(class_names)}
     train_labels = np.array([position[name] for name in train], np.int64)
@@ -151,7 +151,7 @@ def encode_labels(
 
 
 def name_labels(where: str, labels: np.ndarray) -> list[str]:
-    """Convert an array of labels (integers, whole floats, bool or text), one per image, to names."""
+    """Convert an array of labels (integers, whole floats, bool or text) to one name per image."""
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim != 1 or labels.dtype.kind not in "biufUS":

@@ -1,4 +1,4 @@
-"""`Dataset`: images and labels with their origin; held-out splits and stratified subsets; `SubmissionForm`."""
+"""Data sets in memory: `Dataset`, held-out splits and stratified subsets, `SubmissionForm`."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ VALID_FRACTION = 0.15
 
 
 class Splits(NamedTuple):
-    """Images (uint8) with label names, as read from a source; the test split may be None."""
+    """Images (uint8) and label names, as read from a source; the test split may be None."""
 
     train_images: np.ndarray
     train_labels: Sequence[str]
@@ -32,7 +32,7 @@ class Splits(NamedTuple):
         return Dataset(name, self.train_images, train_labels, class_names, self.test_images, test_labels, source)
 
 
-@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
+@dataclass(frozen=True, eq=False)  # because == of arrays does not return a bool
 class SubmissionForm:
     """Unlabelled images of a competition, uint8 (n, h, w) or (n, h, w, 3), and the format of a submission.
 
@@ -48,12 +48,14 @@ class SubmissionForm:
 
     def __post_init__(self) -> None:
         if len(self.ids) != len(self.images):
-            raise DataError(f"A submission has {len(self.ids)} ids and {len(self.images)} images; expected one per id.")
+            raise DataError(
+                f"A submission has {len(self.ids)} ids and {len(self.images)} images; expected one image per id."
+            )
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Images with labels, and their origin.
+    """Images with labels, their source and licence.
 
     Parameters
     ----------
@@ -62,11 +64,11 @@ class Dataset:
     train_images : ndarray of uint8, shape (n_train, height, width) or (n_train, height, width, 3)
         Grey or colour images, 0..255. May be a read-only memory map.
     train_labels : ndarray of int64, shape (n_train,)
-        Positions in `class_names`.
+        Indices into `class_names`.
     class_names : tuple of str
         In the order of the labels.
     test_images, test_labels : ndarray or None
-        Test split in the same form; None if the source has no labelled test split.
+        Test split of the same shapes and dtypes; None if the source has no labelled test split.
     source : str
         Path or address of the data.
     licence : str
@@ -114,14 +116,14 @@ class Dataset:
 
     @property
     def image_shape(self) -> tuple[int, ...]:
-        """(height, width) of grey images, (height, width, 3) of colour images."""
+        """Shape of one image: (height, width) if grey, (height, width, 3) if colour."""
         return tuple(self.train_images.shape[1:])
 
     @cached_property
     def fingerprint(self) -> str:
-        """The sha256 of training images and labels as 64 hexadecimal digits; identifies the data in a model folder."""
+        """Checksum (sha256, hexadecimal) of the training images and labels; it identifies the data of a saved model."""
         digest = hashlib.sha256(repr((self.train_images.shape, self.class_names)).encode())
-        for start in range(0, len(self.train_images), 4096):  # in chunks, because a memory map may exceed the memory
+        for start in range(0, len(self.train_images), 4096):  # in chunks: a memory map may be larger than RAM
             digest.update(np.ascontiguousarray(self.train_images[start : start + 4096]).data)
         digest.update(np.ascontiguousarray(self.train_labels).data)
         return digest.hexdigest()
@@ -144,7 +146,7 @@ def _check_images(split: str, images: np.ndarray) -> None:
             "expected uint8 of shape (n, height, width) or (n, height, width, 3)."
         )
     if len(images) == 0 or 0 in images.shape:
-        raise DataError(f"The {split} split has no images: its shape is {images.shape}.")
+        raise DataError(f"The {split} images have shape {images.shape}; expected at least one image and pixel.")
 
 
 def _check_split(split: str, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> None:
@@ -171,7 +173,7 @@ def check_folds(dataset: Dataset, folds: int) -> None:
 
 
 def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
-    """Return `dataset`; without a test split, a stratified 15 % of the training images is held out.
+    """Return `dataset`, with a stratified 15 % of the training images held out if it has no test split.
 
     The held-out images depend only on `seed` and the labels. Raise `DataError` if a class has too few images.
 
@@ -192,9 +194,9 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
 
 
 def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
-    """Split the training images into a training part and a stratified 15 % for validation.
+    """Split the training images into a training split and a stratified validation split of 15 %.
 
-    Both are returned as training images of a data set without a test split; errors as in `hold_out_test`.
+    Return each as the training images of a data set without a test split. Errors as in `hold_out_test`.
     """
     purpose = f"hold out {VALID_FRACTION:.0%} for validation"
     remedy = "Add images, to 7 or more per class."
@@ -205,7 +207,7 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
 
 
 def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
-    """Return the data with a stratified fraction of the training images, without a test split.
+    """Return a data set with a stratified fraction of the training images and no test split.
 
     Raise `DataError` if a class has too few images.
     """
@@ -218,7 +220,7 @@ def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
 
 
 def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
-    """Return `dataset` with a new random test split of all images, pooled in the order train, test.
+    """Return `dataset` with a new random split of all images, pooled with the training images first.
 
     `fraction`, in (0, 1), and `seed` are `test_size` and `random_state` of scikit-learn's `train_test_split`, without
     stratification. Raise `DataError` if a split would be empty.
@@ -248,7 +250,7 @@ def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
 def _split_stratified(
     dataset: Dataset, fraction: float, *, seed: int, purpose: str, remedy: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the positions of the training images that remain, and of those held out."""
+    """Return the indices of the remaining training images, and of those held out."""
     from sklearn.model_selection import train_test_split
 
     classes, counts = np.unique(dataset.train_labels, return_counts=True)

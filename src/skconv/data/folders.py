@@ -1,4 +1,4 @@
-"""Readers of image folders, by class or with a CSV of labels; cache of the decoded images of large folders."""
+"""Readers of image folders, with one folder per class or a CSV of labels; cache of decoded images."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from skconv.images.opening import IMAGE_SUFFIXES, convert_image, open_image
 from skconv.images.spec import ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
-MIN_CACHED = 1000  # images; fewer images are decoded in less than a second
+MIN_CACHED = 1000  # images; decoding fewer takes less than a second
 MAX_ENTRIES = 2  # per folder: `predict` reads only the test images of a competition's folder, `train` all
 MAX_AGE = 30 * 24 * 60 * 60  # seconds since the last use of a cache entry
 
 _CACHE_VERSION = 1  # increase it when decoding changes
-_MAX_SIZES = 5  # sizes listed in the error for different sizes
+_MAX_SIZES = 5  # image sizes listed in an error message
 _SYSTEM_FILES = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
@@ -51,7 +51,7 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
 
 
 def list_class_files(folder: Path) -> list[Path]:
-    """Return the image files in the order of `read_class_folders`, training files first; empty for other folders."""
+    """Return the files in the order in which `read_class_folders` reads them; an empty list for other folders."""
     has_splits = (folder / "train").is_dir()
     parts = [folder / name for name in ("train", "test") if (folder / name).is_dir()] if has_splits else [folder]
     try:
@@ -61,7 +61,7 @@ def list_class_files(folder: Path) -> list[Path]:
 
 
 def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
-    """Read the images in the folder ``spec.images`` that the CSV ``spec.source`` lists as ``id,label``.
+    """Read the images in the folder ``spec.images`` that are listed as ``id,label`` in the CSV ``spec.source``.
 
     The label is the column ``spec.label_column``, by default "label" or else the second; the id is the first other
     column: a file name, with or without suffix. Raise `DataError` for a row without label, an id with no image,
@@ -69,14 +69,14 @@ def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
     """
     folder = Path(spec.images or "")
     if not folder.is_dir():
-        raise SourceNotFoundError(f"There is no folder of images {folder}. Pass an existing folder as --images.")
+        raise SourceNotFoundError(f"The folder of images {folder} does not exist. Pass an existing folder as --images.")
     labels = read_id_labels(spec.path, spec.label_column)
     files = find_images(spec.path, folder, list(labels))
     return Splits(read_images(files, spec, progress=progress), list(labels.values()))
 
 
 def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the image file of each name in a folder, in order; names may lack the suffix.
+    """Return the image file in `folder` for each name, in order; names may omit the suffix.
 
     Raise `DataError` if a name has no image or two images; `table` is the file that lists the names.
     """
@@ -98,8 +98,8 @@ def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
         missing.extend([] if found else [name])
     if missing:
         raise DataError(
-            f"{table} lists {len(missing)} of {len(names)} images that are not in {folder}; "
-            f"the first is '{missing[0]}'. Is it the right folder?"
+            f"{len(missing)} of the {len(names)} images listed in {table} are not in {folder}; "
+            f"the first is '{missing[0]}'. Add the images, or pass another folder."
         )
     return files
 
@@ -109,7 +109,7 @@ def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, st
     labels: dict[str, str] = {}
     with open_rows(table) as (header, rows):
         if len(header) < 2:
-            raise DataError(f"{table} has {len(header)} columns; expected a header like id,label and rows below it.")
+            raise DataError(f"{table} has {len(header)} columns; expected a header such as id,label, and rows.")
         if label_column is None:
             lowered = [name.lower() for name in header]
             label_at = lowered.index("label") if "label" in lowered else 1
@@ -124,19 +124,19 @@ def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, st
                 missing = "label" if name else "id"
                 raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
             if labels.setdefault(name, label) != label:
-                raise DataError(f"{where}: '{name}' has the labels '{labels[name]}' and '{label}'. Delete one.")
+                raise DataError(f"{where}: '{name}' has the labels '{labels[name]}' and '{label}'. Delete one line.")
     if not labels:
         raise DataError(f"{table} has a header but no rows; expected lines of id,label.")
     return labels
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Return the files of a folder, sorted, without hidden files and those of operating systems."""
+    """Return the files of a folder, sorted, except hidden files and system files such as Thumbs.db."""
     return [path for path, is_folder in _list_entries(folder) if not is_folder]
 
 
 def walk_files(folder: Path) -> list[Path]:
-    """Return the files of a folder and all subfolders, sorted, as `list_files` does for one."""
+    """Return the files of a folder and all its subfolders, sorted; exceptions as in `list_files`."""
     files = list_files(folder)
     for path, is_folder in _list_entries(folder):
         if is_folder and not path.is_symlink():  # a link to a parent folder would cause infinite recursion
@@ -145,7 +145,7 @@ def walk_files(folder: Path) -> list[Path]:
 
 
 def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
-    """Read image files as one array, uint8 (n, height, width), or (n, height, width, 3) unless all are grey.
+    """Read image files into one uint8 array: (n, height, width) if all are grey, else (n, height, width, 3).
 
     ``spec.image_size`` and ``spec.normalize`` are applied; without them, all images must have the same size. Decoded
     images of large folders are cached, see `read_cached`.
@@ -174,7 +174,7 @@ def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, pr
         more = " and more" if len(examples) > _MAX_SIZES else ""
         raise DataError(
             f"The images have different sizes (height×width): {sizes}{more}. "
-            "Pass --image-size HEIGHTxWIDTH, such as 28x28, to resize all."
+            "Pass --image-size HEIGHTxWIDTH, such as 28x28, to resize all of them."
         )
     if any(image.ndim == 3 for image in images):
         images = [convert_image(image, image.shape[0], image.shape[1], 3) for image in images]
@@ -182,7 +182,7 @@ def _decode_images(files: Sequence[Path], image_size: tuple[int, int] | None, pr
 
 
 def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
-    """Return the path of each visible entry of a folder, sorted by name, and whether it is a folder."""
+    """Return the entries of a folder, sorted by name, as pairs of path and whether it is a folder."""
     try:
         # os.scandir needs no stat call per entry; iterdir builds paths without parsing them.
         with os.scandir(folder) as entries:
@@ -200,12 +200,12 @@ def _list_entries(folder: Path) -> list[tuple[Path, bool]]:
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     try:
         return entry.is_dir()
-    except OSError:  # a link to itself
+    except OSError:  # a symbolic link to itself
         return False
 
 
 def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
-    """Return the files of all class folders and the label of each."""
+    """Return the files of all class folders and the label of each file."""
     classes = {path.name: path for path, is_folder in _list_entries(folder) if is_folder}
     if len(classes) < 2:
         found = f"only one folder, '{next(iter(classes))}'" if classes else "no folder per class"
@@ -219,7 +219,9 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
         images = list_files(classes[name])
         if not images:
             deeper = any(is_folder for _, is_folder in _list_entries(classes[name]))
-            hint = f" It has subfolders; is {classes[name]} the source?" if deeper else " Fill or remove it."
+            hint = (
+                f" If its subfolders are the classes, pass {classes[name]}." if deeper else " Add images or remove it."
+            )
             raise DataError(f"The class folder {classes[name]} has no images.{hint}")
         files.extend(images)
         labels.extend([name] * len(images))
@@ -229,7 +231,7 @@ def _list_classes(folder: Path) -> tuple[list[Path], list[str]]:
 def read_cached(
     files: Sequence[Path], image_size: tuple[int, int] | None, decode: Callable[[], np.ndarray]
 ) -> np.ndarray:
-    """Return the decoded images of `files` from the cache, as a read-only memory map, or else decode and cache them.
+    """Return the decoded images of `files` as a read-only memory map of the cache; decode and cache them if needed.
 
     An entry is an ``.npy`` file. Its name is a hash of the path, size, modification and change time of every file in
     order, the image size, and the versions of this cache and of Pillow. If the cache cannot be read or written, the
@@ -240,7 +242,7 @@ def read_cached(
     size = None if image_size is None else (int(image_size[0]), int(image_size[1]))
     try:
         entry = _name_entry(files, size)
-    except OSError:  # for a missing file, `decode` raises an error with its name
+    except OSError:  # a file is missing; `decode` raises an error with its name
         return decode()
     cached = _read_entry(entry, len(files), size)
     if cached is not None:
@@ -264,7 +266,7 @@ def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None) -> Pa
     for file, path in zip(files, paths, strict=True):
         status = file.stat()
         manifest.update(os.fsencode(path[len(folder) :].lstrip(os.sep)))
-        # Also the change time (ctime): archives and copies reset the modification time.
+        # The change time (ctime) is included, because tools for archives and copies preserve the modification time.
         manifest.update(b"\0%d %d %d\0" % (status.st_size, status.st_mtime_ns, status.st_ctime_ns))
     return cache_folder() / "decoded-images" / f"{prefix.hexdigest()[:16]}-{manifest.hexdigest()}.npy"
 
@@ -286,7 +288,7 @@ def _read_entry(entry: Path, n: int, image_size: tuple[int, int] | None) -> np.n
 
 
 def _remove_old_entries(newest: Path) -> None:
-    """Remove all but the newest entries of the same folder, and entries of any folder older than `MAX_AGE`."""
+    """Remove entries of any folder older than `MAX_AGE`, and all but the newest `MAX_ENTRIES` of this folder."""
     prefix, _, _ = newest.name.partition("-")
     ages = {file: time.time() - file.stat().st_mtime for file in newest.parent.iterdir()}
     of_folder = sorted((file for file in ages if file.name.startswith(prefix)), key=ages.__getitem__)

@@ -21,12 +21,12 @@ from skconv.images.spec import ImageSpec
 
 
 def is_table(path: Path) -> bool:
-    """Return whether a path is a CSV file, by its suffix."""
+    """Return whether a path is an existing file with a suffix of CSV files."""
     return path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
 
 
 def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]:
-    """Read images to predict from a CSV of pixels, and return whether it has a label column.
+    """Read images to predict from a CSV of pixels; also return whether the file has a label column.
 
     The images have the model's size if the number of columns matches; otherwise they are square.
     """
@@ -43,7 +43,7 @@ def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
 
 
 def _read_folder(read: Callable[..., Splits], spec: DataSpec, progress: bool) -> Dataset:
-    # Preprocessed one by one, because all photos at full size may exceed the memory.
+    # The reader preprocesses images one by one, because all photos at full size may not fit in memory.
     return replace(_to_dataset(read(spec, progress=progress), spec), preprocessing=spec.normalize)
 
 
@@ -73,5 +73,5 @@ FORMATS.register(
         read=lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec),
     ),
 )
-# Accepts every folder, so it is tried last.
+# Negative priority, because this format accepts every folder.
 FORMATS.register("class-folders", Format(Path.is_dir, partial(_read_folder, read_class_folders), priority=-1))

@@ -1,4 +1,4 @@
-"""`load_inputs`: images to predict, from files and folders of any format, converted for a model."""
+"""Loading of images to predict, from files and folders of any format."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def load_inputs(
     errors: dict[int, SkconvError] | None = None,
     progress: bool = False,
 ) -> tuple[list[str], np.ndarray, list[str]]:
-    """Load images to predict, resized and converted for a model.
+    """Load images to predict, and resize and convert them for a model.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def load_inputs(
         ``path`` of an image file, ``path#row`` of a row (from 0) in a CSV or .npz, ``path#id`` in a competition.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
     notes : list of str
-        Conversions that may be unexpected: resized, converted to grey, skipped files.
+        Sentences on conversions that may be unexpected: images resized or converted to grey, files skipped.
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
@@ -66,15 +66,15 @@ def load_inputs(
             for file in skipped:
                 notes.add("file", "skipped as not an image", str(file))
     if not parts:
-        raise DataError("There are no images to predict. Pass images, folders, a CSV or an .npz.")
+        raise DataError("There are no images to predict. Pass image files, folders, a CSV or an .npz.")
     return names, np.concatenate(parts), notes.sentences()
 
 
 def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     """Return the image files of a path, and the files skipped because of their suffix.
 
-    A file is returned whatever its suffix; a folder is searched with all subfolders. Raise `DataError` for a folder
-    without images.
+    If `path` is a file, it is returned regardless of its suffix; a folder is searched with all its subfolders. Raise
+    `DataError` for a folder without images.
     """
     path = Path(path)
     if not path.is_dir():
@@ -89,7 +89,7 @@ def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
 
 
 class ConversionNotes:
-    """Counts conversions of images that do not match a model, with the first example of each kind."""
+    """Counter of the conversions of images for a model, with the first example of each kind."""
 
     def __init__(self, spec: ImageSpec) -> None:
         self._spec = spec
@@ -112,7 +112,7 @@ class ConversionNotes:
         self._first.setdefault((noun, participle), name)
 
     def sentences(self) -> list[str]:
-        """Return one sentence per kind."""
+        """Return one sentence per kind of conversion."""
         return [
             f"1 {noun} was {participle}: {self._first[noun, participle]}."
             if count == 1
@@ -145,7 +145,7 @@ def _open_all(
         if isinstance(result, SkconvError):
             if errors is None:
                 raise result
-            # Without the traceback, whose frames reference the content of the file.
+            # A new exception, because the traceback would keep the content of the file in memory.
             errors[start + index] = type(result)(str(result)) if errors else result
             continue
         shape, images[n_read] = result

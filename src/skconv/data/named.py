@@ -1,4 +1,4 @@
-"""Loading of named data sets: search of local folders, verified downloads."""
+"""Loading of named data sets from local folders or verified downloads."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _PAUSE = 0.1  # seconds before the second attempt, ten times as long before the 
 
 
 class Location(NamedTuple):
-    """A folder to search for a data set; invalid files are skipped unless the user has `chosen` the folder."""
+    """A folder to search for a data set; invalid files raise an error if the user has `chosen` it, else are skipped."""
 
     folder: Path
     chosen: bool = False
@@ -42,7 +42,7 @@ def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None
     exist.
     """
     if data_home is not None and not Path(data_home).is_dir():
-        raise SourceNotFoundError(f"There is no folder {data_home}. Correct or omit --data-home.")
+        raise SourceNotFoundError(f"The folder {data_home} does not exist. Correct or omit --data-home.")
     home = data_home or os.environ.get("SKCONV_DATA")
     if home:
         yield Location(Path(home) / entry.folder, chosen=True)
@@ -68,8 +68,8 @@ def load_entry(
         dataset = splits.to_dataset(entry.name, source)
     if len(dataset.class_names) != len(entry.class_names):
         raise DataError(
-            f"{dataset.source} has {len(dataset.class_names)} classes; '{entry.name}' has {len(entry.class_names)}. "
-            "Check its files."
+            f"{dataset.source} has {len(dataset.class_names)} classes; expected {len(entry.class_names)} for "
+            f"'{entry.name}'. Check its files."
         )
     return replace(dataset, name=entry.name, class_names=entry.class_names, licence=entry.licence)
 
@@ -81,7 +81,7 @@ def read_named(
     download: bool = True,
     progress: bool = False,
 ) -> tuple[Splits, str]:
-    """Read and verify the files of a named data set; also return their folder or service."""
+    """Read and verify the files of a named data set; return the splits and their source."""
     if entry.form == "scikit-learn":
         return _read_sklearn_digits(), "scikit-learn"
     tried: list[str] = []
@@ -122,7 +122,7 @@ def _not_found(entry: CatalogEntry, tried: list[str]) -> SourceNotFoundError:
     files = ", ".join(file.name for file in entry.files)
     return SourceNotFoundError(
         f"The data set '{entry.name}' was not found. Tried: {'; '.join(tried)}. Connect to the network, or put "
-        f"{files} into a folder {entry.folder} and pass its parent folder as --data-home or SKCONV_DATA."
+        f"{files} into a folder named {entry.folder} and pass its parent folder as --data-home or SKCONV_DATA."
     )
 
 
@@ -152,30 +152,32 @@ def _read_sklearn_digits() -> Splits:
     from sklearn.datasets import load_digits
 
     digits = load_digits()
-    # Scaled from 0..16 to the range of image files, so that a model accepts both.
+    # Scale from 0..16 to 0..255, so that a model trained on them also accepts image files.
     images = np.rint(digits.images * (255 / 16)).astype(np.uint8)
     return Splits(images, [str(label) for label in digits.target])
 
 
 def download_file(file: CatalogFile, target: Path, *, progress: bool = False, timeout: float = 30.0) -> str:
-    """Download a file of the catalog, verify it, and return its address.
+    """Download a file of the catalog, verify it, and return its URL.
 
-    The addresses are tried in order: three times after a broken connection or a truncated file, once after an HTTP
-    error 4xx or a wrong checksum. Only a complete, verified file appears at `target`, whose folder is created.
-    `timeout` is in seconds without data. The message of `DownloadError` has the reason for each address.
+    The URLs are tried in order, each up to three times if the connection breaks or the file is truncated, but only once
+    after an HTTP error 4xx or a wrong checksum. Only a complete, verified file appears at `target`, whose folder is
+    created. `timeout` is in seconds without data. The message of `DownloadError` has the reason for each URL.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(f"Cannot make the folder {target.parent}: {error.strerror}. Choose another place.") from error
+        raise OutputError(
+            f"The folder {target.parent} cannot be created: {error.strerror}. Choose another folder."
+        ) from error
     reasons = []
-    for address in file.addresses:
+    for url in file.urls:
         for attempt in range(_MAX_ATTEMPTS):
             try:
                 with atomic_write(target) as temporary:
-                    _fetch(address, temporary, progress, timeout)
-                    _verify_download(address, temporary, file.sha256)
-                return address
+                    _fetch(url, temporary, progress, timeout)
+                    _verify_download(url, temporary, file.sha256)
+                return url
             except _TransientError as error:
                 reason = str(error)
                 if attempt + 1 < _MAX_ATTEMPTS:
@@ -184,14 +186,14 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
                 reason = str(error)
                 break
         reasons.append(reason)
-    raise DownloadError("; ".join(reasons) or f"{file.name} has no download address.")
+    raise DownloadError("; ".join(reasons) or f"{file.name} has no download URL.")
 
 
 class _TransientError(DownloadError):
     """A download error after which a retry may succeed."""
 
 
-def _fetch(address: str, target: Path, progress: bool, timeout: float) -> None:
+def _fetch(url: str, target: Path, progress: bool, timeout: float) -> None:
     import requests
     from pooch import HTTPDownloader
 
@@ -202,21 +204,21 @@ def _fetch(address: str, target: Path, progress: bool, timeout: float) -> None:
         headers={"Accept-Encoding": "identity"},
     )
     try:
-        fetch(address, str(target), None)
+        fetch(url, str(target), None)
     except requests.HTTPError as error:
         status = error.response.status_code if error.response is not None else 0
         kind = DownloadError if 400 <= status < 500 else _TransientError
-        raise kind(f"{address} returned HTTP status {status}") from error
+        raise kind(f"{url} returned HTTP status {status}") from error
     except requests.Timeout as error:
-        raise DownloadError(f"{address} sent no data for {timeout:g} seconds") from error
+        raise DownloadError(f"{url} sent no data for {timeout:g} seconds") from error
     except requests.RequestException as error:
-        raise _TransientError(f"{address}: connection failed or was interrupted ({type(error).__name__})") from error
+        raise _TransientError(f"{url}: the connection failed or was interrupted ({type(error).__name__})") from error
 
 
-def _verify_download(address: str, file: Path, sha256: str) -> None:
+def _verify_download(url: str, file: Path, sha256: str) -> None:
     try:
         verify_content(file, sha256)
     except DataError as error:
         if isinstance(error.__cause__, EOFError):
-            raise _TransientError(f"{address} sent a truncated file") from error
-        raise DownloadError(f"{address} sent other content than expected (the sha256 differs)") from error
+            raise _TransientError(f"{url} sent a truncated file") from error
+        raise DownloadError(f"{url} has other content than expected (the sha256 differs)") from error

@@ -1,4 +1,4 @@
-"""Data sets of images on OpenML, downloaded and cached by scikit-learn's client."""
+"""Image data sets from OpenML, downloaded and cached by scikit-learn's client."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
 _TIMEOUT = 60.0  # seconds without data
 _USPS_TRAIN = 7291
-# Hash of the 9,298 labels, concatenated, because another order would mix the official splits.
+# Sha256 of the 9,298 labels, concatenated; checked because another order of the rows would mix the official splits.
 _USPS_LABELS_SHA256 = "99728c272e12b75dab47f175373acc033f4cb96db6377deda3e067885e26b4de"
 
 
 def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | None = None) -> Splits:
-    """Fetch a data set of images, one per row, from OpenML by name or number; it has no test split.
+    """Fetch a data set with one image per row from OpenML, by name or number, without a test split.
 
     Downloads are cached in the folder `cache`. `image_size` is the (height, width) of non-square images.
     Raise `SourceNotFoundError` if there is no such data set, `DownloadError` if OpenML cannot be reached or the
     download is damaged, `DataError` if the table does not have one image and one label per row.
     """
     if not name:
-        raise SourceNotFoundError("'openml:' has no name of a data set. Write openml:NAME or openml:NUMBER.")
+        raise SourceNotFoundError("'openml:' lacks the name of a data set. Write openml:NAME or openml:NUMBER.")
     table = _fetch_table(name, cache)
     return convert_table(f"openml:{name}", table.data, table.target, image_size)
 
@@ -48,7 +48,7 @@ def fetch_usps(name: str, cache: Path) -> Splits:
     digest = hashlib.sha256("".join(labels).encode()).hexdigest()
     if images.shape[1:] != (16, 16) or digest != _USPS_LABELS_SHA256:
         raise DataError(
-            f"OpenML's data set '{name}' does not contain USPS in the published order any more. "
+            f"OpenML's data set '{name}' no longer contains USPS in the published order. "
             f"Pass openml:{name} as the source to use it unchanged, or use usps-esl."
         )
     return Splits(images[:_USPS_TRAIN], labels[:_USPS_TRAIN], images[_USPS_TRAIN:], labels[_USPS_TRAIN:])
@@ -68,11 +68,11 @@ def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int
         try:
             values = values.astype(np.float64)
         except (TypeError, ValueError) as error:
-            raise DataError(f"{where} has features that are not numeric; expected numbers only.") from error
+            raise DataError(f"{where} has features that are not numeric; expected numbers in all columns.") from error
     labels = np.asarray(target)
     if labels.dtype == object:
         if any(label is None or label != label for label in labels):
-            raise DataError(f"{where} lacks labels in some rows; expected one per image.")
+            raise DataError(f"{where} has rows without a label; expected one label per image.")
         labels = labels.astype(str)
     if values.dtype.kind == "f" and values.size and -1 <= values.min() < 0 and values.max() <= 1:
         values = np.rint((values + 1) * 127.5)
@@ -90,10 +90,10 @@ def _fetch_table(name: str, cache: Path) -> Any:
         # The default parser needs pandas, and fails with pandas 3.1 for numeric labels.
         options = {"parser": "liac-arff", "as_frame": False, "data_home": str(cache), "n_retries": 1, "delay": 0.2}
         with warnings.catch_warnings(), _time_limit():
-            warnings.simplefilter("ignore")  # warnings about retries and several versions
+            warnings.simplefilter("ignore")  # scikit-learn warns about retries and about several versions
             return fetch_openml(**wanted, **options)
     except (HTTPError, URLError, TimeoutError, ConnectionError) as error:
-        raise DownloadError(f"OpenML cannot be reached, or rejects '{name}' ({error}). Try again later.") from error
+        raise DownloadError(f"OpenML cannot be reached, or rejected '{name}' ({error}). Try again later.") from error
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         if "not found" in reason or reason.startswith("No active"):

@@ -1,4 +1,4 @@
-"""Reader of CSV files with one image per row: pixels, with or without a label."""
+"""Reader of CSV files with the pixels of one image per row, with or without a label."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from skconv.exceptions import DataError
 
 MIN_PIXELS = 9
 _N_ROWS = 1024  # per step
-# Lower-case headers of row numbers; the index of pandas has an empty header.
+# Lower-case headers of row numbers; pandas writes its index with an empty header.
 _ROW_NUMBERS = frozenset({"id", "imageid", "index", "", "unnamed: 0"})
 
 
 class PixelTable(NamedTuple):
-    """Pixels uint8 (n, n_pixels) and labels as text; `labels` is None without a label column."""
+    """Pixels, uint8 (n, n_pixels), and labels as text; `labels` is None if there is no label column."""
 
     pixels: np.ndarray
     labels: list[str] | None
@@ -32,7 +32,7 @@ class PixelTable(NamedTuple):
 
 @dataclass(frozen=True)
 class _Layout:
-    """Columns of a CSV; `label` and `number` are positions of the label and the row number, or None."""
+    """Column layout of a CSV; `label` and `number` are the indices of the label and row number, or None."""
 
     path: Path
     delimiter: str
@@ -48,7 +48,7 @@ class _Layout:
 
     @property
     def others(self) -> list[int]:
-        """Sorted positions of the columns that are not pixels."""
+        """Sorted indices of the columns that are not pixels."""
         return sorted(column for column in (self.label, self.number) if column is not None)
 
 
@@ -68,7 +68,7 @@ def read_pixel_csv(
     labels: list[str] = []
     with _open_rows(path, label_column, need_labels=need_labels, n_pixels=n_pixels) as (layout, lines):
         while block := list(islice(lines, _N_ROWS)):
-            rows = [_cut_out(layout, number, line, labels) for number, line in block]
+            rows = [_extract_label(layout, number, line, labels) for number, line in block]
             pixels.append(_parse_rows(layout, block, rows))
             if need_labels:
                 _check_labels(path, block, labels)
@@ -78,11 +78,11 @@ def read_pixel_csv(
 
 
 def read_csv_labels(path: Path) -> list[str]:
-    """Read only the labels of a CSV of pixels, five times as fast as `read_pixel_csv`; pixels are not checked."""
+    """Read only the labels of a CSV of pixels, without checking the pixels; five times as fast as `read_pixel_csv`."""
     labels: list[str] = []
     with _open_rows(path, None, need_labels=True, n_pixels=None) as (layout, lines):
         for number, line in lines:
-            _cut_out(layout, number, line, labels)
+            _extract_label(layout, number, line, labels)
             _check_labels(path, [(number, line)], labels)
     return labels
 
@@ -97,7 +97,7 @@ def _open_rows(
         layout = _find_layout(path, first, label_column, n_pixels)
         if need_labels and layout.label is None:
             raise DataError(
-                f"{path} has {layout.n_columns} columns and none is the label; it begins with "
+                f"{path} has {layout.n_columns} columns, but no label column; it begins with "
                 f"'{first[:20].strip()}'. Put the label first, or pass its header as --label-column."
             )
         lines = enumerate(stream, 2) if layout.has_header else enumerate(chain([first], stream), 1)
@@ -137,7 +137,7 @@ def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int
 
 
 def _guess_label(n_columns: int, n_pixels: int | None) -> int | None:
-    """Return 0, the first column, or None if all columns together have the size of an image."""
+    """Return the index of the label column: 0, or None if all columns together have the size of an image."""
     if n_pixels in (n_columns, n_columns - 1):
         return None if n_columns == n_pixels else 0
     return None if find_square(n_columns) and not find_square(n_columns - 1) else 0
@@ -191,8 +191,8 @@ def _are_whole(values: np.ndarray) -> bool:
     return bool(((values >= 0) & (values <= 255) & (values == np.rint(values))).all())
 
 
-def _cut_out(layout: _Layout, number: int, line: str, labels: list[str]) -> str:
-    """Return a line without label and row number; append the label to `labels`."""
+def _extract_label(layout: _Layout, number: int, line: str, labels: list[str]) -> str:
+    """Append the label of a line to `labels`; return the line without label and row number."""
     rest = line
     for column in reversed(layout.others):
         cells = rest.split(layout.delimiter, column + 1)

@@ -1,4 +1,4 @@
-"""`DataSpec`: a request for data; the registry of formats; `load_dataset`."""
+"""Data requests: `DataSpec`, the registry of formats, and `load_dataset`."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class DataSpec:
     def path(self) -> Path:
         """The source as a path."""
         if self.source is None:
-            raise ParameterError("No data source. Pass the name of a data set, a file or a folder.")
+            raise ParameterError("No data source was passed. Pass the name of a data set, a file or a folder.")
         return Path(self.source)
 
     @property
@@ -114,7 +114,7 @@ class DataSpec:
 
     @property
     def _name(self) -> str:
-        # Only text can be the name of a data set.
+        # Only a str can be a name; a Path with the same text is a file or folder.
         return self.source if isinstance(self.source, str) else ""
 
     def _check_options(self) -> None:
@@ -129,7 +129,7 @@ class DataSpec:
         if self._name.startswith("openml:") or self.path.suffix.lower() not in TABLE_SUFFIXES:
             for name in ("images", "label_column"):
                 if getattr(self, name) is not None:
-                    raise ParameterError(f"{name} is for a CSV file, but the source is '{self.source}'. Leave it out.")
+                    raise ParameterError(f"{name} is for a CSV file, but the source is '{self.source}'. Omit {name}.")
 
     def _find_format(self) -> Format:
         path = self.path
@@ -140,7 +140,8 @@ class DataSpec:
                 return format_
         if path.suffix.lower() in _CODE_SUFFIXES:
             raise DataError(
-                f"{path} may contain pickled objects, which can run code when loaded; it is refused. Save it as .npz."
+                f"{path} may contain pickled objects and is refused, because loading them can run code. "
+                "Save the data as .npz."
             )
         raise DataError(f"{path} is not in a supported format; expected {_FORMATS}. Unpack or convert it first.")
 
@@ -154,7 +155,7 @@ def _is_size(size: Any) -> bool:
 class Format:
     """Reader of a file format; formats of higher priority are tried first.
 
-    `accepts` returns whether a path can be read; it should look at names, not read the content. `read` accepts the
+    `accepts` returns whether a path can be read; it should check names, not the content. `read` accepts the
     `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
     set. `read_inputs` accepts a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images
     to predict, of any size; if it is None, the path is searched for image files.
@@ -221,7 +222,7 @@ def load_dataset(
     Returns
     -------
     Dataset
-        Images uint8; labels as positions in `class_names`, which are sorted, by value if they are integers. Large
+        Images uint8; labels as indices into `class_names`, which are sorted, by value if they are integers. Large
         uncompressed files are memory-mapped. A competition has a `submission`, and a test split if its folder has
         ``answers.csv``.
 

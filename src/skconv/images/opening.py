@@ -1,4 +1,4 @@
-"""Decoding of untrusted image files to bounded uint8 arrays, and resizing."""
+"""Decoding of untrusted image files to uint8 arrays of limited size, and resizing."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".
 
 MAX_BYTES = 100_000_000  # larger files are rejected before reading
 MAX_PIXELS = 50_000_000  # larger images are rejected before decoding
-# Colour takes three to five times the memory of grey; transparency or 16 bits take as much again. Only JPEG can be
-# decoded at half its size.
+# Lower than MAX_PIXELS, because colour, transparency or 16 bits take three to ten times the memory of 8-bit grey.
+# A JPEG may be larger, because it can be decoded at half its size.
 MAX_COLOUR_PIXELS = 13_000_000
 
-# Values of the orientation tag (EXIF 274).
+# Operation that makes an image upright, by the value of its orientation tag (EXIF 274).
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -38,7 +38,7 @@ _UPRIGHT = {
 
 
 def open_image(path: str | os.PathLike[str], *, longest: int | None = None) -> np.ndarray:
-    """Decode an untrusted image file and return its pixels, upright.
+    """Decode an untrusted image file and return its pixels in upright orientation.
 
     The format is detected from the content, not the name: PNG, JPEG, WebP, BMP, TIFF or GIF (first frame). Transparent
     images are composited on white, or on black if the opaque pixels are light. A JPEG of more than 13 megapixels is
@@ -75,7 +75,7 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS, lon
     (20, 30)
     """
     try:
-        # Not by path: Pillow returns wrong pixels for a rotated TIFF that it maps into memory.
+        # Opened from bytes, not by path, because Pillow returns wrong pixels for a rotated TIFF that it memory-maps.
         with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
             _check_size(name, image, max_pixels)
             _check_end(name, image, content)
@@ -127,7 +127,7 @@ def _read_file(file: Path) -> bytes:
         reason = getattr(error, "strerror", None) or error
         raise SourceNotFoundError(f"The image {file} cannot be read: {reason}. Check the path.") from None
     if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{file} is not a file. Pass an image file.")
+        raise DataError(f"{file} is not a file, but a folder, pipe or device. Pass an image file.")
     if status.st_size > MAX_BYTES:
         raise DataError(f"{file} has {status.st_size:,} bytes; the limit is {MAX_BYTES:,}. Make the image smaller.")
     if not content:
@@ -147,7 +147,7 @@ def _check_size(name: str, image: Image.Image, max_pixels: int) -> None:
 
 
 def _check_end(name: str, image: Image.Image, content: bytes) -> None:
-    """Raise `DataError` for a file without end marker, before the cost of decoding it."""
+    """Raise `DataError` for a PNG or JPEG without an end marker, which avoids decoding a truncated file."""
     ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
     if image.format in ends and content.rfind(ends[image.format]) < 0:
         raise DataError(f"{name} is truncated: its end marker is missing. Save or download it again.")
@@ -157,14 +157,14 @@ def _upright(image: Image.Image) -> Image.Image:
     try:
         # Read after loading, because Pillow rotates TIFF itself and then removes the tag.
         operation = _UPRIGHT.get(image.getexif().get(274, 1))
-    except Exception:  # pixels are readable despite a broken EXIF block
+    except Exception:  # a broken EXIF block does not affect the pixels
         return image
     return image if operation is None else image.transpose(operation)
 
 
 def _to_array(name: str, image: Image.Image) -> np.ndarray:
     if image.mode.startswith(("I", "F")):
-        return _scale_deep(name, np.asarray(image))
+        return _scale_to_uint8(name, np.asarray(image))
     if image.mode == "1" and "transparency" not in image.info:
         return np.array(image.convert("L"))
     if image.has_transparency_data:
@@ -172,7 +172,7 @@ def _to_array(name: str, image: Image.Image) -> np.ndarray:
     elif image.mode not in ("L", "RGB"):
         image = image.convert("RGB")
     pixels = np.asarray(image)
-    if pixels.ndim == 3 and _is_grey(pixels[::16, ::16]) and _is_grey(pixels):  # a sample rejects most photos quickly
+    if pixels.ndim == 3 and _is_grey(pixels[::16, ::16]) and _is_grey(pixels):  # a sample excludes most photos quickly
         return np.ascontiguousarray(pixels[:, :, 0])
     return pixels.copy()
 
@@ -182,11 +182,11 @@ def _is_grey(pixels: np.ndarray) -> bool:
     return np.array_equal(red, pixels[:, :, 1]) and np.array_equal(red, pixels[:, :, 2])
 
 
-def _scale_deep(name: str, values: np.ndarray) -> np.ndarray:
+def _scale_to_uint8(name: str, values: np.ndarray) -> np.ndarray:
     """Scale 16-bit, 32-bit or floating-point grey values to 0..255."""
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and low >= 0):
-        raise DataError(f"{name} has negative or undefined grey values. Save it with 8 or 16 bits.")
+        raise DataError(f"{name} has negative or undefined grey values; expected 0 or more. Save it with 8 or 16 bits.")
     if values.dtype.kind == "f":
         white = 1.0 if high <= 1 else 255.0 if high <= 255 else 65535.0
     else:

@@ -14,7 +14,7 @@ import numpy as np
 from skconv.registry import Registry
 
 _Item = TypeVar("_Item")
-_MIN_SECONDS = 0.02  # per item; for shorter calls threads are slower, because of the GIL
+_MIN_SECONDS = 0.02  # per item; threads slow down shorter calls, because of the GIL
 _MAX_PENDING = 4  # results per thread; bounds the memory if the consumer is slow
 
 
@@ -56,7 +56,7 @@ class ImageSpec:
 
     @classmethod
     def for_step(cls, preprocessing: str, size: tuple[int, int] | None = None) -> ImageSpec:
-        """Return the format of the output of a preprocessing step, with `size` (height, width) or its default."""
+        """Return the format of images after a preprocessing step, of `size` (height, width) or the step's default."""
         return cls(*(size or PREPROCESSING.get(preprocessing).size), 1, preprocessing)
 
     @property
@@ -70,15 +70,15 @@ class ImageSpec:
         return None if self.preprocessing is None else PREPROCESSING.get(self.preprocessing).longest
 
     def preprocess(self, image: np.ndarray) -> np.ndarray:
-        """Return an image, uint8 (h, w) or (h, w, 3), preprocessed and resized."""
-        from skconv.images.opening import convert_image  # loads Pillow, which is not needed for arrays
+        """Preprocess and resize an image, uint8 (h, w) or (h, w, 3)."""
+        from skconv.images.opening import convert_image  # imports Pillow, which arrays of this shape do not need
 
         if self.preprocessing is not None:
             image = PREPROCESSING.get(self.preprocessing).function(image)
         return convert_image(image, self.height, self.width, self.channels)
 
     def preprocess_all(self, images: np.ndarray) -> np.ndarray:
-        """Return images, uint8 (n, h, w) or (n, h, w, 3), preprocessed and resized; `images` itself if unchanged."""
+        """Preprocess and resize images, uint8 (n, h, w) or (n, h, w, 3); return `images` itself if nothing changes."""
         if images.shape[1:] == self.shape and self.preprocessing is None:
             return images
         result = np.empty((len(images), *self.shape), np.uint8)
