@@ -1,6 +1,6 @@
 """Figure of the filters of the first convolution and the activation maps of all convolutions.
 
-The maps of a layer share one axes, because an axes per map takes seconds to draw and much memory.
+The maps of a layer share one axes, because one axes per map takes seconds to draw and much memory.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 
     from skconv.evaluation.activations import LayerActivations
 
-_MAX_MAPS = 32  # per layer
+_MAX_MAPS = 32  # drawn per layer
 _COLUMNS = 16
 _GAP = 0.1  # gap around a map, as a fraction of its width
-_BACKGROUND = 222  # grey between the maps, not in the colour map
-_RESOLUTION = 120  # pixel width of a map in the drawn array, larger than in the saved figure
-# Inches.
+_BACKGROUND = 222  # grey level between the maps, which the colour map does not contain
+_RESOLUTION = 120  # width of a map in pixels of the drawn array, larger than in the saved figure
+# Lengths in inches.
 _WIDTH, _MIN_WIDTH = 9.6, 7.0
 _MAX_TILE = 0.85
 _MARGIN, _SPACE, _LINE = 0.2, 0.17, 0.2
@@ -52,8 +52,8 @@ def draw_activations(
 ) -> Figure:
     """Draw an image with its prediction, the filters of the first convolution and the activation maps of all.
 
-    The 32 maps of largest magnitude per layer are drawn, in descending order, and the filters of the drawn maps.
-    The colours are scaled to the largest magnitude of each layer: blue below 0, white at 0, orange above.
+    For each layer, the 32 maps of largest magnitude are drawn in descending order; for the first layer, their filters
+    too. The colours are scaled to the largest magnitude of each layer: blue below 0, white at 0, orange above.
 
     Parameters
     ----------
@@ -64,10 +64,10 @@ def draw_activations(
     class_names : sequence of str
         Name of each of the k classes.
     layers, filters
-        Return values of `collect_activations` and `filters_on_pixels` in `skconv.evaluation.activations`. Filters of
-        three channels are drawn in RGB, of another number as their mean.
+        Return values of `collect_activations` and `filters_on_pixels` in `skconv.evaluation.activations`. Filters with
+        three channels are drawn in RGB; of other filters, the mean over the channels is drawn.
     note : str, default=""
-        Line of text next to the image.
+        Text next to the image, in one line.
     """
     _check(image, probabilities, class_names, layers, filters)
     strongest = [np.argsort(-np.abs(layer.maps).max((1, 2)), kind="stable")[:_MAX_MAPS] for layer in layers]
@@ -86,7 +86,7 @@ def draw_activations(
     width = max(_MIN_WIDTH, 2 * _MARGIN + tile * _add_gaps(columns))
     titles = sum(_SPACE + _LINE * len(band.title) for band in bands)
     figure = new_figure(width, 2 * _MARGIN + _IMAGE + titles + sum(height for _, height in sizes))
-    figure.set_layout_engine("none")  # all positions are explicit
+    figure.set_layout_engine("none")  # the code below computes all positions
     _draw_header(figure, image, np.asarray(probabilities), class_names, note)
     top = _MARGIN + _IMAGE
     for band, size in zip(bands, sizes, strict=True):
@@ -113,11 +113,11 @@ def _check(
         )
     if len(class_names) < 2 or np.shape(probabilities) != (len(class_names),):
         raise DataError(
-            f"Got probabilities of shape {np.shape(probabilities)} and {len(class_names)} class names; expected "
-            "one of each for at least two classes."
+            f"The probabilities have shape {np.shape(probabilities)} for {len(class_names)} class names; expected "
+            "one probability and one name for each of at least two classes."
         )
     if not layers:
-        raise DataError("Got no layers to draw; expected at least one.")
+        raise DataError("There are no layers to draw; expected at least one.")
     if filters.ndim != 4 or len(filters) != len(layers[0].maps):
         raise DataError(
             f"The filters have shape {filters.shape}; expected {len(layers[0].maps)} filters of shape "
@@ -132,12 +132,11 @@ def _draw_filters(kernel: np.ndarray, filters: np.ndarray, chosen: np.ndarray) -
     title = [f"Filters of convolution 1: {len(chosen)} of {n}, {height}×{width}, largest magnitude {largest:.3g}"]
     if filters.shape != kernel.shape:
         title.append(
-            f"The {kernel.shape[1]} input channels are the pixels of each {height // kernel.shape[2]}×"
-            f"{width // kernel.shape[3]} square; their {kernel.shape[2]}×{kernel.shape[3]} weights are rearranged to "
-            "pixels."
+            f"Each input channel is one pixel of every {height // kernel.shape[2]}×{width // kernel.shape[3]} square; "
+            f"the {kernel.shape[2]}×{kernel.shape[3]} weights of all channels are arranged as pixels."
         )
     if channels == 3:
-        title.append("Weights of red, green and blue as colours; grey is 0.")
+        title.append("The weights of red, green and blue are drawn as colours; grey is 0.")
         return _Band(title, np.rint(127.5 + 127.5 * weights / (largest or 1.0)).astype(np.uint8))
     if channels > 1:
         title.append(f"Mean over {channels} channels.")
@@ -148,7 +147,7 @@ def _colour(values: np.ndarray, largest: float) -> np.ndarray:
     """Return values as uint8 colours (…, 3): blue at -largest, white at 0, orange at largest."""
     from matplotlib.colors import LinearSegmentedColormap
 
-    # With an odd number of colours, one of them is white.
+    # An odd number of colours, so that 0 is exactly white.
     scale = LinearSegmentedColormap.from_list("signed", [BLUE, "white", VERMILION], N=257)
     colours: np.ndarray = scale(0.5 + 0.5 * values / (largest or 1.0), bytes=True)
     return colours[..., :3]
@@ -194,7 +193,7 @@ def _show(figure: Figure, left: float, top: float, width: float, height: float, 
 
 
 def _write(figure: Figure, left: float, top: float, text: str, size: float, **style: Any) -> None:
-    """Write a line of plain text, shrunk to end before the margin."""
+    """Write a line of plain text, reduced in size to fit into the figure."""
     width, height = figure.get_size_inches()
     (text,), fitting = fit_text([text], (width - left - _MARGIN) * _MIDDLE / size)
     style = {"fontsize": size * fitting / _MIDDLE, "color": GREY if size == _SMALL else "black", **style}
@@ -202,29 +201,29 @@ def _write(figure: Figure, left: float, top: float, text: str, size: float, **st
 
 
 def _limit_ratio(height: int, width: int) -> float:
-    """Return the ratio of height to width of a drawn image, at most 3:1."""
+    """Return the ratio of height to width of a drawn image, limited to 1:3..3:1."""
     return min(3.0, max(1 / 3, height / width))
 
 
 def _add_gaps(n: int) -> float:
-    """Return the width of n maps with the gaps between and around them, in widths of a map."""
+    """Return the width of n maps with the gaps between and around them, in units of a map's width."""
     return n + _GAP * (n + 1)
 
 
 def _choose_grid(n: int, columns: int) -> tuple[int, int]:
-    """Return rows and columns for n tiles; rows have similar lengths of at most `columns`."""
+    """Return the numbers of rows and columns for n tiles: full rows of similar lengths, at most `columns`."""
     rows = math.ceil(n / columns)
     return rows, math.ceil(n / rows)
 
 
 def _measure(tiles: np.ndarray, columns: int, tile: float) -> tuple[float, float]:
-    """Return width and height in inches of a grid of tiles that are `tile` inches wide."""
+    """Return the width and height, in inches, of a grid of tiles that are `tile` inches wide."""
     rows, columns = _choose_grid(len(tiles), columns)
     return tile * _add_gaps(columns), tile * (rows * _limit_ratio(*tiles.shape[1:3]) + _GAP * (rows + 1))
 
 
 def _tile(tiles: np.ndarray, columns: int) -> np.ndarray:
-    """Return tiles (n, height, width, 3) as one array with grey between and around them."""
+    """Arrange tiles (n, height, width, 3) in one array, with grey between and around them."""
     n, height, width = tiles.shape[:3]
     rows, columns = _choose_grid(n, columns)
     ratio = _limit_ratio(height, width)

@@ -1,4 +1,4 @@
-"""Figures of a training: learning curves, losses per fold, trials and parameter importance of a search."""
+"""Figures of training and search: learning curves, losses per fold, trials, parameter importance."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _COLUMNS = 3
 _MAX_FOLDS = 20  # a panel takes 0.1 s to draw
 _LOSSES = (("train_loss", BLUE, "-", "train"), ("valid_loss", VERMILION, "--", "validation"))
-_LOWER_MARGIN = 0.5  # fraction of the spread shown below the first quartile of the trials
+_LOWER_MARGIN = 0.5  # margin below the first quartile of the trials, as a fraction of their spread
 
 
 def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> Figure:
@@ -63,7 +63,7 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     ['fold 1', 'fold 2', 'mean of 2 folds ± standard deviation']
     """
     if not histories or not all(histories):
-        raise DataError("Got no fold, or a fold with no trained epoch; expected at least one epoch per fold.")
+        raise DataError("There is no fold, or one without a trained epoch; expected at least one epoch per fold.")
     n_panels = min(len(histories), _MAX_FOLDS) + 1
     n_rows = -(-n_panels // _COLUMNS)
     figure = new_figure(3.6 * _COLUMNS, 2.7 * n_rows)
@@ -88,9 +88,9 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
 
 
 def draw_trials(trials: Sequence[Any]) -> Figure:
-    """Draw the validation accuracy of every trial, and the best so far.
+    """Draw the validation accuracy of every trial, and the best accuracy so far.
 
-    The limits are those of the complete trials; outliers are drawn at the lower edge.
+    The axis limits depend on the complete trials only; outliers are drawn at the lower edge.
     """
     complete = [trial for trial in trials if trial.state == "complete"]
     if not complete:
@@ -120,7 +120,7 @@ def draw_trials(trials: Sequence[Any]) -> Figure:
 
 
 def draw_importance(importance: Mapping[str, float]) -> Figure:
-    """Draw a bar chart of the share of the accuracy's variance explained by each parameter, largest first.
+    """Draw a bar chart of the parameter importance: the share of the accuracy's variance that a parameter explains.
 
     Examples
     --------
@@ -152,7 +152,7 @@ def _finish_panel(panel: Any, first: int, last: int) -> None:
 def _select_points(
     history: Sequence[Mapping[str, Any]], by: str, key: str, scale: float = 1
 ) -> list[tuple[int, float]]:
-    """Return (epoch, scaled value) of each row that has a value of `key`."""
+    """Return (epoch or iteration, scaled value) of each row with a value of `key`."""
     return [(row[by], scale * row[key]) for row in history if row.get(key) is not None]
 
 
@@ -164,7 +164,7 @@ def _draw_losses(panel: Any, history: Sequence[Mapping[str, Any]], by: str) -> N
 
 def _draw_line(panel: Any, points: Sequence[tuple[float, float]], colour: str, dash: str, label: str) -> None:
     epochs, values = zip(*points, strict=True)
-    # Markers make a single epoch visible; more than fifty hide the line.
+    # A single epoch needs a marker to be visible; more than fifty markers hide the line.
     panel.plot(epochs, values, dash, color=colour, label=label, marker="o" if len(points) <= 50 else None, ms=4)
 
 
@@ -174,7 +174,7 @@ def _draw_mean(panel: Any, histories: Sequence[Sequence[Mapping[str, Any]]]) -> 
         for history in histories:
             for epoch, loss in _select_points(history, "epoch", key):
                 values.setdefault(epoch, []).append(loss)
-        if not values:  # no validation
+        if not values:  # trained without validation
             continue
         epochs = sorted(values)
         means = np.array([np.mean(values[epoch]) for epoch in epochs])
@@ -182,13 +182,13 @@ def _draw_mean(panel: Any, histories: Sequence[Sequence[Mapping[str, Any]]]) -> 
         low, high = means - deviations, means + deviations
         _draw_line(panel, list(zip(epochs, means, strict=True)), colour, *style)
         panel.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
-        if len(epochs) == 1:  # a band of one epoch has no width
+        if len(epochs) == 1:  # the band of a single epoch has no width
             panel.vlines(epochs, low, high, color=colour)
     panel.set_title(f"mean of {len(histories)} folds ± standard deviation", fontsize=10)
 
 
 def _choose_scale(accuracies: Sequence[float]) -> tuple[float, float]:
-    """Return axis limits in per cent that exclude outliers below the first quartile."""
+    """Return axis limits, in per cent, that exclude outliers far below the first quartile."""
     quarter, best = float(np.percentile(accuracies, 25)), max(accuracies)
     spread = max(best - quarter, 0.2)
     return max(quarter - _LOWER_MARGIN * spread, 0.0), min(best + 0.15 * spread, 100.0)

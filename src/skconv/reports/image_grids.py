@@ -1,6 +1,7 @@
 """Image grids: samples, mistakes, predictions, label issues and attribution maps.
 
-All images of a grid without maps share one axes, because an axes per image takes seconds to draw and much memory.
+The images of a grid share one axes, except with attribution maps, because one axes per image takes seconds to draw and
+much memory.
 """
 
 from __future__ import annotations
@@ -20,12 +21,12 @@ if TYPE_CHECKING:
 _COLUMNS = 10
 _MAX_IMAGES = 400
 _MAX_MISTAKES = 40
-_GAP = 0.12  # between images, as a fraction of their width
-# Grid of attribution maps: lengths in inches, number of tiles per row, gap as a fraction of the width of an image.
+_GAP = 0.12  # gap between images, as a fraction of their width
+# Grid of attribution maps; lengths in inches, the gap as a fraction of the width of an image.
 _MAP_WIDTH, _MAP_SIDE, _MAX_TILES, _MAP_GAP = 9.6, 1.5, 9, 0.15
-_LINE, _MARGIN = 0.26, 0.06  # caption, lower margin
-_BAR, _FOOT = (0.9, 0.1), 0.28  # colour bar, footer around it
-_OPACITY = 0.75  # opacity of the largest magnitude
+_LINE, _MARGIN = 0.26, 0.06  # height of a caption and of the lower margin
+_BAR, _FOOT = (0.9, 0.1), 0.28  # width and height of the colour bar, height of the footer that contains it
+_OPACITY = 0.75  # opacity at the largest magnitude of a map
 _RAISES, _LOWERS = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])  # RGB, as in the activation maps
 
 
@@ -42,13 +43,13 @@ def draw_samples(
     Parameters
     ----------
     images : ndarray of uint8 or float, shape (n, h, w), (n, h, w, 3), (n, 1, h, w) or (n, 3, h, w)
-        Images; those of float are scaled from their minimum and maximum.
+        Images. Those of float are scaled to the range from their common minimum to their maximum.
     labels : ndarray of int, shape (n,)
         Indices into `class_names`.
     class_names : sequence of str
         Name of each class.
     rows, columns : int, default=4 and 10
-        Number of rows and columns of the grid, at most 400 images.
+        Number of rows and columns of the grid, which has at most 400 images.
     """
     if rows < 1 or columns < 1 or rows * columns > _MAX_IMAGES:
         raise ParameterError(f"The grid has {rows}×{columns} images; expected 1 to {_MAX_IMAGES} images.")
@@ -68,7 +69,7 @@ def draw_mistakes(
 ) -> Figure:
     """Draw the 40 most confident mistakes, in descending order, with true class, predicted class and confidence.
 
-    They reveal label errors, and kinds of images that are missing from the training data.
+    These mistakes reveal label errors, and kinds of images that are missing from the training data.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     _check(images, labels, class_names)
@@ -96,7 +97,7 @@ def draw_mistakes(
 
 
 def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
-    """Draw images with predicted labels and confidences, 0..1."""
+    """Draw images with their predicted labels and the confidences, 0..1."""
     captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
     return draw_grid(images, captions)
 
@@ -104,7 +105,7 @@ def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Seq
 def draw_issues(
     images: np.ndarray, issues: Sequence[LabelIssue], positions: Sequence[int], *, max_images: int
 ) -> Figure:
-    """Draw the first issues of one kind; `positions` are the indices of the issues in `images`."""
+    """Draw the first issues of one kind; `positions` are the indices of their images in `images`."""
     drawn = images[np.asarray(positions[:max_images])]
     meaning = KINDS[issues[0].kind]
     title = f"{meaning[0].upper()}{meaning[1:]}: {len(drawn):,} of {len(issues):,}"
@@ -114,7 +115,7 @@ def draw_issues(
 def draw_grid(
     images: np.ndarray, captions: Sequence[Sequence[str]], title: str = "", *, columns: int = _COLUMNS
 ) -> Figure:
-    """Draw images in a grid, each above its caption; all captions have the same number of lines.
+    """Draw images in a grid, each above its caption; all captions must have the same number of lines.
 
     Examples
     --------
@@ -148,9 +149,9 @@ def draw_grid(
 
 
 def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
-    """Draw images with captions, each followed by copies coloured by its attribution maps.
+    """Draw images with captions, each followed by a copy per attribution map, coloured by the map.
 
-    `images` is 1 to 40 uint8 images, (n, h, w) or (n, h, w, 3), with 1 to 8 maps (h, w) each. Orange is positive, blue
+    `images` are 1 to 40 uint8 images, (n, h, w) or (n, h, w, 3), with 1 to 8 maps (h, w) each. Orange is positive, blue
     is negative; each map is scaled to its largest magnitude.
 
     Examples
@@ -167,7 +168,7 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
     width, height = columns * (tiles + _MAP_GAP) * side, rows * (high + _LINE) + _MARGIN + _FOOT
     texts, size = fit_text(list(captions), tiles * side)
     figure = new_figure(width, height)
-    figure.set_layout_engine("none")  # all positions are explicit
+    figure.set_layout_engine("none")  # the code below computes all positions
     rgb = images.astype(float) / 255
     if rgb.ndim == 3:
         rgb = np.repeat(rgb[..., None], 3, axis=3)
@@ -180,7 +181,7 @@ def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], 
             axes.set_axis_off()
             axes.imshow(drawn, interpolation="nearest", aspect="auto")
         text = figure.text(left / width, 1 - (top - 0.05) / height, texts[index], fontsize=size, va="bottom")
-        text.set_parse_math(False)  # a class named $5$ is not a formula
+        text.set_parse_math(False)  # a class may be named $5$
     _add_colour_bar(figure, width, height)
     return figure
 
@@ -217,7 +218,7 @@ def _to_rgb(images: np.ndarray) -> np.ndarray:
 
 
 def _add_colour_bar(figure: Figure, width: float, height: float) -> None:
-    """Draw the colour bar in the footer of a figure of `width` × `height` inches."""
+    """Draw the colour bar of attribution maps in the footer of a figure of `width` × `height` inches."""
     long, high = _BAR
     left, middle = (width - long) / 2, _FOOT / 2
     axes = figure.add_axes((left / width, (middle - high / 2) / height, long / width, high / height))

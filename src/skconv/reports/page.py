@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
 _TEMPLATES = Path(__file__).with_name("templates")
 _MAX_SVG = 1_000_000  # bytes; PNG is smaller for figures with many elements
-_WIDE = 7  # inches; a wider figure scrolls on a phone instead of shrinking
-# Replacements of figure colours in dark mode.
+_WIDE = 7  # inches; wider figures scroll on a phone instead of shrinking
+# Colours in dark mode, by colour of the figure.
 _ON_DARK = {"#000000": "#f2f1ee", GREY: "#b4b3b8", BLUE: "#56b4e9", VERMILION: "#ff8a3d"}
 
 
@@ -30,12 +30,12 @@ class PageFigure:
 
     @property
     def is_wide(self) -> bool:
-        """Whether the figure scrolls on a phone."""
+        """Whether the figure is so wide that it scrolls on a phone."""
         return float(self.figure.get_figwidth()) > _WIDE
 
     @property
     def is_tall(self) -> bool:
-        """Whether the figure is printed on a separate page."""
+        """Whether the figure is so tall that it is printed on a separate page."""
         return float(self.figure.get_figheight()) > 1.1 * float(self.figure.get_figwidth())
 
 
@@ -53,7 +53,7 @@ class Section:
 
     title: str
     text: str = ""  # a paragraph of explanation
-    facts: Mapping[str, str] = field(default_factory=dict)  # a list of names and values
+    facts: Mapping[str, str] = field(default_factory=dict)  # values by name, shown as a list
     figures: Sequence[PageFigure] = ()
     table: PageTable | None = None
     listings: Sequence[tuple[str, str]] = ()  # commands or files to copy, each with a heading
@@ -80,8 +80,8 @@ def render_page(title: str, headline: str, summary: str, sections: Sequence[Sect
 def embed_figure(figure: Figure) -> str:
     """Return a figure as a data URL: SVG, or PNG if the SVG is larger than 1 MB.
 
-    Separate images avoid clashes of SVG identifiers. The background is transparent; lines and text are light in dark
-    mode.
+    A data URL per figure, rather than inline SVG, avoids duplicate identifiers. An SVG has a transparent background,
+    and light lines and text in dark mode.
     """
     kind, content = "image/svg+xml", encode_figure(figure, "svg", transparent=True)
     if len(content) > _MAX_SVG:
@@ -92,7 +92,7 @@ def embed_figure(figure: Figure) -> str:
 
 
 def _style_for_dark() -> bytes:
-    # In the SVG file, black text has no colour attribute.
+    # Set the default colour too, because black text has no colour attribute in the SVG file.
     rules = [f"svg {{ fill: {_ON_DARK['#000000']}; }}"]
     for light, dark in _ON_DARK.items():
         for what in ("fill", "stroke"):

@@ -14,17 +14,17 @@ from skconv.reports.style import BLUE, GREY, INK, VERMILION, fit_text, label_tic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MAX_COUNTED = 40  # classes; with more, the counts are illegible
+_MAX_COUNTED = 40  # classes; with more, counts would be illegible
 _BINS = 10
 _MIN_FILLED = 10  # predictions per bin; the marker of a bin with fewer is hollow
 _MARKS = (0.5, 0.9, 0.99, 0.999)  # confidence thresholds on the risk-coverage curve
 
 
 def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
-    """Draw a confusion matrix (row: true class; column: predicted class) with coloured mistakes.
+    """Draw a confusion matrix (row: true class; column: predicted class) in which only mistakes are coloured.
 
-    The colour scale excludes the diagonal, because its large counts would hide the mistakes. Counts are written for up
-    to 40 classes; cells of 0 are empty.
+    The colour scale excludes the diagonal, whose large counts would hide the mistakes. Counts other than 0 are written
+    for up to 40 classes.
 
     Examples
     --------
@@ -50,7 +50,7 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     if n_classes <= _MAX_COUNTED:
         _write_counts(axes, confusion, shares, cell)
     rotate = max(map(len, names)) * size * 0.62 > 72 * cell
-    step = math.ceil(1.2 * size / (72 * cell))  # skip names that would overlap
+    step = math.ceil(1.2 * size / (72 * cell))  # omits names that would overlap
     label_ticks(axes.xaxis, names, step, fontsize=size, rotation=90 if rotate else 0)
     label_ticks(axes.yaxis, names, step, fontsize=size)
     axes.tick_params(length=0)
@@ -65,8 +65,8 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
 def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     """Draw a reliability diagram and a risk-coverage curve.
 
-    Left: accuracy by confidence in bins of equal width. Right: error rate by share of the most confident predictions,
-    with marks at the confidence thresholds 0.5, 0.9, 0.99 and 0.999.
+    Left: accuracy by confidence, in bins of equal width. Right: error rate by coverage, the fraction of the predictions
+    that are accepted in descending order of confidence, with marks at the thresholds 0.5, 0.9, 0.99 and 0.999.
 
     Examples
     --------
@@ -89,7 +89,7 @@ def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
 
 
 def draw_corruptions(accuracies: Mapping[str, Sequence[float]], clean: float) -> Figure:
-    """Draw a table of the accuracy by corruption and severity, coloured by the difference to the accuracy `clean`.
+    """Draw a table of the accuracy by corruption and severity, coloured by the loss relative to the accuracy `clean`.
 
     The rows are sorted by mean accuracy, in descending order.
 
@@ -148,7 +148,7 @@ def _draw_diagram(panel: Any, confidence: np.ndarray, is_correct: np.ndarray) ->
         panel.annotate(f"{n:,}", (x, y), (0, -13), textcoords="offset points", fontsize=7, color=GREY, ha="center")
     panel.set_xlabel("mean confidence, %")
     panel.set_ylabel("accuracy, %")
-    # The title explains the symbols, because a legend would hide points.
+    # Explain the symbols in the title, because a legend would hide points.
     panel.set_title("reliability (numbers: images per bin; dotted: perfect calibration)", fontsize=9)
     panel.set_xlim(0, 104)
     panel.set_ylim(-6, 106)
@@ -158,7 +158,7 @@ def _draw_risk(panel: Any, confidence: np.ndarray, is_correct: np.ndarray) -> No
     order = np.argsort(-confidence, kind="stable")
     n = np.arange(1, len(order) + 1)
     coverage, risk = 100 * n / len(n), 100 * np.cumsum(~is_correct[order]) / n
-    ends = np.append(np.diff(confidence[order]) != 0, True)  # predictions of equal confidence cannot be separated
+    ends = np.append(np.diff(confidence[order]) != 0, True)  # a threshold cannot separate equal confidences
     panel.plot(coverage[ends], risk[ends], color=VERMILION)
     for threshold in _MARKS:
         n_covered = int((confidence >= threshold).sum())
@@ -168,7 +168,7 @@ def _draw_risk(panel: Any, confidence: np.ndarray, is_correct: np.ndarray) -> No
             side, shift = ("right", -6) if point[0] > 15 else ("left", 2)  # inside the panel
             text = f"≥ {100 * threshold:g} %"
             panel.annotate(text, point, (shift, 5), textcoords="offset points", fontsize=7, color=BLUE, ha=side)
-    panel.set_xlabel("coverage (the most confident predictions), %")
+    panel.set_xlabel("coverage (most confident predictions first), %")
     panel.set_ylabel("error rate, %")
     panel.set_title(f"risk-coverage curve: {risk[-1]:.2f} % errors at full coverage", fontsize=9)
     panel.set_xlim(0, 102)

@@ -27,15 +27,15 @@ if TYPE_CHECKING:
     from skconv.evaluation.metrics import Scores
     from skconv.inference import OnnxClassifier
 
-_MAX_EXPLAINED = 9  # predictions
-_MAX_ISSUES = 20  # drawn per kind
-_TIMED = 30  # single predictions to measure the median time
-_BATCH = 256  # images, to measure the time per image in a batch
+_MAX_EXPLAINED = 9  # maximum number of predictions with attribution maps
+_MAX_ISSUES = 20  # maximum number of drawn issues per kind
+_TIMED = 30  # number of single predictions for the median time
+_BATCH = 256  # images in the batch for the time per image
 
 
 @dataclass(frozen=True, eq=False)
 class ScoredSource:
-    """Predictions and scores of a saved model on a data set; `split` and `n_seen` as in `EvaluationResult`."""
+    """Predictions and scores of a saved model on a data set; `split` and `n_seen` are those of `EvaluationResult`."""
 
     classifier: OnnxClassifier
     dataset: Dataset  # including images that were not scored
@@ -50,7 +50,8 @@ class ScoredSource:
 def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIssue] | None) -> list[Section]:
     """Return all sections of the report page.
 
-    `command` is the command line that writes the page; `issues` are those of an audit of the data, None without one.
+    `command` is the command line that writes the page. `issues` are the results of an audit of the data, or None
+    without an audit.
     """
     from skconv.estimators.persistence import load_network
 
@@ -73,7 +74,7 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
         _list_classes(scores),
         Section(
             "Most confident mistakes",
-            "They reveal label errors, and kinds of images that are missing from the training data.",
+            "These mistakes reveal label errors, and kinds of images that are missing from the training data.",
             figures=[PageFigure(mistakes, "mistakes", "Images with true and predicted class.")],
         ),
         *([] if issues is None else [_show_issues(dataset, issues)]),
@@ -104,7 +105,7 @@ def _show_issues(dataset: Dataset, issues: Sequence[LabelIssue]) -> Section:
         if found and kind != "broken":  # broken images cannot be drawn
             figure = draw_issues(images.images, found, locate_issues(found, images), max_images=_MAX_ISSUES)
             figures.append(PageFigure(figure, f"issues-{kind.replace(' ', '-')}", f"Examples: {KINDS[kind]}."))
-    text = "Images of all splits to check by hand. Wrong labels are detected by out-of-fold predictions."
+    text = "Images of all splits that should be checked. Wrong labels are detected by out-of-fold predictions."
     return Section("Label issues", text if issues else "The audit found no issues.", facts=facts, figures=figures)
 
 
@@ -117,7 +118,7 @@ def _show_calibration(scored: ScoredSource) -> Section:
         "Left: reliability diagram, the accuracy of predictions by confidence. The model is overconfident where the "
         "accuracy is below the dotted line. Right: error rate if only the most confident predictions are accepted.",
         facts={
-            "calibrated": "yes, on held-out images" if is_calibrated else "no: no images were held out",
+            "calibrated": "yes, on held-out images" if is_calibrated else "no, because no images were held out",
             "expected calibration error": f"{100 * scores.expected_calibration_error:.2f} %",
             "negative log likelihood": f"{scores.negative_log_likelihood:.4f}",
             "Brier score": f"{scores.brier:.4f}",
@@ -127,7 +128,7 @@ def _show_calibration(scored: ScoredSource) -> Section:
 
 
 def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
-    """Draw attributions of the most confident mistakes; if there are few, of correct predictions too."""
+    """Draw attributions of the most confident mistakes, followed by correct predictions if there are few mistakes."""
     predicted, confidence = scored.probabilities.argmax(1), scored.probabilities.max(1)
     chosen = np.lexsort((-confidence, predicted == scored.labels))[:_MAX_EXPLAINED]
     names = scored.classifier.class_names
@@ -156,7 +157,7 @@ def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
 
 
 def _show_activations(scored: ScoredSource, network: nn.Module) -> Section:
-    """Draw the filters, and the activation maps of the first image of the first class."""
+    """Draw the filters of the first convolution, and the activation maps of the first image of the first class."""
     from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member
 
     first = int(np.argmin(scored.labels))
@@ -166,8 +167,8 @@ def _show_activations(scored: ScoredSource, network: nn.Module) -> Section:
     figure = draw_activations(image, scored.probabilities[first], names, layers, filters)
     text = (
         "Filters of the first convolution, and output of every convolution for one image. "
-        f"{'' if first_member(network) is network else 'The network is the first member of the ensemble. '}"
-        "For another image, use skconv explain."
+        f"{'' if first_member(network) is network else 'They are those of the first member of the ensemble. '}"
+        "The command skconv explain draws them for other images."
     )
     return Section("Activation maps", text, figures=[PageFigure(figure, "activations", "Filters and activation maps.")])
 

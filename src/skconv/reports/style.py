@@ -14,14 +14,14 @@ from skconv.files import atomic_write
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# The palette of Okabe and Ito, distinguishable with any colour vision and in grey.
+# Colours of the palette of Okabe and Ito, which are distinguishable with any colour vision and in greyscale.
 BLUE = "#0072B2"
 VERMILION = "#D55E00"
 GREY = "#6E6E6E"
-INK = "#1A1A1A"  # text on a light colour, also in dark mode
+INK = "#1A1A1A"  # text on a light colour, which does not change in dark mode
 
 DPI = 150
-_CHARACTER_WIDTH = 0.62  # fraction of the font size; mean of DejaVu Sans, plus a margin
+_CHARACTER_WIDTH = 0.62  # mean of DejaVu Sans plus a margin, as a fraction of the font size
 _MIN_SIZE, _MAX_SIZE = 5.5, 9.0  # font sizes in points
 
 
@@ -53,7 +53,7 @@ def fit_text(texts: list[str], inches: float) -> tuple[list[str], float]:
 
 
 def put_text(axes: Any, x: float, y: float, text: str, **style: Any) -> None:
-    """Write `text` without parsing math: a class named ``$5$`` is not a formula."""
+    """Draw `text` without parsing math, because a class may be named ``$5$``."""
     axes.text(x, y, text, **style).set_parse_math(False)
 
 
@@ -67,19 +67,19 @@ def check_figure_path(out: str | os.PathLike[str], images: Iterable[str | os.Pat
     """Raise `OutputError` unless `out` ends in .png and is not one of the input images."""
     target = Path(out)
     if target.suffix.lower() != ".png":
-        raise OutputError(f"The figure is named '{target}'; expected a name that ends in .png. Choose another name.")
+        raise OutputError(f"The name of the figure is '{target}'; expected one that ends in .png. Choose another name.")
     if target.exists() and any(Path(image).exists() and target.samefile(image) for image in images):
-        raise OutputError(f"{target} is an input image, which the figure would replace. Choose another name.")
+        raise OutputError(f"The figure would replace the input image {target}. Choose another name.")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
-    """Write a figure atomically as PNG, or as SVG if the name ends in .svg; the bytes are reproducible."""
+    """Write a figure atomically as PNG, or as SVG if the name ends in .svg; the file is reproducible."""
     with atomic_write(path) as temporary:
         temporary.write_bytes(encode_figure(figure, "svg" if os.fspath(path).lower().endswith(".svg") else "png"))
 
 
 def encode_figure(figure: Figure, kind: str, *, transparent: bool = False) -> bytes:
-    """Return the bytes of a figure as ``"png"`` or ``"svg"``, without version and date to be reproducible."""
+    """Return a figure as the bytes of a ``"png"`` or ``"svg"`` file, without version and date, to be reproducible."""
     import matplotlib as mpl
 
     stream = io.BytesIO()

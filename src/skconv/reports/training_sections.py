@@ -1,4 +1,4 @@
-"""Sections of the report page about the training: model and data, learning curves, reproduction."""
+"""Sections of the report page on the training: model and data, learning curves, reproduction."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
-    """Describe the network and its training data, which included `n_seen` of the evaluated images, if known."""
+    """Describe the network and its training data; `n_seen` of the evaluated images are training images, if known."""
     config = classifier.config
     channels, height, width = config.input.shape
     facts = {
@@ -36,7 +36,7 @@ def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
 
 
 def show_learning_curves(run: Path) -> list[Section]:
-    """Show the learning curves, duration and settings of a run; return no section without a run folder."""
+    """Show the learning curves, duration and settings of a run; return no section if it has no history."""
     from skconv.reports.curves import draw_curves, draw_folds
 
     histories = _read_histories(run / "history.csv")
@@ -48,7 +48,7 @@ def show_learning_curves(run: Path) -> list[Section]:
         figures = [PageFigure(draw_folds(histories), "curves", f"Loss by epoch of each of {len(histories)} members.")]
     elif len(histories[0]) > 1:
         figures = [PageFigure(draw_curves(histories[0]), "curves", f"Loss over {len(histories[0])} epochs.")]
-    else:  # a single epoch is not a curve
+    else:  # a curve needs at least two epochs
         facts |= _describe_epoch(histories[0][-1])
     return [Section("Learning curves", facts=facts, figures=figures)]
 
@@ -73,14 +73,14 @@ def describe_origin(classifier: OnnxClassifier, command: str) -> Section:
 
 
 def describe_machine(environment: Mapping[str, Any]) -> str:
-    """Return a description of processor, threads and GPU from a record of `describe_environment`."""
+    """Describe the processor, threads and GPU of a machine; `environment` is a result of `describe_environment`."""
     threads = environment.get("threads", "?")
     processor = f"{environment.get('processor', 'unknown')}, {threads} thread{'' if threads == 1 else 's'}"
     return f"{environment['gpu']}; {processor}" if "gpu" in environment else processor
 
 
 def _read_histories(file: Path) -> list[list[dict[str, Any]]]:
-    """Return the rows of a run's history as numbers, one list per network; empty if the file does not exist."""
+    """Read the history of a run: a list of rows per network; empty if the file does not exist."""
     if not file.is_file():
         return []
     try:
@@ -107,7 +107,7 @@ def _describe_epoch(row: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _describe_run(file: Path) -> dict[str, str]:
-    """Return duration, precision, seed and calibration from ``scores.json`` of a run."""
+    """Describe duration, precision, seed and calibration of a run, from its ``scores.json``."""
     if not file.is_file():
         return {}
     try:
