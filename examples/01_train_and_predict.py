@@ -35,7 +35,7 @@ for label, predicted, row in zip(y_test, classifier.predict(X_test[:5]), probabi
 print(f"test accuracy: {classifier.score(X_test, y_test):.4f}")
 
 # %%
-# Predictions for the first test images.
+# Draw the predictions for the first test images.
 
 probabilities = classifier.predict_proba(X_test[:20])
 labels = [str(label) for label in classifier.predict(X_test[:20])]

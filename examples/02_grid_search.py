@@ -2,8 +2,10 @@
 Grid search
 ===========
 
-Search learning rate and batch size over a grid; each combination is scored by cross-validation on the training images.
-The test images are scored once, with the best combination.
+Search the learning rate and the batch size over a grid with `sklearn.model_selection.GridSearchCV`.
+
+Each combination is scored by cross-validation on the training images. The test images are scored once, with the best
+combination.
 """
 
 import matplotlib.pyplot as plt
@@ -35,7 +37,7 @@ print(f"best: {search.best_params_}")
 print(f"test accuracy: {search.score(X_test, y_test):.4f}")
 
 # %%
-# Mean accuracy of each combination.
+# Plot the mean accuracy of each combination.
 
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 grid = results["mean_test_score"].reshape(2, 3)  # batch sizes × learning rates

@@ -4,8 +4,8 @@ Random search
 
 Sample learning rate, batch size and network at random. A few samples often reach the accuracy of a large grid.
 
-The learning rate is sampled from a log-uniform distribution, because 0.001 to 0.01 matters as much as 0.01 to 0.1.
-A network is a name, or a mapping of a name and its options.
+The learning rate is sampled from a log-uniform distribution, because its range covers two orders of magnitude. The
+parameter ``network`` is a name, or a dictionary with a name and options.
 """
 
 import matplotlib.pyplot as plt
@@ -43,7 +43,7 @@ for rank in results["rank_test_score"].argsort():
 print(f"test accuracy of the best: {search.score(X_test, y_test):.4f}")
 
 # %%
-# Accuracy over the learning rate.
+# Plot the accuracy over the learning rate.
 
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 axes.semilogx([drawn["learning_rate"] for drawn in results["params"]], results["mean_test_score"], "o")

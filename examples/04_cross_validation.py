@@ -2,8 +2,9 @@
 Cross-validation
 ================
 
-Estimate the accuracy by five-fold cross-validation. The standard deviation over the folds estimates the uncertainty of
-a single train/test split.
+Estimate the accuracy by five-fold cross-validation.
+
+The standard deviation over the folds estimates the uncertainty of a single train/test split.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +15,7 @@ from skconv import CNNClassifier
 
 digits = load_digits()
 
-# Stratified: the same class proportions in each fold. Shuffled: the images are sorted by writer.
+# Shuffle the images, because they are sorted by writer.
 folds = StratifiedKFold(n_splits=5, shuffle=True, random_state=0)
 scores = cross_val_score(
     CNNClassifier("fast", max_epochs=4, random_state=0),
@@ -28,7 +29,7 @@ for number, score in enumerate(scores, 1):
 print(f"accuracy: {scores.mean():.4f} ± {scores.std(ddof=1):.4f} (mean and standard deviation of {len(scores)} folds)")
 
 # %%
-# Accuracy of each fold, with mean and standard deviation.
+# Plot the accuracy of each fold, with mean and standard deviation.
 
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 axes.bar(range(1, 6), scores)

@@ -2,8 +2,10 @@
 Save, load, and predict without torch
 =====================================
 
+Save a classifier as a model folder, load it, and predict with onnxruntime.
+
 A model folder contains the weights (safetensors), the network as an ONNX graph, a configuration and a model card.
-It contains no code, and its files are verified by sha256 when it is opened.
+It contains no code. All files are verified by sha256 when it is opened.
 """
 
 import subprocess
@@ -24,7 +26,7 @@ X_train, X_test, y_train, y_test = train_test_split(
 classifier = CNNClassifier("fast", max_epochs=4, random_state=0).fit(X_train, y_train)
 
 # %%
-# A server needs onnxruntime only. This script runs in a separate process to show that torch is not imported.
+# `OnnxClassifier` needs onnxruntime only. This script runs in a separate process to show that torch is not imported.
 SERVER = """
 import sys
 import numpy as np

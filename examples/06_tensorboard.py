@@ -2,9 +2,9 @@
 TensorBoard
 ===========
 
-Log loss and accuracy of each epoch with skorch's callback.
+Log the loss and accuracy of each epoch with skorch's callback `skorch.callbacks.TensorBoard`.
 
-Needs the extra ``tracking``: ``pip install '.[tracking]'``. Show the curves with ``tensorboard --logdir runs``.
+Install the extra with ``pip install '.[tracking]'``. Show the curves with ``tensorboard --logdir runs``.
 """
 
 from pathlib import Path
@@ -15,7 +15,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from skconv import CNNClassifier
 
-# Names in TensorBoard: those with the same prefix are grouped.
+# TensorBoard groups tags with the same prefix.
 TAGS = {
     "train_loss": "loss/training",
     "valid_loss": "loss/validation",

@@ -2,9 +2,10 @@
 Weights & Biases
 ================
 
-Log a training run offline, without an account, with skorch's callback.
+Log a training run with skorch's callback `skorch.callbacks.WandbLogger`.
 
-Needs the extra ``tracking``: ``pip install '.[tracking]'``. With an account, set ``WANDB_MODE=online``.
+Install the extra with ``pip install '.[tracking]'``. The run is logged offline, without an account. To log online, set
+``WANDB_MODE=online``.
 """
 
 import os

@@ -2,9 +2,10 @@
 Augmentation
 ============
 
-Rotate and shift each training image at random in every epoch. It helps most with few training images: 300 here.
+Rotate and shift each training image at random in every epoch.
 
-Flips suit clothing but not digits: a mirrored 3 or 7 is not a digit, and a mirrored 2 looks like a 5.
+Augmentation helps most with few training images; this example uses 300. Flips are useful for clothing, but not for
+digits: a mirrored 3 or 7 is not a digit, and a mirrored 2 looks like a 5.
 """
 
 import matplotlib.pyplot as plt
@@ -18,7 +19,7 @@ mnist = load_dataset("mnist")
 X_train, y_train = mnist.train_images[:300], mnist.train_labels[:300]
 X_test, y_test = mnist.test_images[:1000], mnist.test_labels[:1000]
 
-# Rotation in degrees, shift as a fraction of the side; the amount per image is uniform in ± this value.
+# Rotation in degrees, shift as a fraction of the side. The amount per image is uniform in ± this value.
 AUGMENTATIONS = {
     "none": None,
     "rotation": {"rotation": 15},
@@ -32,7 +33,8 @@ for name, augmentation in AUGMENTATIONS.items():
     print(f"{name:27} test accuracy {classifier.score(X_test, y_test):.4f}")
 
 # %%
-# Five digits (left column), each augmented nine times. ``Augmentation`` accepts float32 (n, channels, height, width).
+# Draw five digits (left column), each augmented nine times. ``Augmentation`` accepts float32 (n, channels, height,
+# width).
 
 augment = Augmentation(rotation=15, shift=0.1)
 figure, rows = plt.subplots(5, 10, figsize=(8, 4), layout="constrained")

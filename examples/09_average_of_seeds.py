@@ -2,7 +2,7 @@
 Ensemble of seeds
 =================
 
-Average the predicted probabilities of several trainings that differ in their seed only.
+Average the predicted probabilities of networks that differ only in the seed of their training.
 """
 
 import matplotlib.pyplot as plt
@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 
 from skconv import CNNClassifier
 
-# A small training set leaves errors to correct.
+# With a small training set, an ensemble improves the accuracy more.
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.images, digits.target, train_size=300, random_state=0, stratify=digits.target
@@ -26,13 +26,13 @@ for seed in range(5):
     print(f"seed {seed}: {members[-1]:.4f}")
 
 # %%
-# (5 trainings, 1497 images, 10 classes) → (1497, 10). The labels are 0 to 9, so an index is the label itself.
+# Average over the networks: (5, 1497, 10) → (1497, 10). The labels are 0 to 9, so a class index is the label.
 mean = np.mean(probabilities, axis=0)
 together = (mean.argmax(axis=1) == y_test).mean()
 print(f"test accuracy of the average: {together:.4f}")
 
 # %%
-# Accuracy of the members and of the ensemble.
+# Plot the accuracy of the members and of the ensemble.
 
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 axes.bar(range(1, len(members) + 1), members)

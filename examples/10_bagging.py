@@ -4,9 +4,11 @@ Bagging
 
 Train each network on a bootstrap sample with `sklearn.ensemble.BaggingClassifier`.
 
-``BaggingClassifier`` accepts 2-D input only, so images are passed as rows, and `CNNClassifier` reshapes them to
-squares. Keep ``max_features`` at 1.0, because a subset of the pixels is not an image. A bootstrap sample contains about
-63 % of the images, so each member is weaker than a network trained on all of them.
+``BaggingClassifier`` accepts only 2-D input, so the images are passed as rows. `CNNClassifier` reshapes the rows to
+square images. Do not change ``max_features``, because a subset of the pixels is not an image.
+
+A bootstrap sample contains about 63 % of the images, so each member is less accurate than a network trained on all
+images.
 """
 
 import matplotlib.pyplot as plt
@@ -16,7 +18,7 @@ from sklearn.model_selection import train_test_split
 
 from skconv import CNNClassifier
 
-# `data` contains the images as rows of 64 values. A small training set leaves errors to correct.
+# `data` contains the images as rows of 64 values. With a small training set, an ensemble improves the accuracy more.
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.data, digits.target, train_size=300, random_state=0, stratify=digits.target
@@ -40,7 +42,7 @@ together = bagging.score(X_test, y_test)
 print(f"test accuracy of the ensemble: {together:.4f}")
 
 # %%
-# Accuracy of the members and of the ensemble.
+# Plot the accuracy of the members and of the ensemble.
 
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 axes.bar(range(1, len(members) + 1), members)

@@ -2,10 +2,10 @@
 Boosting
 ========
 
-Train a sequence of networks with `sklearn.ensemble.AdaBoostClassifier`: each network gives more weight to the images
-that the previous ones misclassified.
+Train a sequence of networks with `sklearn.ensemble.AdaBoostClassifier`.
 
-Boosting requires weak members, so the network is narrow. AdaBoost passes its weights as ``sample_weight``.
+AdaBoost increases the weights of images that previous networks misclassified, and passes them as ``sample_weight``.
+Boosting requires weak members, so this example uses a narrow network.
 """
 
 import matplotlib.pyplot as plt
@@ -36,7 +36,7 @@ print(f"one network alone: {alone:.4f}")
 print(f"test accuracy of the boosted networks: {boosted.score(X_test, y_test):.4f}")
 
 # %%
-# Test accuracy over the number of networks.
+# Plot the test accuracy over the number of networks.
 
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 axes.plot(range(1, len(accuracies) + 1), accuracies, "o-")

@@ -2,11 +2,10 @@
 Pipeline
 ========
 
-Preprocess images and classify them in one scikit-learn ``Pipeline``, so that new images are preprocessed the same way.
+Preprocess and classify images in one `sklearn.pipeline.Pipeline`, so that new images are preprocessed in the same way.
 
-The images are dark ink on bright paper. The pipeline inverts and scales them. The networks normalise their input in
-their first layer; the scaler only demonstrates the position of a scaler. scikit-learn's scalers treat each pixel
-separately.
+The images show dark ink on bright paper. The pipeline inverts and scales them. Scaling is optional, because the
+networks normalise their input. scikit-learn's scalers scale each pixel separately.
 """
 
 from sklearn.datasets import load_digits
@@ -37,7 +36,7 @@ pipeline = Pipeline(
 )
 
 # %%
-# All steps are cross-validated together, and each parameter can be set or searched through the pipeline.
+# Cross-validate all steps together. Parameters of a step are set or searched with its name as a prefix.
 pipeline.set_params(classify__batch_size=64)
 scores = cross_val_score(pipeline, X_train, y_train, cv=3)
 print(f"cross-validated accuracy: {scores.mean():.4f}")

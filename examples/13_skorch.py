@@ -1,11 +1,11 @@
 """
-skorch's own NeuralNetClassifier
-================================
+skorch's NeuralNetClassifier
+============================
 
-Train one of skconv's networks with skorch directly: Adam, learning rate 0.001, batches of 32, early stopping with
-patience 5, as in the skorch tutorial on digits (at most 10 epochs here, 25 there).
+Train one of skconv's networks with `skorch.NeuralNetClassifier`.
 
-`CNNClassifier` needs less code; use skorch to control each part.
+Use skorch directly to control each part of the training. `CNNClassifier` needs less code. The settings are those of the
+skorch tutorial on digits, but with at most 10 epochs instead of 25.
 """
 
 import torch

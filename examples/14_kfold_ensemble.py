@@ -2,10 +2,10 @@
 K-fold ensemble
 ===============
 
-Train one network per fold, each without that fold, and average their predictions.
+Train one network per fold on the other folds, and average the predictions.
 
-Each training image is held out by one member, so the training is also a cross-validation: the out-of-fold accuracy is
-an unbiased estimate without a test set. ``ensemble.save`` writes one model folder.
+Each training image is held out from one member. The out-of-fold accuracy therefore estimates the accuracy of a member
+without a test set. ``ensemble.save`` writes one model folder.
 """
 
 import matplotlib.pyplot as plt
@@ -14,7 +14,7 @@ from sklearn.model_selection import train_test_split
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier
 
-# A small training set leaves errors to correct.
+# With a small training set, an ensemble improves the accuracy more.
 digits = load_digits()
 X_train, X_test, y_train, y_test = train_test_split(
     digits.images, digits.target, train_size=300, random_state=0, stratify=digits.target
@@ -31,7 +31,7 @@ print(f"out-of-fold accuracy: {ensemble.out_of_fold_score_:.4f}")
 print(f"test accuracy of the ensemble: {together:.4f}")
 
 # %%
-# Accuracy of the members and of the ensemble.
+# Plot the accuracy of the members and of the ensemble.
 
 figure, axes = plt.subplots(figsize=(5, 3), layout="constrained")
 axes.bar(range(1, len(members) + 1), members)

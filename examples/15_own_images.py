@@ -41,7 +41,7 @@ def photograph(indices: list[int], ink: tuple[int, int, int]) -> np.ndarray:
 folder = Path(tempfile.mkdtemp())
 
 # %%
-# Preprocessing steps for two digits. ``skconv predict`` applies them to each file.
+# Draw the preprocessing steps of two digits. ``skconv predict`` applies them to each file.
 
 photos = [photograph([3], (30, 40, 120)), photograph([7], (90, 90, 90))]
 figure, rows = plt.subplots(2, 4, figsize=(9, 6.4), layout="constrained")
@@ -61,7 +61,7 @@ for number, (photo, panels) in enumerate(zip(photos, rows, strict=True)):
 print(skconv.predict("digits", [folder / "digit-0.png", folder / "digit-1.png"]))
 
 # %%
-# ``skconv read`` finds the digits of a number, with boxes and confidence.
+# Recognise a number with ``skconv read``. It returns the box and the confidence of each digit.
 
 number = [1, 5, 7, 9, 18, 30]
 Image.fromarray(photograph(number, (40, 40, 60))).save(folder / "line.png")

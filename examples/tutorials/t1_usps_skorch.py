@@ -2,9 +2,9 @@
 T1: USPS digits with skorch
 ===========================
 
-Train the network of a tutorial on skorch: three convolutions, two linear layers, early stopping.
+Reproduce a tutorial on skorch: train three convolutions and two linear layers on USPS digits, with early stopping.
 
-The full run, on 9,298 digits of 16×16 split 70:30::
+To train in full, on 9,298 digits of 16×16 split 70:30, run::
 
     skconv train --recipe t1-usps-skorch --seeds 5
     skconv train --recipe usps --seeds 5
@@ -17,10 +17,10 @@ usps, 70:30                                   0.9929 ± 0.0005          36 to 50
 usps, official split                          0.9807 ± 0.0016          59 to 68
 ============================  ==============  =======================  ================
 
-One core of two with AVX-512, torch 2.13.0, other programs running.
+Measured on one of two cores with AVX-512 while other programs were running, with torch 2.13.0.
 
-**Corrected:** the tutorial divides the pixels by 16 to reach [0, 1], but they are not 0..16. Here they are scaled by
-their range.
+**Corrected:** the tutorial divides the pixels by 16, although their range is not 0 to 16. Here they are scaled by their
+range.
 """
 
 import skconv
@@ -39,13 +39,13 @@ print(dataset.train_images.shape, dataset.train_labels.shape)
 draw_samples(dataset.train_images, dataset.train_labels, dataset.class_names)
 
 # %%
-# The recipe is a complete experiment in TOML. ``create_estimator`` returns its unfitted classifier.
+# The recipe defines the experiment as TOML. ``create_estimator`` returns an unfitted classifier.
 
 print(recipe.text)
 classifier = recipe.create_estimator(random_state=0).set_params(max_epochs=3)
 
 # %%
-# Train for 3 epochs of 25; a fifth of the training images is held out for early stopping.
+# Train for 3 of the 25 epochs. A fifth of the training images is held out for early stopping.
 
 split = len(dataset.train_images) * 7 // 10
 classifier.fit(dataset.train_images[:split], dataset.train_labels[:split])
@@ -60,7 +60,7 @@ print(f"accuracy {scores.accuracy:.4f}, 95 % interval {scores.low:.4f} to {score
 draw_confusion(scores.confusion, dataset.class_names)
 
 # %%
-# The article lists further topics: :doc:`grid search </gallery/02_grid_search>`,
+# See also the other topics of the tutorial: :doc:`grid search </gallery/02_grid_search>`,
 # :doc:`cross-validation </gallery/04_cross_validation>`, :doc:`model files </gallery/05_save_and_load>`,
 # :doc:`TensorBoard </gallery/06_tensorboard>`, :doc:`augmentation </gallery/08_augmentation>`, ensembles and
 # :doc:`pipelines </gallery/12_pipeline>`.

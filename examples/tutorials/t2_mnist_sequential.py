@@ -2,9 +2,10 @@
 T2: MNIST from scratch
 ======================
 
-Train the sequential network of a tutorial on MNIST: four narrow convolutions with batch norm, three linear layers.
+Reproduce a tutorial on MNIST: train a sequential network of four narrow convolutions with batch norm and three linear
+layers.
 
-The full run, 6,000 iterations of 100 images::
+To train in full, with 6,000 iterations of 100 images, run::
 
     skconv train --recipe t2-mnist-sequential --seeds 3
     skconv train mnist --recipe accurate --seeds 5
@@ -16,11 +17,12 @@ t2-mnist-sequential      about 0.99 in 10 epochs      0.9907 ± 0.0003 (n = 3)  
 accurate                                              0.9974 ± 0.0002 (n = 5)             560 to 586
 =======================  ===========================  ==================================  ================
 
-t2-mnist-sequential: one core of two with AVX-512 and bf16, the other core busy. accurate: two cores with AVX2 only.
-torch 2.13.0.
+Measured with torch 2.13.0: t2-mnist-sequential on one of two cores with AVX-512 and bf16, the other core busy; accurate
+on two cores with AVX2.
 
-**Corrected:** the tutorial scores the test set during training, with dropout active, and recommends early stopping by
-that curve. Here 5 % of the training images are held out, scored in evaluation mode, and the test set is scored once.
+**Corrected:** the tutorial scores the test set during training, with active dropout, and recommends early stopping by
+this score. Here 5 % of the training images are held out for validation in evaluation mode, and the test set is scored
+once.
 """
 
 import skconv

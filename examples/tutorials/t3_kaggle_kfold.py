@@ -4,8 +4,8 @@ T3: Kaggle's Digit Recognizer
 
 Train an ensemble of folds with augmentation, and write a submission file.
 
-Kaggle's 70,000 rows are MNIST's images in another order, so the files are rebuilt without an account, from a fixed
-stratified split. The full run::
+Kaggle's 70,000 rows are MNIST's images in another order. skconv rebuilds the files from MNIST with a fixed stratified
+split, so no Kaggle account is needed. To train in full, run::
 
     skconv data kaggle-digits --make competition
     skconv train competition --recipe t3-kaggle-kfold --out runs/t3
@@ -18,11 +18,13 @@ t3-kaggle-kfold     0.99575 (leaderboard)      0.9966 (95 % interval 0.9959 to 0
 kaggle              -                          0.9974 (95 % interval 0.9967 to 0.9979)         40 min, two cores
 ==================  =========================  ==============================================  ===================
 
-AVX-512 and bf16, torch 2.13.0.
+Measured with AVX-512 and bf16, with torch 2.13.0.
 
-**Corrected:** the tutorial augments its validation images too, divides the sum of the losses by the wrong count, and
-one panel of its figure shows another fold's curve. A model of these 42,000 images must not be scored on MNIST's test
-set, because most of the test images are among them; ``skconv evaluate`` refuses to.
+**Corrected:** the tutorial augments the validation images, divides the sum of the losses by a wrong count, and plots
+the curve of another fold in one panel.
+
+Do not score a model trained on these 42,000 images on MNIST's test set, because they include most of the test images.
+``skconv evaluate`` refuses to do so.
 """
 
 import numpy as np
@@ -36,7 +38,7 @@ images, labels = mnist.train_images[:3000], mnist.train_labels[:3000]
 draw_samples(images, labels, mnist.class_names, rows=3, columns=10)
 
 # %%
-# The recipe trains five folds of 100 epochs; here two epochs of three folds on 3,000 images.
+# The recipe trains five networks for 100 epochs. Here three networks are trained for two epochs on 3,000 images.
 
 recipe = skconv.load_recipe("t3-kaggle-kfold")
 print(recipe.text)
@@ -47,7 +49,7 @@ print(f"out-of-fold accuracy: {ensemble.out_of_fold_score_:.4f}")
 draw_folds(ensemble.histories_)
 
 # %%
-# The submission in Kaggle's format; ``skconv train`` writes it into the run folder.
+# Print the submission in Kaggle's format. ``skconv train`` writes it to the run folder.
 
 predicted = ensemble.predict(mnist.test_images[:1000])
 rows = [f"{number},{label}" for number, label in enumerate(predicted, start=1)]

@@ -2,9 +2,9 @@
 T4: Identify the Apparels
 =========================
 
-Train on a folder of PNG files with a CSV of ``id,label``, the whole training set as one batch.
+Train on a folder of PNG files and a CSV of ``id,label``, with the whole training set as one batch.
 
-The full run, on Fashion-MNIST's 70,000 images::
+To train in full, on the 70,000 images of Fashion-MNIST, run::
 
     skconv data identify-the-apparels --make apparel
     skconv train apparel --recipe t4-apparel-folder --seeds 3 --out runs/t4
@@ -17,14 +17,14 @@ t4-apparel-folder   0.71               0.7067 ± 0.0157            170 to 207 s
 fashion             -                  0.9532 ± 0.0014            31 to 33 min
 ==================  =================  =========================  ==================
 
-One core of two with AVX-512 and bf16, torch 2.13.0, the other core busy.
+Measured on one of two cores with AVX-512 and bf16, the other core busy, with torch 2.13.0.
 
-**Corrected:** the tutorial predicts with batch norm in training mode. In evaluation mode the running averages after 25
-steps still belong to earlier weights, and the accuracy falls to 0.53 and 0.69 (two seeds); here they are recomputed
-from the training images at the end.
+**Corrected:** the tutorial predicts with batch norm in training mode. In evaluation mode, the accuracy is only 0.53 and
+0.69 (two seeds), because the running averages after 25 steps lag behind the weights. Here they are recomputed from the
+training images after the last step.
 
-The accuracy depends on the seed: with a learning rate of 0.07, the first steps change the weights strongly, and 25
-steps do not always suffice to recover. 40 seeds of the tutorial's loop in float32 on a GPU give 0.699 ± 0.046.
+The accuracy varies with the seed: with a learning rate of 0.07, 25 steps are not always enough to converge. The
+tutorial's own loop in float32 on a GPU gives 0.699 ± 0.046 (n = 40).
 """
 
 import tempfile
@@ -58,7 +58,7 @@ print(dataset.train_images.shape, dataset.class_names)
 draw_samples(dataset.train_images, dataset.train_labels, source.class_names)
 
 # %%
-# 25 epochs of one batch are 25 steps.
+# Train for 25 epochs. Each epoch is one step, because the batch contains all images.
 
 recipe = skconv.load_recipe("t4-apparel-folder")
 print(recipe.text)

@@ -2,9 +2,10 @@
 T5: ConvNet with average pooling
 ================================
 
-Train two 5×5 convolutions with average pooling on MNIST, and show the activation maps.
+Train two 5×5 convolutions with average pooling on MNIST, and draw the activation maps.
 
-The tutorial first computes a convolution by hand: see :doc:`/gallery/activation_map_by_hand`. The full run::
+The first part of the tutorial is :doc:`a convolution by hand </gallery/activation_map_by_hand>`. To train in full,
+run::
 
     skconv train --recipe t5-convnet-avgpool --seeds 3
     skconv explain runs/mnist-t5-convnet-avgpool/seed-0 image.png --out maps.png
@@ -15,11 +16,11 @@ recipe                reference                                         test acc
 t5-convnet-avgpool    0.974, 0.979, 0.981 after epochs 1 to 3           0.9827 ± 0.0010           74 to 108
 ====================  ================================================  ========================  =================
 
-The reference is the tutorial's unchanged loop. One core of two with AVX-512 and bf16, torch 2.13.0, the other core
-busy.
+The reference is the tutorial's unchanged loop. Measured on one of two cores with AVX-512 and bf16, the other core busy,
+with torch 2.13.0.
 
-**Corrected:** the tutorial selects a model by its test accuracy. Here the accuracy per epoch is that of 5 % of the
-training images, and the test set is scored once.
+**Corrected:** the tutorial selects a model by its test accuracy. Here 5 % of the training images are held out to
+measure the accuracy per epoch, and the test set is scored once.
 """
 
 import skconv
@@ -31,7 +32,7 @@ print(mnist.train_labels[:10])
 print(mnist.train_images[0, 6:12, 10:20])
 
 # %%
-# Train on 6,000 images for 3 epochs of 10.
+# Train on 6,000 images for 3 of the 10 epochs.
 
 recipe = skconv.load_recipe("t5-convnet-avgpool")
 print(recipe.text)
@@ -39,7 +40,7 @@ classifier = recipe.create_estimator(random_state=0).set_params(max_epochs=3)
 classifier.fit(mnist.train_images[:6000], mnist.train_labels[:6000])
 
 # %%
-# The filters of the first convolution and the activation maps after each convolution, for one test image.
+# Draw the filters of the first convolution, and the activation maps after each convolution for one test image.
 
 network, image = classifier.net_.module_, mnist.test_images[0]
 layers = collect_activations(network, image)
