@@ -124,12 +124,13 @@ def test_interrupt_is_130_and_prints_the_command(monkeypatch, capsys):
 
 
 def test_interrupt_between_seeds_prints_what_remains(tmp_path, monkeypatch, capsys):
-    def train(*_, out, **__):
+    out = tmp_path / "out"
+
+    def interrupt(*_):
         (out / "seed-0").mkdir(parents=True)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("skconv.commands.train.train", train)
-    out = tmp_path / "out"
+    monkeypatch.setattr("skconv.commands.train.prepare_run", interrupt)
     assert main(["train", "digits", "--seeds", "2", "--out", str(out)]) == 130
     (line,) = capsys.readouterr().err.splitlines()
     assert f"finished results remain in {out}" in line

@@ -23,11 +23,10 @@ def test_print_data_prints_shapes_to_standard_error(capsys):
 
 
 def test_describe_call_omits_defaults(tmp_path):
-    given = {name: each.default for name, each in inspect.signature(train).parameters.items()} | {"data": {}}
+    given = {name: each.default for name, each in inspect.signature(train).parameters.items()}
     assert describe_call(train, given) == "skconv.train()"
-    given.update(source=tmp_path / "a.csv", device="cpu", out="there", seeds=3)
-    given["data"] = {"image_size": (8, 9), "images": None}
-    expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, out='there', seeds=3, device='cpu', image_size=(8, 9))"
+    given.update(source=tmp_path / "a.csv", device="cpu", out="there", seeds=3, image_size=(8, 9))
+    expected = f"skconv.train({str(tmp_path / 'a.csv')!r}, seeds=3, image_size=(8, 9), out='there', device='cpu')"
     assert describe_call(train, given) == expected
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import inspect
 import json
-import re
 import sys
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext, redirect_stdout
-from enum import Enum, StrEnum
+from dataclasses import dataclass
+from enum import Enum
 from importlib import import_module
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import typer
 
+from skconv.cli.options import MAX_SEED, Device, complete_option, derive_options
 from skconv.distributed.process_group import check_not_distributed
 
 # Command names, which are also function names, and the modules that define them.
@@ -26,14 +26,13 @@ COMMANDS = {
     **dict.fromkeys(("explain", "export"), "models"),
     **dict.fromkeys(("data", "networks", "recipes"), "listings"),
 }
-_MAX_SEED = 2**31 - 1
 _UNUSED = "Ignored by this command."
 
 
 def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return the application with the command that `arguments` starts with, or else with all commands.
 
-    Registering one command is faster, because Typer inspects the signature of every registered command.
+    Options are derived only for that command, or for all without arguments, because this imports library functions.
     """
     # Rich would triple the time of --help; skconv.cli.main prints errors.
     app = typer.Typer(
@@ -48,8 +47,8 @@ def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
     app.callback()(_application)
     named = [name for name in COMMANDS if [name.replace("_", "-")] == list(arguments[:1])]
     for name in named or COMMANDS:
-        function = getattr(import_module(f"skconv.cli.{COMMANDS[name]}"), name)
-        app.command(epilog=f"Example: {function.example}")(function)
+        each: Command = getattr(import_module(f"skconv.cli.{COMMANDS[name]}"), name)
+        each.register(app, with_options=bool(named) or not arguments)
     return app
 
 
@@ -73,156 +72,126 @@ def _application(
         check_not_distributed(str(context.invoked_subcommand))
 
 
-def _parse_image_size(text: str | None) -> tuple[int, int] | None:
-    # With a tuple type, Typer would expect two arguments.
-    if text is None:
-        return None
-    match = re.fullmatch(r"([1-9]\d{0,3})[xX×]([1-9]\d{0,3})", text.strip())
-    if match is None:
-        raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, for example 28x28.")
-    return int(match[1]), int(match[2])
-
-
 def _set_debug(context: typer.Context, value: bool) -> None:
     if value and context.obj is not None:
         context.obj.debug = True
 
 
-Device = StrEnum("Device", ["auto", "cpu", "cuda", "mps"])
-
-ModelArgument = Annotated[Path, typer.Argument(help="Run folder, model folder, or digits for the bundled model.")]
-SourceArgument = Annotated[str, typer.Argument(help="Name of a data set, CSV or .npz file, or folder.")]
-OptionalSourceArgument = Annotated[
-    str | None,
-    typer.Argument(
-        help="Name of a data set, CSV or .npz file, folder of images or of a competition; default: the recipe's data."
-    ),
-]
-RecipeOption = Annotated[str, typer.Option(help="Name of a recipe, or TOML file.")]
-NetworkOption = Annotated[str | None, typer.Option(help="Network to use instead of the recipe's.")]
-DaskOption = Annotated[
-    str | None,
-    typer.Option(metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."),
-]
-DataHomeOption = Annotated[Path | None, typer.Option(help="Folder to search first for data sets, like SKCONV_DATA.")]
-ImagesOption = Annotated[Path | None, typer.Option(help="Folder of the images listed in a CSV file of id,label.")]
-LabelColumnOption = Annotated[str | None, typer.Option(help="Name of the label column of a CSV file.")]
-ImageSizeOption = Annotated[
-    str | None,
-    typer.Option(
-        metavar="HxW",
-        callback=_parse_image_size,
-        help="Height and width in pixels: shape of the rows of a CSV file, or size to resize images to.",
-    ),
-]
-SeedOption = Annotated[
-    int | None, typer.Option(min=0, max=_MAX_SEED, help="Seed of all random numbers; default: the recipe's, or 0.")
-]
-DeviceOption = Annotated[Device, typer.Option(help="Device to train on; auto uses a GPU if there is one.")]
-CoverageOption = Annotated[
-    float | None,
-    typer.Option(help="Compute prediction sets that contain the true label with this probability, for example 0.99."),
-]
-MinConfidenceOption = Annotated[
-    float, typer.Option(min=0, max=1, help="Replace labels of lower confidence by ? and list the alternatives.")
-]
+# Every command accepts these two, so that scripts can always pass them; --help hides them if they have no effect.
+_IGNORED: dict[str, tuple[Any, Any]] = {
+    "seed": (Annotated[int, typer.Option(min=0, max=MAX_SEED, hidden=True, help=_UNUSED)], 0),
+    "device": (Annotated[Device, typer.Option(hidden=True, help=_UNUSED)], Device.auto),
+}
 JsonOption = Annotated[
     bool, typer.Option("--json", help="Print one JSON object on standard output, everything else on standard error.")
 ]
-DebugOption = Annotated[bool, typer.Option("--debug", callback=_set_debug, help="Print the traceback of an error.")]
-
-# Options that the decorators add: name, type and default.
-_Shared = dict[str, tuple[Any, Any]]
-_DATA: _Shared = {
-    "data_home": (DataHomeOption, None),
-    "images": (ImagesOption, None),
-    "label_column": (LabelColumnOption, None),
-    "image_size": (ImageSizeOption, None),
+_OUTPUT: dict[str, tuple[Any, Any]] = {
+    "as_json": (JsonOption, False),
+    "debug": (
+        Annotated[bool, typer.Option("--debug", callback=_set_debug, help="Print the traceback of an error.")],
+        False,
+    ),
 }
-_TRAINING: _Shared = {"seed": (SeedOption, None), "device": (DeviceOption, Device.auto)}
-# Every command accepts these two, so that scripts can always pass them; --help hides them if they have no effect.
-_IGNORED: _Shared = {
-    "seed": (Annotated[int, typer.Option(min=0, max=_MAX_SEED, hidden=True, help=_UNUSED)], 0),
-    "device": (Annotated[Device, typer.Option(hidden=True, help=_UNUSED)], Device.auto),
-}
-_OUTPUT: _Shared = {"as_json": (JsonOption, False), "debug": (DebugOption, False)}
+_NOT_OPTIONS = ("progress", "command")  # parameters of library functions that the decorator sets
 
 
-def command(example: str, *, redirect: bool = True) -> Callable[[Callable[..., Any]], Callable[..., None]]:
+@dataclass(frozen=True)
+class Command:
+    """Command of the application: its help, and how to get its options and its function."""
+
+    name: str
+    help: str
+    example: str
+    list_options: Callable[[], list[inspect.Parameter]]
+    run: Callable[..., None]  # called with the context and all options
+
+    def register(self, app: typer.Typer, *, with_options: bool) -> None:
+        """Add the command to an application; options are needed to run it or to print its help."""
+        options = self.list_options() if with_options else []
+        names = [each.name for each in options]
+        options += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
+            for name, (kind, default) in (_IGNORED | _OUTPUT).items()
+            if name not in names
+        ]
+        context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
+
+        def run(**arguments: Any) -> None:
+            self.run(**arguments)
+
+        run.__name__, run.__doc__ = self.name, self.help
+        run.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]
+        run.__annotations__ = {each.name: each.annotation for each in [context, *options]}
+        app.command(epilog=f"Example: {self.example}")(run)
+
+
+def command(example: str, *, redirect: bool = True) -> Callable[[Callable[..., Any]], Command]:
     """Turn a function into a command with ``--json`` and ``--debug`` that prints the function's result.
 
     If `redirect`, output that the function prints is redirected to standard error.
     """
 
-    def decorate(function: Callable[..., Any]) -> Callable[..., None]:
-        own = inspect.signature(function).parameters
+    def decorate(function: Callable[..., Any]) -> Command:
+        def list_options() -> list[inspect.Parameter]:
+            parameters = inspect.signature(function, eval_str=True).parameters.values()
+            return [complete_option(each, *get_args(each.annotation)) for each in parameters]
 
-        def run(context: typer.Context, **arguments: Any) -> None:
+        def run(context: typer.Context, *, as_json: bool, **arguments: Any) -> None:
+            own = inspect.signature(function).parameters
+            if "as_json" in own:
+                arguments["as_json"] = as_json
             with _library_messages() if redirect else nullcontext():
                 result = function(**{name: arguments[name] for name in own})
             if result is not None:
-                show_result(result.to_json(), str(result), as_json=arguments["as_json"])
+                show_result(result.to_json(), str(result), as_json=as_json)
 
-        return _declare(run, function, example, _IGNORED | _OUTPUT)
+        return Command(function.__name__, function.__doc__ or "", example, list_options, run)
 
     return decorate
 
 
 def library_command(
-    example: str, *, data: bool = False, trains: bool = False, progress: bool | None = None
-) -> Callable[[Callable[..., Any]], Callable[..., None]]:
-    """Make a declaration of options a command, which calls the function of the same name in `skconv.commands`.
+    example: str, *, progress: bool | None = None, **options: Any
+) -> Callable[[Callable[[], None]], Command]:
+    """Make a declaration a command, which calls the function of the same name in `skconv.commands`.
 
-    The declaration's docstring is the help text; its parameters are those of the library function. `data` adds the
-    data options. `trains` passes ``--seed`` and ``--device`` to the function; otherwise they are ignored. `progress` is
-    passed to the function; None shows progress if standard error is a terminal.
+    The declaration's docstring is the help text. Options and arguments are the parameters of the library function;
+    `options` has the help and checks of those that are not in `skconv.cli.options.SHARED`. `progress` is passed to the
+    function; None shows progress if standard error is a terminal.
     """
 
-    def decorate(declaration: Callable[..., Any]) -> Callable[..., None]:
+    def decorate(declaration: Callable[[], None]) -> Command:
         name = declaration.__name__
 
-        def run(context: typer.Context, **arguments: Any) -> None:
-            as_json, _ = arguments.pop("as_json"), arguments.pop("debug")
-            if not trains:
-                del arguments["seed"], arguments["device"]
-            arguments = {key: each.value if isinstance(each, Enum) else each for key, each in arguments.items()}
+        def find_function() -> Callable[..., Any]:
+            function: Callable[..., Any] = getattr(import_module(f"skconv.commands.{name}"), name)
+            return function
+
+        def run(context: typer.Context, *, as_json: bool, debug: bool, **arguments: Any) -> None:
             if context.obj is not None:
                 context.obj.out = arguments.get("out")
             with _library_messages():
-                function = getattr(import_module(f"skconv.commands.{name}"), name)
+                function = find_function()
                 accepted = inspect.signature(function).parameters
                 if "progress" in accepted:
                     arguments["progress"] = is_interactive() if progress is None else progress
                 if "command" in accepted and context.obj is not None:
                     arguments["command"] = context.obj.command
-                result = function(**arguments)
+                given = {name: _plain(value) for name, value in arguments.items() if name in accepted}
+                result = function(**given)
             show_result(result.to_json(), str(result), as_json=as_json)
             if getattr(result, "n_broken", 0):
                 raise typer.Exit(1)
 
-        shared = (_DATA if data else {}) | (_TRAINING if trains else _IGNORED) | _OUTPUT
-        return _declare(run, declaration, example, shared)
+        return Command(
+            name,
+            declaration.__doc__ or "",
+            example,
+            lambda: derive_options(find_function(), options, _NOT_OPTIONS),
+            run,
+        )
 
     return decorate
-
-
-def _declare(run: Any, declaration: Callable[..., Any], example: str, shared: _Shared) -> Callable[..., None]:
-    """Copy name, help and options of `declaration` to `run`, and add missing shared options."""
-    own = inspect.signature(declaration, eval_str=True).parameters
-    options = [
-        *own.values(),
-        *(
-            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=kind, default=default)
-            for name, (kind, default) in shared.items()
-            if name not in own
-        ),
-    ]
-    context = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
-    parameters = [context, *(each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in options)]
-    run.__name__, run.__doc__, run.example = declaration.__name__, declaration.__doc__, example
-    run.__signature__ = inspect.Signature(parameters)
-    run.__annotations__ = {each.name: each.annotation for each in parameters}
-    return run
 
 
 @contextmanager
@@ -241,6 +210,10 @@ def _library_messages() -> Iterator[None]:
 
 def _print_note(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"Note: {one_line(str(message))}", file=sys.stderr)
+
+
+def _plain(value: Any) -> Any:
+    return value.value if isinstance(value, Enum) else value
 
 
 def show_result(result: dict[str, Any], text: str, *, as_json: bool) -> None:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skconv.cli.app import DataHomeOption, command, is_interactive
+from skconv.cli.app import command, is_interactive
+from skconv.cli.options import DATA_HOME
 
 if TYPE_CHECKING:
     from skconv.data.catalog import CatalogEntry
@@ -86,7 +87,7 @@ def data(
     check: Annotated[
         Path | None, typer.Option(help="Submission file to check, and to score if the labels are available.")
     ] = None,
-    data_home: DataHomeOption = None,
+    data_home: Annotated[Path | None, DATA_HOME] = None,
 ) -> Any:
     """List or describe data sets; make or check a competition.
 

@@ -9,76 +9,52 @@ from typing import Annotated
 
 import typer
 
-from skconv.cli.app import (
-    CoverageOption,
-    DataHomeOption,
-    JsonOption,
-    LabelColumnOption,
-    MinConfidenceOption,
-    ModelArgument,
-    SourceArgument,
-    command,
-    library_command,
-    show_result,
-)
+from skconv.cli.app import JsonOption, command, library_command, show_result
+from skconv.cli.options import DATA_HELP
+
+_SOURCE = Annotated[str, typer.Argument(help=DATA_HELP)]
 
 
-@library_command("skconv evaluate runs/mnist-fast mnist", data=True)
-def evaluate(
-    model: ModelArgument,
-    source: SourceArgument,
-    coverage: CoverageOption = None,
-    corruptions: Annotated[
-        bool, typer.Option("--corruptions", help="Measure the accuracy under seventeen image corruptions.")
-    ] = False,
-    against: Annotated[
+@library_command(
+    "skconv evaluate runs/mnist-fast mnist",
+    source=_SOURCE,
+    corruptions=typer.Option(help="Measure the accuracy under seventeen image corruptions."),
+    against=Annotated[
         str | None,
         typer.Option(metavar="SOURCE", help="Measure out-of-distribution detection (AUROC) with images of this data."),
-    ] = None,
-    report: Annotated[
-        Path | None, typer.Option(help="New folder for scores.json and figures of mistakes and calibration.")
-    ] = None,
-) -> None:
+    ],
+    report=typer.Option(help="New folder for scores.json and figures of mistakes and calibration."),
+)
+def evaluate() -> None:
     """Score a model on labelled images it was not trained on.
 
     Uses the test split or, without one, the images that the model was not trained on.
     """
 
 
-@library_command("skconv predict digits photo.jpg scans/ --out predictions.csv")
-def predict(
-    model: ModelArgument,
-    inputs: Annotated[
+@library_command(
+    "skconv predict digits photo.jpg scans/ --out predictions.csv",
+    inputs=Annotated[
         list[Path], typer.Argument(help="Images, folders, a CSV or .npz file, or a folder of a competition.")
     ],
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            help="CSV file to write or replace: input, label, confidence. For a competition, a name that begins with "
-            "submission writes the submission file."
-        ),
-    ] = None,
-    label_column: LabelColumnOption = None,
-    annotate: Annotated[
-        Path | None, typer.Option(help="PNG file to draw: each model input with label and confidence.")
-    ] = None,
-    min_confidence: MinConfidenceOption = 0.0,
-    coverage: CoverageOption = None,
-) -> None:
+    out=typer.Option(
+        help="CSV file to write or replace: input, label, confidence. For a competition, a name that begins with "
+        "submission writes the submission file."
+    ),
+    annotate=typer.Option(help="PNG file to draw: each model input with label and confidence."),
+)
+def predict() -> None:
     """Classify images, with the confidence of each prediction."""
 
 
-@library_command("skconv read photo.jpg --annotate boxes.png")
-def read(
-    images: Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
-    model: Annotated[str, typer.Option(help="Digit model: digits, the bundled one, or a folder.")] = "digits",
-    out: Annotated[Path | None, typer.Option(help="CSV file to write or replace: input, text, confidence.")] = None,
-    annotate: Annotated[
-        Path | None,
-        typer.Option(help="Draw boxes and labels: a PNG file for one image, a folder for several."),
-    ] = None,
-    min_confidence: MinConfidenceOption = 0.0,
-) -> None:
+@library_command(
+    "skconv read photo.jpg --annotate boxes.png",
+    images=Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
+    model=Annotated[str, typer.Option(help="Digit model: digits, the bundled one, or a folder.")],
+    out=typer.Option(help="CSV file to write or replace: input, text, confidence."),
+    annotate=typer.Option(help="Draw boxes and labels: a PNG file for one image, a folder for several."),
+)
+def read() -> None:
     """Read handwritten numbers in photos and scans."""
 
 
@@ -125,17 +101,13 @@ def serve(
     serve_model(settings, host=host, port=port, workers=workers, announce=announce)
 
 
-@library_command("skconv report runs/mnist-fast mnist --out report.html", data=True)
-def report(
-    model: ModelArgument,
-    source: SourceArgument,
-    out: Annotated[
-        Path, typer.Option(help="HTML file to write; or a new folder for the page and its figures as PNG and SVG.")
-    ],
-    audit: Annotated[
-        Path | None, typer.Option(help="Folder written by skconv audit of the same data; default: audit in the run.")
-    ] = None,
-) -> None:
+@library_command(
+    "skconv report runs/mnist-fast mnist --out report.html",
+    source=_SOURCE,
+    out=typer.Option(help="HTML file to write; or a new folder for the page and its figures as PNG and SVG."),
+    audit=typer.Option(help="Folder written by skconv audit of the same data; default: audit in the run."),
+)
+def report() -> None:
     """Write a report about a model as one HTML page.
 
     The page shows the model's data, scores, mistakes, calibration, attributions, size and speed.
@@ -145,23 +117,22 @@ def report(
 Explanation = StrEnum("Explanation", ["activations", "occlusion", "attributions", "neighbours"])
 
 
-@library_command("skconv explain runs/mnist-fast digit.png --out maps.png")
-def explain(
-    model: ModelArgument,
-    image: Annotated[Path, typer.Argument(help="Image file.")],
-    out: Annotated[Path, typer.Option(help="PNG file to write or replace.")],
-    show: Annotated[
+@library_command(
+    "skconv explain runs/mnist-fast digit.png --out maps.png",
+    image=typer.Argument(help="Image file."),
+    out=typer.Option(help="PNG file to write or replace."),
+    show=Annotated[
         Explanation,
         typer.Option(
             help="Filters and activation maps, the sensitivity to occlusion, attributions by integrated gradients, or "
             "the nearest training images."
         ),
-    ] = Explanation.activations,
-    source: Annotated[
+    ],
+    source=Annotated[
         str | None, typer.Option(help="Data to search for neighbours; default: the model's training data.")
-    ] = None,
-    data_home: DataHomeOption = None,
-) -> None:
+    ],
+)
+def explain() -> None:
     """Draw an explanation of a model's prediction.
 
     Shows activation maps, occlusion sensitivity, attributions, or the nearest training images.
@@ -171,12 +142,10 @@ def explain(
 Format = StrEnum("Format", ["onnx"])
 
 
-@library_command("skconv export runs/first --format onnx --out first.onnx")
-def export(
-    model: ModelArgument,
-    format: Annotated[Format, typer.Option(help="File format; onnx runs in any ONNX runtime.")] = Format.onnx,
-    out: Annotated[
-        Path | None, typer.Option(help="File to write or replace; default: the name of the run, in this folder.")
-    ] = None,
-) -> None:
+@library_command(
+    "skconv export runs/first --format onnx --out first.onnx",
+    format=Annotated[Format, typer.Option(help="File format; onnx runs in any ONNX runtime.")],
+    out=typer.Option(help="File to write or replace; default: the name of the run, in this folder."),
+)
+def export() -> None:
     """Export a model as one file for other programs."""

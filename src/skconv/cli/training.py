@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from skconv.cli.app import (
-    DaskOption,
-    NetworkOption,
-    OptionalSourceArgument,
-    RecipeOption,
-    SourceArgument,
-    library_command,
+from skconv.cli.app import library_command
+from skconv.cli.options import DATA_HELP
+
+
+@library_command(
+    "skconv train mnist --recipe fast --out runs/first",
+    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE."),
+    seeds=typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
+    resume=typer.Option(help="Resume the interrupted run in --out."),
+    init_from=typer.Option(help="Model to initialise the weights from; classes and image size may differ."),
+    freeze_fraction=typer.Option(help="Share of the training in which those weights are unfrozen layer by layer."),
 )
-
-
-@library_command("skconv train mnist --recipe fast --out runs/first", data=True, trains=True)
-def train(
-    source: OptionalSourceArgument = None,
-    recipe: RecipeOption = "standard",
-    network: NetworkOption = None,
-    out: Annotated[Path | None, typer.Option(help="New folder for the results; default: runs/DATA-RECIPE.")] = None,
-    seeds: Annotated[
-        int,
-        typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
-    ] = 1,
-    resume: Annotated[bool, typer.Option("--resume", help="Resume the interrupted run in --out.")] = False,
-    init_from: Annotated[
-        Path | None,
-        typer.Option(help="Model to initialise the weights from; classes and image size may differ."),
-    ] = None,
-    freeze_fraction: Annotated[
-        float,
-        typer.Option(min=0, max=1, help="Share of the training in which those weights are unfrozen layer by layer."),
-    ] = 0.0,
-) -> None:
+def train() -> None:
     """Train a classifier and score it once on the test split.
 
     Without a test split, a stratified 15 % of the images is held out for testing. The run folder contains the model,
@@ -46,27 +28,15 @@ def train(
 
 
 @library_command(
-    "skconv tune mnist --fraction 0.1 --minutes 15 --out runs/search", data=True, trains=True, progress=True
+    "skconv tune mnist --fraction 0.1 --minutes 15 --out runs/search",
+    progress=True,
+    trials=typer.Option(min=1, max=100_000, help="Total number of trials; default: 20, unless --minutes is set."),
+    minutes=typer.Option(min=0.001, max=1e6, help="Time limit in minutes."),
+    fraction=typer.Option(min=0.0001, max=1, help="Share of the training images to search with."),
+    storage=typer.Option(help="URL of the study's database; default: the file study.db in --out."),
+    out=typer.Option(help="New or existing folder of the study; default: runs/DATA-RECIPE-tune."),
 )
-def tune(
-    source: OptionalSourceArgument = None,
-    trials: Annotated[
-        int | None,
-        typer.Option(min=1, max=100_000, help="Total number of trials; default: 20, unless --minutes is set."),
-    ] = None,
-    minutes: Annotated[float | None, typer.Option(min=0.001, max=1e6, help="Time limit in minutes.")] = None,
-    recipe: RecipeOption = "standard",
-    network: NetworkOption = None,
-    fraction: Annotated[
-        float, typer.Option(min=0.0001, max=1, help="Share of the training images to search with.")
-    ] = 1.0,
-    storage: Annotated[
-        str | None, typer.Option(help="URL of the study's database; default: the file study.db in --out.")
-    ] = None,
-    out: Annotated[
-        Path | None, typer.Option(help="New or existing folder of the study; default: runs/DATA-RECIPE-tune.")
-    ] = None,
-) -> None:
+def tune() -> None:
     """Search the settings of a recipe by validation accuracy.
 
     Bad trials are stopped early, and the test images are never used. The best settings are written to best.toml, for
@@ -75,20 +45,11 @@ def tune(
 
 
 @library_command(
-    "skconv ensemble kaggle-digits --folds 5 --recipe kaggle --out runs/competition", data=True, trains=True
+    "skconv ensemble kaggle-digits --folds 5 --recipe kaggle",
+    folds=typer.Option(min=2, max=1000, help="Number of members; default: the recipe's folds, or 5."),
+    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-ensemble."),
 )
-def ensemble(
-    source: OptionalSourceArgument = None,
-    folds: Annotated[
-        int | None, typer.Option(min=2, max=1000, help="Number of members; default: the recipe's folds, or 5.")
-    ] = None,
-    recipe: RecipeOption = "standard",
-    network: NetworkOption = None,
-    out: Annotated[
-        Path | None, typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-ensemble.")
-    ] = None,
-    dask: DaskOption = None,
-) -> None:
+def ensemble() -> None:
     """Train a k-fold ensemble and save it as one model.
 
     Each member is trained on all folds but one. A labelled test split is scored once. For a competition, the command
@@ -96,17 +57,12 @@ def ensemble(
     """
 
 
-@library_command("skconv cross-validate mnist --folds 5 --recipe fast", data=True, trains=True)
-def cross_validate(
-    source: OptionalSourceArgument = None,
-    folds: Annotated[int, typer.Option(min=2, max=1000, help="Number of folds.")] = 5,
-    recipe: RecipeOption = "standard",
-    network: NetworkOption = None,
-    out: Annotated[
-        Path | None, typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-folds.")
-    ] = None,
-    dask: DaskOption = None,
-) -> None:
+@library_command(
+    "skconv cross-validate mnist --folds 5 --recipe fast",
+    folds=typer.Option(min=2, max=1000, help="Number of folds."),
+    out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-folds."),
+)
+def cross_validate() -> None:
     """Cross-validate a recipe on the training images.
 
     Estimates the accuracy of a recipe and its standard deviation over folds. The test images of skconv train are not
@@ -114,13 +70,11 @@ def cross_validate(
     """
 
 
-@library_command("skconv audit mnist --out runs/mnist-audit", data=True, trains=True)
-def audit(
-    source: SourceArgument,
-    recipe: RecipeOption = "audit",
-    folds: Annotated[
-        int, typer.Option(min=2, max=1000, help="Number of folds of the cross-validation that checks labels.")
-    ] = 5,
-    out: Annotated[Path | None, typer.Option(help="New folder for issues.csv and contact sheets.")] = None,
-) -> None:
+@library_command(
+    "skconv audit mnist --out runs/mnist-audit",
+    source=Annotated[str, typer.Argument(help=DATA_HELP)],
+    folds=typer.Option(min=2, max=1000, help="Number of folds of the cross-validation that checks labels."),
+    out=typer.Option(help="New folder for issues.csv and contact sheets."),
+)
+def audit() -> None:
     """Find wrong labels, duplicates, blank and broken images."""

@@ -11,12 +11,13 @@ from typing import Any, Unpack
 import numpy as np
 
 from skconv.commands import Result
+from skconv.commands.options import DEFAULTS, TrainingOptions, select_data_options
 from skconv.commands.prepare import check_integer, choose_seed
-from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
+from skconv.signature import expand_options
 
 _MAX_DRAWN = 100
 _MAX_PRINTED = 10  # per kind
@@ -81,16 +82,12 @@ class AuditResult(Result):
         return "\n".join([*lines, f"The full list is in {self.folder}."] if self.folder else lines)
 
 
+@expand_options(TrainingOptions, {**DEFAULTS, "recipe": "audit"})
 def audit(
     source: str | os.PathLike[str],
     *,
-    recipe: str | os.PathLike[str] = "audit",
     folds: int = 5,
-    out: str | os.PathLike[str] | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    progress: bool = False,
-    **data: Unpack[DataOptions],
+    **options: Unpack[TrainingOptions],
 ) -> AuditResult:
     """Find broken and blank images, duplicates, images in both splits, and labels that are probably wrong.
 
@@ -109,7 +106,7 @@ def audit(
         A new folder for ``issues.csv`` and a contact sheet per kind as PNG.
     seed : int or None, default=None
         Seed of the folds and the members; None uses the recipe's, or 0.
-    device, progress, **data
+    network, device, progress, data_home, images, label_column, image_size
         As in `skconv.train`.
 
     Returns
@@ -132,16 +129,18 @@ def audit(
         If a class has a single image; labels are not checked then.
     """
     from skconv.data.folders import walk_files
-    from skconv.data.spec import load_dataset
     from skconv.evaluation.label_issues import find_blanks
     from skconv.images.opening import IMAGE_SUFFIXES
     from skconv.recipes import load_recipe
+    from skconv.recipes.editing import plan_run
 
     check_integer("folds", folds, 2, 1000)
+    out, progress = options["out"], options["progress"]
     if out is not None:
         check_new_folder(out)
-    member_recipe = load_recipe(recipe)
-    seed = choose_seed(seed, member_recipe)
+    data = select_data_options(options)
+    recipe = plan_run(load_recipe(options["recipe"]), source=source, network=options["network"], **data)
+    seed = choose_seed(options["seed"], recipe)
     folder = "" if out is None else str(out)
     files = walk_files(Path(source)) if Path(source).is_dir() else []
     files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
@@ -151,8 +150,7 @@ def audit(
         if out is not None:
             _write_folder(Path(out), result, np.empty(0), [])
         return result
-    data["image_size"] = data.get("image_size") or member_recipe.data.image_size
-    dataset = load_dataset(source, normalize=member_recipe.data.normalize, progress=progress, **data)
+    dataset = recipe.data.load(progress=progress)
     every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
     found = [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
@@ -160,8 +158,8 @@ def audit(
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
     folds = min(folds, int(counts.min()))
     if folds >= 2:
-        member = member_recipe.create_member(random_state=seed, device=device, verbose=int(progress))
-        ensemble = member_recipe.create_ensemble(member, folds=folds).set_params(calibrate=False)
+        member = recipe.create_member(random_state=seed, device=options["device"], verbose=int(progress))
+        ensemble = recipe.create_ensemble(member, folds=folds).set_params(calibrate=False)
         ensemble.fit(dataset.train_images, dataset.train_labels)
         found += _find_wrong_labels(every, ensemble)
     else:

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result
+from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, use_workers
 from skconv.commands.run_folder import write_rows
-from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
+from skconv.signature import expand_options
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -108,19 +109,13 @@ class CrossValidationResult(Result):
         return "\n".join(lines)
 
 
+@expand_options(RunOptions, DEFAULTS)
 def cross_validate(
     source: str | os.PathLike[str] | None = None,
     *,
     folds: int = 5,
-    recipe: str | os.PathLike[str] = "standard",
-    network: str | None = None,
-    out: str | os.PathLike[str] | None = None,
-    seed: int | None = None,
-    device: str = "auto",
     dask: str | None = None,
-    progress: bool = False,
-    command: str | None = None,
-    **data: Unpack[DataOptions],
+    **options: Unpack[RunOptions],
 ) -> CrossValidationResult:
     """Cross-validate a recipe on the training images, and write scores and figures.
 
@@ -133,7 +128,7 @@ def cross_validate(
         As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     folds : int, default=5
         Number of folds, 2..1000; stratified unless the recipe disables it.
-    recipe, network, device, progress, command, **data
+    recipe, network, device, progress, command, data_home, images, label_column, image_size
         As in `skconv.train`.
     out : path-like or None, default=None
         Folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.
@@ -158,7 +153,7 @@ def cross_validate(
     >>> result = cross_validate("digits", folds=3, recipe="fast", out="runs/three")  # doctest: +SKIP
     >>> print(result.accuracy, result.accuracy_sd)  # doctest: +SKIP
     """
-    arguments = locals()
+    arguments, out = locals(), options["out"]
     if out is not None:
         check_new_folder(out)
     run = prepare_run(cross_validate, arguments)

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from typing import Any, Unpack
 
 from skconv.commands import Result, format_interval
+from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import open_run_folder, prepare_run, use_workers
 from skconv.commands.run_folder import score_run, write_run_folder
-from skconv.data.spec import DataOptions
 from skconv.files import check_new_folder
+from skconv.signature import expand_options
 
 
 @dataclass(frozen=True)
@@ -66,19 +67,13 @@ class EnsembleResult(Result):
         return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
 
 
+@expand_options(RunOptions, DEFAULTS)
 def ensemble(
     source: str | os.PathLike[str] | None = None,
     *,
     folds: int | None = None,
-    recipe: str | os.PathLike[str] = "standard",
-    network: str | None = None,
-    out: str | os.PathLike[str] | None = None,
-    seed: int | None = None,
-    device: str = "auto",
     dask: str | None = None,
-    progress: bool = False,
-    command: str | None = None,
-    **data: Unpack[DataOptions],
+    **options: Unpack[RunOptions],
 ) -> EnsembleResult:
     """Train a k-fold ensemble on all training images and write a run folder.
 
@@ -92,7 +87,7 @@ def ensemble(
         As in `skconv.load_dataset`; None uses the recipe's data.
     folds : int or None, default=None
         Number of members, 2..1000; None uses the recipe's, or 5. Folds are stratified unless the recipe disables it.
-    recipe, network, device, progress, command, **data
+    recipe, network, device, progress, command, data_home, images, label_column, image_size
         As in `skconv.train`.
     out : path-like or None, default=None
         Run folder to create. None uses ``runs/DATA-RECIPE-ensemble``, with ``-2``, ``-3`` … if that exists.
@@ -119,7 +114,7 @@ def ensemble(
     """
     from skconv.recipes.recipe import encode_classes
 
-    arguments = locals()
+    arguments, out = locals(), options["out"]
     if out is not None:
         check_new_folder(out)
     run = prepare_run(ensemble, arguments, split=False)

@@ -14,6 +14,7 @@ from skconv.commands.scoring import UnseenImages, choose_unseen, load_for_model,
 from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
+from skconv.signature import expand_options
 
 if TYPE_CHECKING:
     from skconv.reports.sections import ScoredSource
@@ -104,6 +105,7 @@ class EvaluationResult(Result):
         return "\n".join(lines)
 
 
+@expand_options(DataOptions)
 def evaluate(
     model: str | os.PathLike[str],
     source: str | os.PathLike[str],
@@ -136,8 +138,8 @@ def evaluate(
         A new folder for ``scores.json`` and figures of mistakes, calibration and corruptions.
     progress : bool, default=False
         Show progress bars on standard error.
-    **data
-        `data_home`, `images`, `label_column` and `image_size` as in `skconv.load_dataset`.
+    data_home, images, label_column, image_size
+        As in `skconv.load_dataset`.
 
     Returns
     -------

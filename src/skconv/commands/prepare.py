@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skconv.commands.options import select_data_options
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
 from skconv.files import reserve_folder
@@ -62,14 +63,15 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     """Check the arguments of a training command, and load its recipe and data.
 
     Fast checks come first, so that nothing is downloaded before an invalid argument is reported. `arguments` are the
-    ``locals()`` of the command function. If `split`, a test split is held out from data without one; otherwise all
-    images are used for training. Errors and warnings are those of `train`.
+    ``locals()`` of the command function, including its ``options``. If `split`, a test split is held out from data
+    without one; otherwise all images are used for training. Errors and warnings are those of `train`.
     """
     from skconv.data.dataset import check_folds
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
     from skconv.training.hardware import describe_busy_processor
 
+    arguments = {**arguments, **arguments["options"]}
     command = arguments["command"] or describe_call(function, arguments)
     if function.__name__ != "train":
         check_not_distributed(function.__name__.replace("_", "-"))
@@ -87,7 +89,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         source=arguments["source"],
         network=arguments["network"],
         folds=None if split else folds,
-        **arguments["data"],
+        **select_data_options(arguments),
     )
     seed = choose_seed(arguments["seed"], recipe)
     check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed must also be below 2**31
@@ -231,9 +233,7 @@ def describe_call(function: Callable[..., Any], arguments: Mapping[str, Any]) ->
     """Return the Python call of a command, without default arguments."""
     given: dict[str, Any] = {}
     for name, parameter in inspect.signature(function).parameters.items():
-        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
-            given.update({key: value for key, value in arguments[name].items() if value is not None})
-        elif arguments[name] != parameter.default:
+        if arguments[name] != parameter.default:
             given[name] = arguments[name]
     parts = []
     for name, value in given.items():

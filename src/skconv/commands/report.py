@@ -7,7 +7,7 @@ import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result, format_interval
 from skconv.commands.scoring import score_source
@@ -15,6 +15,7 @@ from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, locate_issues, read_issues
 from skconv.exceptions import DataError, OutputError
 from skconv.files import atomic_dir, atomic_write, check_new_folder
+from skconv.signature import expand_options
 
 if TYPE_CHECKING:
     from skconv.reports.sections import ScoredSource
@@ -67,6 +68,7 @@ class ReportResult(Result):
         )
 
 
+@expand_options(DataOptions)
 def report(
     model: str | os.PathLike[str],
     source: str | os.PathLike[str],
@@ -92,7 +94,7 @@ def report(
     audit : path-like or None, default=None
         Folder written by `skconv.audit` for the same data, to show its label issues. None uses ``audit`` in the run
         folder, if it exists.
-    progress, **data
+    progress, data_home, images, label_column, image_size
         As in `skconv.evaluate`.
 
     Returns
@@ -124,7 +126,8 @@ def report(
     if issues is not None and not _matches(issues, scored, requested=audit is not None):
         issues = None
     scores, config = scored.scores, scored.classifier.config
-    sections = write_sections(scored, _describe_command(model, source, out, audit, data), issues)
+    options = {**data, "data_home": None}  # specific to the machine
+    sections = write_sections(scored, _describe_command(model, source, out=out, audit=audit, **options), issues)
     page = render_page(
         title=f"{config.network.name} on {scored.dataset.name}",
         headline=f"{100 * scores.accuracy:.2f} % accuracy",
@@ -157,24 +160,14 @@ def report(
     )
 
 
-def _describe_command(
-    model: str | os.PathLike[str],
-    source: str | os.PathLike[str],
-    out: str | os.PathLike[str],
-    audit: str | os.PathLike[str] | None,
-    data: DataOptions,
-) -> str:
-    """Return the command line that reproduces the report."""
-    size = data.get("image_size")
-    options = {
-        "--out": out,
-        "--audit": audit,
-        "--images": data.get("images"),
-        "--label-column": data.get("label_column"),
-        "--image-size": None if size is None else "x".join(map(str, size)),
-    }
-    given = [part for name, value in options.items() if value is not None for part in (name, os.fspath(value))]
-    return shlex.join(["skconv", "report", os.fspath(model), os.fspath(source), *given])
+def _describe_command(*arguments: str | os.PathLike[str], **options: Any) -> str:
+    """Return the command line that reproduces the report, without options that are None."""
+    words = ["skconv", "report", *(os.fspath(each) for each in arguments)]
+    for name, value in options.items():
+        if value is not None:
+            text = "x".join(map(str, value)) if isinstance(value, tuple) else os.fspath(value)
+            words += [f"--{name.replace('_', '-')}", text]
+    return shlex.join(words)
 
 
 def _check_target(target: Path) -> bool:

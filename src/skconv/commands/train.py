@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from skconv.commands import Result, format_count, format_interval
+from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, print_data, warn_if_leaked
 from skconv.commands.run_folder import (
     SeedResult,
@@ -22,8 +23,8 @@ from skconv.commands.run_folder import (
     score_run,
     write_run_folder,
 )
-from skconv.data.spec import DataOptions
 from skconv.distributed.process_group import is_distributed, is_main_process, join_process_group, main_process_only
+from skconv.signature import expand_options
 
 
 @dataclass(frozen=True)
@@ -92,21 +93,15 @@ class TrainResult(Result):
 
 
 @main_process_only()
+@expand_options(RunOptions, DEFAULTS)
 def train(
     source: str | os.PathLike[str] | None = None,
     *,
-    recipe: str | os.PathLike[str] = "standard",
-    network: str | None = None,
-    out: str | os.PathLike[str] | None = None,
     seeds: int = 1,
-    seed: int | None = None,
     resume: bool = False,
     init_from: str | os.PathLike[str] | None = None,
     freeze_fraction: float = 0.0,
-    device: str = "auto",
-    progress: bool = False,
-    command: str | None = None,
-    **data: Unpack[DataOptions],
+    **options: Unpack[RunOptions],
 ) -> TrainResult:
     """Train a classifier, score it once on the test split and write a run folder.
 
@@ -146,8 +141,8 @@ def train(
         Show progress bars on standard error.
     command : str or None, default=None
         Command to record with the model; None records this call.
-    **data
-        `data_home`, `images`, `label_column` and `image_size` as in `skconv.load_dataset`.
+    data_home, images, label_column, image_size
+        As in `skconv.load_dataset`.
 
     Returns
     -------
@@ -172,9 +167,9 @@ def train(
     >>> result = train("digits", recipe="fast", out="runs/digits")  # doctest: +SKIP
     >>> print(result.test_accuracy, result.model)  # doctest: +SKIP
     """
-    arguments = locals()
+    out = options["out"]
     check_out(out, resume=resume)
-    run = prepare_run(train, arguments)
+    run = prepare_run(train, locals())
     if resume and out is not None and not (Path(out).exists() or get_checkpoint_path(Path(out)).exists()):
         note = f"Nothing to resume in {out}: the training starts from the beginning."
         warnings.warn(note, stacklevel=1)  # the caller is the decorator, whose warnings are not shown

@@ -9,10 +9,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import PreparedRun, check_integer, clean_name, prepare_run
-from skconv.data.spec import DataOptions
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
+from skconv.signature import expand_options
 from skconv.tuning.search_space import apply_settings, make_space
 from skconv.tuning.study import (
     Report,
@@ -124,21 +125,15 @@ class TuneResult:
         return "\n".join([*lines, f"Train with the best settings: skconv train --recipe {self.best_recipe}"])
 
 
+@expand_options(RunOptions, DEFAULTS)
 def tune(
     source: str | os.PathLike[str] | None = None,
     *,
     trials: int | None = None,
     minutes: float | None = None,
-    recipe: str | os.PathLike[str] = "standard",
-    network: str | None = None,
     fraction: float = 1.0,
     storage: str | None = None,
-    out: str | os.PathLike[str] | None = None,
-    seed: int | None = None,
-    device: str = "auto",
-    progress: bool = False,
-    command: str | None = None,
-    **data: Unpack[DataOptions],
+    **options: Unpack[RunOptions],
 ) -> TuneResult:
     """Search the settings of a recipe with Optuna, and write the best ones as a recipe.
 
@@ -157,7 +152,7 @@ def tune(
         Total number of finished trials, 1..100000. None runs 20 trials, or as many as fit in `minutes`.
     minutes : float or None, default=None
         Time limit, above 0. A running trial is stopped at the limit, except the first.
-    recipe, network, device, command, **data
+    recipe, network, device, command, data_home, images, label_column, image_size
         As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
     fraction : float, default=1.0
         Share of the training images to search with, above 0. A smaller share makes trials faster, but the best settings
@@ -189,7 +184,7 @@ def tune(
     """
     from skconv.data.dataset import hold_out_validation, take_fraction
 
-    arguments = locals()
+    arguments, out = locals(), options["out"]
     trials = _check_budget(trials, minutes, fraction)
     check_optuna()
     run = prepare_run(tune, arguments)

@@ -7,7 +7,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict
+from typing import Any, TypedDict, Unpack
 
 import numpy as np
 
@@ -19,13 +19,14 @@ from skconv.data.openml import fetch_openml_images
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.images.spec import PREPROCESSING, ImageSpec
 from skconv.registry import Registry
+from skconv.signature import expand_options
 
 _CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
 _FORMATS = "a folder with one folder per class, a folder of IDX files, a competition's folder, a .csv or an .npz"
 
 
 class DataOptions(TypedDict, total=False):
-    """Keyword arguments of a command that are fields of `DataSpec`, for ``**data: Unpack[DataOptions]``."""
+    """Fields of `DataSpec` that functions accept as keyword options."""
 
     images: str | os.PathLike[str] | None
     label_column: str | None
@@ -175,16 +176,14 @@ def list_formats() -> list[Format]:
     return sorted((FORMATS.get(name) for name in FORMATS.names()), key=lambda format_: -format_.priority)
 
 
+@expand_options(DataOptions)
 def load_dataset(
     source: str | os.PathLike[str],
     *,
-    data_home: str | os.PathLike[str] | None = None,
-    images: str | os.PathLike[str] | None = None,
-    label_column: str | None = None,
-    image_size: tuple[int, int] | None = None,
     normalize: str | None = None,
     download: bool = True,
     progress: bool = False,
+    **options: Unpack[DataOptions],
 ) -> Dataset:
     """Load images and labels by name, from OpenML, or from a file or folder.
 
@@ -243,5 +242,4 @@ def load_dataset(
     >>> dataset.train_images.shape, dataset.test_labels.shape
     ((60000, 28, 28), (10000,))
     """
-    spec = DataSpec(source, images, label_column, image_size, normalize, data_home=data_home)
-    return spec.load(download=download, progress=progress)
+    return DataSpec(source, normalize=normalize, **options).load(download=download, progress=progress)

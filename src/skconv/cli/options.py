@@ -1,0 +1,132 @@
+"""Command-line options derived from the signatures of library functions."""
+
+from __future__ import annotations
+
+import inspect
+import math
+import os
+import re
+import types
+from collections.abc import Callable, Iterable
+from copy import copy
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any, Union, get_args, get_origin
+
+import typer
+from typer.models import ArgumentInfo, OptionInfo, ParameterInfo
+
+from skconv.estimators.parameters import PARAMETERS
+
+MAX_SEED = 2**31 - 1
+Device = StrEnum("Device", ["auto", "cpu", "cuda", "mps"])
+
+
+def _parse_image_size(text: str | None) -> tuple[int, int] | None:
+    # With a tuple type, Typer would expect two arguments.
+    if text is None:
+        return None
+    match = re.fullmatch(r"([1-9]\d{0,3})[xX×]([1-9]\d{0,3})", text.strip())
+    if match is None:
+        raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, for example 28x28.")
+    return int(match[1]), int(match[2])
+
+
+DATA_HOME = typer.Option(help="Folder to search first for data sets, like SKCONV_DATA.")
+DATA_HELP = "Name of a data set, CSV or .npz file, or folder."
+
+# Help and checks of options that several commands share, in the order of --help. The annotation is that of the library
+# function, or the first argument of `Annotated`.
+SHARED: dict[str, Any] = {
+    "model": typer.Argument(help="Run folder, model folder, or digits for the bundled model."),
+    "source": Annotated[
+        str | None,
+        typer.Argument(
+            help="Name of a data set, CSV or .npz file, folder of images or of a competition; default: the recipe's "
+            "data."
+        ),
+    ],
+    "recipe": Annotated[str, typer.Option(help="Name of a recipe, or TOML file.")],
+    "network": typer.Option(help="Network to use instead of the recipe's."),
+    "out": typer.Option(help="New folder for the results."),
+    "coverage": typer.Option(
+        help="Compute prediction sets that contain the true label with this probability, for example 0.99."
+    ),
+    "min_confidence": typer.Option(
+        min=0, max=1, help="Replace labels of lower confidence by ? and list the alternatives."
+    ),
+    "dask": typer.Option(
+        metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."
+    ),
+    "data_home": DATA_HOME,
+    "images": typer.Option(help="Folder of the images listed in a CSV file of id,label."),
+    "label_column": typer.Option(help="Name of the label column of a CSV file."),
+    "image_size": Annotated[
+        str | None,
+        typer.Option(
+            metavar="HxW",
+            callback=_parse_image_size,
+            help="Height and width in pixels: shape of the rows of a CSV file, or size to resize images to.",
+        ),
+    ],
+    "seed": typer.Option(min=0, max=MAX_SEED, help="Seed of all random numbers; default: the recipe's, or 0."),
+    "device": Annotated[Device, typer.Option(help="Device to train on; auto uses a GPU if there is one.")],
+}
+_METAVARS = {int: "INTEGER", float: "NUMBER", str: "TEXT", Path: "PATH"}
+
+
+def derive_options(
+    function: Callable[..., Any], declared: dict[str, Any], excluded: Iterable[str]
+) -> list[inspect.Parameter]:
+    """Return the command-line options of a library function, as parameters that Typer understands.
+
+    Names, types and defaults are those of the signature; `declared`, or else `SHARED`, has help and checks. Ranges of
+    training parameters are those of `PARAMETERS`. `excluded` are parameters that are not options.
+    """
+    names = [name for name in inspect.signature(function).parameters if name not in excluded]
+    options = SHARED | declared
+    order = {name: position for position, name in enumerate([*declared, *SHARED])}
+    first = [name for name in ("model", "source") if name in names]
+    parameters = inspect.signature(function).parameters
+    return [
+        _derive_option(parameters[name], options[name], function)
+        for name in [*first, *sorted(set(names) - set(first), key=order.__getitem__)]
+    ]
+
+
+def _derive_option(parameter: inspect.Parameter, option: Any, function: Callable[..., Any]) -> inspect.Parameter:
+    if get_origin(option) is Annotated:
+        kind, info = get_args(option)
+    else:
+        kind, info = _find_kind(parameter.annotation, inspect.unwrap(function)), option
+    return complete_option(parameter, kind, info)
+
+
+def complete_option(parameter: inspect.Parameter, kind: Any, info: ParameterInfo) -> inspect.Parameter:
+    """Return the declaration of an option for Typer: `info` and what follows from the name, type and default."""
+    name, default = parameter.name, parameter.default
+    info, base = copy(info), next((each for each in get_args(kind) if each is not types.NoneType), kind)
+    if info.metavar is None and not isinstance(info, ArgumentInfo):
+        info.metavar = _METAVARS.get(base)
+    if isinstance(info, OptionInfo) and base is bool and not info.param_decls:
+        info.param_decls = (f"--{name.replace('_', '-')}",)  # without --no-NAME
+    known = PARAMETERS.get(name)
+    if known is not None and known.kind in (int, float):
+        info.min = None if known.min == -math.inf else known.min
+        info.max = None if known.max == math.inf else known.max
+    if isinstance(base, type) and issubclass(base, StrEnum) and isinstance(default, str):
+        default = base(default)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, info], default=default)
+
+
+def _find_kind(annotation: Any, function: Any) -> Any:
+    """Return the type of an option for the annotation of a parameter: paths as `Path`, unions without alternatives."""
+    if isinstance(annotation, str):
+        annotation = eval(annotation, function.__globals__)
+    is_union = get_origin(annotation) in (Union, types.UnionType)
+    alternatives = get_args(annotation) if is_union else (annotation,)
+    if any(get_origin(each) is os.PathLike for each in alternatives):
+        kind: Any = Path
+    else:
+        kind = next(each for each in alternatives if each is not types.NoneType)
+    return kind | None if types.NoneType in alternatives else kind
