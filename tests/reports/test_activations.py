@@ -97,8 +97,8 @@ def test_prediction_and_runner_up_are_written_literally():
     ("shape", "lines"),
     [
         ((28, 28), ["4 input channels are the pixels of each 2×2 square; their 3×3 weights"]),
-        ((28, 28, 3), ["12 input channels are the pixels of each 2×2 square", "red, green and blue as colours"]),
-        ((12, 10, 3), ["red, green and blue as colours"]),
+        ((28, 28, 3), ["12 input channels are the pixels of each 2×2 square", "drawn as red, green and blue"]),
+        ((12, 10, 3), ["drawn as red, green and blue"]),
         ((12, 10), []),
     ],
 )

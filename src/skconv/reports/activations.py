@@ -132,11 +132,12 @@ def _draw_filters(kernel: np.ndarray, filters: np.ndarray, chosen: np.ndarray) -
     title = [f"Filters of convolution 1: {len(chosen)} of {n}, {height}×{width}, largest magnitude {largest:.3g}"]
     if filters.shape != kernel.shape:
         title.append(
-            f"Each input channel is one pixel of every {height // kernel.shape[2]}×{width // kernel.shape[3]} square; "
-            f"the {kernel.shape[2]}×{kernel.shape[3]} weights of all channels are arranged as pixels."
+            f"The {kernel.shape[1]} input channels are the pixels of each {height // kernel.shape[2]}×"
+            f"{width // kernel.shape[3]} square; their {kernel.shape[2]}×{kernel.shape[3]} weights are drawn at the "
+            "positions of these pixels."
         )
     if channels == 3:
-        title.append("The weights of red, green and blue are drawn as colours; grey is 0.")
+        title.append("The weights of the channels are drawn as red, green and blue; grey is 0.")
         return _Band(title, np.rint(127.5 + 127.5 * weights / (largest or 1.0)).astype(np.uint8))
     if channels > 1:
         title.append(f"Mean over {channels} channels.")

@@ -63,7 +63,7 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     ['fold 1', 'fold 2', 'mean of 2 folds ± standard deviation']
     """
     if not histories or not all(histories):
-        raise DataError("There is no fold, or one without a trained epoch; expected at least one epoch per fold.")
+        raise DataError("There is no fold, or a fold has no trained epoch; expected at least one epoch per fold.")
     n_panels = min(len(histories), _MAX_FOLDS) + 1
     n_rows = -(-n_panels // _COLUMNS)
     figure = new_figure(3.6 * _COLUMNS, 2.7 * n_rows)
