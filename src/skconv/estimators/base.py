@@ -43,7 +43,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     held_out_: HeldOut | None
 
     def decision_function(self, X: Any) -> np.ndarray:
-        """Return logits, float32 (n, n_classes); for two classes their difference, (n,)."""
+        """Return the logits, float32 (n, n_classes), or for two classes their difference, (n,)."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
@@ -142,7 +142,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, class_weight: Any, classes: Any = None
     ) -> ImageDataset:
-        """Return validated images, labels and weights; the first call of a fit sets the attributes of the data."""
+        """Return validated images, labels and weights; before `net_` exists, set the attributes of the data."""
         first = not hasattr(self, "net_")
         X, y = self._validate(X, y, reset=first)
         check_classification_targets(y)
@@ -173,7 +173,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:
             got, expected = (f"{c}-channel images of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
-            raise DataError(f"X contains {got}; this classifier was fitted on {expected}.")
+            raise DataError(f"X contains {got}; this classifier was fitted on {expected}. Convert the images.")
 
     @torch.inference_mode()
     def _logits(self, X: Any) -> np.ndarray:
@@ -187,7 +187,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def _calibrate_by(self, logits: np.ndarray, labels: np.ndarray, class_weight: Any) -> None:
         """Calibrate the network on held-out images, weighted as in training, and set `held_out_`.
 
-        `logits` are float (n, n_classes), each row up to a constant; `labels` are positions in `classes_`, int64 (n,).
+        `logits` are float (n, n_classes), each row up to a constant; `labels` are indices into `classes_`, int64 (n,).
         """
         self.held_out_ = None
         if self.calibrate and len(labels) >= _MIN_HELD_OUT:

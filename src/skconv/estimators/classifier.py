@@ -98,7 +98,7 @@ class CNNClassifier(BaseImageClassifier):
     class_prior_ : ndarray of float64, shape (n_classes,)
         Weighted fraction of each class among the images passed to `fit`.
     held_out_ : HeldOut or None
-        Calibrated probabilities and label positions of the validation images; None without calibration.
+        Calibrated probabilities and label indices of the validation images; None without calibration.
     net_ : ClassifierNet
         The fitted skorch net.
     history_ : list of dict
@@ -254,7 +254,7 @@ class CNNClassifier(BaseImageClassifier):
         if not fitted:
             self._start(train, None, self._create_network(train), scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
-            # After `fit` or `load`, continue with the weights, but without the finished schedule.
+            # After `fit` or `load`, the schedule is finished, so create a net with a constant learning rate.
             history = self.net_.history
             self._start(train, None, self.net_.module_, scheduled=False)
             self.net_.history = history
@@ -276,7 +276,7 @@ class CNNClassifier(BaseImageClassifier):
 
     @property
     def history_(self) -> list[dict[str, Any]]:
-        """Losses, accuracy and learning rate, one dictionary per epoch."""
+        """Losses, accuracy and learning rate, as one dictionary per epoch."""
         if not hasattr(self, "net_"):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before using its history_.")
         return self.net_.describe_history()
@@ -303,12 +303,12 @@ class CNNClassifier(BaseImageClassifier):
     def _start(
         self, train: ImageDataset, valid: ImageDataset | None, network: Network, *, scheduled: bool
     ) -> Checkpointing | None:
-        """Set `net_` for a network, and return the checkpoint callback, if any."""
+        """Set `net_` to a net that trains `network`; return the checkpoint callback, or None."""
         process_group = get_process_group()
         config = make_config(self, train, process_group, scheduled=scheduled)
         checkpointing = make_checkpointing(self, config, train, valid, process_group) if scheduled else None
         self.precision_ = config.precision
-        # Required before the first epoch, because the loss that selects the best epoch uses corrected probabilities.
+        # Before the first epoch, because the loss that selects the best epoch uses corrected probabilities.
         network.logit_calibration.undo_smoothing(self.label_smoothing)
         self.net_ = build_net(
             network,

@@ -1,4 +1,4 @@
-"""`KFoldEnsembleClassifier`: mean prediction of classifiers trained on the folds of the data."""
+"""`KFoldEnsembleClassifier`: ensemble of the classifiers of a cross-validation, one per fold."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     class_prior_ : ndarray of float64, shape (n_classes,)
         Weighted fraction of each class among the images.
     held_out_ : HeldOut or None
-        Calibrated out-of-fold probabilities and label positions; None without calibration.
+        Calibrated out-of-fold probabilities and label indices; None without calibration.
     held_out_indices_ : list of ndarray
         Indices of the images that each member was not trained on.
     fold_scores_ : ndarray of shape (n_folds,)
@@ -128,7 +128,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
-        """Train a member on each fold.
+        """Train one member per fold, on all other folds.
 
         Parameters
         ----------
@@ -155,7 +155,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         check_parameters({"calibrate": self.calibrate})
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
-        self._check_training_data(X, y, sample_weight, template.class_weight)  # raises before training
+        self._check_training_data(X, y, sample_weight, template.class_weight)  # to raise before training
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         folds = split_folds(self.cv, X, y, groups, self.random_state)
@@ -201,7 +201,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
 
     @property
     def _network_spec(self) -> tuple[str, dict[str, Any]]:
-        """Name and options of the network of `net_` in the registry."""
+        """Registered name and options of the network of `net_`."""
         members = self._fitted_members()
         name, options = members[0]._network_spec
         return "ensemble", {
@@ -267,7 +267,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         self.out_of_fold_score_ = float((self.out_of_fold_proba_[held].argmax(1) == labels[held]).mean())
 
     def _calibrate(self, y: np.ndarray) -> None:
-        """Calibrate all members on the out-of-fold probabilities, and replace these by calibrated ones."""
+        """Calibrate all members on the out-of-fold probabilities, and calibrate these too."""
         held = self._find_held_out()
         logits = np.log(self.out_of_fold_proba_[held].astype(np.float64).clip(np.finfo(np.float32).tiny))
         self._calibrate_by(logits, np.searchsorted(self.classes_, y[held]), self.estimator_.class_weight)
@@ -293,12 +293,12 @@ def _fit_member(
     train: np.ndarray,
     held_out: np.ndarray,
 ) -> tuple[CNNClassifier, np.ndarray]:
-    """Return a member fitted on the training part, and its probabilities for the held-out part."""
+    """Fit a member on the training images; return it with its probabilities for the held-out images."""
     held_out_images = X[held_out]
     weights = None if sample_weight is None else sample_weight[train]
     member.fit(X[train], y[train], sample_weight=weights, validation=(held_out_images, y[held_out]))
     probabilities = member.predict_proba(held_out_images)
-    # Otherwise, copies of the member would include the held-out images and the state of the optimizer.
+    # Removed, because copies of the member would include the held-out images and the state of the optimizer.
     member.net_.set_params(train_split=None)
     member.net_.optimizer_.state.clear()
     return member, probabilities

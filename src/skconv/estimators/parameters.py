@@ -1,4 +1,4 @@
-"""Parameters of `CNNClassifier`: table of types, ranges and choices, and validation."""
+"""Table of the parameters of `CNNClassifier` (types, ranges and choices), and their validation."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from skconv.exceptions import ParameterError
 
-_KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and name in messages
+_KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in messages
     int: (Integral, "an integer"),
     float: (Real, "a number"),
     bool: (bool, "true or false"),
@@ -81,7 +81,7 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
     "class_weight": Parameter(Mapping, choices=("balanced",), nullable=True),
     "calibrate": Parameter(bool, choices=("temperature",), in_recipe=False),
     "precision": Parameter(str, choices=("auto", "fp32", "bf16")),
-    # Unchecked, because "cuda:1" is accepted too.
+    # Checked by `choose_device`, because "cuda:1" is also accepted.
     "device": Parameter(str, choices=("auto", "cpu", "cuda", "mps"), in_recipe=False, checked=False),
     "callbacks": Parameter(object, in_recipe=False, checked=False),
     "checkpoint": Parameter(os.PathLike, nullable=True, in_recipe=False),
@@ -93,7 +93,7 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
 
 
 def check_parameters(parameters: Mapping[str, Any]) -> None:
-    """Raise `ParameterError` for the first parameter that is out of range; skip names not in `PARAMETERS`.
+    """Raise `ParameterError` for the first parameter with an invalid value; ignore names not in `PARAMETERS`.
 
     Examples
     --------
@@ -109,16 +109,16 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
 
 
 def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
-    """Raise `ParameterError` for parameters that need a validation loss if there is no validation split."""
+    """Raise `ParameterError` if a parameter requires a validation loss, but there is no validation split."""
     for name in ("patience", "restore_best"):
         if parameters[name] is not None and not validated:
             raise ParameterError(
-                f"'{name}' uses the validation loss, but 'validation_fraction' is 0. Set it to 0.1, for example."
+                f"'{name}' requires a validation loss, but 'validation_fraction' is 0. Set validation_fraction=0.1."
             )
 
 
 def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return name and options of a network from a value of the parameter `network`."""
+    """Return the name and the options of a network from a value of the parameter `network`."""
     if isinstance(value, str):
         return value, {}
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
@@ -146,5 +146,5 @@ def choose_device(device: str) -> str:
         choices = ", ".join(PARAMETERS["device"].choices)
         raise ParameterError(f"The 'device' parameter must be one of {choices}. Got {device!r} instead.")
     if not available[kind]:
-        raise ParameterError(f"The device '{device}' is not available here. Use 'auto' or 'cpu'.")
+        raise ParameterError(f"The device '{device}' is not available on this machine. Use 'auto' or 'cpu'.")
     return device

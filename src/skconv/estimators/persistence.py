@@ -28,7 +28,7 @@ from skconv.training.config import TrainingConfig, build_net
 
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
-_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")  # specific to a process
+_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")  # parameters specific to a process
 
 
 def save(
@@ -108,7 +108,7 @@ def load_ensemble(
 
 
 def load_network(folder: str | os.PathLike[str]) -> Network:
-    """Load the network of a classifier or ensemble from a model folder to the CPU."""
+    """Return the network of a classifier or ensemble in a model folder, on the CPU."""
     path = find_model_folder(folder)
     return _load_network(path, read_config(path))
 
@@ -127,7 +127,7 @@ def _restore_net(
 
 
 def _restore_attributes(classifier: BaseEstimator, network: nn.Module, config: ModelConfig) -> None:
-    """Set the fitted attributes of the data and the size of the network."""
+    """Set the fitted attributes that describe the data and the size of the network."""
     classifier.classes_ = config.label_array
     classifier.image_shape_ = config.input.shape
     classifier.pixel_range_ = config.input.pixel_range
@@ -137,7 +137,7 @@ def _restore_attributes(classifier: BaseEstimator, network: nn.Module, config: M
 
 
 def _load_network(path: Path, config: ModelConfig) -> Network:
-    """Create the network of a configuration and load its weights; raise if the weights file is too small for it."""
+    """Return the network of a configuration with its weights; raise if the weights file is too small for it."""
     channels, height, width = config.input.shape
 
     def create() -> Network:
@@ -153,12 +153,12 @@ def _load_network(path: Path, config: ModelConfig) -> Network:
         with torch.device("meta"):  # allocates no memory, because an altered configuration could require terabytes
             shapes = create().state_dict()
     except ParameterError as error:
-        raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this skconv.") from error
+        raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this version.") from error
     n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_calibration(name))
     file_size = (path / "model.safetensors").stat().st_size
     if n_bytes > file_size:
         raise ModelFileError(
-            f"The network of {path} has {n_bytes:,} bytes, but model.safetensors has {file_size:,}. "
+            f"The network of {path} has {n_bytes:,} bytes of weights, but model.safetensors has {file_size:,} bytes. "
             "Copy the model folder again, or train again."
         )
     with torch.random.fork_rng(devices=[]):
@@ -182,8 +182,8 @@ def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> 
     ]
     if not any(fresh[name].is_floating_point() for name in names):
         raise ModelFileError(
-            f"None of the {len(saved)} weights in {folder} matches the network. "
-            f"That model's network is '{config.network.name}': train with network='{config.network.name}'."
+            f"None of the {len(saved)} weights in {folder} matches the network in name and shape. "
+            f"The model was trained with network='{config.network.name}'. Use the same network."
         )
     network.load_state_dict({name: saved[name] for name in names}, strict=False)
     return names
@@ -220,7 +220,8 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
     unknown = sorted(set(restored) - set(cls._get_param_names()))
     if unknown:
         raise ModelFileError(
-            f"{path / 'config.json'} has the unknown parameter '{unknown[0]}'. Load it with the skconv that wrote it."
+            f"{path / 'config.json'} has the unknown parameter '{unknown[0]}'. "
+            "Load the model with the version of skconv that saved it."
         )
     try:
         if isinstance(restored.get("class_weight"), list):

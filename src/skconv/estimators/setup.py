@@ -24,12 +24,12 @@ from skconv.training.checkpointing import Checkpointing
 from skconv.training.config import TrainingConfig, count_steps
 from skconv.training.hardware import choose_precision
 
-Classifier = Any  # a CNNClassifier, whose module imports this one
+Classifier = Any  # a CNNClassifier; importing it would be circular
 
-_PASSED_ON = (  # parameters that are also fields of the configuration
+_SHARED_PARAMETERS = (  # parameters that are also fields of `TrainingConfig`
     "batch_size", "weight_decay", "label_smoothing", "ema_decay", "optimizer", "schedule", "patience", "restore_best",
 )  # fmt: skip
-_PACKAGES = ("skconv", "torch", "skorch")  # weights may differ between their versions
+_PACKAGES = ("skconv", "torch", "skorch")  # packages whose version can affect the weights
 
 
 @contextmanager
@@ -43,12 +43,12 @@ def torch_seed(seed: int) -> Iterator[None]:
 def make_config(
     classifier: Classifier, train: ImageDataset, process_group: ProcessGroup | None, *, scheduled: bool
 ) -> TrainingConfig:
-    """Return the configuration of a training; `scheduled` is False for `partial_fit`, with a constant learning rate."""
+    """Return the configuration of a training; unless `scheduled`, the learning rate is constant (`partial_fit`)."""
     device = choose_device(classifier.device) if process_group is None else process_group.device
     precision = classifier.precision
     if precision == "auto":
         precision = choose_precision(device)
-        if process_group is not None:  # measurements may differ
+        if process_group is not None:  # measurements may differ between processes
             precision = process_group.broadcast_object(precision)
     n_steps, n_epochs, learning_rate = None, 1, classifier.learning_rate / 10
     if scheduled:
@@ -72,12 +72,12 @@ def make_config(
         device=device,
         seed=classifier._seed,
         progress=classifier.verbose > 0,
-        **{name: getattr(classifier, name) for name in _PASSED_ON},
+        **{name: getattr(classifier, name) for name in _SHARED_PARAMETERS},
     )
 
 
 def make_callbacks(classifier: Classifier, config: TrainingConfig) -> list[Any]:
-    """Return the custom callbacks, and `Unfreeze` if `freeze_fraction` is set."""
+    """Return the callbacks of the classifier, and `Unfreeze` if `freeze_fraction` is set."""
     callbacks = list(classifier.callbacks)
     if classifier.freeze_fraction and classifier.loaded_weights_ and config.n_steps is not None:
         n_frozen = math.ceil(classifier.freeze_fraction * config.n_steps)
@@ -92,14 +92,14 @@ def make_checkpointing(
     valid: ImageDataset | None,
     process_group: ProcessGroup | None,
 ) -> Checkpointing | None:
-    """Return the callback that saves checkpoints; None without the parameter `checkpoint`.
+    """Return the callback that saves checkpoints, or None if the parameter `checkpoint` is None.
 
     The checkpoint folder records everything that determines the weights, so that another training cannot resume it.
     """
     if classifier.checkpoint is None:
         return None
     if process_group is not None:
-        raise ParameterError("Distributed training does not support 'checkpoint'. Train without it.")
+        raise ParameterError("Distributed training does not support 'checkpoint'. Train without a checkpoint folder.")
     if isinstance(classifier.random_state, bool) or not isinstance(classifier.random_state, int | np.integer):
         raise ParameterError(
             "The 'random_state' parameter must be an integer if 'checkpoint' is set. "
@@ -122,7 +122,7 @@ def make_checkpointing(
 
 
 class Unfreeze(Callback):
-    """Freeze the loaded weights `names` and unfreeze them over `n_steps`, layer by layer, the last layer first.
+    """Freeze the loaded weights `names`, and unfreeze them layer by layer over `n_steps`, from last to first.
 
     Gradients from randomly initialised layers would destroy loaded weights. The last layer is always trained.
     """
@@ -132,7 +132,7 @@ class Unfreeze(Callback):
         self.n_steps = n_steps
 
     def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Freeze the layers for the first step."""
+        """Freeze the layers as required for the first step."""
         self.step_ = getattr(self, "step_", 0)
         self._update(net)
 

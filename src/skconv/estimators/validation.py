@@ -1,4 +1,4 @@
-"""Input validation: images, labels, sample weights, validation split and folds."""
+"""Validation of images, labels and weights; splits for validation and cross-validation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.training.batches import ImageDataset
 
 _MAX_REPEATS = 10  # larger weights scale the loss, because repeats make the training longer
-_HASHED_IMAGES = 64  # images hashed at a time; they fit in the processor's cache
+_HASHED_IMAGES = 64  # images per step of hashing; few enough for the processor's cache
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
 
 Fold = tuple[np.ndarray, np.ndarray]  # indices of the training images and of the held-out images
@@ -62,13 +62,13 @@ def find_classes(y: Any) -> np.ndarray:
 
 
 def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
-    """Return the position of each label in the sorted `classes`, int64 (n,); raise `DataError` for other labels."""
+    """Return the index of each label in the sorted `classes`, int64 (n,); raise `DataError` for unknown labels."""
     positions = np.searchsorted(classes, y).clip(max=len(classes) - 1)
     unknown = np.flatnonzero(classes[positions] != y)
     if len(unknown):
         raise DataError(
-            f"y contains the label {y[unknown].tolist()[0]!r}, which is not among the {len(classes)} classes: "
-            f"{', '.join(map(str, classes[:12]))}{' …' if len(classes) > 12 else ''}."
+            f"y contains the label {y[unknown].tolist()[0]!r}, which is not among the {len(classes)} classes "
+            f"{', '.join(map(str, classes[:12]))}{' …' if len(classes) > 12 else ''}. Correct or remove it."
         )
     return torch.from_numpy(positions.astype(np.int64))
 
@@ -76,7 +76,7 @@ def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
 def combine_weights(
     sample_weight: np.ndarray | None, class_weight: Any, y: np.ndarray, classes: np.ndarray
 ) -> np.ndarray | None:
-    """Return the product of sample and class weights, float64 (n,); None if there are neither.
+    """Return the product of sample and class weights, float64 (n,), or None if there are neither.
 
     Raise `DataError` for negative weights, if all weights are 0, and for a class weight of an unknown label.
     """
@@ -96,7 +96,7 @@ def combine_weights(
 def weigh_classes(class_weight: Any, y: np.ndarray, classes: np.ndarray) -> np.ndarray | None:
     """Return the class weight of each label in `y`, float64 (n,); classes may be absent from `y`.
 
-    Raise `DataError` for a weight of a label that is not among `classes`, if one of these has no weight.
+    Raise `DataError` if a weight is for a label that is not among `classes`, and one of `classes` has no weight.
     """
     if class_weight is None:
         return None
@@ -111,7 +111,7 @@ def weigh_classes(class_weight: Any, y: np.ndarray, classes: np.ndarray) -> np.n
 
 
 def expand_weights(images: ImageDataset) -> ImageDataset:
-    """Return training images with their weights, float64 above 0, as repeated images or scaled to a mean of 1.
+    """Return training images that are repeated by their weights, or have weights scaled to a mean of 1.
 
     If all weights are integers up to 10, each image is repeated that many times. Small training sets are sorted by a
     hash of the content, so that the order of the rows of X has no effect.
@@ -138,8 +138,8 @@ def _order_by_content(dataset: ImageDataset, positions: Tensor) -> Tensor:
     # NumPy may change draws from distributions in later versions.
     factors = np.random.PCG64(0).random_raw(1 + images[0].size)
     for part in np.split(positions.numpy(), range(_HASHED_IMAGES, len(positions), _HASHED_IMAGES)):
-        pixels = images[part].astype(np.float32).reshape(len(part), -1)  # the same words for any dtype
-        pixels += np.float32(0)  # turns -0 into 0
+        pixels = images[part].astype(np.float32).reshape(len(part), -1)  # the same hash for any dtype
+        pixels += np.float32(0)  # the same hash for -0 and 0
         words = pixels.view(np.uint32).astype(np.uint64)
         hashes.append(words @ factors[1:] + labels[part].astype(np.uint64) * factors[0])
     return torch.from_numpy(np.argsort(np.concatenate(hashes), kind="stable"))
@@ -148,9 +148,9 @@ def _order_by_content(dataset: ImageDataset, positions: Tensor) -> Tensor:
 def hold_out(
     images: ImageDataset, fraction: float, random_state: np.random.RandomState
 ) -> tuple[ImageDataset, ImageDataset | None]:
-    """Split images into a training and a validation part, stratified if every class fits in both parts.
+    """Split images into a training and a validation split, stratified if each class has enough images for both.
 
-    Both parts index the same tensors; the validation part is None for a fraction of 0. Raise `DataError` for too few
+    Both splits index the same tensors; the validation split is None if the fraction is 0. Raise `DataError` for too few
     images.
     """
     if not fraction:
@@ -170,7 +170,7 @@ def hold_out(
     train, valid = (torch.from_numpy(np.sort(part)) for part in parts)
     return (
         ImageDataset(images.images, images.labels, images.weights, train),
-        # Weights apply to training only.
+        # No weights, because they apply to training only.
         ImageDataset(images.images, images.labels, None, valid),
     )
 
@@ -211,7 +211,7 @@ def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state
 
 
 def _split_stratified(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
-    """Return stratified folds; reduce their number, with a warning, if no class has an image for each."""
+    """Return stratified folds; warn if a class has fewer images than folds, and use fewer folds if all classes have."""
     classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
     n_splits = min(n_folds, int(counts.max()))
     if n_splits < 2:
@@ -224,7 +224,7 @@ def _split_stratified(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fo
             stacklevel=4,
         )
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # scikit-learn warns about the same
+        warnings.simplefilter("ignore", UserWarning)  # scikit-learn would repeat the warning
         splitter = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
         pairs = list(splitter.split(np.zeros(len(y)), positions))
     single = counts[positions] == 1  # every member must be trained on all classes

@@ -18,7 +18,7 @@ from skconv.networks.ensemble import EnsembleNetwork
 _BATCH = 512  # images
 
 
-@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
+@dataclass(frozen=True, eq=False)  # because == of arrays does not return a bool
 class LayerActivations:
     """Weights and output of one convolution for one image."""
 
@@ -81,7 +81,7 @@ def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
 
 
 def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Return the input of the last linear layer for each image, float32 (n, d); without such a layer, the logits.
+    """Return the input of the last linear layer for each image, float32 (n, d), or the logits if there is none.
 
     The images are (n, h, w) or (n, h, w, c), n > 0. For an ensemble, the first member is used.
     """
@@ -107,7 +107,7 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
 
 
 def find_nearest(features: np.ndarray, query: np.ndarray, max_count: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return positions and cosine distances (0..2) of the features (n, d) nearest to `query` (d,), in ascending order.
+    """Return indices and cosine distances (0..2) of the features (n, d) closest to `query` (d,), nearest first.
 
     Examples
     --------
@@ -148,7 +148,7 @@ def to_batch(images: np.ndarray) -> Tensor:
 
 @contextmanager
 def evaluation_mode(network: nn.Module) -> Iterator[None]:
-    """Set a network to evaluation mode inside a block."""
+    """Set a network to evaluation mode inside the block."""
     training = network.training
     network.eval()
     try:

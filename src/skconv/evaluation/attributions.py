@@ -1,4 +1,4 @@
-"""Attribution maps of a prediction: occlusion and integrated gradients."""
+"""Attribution maps of predictions: occlusion and integrated gradients."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _STEPS = 64  # interpolation steps; the sum of the contributions is then accurat
 def occlude(
     predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int = 5
 ) -> np.ndarray:
-    """Return the drop in the probability of a class when a patch of the image is covered, -1..1, shape (h, w).
+    """Return the mean drop in the probability of a class if a patch covers a pixel, -1..1, shape (h, w).
 
     A square with a side of `patch` pixels, filled with the background colour, is moved pixel by pixel over the image,
     uint8 (h, w) or (h, w, c). The result is the mean drop over the squares that cover a pixel. Positive values support
@@ -59,7 +59,7 @@ def occlude(
 
 
 def integrate_gradients(network: nn.Module, image: np.ndarray, label: int) -> np.ndarray:
-    """Return the contribution of each pixel to the probability of a class, by integrated gradients, (h, w).
+    """Return the integrated gradients of the probability of a class, one contribution per pixel, (h, w).
 
     The baseline is a blank image of the background colour. The contributions sum to the difference in probability
     between the image and the baseline; pixels of the background colour contribute nothing. The result is finer than

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 _TEMPERATURES = (0.05, 20.0)  # minimum and maximum
-_PRIOR_DEVIATION = 0.3  # of the normal prior on the biases
+_PRIOR_DEVIATION = 0.3  # standard deviation of the normal prior on the biases
 
 
 def fit_calibration(

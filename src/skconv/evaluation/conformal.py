@@ -58,7 +58,7 @@ def check_coverage(coverage: object) -> None:
 
 
 def _bound_quantile_of_mean(probabilities: np.ndarray, share: float, average: str) -> float:
-    """Return a lower bound of the `share`-quantile of the mean over members of the true-class probability.
+    """Return a lower bound of the `share`-quantile of the probability of the true class, averaged over members.
 
     `probabilities` are from one member per image, so that the dependence between members is unknown. The quantile of
     single members does not bound that of the mean. Their expected shortfall does, because it is subadditive for any

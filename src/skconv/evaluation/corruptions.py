@@ -1,4 +1,4 @@
-"""Corruptions of images at five strengths, to measure robustness."""
+"""Image corruptions of five strengths, for measuring robustness."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def _blur(images: np.ndarray, sigma: float, generator: np.random.Generator) -> n
     import cv2
 
     width = sigma * min(images.shape[1:3]) / 28
-    return _each(images, lambda image: cv2.GaussianBlur(image, (0, 0), width))
+    return _apply_to_each(images, lambda image: cv2.GaussianBlur(image, (0, 0), width))
 
 
 def _motion_blur(images: np.ndarray, length: float, generator: np.random.Generator) -> np.ndarray:
@@ -66,7 +66,7 @@ def _motion_blur(images: np.ndarray, length: float, generator: np.random.Generat
     kernel = np.zeros((size, size), np.float32)
     cv2.line(kernel, (0, size - 1), (size - 1, 0), 1.0)
     kernel /= kernel.sum()
-    return _each(images, lambda image: cv2.filter2D(image, -1, kernel))
+    return _apply_to_each(images, lambda image: cv2.filter2D(image, -1, kernel))
 
 
 def _shear(images: np.ndarray, amount: float, generator: np.random.Generator) -> np.ndarray:
@@ -176,7 +176,7 @@ def _edges(images: np.ndarray, share: float, generator: np.random.Generator) -> 
         found = cv2.Canny(grey, 100, 200).astype(np.float32) / 255
         return found if image.ndim == 2 else np.repeat(found[..., None], image.shape[2], axis=2)
 
-    return (1 - share) * images + share * _each(images, find)
+    return (1 - share) * images + share * _apply_to_each(images, find)
 
 
 def _pixelate(images: np.ndarray, factor: float, generator: np.random.Generator) -> np.ndarray:
@@ -189,11 +189,11 @@ def _pixelate(images: np.ndarray, factor: float, generator: np.random.Generator)
         coarse = cv2.resize(image, small, interpolation=cv2.INTER_AREA)
         return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_NEAREST)
 
-    return _each(images, shrink)
+    return _apply_to_each(images, shrink)
 
 
-def _each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """Apply a function of OpenCV to each image; OpenCV expects grey images without a channel axis."""
+def _apply_to_each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Apply an OpenCV function to each image; grey images are passed without a channel axis, as OpenCV expects."""
     return np.stack([function(image.squeeze(2) if image.shape[2] == 1 else image) for image in images]).reshape(
         images.shape
     )
@@ -202,7 +202,7 @@ def _each(images: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> n
 def _transform(
     images: np.ndarray, matrix: np.ndarray, generator: np.random.Generator, share: float = 0.0
 ) -> np.ndarray:
-    """Transform images about their centre, in a random direction of rotation, repeating the border."""
+    """Transform images about their centre in random directions; the border is repeated."""
     import cv2
 
     height, width = images.shape[1:3]
@@ -234,7 +234,7 @@ def _draw_over(images: np.ndarray, draw: Callable[[np.ndarray], None]) -> np.nda
     return drawn
 
 
-# Function, and its argument for each strength.
+# Function of each corruption, and its argument for strengths 1 to 5.
 _CORRUPTIONS: dict[str, tuple[Corrupt, tuple[float, ...]]] = {
     "noise": (_noise, (0.1, 0.2, 0.3, 0.45, 0.6)),
     "impulse noise": (_impulses, (0.03, 0.07, 0.12, 0.2, 0.3)),

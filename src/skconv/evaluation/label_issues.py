@@ -1,4 +1,4 @@
-"""Label issues of a data set: probably wrong labels, duplicates, blank images; CSV table of an audit."""
+"""Label issues of a data set: probably wrong labels, duplicates and blank images; their CSV table."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ KINDS = {
     "near duplicate": "near duplicates",
 }
 _MAX_BLANK = 8  # grey levels between the darkest and the brightest pixel of a blank image
-_COARSE = 7  # blocks per side of the coarse images that rule out most pairs
+_COARSE = 7  # blocks per side of the coarse images; their distance excludes most pairs
 _ROWS, _COLUMNS = 1024, 8192  # images per block of the distance matrix: 32 MB
 
 
 @dataclass(frozen=True)
 class LabelIssue:
-    """An image to be checked by a person."""
+    """An image that should be checked by a person."""
 
     kind: str  # a key of `KINDS`
-    image: str  # its file, or its split and its index there
+    image: str  # its file, or its split and index
     label: str  # as given
     suggestion: str = ""  # of a wrong label: the predicted label
     confidence: float | None = None  # of a wrong label: the out-of-fold probability of the suggestion
@@ -46,7 +46,7 @@ class LabelIssue:
 
     @property
     def caption(self) -> list[str]:
-        """Lines of text below the image in a grid."""
+        """Lines of text below the image in an image grid."""
         name = Path(self.image).name
         if self.kind == "label":
             return [name, f"{self.label} → {self.suggestion}", f"{100 * (self.confidence or 0):.1f} %"]
@@ -77,7 +77,7 @@ class NamedImages:
         self.files = files if len(files) == len(self.labels) else []
 
     def name(self, position: int) -> str:
-        """Return the file of an image, or its split and its index there."""
+        """Return the file of an image, or its split and index."""
         if self.files:
             return str(self.files[position])
         is_test = position >= self.n_train
@@ -89,7 +89,7 @@ class NamedImages:
 
 
 def find_label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Return the positions of images with a probably wrong label, the most probable first.
+    """Return the indices of images with a probably wrong label, those with the least probable label first.
 
     `probabilities` (n, k) are out of fold: each row was predicted by a model that was not trained on the image.
 
@@ -111,7 +111,7 @@ def find_label_issues(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarr
 
 
 def find_blanks(images: np.ndarray) -> np.ndarray:
-    """Return the positions of blank uint8 images, whose pixels lie within 8 grey levels.
+    """Return the indices of blank uint8 images, whose pixels differ by at most 8 grey levels.
 
     Examples
     --------
@@ -123,7 +123,7 @@ def find_blanks(images: np.ndarray) -> np.ndarray:
 
 
 def find_duplicates(images: np.ndarray) -> np.ndarray:
-    """Return pairs of equal uint8 images, int64 (m, 2): the first image of its kind, then the duplicate.
+    """Return pairs of equal uint8 images, int64 (m, 2): the index of the first one, then that of a duplicate.
 
     Examples
     --------
@@ -140,9 +140,9 @@ def find_duplicates(images: np.ndarray) -> np.ndarray:
 
 
 def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
-    """Return pairs of almost equal uint8 images, as after lossy compression: int64 (m, 2), the smaller position first.
+    """Return pairs of almost equal uint8 images, as after lossy compression: int64 (m, 2), the smaller index first.
 
-    `tolerance` is the max. root mean square difference of the pixels of a pair, as a fraction of 255. All pairs are
+    `tolerance` is the maximum root mean square difference of the pixels of a pair, as a fraction of 255. All pairs are
     compared by block means, whose distance is a lower bound of the exact one; only the remaining pairs are compared
     pixel by pixel.
 
@@ -174,7 +174,7 @@ def write_issues(path: Path, issues: Sequence[LabelIssue]) -> None:
 
 
 def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
-    """Read the table that `write_issues` wrote to the folder of an audit."""
+    """Read the label issues in the output folder of an audit."""
     path = Path(folder) / TABLE_NAME
     if not path.is_file():
         raise SourceNotFoundError(f"There is no {path}. Pass a folder written by skconv audit SOURCE --out FOLDER.")
@@ -191,8 +191,8 @@ def read_issues(folder: str | os.PathLike[str]) -> list[LabelIssue]:
 
 
 def locate_issues(issues: Sequence[LabelIssue], images: NamedImages) -> list[int]:
-    """Return the position of each issue among the images; raise `DataError` if the audit is of other data."""
-    # The table has escapes for bytes of file names that are invalid in UTF-8.
+    """Return the index of the image of each issue; raise `DataError` if the audit is of other data."""
+    # Escape bytes that are invalid in UTF-8, as in the table.
     names = [
         images.name(position).encode("utf-8", "backslashreplace").decode() for position in range(len(images.labels))
     ]
@@ -202,7 +202,7 @@ def locate_issues(issues: Sequence[LabelIssue], images: NamedImages) -> list[int
         if position < 0 or images.label(position) != issue.label:
             raise DataError(
                 f"The audit is of other data than {images.dataset.name}, which has no image '{issue.image}' "
-                f"labelled '{issue.label}'. Run skconv audit on it, from the same folder, or omit the audit."
+                f"labelled '{issue.label}'. Run skconv audit on this data, from the same folder, or omit the audit."
             )
     return found
 

@@ -1,4 +1,4 @@
-"""Classification metrics: accuracy with interval, log loss, Brier score, calibration error, scores per class."""
+"""Classification metrics: accuracy with its interval, log loss, Brier score, calibration error, scores per class."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class ClassScore:
     support: int
 
 
-@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
+@dataclass(frozen=True, eq=False)  # because == of arrays does not return a bool
 class Scores:
-    """Scores of a set of predictions; fractions, except the negative log likelihood."""
+    """Scores of the predictions for a set of images, with the confusion matrix and the scores per class."""
 
     accuracy: float
     low: float  # 95 % Wilson interval of the accuracy
@@ -86,7 +86,7 @@ def wilson_interval(n_correct: int, n: int) -> tuple[float, float]:
 def score_predictions(
     labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str] | None = None
 ) -> Scores:
-    """Score predicted probabilities (n, k), rows that sum to 1, against true labels 0..k-1.
+    """Score predicted probabilities, (n, k) with rows that sum to 1, against true labels 0..k-1.
 
     The prediction is the first class with the highest probability. Classes may be absent from the labels.
     Without `class_names` the classes are numbered.
@@ -102,7 +102,7 @@ def score_predictions(
     n, n_classes = probabilities.shape
     names = [str(position) for position in range(n_classes)] if class_names is None else list(class_names)
     if len(names) != n_classes:
-        raise DataError(f"Got {len(names)} class names for probabilities of {n_classes} classes.")
+        raise DataError(f"There are {len(names)} class names for {n_classes} classes. Pass one name per class.")
     # uint8 labels would overflow below, and float32 sums lose precision.
     labels, probabilities = labels.astype(np.int64), probabilities.astype(np.float64, copy=False)
     predicted = probabilities.argmax(1)
@@ -175,7 +175,7 @@ def _check_predictions(labels: np.ndarray, probabilities: np.ndarray) -> None:
             f"The labels are {labels.dtype} of shape {labels.shape}; expected {n} integers, the indices of the classes."
         )
     if labels.min() < 0 or labels.max() >= n_classes:
-        raise DataError(f"The labels span {labels.min()}..{labels.max()}; expected 0..{n_classes - 1}.")
+        raise DataError(f"The labels are in {labels.min()}..{labels.max()}; expected 0..{n_classes - 1}.")
     sums = probabilities.sum(1)
     if not (probabilities.min() >= 0 and np.abs(sums - 1).max() <= 1e-3):  # also rejects NaN
         wrong = int(np.flatnonzero(~((probabilities >= 0).all(1) & (np.abs(sums - 1) <= 1e-3)))[0])

@@ -41,7 +41,7 @@ def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
 
 
 def measure_auroc(inside: np.ndarray, outside: np.ndarray) -> float:
-    """Return the AUROC of scores that should be low for in-distribution images, `inside`, and high for others.
+    """Return the AUROC of out-of-distribution scores, from those of in-distribution images (`inside`) and of others.
 
     Examples
     --------
