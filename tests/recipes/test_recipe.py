@@ -2,6 +2,7 @@
 
 import os
 import tomllib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -40,10 +41,10 @@ def test_load_recipe_reads_a_copied_file(tmp_path):
     )  # fmt: skip
 
 
-def test_create_estimator_replaces_the_network():
-    assert load_recipe("standard").create_estimator(network="fast").network == "fast"
+def test_create_estimator_rejects_an_unknown_network():
+    recipe = replace(load_recipe("standard"), network={"name": "fats"})
     with pytest.raises(UnknownNameError, match="Unknown network 'fats'"):
-        load_recipe("standard").create_estimator(network="fats")
+        recipe.create_estimator()
 
 
 def test_load_recipe_suggests_the_nearest_name():

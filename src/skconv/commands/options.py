@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any, cast
+from typing import Any, TypedDict, cast
 
 from skconv.data.spec import DataOptions
 
@@ -26,6 +26,16 @@ class RunOptions(TrainingOptions, total=False):
     command: str | None
 
 
+class PredictionOptions(TypedDict, total=False):
+    """Keyword arguments of the commands that predict and write a table."""
+
+    out: str | os.PathLike[str] | None
+    annotate: str | os.PathLike[str] | None
+    min_confidence: float
+    progress: bool
+
+
+PREDICTION_DEFAULTS: Mapping[str, Any] = {"min_confidence": 0.0, "progress": False}
 DEFAULTS: Mapping[str, Any] = {"recipe": "standard", "device": "auto", "progress": False}  # the others are None
 
 

@@ -8,15 +8,17 @@ import warnings
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from skconv.commands import Result, format_count
+from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
 from skconv.exceptions import DataError, ParameterError, SkconvError
 from skconv.files import atomic_write, check_new_file, write_table
 from skconv.inference import OnnxClassifier, Prediction, describe_predictions
 from skconv.reports.style import check_figure_path
+from skconv.signature import expand_options
 
 if TYPE_CHECKING:
     from skconv.data.dataset import SubmissionForm
@@ -57,16 +59,14 @@ class PredictionResult(Result):
         return "\n".join([*lines, self.drawn] if self.drawn else lines)
 
 
+@expand_options(PredictionOptions, PREDICTION_DEFAULTS)
 def predict(
     model: str | os.PathLike[str],
     inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    out: str | os.PathLike[str] | None = None,
     label_column: str | None = None,
-    annotate: str | os.PathLike[str] | None = None,
-    min_confidence: float = 0.0,
     coverage: float | None = None,
-    progress: bool = False,
+    **options: Unpack[PredictionOptions],
 ) -> PredictionResult:
     """Classify images.
 
@@ -122,6 +122,7 @@ def predict(
     from skconv.commands.scoring import load_held_out, make_sets
     from skconv.evaluation.conformal import check_coverage
 
+    out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
     check_confidence(min_confidence)
     if coverage is not None:
         check_coverage(coverage)
@@ -135,7 +136,7 @@ def predict(
         load_held_out(classifier)  # raises before the images are loaded
     loaded = None if out is None or label_column is not None else _load_competition(paths, classifier, Path(out))
     if loaded is None:
-        loaded = _load_images(paths, classifier, out, label_column, progress=progress)
+        loaded = _load_images(paths, classifier, out, label_column, progress=options["progress"])
     warn_if_broken(loaded.broken, len(loaded.names))
     probabilities = classifier.predict_proba(loaded.images)
     if classifier.image_spec.preprocessing == "digit":  # avoids importing number recognition for other models

@@ -6,16 +6,18 @@ import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
 from skconv.commands import format_count
+from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
 from skconv.commands.predict import check_confidence, format_confidence, warn_if_broken, write_records
 from skconv.exceptions import DataError, OutputError, ParameterError, SkconvError, SourceNotFoundError
 from skconv.files import atomic_write, check_new_file
 from skconv.progress import show_progress
 from skconv.reports.style import check_figure_path
+from skconv.signature import expand_options
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -63,14 +65,12 @@ class ReadResult:
         return "\n".join([*lines, self.drawn] if self.drawn else lines)
 
 
+@expand_options(PredictionOptions, PREDICTION_DEFAULTS)
 def read(
     images: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
     *,
     model: str | os.PathLike[str] = "digits",
-    out: str | os.PathLike[str] | None = None,
-    annotate: str | os.PathLike[str] | None = None,
-    min_confidence: float = 0.0,
-    progress: bool = False,
+    **options: Unpack[PredictionOptions],
 ) -> ReadResult:
     """Read the handwritten numbers in photos, scans or drawings of one number or a page of numbers.
 
@@ -124,6 +124,7 @@ def read(
     from skconv.images.spec import map_in_threads
     from skconv.inference import OnnxClassifier
 
+    out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
     check_confidence(min_confidence)
     if out is not None:
         check_new_file(out)
@@ -151,7 +152,7 @@ def read(
         return reading
 
     results = map_in_threads(read_one, enumerate(sources))
-    readings = tuple(show_progress(results, "reading", len(sources), progress=progress))
+    readings = tuple(show_progress(results, "reading", len(sources), progress=options["progress"]))
     warn_if_broken(broken, len(sources))
     n, n_read = len(readings), len(readings) - len(broken)
     drawn = "" if annotate is None else f"Drew the digits of {format_count(n_read, 'image')} in {annotate}."

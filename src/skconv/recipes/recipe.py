@@ -84,7 +84,6 @@ class Recipe:
         self,
         dataset: Dataset | None = None,
         *,
-        network: str | None = None,
         random_state: int | None = None,
         device: str = "auto",
         verbose: int = 0,
@@ -95,8 +94,6 @@ class Recipe:
         ----------
         dataset : Dataset, optional
             Training data, required to find the classes of `class_weight`.
-        network : str, optional
-            Network to use instead of the recipe's, with default options.
         random_state, device, verbose
             As in `CNNClassifier`. If `random_state` is None, the recipe's value is used.
 
@@ -107,14 +104,13 @@ class Recipe:
         RecipeError
             If a value is out of range.
         """
-        member = self.create_member(dataset, network=network, random_state=random_state, device=device, verbose=verbose)
+        member = self.create_member(dataset, random_state=random_state, device=device, verbose=verbose)
         return self.create_ensemble(member, **self.ensemble) if self.ensemble else member
 
     def create_member(
         self,
         dataset: Dataset | None = None,
         *,
-        network: str | None = None,
         random_state: int | None = None,
         device: str = "auto",
         verbose: int = 0,
@@ -125,15 +121,14 @@ class Recipe:
         from skconv.networks import describe_network
         from skconv.training.augmentation import make_augmentation
 
-        spec: str | dict[str, Any] = network or self.network
-        describe_network(spec if isinstance(spec, str) else spec["name"])  # raises UnknownNameError
+        describe_network(self.network["name"])  # raises UnknownNameError
         settings = dict(self.training)
         if random_state is not None:
             settings["random_state"] = random_state
         if self.class_weight and dataset is not None:
             settings["class_weight"] = encode_classes(self.class_weight, dataset) or None
         estimator = CNNClassifier(
-            spec,
+            self.network,
             **settings,
             calibrate=self._calibrate,
             augmentation=self.augmentation or None,

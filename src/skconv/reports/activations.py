@@ -69,7 +69,8 @@ def draw_activations(
     note : str, default=""
         Text next to the image, in one line.
     """
-    _check(image, probabilities, class_names, layers, filters)
+    _check_prediction(image, probabilities, class_names)
+    _check_layers(layers, filters)
     strongest = [np.argsort(-np.abs(layer.maps).max((1, 2)), kind="stable")[:_MAX_MAPS] for layer in layers]
     bands = [_draw_filters(layers[0].kernel, filters, strongest[0])]
     for number, (layer, chosen) in enumerate(zip(layers, strongest, strict=True), 1):
@@ -99,13 +100,7 @@ def draw_activations(
     return figure
 
 
-def _check(
-    image: np.ndarray,
-    probabilities: np.ndarray,
-    class_names: Sequence[str],
-    layers: Sequence[LayerActivations],
-    filters: np.ndarray,
-) -> None:
+def _check_prediction(image: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]) -> None:
     if image.dtype != np.uint8 or (image.ndim != 2 and image.shape[2:] != (3,)):
         raise DataError(
             f"The image is {image.dtype} of shape {image.shape}; expected uint8 of shape (height, width) or "
@@ -116,6 +111,9 @@ def _check(
             f"The probabilities have shape {np.shape(probabilities)} for {len(class_names)} class names; expected "
             "one probability and one name for each of at least two classes."
         )
+
+
+def _check_layers(layers: Sequence[LayerActivations], filters: np.ndarray) -> None:
     if not layers:
         raise DataError("There are no layers to draw; expected at least one.")
     if filters.ndim != 4 or len(filters) != len(layers[0].maps):
