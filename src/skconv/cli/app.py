@@ -97,7 +97,7 @@ _NOT_OPTIONS = ("progress", "command")  # parameters of library functions that t
 
 @dataclass(frozen=True)
 class Command:
-    """Command of the application: its help, and how to get its options and its function."""
+    """A command of the application, with its help, options and function."""
 
     name: str
     help: str
@@ -153,7 +153,7 @@ def command(example: str, *, redirect: bool = True) -> Callable[[Callable[..., A
 def library_command(
     example: str, *, progress: bool | None = None, **options: Any
 ) -> Callable[[Callable[[], None]], Command]:
-    """Make a declaration a command, which calls the function of the same name in `skconv.commands`.
+    """Turn a declaration into a command that calls the function of the same name in `skconv.commands`.
 
     The declaration's docstring is the help text. Options and arguments are the parameters of the library function;
     `options` has the help and checks of those that are not in `skconv.cli.options.SHARED`. `progress` is passed to the

@@ -175,7 +175,7 @@ def _collect_scores(
         facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
     if run.recipe.report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
-        print(f"accuracy on all training images {facts['train_accuracy']:.2%}", file=sys.stderr)
+        print(f"Accuracy on all training images: {facts['train_accuracy']:.2%}", file=sys.stderr)
     return facts
 
 
