@@ -54,7 +54,7 @@ _ERRORS = (
     "ClusterError DataError DownloadError ModelFileError OutputError ParameterError ProcessLostError RecipeError "
     "SkconvError SourceNotFoundError TrainingError UnknownNameError"
 )
-# Public names with their modules; the imports above are the same list, for type checkers.
+# Module of each public name; the imports above repeat the list for type checkers.
 _MODULES = {
     **dict.fromkeys(_ERRORS.split(), "skconv.exceptions"),
     "CNNClassifier": "skconv.estimators",

@@ -78,7 +78,7 @@ class TrainingError(SkconvError, ArithmeticError):
 
 
 class ProcessLostError(SkconvError, ConnectionError):
-    """Raised if a process of a distributed training run is killed or does not respond."""
+    """A process of a distributed training that was killed or does not respond."""
 
 
 class RecipeError(SkconvError, ValueError):
@@ -111,7 +111,7 @@ def missing_package(feature: str, package: str, extra: str) -> ParameterError:
 
 
 def list_some(names: Sequence[str], max_names: int = 10) -> str:
-    """Return the first names, and how many more there are, as part of a message.
+    """Return the first names and the number of the others, as part of a message.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Atomic writes: files and folders are written under a temporary name and renamed when they are complete."""
+"""Atomic writing of files and folders, under a temporary name until they are complete."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
 
     Missing parents are created. `path` must not exist, or must be an empty folder, which is replaced; if it cannot be
     (a mount point, the current folder, a link), the finished entries are moved into it one by one. Raise `OutputError`,
-    and leave nothing behind, if the folder is not empty or cannot be made, or the disk is full.
+    and leave nothing behind, if the folder is not empty or cannot be created, or the disk is full.
     """
     target = Path(path)
     check_new_folder(target)
@@ -75,7 +75,7 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
     try:
         temporary.mkdir(parents=True)
         yield temporary
-        # In parallel, because each waits for the disk: 70,000 images one by one would take minutes.
+        # In parallel, because each call waits for the disk: 70,000 images one by one would take minutes.
         with ThreadPoolExecutor(16) as pool:
             list(pool.map(_flush_to_disk, [file for file in temporary.rglob("*") if file.is_file()]))
         if fill:
@@ -148,7 +148,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
         while not ancestor.exists():
             ancestor = ancestor.parent
         if not ancestor.is_dir():
-            raise OutputError(f"{target} cannot be made: {ancestor} is a file. Choose another output folder.")
+            raise OutputError(f"{target} cannot be created: {ancestor} is a file. Choose another output folder.")
         # os.access returns True for root on a read-only file system.
         Path(tempfile.mkdtemp(dir=ancestor, prefix=".skconv-")).rmdir()
     except SkconvError:
@@ -158,7 +158,7 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
 
 
 def _can_be_replaced(folder: Path) -> bool:
-    """Return whether another folder can be renamed to this empty one, by doing so with an empty folder."""
+    """Return whether a folder can be renamed to this empty one; tested with another empty folder."""
     empty = folder.parent / _temporary_name()
     try:
         if folder.is_symlink() or folder.samefile(Path.cwd()):
@@ -191,4 +191,4 @@ def _output_error(target: Path, error: OSError) -> OutputError:
         if error.errno == errno.ENOSPC:
             free = shutil.disk_usage(target.parent).free // 2**20
             reason += f" ({free} MiB free)"
-    return OutputError(f"Cannot write {target}: {reason}. Free space or choose another place.")
+    return OutputError(f"Cannot write {target}: {reason}. Free disk space or choose another folder.")

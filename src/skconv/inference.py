@@ -17,8 +17,8 @@ from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, re
 from skconv.model_io.onnx import open_session, run_session
 
 _BATCH = 256  # images; only one batch is copied to float32 at a time
-_MAX_SHOWN = 12  # class names in the representation
-_RANGE_RATIO = 15  # warn if the training range is that many times the range of the pixels
+_MAX_SHOWN = 12  # class names in `repr`
+_RANGE_RATIO = 15  # minimum ratio of the training range to the range of the pixels for a warning
 
 _N_ALTERNATIVES = 2
 UNSURE = "?"  # label of a prediction whose confidence is below the requested minimum
@@ -210,11 +210,13 @@ class OnnxClassifier:
         return open_session(path, self.config, self.threads, content)
 
     def _to_channels_first(self, images: np.ndarray) -> np.ndarray:
-        """Return a view of shape (n, channels, height, width)."""
+        """Return the images as a view of shape (n, channels, height, width)."""
         try:
             images = np.asarray(images)  # drops masks, retains memory maps
         except ValueError as error:
-            raise DataError(f"The images are not an array ({error}). Resize and stack them.") from error
+            raise DataError(
+                f"The images are not an array ({error}). Resize them to one size and stack them."
+            ) from error
         if images.dtype.kind not in "buif":
             raise DataError(f"The images have dtype {images.dtype}; expected numbers, preferably uint8.")
         channels, height, width = self.input_shape
@@ -248,7 +250,7 @@ class OnnxClassifier:
             accepted = f"(n, {height}, {width}), (n, {height * width}), {accepted}"
         fix = "Resize the images first."
         if shape in ((height, width), (height, width, channels), (channels, height, width)):
-            fix = "For a single image pass images[None]."
+            fix = "For a single image, pass images[None]."
         elif len(shape) == 2 and channels == 1 and shape[1] == height * width + 1:
             fix = "If the label is among the columns, remove it."
         elif channels == 3 and shape[1:] == (height, width):

@@ -52,7 +52,7 @@ class TrainingClient(Client):
     async def scatter(self, data: Any, **options: Any) -> Future:  # type: ignore[override]
         """Send data once, as the result of a task.
 
-        Dask loses scattered data when a worker is lost, but computes the result of a task again.
+        Dask cannot restore scattered data if a worker is lost, but it recomputes the result of a task.
         """
         return super().submit(_return, data, pure=False)
 
@@ -66,7 +66,7 @@ class TrainingClient(Client):
 
 
 class DaskBackend(DaskDistributedBackend):
-    """joblib's Dask backend with errors for cancelled tasks, which it would wait for forever."""
+    """Dask backend of joblib that raises the error of a cancelled task, instead of waiting for it forever."""
 
     def submit(self, func: Any, callback: Any = None) -> Any:
         """Submit tasks; also call `callback` if Dask raises an error."""
@@ -75,7 +75,7 @@ class DaskBackend(DaskDistributedBackend):
         return future
 
     def retrieve_result_callback(self, out: Any) -> Any:
-        """Return the results, or raise the error."""
+        """Return the results of tasks, or raise their error."""
         return out.result() if isinstance(out, TaskFuture) else super().retrieve_result_callback(out)
 
 
@@ -113,7 +113,7 @@ def connect(address: str) -> Iterator[TrainingClient]:
             f"No Dask scheduler responds at {address!r} within {_SCHEDULER_SECONDS} s{reason}. Start one with 'dask "
             "scheduler', workers with 'dask worker ADDRESS', and pass the scheduler's address, such as tcp://HOST:8786."
         ) from error
-    # Dask warns about large arguments, but the images are sent once only.
+    # No warning about large arguments, because the images are sent only once.
     with (
         dask.config.set({"distributed.admin.large-graph-warning-threshold": "1TiB"}),
         TrainingClient(address, timeout=_SCHEDULER_SECONDS, set_as_default=False) as client,
@@ -123,7 +123,7 @@ def connect(address: str) -> Iterator[TrainingClient]:
 
 
 async def _ping(address: str) -> None:
-    """Complete a handshake; `Client` would wait forever for an open port that does not respond."""
+    """Complete a handshake with the scheduler, because `Client` would wait forever for a port without a response."""
     async with asyncio.timeout(_SCHEDULER_SECONDS):
         comm = await open_comm(address, timeout=_SCHEDULER_SECONDS, **Security().get_connection_args("client"))
         await comm.close()
@@ -149,7 +149,7 @@ def _check_workers(client: Client, address: str) -> None:
 
 @contextmanager
 def _cluster_errors(address: str) -> Iterator[None]:
-    """Convert Dask's errors about lost machines to `ClusterError`, and silence its log."""
+    """Convert Dask's errors about lost machines to `ClusterError`, and silence Dask's log."""
     loggers = [logging.getLogger(name) for name in logging.root.manager.loggerDict if name.startswith("distributed")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -163,8 +163,8 @@ def _cluster_errors(address: str) -> Iterator[None]:
         ) from error
     except (FutureCancelledError, CommClosedError) as error:
         raise ClusterError(
-            f"The connection to the Dask scheduler at {address} was lost. Restart it and its workers, then run "
-            "this again."
+            f"The connection to the Dask scheduler at {address} was lost. Restart the scheduler and its workers, "
+            "then train again."
         ) from error
     finally:
         for logger, level in zip(loggers, levels, strict=True):

@@ -10,8 +10,8 @@ from skconv.exceptions import SkconvError, UnknownNameError
 
 T = TypeVar("T")
 
-# kind → name → module that registers the name. Through this table, lower packages use parts of higher ones, and names
-# are listed without an import.
+# Module that registers each name, per kind. Through this table, lower packages use parts of higher ones, and names are
+# listed without importing the modules.
 MODULES: dict[str, dict[str, str]] = {
     "networks": {
         "accurate": "skconv.networks.plain",
@@ -73,7 +73,7 @@ class Registry(Generic[T]):
         self._values: dict[str, T] = {}
 
     def register(self, name: str, value: T) -> None:
-        """Register a part; an existing name is replaced in this process."""
+        """Register a part in this process, replacing an existing part of this name."""
         self._values[name] = value
 
     def unregister(self, name: str) -> None:
@@ -102,7 +102,9 @@ class Registry(Generic[T]):
                     "Install its package again."
                 ) from error
             if name not in self._values:
-                raise SkconvError(f"The module {module} must register the {self._noun} '{name}', but does not.")
+                raise SkconvError(
+                    f"The module {module} must register the {self._noun} '{name}', but does not. Correct the module."
+                )
         return self._values[name]
 
     def __contains__(self, name: object) -> bool:

@@ -294,7 +294,7 @@ def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
         ({"cv": []}, "contains no fold"),
         ({"average": "median"}, "'average' must be one of"),
         ({"estimator": "fast"}, "'estimator' parameter must be a CNNClassifier"),
-        ({"estimator": member(network={"name": "ensemble"})}, "not ensembles"),
+        ({"estimator": member(network={"name": "ensemble"})}, "other than 'ensemble'"),
         ({"estimator": member(batch_size=0)}, "batch_size"),
     ],
 )

@@ -186,7 +186,7 @@ def test_checkpoint_of_another_format_is_refused_by_its_version(images, stopped)
     document["format_version"] = 7
     document["digest"] = digest_json(document)
     path.write_text(json.dumps(document))
-    with pytest.raises(ModelFileError, match="version 7; this skconv reads 'skconv-checkpoint', version 1"):
+    with pytest.raises(ModelFileError, match="version 7; this version of skconv reads 'skconv-checkpoint', version 1"):
         fit(images, stopped)
 
 

@@ -126,7 +126,7 @@ def test_init_from_is_saved_with_the_model(source, digits, tmp_path):
 
 def test_init_from_raises_if_no_weight_matches(saved_model, digits):
     X, y = digits
-    with pytest.raises(ModelFileError, match="train with network='fast'"):
+    with pytest.raises(ModelFileError, match="trained with network='fast'"):
         CNNClassifier("t1_skorch", init_from=saved_model).fit(X[:64], y[:64])
 
 

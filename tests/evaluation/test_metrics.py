@@ -130,7 +130,7 @@ def test_score_predictions_refuses_invalid_predictions(labels, probabilities, me
 
 
 def test_score_predictions_refuses_another_number_of_class_names():
-    with pytest.raises(DataError, match="3 class names for probabilities of 2 classes"):
+    with pytest.raises(DataError, match="3 class names for 2 classes"):
         score_predictions(np.array([0]), np.array([[0.5, 0.5]]), ["a", "b", "c"])
 
 

@@ -121,9 +121,9 @@ def set_path(document: dict, path: str, value) -> None:
 @pytest.mark.parametrize(
     ("path", "value", "message"),
     [
-        ("format", "other", "is of format 'other', version 1; this skconv reads 'skconv-model', version 1"),
+        ("format", "other", "is of format 'other', version 1; this version of skconv reads 'skconv-model', version 1"),
         ("format", {"a": "x" * 500}, "is of format"),
-        ("format_version", 2, "version 2; this skconv reads .*, version 1"),
+        ("format_version", 2, "version 2; this version of skconv reads .*, version 1"),
         ("surprise", 1, "unknown keys: 'surprise'"),
         ("classes", {}, "'classes' must be a list, got dict"),
         ("created", 5, "'created' must be a string, got int"),

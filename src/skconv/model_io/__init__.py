@@ -1,4 +1,4 @@
-"""Model folders: weights as safetensors, ``config.json``, ONNX and a model card; never code.
+"""Model folders without executable code: weights as safetensors, ``config.json``, ONNX graph and model card.
 
 Importing this package imports neither torch nor onnx; saving and loading weights do.
 """

@@ -9,7 +9,7 @@ from typing import Any
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME
 
-# Scores listed below an accuracy: suffix of the key → name, and whether the value is a percentage.
+# Scores listed below an accuracy, by the suffix of their key: name, and whether the value is a percentage.
 _SECONDARY = {
     "ece": ("expected calibration error", True),
     "nll": ("negative log likelihood", False),
@@ -50,15 +50,16 @@ def write_card(
         f"{len(config.classes)} classes. {n_parameters:,} parameters. "
         f"Trained with skconv {config.skconv_version} on {config.created}.",
         "## Classes\n\n" + ", ".join(_one_line(name) for name in config.class_names),
-        f"## Data\n\n{_list(data)}\n\nThe licence is that of the data. The publisher of the model chooses its licence.",
+        f"## Data\n\n{_format_list(data)}\n\n"
+        "The licence is that of the data. The publisher of the model chooses its licence.",
         "## Scores\n\n" + _describe_scores(config) + _describe_calibration(config),
         *_tabulate_classes(per_class),
         _describe_use(folder_name),
         "## Limits\n\nThe scores hold for images like the training images. "
         "Every image is assigned to one of the classes, even if it shows none of them.",
         *_describe_origin(config),
-        "Settings:\n\n" + _list({"network options": config.network.options, **config.parameters}),
-        f"## Files\n\n{_list(files)}",
+        "Settings:\n\n" + _format_list({"network options": config.network.options, **config.parameters}),
+        f"## Files\n\n{_format_list(files)}",
     ]
     return "\n\n".join(sections) + "\n"
 
@@ -81,7 +82,7 @@ def _write_front_matter(config: ModelConfig) -> str:
             "metrics": ["accuracy"],
             "model-index": [{"name": f"{config.network.name} on {_clean(config.data.name)}", "results": results}],
         }
-    # JSON is valid YAML and quotes names with quotes and colons safely.
+    # JSON is valid YAML, and escapes quotes and colons in names.
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]
     return "\n".join(["---", *lines, "---"])
 
@@ -102,7 +103,7 @@ def _list_results(config: ModelConfig) -> list[dict[str, Any]]:
 
 
 def _describe_scores(config: ModelConfig) -> str:
-    """List each accuracy with its interval and secondary scores, then all other scores."""
+    """Return a list of scores: each accuracy with its interval and secondary scores, then all other scores."""
     if not config.scores:
         return "No scores were measured."
     scores = dict(config.scores)
@@ -123,7 +124,7 @@ def _describe_scores(config: ModelConfig) -> str:
             value = scores.pop(f"{split}_{suffix}", None)
             if value is not None:
                 lines[f"{label} {what}"] = _format_percentage(value) if is_percentage else f"{value:.4f}"
-    return _list({**lines, **scores})
+    return _format_list({**lines, **scores})
 
 
 def _describe_calibration(config: ModelConfig) -> str:
@@ -170,20 +171,20 @@ From Python, without torch:
 def _describe_origin(config: ModelConfig) -> list[str]:
     environment = dict(config.environment)
     command = _one_line(str(environment.pop("command", "")))
-    # An indentation of four spaces marks code.
+    # In Markdown, an indentation of four spaces marks code.
     steps = [f"Train with the settings below, or run\n\n    {command}"] if command else []
     facts = {
         name: ", ".join(f"{key} {part}" for key, part in value.items()) if isinstance(value, dict) else value
         for name, value in environment.items()
     }
-    return ["## How to reproduce", *steps, "Environment:\n\n" + _list(facts)]
+    return ["## How to reproduce", *steps, "Environment:\n\n" + _format_list(facts)]
 
 
 def _format_percentage(share: float) -> str:
     return f"{100 * share:.2f} %"
 
 
-def _list(facts: Mapping[str, object]) -> str:
+def _format_list(facts: Mapping[str, object]) -> str:
     return "\n".join(f"- {name}: {_one_line(str(value))}" for name, value in facts.items())
 
 

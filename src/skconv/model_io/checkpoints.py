@@ -1,4 +1,4 @@
-"""Checkpoints: training state on disk, valid after a kill at any time, without executable content."""
+"""Checkpoints of a training on disk, valid after a kill at any time and without executable content."""
 
 from __future__ import annotations
 
@@ -73,12 +73,12 @@ class CheckpointFolder:
             "tensors": {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)},
         }
         document["digest"] = digest_json(document)
-        number = max(map(_number, self._list()), default=0) + 1
+        number = max(map(_number, self._list_folders()), default=0) + 1
         with atomic_dir(self.path / f"checkpoint-{number:06d}") as temporary:
             (temporary / _TENSORS_NAME).write_bytes(content)
             (temporary / _JSON_NAME).write_bytes(json.dumps(document, allow_nan=False).encode())
         _flush_folder(self.path)
-        for old in self._list()[_MAX_CHECKPOINTS:]:
+        for old in self._list_folders()[_MAX_CHECKPOINTS:]:
             shutil.rmtree(old, ignore_errors=True)
         self._remove_partial()
 
@@ -89,7 +89,7 @@ class CheckpointFolder:
         or the checkpoint is of another training or version.
         """
         damage = []
-        for folder in self._list():
+        for folder in self._list_folders():
             try:
                 document, tensors = _read(folder)
             except _DamageError as error:
@@ -111,14 +111,16 @@ class CheckpointFolder:
         for part in self.path.glob(".skconv-*.part"):
             shutil.rmtree(part, ignore_errors=True)
 
-    def _list(self) -> list[Path]:
+    def _list_folders(self) -> list[Path]:
         """Return the folders of the checkpoints, the last first."""
         try:
             found = [each for each in self.path.iterdir() if re.fullmatch(r"checkpoint-\d{6,18}", each.name)]
         except FileNotFoundError:
             return []
         except OSError as error:
-            raise OutputError(f"The checkpoints in {self.path} cannot be read: {error.strerror}.") from error
+            raise OutputError(
+                f"The checkpoints in {self.path} cannot be read: {error.strerror}. Choose another folder."
+            ) from error
         return sorted(found, key=_number, reverse=True)
 
     def _check_training(self, saved: Mapping[str, Any]) -> None:
@@ -126,8 +128,8 @@ class CheckpointFolder:
         if differences:
             shown = "; ".join(differences[:6]) + (f"; and {len(differences) - 6} more" if len(differences) > 6 else "")
             raise ModelFileError(
-                f"The checkpoint in {self.path} is of another training: {shown}. Resume it with the same settings, or "
-                "remove the folder to train from the beginning."
+                f"The checkpoint in {self.path} is of another training: {shown}. Use the same settings to resume it, "
+                "or remove the folder to train from the beginning."
             )
 
 
@@ -136,7 +138,7 @@ def _number(folder: Path) -> int:
 
 
 class _DamageError(ModelFileError):
-    """A truncated or altered checkpoint; the previous one may be intact."""
+    """Error of a truncated or altered checkpoint; the previous checkpoint may be intact."""
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
@@ -150,7 +152,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
             raise ModelFileError(f"{path} is damaged: its digest does not match.")
     except (ModelFileError, ValueError) as error:
         raise _DamageError(str(error)) from error
-    # An error at once, because the previous checkpoint has the same format.
+    # Not a `_DamageError`, because the previous checkpoint has the same format.
     check_format(document, FORMAT, FORMAT_VERSION, str(path))
     try:
         check_keys(document, _KEYS, str(path))

@@ -50,7 +50,7 @@ _DATA_KEYS: dict[str, type] = {
 
 
 def describe_environment(command: str = "") -> dict[str, Any]:
-    """Return the hardware and software of this process as JSON values; `command` is that of the training.
+    """Return the hardware, the package versions and the `command` of a training as JSON values.
 
     Examples
     --------
@@ -72,7 +72,7 @@ def describe_environment(command: str = "") -> dict[str, Any]:
 
 def _find_versions(packages: Sequence[str]) -> dict[str, str]:
     """Return the versions of those of `packages` that are installed."""
-    from importlib import metadata  # takes 20 ms, and prediction does not need it
+    from importlib import metadata  # the import takes 20 ms, and prediction does not need it
 
     versions = {}
     for package in packages:
@@ -95,7 +95,7 @@ class NetworkConfig:
 
 @dataclass(frozen=True)
 class InputConfig:
-    """Shape in pixels and pixel range of the network's input."""
+    """Shape in pixels, pixel range and preprocessing of the network's input."""
 
     channels: int
     height: int
@@ -131,7 +131,7 @@ class FileRecord:
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything about a model except its weights.
+    """Configuration of a model: everything except its weights.
 
     The network is rebuilt from its registered name and options. Raise `ModelFileError` for a value of another type, or
     one that JSON cannot represent.
@@ -214,7 +214,7 @@ class ModelConfig:
 
 
 def _count_threads() -> int:
-    torch = sys.modules.get("torch")  # its import takes seconds
+    torch = sys.modules.get("torch")  # not imported here, because that takes seconds
     if torch is not None:
         return int(torch.get_num_threads())
     if hasattr(os, "sched_getaffinity"):
@@ -260,7 +260,8 @@ def _check_input(images: InputConfig) -> InputConfig:
     if name is not None and not (isinstance(name, str) and name in PREPROCESSING):
         known = ", ".join(map(repr, PREPROCESSING.names()))
         raise ModelFileError(
-            f"input.normalization is {_shorten(name)}; expected {known}. Install the skconv that wrote it."
+            f"input.normalization is {_shorten(name)}; expected {known}. "
+            "Load the model with the version of skconv that saved it."
         )
     if images.pixel_range is None:
         return images

@@ -41,7 +41,7 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
         suggestion = f"Did you mean '{nearest[0]}'? " if nearest else ""
         raise SourceNotFoundError(
             f"No model at {location}: there is no such folder. {suggestion}"
-            f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME}, {ONNX_NAME} as skconv train writes."
+            f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME} and {ONNX_NAME}, as written by skconv train."
         )
     if not location.is_dir():
         raise _refuse_file(location)
@@ -52,7 +52,7 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
 
 
 def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
-    """Read ``config.json``, and verify size and sha256 of all files that it lists."""
+    """Read ``config.json``, and verify the size and the sha256 of all files listed in it."""
     folder = Path(folder)
     path = folder / CONFIG_NAME
     config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
@@ -77,7 +77,7 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
 
 
 def read_verified(path: Path, record: FileRecord) -> bytes:
-    """Return the content of `path`, verified after reading, because the file may change between two reads."""
+    """Return the content of `path` after verifying these bytes, because the file may change after `read_config`."""
     content = read_bounded(path, record.bytes)
     if hashlib.sha256(content).hexdigest() != record.sha256:
         raise ModelFileError(f"{path} was altered after the model was saved. {FIX}")
@@ -124,7 +124,7 @@ def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
 def _suggest_run(location: Path) -> str:
     runs = sorted(str(each.parent.parent) for each in location.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
     if not runs:
-        return "Pass a folder that skconv train wrote."
+        return "Pass the output folder of skconv train."
     return f"It contains several runs; pass one of them: {list_some(runs, 5)}."
 
 
@@ -132,7 +132,7 @@ def _refuse_file(location: Path) -> ModelFileError:
     if location.suffix.lower() in _PICKLE_SUFFIXES:
         return ModelFileError(
             f"{location} is refused: a {location.suffix} file can contain a pickle, and loading a pickle can run code. "
-            "Export the model to a folder instead (skconv train --out DIR, or CNNClassifier.save) and pass that."
+            "Save the model to a folder (skconv train --out DIR, or CNNClassifier.save) and pass that folder."
         )
     hint = f" Pass {location.parent}." if (location.parent / CONFIG_NAME).is_file() else ""
     return ModelFileError(f"{location} is a file; a model is a folder with {CONFIG_NAME} in it.{hint}")

@@ -1,4 +1,4 @@
-"""ONNX: export a network, compare it with torch, open and run it with onnxruntime."""
+"""ONNX export of a network, its comparison with torch, and sessions of onnxruntime."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 INPUT_NAME = "images"
 OUTPUT_NAMES = ("logits", "probabilities")
 MAX_ONNX_BYTES = 2**31 - 1  # limit of protobuf
-MAX_DIFFERENCE = 1e-4  # between probabilities of torch and onnxruntime
+MAX_DIFFERENCE = 1e-4  # between the probabilities of torch and onnxruntime
 _MAX_SAMPLE = 256
 
 
@@ -57,9 +57,9 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
             verbose=False,
         )
         if program is None:
-            raise ModelFileError("torch returned no ONNX program for this network.")
+            raise ModelFileError("torch returned no ONNX program for this network. Use another network.")
         model = program.model_proto
-    # The metadata contains source lines and paths of this machine.
+    # Removed, because the metadata contains source lines and paths of this machine.
     for item in [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]:
         item.ClearField("metadata_props")
     model.graph.ClearField("value_info")
@@ -79,10 +79,10 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
         expected = torch.softmax(network(torch.from_numpy(images)), dim=1).numpy()
     session = open_session("model.onnx", config, content=onnx)
     difference = float(np.abs(run_session(session, images) - expected).max())
-    if not difference <= MAX_DIFFERENCE:  # also true for NaN
+    if not difference <= MAX_DIFFERENCE:  # negated, so that NaN raises too
         raise ModelFileError(
-            f"The exported ONNX differs from the network by {difference:.2g} in probability; expected at most "
-            f"{MAX_DIFFERENCE:g}. Nothing was saved; report the name and the options of the network."
+            f"The exported ONNX graph differs from the network by {difference:.2g} in probability; expected at most "
+            f"{MAX_DIFFERENCE:g}. Nothing was saved. Report the name and the options of the network."
         )
     return difference
 
@@ -105,7 +105,7 @@ def open_session(
         content = read_bounded(path, MAX_ONNX_BYTES)
     if len(content) > MAX_ONNX_BYTES:
         raise ModelFileError(f"{path} is larger than 2 GiB; expected a model of small images.")
-    # External tensors have the key "location" with a path, and the runtime would read any file.
+    # External tensors have the key "location" with a path, and onnxruntime would read any file at that path.
     if b"location" in content:
         raise ModelFileError(f"{path} is refused: it refers to other files. Train again.")
     options = onnxruntime.SessionOptions()

@@ -75,9 +75,9 @@ class TrainingFingerprints:
         return np.ascontiguousarray(self._hashes.astype(">u8").view(np.uint8).reshape(-1, 8)[:, -_BYTES:])
 
 
-@dataclass(frozen=True, eq=False)  # == of arrays is not a bool
+@dataclass(frozen=True, eq=False)  # because == of arrays does not return a bool
 class HeldOut:
-    """Predictions for images that were not trained on."""
+    """Predictions for images that the model was not trained on."""
 
     probabilities: np.ndarray  # calibrated, float32 (n, k)
     labels: np.ndarray  # true classes 0..k-1, int64 (n,)
@@ -116,13 +116,13 @@ class HeldOut:
 
 
 def read_fingerprints(folder: Path, config: ModelConfig) -> TrainingFingerprints | None:
-    """Return the training fingerprints of the model in `folder`; None if it was saved without."""
+    """Return the training fingerprints of the model in `folder`, or None if it was saved without them."""
     content = read_optional(folder, config, FINGERPRINTS_NAME)
     return None if content is None else TrainingFingerprints.from_bytes(content, str(folder / FINGERPRINTS_NAME))
 
 
 def read_held_out(folder: Path, config: ModelConfig) -> HeldOut | None:
-    """Return the held-out predictions of the model in `folder`; None if it was saved without."""
+    """Return the held-out predictions of the model in `folder`, or None if it was saved without them."""
     content = read_optional(folder, config, HELD_OUT_NAME)
     return None if content is None else HeldOut.from_bytes(content, len(config.classes), str(folder / HELD_OUT_NAME))
 

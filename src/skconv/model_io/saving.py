@@ -1,4 +1,4 @@
-"""Saving a model folder atomically, and loading its weights into a network."""
+"""Atomic saving of model folders, and loading of their weights into a network."""
 
 from __future__ import annotations
 
@@ -95,9 +95,9 @@ def save_model(
 
 
 def load_weights(folder: str | os.PathLike[str], network: nn.Module) -> None:
-    """Load ``model.safetensors`` into `network`; if names, shapes or dtypes differ, the network is unchanged."""
+    """Load the weights in a folder; if names, shapes or dtypes differ, raise `ModelFileError` before any change."""
     weights = read_weights(folder)
-    _check_fit(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME)
+    _check_names_and_shapes(weights, network.state_dict(), Path(folder) / WEIGHTS_NAME)
     network.load_state_dict(weights)
 
 
@@ -117,7 +117,7 @@ def is_calibration(name: str) -> bool:
 def _copy_to_cpu(network: nn.Module) -> nn.Module:
     exported = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
     for tensor in (*exported.parameters(), *exported.buffers()):
-        tensor.data = tensor.data.contiguous()  # a channels_last network would be exported with its strides
+        tensor.data = tensor.data.contiguous()  # so that the strides of channels_last are not exported
     return exported
 
 
@@ -128,21 +128,22 @@ def _write_weights(path: Path, weights: dict[str, Tensor]) -> None:
     path.write_bytes(save({name: tensor.contiguous().clone() for name, tensor in weights.items()}))
 
 
-def _check_fit(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
+def _check_names_and_shapes(weights: dict[str, Tensor], expected: dict[str, Tensor], path: Path) -> None:
     missing = sorted(set(expected) - set(weights))
     unknown = sorted(set(weights) - set(expected))
     if missing or unknown:
         difference = f"lacks '{missing[0]}'" if missing else f"has an unknown '{unknown[0][:80]}'"
         raise ModelFileError(
-            f"{path} {difference}; it has {len(weights)} tensors, the network in config.json {len(expected)}. "
-            "Load it with the skconv that wrote it, or train again."
+            f"{path} {difference}; it has {len(weights)} tensors, but the network in config.json has {len(expected)}. "
+            "Load the model with the version of skconv that saved it, or train again."
         )
     for name, tensor in weights.items():
         wanted = expected[name]
         if tensor.shape != wanted.shape or tensor.dtype != wanted.dtype:
             raise ModelFileError(
-                f"{path}: '{name}' is {tensor.dtype} {tuple(tensor.shape)}; the network in config.json "
-                f"has {wanted.dtype} {tuple(wanted.shape)}. Load it with the skconv that wrote it, or train again."
+                f"{path}: '{name}' is {tensor.dtype} {tuple(tensor.shape)}, but the network in config.json has "
+                f"{wanted.dtype} {tuple(wanted.shape)}. Load the model with the version of skconv that saved it, or "
+                "train again."
             )
 
 

@@ -1,4 +1,4 @@
-"""Strict JSON and safetensors: parsing of untrusted files, and the canonical form for digests."""
+"""Strict parsing of untrusted JSON and safetensors files, and the canonical form of JSON for digests."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def parse_json(content: bytes, where: str) -> dict[str, Any]:
         reason = str(error).splitlines()[0][:120]
         raise ModelFileError(f"{where} is not valid JSON ({reason}). Copy the model folder again.") from error
     if not isinstance(document, dict):
-        raise ModelFileError(f"{where} contains {type(document).__name__}; expected a JSON object.")
+        raise ModelFileError(f"{where} contains {type(document).__name__}; expected a JSON object. {FIX}")
     return document
 
 
@@ -73,8 +73,8 @@ def check_format(document: Mapping[str, Any], expected: str, version: int, where
     if found != (expected, version):
         name, number = (repr(value)[:60] for value in found)
         raise ModelFileError(
-            f"{where} is of format {name}, version {number}; this skconv reads '{expected}', version {version}. "
-            "Use the skconv that wrote it, or train again."
+            f"{where} is of format {name}, version {number}; this version of skconv reads '{expected}', version "
+            f"{version}. Use the version of skconv that wrote the file, or train again."
         )
 
 
