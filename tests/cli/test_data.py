@@ -80,7 +80,7 @@ def test_make_writes_a_competition_that_data_home_finds(tmp_path, capsys, monkey
     ("change", "words"),
     [
         (lambda text: text.replace("ImageId", "Id"), ["line 1", "expected 'ImageId,Label'"]),
-        (lambda text: text.replace("\n3,", "\n4,"), ["line 4", "found id '4', expected '3'"]),
+        (lambda text: text.replace("\n3,", "\n4,"), ["line 4", "the id is '4'; expected '3'"]),
         (lambda text: text + "\n", ["line 42", "after the last"]),
     ],
     ids=["header", "order", "trailing line"],

@@ -147,7 +147,7 @@ def test_read_competition_rejects_missing_rows_or_images(make_competition, tmp_p
         read_competition(folder)
     (folder / "test.csv").write_text("id\n71\n")
     (folder / "test").rename(tmp_path / "elsewhere")
-    with pytest.raises(SourceNotFoundError, match=r"no folder .*test"):
+    with pytest.raises(SourceNotFoundError, match=r"folder .*test does not exist"):
         read_competition(folder)
 
 
@@ -210,8 +210,8 @@ def test_read_submission_accepts_dialects(tmp_path, form, rewrite):
         ("", "line 1: the header is missing; expected 'ImageId,Label'"),
         ("id,label\n1,7\n2,0\n3,3\n4,9\n", "line 1: the header is 'id,label'; expected 'ImageId,Label'"),
         ("1,7\n2,0\n3,3\n4,9\n", "line 1: the header is '1,7'"),
-        ("ImageId,Label\n1,7\n3,3\n4,9\n", "line 3: found id '3', expected '2'. A row is missing"),
-        ("ImageId,Label\n1,7\n3,3\n2,0\n4,9\n", "line 3: found id '3', expected '2'.*order"),
+        ("ImageId,Label\n1,7\n3,3\n4,9\n", "line 3: the id is '3'; expected '2'. A row is missing"),
+        ("ImageId,Label\n1,7\n3,3\n2,0\n4,9\n", "line 3: the id is '3'; expected '2'.*order"),
         ("ImageId,Label\n1,7\n2,0\n2,0\n4,9\n", "line 4: id '2' is a duplicate of row 2; expected '3'"),
         ("ImageId,Label\n0,7\n1,0\n2,3\n3,9\n", "line 2: '0' is not an id .*; expected '1'"),
         ("ImageId,Label\n1,7\n2,0\n3,3\n", "ends after line 4: 3 of 4 rows; the next id is '4'"),

@@ -35,7 +35,7 @@ def test_write_submission_quotes_commas(tmp_path):
 
 @pytest.mark.parametrize(
     ("labels", "message"),
-    [([1, 2, 3], "3 labels for 4 ids"), ([1, 2, 3, "Trouser"], "'Trouser' is not a label")],
+    [([1, 2, 3], "3 labels for 4 ids"), ([1, 2, 3, "Trouser"], "The label 'Trouser' is unknown")],
 )
 def test_write_submission_wrong_labels_leave_existing_file(tmp_path, form, labels, message):
     path = tmp_path / "submission.csv"

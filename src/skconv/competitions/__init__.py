@@ -1,1 +1,1 @@
-"""Competitions Digit Recognizer (Kaggle) and Identify the Apparels: creation and reading of files, submissions."""
+"""Competitions Digit Recognizer and Identify the Apparels: creation and reading of their files, submissions."""

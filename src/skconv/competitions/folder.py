@@ -28,7 +28,7 @@ _FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (
 
 
 def is_competition(folder: Path) -> bool:
-    """Return whether a folder has ``train.csv`` and ``test.csv``, and no class folders in ``train``."""
+    """Return whether a folder contains ``train.csv`` and ``test.csv``, but no class folders in ``train``."""
     if not all((folder / name).is_file() for name in (TRAIN, TEST)):
         return False
     images = folder / TRAIN_FOLDER
@@ -38,15 +38,14 @@ def is_competition(folder: Path) -> bool:
 def read_competition(
     folder: Path, image_size: tuple[int, int] | None = None, *, progress: bool = False
 ) -> tuple[Splits, SubmissionForm]:
-    """Read a competition's folder.
+    """Return the splits of a competition's folder and the format of a submission.
 
-    It has ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or ``train.csv`` (``id,label``), ``test.csv``
-    (``id``) and the folders ``train`` and ``test`` with one image per id. Optional are ``sample_submission.csv``, with
-    the header and order of a submission, and ``answers.csv``, the labels of the test images in the format of a
-    submission.
+    The folder contains ``train.csv`` (label and pixels) and ``test.csv`` (pixels), or ``train.csv`` (``id,label``),
+    ``test.csv`` (``id``) and the folders ``train`` and ``test`` with one image per id. Optional files are
+    ``sample_submission.csv``, with the header and order of a submission, and ``answers.csv``, with the labels of the
+    test images in the format of a submission; without ``answers.csv`` there is no test split.
 
-    Return the splits, with a test split if there is ``answers.csv``, and the format of a submission. Raise `DataError`
-    if a table cannot be read, or if the tables and images do not match.
+    Raise `DataError` if a table cannot be read, or if the tables and images do not match.
     """
     train, test = folder / TRAIN, folder / TEST
     if _has_pixels(train):
@@ -59,7 +58,7 @@ def read_competition(
         labels, (_, ids) = list(labels_by_id.values()), _read_ids(test)
         files = _find(train, folder / TRAIN_FOLDER, list(labels_by_id))
         test_files = _find(test, folder / TEST_FOLDER, ids)
-        # One call, so that either all images are grey or all are colour.
+        # Read all images in one call, so that either all are grey or all are in colour.
         images = read_images([*files, *test_files], DataSpec(image_size=image_size), progress=progress)
         train_images, test_images = images[: len(files)], images[len(files) :]
     form = _make_form(folder, ids, test_images, labels)
@@ -79,7 +78,7 @@ def read_form(folder: Path, *, progress: bool = False) -> SubmissionForm:
 
 
 def load_folder(folder: Path, image_size: tuple[int, int] | None = None, *, progress: bool = False) -> Dataset:
-    """Load a competition's folder as a data set, with class names and licence if the competition is a known one."""
+    """Load a competition's folder as a data set; class names and licence are set if the competition is recognised."""
     splits, form = read_competition(folder, image_size, progress=progress)
     dataset = replace(splits.to_dataset(DataSpec(folder).short_name, str(folder)), submission=form)
     entry = recognize_competition(form)
@@ -87,7 +86,7 @@ def load_folder(folder: Path, image_size: tuple[int, int] | None = None, *, prog
 
 
 def recognize_competition(form: SubmissionForm) -> CatalogEntry | None:
-    """Return the entry of the original competition with this format, ids and labels, or None."""
+    """Return the catalog entry of the competition with this submission format, ids and labels, or None."""
     for name, (header, first, last) in _FORMS.items():
         entry = get_entry(name)
         if (form.header, len(form.ids), form.ids[0], form.ids[-1]) != (header, last - first + 1, str(first), str(last)):
@@ -100,8 +99,8 @@ def recognize_competition(form: SubmissionForm) -> CatalogEntry | None:
 def read_submission(path: str | os.PathLike[str], form: SubmissionForm) -> list[str]:
     """Return the labels of a submission in the order of ``form.ids``.
 
-    `DataError` has the line number of a wrong header, a missing, duplicate, unknown or misplaced id, an unknown label,
-    or content after the last row.
+    Raise `DataError` with the line number for a wrong header, a missing, duplicate, unknown or misplaced id, an unknown
+    label, or content after the last row.
     """
     file, known = Path(path), frozenset(form.class_labels)
     labels: list[str] = []
@@ -112,7 +111,7 @@ def read_submission(path: str | os.PathLike[str], form: SubmissionForm) -> list[
             found = f"'{','.join(header)[:60]}'" if header else "missing"
             remedy = "Correct it."
             if header[:3] == ["input", "label", "confidence"]:
-                remedy = "It is a table of predictions; skconv predict --out submission.csv writes a submission."
+                remedy = "This is a table of predictions; skconv predict --out submission.csv writes a submission."
             raise DataError(f"{file}, line 1: the header is {found}; expected '{','.join(form.header)}'. {remedy}")
         for row in rows:
             where = f"{file}, line {rows.line_num}"
@@ -129,18 +128,18 @@ def read_submission(path: str | os.PathLike[str], form: SubmissionForm) -> list[
             labels.append(row[1])
     if len(labels) < len(form.ids):
         raise DataError(
-            f"{file} ends after line {len(labels) + 1}: {len(labels)} of {len(form.ids)} rows; "
-            f"the next id is '{form.ids[len(labels)]}'. Is the file truncated? Write it again."
+            f"{file} ends after line {len(labels) + 1}, with {len(labels)} of {len(form.ids)} rows; "
+            f"the next id is '{form.ids[len(labels)]}'. The file may be truncated; write it again."
         )
     return labels
 
 
 def _explain_id(found: str, ids: tuple[str, ...], row: int) -> str:
     if found in ids[:row]:
-        return f"id '{found}' is a duplicate of row {ids.index(found) + 1}; expected '{ids[row]}'. Delete one."
+        return f"id '{found}' is a duplicate of row {ids.index(found) + 1}; expected '{ids[row]}'. Delete one of them."
     if found in ids:
         return (
-            f"found id '{found}', expected '{ids[row]}'. A row is missing, or the order differs from that of "
+            f"the id is '{found}'; expected '{ids[row]}'. A row is missing, or the order differs from that of "
             "sample_submission.csv. Add or reorder rows."
         )
     return f"'{found[:30]}' is not an id of the competition; expected '{ids[row]}'. Correct it."
@@ -163,12 +162,12 @@ def _read_test_pixels(test: Path, image_size: tuple[int, int] | None) -> np.ndar
 
 def _find(table: Path, folder: Path, ids: list[str]) -> list[Path]:
     if not folder.is_dir():
-        raise SourceNotFoundError(f"{table} lists images, but there is no folder {folder}. Put the images there.")
+        raise SourceNotFoundError(f"{table} lists images, but their folder {folder} does not exist. Put them there.")
     return find_images(table, folder, ids)
 
 
 def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: list[str]) -> SubmissionForm:
-    """Return the format of a submission; `ids` is None for rows of pixels, which have none."""
+    """Return the format of a submission; `ids` is None for a table of pixels, whose rows have no ids."""
     class_labels = tuple(sort_names(labels))
     sample = folder / SAMPLE
     if not sample.is_file():
@@ -176,26 +175,30 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
         return SubmissionForm(header, tuple(ids), images, class_labels)
     header, expected = _read_ids(sample)
     if len(expected) != len(images):
-        raise DataError(f"{sample} has {len(expected)} rows, {folder / TEST} has {len(images)}. Download them again.")
+        raise DataError(
+            f"{sample} has {len(expected)} rows, but {folder / TEST} has {len(images)}. Download both files again."
+        )
     if ids is None:
         _check_numbers(sample, expected)
     elif ids != expected:
         position = {name: index for index, name in enumerate(ids)}
         for line, name in enumerate(expected, 2):
             if name not in position:
-                raise DataError(f"{sample}, line {line}: '{name}' is not in {folder / TEST}. Download them again.")
+                raise DataError(
+                    f"{sample}, line {line}: the id '{name}' is not in {folder / TEST}. Download both files again."
+                )
         images = images[[position[name] for name in expected]]
     return SubmissionForm(header, tuple(expected), images, class_labels)
 
 
 def _check_numbers(sample: Path, ids: list[str]) -> None:
-    """Raise `DataError` unless the ids are consecutive numbers, because rows of pixels have no ids."""
+    """Raise `DataError` unless the ids are consecutive numbers, because those of rows of pixels are row numbers."""
     first = int(ids[0]) if ids[0].isdecimal() else 1
     for line, (found, expected) in enumerate(zip(ids, range(first, first + len(ids)), strict=True), 2):
         if found != str(expected):
             raise DataError(
-                f"{sample}, line {line}: the id is '{found[:30]}'; expected '{expected}', because rows of pixels "
-                "are numbered in order. Download it again."
+                f"{sample}, line {line}: the id is '{found[:30]}'; expected '{expected}', because the rows of "
+                f"{TEST} are numbered in order. Download the file again."
             )
 
 
@@ -205,7 +208,7 @@ def number_rows(n: int) -> list[str]:
 
 
 def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
-    """Return the header and the first column of a table with at most two columns."""
+    """Return the header and the ids, the first column, of a table with one or two columns."""
     ids: dict[str, None] = {}
     with open_rows(table) as (header, rows):
         if len(header) not in (1, 2):
@@ -213,10 +216,10 @@ def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
         for where, (name, *_) in rows:
             if name in ids or not name:
                 problem = f"duplicate id '{name}'" if name else "the id is missing"
-                raise DataError(f"{where}: {problem}. Correct or delete it.")
+                raise DataError(f"{where}: {problem}. Correct or delete the line.")
             ids[name] = None
     if not ids:
-        raise DataError(f"{table} has a header but no rows; expected one id per line. Download it again.")
+        raise DataError(f"{table} has a header but no rows; expected one id per line. Download the file again.")
     return (header[0], header[1] if len(header) > 1 else "label"), list(ids)
 
 

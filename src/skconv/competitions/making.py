@@ -53,7 +53,7 @@ _ENTRIES = (
 
 
 def list_competitions() -> list[str]:
-    """Return the names of the competitions that can be made, sorted.
+    """Return the sorted names of the competitions whose files can be made.
 
     Examples
     --------
@@ -80,7 +80,7 @@ def make_competition(
     ----------
     name : {"kaggle-digits", "identify-the-apparels"}
     folder : path-like
-        Folder to create; it must be empty or not exist. It is created atomically.
+        Folder to create, atomically; an existing folder must be empty.
     data_home : path-like, optional
         As in `load_dataset`, to find MNIST or Fashion-MNIST.
     progress : bool, default=False
@@ -94,9 +94,9 @@ def make_competition(
     Raises
     ------
     UnknownNameError
-        No such competition.
+        If there is no competition of this name.
     OutputError
-        The folder is not empty or cannot be written.
+        If the folder is not empty or cannot be written.
     SourceNotFoundError, DataError
         As in `load_dataset`, for MNIST or Fashion-MNIST.
 
@@ -113,7 +113,7 @@ def make_competition(
 
 
 def find_competition(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Path | None:
-    """Return the first folder with a competition's files among the locations of named data sets, or None."""
+    """Return the first location of the data set that contains the competition's files, or None."""
     folders = (location.folder for location in list_locations(entry, data_home))
     return next((folder for folder in folders if is_competition(folder)), None)
 
@@ -121,7 +121,7 @@ def find_competition(entry: CatalogEntry, data_home: str | os.PathLike[str] | No
 def open_competition(
     entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
 ) -> Path:
-    """Return the folder of a competition, made in the cache if it does not exist; errors as in `load_dataset`."""
+    """Return the folder of a competition; if there is none, make one in the cache. Errors as in `load_dataset`."""
     found = find_competition(entry, data_home)
     if found is not None:
         return found
@@ -129,7 +129,7 @@ def open_competition(
     try:
         return _make(entry, folder, data_home=data_home, download=download, progress=progress)
     except OutputError:
-        if is_competition(folder):  # another process made it in the meantime
+        if is_competition(folder):  # another process has made the folder in the meantime
             return folder
         raise
 
@@ -137,12 +137,12 @@ def open_competition(
 def load_competition(
     entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
 ) -> Dataset:
-    """Load a competition by its catalog entry; errors as in `load_dataset`."""
+    """Load a competition as a data set, given its catalog entry; errors as in `load_dataset`."""
     folder = open_competition(entry, data_home=data_home, download=download, progress=progress)
     try:
         return load_folder(folder, progress=progress)
     except DataError as error:
-        raise DataError(f"{error} Alternatively, remove the folder {folder} to build the competition again.") from error
+        raise DataError(f"{error} Alternatively, remove the folder {folder}, so that it is made again.") from error
 
 
 for _entry in _ENTRIES:
@@ -188,10 +188,10 @@ def _pool(splits: Splits) -> tuple[np.ndarray, list[str]]:
 
 
 def _draw(labels: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Split images 3 : 2, stratified, and shuffle both splits; return their positions."""
+    """Draw a stratified split in the ratio 3 : 2, and shuffle both parts; return their positions in `labels`."""
     counts = Counter(labels)
     shares = {label: counts[label] * 3 // 5 for label in sorted(counts)}
-    # Largest remainder method: classes with the largest fractions are rounded up.
+    # Round up the classes with the largest remainders.
     remainder = len(labels) * 3 // 5 - sum(shares.values())
     for label in sorted(shares, key=lambda label: -(counts[label] * 3 % 5))[:remainder]:
         shares[label] += 1
@@ -204,12 +204,12 @@ def _draw(labels: Sequence[str]) -> tuple[list[int], list[int]]:
 
 
 def _shuffle(seed: str, indices: Iterable[int]) -> list[int]:
-    """Shuffle by hashes, which are the same for every version of Python and NumPy."""
+    """Shuffle in the order of hashes, which do not depend on the versions of Python and NumPy."""
     return sorted(indices, key=lambda index: hashlib.sha256(f"kaggle-digits {seed} {index}".encode()).digest())
 
 
 def _write_pixels(path: Path, images: np.ndarray, labels: Sequence[str] | None, progress: bool) -> None:
-    """Write one image per row; `numpy.savetxt` and `csv.writer` take a minute for 70,000 images."""
+    """Write one image per row, faster than `numpy.savetxt` and `csv.writer` (a minute for 70,000 images)."""
     names = [b"pixel%d" % index for index in range(images[0].size)]
     with path.open("wb") as stream:
         stream.write(b",".join(names if labels is None else [b"label", *names]) + b"\n")

@@ -1,4 +1,4 @@
-"""Submissions to competitions: images to predict, writing, checking and scoring."""
+"""Submissions to competitions: loading of the images to predict; writing, checking and scoring of submissions."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ from skconv.images.spec import ImageSpec
 def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple[SubmissionForm, list[str]] | None:
     """Load the test images of a competition and the format of a submission, with notes as in `load_inputs`.
 
-    `path` is a competition's folder, its ``test.csv``, or any CSV of pixels without labels, whose rows are numbered
-    from 1 as on Kaggle; None is returned for any other path. The images are converted to `spec`.
+    `path` is a competition's folder, its ``test.csv``, or any CSV file of pixels without labels, whose rows are
+    numbered from 1 as on Kaggle. Return None for any other path. The images are converted to `spec`.
     """
     path = Path(path)
     folder = path.parent if path.name == TEST else path
@@ -54,9 +54,9 @@ def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple
 def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels: Iterable[object]) -> None:
     r"""Write a submission to a CSV file; an existing file is replaced atomically.
 
-    `labels` has one label per id, in the order of ``form.ids``, as in the competition's ``train.csv``:
-    ``form.class_labels[position]`` for a position among the class names of the data set. Raise `DataError` for
-    another number of labels, or a label that the competition does not have.
+    `labels` contains one label per id, in the order of ``form.ids``, written as in the competition's ``train.csv``:
+    the label of class ``k`` is ``form.class_labels[k]``. Raise `DataError` for another number of labels, or a label
+    that the competition does not have.
 
     Examples
     --------
@@ -69,10 +69,12 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
     """
     names = [str(label) for label in labels]
     if len(names) != len(form.ids):
-        raise DataError(f"Got {len(names)} labels for {len(form.ids)} ids. Pass one label per id, in the same order.")
+        raise DataError(
+            f"The submission has {len(names)} labels for {len(form.ids)} ids. Pass one label per id, in the same order."
+        )
     unknown = set(names) - set(form.class_labels)
     if form.class_labels and unknown:
-        raise DataError(f"'{min(unknown)}' is not a label; expected one of {list_some(form.class_labels)}.")
+        raise DataError(f"The label '{min(unknown)}' is unknown; expected one of {list_some(form.class_labels)}.")
     with atomic_write(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         writer.writerow(form.header)
@@ -81,12 +83,12 @@ def write_submission(path: str | os.PathLike[str], form: SubmissionForm, labels:
 
 @dataclass(frozen=True)
 class SubmissionCheck:
-    """A valid submission and its score.
+    """Result of the check of a valid submission, with its score.
 
     Parameters
     ----------
     submission, competition : str
-        The file and the competition's folder.
+        Path of the submission, and of the competition's folder.
     rows : int
         Number of labelled images.
     accuracy, low, high : float or None
@@ -123,7 +125,7 @@ def check_competition(
     Parameters
     ----------
     submission : path-like
-        The CSV file.
+        CSV file of the submission.
     competition : str or path-like
         Name of a competition, or its folder.
     data_home : path-like, optional
@@ -138,7 +140,7 @@ def check_competition(
     Raises
     ------
     DataError
-        The submission is invalid, with the line number; or the competition is unknown or cannot be read.
+        If the submission is invalid (the message has the line number), or the competition is unknown or cannot be read.
     """
     from skconv.evaluation.metrics import wilson_interval
 
@@ -148,7 +150,7 @@ def check_competition(
         folder = Path(competition)
         if not is_competition(folder):
             raise DataError(
-                f"{competition} is not a competition: it has no train.csv and test.csv. Pass the folder of a "
+                f"{competition} is not a competition: the folder has no train.csv and test.csv. Pass the folder of a "
                 f"competition, or one of {', '.join(list_competitions())}."
             )
     form = read_form(folder, progress=progress)

@@ -49,10 +49,10 @@ _SECURITY_HEADERS = [
     (b"cross-origin-resource-policy", b"same-origin"),
 ]
 _SHUTTING_DOWN = "The service is shutting down and the response was not ready in time. Send the request again."
-# Delay before a 429 response: clients that retry immediately would slow down accepted requests. The delay is random, so
-# that they do not all retry at the same time.
-_REJECT_DELAY = 0.5, 1.0  # seconds, min and max
-_MAX_OPEN_FACTOR = 4  # max open requests per request in progress; limits the memory for bodies
+# Delay before a 429 response, because clients that retry immediately slow down accepted requests. The delay is random,
+# so that clients do not all retry at the same time.
+_REJECT_DELAY = 0.5, 1.0  # min and max, in seconds
+_MAX_OPEN_FACTOR = 4  # maximum number of open requests, in multiples of `max_waiting`; limits the memory for bodies
 
 
 def create_app(settings: ServerSettings) -> RequestMiddleware:
@@ -60,7 +60,7 @@ def create_app(settings: ServerSettings) -> RequestMiddleware:
 
     Raise `SourceNotFoundError` or `ModelFileError` if the model does not exist or is not valid.
     """
-    # Only access records are logged; problems with an image are reported in the response.
+    # Do not log warnings about an image, because the response reports problems with it.
     warnings.filterwarnings("ignore", module=r"(skconv\.server|PIL)\.")
     service = Service(settings)
 
@@ -93,7 +93,7 @@ def _make_routes(service: Service) -> list[BaseRoute]:
 
     async def ready(_: Request) -> Response:
         if not service.is_ready:
-            raise HTTPException(503, "The model is not ready.")
+            raise HTTPException(503, "The model is still loading or is shutting down. Retry later.")
         return PlainTextResponse("ok")
 
     def metrics(_: Request) -> Response:
@@ -124,7 +124,7 @@ def _make_routes(service: Service) -> list[BaseRoute]:
 async def _process(
     request: Request, service: Service, function: Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 ) -> Response:
-    """Read the uploads of a request, pass them to a method of the service and return its response."""
+    """Respond to a request with the result of a method of the service for the uploaded images."""
     seen = _parse_boolean(request, "seen")
     uploads = await read_uploads(request, service.settings)
     request.scope[N_IMAGES] = len(uploads)
@@ -134,7 +134,7 @@ async def _process(
 def _parse_boolean(request: Request, name: str) -> bool:
     value = request.query_params.get(name, "false")
     if value.lower() not in _BOOLEANS:
-        raise HTTPException(422, f"{name}: '{value[:80]}' is not a boolean; expected true or false.")
+        raise HTTPException(422, f"The parameter {name} is '{value[:80]}'; expected true or false.")
     return _BOOLEANS[value.lower()]
 
 
@@ -142,7 +142,7 @@ async def _respond_to_http_error(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code in (404, 405):  # raised by Starlette, without an explanation
-        detail = f"Unknown request {request.method} {request.url.path}. GET /openapi.json lists the valid requests."
+        detail = f"Unknown request {request.method} {request.url.path}. For the valid requests, see /openapi.json."
     return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
 
 
@@ -151,7 +151,7 @@ async def _respond_to_data_error(_: Request, error: Exception) -> Response:
 
 
 class RequestMiddleware:
-    """Outermost ASGI middleware: reject requests above the limit, add headers, log and count every request.
+    """Outermost ASGI middleware: rejection of requests above the limit, headers, access log, metrics.
 
     Requests above the limit are rejected with 429 before their body is read.
     """
@@ -189,7 +189,7 @@ class RequestMiddleware:
                     await self._app(scope, receive, send_with_headers)
                 finally:
                     self._n_open -= 1
-        except asyncio.CancelledError:  # the drain timeout expired
+        except asyncio.CancelledError:  # requests in progress are cancelled at the end of the shutdown time
             if status is not None:
                 raise
             await _send_error(send_with_headers, 503, _SHUTTING_DOWN)

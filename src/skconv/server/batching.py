@@ -11,15 +11,15 @@ import numpy as np
 from skconv.inference import OnnxClassifier
 from skconv.server.metrics import NETWORK_RUNS
 
-_MAX_BATCH = 64  # images: a larger batch is no faster per image, and delays its first request
-# Seconds. Shorter runs stay on the event loop, because a thread would compete with the loop for the interpreter.
+_MAX_BATCH = 64  # images; a larger batch is no faster per image, and delays its first request
+# Maximum duration of a run on the event loop, because a thread competes with the loop for the interpreter lock.
 _MAX_LOOP_SECONDS = 0.005
 
 _Request = tuple[np.ndarray, "asyncio.Future[np.ndarray]"]
 
 
 class MicroBatcher:
-    """Run a network on all images received since the start of its last run.
+    """Collect prediction requests while the network runs, and process them in one batch when the run ends.
 
     A request is never delayed to fill a batch: a single pending request is processed alone.
 
@@ -44,7 +44,7 @@ class MicroBatcher:
         future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
         self._pending.append((images, future))
         if self._worker is None:
-            # The task starts after the callbacks that are ready now, so that simultaneous requests share a batch.
+            # The task starts after all callbacks that are ready now, so that simultaneous requests share a batch.
             self._worker = asyncio.create_task(self._run_pending())
         return await future
 
@@ -61,7 +61,7 @@ class MicroBatcher:
                     probabilities = self._run(images)
                 else:
                     probabilities = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, images)
-            except Exception as error:  # raised in each request of the batch; the next batch still runs
+            except Exception as error:  # every request of the batch raises the error; the next batch still runs
                 _resolve(batch, error)
             else:
                 _resolve(batch, probabilities)
@@ -89,7 +89,7 @@ class MicroBatcher:
 def _resolve(batch: list[_Request], result: np.ndarray | Exception) -> None:
     start = 0
     for images, future in batch:
-        if not future.done():  # a future is cancelled when the event loop closes
+        if not future.done():  # futures are cancelled when the event loop closes
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:

@@ -10,10 +10,10 @@ from prometheus_client.multiprocess import MultiProcessCollector
 
 from skconv.server.settings import METRICS_FOLDER
 
-# Other paths and statuses share one label each, so that clients cannot create an unlimited number of series.
+# All other paths share one label, and so do all other statuses: clients cannot create an unlimited number of series.
 PATHS = frozenset({"/v1/predict", "/v1/read", "/v1/model", "/livez", "/readyz", "/metrics", "/openapi.json"})
 STATUSES = frozenset({200, 304, 400, 404, 405, 408, 413, 415, 422, 429, 500, 503})
-BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # seconds
+BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)  # of the histogram's buckets, in seconds
 
 _REGISTRY = CollectorRegistry()
 REQUESTS = Counter("skconv_requests", "Requests by path and status.", ("path", "status"), registry=_REGISTRY)
@@ -40,8 +40,8 @@ def observe_request(path: str, status: int, seconds: float, n_images: int = 0) -
 def render_metrics() -> bytes:
     """Return the metrics of all worker processes in Prometheus text format 0.0.4.
 
-    The files of terminated workers remain, so that counters do not decrease when a worker is restarted. `serve`
-    removes the folder with all files.
+    The metrics files of terminated workers remain, so that counters do not decrease when a worker is restarted.
+    `serve` removes them when it ends.
     """
     folder = os.environ.get(METRICS_FOLDER)
     if not folder:
@@ -51,7 +51,7 @@ def render_metrics() -> bytes:
     return generate_latest(registry)
 
 
-@cache  # prometheus_client's own lookup of labels takes several microseconds per request
+@cache  # avoids the lookup of labels by prometheus_client, which takes several microseconds per request
 def _count_status(path: str, status: int | str) -> Counter:
     return REQUESTS.labels(path, status)
 

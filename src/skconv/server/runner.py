@@ -1,4 +1,4 @@
-"""Server process: run the service until SIGTERM or Ctrl-C."""
+"""Server process: socket, worker processes, shutdown on SIGTERM or Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import uvicorn
 
 _REQUIRED = ("prometheus_client", "python_multipart", "starlette", "uvicorn")
-_DRAIN_SECONDS = 8  # for requests in progress at shutdown; process managers often kill after 10 seconds
+_DRAIN_SECONDS = 8  # to complete requests at shutdown; process managers often kill a process after 10 seconds
 _LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
@@ -41,12 +41,12 @@ def serve(
     workers: int = 1,
     announce: Callable[[str], Any] = print,
 ) -> None:
-    """Serve a model over HTTP until SIGTERM or Ctrl-C; requests in progress are completed.
+    """Serve a model over HTTP until SIGTERM or Ctrl-C, then complete the requests in progress.
 
     Port 0 selects a free port. Each worker process loads the model and has its own limits. `announce` is called with
     the URL once the port accepts connections. Raise `ParameterError` if a package of the extra "serve" is missing or
     the service cannot listen on the address, and `SourceNotFoundError` or `ModelFileError` if the model is missing or
-    not valid.
+    invalid.
     """
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
@@ -59,7 +59,7 @@ def serve(
         config = _configure(settings, workers)
         url_host = f"[{host}]" if ":" in host else host
         announce(f"http://{url_host}:{listener.getsockname()[1]}")
-        with suppress(KeyboardInterrupt):  # uvicorn raises the signal again after its shutdown
+        with suppress(KeyboardInterrupt):  # uvicorn raises SIGINT again after its shutdown
             _run(config, listener)
 
 
@@ -81,7 +81,7 @@ def _listen(host: str, port: int) -> socket.socket:
 
 @contextmanager
 def _shared_metrics() -> Iterator[None]:
-    """Set a temporary folder for the metrics of all worker processes."""
+    """Set the environment variable of the metrics to a temporary folder that all worker processes share."""
     before = os.environ.get(METRICS_FOLDER)
     with tempfile.TemporaryDirectory(prefix="skconv-serve-") as folder:
         os.environ[METRICS_FOLDER] = folder
@@ -121,4 +121,4 @@ def _run(config: uvicorn.Config, listener: socket.socket) -> None:
     server = uvicorn.Server(config)
     server.run(sockets=[listener])
     if not server.started:
-        raise ParameterError("The service did not start; the log lines above give the reason.")
+        raise ParameterError("The service did not start; see the log lines above for the reason.")

@@ -1,4 +1,4 @@
-"""Inference service: predictions and readings of uploaded images, with a limit on concurrent requests."""
+"""Inference service: class predictions and number recognition for uploaded images, with a limit on requests."""
 
 from __future__ import annotations
 
@@ -28,16 +28,16 @@ _MAX_SMALL_BYTES, _MAX_SMALL_SIDE = 2**15, 64  # a PNG file within these limits 
 
 
 class Service:
-    """Prediction and number recognition with one model.
+    """Class predictions and number recognition with one model.
 
     A thread pool with one thread per core decodes and preprocesses images. A single small image is processed on the
-    event loop instead, which is faster than switching to a thread. Predictions run in micro-batches. Numbers are read
-    in the thread pool, with all digits of an image in one batch.
+    event loop instead, which is faster than switching to a thread. Predictions run in micro-batches. Numbers are
+    recognised in the thread pool, with all digits of an image in one batch.
     """
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        # One thread per run, because more threads slow down runs on small images.
+        # Use one thread per run of the network, because more threads are slower for small images.
         self.classifier = OnnxClassifier(settings.model, threads=1)
         self.reads_digits = reads_digits(self.classifier)
         self.is_ready = False
@@ -51,7 +51,7 @@ class Service:
         return self._n_active >= self.settings.max_waiting
 
     def warm_up(self) -> None:
-        """Process a test image, so that the first request is not slower than the next."""
+        """Process a test image, so that the first request is not slower than the following ones."""
         image = np.full((60, 60), 255, np.uint8)
         image[15:45, 28:32] = 0
         self.classifier.predict_proba(self.classifier.image_spec.preprocess(image)[None])
@@ -92,12 +92,12 @@ class Service:
         return {"predictions": records}
 
     async def read(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
-        """Return the numbers in each image; if `seen`, also the model input of each digit."""
+        """Return the recognised numbers in each image; if `seen`, also the model input of each digit."""
         check_digit_model(self.classifier)
         return {"readings": await self._in_thread(self._read, uploads, seen)}
 
     def close(self) -> None:
-        """Finish the work in progress and shut down the threads."""
+        """Complete the requests in progress and shut down the threads."""
         self.is_ready = False
         self._pool.shutdown()
         self._batcher.close()
@@ -128,7 +128,7 @@ class Service:
     def _finish(self, task: asyncio.Future[Any]) -> None:
         self._n_active -= 1
         if not task.cancelled():
-            task.exception()  # otherwise asyncio logs the error of a request that timed out
+            task.exception()  # marks the exception as retrieved; asyncio logs it otherwise after a timeout
 
 
 def describe_model(service: Service) -> dict[str, Any]:
@@ -149,16 +149,17 @@ def describe_model(service: Service) -> dict[str, Any]:
 
 
 def encode_png(image: np.ndarray) -> str:
-    """Return an image, uint8 (h, w) or (h, w, 3), as a base64-encoded PNG file."""
+    """Encode an image, uint8 (h, w) or (h, w, 3), as a PNG file in base64."""
     stream = io.BytesIO()
     Image.fromarray(image).save(stream, "PNG")
     return base64.b64encode(stream.getvalue()).decode()
 
 
 def _is_small(content: bytes) -> bool:
-    """Return whether a file is certainly a small PNG image, which is decoded faster than a thread is started.
+    """Return whether a file is certainly a small PNG image, which takes less time to decode than to start a thread.
 
-    Compressed text can take long to decode, and a second header can declare a larger image than the first.
+    Files with compressed text, which may take long to decode, are excluded, and so are files with a second header,
+    which may declare a larger image.
     """
     if any(chunk in content for chunk in (b"zTXt", b"iTXt", b"iCCP")):
         return False

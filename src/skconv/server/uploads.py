@@ -1,4 +1,4 @@
-"""Uploaded images: parsing of request bodies and multipart forms, within the limits."""
+"""Uploaded images: parsing of request bodies and multipart forms, with limits on their size."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from starlette.requests import ClientDisconnect, Request
 from skconv.server.settings import ServerSettings
 
 FIELD = "image"
-_MAX_NAME = 200  # characters of a file name in the response
+_MAX_NAME = 200  # maximum number of characters of a file name in the response
 _EXPECTED_TYPES = "image/png, image/jpeg or another image type with one image as the body, or multipart/form-data"
 
 
@@ -26,13 +26,13 @@ class Upload:
 
 
 async def read_uploads(request: Request, settings: ServerSettings) -> list[Upload]:
-    """Return the images of a request: one as its body, or several as files of a form.
+    """Return the images of a request: its body, or the files of a multipart form.
 
     Raises
     ------
     starlette.exceptions.HTTPException
-        400 if the body is incomplete, 408 if it is too slow, 413 if it is too large, 415 for another content type, 422
-        for an empty file or an invalid form.
+        400 if the body is incomplete, 408 if it does not arrive in time, 413 if it is too large, 415 for another
+        content type, 422 for an empty file or an invalid form.
     """
     content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     is_form = content_type == "multipart/form-data"
@@ -49,7 +49,7 @@ async def read_uploads(request: Request, settings: ServerSettings) -> list[Uploa
     uploads = await _parse_form(request, body, settings.max_images) if is_form else [Upload("image", body)]
     for upload in uploads:
         if not upload.content:
-            raise HTTPException(422, f"{upload.name} is empty; expected an image file.")
+            raise HTTPException(422, f"{upload.name} is empty; expected an image file. Send another file.")
     return uploads
 
 
@@ -74,11 +74,11 @@ async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Up
 
     too_many = HTTPException(413, f"The form has more than {max_images} images. Send them in several requests.")
     try:
-        # Parse one file above the limit, so that the form is reported as too long rather than as invalid.
+        # Parse one file more than allowed, so that the error names the limit instead of an invalid form.
         parser = MultiPartParser(request.headers, stream(), max_files=max_images + 1, max_fields=max_images)
         form = await parser.parse()
-    except Exception as error:  # the parser raises errors of many types on malformed bodies
-        reason = getattr(error, "message", "") or "it does not match its boundary"
+    except Exception as error:  # the parser raises many types of errors for malformed bodies
+        reason = getattr(error, "message", "") or "its body does not match its boundary"
         if "Too many" in reason:
             raise too_many from None
         raise HTTPException(422, f"The form cannot be parsed ({reason}). Send its files as '{FIELD}'.") from None
@@ -89,11 +89,13 @@ async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Up
         uploads = []
         for number, (field, file) in enumerate(fields, start=1):
             if field != FIELD or isinstance(file, str):
-                raise HTTPException(422, f"The form has a field '{field[:80]}'; expected only files named '{FIELD}'.")
+                raise HTTPException(
+                    422, f"The form has a field '{field[:80]}'; expected only files in fields named '{FIELD}'."
+                )
             name = (file.filename or f"image {number}")[:_MAX_NAME]
             uploads.append(Upload(name, await file.read()))
     finally:
         await form.close()
     if not uploads:
-        raise HTTPException(422, f"The form has no file; expected at least one named '{FIELD}'.")
+        raise HTTPException(422, f"The form has no file; expected at least one in a field named '{FIELD}'.")
     return uploads
