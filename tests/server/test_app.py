@@ -111,7 +111,7 @@ def test_invalid_form_returns_422(server, body, content_type):
 def test_invalid_query_returns_422(server):
     response = server.post("/v1/predict?seen=maybe")
     assert response.status_code == 422
-    assert response.json()["detail"].startswith("seen: ")
+    assert response.json()["detail"].startswith("The query parameter 'seen' is 'maybe'")
 
 
 def test_requests_above_max_waiting_return_429_with_retry_after(server, digits, to_png, write_rows):

@@ -134,7 +134,7 @@ async def _process(
 def _parse_boolean(request: Request, name: str) -> bool:
     value = request.query_params.get(name, "false")
     if value.lower() not in _BOOLEANS:
-        raise HTTPException(422, f"The parameter {name} is '{value[:80]}'; expected true or false.")
+        raise HTTPException(422, f"The query parameter '{name}' is '{value[:80]}'; expected true or false.")
     return _BOOLEANS[value.lower()]
 
 
