@@ -132,7 +132,7 @@ def encode_labels(
     """
     class_names = sort_names(train)
     if not class_names:
-        raise DataError(f"{where} has no labels; expected one per image.")
+        raise DataError(f"{where} has no labels; expected one label per image.")
     if len(class_names) == 1:
         raise DataError(
             f"{where} has only one class, '{class_names[0]}'; a classifier needs at least two. "

@@ -183,7 +183,7 @@ def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> 
     if not any(fresh[name].is_floating_point() for name in names):
         raise ModelFileError(
             f"None of the {len(saved)} weights in {folder} matches the network in name and shape. "
-            f"The model was trained with network='{config.network.name}'. Use the same network."
+            f"The model was trained with network='{config.network.name}'. Pass this network, or another model."
         )
     network.load_state_dict({name: saved[name] for name in names}, strict=False)
     return names
