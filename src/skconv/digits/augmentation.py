@@ -16,8 +16,8 @@ from skconv.training.augmentation import AUGMENTATIONS, check_settings, setting
 class Handwriting:
     """Random degradations of handwriting, for images with light ink on a dark background as in MNIST.
 
-    Each parameter is the probability, 0..1, that an image is transformed in that way; the strength is random. Several
-    transformations may apply to one image.
+    Each parameter is the probability, 0..1, of one transformation of an image; its strength is random. Several
+    transformations may be applied to one image.
 
     Parameters
     ----------
@@ -28,18 +28,18 @@ class Handwriting:
     neighbours : float, default=0
         Add part of another image of the batch at the left or right edge.
     blur : float, default=0
-        Gaussian blur with a standard deviation of 0.4 to 1.3 pixels.
+        Blur by a Gaussian with a standard deviation of 0.4 to 1.3 pixels.
     low_resolution : float, default=0
         Reduce the image to 36 % to 75 % of its size and enlarge it again.
     uneven_ink : float, default=0
-        Multiply by a smooth field of 0.4 to 1.15.
+        Multiply by a smooth random field of 0.4 to 1.15.
     noise : float, default=0
-        Gaussian noise on ink and its surroundings, with a standard deviation of 5 to 40 grey levels of 255.
+        Add Gaussian noise to ink and its surroundings, with a standard deviation of 5 to 40 of 255 grey levels.
 
     Raises
     ------
     ParameterError
-        A value outside 0..1.
+        If a value is outside 0..1.
 
     Examples
     --------
@@ -88,11 +88,11 @@ def _draw(images: Tensor, generator: torch.Generator, low: float, high: float) -
 
 
 def _change_width(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Change the stroke width by a fraction of a pixel: interpolate between an image and its dilation or erosion."""
+    """Change the stroke width by a fraction of a pixel, by interpolation with a dilated or eroded image."""
     strength = _draw(images, generator, -0.9, 1.0)
     thicker = _dilate(images)
     thinner = -_dilate(-images)
-    # A second dilation of the strongest tenth simulates a marker pen.
+    # Dilate about a tenth of the images twice, to simulate a marker pen.
     thickest = torch.where(strength > 0.8, _dilate(thicker), thicker)
     weight = strength.abs()
     return torch.where(strength > 0, torch.lerp(images, thickest, weight), torch.lerp(images, thinner, weight))
@@ -112,7 +112,7 @@ def _erase_lines(images: Tensor, _: Tensor, generator: torch.Generator) -> Tenso
         angle = _draw(images, generator, 0, math.pi)
         through_y, through_x = _draw(images, generator, -0.35, 0.35), _draw(images, generator, -0.35, 0.35)
         distance = ((y - through_y * height) * torch.cos(angle) + (x - through_x * width) * torch.sin(angle)).abs()
-        thickness = _draw(images, generator, -1.0, 1.6)  # no line if negative
+        thickness = _draw(images, generator, -1.0, 1.6)  # a negative thickness erases nothing
         images = images * (distance - thickness / 2 + 0.5).clamp(0, 1).where(thickness > 0, 1)
     return images
 
@@ -148,7 +148,7 @@ def _blur(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
 
 
 def _reduce_resolution(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Reduce all images to one random size and enlarge them again."""
+    """Reduce all images to the same random size and enlarge them again."""
     factor = 0.36 + 0.39 * float(torch.rand((), generator=generator, device=images.device))
     size = [max(2, round(side * factor)) for side in images.shape[2:]]
     small = F.interpolate(images, size=size, mode="bilinear", antialias=True)
@@ -156,14 +156,14 @@ def _reduce_resolution(images: Tensor, _: Tensor, generator: torch.Generator) ->
 
 
 def _fade(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Multiply by a smooth field of 0.4 to 1.15."""
+    """Multiply each image by a smooth random field of 0.4 to 1.15."""
     knots = torch.rand(len(images), 1, 4, 4, generator=generator, device=images.device)
     field = F.interpolate(knots, size=images.shape[2:], mode="bilinear", align_corners=True)
     return _brighten(images * (0.4 + 0.75 * field))
 
 
 def _brighten(images: Tensor) -> Tensor:
-    """Scale images so that the maximum is at least 90 % of the range, as after normalisation."""
+    """Scale images to a maximum of at least 90 % of the range, which normalised digits have."""
     peak = images.amax((1, 2, 3), keepdim=True)
     return (images * (230 / peak.clamp(1)).clamp(1)).clamp(0, 255)
 

@@ -1,1 +1,1 @@
-"""Recognition of handwritten numbers: lines, cuts, candidates and the best path over them."""
+"""Recognition of handwritten numbers: segmentation into lines and candidate digits, best path through candidates."""

@@ -1,4 +1,4 @@
-"""Pieces of ink: components of strokes, and cuts through touching digits."""
+"""Cuts through touching digits, and the pieces of ink between them."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ from skconv.digits.preprocess.morphology import Components, dilate
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are exclusive
 
-MIN_INK = 0.4  # stroke value of a pixel of a component
-MIN_PIECE = 0.03  # fraction of a component's ink; a smaller piece is joined to its neighbour
-MIN_WIDTH = 0.35  # fraction of the row's height; a narrower component is at most one digit
-# Maximum ink along a cut, in stroke widths. A path may cross both walls of a 0; two round digits may share a long wall.
+MIN_INK = 0.4  # minimum stroke value of the pixels of a component
+MIN_PIECE = 0.03  # fraction of a component's ink; smaller pieces are joined to their neighbours
+MIN_WIDTH = 0.35  # fraction of the row's height; narrower components are not cut, because they are one digit at most
+# Maximum ink along a cut, in stroke widths. A path may cross both sides of a 0; round digits may share a long stroke.
 MAX_PATH_INK, MAX_NOTCH_INK = 3.0, 6.0
-BACKGROUND_COST = 0.02  # per pixel of background; shortens paths outside the ink
+BACKGROUND_COST = 0.02  # per pixel of a path; shortens paths through the background
 DIAGONAL_COST = 0.1  # per diagonal step; favours vertical paths
-MIN_RISE = 0.35  # ink (1 = one full pixel) that separates two local minima of the path cost
+MIN_RISE = 0.35  # rise of the path cost between two local minima, in pixels of full ink
 MAX_PATHS = 8
-MIN_NOTCH = 0.08  # depth of a notch, as a fraction of the row's height
-MAX_NOTCH_SHIFT = 0.4  # horizontal distance between two notches, as a fraction of the row's height
+MIN_NOTCH = 0.08  # minimum depth of a notch, as a fraction of the row's height
+MAX_NOTCH_SHIFT = 0.4  # maximum horizontal distance of two joined notches, as a fraction of the row's height
 
 
 @dataclass(frozen=True)
 class Ink:
-    """A piece of ink: strokes, float32 (h, w), cropped to their bounding box."""
+    """Piece of ink: strokes, float32 (h, w), cropped to their bounding box, and the position of the box."""
 
     left: int
     top: int
@@ -48,16 +48,16 @@ class Ink:
 
     @property
     def centre_of_mass(self) -> float:
-        """Column of the centre of mass."""
+        """Column of the centre of mass of the ink."""
         mass = self.strokes.sum(axis=0)
         return self.left + float((mass * np.arange(len(mass))).sum() / mass.sum())
 
     def scale_box(self, factor: int) -> Box:
-        """Return the box in pixels of an image that was reduced by `factor`."""
+        """Return the box in pixels of the original image, which was reduced by `factor`."""
         return self.left * factor, self.top * factor, self.right * factor, self.bottom * factor
 
     def join(self, *others: Ink) -> Ink:
-        """Join several pieces of ink to one."""
+        """Return one piece that contains the ink of this one and the others."""
         inks = (self, *others)
         left, top = min(ink.left for ink in inks), min(ink.top for ink in inks)
         shape = (max(ink.bottom for ink in inks) - top, max(ink.right for ink in inks) - left)
@@ -68,20 +68,20 @@ class Ink:
         return joined
 
     def measure_gap(self, other: Ink) -> int:
-        """Return the horizontal or vertical gap between two boxes in pixels, whichever is larger."""
+        """Return the larger of the horizontal and the vertical gap between two boxes, in pixels."""
         horizontal = max(self.left, other.left) - min(self.right, other.right)
         vertical = max(self.top, other.top) - min(self.bottom, other.bottom)
         return max(horizontal, vertical, 0)
 
     def measure_contact(self, other: Ink) -> float:
-        """Return the amount of ink of another piece that is at most one pixel from this one."""
+        """Return the amount of ink of another piece at a distance of at most one pixel from this one."""
         frame = self.join(other)
         dilated = np.zeros_like(frame.strokes)
         frame._select(dilated, self)[:] = self.strokes
         return float(np.minimum(frame._select(dilate(dilated, 3, 3), other), other.strokes).sum())
 
     def _select(self, values: np.ndarray, other: Ink) -> np.ndarray:
-        """Return a view of the values of this box, (h, w), inside the smaller box of another piece."""
+        """Return a view of `values`, which cover this box, (h, w), in the smaller box of another piece."""
         top, left = other.top - self.top, other.left - self.left
         return values[top : top + other.strokes.shape[0], left : left + other.strokes.shape[1]]
 
@@ -91,13 +91,13 @@ def extract_component(strokes: np.ndarray, components: Components, k: int) -> In
     left, top, right, bottom = (int(side) for side in components.boxes[k])
     left, top = max(0, left - 1), max(0, top - 1)
     labels = components.labels[top : bottom + 1, left : right + 1]
-    own = labels == k + 1
-    own = dilate(own, 3, 3) & (own | (labels == 0))
-    return _crop(left, top, np.where(own, strokes[top : bottom + 1, left : right + 1], np.float32(0)))
+    mask = labels == k + 1
+    mask = dilate(mask, 3, 3) & (mask | (labels == 0))
+    return _crop(left, top, np.where(mask, strokes[top : bottom + 1, left : right + 1], np.float32(0)))
 
 
 def cut_ink(ink: Ink, pen: float, height: float) -> list[Ink]:
-    """Return the pieces of a component after the cuts of `cut_component`; slivers are joined to the previous piece."""
+    """Cut a component with `cut_component` and return its pieces; tiny pieces are joined to their neighbours."""
     strokes, numbers = ink.strokes, cut_component(ink.strokes, pen, height)
     masks: list[np.ndarray] = []
     min_ink = MIN_PIECE * float(strokes.sum())
@@ -120,10 +120,10 @@ def _crop(left: int, top: int, strokes: np.ndarray) -> Ink:
 def cut_component(strokes: np.ndarray, pen: float, height: float) -> np.ndarray:
     """Cut a component; return the piece number of each pixel, int (h, w), from left to right, all 0 without cuts.
 
-    `strokes` has one component. The stroke width `pen` and the `height` of the row's digits are in pixels. There are
-    two kinds of cuts. Thin joins are crossed by a path from top to bottom that moves by at most one pixel per row and
-    is a local minimum of the ink it crosses. Round digits that share a wall have a notch above and one below it, which
-    are joined by a straight line.
+    `strokes` contains one component. The stroke width `pen` and the `height` of the row's digits are in pixels. Thin
+    joins are cut along a path from top to bottom that moves by at most one pixel per row and crosses a local minimum of
+    ink. Round digits that share a stroke have notches above and below it; they are cut along the straight line between
+    the notches.
 
     References
     ----------
@@ -138,13 +138,13 @@ def cut_component(strokes: np.ndarray, pen: float, height: float) -> np.ndarray:
     columns = np.arange(strokes.shape[1])
     border = np.zeros(strokes.shape[0], int)
     for path in sorted(paths, key=lambda path: float(path.mean())):
-        border = np.maximum(border, path)  # cuts do not cross
+        border = np.maximum(border, path)  # prevents cuts from crossing each other
         pieces += columns > border[:, None]
     return pieces
 
 
 def _find_shortest_paths(strokes: np.ndarray, pen: float, height: float) -> list[np.ndarray]:
-    """Return the paths, one column per row, that are local minima of the ink they cross."""
+    """Return the paths from top to bottom that cross a local minimum of ink, as one column per row."""
     down, up = _accumulate_cost(strokes), _accumulate_cost(strokes[::-1])[::-1]
     middle = strokes.shape[0] // 2
     through = down[middle] + up[middle] - strokes[middle] - BACKGROUND_COST
@@ -166,8 +166,8 @@ def _accumulate_cost(strokes: np.ndarray) -> np.ndarray:
 
 
 def _find_minima(through: np.ndarray, max_cost: float, distance: int) -> list[int]:
-    """Return the columns of the local minima, by increasing cost, separated by a rise of the cost and a distance."""
-    # Paths outside the ink cost nothing, so a minimum must have a rise on both sides.
+    """Return the columns of local minima, by increasing cost; both `distance` and a rise separate two minima."""
+    # Require a rise on both sides, because paths beside the ink cost almost nothing.
     max_left, max_right = np.maximum.accumulate(through), np.maximum.accumulate(through[::-1])[::-1]
     risen = through + MIN_RISE
     is_inside = np.minimum(max_left, max_right) > risen
@@ -182,7 +182,7 @@ def _find_minima(through: np.ndarray, max_cost: float, distance: int) -> list[in
 
 
 def _trace_path(down: np.ndarray, up: np.ndarray, middle: int, start: int) -> np.ndarray:
-    """Return the shortest path through a pixel of the middle row, as one column per row."""
+    """Return the shortest path through column `start` of the middle row, as one column per row."""
     path = np.empty(len(down), int)
     path[middle] = start
     for rows, total in ((range(middle - 1, -1, -1), down), (range(middle + 1, len(down)), up)):
@@ -197,7 +197,7 @@ def _trace_path(down: np.ndarray, up: np.ndarray, middle: int, start: int) -> np
 
 
 def _join_notches(strokes: np.ndarray, pen: float, height: float) -> list[np.ndarray]:
-    """Return straight cuts between each notch of one outline, upper or lower, and the nearest notch of the other."""
+    """Return straight cuts from each notch of the upper or lower outline to the nearest notch of the other outline."""
     ink = strokes >= 0.5
     last = len(strokes) - 1
     filled = ink.any(axis=0)
@@ -218,7 +218,7 @@ def _join_notches(strokes: np.ndarray, pen: float, height: float) -> list[np.nda
 
 
 def _find_notches(depth: np.ndarray, min_depth: float) -> list[int]:
-    """Return the columns in which an outline is deeper than on both sides by at least `min_depth` pixels."""
+    """Return the columns of an outline that are deeper than both sides by at least `min_depth` pixels."""
     notches: list[int] = []
     x, end = 1, len(depth) - 1
     while x < end:
@@ -233,7 +233,7 @@ def _find_notches(depth: np.ndarray, min_depth: float) -> list[int]:
 
 
 def _measure_rise(depth: np.ndarray) -> int:
-    """Return the rise of an outline from its first column until it falls below that column again."""
+    """Return the maximum rise of an outline above its first column, before the outline is deeper than that column."""
     deeper = np.flatnonzero(depth > depth[0])
     before = depth[: deeper[0]] if deeper.size else depth
     return int(depth[0] - before.min())

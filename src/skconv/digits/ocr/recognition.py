@@ -1,4 +1,4 @@
-"""Recognition of handwritten numbers: candidate lattice, best path, and the records of a reading."""
+"""Recognition of handwritten numbers: candidate lattice, best path, `NumberReading` and `DigitReading`."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from skconv.exceptions import DataError
 from skconv.inference import UNSURE, Alternative, OnnxClassifier
 
 N_ALTERNATIVES = 2
-# The constants of the lattice were set on synthetic rows of MNIST digits. Log-odds count in favour of a cut.
-MIN_PROBABILITY = 1e-4  # floor of a class probability, so that one candidate cannot exclude a path
+# The constants of the lattice were tuned on synthetic rows of MNIST digits. Log-odds above 0 favour a cut.
+MIN_PROBABILITY = 1e-4  # minimum of a class probability, so that one candidate cannot exclude a path
 TOUCHING_LOG_ODDS, CONTACT_WEIGHT = -0.8, 0.4  # touching pieces: constant term, and term per stroke width of contact
 GAP_LOG_ODDS, GAP_WEIGHT = 1.5, 20.0  # separate pieces: constant term, and term per row height of the gap
-BACKGROUND_PRIOR_RATIO = 4.0  # the background class is more frequent among candidates than among whole images
-BACKGROUND_WEIGHT, MIN_BACKGROUND = 0.3, 0.005  # exponent and floor of the background probability
-# Minimum height of a digit, in row heights. A row may consist mostly of zeros, which many writers draw half as tall.
+BACKGROUND_PRIOR_RATIO = 4.0  # prior of the background class among candidates, relative to that among whole images
+BACKGROUND_WEIGHT, MIN_BACKGROUND = 0.3, 0.005  # exponent and minimum of the background probability
+# Minimum height of a digit, in row heights: by default, and for 0 and 1. Many writers draw zeros half as tall.
 MIN_HEIGHT, MIN_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
 PATH_EXPONENT = 0.05  # weight of the path's posterior in the confidence of a reading
 
 
 @dataclass(frozen=True)
 class DigitReading:
-    """One recognised digit.
+    """A recognised digit.
 
     Parameters
     ----------
@@ -38,9 +38,9 @@ class DigitReading:
     box : (int, int, int, int)
         Left, top, right, bottom in pixels of the upright image; right and bottom are exclusive.
     alternatives : tuple of Alternative
-        The next labels, most probable first; after "?" the most probable digit comes first.
+        Other labels, most probable first; for the label "?", the most probable digit is the first alternative.
     image : ndarray of uint8, shape (28, 28)
-        Input of the network, light ink on 0. Not part of the JSON.
+        Input of the network, light ink on background 0; not part of the JSON.
     """
 
     label: str
@@ -50,7 +50,7 @@ class DigitReading:
     image: np.ndarray = field(compare=False, repr=False)
 
     def mask(self) -> DigitReading:
-        """Return the digit with the label "?" and its own label as the first alternative."""
+        """Return the reading with the label "?", and the previous label as the first alternative."""
         best = Alternative(self.label, self.confidence)
         return replace(self, label=UNSURE, alternatives=(best, *self.alternatives))
 
@@ -71,17 +71,17 @@ class NumberReading:
     Parameters
     ----------
     input : str
-        File of the image, or "image N" for the N-th array.
+        Path of the image, or "image N" for the N-th array.
     text : str
         Digits in reading order, lines separated by newlines; empty if there is no ink.
     confidence : float
         Probability that the whole text is correct, 0..1.
     digits : tuple of DigitReading
-        One per character of the text, newlines excluded.
+        One reading per character of the text, newlines excluded.
     marks : tuple of Mark
         Commas, dots and dashes; `position` is the number of characters of the text before the mark.
     error : str or None, default=None
-        Error message of an image that could not be read; the text is then empty and the confidence 0.
+        Error message if the image could not be read; the text is then empty and the confidence 0.
     """
 
     input: str
@@ -121,23 +121,23 @@ class NumberReading:
 
 
 def check_digit_model(model: OnnxClassifier) -> None:
-    """Raise `DataError` unless a model accepts digits."""
+    """Raise `DataError` unless a model classifies digits, as `reads_digits` defines it."""
     if not reads_digits(model):
         channels, height, width = model.input_shape
         raise DataError(
             f"{model.folder} predicts {', '.join(model.class_names[:10])} from images of {height}×{width} with "
-            f"{channels} channels; read expects a model of digits with grey 28×28 images. Pass another model, or none "
-            "for the bundled one."
+            f"{channels} channels; expected a model that predicts digits from grey 28×28 images. Pass another model, "
+            "or none for the bundled one."
         )
 
 
 def reads_digits(model: OnnxClassifier) -> bool:
-    """Return whether a model accepts grey 28×28 images and its classes, apart from the background class, are digits."""
+    """Return whether a model predicts digits, and optionally the background class, from grey 28×28 images."""
     return model.input_shape == (1, 28, 28) and set(model.class_names) - {BACKGROUND_LABEL} <= set("0123456789")
 
 
 def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") -> NumberReading:
-    """Read the handwritten numbers in an image; `name` becomes the `input` of the reading.
+    """Recognise the handwritten numbers in an image; `name` becomes the `input` of the reading.
 
     Image and errors are those of `find_strokes`. Each line is over-segmented, every candidate is classified, and the
     text is the most probable path through the lattice of candidates.
@@ -169,7 +169,7 @@ def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") ->
 
 
 def _scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
-    """Adjust the probabilities to the prior of candidates, among which the background class is more frequent."""
+    """Adjust probabilities to the higher prior of the background class among candidates."""
     ratios = np.array([BACKGROUND_PRIOR_RATIO if name == BACKGROUND_LABEL else 1.0 for name in names], np.float32)
     weighted = probabilities * ratios
     return weighted / weighted.sum(axis=1, keepdims=True)
@@ -177,7 +177,7 @@ def _scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.n
 
 @dataclass(frozen=True)
 class _Edge:
-    """An edge of the lattice: a candidate as a digit or as a mark."""
+    """Edge of the lattice: a candidate, interpreted as a digit or as a mark."""
 
     candidate: Candidate
     score: float  # log-likelihood
@@ -201,7 +201,7 @@ def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) ->
         if not any(_contains(digit.box, mark.box) for digit in digits):
             marks.append(Mark(n_digits[mark.position], mark.box))
     marks.sort(key=lambda mark: (mark.position, mark.box))
-    # The posterior of the path has a small weight, because a wrong cut usually lowers the digits' confidence too.
+    # The path's posterior has a small weight, because a wrong cut usually also lowers the confidence of the digits.
     confidence = posterior ** (PATH_EXPONENT if digits else 1) * math.prod(digit.confidence for digit in digits)
     return NumberReading("", "".join(digit.label for digit in digits), confidence, tuple(digits), tuple(marks))
 
@@ -211,7 +211,7 @@ def _contains(box: Box, other: Box) -> bool:
 
 
 def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[_Edge]:
-    """Return the edges of the lattice: each candidate as a digit, each single piece also as a mark."""
+    """Return the edges of the lattice: every candidate as a digit, and candidates of one piece also as a mark."""
     is_digit = np.array([name != BACKGROUND_LABEL for name in names])
     min_heights = np.array([MIN_HEIGHT_OF.get(name, MIN_HEIGHT) for name in names])[is_digit]
     background = probabilities[:, ~is_digit].sum(axis=1) if not is_digit.all() else 1 - probabilities.max(axis=1)
@@ -224,7 +224,7 @@ def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
         scores -= BACKGROUND_WEIGHT * np.log(max(background[k], MIN_BACKGROUND))
         edges.append(_Edge(candidate, float(scores.max() + between), probabilities[k]))
         if candidate.stop == candidate.start + 1:
-            # 0 for dots, dashes and marks below the line
+            # The penalty of a mark is 0 for low pieces, such as dots and dashes, and for pieces below the line.
             penalty = float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
             mark = penalty / 6 * np.log(max(background[k], MIN_PROBABILITY)) - penalty
             edges.append(_Edge(candidate, float(mark + between), None))
@@ -232,17 +232,17 @@ def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
 
 
 def _score_cuts(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-probabilities that each cut separates two digits, and that it does not."""
+    """Return the log-probabilities, for each cut, that it separates two digits and that it does not."""
     bonds = np.array([0, *line.bonds, 0], float)
     touching = TOUCHING_LOG_ODDS - CONTACT_WEIGHT * np.minimum(bonds, 4)
     log_odds = np.where(bonds > 0, touching, np.minimum(GAP_LOG_ODDS - GAP_WEIGHT * bonds, 4))
     cut, joined = -np.logaddexp(0, -log_odds), -np.logaddexp(0, log_odds)
-    cut[[0, -1]] = 0  # both ends of a line are cuts with certainty
+    cut[[0, -1]] = 0  # the ends of a line are certain cuts
     return cut, joined
 
 
 def _score_geometry(candidate: Candidate, min_heights: np.ndarray) -> np.ndarray:
-    """Return the log-likelihood of a candidate's height and position for each digit, shape (n_digits,)."""
+    """Return the log-likelihood of a candidate's height and position for each digit class, shape (n_digits,)."""
     penalty = 12 * np.maximum(0, min_heights - candidate.height) + 2 * max(0.0, candidate.height - 2.4)
     return -penalty - 10 * max(0.0, abs(candidate.sink) - 0.3)
 

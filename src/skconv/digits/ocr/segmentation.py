@@ -1,4 +1,4 @@
-"""Segmentation of handwritten numbers: lines of an image, and cuts and candidate digits of each line."""
+"""Segmentation of handwritten numbers: lines of an image, cuts and candidate digits of each line."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from skconv.digits.preprocess.cleaning import find_ruled_lines
 from skconv.digits.preprocess.morphology import Components, dilate, find_components, find_connected_ink, stroke_width
 from skconv.digits.preprocess.normalization import BOX, MAX_PEN, MIN_PEN, normalize_strokes
 
-MIN_CORE = 0.65  # stroke value that each component must reach
+MIN_CORE = 0.65  # stroke value that at least one pixel of a component must have
 MAX_SHADOW_WIDTH = 3.0  # in stroke widths; wider structures are shadows
-MIN_PAGE_HEIGHT = 250  # pixels; in an image of smaller height, vertical lines are digits 1, not grid lines
-MAX_ROW_GAP = 4.0  # component heights between neighbours of a row
-MAX_FRAME_FILL = 0.1  # fraction of ink in the box of a frame
-MAX_AREA_WIDTH = 2.5  # multiple of the median stroke width; thicker components are areas
-MIN_AREA = 30  # pixels; smaller components are too small to measure the stroke width
-MAX_BREAK_GAP = 0.12  # fraction of the height, for two halves of a digit above each other
+MIN_PAGE_HEIGHT = 250  # pixels; in images of smaller height, vertical lines are not removed, because they may be a 1
+MAX_ROW_GAP = 4.0  # maximum gap between neighbours in a row, as a multiple of the component's height
+MAX_FRAME_FILL = 0.1  # maximum fraction of ink in the box of a frame
+MAX_AREA_WIDTH = 2.5  # multiple of the median stroke width; thicker components are dark areas
+MIN_AREA = 30  # pixels; the stroke width of smaller components cannot be measured
+MAX_BREAK_GAP = 0.12  # maximum gap between the upper and lower half of a broken digit, as a fraction of its height
 MIN_MARK = 0.1  # fraction of the row's height; smaller components are specks
 MAX_COMPONENTS = 100  # with more, stroke widths are not normalised, to save time; a page of numbers has fewer
-MAX_PIECES = 6  # of one digit
+MAX_PIECES = 6  # maximum number of pieces of a digit
 MAX_PART_GAP = 0.15  # distance of a digit and a broken-off part, as a fraction of the row's height
-OVERLAP_BOND = 2.0  # bond of two pieces if one is above the other; in stroke widths of contact
+OVERLAP_BOND = 2.0  # bond of two pieces of which one is above the other, in stroke widths of contact
 MIN_DIGIT_HEIGHT = 0.33  # fraction of the row's height; lower components are marks or broken-off parts
 MAX_WIDTH = 1.5  # width of a candidate of several pieces, as a fraction of the row's height
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """Ink between two cuts that may be a digit."""
+    """Candidate digit: the ink between two cuts of a line."""
 
     start: int  # index of the cut on the left
     stop: int  # index of the cut on the right
     box: Box
-    digit: np.ndarray  # uint8 (28, 28), as `normalize_digit` returns it
+    digit: np.ndarray  # uint8 (28, 28), normalised as by `normalize_digit`
     height: float  # relative to the digits of the line: about 1 for a digit, far less for a comma
     sink: float  # distance of the centre below that of the line, in digit heights: about 0 for a digit, 0.4 for a comma
 
@@ -47,18 +47,18 @@ class Candidate:
 class Mark:
     """A comma, dot, dash or speck."""
 
-    position: int  # number of preceding cuts (in a `Line`) or characters (in a `NumberReading`)
+    position: int  # number of preceding pieces (in a `Line`) or characters (in a `NumberReading`)
     box: Box
 
 
 @dataclass(frozen=True)
 class Line:
-    """A row of pieces of ink, and the candidates made of them."""
+    """Line of handwritten numbers: cuts, and candidate digits between them."""
 
-    cuts: tuple[int, ...]  # left end of each piece and right end of the last one, in pixels
-    candidates: tuple[Candidate, ...]  # all runs of pieces that may be a digit
+    cuts: tuple[int, ...]  # left end of each piece, and right end of the last piece, in pixels
+    candidates: tuple[Candidate, ...]  # all sequences of neighbouring pieces that may be a digit
     marks: tuple[Mark, ...]  # components that are too small for a digit
-    bonds: tuple[float, ...]  # per cut between two pieces, as `_measure_bond` returns it
+    bonds: tuple[float, ...]  # bond of the pieces on both sides of each inner cut, see `_measure_bond`
 
 
 def find_lines(image: np.ndarray) -> tuple[Line, ...]:
@@ -81,23 +81,23 @@ def find_lines(image: np.ndarray) -> tuple[Line, ...]:
 
 
 def find_ink(image: np.ndarray) -> tuple[np.ndarray, Components]:
-    """Return the strokes of a strip or page without ruled lines and shadows, and their connected components."""
+    """Return the strokes of a line or page, without ruled lines and shadows, and their connected components."""
     strokes = _erase_lines(find_printed_strokes(image))
     components = find_connected_ink(strokes, MIN_INK, MIN_CORE)
     areas = find_areas(components)
     if not areas.any():
         return strokes, components
-    # Removing wide structures recovers the strokes inside the areas. Erase the rest of the areas.
+    # Remove wide structures to recover the strokes inside the areas; then erase the rest of the areas.
     pen = stroke_width(components.make_mask(~areas))
     strokes = _erase_lines(find_printed_strokes(image, max_width=round(MAX_SHADOW_WIDTH * pen)))
     rest = find_components((strokes >= MIN_INK) & components.make_mask(areas))
-    tips = rest.make_mask(rest.touch_border())  # the ends of a dark corner are as narrow as strokes
+    tips = rest.make_mask(rest.touch_border())  # the ends of a dark corner, which are as narrow as strokes
     strokes = np.where(dilate(tips, 3, 3), np.float32(0), strokes)
     return strokes, find_connected_ink(strokes, MIN_INK, MIN_CORE)
 
 
 def find_areas(components: Components) -> np.ndarray:
-    """Return which components are dark areas, such as a shadow, a finger or the edge of the table, bool (n,)."""
+    """Return a mask, bool (n,), of the components that are dark areas: a shadow, a finger or the edge of a table."""
     n = len(components.areas)
     if n == 0:
         return np.zeros(0, bool)
@@ -105,8 +105,8 @@ def find_areas(components: Components) -> np.ndarray:
     for k in np.flatnonzero(components.areas >= MIN_AREA):
         left, top, right, bottom = components.boxes[k]
         widths[k] = stroke_width(components.labels[top:bottom, left:right] == k + 1)
-    # Weighting by length reduces the influence of filled regions, which are short and thick. Frames and the lines of a
-    # page are long and get a small weight. Touching digits fill far more of their box than a frame.
+    # The median width is weighted by length, because filled regions are short and thick. Frames and the lines of a page
+    # are long, but have a small weight. Touching digits fill far more of their box than a frame.
     sizes = components.boxes[:, 2:] - components.boxes[:, :2]
     is_hollow = components.areas < MAX_FRAME_FILL * sizes.prod(axis=1)
     is_frame = (sizes > 0.6 * np.array(components.labels.shape[::-1])).all(axis=1) & is_hollow
@@ -117,8 +117,8 @@ def find_areas(components: Components) -> np.ndarray:
 def find_rows(components: Components) -> list[list[int]]:
     """Return the indices of the components of each row of text, from top to bottom; rows may be slanted.
 
-    Neighbours that overlap vertically by half of their height belong to one row. Small components such as dots and
-    broken-off strokes are added to the nearest row; areas and specks are excluded.
+    Neighbours that overlap vertically by at least half of the smaller height belong to the same row. Small components,
+    such as dots and broken-off strokes, are added to the nearest row. Dark areas and specks are excluded.
     """
     if len(components.areas) == 0:
         return []
@@ -149,9 +149,9 @@ def _erase_lines(strokes: np.ndarray) -> np.ndarray:
 
 
 def _link_neighbours(boxes: np.ndarray, tall: list[int]) -> list[list[int]]:
-    """Append each component, from left to right, to the row with the greatest overlap at its end, or to a new row."""
+    """Append components, from left to right, to the row whose last component overlaps most, or to a new row."""
     rows: list[list[int]] = []
-    ends = np.empty((len(tall), 3), int)  # top and bottom of the last component of each row, right end of the row
+    ends = np.empty((len(tall), 3), int)  # per row: top and bottom of its last component, right end of the row
     for k in tall:
         left, top, right, bottom = boxes[k]
         row_ends = ends[: len(rows)]
@@ -170,7 +170,7 @@ def _link_neighbours(boxes: np.ndarray, tall: list[int]) -> list[list[int]]:
 
 
 def _merge_rows(rows: list[list[int]], boxes: np.ndarray) -> list[list[int]]:
-    """Merge rows that continue each other after a wide gap, and single components that are half of a digit."""
+    """Merge rows that are parts of one row with a wide gap, and single components that are half of a digit."""
     merged: list[list[int]] = []
     medians: list[np.ndarray] = []
     for row in sorted(rows, key=len, reverse=True):
@@ -188,7 +188,7 @@ def _merge_rows(rows: list[list[int]], boxes: np.ndarray) -> list[list[int]]:
 
 
 def _is_half(part: np.ndarray, others: np.ndarray) -> bool:
-    """Return whether a box is directly above or below another, like half of a broken digit."""
+    """Return whether a box is directly above or below one of the others, as half of a broken digit is."""
     gaps = np.maximum(part[1], others[:, 1]) - np.minimum(part[3], others[:, 3])
     heights = np.maximum(part[3], others[:, 3]) - np.minimum(part[1], others[:, 1])
     horizontal = _measure_overlap(others[:, [1, 0, 3, 2]], part[[1, 0, 3, 2]])
@@ -202,7 +202,7 @@ def _measure_overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def _find_nearest(box: np.ndarray, tall: np.ndarray) -> int | None:
-    """Return the index of the tall box nearest to a small one; None if the small one is a speck or too far away."""
+    """Return the index of the tall box nearest to a small box, or None if that is a speck or too far away."""
     gaps = np.maximum(0, np.maximum(tall[:, :2] - box[2:], box[:2] - tall[:, 2:]))
     heights = tall[:, 3] - tall[:, 1]
     distances = np.maximum(gaps[:, 0] / 2.5, gaps[:, 1]) / heights
@@ -237,7 +237,7 @@ def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen:
 
 
 def _fit_centre_line(pieces: list[Ink], height: float) -> np.ndarray:
-    """Return the polynomial, constant or linear, of the vertical centres of a row's tall pieces."""
+    """Fit a constant or linear polynomial to the vertical centres of a row's tall pieces."""
     tall = [piece for piece in pieces if len(piece.strokes) >= 0.7 * height] or pieces
     columns, centres = np.array([piece.centre for piece in tall]).T
     if len(tall) < 4 or np.ptp(columns) < 3 * height:
@@ -246,7 +246,7 @@ def _fit_centre_line(pieces: list[Ink], height: float) -> np.ndarray:
 
 
 def _join_pieces(pieces: list[Ink], height: float) -> Iterator[tuple[int, int, Ink]]:
-    """Yield all runs of neighbouring pieces that may be one digit, with the indices of their cuts."""
+    """Yield all sequences of neighbouring pieces that may be one digit, as (start, stop, ink) with indices of cuts."""
     for start, piece in enumerate(pieces):
         yield start, start + 1, piece
         ink = piece
@@ -262,10 +262,10 @@ def _join_pieces(pieces: list[Ink], height: float) -> Iterator[tuple[int, int, I
 
 
 def _measure_bond(piece: Ink, other: Ink, pen: float, height: float) -> float:
-    """Return how closely two neighbouring pieces are connected.
+    """Return the strength of the connection of two neighbouring pieces.
 
-    The result is their contact in stroke widths, plus a term if one is above the other. Without contact it is the
-    negative gap in row heights.
+    For touching pieces, it is their contact in stroke widths, plus a term if one piece is above the other. For separate
+    pieces, it is the negative gap in row heights.
     """
     gap = piece.measure_gap(other)
     contact = piece.measure_contact(other) if gap == 0 else 0.0
@@ -277,7 +277,7 @@ def _measure_bond(piece: Ink, other: Ink, pen: float, height: float) -> float:
 
 
 def _is_part(part: Ink, ink: Ink, height: float) -> bool:
-    """Return whether a small component may be a part of a digit: near it, but not at its foot like a comma."""
+    """Return whether a small component may be part of a digit: close to it, but not beside its foot like a comma."""
     below = part.centre[1] > ink.top + 0.75 * len(ink.strokes)
     beside = part.left >= ink.right or part.right <= ink.left
     return ink.measure_gap(part) <= MAX_PART_GAP * height and not (below and beside)

@@ -8,14 +8,14 @@ from PIL import Image
 from skconv.digits.preprocess.morphology import blur, close_grey, open_grey
 from skconv.exceptions import DataError
 
-LONGEST_SIDE = 1000  # pixels per side; more detail is not needed for 28×28
-COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # pixels at which colours, shading and polarity are estimated
-MAX_CROP_SIDE = 40  # pixels; smaller images are tight crops, whose border ink may cover
+LONGEST_SIDE = 1000  # pixels; larger images are reduced, because 28×28 pixels do not need more detail
+COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # side in pixels to estimate colours, shading and polarity
+MAX_CROP_SIDE = 40  # pixels; smaller images are tight crops, in which ink may cover the border
 MAX_SHADOW = 8.0  # ratio of the brightest to the darkest background; darker areas are black, not in shadow
-BOARD_GREY = 115.0  # grey level between a blackboard (darker) and paper (lighter)
-MAD_TO_SD = 1.4826  # standard deviation of normal noise per median absolute deviation
+BOARD_GREY = 115.0  # grey level that separates blackboards (darker) from paper (lighter)
+MAD_TO_SD = 1.4826  # ratio of standard deviation to median absolute deviation of a normal distribution
 MIN_CONTRAST = 10.0  # grey levels; smaller differences are unevenness of a scan
-PATTERN_SIGMA = 1.0  # pixels; blur that removes a printed pattern
+PATTERN_SIGMA = 1.0  # pixels; standard deviation of the blur that removes a printed pattern
 MIN_SEPARATION = 3.3  # standard deviations of the background; Otsu's classes of pure noise are 2.7 apart
 BIN_EDGES = np.arange(257.0)  # edges of the 256 bins of Otsu's histogram
 
@@ -47,10 +47,10 @@ def find_strokes(image: np.ndarray) -> np.ndarray:
 
 
 def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.ndarray:
-    """Return the ink of a strip or page as `find_strokes` does, without fine printed patterns as on cheques.
+    """Return the ink of a line or page as `find_strokes` does, without fine printed patterns, such as on cheques.
 
     A blur removes the pattern, and a threshold far above its variation separates the ink. Areas wider than
-    `max_width`, in pixels of the result, are removed as shadows.
+    `max_width`, in pixels of the result, are removed, because they are shadows.
     """
     contrast, _ = _subtract_background(image)
     if max_width is not None:
@@ -64,23 +64,23 @@ def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.
     core = float(ink.mean())
     if core - mean < max(MIN_CONTRAST, MIN_SEPARATION * deviation):
         return np.zeros(contrast.shape, np.float32)
-    mixed = (smooth + contrast) / 2  # the blurred image alone would close loops, the unblurred one retains the pattern
+    mixed = (smooth + contrast) / 2  # the blurred image alone closes loops; the unblurred one alone shows the pattern
     floor = mean + deviation
     return np.clip((mixed - floor) / (core - floor), 0, 1).astype(np.float32)
 
 
 def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """Return the contrast of each pixel, and the noise of the background or None if it is uneven."""
+    """Return the contrast of each pixel, and the noise of the background, or None for an uneven background."""
     grey = _to_grey(_reduce(_check(image), LONGEST_SIDE).astype(np.float32))
     even = _find_even_background(grey)
     if even is not None:
         deviation = grey - even[0]
         return deviation if _measure_polarity(deviation) > 0 else -deviation, even[1]
-    # Prior on the polarity: bright images show dark ink on paper, dark ones chalk on a board.
+    # Bright images are more likely to show dark ink on paper, and dark images chalk on a board.
     expected = np.clip((float(np.median(grey)) - BOARD_GREY) / 100, -0.6, 0.6)
     if _measure_polarity(grey - _estimate_by_median(grey)) > expected:
         return _estimate_by_closing(-grey) + grey, None
-    # Ink absorbs a fraction of the light in any illumination, so contrast is relative to the background.
+    # Divide by the background, because ink absorbs the same fraction of the light in any illumination.
     background = _estimate_by_closing(grey)
     brightest = float(background.max())
     return (background - grey) * (brightest / np.maximum(background, brightest / MAX_SHADOW)), None
@@ -89,7 +89,7 @@ def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
 def _measure_polarity(deviation: np.ndarray) -> float:
     """Return the polarity of deviations from the background, from -1 (dark ink) to 1 (light ink).
 
-    Ink covers few pixels and deviates strongly. Cubes weight it more than the variation of the background.
+    Ink covers few pixels, but deviates strongly; the cubes of the deviations give ink more weight than the background.
     """
     cubes = deviation * deviation * deviation
     return float(cubes.sum()) / max(float(np.abs(cubes).sum()), 1e-9)
@@ -98,11 +98,11 @@ def _measure_polarity(deviation: np.ndarray) -> float:
 def _check(image: np.ndarray) -> np.ndarray:
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         got = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
-        raise DataError(f"Got an image of {got}; expected an array of uint8, 0..255. Convert it with astype.")
+        raise DataError(f"The image is {got}; expected an array of uint8, 0..255. Convert the image with astype.")
     if image.ndim == 3 and image.shape[2] == 1:
         image = image[:, :, 0]
     if image.size == 0 or not (image.ndim == 2 or (image.ndim == 3 and image.shape[2] == 3)):
-        raise DataError(f"Got an image of shape {image.shape}; expected one image, (h, w) or (h, w, 3).")
+        raise DataError(f"The image has shape {image.shape}; expected (h, w) or (h, w, 3). Pass one image.")
     return image
 
 
@@ -114,15 +114,15 @@ def _to_grey(image: np.ndarray) -> np.ndarray:
     colours = image[::step, ::step]
     background = np.median(_get_border(colours), axis=0)
     difference = (colours - background).reshape(-1, 3)
-    weights = (difference**2).sum(axis=1, keepdims=True)  # large differences are ink, small ones shading and noise
+    weights = (difference**2).sum(axis=1, keepdims=True)  # reduces the influence of shading and noise
     _, axes = np.linalg.eigh((difference * weights).T @ difference)
     axis = axes[:, -1] / np.abs(axes[:, -1]).sum()
     axis *= 1 if axis.sum() >= 0 else -1  # lighter colours have greater values
-    return image @ axis.astype(np.float32) - np.float32(255 * np.minimum(axis, 0).sum())  # 0..255
+    return image @ axis.astype(np.float32) - np.float32(255 * np.minimum(axis, 0).sum())  # values in 0..255
 
 
 def _get_border(image: np.ndarray) -> np.ndarray:
-    """Return the pixels of the border, as wide as 3 % of the shorter side, shape (n,) or (n, 3)."""
+    """Return the pixels of a border of 3 % of the shorter side, shape (n,) or (n, 3)."""
     width = max(1, round(0.03 * min(image.shape[:2])))
     if min(image.shape[:2]) <= 2 * width:
         return image.reshape(-1, *image.shape[2:])
@@ -131,7 +131,7 @@ def _get_border(image: np.ndarray) -> np.ndarray:
 
 
 def _find_even_background(grey: np.ndarray) -> tuple[float, float] | None:
-    """Return the value of an even background and the standard deviation of its noise; None if it is uneven."""
+    """Return the value of an even background and the standard deviation of its noise; None for an uneven background."""
     border = _get_border(grey)
     extremes = float(grey.min()), float(grey.max())
     span = max(extremes[1] - extremes[0], 1.0)
@@ -140,7 +140,7 @@ def _find_even_background(grey: np.ndarray) -> tuple[float, float] | None:
     between = (distance > 0.04) & (distance < 0.4)
     if (distance <= 0.04).mean() >= 0.5 and between.mean() <= 0.1:
         return background, MAD_TO_SD * span * float(np.median(distance))
-    # Ink may cover most of the border of a tight crop. The background is then the extreme value of the corners.
+    # In a tight crop, ink may cover most of the border. The background is then the extreme value of the corners.
     corners = grey[[0, 0, -1, -1], [0, -1, 0, -1]]
     on_border = [(np.abs(border - extreme) <= 0.02 * span).mean() for extreme in extremes]
     n_corners = [np.count_nonzero(np.abs(corners - extreme) <= 0.05 * span) for extreme in extremes]
@@ -152,7 +152,7 @@ def _find_even_background(grey: np.ndarray) -> tuple[float, float] | None:
 
 
 def _reduce(image: np.ndarray, side: int) -> np.ndarray:
-    """Reduce by an integer factor, averaging, until no side is longer than `side`."""
+    """Reduce an image by an integer factor, averaging pixels, so that no side is longer than `side`."""
     factor = -(-max(image.shape[:2]) // side)
     return np.asarray(Image.fromarray(image).reduce(factor)) if factor > 1 else image
 
@@ -165,20 +165,20 @@ def _enlarge(coarse: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
 
 
 def _estimate_by_median(grey: np.ndarray) -> np.ndarray:
-    """Estimate the background of ink of either polarity: the local median in a window of half the image."""
+    """Estimate the background of ink of any polarity by the local median in a window of half the image."""
     coarse = _reduce(grey, MEDIAN_SIDE)
     window = tuple(max(3, side // 2 | 1) for side in coarse.shape)
     mirrored = np.pad(coarse, [(side // 2,) * 2 for side in window], mode="symmetric")
     neighbours = np.lib.stride_tricks.sliding_window_view(mirrored, window).reshape(*coarse.shape, -1)
-    middle = neighbours.shape[2] // 2  # the number of values is odd; np.median takes ten times as long
+    middle = neighbours.shape[2] // 2  # of an odd number of values; np.median takes ten times as long
     return _enlarge(np.partition(neighbours, middle, axis=2)[:, :, middle], grey.shape)
 
 
 def _estimate_by_closing(grey: np.ndarray) -> np.ndarray:
-    """Estimate the light background of dark ink: a closing removes dark areas narrower than 0.4 of the image."""
+    """Estimate the light background of dark ink by a closing, which removes areas narrower than 0.4 of the image."""
     coarse = _reduce(grey, CLOSING_SIDE)
     window = max(3, round(0.4 * min(coarse.shape)) | 1)
-    # An odd reflection continues a gradient of the light beyond the border; a mirror image would reverse it.
+    # Pad by odd reflection, which continues a gradient of the illumination; an even reflection would reverse it.
     padded = np.pad(coarse, min(window, *(side - 1 for side in coarse.shape)), mode="reflect", reflect_type="odd")
     margin = (padded.shape[0] - coarse.shape[0]) // 2
     closed = close_grey(padded, window)
@@ -186,7 +186,7 @@ def _estimate_by_closing(grey: np.ndarray) -> np.ndarray:
 
 
 def _scale_contrast(contrast: np.ndarray, noise: float | None) -> np.ndarray:
-    """Scale contrast to 0..1: 0 up to the noise of the background, 1 in the core of the strokes."""
+    """Scale contrast to 0..1: 0 below the noise of the background, 1 in the core of the strokes."""
     values = np.sort(contrast, axis=None)
     threshold = _threshold_sorted(values)
     background, noise = _measure_background(values, threshold) if noise is None else (0.0, noise)
@@ -194,25 +194,25 @@ def _scale_contrast(contrast: np.ndarray, noise: float | None) -> np.ndarray:
     above = values[np.searchsorted(values, floor + MIN_CONTRAST / 2, side="right") :]
     if above.size == 0:
         return np.zeros(contrast.shape, np.float32)
-    # A thin stroke on a large sheet shows only in the histogram of the pixels above the noise.
+    # A thin stroke on a large sheet is visible only in the histogram of the pixels above the noise.
     threshold = min(threshold, _threshold_sorted(above))
     ink = above[np.searchsorted(above, threshold) :]
     core = float(ink[int(0.9 * (len(ink) - 1))]) if ink.size else 0.0
     if core - background < max(MIN_CONTRAST, 6 * noise):
         return np.zeros(contrast.shape, np.float32)
     strokes = np.clip((contrast - floor) * (1 / (core - floor)), 0, 1, dtype=np.float32)
-    return strokes + np.float32(0)  # -0.0 becomes 0.0
+    return strokes + np.float32(0)  # converts -0.0 to 0.0
 
 
 def _measure_background(values: np.ndarray, threshold: float) -> tuple[float, float]:
-    """Return median and noise (standard deviation) of the background, given sorted values."""
+    """Return the median and the standard deviation of the background, given sorted values."""
     low = values[: np.searchsorted(values, threshold)]
     high = values[len(low) :]
-    # If ink covers much of the image, the median is not the background. Otsu's two classes are then far apart.
+    # If Otsu's two classes are far apart, ink may cover much of the image; the overall median is then not background.
     if low.size and high.size and float(high.mean() - low.mean()) > 4 * float(low.std()):
         values = low
     background = float(values[len(values) // 2])
-    # Values above the median include ink and its soft edges, so the lower quartile measures the noise.
+    # Measure the noise by the lower quartile, because values above the median include ink and its soft edges.
     return background, MAD_TO_SD * (background - float(values[len(values) // 4]))
 
 
@@ -226,9 +226,9 @@ def _threshold_sorted(values: np.ndarray) -> float:
     below = starts[1:]
     above = len(values) - below
     sums = ((below - starts[:-1]) * ((edges[:-1] + edges[1:]) / 2)).cumsum()
-    # With all values on one side the variance is 0, whatever the divisor.
+    # If all values are on one side, the variance is 0 for any divisor.
     distance = sums / np.maximum(below, 1) - (sums[-1] - sums) / np.maximum(above, 1)
     variance = below.astype(float) * above * distance**2
     best = variance >= variance.max() * (1 - 1e-9)
-    # All thresholds between two levels are optimal. Their mean is symmetric in the polarity.
+    # All thresholds between two levels are optimal; their mean does not depend on the polarity.
     return float(edges[1:][best].mean())

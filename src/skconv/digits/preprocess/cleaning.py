@@ -13,14 +13,14 @@ from skconv.digits.preprocess.morphology import (
     stroke_width,
 )
 
-# Stroke values. A skipping pen leaves more than MIN_INK. A hairline is fainter and is ink only if connected to strokes.
+# Stroke values. Fainter pixels than MIN_INK, such as hairlines, are ink only if they are connected to strokes.
 MIN_INK, MIN_CONNECTED_INK = 0.3, 0.22
-MIN_RULED_SIDE = 64  # pixels per side; in smaller images, ruled lines are as thick as strokes
-MIN_FRAMED_SIDE = 20  # pixels per side; in smaller images, a line along a side may be a stroke
-MIN_RUN, MAX_RUN = 24, 36  # length in pixels of a ruled line within three rows; permits a slope of 4 degrees
-MIN_SPAN = 0.5  # length of a ruled line, as a fraction of the image's width
-MIN_COVER = 0.95  # fraction of a ruled line's columns with ink; the feet of a row of digits have gaps
-MAX_DEVIATION = 1.0  # pixels between a ruled line and the straight line fitted to it
+MIN_RULED_SIDE = 64  # pixels of the shorter side; in smaller images, ruled lines are as thick as strokes
+MIN_FRAMED_SIDE = 20  # pixels of the shorter side; in smaller images, a line along a side may be a stroke
+MIN_RUN, MAX_RUN = 24, 36  # length in pixels of a ruled line within three rows; allows a slope of 4 degrees
+MIN_SPAN = 0.5  # minimum length of a ruled line, as a fraction of the image's width
+MIN_COVER = 0.95  # minimum fraction of a ruled line's columns with ink; the feet of a row of digits have gaps
+MAX_DEVIATION = 1.0  # maximum distance in pixels of a ruled line from the straight line fitted to it
 
 
 def clean_strokes(strokes: np.ndarray) -> np.ndarray:
@@ -42,7 +42,7 @@ def clean_strokes(strokes: np.ndarray) -> np.ndarray:
     selected = select_digit(components)
     left, top = components.boxes[selected, :2].min(axis=0).tolist()
     right, bottom = components.boxes[selected, 2:].max(axis=0).tolist()
-    # Retain the soft edges of the digit, but not those of removed components.
+    # Preserve the soft edges of the digit, but not those of removed components.
     reach = max(1, round(0.04 * (max(bottom - top, right - left) - 1)))
     inside = slice(max(0, top - reach), bottom + reach), slice(max(0, left - reach), right + reach)
     digit, values = np.append(False, selected)[components.labels[inside]], strokes[inside]
@@ -67,16 +67,16 @@ def remove_lines(mask: np.ndarray) -> np.ndarray:
     removed = horizontal | vertical.T
     rest = mask & ~removed
     if rest.sum() < 0.1 * removed.sum() / count:
-        # The image has nothing but lines. Parallel lines are ruled paper, but a single one may be a stroke.
+        # The image contains only lines. Parallel lines are ruled paper, but a single line may be a stroke.
         return mask & ~(horizontal & (n_horizontal > 1)) & ~(vertical.T & (n_vertical > 1))
-    # Without lines the thickness is 0, so the sum is the thickness of the single line.
+    # The thickness is 0 in a direction without lines, so the sum is the thickness of the only line.
     return mask if count == 1 and thickness + vertical_thickness > 0.6 * stroke_width(rest) else rest
 
 
 def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
-    """Return the thin horizontal lines in a strip of several digits, bool (h, w), excluding crossing strokes.
+    """Return the thin horizontal lines in an image of several digits, bool (h, w), excluding crossing strokes.
 
-    In contrast to `remove_lines`, a line may be slanted and may end inside the image. It is thinner than the stroke
+    In contrast to `remove_lines`, a line may be slanted and may end inside the image. A line is thinner than the stroke
     width `pen`, in pixels, unless it extends from edge to edge. Vertical lines are not detected, because they could be
     a 1.
     """
@@ -91,7 +91,7 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
         fit = _fit_line(line, pen)
         if fit is not None:
             slope, intercept, thickness = fit
-            # The fitted line also covers faint and ragged parts. Longer vertical runs are strokes that cross it.
+            # The band includes faint and ragged parts of the line; longer vertical runs are strokes that cross the line.
             rows = top + intercept + slope * np.arange(mask.shape[1])
             band = np.abs(np.arange(mask.shape[0])[:, None] - rows) <= thickness / 2 + 1.5
             lines |= band & ~open_runs(mask, round(thickness) + 3, axis=0)
@@ -99,11 +99,11 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
 
 
 def select_digit(components: Components) -> np.ndarray:
-    """Select the main component and broken-off parts of the same digit: bool (n,), n at least 1."""
+    """Return a mask, bool (n,), of the main component and the broken-off parts of the same digit; n is at least 1."""
     if len(components.areas) == 1:
         return np.ones(1, bool)
     boxes, areas = components.boxes, components.areas.astype(float)
-    # Neighbours, hands and table edges usually touch the border; a digit may touch it if it is the only ink.
+    # Components that touch the border have a lower weight, because they usually are neighbours, hands or table edges.
     on_border = components.touch_border()
     centres = (boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(components.labels.shape[::-1])[:, None]
     eccentricity = np.hypot(*(centres - 0.5))
@@ -124,7 +124,7 @@ def select_digit(components: Components) -> np.ndarray:
 
 
 def _are_parts(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """Return which components are parts of the digit in `box`; `shares` are relative to the main component's area."""
+    """Return a mask of the parts of the digit in `box`; `shares` are areas relative to the main component."""
     widths, heights = (boxes[:, 2:] - boxes[:, :2]).T
     width, height = box[2:] - box[:2]
     size = max(height, width)
@@ -133,12 +133,12 @@ def _are_parts(boxes: np.ndarray, shares: np.ndarray, intruding: np.ndarray, box
     beside = overlap < 0.5 * np.minimum(widths, width)
     neighbour = beside & intruding
     full_stop = beside & (np.maximum(heights, widths) < 0.25 * size)
-    # The minimum size of a part increases with its distance: a dot inside is a part, a dot outside is a speck.
+    # The minimum size of a part increases with its distance, because a dot outside the digit is a speck.
     return (shares >= 0.02 + 0.6 * gaps / size) & ~neighbour & ~full_stop
 
 
 def _remove_side_lines(mask: np.ndarray) -> np.ndarray:
-    """Remove the lines of a table from edge to edge in the outer quarters of a small image."""
+    """Remove table lines that cross a small image from edge to edge in its outer quarters."""
     if min(mask.shape) < MIN_FRAMED_SIDE:
         return mask
     rest = mask & ~(_find_side_lines(mask) | _find_side_lines(mask.T).T)
@@ -146,7 +146,7 @@ def _remove_side_lines(mask: np.ndarray) -> np.ndarray:
 
 
 def _find_side_lines(mask: np.ndarray) -> np.ndarray:
-    """Find thin vertical lines from edge to edge, tilted by 2 pixels at most, in the left and right quarter."""
+    """Return the thin vertical lines from edge to edge, tilted by at most 2 pixels, in the left and right quarters."""
     width = mask.shape[1]
     lines = np.zeros_like(mask)
     # A stroke is thicker than a printed line or ends before the edge.
@@ -160,10 +160,10 @@ def _find_side_lines(mask: np.ndarray) -> np.ndarray:
 
 
 def _find_crossing_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
-    """Return pixels (except crossings), number and thickness of thin horizontal lines from edge to edge."""
+    """Return the pixels (except crossings), number and thickness of thin horizontal lines from edge to edge."""
     height, width = mask.shape
     none = np.zeros_like(mask), 0, 0.0
-    length = width // 12  # maximum gap of a worn line, and run length of a tilted line
+    length = width // 12  # maximum gap in a worn line, and minimum run of a tilted line within one row
     if _find_longest_gap(mask) > length:
         return none
     runs = open_runs(mask, length, axis=1)
@@ -182,7 +182,7 @@ def _find_crossing_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
 
 
 def _find_longest_gap(mask: np.ndarray) -> int:
-    """Return the longest run of empty columns."""
+    """Return the length of the longest run of empty columns."""
     filled = np.flatnonzero(np.pad(mask.any(axis=0), 1, constant_values=True))
     return int(np.diff(filled).max()) - 1
 
@@ -198,8 +198,8 @@ def _fit_line(line: np.ndarray, pen: float) -> tuple[float, float, float] | None
     centres = (np.arange(len(line)) @ line)[columns] / along[columns]
     slope, intercept = np.polyfit(columns, centres, 1)
     deviations = np.abs(centres - slope * columns - intercept)
-    near = deviations <= np.median(deviations)  # strokes that cross the line shift its centre, so fit the better half
-    thickness = float(np.percentile(along[columns], 25))  # digits on a line increase its thickness, but never reduce it
+    near = deviations <= np.median(deviations)  # excludes columns in which crossing strokes shift the centre
+    thickness = float(np.percentile(along[columns], 25))  # a low quantile, because digits on the line only increase it
     if deviations[near].max() > MAX_DEVIATION or thickness > (1.0 if n_edges == 2 else 0.75) * pen:
         return None
     slope, intercept = np.polyfit(columns[near], centres[near], 1)

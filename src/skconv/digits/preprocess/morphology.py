@@ -1,4 +1,4 @@
-"""Morphology of masks and grey images: dilation, opening, closing, connected components, stroke width (OpenCV)."""
+"""Morphology of masks and grey images with OpenCV: dilation, opening, closing, connected components, stroke width."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 
-# Images are processed in one thread per core, with which OpenCV's threads would compete.
+# OpenCV's threads would compete with the callers' threads, which process one image per core.
 cv2.setNumThreads(1)
 
 
@@ -25,17 +25,17 @@ class Components:
         return self.boxes[:, 3] - self.boxes[:, 1]
 
     def touch_border(self) -> np.ndarray:
-        """Return which components touch the border of the image, bool (n,)."""
+        """Return a mask, bool (n,), of the components that touch the border of the image."""
         height, width = self.labels.shape
         left, top, right, bottom = self.boxes.T
         return (left == 0) | (top == 0) | (right == width) | (bottom == height)
 
     def make_mask(self, selected: np.ndarray) -> np.ndarray:
-        """Return the mask, bool (h, w), of selected components, bool (n,)."""
+        """Return the pixels of the components in the mask `selected`, bool (n,), as a mask, bool (h, w)."""
         return np.append(False, selected)[self.labels]
 
     def select(self, selected: np.ndarray) -> Components:
-        """Return the selected components, bool (n,), in the same order."""
+        """Return the components in the mask `selected`, bool (n,), in the same order."""
         numbers = np.zeros(len(selected) + 1, self.labels.dtype)
         numbers[1:][selected] = np.arange(1, np.count_nonzero(selected) + 1)
         return Components(numbers[self.labels], self.boxes[selected], self.areas[selected])
@@ -49,7 +49,7 @@ def find_components(mask: np.ndarray) -> Components:
 
 
 def find_connected_ink(strokes: np.ndarray, low: float, high: float) -> Components:
-    """Return the components of strokes >= `low` that reach `high` (hysteresis threshold)."""
+    """Return the components of pixels of at least `low` that contain a pixel of at least `high` (hysteresis)."""
     components = find_components(strokes >= low)
     reaches = np.zeros(len(components.areas) + 1, bool)
     reaches[components.labels[strokes >= high]] = True
@@ -61,7 +61,7 @@ def stroke_width(mask: np.ndarray) -> float:
     if not mask.any():
         return 0.0
     # A stroke of width w and length l has area w·l and perimeter 2·l. The perimeter follows from the number of changes
-    # along horizontal, vertical and diagonal lines. A margin of background permits lines to continue in the next row.
+    # along horizontal, vertical and diagonal lines. A margin of background separates the rows of the flattened mask.
     height, width = mask.shape[0] + 2, mask.shape[1] + 2
     padded = np.zeros(height * width, bool)
     padded.reshape(height, width)[1:-1, 1:-1] = mask
@@ -74,7 +74,7 @@ def stroke_width(mask: np.ndarray) -> float:
 
 
 def dilate(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Dilate bool or float32 (h, w) by a rectangle; an even size extends farther to the left and the top."""
+    """Dilate bool or float32 (h, w) by a rectangle; an even size extends one pixel farther to the left or top."""
     return _as_type_of(values, cv2.dilate(_as_bytes(values), np.ones((height, width), np.uint8)))
 
 
@@ -87,7 +87,7 @@ def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
     [[0, 0, 0, 1, 1, 1]]
     """
     window = np.ones((length, 1) if axis == 0 else (1, length), np.uint8)
-    anchor = length - 1 - length // 2  # mirrors an even window, so that the dilation undoes the shift of the erosion
+    anchor = length - 1 - length // 2  # reverses the shift of the erosion by an even window
     eroded = cv2.erode(_as_bytes(mask), window, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return _as_type_of(mask, cv2.dilate(eroded, window, anchor=(0, anchor) if axis == 0 else (anchor, 0))) & mask
 
@@ -98,7 +98,7 @@ def open_grey(values: np.ndarray, side: int) -> np.ndarray:
 
 
 def close_grey(values: np.ndarray, side: int) -> np.ndarray:
-    """Remove dark structures narrower than a square from float32 (h, w)."""
+    """Remove dark structures narrower than a square of side `side` from a float32 image (h, w)."""
     return cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
 
 
@@ -113,7 +113,7 @@ def erode_disk(values: np.ndarray, radius: int) -> np.ndarray:
 
 
 def blur(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur float32 (h, w) by a Gaussian with standard deviation `sigma` in pixels; the border is mirrored."""
+    """Blur float32 (h, w) by a Gaussian with a standard deviation of `sigma` pixels; the border is mirrored."""
     reach = int(4 * sigma + 0.5)
     return cv2.GaussianBlur(values, (2 * reach + 1,) * 2, sigma, borderType=cv2.BORDER_REFLECT)
 

@@ -1,4 +1,4 @@
-"""Normalisation of handwritten digits to 28×28 by the procedure of MNIST."""
+"""Normalisation of handwritten digits to 28×28 pixels by the procedure of MNIST."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from skconv.images.spec import PREPROCESSING, PreprocessingStep
 
 SIDE = 28
 BOX = 20  # pixels of the longer side of a digit in MNIST
-# Stroke widths in pixels of the box. Widths in MIN_PEN..MAX_PEN, as nearly all in MNIST, remain unchanged; the others
-# become THIN_PEN and THICK_PEN.
+# Stroke widths in pixels of the box. Widths in MIN_PEN..MAX_PEN, such as nearly all in MNIST, are not changed; smaller
+# and larger ones are changed to THIN_PEN and THICK_PEN.
 MIN_PEN, MAX_PEN = 1.6, 4.6
 THIN_PEN, THICK_PEN = 2.0, 3.7
-WIDTH_SIDE = 80  # longer side in pixels during the change of the stroke width: four times the box
-CENTRE_WEIGHT = 1.2  # weight of the middle third of a pixel (-0.1 for the outer ones), against blur
+WIDTH_SIDE = 80  # longer side in pixels while the stroke width is changed: four times the box
+CENTRE_WEIGHT = 1.2  # weight of the middle third of a pixel (-0.1 for the outer thirds), to reduce blur
 MIN_INK = 0.04  # fainter pixels do not extend the bounding box
 
 Region = tuple[float, float, float, float]  # left, top, right, bottom in pixels
@@ -36,7 +36,7 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     Parameters
     ----------
     image : ndarray of uint8, shape (h, w), (h, w, 1) or (h, w, 3), or path-like
-        One digit: photo, scan or drawing, dark on light or light on dark, of any size from 1×1; or its file.
+        Photo, scan or drawing of one digit, dark on light or light on dark, of at least 1×1 pixels; or its path.
 
     Returns
     -------
@@ -46,9 +46,9 @@ def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     Raises
     ------
     DataError
-        The array is not one uint8 image, or the file is not an image.
+        If the array is not one uint8 image, or the file is not an image.
     SourceNotFoundError
-        The file does not exist.
+        If the file does not exist.
 
     References
     ----------
@@ -82,7 +82,7 @@ def normalize_strokes(strokes: np.ndarray, *, normalize_width: bool = True) -> n
 
 
 def has_mnist_form(image: np.ndarray) -> bool:
-    """Return whether an array already has the form that `normalize_digit` returns: size, box and centre of mass."""
+    """Return whether an array has the size, box and centre of mass of a digit normalised by `normalize_digit`."""
     if image.dtype != np.uint8 or image.shape not in ((SIDE, SIDE), (SIDE, SIDE, 1)) or image.max() < 250:
         return False
     digit = image.reshape(SIDE, SIDE)
@@ -93,7 +93,7 @@ def has_mnist_form(image: np.ndarray) -> bool:
         first, last = int(inked[0]), int(inked[-1])
         lengths.append(last + 1 - first)
         offset = SIDE / 2 - float(mass @ np.arange(SIDE)) / float(mass.sum())
-        # Limit the shift of an asymmetric digit to the edge of the image.
+        # An asymmetric digit is also centred if the edge of the image limits its shift.
         is_centred = abs(offset) <= 0.6 or (offset > 0 and last == SIDE - 1) or (offset < 0 and first == 0)
         if not is_centred:
             return False
@@ -101,7 +101,7 @@ def has_mnist_form(image: np.ndarray) -> bool:
 
 
 def crop_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Return a view of the bounding box of the ink, with shape (0, w) if there is none."""
+    """Return a view of the bounding box of the ink, with shape (0, w) if there is no ink."""
     ink = strokes >= MIN_INK
     rows, columns = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
     if rows.size == 0:
@@ -110,20 +110,20 @@ def crop_strokes(strokes: np.ndarray) -> np.ndarray:
 
 
 def _resize(strokes: np.ndarray, size: tuple[int, int], box: Region | None, smooth: bool) -> np.ndarray:
-    """Resize a box, by default everything, to (width, height): bicubic if `smooth`, otherwise by area averaging."""
+    """Resize an image, or a box of it, to (width, height): bicubic if `smooth`, otherwise by area averaging."""
     image = Image.fromarray(np.ascontiguousarray(strokes, dtype=np.float32))
     filter_ = Image.Resampling.BICUBIC if smooth else Image.Resampling.BOX
     return np.asarray(image.resize(size, filter_, box))
 
 
 def _scale_to(height: float, width: float, longest: int) -> tuple[int, int]:
-    """Return (width, height) with the given longer side and the same aspect ratio."""
+    """Return the (width, height) of an image scaled to a longer side of `longest`, with the same aspect ratio."""
     scale = longest / max(height, width)
     return max(1, round(width * scale)), max(1, round(height * scale))
 
 
 def _fit_box(strokes: np.ndarray) -> np.ndarray:
-    """Resize strokes to the box with antialiasing; the edge of a stroke has half of the value inside it."""
+    """Resize strokes to the box of 20×20 with antialiasing; strokes end where their value is half of the maximum."""
     top, bottom = _find_edges(strokes.max(axis=1), max(strokes.shape))
     left, right = _find_edges(strokes.max(axis=0), max(strokes.shape))
     width, height = _scale_to(bottom - top, right - left, BOX)
@@ -147,20 +147,20 @@ def _find_first_edge(profile: np.ndarray, reach: int) -> float:
     half = float(profile[:reach].max()) / 2
     after = int(np.argmax(profile >= half))
     before = float(profile[after - 1]) if after else 0.0
-    # Values belong to the centres of pixels.
+    # Interpolate between the centres of pixels.
     return max(0.0, after - 0.5 + (half - before) / max(float(profile[after]) - before, 1e-6))
 
 
 def _normalize_width(strokes: np.ndarray) -> np.ndarray:
-    """Dilate strokes thinner and erode strokes thicker than the pens of MNIST; return all others unchanged."""
+    """Dilate strokes thinner than those of MNIST, and erode thicker ones; return all other strokes unchanged."""
     size = _scale_to(strokes.shape[0], strokes.shape[1], WIDTH_SIDE)
     large = np.clip(_resize(strokes, size, None, smooth=True), 0, 1)
-    # Reducing a large image makes a hairline grey; scale its core back to 1.
+    # Scale the core of strokes to 1, because a hairline becomes grey when a large image is reduced.
     large = np.minimum(large / np.percentile(large[large >= MIN_INK * large.max()], 75), 1)
     width = stroke_width(large >= 0.5) * BOX / WIDTH_SIDE
     if MIN_PEN <= width <= MAX_PEN:
         return strokes
-    # The correction starts at 0, because MNIST has some strokes that are slightly thinner.
+    # The change increases gradually from 0 at MIN_PEN, because some strokes of MNIST are slightly thinner.
     target = min(THIN_PEN, MIN_PEN + 0.7 * (MIN_PEN - width)) if width < MIN_PEN else THICK_PEN
     radius = round((target - width) / 2 * WIDTH_SIDE / BOX)
     if radius == 0:
@@ -169,20 +169,20 @@ def _normalize_width(strokes: np.ndarray) -> np.ndarray:
     if radius > 0:
         return crop_strokes(dilate_disk(large, radius))
     eroded = erode_disk(large, -radius)
-    # Parts thinner than the disk remain unchanged, because erosion would break the digit there.
+    # Preserve parts thinner than the disk, because erosion would break the digit there.
     return crop_strokes(np.maximum(eroded, large - dilate_disk(eroded, -radius)))
 
 
 def _centre(strokes: np.ndarray) -> np.ndarray:
-    """Place strokes of at most 20×20 with their centre of mass at pixel (14, 14)."""
+    """Place strokes of at most 20×20 pixels in 28×28 pixels, with their centre of mass at pixel (14, 14)."""
     canvas = np.zeros((SIDE, SIDE), np.uint8)
-    if not strokes.any():  # distant specks can disappear when reduced
+    if not strokes.any():  # resizing can remove specks that are far apart
         return canvas
     corner = []
     for axis, length in enumerate(strokes.shape):
         mass = strokes.sum(axis=1 - axis)
         centre = float((mass * np.arange(length)).sum() / mass.sum())
-        corner.append(min(max(round(SIDE / 2 - centre), 0), SIDE - length))  # within the image
+        corner.append(min(max(round(SIDE / 2 - centre), 0), SIDE - length))  # limited to the image
     top, left = corner
     height, width = strokes.shape
     canvas[top : top + height, left : left + width] = np.rint(255 * strokes / max(strokes.max(), 1e-6))

@@ -1,1 +1,1 @@
-"""Synthetic digits and background images: drawn digits, scans of digits, images without a digit."""
+"""Synthetic images: drawn digits, scans of digits, images without a digit."""

@@ -9,13 +9,13 @@ from skconv.digits.preprocess.normalization import normalize_digit, normalize_st
 from skconv.digits.synthetic.drawn_digits import SIDE, Line, Lines, arc, curve, draw_glyph, draw_lines
 from skconv.digits.synthetic.scanned_digits import draw_on_paper, is_straight, make_wrong_cut, resize, wave
 
-# All letters and signs except those similar to handwritten digits, such as + to 7 or C to an open zero:
-# b B c C d D g G i I j J l L o O p P q Q s S t T y Y z Z.
+# Excludes characters similar to handwritten digits: + is similar to 7, C to an open zero; the others are
+# b B c d D g G i I j J l L o O p P q Q s S t T y Y z Z.
 LETTERS = "AaEeFfHhKkMmNnRrUuVvWwXx&@#%?=*$"
 
 
 def make_background(kind: str, digits: np.ndarray, n: int, rng: np.random.Generator) -> np.ndarray:
-    """Return `n` images without a digit, uint8 (n, 28, 28), some of them normalised.
+    """Return `n` random images without a digit, uint8 (n, 28, 28), some of them normalised.
 
     `kind` is "blank", "texture", "scribble", "letter" or "wrong cut"; wrong cuts use `digits`, uint8 (m, 28, 28).
     """
@@ -26,7 +26,7 @@ def make_background(kind: str, digits: np.ndarray, n: int, rng: np.random.Genera
 
 
 def normalize_clothing(images: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Normalise a random half of images (n, 28, 28), except those that would become blank."""
+    """Normalise a random half of the images, (n, 28, 28), except those that would become blank."""
     result = images.copy()
     for index in np.flatnonzero(rng.random(len(images)) < 0.5):
         normalised = normalize_digit(images[index])
@@ -35,7 +35,7 @@ def normalize_clothing(images: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def _make_blank(rng: np.random.Generator) -> np.ndarray:
-    """Make paper with camera noise, shadow and ruled lines; normalise about half of the images."""
+    """Return an image of paper with camera noise, shadow and ruled lines, normalised in about half of the calls."""
     if rng.random() < 0.5:
         side = int(rng.integers(20, 60))
         normalised = normalize_digit(draw_on_paper(np.zeros((side, side), np.float32), rng))
@@ -50,7 +50,7 @@ def _make_blank(rng: np.random.Generator) -> np.ndarray:
 
 
 def _make_texture(rng: np.random.Generator) -> np.ndarray:
-    """Make waves, stripes, checks, clouds or grain; normalise about half of the images."""
+    """Return an image of waves, stripes, checks, clouds or grain, normalised in about half of the calls."""
     side = int(rng.integers(24, 48))
     draw = _TEXTURES[rng.integers(len(_TEXTURES))]
     texture = draw(side, rng)
@@ -96,7 +96,7 @@ _TEXTURES = (_draw_waves, _draw_stripes, _draw_checks, _draw_clouds, _draw_grain
 
 
 def _make_scribble(rng: np.random.Generator) -> np.ndarray:
-    """Make pen strokes that are not characters."""
+    """Return an image of pen strokes that are not a character."""
     draw, thickness = _SCRIBBLES[rng.integers(len(_SCRIBBLES))], rng.uniform(0.04, 0.14)
     drawn = draw(rng)
     strokes = drawn if isinstance(drawn, np.ndarray) else draw_lines(drawn, rng, thickness=thickness)
@@ -144,7 +144,7 @@ def _draw_spiral(rng: np.random.Generator) -> Lines:
 
 
 def _draw_terminator(rng: np.random.Generator) -> Lines:
-    """Draw the mark after an amount on a form: two bars, a slash and a dash, a wave, or a comma and a dash."""
+    """Draw the mark that ends an amount on a form: two bars, a slash and a dash, a wave, or a comma and a dash."""
     lift = rng.uniform(-0.15, 0.15, 2)
     bar: Line = [(0.0, 0.4), (rng.uniform(0.5, 1.2), 0.4 + lift[0])]
     kind = rng.integers(4)
@@ -178,7 +178,7 @@ _SCRIBBLES = (
 
 
 def _make_letter(rng: np.random.Generator) -> np.ndarray:
-    """Make a printed letter or sign; draw a third of the images on paper."""
+    """Return an image of a printed letter or sign, drawn on paper in a third of the calls."""
     strokes = draw_glyph(LETTERS[int(rng.integers(len(LETTERS)))], rng)
     if rng.random() < 0.33:
         strokes = np.pad(strokes, int(rng.integers(4, 20)))

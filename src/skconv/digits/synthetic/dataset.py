@@ -24,7 +24,7 @@ from skconv.exceptions import OutputError, SourceNotFoundError
 from skconv.files import atomic_write
 
 SEED = 2026
-VERSION = 1  # increase it when the generated images change, to invalidate the cache
+VERSION = 1  # increase when the generated images change, to invalidate the cache
 
 _ENTRY = CatalogEntry(
     name="digits-with-background",
@@ -35,7 +35,7 @@ _ENTRY = CatalogEntry(
     made_from="mnist",
 )
 
-# Numbers of training images; the test split has a sixth of the images without a digit.
+# Numbers of training images. The test split has a sixth of these numbers of images without a digit.
 N_DIGITS = {"imprecise cut": 7_000, "on paper": 16_000, "styled": 14_000, "printed": 2_500}
 N_BACKGROUND = {"wrong cut": 8_000, "scribble": 4_000, "letter": 3_500, "texture": 2_000, "blank": 2_000}
 N_CLOTHING = 5_000
@@ -45,11 +45,11 @@ TEST_FRACTION = 1 / 6
 def load_digits_with_background(
     entry: CatalogEntry, *, data_home: str | os.PathLike[str] | None, download: bool, progress: bool
 ) -> Dataset:
-    """Load the data set; `source` is that of MNIST; parameters and errors as in `load_dataset`.
+    """Load the data set `digits-with-background`; parameters and errors as in `load_dataset`.
 
     The training split has MNIST's 60,000 training digits, 39,500 synthetic digits and 24,500 images without a digit.
     The test split has MNIST's 10,000 test digits and 4,082 images without a digit, made from the test splits of MNIST
-    and Fashion-MNIST. The synthetic images are reproducible and cached.
+    and Fashion-MNIST. The synthetic images are reproducible and cached. The data set's `source` is that of MNIST.
     """
     mnist, source = read_named(get_entry(entry.made_from), data_home=data_home, download=download, progress=progress)
     clothing = _read_clothing(data_home, download, progress)
@@ -64,9 +64,9 @@ def load_digits_with_background(
 
 
 def make_images(mnist: Splits, clothing: Splits | None, *, scale: float = 1.0) -> dict[str, np.ndarray]:
-    """Return new ``train_images`` and ``test_images``, uint8 (n, 28, 28), and ``train_labels``, str (n,).
+    """Make the synthetic ``train_images`` and ``test_images``, uint8 (n, 28, 28), and ``train_labels``, str (n,).
 
-    The test images are all of the background class. `scale` multiplies the numbers of images.
+    All test images are of the background class. `scale` multiplies the numbers of images.
     """
     rng = np.random.default_rng(SEED)
     labels = np.array(mnist.train_labels)
@@ -90,7 +90,7 @@ def _make_digits(
     images, values = np.empty((n, 28, 28), np.uint8), []
     for index in range(n):
         image, value = _make_digit(kind, digits, labels, rng)
-        while not image.any():  # normalisation may remove a nearly illegible digit
+        while not image.any():  # normalisation may remove the strokes of a faint digit
             image, value = _make_digit(kind, digits, labels, rng)
         images[index] = image
         values.append(value)
@@ -127,12 +127,12 @@ def _read_clothing(data_home: str | os.PathLike[str] | None, download: bool, pro
     try:
         return read_named(get_entry("fashion-mnist"), data_home=data_home, download=download, progress=progress)[0]
     except SourceNotFoundError as error:
-        warnings.warn(f"The images without a digit contain no clothing. {error}", stacklevel=4)
+        warnings.warn(f"The images without a digit do not include clothing. {error}", stacklevel=4)
         return None
 
 
 def _make_or_read_images(mnist: Splits, clothing: Splits | None) -> dict[str, np.ndarray]:
-    """Return the synthetic images from the cache, or make and cache them, replacing those of earlier versions."""
+    """Return the synthetic images from the cache, or make and cache them and remove those of other versions."""
     digest = hashlib.sha256(repr((np.__version__, PIL.__version__, SEED, VERSION)).encode())
     for splits in (mnist, clothing):
         digest.update(b"none" if splits is None else np.ascontiguousarray(splits.train_images).data)

@@ -12,10 +12,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-SIDE = 80  # pixels per side of the unit square for lines; font size of glyphs
+SIDE = 80  # pixels: side of the unit square for lines, and font size of glyphs
 TREMOR = 0.03  # standard deviation of the displacement of lines, as a fraction of the unit square
 
-# Fonts of matplotlib, which skconv depends on; their licences permit any use.
+# Fonts included in matplotlib, which is a dependency of skconv; their licences permit any use.
 _FONTS = (
     "DejaVuSans", "DejaVuSans-Bold", "DejaVuSans-Oblique", "DejaVuSansMono", "DejaVuSerif", "DejaVuSerif-Bold",
     "DejaVuSerif-Italic", "STIXGeneral", "STIXGeneralBol", "STIXGeneralItalic", "cmr10", "cmss10", "cmtt10", "cmb10",
@@ -26,13 +26,13 @@ Lines = list[Line]
 
 
 def draw_styled_digit(rng: np.random.Generator) -> tuple[np.ndarray, int]:
-    """Draw a digit in a random style: return strokes float32 (h, w), 0..1, and the value of the digit."""
+    """Return a digit drawn in a random style, as strokes float32 (h, w), 0..1, and its value."""
     style, value, _ = _STYLES[rng.choice(len(_STYLES), p=[share for _, _, share in _STYLES])]
     return draw_lines(style(rng), rng, thickness=rng.uniform(0.05, 0.14)), value
 
 
 def draw_glyph(text: str, rng: np.random.Generator) -> np.ndarray:
-    """Draw a character in a random font and width: strokes float32 (h, w), 0..1."""
+    """Return a character drawn in a random font and width, as strokes float32 (h, w), 0..1."""
     font = _load_font(_FONTS[int(rng.integers(len(_FONTS)))])
     left, top, right, bottom = font.getbbox(text)
     image = Image.new("L", (int(right - left) + 8, int(bottom - top) + 8))
@@ -42,9 +42,9 @@ def draw_glyph(text: str, rng: np.random.Generator) -> np.ndarray:
 
 
 def draw_lines(lines: Lines, rng: np.random.Generator, *, thickness: float) -> np.ndarray:
-    """Draw lines with random slant, width and tremor: strokes float32 (160, 240), 0..1.
+    """Return lines drawn with random slant, width and tremor, as strokes float32 (160, 240), 0..1.
 
-    Points are (x, y) of about 0..1, y downwards; `thickness` is the stroke width in the same unit.
+    The coordinates (x, y) of points are about 0..1, with y downwards; `thickness` is the stroke width in the same unit.
     """
     slant, widening = rng.normal(0.1, 0.2), rng.uniform(0.7, 1.3)
     canvas = Image.new("L", (3 * SIDE, 2 * SIDE))
@@ -65,18 +65,18 @@ def draw_lines(lines: Lines, rng: np.random.Generator, *, thickness: float) -> n
 
 
 def arc(centre: tuple[float, float], radii: tuple[float, float], start: float, stop: float) -> Line:
-    """Return points of an elliptical arc; angles in degrees, 0 to the right and 90 downwards."""
+    """Return the points of an elliptical arc; angles are in degrees, 0 to the right and 90 downwards."""
     angles = np.radians(np.linspace(start, stop, 16)).tolist()
     return [(centre[0] + radii[0] * math.cos(angle), centre[1] + radii[1] * math.sin(angle)) for angle in angles]
 
 
 def curve(*points: tuple[float, float]) -> Line:
-    """Return points of a Catmull-Rom spline through the given points; a repeated point is a corner."""
+    """Return the points of a Catmull-Rom spline through the given points; a repeated point is a corner."""
     knots = np.array([points[0], *points, points[-1]])
     steps = np.linspace(0, 1, 6, endpoint=False)[:, None]
     dense = []
     for before, start, stop, after in zip(knots, knots[1:], knots[2:], knots[3:], strict=False):
-        leave, arrive = (stop - before) / 2, (after - start) / 2  # tangents
+        leave, arrive = (stop - before) / 2, (after - start) / 2  # tangents at both ends
         if (start == before).all() or (start == stop).all():
             leave = stop - start
         if (stop == after).all():
@@ -171,7 +171,7 @@ def _looped_two(rng: np.random.Generator) -> Lines:
 
 
 def _curled_nine(rng: np.random.Generator) -> Lines:
-    """Draw a nine like an e or a P: the loop from its inside, or from the foot upwards."""
+    """Draw a nine similar to an e or a P, which starts inside the loop or at the foot."""
     lean, foot = rng.uniform(0.0, 0.25), rng.uniform(0.2, 0.5)
     if rng.random() < 0.5:
         inside = (rng.uniform(0.1, 0.3), rng.uniform(0.4, 0.55))
@@ -211,7 +211,7 @@ def _open_zero(rng: np.random.Generator) -> Lines:
 
 
 def _plus_seven(rng: np.random.Generator) -> Lines:
-    """Draw a seven with a hook in place of the top and a bar of full width, similar to a plus."""
+    """Draw a seven with a hook instead of the top and a bar of full width, similar to a plus sign."""
     foot, corner = rng.uniform(0.1, 0.4), rng.uniform(0.45, 0.65)
     top = corner - rng.uniform(0.1, 0.35)
     hook = [(top - rng.uniform(0.0, 0.08), rng.uniform(0.05, 0.2)), (top, rng.uniform(0.0, 0.06)), (corner, 0.0)]
@@ -250,7 +250,7 @@ def _open_nine(rng: np.random.Generator) -> Lines:
 
 
 def _hooked_five(rng: np.random.Generator) -> Lines:
-    """Draw a five like an S, with a short or separate bar."""
+    """Draw a five similar to an S, with a short or separate bar."""
     waist, right = rng.uniform(0.35, 0.5), rng.uniform(0.55, 0.75)
     top: Line = [(right + rng.uniform(-0.1, 0.3), rng.uniform(-0.08, 0.05)), (0.2, 0.02)]
     body = [(0.2, rng.uniform(0.0, 0.12)), (0.12, waist), (0.45, waist - 0.03), (right, 0.7), (0.4, 1.0), (0.0, 0.92)]
@@ -275,7 +275,7 @@ def _looped_three(rng: np.random.Generator) -> Lines:
     ]  # fmt: skip
 
 
-# Function, value of the digit, and frequency.
+# Function, value of the digit, and relative frequency.
 _STYLES: tuple[tuple[Callable[[np.random.Generator], Lines], int, float], ...] = (
     (_european_one, 1, 0.16),
     (_hooked_one, 1, 0.06),

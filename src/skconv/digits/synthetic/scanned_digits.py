@@ -9,13 +9,13 @@ from PIL import Image, ImageFilter
 
 from skconv.digits.preprocess.normalization import crop_strokes
 
-HEIGHT = 40  # height in pixels during cutting and joining: twice MNIST's box, to limit resampling losses
+HEIGHT = 40  # pixels; twice MNIST's box, to limit the loss by resampling when digits are cut and joined
 
 
 def draw_digit(
     digits: np.ndarray, rng: np.random.Generator, index: int | None = None, slant: float = 0.0
 ) -> np.ndarray:
-    """Return one of the digits, uint8 (n, 28, 28), as strokes about 40 pixels high with a slant of about `slant`."""
+    """Return one of `digits`, uint8 (n, 28, 28), as strokes about 40 pixels high, slanted by about `slant`."""
     index = int(rng.integers(len(digits))) if index is None else index
     strokes = crop_strokes(digits[index].astype(np.float32) / 255)
     height = HEIGHT * rng.uniform(0.75, 1.1)
@@ -31,7 +31,7 @@ def place_side_by_side(left: np.ndarray, right: np.ndarray, gap: int, lift: int 
     down_first, down_second = max(0, -lift), max(0, lift)
     first[height - left.shape[0] - down_first : height - down_first] = left
     second[height - right.shape[0] - down_second : height - down_second] = right
-    # Minimum over all rows of the distance between the right end of the first and the left end of the second.
+    # The offset is limited by the row in which the right end of the first and the left end of the second are closest.
     ink_first, ink_second = first >= 0.4, second >= 0.4
     end = np.where(ink_first.any(1), first.shape[1] - np.argmax(ink_first[:, ::-1], axis=1), -999)
     begin = np.where(ink_second.any(1), np.argmax(ink_second, axis=1), 999)
@@ -43,7 +43,7 @@ def place_side_by_side(left: np.ndarray, right: np.ndarray, gap: int, lift: int 
 
 
 def make_wrong_cut(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return strokes of a wrong segmentation that are not a digit; single bars are excluded, because they are a 1."""
+    """Return strokes of a wrong segmentation, other than a single bar, which would be a 1."""
     makers, shares = zip(*_WRONG_CUTS, strict=True)
     while True:
         strokes = crop_strokes(makers[rng.choice(len(makers), p=shares)](digits, rng))
@@ -52,7 +52,7 @@ def make_wrong_cut(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def make_imprecise_cut(digits: np.ndarray, rng: np.random.Generator, index: int) -> np.ndarray:
-    """Return a digit with part of a neighbour or of a ruled line, or without a sliver of its side."""
+    """Return a digit with part of a neighbour or of a ruled line, or without a narrow strip of one side."""
     strokes = draw_digit(digits, rng, index)
     if rng.random() < 0.3:
         return add_ruled_lines(strokes, rng)
@@ -70,7 +70,7 @@ def make_imprecise_cut(digits: np.ndarray, rng: np.random.Generator, index: int)
 
 
 def add_ruled_lines(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw one or two horizontal lines of random length at the foot or the top: (h, w) → (h + 20, w + 20)."""
+    """Add one or two horizontal lines of random length at the bottom or the top: (h, w) → (h + 20, w + 20)."""
     margin = HEIGHT // 4
     sheet = np.pad(strokes, margin)
     height, width = sheet.shape
@@ -84,11 +84,11 @@ def add_ruled_lines(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray
 
 
 def make_digit_in_row(digits: np.ndarray, rng: np.random.Generator, index: int) -> np.ndarray:
-    """Return a digit cut out of a row by its box, with parts of its neighbours at the sides.
+    """Return a digit cropped from a row to its box and a margin, which may contain parts of its neighbours.
 
-    The margin is up to a quarter of the digit's height and may contain a full stop or a table line.
+    The margin is at most a quarter of the digit's height, and may also contain a full stop or a table line.
     """
-    slant = rng.choice([0, 0.4])  # common to the digits of a row
+    slant = rng.choice([0, 0.4])  # of all digits in the row
     strokes = draw_digit(digits, rng, index, slant)
     height, width = strokes.shape
     row, left = strokes, 0
@@ -114,10 +114,10 @@ def make_digit_in_row(digits: np.ndarray, rng: np.random.Generator, index: int) 
 
 
 def draw_on_paper(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Draw strokes, float32 (h, w) with at least 8 pixels per side, on synthetic paper: uint8 (h, w).
+    """Return an image, uint8 (h, w), of strokes, float32 (h, w), on paper; each side has at least 8 pixels.
 
-    Random parameters are the grey of paper and ink, uneven light, worn ink, ruled lines, blur, noise, inverted polarity
-    and JPEG compression.
+    The grey levels of paper and ink, uneven light, worn ink, ruled lines, blur, noise, inverted polarity and JPEG
+    compression are random.
     """
     shape = strokes.shape
     paper = rng.uniform(130, 250) * (1 + rng.choice([0, 0.1, 0.3]) * wave(shape, rng, knots=2))
@@ -142,7 +142,7 @@ def draw_on_paper(strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def wave(shape: tuple[int, int], rng: np.random.Generator, *, knots: int) -> np.ndarray:
-    """Return smooth random values, about -1..1, float32 (h, w): `knots`×`knots` random values, interpolated."""
+    """Return smooth random values, about -1..1, float32 (h, w), interpolated from `knots`×`knots` random values."""
     values = rng.uniform(-1, 1, (knots, knots)).astype(np.float32)
     return np.asarray(Image.fromarray(values).resize((shape[1], shape[0]), Image.Resampling.BICUBIC))
 
@@ -217,7 +217,7 @@ def _make_fragment(digits: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     return strokes[top : top + tall, left : left + wide]
 
 
-_WRONG_CUTS = (  # function and frequency
+_WRONG_CUTS = (  # function and relative frequency
     (_make_pair, 0.4),
     (_make_triple, 0.05),
     (_make_half, 0.2),
@@ -228,13 +228,13 @@ _WRONG_CUTS = (  # function and frequency
 
 
 def _choose_part(parts: tuple[np.ndarray, np.ndarray], strokes: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Return a part with at most 66 % of the ink, because a larger part may still be recognisable as the digit."""
+    """Return a part with at most 66 % of the ink, because a larger part may be recognisable as the digit."""
     small = [part for part in parts if part.sum() <= 0.66 * strokes.sum()]
     return small[int(rng.integers(len(small)))]
 
 
 def _cut(strokes: np.ndarray, at: float, slope: float) -> tuple[np.ndarray, np.ndarray]:
-    """Split along a slanted line that crosses the middle at the fraction `at` of the width."""
+    """Split strokes along a slanted line that crosses the middle row at the fraction `at` of the width."""
     height, width = strokes.shape
     line = at * width + slope * (height / 2 - np.arange(height))
     is_left = np.arange(width)[None] < line[:, None]
@@ -242,7 +242,7 @@ def _cut(strokes: np.ndarray, at: float, slope: float) -> tuple[np.ndarray, np.n
 
 
 def _shear(strokes: np.ndarray, slope: float) -> np.ndarray:
-    """Shift each row by slope times its distance from the bottom."""
+    """Shift each row by `slope` times its distance from the bottom."""
     height, width = strokes.shape
     shifts = np.round(slope * (height - 1 - np.arange(height))).astype(int)
     shifts -= shifts.min()
