@@ -51,7 +51,7 @@ def cheap(monkeypatch, tmp_path):
 
 def test_digits_with_background_has_eleven_classes_and_is_cached(cheap, tmp_path):
     for _ in range(2):
-        with pytest.warns(UserWarning, match="no clothing"):
+        with pytest.warns(UserWarning, match="do not include clothing"):
             dataset = load_dataset("digits-with-background")
     assert cheap == [False]
     assert dataset.class_names == (*"0123456789", "nothing") == get_entry("digits-with-background").class_names
@@ -59,6 +59,6 @@ def test_digits_with_background_has_eleven_classes_and_is_cached(cheap, tmp_path
     assert len(dataset.test_images) > 10_000 and (dataset.test_labels[10_000:] == 10).all()
     (cached,) = (tmp_path / "digits-with-background").iterdir()
     cached.write_bytes(b"damaged")
-    with pytest.warns(UserWarning, match="no clothing"):
+    with pytest.warns(UserWarning, match="do not include clothing"):
         load_dataset("digits-with-background")
     assert len(cheap) == 2

@@ -91,7 +91,7 @@ def find_ruled_lines(mask: np.ndarray, pen: float) -> np.ndarray:
         fit = _fit_line(line, pen)
         if fit is not None:
             slope, intercept, thickness = fit
-            # The band includes faint and ragged parts of the line; longer vertical runs are strokes that cross the line.
+            # The band includes faint and ragged parts of the line; longer vertical runs are strokes that cross it.
             rows = top + intercept + slope * np.arange(mask.shape[1])
             band = np.abs(np.arange(mask.shape[0])[:, None] - rows) <= thickness / 2 + 1.5
             lines |= band & ~open_runs(mask, round(thickness) + 3, axis=0)
