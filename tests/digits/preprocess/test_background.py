@@ -12,7 +12,7 @@ from skconv.exceptions import DataError
     "wrong", [np.zeros((28, 28)), np.zeros((0, 5), np.uint8), np.zeros((2, 28, 28), np.uint8), np.zeros(5, np.uint8)]
 )
 def test_find_strokes_rejects_invalid_arrays(wrong):
-    with pytest.raises(DataError, match="The image .* expected"):
+    with pytest.raises(DataError, match=r"The image .* expected"):
         find_strokes(wrong)
 
 
