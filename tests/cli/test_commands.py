@@ -43,6 +43,17 @@ def test_train_with_another_network_writes_it_into_the_recipe(tiny_recipe, tmp_p
     assert 'name = "standard"' in capsys.readouterr().out
 
 
+def test_options_replace_settings_of_the_recipe(tiny_recipe, tmp_path, capsys):
+    options = ["--epochs", "0.5", "--batch-size", "32", "--learning-rate", "0.02", "--set", "training.optimizer=adam"]
+    run, again = tmp_path / "run", tmp_path / "again"
+    assert main(["train", "digits", "--recipe", str(tiny_recipe), *options, "--out", str(run)]) == 0
+    assert main(["train", "--recipe", str(run / "recipe.toml"), "--out", str(again)]) == 0
+    weights = [(folder / "model" / "model.safetensors").read_bytes() for folder in (run, again)]
+    assert weights[0] == weights[1]
+    assert main(["train", "digits", "--set", "training.learning_rate=-1", "--out", str(tmp_path / "other")]) == 1
+    assert "training.learning_rate must be a number above 0" in capsys.readouterr().err
+
+
 def test_evaluate_scores_unseen_images_and_prints_json(trained, capsys):
     folder, _, _ = trained
     assert main(["evaluate", str(folder), "digits", "--json"]) == 0

@@ -17,6 +17,7 @@ import typer
 from typer.models import ArgumentInfo, OptionInfo, ParameterInfo
 
 from skconv.estimators.parameters import PARAMETERS
+from skconv.recipes.settings import parse_value
 
 MAX_SEED = 2**31 - 1
 Device = StrEnum("Device", ["auto", "cpu", "cuda", "mps"])
@@ -30,6 +31,11 @@ def _parse_image_size(text: str | None) -> tuple[int, int] | None:
     if match is None:
         raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, for example 28x28.")
     return int(match[1]), int(match[2])
+
+
+def _parse_number(text: str | None) -> Any:
+    # A number or a word such as "auto"; the library function checks it.
+    return None if text is None else parse_value(text)
 
 
 DATA_HOME = typer.Option(help="Folder to search first for data sets, like SKCONV_DATA.")
@@ -48,6 +54,24 @@ SHARED: dict[str, Any] = {
     ],
     "recipe": Annotated[str, typer.Option(help="Name of a recipe, or TOML file.")],
     "network": typer.Option(help="Network to use instead of the recipe's."),
+    "epochs": Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            callback=_parse_number,
+            help="Passes over the training images, such as 3 or 0.5; auto: more passes for fewer images.",
+        ),
+    ],
+    "batch_size": typer.Option(help="Images per training step."),
+    "learning_rate": typer.Option(help="Highest learning rate."),
+    "settings": Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="SECTION.KEY=VALUE",
+            help="Setting of the recipe to change, such as training.weight_decay=0.1; may be repeated.",
+        ),
+    ],
     "out": typer.Option(help="New folder for the results."),
     "coverage": typer.Option(
         help="Compute prediction sets that contain the true label with this probability, for example 0.99."

@@ -11,7 +11,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from skconv.commands import Result
-from skconv.commands.options import DEFAULTS, TrainingOptions, select_data_options
+from skconv.commands.options import DEFAULTS, TrainingOptions, select_changes
 from skconv.commands.prepare import check_integer, choose_seed
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
@@ -106,7 +106,8 @@ def audit(
         A new folder for ``issues.csv`` and a contact sheet per kind as PNG.
     seed : int or None, default=None
         Seed of the folds and the members; None uses the recipe's, or 0.
-    network, device, progress, data_home, images, label_column, image_size
+    network, epochs, batch_size, learning_rate, settings, device, progress, data_home, images,
+    label_column, image_size
         As in `skconv.train`.
 
     Returns
@@ -138,8 +139,7 @@ def audit(
     out, progress = options["out"], options["progress"]
     if out is not None:
         check_new_folder(out)
-    data = select_data_options(options)
-    recipe = plan_run(load_recipe(options["recipe"]), source=source, network=options["network"], **data)
+    recipe = plan_run(load_recipe(options["recipe"]), source=source, **select_changes(options))
     seed = choose_seed(options["seed"], recipe)
     folder = "" if out is None else str(out)
     files = walk_files(Path(source)) if Path(source).is_dir() else []

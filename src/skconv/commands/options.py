@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, cast
 
 from skconv.data.spec import DataOptions
@@ -15,6 +15,10 @@ class TrainingOptions(DataOptions, total=False):
     recipe: str | os.PathLike[str]
     network: str | None
     out: str | os.PathLike[str] | None
+    epochs: float | str | None
+    batch_size: int | None
+    learning_rate: float | None
+    settings: Mapping[str, Any] | Sequence[str] | None
     seed: int | None
     device: str
     progress: bool
@@ -37,6 +41,18 @@ class PredictionOptions(TypedDict, total=False):
 
 PREDICTION_DEFAULTS: Mapping[str, Any] = {"min_confidence": 0.0, "progress": False}
 DEFAULTS: Mapping[str, Any] = {"recipe": "standard", "device": "auto", "progress": False}  # the others are None
+
+
+def select_changes(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the arguments of `skconv.recipes.editing.plan_run` that change the recipe of a training."""
+    from skconv.recipes.settings import OPTIONS
+
+    return {
+        "network": options["network"],
+        "dials": {name: options[name] for name in OPTIONS},
+        "settings": options["settings"],
+        **select_data_options(options),
+    }
 
 
 def select_data_options(options: Mapping[str, Any]) -> DataOptions:

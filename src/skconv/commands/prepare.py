@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from skconv.commands.options import select_data_options
+from skconv.commands.options import select_changes
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
 from skconv.files import reserve_folder
@@ -87,9 +87,8 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     recipe = plan_run(
         recipe,
         source=arguments["source"],
-        network=arguments["network"],
         folds=None if split else folds,
-        **select_data_options(arguments),
+        **select_changes(arguments),
     )
     seed = choose_seed(arguments["seed"], recipe)
     check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed must also be below 2**31

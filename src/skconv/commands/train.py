@@ -120,6 +120,13 @@ def train(
         Name of a recipe, or TOML file.
     network : str or None, default=None
         Network to use instead of the recipe's.
+    epochs : float, "auto" or None, default=None
+        Number of passes over the training images, instead of the recipe's `max_epochs` and `min_steps`.
+    batch_size, learning_rate : default=None
+        As in `CNNClassifier`; None uses the recipe's.
+    settings : mapping, sequence of str or None, default=None
+        Other settings of the recipe to change, such as ``{"training.weight_decay": 0.1, "augmentation.rotation": 5}``
+        or ``["training.weight_decay=0.1"]``. The ``recipe.toml`` of the run contains them.
     out : path-like or None, default=None
         Run folder to create. None uses ``runs/DATA-RECIPE``, with ``-2``, ``-3`` … if that exists.
     seeds : int, default=1

@@ -152,7 +152,8 @@ def tune(
         Total number of finished trials, 1..100000. None runs 20 trials, or as many as fit in `minutes`.
     minutes : float or None, default=None
         Time limit, above 0. A running trial is stopped at the limit, except the first.
-    recipe, network, device, command, data_home, images, label_column, image_size
+    recipe, network, epochs, batch_size, learning_rate, settings, device, command, data_home, images,
+    label_column, image_size
         As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
     fraction : float, default=1.0
         Share of the training images to search with, above 0. A smaller share makes trials faster, but the best settings

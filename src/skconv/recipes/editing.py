@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -23,13 +23,18 @@ def plan_run(
     source: str | os.PathLike[str] | None,
     network: str | None = None,
     folds: int | None = None,
+    dials: Mapping[str, Any] | None = None,
+    settings: Mapping[str, Any] | Sequence[str] | None = None,
     **data: Unpack[DataOptions],
 ) -> Recipe:
     """Return the recipe of a run, which reproduces the run without further options.
 
     `source` replaces the recipe's data, split and columns, but not the size and preprocessing of the images. `network`
-    replaces the recipe's network, with default options. `data` replaces fields of the recipe's `DataSpec`.
+    replaces the recipe's network, with default options. `data` replaces fields of the recipe's `DataSpec`. `dials` and
+    `settings` are applied last, as in `skconv.recipes.settings.change_recipe`.
     """
+    from skconv.recipes.settings import change_recipe
+
     spec = recipe.data
     if source is not None:
         if not isinstance(source, str):  # "./digits" is a path, "digits" the name of a data set
@@ -41,6 +46,7 @@ def plan_run(
         recipe = replace(recipe, network={"name": network})
     if folds is not None:
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
+    recipe = change_recipe(recipe, dials or {}, settings)
     return replace(recipe, figures={})  # the recipe's figures were measured in other runs
 
 

@@ -230,11 +230,16 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
 
 def _read_sections(document: Mapping[str, Any]) -> dict[str, Any]:
     """Return the fields of a `Recipe` that are sections of its TOML document."""
-    data = dict(document.get("data", {}))
+    return {**document, "data": read_data(document.get("data", {}))}
+
+
+def read_data(values: Mapping[str, Any]) -> DataSpec:
+    """Return the data request with the values of a section [data]."""
+    data = dict(values)
     if "image_size" in data:
         height, width = data["image_size"]
         data["image_size"] = (height, width)
-    return {**document, "data": DataSpec(**data)}
+    return DataSpec(**data)
 
 
 def _read_text(path: Path) -> str:

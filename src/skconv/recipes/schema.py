@@ -10,7 +10,7 @@ from skconv.estimators.parameters import PARAMETERS, Parameter
 from skconv.exceptions import ParameterError, RecipeError, UnknownNameError
 from skconv.images.spec import PREPROCESSING
 
-_SECTIONS: dict[str, dict[str, Parameter]] = {
+SECTIONS: dict[str, dict[str, Parameter]] = {
     "data": {
         "source": Parameter(str),
         "test_fraction": Parameter(float, 0.01, 0.9),
@@ -32,8 +32,11 @@ _SECTIONS: dict[str, dict[str, Parameter]] = {
         "train_accuracy": Parameter(bool),
     },
 }
-_FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # sections with arbitrary keys
-_MAX_VALUES = {"class_weight": 1e6, "prior": 0.999}  # sections whose keys are class names
+FREE_SECTIONS = ("network", "figures", "augmentation", "class_weight", "prior")  # sections with arbitrary keys
+CLASS_VALUES = {  # sections whose keys are class names
+    "class_weight": Parameter(float, 0, 1e6, open_below=True),
+    "prior": Parameter(float, 0, 0.999, open_below=True),
+}
 
 
 def check_document(document: Mapping[str, Any], path: Path) -> None:
@@ -41,15 +44,15 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
 
     `path` is the recipe's file, named in the error message.
     """
-    _check_keys(document, ("title", *_FREE_SECTIONS, *_SECTIONS), path, "at the top level")
+    _check_keys(document, ("title", *FREE_SECTIONS, *SECTIONS), path, "at the top level")
     if not isinstance(document.get("title", ""), str):
         raise RecipeError(f"In the recipe {path}, title is {document['title']!r}; expected a string.")
-    for section in (*_FREE_SECTIONS, *_SECTIONS):
+    for section in (*FREE_SECTIONS, *SECTIONS):
         value = document.get(section, {})
         for part in value if section == "augmentation" and isinstance(value, list) else [value]:
             if not isinstance(part, Mapping):
                 raise RecipeError(f"In the recipe {path}, '{section}' is {part!r}; expected a section [{section}].")
-            if section in _SECTIONS:
+            if section in SECTIONS:
                 _check_section(section, part, path)
     if not isinstance(document.get("network", {"name": ""}).get("name"), str):
         raise RecipeError(f'In the recipe {path}, [network] has no name. Add one, such as name = "standard".')
@@ -61,7 +64,7 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
 
 
 def _check_section(section: str, values: Mapping[str, Any], path: Path) -> None:
-    known = _SECTIONS[section]
+    known = SECTIONS[section]
     _check_keys(values, known, path, f"in [{section}]")
     for key, value in values.items():
         if isinstance(value, Mapping) or not known[key].accepts(value):
@@ -87,12 +90,11 @@ def _check_augmentation(settings: Any, path: Path) -> None:
 
 
 def _check_classes(document: Mapping[str, Any], path: Path) -> None:
-    for section, max_value in _MAX_VALUES.items():
+    for section, parameter in CLASS_VALUES.items():
         for name, value in document.get(section, {}).items():
-            if isinstance(value, bool) or not isinstance(value, int | float) or not 0 < value <= max_value:
+            if not parameter.accepts(value):
                 raise RecipeError(
-                    f"In the recipe {path}, {name} in [{section}] is {value!r}; expected a number above 0, "
-                    f"at most {max_value:g}."
+                    f"In the recipe {path}, {name} in [{section}] is {value!r}; expected {parameter.describe()}."
                 )
     if len(document.get("prior", {})) > 1:
         raise RecipeError(f"In the recipe {path}, [prior] has {len(document['prior'])} classes; expected one.")

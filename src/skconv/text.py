@@ -1,0 +1,74 @@
+"""Percentages and durations as text, and durations from text."""
+
+from __future__ import annotations
+
+import re
+
+_UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
+_DURATION = re.compile(r"(?:(?P<d>[\d.]+)d)?(?:(?P<h>[\d.]+)h)?(?:(?P<m>[\d.]+)m(?:in)?)?(?:(?P<s>[\d.]+)s?)?")
+
+
+def format_percent(fraction: float, digits: int = 2) -> str:
+    """Return a fraction as a percentage.
+
+    Examples
+    --------
+    >>> format_percent(0.98765), format_percent(0.5, 0)
+    ('98.77 %', '50 %')
+    """
+    return f"{100 * fraction:.{digits}f} %"
+
+
+def format_duration(seconds: float) -> str:
+    """Return a duration in the two largest units that are not 0, rounded for people.
+
+    Examples
+    --------
+    >>> [format_duration(each) for each in (0.26, 3.2, 47, 250, 1800, 5460)]
+    ['0.3 s', '3 s', '47 s', '4 min 10 s', '30 min', '1 h 31 min']
+    """
+    if seconds < 0.95:
+        return f"{seconds:.1f} s"
+    if seconds < 59.5:
+        return f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 10:
+        return f"{minutes} min {rest} s" if rest else f"{minutes} min"
+    minutes = round(seconds / 60)
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes} min" if minutes else f"{hours} h"
+
+
+def format_estimate(seconds: float) -> str:
+    """Return an estimated duration in one unit.
+
+    Examples
+    --------
+    >>> [format_estimate(each) for each in (0.3, 17, 100, 250, 5600, 100_000)]
+    ['about 1 s', 'about 17 s', 'about 2 min', 'about 4 min', 'about 1.6 h', 'about 28 h']
+    """
+    if seconds < 90:
+        return f"about {max(round(seconds), 1)} s"
+    if seconds < 90 * 60:
+        return f"about {round(seconds / 60)} min"
+    hours = seconds / 3600
+    return f"about {hours:.1f} h" if hours < 9.95 else f"about {hours:.0f} h"
+
+
+def parse_duration(value: float | str) -> float:
+    """Return a duration in seconds from a number of seconds or a text; raise ValueError for other text.
+
+    Examples
+    --------
+    >>> parse_duration(90), parse_duration("90s"), parse_duration("10m"), parse_duration("1h30m")
+    (90.0, 90.0, 600.0, 5400.0)
+    """
+    if not isinstance(value, str):
+        return float(value)
+    match = _DURATION.fullmatch(re.sub(r"\s+", "", value).lower())
+    parts = {unit: part for unit, part in match.groupdict().items() if part} if match else {}
+    if not parts:
+        raise ValueError(f"'{value}' is not a duration")
+    return sum(_UNITS[unit] * float(part) for unit, part in parts.items())
