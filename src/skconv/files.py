@@ -125,11 +125,29 @@ def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
         raise
 
 
-def check_new_file(path: str | os.PathLike[str]) -> None:
-    """Raise `OutputError` if the folder of a file to write does not exist; call it before long work."""
+def check_new_file(
+    path: str | os.PathLike[str], *, suffix: str = "", inputs: Iterable[str | os.PathLike[str]] = ()
+) -> None:
+    """Raise `OutputError` unless a file can be written or replaced; call it before long work.
+
+    The name must end in `suffix`, such as ".csv". The file must not be one of the `inputs`.
+    """
     target = Path(path)
-    if not target.parent.is_dir():
-        raise OutputError(f"Cannot write {target}: there is no folder {target.parent}. Create the folder first.")
+    if target.suffix.lower() != suffix and suffix:
+        raise OutputError(f"The output file is '{target}'; expected a name that ends in {suffix}. Choose another name.")
+    try:
+        if not target.parent.is_dir():
+            raise OutputError(f"Cannot write {target}: there is no folder {target.parent}. Create the folder first.")
+        if target.exists():
+            if not target.is_file():
+                raise OutputError(f"{target} exists and is not a regular file. Choose another name for the file.")
+            if any(Path(each).exists() and target.samefile(each) for each in inputs):
+                raise OutputError(f"The output is {target}, which would replace that input. Choose another name.")
+        _check_writable(target.parent)
+    except SkconvError:
+        raise
+    except OSError as error:
+        raise _output_error(target, error) from error
 
 
 def check_new_folder(path: str | os.PathLike[str]) -> None:
@@ -138,23 +156,38 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
     Call it before long work, so that an hour of training is not lost to a mistyped path.
     """
     target = Path(path)
+    check_writable_folder(target)
     try:
-        if target.is_symlink() or target.exists():
-            if not target.is_dir():
-                raise OutputError(f"{target} exists and is not a folder. Choose another name for the output folder.")
-            if any(target.iterdir()):
-                raise OutputError(f"The output folder {target} exists and is not empty. Remove it or choose another.")
+        if target.is_dir() and any(target.iterdir()):
+            raise OutputError(f"The output folder {target} exists and is not empty. Remove it or choose another.")
+    except SkconvError:
+        raise
+    except OSError as error:
+        raise _output_error(target, error) from error
+
+
+def check_writable_folder(path: str | os.PathLike[str]) -> None:
+    """Raise `OutputError` unless files can be written to a folder, which may not exist yet; do not create it."""
+    target = Path(path)
+    try:
+        if (target.is_symlink() or target.exists()) and not target.is_dir():
+            raise OutputError(f"{target} exists and is not a folder. Choose another name for the output folder.")
         ancestor = target.absolute()
         while not ancestor.exists():
             ancestor = ancestor.parent
         if not ancestor.is_dir():
             raise OutputError(f"{target} cannot be created: {ancestor} is a file. Choose another output folder.")
-        # os.access returns True for root on a read-only file system.
-        Path(tempfile.mkdtemp(dir=ancestor, prefix=".skconv-")).rmdir()
+        _check_writable(ancestor)
     except SkconvError:
         raise
     except OSError as error:
         raise _output_error(target, error) from error
+
+
+def _check_writable(folder: Path) -> None:
+    """Raise `OSError` if no file can be created in a folder."""
+    # os.access returns True for root on a read-only file system.
+    Path(tempfile.mkdtemp(dir=folder, prefix=".skconv-")).rmdir()
 
 
 def _can_be_replaced(folder: Path) -> bool:

@@ -51,6 +51,10 @@ class Prediction:
         Next most probable classes, in descending order; if the label is "?", including the most probable class.
     labels : tuple of str or None
         Prediction set: often one class, may be empty. None if no coverage was requested.
+    top : tuple of Alternative or None
+        Most probable classes in descending order, including the most probable one. None unless requested.
+    probabilities : dict of str to float or None
+        Probability of every class, in the order of the model's classes. None unless requested.
     error : str or None
         Error message if the image could not be read; its label is then empty and its confidence 0. None otherwise.
     """
@@ -60,35 +64,58 @@ class Prediction:
     confidence: float
     alternatives: tuple[Alternative, ...] = ()
     labels: tuple[str, ...] | None = None
+    top: tuple[Alternative, ...] | None = None
+    probabilities: dict[str, float] | None = None
     error: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """Return the fields as plain values, without `labels` and `error` if they are None."""
-        record = asdict(self)
-        return {key: value for key, value in record.items() if key not in ("labels", "error") or value is not None}
+        """Return the fields as plain values, without those that are None."""
+        return {key: value for key, value in asdict(self).items() if value is not None}
 
     def __str__(self) -> str:
         if self.error is not None:
             return f"{self.input}: error: {self.error}"
         sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
+        if self.probabilities is not None:
+            sets += "; " + ", ".join(f"{name} {share:.1%}" for name, share in self.probabilities.items())
+        if self.top is not None:
+            first = f"{UNSURE} " if self.label == UNSURE else ""
+            return f"{self.input}: {first}{', '.join(map(str, self.top))}{sets}"
         if self.label != UNSURE:
             return f"{self.input}: {self.label} ({self.confidence:.1%}){sets}"
         return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))}){sets}"
 
 
 def describe_predictions(
-    names: Sequence[str], probabilities: np.ndarray, class_names: tuple[str, ...], min_confidence: float = 0.0
+    names: Sequence[str],
+    probabilities: np.ndarray,
+    class_names: tuple[str, ...],
+    min_confidence: float = 0.0,
+    *,
+    top: int | None = None,
+    with_probabilities: bool = False,
 ) -> tuple[Prediction, ...]:
-    """Return one `Prediction` per image, from names and probabilities of shape (n, n_classes)."""
-    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : 1 + _N_ALTERNATIVES]
+    """Return one `Prediction` per image, from names and probabilities of shape (n, n_classes).
+
+    `top` is the number of most probable classes to list. `with_probabilities` adds the probability of every class.
+    """
+    n_candidates = 1 + _N_ALTERNATIVES
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(n_candidates, top or 0)]
     predictions = []
     for name, row, best in zip(names, probabilities, order, strict=True):
-        candidates = tuple(Alternative(class_names[k], float(row[k])) for k in best)
-        first = candidates[0]
-        if first.confidence < min_confidence:
-            predictions.append(Prediction(name, UNSURE, first.confidence, candidates))
-        else:
-            predictions.append(Prediction(name, first.label, first.confidence, candidates[1:]))
+        ranked = tuple(Alternative(class_names[k], float(row[k])) for k in best)
+        first, candidates = ranked[0], ranked[:n_candidates]
+        is_unsure = first.confidence < min_confidence
+        predictions.append(
+            Prediction(
+                name,
+                UNSURE if is_unsure else first.label,
+                first.confidence,
+                candidates if is_unsure else candidates[1:],
+                top=None if top is None else ranked[:top],
+                probabilities=dict(zip(class_names, row.tolist(), strict=True)) if with_probabilities else None,
+            )
+        )
     return tuple(predictions)
 
 

@@ -321,8 +321,8 @@ def test_broken_image_among_others_is_an_error_record_and_exit_code_1(command, k
 
 def test_out_that_is_a_pipe_is_refused(trained, tmp_path, capsys):
     Image.fromarray(IMAGES[0]).save(tmp_path / "a.png")
-    os.mkfifo(tmp_path / "pipe")
-    arguments = ["predict", trained[0], tmp_path / "a.png", "--out", tmp_path / "pipe"]
+    os.mkfifo(tmp_path / "pipe.csv")
+    arguments = ["predict", trained[0], tmp_path / "a.png", "--out", tmp_path / "pipe.csv"]
     check_one_line(arguments, ["not a regular file"], tmp_path, capsys)
 
 

@@ -142,10 +142,66 @@ def test_broken_images_have_an_error_and_others_a_prediction(run, images, tmp_pa
     assert [row["error"] for row in rows] == [each.get("error", "") for each in records]
 
 
-def test_out_that_cannot_be_written_raises(run, images, tmp_path):
-    folder, _ = images
-    with pytest.raises(OutputError, match="Cannot write"):
-        predict(run.model, folder, out=tmp_path / "missing" / "predictions.csv")
+@pytest.mark.parametrize(
+    ("option", "name", "words"),
+    [
+        ("out", "missing/predictions.csv", "no folder"),
+        ("out", "predictions.json", "ends in .csv"),
+        ("out", "folder.csv", "not a regular file"),
+        ("out", "input.csv", "would replace that input"),
+        ("annotate", "missing/seen.png", "no folder"),
+        ("annotate", "seen.jpg", "ends in .png"),
+    ],
+)
+def test_outputs_are_checked_before_the_images_are_loaded(run, tmp_path, option, name, words):
+    (tmp_path / "folder.csv").mkdir()
+    (tmp_path / "input.csv").write_text("no table")
+    with pytest.raises(OutputError, match=words):
+        predict(run.model, [tmp_path / "input.csv", tmp_path / "missing.png"], **{option: tmp_path / name})
+    assert (tmp_path / "input.csv").read_text() == "no table"
+
+
+def test_top_and_probabilities_are_those_of_the_estimator(run, images, tmp_path):
+    folder, images = images
+    expected = skconv.CNNClassifier.load(run.model, device="cpu").predict_proba(images)
+    result = predict(run.model, folder, top=3, probabilities=True, min_confidence=1, out=tmp_path / "p.csv")
+    with (tmp_path / "p.csv").open(newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    records = result.to_json()["predictions"]
+    for row, record, each in zip(rows, records, expected, strict=True):
+        best = [str(label) for label in each.argsort()[::-1][:3]]
+        assert [candidate["label"] for candidate in record["top"]] == best
+        assert [row[f"label_{rank}"] for rank in (1, 2, 3)] == best and "label_4" not in row
+        assert record["probabilities"] == {str(k): pytest.approx(each[k], abs=1e-4) for k in range(10)}
+        assert [float(row[f"probability_{k}"]) for k in range(10)] == pytest.approx(each, abs=1e-4)
+        assert float(row["confidence_1"]) == float(row["confidence"]) and row["label"] == "?"
+
+
+def test_top_above_the_number_of_classes_lists_all(run, images):
+    (prediction,) = predict(run.model, images[0] / "00.png", top=99).predictions
+    assert sorted(each.label for each in prediction.top) == [str(label) for label in range(10)]
+    assert str(prediction).count("%") == 10
+
+
+def test_csv_has_columns_of_top_beside_an_error(run, images, tmp_path):
+    (tmp_path / "note.png").write_text("no image")
+    with pytest.warns(UserWarning, match="could not be read"):
+        predict(run.model, [tmp_path / "note.png", images[0] / "00.png"], top=1, out=tmp_path / "p.csv")
+    header, broken, correct = (tmp_path / "p.csv").read_text().splitlines()
+    assert header == "input,label,confidence,label_1,confidence_1,error"
+    assert broken.split(",")[1:5] == [""] * 4 and correct.endswith(",")
+
+
+@pytest.mark.parametrize("top", [0, -1, True, 1.5])
+def test_top_out_of_range_raises(run, images, top):
+    with pytest.raises(ParameterError, match="top is"):
+        predict(run.model, images[0], top=top)
+
+
+def test_submission_with_probabilities_raises(run, competitions, tmp_path):
+    with pytest.raises(ParameterError, match="submission"):
+        predict(run.model, competitions / "kaggle-digits", out=tmp_path / "submission.csv", probabilities=True)
+    assert not (tmp_path / "submission.csv").exists()
 
 
 def test_failed_prediction_leaves_the_old_csv(run, tmp_path):

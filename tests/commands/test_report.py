@@ -202,5 +202,5 @@ def test_out_with_another_suffix_raises_first(tmp_path):
     with pytest.raises(OutputError, match=r"\.html"):
         report(tmp_path / "no-model", "digits", out=tmp_path / "report.pdf")
     assert list(tmp_path.iterdir()) == []
-    with pytest.raises(OutputError, match="does not exist"):
+    with pytest.raises(OutputError, match="no folder"):
         report(tmp_path / "no-model", "digits", out=tmp_path / "none" / "report.html")

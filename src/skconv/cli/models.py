@@ -42,6 +42,8 @@ def evaluate() -> None:
         "submission writes the submission file."
     ),
     annotate=typer.Option(help="PNG file to draw: each model input with label and confidence."),
+    top=typer.Option(min=1, help="Number of most probable classes to list with their probabilities."),
+    probabilities=typer.Option(help="Add the probability of every class to the text, CSV file or JSON object."),
 )
 def predict() -> None:
     """Classify images, with the confidence of each prediction."""

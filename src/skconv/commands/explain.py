@@ -12,7 +12,7 @@ import numpy as np
 
 from skconv.commands import Result
 from skconv.exceptions import DataError, SourceNotFoundError, UnknownNameError
-from skconv.reports.style import check_figure_path
+from skconv.files import check_new_file
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -140,7 +140,7 @@ def explain(
     """
     if show not in EXPLANATIONS:
         raise UnknownNameError("explanation", show, EXPLANATIONS)
-    check_figure_path(out, [image])
+    check_new_file(out, suffix=".png", inputs=[image])
     from skconv.data.inputs import load_inputs
     from skconv.inference import OnnxClassifier
     from skconv.reports.style import save_figure

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from skconv.commands import Result
-from skconv.exceptions import OutputError, ParameterError
-from skconv.files import atomic_write
+from skconv.exceptions import ParameterError
+from skconv.files import atomic_write, check_new_file
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import INPUT_NAME, OUTPUT_NAMES
 
@@ -98,8 +98,7 @@ def export(
     config = read_config(folder)
     run = folder.parent if folder.name == "model" else folder
     target = Path(f"{run.resolve().name}.{format}" if out is None else out)
-    if target.suffix.lower() != f".{format}":
-        raise OutputError(f"The file is named {target}; expected a name that ends in .{format}. Choose another name.")
+    check_new_file(target, suffix=f".{format}")
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
     with atomic_write(target) as path:
         path.write_bytes(content)

@@ -14,15 +14,14 @@ import numpy as np
 
 from skconv.commands import Result, format_count
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
+from skconv.commands.prediction_tables import write_predictions
 from skconv.exceptions import DataError, ParameterError, SkconvError
-from skconv.files import atomic_write, check_new_file, write_table
+from skconv.files import check_new_file
 from skconv.inference import OnnxClassifier, Prediction, describe_predictions
-from skconv.reports.style import check_figure_path
 from skconv.signature import expand_options
 
 if TYPE_CHECKING:
     from skconv.data.dataset import SubmissionForm
-    from skconv.digits.ocr.recognition import NumberReading
 
 _MAX_SEARCHED = 3  # background images searched for numbers; reading one takes longer than classifying it
 _MAX_DRAWN = 200
@@ -65,6 +64,8 @@ def predict(
     inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     label_column: str | None = None,
+    top: int | None = None,
+    probabilities: bool = False,
     coverage: float | None = None,
     **options: Unpack[PredictionOptions],
 ) -> PredictionResult:
@@ -78,16 +79,21 @@ def predict(
     inputs : path-like or sequence of path-like
         Images, folders of images, CSV or ``.npz`` files of pixels; for a competition's folder, its test images.
     out : path-like or None, default=None
-        CSV file to write or replace, with the columns input, label and confidence; with `coverage` also the labels,
-        separated by "|"; and an error if an image could not be read. If its name begins with "submission", and
-        `inputs` is the folder of a competition or one CSV of pixels without labels, it is written in the format of the
-        competition.
+        CSV file to write or replace, with the columns input, label and confidence; and an error if an image could not
+        be read. `coverage` adds the column labels, separated by "|"; `top` adds label_1, confidence_1, label_2 …;
+        `probabilities` adds a column probability_NAME per class. If its name begins with "submission", and `inputs` is
+        the folder of a competition or one CSV of pixels without labels, it is written in the format of the competition.
     label_column : str or None, default=None
         Name of the label column of a CSV; the column is ignored.
     annotate : path-like or None, default=None
         PNG file to draw: the model inputs of the first 200 images, with label and confidence.
     min_confidence : float, default=0
         Minimum confidence, 0..1. Labels below it are replaced by "?"; `alternatives` lists the candidates.
+    top : int or None, default=None
+        Number of most probable classes to list with their probabilities, at least 1. If the model has fewer classes,
+        all are listed.
+    probabilities : bool, default=False
+        Add the probability of every class to the records.
     coverage : float or None, default=None
         Compute prediction sets, which contain the true label with this probability, above 0 and below 1, for images
         similar to the training images. Requires the extra "reliability", and an ensemble or a model trained with a
@@ -109,9 +115,11 @@ def predict(
         If the only image is missing or not an image, if a table, archive or folder cannot be read, or if the classes
         are not those of the competition.
     OutputError
-        If `out` or `annotate` cannot be written; an existing file is unchanged.
+        If `out` or `annotate` cannot be written, has another suffix than ``.csv`` and ``.png``, or is one of the
+        inputs; raised before the images are loaded. An existing file is unchanged.
     ParameterError
-        If `min_confidence` or `coverage` is out of range, or if the model has no held-out predictions for `coverage`.
+        If `min_confidence`, `top` or `coverage` is out of range, or if the model has no held-out predictions for
+        `coverage`. Or if a submission is written with `top`, `probabilities` or `coverage`, which it cannot contain.
 
     Warns
     -----
@@ -124,27 +132,41 @@ def predict(
 
     out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
     check_confidence(min_confidence)
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        raise ParameterError(f"top is {top!r}; expected None or an integer of at least 1, for example 3.")
     if coverage is not None:
         check_coverage(coverage)
-    if out is not None:
-        check_new_file(out)
     paths = _list_paths(inputs)
+    if out is not None:
+        check_new_file(out, suffix=".csv", inputs=paths)
     if annotate is not None:
-        check_figure_path(annotate, paths)
+        check_new_file(annotate, suffix=".png", inputs=paths)
     classifier = OnnxClassifier(model)
     if coverage is not None:
         load_held_out(classifier)  # raises before the images are loaded
     loaded = None if out is None or label_column is not None else _load_competition(paths, classifier, Path(out))
+    if loaded is not None and (top is not None or probabilities or coverage is not None):
+        raise ParameterError(
+            f"{out} is a submission, which contains labels only. Omit top, probabilities and coverage, or choose a "
+            "name that does not begin with submission."
+        )
     if loaded is None:
         loaded = _load_images(paths, classifier, out, label_column, progress=options["progress"])
     warn_if_broken(loaded.broken, len(loaded.names))
-    probabilities = classifier.predict_proba(loaded.images)
+    predicted_proba = classifier.predict_proba(loaded.images)
     if classifier.image_spec.preprocessing == "digit":  # avoids importing number recognition for other models
-        _suggest_read(classifier, loaded.readable, probabilities)
-    predicted = describe_predictions(loaded.readable, probabilities, classifier.class_names, min_confidence)
+        _suggest_read(classifier, loaded.readable, predicted_proba)
+    predicted = describe_predictions(
+        loaded.readable,
+        predicted_proba,
+        classifier.class_names,
+        min_confidence,
+        top=top,
+        with_probabilities=probabilities,
+    )
     if coverage is not None:
         names = np.array(classifier.class_names, object)
-        sets = make_sets(classifier, probabilities, coverage)
+        sets = make_sets(classifier, predicted_proba, coverage)
         predicted = tuple(replace(each, labels=tuple(names[one])) for each, one in zip(predicted, sets, strict=True))
     drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
     remaining = iter(predicted)
@@ -155,11 +177,11 @@ def predict(
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
     if loaded.form is None:
-        _write_predictions(out, predictions)
+        write_predictions(out, predictions, classifier.class_names)
     else:
         from skconv.competitions.submissions import write_submission
 
-        write_submission(out, loaded.form, [loaded.labels[best] for best in probabilities.argmax(axis=1)])
+        write_submission(out, loaded.form, [loaded.labels[best] for best in predicted_proba.argmax(axis=1)])
     written = f"Wrote the predictions of {format_count(len(predictions), 'image')} to {out}."
     return PredictionResult(predictions, written, drawn)
 
@@ -176,16 +198,6 @@ def _list_paths(inputs: Any) -> list[str | os.PathLike[str]]:
                 "For arrays, use OnnxClassifier(model).predict."
             )
     return paths
-
-
-def _write_predictions(out: str | os.PathLike[str], predictions: Sequence[Prediction]) -> None:
-    """Write the predictions as a CSV file."""
-    joined = [None if each.labels is None else "|".join(each.labels) for each in predictions]
-    records = [
-        (each.input, each.label, format_confidence(each), labels, each.error)
-        for each, labels in zip(predictions, joined, strict=True)
-    ]
-    write_records(out, ("input", "label", "confidence", "labels", "error"), records)
 
 
 @dataclass(frozen=True)
@@ -320,18 +332,3 @@ def _draw(path: str | os.PathLike[str], images: np.ndarray, predictions: Sequenc
     return (
         f"Drew {'' if len(shown) == len(predictions) else 'the first '}{format_count(len(shown), 'image')} in {path}."
     )
-
-
-def format_confidence(record: Prediction | NumberReading) -> str:
-    """Return the confidence for a CSV file, empty if the image could not be read."""
-    return "" if record.error is not None else f"{record.confidence:.6f}"
-
-
-def write_records(
-    path: str | os.PathLike[str], columns: Sequence[str], records: Sequence[Sequence[str | None]]
-) -> None:
-    """Write a CSV file with the first three columns, and others that have a value."""
-    used = [k for k in range(len(columns)) if k < 3 or any(record[k] is not None for record in records)]
-    header = tuple(columns[k] for k in used)
-    with atomic_write(path) as unfinished:
-        write_table(unfinished, header, ([record[k] or "" for k in used] for record in records))

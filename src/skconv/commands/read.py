@@ -12,11 +12,11 @@ import numpy as np
 
 from skconv.commands import format_count
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
-from skconv.commands.predict import check_confidence, format_confidence, warn_if_broken, write_records
+from skconv.commands.predict import check_confidence, warn_if_broken
+from skconv.commands.prediction_tables import format_confidence
 from skconv.exceptions import DataError, OutputError, ParameterError, SkconvError, SourceNotFoundError
-from skconv.files import atomic_write, check_new_file
+from skconv.files import atomic_write, check_new_file, check_writable_folder, write_table
 from skconv.progress import show_progress
-from skconv.reports.style import check_figure_path
 from skconv.signature import expand_options
 
 if TYPE_CHECKING:
@@ -126,9 +126,9 @@ def read(
 
     out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
     check_confidence(min_confidence)
-    if out is not None:
-        check_new_file(out)
     sources = _list_sources(images)
+    if out is not None:
+        check_new_file(out, suffix=".csv", inputs=[name for name, _ in sources])
     figures = None if annotate is None else _list_figures(annotate, [name for name, _ in sources])
     classifier = OnnxClassifier(model)
     check_digit_model(classifier)
@@ -158,8 +158,10 @@ def read(
     drawn = "" if annotate is None else f"Drew the digits of {format_count(n_read, 'image')} in {annotate}."
     if out is None:
         return ReadResult(readings, drawn=drawn)
-    records = [(each.input, each.text, format_confidence(each), each.error) for each in readings]
-    write_records(out, ("input", "text", "confidence", "error"), records)
+    columns = ["input", "text", "confidence", *(["error"] if broken else [])]
+    records = ([each.input, each.text, format_confidence(each), each.error or ""] for each in readings)
+    with atomic_write(out) as unfinished:
+        write_table(unfinished, columns, (record[: len(columns)] for record in records))
     return ReadResult(readings, f"Wrote the readings of {format_count(n, 'image')} to {out}.", drawn)
 
 
@@ -191,14 +193,16 @@ def _list_figures(path: str | os.PathLike[str], names: list[str]) -> list[Path]:
     """Return the PNG file of each annotated image: `path`, or numbered files in the folder `path` for several."""
     target = Path(path)
     if len(names) == 1:
-        check_figure_path(path, names)
+        check_new_file(path, suffix=".png", inputs=names)
         return [target]
     if target.suffix.lower() == ".png" or (target.exists() and not target.is_dir()):
         raise OutputError(f"annotate is '{target}'; expected a folder for {len(names):,} images. Pass a folder.")
     width = len(str(len(names)))  # numbers distinguish files of the same name in several folders
     files = [target / f"{k:0{width}}-{Path(name).stem}.png" for k, name in enumerate(names, start=1)]
+    check_writable_folder(target)
     for file, name in zip(files, names, strict=True):
-        check_figure_path(file, [name])
+        if file.exists():
+            check_new_file(file, inputs=[name])
     return files
 
 

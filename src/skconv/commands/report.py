@@ -14,7 +14,7 @@ from skconv.commands.scoring import score_source
 from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, locate_issues, read_issues
 from skconv.exceptions import DataError, OutputError
-from skconv.files import atomic_dir, atomic_write, check_new_folder
+from skconv.files import atomic_dir, atomic_write, check_new_file, check_new_folder
 from skconv.signature import expand_options
 
 if TYPE_CHECKING:
@@ -173,8 +173,7 @@ def _describe_command(*arguments: str | os.PathLike[str], **options: Any) -> str
 def _check_target(target: Path) -> bool:
     """Return whether `target` is a page rather than a folder; raise `OutputError` if neither can be written."""
     if target.suffix.lower() == ".html":
-        if not target.absolute().parent.is_dir():
-            raise OutputError(f"The folder {target.absolute().parent} does not exist. Create it, or choose another.")
+        check_new_file(target)
         return True
     if target.suffix:
         raise OutputError(

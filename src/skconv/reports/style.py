@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Iterable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.exceptions import OutputError
 from skconv.files import atomic_write
 
 if TYPE_CHECKING:
@@ -61,15 +58,6 @@ def label_ticks(axis: Any, names: list[str], step: int, **style: Any) -> None:
     """Label every `step`-th of the positions 0, 1, 2, …."""
     for tick in axis.set_ticks(range(0, len(names), step), labels=names[::step], **style):
         tick.label1.set_parse_math(False)
-
-
-def check_figure_path(out: str | os.PathLike[str], images: Iterable[str | os.PathLike[str]]) -> None:
-    """Raise `OutputError` unless `out` ends in .png and is not one of the input images."""
-    target = Path(out)
-    if target.suffix.lower() != ".png":
-        raise OutputError(f"The name of the figure is '{target}'; expected one that ends in .png. Choose another name.")
-    if target.exists() and any(Path(image).exists() and target.samefile(image) for image in images):
-        raise OutputError(f"The figure would replace the input image {target}. Choose another name.")
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:

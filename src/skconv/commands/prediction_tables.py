@@ -1,0 +1,54 @@
+"""CSV tables of predictions: those of `predict`, the mistakes of a scored model, out-of-fold predictions."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from skconv.files import atomic_write, write_table
+
+if TYPE_CHECKING:
+    from skconv.digits.ocr.recognition import NumberReading
+    from skconv.inference import Prediction
+
+_Column = tuple[str, Callable[["Prediction"], object]]  # header and value
+
+
+def write_predictions(
+    out: str | os.PathLike[str], predictions: Sequence[Prediction], class_names: Sequence[str]
+) -> None:
+    """Write one row per image: input, label, confidence, and what else the predictions contain."""
+    columns: list[_Column] = [
+        ("input", lambda each: each.input),
+        ("label", lambda each: each.label),
+        ("confidence", format_confidence),
+    ]
+    if any(each.labels is not None for each in predictions):
+        columns.append(("labels", lambda each: "|".join(each.labels or ())))
+    for rank in range(max((len(each.top or ()) for each in predictions), default=0)):
+        columns += _list_rank_columns(rank)
+    if any(each.probabilities is not None for each in predictions):
+        columns += [_make_probability_column(name) for name in class_names]
+    if any(each.error is not None for each in predictions):
+        columns.append(("error", lambda each: each.error or ""))
+    header = [name for name, _ in columns]
+    with atomic_write(out) as unfinished:
+        write_table(unfinished, header, ([value(each) for _, value in columns] for each in predictions))
+
+
+def format_confidence(record: Prediction | NumberReading) -> str:
+    """Return the confidence for a CSV file, empty if the image could not be read."""
+    return "" if record.error is not None else f"{record.confidence:.6f}"
+
+
+def _list_rank_columns(rank: int) -> list[_Column]:
+    """Return the columns of the class at a rank of the most probable classes, from 0."""
+    return [
+        (f"label_{rank + 1}", lambda each: each.top[rank].label if each.top else ""),
+        (f"confidence_{rank + 1}", lambda each: f"{each.top[rank].confidence:.6f}" if each.top else ""),
+    ]
+
+
+def _make_probability_column(name: str) -> _Column:
+    return f"probability_{name}", lambda each: f"{each.probabilities[name]:.6f}" if each.probabilities else ""
