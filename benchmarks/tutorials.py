@@ -58,9 +58,10 @@ def create_short(recipe: str, epochs: int, seed: int):
 
 def fit_recipe(recipe: str, images: np.ndarray, labels: np.ndarray, validation: tuple | None = None) -> Train:
     """Return skconv's training, validated on the given images or as in the recipe."""
+    valid = (None, None) if validation is None else validation
 
     def fit(epochs: int, run: int) -> float:
-        estimator = create_short(recipe, epochs, run).fit(images, labels, validation=validation)
+        estimator = create_short(recipe, epochs, run).fit(images, labels, X_val=valid[0], y_val=valid[1])
         return estimator.history_[-1]["valid_accuracy"]
 
     return fit

@@ -49,7 +49,7 @@ def test_held_out_probabilities_are_those_of_the_calibrated_model(digits, fitted
 def test_fewer_than_100_validation_images_do_not_calibrate(digits):
     X, y = digits
     model = CNNClassifier("fast", max_epochs=1, random_state=0).fit(
-        X[:200], y[:200], validation=(X[200:299], y[200:299])
+        X[:200], y[:200], X_val=X[200:299], y_val=y[200:299]
     )
     assert model.held_out_ is None and model.net_.module_.logit_calibration.factor == 1
 

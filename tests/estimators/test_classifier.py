@@ -438,7 +438,7 @@ def test_validation_argument_is_scored_but_not_trained_on(digits):
     X, y = digits
     settings = {"max_epochs": 3, "batch_size": 20, "calibrate": False, "random_state": 0, "precision": "fp32"}
     alone = CNNClassifier("fast", **settings).fit(X[:500], y[:500])
-    watched = CNNClassifier("fast", **settings).fit(X[:500], y[:500], validation=(X[500:700], y[500:700]))
+    watched = CNNClassifier("fast", **settings).fit(X[:500], y[:500], X_val=X[500:700], y_val=y[500:700])
     assert same_weights(alone, watched)
     assert watched.history_[-1]["valid_accuracy"] == pytest.approx(watched.score(X[500:700], y[500:700]))
 
@@ -458,7 +458,7 @@ def test_restore_best_selects_the_best_epoch(digits, restore_best, losses):
         restore_best=restore_best,
         calibrate=False,
         random_state=0,
-    ).fit(X[:300], y[:300], validation=(X[300:500], y[300:500]))
+    ).fit(X[:300], y[:300], X_val=X[300:500], y_val=y[300:500])
     best, lowest = None, [np.inf] * len(losses)
     for epoch in classifier.history_:
         if all(epoch[name] < low for name, low in zip(losses, lowest, strict=True)):

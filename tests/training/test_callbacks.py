@@ -21,7 +21,7 @@ def fit(digits, *callbacks):
         {"name": "standard", "dropout": 0.5},
         max_epochs=2, batch_size=20, ema_decay=0, precision="fp32", random_state=0, callbacks=callbacks,
     )  # fmt: skip
-    return classifier.fit(X[:500], y[:500], validation=(X[500:700], y[500:700]))
+    return classifier.fit(X[:500], y[:500], X_val=X[500:700], y_val=y[500:700])
 
 
 def test_records_score_the_live_weights_in_evaluation_mode(digits):

@@ -279,7 +279,7 @@ def _score_trial(
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
     # `fit` receives the validation images and must not hold out others.
     estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks, calibrate=False)
-    estimator.fit(*train, validation=valid)
+    estimator.fit(*train, X_val=valid[0], y_val=valid[1])
     return float(estimator.score(*valid))
 
 

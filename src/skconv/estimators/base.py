@@ -165,10 +165,13 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         return ImageDataset(images, labels, torch.from_numpy(weights), positions)
 
     def _check_validation_data(self, X: Any, y: Any) -> ImageDataset:
-        X, y = self._validate(X, y, reset=False)
-        images = to_image_tensor(X)
-        self._check_image_shape(images)
-        return ImageDataset(images, encode_labels(y, self.classes_))
+        try:
+            X, y = self._validate(X, y, reset=False)
+            images = to_image_tensor(X)
+            self._check_image_shape(images)
+        except ValueError as error:  # the messages name X and y, as those of the training images
+            raise DataError(f"Validation images (X_val, y_val): {error}") from error
+        return ImageDataset(images, encode_labels(y, self.classes_, name="y_val"))
 
     def _check_image_shape(self, images: Tensor) -> None:
         if tuple(images.shape[1:]) != self.image_shape_:

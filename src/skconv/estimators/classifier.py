@@ -18,7 +18,7 @@ from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.parameters import check_parameters, check_selection, split_network
 from skconv.estimators.setup import make_callbacks, make_checkpointing, make_config, torch_seed
-from skconv.estimators.validation import expand_weights, hold_out
+from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.augmentation import Augmentation
@@ -59,6 +59,7 @@ class CNNClassifier(BaseImageClassifier):
         `skconv.training.augmentation.Augmentation`; the items of a list are applied in order.
     validation_fraction : float, default=0.0
         Fraction of the training images, 0..0.9, for a stratified validation split: loss, accuracy and calibration.
+        No effect if `fit` receives X_val and y_val.
     patience : int or None, default=None
         Number of epochs without a better validation loss after which training stops and the best weights are restored.
     restore_best : {"valid_loss", "both_losses"} or None, default=None
@@ -178,7 +179,7 @@ class CNNClassifier(BaseImageClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, validation: tuple[Any, Any] | None = None) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
         """Train on images and labels.
 
         Parameters
@@ -192,8 +193,10 @@ class CNNClassifier(BaseImageClassifier):
         sample_weight : array-like of shape (n,), optional
             Weights of at least 0. If all are integers up to 10, each image is repeated that many times; other weights
             scale the loss.
-        validation : (X, y), optional
-            Validation images and labels, instead of a `validation_fraction` of the training images.
+        X_val, y_val : array-like, optional
+            Validation images and labels, in the form of X and y. They are used instead of a `validation_fraction` of
+            the training images: for the validation scores of `history_`, `patience`, `restore_best` and calibration.
+            All their labels must be among those of y.
 
         Returns
         -------
@@ -202,22 +205,23 @@ class CNNClassifier(BaseImageClassifier):
         Raises
         ------
         DataError
-            If X or y is not valid (a `ValueError`).
+            If X, y, X_val or y_val is not valid (a `ValueError`).
         ParameterError
-            If a parameter is out of range (a `ValueError`).
+            If a parameter is out of range, or only one of X_val and y_val is passed (a `ValueError`).
         TrainingError
             If the loss is NaN or infinite.
         """
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
-        validated = validation is not None or self.validation_fraction > 0
+        has_validation_set = check_validation_pair(X_val, y_val)
+        validated = has_validation_set or self.validation_fraction > 0
         check_selection(self.get_params(deep=False), validated=validated)
         self.__dict__.pop("net_", None)
         images = self._check_training_data(X, y, sample_weight, self.class_weight)
-        if validation is None:
-            train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
+        if has_validation_set:
+            train, valid = images, self._check_validation_data(X_val, y_val)
         else:
-            train, valid = images, self._check_validation_data(*validation)
+            train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         train = expand_weights(train)
         checkpointing = self._start(train, valid, self._create_network(train), scheduled=True)
         try:

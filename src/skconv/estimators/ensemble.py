@@ -18,7 +18,7 @@ from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier, shift_probabilities
 from skconv.estimators.classifier import CNNClassifier
 from skconv.estimators.parameters import check_parameters, choose_device, split_network
-from skconv.estimators.validation import split_folds
+from skconv.estimators.validation import check_validation_pair, split_folds
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.training.callbacks import PrintEpochs
@@ -32,7 +32,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
 
     Each image is held out from one member, so that `fold_scores_` and `out_of_fold_score_` are cross-validated
     estimates of the accuracy of a single member. The ensemble is usually more accurate. These scores are slightly
-    optimistic if members select an epoch by the validation loss (`restore_best`, `patience`).
+    optimistic if members select an epoch by the loss of their held-out fold (`restore_best`, `patience`).
 
     Parameters
     ----------
@@ -127,7 +127,16 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         self.n_jobs = n_jobs
         self.verbose = verbose
 
-    def fit(self, X: Any, y: Any, sample_weight: Any = None, groups: Any = None) -> Self:
+    def fit(
+        self,
+        X: Any,
+        y: Any,
+        sample_weight: Any = None,
+        groups: Any = None,
+        *,
+        X_val: Any = None,
+        y_val: Any = None,
+    ) -> Self:
         """Train one member per fold, on all other folds.
 
         Parameters
@@ -136,6 +145,10 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
             As in `CNNClassifier.fit`; the training part of every fold must contain all classes.
         groups : array-like of shape (n,), optional
             Groups of the images, passed to the splitter.
+        X_val, y_val : array-like, optional
+            Validation images and labels of every member, instead of its held-out fold: for `histories_`, `patience` and
+            `restore_best`. The out-of-fold scores are then unbiased, because no member selects an epoch by them. The
+            calibration uses the out-of-fold predictions in any case.
 
         Returns
         -------
@@ -156,13 +169,15 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
         self._check_training_data(X, y, sample_weight, template.class_weight)  # to raise before training
+        if check_validation_pair(X_val, y_val):
+            self._check_validation_data(X_val, y_val)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         folds = split_folds(self.cv, X, y, groups, self.random_state)
         check_ensemble(members=len(folds), network=split_network(template.network)[0], average=self.average)
         members = self._make_members(template, len(folds))
         results = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_member)(member, X, y, sample_weight, *fold)
+            delayed(_fit_member)(member, X, y, sample_weight, *fold, X_val, y_val)
             for member, fold in zip(members, folds, strict=True)
         )
         self._set_members(template, [member for member, _ in results])
@@ -292,11 +307,15 @@ def _fit_member(
     sample_weight: np.ndarray | None,
     train: np.ndarray,
     held_out: np.ndarray,
+    X_val: Any,
+    y_val: Any,
 ) -> tuple[CNNClassifier, np.ndarray]:
     """Fit a member on the training images; return it with its probabilities for the held-out images."""
     held_out_images = X[held_out]
     weights = None if sample_weight is None else sample_weight[train]
-    member.fit(X[train], y[train], sample_weight=weights, validation=(held_out_images, y[held_out]))
+    if X_val is None:
+        X_val, y_val = held_out_images, y[held_out]
+    member.fit(X[train], y[train], sample_weight=weights, X_val=X_val, y_val=y_val)
     probabilities = member.predict_proba(held_out_images)
     # Removed, because copies of the member would include the held-out images and the state of the optimizer.
     member.net_.set_params(train_split=None)

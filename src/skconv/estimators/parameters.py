@@ -113,7 +113,8 @@ def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
     for name in ("patience", "restore_best"):
         if parameters[name] is not None and not validated:
             raise ParameterError(
-                f"'{name}' requires a validation loss, but 'validation_fraction' is 0. Set validation_fraction=0.1."
+                f"'{name}' requires a validation loss, but there are no validation images. Set validation_fraction=0.1, or "
+                "pass X_val and y_val to fit."
             )
 
 

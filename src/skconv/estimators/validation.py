@@ -13,7 +13,7 @@ from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
-from skconv.exceptions import DataError, ParameterError
+from skconv.exceptions import DataError, ParameterError, list_some
 from skconv.training.batches import ImageDataset
 
 _MAX_REPEATS = 10  # larger weights scale the loss, because repeats make the training longer
@@ -61,14 +61,30 @@ def find_classes(y: Any) -> np.ndarray:
     return classes
 
 
-def encode_labels(y: np.ndarray, classes: np.ndarray) -> Tensor:
+def check_validation_pair(X_val: Any, y_val: Any) -> bool:
+    """Return whether validation data was passed to `fit`; raise `ParameterError` for images or labels alone."""
+    if (X_val is None) != (y_val is None):
+        passed, missing = ("y_val", "X_val") if X_val is None else ("X_val", "y_val")
+        raise ParameterError(f"fit received {passed} without {missing}. Pass both, or neither.")
+    return X_val is not None
+
+
+def encode_labels(y: np.ndarray, classes: np.ndarray, *, name: str = "y") -> Tensor:
     """Return the index of each label in the sorted `classes`, int64 (n,); raise `DataError` for unknown labels."""
     positions = np.searchsorted(classes, y).clip(max=len(classes) - 1)
     unknown = np.flatnonzero(classes[positions] != y)
     if len(unknown):
+        first = y[unknown].tolist()[0]
+        same = [label for label in classes.tolist() if str(label) == str(first)]
+        if same:
+            raise DataError(
+                f"{name} contains the label {first!r} ({type(first).__name__}), the classes {same[0]!r} "
+                f"({type(same[0]).__name__}). Convert it: {name}.astype({type(same[0]).__name__})."
+            )
         raise DataError(
-            f"y contains the label {y[unknown].tolist()[0]!r}, which is not among the {len(classes)} classes "
-            f"{', '.join(map(str, classes[:12]))}{' …' if len(classes) > 12 else ''}. Correct or remove it."
+            f"{name} contains the label {first!r}, which is not among the {len(classes)} classes: "
+            f"{list_some(list(map(str, classes.tolist())), 12)}. Add images of it to the training images, or remove "
+            f"these {len(unknown)} of {len(y)} images."
         )
     return torch.from_numpy(positions.astype(np.int64))
 
