@@ -13,7 +13,7 @@ import numpy as np
 
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.spec import ImageSpec
-from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
+from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import open_session, run_session
 
 _BATCH = 256  # images; only one batch is copied to float32 at a time
@@ -150,7 +150,7 @@ class OnnxClassifier:
     SourceNotFoundError
         If `path` does not exist.
     ModelFileError
-        If `path` is a pickle, or a folder that is incomplete, altered or of another format.
+        If `path` is a pickle, or a folder that is incomplete, altered, of another format or without ONNX.
     ParameterError
         If `threads` is below 1.
     """
@@ -161,6 +161,7 @@ class OnnxClassifier:
         self.threads = threads
         self.folder = find_model_folder(path)
         self.config = read_config(self.folder)
+        check_has_onnx(self.folder, self.config)
         self.classes_ = self.config.label_array
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
@@ -216,7 +217,7 @@ class OnnxClassifier:
                 raise DataError(
                     f"Image {wrong} contains NaN, infinity or a value too large for float32. Correct or remove it."
                 )
-            probabilities[start : start + _BATCH] = run_session(self._session, batch)
+            probabilities[start : start + _BATCH] = run_session(self._session, batch)[0]
             minimum, maximum = min(minimum, low), max(maximum, high)
         message = self._describe_range(minimum, maximum)
         if message:

@@ -10,7 +10,7 @@ from typing import Any
 from skconv.commands import Result
 from skconv.exceptions import ParameterError
 from skconv.files import atomic_write, check_new_file
-from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
+from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import INPUT_NAME, OUTPUT_NAMES
 
 FORMATS = ("onnx",)
@@ -96,6 +96,7 @@ def export(
         raise ParameterError(f"The 'format' parameter must be one of {', '.join(map(repr, FORMATS))}. Got {format!r}.")
     folder = find_model_folder(model)
     config = read_config(folder)
+    check_has_onnx(folder, config)
     run = folder.parent if folder.name == "model" else folder
     target = Path(f"{run.resolve().name}.{format}" if out is None else out)
     check_new_file(target, suffix=f".{format}")

@@ -138,6 +138,7 @@ def write_run_folder(
             command=run.command,
             fingerprints=seen if inherited is None else seen.union(inherited),
             normalization=dataset.preprocessing,
+            images=scored.images,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(run.recipe_texts[seed], encoding="utf-8")

@@ -110,13 +110,21 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             Hashes of the training images; `skconv.evaluate` refuses to score the model on them.
         normalization : {"digit"}, optional
             Preprocessing of images before prediction; none by default.
+        images : array-like, optional
+            Images of the training or test data on which ONNX and the network are compared, besides random images.
 
         Raises
         ------
         OutputError
             If the folder is not empty or cannot be written.
         ModelFileError
-            If the probabilities of the ONNX graph and the network differ by more than 1e-4.
+            If the weights contain NaN or infinity.
+
+        Warns
+        -----
+        UserWarning
+            If the ONNX export fails, or the logits of ONNX and the network differ. The model is then saved without
+            ONNX, and only `load` can use it.
         """
         check_is_fitted(self)
         persistence.save(self, folder, **facts)

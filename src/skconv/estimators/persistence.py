@@ -15,6 +15,7 @@ from sklearn.utils import check_random_state
 from torch import nn
 
 from skconv.estimators.parameters import check_parameters, choose_device
+from skconv.estimators.validation import to_image_tensor
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
 from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig, describe_environment
 from skconv.model_io.folder import find_model_folder, read_config
@@ -28,6 +29,7 @@ from skconv.training.config import TrainingConfig, build_net
 
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
+_N_RANDOM, _N_REAL = 32, 128  # images to check the ONNX graph: of each random kind, and of the data
 _NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")  # parameters specific to a process
 
 
@@ -42,6 +44,7 @@ def save(
     command: str = "",
     fingerprints: TrainingFingerprints | None = None,
     normalization: str | None = None,
+    images: np.ndarray | None = None,
 ) -> ModelConfig:
     """Save a fitted classifier and return the configuration; see `BaseImageClassifier.save`."""
     name, options = classifier._network_spec  # the parameter may have changed since `fit`
@@ -61,7 +64,7 @@ def save(
         folder,
         network,
         config,
-        sample=_draw_sample(network, classifier.image_shape_),
+        sample=_draw_sample(classifier, images),
         fingerprints=fingerprints,
         held_out=classifier.held_out_,
         per_class=per_class,
@@ -233,9 +236,23 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
     return restored
 
 
-def _draw_sample(network: Any, shape: tuple[int, ...]) -> np.ndarray:
-    """Return random images with the mean and standard deviation of the training images, to check the ONNX graph."""
-    layer = network.input_normalization
+def _draw_sample(classifier: Classifier, images: np.ndarray | None) -> np.ndarray:
+    """Return images to check the ONNX graph: evenly spaced ones of `images`, and random ones.
+
+    The random images are noise with the statistics of the training images, and blocks of uniform brightness over their
+    range, for which the predictions are more confident.
+    """
+    layer = classifier.net_.module_.input_normalization
     mean, std = layer.mean.cpu().numpy(), layer.std.cpu().numpy()
-    noise = np.random.default_rng(0).standard_normal((32, *shape), dtype=np.float32)
-    return noise * std + mean
+    channels, height, width = classifier.image_shape_
+    generator = np.random.default_rng(0)
+    noise = generator.standard_normal((_N_RANDOM, channels, height, width), dtype=np.float32) * std + mean
+    low, high = classifier.pixel_range_ or (0.0, 255.0)
+    blocks = generator.uniform(low, high, (_N_RANDOM, channels, 4, 4)).astype(np.float32)
+    rows, columns = (np.arange(side) * 4 // side for side in (height, width))
+    parts = [noise, blocks[:, :, rows[:, None], columns]]
+    if images is not None:
+        real = to_image_tensor(np.asarray(images[:: -(-len(images) // _N_REAL)]))
+        classifier._check_image_shape(real)
+        parts.append(real.numpy().astype(np.float32))
+    return np.concatenate(parts)

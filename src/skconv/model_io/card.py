@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from skconv.model_io.config import ModelConfig
-from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME
+from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME, ONNX_NAME
 
 # Scores listed below an accuracy, by the suffix of their key: name, and whether the value is a percentage.
 _SECONDARY = {
@@ -54,7 +54,7 @@ def write_card(
         "The licence is that of the data. The publisher of the model chooses its licence.",
         "## Scores\n\n" + _describe_scores(config) + _describe_calibration(config),
         *_tabulate_classes(per_class),
-        _describe_use(folder_name),
+        _describe_use(folder_name, has_onnx=not config.files or ONNX_NAME in config.files),
         "## Limits\n\nThe scores hold for images like the training images. "
         "Every image is assigned to one of the classes, even if it shows none of them.",
         *_describe_origin(config),
@@ -153,7 +153,14 @@ def _tabulate_classes(per_class: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["### Scores per class\n\n" + "\n".join(rows)]
 
 
-def _describe_use(folder: str) -> str:
+def _describe_use(folder: str, *, has_onnx: bool) -> str:
+    if not has_onnx:
+        return f"""## Use
+
+This model has no ONNX file. From Python, with torch:
+
+    from skconv import CNNClassifier
+    labels = CNNClassifier.load("{folder}").predict(images)"""
     return f"""## Use
 
 From the command line:

@@ -56,7 +56,7 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
     folder = Path(folder)
     path = folder / CONFIG_NAME
     config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
-    if set(config.files) - {FINGERPRINTS_NAME, HELD_OUT_NAME} != {WEIGHTS_NAME, ONNX_NAME}:
+    if set(config.files) - {FINGERPRINTS_NAME, HELD_OUT_NAME, ONNX_NAME} != {WEIGHTS_NAME}:
         raise ModelFileError(
             f"{path} lists the files {', '.join(sorted(config.files))[:200] or 'none'}; "
             f"expected {WEIGHTS_NAME} and {ONNX_NAME}, optionally {FINGERPRINTS_NAME} and {HELD_OUT_NAME}. {FIX}"
@@ -74,6 +74,15 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
             sizes = "" if size == record.bytes else f" ({size:,} bytes, expected {record.bytes:,})"
             raise ModelFileError(f"{file} was altered after the model was saved{sizes}. {FIX}")
     return config
+
+
+def check_has_onnx(folder: Path, config: ModelConfig) -> None:
+    """Raise `ModelFileError` for a model that was saved without ``model.onnx``, because its export had failed."""
+    if ONNX_NAME not in config.files:
+        raise ModelFileError(
+            f"{folder} has no {ONNX_NAME}: its export failed when the model was saved, and was reported then. Load the "
+            f"model with torch: skconv.CNNClassifier.load({str(folder)!r})."
+        )
 
 
 def read_verified(path: Path, record: FileRecord) -> bytes:

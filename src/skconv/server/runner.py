@@ -12,7 +12,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError
-from skconv.model_io.folder import find_model_folder, read_config
+from skconv.model_io.folder import check_has_onnx, find_model_folder, read_config
 from skconv.server.settings import METRICS_FOLDER, ServerSettings
 
 if TYPE_CHECKING:
@@ -54,7 +54,8 @@ def serve(
             f"serve needs the packages {', '.join(missing)}, which are not installed. Install them: "
             "pip install 'skconv[serve]'"
         )
-    read_config(find_model_folder(settings.model))
+    folder = find_model_folder(settings.model)
+    check_has_onnx(folder, read_config(folder))
     with _listen(host, port) as listener, _shared_metrics():
         config = _configure(settings, workers)
         url_host = f"[{host}]" if ":" in host else host
