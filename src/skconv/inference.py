@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 
 from skconv.exceptions import DataError, ParameterError
+from skconv.images.arrays import RangeCheck, describe_invalid, describe_shape
 from skconv.images.spec import ImageSpec
 from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import open_session, run_session
 
 _BATCH = 256  # images; only one batch is copied to float32 at a time
 _MAX_SHOWN = 12  # class names in `repr`
-_RANGE_RATIO = 15  # minimum ratio of the training range to the range of the pixels for a warning
 
 _N_ALTERNATIVES = 2
 UNSURE = "?"  # label of a prediction whose confidence is below the requested minimum
@@ -204,22 +204,17 @@ class OnnxClassifier:
         """
         images = self._to_channels_first(images)
         probabilities = np.empty((len(images), len(self.classes_)), dtype=np.float32)
-        minimum, maximum = np.inf, -np.inf
+        check = RangeCheck(self.config.input.pixel_range)
         for start in range(0, len(images), _BATCH):
             part = images[start : start + _BATCH]
             with np.errstate(over="ignore"):  # raised below as an error with the index of the image
                 batch = np.ascontiguousarray(part, dtype=np.float32)
-            # min and max of uint8 are much faster than of float32; a NaN makes both NaN.
-            values = part if part.dtype.itemsize == 1 else batch
-            low, high = float(values.min()), float(values.max())
-            if not (np.isfinite(low) and np.isfinite(high)):
-                wrong = start + int(np.flatnonzero(~np.isfinite(batch).all((1, 2, 3)))[0])
-                raise DataError(
-                    f"Image {wrong} contains NaN, infinity or a value too large for float32. Correct or remove it."
-                )
+            invalid = "" if part.dtype.itemsize == 1 else describe_invalid(batch, start)
+            if invalid:
+                raise DataError(invalid)
+            check.add(part if part.dtype.itemsize == 1 else batch)
             probabilities[start : start + _BATCH] = run_session(self._session, batch)[0]
-            minimum, maximum = min(minimum, low), max(maximum, high)
-        message = self._describe_range(minimum, maximum)
+        message = check.describe()
         if message:
             warnings.warn(message, stacklevel=2)
         return probabilities
@@ -253,34 +248,7 @@ class OnnxClassifier:
             return np.moveaxis(images, 3, 1)
         if shape == (channels, height, width):
             return images
-        if channels == 1 and shape in ((height, width), (height * width,)):
+        rows = ((height * width,), (1, height * width), (height * width, 1))
+        if channels == 1 and shape in ((height, width), *rows):
             return images.reshape(-1, 1, height, width)
-        raise DataError(self._describe_shape(images.shape))
-
-    def _describe_range(self, minimum: float, maximum: float) -> str:
-        """Return a warning if the range of the pixels clearly differs from that of the training images, else ""."""
-        low, high = self.config.input.pixel_range or (0.0, 0.0)
-        if not (low < high and minimum < maximum):  # the range is unknown, or the images are blank
-            return ""
-        is_narrow = _RANGE_RATIO * (maximum - low) <= high - low
-        is_wide = max(low - minimum, maximum - high) >= high - low
-        if not (is_narrow or is_wide):
-            return ""
-        return (
-            f"The images have pixels from {minimum:g} to {maximum:g}; the model was trained on pixels from {low:g} to "
-            f"{high:g}. Predictions for other ranges are unreliable. Scale the images to that range."
-        )
-
-    def _describe_shape(self, shape: tuple[int, ...]) -> str:
-        channels, height, width = self.input_shape
-        accepted = f"(n, {height}, {width}, {channels}) or (n, {channels}, {height}, {width})"
-        if channels == 1:
-            accepted = f"(n, {height}, {width}), (n, {height * width}), {accepted}"
-        fix = "Resize the images first."
-        if shape in ((height, width), (height, width, channels), (channels, height, width)):
-            fix = "For a single image, pass images[None]."
-        elif len(shape) == 2 and channels == 1 and shape[1] == height * width + 1:
-            fix = "If the label is among the columns, remove it."
-        elif channels == 3 and shape[1:] == (height, width):
-            fix = "The model was trained on colour images: repeat the grey channel three times."
-        return f"The images have shape {shape}; the model expects {accepted}. {fix}"
+        raise DataError(describe_shape(images.shape, self.input_shape))

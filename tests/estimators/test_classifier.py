@@ -280,7 +280,7 @@ def test_fit_raises_for_parameters_outside_their_range(digits, settings, error, 
     [
         (np.zeros((4, 8, 8)), [1, 1, 1, 1], "one class"),
         (np.full((4, 8, 8), np.nan), [0, 1, 0, 1], "NaN"),
-        (np.zeros((4, 8, 8)), [0, 1, 0], "inconsistent"),
+        (np.zeros((4, 8, 8)), [0, 1, 0], "4 images, y 3 labels"),
         (np.zeros((4, 8, 8, 5)), [0, 1, 0, 1], "1 or 3 channels"),
         (np.zeros((4, 2, 8, 8, 3)), [0, 1, 0, 1], "expected"),
         (np.zeros((0, 8, 8)), [], "0 sample"),

@@ -357,7 +357,7 @@ def test_fit_reduces_the_folds_for_small_classes(digits):
         (np.zeros((12, 8, 8)), np.zeros(12), None, "one class only"),
         (np.zeros((12, 8, 8)), np.arange(12) / 7, None, "continuous"),
         (np.full((12, 8, 8), np.nan), np.arange(12) % 2, None, "NaN"),
-        (np.zeros((12, 8, 8)), np.arange(11) % 2, None, "inconsistent"),
+        (np.zeros((12, 8, 8)), np.arange(11) % 2, None, "12 images, y 11 labels"),
         (np.zeros((12, 8, 8, 5)), np.arange(12) % 2, None, "1 or 3 channels"),
         (np.zeros((12, 8, 8)), np.arange(12) % 2, [-1.0] * 12, "expected at least 0"),
     ],

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, Self
@@ -18,6 +19,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from torch import Tensor
 
 from skconv.estimators import persistence
+from skconv.estimators.inputs import as_images, as_labels, check_no_label_column, check_same_order, describe_reading
 from skconv.estimators.validation import (
     combine_weights,
     encode_labels,
@@ -27,9 +29,11 @@ from skconv.estimators.validation import (
 )
 from skconv.evaluation.calibration import fit_calibration
 from skconv.exceptions import DataError, ParameterError
+from skconv.images.arrays import RangeCheck, describe_shape
 from skconv.model_io.records import HeldOut
 from skconv.training.batches import ImageDataset
 
+_RANGE_IMAGES = 4096  # images per part, so that a memory map is not loaded as a whole
 _MIN_HELD_OUT = 100  # fewer images give a poor estimate of the temperature
 
 
@@ -41,6 +45,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     """
 
     held_out_: HeldOut | None
+    image_shape_: tuple[int, int, int]
+    pixel_range_: tuple[float, float] | None
 
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits, float32 (n, n_classes), or for two classes their difference, (n,)."""
@@ -138,27 +144,62 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
     def _validate(self, X: Any, *y: Any, reset: bool) -> Any:
-        """Validate X, or X and y, as scikit-learn does; `n_features_in_` is the number of values per image."""
-        if not hasattr(X, "shape"):
-            X = np.asarray(X)
-        if len(X.shape) <= 2:  # some data frames have no ndim
-            return validate_data(self, X, *y, reset=reset)
-        if reset:
-            self.n_features_in_ = math.prod(X.shape[1:])
-        return (check_X_y if y else check_array)(X, *y, allow_nd=True, estimator=self)
+        """Validate X, or X and y, as scikit-learn does; `n_features_in_` is the number of values per image.
+
+        Values that are not finite are permitted; `to_image_tensor` refuses them with the number of the image.
+        """
+        X = as_images(X)
+        shape = tuple(X.shape)  # some data frames have no ndim
+        if len(shape) < 2:
+            raise DataError(
+                f"X has shape {shape}; expected images, (n, height, width), or rows, (n, features). Reshape your data: "
+                "X.reshape(1, -1) for one image."
+            )
+        if not reset and shape in self._shapes_of_one_image():
+            raise DataError(describe_shape(shape, self.image_shape_))
+        y = tuple(as_labels(each, shape[0]) for each in y)
+        try:
+            if len(shape) == 2:
+                return validate_data(self, X, *y, reset=reset, ensure_all_finite=False)
+            if reset:
+                self.n_features_in_ = math.prod(shape[1:])
+            check = check_X_y if y else check_array
+            return check(X, *y, allow_nd=True, ensure_all_finite=False, estimator=self)
+        except ValueError as error:
+            hint = ""
+            if not reset and len(shape) == 2 and shape[1] == self.n_features_in_ + 1:
+                hint = " If the label is among the columns, remove it."
+            raise DataError(" ".join(str(error).split()) + hint) from error
+
+    def _shapes_of_one_image(self) -> list[tuple[int, ...]]:
+        """Return the shapes that a single image may have and a batch may not."""
+        channels, height, width = self.image_shape_
+        if channels == 1:
+            # A batch of rows has height * width columns, which equals the width of one image only at a height of 1.
+            return [(height, width), (height, width, 1)] if height > 1 else []
+        return [(height, width, channels), (channels, height, width)]
 
     def _check_training_data(
         self, X: Any, y: Any, sample_weight: Any, class_weight: Any, classes: Any = None
     ) -> ImageDataset:
         """Return validated images, labels and weights; before `net_` exists, set the attributes of the data."""
         first = not hasattr(self, "net_")
+        check_same_order(X, y)
         X, y = self._validate(X, y, reset=first)
-        check_classification_targets(y)
+        try:
+            check_classification_targets(y)
+        except ValueError as error:
+            raise DataError(" ".join(str(error).split())) from error
         images = to_image_tensor(X)
         if first:
+            check_no_label_column(X, y)
             self.classes_ = find_classes(y if classes is None else classes)
-            self.image_shape_ = tuple(images.shape[1:])
-        self._check_image_shape(images)
+            _, channels, height, width = images.shape
+            self.image_shape_ = channels, height, width
+            message = describe_reading(X.shape, self.image_shape_)
+            if message:
+                warnings.warn(message, stacklevel=3)
+        self._check_image_shape(images, X.shape)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         labels = encode_labels(y, self.classes_)
@@ -176,24 +217,41 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         try:
             X, y = self._validate(X, y, reset=False)
             images = to_image_tensor(X)
-            self._check_image_shape(images)
+            self._check_image_shape(images, X.shape)
         except ValueError as error:  # the messages name X and y, as those of the training images
             raise DataError(f"Validation images (X_val, y_val): {error}") from error
         return ImageDataset(images, encode_labels(y, self.classes_, name="y_val"))
 
-    def _check_image_shape(self, images: Tensor) -> None:
+    def _check_image_shape(self, images: Tensor, shape: tuple[int, ...]) -> None:
+        """Raise `DataError` unless images, from an array of this shape, have the shape of the training images."""
         if tuple(images.shape[1:]) != self.image_shape_:
-            got, expected = (f"{c}-channel images of {h}×{w}" for c, h, w in (images.shape[1:], self.image_shape_))
-            raise DataError(f"X contains {got}; this classifier was fitted on {expected}. Convert the images.")
+            raise DataError(describe_shape(tuple(shape), self.image_shape_))
 
-    @torch.inference_mode()
+    def _warn_of_range(self, images: Tensor, *, stacklevel: int) -> None:
+        """Warn if the pixels clearly differ from the range of the training images."""
+        check = RangeCheck(self.pixel_range_)
+        for part in images.split(_RANGE_IMAGES):
+            check.add(part.numpy())
+        message = check.describe()
+        if message:
+            warnings.warn(message, stacklevel=stacklevel + 1)
+
+    def _extend_range(self, images: Tensor) -> None:
+        """Extend the range of the training images to further ones; warn if they clearly differ from it."""
+        if self.pixel_range_ is not None:
+            self._warn_of_range(images, stacklevel=3)
+            low, high = self.pixel_range_
+            self.pixel_range_ = min(low, float(images.min())), max(high, float(images.max()))
+
     def _logits(self, X: Any) -> np.ndarray:
         check_is_fitted(self)
         X = self._validate(X, reset=False)
         images = to_image_tensor(X)
-        self._check_image_shape(images)
-        batches = self.net_.forward_iter(ImageDataset(images), training=False)
-        return torch.cat([logits.cpu() for logits in batches]).float().numpy()
+        self._check_image_shape(images, X.shape)
+        self._warn_of_range(images, stacklevel=3)
+        with torch.inference_mode():
+            batches = self.net_.forward_iter(ImageDataset(images), training=False)
+            return torch.cat([logits.cpu() for logits in batches]).float().numpy()
 
     def _calibrate_by(self, logits: np.ndarray, labels: np.ndarray, class_weight: Any) -> None:
         """Calibrate the network on held-out images, weighted as in training, and set `held_out_`.

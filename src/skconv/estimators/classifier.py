@@ -218,12 +218,14 @@ class CNNClassifier(BaseImageClassifier):
         check_selection(self.get_params(deep=False), validated=validated)
         self.__dict__.pop("net_", None)
         images = self._check_training_data(X, y, sample_weight, self.class_weight)
-        if has_validation_set:
-            train, valid = images, self._check_validation_data(X_val, y_val)
-        else:
+        train, valid = images, self._check_validation_data(X_val, y_val) if has_validation_set else None
+        if valid is None:
             train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         train = expand_weights(train)
-        checkpointing = self._start(train, valid, self._create_network(train), scheduled=True)
+        network = self._create_network(train)
+        if has_validation_set and valid is not None:
+            self._warn_of_range(valid.images, stacklevel=2)
+        checkpointing = self._start(train, valid, network, scheduled=True)
         try:
             with nullcontext() if checkpointing is None else checkpointing.handling_signals():
                 self._run(train)
@@ -262,6 +264,8 @@ class CNNClassifier(BaseImageClassifier):
             history = self.net_.history
             self._start(train, None, self.net_.module_, scheduled=False)
             self.net_.history = history
+        if fitted:
+            self._extend_range(train.sample())
         self._run(train)
         self.held_out_ = None  # computed with the previous weights
         self.fit_seconds_ = time.perf_counter() - start

@@ -259,7 +259,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     def _set_members(self, template: CNNClassifier, members: list[CNNClassifier]) -> None:
         self.estimator_ = template
         self.estimators_ = members
-        ranges = [member.pixel_range_ for member in members]
+        ranges = [member.pixel_range_ or (0.0, 0.0) for member in members]
         self.pixel_range_ = (min(low for low, _ in ranges), max(high for _, high in ranges))
         self.precision_ = members[0].precision_
         self.n_parameters_ = sum(member.n_parameters_ for member in members)

@@ -253,6 +253,6 @@ def _draw_sample(classifier: Classifier, images: np.ndarray | None) -> np.ndarra
     parts = [noise, blocks[:, :, rows[:, None], columns]]
     if images is not None:
         real = to_image_tensor(np.asarray(images[:: -(-len(images) // _N_REAL)]))
-        classifier._check_image_shape(real)
+        classifier._check_image_shape(real, images.shape)
         parts.append(real.numpy().astype(np.float32))
     return np.concatenate(parts)

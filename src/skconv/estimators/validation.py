@@ -14,6 +14,7 @@ from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
 from skconv.exceptions import DataError, ParameterError, list_some
+from skconv.images.arrays import describe_invalid
 from skconv.training.batches import ImageDataset
 
 _MAX_REPEATS = 10  # larger weights scale the loss, because repeats make the training longer
@@ -27,9 +28,12 @@ def to_image_tensor(X: np.ndarray) -> Tensor:
     """Convert images to a tensor (n, channels, height, width) of uint8, without a copy, or float32.
 
     X has the shape (n, height, width); (n, height, width, c) or (n, c, height, width) with c of 1 or 3, interpreted as
-    channels last if ambiguous; or (n, features). Features are reshaped to a square image if possible, else to an image
-    one row high. Raise `DataError` for other shapes and for values too large for float32.
+    channels last if ambiguous; or (n, features). Features, also as (n, 1, features) or (n, features, 1), are reshaped
+    to a square image if possible, else to an image one row high. Raise `DataError` for other shapes, for NaN, infinity
+    and values too large for float32.
     """
+    if X.ndim == 3 and 1 in X.shape[1:] and math.isqrt(X[0].size) ** 2 == X[0].size:
+        X = X.reshape(len(X), -1)
     if X.ndim == 2:
         side = math.isqrt(X.shape[1])
         X = X.reshape(len(X), 1, side, side) if side * side == X.shape[1] else X.reshape(len(X), 1, 1, -1)
@@ -41,12 +45,14 @@ def to_image_tensor(X: np.ndarray) -> Tensor:
         raise DataError(
             f"X has shape {X.shape}; expected (n, features), (n, height, width), (n, height, width, channels) or "
             "(n, channels, height, width) with 1 or 3 channels."
+            + (" Remove the transparency: X[..., :3]." if X.ndim == 4 and X.shape[3] == 4 else "")
         )
     if X.dtype != np.uint8:
         with np.errstate(over="ignore"):
             X = np.ascontiguousarray(X, dtype=np.float32)
-        if not np.isfinite(X).all():
-            raise DataError("X contains numbers beyond the range of float32, 3.4e38. Scale the pixels to 0..255.")
+        invalid = describe_invalid(X)
+        if invalid:
+            raise DataError(invalid)
     with warnings.catch_warnings():
         # Read-only memory is safe, because batches are copies.
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")

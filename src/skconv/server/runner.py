@@ -6,12 +6,16 @@ import importlib.util
 import os
 import socket
 import tempfile
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from skconv.exceptions import ParameterError
+from skconv.images.arrays import RangeCheck
 from skconv.model_io.folder import check_has_onnx, find_model_folder, read_config
 from skconv.server.settings import METRICS_FOLDER, ServerSettings
 
@@ -55,7 +59,12 @@ def serve(
             "pip install 'skconv[serve]'"
         )
     folder = find_model_folder(settings.model)
-    check_has_onnx(folder, read_config(folder))
+    model = read_config(folder)
+    check_has_onnx(folder, model)
+    pixels = RangeCheck(model.input.pixel_range)
+    pixels.add(np.arange(256))  # of image files
+    if pixels.describe():
+        warnings.warn(f"Image files do not fit the model. {pixels.describe()}", stacklevel=2)
     with _listen(host, port) as listener, _shared_metrics():
         config = _configure(settings, workers)
         url_host = f"[{host}]" if ":" in host else host
