@@ -113,8 +113,8 @@ def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
     for name in ("patience", "restore_best"):
         if parameters[name] is not None and not validated:
             raise ParameterError(
-                f"'{name}' requires a validation loss, but there are no validation images. Set validation_fraction=0.1, or "
-                "pass X_val and y_val to fit."
+                f"'{name}' requires a validation loss, but there are no validation images. Set "
+                "validation_fraction=0.1, or pass X_val and y_val to fit."
             )
 
 

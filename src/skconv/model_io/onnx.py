@@ -93,9 +93,9 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
     max_of_logits = _MAX_LOGIT_DIFFERENCE * max(1.0, float(logits.abs().max()))
     if not (difference <= MAX_DIFFERENCE and of_logits <= max_of_logits):  # negated, so that NaN raises too
         raise ModelFileError(
-            f"The exported ONNX graph differs from the network by {difference:.2g} in probability and {of_logits:.2g} in "
-            f"logits; expected at most {MAX_DIFFERENCE:g} and {max_of_logits:.2g}. Report the name and the options of "
-            "the network."
+            f"The exported ONNX graph differs from the network by {difference:.2g} in probability and {of_logits:.2g} "
+            f"in logits; expected at most {MAX_DIFFERENCE:g} and {max_of_logits:.2g}. Report the name and the options "
+            "of the network."
         )
     return difference
 
