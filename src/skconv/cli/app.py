@@ -15,6 +15,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from skconv.cli.help import HelpCommand
 from skconv.cli.options import MAX_SEED, Device, complete_option, derive_options
 from skconv.distributed.process_group import check_not_distributed
 
@@ -122,7 +123,7 @@ class Command:
         run.__name__, run.__doc__ = self.name, self.help
         run.__signature__ = inspect.Signature([context, *options])  # type: ignore[attr-defined]
         run.__annotations__ = {each.name: each.annotation for each in [context, *options]}
-        app.command(epilog=f"Example: {self.example}")(run)
+        app.command(epilog=f"Example: {self.example}", cls=HelpCommand)(run)
 
 
 def command(example: str, *, redirect: bool = True) -> Callable[[Callable[..., Any]], Command]:

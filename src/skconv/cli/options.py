@@ -16,7 +16,8 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 from typer.models import ArgumentInfo, OptionInfo, ParameterInfo
 
-from skconv.estimators.parameters import PARAMETERS
+from skconv.cli.help import describe_number
+from skconv.estimators.parameters import PARAMETERS, Parameter
 from skconv.recipes.settings import parse_value
 
 MAX_SEED = 2**31 - 1
@@ -130,17 +131,47 @@ def complete_option(parameter: inspect.Parameter, kind: Any, info: ParameterInfo
     """Return the declaration of an option for Typer: `info` and what follows from the name, type and default."""
     name, default = parameter.name, parameter.default
     info, base = copy(info), next((each for each in get_args(kind) if each is not types.NoneType), kind)
-    if info.metavar is None and not isinstance(info, ArgumentInfo):
-        info.metavar = _METAVARS.get(base)
-    if isinstance(info, OptionInfo) and base is bool and not info.param_decls:
+    if info.metavar is None:
+        info.metavar = name.upper() if isinstance(info, ArgumentInfo) else _METAVARS.get(base)
+    if isinstance(info, OptionInfo) and base is bool and info.default is ... and not info.param_decls:
         info.param_decls = (f"--{name.replace('_', '-')}",)  # without --no-NAME
-    known = PARAMETERS.get(name)
-    if known is not None and known.kind in (int, float):
-        info.min = None if known.min == -math.inf else known.min
-        info.max = None if known.max == math.inf else known.max
-    if isinstance(base, type) and issubclass(base, StrEnum) and isinstance(default, str):
-        default = base(default)
+    if base in (int, float):
+        _check_number(info, base, PARAMETERS.get(name), default)
+    if isinstance(base, type) and issubclass(base, StrEnum):
+        _check_choice(info, base)
+        default = base(default) if isinstance(default, str) else default
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, annotation=Annotated[kind, info], default=default)
+
+
+def _check_number(info: ParameterInfo, kind: type, known: Parameter | None, default: Any) -> None:
+    """Replace Typer's check of a number by one whose message contains the value and the accepted range."""
+    low, high = (-math.inf if info.min is None else info.min), (math.inf if info.max is None else info.max)
+    accepted = Parameter(kind, low, high) if known is None else known
+
+    def parse(value: Any) -> Any:
+        try:
+            number = kind(value)
+        except ValueError:
+            number = None
+        if number is None or not accepted.accepts(number):
+            raise typer.BadParameter(f"got {value}; expected {accepted.describe(in_recipe=True)}.")
+        return number
+
+    text = describe_number(accepted.min, accepted.max, open_below=accepted.open_below, default=default)
+    info.parser, info.min, info.max, info.show_default = parse, None, None, False
+    info.help = f"{info.help}  {text}".rstrip()
+
+
+def _check_choice(info: ParameterInfo, kind: type[StrEnum]) -> None:
+    """Replace Typer's check of a choice by one whose message contains the value and the choices."""
+    choices = [each.value for each in kind]
+
+    def parse(value: Any) -> StrEnum:
+        if value not in choices:
+            raise typer.BadParameter(f"got {value}; expected {' or '.join(choices)}.")
+        return kind(value)
+
+    info.parser, info.metavar = parse, "|".join(choices)
 
 
 def _find_kind(annotation: Any, function: Any) -> Any:

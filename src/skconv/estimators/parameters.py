@@ -40,8 +40,8 @@ class Parameter:
         """Return a description of the accepted values; `in_recipe` excludes None and mappings."""
         alternatives = []
         if not (self.kind is str and self.choices) and not (self.kind is Mapping and in_recipe):
-            low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:g}"
-            high = "" if self.max == math.inf else f", at most {self.max:g}"
+            low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:,.10g}"
+            high = "" if self.max == math.inf else f", at most {self.max:,.10g}"
             alternatives.append(_KINDS[self.kind][1] + low + high)
         if self.choices:
             listed = ", ".join(map(repr, self.choices))
