@@ -4,7 +4,7 @@
 
 Starts a Dask scheduler and two worker processes on this machine, and cross-validates 50 steps of recipe `fast` on
 MNIST: locally, on the workers, and on the workers while each is killed once by SIGKILL: the one that has just finished
-the first fold, before its scores are fetched, and the other during a training, when the next fold is done. Every
+the first fold, before its scores are fetched, and the other during training, when the next fold is done. Every
 training uses one thread. The probabilities of all held-out images are compared.
 """
 

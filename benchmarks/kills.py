@@ -1,11 +1,11 @@
-"""Killed and resumed trainings: equality with an uninterrupted training.
+"""Killed and resumed runs: equality with an uninterrupted run.
 
     python benchmarks/kills.py [--runs 50] [--writes 200]
 
 Trains recipe `standard` on 1,000 of MNIST's images with a checkpoint after every step, in child processes with one
 thread, so that results are comparable on any machine.
 
-- **runs**: each training is killed by SIGKILL once or twice, at uniformly random moments, and resumed; the differences
+- **runs**: each run is killed by SIGKILL once or twice, at uniformly random moments, and resumed; the differences
   of weights, history and predictions from the uninterrupted training are measured.
 - **writes**: each kill falls into the write of a checkpoint; counted is how often the checkpoint left cannot be read.
 """
@@ -72,14 +72,14 @@ def end(child: int, seconds: float | None = None) -> int:
 
 
 def measure_difference(one: Path, other: Path) -> float:
-    """Return the largest absolute difference of the numbers in two results."""
+    """Return the largest absolute difference between the numbers in two results."""
     with np.load(one) as first, np.load(other) as second:
         assert set(first) == set(second)
         return max(float(np.abs(first[name].astype(float) - second[name].astype(float)).max()) for name in first)
 
 
 def kill_runs(work: Path, plain: Path, length: float, n_runs: int) -> dict:
-    """Kill trainings at random moments, resume them, and compare the results."""
+    """Kill runs at random moments, resume them, and compare the results."""
     rng = random.Random(0)
     n_kills, differences = 0, []
     for run in range(n_runs):
@@ -94,7 +94,7 @@ def kill_runs(work: Path, plain: Path, length: float, n_runs: int) -> dict:
 
 
 def kill_writes(work: Path, n_kills: int) -> dict:
-    """Kill trainings during the write of a checkpoint, and read the checkpoint left."""
+    """Kill runs while they write a checkpoint, and read the remaining checkpoint."""
     reading, writing = os.pipe()
     write = CheckpointFolder.write
 
@@ -124,7 +124,7 @@ def kill_writes(work: Path, n_kills: int) -> dict:
             counts["killed while writing"] += wrote != b"d"
             counts["parts left"] += any(folder.glob(".skconv-*.part"))
             counts["unloadable"] += not is_whole(folder)
-        else:  # the training has ended: start another
+        else:  # the run has ended: start another
             trainings += 1
             folder = work / f"writes-{trainings}"
     return {**counts, "seconds per write": statistics.median(durations)}
@@ -159,7 +159,7 @@ def is_whole(folder: Path) -> bool:
 
 
 def read_training(folder: Path) -> dict:
-    """Return the description of the training in its last checkpoint."""
+    """Return the description of the run in its last checkpoint."""
     last = max(each for each in folder.iterdir() if each.name.startswith("checkpoint-"))
     return json.loads((last / "checkpoint.json").read_text())["training"]
 

@@ -4,7 +4,7 @@
 
 Runs in its own environment (requirements.txt), started by `time_to_99.py` and `make bench`. The settings are those of
 the example in each library's documentation. Training is timed from uint8 images in memory, without the evaluation after
-each epoch. Preparation before the training (scaling, one-hot labels) is timed too, as it is for skconv.
+each epoch. Preparation before training (scaling, one-hot labels) is timed too, as it is for skconv.
 """
 
 from __future__ import annotations

@@ -35,7 +35,7 @@ LOOPS = {
 
 
 def run_fast(dataset, seed: int) -> tuple[float, float]:
-    """Return (seconds, test accuracy) of one training."""
+    """Return (seconds, test accuracy) of one run."""
     estimator = load_recipe("fast").create_estimator(random_state=seed)
     estimator.fit(dataset.train_images, dataset.train_labels)
     return estimator.fit_seconds_, float(estimator.score(dataset.test_images, dataset.test_labels))

@@ -66,7 +66,7 @@ def record(network: str, double: bool, steps: int) -> list[float]:
             classifier.fit(dataset.train_images, dataset.train_labels)
     except StepsReached:
         return losses
-    raise RuntimeError(f"The training ended before step {steps}.")
+    raise RuntimeError(f"The run ended before step {steps}.")
 
 
 def register_smooth() -> None:
@@ -105,7 +105,7 @@ def run(launcher: list[str], threads: int, cases: list[str], file: Path) -> dict
 
 
 def compare(losses: list[float], others: list[float]) -> float:
-    """Return the max difference of the loss per step."""
+    """Return the maximum absolute difference between the losses of a step."""
     return max(abs(one - other) for one, other in zip(losses, others, strict=True))
 
 

@@ -4,7 +4,7 @@ skorch's NeuralNetClassifier
 
 Train one of skconv's networks with `skorch.NeuralNetClassifier`.
 
-Use skorch directly to control each part of the training. `CNNClassifier` needs less code. The settings are those of the
+Use skorch directly to control each part of training. `CNNClassifier` needs less code. The settings are those of the
 skorch tutorial on digits, but with at most 10 epochs instead of 25.
 """
 

@@ -79,7 +79,7 @@ def show(title, matrix):
 
 
 def compare(stride, padding):
-    """Print both maps and the largest difference of their elements."""
+    """Print both maps and the largest difference between their elements."""
     by_hand = activation_map(IMAGE, FILTER, stride, padding)
     by_torch = activation_map_of_torch(IMAGE, FILTER, stride, padding)
     print(f"\n--- stride {stride}, padding {padding}")

@@ -78,7 +78,7 @@ class TrainingError(SkconvError, ArithmeticError):
 
 
 class ProcessLostError(SkconvError, ConnectionError):
-    """A process of a distributed training that was killed or does not respond."""
+    """A process of a distributed run was killed or does not respond."""
 
 
 class RecipeError(SkconvError, ValueError):

@@ -157,7 +157,7 @@ class OnnxClassifier:
 
     def __init__(self, path: str | os.PathLike[str], *, threads: int | None = None) -> None:
         if threads is not None and (not isinstance(threads, int) or threads < 1):
-            raise ParameterError(f"threads must be None or an integer of at least 1, got {threads!r}.")
+            raise ParameterError(f"The 'threads' parameter must be None or an integer of at least 1. Got {threads!r}.")
         self.threads = threads
         self.folder = find_model_folder(path)
         self.config = read_config(self.folder)

@@ -11,7 +11,7 @@ from skconv.cli.main import main
 
 @pytest.fixture(scope="session")
 def trained(tiny_recipe, tmp_path_factory):
-    """Run folder, JSON object and standard error of a training on `digits`."""
+    """Run folder, JSON object and standard error of a run on `digits`."""
     folder = tmp_path_factory.mktemp("runs") / "digits"
     out, err = io.StringIO(), io.StringIO()
     arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--out", str(folder), "--seed", "3", "--json"]

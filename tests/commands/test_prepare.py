@@ -1,4 +1,4 @@
-"""Preparation of a training: printed data, recorded calls, Dask."""
+"""Preparation of a run: printed data, recorded calls, Dask."""
 
 import inspect
 

@@ -35,7 +35,7 @@ def test_load_dataset_normalizes_images_of_several_sizes(folder):
 
 
 def test_unknown_normalization_raises(folder):
-    with pytest.raises(ParameterError, match="normalize is 'letter'; expected None or 'digit'"):
+    with pytest.raises(ParameterError, match=r"'normalize' parameter must be None or 'digit'\. Got 'letter'"):
         skconv.load_dataset(folder, normalize="letter")
 
 

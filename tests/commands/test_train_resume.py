@@ -13,7 +13,7 @@ from skconv.training.net import ClassifierNet
 
 @pytest.fixture
 def stop_at(monkeypatch):
-    """Return a function that interrupts the training after a number of steps; None lets it finish."""
+    """Return a function that interrupts training after a number of steps; None lets it finish."""
     monkeypatch.setattr(checkpointing, "SECONDS", 0.0)
     monkeypatch.setattr(checkpointing, "_INITIAL_COST", 0.0)
     monkeypatch.setattr(checkpointing, "_MAX_OVERHEAD", 1e9)
@@ -43,7 +43,7 @@ def test_resumed_run_has_the_weights_of_an_uninterrupted_one(run, tiny_recipe, t
     stop_at(30)
     assert main(command(tiny_recipe, out)) == 130
     err = capsys.readouterr().err
-    assert err.endswith(f"To resume the training: skconv {' '.join(command(tiny_recipe, out))} --resume\n")
+    assert err.endswith(f"To resume the run: skconv {' '.join(command(tiny_recipe, out))} --resume\n")
     assert [each.name for each in tmp_path.iterdir()] == ["out.checkpoint"]
 
     assert main(command(tiny_recipe, out)) == 1

@@ -124,8 +124,8 @@ def test_load_dataset_rejects_other_files_and_single_class(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"images": "folder"}, "images is for a CSV"),
-        ({"label_column": "label"}, "label_column is for a CSV"),
+        ({"images": "folder"}, "'images' requires a CSV"),
+        ({"label_column": "label"}, "'label_column' requires a CSV"),
         ({"image_size": (0, 5)}, "each 1 or more"),
         ({"image_size": (5,)}, "each 1 or more"),
         ({"image_size": 32}, "each 1 or more"),

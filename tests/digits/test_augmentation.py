@@ -81,7 +81,7 @@ def test_noise_does_not_change_background():
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, True, "much", float("nan")])
 def test_probability_outside_its_range_raises(value):
-    with pytest.raises(ParameterError, match=r"augmentation's 'blur' is .*; expected a number in 0\.\.1\."):
+    with pytest.raises(ParameterError, match=r"augmentation's 'blur' is .*; expected a number from 0 to 1\."):
         Handwriting(blur=value)
 
 

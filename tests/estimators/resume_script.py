@@ -1,6 +1,6 @@
 """Script of the tests: train in forked children that are killed repeatedly, and print the results as JSON.
 
-The children are forked, because imports take longer than the trainings.
+The children are forked, because imports take longer than the runs.
 """
 
 import json
@@ -67,7 +67,7 @@ def newest(folder):
 
 
 def disturb(folder, kind, chance):
-    """Restart until the training ends, with a signal after each new checkpoint; return the exit codes."""
+    """Restart until training ends, with a signal after each new checkpoint; return the exit codes."""
     exits = []
     while True:
         known, child = newest(folder), start(folder, folder.with_suffix(".json"))

@@ -424,7 +424,7 @@ def test_adam_with_a_constant_rate_equals_a_loop_in_torch(digits):
         adam.zero_grad()
         torch.nn.functional.cross_entropy(started(images), torch.as_tensor(y)).backward()
         adam.step()
-    for module in started.modules():  # short trainings recalibrate batch norm
+    for module in started.modules():  # short runs recalibrate batch norm
         if isinstance(module, torch.nn.BatchNorm2d):
             module.reset_running_stats()
             module.momentum = 1.0

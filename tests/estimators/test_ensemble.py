@@ -43,7 +43,7 @@ def make(**changes):
 @pytest.fixture(scope="module")
 def fitted(digits):
     X, y = digits
-    # 57 steps per member: shorter trainings recalibrate batch norm after the last validation.
+    # 57 steps per member: shorter runs recalibrate batch norm after the last validation.
     return make(estimator=member(max_epochs=3, batch_size=32)).fit(X[:900], y[:900])
 
 
@@ -292,7 +292,7 @@ def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
         ({"cv": "five"}, "'cv' parameter"),
         ({"cv": 2.5}, "'cv' parameter"),
         ({"cv": []}, "contains no fold"),
-        ({"average": "median"}, "'average' must be one of"),
+        ({"average": "median"}, "'average' is 'median'; expected one of"),
         ({"estimator": "fast"}, "'estimator' parameter must be a CNNClassifier"),
         ({"estimator": member(network={"name": "ensemble"})}, "other than 'ensemble'"),
         ({"estimator": member(batch_size=0)}, "batch_size"),
@@ -354,7 +354,7 @@ def test_fit_reduces_the_folds_for_small_classes(digits):
 @pytest.mark.parametrize(
     ("X", "y", "weights", "message"),
     [
-        (np.zeros((12, 8, 8)), np.zeros(12), None, "one class only"),
+        (np.zeros((12, 8, 8)), np.zeros(12), None, "only one class"),
         (np.zeros((12, 8, 8)), np.arange(12) / 7, None, "continuous"),
         (np.full((12, 8, 8), np.nan), np.arange(12) % 2, None, "NaN"),
         (np.zeros((12, 8, 8)), np.arange(11) % 2, None, "12 images, y 11 labels"),

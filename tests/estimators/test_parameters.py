@@ -1,4 +1,4 @@
-"""The table of parameters against the signature, the documentation and the configuration of a training."""
+"""The table of parameters against the signature, the documentation and the training configuration."""
 
 import inspect
 import os

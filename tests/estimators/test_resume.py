@@ -1,4 +1,4 @@
-"""Resumed trainings end with the same weights as uninterrupted ones."""
+"""Resumed runs end with the same weights as uninterrupted ones."""
 
 import json
 import resource
@@ -56,7 +56,7 @@ def images():
 
 @pytest.fixture
 def stopped(images, tmp_path):
-    """Return the checkpoint folder of a training that was stopped after seven steps."""
+    """Return the checkpoint folder of a run that was stopped after seven steps."""
     stop(images, tmp_path / "run.checkpoint", steps=7)
     return tmp_path / "run.checkpoint"
 

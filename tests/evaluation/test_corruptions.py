@@ -45,7 +45,7 @@ def test_there_are_at_least_ten():
     assert len(list_corruptions()) >= 10
 
 
-@pytest.mark.parametrize(("name", "strength", "message"), [("rain", 1, "no corruption 'rain'"), ("fog", 6, "1 to 5")])
+@pytest.mark.parametrize(("name", "strength", "message"), [("rain", 1, "Got 'rain'"), ("fog", 6, "1 to 5")])
 def test_unknown_corruption_or_strength_is_refused(digits, name, strength, message):
     with pytest.raises(ParameterError, match=message):
         corrupt(digits, name, strength)

@@ -105,9 +105,14 @@ def test_random_bytes_are_refused(content):
 
 
 @pytest.mark.parametrize("length", [MAX_HEADER + 1, 2**40, 2**64 - 1])
-def test_huge_header_is_refused(length):
-    with pytest.raises(ModelFileError, match="at most"):
+def test_header_longer_than_the_file_is_refused(length):
+    with pytest.raises(ModelFileError, match=f"truncated .* at least {length + 8:,}"):
         parse_tensors(length.to_bytes(8, "little") + b"{}" + b" " * 4096, "tensors")
+
+
+def test_huge_header_is_refused():
+    with pytest.raises(ModelFileError, match=f"at most {MAX_HEADER:,}"):
+        parse_tensors((MAX_HEADER + 1).to_bytes(8, "little") + b"{}" + b" " * MAX_HEADER, "tensors")
 
 
 @pytest.mark.parametrize("name", [*FILES, "held_out.safetensors", "fingerprints.safetensors"])
@@ -253,5 +258,5 @@ def test_tensors_of_other_shapes_in_a_checkpoint_do_not_reach_the_network(tmp_pa
         document["tensors"] = {"sha256": hashlib.sha256(content).hexdigest(), "bytes": len(content)}
         sign(document)
         json_file.write_text(json.dumps(document))
-        with pytest.raises(ModelFileError, match="does not fit this training"):
+        with pytest.raises(ModelFileError, match="does not fit this run"):
             CNNClassifier("fast", **settings_, checkpoint=tmp_path / "run").fit(*data)

@@ -65,7 +65,7 @@ def test_unknown_network_suggests_the_closest():
     [
         ("fast", {"depth": 3}, r"no option 'depth'\. Its options: crop"),
         ("t1_skorch", {"dropout": 0.5}, "no option 'dropout'. Its options: none"),
-        ("fast", {"image_size": (0, 8)}, "height=0"),
+        ("fast", {"image_size": (0, 8)}, "height of the network 'fast' is 0"),
         ("standard", {"dropout": 2}, "'dropout' is 2"),
     ],
 )
@@ -80,5 +80,5 @@ def test_option_can_be_a_numpy_number():
 
 @pytest.mark.parametrize("crop", [True, 1.5, np.float64(2), "2", -1])
 def test_option_of_another_type_is_refused(crop):
-    with pytest.raises(ParameterError, match=r"an integer in 0\.\.1000"):
+    with pytest.raises(ParameterError, match="an integer from 0 to 1000"):
         create_network("fast", crop=crop, **SHAPE)

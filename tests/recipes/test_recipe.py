@@ -79,7 +79,7 @@ def test_load_recipe_suggests_the_nearest_name():
         ("title = 3", "title"),
         ("[training]\nmax_epochs = -1", "expected a number above 0"),
         ("[training]\nlearning_rate = 0.0", "expected a number above 0, at most 10"),
-        ("[augmentation]\nrotation = -5", "expected a number in 0..180"),
+        ("[augmentation]\nrotation = -5", "expected a number from 0 to 180"),
         ('[training]\noptimizer = "adem"', "one of 'adamw', 'adam', 'muon'"),
         ('[training]\nclass_weight = "balanced"\n[class_weight]\na = 2', "Remove one"),
     ],

@@ -1,4 +1,4 @@
-"""Number of steps and epochs of a training; callbacks and optimizer of its net."""
+"""Number of steps and epochs of a run; callbacks and optimizer of its net."""
 
 import pytest
 import torch

@@ -218,7 +218,7 @@ def _plain(value: Any) -> Any:
 
 
 def show_result(result: dict[str, Any], text: str, *, as_json: bool) -> None:
-    """Print `result` as one JSON object, or `text`, on standard output."""
+    """Print `result` as one JSON object if `as_json`, otherwise print `text`."""
     print(json.dumps(result) if as_json else text)
 
 

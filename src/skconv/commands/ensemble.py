@@ -34,7 +34,7 @@ class EnsembleResult(Result):
     fold_accuracies : tuple of float
         Accuracy of each member on the fold it was not trained on, 0..1.
     fit_seconds : float
-        Wall-clock time of the training of all members.
+        Total wall-clock time of training the members.
     n_parameters, n_epochs : int
         Number of parameters of all members; maximum number of epochs of a member.
     """

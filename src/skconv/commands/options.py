@@ -44,7 +44,7 @@ DEFAULTS: Mapping[str, Any] = {"recipe": "standard", "device": "auto", "progress
 
 
 def select_changes(options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the arguments of `skconv.recipes.editing.plan_run` that change the recipe of a training."""
+    """Return the arguments of `skconv.recipes.editing.plan_run` that change the recipe of a run."""
     from skconv.recipes.settings import OPTIONS
 
     return {

@@ -141,7 +141,7 @@ def train(
         Model to initialise the weights from, as far as names and shapes match; classes and image size may differ. Its
         network is used unless `network` is given. A summary is printed to standard error.
     freeze_fraction : float, default=0.0
-        Share of the training, 0..1, in which the loaded layers are unfrozen one by one, from last to first.
+        Fraction of training, 0..1, in which the loaded layers are unfrozen one by one, from last to first.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device to train on.
     progress : bool, default=False
@@ -165,9 +165,9 @@ def train(
     OutputError
         If the folder is not empty or cannot be written; raised before training where possible.
     ModelFileError
-        If the checkpoint to resume is of a training with other settings.
+        If the checkpoint to resume is of a run with other settings.
     ProcessLostError
-        If another process of a distributed training was killed or does not respond.
+        If another process of a distributed run was killed or does not respond.
 
     Examples
     --------
@@ -178,7 +178,7 @@ def train(
     check_out(out, resume=resume)
     run = prepare_run(train, locals())
     if resume and out is not None and not (Path(out).exists() or get_checkpoint_path(Path(out)).exists()):
-        note = f"Nothing to resume in {out}: the training starts from the beginning."
+        note = f"Nothing to resume in {out}: training starts from the beginning."
         warnings.warn(note, stacklevel=1)  # the caller is the decorator, whose warnings are not shown
     if run.recipe.report.get("describe_data"):
         member = run.recipe.create_member()

@@ -163,7 +163,7 @@ def tune(
     out : path-like or None, default=None
         New or existing folder of the study; None uses ``runs/DATA-RECIPE-tune``.
     seed : int or None, default=None
-        Seed of the splits, the trainings and the search, 0..2**31 - 1; None uses the recipe's, or 0.
+        Seed of the splits, the trials and the search, 0..2**31 - 1; None uses the recipe's, or 0.
     progress : bool, default=False
         Print each finished trial to standard error.
 

@@ -97,7 +97,9 @@ def _fetch_table(name: str, cache: Path) -> Any:
     except ValueError as error:
         reason = str(error).partition("\n")[0]
         if "not found" in reason or reason.startswith("No active"):
-            raise SourceNotFoundError(f"OpenML has no active data set '{name}'. Look it up on openml.org.") from error
+            raise SourceNotFoundError(
+                f"OpenML has no active data set '{name}'. Search openml.org for the name or id of an active one."
+            ) from error
         raise DataError(f"OpenML's data set '{name}' cannot be used: {reason}") from error
     except (OSError, EOFError, HTTPException, LookupError) as error:
         raise DownloadError(

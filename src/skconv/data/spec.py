@@ -1,4 +1,4 @@
-"""Data requests: `DataSpec`, the registry of formats, and `load_dataset`."""
+"""Specification and loading of data sets: `DataSpec`, the registry of formats, and `load_dataset`."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class DataOptions(TypedDict, total=False):
 
 @dataclass(frozen=True)
 class DataSpec:
-    """A request for data: the source, the size and preprocessing of the images, and the split.
+    """Specification of a data set: source, image size, preprocessing and split.
 
     `source`, `images`, `label_column`, `image_size`, `normalize` and `data_home` are as in `load_dataset`; a recipe for
     any data has the source None, which must be replaced before loading. `test_fraction`, in (0, 1), of all images
@@ -122,15 +122,16 @@ class DataSpec:
         size = self.image_size
         if size is not None and not _is_size(size):
             raise ParameterError(
-                f"image_size is {size!r}; expected two integers (height, width), each 1 or more, for example (28, 28)."
+                "The 'image_size' parameter must be two integers of at least 1, (height, width), such as (28, 28). "
+                f"Got {size!r}."
             )
         if self.normalize is not None and self.normalize not in PREPROCESSING:
             known = ", ".join(map(repr, PREPROCESSING.names()))
-            raise ParameterError(f"normalize is {self.normalize!r}; expected None or {known}.")
+            raise ParameterError(f"The 'normalize' parameter must be None or {known}. Got {self.normalize!r}.")
         if self._name.startswith("openml:") or self.path.suffix.lower() not in TABLE_SUFFIXES:
             for name in ("images", "label_column"):
                 if getattr(self, name) is not None:
-                    raise ParameterError(f"{name} is for a CSV file, but the source is '{self.source}'. Omit {name}.")
+                    raise ParameterError(f"'{name}' requires a CSV file; the source is '{self.source}'. Omit '{name}'.")
 
     def _find_format(self) -> Format:
         path = self.path

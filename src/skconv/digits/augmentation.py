@@ -135,7 +135,7 @@ def _add_neighbours(images: Tensor, others: Tensor, generator: torch.Generator) 
 
 
 def _blur(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Blur each image by a Gaussian with a standard deviation of 0.4 to 1.3 pixels."""
+    """Blur each image with a Gaussian of random standard deviation, 0.4 to 1.3 pixels, and restore its brightness."""
     n, channels, height, width = images.shape
     sigma = _draw(images, generator, 0.4, 1.3).view(n, 1)
     offsets = torch.arange(-3, 4, device=images.device)

@@ -1,4 +1,4 @@
-"""Process group of a distributed training: rank, batch shards, collectives, logging by the main process only.
+"""Process group of a distributed run: rank, batch shards, collectives, logging by the main process only.
 
 Importing this module loads neither torch nor Accelerate, because most commands run in one process.
 """
@@ -203,11 +203,11 @@ def unflatten(values: Tensor, tensors: Sequence[Tensor]) -> None:
 
 
 def describe_lost_process() -> str:
-    """Return the error message of a distributed training that ended early."""
+    """Return the error message for a distributed run that lost a process."""
     size = os.environ["WORLD_SIZE"]
     return (
-        f"The training ended: one of its {size} processes was killed or did not respond, or torchrun was stopped. "
-        "Nothing was written. Start the training again, with fewer processes if memory ran out."
+        f"The run ended: one of its {size} processes was killed or did not respond, or torchrun was stopped. "
+        "Nothing was written. Start the run again, with fewer processes if memory ran out."
     )
 
 

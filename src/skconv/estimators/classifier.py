@@ -85,7 +85,7 @@ class CNNClassifier(BaseImageClassifier):
         Model folder to initialise the weights from. Weights are loaded if name and shape match; classes and image size
         may differ. Input normalisation and calibration are not loaded.
     freeze_fraction : float, default=0.0
-        Fraction of the training, 0..1, in which loaded weights are unfrozen layer by layer, from last to first.
+        Fraction of training, 0..1, in which loaded weights are unfrozen layer by layer, from last to first.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, order, augmentation and dropout. The same seed, machine and number of threads result in
         identical weights, unless several fits run in one process at the same time.

@@ -235,7 +235,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         """Return the unfitted template of the members."""
         template = CNNClassifier() if self.estimator is None else self.estimator
         if not isinstance(template, CNNClassifier):
-            raise ParameterError(f"The 'estimator' parameter must be a CNNClassifier. Got {template!r} instead.")
+            raise ParameterError(f"The 'estimator' parameter must be a CNNClassifier. Got {template!r}.")
         return clone(template).set_params(calibrate=False)
 
     def _make_members(self, template: CNNClassifier, n_members: int) -> list[CNNClassifier]:

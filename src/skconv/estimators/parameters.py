@@ -100,12 +100,12 @@ def check_parameters(parameters: Mapping[str, Any]) -> None:
     >>> check_parameters({"batch_size": 0})
     Traceback (most recent call last):
         ...
-    skconv.exceptions.ParameterError: The 'batch_size' parameter must be an integer of at least 1. Got 0 instead.
+    skconv.exceptions.ParameterError: The 'batch_size' parameter must be an integer of at least 1. Got 0.
     """
     for name, value in parameters.items():
         row = PARAMETERS.get(name)
         if row is not None and row.checked and not row.accepts(value):
-            raise ParameterError(f"The '{name}' parameter must be {row.describe()}. Got {value!r} instead.")
+            raise ParameterError(f"The '{name}' parameter must be {row.describe()}. Got {value!r}.")
 
 
 def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
@@ -126,7 +126,7 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
         return value["name"], {key: option for key, option in value.items() if key != "name"}
     raise ParameterError(
         "The 'network' parameter must be a name such as 'standard' or a mapping such as "
-        f"{{'name': 'fast', 'crop': 2}}. Got {value!r} instead."
+        f"{{'name': 'fast', 'crop': 2}}. Got {value!r}."
     )
 
 
@@ -145,7 +145,7 @@ def choose_device(device: str) -> str:
     kind = str(device).split(":")[0]
     if kind not in available:
         choices = ", ".join(PARAMETERS["device"].choices)
-        raise ParameterError(f"The 'device' parameter must be one of {choices}. Got {device!r} instead.")
+        raise ParameterError(f"The 'device' parameter must be one of {choices}. Got {device!r}.")
     if not available[kind]:
         raise ParameterError(f"The device '{device}' is not available on this machine. Use 'auto' or 'cpu'.")
     return device

@@ -43,7 +43,7 @@ def torch_seed(seed: int) -> Iterator[None]:
 def make_config(
     classifier: Classifier, train: ImageDataset, process_group: ProcessGroup | None, *, scheduled: bool
 ) -> TrainingConfig:
-    """Return the configuration of a training; unless `scheduled`, the learning rate is constant (`partial_fit`)."""
+    """Return the training configuration; unless `scheduled`, the learning rate is constant (`partial_fit`)."""
     device = choose_device(classifier.device) if process_group is None else process_group.device
     precision = classifier.precision
     if precision == "auto":
@@ -94,7 +94,7 @@ def make_checkpointing(
 ) -> Checkpointing | None:
     """Return the callback that saves checkpoints, or None if the parameter `checkpoint` is None.
 
-    The checkpoint folder records everything that determines the weights, so that another training cannot resume it.
+    The checkpoint folder records everything that determines the weights, so that another run cannot resume it.
     """
     if classifier.checkpoint is None:
         return None
@@ -103,7 +103,7 @@ def make_checkpointing(
     if isinstance(classifier.random_state, bool) or not isinstance(classifier.random_state, int | np.integer):
         raise ParameterError(
             "The 'random_state' parameter must be an integer if 'checkpoint' is set. "
-            f"Got {classifier.random_state!r} instead. Pass random_state=0."
+            f"Got {classifier.random_state!r}. Pass random_state=0."
         )
     environment = describe_environment()
     training = {

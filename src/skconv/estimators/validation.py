@@ -17,7 +17,7 @@ from skconv.exceptions import DataError, ParameterError, list_some
 from skconv.images.arrays import describe_invalid
 from skconv.training.batches import ImageDataset
 
-_MAX_REPEATS = 10  # larger weights scale the loss, because repeats make the training longer
+_MAX_REPEATS = 10  # larger weights scale the loss, because repeats make training longer
 _HASHED_IMAGES = 64  # images per step of hashing; few enough for the processor's cache
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
 
@@ -63,7 +63,7 @@ def find_classes(y: Any) -> np.ndarray:
     """Return the sorted labels; raise `DataError` unless there are at least two."""
     classes = np.unique(y)
     if len(classes) < 2:
-        raise DataError(f"y contains one class only, {classes.tolist()[0]!r}; expected images of at least 2 classes.")
+        raise DataError(f"y contains only one class, {classes.tolist()[0]!r}; expected labels of at least 2 classes.")
     return classes
 
 
@@ -208,7 +208,7 @@ def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state
     if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
         raise ParameterError(
             "The 'cv' parameter must be an integer of at least 2, a splitter of scikit-learn, or pairs of training "
-            f"and held-out indices. Got {cv!r} instead."
+            f"and held-out indices. Got {cv!r}."
         )
     if hasattr(cv, "split"):
         try:

@@ -44,7 +44,7 @@ def occlude(
     _check_image(image)
     height, width = image.shape[:2]
     if not 1 <= patch <= min(height, width):
-        raise ParameterError(f"patch must be from 1 to {min(height, width)}, got {patch}.")
+        raise ParameterError(f"The 'patch' parameter must be from 1 to {min(height, width)}. Got {patch}.")
     background = find_background(image)
     # Squares may extend past the border, so that every pixel is covered by the same number of squares.
     corners = [(y, x) for y in range(1 - patch, height) for x in range(1 - patch, width)]
@@ -77,7 +77,7 @@ def integrate_gradients(network: nn.Module, image: np.ndarray, label: int) -> np
     _check_image(image)
     n_classes = run_network(network, image[None]).shape[1]  # raises if the image has a wrong shape
     if not 0 <= label < n_classes:
-        raise ParameterError(f"label must be from 0 to {n_classes - 1}, got {label}.")
+        raise ParameterError(f"The 'label' parameter must be from 0 to {n_classes - 1}. Got {label}.")
     try:
         from captum.attr import IntegratedGradients
     except ImportError as error:

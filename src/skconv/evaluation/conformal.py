@@ -54,7 +54,9 @@ def predict_sets(
 def check_coverage(coverage: object) -> None:
     """Raise `ParameterError` unless `coverage` is a number above 0 and below 1."""
     if isinstance(coverage, bool) or not isinstance(coverage, int | float) or not 0 < coverage < 1:
-        raise ParameterError(f"coverage is {coverage!r}; expected a fraction above 0 and below 1: 0.99 for 99 %.")
+        raise ParameterError(
+            f"The 'coverage' parameter must be a fraction above 0 and below 1, such as 0.99. Got {coverage!r}."
+        )
 
 
 def _bound_quantile_of_mean(probabilities: np.ndarray, share: float, average: str) -> float:

@@ -34,9 +34,9 @@ def corrupt(images: np.ndarray, name: str, strength: int, *, seed: int = 0) -> n
     177
     """
     if name not in _CORRUPTIONS:
-        raise ParameterError(f"There is no corruption '{name}'. Available: {', '.join(_CORRUPTIONS)}.")
+        raise ParameterError(f"The 'name' parameter must be one of {', '.join(map(repr, _CORRUPTIONS))}. Got {name!r}.")
     if strength not in STRENGTHS:
-        raise ParameterError(f"The strength of a corruption is {strength!r}; expected an integer from 1 to 5.")
+        raise ParameterError(f"The 'strength' parameter must be an integer from 1 to 5. Got {strength!r}.")
     function, levels = _CORRUPTIONS[name]
     channels_last = images[..., None] if images.ndim == 3 else images
     corrupted = function(channels_last.astype(np.float32) / 255, levels[strength - 1], np.random.default_rng(seed))

@@ -24,7 +24,7 @@ KINDS = {
     "broken": "images that cannot be opened",
     "blank": "blank images",
     "label": "probably wrong labels",
-    "overlap": "images that are in the training and in the test split",
+    "overlap": "images that are in both the training split and the test split",
     "duplicate": "duplicates",
     "near duplicate": "near duplicates",
 }

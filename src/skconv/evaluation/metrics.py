@@ -13,7 +13,7 @@ import numpy as np
 from skconv.exceptions import DataError, ParameterError
 
 _BINS = 15  # bins of the expected calibration error, as in Guo et al. 2017
-_MAX_ROWS = 30  # rows of the table for a terminal
+_MAX_ROWS = 30  # rows of the printed table; with more classes, only those with the lowest F1 are shown
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Checkpoints of a training on disk, valid after a kill at any time and without executable content."""
+"""Checkpoints of a run on disk, valid after a kill at any time and without executable content."""
 
 from __future__ import annotations
 
@@ -48,11 +48,11 @@ _KEYS: dict[str, type] = {
 
 
 class CheckpointFolder:
-    """The last two checkpoints of a training, one folder each.
+    """The last two checkpoints of a run, one folder each.
 
     A checkpoint is written to a temporary folder, flushed to disk and renamed, and verified by sha256 when it is read.
     A full disk or a kill leaves the previous checkpoints intact. `training`, a nested mapping of JSON values,
-    identifies the training. A checkpoint of another training is refused.
+    identifies the run. A checkpoint of another run is refused.
     """
 
     def __init__(self, path: str | os.PathLike[str], training: Mapping[str, Any]) -> None:
@@ -86,7 +86,7 @@ class CheckpointFolder:
         """Return the last intact state and its training time in seconds; None if there is no checkpoint.
 
         Warn if the last checkpoint is damaged and the previous one is used. Raise `ModelFileError` if all are damaged,
-        or the checkpoint is of another training or version.
+        or the checkpoint is of another run or version.
         """
         damage = []
         for folder in self._list_folders():
@@ -128,7 +128,7 @@ class CheckpointFolder:
         if differences:
             shown = "; ".join(differences[:6]) + (f"; and {len(differences) - 6} more" if len(differences) > 6 else "")
             raise ModelFileError(
-                f"The checkpoint in {self.path} is of another training: {shown}. Use the same settings to resume it, "
+                f"The checkpoint in {self.path} is of another run: {shown}. Use the same settings to resume it, "
                 "or remove the folder to train from the beginning."
             )
 

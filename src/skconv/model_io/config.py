@@ -1,4 +1,4 @@
-"""Model configuration: the content of ``config.json``, and the environment of a training."""
+"""Model configuration: the content of ``config.json``, and the environment of a run."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ _DATA_KEYS: dict[str, type] = {
 
 
 def describe_environment(command: str = "") -> dict[str, Any]:
-    """Return the hardware, the package versions and the `command` of a training as JSON values.
+    """Return the hardware, the package versions and the `command` of a run as JSON values.
 
     Examples
     --------

@@ -94,8 +94,8 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
     if not (difference <= MAX_DIFFERENCE and of_logits <= max_of_logits):  # negated, so that NaN raises too
         raise ModelFileError(
             f"The exported ONNX graph differs from the network by {difference:.2g} in probability and {of_logits:.2g} "
-            f"in logits; expected at most {MAX_DIFFERENCE:g} and {max_of_logits:.2g}. Report the name and the options "
-            "of the network."
+            f"in logits; expected at most {MAX_DIFFERENCE:g} and {max_of_logits:.2g}. This is a bug of the network or "
+            "its export: open an issue with the name and options of the network."
         )
     return difference
 

@@ -84,7 +84,7 @@ class HeldOut:
     temperature: float = 1.0  # fitted temperature; the saved weights include it
 
     def to_bytes(self) -> bytes:
-        """Return the content of a safetensors file."""
+        """Serialise the probabilities, labels and temperature to the bytes of a safetensors file."""
         from safetensors.numpy import save
 
         arrays: dict[str, np.ndarray] = {

@@ -123,11 +123,14 @@ def _load_safetensors(load: Any, content: bytes, where: str) -> Any:
     from safetensors import SafetensorError
 
     n_header = int.from_bytes(content[:8], "little")
-    if len(content) < 8 or n_header > min(MAX_HEADER, len(content) - 8):
+    n_required = n_header + 8  # 8 bytes for the size of the header
+    if len(content) < n_required:
         raise ModelFileError(
-            f"{where} is not a safetensors file (header of {n_header:,} bytes in a file of {len(content):,} bytes; "
-            f"expected at most {MAX_HEADER:,}). {FIX}"
+            f"{where} is truncated or is not a safetensors file: it has {len(content):,} bytes; its header requires at "
+            f"least {n_required:,}. {FIX}"
         )
+    if n_header > MAX_HEADER:
+        raise ModelFileError(f"{where} has a header of {n_header:,} bytes; expected at most {MAX_HEADER:,}. {FIX}")
     try:
         return load(content)
     except (SafetensorError, ValueError, KeyError, TypeError, OverflowError, RuntimeError) as error:

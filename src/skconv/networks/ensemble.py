@@ -30,7 +30,7 @@ class EnsembleNormalization:
         self.layers = list(layers)
 
     def fit(self, images: Tensor) -> None:
-        """Fit each member to images (n, in_channels, height, width) of any dtype."""
+        """Fit the input normalization of each member on images (n, in_channels, height, width) of any dtype."""
         for layer in self.layers:
             layer.fit(images)
 
@@ -108,7 +108,8 @@ def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
             "'standard', other than 'ensemble'."
         )
     if average not in AVERAGES:
-        raise ParameterError(f"'average' must be one of {', '.join(map(repr, AVERAGES))}. Got {average!r} instead.")
+        names = ", ".join(map(repr, AVERAGES))
+        raise ParameterError(f"The network's option 'average' is {average!r}; expected one of {names}.")
 
 
 @register_network

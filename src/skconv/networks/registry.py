@@ -113,7 +113,7 @@ def create_network(
         )
     for label, value in (("in_channels", in_channels), ("height", image_size[0]), ("width", image_size[1])):
         if value < 1:
-            raise ParameterError(f"Network '{name}' got {label}={value}; expected at least 1.")
+            raise ParameterError(f"{label} of the network '{name}' is {value}; expected at least 1.")
     factory = NETWORKS.get(name)
     return factory(in_channels=in_channels, image_size=tuple(image_size), num_classes=num_classes, **options)
 
@@ -124,5 +124,5 @@ def check_option(name: str, value: Any, minimum: float, maximum: float, *, integ
     if not (valid and minimum <= float(value) <= maximum):
         number = "an integer" if integer else "a number"
         raise ParameterError(
-            f"The network's option '{name}' is {value!r}; expected {number} in {minimum:g}..{maximum:g}."
+            f"The network's option '{name}' is {value!r}; expected {number} from {minimum:g} to {maximum:g}."
         )

@@ -27,7 +27,7 @@ def plan_run(
     settings: Mapping[str, Any] | Sequence[str] | None = None,
     **data: Unpack[DataOptions],
 ) -> Recipe:
-    """Return the recipe of a run, which reproduces the run without further options.
+    """Return `recipe` with the options of a run applied, so that the result alone reproduces the run.
 
     `source` replaces the recipe's data, split and columns, but not the size and preprocessing of the images. `network`
     replaces the recipe's network, with default options. `data` replaces fields of the recipe's `DataSpec`. `dials` and

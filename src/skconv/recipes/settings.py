@@ -76,9 +76,7 @@ def change_recipe(
             raise ParameterError(f"'{name}' and the setting {key} are the same. Pass one of them.")
         parameter = PARAMETERS[key.partition(".")[2]]
         if not parameter.accepts(value):
-            raise ParameterError(
-                f"The '{name}' parameter must be {parameter.describe(in_recipe=True)}. Got {value!r} instead."
-            )
+            raise ParameterError(f"The '{name}' parameter must be {parameter.describe(in_recipe=True)}. Got {value!r}.")
     values = {key: value for key, (_, value) in given.items()}
     if "training.max_epochs" in values:
         values["training.min_steps"] = None
@@ -95,12 +93,12 @@ def _read_settings(settings: Mapping[str, Any] | Sequence[str] | None) -> dict[s
         return dict(settings)
     if isinstance(settings, str) or not all(isinstance(each, str) for each in settings or ()):
         raise ParameterError(
-            f"The 'settings' parameter must be a mapping such as {{'training.patience': 3}}. Got {settings!r} instead."
+            f"The 'settings' parameter must be a mapping such as {{'training.patience': 3}}. Got {settings!r}."
         )
     values: dict[str, Any] = {}
     for key, value in map(parse_setting, settings or ()):
         if key in values:
-            raise ParameterError(f"The setting {key} is given twice. Pass it once.")
+            raise ParameterError(f"The setting {key} was passed twice. Pass it once.")
         values[key] = value
     return values
 
@@ -152,7 +150,7 @@ def _check_value(key: str, section: str, name: str, value: Any) -> Any:
             return None
         if value is not None and (isinstance(value, Mapping) or not parameter.accepts(value)):
             expected = parameter.describe(in_recipe=True)
-            raise ParameterError(f"The setting {key} must be {expected}. Got {value!r} instead.")
+            raise ParameterError(f"The setting {key} must be {expected}. Got {value!r}.")
     return value
 
 

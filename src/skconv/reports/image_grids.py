@@ -52,7 +52,10 @@ def draw_samples(
         Number of rows and columns of the grid, which has at most 400 images.
     """
     if rows < 1 or columns < 1 or rows * columns > _MAX_IMAGES:
-        raise ParameterError(f"The grid has {rows}×{columns} images; expected 1 to {_MAX_IMAGES} images.")
+        raise ParameterError(
+            f"rows is {rows} and columns is {columns}; expected at least 1 each, and at most {_MAX_IMAGES} images in "
+            "total."
+        )
     labels = np.asarray(labels)
     _check(images, labels, class_names)
     by_class = np.argsort(labels, kind="stable")

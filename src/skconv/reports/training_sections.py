@@ -1,4 +1,4 @@
-"""Sections of the report page on the training: model and data, learning curves, reproduction."""
+"""Sections of the report page on training: model and data, learning curves, reproduction."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def describe_origin(classifier: OnnxClassifier, command: str) -> Section:
     listings = [(title, "\n".join(filter(None, [training, command])))]
     recipe = classifier.folder.parent / "recipe.toml"
     if recipe.is_file():
-        listings.append(("Recipe of the training:", recipe.read_text(encoding="utf-8", errors="replace").strip()))
+        listings.append(("Recipe of the run:", recipe.read_text(encoding="utf-8", errors="replace").strip()))
     return Section("How to reproduce", facts={k: v for k, v in facts.items() if v}, listings=listings)
 
 

@@ -124,7 +124,7 @@ def _make_routes(service: Service) -> list[BaseRoute]:
 async def _process(
     request: Request, service: Service, function: Callable[..., Coroutine[Any, Any, dict[str, Any]]]
 ) -> Response:
-    """Respond to a request with the result of a method of the service for the uploaded images."""
+    """Call `function` on the uploaded images and return its result as a JSON response."""
     seen = _parse_boolean(request, "seen")
     uploads = await read_uploads(request, service.settings)
     request.scope[N_IMAGES] = len(uploads)

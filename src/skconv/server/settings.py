@@ -31,4 +31,6 @@ class ServerSettings:
         for name in LIMITS:
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int | float) or not 1 <= value < 2**40:
-                raise ParameterError(f"{name} is {value!r}; expected a number of at least 1.")
+                raise ParameterError(
+                    f"The '{name}' parameter must be a number of at least 1 and below 2**40. Got {value!r}."
+                )

@@ -24,7 +24,7 @@ _ELASTIC_KNOTS = 6  # per side of the grid of random displacements
 
 
 def setting(*, max: float = 1, default: float = 0.0) -> Any:
-    """Return a dataclass field for a setting of an augmentation, a number in 0..`max`."""
+    """Return a dataclass field for a setting of an augmentation, a number from 0 to `max`."""
     return field(default=default, metadata={"max": max})
 
 
@@ -35,7 +35,7 @@ def check_settings(augmentation: Any) -> None:
         max_value = each.metadata.get("max", 1)
         wrong_kind = isinstance(value, bool) != is_flag or not isinstance(value, int | float)
         if wrong_kind or not 0 <= value <= max_value:
-            expected = "true or false" if is_flag else f"a number in 0..{max_value}"
+            expected = "true or false" if is_flag else f"a number from 0 to {max_value}"
             raise ParameterError(f"The augmentation's '{each.name}' is {value!r}; expected {expected}.")
 
 
@@ -227,7 +227,7 @@ def _perspective_grid(perspective: Tensor, affine: Tensor, images: Tensor) -> Te
 
 
 def make_augmentation(value: Any) -> Augment | None:
-    """Return the augmentation for a mapping of settings, a registered augmentation, a sequence of these, or None.
+    """Create an augmentation from a mapping of settings, a registered augmentation or a sequence; return None for None.
 
     A mapping may contain settings of several registered augmentations, which are applied in the order of the registry,
     "geometric" first; the items of a sequence are applied in order. Raise `ParameterError` for another kind
@@ -263,7 +263,7 @@ def _make_steps(value: Any) -> list[Augment]:
             return [value]
         raise ParameterError(
             "The 'augmentation' parameter must be a mapping such as {'rotation': 10, 'shift': 0.08}, an Augmentation, "
-            f"a list of these or None. Got {value!r} instead."
+            f"a list of these or None. Got {value!r}."
         )
     remaining, known, steps = dict(value), [], []
     for name in _names_in_order():

@@ -57,7 +57,7 @@ class PrintEpochs(Callback):
 
 
 class ReportAccuracy(Callback):
-    """Call `report` after every epoch; an exception raised by `report` ends the training.
+    """Call `report` after every epoch; an exception raised by `report` ends training.
 
     The arguments are the number of the epoch (from 1), the number of epochs, and the validation accuracy (0..1).
     """

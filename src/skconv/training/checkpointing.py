@@ -1,4 +1,4 @@
-"""Training checkpoints: state of a training, callback that writes it, exact resumption."""
+"""Training checkpoints: state of a run, callback that writes it, exact resumption."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _TENSOR, _NUMBER = "$tensor", "$number"  # JSON keys for a tensor, and for an in
 
 @dataclass(frozen=True)
 class TrainingState:
-    """State of a training: `tensors` by name, and JSON `values`, in which ``{"$tensor": name}`` refers to a tensor."""
+    """State of a run: `tensors` by name, and JSON `values`, in which ``{"$tensor": name}`` refers to a tensor."""
 
     tensors: dict[str, Tensor]
     values: dict[str, Any]
@@ -52,13 +52,13 @@ class CheckpointStore(Protocol):
 
 
 class Checkpointing(Callback):
-    """Write the training state to a store, so that a killed training can be resumed.
+    """Write the training state to a store, so that a killed run can be resumed.
 
     A checkpoint is written after each epoch and every `SECONDS` within long epochs, but less often if that would take
     more than 2 % of the training time. After SIGTERM or SIGINT, one is written at the end of the current step, before
     the signal takes effect; a second signal takes effect at once.
 
-    This must be the last callback of a net, because it stores the state of the others. The training must run inside
+    This must be the last callback of a net, because it stores the state of the others. Training must run inside
     `handling_signals`. `seconds_` is the training time before the checkpoint that was resumed.
     """
 
@@ -177,7 +177,7 @@ def set_state(net: Any, state: TrainingState) -> None:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelFileError(
-            f"The checkpoint does not fit this training ({reason}). Delete it, or train without one."
+            f"The checkpoint does not fit this run ({reason}). Delete it, or train without one."
         ) from error
 
 

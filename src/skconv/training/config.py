@@ -33,7 +33,7 @@ _OPTIMIZERS = {"adamw": AdamW, "adam": partial(torch.optim.Adam, fused=True), "m
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Settings of a training; the settings not listed are parameters of `CNNClassifier`.
+    """Training settings; the settings not listed are parameters of `CNNClassifier`.
 
     Parameters
     ----------
@@ -112,7 +112,7 @@ def build_net(
     checkpointing: Checkpointing | None = None,
     process_group: ProcessGroup | None = None,
 ) -> ClassifierNet:
-    """Return the skorch net of a training, not yet initialised; ``net.fit(ImageDataset(…), y=None)`` trains it.
+    """Return a skorch net with these settings, not yet initialised; ``net.fit(ImageDataset(…), y=None)`` trains it.
 
     The network accepts float32 (n, channels, height, width) and returns logits (n, num_classes). The images `valid` are
     scored after each epoch. `callbacks` run after those of the net. `checkpointing` runs last and saves the state of

@@ -22,7 +22,7 @@ from skconv.training.optimizers import EmaWeights
 
 @dataclass(frozen=True)
 class ResumePoint:
-    """Point at which a training resumes, within an epoch or between two epochs.
+    """Point at which training resumes, within an epoch or between two epochs.
 
     `batches` is the history of the finished batches of the epoch, or None between two epochs. `augmentation` is the
     state of the augmentation's random generator after these batches, and `seconds` their duration.

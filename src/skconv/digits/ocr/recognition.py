@@ -22,7 +22,7 @@ BACKGROUND_PRIOR_RATIO = 4.0  # prior of the background class among candidates, 
 BACKGROUND_WEIGHT, MIN_BACKGROUND = 0.3, 0.005  # exponent and minimum of the background probability
 # Minimum height of a digit, in row heights: by default, and for 0 and 1. Many writers draw zeros half as tall.
 MIN_HEIGHT, MIN_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
-PATH_EXPONENT = 0.05  # weight of the path's posterior in the confidence of a reading
+PATH_EXPONENT = 0.05  # exponent of the path's posterior in the confidence of a reading
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from skconv.digits.preprocess.cleaning import find_ruled_lines
 from skconv.digits.preprocess.morphology import Components, dilate, find_components, find_connected_ink, stroke_width
 from skconv.digits.preprocess.normalization import BOX, MAX_PEN, MIN_PEN, normalize_strokes
 
-MIN_CORE = 0.65  # stroke value that at least one pixel of a component must have
+MIN_CORE = 0.65  # high threshold of the hysteresis; components without a pixel this dark are dropped
 MAX_SHADOW_WIDTH = 3.0  # in stroke widths; wider structures are shadows
 MIN_PAGE_HEIGHT = 250  # pixels; in images of smaller height, vertical lines are not removed, because they may be a 1
 MAX_ROW_GAP = 4.0  # maximum gap between neighbours in a row, as a multiple of the component's height
@@ -25,7 +25,7 @@ MAX_BREAK_GAP = 0.12  # maximum gap between the upper and lower half of a broken
 MIN_MARK = 0.1  # fraction of the row's height; smaller components are specks
 MAX_COMPONENTS = 100  # with more, stroke widths are not normalised, to save time; a page of numbers has fewer
 MAX_PIECES = 6  # maximum number of pieces of a digit
-MAX_PART_GAP = 0.15  # distance of a digit and a broken-off part, as a fraction of the row's height
+MAX_PART_GAP = 0.15  # maximum gap between a digit and a broken-off part, as a fraction of the row's height
 OVERLAP_BOND = 2.0  # bond of two pieces of which one is above the other, in stroke widths of contact
 MIN_DIGIT_HEIGHT = 0.33  # fraction of the row's height; lower components are marks or broken-off parts
 MAX_WIDTH = 1.5  # width of a candidate of several pieces, as a fraction of the row's height

@@ -212,7 +212,7 @@ def _measure_background(values: np.ndarray, threshold: float) -> tuple[float, fl
     if low.size and high.size and float(high.mean() - low.mean()) > 4 * float(low.std()):
         values = low
     background = float(values[len(values) // 2])
-    # Measure the noise by the lower quartile, because values above the median include ink and its soft edges.
+    # Estimate the noise from the lower quartile, because values above the median include ink and its soft edges.
     return background, MAD_TO_SD * (background - float(values[len(values) // 4]))
 
 
