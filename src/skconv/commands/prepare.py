@@ -69,7 +69,6 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     from skconv.data.dataset import check_folds
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
-    from skconv.training.hardware import describe_busy_processor
 
     arguments = {**arguments, **arguments["options"]}
     command = arguments["command"] or describe_call(function, arguments)
@@ -114,9 +113,6 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     dataset = recipe.data.split(loaded, seed) if split else loaded
     if folds is not None:
         check_folds(dataset, folds)
-    busy = "" if arguments.get("dask") else describe_busy_processor()
-    if busy:
-        warnings.warn(busy, stacklevel=2)
     return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command)
 
 
