@@ -136,7 +136,7 @@ def check_entry(entry):
     assert entry.files or entry.form == "scikit-learn" or entry.made_from in list_datasets()
     for file in entry.files:
         assert len(file.sha256) == 64
-        assert file.urls or entry.openml
+        assert file.addresses or entry.openml
 
 
 @pytest.mark.data

@@ -147,5 +147,5 @@ def _locate(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     for place in places:
         if not place.find_missing(entry):
             return {"found in": str(place.folder)}
-    network = f"OpenML, data set {entry.openml}" if entry.openml else entry.files[0].urls[0]
+    network = f"OpenML, data set {entry.openml}" if entry.openml else entry.files[0].addresses[0]
     return {"looked for in": searched, "fetched from": network}

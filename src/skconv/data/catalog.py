@@ -19,7 +19,7 @@ class CatalogFile:
 
     name: str  # without .gz; compression is detected from the content
     sha256: str  # of the decompressed bytes, because compression differs between distributions
-    urls: tuple[str, ...] = ()  # tried in order
+    addresses: tuple[str, ...] = ()  # URLs, tried in order; a key of the JSON of `skconv data`
 
 
 @dataclass(frozen=True)

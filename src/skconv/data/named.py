@@ -171,7 +171,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
             f"The folder {target.parent} cannot be created: {error.strerror}. Choose another folder."
         ) from error
     reasons = []
-    for url in file.urls:
+    for url in file.addresses:
         for attempt in range(_MAX_ATTEMPTS):
             try:
                 with atomic_write(target) as temporary:
