@@ -46,7 +46,7 @@ def test_epochs_and_records_are_printed_to_standard_error(digits, capsys):
     assert captured.out == ""
     lines = captured.err.splitlines()
     assert [line.split()[:2] for line in lines] == [
-        ["iteration", "25"], ["epoch", "1"], ["iteration", "50"], ["epoch", "2"],
+        ["iteration", "25"], ["epoch", "1/2"], ["iteration", "50"], ["epoch", "2/2"],
     ]  # fmt: skip
     assert all("validation loss" in line for line in lines)
 

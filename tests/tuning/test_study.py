@@ -47,7 +47,7 @@ def run(url):
     return run
 
 
-def score(values, report):
+def score(number, values, report):
     return 0.9 - abs(values["rotation"] - 8) / 100
 
 
@@ -66,7 +66,7 @@ def test_first_trial_has_the_settings_of_the_recipe(run):
 def test_bad_trials_are_pruned_after_the_first_ones(run):
     logged = []
 
-    def grow_worse(values, report):
+    def grow_worse(number, values, report):
         for epoch in (2, 4, 6, 20):
             report(epoch, 20, 0.9 - len(logged) / 10)
         return 0.9 - len(logged) / 10
@@ -95,7 +95,7 @@ def test_search_in_parts_equals_the_search_in_one(run, tmp_path):
 
 
 def test_interrupted_trial_is_repeated(run):
-    def interrupt(values, report):
+    def interrupt(number, values, report):
         raise KeyboardInterrupt
 
     run(score, trials=2)
@@ -139,7 +139,7 @@ def test_two_processes_share_a_study(url, tmp_path):
 
 
 def test_diverged_training_is_a_pruned_trial(run):
-    def lose(values, report):
+    def lose(number, values, report):
         raise TrainingError("The training loss became nan")
 
     logged = []

@@ -18,6 +18,7 @@ import typer
 from skconv.cli.help import HelpCommand
 from skconv.cli.options import MAX_SEED, Device, complete_option, derive_options
 from skconv.distributed.process_group import check_not_distributed
+from skconv.progress import is_terminal
 
 # Command names, which are also function names, and the modules that define them.
 COMMANDS = {
@@ -175,7 +176,7 @@ def library_command(
                 function = find_function()
                 accepted = inspect.signature(function).parameters
                 if "progress" in accepted:
-                    arguments["progress"] = is_interactive() if progress is None else progress
+                    arguments["progress"] = is_terminal() if progress is None else progress
                 if "command" in accepted and context.obj is not None:
                     arguments["command"] = context.obj.command
                 given = {name: _plain(value) for name, value in arguments.items() if name in accepted}
@@ -220,11 +221,6 @@ def _plain(value: Any) -> Any:
 def show_result(result: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print `result` as one JSON object if `as_json`, otherwise print `text`."""
     print(json.dumps(result) if as_json else text)
-
-
-def is_interactive() -> bool:
-    """Return whether standard error is a terminal."""
-    return sys.stderr.isatty()
 
 
 def one_line(message: str) -> str:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from skconv.cli.app import command, is_interactive
+from skconv.cli.app import command
 from skconv.cli.options import DATA_HOME
+from skconv.progress import is_terminal
 
 if TYPE_CHECKING:
     from skconv.data.catalog import CatalogEntry
@@ -103,14 +104,14 @@ def data(
     if name is not None and make is not None:
         from skconv.competitions.making import make_competition
 
-        make_competition(name, make, data_home=data_home, progress=is_interactive())
+        make_competition(name, make, data_home=data_home, progress=is_terminal())
         files = sorted(path.name for path in make.iterdir())
         text = f"Made {name} in {make}: {', '.join(files)}. The labels to predict are in answers.csv."
         return Output({"name": name, "folder": str(make), "files": files}, text)
     if name is not None and check is not None:
         from skconv.competitions.submissions import check_competition
 
-        return check_competition(check, name, data_home=data_home, progress=is_interactive())
+        return check_competition(check, name, data_home=data_home, progress=is_terminal())
     from skconv.data.catalog import get_entry, list_datasets
 
     return _describe_or_list(name, "datasets", list_datasets(), lambda each: _describe_data(get_entry(each), data_home))

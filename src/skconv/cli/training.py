@@ -12,6 +12,7 @@ from skconv.cli.options import DATA_HELP
 
 @library_command(
     "skconv train mnist --recipe fast --out runs/first",
+    progress=True,
     out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE."),
     seeds=typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
     resume=typer.Option(help="Resume the interrupted run in --out."),
@@ -46,6 +47,7 @@ def tune() -> None:
 
 @library_command(
     "skconv ensemble kaggle-digits --folds 5 --recipe kaggle",
+    progress=True,
     folds=typer.Option(min=2, max=1000, help="Number of members; default: the recipe's folds, or 5."),
     out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-ensemble."),
 )
@@ -59,6 +61,7 @@ def ensemble() -> None:
 
 @library_command(
     "skconv cross-validate mnist --folds 5 --recipe fast",
+    progress=True,
     folds=typer.Option(min=2, max=1000, help="Number of folds."),
     out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE-folds."),
 )
@@ -72,6 +75,7 @@ def cross_validate() -> None:
 
 @library_command(
     "skconv audit mnist --out runs/mnist-audit",
+    progress=True,
     source=Annotated[str, typer.Argument(help=DATA_HELP)],
     folds=typer.Option(min=2, max=1000, help="Number of folds of the cross-validation that checks labels."),
     out=typer.Option(help="New folder for issues.csv and contact sheets."),

@@ -16,7 +16,7 @@ from skconv.commands.prepare import check_integer, choose_seed
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
-from skconv.progress import show_progress
+from skconv.progress import is_interactive, show_progress
 from skconv.signature import expand_options
 
 _MAX_DRAWN = 100
@@ -136,7 +136,8 @@ def audit(
     from skconv.recipes.editing import plan_run
 
     check_integer("folds", folds, 2, 1000)
-    out, progress = options["out"], options["progress"]
+    out = options["out"]
+    progress = is_interactive() if options["progress"] is None else options["progress"]
     if out is not None:
         check_new_folder(out)
     recipe = plan_run(load_recipe(options["recipe"]), source=source, **select_changes(options))

@@ -21,7 +21,7 @@ class TrainingOptions(DataOptions, total=False):
     settings: Mapping[str, Any] | Sequence[str] | None
     seed: int | None
     device: str
-    progress: bool
+    progress: bool | None
 
 
 class RunOptions(TrainingOptions, total=False):
@@ -40,7 +40,7 @@ class PredictionOptions(TypedDict, total=False):
 
 
 PREDICTION_DEFAULTS: Mapping[str, Any] = {"min_confidence": 0.0, "progress": False}
-DEFAULTS: Mapping[str, Any] = {"recipe": "standard", "device": "auto", "progress": False}  # the others are None
+DEFAULTS: Mapping[str, Any] = {"recipe": "standard", "device": "auto"}  # the others are None
 
 
 def select_changes(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from skconv.commands.options import select_changes
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
 from skconv.files import reserve_folder
+from skconv.progress import is_interactive, print_progress
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -69,6 +70,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     from skconv.data.dataset import check_folds
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
+    from skconv.training.hardware import describe_busy_processor
 
     arguments = {**arguments, **arguments["options"]}
     command = arguments["command"] or describe_call(function, arguments)
@@ -76,7 +78,8 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         check_not_distributed(function.__name__.replace("_", "-"))
     seeds = arguments.get("seeds", 1)
     check_integer("seeds", seeds, 1, 1000)
-    device, progress = arguments["device"], arguments["progress"]
+    device = arguments["device"]
+    progress = is_interactive() if arguments["progress"] is None else arguments["progress"]
     recipe = load_recipe(arguments["recipe"])
     folds = arguments.get("folds")
     if folds is None and not split:
@@ -113,6 +116,11 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     dataset = recipe.data.split(loaded, seed) if split else loaded
     if folds is not None:
         check_folds(dataset, folds)
+    if progress:
+        print_progress(describe_data(dataset, recipe))
+    busy = "" if arguments.get("dask") else describe_busy_processor()
+    if busy:
+        warnings.warn(busy, stacklevel=2)
     return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command)
 
 
@@ -192,6 +200,17 @@ def use_workers(dask: str | None) -> AbstractContextManager[None]:
     from skconv.parallel import dask_workers
 
     return dask_workers(dask)
+
+
+def describe_data(dataset: Dataset, recipe: Recipe) -> str:
+    """Return a line about the data and the recipe of a training."""
+    height, width = dataset.image_shape[:2]
+    n_test = 0 if dataset.test_labels is None else len(dataset.test_labels)
+    tested = f" and {n_test:,} test" if n_test else ""
+    return (
+        f"{dataset.name}: {len(dataset.train_labels):,} training{tested} images of {width}×{height}, "
+        f"{len(dataset.class_names)} classes; recipe {recipe.name}."
+    )
 
 
 def print_data(dataset: Dataset, *, batch_size: int, validation_fraction: float = 0.0) -> None:

@@ -144,8 +144,9 @@ def train(
         Fraction of training, 0..1, in which the loaded layers are unfrozen one by one, from last to first.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device to train on.
-    progress : bool, default=False
-        Show progress bars on standard error.
+    progress : bool or None, default=None
+        Report the progress and the remaining time, as ``CNNClassifier(verbose=1)`` does; None does so in a terminal
+        or notebook.
     command : str or None, default=None
         Command to record with the model; None records this call.
     data_home, images, label_column, image_size
@@ -198,8 +199,11 @@ def train(
 def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -> SeedResult:
     """Train with one seed, score on the test split and write the run folder, unless it is already finished."""
     from skconv.recipes.recipe import encode_classes
+    from skconv.training.progress import RunPart
 
     estimator = run.create_estimator(seed)
+    if len(run.recipe_texts) > 1:
+        estimator.run_part = RunPart().divide("seed", list(run.recipe_texts).index(seed) + 1, len(run.recipe_texts))
     if resumable:
         finished = read_finished_run(
             folder, seed=seed, recipe_text=run.recipe_texts[seed], fingerprint=run.loaded.fingerprint

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -13,6 +12,7 @@ from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import PreparedRun, check_integer, clean_name, prepare_run
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
+from skconv.progress import print_progress
 from skconv.signature import expand_options
 from skconv.tuning.search_space import apply_settings, make_space
 from skconv.tuning.study import (
@@ -164,8 +164,8 @@ def tune(
         New or existing folder of the study; None uses ``runs/DATA-RECIPE-tune``.
     seed : int or None, default=None
         Seed of the splits, the trials and the search, 0..2**31 - 1; None uses the recipe's, or 0.
-    progress : bool, default=False
-        Print each finished trial to standard error.
+    progress : bool or None, default=None
+        Report the progress of each trial, and each finished trial; None does so in a terminal or notebook.
 
     Returns
     -------
@@ -246,13 +246,14 @@ def _run_trials(
     """Run the trials of a search on the training and validation images in `splits`."""
     space = make_space(run.recipe)
     max_epochs = _count_epochs(run.recipe, len(splits[0].train_labels))
+    recipe = replace(run.recipe, training={**run.recipe.training, "max_epochs": max_epochs})
 
-    def score(values: Mapping[str, float], report: Report) -> float:
-        return _score_trial(run, apply_settings(run.recipe, space, values), splits, report, max_epochs)
+    def score(number: int, values: Mapping[str, float], report: Report) -> float:
+        return _score_trial(run, apply_settings(recipe, space, values), splits, report, number)
 
     def log(line: str) -> None:
         if run.progress:
-            print(line, file=sys.stderr)
+            print_progress(line)
 
     run_trials(study, space, score, trials=trials, minutes=minutes, seed=run.seed, log=log)
 
@@ -269,16 +270,22 @@ def _count_epochs(recipe: Recipe, n_train: int) -> float:
 
 
 def _score_trial(
-    run: PreparedRun, trial: Recipe, splits: tuple[Dataset, Dataset], report: Report, max_epochs: float
+    run: PreparedRun,
+    trial: Recipe,
+    splits: tuple[Dataset, Dataset],
+    report: Report,
+    number: int,
 ) -> float:
     """Train with the settings of a trial and return the validation accuracy of the final weights."""
     from skconv.training.callbacks import ReportAccuracy
+    from skconv.training.progress import RunPart
 
     train, valid = ((split.train_images, split.train_labels) for split in splits)
-    estimator = trial.create_member(splits[0], random_state=run.seed, device=run.device)
+    estimator = trial.create_member(splits[0], random_state=run.seed, device=run.device, verbose=int(run.progress))
+    estimator.run_part = RunPart(f"trial {number}", first=False)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
     # `fit` receives the validation images and must not hold out others.
-    estimator.set_params(validation_fraction=0.0, max_epochs=max_epochs, callbacks=callbacks, calibrate=False)
+    estimator.set_params(validation_fraction=0.0, callbacks=callbacks, calibrate=False)
     estimator.fit(*train, X_val=valid[0], y_val=valid[1])
     return float(estimator.score(*valid))
 

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
@@ -24,7 +25,7 @@ from skconv.training.augmentation import Augmentation
 from skconv.training.batches import ImageDataset
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.config import build_net
-from skconv.training.threads import start_measurement, use_threads
+from skconv.training.progress import RunPart
 
 
 class CNNClassifier(BaseImageClassifier):
@@ -72,10 +73,6 @@ class CNNClassifier(BaseImageClassifier):
         per class, or with a temperature alone, which changes no predicted label.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         Floating-point precision of training; "auto" selects the faster one by measurement. Predictions use fp32.
-    n_threads : int or "auto", default="auto"
-        Number of processor threads for training and predictions, at least 1. "auto" is torch's number, at most the
-        processors that the process may use, and fewer while other programs use the processors (only on Linux). On a
-        quiet machine it is constant.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device to train and predict on.
     callbacks : list of skorch callbacks, default=()
@@ -94,7 +91,8 @@ class CNNClassifier(BaseImageClassifier):
         Seed of initial weights, order, augmentation and dropout. The same seed, machine and number of threads result in
         identical weights, unless several fits run in one process at the same time.
     verbose : int, default=0
-        Above 0, show a progress bar if standard error is a terminal.
+        Above 0, report the progress and the remaining time: a bar in a terminal, a table in a notebook, else a line per
+        epoch on standard error.
 
     Attributes
     ----------
@@ -117,8 +115,6 @@ class CNNClassifier(BaseImageClassifier):
         Training time, without loading the data.
     precision_ : str
         "fp32" or "bf16".
-    n_threads_ : int
-        Minimum number of threads used during training.
     loaded_weights_ : list of str
         Names of the weights and buffers loaded from `init_from`.
 
@@ -131,6 +127,8 @@ class CNNClassifier(BaseImageClassifier):
     >>> classifier.score(digits.images[1000:], digits.target[1000:]) > 0.9
     True
     """
+
+    run_part = RunPart()  # label of the progress, if this classifier is one of several
 
     def __init__(
         self,
@@ -152,7 +150,6 @@ class CNNClassifier(BaseImageClassifier):
         class_weight: Mapping[Any, float] | str | None = None,
         calibrate: bool | str = True,
         precision: str = "auto",
-        n_threads: int | str = "auto",
         device: str = "auto",
         callbacks: Sequence[Any] = (),
         checkpoint: str | os.PathLike[str] | None = None,
@@ -178,7 +175,6 @@ class CNNClassifier(BaseImageClassifier):
         self.class_weight = class_weight
         self.calibrate = calibrate
         self.precision = precision
-        self.n_threads = n_threads
         self.device = device
         self.callbacks = callbacks
         self.checkpoint = checkpoint
@@ -221,7 +217,6 @@ class CNNClassifier(BaseImageClassifier):
         """
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
-        start_measurement(self.n_threads)
         has_validation_set = check_validation_pair(X_val, y_val)
         validated = has_validation_set or self.validation_fraction > 0
         check_selection(self.get_params(deep=False), validated=validated)
@@ -264,7 +259,6 @@ class CNNClassifier(BaseImageClassifier):
         """
         start = time.perf_counter()
         check_parameters(self.get_params(deep=False))
-        start_measurement(self.n_threads)
         fitted = hasattr(self, "net_")
         train = expand_weights(self._check_training_data(X, y, sample_weight, self.class_weight, classes))
         if not fitted:
@@ -333,7 +327,7 @@ class CNNClassifier(BaseImageClassifier):
             config,
             num_classes=len(self.classes_),
             valid=valid,
-            callbacks=make_callbacks(self, config),
+            callbacks=make_callbacks(self, config, train, valid),
             checkpointing=checkpointing,
             process_group=process_group,
         ).initialize()
@@ -341,16 +335,13 @@ class CNNClassifier(BaseImageClassifier):
 
     def _run(self, train: ImageDataset) -> None:
         self.n_samples_fit_ = len(train)
-        adapt = self.net_.device == "cpu" and get_process_group() is None  # the weights of all processes must be equal
-        threads = use_threads(self.n_threads, adapt=adapt, warn=True)
-        with threads as use, torch_seed(self._seed + len(self.net_.history)):
+        with torch_seed(self._seed + len(self.net_.history)):
             self.net_.partial_fit(train, y=None)
-        self.n_threads_ = use.lowest
         self.n_epochs_ = len(self.net_.history)
 
     def _calibrate(self, valid: ImageDataset | None) -> None:
         self.held_out_ = None
         if self.calibrate and valid is not None:
-            logits = self._forward(valid)
+            logits = torch.cat([batch.cpu() for batch in self.net_.forward_iter(valid, training=False)])
             labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
-            self._calibrate_by(logits.numpy(), labels.numpy(), self.class_weight)
+            self._calibrate_by(logits.float().numpy(), labels.numpy(), self.class_weight)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+from joblib import effective_n_jobs
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
@@ -25,6 +26,7 @@ from skconv.training.callbacks import PrintEpochs
 from skconv.training.config import TrainingConfig, build_net
 from skconv.training.hardware import choose_precision
 from skconv.training.net import ClassifierNet
+from skconv.training.progress import RunPart
 
 
 class KFoldEnsembleClassifier(BaseImageClassifier):
@@ -53,7 +55,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     n_jobs : int or None, default=None
         Number of folds to train at the same time, each in a process; -1 uses all processors.
     verbose : int, default=0
-        Above 0, show a progress bar per member if standard error is a terminal.
+        Above 0, report the progress of each member as in `CNNClassifier`.
 
     Attributes
     ----------
@@ -107,6 +109,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     >>> ensemble.score(digits.images[1000:], digits.target[1000:]) > 0.9, len(ensemble.fold_scores_)
     (True, 3)
     """
+
+    run_part = RunPart()  # label of the progress, if this ensemble is one of several
 
     def __init__(
         self,
@@ -215,11 +219,6 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         return hasattr(self, "estimators_")
 
     @property
-    def _n_threads(self) -> int | str:
-        """Number of threads of the members, or "auto"."""
-        return self.estimator_.n_threads
-
-    @property
     def _network_spec(self) -> tuple[str, dict[str, Any]]:
         """Registered name and options of the network of `net_`."""
         members = self._fitted_members()
@@ -252,13 +251,15 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         members = [
             clone(template).set_params(random_state=int(seed), precision=precision, verbose=verbose) for seed in seeds
         ]
+        parallel = effective_n_jobs(self.n_jobs) > 1
         for number, member in enumerate(members, start=1):
+            member.run_part = self.run_part.divide("fold", number, n_members, parallel=parallel)
             if template.checkpoint is not None:
                 member.set_params(checkpoint=Path(template.checkpoint) / f"fold-{number}")
             for entry in member.callbacks:
                 callback = entry[1] if isinstance(entry, tuple) else entry
                 if isinstance(callback, PrintEpochs):
-                    callback.title = f"fold {number}  "
+                    callback.title = f"{member.run_part.label}, "
         return members
 
     def _set_members(self, template: CNNClassifier, members: list[CNNClassifier]) -> None:

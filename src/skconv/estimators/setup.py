@@ -20,9 +20,11 @@ from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
+from skconv.training.callbacks import PrintEpochs
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.config import TrainingConfig, count_steps
 from skconv.training.hardware import choose_precision
+from skconv.training.progress import TrainingProgress
 
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
@@ -71,18 +73,44 @@ def make_config(
         precision=precision,
         device=device,
         seed=classifier._seed,
-        progress=classifier.verbose > 0,
         **{name: getattr(classifier, name) for name in _SHARED_PARAMETERS},
     )
 
 
-def make_callbacks(classifier: Classifier, config: TrainingConfig) -> list[Any]:
-    """Return the callbacks of the classifier, and `Unfreeze` if `freeze_fraction` is set."""
+def make_callbacks(
+    classifier: Classifier, config: TrainingConfig, train: ImageDataset, valid: ImageDataset | None
+) -> list[Any]:
+    """Return the callbacks of the classifier, and those of its parameters `verbose` and `freeze_fraction`."""
     callbacks = list(classifier.callbacks)
+    if classifier.verbose > 0 and config.n_steps is not None:
+        text = _describe_training(classifier, config, train, valid)
+        printed = any(isinstance(_get_callback(each), PrintEpochs) for each in callbacks)
+        callbacks.insert(0, ("progress", TrainingProgress(text, classifier.run_part, quiet_epochs=printed)))
     if classifier.freeze_fraction and classifier.loaded_weights_ and config.n_steps is not None:
         n_frozen = math.ceil(classifier.freeze_fraction * config.n_steps)
         callbacks.append(("unfreeze", Unfreeze(classifier.loaded_weights_, n_frozen)))
     return callbacks
+
+
+def _get_callback(entry: Any) -> Any:
+    """Return the callback of an entry of the parameter `callbacks`, which may have a name."""
+    return entry[1] if isinstance(entry, tuple) else entry
+
+
+def _describe_training(
+    classifier: Classifier, config: TrainingConfig, train: ImageDataset, valid: ImageDataset | None
+) -> str:
+    """Return a line about a training that is about to start."""
+    channels, height, width = classifier.image_shape_
+    colour = {1: "", 3: ", RGB"}.get(channels, f", {channels} channels")
+    validated = "" if valid is None else f" ({len(valid):,} for validation)"
+    n_epochs, n_threads = config.n_epochs, torch.get_num_threads()
+    where = f"{n_threads} thread{'s' * (n_threads > 1)}" if config.device == "cpu" else config.device
+    return (
+        f"Training network {classifier._network_spec[0]} on {len(train):,} images of {width}×{height}{colour}"
+        f"{validated}, {len(classifier.classes_)} classes: {n_epochs} epoch{'s' * (n_epochs > 1)}, {config.n_steps:,} "
+        f"steps of {min(config.batch_size, len(train))} images; {where}, {config.precision}."
+    )
 
 
 def make_checkpointing(
@@ -108,11 +136,11 @@ def make_checkpointing(
     environment = describe_environment()
     training = {
         **{name: value for name, value in parameters_to_json(classifier).items() if name != "precision"},
-        "callbacks": [type(each[1] if isinstance(each, tuple) else each).__name__ for each in classifier.callbacks],
+        "callbacks": [type(_get_callback(each)).__name__ for each in classifier.callbacks],
         "precision": config.precision,
         "device": config.device,
         "seed": config.seed,
-        "number of threads": str(classifier.n_threads),
+        "number of threads": torch.get_num_threads(),
         "version of": {name: environment["versions"].get(name, "unknown") for name in _PACKAGES},
         "processor": environment["processor"],
         "training data": _fingerprint(train),

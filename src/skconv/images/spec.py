@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,12 +11,10 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from skconv.cpus import count_cpus
 from skconv.registry import Registry
 
 _Item = TypeVar("_Item")
 _MIN_SECONDS = 0.02  # per item; threads slow down shorter calls, because of the GIL
-_MAX_THREADS = 8  # bounds the memory: a thread decodes a photo of ten megapixels in about 100 MB
 _MAX_PENDING = 4  # results per thread; bounds the memory if the consumer is slow
 
 
@@ -89,10 +88,10 @@ class ImageSpec:
 
 
 def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> Iterator[Any]:
-    """Yield `function(item)` for each item, in order; in several threads if a call takes more than 20 ms.
+    """Yield `function(item)` for each item, in order; in one thread per core if a call takes more than 20 ms.
 
-    There is one thread per processor that this process may use, at most eight. `function` should release the GIL, as
-    NumPy, SciPy and Pillow do. Few results are pending at any time. The first error stops the iteration and is raised.
+    `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The first
+    error stops the iteration and is raised.
 
     Examples
     --------
@@ -110,7 +109,7 @@ def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> 
 
 
 def _map_in_pool(function: Callable[[_Item], Any], items: Iterator[_Item]) -> Iterator[Any]:
-    threads = min(count_cpus(), _MAX_THREADS)
+    threads = os.cpu_count() or 1
     pool = ThreadPoolExecutor(threads)
     pending: list[Any] = []
     try:

@@ -1,10 +1,8 @@
-"""Callbacks for skorch: progress, metrics per step and epoch, best weights, batch-norm statistics, divergence."""
+"""Callbacks for skorch: metrics per step and epoch, best weights, batch-norm statistics, divergence."""
 
 from __future__ import annotations
 
 import math
-import shutil
-import sys
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -12,34 +10,16 @@ import torch
 from skorch.callbacks import Callback
 from torch.nn import functional as F
 from torch.nn.modules.batchnorm import _BatchNorm
-from tqdm import tqdm
 
 from skconv.distributed.process_group import ProcessGroup
 from skconv.exceptions import TrainingError
+from skconv.progress import print_progress
+from skconv.text import format_percent
 from skconv.training.batches import BatchIterator
+from skconv.training.progress import describe_epoch, read_scores
 
 _N_STATISTICS, _STATISTICS_BATCH = 1024, 128  # images; running averages of batch norm cover about 2,400 images
 _METRICS = ("train_loss", "valid_loss", "valid_acc")
-
-
-class ProgressBar(Callback):
-    """Progress bar over all training steps on standard error, with the latest losses; only in a terminal."""
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        total = net.get_params()["iterator_train__max_batches"]
-        width = shutil.get_terminal_size().columns  # 80 columns if the terminal does not report its width
-        self.bar_ = tqdm(total=total, desc="Training", unit="step", ncols=width, disable=None)
-
-    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        if training:
-            self.bar_.update()
-
-    def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
-        self.bar_.set_postfix({name: f"{value:.4f}" for name, value in _last_metrics(net).items()})
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        self.bar_.close()
-        del self.bar_  # the stream of a progress bar cannot be pickled
 
 
 class PrintEpochs(Callback):
@@ -50,10 +30,7 @@ class PrintEpochs(Callback):
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         epoch = net.history[-1]
-        parts = [f"{self.title}epoch {epoch['epoch']:>3}", f"training loss {epoch['train_loss']:.4f}"]
-        if "valid_loss" in epoch:
-            parts.append(f"validation loss {epoch['valid_loss']:.4f}, accuracy {epoch['valid_acc']:.2%}")
-        _print("  ".join([*parts, f"{epoch['dur']:.1f} s"]))
+        print_progress(f"{self.title}{describe_epoch(read_scores(epoch), net.max_epochs)}  {epoch['dur']:.1f} s")
 
 
 class ReportAccuracy(Callback):
@@ -100,8 +77,9 @@ class RecordIterations(Callback):
         }
         self.rows_.append(row)
         if self.print_every and self.iteration_ % self.print_every == 0:
-            scores = "" if loss is None else f"  validation loss {loss:.4f}, accuracy {accuracy:.2%}"
-            _print(f"iteration {self.iteration_:>5}  training loss {row['train_loss']:.4f}{scores}")
+            scored = loss is not None and accuracy is not None
+            scores = f"  validation loss {loss:.4f}, accuracy {format_percent(accuracy or 0)}" if scored else ""
+            print_progress(f"iteration {self.iteration_:>5}  training loss {row['train_loss']:.4f}{scores}")
 
     def on_train_end(self, net: Any, **kwargs: Any) -> None:
         self._valid = None  # a fitted net is pickled without its images
@@ -203,7 +181,3 @@ def _score(net: Any, valid: Any) -> tuple[float, float]:
         loss += float(F.cross_entropy(logits, labels, reduction="sum"))
         n_correct += int((logits.argmax(1) == labels).sum())
     return loss / len(valid), n_correct / len(valid)
-
-
-def _print(line: str) -> None:
-    tqdm.write(line, file=sys.stderr)  # does not break the progress bar

@@ -6,7 +6,6 @@ import math
 import signal
 import threading
 import time
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,7 +16,7 @@ from skorch.callbacks import Callback, EarlyStopping, EpochScoring, LRScheduler,
 from torch import Tensor
 
 from skconv.exceptions import ModelFileError, ParameterError
-from skconv.training.callbacks import ProgressBar, RecordIterations, RestoreBest
+from skconv.training.callbacks import RecordIterations, RestoreBest
 from skconv.training.net import ResumePoint
 
 SECONDS = 60.0  # between checkpoints: the maximum training time lost if the process is killed
@@ -148,7 +147,6 @@ def get_state(net: Any, *, epoch_finished: bool) -> TrainingState:
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "augmentation": net.train_iterator_.augmentation_state(),
         },
-        "threads": torch.get_num_threads(),
         "history": rows,
         "batches": batches,
         "seconds": 0.0 if batches is None else time.time() - dict(net.callbacks_)["epoch_timer"].epoch_start_time_,
@@ -170,10 +168,9 @@ def set_state(net: Any, state: TrainingState) -> None:
             net.ema_.load_state_dict(document["ema"])
         _set_optimizer_state(net, document["optimizer"])
         for name, callback in net.callbacks_:
-            _set_callback_state(callback, document["callbacks"][name])
+            _set_callback_state(callback, document["callbacks"].get(name))  # progress may be new
         net.history = type(net.history)(document["history"])
         net.resume_point_ = ResumePoint(document["batches"], document["random"]["augmentation"], document["seconds"])
-        _warn_of_threads(document["threads"])
         torch.set_rng_state(document["random"]["cpu"])
         if document["random"]["cuda"]:
             torch.cuda.set_rng_state_all(document["random"]["cuda"])
@@ -182,17 +179,6 @@ def set_state(net: Any, state: TrainingState) -> None:
         raise ModelFileError(
             f"The checkpoint does not fit this run ({reason}). Delete it, or train without one."
         ) from error
-
-
-def _warn_of_threads(saved: int) -> None:
-    """Warn if the number of threads has changed, because sums are then in another order."""
-    current = torch.get_num_threads()
-    if saved != current:
-        warnings.warn(
-            f"The training was stopped with a number of threads of {saved} and continues with {current}: its weights "
-            "will differ from those of an uninterrupted training.",
-            stacklevel=2,
-        )
 
 
 def _set_optimizer_state(net: Any, saved: Mapping[str, Any]) -> None:
@@ -227,8 +213,6 @@ def _get_callback_state(callback: Any) -> Any:
     """Return the state of a callback, or None if it has none."""
     if isinstance(callback, LRScheduler):
         return {"batch": callback.batch_idx_, "schedule": callback.lr_scheduler_.state_dict()}
-    if isinstance(callback, ProgressBar):
-        return {"steps": callback.bar_.n}
     for kind, names in _CALLBACK_ATTRIBUTES.items():
         if isinstance(callback, kind):
             return {name: getattr(callback, name) for name in names}
@@ -242,8 +226,6 @@ def _set_callback_state(callback: Any, saved: Any) -> None:
         callback.batch_idx_ = saved["batch"]
         names = callback.lr_scheduler_.state_dict()
         callback.lr_scheduler_.load_state_dict({name: saved["schedule"][name] for name in names})
-    elif isinstance(callback, ProgressBar):
-        callback.bar_.n = callback.bar_.initial = saved["steps"]
     elif isinstance(callback, tuple(_CALLBACK_ATTRIBUTES)):
         for name in next(names for kind, names in _CALLBACK_ATTRIBUTES.items() if isinstance(callback, kind)):
             setattr(callback, name, saved[name])

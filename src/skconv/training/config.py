@@ -15,7 +15,7 @@ from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup
 from skconv.training.batches import Augment, ImageDataset
-from skconv.training.callbacks import ProgressBar, RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
+from skconv.training.callbacks import RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import ClassifierNet
 from skconv.training.optimizers import AdamW, Muon
@@ -47,8 +47,6 @@ class TrainingConfig:
         Floating-point precision of training.
     seed : int, default=0
         Seed of the order of the images and of the augmentation.
-    progress : bool, default=False
-        Show a progress bar on standard error.
     """
 
     n_steps: int | None
@@ -66,7 +64,6 @@ class TrainingConfig:
     precision: str = "fp32"
     device: str = "cpu"
     seed: int = 0
-    progress: bool = False
 
     @property
     def is_one_cycle(self) -> bool:
@@ -164,8 +161,6 @@ def _first_callbacks(config: TrainingConfig, process_group: ProcessGroup | None,
         callbacks.append(("schedule", _one_cycle(config.learning_rate, config.n_steps)))
     if config.restore_best is not None and validated:
         callbacks.append(("restore_best", RestoreBest(_SELECTED_BY[config.restore_best])))
-    if config.progress:
-        callbacks.append(("progress", ProgressBar()))
     return callbacks
 
 

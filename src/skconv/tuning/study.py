@@ -31,8 +31,8 @@ _MIN_TRIALS_FOR_IMPORTANCE = 10
 
 # Arguments: epoch, number of epochs, validation accuracy.
 Report = Callable[[int, int, float], None]
-# Train with the given settings and return the validation accuracy.
-Score = Callable[[Mapping[str, float], Report], float]
+# Train trial `number` with the given settings and return the validation accuracy.
+Score = Callable[[int, Mapping[str, float], Report], float]
 
 
 @dataclass(frozen=True)
@@ -188,7 +188,7 @@ def run_trials(
                 raise optuna.TrialPruned
 
         try:
-            return score(values, report)
+            return score(trial.number, values, report)
         except TrainingError as error:
             facts["ended"] = "the loss is NaN or infinite"
             raise optuna.TrialPruned from error
