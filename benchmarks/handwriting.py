@@ -25,7 +25,8 @@ from PIL import Image
 from report import write_result
 
 from skconv import load_dataset, normalize_digit, read
-from skconv.images.opening import convert_image, open_image
+from skconv.images.opening import open_image
+from skconv.images.resizing import convert_image
 from skconv.images.spec import map_in_threads
 from skconv.inference import OnnxClassifier
 

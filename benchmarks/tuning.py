@@ -18,7 +18,7 @@ from pathlib import Path
 from report import write_result
 
 import skconv
-from skconv.data.dataset import take_fraction
+from skconv.data.splitting import take_fraction
 
 SEARCH_SEED, FIRST_SEED = 0, 1000
 

@@ -166,7 +166,7 @@ class OnnxClassifier:
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
         channels, height, width = self.input_shape
-        self.image_spec = ImageSpec(height, width, channels, self.config.input.normalization)
+        self.image_spec = ImageSpec(height, width, channels, self.config.input.normalization, self.config.input.resize)
 
     def __repr__(self) -> str:
         channels, height, width = self.input_shape

@@ -117,10 +117,6 @@ SOURCES = {
         ["40", "39"],
     ),
     "npz that is no archive": (lambda f: write(f / "a.npz", "PK no"), ["a.npz"]),
-    "images of mixed sizes": (
-        lambda f: write_folder_of_images(f / "p", [(8, 8)] * 39 + [(9, 8)]),
-        ["--image-size"],
-    ),
     "file that is no image": (lambda f: broken_image(f / "p"), ["broken.png"]),
     "one class only": (lambda f: write_folder_of_images(f / "p", n_classes=1), ["class"]),
     "fewer images than needed": (lambda f: write_folder_of_images(f / "p", [(8, 8)] * 5), ["5 images"]),

@@ -43,7 +43,7 @@ def test_version_is_printed(capsys):
         ["train", "digits", "--seeds", "many"],
         ["train", "digits", "--seed", "-1"],
         ["train", "digits", "--device", "tpu"],
-        ["train", "digits", "--image-size", "28"],
+        ["train", "digits", "--image-size", "28x28x2"],
         ["train", "digits", "--image-size", "0x28"],
         ["evaluate", "model-without-source"],
         ["predict", "model-without-input"],

@@ -50,7 +50,7 @@ class Stop(Exception):
 
 
 def test_test_images_of_train_are_not_fitted(tiny_recipe, tmp_path, monkeypatch):
-    from skconv.data.dataset import hold_out_test
+    from skconv.data.splitting import hold_out_test
 
     def fit(self, X, y, sample_weight=None):
         raise Stop(X)

@@ -11,7 +11,7 @@ import pytest
 
 import skconv
 from skconv.commands.evaluate import evaluate
-from skconv.data.dataset import hold_out_test
+from skconv.data.splitting import hold_out_test
 from skconv.exceptions import DataError, ModelFileError, SourceNotFoundError
 
 

@@ -41,7 +41,7 @@ def test_json_has_exactly_the_documented_keys(run):
 
 
 def test_accuracy_equals_that_of_the_saved_model_on_the_held_out_images(run):
-    from skconv.data.dataset import hold_out_test
+    from skconv.data.splitting import hold_out_test
 
     split = hold_out_test(skconv.load_dataset("digits"), seed=0)
     predicted = skconv.OnnxClassifier(run.model).predict_proba(split.test_images).argmax(axis=1)

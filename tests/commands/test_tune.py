@@ -12,8 +12,8 @@ pytest.importorskip("optuna")
 
 from skconv.commands.train import train
 from skconv.commands.tune import tune
-from skconv.data.dataset import hold_out_test
 from skconv.data.spec import load_dataset
+from skconv.data.splitting import hold_out_test
 from skconv.exceptions import OutputError, ParameterError
 from skconv.recipes import load_recipe
 from skconv.tuning.search_space import apply_settings, make_space

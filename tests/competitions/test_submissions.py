@@ -63,7 +63,7 @@ def test_load_submission_form_converts_to_size_of_model(make_competition, name, 
     form, notes = load_submission_form(folder / file, ImageSpec(12, 10, 3))
     assert (form.header, form.ids) == (read_form(folder).header, read_form(folder).ids)
     assert form.images.shape == (len(form.ids), 12, 10, 3)
-    assert len(notes) == 1 and f"{len(form.ids)} images were resized to 12×10" in notes[0]
+    assert len(notes) == 1 and f"{len(form.ids)} images were resized to 10×12" in notes[0]
 
 
 def test_load_submission_form_numbers_rows_from_1(tmp_path, samples):

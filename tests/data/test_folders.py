@@ -33,45 +33,65 @@ def test_read_class_folders_converts_all_to_colour_if_one_is(tmp_path, samples):
     np.testing.assert_array_equal(images[0, :, :, 1], samples.images(1)[0])
 
 
-def test_read_class_folders_mixed_sizes_error_lists_examples(tmp_path, samples):
-    folder = samples.class_folders(tmp_path / "a", "cat", "dog")
-    Image.new("L", (30, 20)).save(folder / "dog" / "large.png")
-    with pytest.raises(DataError, match=r"8×8 \(0\.png\), 20×30 \(large\.png\)\. Pass --image-size"):
-        read_class_folders(DataSpec(folder))
-    assert read_class_folders(DataSpec(folder, image_size=(10, 12))).train_images.shape == (5, 10, 12)
-
-
 def test_read_class_folders_skips_system_files(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
-    for name in (".DS_Store", "cat/.DS_Store", "dog/Thumbs.db", "notes.txt"):
+    for name in (".DS_Store", "cat/.DS_Store", "dog/Thumbs.db", "notes.txt", "cat/notes.txt"):
         (folder / name).write_bytes(b"x")
-    (folder / ".cache").mkdir()
-    assert len(read_class_folders(DataSpec(folder)).train_images) == 4
+    with pytest.warns(UserWarning, match="Ignored 5 other files, not images: 3 hidden or system file, 2 .txt"):
+        assert len(read_class_folders(DataSpec(folder)).train_images) == 4
 
 
-def test_read_class_folders_error_has_name_of_invalid_file(tmp_path, samples):
-    folder = samples.class_folders(tmp_path / "a", "cat", "dog")
-    (folder / "cat" / "notes.txt").write_text("a cat")
-    with pytest.raises(DataError, match=r"notes\.txt is not an image"):
-        read_class_folders(DataSpec(folder))
-
-
-def test_read_class_folders_rejects_empty_and_single_classes(tmp_path, samples):
+def test_read_class_folders_rejects_folders_without_classes(tmp_path, samples):
     with pytest.raises(DataError, match="no folder per class"):
         read_class_folders(DataSpec(tmp_path))
     folder = samples.class_folders(tmp_path / "a", "cat")
-    with pytest.raises(DataError, match="only one folder, 'cat'"):
-        read_class_folders(DataSpec(folder))
     (folder / "dog").mkdir()
-    with pytest.raises(DataError, match=r"dog has no images"):
+    (folder / "dog" / "scan.dcm").write_bytes(b"DICM")
+    with pytest.raises(DataError, match=r"only one folder of images, 'cat'; 'dog' have no .*files: 1 \.dcm"):
         read_class_folders(DataSpec(folder))
 
 
-def test_read_class_folders_suggests_subfolder(tmp_path, samples):
-    samples.class_folders(tmp_path / "archive", "cat", "dog")
-    (tmp_path / "docs").mkdir()
-    with pytest.raises(DataError, match=r"subfolders are the classes, pass .*archive"):
+def test_read_class_folders_reads_validation_split(tmp_path, samples):
+    for split, n in (("train", 3), ("val", 2), ("test", 1)):
+        samples.class_folders(tmp_path / split, "a", "b", n=n)
+    with pytest.warns(UserWarning, match="images are also training images"):
+        splits = read_class_folders(DataSpec(tmp_path))
+    dataset = splits.to_dataset("ab", str(tmp_path))
+    assert [len(each) for each in (dataset.train_images, dataset.valid_images, dataset.test_images)] == [6, 4, 2]
+    assert dataset.valid_labels.tolist() == [0, 0, 1, 1] and dataset.test_labels.tolist() == [0, 1]
+    names = [f"{file.parent.parent.name}/{file.parent.name}/{file.name}" for file in dataset.files]
+    assert names[5:] == ["train/b/2.png", "val/a/0.png", "val/a/1.png", "val/b/0.png", "val/b/1.png", "test/a/0.png",
+                         "test/b/0.png"]  # fmt: skip
+
+
+def test_read_class_folders_counts_copies_between_splits(tmp_path, samples):
+    samples.class_folders(tmp_path / "train", "a", "b", n=9)
+    for name in ("a", "b"):
+        (tmp_path / "test" / name).mkdir(parents=True)
+        Image.fromarray(samples.images(12)[-1]).save(tmp_path / "test" / name / "new.png")
+    Image.fromarray(samples.images(3)[2]).save(tmp_path / "test" / "b" / "copy.png")
+    with pytest.warns(UserWarning, match="1 of the 3 test images are also training images"):
         read_class_folders(DataSpec(tmp_path))
+
+
+def test_read_class_folders_leaves_out_classes(tmp_path, samples):
+    samples.class_folders(tmp_path, "a", "b", "c", n=5)
+    samples.class_folders(tmp_path, "rare", n=1)
+    (tmp_path / "c" / "0.png").write_bytes(b"broken")  # not read
+    with pytest.warns(UserWarning) as caught:
+        splits = read_class_folders(DataSpec(tmp_path, min_class_size=2, drop_class="c"))
+    assert splits.train_labels == ["a"] * 5 + ["b"] * 5
+    notes = [str(each.message) for each in caught]
+    assert "The class 'rare' (1 image) is left out, because --min-class-size is 2." in notes
+    assert "The class 'c' (5 images) is left out, because of --drop-class." in notes
+
+
+def test_read_class_folders_rejects_unknown_or_too_many_dropped_classes(tmp_path, samples):
+    samples.class_folders(tmp_path, "a", "b", n=5)
+    with pytest.raises(DataError, match="no class 'dog' to drop; its classes are a, b"):
+        read_class_folders(DataSpec(tmp_path, drop_class=["dog"]))
+    with pytest.raises(DataError, match="2 classes, of which 1 remain"), pytest.warns(UserWarning, match="'a'"):
+        read_class_folders(DataSpec(tmp_path, drop_class=["a"]))
 
 
 @pytest.fixture
@@ -151,5 +171,5 @@ def test_read_class_folders_caches_large_folder_and_detects_broken_image(tmp_pat
 def test_read_class_folders_rejects_link_to_itself(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     (folder / "cat" / "loop.png").symlink_to("loop.png")
-    with pytest.raises(SourceNotFoundError, match=r"loop\.png cannot be read"):
+    with pytest.raises(SourceNotFoundError, match=r"loop\.png cannot be read.* Pass --skip-unreadable"):
         read_class_folders(DataSpec(folder))

@@ -70,7 +70,7 @@ def test_load_inputs_returns_notes_on_conversions(tmp_path, samples):
     (tmp_path / "notes.txt").write_text("x")
     _, images, notes = load([tmp_path])
     assert images.shape == (2, 8, 8)
-    assert f"2 images were resized to 8×8; the first is {tmp_path / 'a.png'} (200×300)." in notes
+    assert f"2 images were resized to 8×8; the first is {tmp_path / 'a.png'} (300×200)." in notes
     assert f"1 image was converted to grey: {tmp_path / 'a.png'}." in notes
     assert f"1 file was skipped as not an image: {tmp_path / 'notes.txt'}." in notes
 

@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from skconv.exceptions import DataError, SourceNotFoundError
-from skconv.images.opening import convert_image, open_image
+from skconv.images.opening import open_image
+from skconv.images.resizing import convert_image
 
 GREY = (np.arange(20 * 30).reshape(20, 30) % 256).astype(np.uint8)
 
@@ -145,7 +146,7 @@ def test_open_image_rejects_truncated_file(tmp_path, suffix):
     [
         (b"", "empty"),
         (b"<html>404</html>", "not an image"),
-        (b"P5 2 2 255 abcd", "not an image"),  # an unsupported format
+        (b"P7\nWIDTH 2\nHEIGHT 2\nDEPTH 1\nENDHDR\nabcd", "not an image"),  # an unsupported format
         (b"%!PS-Adobe-3.0 EPSF-3.0\n", "not an image"),
         (png(60000, 60000, (b"IDAT", zlib.compress(bytes(1000)))), "more pixels"),
         (png(9000, 9000, (b"IDAT", zlib.compress(bytes(1000)))), "81,000,000 pixels; .*50,000,000"),

@@ -22,16 +22,21 @@ from skconv.recipes.settings import parse_value
 
 MAX_SEED = 2**31 - 1
 Device = StrEnum("Device", ["auto", "cpu", "cuda", "mps"])
+Resize = StrEnum("Resize", ["pad", "crop", "stretch"])
 
 
-def _parse_image_size(text: str | None) -> tuple[int, int] | None:
+def _parse_image_size(text: str | None) -> tuple[int, ...] | None:
     # With a tuple type, Typer would expect two arguments.
     if text is None:
         return None
-    match = re.fullmatch(r"([1-9]\d{0,3})[xX×]([1-9]\d{0,3})", text.strip())
+    match = re.fullmatch(r"([1-9]\d{0,3})(?:[xX×]([1-9]\d{0,3})(?:[xX×]([13]))?)?", text.strip())
     if match is None:
-        raise typer.BadParameter(f"'{text}' is not a size in pixels. Write height x width, for example 28x28.")
-    return int(match[1]), int(match[2])
+        raise typer.BadParameter(
+            f"'{text}' is not a size in pixels. Write height x width, for example 28x28, one number for square images, "
+            "or height x width x channels."
+        )
+    sides = int(match[1]), int(match[2] or match[1])
+    return sides if match[3] is None else (*sides, int(match[3]))
 
 
 def _parse_number(text: str | None) -> Any:
@@ -89,11 +94,25 @@ SHARED: dict[str, Any] = {
     "image_size": Annotated[
         str | None,
         typer.Option(
-            metavar="HxW",
+            metavar="HxW[xC]",
             callback=_parse_image_size,
-            help="Height and width in pixels: shape of the rows of a CSV file, or size to resize images to.",
+            help="Height and width in pixels, or one number for both, and optionally channels: size to resize images "
+            "to, or shape of the rows of a CSV file; default: small images retain theirs, others get a printed size.",
         ),
     ],
+    "resize": Annotated[
+        Resize | None,
+        typer.Option(help="How images of another aspect ratio are resized; default: pad, with the border's colour."),
+    ],
+    "skip_unreadable": typer.Option(help="Leave out image files that cannot be read, instead of an error."),
+    "exclude": Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="PATTERN", help="Leave out files or folders such as '*_mask.png' in a folder; repeatable."
+        ),
+    ],
+    "min_class_size": typer.Option(min=1, help="Leave out classes with fewer training images."),
+    "drop_class": Annotated[list[str] | None, typer.Option(metavar="CLASS", help="Leave out this class; repeatable.")],
     "seed": typer.Option(min=0, max=MAX_SEED, help="Seed of all random numbers; default: the recipe's, or 0."),
     "device": Annotated[Device, typer.Option(help="Device to train on; auto uses a GPU if there is one.")],
 }

@@ -12,7 +12,7 @@ import numpy as np
 
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, TrainingOptions, select_changes
-from skconv.commands.prepare import check_integer, choose_seed
+from skconv.commands.prepare import check_integer, choose_seed, fit_estimator
 from skconv.evaluation.label_issues import KINDS, TABLE_NAME, LabelIssue, NamedImages, write_issues
 from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
@@ -21,6 +21,7 @@ from skconv.signature import expand_options
 
 _MAX_DRAWN = 100
 _MAX_PRINTED = 10  # per kind
+_MIN_SIDE = 64  # pixels; a lower resolution of large JPEG files is faster to check
 
 
 @dataclass(frozen=True)
@@ -75,8 +76,8 @@ class AuditResult(Result):
                 found = [each for each in self.issues if each.kind == kind]
                 lines += [str(each) for each in found[:_MAX_PRINTED]]
                 lines += [f"  … and {number - _MAX_PRINTED:,} more"] if number > _MAX_PRINTED else []
-        if any(each.kind == "broken" for each in self.issues):
-            lines.append("No other checks were made: fix or remove these images, and run the audit again.")
+        if self.issues and not self.classes:
+            lines.append("No other checks were made: fix or remove these images, or pass --skip-unreadable.")
         if not self.issues:
             lines.append("No issues were found.")
         return "\n".join([*lines, f"The full list is in {self.folder}."] if self.folder else lines)
@@ -129,9 +130,8 @@ def audit(
     UserWarning
         If a class has a single image; labels are not checked then.
     """
-    from skconv.data.folders import walk_files
+    from skconv.data.folder_tree import read_tree
     from skconv.evaluation.label_issues import find_blanks
-    from skconv.images.opening import IMAGE_SUFFIXES
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run
 
@@ -143,10 +143,9 @@ def audit(
     recipe = plan_run(load_recipe(options["recipe"]), source=source, **select_changes(options))
     seed = choose_seed(options["seed"], recipe)
     folder = "" if out is None else str(out)
-    files = walk_files(Path(source)) if Path(source).is_dir() else []
-    files = [file for file in files if file.suffix.lower() in IMAGE_SUFFIXES]
+    files = read_tree(Path(source), recipe.data.exclude or ())[0].list_images() if Path(source).is_dir() else []
     broken = _find_broken(files, progress=progress)
-    if broken:
+    if broken and not recipe.data.skip_unreadable:
         result = AuditResult(str(source), len(files), {}, tuple(broken), folder)
         if out is not None:
             _write_folder(Path(out), result, np.empty(0), [])
@@ -154,20 +153,22 @@ def audit(
     dataset = recipe.data.load(progress=progress)
     every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
-    found = [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
+    found = [(issue, -1) for issue in broken]  # no position among the images
+    found += [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
     found += _find_duplicates(every, set(blanks))
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
     folds = min(folds, int(counts.min()))
     if folds >= 2:
         member = recipe.create_member(random_state=seed, device=options["device"], verbose=int(progress))
         ensemble = recipe.create_ensemble(member, folds=folds).set_params(calibrate=False)
-        ensemble.fit(dataset.train_images, dataset.train_labels)
+        fit_estimator(ensemble, dataset)
         found += _find_wrong_labels(every, ensemble)
     else:
         rarest = int(counts.argmin())
         warnings.warn(
             f"Labels are not checked: class '{dataset.class_names[rarest]}' has {counts[rarest]} training image(s); "
-            "cross-validation needs at least 2 of each class. Add images or remove the class.",
+            "cross-validation needs at least 2 of each class. Add images, or leave the class out with "
+            "--min-class-size or --drop-class.",
             stacklevel=2,
         )
     order = list(KINDS)
@@ -187,7 +188,7 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
 
     def find_error(file: Path) -> str:
         try:
-            open_image(file)
+            open_image(file, shortest=_MIN_SIDE)
         except SkconvError as error:
             return str(error)
         return ""
@@ -228,8 +229,8 @@ def _find_wrong_labels(every: NamedImages, ensemble: Any) -> _Found:
     from skconv.evaluation.label_issues import find_label_issues
 
     probabilities = ensemble.out_of_fold_proba_
-    if every.dataset.test_images is not None:
-        probabilities = np.concatenate([probabilities, ensemble.predict_proba(every.dataset.test_images)])
+    if len(every.images) > every.n_train:
+        probabilities = np.concatenate([probabilities, ensemble.predict_proba(every.images[every.n_train :])])
     found = []
     for position in find_label_issues(every.labels, probabilities).tolist():
         best = int(probabilities[position].argmax())

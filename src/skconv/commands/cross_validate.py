@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, use_workers
+from skconv.commands.prepare import PreparedRun, fit_estimator, open_run_folder, prepare_run, use_workers
 from skconv.commands.run_folder import write_rows
 from skconv.files import atomic_dir, check_new_folder
 from skconv.signature import expand_options
@@ -162,7 +162,7 @@ def cross_validate(
     estimator: Any = run.create_estimator().set_params(calibrate=False)  # the scores are of uncalibrated members
     with open_run_folder(out, f"{run.name}-folds") as folder:
         with use_workers(dask):
-            estimator.fit(dataset.train_images, dataset.train_labels)
+            fit_estimator(estimator, dataset)
         member = estimator.estimator_
         result = CrossValidationResult(
             data=dataset.name,

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from skconv.commands import Result, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import open_run_folder, prepare_run, use_workers
+from skconv.commands.prepare import fit_estimator, open_run_folder, prepare_run, use_workers
 from skconv.commands.run_folder import score_run, write_run_folder
 from skconv.files import check_new_folder
 from skconv.signature import expand_options
@@ -123,7 +123,7 @@ def ensemble(
     estimator: Any = run.create_estimator()
     with open_run_folder(out, f"{run.name}-ensemble") as folder:
         with use_workers(dask):
-            estimator.fit(dataset.train_images, dataset.train_labels)
+            fit_estimator(estimator, dataset)
         estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
         scored = score_run(estimator, dataset)
         write_run_folder(folder, run, estimator=estimator, seed=run.seed, scored=scored)

@@ -30,7 +30,8 @@ class ExportResult(Result):
         Size of the file.
     input : dict
         Name, type and shape of the images; ``n`` is any number. ``pixel_range`` is the minimum and maximum of the
-        training images; ``normalization`` is "digit" if images must be preprocessed by `skconv.normalize_digit`.
+        training images; ``normalization`` is "digit" if images must be preprocessed by `skconv.normalize_digit`;
+        ``resize`` is the rule for images of another aspect ratio, if the training images were resized.
     outputs : list of str
         Names of the outputs, float32 (n, classes).
     class_names : list of str
@@ -115,6 +116,7 @@ def export(
             "shape": ["n", images.channels, images.height, images.width],
             "pixel_range": list(images.pixel_range) if images.pixel_range else None,
             "normalization": images.normalization,
+            **({} if images.resize is None else {"resize": images.resize}),
         },
         outputs=list(OUTPUT_NAMES),
         class_names=list(config.class_names),

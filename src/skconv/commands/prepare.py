@@ -67,7 +67,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     ``locals()`` of the command function, including its ``options``. If `split`, a test split is held out from data
     without one; otherwise all images are used for training. Errors and warnings are those of `train`.
     """
-    from skconv.data.dataset import check_folds
+    from skconv.data.splitting import check_folds
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
     from skconv.training.hardware import describe_busy_processor
@@ -122,6 +122,15 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     if busy:
         warnings.warn(busy, stacklevel=2)
     return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command)
+
+
+def fit_estimator(estimator: Any, dataset: Dataset) -> None:
+    """Fit an estimator on the training images, with the validation split of the data if there is one."""
+    if dataset.valid_images is None:
+        estimator.fit(dataset.train_images, dataset.train_labels)
+    else:
+        validation = {"X_val": dataset.valid_images, "y_val": dataset.valid_labels}
+        estimator.fit(dataset.train_images, dataset.train_labels, **validation)
 
 
 def check_integer(name: str, value: object, low: int, high: int) -> None:

@@ -164,9 +164,14 @@ def _describe_command(*arguments: str | os.PathLike[str], **options: Any) -> str
     """Return the command line that reproduces the report, without options that are None."""
     words = ["skconv", "report", *(os.fspath(each) for each in arguments)]
     for name, value in options.items():
-        if value is not None:
-            text = "x".join(map(str, value)) if isinstance(value, tuple) else os.fspath(value)
-            words += [f"--{name.replace('_', '-')}", text]
+        option = f"--{name.replace('_', '-')}"
+        if value is True:
+            words.append(option)
+        elif name == "image_size" and value is not None:
+            words += [option, "x".join(map(str, [value] if isinstance(value, int) else value))]
+        elif value not in (None, False):
+            for each in value if isinstance(value, list | tuple) else [value]:
+                words += [option, os.fspath(each) if isinstance(each, os.PathLike) else str(each)]
     return shlex.join(words)
 
 

@@ -120,6 +120,8 @@ def write_run_folder(
     facts = _collect_scores(run, estimator, seed, scored, metrics)
     member: Any = getattr(estimator, "estimator_", estimator)  # an ensemble's template, or the classifier
     seen = TrainingFingerprints.from_images(dataset.train_images)
+    if dataset.valid_images is not None:
+        seen = seen.union(TrainingFingerprints.from_images(dataset.valid_images))
     inherited = read_inherited_fingerprints(member.init_from)
     with atomic_dir(folder) as unfinished:
         estimator.save(
@@ -139,6 +141,7 @@ def write_run_folder(
             fingerprints=seen if inherited is None else seen.union(inherited),
             normalization=dataset.preprocessing,
             images=scored.images,
+            resize=dataset.resize,
         )
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(run.recipe_texts[seed], encoding="utf-8")

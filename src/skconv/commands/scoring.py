@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import warnings
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
 import numpy as np
@@ -69,13 +68,11 @@ def load_for_model(
     progress: bool = False,
     **data: Unpack[DataOptions],
 ) -> Dataset:
-    """Load data with the model's preprocessing; a folder of images is resized to the model's size by default."""
-    from skconv.data.folders import list_class_files
-    from skconv.data.spec import load_dataset
+    """Load data with the preprocessing, and by default the size and the resize rule, of the model's images."""
+    from skconv.data.spec import DataSpec
 
-    if data.get("image_size") is None and Path(source).is_dir() and list_class_files(Path(source)):
-        data["image_size"] = classifier.image_spec.height, classifier.image_spec.width
-    return load_dataset(source, normalize=classifier.image_spec.preprocessing, progress=progress, **data)
+    form = classifier.image_spec
+    return DataSpec(source, normalize=form.preprocessing, form=form, **data).load(progress=progress)
 
 
 def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:

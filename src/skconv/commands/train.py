@@ -14,7 +14,7 @@ from typing import Any, Unpack
 
 from skconv.commands import Result, format_count, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import PreparedRun, open_run_folder, prepare_run, print_data, warn_if_leaked
+from skconv.commands.prepare import PreparedRun, fit_estimator, open_run_folder, prepare_run, print_data, warn_if_leaked
 from skconv.commands.run_folder import (
     SeedResult,
     check_out,
@@ -214,7 +214,7 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
         member.set_params(checkpoint=get_checkpoint_path(folder))
     dataset = run.dataset
     with join_process_group(run.device):
-        estimator.fit(dataset.train_images, dataset.train_labels)
+        fit_estimator(estimator, dataset)
     if not is_main_process():
         raise SystemExit
     if getattr(estimator, "loaded_weights_", None):

@@ -183,7 +183,7 @@ def tune(
     >>> result = tune("digits", trials=30, recipe="fast", out="runs/search")  # doctest: +SKIP
     >>> train("digits", recipe=result.best_recipe)  # doctest: +SKIP
     """
-    from skconv.data.dataset import hold_out_validation, take_fraction
+    from skconv.data.splitting import hold_out_validation, take_fraction
 
     arguments, out = locals(), options["out"]
     trials = _check_budget(trials, minutes, fraction)

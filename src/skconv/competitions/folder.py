@@ -14,7 +14,8 @@ from skconv.data.catalog import CatalogEntry, get_entry
 from skconv.data.content import open_rows, open_table
 from skconv.data.conversion import shape_rows, sort_names
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
-from skconv.data.folders import find_images, read_id_labels, read_images
+from skconv.data.folders import find_images, read_id_labels
+from skconv.data.image_files import read_images
 from skconv.data.pixel_csv import MIN_PIXELS, read_csv_labels, read_pixel_csv
 from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.exceptions import DataError, SourceNotFoundError, list_some
@@ -232,7 +233,7 @@ FORMATS.register(
     "competition",
     Format(
         accepts=is_competition,
-        read=lambda spec, progress: load_folder(spec.path, spec.image_size, progress=progress),
+        read=lambda spec, progress: load_folder(spec.path, spec.size, progress=progress),
         read_inputs=_read_inputs,
         priority=1,
     ),

@@ -73,6 +73,22 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None 
     return rows.reshape(len(rows), *shape)
 
 
+def split_size(image_size: tuple[int, ...] | None) -> tuple[tuple[int, int] | None, int | None]:
+    """Return (height, width) and the channels of an image size as in `shape_rows`; None for what it lacks.
+
+    Examples
+    --------
+    >>> split_size((28, 24)), split_size((32, 24, 3)), split_size((3, 32, 24))
+    (((28, 24), None), ((32, 24), 3), ((32, 24), 3))
+    """
+    if image_size is None:
+        return None, None
+    if len(image_size) == 2:
+        return (image_size[0], image_size[1]), None
+    *sides, channels = image_size if image_size[2] in (1, 3) else (*image_size[1:], image_size[0])
+    return (sides[0], sides[1]), channels
+
+
 def find_square(n_pixels: int) -> tuple[int, ...] | None:
     """Return the shape of a square image of `n_pixels` values, (h, w) or (h, w, 3), or None if there is none."""
     side = math.isqrt(n_pixels)

@@ -39,12 +39,13 @@ def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
     if spec.images is not None:
         return _read_folder(read_labelled_files, spec, progress)
     table = read_pixel_csv(spec.path, spec.label_column)
-    return _to_dataset(Splits(shape_rows(str(spec.path), table.pixels, spec.image_size), table.labels or []), spec)
+    return _to_dataset(Splits(shape_rows(str(spec.path), table.pixels, spec.size), table.labels or []), spec)
 
 
 def _read_folder(read: Callable[..., Splits], spec: DataSpec, progress: bool) -> Dataset:
     # The reader preprocesses images one by one, because all photos at full size may not fit in memory.
-    return replace(_to_dataset(read(spec, progress=progress), spec), preprocessing=spec.normalize)
+    resize = spec.resize_rule if spec.normalize is None else None
+    return replace(_to_dataset(read(spec, progress=progress), spec), preprocessing=spec.normalize, resize=resize)
 
 
 def _to_dataset(splits: Splits, spec: DataSpec) -> Dataset:
@@ -62,7 +63,7 @@ FORMATS.register(
     "npz",
     Format(
         accepts=lambda path: path.suffix.lower() == ".npz" and path.is_file(),
-        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.image_size), spec),
+        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.size), spec),
         read_inputs=lambda spec, model: _number_rows(read_npz_images(spec.path, (model.height, model.width))),
     ),
 )
@@ -74,4 +75,7 @@ FORMATS.register(
     ),
 )
 # Negative priority, because this format accepts every folder.
-FORMATS.register("class-folders", Format(Path.is_dir, partial(_read_folder, read_class_folders), priority=-1))
+FORMATS.register(
+    "class-folders",
+    Format(Path.is_dir, partial(_read_folder, read_class_folders), priority=-1, chooses_classes=True),
+)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from skconv.data.folder_tree import is_image_file
 from skconv.data.folders import walk_files
 from skconv.data.spec import DataSpec, list_formats
 from skconv.exceptions import DataError, SkconvError, SourceNotFoundError
-from skconv.images.opening import IMAGE_SUFFIXES, open_image
+from skconv.images.formats import FORMAT_NAMES
 from skconv.images.spec import ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
@@ -71,7 +72,7 @@ def load_inputs(
 
 
 def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
-    """Return the image files of a path, and the files skipped because of their suffix.
+    """Return the image files of a path, and its other files.
 
     If `path` is a file, it is returned regardless of its suffix; a folder is searched with all its subfolders. Raise
     `DataError` for a folder without images.
@@ -82,9 +83,9 @@ def list_images(path: str | os.PathLike[str]) -> tuple[list[Path], list[Path]]:
     images: list[Path] = []
     skipped: list[Path] = []
     for file in walk_files(path):
-        (images if file.suffix.lower() in IMAGE_SUFFIXES else skipped).append(file)
+        (images if is_image_file(file) else skipped).append(file)
     if not images:
-        raise DataError(f"The folder {path} has no images (PNG, JPEG, WebP, BMP, TIFF or GIF). Pass another folder.")
+        raise DataError(f"The folder {path} has no images ({FORMAT_NAMES}). Pass another folder.")
     return images, skipped
 
 
@@ -102,7 +103,7 @@ class ConversionNotes:
             return
         height, width = self._spec.height, self._spec.width
         if shape[:2] != (height, width):
-            self.add("image", f"resized to {height}×{width}", f"{name} ({shape[0]}×{shape[1]})", count)
+            self.add("image", f"resized to {width}×{height}", f"{name} ({shape[1]}×{shape[0]})", count)
         if len(shape) == 3 and self._spec.channels == 1:
             self.add("image", "converted to grey", name, count)
 
@@ -133,7 +134,7 @@ def _open_all(
 
     def open_one(file: Path) -> tuple[tuple[int, ...], np.ndarray] | SkconvError:
         try:
-            image = open_image(file, longest=spec.longest)
+            image = spec.open(file)
             return image.shape, spec.preprocess(image)
         except (DataError, SourceNotFoundError) as error:
             return error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,11 +14,14 @@ import numpy as np
 
 from skconv.data.catalog import get_entry, list_datasets
 from skconv.data.content import TABLE_SUFFIXES, cache_folder
-from skconv.data.dataset import Dataset, hold_out_test, resplit
+from skconv.data.conversion import split_size
+from skconv.data.dataset import Dataset
 from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
+from skconv.data.splitting import drop_classes, hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
-from skconv.images.spec import PREPROCESSING, ImageSpec
+from skconv.images.resizing import choose_size, describe_choice
+from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.registry import Registry
 from skconv.signature import expand_options
 
@@ -30,7 +34,12 @@ class DataOptions(TypedDict, total=False):
 
     images: str | os.PathLike[str] | None
     label_column: str | None
-    image_size: tuple[int, int] | None
+    image_size: int | tuple[int, ...] | None
+    resize: str | None
+    skip_unreadable: bool | None
+    exclude: Sequence[str] | None
+    min_class_size: int | None
+    drop_class: Sequence[str] | None
     data_home: str | os.PathLike[str] | None
 
 
@@ -38,10 +47,11 @@ class DataOptions(TypedDict, total=False):
 class DataSpec:
     """Specification of a data set: source, image size, preprocessing and split.
 
-    `source`, `images`, `label_column`, `image_size`, `normalize` and `data_home` are as in `load_dataset`; a recipe for
-    any data has the source None, which must be replaced before loading. `test_fraction`, in (0, 1), of all images
-    pooled is held out for testing; by default the test split of the data is used, or 15 % of the training images if
-    there is none. `split_seed` is the seed of that split, by default the one passed to `split`.
+    `source`, `normalize` and the options of `DataOptions` are as in `load_dataset`; an `image_size` n becomes (n, n). A
+    recipe for any data has the source None, which must be replaced before loading. `test_fraction`, in (0, 1), of all
+    images pooled is held out for testing; by default the test split of the data is used, or 15 % of the training images
+    if there is none. `split_seed` is the seed of that split, by default the one passed to `split`. `form` is that of a
+    model's images, which replaces the choice of a size.
 
     Examples
     --------
@@ -54,11 +64,55 @@ class DataSpec:
     source: str | os.PathLike[str] | None = None
     images: str | os.PathLike[str] | None = None
     label_column: str | None = None
-    image_size: tuple[int, int] | None = None
+    image_size: int | tuple[int, ...] | None = None
     normalize: str | None = None
+    resize: str | None = None
+    skip_unreadable: bool | None = None
+    exclude: Sequence[str] | None = None
+    min_class_size: int | None = None
+    drop_class: Sequence[str] | None = None
     test_fraction: float | None = None
     split_seed: int | None = None
     data_home: str | os.PathLike[str] | None = None
+    form: ImageSpec | None = None
+
+    def __post_init__(self) -> None:
+        size = self.image_size
+        if isinstance(size, int | np.integer) and not isinstance(size, bool):
+            object.__setattr__(self, "image_size", (int(size), int(size)))
+        elif isinstance(size, list):
+            object.__setattr__(self, "image_size", tuple(size))
+        if size is not None and not _is_size(self.image_size):
+            raise ParameterError(
+                "The 'image_size' parameter must be an integer, (height, width), (height, width, channels) or "
+                f"(channels, height, width), each at least 1 and with 1 or 3 channels, such as (28, 28). Got {size!r}."
+            )
+        for name in ("exclude", "drop_class"):
+            value = getattr(self, name)
+            if value is not None:  # an empty list, as of the command line, is as None
+                object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value) or None)
+
+    @property
+    def size(self) -> tuple[int, int] | None:
+        """Height and width in pixels, from `image_size`."""
+        return split_size(self.row_shape)[0]
+
+    @property
+    def channels(self) -> int | None:
+        """Number of channels, from `image_size`; None unless that has three numbers."""
+        return split_size(self.row_shape)[1]
+
+    @property
+    def row_shape(self) -> tuple[int, ...] | None:
+        """`image_size` as the shape of images that are stored as rows of pixels; see `shape_rows`."""
+        return self.image_size if isinstance(self.image_size, tuple) else None
+
+    @property
+    def resize_rule(self) -> str:
+        """Rule for images of another aspect ratio: that of `resize`, or that of the model's `form`, or "pad"."""
+        if self.resize is None and self.form is not None:
+            return self.form.resize or "stretch"
+        return self.resize or "pad"
 
     @property
     def path(self) -> Path:
@@ -93,15 +147,16 @@ class DataSpec:
             dataset = load_entry(entry, data_home=self.data_home, download=download, progress=progress)
         elif self._name.startswith("openml:"):
             identifier = self._name.removeprefix("openml:").strip()
-            splits = fetch_openml_images(identifier, cache_folder() / "openml", self.image_size)
+            splits = fetch_openml_images(identifier, cache_folder() / "openml", self.size)
             dataset = splits.to_dataset(f"openml-{identifier}", self._name)
         else:
-            dataset = self._find_format().read(self, progress)
-        if self.normalize is not None and self.normalize != dataset.preprocessing:
-            dataset = dataset.preprocess(ImageSpec.for_step(self.normalize, self.image_size))
-        elif self.image_size is not None:
-            dataset = dataset.preprocess(ImageSpec(*self.image_size, 1 if len(dataset.image_shape) == 2 else 3))
-        return replace(dataset, preprocessing=self.normalize)
+            format_ = self._find_format()
+            dataset = format_.read(self, progress)
+            if format_.chooses_classes:
+                return self._convert(dataset)
+        if self.drop_class or self.min_class_size is not None:
+            dataset = drop_classes(dataset, self.drop_class or (), self.min_class_size)
+        return self._convert(dataset)
 
     def split(self, dataset: Dataset, seed: int) -> Dataset:
         """Return the data set with the requested test split; `seed` applies unless `split_seed` is set.
@@ -113,18 +168,42 @@ class DataSpec:
             return resplit(dataset, fraction=self.test_fraction, seed=seed)
         return hold_out_test(dataset, seed=seed)
 
+    def _convert(self, dataset: Dataset) -> Dataset:
+        """Return the data set with preprocessing, size and channels as requested; large images are resized."""
+        if self.normalize is not None:
+            if self.normalize == dataset.preprocessing:
+                return dataset
+            return dataset.preprocess(ImageSpec.for_step(self.normalize, self.size))
+        own_size = (dataset.image_shape[0], dataset.image_shape[1])
+        size = self.size
+        if size is None and self.form is not None:
+            # Models without a rule were trained on images of their size.
+            size = own_size if self.form.resize is None else (self.form.height, self.form.width)
+        elif size is None and (size := choose_size([own_size], len(dataset.train_images))) is not None:
+            warnings.warn(describe_choice([own_size], size, self.resize), stacklevel=2)
+        channels = self.channels or (1 if len(dataset.image_shape) == 2 else 3)
+        target = ImageSpec(*(size or own_size), channels, resize=self.resize_rule)
+        if target.shape != dataset.image_shape:
+            return dataset.preprocess(target)
+        return replace(dataset, preprocessing=None, resize=self.resize or dataset.resize)
+
     @property
     def _name(self) -> str:
         # Only a str can be a name; a Path with the same text is a file or folder.
         return self.source if isinstance(self.source, str) else ""
 
     def _check_options(self) -> None:
-        size = self.image_size
-        if size is not None and not _is_size(size):
+        if self.resize is not None and self.resize not in RESIZE_RULES:
+            known = ", ".join(map(repr, RESIZE_RULES))
+            raise ParameterError(f"The 'resize' parameter must be None or {known}. Got {self.resize!r}.")
+        if self.resize is not None and self.normalize is not None:
+            raise ParameterError(f"The 'resize' parameter has no effect with normalize={self.normalize!r}. Omit one.")
+        if self.min_class_size is not None and self.min_class_size < 1:
             raise ParameterError(
-                "The 'image_size' parameter must be two integers of at least 1, (height, width), such as (28, 28). "
-                f"Got {size!r}."
+                f"The 'min_class_size' parameter must be an integer of at least 1. Got {self.min_class_size!r}."
             )
+        if self.exclude is not None and not self.path.is_dir():
+            raise ParameterError(f"The 'exclude' parameter is for a folder; the source is '{self.source}'. Omit it.")
         if self.normalize is not None and self.normalize not in PREPROCESSING:
             known = ", ".join(map(repr, PREPROCESSING.names()))
             raise ParameterError(f"The 'normalize' parameter must be None or {known}. Got {self.normalize!r}.")
@@ -149,8 +228,11 @@ class DataSpec:
 
 
 def _is_size(size: Any) -> bool:
-    is_pair = isinstance(size, tuple | list) and len(size) == 2
-    return is_pair and all(isinstance(side, int | np.integer) and side >= 1 for side in size)
+    if not isinstance(size, tuple) or len(size) not in (2, 3):
+        return False
+    if not all(isinstance(side, int | np.integer) and not isinstance(side, bool) and side >= 1 for side in size):
+        return False
+    return len(size) == 2 or size[0] in (1, 3) or size[2] in (1, 3)
 
 
 @dataclass(frozen=True)
@@ -160,13 +242,15 @@ class Format:
     `accepts` returns whether a path can be read; it should check names, not the content. `read` accepts the
     `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
     set. `read_inputs` accepts a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images
-    to predict, of any size; if it is None, the path is searched for image files.
+    to predict, of any size; if it is None, the path is searched for image files. `chooses_classes` states that `read`
+    applies ``spec.drop_class`` and ``spec.min_class_size``.
     """
 
     accepts: Callable[[Path], bool]
     read: Callable[[DataSpec, bool], Dataset]
     read_inputs: Callable[[DataSpec, ImageSpec], tuple[Sequence[str], np.ndarray]] | None = None
     priority: int = 0
+    chooses_classes: bool = False
 
 
 FORMATS: Registry[Format] = Registry("formats", "format")
@@ -195,22 +279,14 @@ def load_dataset(
 
         - the name of a known data set (see `list_datasets`); write ``./digits`` for a folder of that name;
         - ``"openml:NAME"`` or ``"openml:NUMBER"``;
-        - a folder with one folder per class, or with folders ``train`` and ``test`` that contain class folders;
+        - a folder with one folder per class, or with folders ``train``, ``valid`` and ``test`` that contain class
+          folders, see the guide "Your own images";
         - a folder with the four IDX files of MNIST, raw or ``.gz``;
         - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
           folders ``train`` and ``test``;
         - a CSV of pixels with the label first or in the column "label", with or without a header;
         - a CSV of ``id,label``, with `images`;
         - an .npz with ``train_x, train_y, test_x, test_y``, the keys of Keras, ``images, labels`` or ``X, y``.
-    data_home : path-like, optional
-        Folder searched first for named data sets, each in a subfolder of its name; by default the environment
-        variable ``SKCONV_DATA``.
-    images : path-like, optional
-        Folder of the images that a CSV of ``id,label`` lists.
-    label_column : str, optional
-        Header of the label column in a CSV.
-    image_size : (height, width), optional
-        Size in pixels to which every image is resized; the shape of non-square images that are stored as rows.
     normalize : str, optional
         Registered preprocessing step; ``"digit"`` converts images of digits to the form of MNIST, as
         `skconv.normalize_digit` does.
@@ -218,6 +294,27 @@ def load_dataset(
         Download a named data set if it is not on this machine.
     progress : bool, default=False
         Show progress bars on standard error, if that is a terminal.
+    data_home : path-like, optional
+        Folder searched first for named data sets, each in a subfolder of its name; by default the environment
+        variable ``SKCONV_DATA``.
+    images : path-like, optional
+        Folder of the images that a CSV of ``id,label`` lists.
+    label_column : str, optional
+        Header of the label column in a CSV.
+    image_size : int, (height, width) or (height, width, channels), optional
+        Size in pixels to which every image is resized; the shape of images that are stored as rows. By default images
+        of one size of at most 64×64 retain it, and others are resized to a size that is printed.
+    resize : {"pad", "crop", "stretch"}, default="pad"
+        How an image of another aspect ratio is resized: with a border of its own border's mean colour, without both
+        ends of its longer side, or with a changed aspect ratio.
+    skip_unreadable : bool, default=False
+        Leave out image files that cannot be read, with a warning; by default they are listed in an error.
+    exclude : str or sequence of str, optional
+        Patterns of files and folders in a folder to leave out, such as ``"*_mask.png"``.
+    min_class_size : int, optional
+        Leave out classes with fewer training images, with a warning.
+    drop_class : str or sequence of str, optional
+        Classes to leave out.
 
     Returns
     -------

@@ -116,6 +116,8 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             Hashes of the training images; `skconv.evaluate` refuses to score the model on them.
         normalization : {"digit"}, optional
             Preprocessing of images before prediction; none by default.
+        resize : {"pad", "crop", "stretch"}, optional
+            Rule by which training images of another aspect ratio were resized, for the images to predict.
         images : array-like, optional
             Images of the training or test data on which ONNX and the network are compared, besides random images.
 

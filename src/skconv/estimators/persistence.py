@@ -44,6 +44,7 @@ def save(
     command: str = "",
     fingerprints: TrainingFingerprints | None = None,
     normalization: str | None = None,
+    resize: str | None = None,
     images: np.ndarray | None = None,
 ) -> ModelConfig:
     """Save a fitted classifier and return the configuration; see `BaseImageClassifier.save`."""
@@ -52,7 +53,7 @@ def save(
     network = classifier.net_.module_
     config = ModelConfig(
         network=NetworkConfig(name, dict(options)),
-        input=InputConfig(channels, height, width, classifier.pixel_range_, normalization),
+        input=InputConfig(channels, height, width, classifier.pixel_range_, normalization, resize),
         classes=tuple(classifier.classes_.tolist()),
         class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
         parameters=parameters_to_json(classifier),

@@ -24,7 +24,7 @@ KINDS = {
     "broken": "images that cannot be opened",
     "blank": "blank images",
     "label": "probably wrong labels",
-    "overlap": "images that are in both the training split and the test split",
+    "overlap": "images that are in the training split and in another one",
     "duplicate": "duplicates",
     "near duplicate": "near duplicates",
 }
@@ -65,23 +65,26 @@ class NamedImages:
     """The images of a data set, training split first, with their names and labels."""
 
     def __init__(self, dataset: Dataset) -> None:
-        from skconv.data.folders import list_class_files
-
         self.dataset = dataset
         self.n_train = len(dataset.train_labels)
         self.images, self.labels = dataset.train_images, dataset.train_labels
-        if dataset.test_images is not None and dataset.test_labels is not None:
-            self.images = np.concatenate([self.images, dataset.test_images])
-            self.labels = np.concatenate([self.labels, dataset.test_labels])
-        files = list_class_files(Path(dataset.source)) if Path(dataset.source).is_dir() else []
-        self.files = files if len(files) == len(self.labels) else []
+        self.n_valid = 0 if dataset.valid_labels is None else len(dataset.valid_labels)
+        for split in ("valid", "test"):
+            images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
+            if images is not None:
+                self.images = np.concatenate([self.images, images])
+                self.labels = np.concatenate([self.labels, labels])
+        self.files = dataset.files if len(dataset.files) == len(self.labels) else ()
 
     def name(self, position: int) -> str:
         """Return the file of an image, or its split and index."""
         if self.files:
             return str(self.files[position])
-        is_test = position >= self.n_train
-        return f"{'test' if is_test else 'train'} {position - is_test * self.n_train}"
+        for split, n_images in (("train", self.n_train), ("valid", self.n_valid)):
+            if position < n_images:
+                return f"{split} {position}"
+            position -= n_images
+        return f"test {position}"
 
     def label(self, position: int) -> str:
         """Return the given label of an image."""

@@ -1,4 +1,4 @@
-"""Decoding of untrusted image files to uint8 arrays of limited size, and resizing."""
+"""Decoding of untrusted image files to uint8 arrays of limited size."""
 
 from __future__ import annotations
 
@@ -6,24 +6,29 @@ import io
 import logging
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from PIL import Image, ImageStat
 
 from skconv.exceptions import DataError, SourceNotFoundError
+from skconv.images.formats import FORMAT_NAMES, UnreadableImageError, list_formats
 
 # Pillow also logs some errors that it raises; without a handler they would appear twice on standard error.
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
-IMAGE_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-
 MAX_BYTES = 100_000_000  # larger files are rejected before reading
 MAX_PIXELS = 50_000_000  # larger images are rejected before decoding
 # Lower than MAX_PIXELS, because colour, transparency or 16 bits take three to ten times the memory of 8-bit grey.
-# A JPEG may be larger, because it can be decoded at half its size.
+# A JPEG may be larger, because it can be decoded at half its size, and so may images that are reduced after decoding.
 MAX_COLOUR_PIXELS = 13_000_000
+_REDUCIBLE_MODES = frozenset({"RGB", "RGBA", "LA", "CMYK", "YCbCr"})
+
+_N_ROWS = 256  # that are converted to floats at a time
+_N_HEADER = 4096  # bytes that contain the header of a PPM file, and the first bytes of other formats
 
 # Operation that makes an image upright, by the value of its orientation tag (EXIF 274).
 _UPRIGHT = {
@@ -35,22 +40,26 @@ _UPRIGHT = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
+_TURNS = frozenset(_UPRIGHT[tag] for tag in (5, 6, 7, 8))  # exchange width and height
 
 
-def open_image(path: str | os.PathLike[str], *, longest: int | None = None) -> np.ndarray:
+def open_image(path: str | os.PathLike[str], *, longest: int | None = None, shortest: int | None = None) -> np.ndarray:
     """Decode an untrusted image file and return its pixels in upright orientation.
 
-    The format is detected from the content, not the name: PNG, JPEG, WebP, BMP, TIFF or GIF (first frame). Transparent
-    images are composited on white, or on black if the opaque pixels are light. A JPEG of more than 13 megapixels is
-    decoded at half its width and height.
+    The format is detected from the content, not the name, except for TGA and PCX: see
+    `skconv.images.formats.IMAGE_FORMATS`. Of several frames the first is returned. Transparent images are composited on
+    white, or on black if the opaque pixels are light. A JPEG of more than 13 megapixels is decoded at half its width
+    and height.
 
     `longest` is the required length of the longer side in pixels: a JPEG of at least twice that is decoded at half its
-    size, in a third of the time.
+    size, in a third of the time. `shortest` is the required length of the shorter side: a JPEG is decoded at a half, a
+    quarter or an eighth of its size as long as the shorter side has that length; other images of more than 13
+    megapixels are reduced by an integer factor.
 
     Return uint8 (height, width) if red, green and blue are equal in every pixel, else (height, width, 3); 255 is
     white. Raise `SourceNotFoundError` if the file is not readable, `DataError` if it is of another format,
-    truncated, damaged, or larger than 100 MB or 50 million pixels (13 million for colour except JPEG, transparency and
-    16 bits).
+    truncated, damaged, or larger than 100 MB or 50 million pixels (without `shortest`, 13 million for colour except
+    JPEG, transparency and 16 bits).
 
     Examples
     --------
@@ -61,10 +70,17 @@ def open_image(path: str | os.PathLike[str], *, longest: int | None = None) -> n
     (20, 30, 3)
     """
     file = Path(path)
-    return decode_image(_read_file(file), str(file), longest=longest)
+    return decode_image(_read_file(file), str(file), longest=longest, shortest=shortest)
 
 
-def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS, longest: int | None = None) -> np.ndarray:
+def decode_image(
+    content: bytes,
+    name: str,
+    *,
+    max_pixels: int = MAX_PIXELS,
+    longest: int | None = None,
+    shortest: int | None = None,
+) -> np.ndarray:
     """Decode an image file held in memory, as `open_image` does for a path; `name` is for error messages.
 
     Examples
@@ -74,92 +90,131 @@ def decode_image(content: bytes, name: str, *, max_pixels: int = MAX_PIXELS, lon
     >>> decode_image(stream.getvalue(), "a black image").shape
     (20, 30)
     """
+    with _errors_of(name), _open_lazily(content, name) as image:
+        _check_size(name, image, max_pixels, shortest)
+        _check_end(name, image, content)
+        factor = _find_factor(image, longest, shortest)
+        if _is_jpeg(image) and factor > 1:
+            image.draft(None, (image.width // factor, image.height // factor))
+        image.load()
+        operation = _find_rotation(image)
+        reduced = image if shortest is None else _reduce(image, shortest)
+        return _to_array(name, reduced if operation is None else reduced.transpose(operation))
+
+
+def read_size(path: str | os.PathLike[str]) -> tuple[int, int, str]:
+    """Return height and width of an upright image in pixels, and its mode in Pillow, from the header of the file.
+
+    Raise errors as `open_image` does, as far as they can be found without decoding.
+    """
+    file = Path(path)
+    with _errors_of(str(file)), _open_file(file) as stream:
+        status = os.fstat(stream.fileno())
+        formats = list_formats(str(file), stream.read(_N_HEADER), status.st_size)
+        stream.seek(0)
+        with Image.open(stream, formats=formats) as image:
+            rotated = _find_rotation(image) in _TURNS
+            width, height = image.size[::-1] if rotated else image.size
+            return height, width, image.mode
+
+
+def _open_lazily(content: bytes, name: str) -> Image.Image:
+    # Opened from bytes, not by path, because Pillow returns wrong pixels for a rotated TIFF that it memory-maps.
+    return Image.open(io.BytesIO(content), formats=list_formats(name, content[:_N_HEADER], len(content)))
+
+
+@contextmanager
+def _errors_of(name: str) -> Iterator[None]:
+    """Convert the errors of decoders to `UnreadableImageError`."""
     try:
-        # Opened from bytes, not by path, because Pillow returns wrong pixels for a rotated TIFF that it memory-maps.
-        with Image.open(io.BytesIO(content), formats=IMAGE_FORMATS) as image:
-            _check_size(name, image, max_pixels)
-            _check_end(name, image, content)
-            too_large = image.width * image.height > MAX_COLOUR_PIXELS
-            if image.format == "JPEG" and (too_large or (longest is not None and max(image.size) >= 2 * longest)):
-                image.draft(None, (image.width // 2, image.height // 2))
-            image.load()
-            return _to_array(name, _upright(image))
+        yield
     except DataError:
         raise
     except Image.UnidentifiedImageError:
-        raise DataError(
-            f"{name} is not an image in a supported format; expected PNG, JPEG, WebP, BMP, TIFF or GIF. "
-            "Convert or remove it."
+        raise UnreadableImageError(
+            name, f"is not an image in a supported format; expected {FORMAT_NAMES}", "Convert or remove it."
         ) from None
     except Image.DecompressionBombError:
-        raise DataError(f"{name} has more pixels than allowed. Make the image smaller.") from None
+        raise UnreadableImageError(name, "has more pixels than allowed", "Make the image smaller.") from None
     except Exception as error:  # decoders raise many exception types for damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise DataError(f"{name} is a damaged or truncated image ({reason}). Save or download it again.") from error
+        raise UnreadableImageError(
+            name, f"is a damaged or truncated image ({reason})", "Save or download it again."
+        ) from error
 
 
-def convert_image(image: np.ndarray, height: int, width: int, channels: int) -> np.ndarray:
-    """Resize an image uint8 (h, w) or (h, w, 3) with antialiasing, and convert it to grey (luma) or colour.
+def _reduce(image: Image.Image, shortest: int) -> Image.Image:
+    """Reduce a decoded image of more than 13 megapixels, before copies of it are made."""
+    if image.width * image.height <= MAX_COLOUR_PIXELS:
+        return image
+    if image.mode == "P":
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    return image.reduce(max(1, min(image.size) // shortest)) if image.mode in _REDUCIBLE_MODES else image
 
-    The shape is (height, width) for 1 channel and (height, width, 3) for 3; the aspect ratio is not preserved.
 
-    Examples
-    --------
-    >>> convert_image(np.full((300, 200, 3), 90, np.uint8), 28, 28, 1).shape
-    (28, 28)
-    """
-    resized = Image.fromarray(image)
-    mode = "L" if channels == 1 else "RGB"
-    if resized.mode != mode:
-        resized = resized.convert(mode)
-    if resized.size != (width, height):
-        resized = resized.resize((width, height), Image.Resampling.BICUBIC)
-    return np.array(resized)
+def _is_jpeg(image: Image.Image) -> bool:
+    return image.format in ("JPEG", "MPO")  # MPO: a JPEG of several frames
+
+
+def _find_factor(image: Image.Image, longest: int | None, shortest: int | None) -> int:
+    """Return the factor by which a JPEG can be reduced while decoding: 1, 2, 4 or 8."""
+    if shortest is not None:
+        return next((factor for factor in (8, 4, 2) if min(image.size) >= factor * shortest), 1)
+    too_large = image.width * image.height > MAX_COLOUR_PIXELS
+    return 2 if too_large or (longest is not None and max(image.size) >= 2 * longest) else 1
 
 
 def _read_file(file: Path) -> bytes:
+    with _open_file(file) as stream:
+        return stream.read()
+
+
+@contextmanager
+def _open_file(file: Path) -> Iterator[BinaryIO]:
+    """Open a non-empty file of at most `MAX_BYTES` bytes."""
     try:
         status = file.stat()
-        # Reading a pipe or a device could block.
-        readable = stat.S_ISREG(status.st_mode) and status.st_size <= MAX_BYTES
-        content = file.read_bytes() if readable else b""
+        if not stat.S_ISREG(status.st_mode):  # reading a pipe or a device could block
+            raise UnreadableImageError(str(file), "is not a file, but a folder, pipe or device", "Pass an image file.")
+        if status.st_size > MAX_BYTES:
+            size = f"has {status.st_size:,} bytes; the limit is {MAX_BYTES:,}"
+            raise UnreadableImageError(str(file), size, "Make the image smaller.")
+        if not status.st_size:
+            raise UnreadableImageError(str(file), "is empty; expected an image", "Save or download it again.")
+        stream = file.open("rb")
+    except UnreadableImageError:
+        raise
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = getattr(error, "strerror", None) or error
         raise SourceNotFoundError(f"The image {file} cannot be read: {reason}. Check the path.") from None
-    if not stat.S_ISREG(status.st_mode):
-        raise DataError(f"{file} is not a file, but a folder, pipe or device. Pass an image file.")
-    if status.st_size > MAX_BYTES:
-        raise DataError(f"{file} has {status.st_size:,} bytes; the limit is {MAX_BYTES:,}. Make the image smaller.")
-    if not content:
-        raise DataError(f"{file} is empty; expected an image. Save or download it again.")
-    return content
+    with stream:
+        yield stream
 
 
-def _check_size(name: str, image: Image.Image, max_pixels: int) -> None:
+def _check_size(name: str, image: Image.Image, max_pixels: int, shortest: int | None) -> None:
     pixels = image.width * image.height
-    is_small_in_memory = image.mode in ("1", "L") or image.format == "JPEG"
+    is_small_in_memory = image.mode in ("1", "L") or _is_jpeg(image) or shortest is not None
     allowed = max_pixels if is_small_in_memory else min(max_pixels, MAX_COLOUR_PIXELS)
     if pixels > allowed:
-        raise DataError(
-            f"{name} is {image.width}×{image.height}, {pixels:,} pixels; expected at most {allowed:,} for "
-            f"{image.format} with channels {image.mode}. Make the image smaller."
+        size = f"is {image.width}×{image.height}, {pixels:,} pixels; expected at most {allowed:,}"
+        raise UnreadableImageError(
+            name, f"{size} for {image.format} with channels {image.mode}", "Make the image smaller."
         )
 
 
 def _check_end(name: str, image: Image.Image, content: bytes) -> None:
     """Raise `DataError` for a PNG or JPEG without an end marker, which avoids decoding a truncated file."""
-    ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9"}
+    ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9"}
     if image.format in ends and content.rfind(ends[image.format]) < 0:
-        raise DataError(f"{name} is truncated: its end marker is missing. Save or download it again.")
+        raise UnreadableImageError(name, "is truncated: its end marker is missing", "Save or download it again.")
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def _find_rotation(image: Image.Image) -> Image.Transpose | None:
+    """Return the operation that makes an image upright; after loading, because Pillow rotates TIFF itself."""
     try:
-        # Read after loading, because Pillow rotates TIFF itself and then removes the tag.
-        operation = _UPRIGHT.get(image.getexif().get(274, 1))
+        return _UPRIGHT.get(image.getexif().get(274, 1))
     except Exception:  # a broken EXIF block does not affect the pixels
-        return image
-    return image if operation is None else image.transpose(operation)
+        return None
 
 
 def _to_array(name: str, image: Image.Image) -> np.ndarray:
@@ -186,16 +241,21 @@ def _scale_to_uint8(name: str, values: np.ndarray) -> np.ndarray:
     """Scale 16-bit, 32-bit or floating-point grey values to 0..255."""
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and low >= 0):
-        raise DataError(f"{name} has negative or undefined grey values; expected 0 or more. Save it with 8 or 16 bits.")
-    if values.dtype.kind == "f":
-        white = 1.0 if high <= 1 else 255.0 if high <= 255 else 65535.0
-    else:
-        white = 65535.0
-    if high > white:
-        raise DataError(
-            f"{name} has grey values up to {high:g}; expected at most {white:g}. Save it with 8 or 16 bits."
+        raise UnreadableImageError(
+            name, "has negative or undefined grey values; expected 0 or more", "Save it with 8 or 16 bits."
         )
-    return np.rint(values.astype(np.float32) * np.float32(255.0 / white)).astype(np.uint8)
+    if values.dtype.kind == "f" and high <= 1:
+        white = 1.0
+    else:  # 8-bit values in a file of more bits: as 16-bit values, all would be black
+        white = 255.0 if high <= 255 else 65535.0
+    if high > white:
+        too_bright = f"has grey values up to {high:g}; expected at most {white:g}"
+        raise UnreadableImageError(name, too_bright, "Save it with 8 or 16 bits.")
+    scaled = np.empty(values.shape, np.uint8)
+    for start in range(0, len(values), _N_ROWS):
+        rows = values[start : start + _N_ROWS].astype(np.float32)
+        scaled[start : start + _N_ROWS] = np.rint(rows * np.float32(255.0 / white))
+    return scaled
 
 
 def _composite(image: Image.Image) -> Image.Image:

@@ -13,8 +13,12 @@ import numpy as np
 
 from skconv.registry import Registry
 
+RESIZE_RULES = ("pad", "crop", "stretch")  # for images of another aspect ratio
+
 _Item = TypeVar("_Item")
 _MIN_SECONDS = 0.02  # per item; threads slow down shorter calls, because of the GIL
+MAX_THREADS = 8  # bounds the memory: a thread decodes a photo of ten megapixels in about 100 MB
+_OVERSAMPLING = 4  # a JPEG decoded at a lower multiple of the size differs visibly after resizing
 _MAX_PENDING = 4  # results per thread; bounds the memory if the consumer is slow
 
 
@@ -40,7 +44,8 @@ class ImageSpec:
     """Format of the images that a model accepts: size in pixels, 1 channel (grey) or 3 (colour), preprocessing.
 
     `preprocessing` is the name of a registered step, applied before resizing: ``"digit"`` extracts one digit, light on
-    dark, as `skconv.normalize_digit` does.
+    dark, as `skconv.normalize_digit` does. `resize` is the rule for images of another aspect ratio, as in
+    `skconv.images.resizing.convert_image`; None stretches them as "stretch" does, but decodes files at full size.
 
     Examples
     --------
@@ -53,6 +58,7 @@ class ImageSpec:
     width: int
     channels: int
     preprocessing: str | None = None
+    resize: str | None = None
 
     @classmethod
     def for_step(cls, preprocessing: str, size: tuple[int, int] | None = None) -> ImageSpec:
@@ -69,13 +75,26 @@ class ImageSpec:
         """Required length of the longer side of an input, as in `open_image`; None for the full resolution."""
         return None if self.preprocessing is None else PREPROCESSING.get(self.preprocessing).longest
 
+    @property
+    def shortest(self) -> int | None:
+        """Required length of the shorter side of an input, as in `open_image`; None for the full resolution."""
+        if self.resize is None or self.preprocessing is not None:
+            return None
+        return _OVERSAMPLING * max(self.height, self.width)
+
+    def open(self, path: str | os.PathLike[str]) -> np.ndarray:
+        """Decode an image file at a resolution that is sufficient for `preprocess`; errors as in `open_image`."""
+        from skconv.images.opening import open_image
+
+        return open_image(path, longest=self.longest, shortest=self.shortest)
+
     def preprocess(self, image: np.ndarray) -> np.ndarray:
         """Preprocess and resize an image, uint8 (h, w) or (h, w, 3)."""
-        from skconv.images.opening import convert_image  # imports Pillow, which arrays of this shape do not need
+        from skconv.images.resizing import convert_image  # imports Pillow, which arrays of this shape do not need
 
         if self.preprocessing is not None:
             image = PREPROCESSING.get(self.preprocessing).function(image)
-        return convert_image(image, self.height, self.width, self.channels)
+        return convert_image(image, self.height, self.width, self.channels, self.resize)
 
     def preprocess_all(self, images: np.ndarray) -> np.ndarray:
         """Preprocess and resize images, uint8 (n, h, w) or (n, h, w, 3); return `images` itself if nothing changes."""
@@ -87,11 +106,14 @@ class ImageSpec:
         return result
 
 
-def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> Iterator[Any]:
-    """Yield `function(item)` for each item, in order; in one thread per core if a call takes more than 20 ms.
+def map_in_threads(
+    function: Callable[[_Item], Any], items: Iterable[_Item], *, max_threads: int = MAX_THREADS
+) -> Iterator[Any]:
+    """Yield `function(item)` for each item, in order; in several threads if a call takes more than 20 ms.
 
-    `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The first
-    error stops the iteration and is raised.
+    There is one thread per core, at most `max_threads`, which bounds the memory of large
+    items. `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The
+    first error stops the iteration and is raised.
 
     Examples
     --------
@@ -104,12 +126,11 @@ def map_in_threads(function: Callable[[_Item], Any], items: Iterable[_Item]) -> 
         result = function(item)
         seconds = time.perf_counter() - start
         yield result
-        if index > 0 and seconds > _MIN_SECONDS:  # excludes the first call, which may import modules
-            yield from _map_in_pool(function, remaining)
+        if index > 0 and seconds > _MIN_SECONDS and max_threads != 1:  # excludes the first call, which may import
+            yield from _map_in_pool(function, remaining, min(os.cpu_count() or 1, max_threads))
 
 
-def _map_in_pool(function: Callable[[_Item], Any], items: Iterator[_Item]) -> Iterator[Any]:
-    threads = os.cpu_count() or 1
+def _map_in_pool(function: Callable[[_Item], Any], items: Iterator[_Item], threads: int) -> Iterator[Any]:
     pool = ThreadPoolExecutor(threads)
     pending: list[Any] = []
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ModelFileError
-from skconv.images.spec import PREPROCESSING
+from skconv.images.spec import PREPROCESSING, RESIZE_RULES
 from skconv.model_io.serialization import check_format, check_keys, check_section, copy_json, digest_json, parse_json
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ _KEYS: dict[str, type] = {
     "digest": str,
 }
 _INPUT_KEYS: dict[str, type] = {"channels": int, "height": int, "width": int}
-_OPTIONAL_INPUT_KEYS: dict[str, type] = {"pixel_range": list, "normalization": str}
+_OPTIONAL_INPUT_KEYS: dict[str, type] = {"pixel_range": list, "normalization": str, "resize": str}
 _DATA_KEYS: dict[str, type] = {
     "name": str, "source": str, "licence": str, "fingerprint": str, "n_train": int, "scored_on": str,
 }  # fmt: skip
@@ -102,6 +102,7 @@ class InputConfig:
     width: int
     pixel_range: tuple[float, float] | None = None  # minimum and maximum of the training images; None if unknown
     normalization: str | None = None  # preprocessing before an image is resized: "digit" for `normalize_digit`
+    resize: str | None = None  # rule for images of another aspect ratio, as in `skconv.images.spec.ImageSpec`
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -262,6 +263,11 @@ def _check_input(images: InputConfig) -> InputConfig:
         raise ModelFileError(
             f"input.normalization is {_shorten(name)}; expected {known}. "
             "Load the model with the version of skconv that saved it."
+        )
+    if images.resize is not None and images.resize not in RESIZE_RULES:
+        raise ModelFileError(
+            f"input.resize is {_shorten(images.resize)}; expected {', '.join(map(repr, RESIZE_RULES))}. Install the "
+            "skconv that wrote it."
         )
     if images.pixel_range is None:
         return images

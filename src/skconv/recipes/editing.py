@@ -14,7 +14,7 @@ from skconv.data.spec import DataOptions, DataSpec
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
-_NOT_IN_TOML = "data_home"  # a recipe must not depend on the machine
+_NOT_IN_TOML = ("data_home", "form")  # a recipe must not depend on the machine or on a model
 
 
 def plan_run(
@@ -39,7 +39,7 @@ def plan_run(
     if source is not None:
         if not isinstance(source, str):  # "./digits" is a path, "digits" the name of a data set
             source = os.fspath(source) if Path(source).is_absolute() else f"./{os.fspath(source)}"
-        spec = DataSpec(source, image_size=spec.image_size, normalize=spec.normalize)
+        spec = DataSpec(source, image_size=spec.image_size, normalize=spec.normalize, resize=spec.resize)
     given: dict[str, Any] = {key: value for key, value in data.items() if value is not None}
     recipe = replace(recipe, data=replace(spec, **given))
     if network is not None:
@@ -93,7 +93,7 @@ def _update_table(table: Any, values: Mapping[str, Any]) -> None:
 
 def _describe_data(spec: DataSpec) -> dict[str, Any]:
     """Return the values of the section [data]."""
-    values = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name != _NOT_IN_TOML}
+    values = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _NOT_IN_TOML}
     return {
         key: list(value) if isinstance(value, tuple) else os.fspath(value) if isinstance(value, os.PathLike) else value
         for key, value in values.items()

@@ -235,11 +235,7 @@ def _read_sections(document: Mapping[str, Any]) -> dict[str, Any]:
 
 def read_data(values: Mapping[str, Any]) -> DataSpec:
     """Return the data specification with the values of a section [data]."""
-    data = dict(values)
-    if "image_size" in data:
-        height, width = data["image_size"]
-        data["image_size"] = (height, width)
-    return DataSpec(**data)
+    return DataSpec(**values)
 
 
 def _read_text(path: Path) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from skconv.estimators.parameters import PARAMETERS, Parameter
 from skconv.exceptions import ParameterError, RecipeError, UnknownNameError
-from skconv.images.spec import PREPROCESSING
+from skconv.images.spec import PREPROCESSING, RESIZE_RULES
 
 SECTIONS: dict[str, dict[str, Parameter]] = {
     "data": {
@@ -18,7 +18,12 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
         "images": Parameter(str),
         "label_column": Parameter(str),
         "normalize": Parameter(str, choices=tuple(PREPROCESSING.names())),
-        "image_size": Parameter(list),
+        "image_size": Parameter(object),
+        "resize": Parameter(str, choices=RESIZE_RULES),
+        "skip_unreadable": Parameter(bool),
+        "exclude": Parameter(list),
+        "min_class_size": Parameter(int, 1),
+        "drop_class": Parameter(list),
     },
     "training": {name: parameter for name, parameter in PARAMETERS.items() if parameter.in_recipe},
     "calibration": {"biases": Parameter(bool)},
@@ -109,9 +114,13 @@ def _check_data(data: Mapping[str, Any], path: Path) -> None:
         raise RecipeError(
             f"In the recipe {path}, [data] has a test_fraction, but no split_seed. Add one, such as split_seed = 0."
         )
-    size = data.get("image_size", [1, 1])
-    if len(size) != 2 or any(type(side) is not int or not 1 <= side <= 9999 for side in size):
+    size = data.get("image_size", 1)
+    sides = size if isinstance(size, list) and len(size) in (2, 3) else [size]
+    if any(type(side) is not int or not 1 <= side <= 9999 for side in sides):
         raise RecipeError(
-            f"In the recipe {path}, image_size in [data] is {size!r}; expected height and width in pixels: "
-            "image_size = [28, 28]."
+            f"In the recipe {path}, image_size in [data] is {size!r}; expected height and width in pixels, optionally "
+            "the number of channels, or one number: image_size = [28, 28]."
         )
+    for key in ("exclude", "drop_class"):
+        if not all(isinstance(each, str) for each in data.get(key, [])):
+            raise RecipeError(f"In the recipe {path}, {key} in [data] is {data[key]!r}; expected a list of text.")

@@ -104,7 +104,7 @@ class Service:
 
     def _preprocess(self, uploads: list[Upload]) -> np.ndarray:
         spec = self.classifier.image_spec
-        return np.stack([spec.preprocess(self._decode(upload, spec.longest)) for upload in uploads])
+        return np.stack([spec.preprocess(self._decode(upload, spec.longest, spec.shortest)) for upload in uploads])
 
     def _read(self, uploads: list[Upload], seen: bool) -> list[dict[str, Any]]:
         records = []
@@ -119,8 +119,9 @@ class Service:
             records.append(record)
         return records
 
-    def _decode(self, upload: Upload, longest: int | None = None) -> np.ndarray:
-        return decode_image(upload.content, upload.name, max_pixels=self.settings.max_pixels, longest=longest)
+    def _decode(self, upload: Upload, longest: int | None = None, shortest: int | None = None) -> np.ndarray:
+        max_pixels = self.settings.max_pixels
+        return decode_image(upload.content, upload.name, max_pixels=max_pixels, longest=longest, shortest=shortest)
 
     async def _in_thread(self, function: Any, *arguments: Any) -> Any:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)

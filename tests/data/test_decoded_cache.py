@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from skconv.data.folders import MAX_AGE, MAX_ENTRIES, list_files, read_cached
+from skconv.data.decoded_cache import MAX_AGE, MAX_ENTRIES, read_cached
+from skconv.data.folders import list_files
 
 N = 20
 IMAGES = np.random.default_rng(0).integers(0, 256, (N, 3, 2), dtype=np.uint8)
@@ -37,7 +38,7 @@ def make_folder(folder: Path) -> Path:
 @pytest.fixture
 def folder(tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return a folder just large enough for the cache, with a lower limit."""
-    monkeypatch.setattr("skconv.data.folders.MIN_CACHED", N)
+    monkeypatch.setattr("skconv.data.decoded_cache.MIN_CACHED", N)
     return make_folder(tmp_path / "images")
 
 

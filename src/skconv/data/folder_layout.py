@@ -1,0 +1,290 @@
+"""Layout of a folder of images: which folders are classes, and which are splits."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from skconv.data.conversion import sort_names
+from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
+from skconv.data.masks import check_masks
+from skconv.exceptions import DataError, list_some
+
+TRAIN, VALID, TEST = SPLITS = ("train", "valid", "test")
+_SPLIT_WORDS = {
+    "train": TRAIN, "training": TRAIN, "trn": TRAIN,
+    "val": VALID, "valid": VALID, "validation": VALID, "validate": VALID, "dev": VALID,
+    "test": TEST, "testing": TEST, "tst": TEST, "evaluation": TEST,
+}  # fmt: skip
+_FILLERS = frozenset({"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "folder", "split", "samples"})
+_GLUED = re.compile(rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
+
+
+_REMEDY = (
+    "Put the images of each class into a folder named after it; if a table has the labels, pass it as the source and "
+    "the folder of the images as --images."
+)
+
+
+@dataclass
+class FileSplit:
+    """Image files of a split and their class names."""
+
+    files: list[Path] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+
+    def add(self, label: str, files: Sequence[Path]) -> None:
+        """Append files of one class."""
+        self.files.extend(files)
+        self.labels.extend([label] * len(files))
+
+    def without(self, classes: set[str]) -> FileSplit:
+        """Return the files of all other classes."""
+        pairs = [pair for pair in zip(self.files, self.labels, strict=True) if pair[1] not in classes]
+        return FileSplit([file for file, _ in pairs], [label for _, label in pairs])
+
+
+@dataclass
+class FolderLayout:
+    """Splits of a folder of images, and notes on what was guessed or left out."""
+
+    splits: dict[str, FileSplit] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    left_out: list[ImageFolder] = field(default_factory=list)  # folders that a note names
+
+    def leave_out(self, folders: Sequence[ImageFolder], reason: str) -> None:
+        """Note that the images of some folders are not used."""
+        self.left_out.extend(folders)
+        number = _count(sum(folder.n_images for folder in folders))
+        self.notes.append(f"{number} in {_quote(folder.name for folder in folders)} were left out: {reason}.")
+
+
+def find_layout(root: Path, exclude: Sequence[str] | None = None) -> FolderLayout:
+    """Find classes and splits in a folder.
+
+    A class is a folder at the first level that has two or more folders with images; it has all images below it.
+    Folders named train, valid or test, in any usual spelling, are splits if they contain class folders, or if every
+    class folder contains them. `exclude` is as in `read_tree`; any pattern allows masks beside images.
+
+    Raise `DataError` for fewer than two class folders, or folders whose meaning is not clear.
+    """
+    tree, others = read_tree(root, exclude or ())
+    top = descend(tree)
+    layout = FolderLayout()
+    if top is not tree:
+        layout.notes.append(f"The classes are the folders in {top.path}.")
+    splits = _find_splits(top, layout)
+    if splits is None:
+        splits = _find_inner_splits(top, layout.notes)
+    for name, folders in splits.items():
+        if exclude is None:
+            check_masks(folders)
+        layout.splits[name] = _collect(folders, layout.notes)
+    if len(set(layout.splits[TRAIN].labels)) < 2:
+        raise _too_few_classes(top, others)
+    _note_outsiders(layout, tree, others)
+    return layout
+
+
+def descend(tree: ImageFolder) -> ImageFolder:
+    """Return the first folder that has two or more folders of images, or none below its only one."""
+    while len(tree.folders) == 1 and tree.folders[0].folders:
+        tree = tree.folders[0]
+    return tree
+
+
+def split_name(name: str) -> tuple[str, str] | None:
+    """Return the split that a folder is named after, and the rest of its name; None for other names.
+
+    Examples
+    --------
+    >>> split_name("Training_Set"), split_name("seg_test"), split_name("trainset"), split_name("cats")
+    (('train', ''), ('test', 'seg'), ('train', ''), None)
+    """
+    words = re.findall(r"[a-z]+|[0-9]+|[^\W\d_a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    words = [part for word in words for part in (_split_glued(word))]
+    found = [word for word in words if word in _SPLIT_WORDS]
+    if len(found) != 1:
+        return None
+    rest = [word for word in words if word not in _FILLERS and word != found[0]]
+    return _SPLIT_WORDS[found[0]], " ".join(rest)
+
+
+def _split_glued(word: str) -> tuple[str, ...]:
+    glued = _GLUED.fullmatch(word)
+    return (word,) if glued is None else (glued[1], "set")
+
+
+def _find_splits(top: ImageFolder, layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]] | None:
+    """Return the class folders of each split if the folders of `top` are splits, else None."""
+    named = {folder.name: split_name(folder.name) for folder in top.folders}
+    rests = {found[1] for found in named.values() if found is not None and found[0] == TRAIN}
+    for rest in sorted(rests):
+        groups = {split: [f for f in top.folders if named[f.name] == (split, rest)] for split in SPLITS}
+        training = groups[TRAIN][0]
+        several = sum(map(bool, groups.values())) > 1
+        if len(descend(training).folders) < 2 or (rest and not several):
+            continue
+        outside = [folder for folder in top.folders if named[folder.name] not in [(s, rest) for s in SPLITS]]
+        if outside and not several:
+            raise DataError(
+                f"{top.path} has the folder '{training.name}' with class folders beside "
+                f"{_quote(folder.name for folder in outside)}: is it a class or a split? Rename it, or pass "
+                f"{training.path} as the source."
+            )
+        for split, folders in groups.items():
+            if len(folders) > 1:
+                raise DataError(
+                    f"{top.path} has {len(folders)} folders for the split '{split}': "
+                    f"{_quote(folder.name for folder in folders)}. Leave one out, for example with "
+                    f"--exclude '{folders[-1].name}'."
+                )
+        if outside:
+            layout.leave_out(outside, "they are in no split")
+        return _read_splits({split: folders[0] for split, folders in groups.items() if folders}, layout)
+    words = [found for found in named.values() if found is not None and not found[1]]
+    if words and len(words) == len(named):
+        raise DataError(f"The folders {_quote(named)} of {top.path} do not contain class folders. {_REMEDY}")
+    return None
+
+
+def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]]:
+    """Return the class folders of each split; a split without labels is left out."""
+    training = descend(folders[TRAIN])
+    splits = {TRAIN: _name_classes(training.folders)}
+    used = [f"{folders[TRAIN].name} ({TRAIN})"]
+    for split in (VALID, TEST):
+        if split not in folders:
+            continue
+        inner = folders[split]
+        while len(inner.folders) == 1 and not _name_classes(inner.folders).keys() & splits[TRAIN].keys():
+            inner = inner.folders[0]
+        classes = _name_classes(inner.folders)
+        if not classes.keys() & splits[TRAIN].keys():
+            if len(classes) > 1:
+                raise DataError(
+                    f"None of the folders {_quote(classes)} in {inner.path} is a class of {training.path}, which has "
+                    f"{_quote(splits[TRAIN])}. Use the same names in both, or leave the folder out with "
+                    f"--exclude '{folders[split].name}'."
+                )
+            layout.leave_out([folders[split]], "they are not in class folders, so they have no labels")
+            continue
+        missing = [name for name in splits[TRAIN] if name not in classes]
+        if missing:
+            layout.notes.append(f"The {split} split has no images of {_quote(missing)}.")
+        splits[split] = classes
+        used.append(f"{folders[split].name} ({split})")
+    if len(used) > 1 and [each.partition(" ")[0] for each in used] != [TRAIN, TEST]:
+        layout.notes.append(f"The folders {', '.join(used)} are used as splits.")
+    return splits
+
+
+def _find_inner_splits(top: ImageFolder, notes: list[str]) -> dict[str, dict[str, list[ImageFolder]]]:
+    """Return the class folders of each split if every class folder contains folders of splits, else one split."""
+    classes = _name_classes(top.folders)
+    found: dict[str, dict[str, list[ImageFolder]]] = {}
+    for name, folders in classes.items():
+        for inner in (inner for folder in folders for inner in folder.folders):
+            named = split_name(inner.name)
+            if named is None or named[1]:
+                return {TRAIN: classes}
+            found.setdefault(named[0], {}).setdefault(name, []).append(inner)
+    has_own_images = any(folder.images for folder in top.folders)
+    if has_own_images or TRAIN not in found or found[TRAIN].keys() != classes.keys():
+        return {TRAIN: classes}
+    notes.append(f"The class folders contain folders of the splits {', '.join(s for s in SPLITS if s in found)}.")
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _name_classes(folders: Iterable[ImageFolder]) -> dict[str, list[ImageFolder]]:
+    """Return the folders of each class; several if their names are the same text in other Unicode forms."""
+    classes: dict[str, list[ImageFolder]] = {}
+    for folder in folders:
+        classes.setdefault(class_name(folder.name), []).append(folder)
+    return classes
+
+
+def class_name(name: str) -> str:
+    r"""Return the name of a class from that of its folder: composed Unicode (NFC), escapes for bytes not in UTF-8.
+
+    Examples
+    --------
+    >>> class_name("cafe\u0301") == "caf\u00e9", class_name("caf\udce9")
+    (True, 'caf\\xe9')
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return unicodedata.normalize("NFC", text)
+
+
+def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSplit:
+    """Return the images of all class folders, with a note on those in deeper folders."""
+    split = FileSplit()
+    nested = [inner for folders in classes.values() for folder in folders for inner in folder.folders]
+    for name in sort_names(list(classes)):
+        folders = classes[name]
+        split.add(name, [image for folder in folders for image in folder.list_images()])
+    if nested:
+        n_nested = sum(inner.n_images for inner in nested)
+        notes.append(
+            f"{n_nested:,} of {len(split.files):,} images are in {len(nested):,} folders inside the class folders, "
+            f"such as {nested[0].path}. Their class is the outer folder, one of {_quote(classes)}."
+        )
+    inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}
+    if len(inside) == 1 and len(next(iter(inside))) > 1:
+        notes.append(
+            f"All class folders contain the same folders {_quote(sorted(*inside))}. If these are the classes, pass one "
+            "of the outer folders as the source."
+        )
+    return split
+
+
+def _too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:
+    """Return the error for a folder with fewer than two class folders."""
+    found = "no folder per class"
+    if top.folders:
+        found = f"only one folder of images, '{top.folders[0].name}'"
+    elif top.images:
+        found = f"{_count(len(top.images))}, but no folder per class"
+    if top.other_folders:
+        found += f"; {_quote(top.other_folders)} have no images"
+    if others.kinds:
+        found += f"; other files: {others.describe()}"
+    return DataError(f"{top.path} has {found}. {_REMEDY}")
+
+
+def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:
+    """Add notes on the files that are in no split."""
+    n_beside = tree.n_images - sum(each.n_images for each in layout.left_out)
+    n_beside -= sum(len(split.files) for split in layout.splits.values())
+    if n_beside:
+        used = {file for split in layout.splits.values() for file in split.files}
+        used.update(image for folder in layout.left_out for image in folder.list_images())
+        first = next(image for image in tree.list_images() if image not in used)
+        layout.notes.append(f"{_count(n_beside)} outside the class folders were left out; the first is {first}.")
+    empty = [f"{folder.path.name}/{name}" for folder in _iterate(tree) for name in folder.other_folders]
+    if empty:
+        layout.notes.append(f"Ignored {_count(len(empty), 'folder')} without images: {list_some(empty, 5)}.")
+    if others.n_excluded:
+        layout.notes.append(f"Left out {_count(others.n_excluded, 'file')}, because of --exclude.")
+    n_others = others.kinds.total()
+    if n_others:
+        layout.notes.append(
+            f"Ignored {_count(n_others, 'other file')}, not images: {others.describe()}; the first is {others.first}."
+        )
+
+
+def _iterate(tree: ImageFolder) -> Iterable[ImageFolder]:
+    yield tree
+    for folder in tree.folders:
+        yield from _iterate(folder)
+
+
+def _quote(names: Iterable[str]) -> str:
+    return list_some([f"'{name}'" for name in names], 5)
+
+
+def _count(number: int, noun: str = "image") -> str:
+    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"

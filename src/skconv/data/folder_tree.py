@@ -1,0 +1,150 @@
+"""Tree of the images in a folder and all its subfolders; counts of all other files."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from fnmatch import fnmatch
+from pathlib import Path
+
+from skconv.exceptions import DataError, list_some
+from skconv.images.formats import has_image_suffix, looks_like_image
+
+_SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"})
+_N_START = 16  # bytes that identify an image
+_HIDDEN = "hidden or system file"
+
+
+@dataclass(frozen=True)
+class ImageFolder:
+    """A folder: its own images and its subfolders that contain images, sorted by name.
+
+    `other_folders` are the names of the visible subfolders without images.
+    """
+
+    path: Path
+    images: list[Path] = field(default_factory=list)
+    folders: list[ImageFolder] = field(default_factory=list)
+    other_folders: list[str] = field(default_factory=list)
+
+    @property
+    def name(self) -> str:
+        """Name of the folder."""
+        return self.path.name
+
+    def list_images(self) -> list[Path]:
+        """Return the images of the folder, followed by those of each subfolder."""
+        return [*self.images, *(image for folder in self.folders for image in folder.list_images())]
+
+    @property
+    def n_images(self) -> int:
+        """Number of images in the folder and all subfolders."""
+        return len(self.images) + sum(folder.n_images for folder in self.folders)
+
+
+@dataclass
+class OtherFiles:
+    """Counts of the files of a tree that are not its images: by suffix, hidden, and excluded ones."""
+
+    kinds: Counter[str] = field(default_factory=Counter)
+    first: str = ""
+    n_excluded: int = 0
+
+    def add(self, path: str, kind: str, count: int = 1) -> None:
+        """Count a file."""
+        self.kinds[kind] += count
+        self.first = self.first or path
+
+    def describe(self) -> str:
+        """Return the counts by kind, such as ``"2 .csv, 1 .txt"``, the most frequent first."""
+        kinds = sorted(self.kinds, key=lambda kind: (-self.kinds[kind], kind))
+        return list_some([f"{self.kinds[kind]:,} {kind}" for kind in kinds], 5)
+
+
+def read_tree(root: Path, exclude: Sequence[str] = ()) -> tuple[ImageFolder, OtherFiles]:
+    """Return the tree of the images of a folder, and the counts of its other files.
+
+    A file is an image if its suffix or its first bytes are those of one. Hidden files and folders, and those of
+    operating systems, are not searched. `exclude` are patterns of names, or of ends of the paths below `root`, to leave
+    out, such as ``"*_mask.png"`` or ``"cats/*.png"``. Links to folders are followed, except to a folder that contains
+    them. Raise `DataError` if a folder cannot be read.
+    """
+    others = OtherFiles()
+    return _read_folder(root, str(root), tuple(exclude), others, ()), others
+
+
+def _read_folder(
+    folder: Path, root: str, exclude: tuple[str, ...], others: OtherFiles, parents: tuple[tuple[int, int], ...]
+) -> ImageFolder:
+    tree = ImageFolder(folder)
+    try:
+        status = folder.stat()
+        identity = (status.st_dev, status.st_ino)
+        if identity in parents:  # a link to a parent folder would cause infinite recursion
+            return tree
+        with os.scandir(folder) as found:
+            entries = sorted((entry.name, _is_folder(entry)) for entry in found)
+    except OSError as error:
+        raise DataError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
+    for name, is_folder in entries:
+        path = folder / name
+        if exclude and _is_excluded(str(path), name, root, exclude):
+            others.n_excluded += _count_files(path) if is_folder else 1
+        elif name.startswith(".") or name.lower() in _SYSTEM_NAMES:
+            others.add(str(path), _HIDDEN, _count_files(path) if is_folder else 1)
+        elif is_folder:
+            subtree = _read_folder(path, root, exclude, others, (*parents, identity))
+            if subtree.images or subtree.folders:
+                tree.folders.append(subtree)
+            else:
+                tree.other_folders.append(name)
+        elif is_image_file(path):
+            tree.images.append(path)
+        else:
+            others.add(str(path), path.suffix.lower() or "without suffix")
+    return tree
+
+
+def is_image_file(path: Path) -> bool:
+    """Return whether a file is an image, from its suffix or else from its first bytes."""
+    return has_image_suffix(path.name) or looks_like_image(path.name, _read_start(path))
+
+
+def list_visible(folder: Path) -> Iterator[tuple[Path, bool]]:
+    """Yield the path of each visible entry of a folder, sorted by name, and whether it is a folder."""
+    try:
+        with os.scandir(folder) as found:
+            entries = sorted((entry.name, _is_folder(entry)) for entry in found)
+    except OSError as error:
+        raise DataError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
+    for name, is_folder in entries:
+        if not name.startswith(".") and name.lower() not in _SYSTEM_NAMES:
+            yield folder / name, is_folder
+
+
+def _is_folder(entry: os.DirEntry[str]) -> bool:
+    try:
+        return entry.is_dir()
+    except OSError:  # a link to itself
+        return False
+
+
+def _is_excluded(path: str, name: str, root: str, exclude: tuple[str, ...]) -> bool:
+    below = os.path.relpath(path, root).replace(os.sep, "/")
+    patterns = [pattern.rstrip("/") for pattern in exclude]
+    return any(fnmatch(name, each) or fnmatch(below, each) or fnmatch(below, f"*/{each}") for each in patterns)
+
+
+def _count_files(folder: Path) -> int:
+    return max(1, sum(len(names) for _, _, names in os.walk(folder)))
+
+
+def _read_start(path: Path) -> bytes:
+    with suppress(OSError):
+        if path.is_file():  # reading a pipe or a device could block
+            with path.open("rb") as stream:
+                return stream.read(_N_START)
+    return b""

@@ -1,0 +1,226 @@
+"""Decoding of many image files to one array: common size, memory, unreadable files."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from skconv.data.decoded_cache import read_cached
+from skconv.data.memory import allocate_images, free_memory
+from skconv.data.spec import DataSpec
+from skconv.exceptions import DataError, SkconvError, SourceNotFoundError, list_some
+from skconv.images.formats import UnreadableImageError
+from skconv.images.opening import read_size
+from skconv.images.resizing import choose_size, describe_choice, has_other_aspect
+from skconv.images.spec import MAX_THREADS, ImageSpec, map_in_threads
+from skconv.progress import show_progress
+
+_MAX_NAMES = 10  # unreadable files listed in a message
+_N_SAMPLED = 1000  # files whose headers determine the size
+_BYTES_PER_PIXEL = 16  # while decoding, with copies
+_DECODING_SHARE = 0.25  # of the free memory
+_COLOURLESS = frozenset({"1", "L", "LA", "I", "F"})  # modes of Pillow, also "I;16"
+
+
+class DecodedImages(NamedTuple):
+    """Images uint8, (n, height, width) or (n, height, width, 3), and their positions among the files."""
+
+    images: np.ndarray
+    positions: Sequence[int]
+
+
+class SampledSizes(NamedTuple):
+    """Sizes (height, width) of evenly spaced files, whether all of these are grey, and whether they are all files."""
+
+    sizes: list[tuple[int, int]]
+    are_grey: bool
+    is_complete: bool
+
+    @classmethod
+    def read(cls, files: Sequence[Path]) -> SampledSizes:
+        """Read the headers of 1,000 of the files, or of more until one is readable; `sizes` is empty if none is."""
+        step = max(1, -(-len(files) // _N_SAMPLED))
+        sizes: list[tuple[int, int]] = []
+        modes: set[str] = set()
+        for number, file in enumerate([*files[::step], *files]):
+            if number >= len(files[::step]) and sizes:
+                break
+            try:
+                height, width, mode = read_size(file)
+            except (DataError, SourceNotFoundError):  # `decode_files` reports them
+                continue
+            sizes.append((height, width))
+            modes.add(mode.partition(";")[0])
+        return cls(sizes, modes <= _COLOURLESS, step == 1)
+
+
+def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
+    """Read image files as one array; as `decode_files`, but every file must be readable."""
+    return decode_files(files, spec, skip_unreadable=False, progress=progress).images
+
+
+def decode_files(
+    files: Sequence[Path], spec: DataSpec, *, skip_unreadable: bool | None = None, progress: bool = False
+) -> DecodedImages:
+    """Read image files as one array, uint8 (n, height, width), or (n, height, width, 3) unless all are grey.
+
+    Size, channels, resize rule and preprocessing are those of `spec`; without a size, images of one small size retain
+    it, and others are resized to the size of `choose_size`. Guesses are printed as warnings. Images are decoded one at
+    a time, and the decoded images of large folders are cached, see `read_cached`.
+
+    Raise `DataError` that lists all unreadable files, unless `skip_unreadable` (by default that of `spec`), which
+    leaves them out with a warning.
+    """
+    skip = bool(spec.skip_unreadable) if skip_unreadable is None else skip_unreadable
+    sampled = SampledSizes.read(files)
+    target = _choose_target(spec, sampled, len(files))
+    positions: Sequence[int] = range(len(files))
+
+    def decode() -> np.ndarray:
+        nonlocal positions
+        decoded = _decode(files, target, spec, max_threads=_count_threads(sampled), skip=skip, progress=progress)
+        positions = decoded.positions
+        return decoded.images
+
+    if spec.normalize is not None or not sampled.sizes:
+        images = decode()
+    else:
+        form = f"{target.resize} {spec.channels}"
+        images = read_cached(files, (target.height, target.width), decode, form)
+    return DecodedImages(images, positions)
+
+
+def _choose_target(spec: DataSpec, sampled: SampledSizes, n_files: int) -> ImageSpec:
+    """Return the form of the images, and warn about a guess."""
+    if spec.normalize is not None:
+        return ImageSpec.for_step(spec.normalize, spec.size)
+    if not sampled.sizes:
+        return ImageSpec(1, 1, 1)  # for the errors of all files
+    channels = spec.channels or (1 if sampled.are_grey else 3)
+    size = spec.size
+    if size is None and spec.form is not None:
+        size = (spec.form.height, spec.form.width)
+    elif size is None:
+        size = choose_size(sampled.sizes, n_files)
+        if size is not None:
+            warnings.warn(
+                describe_choice(sampled.sizes, size, spec.resize, is_sample=not sampled.is_complete), stacklevel=3
+            )
+        else:
+            size = sampled.sizes[0]
+    else:
+        n_other = sum(has_other_aspect(each, size) for each in sampled.sizes)
+        if n_other and spec.resize is None and spec.form is None:
+            examined = "" if sampled.is_complete else " in a sample"
+            warnings.warn(
+                f"{n_other:,} of {len(sampled.sizes):,} images{examined} have another aspect ratio than "
+                f"{size[1]}×{size[0]}: they are padded. Pass --resize crop or --resize stretch to change this.",
+                stacklevel=3,
+            )
+    return ImageSpec(*size, channels, resize=spec.resize_rule)
+
+
+def _decode(
+    files: Sequence[Path],
+    target: ImageSpec,
+    spec: DataSpec,
+    *,
+    max_threads: int,
+    skip: bool,
+    progress: bool,
+) -> DecodedImages:
+    """Decode the files one at a time into one array, which gets colour at the first colour image."""
+    open_one = partial(_open_one, target=target, channels=spec.channels)
+    results = map_in_threads(open_one, files, max_threads=max_threads)
+    images = np.empty((0, *target.shape), np.uint8)
+    positions: list[int] = []
+    errors: list[SkconvError] = []
+    has_colour = False
+    for position, result in enumerate(show_progress(results, "images", len(files), progress=progress)):
+        if isinstance(result, SkconvError):
+            errors.append(result)
+        if errors and not skip:  # the other files are only checked
+            images = images[:0].copy()
+            continue
+        if isinstance(result, SkconvError):
+            continue
+        if not len(images):
+            images = allocate_images((len(files), *target.shape))
+        if result.ndim == images.ndim:
+            images = _add_colour(images)
+        has_colour = has_colour or result.ndim == 3
+        images[len(positions)] = result if result.ndim == images.ndim - 1 else result[..., None]
+        positions.append(position)
+    if errors:
+        _report_unreadable(errors, len(files), skip=skip)
+    images = images[: len(positions)]
+    if images.ndim == 4 and not has_colour and spec.channels != 3:
+        images = np.ascontiguousarray(images[..., 0])
+    return DecodedImages(images, positions)
+
+
+def _add_colour(grey: np.ndarray) -> np.ndarray:
+    colour = allocate_images((*grey.shape, 3))
+    for position, image in enumerate(grey):  # one at a time, because a memory map may exceed the memory
+        colour[position] = image[..., None]
+    return colour
+
+
+def _open_one(file: Path, target: ImageSpec, channels: int | None) -> np.ndarray | SkconvError:
+    """Return an image of the target's size with its own number of channels unless given, or the error of the file."""
+    try:
+        image = target.open(file)
+        if target.preprocessing is None:
+            target = replace(target, channels=channels or (1 if image.ndim == 2 else 3))
+        return target.preprocess(image)
+    except UnreadableImageError as error:  # without the traceback, whose frames reference the content of the file
+        return UnreadableImageError(error.name, error.reason, error.remedy)
+    except (DataError, SourceNotFoundError) as error:
+        return type(error)(str(error))
+
+
+def _count_threads(sampled: SampledSizes) -> int:
+    """Return the number of threads whose images fit into the memory while they are decoded."""
+    free = free_memory()
+    if free is None or not sampled.sizes:
+        return MAX_THREADS
+    pixels = max(height * width for height, width in sampled.sizes)
+    return max(1, min(MAX_THREADS, int(_DECODING_SHARE * free / (pixels * _BYTES_PER_PIXEL))))
+
+
+def _report_unreadable(errors: Sequence[SkconvError], n_files: int, *, skip: bool) -> None:
+    """Warn about unreadable files that are left out, or raise one error for all of them."""
+    count = f"{len(errors):,} of {n_files:,} image files cannot be read"
+    if skip and len(errors) < n_files:
+        warnings.warn(f"{count} and were left out: {_list_reasons(errors)}.", stacklevel=2)
+        return
+    option = "Pass --skip-unreadable to leave out unreadable files." if len(errors) < n_files else ""
+    if len(errors) == 1:
+        (error,) = errors
+        raise type(error)(*error.args[:-1], f"{error.args[-1]} {option}".rstrip())
+    raise DataError(f"{count}: {_list_reasons(errors, with_remedies=True)}. {option}".rstrip())
+
+
+def _list_reasons(errors: Sequence[SkconvError], *, with_remedies: bool = False) -> str:
+    """Return the names of the first unreadable files, grouped by reason."""
+    groups: dict[tuple[str, str], list[str]] = {}
+    for error in errors:
+        if isinstance(error, UnreadableImageError):
+            reason = re.sub("^is (an? )?", "", error.reason)
+            groups.setdefault((reason, error.remedy), []).append("/".join(Path(error.name).parts[-2:]))
+        else:
+            groups.setdefault((str(error).rstrip("."), ""), []).append("")
+    share = max(1, _MAX_NAMES // len(groups))
+    parts = []
+    for (reason, remedy), names in groups.items():
+        part = f"{reason} ({list_some(names, share)})" if names[0] else reason
+        fix = remedy[:1].lower() + remedy[1:].rstrip(".")
+        parts.append(f"{part}: {fix}" if with_remedies and remedy else part)
+    return "; ".join(parts[:_MAX_NAMES])

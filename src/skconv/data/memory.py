@@ -1,0 +1,110 @@
+"""Free memory of the process, and arrays of images in memory or in a temporary file."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+import warnings
+from contextlib import suppress
+from pathlib import Path
+
+import numpy as np
+
+from skconv.data.content import cache_folder
+from skconv.exceptions import DataError
+
+_SHARE = 0.5  # of the free memory for one array; training needs the rest
+_DISK_SHARE = 0.9
+_CHUNK = 4096  # images per copy
+_GIB = 2**30
+_CGROUPS = Path("/sys/fs/cgroup")
+_UNLIMITED = 2**60  # larger limits of cgroups mean none
+
+
+def free_memory() -> int | None:
+    """Return the memory in bytes that the process can allocate, or None if unknown.
+
+    It is the available memory of the machine, at most what the limits of the cgroups (containers) leave.
+    """
+    found = []
+    with suppress(OSError, ValueError, IndexError):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        found.append(next(int(line.split()[1]) * 1024 for line in lines if line.startswith("MemAvailable:")))
+    found += _find_cgroup_memory()
+    return max(0, min(found)) if found else None
+
+
+def _find_cgroup_memory() -> list[int]:
+    """Return the memory that the limit of each cgroup of the process leaves, for versions 1 and 2."""
+    found = []
+    with suppress(OSError):
+        for line in Path("/proc/self/cgroup").read_text().splitlines():
+            _, controllers, group = line.split(":", 2)
+            if controllers in ("", "memory"):
+                mount = _CGROUPS / controllers
+                names = ("memory.max", "memory.current") if not controllers else (
+                    "memory.limit_in_bytes", "memory.usage_in_bytes",
+                )  # fmt: skip
+                folder = mount / group.lstrip("/")
+                for each in (folder, *folder.parents):
+                    found += _read_limit(each, *names)
+                    if each == mount:
+                        break
+    return found
+
+
+def _read_limit(folder: Path, limit: str, usage: str) -> list[int]:
+    with suppress(OSError, ValueError):  # "max" is no number
+        allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
+        if allowed >= _UNLIMITED:
+            return []
+        statistics = dict(line.split() for line in (folder / "memory.stat").read_text().splitlines())
+        # The kernel frees cached files on demand.
+        cached = statistics.get("inactive_file", statistics.get("total_inactive_file", 0))
+        return [allowed - used + int(cached)]
+    return []
+
+
+def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
+    """Return an uninitialised array uint8: in memory, or memory-mapped if it exceeds half of the free memory.
+
+    The file of a memory map is removed with the array. Warn about a memory map; raise `DataError` if the disk has no
+    room for it either.
+    """
+    n_bytes, free = int(np.prod(shape, dtype=np.int64)), free_memory()
+    if free is None or n_bytes <= _SHARE * free:
+        return np.empty(shape, np.uint8)
+    need = f"{shape[0]:,} images of {shape[2]}×{shape[1]} pixels need {n_bytes / _GIB:.1f} GiB"
+    folder = cache_folder()
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        room = shutil.disk_usage(folder).free
+        if n_bytes > _DISK_SHARE * room:
+            raise DataError(
+                f"{need}; {free / _GIB:.1f} GiB of memory and {room / _GIB:.1f} GiB on the disk of {folder} are free. "
+                "Pass a smaller --image-size, or use fewer images."
+            )
+        with tempfile.TemporaryFile(dir=folder) as stream:
+            mapped = np.memmap(stream, np.uint8, "w+", shape=shape)
+    except OSError as error:
+        raise DataError(
+            f"{need}; {free / _GIB:.1f} GiB of memory are free, and no file can be written in {folder} "
+            f"({error.strerror}). Pass a smaller --image-size, or use fewer images."
+        ) from error
+    warnings.warn(
+        f"{need}, more than half of the free memory ({free / _GIB:.1f} GiB): they are in a temporary file in {folder}, "
+        "which slows down the training. Pass a smaller --image-size to use less.",
+        stacklevel=2,
+    )
+    return mapped
+
+
+def take_images(images: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    """Return a copy of the images at some positions, allocated as in `allocate_images`."""
+    free = free_memory()
+    if free is None or len(positions) * (images.nbytes // max(1, len(images))) <= _SHARE * free:
+        return images[positions]
+    taken = allocate_images((len(positions), *images.shape[1:]))
+    for start in range(0, len(positions), _CHUNK):
+        taken[start : start + _CHUNK] = images[positions[start : start + _CHUNK]]
+    return taken

@@ -1,0 +1,236 @@
+"""Splitting of data sets: held-out test and validation images, stratified subsets, choice of classes."""
+
+from __future__ import annotations
+
+import warnings
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from skconv.data.dataset import Dataset
+from skconv.data.memory import take_images
+from skconv.exceptions import DataError, list_some
+
+TEST_FRACTION = 0.15
+VALID_FRACTION = 0.15
+_MIN_HELD_OUT = 3  # images of a class of which one can be held out
+
+
+def choose_classes(
+    where: str, labels: Sequence[str], drop: Sequence[str] = (), min_size: int | None = None
+) -> set[str]:
+    """Return the classes of the training labels without those named in `drop` or with fewer than `min_size` images.
+
+    Warn about classes that are left out; raise `DataError` for an unknown class, or fewer than two remaining ones.
+    """
+    counts = Counter(labels)
+    unknown = [name for name in drop if name not in counts]
+    if unknown:
+        raise DataError(
+            f"{where} has no class '{unknown[0]}' to drop; its classes are {list_some(sorted(counts))}. "
+            "Correct --drop-class."
+        )
+    small = sorted(name for name, count in counts.items() if count < (min_size or 0) and name not in drop)
+    if small:
+        warnings.warn(
+            f"{describe_classes(small, counts)} left out, because --min-class-size is {min_size}.", stacklevel=2
+        )
+    if drop:
+        warnings.warn(f"{describe_classes(drop, counts)} left out, because of --drop-class.", stacklevel=2)
+    chosen = set(counts) - set(small) - set(drop)
+    if len(chosen) < 2 <= len(counts):
+        raise DataError(
+            f"{where} has {len(counts)} classes, of which {len(chosen)} remain; a classifier needs at least two. "
+            "Use a smaller --min-class-size or drop fewer classes."
+        )
+    return chosen
+
+
+def describe_classes(names: Sequence[str], counts: Counter[str]) -> str:
+    """Return names and total size of classes, and the verb for them."""
+    total = sum(counts[name] for name in names)
+    images = f"{total:,} image{'' if total == 1 else 's'}"
+    if len(names) == 1:
+        return f"The class '{names[0]}' ({images}) is"
+    return f"{len(names)} classes ({list_some([repr(name) for name in names], 5)}; {images}) are"
+
+
+def drop_classes(dataset: Dataset, drop: Sequence[str] = (), min_size: int | None = None) -> Dataset:
+    """Return the data set without some classes; parameters, warnings and errors as in `choose_classes`."""
+    names = [dataset.class_names[label] for label in dataset.train_labels.tolist()]
+    chosen = choose_classes(dataset.name, names, drop, min_size)
+    return dataset if len(chosen) == len(dataset.class_names) else _select_classes(dataset, chosen)
+
+
+def _select_classes(dataset: Dataset, chosen: set[str]) -> Dataset:
+    """Return the images of some classes, with their labels."""
+    indices = [index for index, name in enumerate(dataset.class_names) if name in chosen]
+    new = np.full(len(dataset.class_names), -1)
+    new[indices] = np.arange(len(indices))
+
+    def select(images: np.ndarray | None, labels: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
+        if images is None or labels is None:
+            return None, None
+        positions = np.flatnonzero(new[labels] >= 0)
+        return (take_images(images, positions), new[labels[positions]]) if len(positions) else (None, None)
+
+    changed: dict[str, Any] = {"class_names": tuple(dataset.class_names[index] for index in indices), "files": ()}
+    for split in ("train", "valid", "test"):
+        names = f"{split}_images", f"{split}_labels"
+        changed.update(zip(names, select(*(getattr(dataset, name) for name in names)), strict=True))
+    return replace(dataset, **changed)
+
+
+def check_folds(dataset: Dataset, folds: int) -> None:
+    """Raise `DataError` unless every class has a training image for each fold."""
+    classes, counts = np.unique(dataset.train_labels, return_counts=True)
+    rarest = int(counts.argmin())
+    if counts[rarest] < folds:
+        raise DataError(
+            f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has {counts[rarest]} training images, "
+            f"fewer than the {folds} folds. Add images, use fewer folds, or leave small classes out with "
+            f"--min-class-size {folds}."
+        )
+
+
+def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
+    """Return `dataset`, with a stratified 15 % of the training images held out if it has no test split.
+
+    The held-out images depend only on `seed` and the labels. Classes with fewer than three images, of which none can be
+    held out, are left out with a warning. Raise `DataError` if the images are too few.
+
+    Examples
+    --------
+    >>> images, labels = np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2
+    >>> data = hold_out_test(Dataset("two", images, labels, ("a", "b")), seed=0)
+    >>> len(data.train_images), len(data.test_images)
+    (34, 6)
+    """
+    if dataset.test_images is not None:
+        return dataset
+    dataset = _leave_out_small(dataset)
+    purpose = f"hold out {TEST_FRACTION:.0%} for testing"
+    remedy = "Add images, to 7 or more per class, or a test split."
+    train, test = _split_stratified(dataset, TEST_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
+    images, labels = dataset.train_images, dataset.train_labels
+    return _replace_splits(dataset, take_images(images, train), labels[train], take_images(images, test), labels[test])
+
+
+def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
+    """Return training and validation images: the validation split, or else a stratified 15 % of the training images.
+
+    Return each as the training images of a data set without a test split. Errors as in `hold_out_test`.
+    """
+    if dataset.valid_images is not None and dataset.valid_labels is not None:
+        without = replace(dataset, valid_images=None, valid_labels=None)
+        training = _replace_splits(without, dataset.train_images, dataset.train_labels)
+        return training, _replace_splits(without, dataset.valid_images, dataset.valid_labels)
+    purpose = f"hold out {VALID_FRACTION:.0%} for validation"
+    remedy = "Add images, to 7 or more per class."
+    images, labels = dataset.train_images, dataset.train_labels
+    train, valid = _split_stratified(dataset, VALID_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
+    training = _replace_splits(dataset, take_images(images, train), labels[train])
+    return training, _replace_splits(dataset, take_images(images, valid), labels[valid])
+
+
+def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
+    """Return a data set with a stratified fraction of the training images and no test split.
+
+    Raise `DataError` if a class has too few images.
+    """
+    images, labels = dataset.train_images, dataset.train_labels
+    if fraction == 1:
+        return _replace_splits(dataset, images, labels)
+    purpose, remedy = f"select {fraction:.3g} of them", "Use a larger fraction."
+    _, selected = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
+    return _replace_splits(dataset, take_images(images, selected), labels[selected])
+
+
+def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
+    """Return `dataset` with a new random split of all images, pooled in the order training, validation, test.
+
+    `fraction`, in (0, 1), and `seed` are `test_size` and `random_state` of scikit-learn's `train_test_split`, without
+    stratification. Raise `DataError` if a split would be empty.
+
+    Examples
+    --------
+    >>> images, labels = np.zeros((30, 8, 8), np.uint8), np.arange(30) % 2
+    >>> data = resplit(Dataset("two", images, labels, ("a", "b"), images[:10], labels[:10]), fraction=0.3, seed=11)
+    >>> len(data.train_images), len(data.test_images)
+    (28, 12)
+    """
+    from sklearn.model_selection import train_test_split
+
+    dataset = merge_validation(dataset)
+    images, labels = dataset.train_images, dataset.train_labels
+    if dataset.test_images is not None and dataset.test_labels is not None:
+        images = np.concatenate([images, dataset.test_images])
+        labels = np.concatenate([labels, dataset.test_labels])
+    try:
+        train, test = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed)
+    except ValueError as error:
+        raise DataError(
+            f"{dataset.name}: {len(labels)} images are too few to hold out {fraction:.0%}. Add images."
+        ) from error
+    return _replace_splits(dataset, take_images(images, train), labels[train], take_images(images, test), labels[test])
+
+
+def merge_validation(dataset: Dataset) -> Dataset:
+    """Return the data set with the images of a validation split appended to the training images."""
+    if dataset.valid_images is None or dataset.valid_labels is None:
+        return dataset
+    images = np.concatenate([dataset.train_images, dataset.valid_images])
+    labels = np.concatenate([dataset.train_labels, dataset.valid_labels])
+    return replace(dataset, train_images=images, train_labels=labels, valid_images=None, valid_labels=None)
+
+
+def _split_stratified(
+    dataset: Dataset, fraction: float, *, seed: int, purpose: str, remedy: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the indices of the remaining training images, and of those held out."""
+    from sklearn.model_selection import train_test_split
+
+    classes, counts = np.unique(dataset.train_labels, return_counts=True)
+    rarest, n_held_out = int(counts.argmin()), max(round(fraction * len(dataset.train_labels)), len(classes))
+    if counts[rarest] < _MIN_HELD_OUT or n_held_out > len(dataset.train_labels) - len(classes):
+        raise DataError(
+            f"{dataset.name}: {len(dataset.train_labels)} images of {len(classes)} classes, "
+            f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to {purpose}. {remedy} "
+            "Pass --min-class-size or --drop-class to leave out small classes."
+        )
+    positions = np.arange(len(dataset.train_labels))
+    return tuple(train_test_split(positions, test_size=n_held_out, stratify=dataset.train_labels, random_state=seed))
+
+
+def _leave_out_small(dataset: Dataset) -> Dataset:
+    """Return the data set without the classes that are too small to be split, with a warning."""
+    counts = Counter(dataset.class_names[label] for label in dataset.train_labels.tolist())
+    small = [name for name in dataset.class_names if counts[name] < _MIN_HELD_OUT]
+    if not small or len(dataset.class_names) - len(small) < 2:
+        return dataset
+    warnings.warn(
+        f"{describe_classes(small, counts)} left out: {_MIN_HELD_OUT} images of a class or more are needed to train "
+        "and test. Add images, or choose the classes with --min-class-size or --drop-class.",
+        stacklevel=3,
+    )
+    return _select_classes(dataset, set(counts) - set(small))
+
+
+def _replace_splits(
+    dataset: Dataset,
+    train_images: np.ndarray,
+    train_labels: np.ndarray,
+    test_images: np.ndarray | None = None,
+    test_labels: np.ndarray | None = None,
+) -> Dataset:
+    return replace(
+        dataset,
+        train_images=train_images,
+        train_labels=train_labels,
+        test_images=test_images,
+        test_labels=test_labels,
+        files=(),
+    )
