@@ -23,6 +23,7 @@ from joblib._dask import DaskDistributedBackend
 
 from distributed import Client, Future, KilledWorker, Security
 from skconv.exceptions import ClusterError
+from skconv.training.threads import use_threads
 
 _SCHEDULER_SECONDS = 10
 _WORKER_SECONDS = 60  # a starting worker imports torch
@@ -88,13 +89,8 @@ class _WithThreads:
 
     def __call__(self, *args: Any, **keywords: Any) -> Any:
         # Tasks of one worker must not overlap, because torch has one random generator per process.
-        with _task_lock:
-            before = torch.get_num_threads()
-            torch.set_num_threads(self.n_threads)
-            try:
-                return self.function(*args, **keywords)
-            finally:
-                torch.set_num_threads(before)
+        with _task_lock, use_threads(self.n_threads, adapt=False):
+            return self.function(*args, **keywords)
 
 
 def _return(data: Any) -> Any:

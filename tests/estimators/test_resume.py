@@ -138,18 +138,26 @@ def test_checkpoint_of_other_parameters_is_refused(images, stopped, changes, mes
         fit(images, stopped, **changes)
 
 
-def test_checkpoint_of_other_data_or_threads_is_refused(images, stopped):
+def test_checkpoint_of_other_data_is_refused(images, stopped):
     changed = images[0].copy()
     changed[5, 0, 0] ^= 1
     with pytest.raises(ModelFileError, match=r"training data was [0-9a-f]{24}… and is"):
         fit((changed, images[1]), stopped)
+
+
+def test_other_number_of_threads_is_reported_or_refused(images, stopped, tmp_path, monkeypatch):
+    shutil.copytree(stopped, tmp_path / "copy")
+    with pytest.raises(ModelFileError, match=r"number of threads was auto and is 1"):
+        fit(images, tmp_path / "copy", n_threads=1)
     threads = torch.get_num_threads()
+    monkeypatch.setattr("skconv.training.threads.count_cpus", lambda: threads + 1)
     torch.set_num_threads(threads + 1)
     try:
-        with pytest.raises(ModelFileError, match=f"number of threads was {threads} and is {threads + 1}"):
-            fit(images, stopped)
+        with pytest.warns(UserWarning, match=f"number of threads of {threads} and continues with {threads + 1}"):
+            resumed = fit(images, stopped)
     finally:
         torch.set_num_threads(threads)
+    assert resumed.n_epochs_ == 3
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing", "facts"])

@@ -1,6 +1,7 @@
 """Preprocessing of images, and mapping in threads."""
 
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -43,7 +44,7 @@ def test_map_in_threads_runs_short_calls_in_caller():
 
 def test_map_in_threads_runs_long_calls_in_parallel(monkeypatch):
     monkeypatch.setattr(spec_module, "_MIN_SECONDS", 0)
-    monkeypatch.setattr(spec_module.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(spec_module, "count_cpus", lambda: 2)
     together = threading.Barrier(2, timeout=30)  # raises unless two threads wait at the same time
 
     def meet(item):
@@ -52,6 +53,25 @@ def test_map_in_threads_runs_long_calls_in_parallel(monkeypatch):
         return item
 
     assert list(map_in_threads(meet, range(12))) == list(range(12))
+
+
+@pytest.mark.parametrize(("n_cpus", "expected"), [(3, 3), (64, 8)])
+def test_map_in_threads_bounds_the_number_of_threads(monkeypatch, n_cpus, expected):
+    monkeypatch.setattr(spec_module, "_MIN_SECONDS", 0)
+    monkeypatch.setattr(spec_module, "count_cpus", lambda: n_cpus)
+    main, running, most, lock = threading.current_thread(), set(), [], threading.Lock()
+
+    def work(item):
+        if threading.current_thread() is not main:
+            with lock:
+                running.add(threading.current_thread())
+                most.append(len(running))
+            time.sleep(0.01)
+            with lock:
+                running.discard(threading.current_thread())
+
+    list(map_in_threads(work, range(60)))
+    assert 1 < max(most) <= expected
 
 
 @pytest.mark.parametrize("long", [0, 1])

@@ -70,7 +70,6 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     from skconv.data.splitting import check_folds
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
-    from skconv.training.hardware import describe_busy_processor
 
     arguments = {**arguments, **arguments["options"]}
     command = arguments["command"] or describe_call(function, arguments)
@@ -118,9 +117,6 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         check_folds(dataset, folds)
     if progress:
         print_progress(describe_data(dataset, recipe))
-    busy = "" if arguments.get("dask") else describe_busy_processor()
-    if busy:
-        warnings.warn(busy, stacklevel=2)
     return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command)
 
 

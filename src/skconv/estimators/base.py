@@ -32,6 +32,7 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.images.arrays import RangeCheck, describe_shape
 from skconv.model_io.records import HeldOut
 from skconv.training.batches import ImageDataset
+from skconv.training.threads import use_threads
 
 _RANGE_IMAGES = 4096  # images per part, so that a memory map is not loaded as a whole
 _MIN_HELD_OUT = 100  # fewer images give a poor estimate of the temperature
@@ -139,6 +140,11 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
 
     def __sklearn_is_fitted__(self) -> bool:
         return hasattr(self, "net_")
+
+    @property
+    def _n_threads(self) -> int | str:
+        """Number of threads, or "auto"."""
+        return self.n_threads
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -251,9 +257,14 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         images = to_image_tensor(X)
         self._check_image_shape(images, X.shape)
         self._warn_of_range(images, stacklevel=3)
-        with torch.inference_mode():
-            batches = self.net_.forward_iter(ImageDataset(images), training=False)
-            return torch.cat([logits.cpu() for logits in batches]).float().numpy()
+        return self._forward(ImageDataset(images)).numpy()
+
+    @torch.inference_mode()
+    def _forward(self, images: ImageDataset) -> Tensor:
+        """Return the logits of images, float32 (n, n_classes), on the CPU."""
+        net = self.net_
+        with use_threads(self._n_threads, adapt=net.device == "cpu"):
+            return torch.cat([logits.cpu() for logits in net.forward_iter(images, training=False)]).float()
 
     def _calibrate_by(self, logits: np.ndarray, labels: np.ndarray, class_weight: Any) -> None:
         """Calibrate the network on held-out images, weighted as in training, and set `held_out_`.

@@ -219,6 +219,11 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         return hasattr(self, "estimators_")
 
     @property
+    def _n_threads(self) -> int | str:
+        """Number of threads of the members, or "auto"."""
+        return self.estimator_.n_threads
+
+    @property
     def _network_spec(self) -> tuple[str, dict[str, Any]]:
         """Registered name and options of the network of `net_`."""
         members = self._fitted_members()

@@ -81,6 +81,7 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
     "class_weight": Parameter(Mapping, choices=("balanced",), nullable=True),
     "calibrate": Parameter(bool, choices=("temperature",), in_recipe=False),
     "precision": Parameter(str, choices=("auto", "fp32", "bf16")),
+    "n_threads": Parameter(int, 1, choices=("auto",)),
     # Checked by `choose_device`, because "cuda:1" is also accepted.
     "device": Parameter(str, choices=("auto", "cpu", "cuda", "mps"), in_recipe=False, checked=False),
     "callbacks": Parameter(object, in_recipe=False, checked=False),

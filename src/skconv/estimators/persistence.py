@@ -30,7 +30,7 @@ from skconv.training.config import TrainingConfig, build_net
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
 _N_RANDOM, _N_REAL = 32, 128  # images to check the ONNX graph: of each random kind, and of the data
-_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "verbose")  # parameters specific to a process
+_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "n_threads", "verbose")  # parameters specific to a process
 
 
 def save(

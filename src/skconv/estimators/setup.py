@@ -140,7 +140,7 @@ def make_checkpointing(
         "precision": config.precision,
         "device": config.device,
         "seed": config.seed,
-        "number of threads": torch.get_num_threads(),
+        "number of threads": str(classifier.n_threads),
         "version of": {name: environment["versions"].get(name, "unknown") for name in _PACKAGES},
         "processor": environment["processor"],
         "training data": _fingerprint(train),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -11,6 +10,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from skconv.cpus import count_cpus
 from skconv.registry import Registry
 
 RESIZE_RULES = ("pad", "crop", "stretch")  # for images of another aspect ratio
@@ -111,8 +111,8 @@ def map_in_threads(
 ) -> Iterator[Any]:
     """Yield `function(item)` for each item, in order; in several threads if a call takes more than 20 ms.
 
-    There is one thread per core, at most `max_threads`, which bounds the memory of large
-    items. `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The
+    There is one thread per processor that this process may use, at most `max_threads`, which bounds the memory of
+    large items. `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The
     first error stops the iteration and is raised.
 
     Examples
@@ -127,7 +127,7 @@ def map_in_threads(
         seconds = time.perf_counter() - start
         yield result
         if index > 0 and seconds > _MIN_SECONDS and max_threads != 1:  # excludes the first call, which may import
-            yield from _map_in_pool(function, remaining, min(os.cpu_count() or 1, max_threads))
+            yield from _map_in_pool(function, remaining, min(count_cpus(), max_threads))
 
 
 def _map_in_pool(function: Callable[[_Item], Any], items: Iterator[_Item], threads: int) -> Iterator[Any]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skconv.cpus import count_cpus
 from skconv.exceptions import ModelFileError
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES
 from skconv.model_io.serialization import check_format, check_keys, check_section, copy_json, digest_json, parse_json
@@ -218,9 +218,7 @@ def _count_threads() -> int:
     torch = sys.modules.get("torch")  # not imported here, because that takes seconds
     if torch is not None:
         return int(torch.get_num_threads())
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
+    return count_cpus()
 
 
 def _find_gpu() -> str:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skconv.cpus import count_cpus
 from skconv.exceptions import ModelFileError
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import read_bounded
@@ -108,8 +109,9 @@ def open_session(
 ) -> Any:
     """Return an ``onnxruntime.InferenceSession`` on the CPU for the file at `path`, or for its `content`.
 
-    `threads` is the number of threads per prediction, by default one per core. Raise `ModelFileError` if the file is
-    not ONNX, refers to other files, has non-standard operators, or its inputs and outputs do not fit `config`.
+    `threads` is the number of threads per prediction, by default one per core that this process may use. Raise
+    `ModelFileError` if the file is not ONNX, refers to other files, has non-standard operators, or its inputs and
+    outputs do not fit `config`.
     """
     import onnxruntime
 
@@ -123,8 +125,9 @@ def open_session(
         raise ModelFileError(f"{path} is refused: it refers to other files. Train again.")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # warnings would break --json and one-line errors
-    if threads is not None:
-        options.intra_op_num_threads = threads
+    n_cpus = count_cpus()
+    if threads is not None or n_cpus < (os.cpu_count() or 1):  # the runtime does not respect the quota of a container
+        options.intra_op_num_threads = threads or n_cpus
     try:
         # The fallback would retry the same provider and print to standard output.
         session = onnxruntime.InferenceSession(

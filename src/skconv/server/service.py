@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
-import os
 import struct
 from collections.abc import Coroutine
 from concurrent.futures import ThreadPoolExecutor
@@ -15,6 +14,7 @@ import numpy as np
 from PIL import Image
 from starlette.exceptions import HTTPException
 
+from skconv.cpus import count_cpus
 from skconv.digits.ocr.recognition import check_digit_model, read_image, reads_digits
 from skconv.images.opening import decode_image
 from skconv.inference import OnnxClassifier, describe_predictions
@@ -43,7 +43,7 @@ class Service:
         self.is_ready = False
         self._n_active = 0
         self._batcher = MicroBatcher(self.classifier)
-        self._pool = ThreadPoolExecutor(os.cpu_count() or 1, thread_name_prefix="skconv-images")
+        self._pool = ThreadPoolExecutor(count_cpus(), thread_name_prefix="skconv-images")
 
     @property
     def is_full(self) -> bool:

@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from skconv.distributed.process_group import BatchShard, ProcessGroup
+from skconv.training.threads import adapt_threads
 
 Augment = Callable[..., Tensor]  # (images, generator), see `BatchIterator`
 
@@ -159,6 +160,7 @@ class BatchIterator:
                 self._augmentation.set_state(self._state)
         self.epoch += 1
         for start, stop in islice(pairwise(bounds), first, max(first, n_batches)):
+            adapt_threads()
             yield self._make_batch(order, start, stop)
 
     def _make_batch(self, order: Tensor | None, start: int, stop: int) -> tuple[Any, Tensor]:

@@ -6,6 +6,7 @@ import math
 import signal
 import threading
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -147,6 +148,7 @@ def get_state(net: Any, *, epoch_finished: bool) -> TrainingState:
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "augmentation": net.train_iterator_.augmentation_state(),
         },
+        "threads": torch.get_num_threads(),
         "history": rows,
         "batches": batches,
         "seconds": 0.0 if batches is None else time.time() - dict(net.callbacks_)["epoch_timer"].epoch_start_time_,
@@ -171,6 +173,7 @@ def set_state(net: Any, state: TrainingState) -> None:
             _set_callback_state(callback, document["callbacks"].get(name))  # progress may be new
         net.history = type(net.history)(document["history"])
         net.resume_point_ = ResumePoint(document["batches"], document["random"]["augmentation"], document["seconds"])
+        _warn_of_threads(document["threads"])
         torch.set_rng_state(document["random"]["cpu"])
         if document["random"]["cuda"]:
             torch.cuda.set_rng_state_all(document["random"]["cuda"])
@@ -179,6 +182,17 @@ def set_state(net: Any, state: TrainingState) -> None:
         raise ModelFileError(
             f"The checkpoint does not fit this run ({reason}). Delete it, or train without one."
         ) from error
+
+
+def _warn_of_threads(saved: int) -> None:
+    """Warn if the number of threads has changed, because sums are then in another order."""
+    current = torch.get_num_threads()
+    if saved != current:
+        warnings.warn(
+            f"The training was stopped with a number of threads of {saved} and continues with {current}: its weights "
+            "will differ from those of an uninterrupted training.",
+            stacklevel=2,
+        )
 
 
 def _set_optimizer_state(net: Any, saved: Mapping[str, Any]) -> None:

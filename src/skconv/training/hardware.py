@@ -1,4 +1,4 @@
-"""Processor measurements: choice of the precision, detection of other programs that slow down threads."""
+"""Measurement of the processor for the choice of the precision."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from torch.nn import functional as F
 
 _MIN_BF16_SPEEDUP = 1.3  # a smaller speed-up is within timing noise, so the choice would vary between runs
 _REPEATS = 8  # the first is a warm-up; the minimum time is used
-_MIN_THREADS_SPEEDUP = 0.8  # two idle cores reach at least 1.5
-_SECONDS = 0.06  # per measurement; several time slices of the operating system's scheduler
 
 
 @lru_cache(maxsize=8)
@@ -35,29 +33,6 @@ def choose_precision(device: str) -> str:
     return "bf16" if fp32 / bf16 >= _MIN_BF16_SPEEDUP else "fp32"
 
 
-def describe_busy_processor() -> str | None:
-    """Return a warning if other programs make several threads slower than one, else None.
-
-    At every layer, all threads wait for the slowest, so that a program on one of two cores can make training ten times
-    slower. The measurement takes about 0.1 s.
-    """
-    n_threads = torch.get_num_threads()
-    if n_threads == 1:
-        return None
-    try:
-        several = _count_convolutions()
-        torch.set_num_threads(1)
-        single = _count_convolutions()
-    finally:
-        torch.set_num_threads(n_threads)
-    if several / single >= _MIN_THREADS_SPEEDUP:
-        return None
-    return (
-        f"Other programs use the processor: {n_threads} threads are now {single / several:.1f} times slower than one. "
-        "Wait until these programs end, or set OMP_NUM_THREADS=1."
-    )
-
-
 @torch.inference_mode()
 def _time_convolution(dtype: torch.dtype) -> float:
     """Return the processor time of one convolution in seconds, excluding other programs."""
@@ -69,15 +44,3 @@ def _time_convolution(dtype: torch.dtype) -> float:
         F.conv2d(images, weight, padding=1)
         seconds.append(time.thread_time() - start)
     return min(seconds)
-
-
-@torch.inference_mode()
-def _count_convolutions() -> float:
-    """Return convolutions per second."""
-    images, weight = torch.ones(32, 32, 14, 14), torch.ones(32, 32, 3, 3)
-    F.conv2d(images, weight, padding=1)  # warm-up
-    start, n = time.perf_counter(), 0
-    while n < 1 or time.perf_counter() - start < _SECONDS:
-        F.conv2d(images, weight, padding=1)
-        n += 1
-    return n / (time.perf_counter() - start)
