@@ -147,7 +147,7 @@ def test_checkpoint_of_other_data_is_refused(images, stopped):
 
 def test_other_number_of_threads_is_reported_or_refused(images, stopped, tmp_path, monkeypatch):
     shutil.copytree(stopped, tmp_path / "copy")
-    with pytest.raises(ModelFileError, match=r"number of threads was auto and is 1"):
+    with pytest.raises(ModelFileError, match="number of threads was auto and is 1"):
         fit(images, tmp_path / "copy", n_threads=1)
     threads = torch.get_num_threads()
     monkeypatch.setattr("skconv.training.threads.count_cpus", lambda: threads + 1)
