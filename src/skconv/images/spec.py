@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -112,8 +113,8 @@ def map_in_threads(
     """Yield `function(item)` for each item, in order; in several threads if a call takes more than 20 ms.
 
     There is one thread per processor that this process may use, at most `max_threads`, which bounds the memory of
-    large items. `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time. The
-    first error stops the iteration and is raised.
+    large items. `function` should release the GIL, as NumPy, SciPy and Pillow do. Few results are pending at any time.
+    The first error stops the iteration and is raised.
 
     Examples
     --------
