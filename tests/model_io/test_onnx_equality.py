@@ -10,7 +10,7 @@ from skconv import CNNClassifier, OnnxClassifier, export
 from skconv.estimators.base import find_prior_shifts
 from skconv.exceptions import ModelFileError
 from skconv.model_io.onnx import export_onnx
-from skconv.networks import create_network
+from skconv.networks import create_network, list_networks
 
 
 def confident_images(n=16):
@@ -59,6 +59,54 @@ def test_onnx_equals_the_network_for_images_of_tiny_values():
     assert_same_logits(network, images)
 
 
+@pytest.mark.parametrize("name", [name for name in list_networks() if name != "ensemble"])
+def test_trace_of_every_network_equals_it_for_other_batch_sizes(name):
+    torch.manual_seed(0)
+    network = create_network(name, in_channels=3, image_size=(20, 17), num_classes=4).eval().requires_grad_(False)
+    images = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (5, 3, 20, 17)).astype(np.float32))
+    session = onnxruntime.InferenceSession(export_onnx(network, (3, 20, 17)), providers=["CPUExecutionProvider"])
+    for batch in (images[:1], images):
+        (logits,) = session.run(["logits"], {"images": batch.numpy()})
+        with torch.inference_mode():
+            expected = network(batch).numpy()
+        np.testing.assert_allclose(logits, expected, rtol=0, atol=2e-4 * max(1, np.abs(expected).max()))
+
+
+class Branching(torch.nn.Module):
+    """Network whose operators depend on the brightness of the images."""
+
+    def forward(self, images):
+        pooled = images.mean((1, 2, 3))[:, None]
+        scale = 1.0 if pooled.sum() > 100 else -1.0
+        return torch.cat([scale * pooled, pooled, -pooled], dim=1)
+
+
+class Checking(torch.nn.Module):
+    """Network with a branch that depends on the batch size only."""
+
+    def forward(self, images):
+        if images.shape[0] == 0:
+            raise ValueError("There are no images.")
+        return images.flatten(1)[:, :3]
+
+
+@pytest.mark.parametrize("network", [Branching(), Checking()])
+def test_trace_of_a_network_with_branches_raises(network):
+    with pytest.raises(ModelFileError, match="cannot be exported as a trace"):
+        export_onnx(network.eval(), (1, 8, 8))
+
+
+def test_network_with_a_wrong_trace_is_exported_as_a_program_or_not_at_all(make_config):
+    config = make_config(classes=(0, 1, 2), class_names=("a", "b", "c"))
+    sample = np.random.default_rng(0).uniform(0, 255, (9, *config.input.shape)).astype(np.float32)
+    content = saving._export_checked(Checking().eval(), config, sample)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    (logits,) = session.run(["logits"], {"images": sample[:4]})
+    np.testing.assert_array_equal(logits, sample[:4].reshape(4, -1)[:, :3])
+    with pytest.warns(UserWarning, match="saved without"):
+        assert saving._export_checked(Branching().eval(), config, sample) is None
+
+
 @pytest.fixture(scope="module")
 def fitted():
     generator = np.random.default_rng(0)
@@ -66,14 +114,14 @@ def fitted():
     return CNNClassifier("fast", max_epochs=1, random_state=0).fit(X, y), X
 
 
-def fail(*arguments):
+def fail(*arguments, **options):
     raise RuntimeError("No operator for this layer.\nsecond line")
 
 
-def drop_biases(network, shape):
+def drop_biases(network, shape, **options):
     with torch.no_grad():
         network.logit_calibration.biases.add_(torch.tensor([0.0, 0.0, -30.0]))  # differs in an improbable class only
-    content = export_onnx(network, shape)
+    content = export_onnx(network, shape, **options)
     network.logit_calibration.biases.zero_()
     return content
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import warnings
@@ -19,7 +20,7 @@ from skconv.model_io.folder import read_bounded
 from skconv.model_io.serialization import FIX
 
 if TYPE_CHECKING:
-    from torch import nn
+    from torch import Tensor, nn
 
 INPUT_NAME = "images"
 OUTPUT_NAMES = ("logits", "probabilities")
@@ -27,17 +28,21 @@ MAX_ONNX_BYTES = 2**31 - 1  # limit of protobuf
 MAX_DIFFERENCE = 1e-4  # between the probabilities of torch and onnxruntime
 _MAX_LOGIT_DIFFERENCE = 1e-3  # relative to the largest logit, if that is above 1
 _MAX_SAMPLE = 256
+_OPSET = 18
 
 
-def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
+def export_onnx(network: nn.Module, input_shape: tuple[int, int, int], *, traced: bool = True) -> bytes:
     """Return `network` as a self-contained ONNX file with a dynamic batch size.
 
     `network` must be on the CPU in evaluation mode, accept float32 (n, *input_shape) and return logits (n, k). The file
     has the input ``images`` and the outputs ``logits`` and ``probabilities``, and neither external data nor custom
-    operators. The first export of a process takes about six seconds on two cores, later ones about three.
+    operators.
+
+    If `traced`, the operators of one forward pass are exported, in about 0.1 s; an error is raised if they depend on
+    the values of the images. Otherwise the network is exported by `torch.export`, which supports more networks but
+    takes three seconds, because it imports torch's compiler.
     """
     import torch
-    from onnxscript import optimizer
 
     class _WithProbabilities(torch.nn.Module):
         def __init__(self) -> None:
@@ -48,32 +53,67 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int]) -> bytes:
             logits = self.network(images)
             return logits, torch.softmax(logits, dim=1)
 
+    images = torch.zeros(2, *input_shape)  # a batch size of 1 would be exported as a constant
     with _no_warnings():
-        program = torch.onnx.export(
-            _WithProbabilities().eval(),
-            (torch.zeros(2, *input_shape),),  # a batch size of 1 would be exported as a constant
-            dynamo=True,
-            input_names=[INPUT_NAME],
-            output_names=list(OUTPUT_NAMES),
-            dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("batch")}},
-            external_data=False,
-            verbose=False,
-            optimize=False,
-        )
-        if program is None:
-            raise ModelFileError("torch returned no ONNX program for this network. Use another network.")
-        # The exporter's optimizer replaces ``x + 4e-9`` by ``x``, but such numbers occur where label smoothing of many
-        # classes is undone. Constant folding alone is exact, and onnxruntime optimizes the rest when it loads the file.
-        optimizer.inline(program.model)
-        optimizer.fold_constants(program.model)
-        optimizer.remove_unused_nodes(program.model)
-        model = program.model_proto
+        model = (_export_trace if traced else _export_program)(_WithProbabilities().eval(), images)
     # Removed, because the metadata contains source lines and paths of this machine.
     for item in [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]:
         item.ClearField("metadata_props")
+        item.ClearField("doc_string")
     model.graph.ClearField("value_info")
     content: bytes = model.SerializeToString(deterministic=True)
     return content
+
+
+def _export_trace(network: nn.Module, images: Tensor) -> Any:
+    """Return the ONNX model of the operators that one forward pass executes."""
+    import onnx
+    import torch
+
+    stream = io.BytesIO()
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        torch.onnx.export(
+            network,
+            (images,),
+            stream,
+            dynamo=False,
+            input_names=[INPUT_NAME],
+            output_names=list(OUTPUT_NAMES),
+            dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *OUTPUT_NAMES)},
+            opset_version=_OPSET,
+        )
+    for each in caught:
+        if issubclass(each.category, torch.jit.TracerWarning):
+            # The trace has one branch, or one batch size, of a network that has several.
+            raise ModelFileError(f"The network cannot be exported as a trace: {each.message}")
+    return onnx.load_from_string(stream.getvalue())
+
+
+def _export_program(network: nn.Module, images: Tensor) -> Any:
+    """Return the ONNX model of the program that `torch.export` derives from a network."""
+    import torch
+    from onnxscript import optimizer
+
+    program = torch.onnx.export(
+        network,
+        (images,),
+        dynamo=True,
+        input_names=[INPUT_NAME],
+        output_names=list(OUTPUT_NAMES),
+        dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("batch")}},
+        external_data=False,
+        verbose=False,
+        optimize=False,
+    )
+    if program is None:
+        raise ModelFileError("torch returned no ONNX program for this network. Use another network.")
+    # The exporter's optimizer replaces ``x + 4e-9`` by ``x``, but such numbers occur where label smoothing of many
+    # classes is undone. Constant folding alone is exact, and onnxruntime optimizes the rest when it loads the file.
+    optimizer.inline(program.model)
+    optimizer.fold_constants(program.model)
+    optimizer.remove_unused_nodes(program.model)
+    return program.model_proto
 
 
 def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: np.ndarray) -> float:

@@ -131,18 +131,20 @@ def _export_checked(network: nn.Module, config: ModelConfig, sample: np.ndarray)
             f"The network has {n_logits} logits; the configuration is of {len(config.classes)} classes. Pass one class "
             "per logit."
         )
-    try:
-        onnx = export_onnx(network, config.input.shape)
-        check_parity(network, onnx, config, sample)
-    except Exception as error:  # of torch, onnxscript or onnxruntime; the training must not be lost
-        reason = (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
-        warnings.warn(
-            f"The model is saved without {ONNX_NAME}: {reason}. skconv predict, serve and evaluate cannot use it; "
-            "CNNClassifier.load can.",
-            stacklevel=2,
-        )
-        return None
-    return onnx
+    reason = ""
+    for traced in (True, False):
+        try:
+            onnx = export_onnx(network, config.input.shape, traced=traced)
+            check_parity(network, onnx, config, sample)
+            return onnx
+        except Exception as error:  # of torch, onnxscript or onnxruntime; the training must not be lost
+            reason = (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+    warnings.warn(
+        f"The model is saved without {ONNX_NAME}: {reason}. skconv predict, serve and evaluate cannot use it; "
+        "CNNClassifier.load can.",
+        stacklevel=2,
+    )
+    return None
 
 
 def _copy_to_cpu(network: nn.Module) -> nn.Module:
