@@ -70,7 +70,7 @@ def _export_trace(network: nn.Module, images: Tensor) -> Any:
     import onnx
     import torch
 
-    stream = io.BytesIO()
+    stream: Any = io.BytesIO()  # a buffer is accepted, although the signature has paths only
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         torch.onnx.export(
