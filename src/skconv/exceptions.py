@@ -9,7 +9,7 @@
     ├── ParameterError        (ValueError)         a parameter of the wrong type or out of range
     ├── UnknownNameError      (LookupError)        a network, recipe or data set that is not registered
     ├── TrainingError         (ArithmeticError)    a loss that is not finite
-    ├── ProcessLostError      (ConnectionError)    a lost process of a distributed training
+    ├── ProcessLostError      (ConnectionError)    a lost process of a distributed run
     ├── RecipeError           (ValueError)         an invalid recipe file
     ├── ModelFileError        (ValueError)         an incomplete, altered or unsafe model folder
     ├── ClusterError          (OSError)            unreachable, incompatible or lost machines
@@ -78,7 +78,7 @@ class TrainingError(SkconvError, ArithmeticError):
 
 
 class ProcessLostError(SkconvError, ConnectionError):
-    """A process of a distributed run was killed or does not respond."""
+    """A process of a distributed run that was killed or does not respond."""
 
 
 class RecipeError(SkconvError, ValueError):

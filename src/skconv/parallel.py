@@ -62,7 +62,7 @@ class TrainingClient(Client):
         return super().submit(_WithThreads(func, self.n_threads), *args, **options)
 
     def ncores(self, *args: Any, **options: Any) -> dict[str, int]:
-        """Return the number of cores per worker plus one; with one core in total, joblib would not use the worker."""
+        """Return one core more than each worker has, because joblib does not use Dask for one core in total."""
         return {worker: n + 1 for worker, n in super().ncores(*args, **options).items()}
 
 

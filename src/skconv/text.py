@@ -20,7 +20,7 @@ def format_percent(fraction: float, digits: int = 2) -> str:
 
 
 def format_duration(seconds: float) -> str:
-    """Return a duration in the two largest units that are not 0, rounded for people.
+    """Return a rounded duration in at most two units.
 
     Examples
     --------

@@ -70,7 +70,7 @@ def test_load_recipe_suggests_the_nearest_name():
         ("training = 3", "expected a section"),
         ("[[augmentation]]\nrotation = 3\n[[augmentation]]\nspin = 1", "no setting 'spin'"),
         ("[ensemble]\nstratified = true", "folds = 5"),
-        ("[ensemble]\nfolds = 1", "of at least 2, at most 1000"),
+        ("[ensemble]\nfolds = 1", "of at least 2, at most 1,000"),
         ("[data]\ntest_fraction = 0.3", "no split_seed"),
         ("[data]\nimage_size = [28]", "image_size in [data] is [28]; expected height and width"),
         ("[data]\nimage_size = [28.0, 28]", "expected height and width"),

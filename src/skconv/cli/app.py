@@ -32,9 +32,9 @@ _UNUSED = "Ignored by this command."
 
 
 def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
-    """Return the application with the command that `arguments` starts with, or else with all commands.
+    """Return the application with the command named by the first of `arguments`, or with all commands if there is none.
 
-    Options are derived only for that command, or for all without arguments, because this imports library functions.
+    Deriving options imports library functions, so only that command gets them, or all commands without arguments.
     """
     # Rich would triple the time of --help; skconv.cli.main prints errors.
     app = typer.Typer(
@@ -108,7 +108,7 @@ class Command:
     run: Callable[..., None]  # called with the context and all options
 
     def register(self, app: typer.Typer, *, with_options: bool) -> None:
-        """Add the command to an application; options are needed to run it or to print its help."""
+        """Add the command to an application; without options, it can be listed but not run."""
         options = self.list_options() if with_options else []
         names = [each.name for each in options]
         options += [

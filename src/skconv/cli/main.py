@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     invocation = Invocation(shlex.join([*torchrun_prefix(), "skconv", *arguments]))
-    # File names may contain characters that the terminal's encoding lacks.
+    # File names may contain characters that the terminal's encoding cannot represent.
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:

@@ -21,7 +21,7 @@ _SOURCE = Annotated[str, typer.Argument(help=DATA_HELP)]
     corruptions=typer.Option(help="Measure the accuracy under seventeen image corruptions."),
     against=Annotated[
         str | None,
-        typer.Option(metavar="SOURCE", help="Measure out-of-distribution detection (AUROC) with images of this data."),
+        typer.Option(metavar="SOURCE", help="Measure out-of-distribution detection (AUROC) on images of this data."),
     ],
     report=typer.Option(help="New folder for scores.json and figures of mistakes and calibration."),
 )
@@ -66,7 +66,7 @@ def serve(
     host: Annotated[
         str, typer.Option(help="Address to listen on; 0.0.0.0 accepts connections from other machines.")
     ] = "127.0.0.1",
-    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 picks a free one.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port to listen on; 0 selects a free one.")] = 8000,
     workers: Annotated[int, typer.Option(min=1, max=256, help="Number of processes.")] = 1,
     max_megabytes: Annotated[float, typer.Option(min=1, max=1024, help="Maximum size of a request, in MiB.")] = 16,
     max_megapixels: Annotated[float, typer.Option(min=1, max=50, help="Maximum pixels per image, in millions.")] = 16,

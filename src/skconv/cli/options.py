@@ -182,7 +182,7 @@ def _check_number(info: ParameterInfo, kind: type, known: Parameter | None, defa
 
 
 def _check_choice(info: ParameterInfo, kind: type[StrEnum]) -> None:
-    """Replace Typer's check of a choice by one whose message contains the value and the choices."""
+    """Replace Typer's check of a choice with one whose message contains the value and the choices."""
     choices = [each.value for each in kind]
 
     def parse(value: Any) -> StrEnum:
@@ -194,7 +194,7 @@ def _check_choice(info: ParameterInfo, kind: type[StrEnum]) -> None:
 
 
 def _find_kind(annotation: Any, function: Any) -> Any:
-    """Return the type of an option for the annotation of a parameter: paths as `Path`, unions without alternatives."""
+    """Return the type of an option for a parameter's annotation: `Path` for a path, the first type of other unions."""
     if isinstance(annotation, str):
         annotation = eval(annotation, function.__globals__)
     is_union = get_origin(annotation) in (Union, types.UnionType)

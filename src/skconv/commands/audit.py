@@ -1,4 +1,4 @@
-"""`audit`: find label errors, duplicates, blank and broken images of a data set."""
+"""`audit`: find label issues, duplicates, blank and broken images in a data set."""
 
 from __future__ import annotations
 

@@ -289,7 +289,7 @@ def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
 
 
 def check_confidence(value: object) -> None:
-    """Raise `ParameterError` unless `value`, named min_confidence, is a number from 0 to 1."""
+    """Raise `ParameterError` unless `value`, passed as `min_confidence`, is a number from 0 to 1."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise ParameterError(
             f"The 'min_confidence' parameter must be a number from 0 to 1, such as 0.95. Got {value!r}."

@@ -198,7 +198,7 @@ def _find_audit(model: str | os.PathLike[str]) -> Path | None:
 
 
 def _matches(issues: Sequence[LabelIssue], scored: ScoredSource, *, requested: bool) -> bool:
-    """Return whether an audit is of the scored data; raise `DataError` if a requested one is not."""
+    """Return whether an audit describes the scored data; raise `DataError` if a requested audit does not."""
     try:
         locate_issues(issues, NamedImages(scored.dataset))
     except DataError:

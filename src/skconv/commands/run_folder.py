@@ -236,14 +236,14 @@ def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:
     """Raise an error unless a run can start in the folder `out` or, with `resume`, continue there."""
     if out is None:
         if resume:
-            raise ParameterError("resume needs the folder of the interrupted run. Pass its --out DIR.")
+            raise ParameterError("'resume' requires the folder of the interrupted run. Pass the same --out as before.")
         return
     checkpoint = get_checkpoint_path(Path(out))
     if resume and Path(out).is_dir():
         return
     if not resume and checkpoint.exists():
         raise OutputError(
-            f"{checkpoint} contains checkpoints of an interrupted training. Pass --resume to continue it, or remove "
+            f"{checkpoint} contains checkpoints of an interrupted run. Pass --resume to continue it, or remove "
             "that folder."
         )
     check_new_folder(out)

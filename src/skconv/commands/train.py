@@ -185,7 +185,7 @@ def train(
         member = run.recipe.create_member()
         print_data(run.dataset, batch_size=member.batch_size, validation_fraction=member.validation_fraction)
     warn_if_leaked(run.recipe, run.dataset)
-    # Only the main process of a distributed training writes.
+    # Only the main process of a distributed run writes files.
     parent = open_run_folder(out, run.name) if is_main_process() else nullcontext(Path(out or "runs"))
     resumable = out is not None and not is_distributed()
     with parent as folder:

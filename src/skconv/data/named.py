@@ -25,7 +25,7 @@ _PAUSE = 0.1  # seconds before the second attempt, ten times as long before the 
 
 
 class Location(NamedTuple):
-    """A folder to search for a data set; invalid files raise an error if the user has `chosen` it, else are skipped."""
+    """A folder to search for a data set; invalid files are skipped, or raise an error if the user has `chosen` it."""
 
     folder: Path
     chosen: bool = False

@@ -28,11 +28,11 @@ class Handwriting:
     neighbours : float, default=0
         Add part of another image of the batch at the left or right edge.
     blur : float, default=0
-        Blur by a Gaussian with a standard deviation of 0.4 to 1.3 pixels.
+        Blur with a Gaussian of standard deviation 0.4 to 1.3 pixels.
     low_resolution : float, default=0
         Reduce the image to 36 % to 75 % of its size and enlarge it again.
     uneven_ink : float, default=0
-        Multiply by a smooth random field of 0.4 to 1.15.
+        Multiply by a smooth random field with values from 0.4 to 1.15.
     noise : float, default=0
         Add Gaussian noise to ink and its surroundings, with a standard deviation of 5 to 40 of 255 grey levels.
 
@@ -156,14 +156,14 @@ def _reduce_resolution(images: Tensor, _: Tensor, generator: torch.Generator) ->
 
 
 def _fade(images: Tensor, _: Tensor, generator: torch.Generator) -> Tensor:
-    """Multiply each image by a smooth random field of 0.4 to 1.15."""
+    """Multiply each image by a smooth random field with values from 0.4 to 1.15."""
     knots = torch.rand(len(images), 1, 4, 4, generator=generator, device=images.device)
     field = F.interpolate(knots, size=images.shape[2:], mode="bilinear", align_corners=True)
     return _brighten(images * (0.4 + 0.75 * field))
 
 
 def _brighten(images: Tensor) -> Tensor:
-    """Scale images to a maximum of at least 90 % of the range, which normalised digits have."""
+    """Scale images so that their maximum is at least 90 % of the range, as in normalised digits."""
     peak = images.amax((1, 2, 3), keepdim=True)
     return (images * (230 / peak.clamp(1)).clamp(1)).clamp(0, 255)
 

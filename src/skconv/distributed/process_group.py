@@ -189,7 +189,7 @@ def should_report() -> bool:
 
 
 def flatten(tensors: Sequence[Tensor]) -> Tensor:
-    """Concatenate the values of all tensors to a tensor of one dimension."""
+    """Concatenate the values of all tensors into a one-dimensional tensor."""
     import torch
 
     return torch.cat([tensor.detach().reshape(-1) for tensor in tensors])

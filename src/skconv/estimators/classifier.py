@@ -84,7 +84,7 @@ class CNNClassifier(BaseImageClassifier):
     checkpoint : path-like or None, default=None
         Folder for checkpoints, which `fit` saves after epochs, every minute and on SIGTERM or SIGINT. `fit` with the
         same data and parameters resumes from it, and the final weights are identical to those of an uninterrupted
-        `fit`. The folder is for a single training and is not removed. Requires an int as `random_state`. The state of a
+        `fit`. The folder is for a single run and is not removed. Requires an int as `random_state`. The state of a
         custom callback is saved if it has ``state_dict`` and ``load_state_dict``.
     init_from : path-like or None, default=None
         Model folder to initialise the weights from. Weights are loaded if name and shape match; classes and image size

@@ -141,7 +141,7 @@ def _restore_attributes(classifier: BaseEstimator, network: nn.Module, config: M
 
 
 def _load_network(path: Path, config: ModelConfig) -> Network:
-    """Return the network of a configuration with its weights; raise if the weights file is too small for it."""
+    """Create the network of a configuration and load its weights; raise `ModelFileError` if the file is too small."""
     channels, height, width = config.input.shape
 
     def create() -> Network:

@@ -20,7 +20,7 @@ _STEPS = 64  # interpolation steps; the sum of the contributions is then accurat
 def occlude(
     predict_proba: Callable[[np.ndarray], np.ndarray], image: np.ndarray, label: int, *, patch: int = 5
 ) -> np.ndarray:
-    """Return the mean drop in the probability of a class if a patch covers a pixel, -1..1, shape (h, w).
+    """Return the mean drop in the probability of a class when a patch covers a pixel, -1..1, shape (h, w).
 
     A square with a side of `patch` pixels, filled with the background colour, is moved pixel by pixel over the image,
     uint8 (h, w) or (h, w, c). The result is the mean drop over the squares that cover a pixel. Positive values support

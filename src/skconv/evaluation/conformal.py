@@ -18,7 +18,7 @@ def predict_sets(
     *,
     average: str | None = None,
 ) -> np.ndarray:
-    """Return prediction sets, bool (n, k), that contain the true class with a probability of `coverage`.
+    """Return prediction sets, bool (n, k), that contain the true class with a probability of at least `coverage`.
 
     The coverage is guaranteed for images from the distribution of the held-out images, for any model; a weak model gets
     large sets. A set is empty if no class reaches the probability threshold.

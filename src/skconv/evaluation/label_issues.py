@@ -145,8 +145,8 @@ def find_duplicates(images: np.ndarray) -> np.ndarray:
 def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:
     """Return pairs of almost equal uint8 images, as after lossy compression: int64 (m, 2), the smaller index first.
 
-    `tolerance` is the maximum root mean square difference of the pixels of a pair, as a fraction of 255. All pairs are
-    compared by block means, whose distance is a lower bound of the exact one; only the remaining pairs are compared
+    `tolerance` is the maximum root mean square difference between the pixels of a pair, as a fraction of 255. All pairs
+    are compared by block means, whose distance is a lower bound of the exact one; only the remaining ones are compared
     pixel by pixel.
 
     Examples

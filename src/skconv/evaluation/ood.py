@@ -1,11 +1,11 @@
-"""Out-of-distribution score: distance of a prediction to the predictions for held-out images."""
+"""Out-of-distribution score: distance from a prediction to the predictions for held-out images."""
 
 from __future__ import annotations
 
 import numpy as np
 
 N_NEIGHBORS = 10
-DEFINITION = f"distance of the log-probabilities of an image to the {N_NEIGHBORS}th nearest of held-out images"
+DEFINITION = f"distance from the log-probabilities of an image to those of the {N_NEIGHBORS}th nearest held-out image"
 _MAX_HELD_OUT = 5000  # held-out predictions; more do not raise the AUROC
 _FLOOR = 1e-4  # added to probabilities, because smaller differences are noise and would dominate the distance
 
@@ -13,9 +13,9 @@ _FLOOR = 1e-4  # added to probabilities, because smaller differences are noise a
 def ood_score(held_out: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
     """Return the out-of-distribution score of predictions (n, k), high for images of none of the classes.
 
-    It is the Euclidean distance of log(p + 0.0001) to the tenth nearest of at most 5,000 of the `held_out` predictions
-    (m, k). The confidence alone does not detect such images, because networks are confident on some images of noise.
-    The score also uses the probabilities of the other classes.
+    It is the Euclidean distance from log(p + 0.0001) to the tenth nearest of at most 5,000 of the `held_out`
+    predictions (m, k), which are transformed alike. The confidence alone does not detect such images, because
+    networks are confident on some images of noise. The score also uses the probabilities of the other classes.
 
     References
     ----------

@@ -73,7 +73,7 @@ class ConvBlock(nn.Sequential):
 
 
 class SpaceToDepth(nn.Module):
-    """Rearrange 2×2 pixels to four channels, (n, c, h, w) → (n, 4c, h/2, w/2), dropping an odd last row or column.
+    """Rearrange 2×2 pixels into four channels, (n, c, h, w) → (n, 4c, h/2, w/2), dropping an odd last row or column.
 
     A convolution of one channel at full resolution is the slowest layer of a small network on a CPU. The same number of
     multiplications on four channels at half the resolution takes a fraction of the time. Images with a side shorter

@@ -52,7 +52,7 @@ class InputNormalization(nn.Module):
 
 
 class ContrastNormalization(InputNormalization):
-    """Stretch the contrast of each image to the range of the training images, then normalize as `InputNormalization`.
+    """Stretch the contrast of each image to the range of the training images, then apply `InputNormalization`.
 
     Predictions then do not depend on contrast and brightness. An image that spans the whole range is not changed. All
     channels of an image are stretched alike.

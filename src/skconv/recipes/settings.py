@@ -116,7 +116,9 @@ def _change(recipe: Recipe, key: str, value: Any) -> Recipe:
             f"recipe to a file and edit it: skconv recipes {recipe.name} > mine.toml."
         )
     if section == "class_weight" and "class_weight" in recipe.training:
-        raise ParameterError(f"The recipe {recipe.name} has class_weight in [training]; {key} would be a second one.")
+        raise ParameterError(
+            f"The recipe {recipe.name} has class_weight in [training], which excludes {key}. Remove one of them."
+        )
     changed: Any = {**table, name: value}
     if value is None:
         del changed[name]

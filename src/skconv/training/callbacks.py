@@ -86,7 +86,7 @@ class RecordIterations(Callback):
 
 
 class SyncMetrics(Callback):
-    """Replace the metrics of an epoch by those of the main process.
+    """Replace the metrics of an epoch with those of the main process.
 
     The metrics of the processes may differ in the last digit, so that early stopping could end the processes at
     different epochs.

@@ -20,7 +20,7 @@ DIAGONAL_COST = 0.1  # per diagonal step; favours vertical paths
 MIN_RISE = 0.35  # rise of the path cost between two local minima, in pixels of full ink
 MAX_PATHS = 8
 MIN_NOTCH = 0.08  # minimum depth of a notch, as a fraction of the row's height
-MAX_NOTCH_SHIFT = 0.4  # maximum horizontal distance of two joined notches, as a fraction of the row's height
+MAX_NOTCH_SHIFT = 0.4  # maximum horizontal distance between two joined notches, as a fraction of the row's height
 
 
 @dataclass(frozen=True)
@@ -74,14 +74,14 @@ class Ink:
         return max(horizontal, vertical, 0)
 
     def measure_contact(self, other: Ink) -> float:
-        """Return the amount of ink of another piece at a distance of at most one pixel from this one."""
+        """Return the amount of ink in another piece that is at most one pixel away from this one."""
         frame = self.join(other)
         dilated = np.zeros_like(frame.strokes)
         frame._select(dilated, self)[:] = self.strokes
         return float(np.minimum(frame._select(dilate(dilated, 3, 3), other), other.strokes).sum())
 
     def _select(self, values: np.ndarray, other: Ink) -> np.ndarray:
-        """Return a view of `values`, which cover this box, (h, w), in the smaller box of another piece."""
+        """Crop `values`, which cover the box of this piece, to the smaller box of another; return a view."""
         top, left = other.top - self.top, other.left - self.left
         return values[top : top + other.strokes.shape[0], left : left + other.strokes.shape[1]]
 
@@ -166,7 +166,7 @@ def _accumulate_cost(strokes: np.ndarray) -> np.ndarray:
 
 
 def _find_minima(through: np.ndarray, max_cost: float, distance: int) -> list[int]:
-    """Return the columns of local minima, by increasing cost; both `distance` and a rise separate two minima."""
+    """Return the columns of local minima by increasing cost; two minima are more than `distance` and a rise apart."""
     # Require a rise on both sides, because paths beside the ink cost almost nothing.
     max_left, max_right = np.maximum.accumulate(through), np.maximum.accumulate(through[::-1])[::-1]
     risen = through + MIN_RISE
@@ -218,7 +218,7 @@ def _join_notches(strokes: np.ndarray, pen: float, height: float) -> list[np.nda
 
 
 def _find_notches(depth: np.ndarray, min_depth: float) -> list[int]:
-    """Return the columns of an outline that are deeper than both sides by at least `min_depth` pixels."""
+    """Return the columns where an outline is deeper than on both sides by at least `min_depth` pixels."""
     notches: list[int] = []
     x, end = 1, len(depth) - 1
     while x < end:

@@ -248,7 +248,7 @@ def _score_geometry(candidate: Candidate, min_heights: np.ndarray) -> np.ndarray
 
 
 def _find_best_path(edges: list[_Edge], n_pieces: int) -> tuple[list[_Edge], float]:
-    """Return the Viterbi path through the lattice, and its posterior probability among all paths."""
+    """Return the most probable path through the lattice (Viterbi), and its posterior probability."""
     best = np.full(n_pieces + 1, -np.inf)
     total = np.full(n_pieces + 1, -np.inf)
     best[0] = total[0] = 0.0

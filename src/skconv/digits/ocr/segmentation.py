@@ -26,7 +26,7 @@ MIN_MARK = 0.1  # fraction of the row's height; smaller components are specks
 MAX_COMPONENTS = 100  # with more, stroke widths are not normalised, to save time; a page of numbers has fewer
 MAX_PIECES = 6  # maximum number of pieces of a digit
 MAX_PART_GAP = 0.15  # maximum gap between a digit and a broken-off part, as a fraction of the row's height
-OVERLAP_BOND = 2.0  # bond of two pieces of which one is above the other, in stroke widths of contact
+OVERLAP_BOND = 2.0  # bond added for two pieces of which one is above the other, in stroke widths of contact
 MIN_DIGIT_HEIGHT = 0.33  # fraction of the row's height; lower components are marks or broken-off parts
 MAX_WIDTH = 1.5  # width of a candidate of several pieces, as a fraction of the row's height
 
@@ -202,7 +202,7 @@ def _measure_overlap(boxes: np.ndarray, box: np.ndarray) -> np.ndarray:
 
 
 def _find_nearest(box: np.ndarray, tall: np.ndarray) -> int | None:
-    """Return the index of the tall box nearest to a small box, or None if that is a speck or too far away."""
+    """Return the index of the tall box nearest to a small box; None if the small box is a speck or too far away."""
     gaps = np.maximum(0, np.maximum(tall[:, :2] - box[2:], box[:2] - tall[:, 2:]))
     heights = tall[:, 3] - tall[:, 1]
     distances = np.maximum(gaps[:, 0] / 2.5, gaps[:, 1]) / heights
@@ -262,7 +262,7 @@ def _join_pieces(pieces: list[Ink], height: float) -> Iterator[tuple[int, int, I
 
 
 def _measure_bond(piece: Ink, other: Ink, pen: float, height: float) -> float:
-    """Return the strength of the connection of two neighbouring pieces.
+    """Return the strength of the connection between two neighbouring pieces.
 
     For touching pieces, it is their contact in stroke widths, plus a term if one piece is above the other. For separate
     pieces, it is the negative gap in row heights.

@@ -9,12 +9,12 @@ from skconv.digits.preprocess.morphology import blur, close_grey, open_grey
 from skconv.exceptions import DataError
 
 LONGEST_SIDE = 1000  # pixels; larger images are reduced, because 28×28 pixels do not need more detail
-COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # side in pixels to estimate colours, shading and polarity
+COLOUR_SIDE, CLOSING_SIDE, MEDIAN_SIDE = 250, 128, 24  # sides in pixels for colours, shading, polarity
 MAX_CROP_SIDE = 40  # pixels; smaller images are tight crops, in which ink may cover the border
 MAX_SHADOW = 8.0  # ratio of the brightest to the darkest background; darker areas are black, not in shadow
 BOARD_GREY = 115.0  # grey level that separates blackboards (darker) from paper (lighter)
 MAD_TO_SD = 1.4826  # ratio of standard deviation to median absolute deviation of a normal distribution
-MIN_CONTRAST = 10.0  # grey levels; smaller differences are unevenness of a scan
+MIN_CONTRAST = 10.0  # grey levels; smaller differences are the unevenness of a scan
 PATTERN_SIGMA = 1.0  # pixels; standard deviation of the blur that removes a printed pattern
 MIN_SEPARATION = 3.3  # standard deviations of the background; Otsu's classes of pure noise are 2.7 apart
 BIN_EDGES = np.arange(257.0)  # edges of the 256 bins of Otsu's histogram
@@ -64,13 +64,13 @@ def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.
     core = float(ink.mean())
     if core - mean < max(MIN_CONTRAST, MIN_SEPARATION * deviation):
         return np.zeros(contrast.shape, np.float32)
-    mixed = (smooth + contrast) / 2  # the blurred image alone closes loops; the unblurred one alone shows the pattern
+    mixed = (smooth + contrast) / 2  # the blurred image alone fills loops; the original alone shows the pattern
     floor = mean + deviation
     return np.clip((mixed - floor) / (core - floor), 0, 1).astype(np.float32)
 
 
 def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
-    """Return the contrast of each pixel, and the noise of the background, or None for an uneven background."""
+    """Return the contrast of each pixel, and the noise of the background (None if the background is uneven)."""
     grey = _to_grey(_reduce(_check(image), LONGEST_SIDE).astype(np.float32))
     even = _find_even_background(grey)
     if even is not None:

@@ -24,7 +24,7 @@ MAX_DEVIATION = 1.0  # maximum distance in pixels of a ruled line from the strai
 
 
 def clean_strokes(strokes: np.ndarray) -> np.ndarray:
-    """Set ruled lines, frames, specks and neighbouring characters of strokes, float32 (h, w), to 0.
+    """Set ruled lines, frames, specks and neighbouring characters to 0 in strokes, float32 (h, w).
 
     Examples
     --------
@@ -103,7 +103,7 @@ def select_digit(components: Components) -> np.ndarray:
     if len(components.areas) == 1:
         return np.ones(1, bool)
     boxes, areas = components.boxes, components.areas.astype(float)
-    # Components that touch the border have a lower weight, because they usually are neighbours, hands or table edges.
+    # Components that touch the border have a lower weight, because they are usually neighbours, hands or table edges.
     on_border = components.touch_border()
     centres = (boxes[:, :2] + boxes[:, 2:]).T / 2 / np.array(components.labels.shape[::-1])[:, None]
     eccentricity = np.hypot(*(centres - 0.5))
@@ -160,7 +160,7 @@ def _find_side_lines(mask: np.ndarray) -> np.ndarray:
 
 
 def _find_crossing_lines(mask: np.ndarray) -> tuple[np.ndarray, int, float]:
-    """Return the pixels (except crossings), number and thickness of thin horizontal lines from edge to edge."""
+    """Find thin horizontal lines from edge to edge; return their pixels without crossings, number and thickness."""
     height, width = mask.shape
     none = np.zeros_like(mask), 0, 0.0
     length = width // 12  # maximum gap in a worn line, and minimum run of a tilted line within one row

@@ -74,7 +74,7 @@ def stroke_width(mask: np.ndarray) -> float:
 
 
 def dilate(values: np.ndarray, height: int, width: int) -> np.ndarray:
-    """Dilate bool or float32 (h, w) by a rectangle; an even size extends one pixel farther to the left or top."""
+    """Dilate bool or float32 (h, w) with a rectangle; an even size extends one pixel farther to the left or top."""
     return _as_type_of(values, cv2.dilate(_as_bytes(values), np.ones((height, width), np.uint8)))
 
 
@@ -87,7 +87,7 @@ def open_runs(mask: np.ndarray, length: int, axis: int) -> np.ndarray:
     [[0, 0, 0, 1, 1, 1]]
     """
     window = np.ones((length, 1) if axis == 0 else (1, length), np.uint8)
-    anchor = length - 1 - length // 2  # reverses the shift of the erosion by an even window
+    anchor = length - 1 - length // 2  # reverses the shift that an erosion with an even window causes
     eroded = cv2.erode(_as_bytes(mask), window, borderType=cv2.BORDER_CONSTANT, borderValue=0)
     return _as_type_of(mask, cv2.dilate(eroded, window, anchor=(0, anchor) if axis == 0 else (anchor, 0))) & mask
 
@@ -103,17 +103,17 @@ def close_grey(values: np.ndarray, side: int) -> np.ndarray:
 
 
 def dilate_disk(values: np.ndarray, radius: int) -> np.ndarray:
-    """Dilate float32 (h, w) by a disk."""
+    """Dilate float32 (h, w) with a disk."""
     return cv2.dilate(values, _make_disk(radius))
 
 
 def erode_disk(values: np.ndarray, radius: int) -> np.ndarray:
-    """Erode float32 (h, w) by a disk."""
+    """Erode float32 (h, w) with a disk."""
     return cv2.erode(values, _make_disk(radius))
 
 
 def blur(values: np.ndarray, sigma: float) -> np.ndarray:
-    """Blur float32 (h, w) by a Gaussian with a standard deviation of `sigma` pixels; the border is mirrored."""
+    """Blur float32 (h, w) with a Gaussian of standard deviation `sigma` pixels; the border is mirrored."""
     reach = int(4 * sigma + 0.5)
     return cv2.GaussianBlur(values, (2 * reach + 1,) * 2, sigma, borderType=cv2.BORDER_REFLECT)
 

@@ -96,7 +96,7 @@ def _load_font(name: str) -> ImageFont.FreeTypeFont:
 
 
 def _european_one(rng: np.random.Generator) -> Lines:
-    """Draw a one with a long upstroke; half of them have a foot."""
+    """Draw a one with a long upstroke, and with a foot in half of the calls."""
     reach, low = rng.uniform(0.12, 0.55), rng.uniform(0.15, 0.95)
     lines: Lines = [[(0.5 - reach, low), (0.5, 0.0), (0.5, 1.0)]]
     if rng.random() < 0.5:
@@ -105,7 +105,7 @@ def _european_one(rng: np.random.Generator) -> Lines:
 
 
 def _crossed_seven(rng: np.random.Generator) -> Lines:
-    """Draw a seven with a bar through the stem; half of them have a serif at the start."""
+    """Draw a seven with a bar through the stem, and with a serif at the start in half of the calls."""
     foot, middle = rng.uniform(0.15, 0.45), rng.uniform(0.4, 0.6)
     begin = [(0.0, rng.uniform(0.08, 0.25)), (0.0, 0.0)] if rng.random() < 0.5 else [(0.0, 0.0)]
     stem_x = 0.75 + (foot - 0.75) * middle
@@ -224,7 +224,7 @@ def _plus_seven(rng: np.random.Generator) -> Lines:
 
 
 def _hooked_one(rng: np.random.Generator) -> Lines:
-    """Draw a one with a curved upstroke, which may start as low as the foot; a third of them have a foot."""
+    """Draw a one with a curved upstroke, which may start as low as the foot; a third of the calls draw a foot."""
     reach, low, foot = rng.uniform(0.1, 0.45), rng.uniform(0.25, 1.0), rng.uniform(0.25, 0.5)
     bend = (0.5 - 0.45 * reach, 0.35 * low + rng.uniform(0.0, 0.12))
     lines: Lines = [[*curve((0.5 - reach, low), bend, (0.5, 0.0)), (foot, 1.0)]]

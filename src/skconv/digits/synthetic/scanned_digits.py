@@ -25,7 +25,7 @@ def draw_digit(
 
 
 def place_side_by_side(left: np.ndarray, right: np.ndarray, gap: int, lift: int = 0) -> np.ndarray:
-    """Place two digits on one baseline with `gap` pixels between their nearest ink; negative gaps overlap."""
+    """Place two digits on one baseline with `gap` pixels between their nearest ink pixels; negative gaps overlap."""
     height = max(left.shape[0], right.shape[0]) + abs(lift)
     first, second = np.zeros((height, left.shape[1]), np.float32), np.zeros((height, right.shape[1]), np.float32)
     down_first, down_second = max(0, -lift), max(0, lift)
