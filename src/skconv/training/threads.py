@@ -18,7 +18,8 @@ import torch
 from skconv.cpus import CpuLoad, count_cpus
 
 _WINDOW = 0.1  # seconds per measurement
-_N_LOWER, _N_RAISE = 2, 10  # measurements in a row before the number of threads is changed
+_N_LOWER, _N_RAISE = 3, 10  # measurements in a row before the number of threads is changed; a short task changes none
+_N_LONG = 2  # weight of a longer measurement: before a training, programs that would give way to it may use processors
 _SLACK = 0.4  # other programs may use this fraction of a processor; a thread fewer would cost more
 _FRESH = 5.0  # seconds; later, the measurements of the last training or prediction are discarded
 _local = threading.local()  # `count`: the last `ThreadCount` of this thread; `active`: the one in use, or None
@@ -49,7 +50,7 @@ class ThreadCount:
         if free is None:
             return False
         usable = min(max(math.floor(free + _SLACK), 1), self.n_max)
-        self._measured.extend([usable] * min(int(seconds / _WINDOW), _N_RAISE))
+        self._measured.extend([usable] * min(int(seconds / _WINDOW), _N_LONG))
         latest, before = list(self._measured), self.n
         if len(latest) >= _N_LOWER and max(latest[-_N_LOWER:]) < self.n:
             self.n = max(latest[-_N_LOWER:])
