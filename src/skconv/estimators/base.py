@@ -33,6 +33,7 @@ from skconv.images.arrays import RangeCheck, describe_shape
 from skconv.model_io.records import HeldOut
 from skconv.training.batches import ImageDataset
 from skconv.training.threads import use_threads
+from skconv.training.torch_state import standard_torch_state
 
 _RANGE_IMAGES = 4096  # images per part, so that a memory map is not loaded as a whole
 _MIN_HELD_OUT = 100  # fewer images give a poor estimate of the temperature
@@ -49,15 +50,18 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     image_shape_: tuple[int, int, int]
     pixel_range_: tuple[float, float] | None
 
+    @standard_torch_state()
     def decision_function(self, X: Any) -> np.ndarray:
         """Return the logits, float32 (n, n_classes), or for two classes their difference, (n,)."""
         logits = self._logits(X)
         return logits[:, 1] - logits[:, 0] if len(self.classes_) == 2 else logits
 
+    @standard_torch_state()
     def predict_proba(self, X: Any) -> np.ndarray:
         """Return the probability of each class, float32 (n, n_classes), in the order of `classes_`."""
         return torch.from_numpy(self._logits(X)).softmax(dim=1).numpy()
 
+    @standard_torch_state()
     def predict(self, X: Any) -> np.ndarray:
         """Return the most probable label of each image, (n,)."""
         positions = self._logits(X).argmax(axis=1)  # raises if unfitted, before `classes_` is used
@@ -96,6 +100,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             self._shift_logits(find_prior_shifts(prior, self.class_prior_, self.classes_))
         return self
 
+    @standard_torch_state()
     def save(self, folder: str | os.PathLike[str], **facts: Any) -> None:
         """Write the model folder: weights, configuration, ONNX graph, held-out probabilities and card.
 
@@ -206,7 +211,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             self.image_shape_ = channels, height, width
             message = describe_reading(X.shape, self.image_shape_)
             if message:
-                warnings.warn(message, stacklevel=3)
+                warnings.warn(message, stacklevel=4)
         self._check_image_shape(images, X.shape)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
@@ -247,7 +252,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     def _extend_range(self, images: Tensor) -> None:
         """Extend the range of the training images to further ones; warn if they clearly differ from it."""
         if self.pixel_range_ is not None:
-            self._warn_of_range(images, stacklevel=3)
+            self._warn_of_range(images, stacklevel=4)
             low, high = self.pixel_range_
             self.pixel_range_ = min(low, float(images.min())), max(high, float(images.max()))
 
@@ -256,7 +261,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         X = self._validate(X, reset=False)
         images = to_image_tensor(X)
         self._check_image_shape(images, X.shape)
-        self._warn_of_range(images, stacklevel=3)
+        self._warn_of_range(images, stacklevel=4)
         return self._forward(ImageDataset(images)).numpy()
 
     @torch.inference_mode()

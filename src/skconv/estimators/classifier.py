@@ -26,6 +26,7 @@ from skconv.training.checkpointing import Checkpointing
 from skconv.training.config import build_net
 from skconv.training.progress import RunPart
 from skconv.training.threads import start_measurement, use_threads
+from skconv.training.torch_state import standard_torch_state
 
 
 class CNNClassifier(BaseImageClassifier):
@@ -191,6 +192,7 @@ class CNNClassifier(BaseImageClassifier):
         self.random_state = random_state
         self.verbose = verbose
 
+    @standard_torch_state()
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
         """Train on images and labels.
 
@@ -237,7 +239,7 @@ class CNNClassifier(BaseImageClassifier):
         train = expand_weights(train)
         network = self._create_network(train)
         if has_validation_set and valid is not None:
-            self._warn_of_range(valid.images, stacklevel=2)
+            self._warn_of_range(valid.images, stacklevel=3)
         checkpointing = self._start(train, valid, network, scheduled=True)
         try:
             with nullcontext() if checkpointing is None else checkpointing.handling_signals():
@@ -250,6 +252,7 @@ class CNNClassifier(BaseImageClassifier):
         self._calibrate(valid)
         return self
 
+    @standard_torch_state()
     def partial_fit(self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None) -> Self:
         """Train for one more epoch, with a tenth of `learning_rate`.
 

@@ -109,7 +109,7 @@ def check_same_order(X: Any, y: Any) -> None:
         warnings.warn(
             "X and y have the same index in another order, but are matched by position. Align them first: "
             "y.loc[X.index].",
-            stacklevel=4,
+            stacklevel=5,
         )
 
 

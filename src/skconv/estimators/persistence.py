@@ -26,6 +26,7 @@ from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
 from skconv.training.augmentation import describe_augmentation
 from skconv.training.config import TrainingConfig, build_net
+from skconv.training.torch_state import standard_torch_state
 
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
@@ -72,6 +73,7 @@ def save(
     )
 
 
+@standard_torch_state()
 def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:
     """Load a classifier; see `CNNClassifier.load`."""
     path = find_model_folder(folder)
@@ -85,6 +87,7 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) 
     return classifier
 
 
+@standard_torch_state()
 def load_ensemble(
     cls: type[Classifier], member_cls: type[BaseEstimator], folder: str | os.PathLike[str], *, device: str
 ) -> Classifier:
@@ -111,6 +114,7 @@ def load_ensemble(
     return ensemble
 
 
+@standard_torch_state()
 def load_network(folder: str | os.PathLike[str]) -> Network:
     """Return the network of a classifier or ensemble in a model folder, on the CPU."""
     path = find_model_folder(folder)

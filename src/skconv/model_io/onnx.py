@@ -29,6 +29,7 @@ MAX_DIFFERENCE = 1e-4  # between the probabilities of torch and onnxruntime
 _MAX_LOGIT_DIFFERENCE = 1e-3  # relative to the largest logit, if that is above 1
 _MAX_SAMPLE = 256
 _OPSET = 18
+_CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
 def export_onnx(network: nn.Module, input_shape: tuple[int, int, int], *, traced: bool = True) -> bytes:
@@ -54,7 +55,7 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int], *, traced
             return logits, torch.softmax(logits, dim=1)
 
     images = torch.zeros(2, *input_shape)  # a batch size of 1 would be exported as a constant
-    with _no_warnings():
+    with _no_side_effects():
         model = (_export_trace if traced else _export_program)(_WithProbabilities().eval(), images)
     # Removed, because the metadata contains source lines and paths of this machine.
     for item in [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]:
@@ -214,7 +215,9 @@ def _first_line(error: Exception) -> str:
 
 
 @contextmanager
-def _no_warnings() -> Iterator[None]:
+def _no_side_effects() -> Iterator[None]:
+    """Suppress the messages of the exporter, and restore the environment variable that it sets."""
+    before = os.environ.get(_CACHE_VARIABLE)
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)  # the exporter warns about missing optional operators
@@ -224,3 +227,5 @@ def _no_warnings() -> Iterator[None]:
             yield
     finally:
         logger.setLevel(level)
+        if before is None:
+            os.environ.pop(_CACHE_VARIABLE, None)
