@@ -207,7 +207,7 @@ def _can_be_replaced(folder: Path) -> bool:
 
 
 def _flush_to_disk(path: Path) -> None:
-    with path.open("rb") as stream:
+    with path.open("r+b") as stream:  # Windows cannot flush a file opened for reading
         os.fsync(stream.fileno())
 
 

@@ -20,6 +20,7 @@ from skconv.model_io.onnx import open_session, run_session
 _BATCH = 256  # images; only one batch is copied to float32 at a time
 _MAX_SHOWN = 12  # class names in `repr`
 
+_ABANDONED: list[Any] = []  # sessions of a parent process
 _N_ALTERNATIVES = 2
 UNSURE = "?"  # label of a prediction whose confidence is below the requested minimum
 
@@ -213,7 +214,7 @@ class OnnxClassifier:
             if invalid:
                 raise DataError(invalid)
             check.add(part if part.dtype.itemsize == 1 else batch)
-            probabilities[start : start + _BATCH] = run_session(self._session, batch)[0]
+            probabilities[start : start + _BATCH] = run_session(self._runner, batch)[0]
         message = check.describe()
         if message:
             warnings.warn(message, stacklevel=2)
@@ -225,6 +226,19 @@ class OnnxClassifier:
         Parameters, errors and warnings are those of `predict_proba`.
         """
         return self.classes_[self.predict_proba(images).argmax(1)]
+
+    def __getstate__(self) -> dict[str, Any]:
+        # The session cannot be pickled or copied; each copy opens its own.
+        return {name: value for name, value in self.__dict__.items() if name not in ("_session", "_process")}
+
+    @property
+    def _runner(self) -> Any:
+        """The session, opened anew in a process that was forked after the first prediction."""
+        if self.__dict__.get("_process") != os.getpid():
+            # Its threads do not exist in this process; its destructor would wait for them.
+            _ABANDONED.append(self.__dict__.pop("_session", None))
+            self._process = os.getpid()
+        return self._session
 
     @cached_property
     def _session(self) -> Any:

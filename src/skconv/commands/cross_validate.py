@@ -6,6 +6,7 @@ import json
 import os
 import statistics
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -207,7 +208,7 @@ def _write_folder(
     from skconv.evaluation.metrics import score_predictions
     from skconv.reports.curves import draw_folds
     from skconv.reports.scores import draw_confusion
-    from skconv.reports.style import save_figure
+    from skconv.reports.style import save_figures
 
     dataset = run.dataset
     scores = score_predictions(dataset.train_labels, estimator.out_of_fold_proba_, dataset.class_names)
@@ -227,5 +228,8 @@ def _write_folder(
         write_rows(unfinished / "folds.csv", rows)
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(run.recipe_texts[run.seed], encoding="utf-8")
-        save_figure(draw_folds(estimator.histories_), unfinished / "curves.png")
-        save_figure(draw_confusion(scores.confusion, dataset.class_names), unfinished / "confusion.png")
+        figures = {
+            "curves": partial(draw_folds, estimator.histories_),
+            "confusion": partial(draw_confusion, scores.confusion, dataset.class_names),
+        }
+        save_figures(unfinished, figures)

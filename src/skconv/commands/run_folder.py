@@ -8,6 +8,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from skconv.model_io.folder import MODEL_FOLDER_NAME, read_config
 from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
 from skconv.reports.scores import draw_confusion
-from skconv.reports.style import save_figure
+from skconv.reports.style import save_figures
 
 if TYPE_CHECKING:
     import numpy as np
@@ -204,7 +205,7 @@ def _write_histories(folder: Path, estimator: Any) -> None:
         if recorder is not None and recorder.rows_:
             stem = "iterations" if len(members) == 1 else f"iterations-{fold}"
             write_rows(folder / f"{stem}.csv", recorder.rows_)
-            save_figure(draw_curves(recorder.rows_, by="iteration"), folder / f"{stem}.png")
+            save_figures(folder, {stem: partial(draw_curves, recorder.rows_, by="iteration")})
 
 
 def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
@@ -218,13 +219,14 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: ScoredImages, *, sample_rows: int) -> None:
     names, is_ensemble = dataset.class_names, hasattr(estimator, "histories_")
     figures = {
-        "samples": draw_samples(dataset.train_images, dataset.train_labels, names, rows=sample_rows),
-        "curves": draw_folds(estimator.histories_) if is_ensemble else draw_curves(estimator.history_),
-        "confusion": draw_confusion(scored.scores.confusion, names),
-        "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),
+        "samples": partial(draw_samples, dataset.train_images, dataset.train_labels, names, rows=sample_rows),
+        "curves": partial(draw_folds, estimator.histories_)
+        if is_ensemble
+        else partial(draw_curves, estimator.history_),
+        "confusion": partial(draw_confusion, scored.scores.confusion, names),
+        "mistakes": partial(draw_mistakes, scored.images, scored.labels, scored.probabilities, names),
     }
-    for name, figure in figures.items():
-        save_figure(figure, folder / f"{name}.png")
+    save_figures(folder, figures)
 
 
 def get_checkpoint_path(folder: Path) -> Path:

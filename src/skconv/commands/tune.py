@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -295,7 +296,7 @@ def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> N
     from skconv.commands.run_folder import write_rows
     from skconv.recipes.editing import with_seed
     from skconv.reports.curves import draw_importance, draw_trials
-    from skconv.reports.style import save_figure
+    from skconv.reports.style import save_figures
 
     folder = Path(result.folder)
     best = apply_settings(run.recipe, make_space(run.recipe), result.best.settings)
@@ -307,6 +308,7 @@ def _write_folder(result: TuneResult, run: PreparedRun, *, fraction: float) -> N
         write_rows(path, [trial.to_row() for trial in result.trials])
     with atomic_write(folder / "tune.json") as path:
         path.write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
-    save_figure(draw_trials(result.trials), folder / "trials.png")
+    figures = {"trials": partial(draw_trials, result.trials)}
     if result.importance:
-        save_figure(draw_importance(result.importance), folder / "importance.png")
+        figures["importance"] = partial(draw_importance, result.importance)
+    save_figures(folder, figures)

@@ -154,6 +154,8 @@ def open_session(
     `ModelFileError` if the file is not ONNX, refers to other files, has non-standard operators, or its inputs and
     outputs do not fit `config`.
     """
+    # onnxruntime reads the variable when it is loaded; it would write to the cache and send usage data.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 
     path = Path(path)

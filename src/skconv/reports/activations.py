@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import DataError
-from skconv.reports.style import BLUE, GREY, VERMILION, fit_text, new_figure
+from skconv.reports.style import BLUE, GREY, VERMILION, fit_text, new_figure, standard_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -41,6 +41,7 @@ class _Band:
     tiles: np.ndarray
 
 
+@standard_style()
 def draw_activations(
     image: np.ndarray,
     probabilities: np.ndarray,

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import DataError
-from skconv.reports.style import BLUE, GREY, VERMILION, label_ticks, new_figure
+from skconv.reports.style import BLUE, GREY, VERMILION, label_ticks, new_figure, standard_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ _LOSSES = (("train_loss", BLUE, "-", "train"), ("valid_loss", VERMILION, "--", "
 _LOWER_MARGIN = 0.5  # margin below the first quartile of the trials, as a fraction of their spread
 
 
+@standard_style()
 def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> Figure:
     """Draw the loss and, if any, the validation accuracy by epoch or iteration.
 
@@ -51,6 +52,7 @@ def draw_curves(history: Sequence[Mapping[str, Any]], *, by: str = "epoch") -> F
     return figure
 
 
+@standard_style()
 def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     """Draw the training and validation loss by epoch: a panel per fold, and one for the mean ± one standard deviation.
 
@@ -87,6 +89,7 @@ def draw_folds(histories: Sequence[Sequence[Mapping[str, Any]]]) -> Figure:
     return figure
 
 
+@standard_style()
 def draw_trials(trials: Sequence[Any]) -> Figure:
     """Draw the validation accuracy of every trial, and the best accuracy so far.
 
@@ -119,6 +122,7 @@ def draw_trials(trials: Sequence[Any]) -> Figure:
     return figure
 
 
+@standard_style()
 def draw_importance(importance: Mapping[str, float]) -> Figure:
     """Draw a bar chart of the parameter importance: the share of the accuracy's variance that a parameter explains.
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from skconv.evaluation.label_issues import KINDS, LabelIssue
 from skconv.exceptions import DataError, ParameterError
-from skconv.reports.style import fit_text, new_figure, put_text
+from skconv.reports.style import fit_text, new_figure, put_text, standard_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +30,7 @@ _OPACITY = 0.75  # opacity at the largest magnitude of a map
 _RAISES, _LOWERS = np.array([0.84, 0.37, 0.0]), np.array([0.0, 0.45, 0.70])  # RGB, as in the activation maps
 
 
+@standard_style()
 def draw_samples(
     images: np.ndarray,
     labels: np.ndarray,
@@ -64,6 +65,7 @@ def draw_samples(
     return draw_grid(images[chosen], [[str(class_names[label])] for label in labels[chosen]], columns=columns)
 
 
+@standard_style()
 def draw_mistakes(
     images: np.ndarray,
     labels: np.ndarray,
@@ -99,12 +101,14 @@ def draw_mistakes(
     return draw_grid(images[chosen], captions, f"{title}\n(true, → predicted, confidence)")
 
 
+@standard_style()
 def draw_predictions(images: np.ndarray, labels: Sequence[str], confidences: Sequence[float]) -> Figure:
     """Draw images with their predicted labels and the confidences, 0..1."""
     captions = [[label, f"{100 * confidence:.1f} %"] for label, confidence in zip(labels, confidences, strict=True)]
     return draw_grid(images, captions)
 
 
+@standard_style()
 def draw_issues(
     images: np.ndarray, issues: Sequence[LabelIssue], positions: Sequence[int], *, max_images: int
 ) -> Figure:
@@ -115,6 +119,7 @@ def draw_issues(
     return draw_grid(drawn, [issue.caption for issue in issues[:max_images]], title)
 
 
+@standard_style()
 def draw_grid(
     images: np.ndarray, captions: Sequence[Sequence[str]], title: str = "", *, columns: int = _COLUMNS
 ) -> Figure:
@@ -151,6 +156,7 @@ def draw_grid(
     return figure
 
 
+@standard_style()
 def draw_attributions(images: np.ndarray, maps: Sequence[Sequence[np.ndarray]], captions: Sequence[str]) -> Figure:
     """Draw images with captions, each followed by a copy per attribution map, coloured by the map.
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import DataError
-from skconv.reports.style import BLUE, GREY, INK, VERMILION, fit_text, label_ticks, new_figure, put_text
+from skconv.reports.style import BLUE, GREY, INK, VERMILION, fit_text, label_ticks, new_figure, put_text, standard_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -20,6 +20,7 @@ _MIN_FILLED = 10  # predictions per bin; the marker of a bin with fewer is hollo
 _MARKS = (0.5, 0.9, 0.99, 0.999)  # confidence thresholds on the risk-coverage curve
 
 
+@standard_style()
 def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix (row: true class; column: predicted class) in which only mistakes are coloured.
 
@@ -62,6 +63,7 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     return figure
 
 
+@standard_style()
 def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     """Draw a reliability diagram and a risk-coverage curve.
 
@@ -88,6 +90,7 @@ def draw_reliability(labels: np.ndarray, probabilities: np.ndarray) -> Figure:
     return figure
 
 
+@standard_style()
 def draw_corruptions(accuracies: Mapping[str, Sequence[float]], clean: float) -> Figure:
     """Draw a table of the accuracy by corruption and severity, coloured by the loss relative to the accuracy `clean`.
 

@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import io
 import os
+import sys
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.files import atomic_write
@@ -17,6 +22,7 @@ VERMILION = "#D55E00"
 GREY = "#6E6E6E"
 INK = "#1A1A1A"  # text on a light colour, which does not change in dark mode
 
+_PROCESS_SETTINGS = {"backend", "backend_fallback", "interactive", "toolbar", "webagg.port", "datapath"}
 DPI = 150
 _CHARACTER_WIDTH = 0.62  # mean of DejaVu Sans plus a margin, as a fraction of the font size
 _MIN_SIZE, _MAX_SIZE = 5.5, 9.0  # font sizes in points
@@ -60,6 +66,48 @@ def label_ticks(axis: Any, names: list[str], step: int, **style: Any) -> None:
         tick.label1.set_parse_math(False)
 
 
+def _import_matplotlib() -> Any:
+    """Import matplotlib, without the environment variable MPLBACKEND if it names a backend that is not installed."""
+    try:
+        import matplotlib as mpl
+    except ValueError:
+        backend = os.environ.pop("MPLBACKEND", None)
+        if backend is None:
+            raise
+        for name in [each for each in sys.modules if each.partition(".")[0] == "matplotlib"]:
+            del sys.modules[name]  # partly imported
+        try:
+            import matplotlib as mpl
+        finally:
+            os.environ["MPLBACKEND"] = backend
+    return mpl
+
+
+@contextmanager
+def standard_style() -> Iterator[None]:
+    """Use matplotlib's own settings inside the block or decorated function, instead of those of a matplotlibrc file.
+
+    A user's settings may require LaTeX or a font that is not installed, and would change the layout.
+    """
+    mpl = _import_matplotlib()
+    kept = {name: value for name, value in mpl.rcParamsDefault.items() if name not in _PROCESS_SETTINGS}
+    with mpl.rc_context(kept):
+        yield
+
+
+def save_figures(folder: Path, figures: Mapping[str, Callable[[], Figure]]) -> None:
+    """Draw figures and write them as ``NAME.png``; a figure that fails is omitted with a warning.
+
+    Use it where results of long work are saved, which a figure must not prevent.
+    """
+    for name, draw in figures.items():
+        try:
+            save_figure(draw(), folder / f"{name}.png")
+        except Exception as error:  # of matplotlib or its settings
+            reason = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+            warnings.warn(f"The figure {name}.png is missing, because it cannot be drawn: {reason}.", stacklevel=2)
+
+
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure atomically as PNG, or as SVG if the name ends in .svg; the file is reproducible."""
     with atomic_write(path) as temporary:
@@ -72,7 +120,7 @@ def encode_figure(figure: Figure, kind: str, *, transparent: bool = False) -> by
 
     stream = io.BytesIO()
     metadata = {"Software": None} if kind == "png" else {"Date": None, "Creator": None}
-    with mpl.rc_context({"svg.hashsalt": "skconv"}):
+    with standard_style(), mpl.rc_context({"svg.hashsalt": "skconv"}):
         figure.savefig(stream, format=kind, dpi=DPI, metadata=metadata, transparent=transparent)
     return stream.getvalue()
 
