@@ -43,10 +43,11 @@ def colour():
         ([image.convert("P") for image in PILLOW], r"mode P.*convert\('RGB'\)"),
         (PILLOW[0], r"one image of Pillow.*\[image\]"),
         (pd.DataFrame({"image": list(X)}), r"np\.stack"),
-        ([f"{number}.png" for number in range(120)], r"text.*skconv\.load_dataset"),
-        ([Path(f"{number}.png") for number in range(120)], r"text.*skconv\.load_dataset"),
-        (pd.DataFrame({"file": [f"{number}.png" for number in range(120)]}), r"text.*skconv\.load_dataset"),
-        ("folder", r"X is text, 'folder'.*skconv\.load_dataset"),
+        ([f"{number}.png" for number in range(120)], r"text.*skconv\.load_images"),
+        ([Path(f"{number}.png") for number in range(120)], r"text.*skconv\.load_images"),
+        (pd.DataFrame({"file": [f"{number}.png" for number in range(120)]}), r"text.*skconv\.load_images"),
+        (pd.Series([f"{number}.png" for number in range(120)]), r"text.*skconv\.load_images"),
+        ("folder", r"X is text, 'folder'.*skconv\.load_images"),
         (ROWS.astype(str), r"X\.astype\(float\)"),
         (None, "X is None"),
         ([None, *X[1:]], "."),
@@ -152,6 +153,7 @@ def test_labels_in_another_order_of_the_index_are_a_warning():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         make().fit(pd.DataFrame(ROWS)[::-1], labels[::-1])
+        make().fit(pd.DataFrame(ROWS), Y.tolist())
 
 
 @pytest.mark.parametrize(

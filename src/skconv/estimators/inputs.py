@@ -27,7 +27,7 @@ def as_images(X: Any) -> Any:
         raise DataError("X is one image of Pillow; expected a batch of images. Pass a list: [image].")
     if isinstance(X, str | os.PathLike):
         raise DataError(
-            f"X is text, {os.fspath(X)!r}; expected an array of pixels. Read the images first: skconv.load_dataset."
+            f"X is text, {os.fspath(X)!r}; expected an array of pixels. Read image files first: skconv.load_images."
         )
     if hasattr(X, "nnz"):
         raise DataError("X is a sparse matrix; expected a dense array. Convert it: X.toarray().")
@@ -102,8 +102,9 @@ def describe_reading(shape: tuple[int, ...], image_shape: tuple[int, int, int]) 
 
 def check_same_order(X: Any, y: Any) -> None:
     """Warn if X and y of pandas have the same index in another order, because rows are matched by position."""
-    index, other = getattr(X, "index", None), getattr(y, "index", None)
-    if index is None or other is None or not (hasattr(index, "equals") and len(index) == len(other)):
+    index: Any = getattr(X, "index", None)  # of a list it is a method
+    other: Any = getattr(y, "index", None)
+    if not (hasattr(index, "equals") and hasattr(other, "equals")) or len(index) != len(other):
         return
     if not index.equals(other) and index.sort_values().equals(other.sort_values()):
         warnings.warn(
@@ -148,7 +149,7 @@ def _check_dtype(dtype: Any) -> None:
         )
     if kind in "SU":
         raise DataError(
-            f"X has dtype {dtype}, which is text; expected pixels. Read image files first with skconv.load_dataset, or "
+            f"X has dtype {dtype}, which is text; expected pixels. Read image files first with skconv.load_images, or "
             "convert numbers: X.astype(float)."
         )
     if kind in "mMV":
@@ -161,7 +162,7 @@ def _check_objects(X: Any) -> None:
         if isinstance(value, str | bytes | os.PathLike) and not _is_number(value):
             raise DataError(
                 f"X contains text, such as {value!r}; expected pixels. If these are image files, read them first with "
-                "skconv.load_dataset; if they are labels, remove their column."
+                "skconv.load_images; if they are labels, remove their column."
             )
         if value is None:
             raise DataError("X contains None; expected images. Remove them, and their labels.")
