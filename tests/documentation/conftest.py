@@ -76,6 +76,9 @@ def write_images(folder, write_rows):
             target.mkdir(parents=True)
             for number, image in enumerate(images):
                 Image.fromarray(image).save(target / f"{number}.png")
+    files = sorted(folder.glob("scans/*/*.png"))
+    lines = [f"{file.relative_to(folder / 'scans').as_posix()},{file.parent.name}" for file in files]
+    (folder / "labels.csv").write_text("\n".join(["file,label", *lines]) + "\n")
     rows = [
         f"{label},{','.join(map(str, image.ravel()))}"
         for label, image in zip(digits.train_labels[:200], digits.train_images, strict=False)
