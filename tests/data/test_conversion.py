@@ -1,9 +1,9 @@
-"""Pixel values, image shapes and label names."""
+"""Pixel values and image shapes."""
 
 import numpy as np
 import pytest
 
-from skconv.data.conversion import as_images, as_uint8, encode_labels, name_labels, shape_rows
+from skconv.data.conversion import as_images, as_uint8, shape_rows, warn_if_dark
 from skconv.exceptions import DataError
 
 
@@ -23,7 +23,7 @@ def test_as_uint8_casts_or_scales(values, expected):
     assert result.tolist() == expected
 
 
-@pytest.mark.parametrize("values", [[-1, 1], [0, 256], [0.5, 200], [np.nan, 1.0], [np.inf, 1.0], ["a", "b"], [1j]])
+@pytest.mark.parametrize("values", [[-1, 1], [0, 256], [0.5, 2], [np.nan, 1.0], [np.inf, 1.0], ["a", "b"], [1j]])
 def test_as_uint8_rejects_ambiguous_values(values):
     with pytest.raises(DataError, match="expected"):
         as_uint8("x", np.array(values))
@@ -38,14 +38,15 @@ def test_as_uint8_rejects_ambiguous_values(values):
         ((2, 1, 8, 8), (2, 8, 8)),
         ((2, 3, 8, 8), (2, 8, 8, 3)),
         ((2, 64), (2, 8, 8)),
-        ((2, 192), (2, 8, 8, 3)),
+        ((2, 1, 64), (2, 8, 8)),
+        ((2, 64, 1), (2, 8, 8)),
     ],
 )
 def test_as_images_brings_channels_last(shape, expected):
     assert as_images("x", np.zeros(shape)).shape == expected
 
 
-@pytest.mark.parametrize("shape", [(64,), (2, 8, 8, 4), (2, 5, 8, 8), (2, 2, 2, 2, 2)])
+@pytest.mark.parametrize("shape", [(64,), (2, 8, 8, 4), (2, 5, 8, 8), (2, 3, 8, 3), (2, 2, 2, 2, 2)])
 def test_as_images_rejects_other_shapes(shape):
     with pytest.raises(DataError, match="shape"):
         as_images("x", np.zeros(shape))
@@ -58,7 +59,27 @@ def test_as_images_moves_each_pixel_of_channels_first():
 
 def test_shape_rows_accepts_size_that_is_not_square():
     assert shape_rows("x", np.zeros((2, 50)), (5, 10)).shape == (2, 5, 10)
-    assert shape_rows("x", np.zeros((2, 150)), (5, 10)).shape == (2, 5, 10, 3)
+    assert shape_rows("x", np.zeros((2, 50)), (5, 10, 1)).shape == (2, 5, 10)
+
+
+def test_shape_rows_reads_colour_by_pixel_or_by_channel():
+    colour = np.arange(2 * 5 * 10 * 3).reshape(2, 5, 10, 3)
+    by_channel = colour.transpose(0, 3, 1, 2)
+    np.testing.assert_array_equal(shape_rows("x", colour.reshape(2, -1), (5, 10, 3)), colour)
+    np.testing.assert_array_equal(shape_rows("x", by_channel.reshape(2, -1), (3, 5, 10)), colour)
+
+
+@pytest.mark.parametrize(
+    ("n_pixels", "image_size", "message"),
+    [
+        (3072, None, r"32×32 in colour.* --image-size 32x32x3 .*--image-size 3x32x32 .*grey"),
+        (2352, None, r"28×28 in colour"),
+        (150, (5, 10), r"10×5 in colour.* --image-size 5x10x3 .*3x5x10"),
+    ],
+)
+def test_shape_rows_asks_for_order_of_colour(n_pixels, image_size, message):
+    with pytest.raises(DataError, match=message):
+        shape_rows("x", np.zeros((2, n_pixels)), image_size)
 
 
 def test_shape_rows_783_columns_suggests_missing_column():
@@ -66,39 +87,36 @@ def test_shape_rows_783_columns_suggests_missing_column():
         shape_rows("x", np.zeros((2, 783)))
 
 
-def test_encode_labels_sorts_numbers_by_value():
-    train, test, names = encode_labels("x", ["10", "9", "2", "9"], ["2", "10"])
-    assert names == ("2", "9", "10")
-    assert train.tolist() == [2, 1, 0, 1] and test.tolist() == [0, 2]
-    assert train.dtype == np.int64
+def test_as_uint8_rounds_grey_levels_with_fractions_with_a_count():
+    with pytest.warns(UserWarning, match="2 of 4 pixels in 0..200 have fractions and were rounded"):
+        assert as_uint8("x", np.array([0, 0.4, 99.6, 200])).tolist() == [0, 0, 100, 200]
 
 
-def test_encode_labels_rejects_class_only_in_test_split():
-    with pytest.raises(DataError, match="class 'c' is in the test split"):
-        encode_labels("x", ["a", "b"], ["c"])
+def test_as_uint8_rejects_a_single_fraction_among_integers():
+    values = np.arange(256.0).repeat(2)
+    values[7] = 2.5
+    with pytest.raises(DataError, match="with fractions"):
+        as_uint8("x", values)
 
 
-@pytest.mark.parametrize(("labels", "message"), [([], "no labels"), (["a", "a"], "only one class, 'a'")])
-def test_encode_labels_rejects_fewer_than_two_classes(labels, message):
-    with pytest.raises(DataError, match=message):
-        encode_labels("x", labels)
+def test_as_uint8_converts_range_around_zero_with_a_note():
+    with pytest.warns(UserWarning, match=r"-1\.\.1"):
+        assert as_uint8("x", np.array([-1.0, 0.0, 1.0], np.float32)).tolist() == [0, 128, 255]
 
 
-@pytest.mark.parametrize(
-    ("labels", "names"),
-    [
-        (np.array([[3], [1]]), ["3", "1"]),
-        (np.array([3.0, 1.0]), ["3", "1"]),
-        (np.array(["a", "b"]), ["a", "b"]),
-        (np.array([b"a", "ä".encode()]), ["a", "ä"]),
-        (np.array([True, False]), ["1", "0"]),
-    ],
-)
-def test_name_labels_accepts_integers_floats_text_and_bool(labels, names):
-    assert name_labels("x", labels) == names
+@pytest.mark.parametrize("values", [[-0.5, 0.5], [-0.4, 2.8]])
+def test_as_uint8_rejects_standardized_pixels(values):
+    with pytest.raises(DataError, match="range"):
+        as_uint8("x", np.array(values))
 
 
-@pytest.mark.parametrize("labels", [np.zeros((2, 10)), np.array([0.5, 1]), np.array([np.nan, 1]), np.array([1j])])
-def test_name_labels_rejects_other_arrays(labels):
-    with pytest.raises(DataError, match="label"):
-        name_labels("x", labels)
+def test_as_uint8_accepts_8_bit_values_in_wider_types():
+    for dtype in (np.uint16, np.int64, np.float16):
+        assert as_uint8("x", np.array([0, 200], dtype)).tolist() == [0, 200]
+    with pytest.raises(DataError, match=r"0\.\.65535"):
+        as_uint8("x", np.array([0, 65535], np.uint16))
+
+
+def test_warn_if_dark_reports_other_scales():
+    with pytest.warns(UserWarning, match="highest pixel is 16.*multiply"):
+        warn_if_dark("x", np.full((1, 2, 2), 16, np.uint8))

@@ -1,23 +1,28 @@
-"""Conversion of pixel values to uint8, of rows to images, and of labels to class names and indices."""
+"""Conversion of pixel values to uint8, and of rows and arrays to images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Callable
 
 import numpy as np
 
 from skconv.exceptions import DataError
 
 _N_ROWS = 65_536  # converted per step, because a float copy of a whole array may not fit in memory
+_MIN_WHITE = 64  # a lower highest value is not that of images in 0..255
+_MIN_FRACTIONS = 0.01  # share of values with fractions; fewer are likely errors, not a resized image
 
 
 def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
-    """Convert pixel values to uint8; `where` names their origin in error messages.
+    """Convert pixel values to uint8; `where` names their origin in messages.
 
     uint8 is returned unchanged; bool is scaled to 0 and 255; integers and whole floats in 0..255 are cast; floats in
-    0..1 are multiplied by 255 and rounded. Raise `DataError` for text, NaN, values below 0 or above 255, and
-    fractions above 1.
+    0..1 are multiplied by 255 and rounded. With a warning, floats that span -1..1 become ``(v + 1) * 127.5``, and
+    floats with fractions up to at least 128 are rounded.
+
+    Raise `DataError` for text, NaN and infinity, values below 0 or above 255, and other fractions above 1.
 
     Examples
     --------
@@ -27,50 +32,118 @@ def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
     if values.dtype == np.uint8:
         return values
     if values.dtype.kind not in "biuf":
-        raise DataError(f"{where}: the pixels are {values.dtype}; expected integers 0..255. Save them as uint8.")
+        kind = "Python objects" if values.dtype == object else values.dtype
+        raise DataError(f"{where}: the pixels are {kind}; expected an array of integers 0..255 (uint8).")
     if values.size == 0:
         return values.astype(np.uint8)
+    is_float = values.dtype.kind == "f"
     low, high = values.min(), values.max()
-    if not (low >= 0 and high <= 255):  # negated, so that NaN raises too
+    if is_float and not np.isfinite([low, high]).all():
+        n_bad = int((~np.isfinite(values)).sum())
         raise DataError(
-            f"{where}: the pixels are in the range {low:g}..{high:g}; expected 0..255 (uint8) or 0..1. "
-            "Scale them and save them as uint8."
+            f"{where}: {n_bad:,} of {values.size:,} pixels are nan or inf; expected finite numbers. Replace them."
         )
-    scale = 255.0 if values.dtype.kind == "b" or (values.dtype.kind == "f" and high <= 1) else 1.0
+    if is_float and -1 <= low < -0.9 and 0.9 < high <= 1:
+        warnings.warn(
+            f"{where}: the pixels are in -1..1 and were converted to 0..255 by (v + 1) * 127.5.", stacklevel=2
+        )
+        return _convert(values, lambda part: np.rint((part + 1) * 127.5))
+    if low < 0 or high > 255:
+        raise DataError(
+            f"{where}: the pixels are in the range {low:g}..{high:g}; expected 0..255 (uint8), 0..1 or -1..1. "
+            "Scale them by the range of the format, and save them as uint8: ((X - low) * 255 / (high - low)).round()."
+        )
+    if values.dtype.kind == "b" or (is_float and high <= 1):
+        return _convert(values, lambda part: np.rint(part * 255.0))
+    _check_fractions(where, values, low, high)
+    return _convert(values, np.rint)
+
+
+def warn_if_dark(where: str, pixels: np.ndarray) -> None:
+    """Warn if the highest pixel is far below white, so that image files differ from these images.
+
+    Memory-mapped arrays are not checked, because reading them takes long.
+    """
+    high = 255 if isinstance(pixels, np.memmap) else int(pixels.max(initial=0))
+    if high < _MIN_WHITE:
+        warnings.warn(
+            f"{where}: the highest pixel is {high}, where white is 255. A model trained on these images fits images in "
+            f"the same range only; to use it with image files, multiply the pixels by {255 / max(high, 1):.4g} first.",
+            stacklevel=2,
+        )
+
+
+def has_many_fractions(values: np.ndarray) -> bool:
+    """Return whether floats in 0..255 are grey levels with fractions, as after resizing, and not whole numbers."""
+    n_fractions = np.count_nonzero(values != np.rint(values))
+    return bool(values.max() >= 128 and n_fractions >= _MIN_FRACTIONS * values.size)
+
+
+def _check_fractions(where: str, values: np.ndarray, low: float, high: float) -> None:
+    """Warn if fractions are rounded; raise `DataError` for fractions that are not those of grey levels 0..255."""
+    if values.dtype.kind != "f":
+        return
+    starts = range(0, len(values), _N_ROWS)
+    parts = (values[start : start + _N_ROWS] for start in starts)
+    n_fractions = sum(int(np.count_nonzero(part != np.rint(part))) for part in parts)
+    if n_fractions == 0:
+        return
+    if high < 128 or n_fractions < _MIN_FRACTIONS * values.size:
+        raise DataError(
+            f"{where}: the pixels are in the range {low:g}..{high:g} with fractions; expected integers 0..255 "
+            "(uint8) or 0..1. Scale them and save them as uint8."
+        )
+    warnings.warn(
+        f"{where}: {n_fractions:,} of {values.size:,} pixels in {low:g}..{high:g} have fractions and were rounded.",
+        stacklevel=2,
+    )
+
+
+def _convert(values: np.ndarray, function: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     result = np.empty(values.shape, np.uint8)
     for start in range(0, len(values), _N_ROWS):
-        part = values[start : start + _N_ROWS]
-        scaled = np.rint(part * scale)
-        if scale == 1.0 and not np.array_equal(scaled, part):
-            raise DataError(
-                f"{where}: the pixels are in the range {low:g}..{high:g} with fractions; expected integers 0..255 "
-                "(uint8) or 0..1. Scale them and save them as uint8."
-            )
-        result[start : start + _N_ROWS] = scaled
+        result[start : start + _N_ROWS] = function(values[start : start + _N_ROWS])
     return result
 
 
-def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
-    """Reshape rows of pixels (n, n_pixels) to images (n, height, width), or (n, height, width, 3) in C order.
+def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, ...] | None = None) -> np.ndarray:
+    """Reshape rows of pixels (n, n_pixels) to images (n, height, width) or (n, height, width, 3).
 
-    Images have `image_size` if that matches the number of values; otherwise they are square. Raise `DataError` if the
-    number fits no square image.
+    `image_size` is (height, width) of grey images, (height, width, channels) of images stored pixel by pixel, or
+    (channels, height, width) of images stored channel by channel. Without it, or if it does not match the number of
+    values, images are square and grey. Raise `DataError` if the number fits no square grey image.
 
     Examples
     --------
-    >>> shape_rows("X", np.zeros((5, 784))).shape, shape_rows("X", np.zeros((5, 768))).shape
+    >>> shape_rows("X", np.zeros((5, 784))).shape, shape_rows("X", np.zeros((5, 768)), (16, 16, 3)).shape
     ((5, 28, 28), (5, 16, 16, 3))
     """
     n_pixels = rows.shape[1]
-    candidates: list[tuple[int, ...]] = [] if image_size is None else [tuple(image_size), (*image_size, 3)]
-    shape = next((each for each in candidates if math.prod(each) == n_pixels), find_square(n_pixels))
-    if shape is None:
-        side = max(1, round(math.sqrt(n_pixels)))
-        raise DataError(
-            f"{where} has {n_pixels} pixel columns; an image of {side}×{side} has {side * side} values. "
-            "Is a column missing, or is the label among them? For non-square images, pass --image-size."
-        )
-    return rows.reshape(len(rows), *shape)
+    if image_size is not None and math.prod(image_size) == n_pixels:
+        return _drop_single_channel(channels_last(rows.reshape(len(rows), *image_size)))
+    side = find_square(n_pixels)
+    if side is not None:
+        return rows.reshape(len(rows), side, side)
+    if image_size is not None and len(image_size) == 2 and 3 * math.prod(image_size) == n_pixels:
+        raise _ambiguous_colour(where, n_pixels, *image_size, "")
+    side = find_square(n_pixels // 3) if n_pixels % 3 == 0 else None
+    if side is not None:
+        raise _ambiguous_colour(where, n_pixels, side, side, ", HxW for grey images of height x width")
+    side = max(1, round(math.sqrt(n_pixels)))
+    raise DataError(
+        f"{where} has {n_pixels} pixel columns; an image of {side}×{side} has {side * side} values. "
+        "Is a column missing, or is the label among them? For images that are not square, pass --image-size HxW, or "
+        "HxWx3 in colour."
+    )
+
+
+def _ambiguous_colour(where: str, n_pixels: int, height: int, width: int, grey: str) -> DataError:
+    size = f"{height}x{width}"
+    return DataError(
+        f"{where} has {n_pixels:,} values per image, which may be {width}×{height} in colour, in two orders. Pass "
+        f"--image-size {size}x3 if red, green and blue of a pixel are adjacent, --image-size 3x{size} if all red "
+        f"values come first (as in CIFAR){grey}."
+    )
 
 
 def split_size(image_size: tuple[int, ...] | None) -> tuple[tuple[int, int] | None, int | None]:
@@ -89,99 +162,45 @@ def split_size(image_size: tuple[int, ...] | None) -> tuple[tuple[int, int] | No
     return (sides[0], sides[1]), channels
 
 
-def find_square(n_pixels: int) -> tuple[int, ...] | None:
-    """Return the shape of a square image of `n_pixels` values, (h, w) or (h, w, 3), or None if there is none."""
+def find_square(n_pixels: int) -> int | None:
+    """Return the side of a square grey image with this number of values, or None."""
     side = math.isqrt(n_pixels)
-    if n_pixels > 0 and side * side == n_pixels:
-        return side, side
-    side = math.isqrt(n_pixels // 3)
-    if n_pixels > 0 and 3 * side * side == n_pixels:
-        return side, side, 3
-    return None
+    return side if n_pixels > 0 and side * side == n_pixels else None
 
 
-def as_images(where: str, images: np.ndarray, image_size: tuple[int, int] | None = None) -> np.ndarray:
+def channels_last(images: np.ndarray) -> np.ndarray:
+    """Return images (n, c, h, w) with c of 1 or 3 as (n, h, w, c); other images unchanged."""
+    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
+        return images.transpose(0, 2, 3, 1)
+    return images
+
+
+def _drop_single_channel(images: np.ndarray) -> np.ndarray:
+    return images[:, :, :, 0] if images.ndim == 4 and images.shape[3] == 1 else images
+
+
+def as_images(where: str, images: np.ndarray, image_size: tuple[int, ...] | None = None) -> np.ndarray:
     """Reshape an array of images to (n, height, width) or (n, height, width, 3).
 
-    Accepts (n, pixels), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w); raises `DataError` for other shapes.
+    Accepts (n, pixels), (n, 1, pixels), (n, pixels, 1), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w);
+    `image_size` is as in `shape_rows`. Raise `DataError` for other shapes, and for four dimensions whose second and
+    last are both 1 or 3.
     """
     if images.ndim == 2:
         return shape_rows(where, images, image_size)
-    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
-        images = images.transpose(0, 2, 3, 1)
-    if images.ndim == 4 and images.shape[3] == 1:
-        images = images[:, :, :, 0]
+    if images.ndim == 3 and 1 in images.shape[1:] and images.shape[1:] != image_size:
+        warnings.warn(f"{where} has shape {images.shape}; it is read as rows of pixels.", stacklevel=2)
+        return shape_rows(where, images.reshape(len(images), -1), image_size)
+    if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] in (1, 3):
+        raise DataError(
+            f"{where} has shape {images.shape}, with channels first or last; expected sides of 4 pixels or more."
+        )
+    images = channels_last(images)
+    images = _drop_single_channel(images)
     if images.ndim == 3 or (images.ndim == 4 and images.shape[3] == 3):
         return images
+    hint = " Remove the transparency: X[..., :3]." if images.ndim == 4 and images.shape[3] == 4 else ""
     raise DataError(
         f"{where}: the images have shape {images.shape}; expected (n, height, width), (n, height, width, 3) "
-        "or (n, pixels). Reshape the array."
+        f"or (n, pixels). Reshape the array.{hint}"
     )
-
-
-def sort_names(names: Sequence[str]) -> list[str]:
-    """Return the distinct class names, sorted by value if all are integers, else alphabetically.
-
-    Examples
-    --------
-    >>> sort_names(["10", "9", "9"]), sort_names(["b", "10", "a"])
-    (['9', '10'], ['10', 'a', 'b'])
-    """
-    distinct = set(names)
-    if all(name.removeprefix("-").isdecimal() for name in distinct):
-        return sorted(distinct, key=lambda name: (int(name), name))
-    return sorted(distinct)
-
-
-def encode_labels(
-    where: str, train: Sequence[str], test: Sequence[str] | None = None
-) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
-    """Encode label names as int64 indices into the class names, which are the sorted labels of the training split.
-
-    Return the labels of both splits, and the class names. Raise `DataError` for fewer than two classes, or a test
-    label that is not in the training split.
-
-    Examples
-    --------
-    >>> encode_labels("animals.csv", ["dog", "cat", "dog"])
-    (array([1, 0, 1]), None, ('cat', 'dog'))
-    """
-    class_names = sort_names(train)
-    if not class_names:
-        raise DataError(f"{where} has no labels; expected one label per image.")
-    if len(class_names) == 1:
-        raise DataError(
-            f"{where} has only one class, '{class_names[0]}'; a classifier needs at least two. "
-            "Is this the right label column or folder?"
-        )
-    unknown = sorted(set(test or ()) - set(class_names))
-    if unknown:
-        raise DataError(
-            f"{where}: the class '{unknown[0]}' is in the test split, but not in the training split. "
-            "Add training images of it, or remove it from the test split."
-        )
-    position = {name: index for index, name in enumerate(class_names)}
-    train_labels = np.array([position[name] for name in train], np.int64)
-    test_labels = None if test is None else np.array([position[name] for name in test], np.int64)
-    return train_labels, test_labels, tuple(class_names)
-
-
-def name_labels(where: str, labels: np.ndarray) -> list[str]:
-    """Convert an array of labels (integers, whole floats, bool or text) to one name per image."""
-    if labels.ndim == 2 and labels.shape[1] == 1:
-        labels = labels[:, 0]
-    if labels.ndim != 1 or labels.dtype.kind not in "biufUS":
-        raise DataError(
-            f"{where}: the labels are {labels.dtype} of shape {labels.shape}; expected one integer or word per image."
-        )
-    if labels.dtype.kind == "b":
-        labels = labels.astype(np.int64)
-    if labels.dtype.kind == "f":
-        whole = np.isfinite(labels) & (labels == np.rint(labels))
-        if not whole.all():
-            wrong = int(np.flatnonzero(~whole)[0])
-            raise DataError(f"{where}: label {wrong} is {labels[wrong]}; expected an integer or a word.")
-        labels = labels.astype(np.int64)
-    if labels.dtype.kind == "S":
-        labels = np.char.decode(labels, "utf-8", "replace")
-    return [str(label) for label in labels.tolist()]

@@ -11,13 +11,13 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skconv.data.conversion import encode_labels
+from skconv.data.labels import encode_labels, encode_split
 from skconv.exceptions import DataError
 from skconv.images.spec import ImageSpec
 
 
 class Splits(NamedTuple):
-    """Images (uint8) and label names, as read from a source; the test split may be None."""
+    """Images (uint8) and label names, as read from a source; the test and validation splits may be None."""
 
     train_images: np.ndarray
     train_labels: Sequence[str]
@@ -32,7 +32,7 @@ class Splits(NamedTuple):
         train_labels, test_labels, class_names = encode_labels(source, self.train_labels, self.test_labels)
         dataset = Dataset(name, self.train_images, train_labels, class_names, self.test_images, test_labels, source)
         if self.valid_labels is not None:
-            _, valid_labels, _ = encode_labels(source, self.train_labels, self.valid_labels)
+            valid_labels = encode_split(source, "validation", self.valid_labels, class_names)
             dataset = replace(dataset, valid_images=self.valid_images, valid_labels=valid_labels)
         return replace(dataset, files=tuple(self.files))
 

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from skconv.data.conversion import sort_names
 from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
+from skconv.data.labels import sort_names
 from skconv.data.masks import check_masks
 from skconv.exceptions import DataError, list_some
 

@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from skconv.data.conversion import as_images, as_uint8, name_labels
+from skconv.data.conversion import as_images, as_uint8
 from skconv.data.dataset import Splits
+from skconv.data.labels import name_labels
 from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
 _TIMEOUT = 60.0  # seconds without data
@@ -22,7 +23,7 @@ _USPS_TRAIN = 7291
 _USPS_LABELS_SHA256 = "99728c272e12b75dab47f175373acc033f4cb96db6377deda3e067885e26b4de"
 
 
-def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, int] | None = None) -> Splits:
+def fetch_openml_images(name: str, cache: Path, image_size: tuple[int, ...] | None = None) -> Splits:
     """Fetch a data set with one image per row from OpenML, by name or number, without a test split.
 
     Downloads are cached in the folder `cache`. `image_size` is the (height, width) of non-square images.
@@ -54,7 +55,7 @@ def fetch_usps(name: str, cache: Path) -> Splits:
     return Splits(images[:_USPS_TRAIN], labels[:_USPS_TRAIN], images[_USPS_TRAIN:], labels[_USPS_TRAIN:])
 
 
-def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, int] | None = None) -> Splits:
+def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, ...] | None = None) -> Splits:
     """Convert a table of scikit-learn's ``fetch_openml`` to images and label names.
 
     `data` is a dense or sparse array (n, n_pixels) of values 0..255, 0..1 or -1..1; values v in -1..1 become
