@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from skconv.data.catalog import CatalogEntry, CatalogFile, get_entry, list_datasets
+from skconv.data.loading import load_dataset
 from skconv.data.named import download_file, load_entry
-from skconv.data.spec import load_dataset
 from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError, UnknownNameError
 
 CONTENT = bytes(range(256)) * 40

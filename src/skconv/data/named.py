@@ -12,10 +12,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skconv.data.array_files import read_idx_folder, read_npz
 from skconv.data.catalog import DATASETS, CatalogEntry, CatalogFile
 from skconv.data.content import cache_folder, find_file, open_content, verify_content
 from skconv.data.dataset import Dataset, Splits
+from skconv.data.idx_files import read_idx_folder
+from skconv.data.npz_files import read_npz
 from skconv.data.openml import fetch_usps
 from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError
 from skconv.files import atomic_write

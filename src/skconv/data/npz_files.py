@@ -1,0 +1,234 @@
+"""Reader of NumPy's .npz archives and .npy files, without pickled objects."""
+
+from __future__ import annotations
+
+import math
+import re
+import struct
+import warnings
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.lib import format as npy
+
+from skconv.data.conversion import as_images, as_uint8, warn_if_dark
+from skconv.data.dataset import Splits
+from skconv.data.labels import name_labels
+from skconv.exceptions import DataError
+
+_SPLITS = {
+    **dict.fromkeys(("train", "training", "tr"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), "valid"),
+    **dict.fromkeys(("test", "testing", "te"), "test"),
+}
+_KINDS = {
+    **dict.fromkeys(("x", "image", "images", "img", "imgs", "data", "features", "pixels"), "images"),
+    **dict.fromkeys(("y", "label", "labels", "target", "targets", "class", "classes"), "labels"),
+}
+_SPLIT, _KIND = "|".join(_SPLITS), "|".join(_KINDS)
+# A name without separators: xtrain, train_images, data.
+_KEY = re.compile(f"(?P<a>{_SPLIT})?(?P<kind>{_KIND})(?P<b>{_SPLIT})?")
+_EXPECTED = "train_x and train_y, x_train and y_train, images and labels, or X and y"
+
+
+@dataclass(frozen=True)
+class _Arrays:
+    """The arrays of an .npz archive, or the .npy files of a folder, by name."""
+
+    path: Path
+    names: list[str]
+    is_archive: bool
+
+    @classmethod
+    def open(cls, path: Path) -> _Arrays:
+        """List the arrays of an archive, of a folder, or of the folder of an .npy file."""
+        if path.suffix.lower() == ".npz":
+            return cls(path, _list_arrays(path), True)
+        folder = path if path.is_dir() else path.parent
+        return cls(folder, sorted(file.stem for file in folder.iterdir() if file.suffix == ".npy"), False)
+
+    def where(self, name: str) -> str:
+        """Return the place of an array for messages."""
+        return f"{self.path}[{name}]" if self.is_archive else str(self.path / f"{name}.npy")
+
+    def read(self, name: str) -> np.ndarray:
+        """Return an array; uncompressed uint8 is memory-mapped."""
+        return _read_array(self.path, name) if self.is_archive else _read_npy(self.path / f"{name}.npy")
+
+
+def read_npz(path: Path, image_size: tuple[int, ...] | None = None) -> Splits:
+    """Read images and labels from an .npz archive, or from .npy files, without loading pickled objects.
+
+    The names are those of a split (train, val, test) and of images (``x``, ``images``, ``data``) or labels (``y``,
+    ``labels``, ``target``), in any order: ``train_x``, ``x_train``, ``val_images``, ``X``. Without such names, the
+    only two arrays are used if their shapes are those of images and labels. Arrays that are not used are listed in a
+    warning. `path` is an archive, a folder of .npy files, or one of these files. Uncompressed uint8 arrays are
+    memory-mapped, because they may be larger than RAM. `image_size` is as in `skconv.data.conversion.shape_rows`.
+
+    Raises
+    ------
+    DataError
+        If the names are unknown, the archive is damaged, an array has pickled objects, or a pixel is outside 0..255.
+    """
+    arrays = _Arrays.open(path)
+    pairs = _find_pairs(arrays)
+    used = {name for pair in pairs.values() for name in pair}
+    ignored = [name for name in arrays.names if name not in used]
+    if ignored:
+        warnings.warn(f"{arrays.path}: not used: {_enumerate(ignored)}.", stacklevel=2)
+    read = {split: _read_pair(arrays, *pair, image_size) for split, pair in pairs.items()}
+    return Splits(*read["train"], *read.get("test", (None, None)), *read.get("valid", (None, None)))
+
+
+def read_npz_images(path: Path, image_size: tuple[int, ...] | None = None) -> np.ndarray:
+    """Read images to predict from an archive: test images, else the only array, else the images of `read_npz`.
+
+    `path` may also be an .npy file.
+    """
+    if path.suffix.lower() == ".npy":
+        arrays = _Arrays(path.parent, [path.stem], False)
+    else:
+        arrays = _Arrays.open(path)
+    by_role = _parse_names(arrays.names)
+    found = [names for split in ("test", "train", "valid") for names in [by_role.get((split, "images"))] if names]
+    names = arrays.names if len(arrays.names) == 1 else (found or [[]])[0]
+    if len(names) != 1:
+        raise DataError(f"{path} has the keys {_enumerate(arrays.names)}; expected 'images'. Rename the array.")
+    return _read_images(arrays, names[0], image_size)
+
+
+def has_npy_pair(path: Path) -> bool:
+    """Return whether a path is an .npy file, or a folder with .npy files of images and labels."""
+    if path.suffix.lower() == ".npy" and path.is_file():
+        return True
+    if not path.is_dir():
+        return False
+    roles = _parse_names([file.stem for file in path.glob("*.npy")])
+    return ("train", "images") in roles and ("train", "labels") in roles
+
+
+def _parse_names(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+    """Return the names of arrays by split and kind ("images" or "labels"); other names are left out."""
+    roles: dict[tuple[str, str], list[str]] = {}
+    for name in names:
+        match = _KEY.fullmatch(re.sub("[^a-z0-9]", "", name.lower()))
+        if match and not (match["a"] and match["b"]):
+            split = _SPLITS[match["a"] or match["b"] or "train"]
+            roles.setdefault((split, _KINDS[match["kind"]]), []).append(name)
+    return roles
+
+
+def _find_pairs(arrays: _Arrays) -> dict[str, tuple[str, str]]:
+    """Return the names of images and labels of each split that has both."""
+    roles = _parse_names(arrays.names)
+    for (split, kind), names in roles.items():
+        if len(names) > 1:
+            raise DataError(
+                f"{arrays.path} has several arrays of {split} {kind}: {_enumerate(names)}. Remove all but one."
+            )
+    pairs = {
+        split: (roles[split, "images"][0], roles[split, "labels"][0])
+        for split in ("train", "test", "valid")
+        if (split, "images") in roles and (split, "labels") in roles
+    }
+    if "train" in pairs:
+        return pairs
+    if len(arrays.names) == 2 and arrays.is_archive:
+        images, labels = sorted(arrays.names, key=lambda name: arrays.read(name).ndim, reverse=True)
+        first, second = arrays.read(images), arrays.read(labels)
+        if first.ndim > 1 and len(first) == len(second) and (second.ndim == 1 or second.shape[1:] == (1,)):
+            warnings.warn(f"{arrays.path}: images in '{images}', labels in '{labels}', by their shapes.", stacklevel=2)
+            return {"train": (images, labels)}
+    raise DataError(f"{arrays.path} has the keys {_enumerate(arrays.names)}; expected {_EXPECTED}.")
+
+
+def _read_pair(
+    arrays: _Arrays, images_name: str, labels_name: str, image_size: tuple[int, ...] | None
+) -> tuple[np.ndarray, list[str]]:
+    stored, labels = arrays.read(images_name), arrays.read(labels_name)
+    n_images, n_labels = (len(array) if array.ndim else 0 for array in (stored, labels))
+    if n_images != n_labels:
+        hint = "Save one label per image."
+        if stored.ndim > 1 and stored.shape[-1] == n_labels:
+            hint = f"The images are along the last axis; save np.moveaxis({images_name}, -1, 0)."
+        raise DataError(
+            f"{arrays.path} has {n_images:,} images in '{images_name}', but {n_labels:,} labels in '{labels_name}'. "
+            f"{hint}"
+        )
+    names = name_labels(arrays.where(labels_name), labels)
+    images = _read_images(arrays, images_name, image_size)
+    warn_if_dark(arrays.where(images_name), images)
+    return images, names
+
+
+def _read_images(arrays: _Arrays, name: str, image_size: tuple[int, ...] | None) -> np.ndarray:
+    where = arrays.where(name)
+    return as_uint8(where, as_images(where, arrays.read(name), image_size))
+
+
+def _enumerate(names: Iterable[str]) -> str:
+    return ", ".join(map(repr, names)) or "no arrays"
+
+
+def _read_npy(path: Path) -> np.ndarray:
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    except Exception as error:  # NumPy raises many exception types for damaged files
+        if "pickle" in str(error) or "object" in str(error):
+            raise _pickled(str(path)) from error
+        raise DataError(f"{path} is damaged or truncated ({error}). Save it again.") from error
+    return array if array.dtype == np.uint8 else np.asarray(array)
+
+
+def _pickled(where: str) -> DataError:
+    return DataError(
+        f"{where} contains pickled objects and is refused, because loading them can run code. "
+        "Save an array of numbers or of text."
+    )
+
+
+def _list_arrays(path: Path) -> list[str]:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError) as error:  # ValueError: name not UTF-8
+        raise DataError(f"{path} is not an .npz archive, or is truncated ({error}). Save it again.") from error
+
+
+def _read_array(path: Path, name: str) -> np.ndarray:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            info = archive.getinfo(f"{name}.npy")
+            with archive.open(info) as stream:
+                version_1 = npy.read_magic(stream) == (1, 0)
+                read_header = npy.read_array_header_1_0 if version_1 else npy.read_array_header_2_0
+                shape, fortran_order, dtype = read_header(stream)
+                if dtype.hasobject:
+                    raise _pickled(f"{path}[{name}]")
+                header_length = stream.tell()
+                if info.file_size != header_length + math.prod(shape) * dtype.itemsize:
+                    raise DataError(f"{path}[{name}] differs in length from the shape in its header. Save it again.")
+                order: Literal["C", "F"] = "F" if fortran_order else "C"
+                if info.compress_type != zipfile.ZIP_STORED or dtype != np.uint8 or 0 in shape:
+                    return np.frombuffer(stream.read(), dtype).reshape(shape, order=order)
+            offset = _find_content(path, info) + header_length
+            return np.memmap(path, np.uint8, mode="r", offset=offset, shape=shape, order=order)
+    except DataError:
+        raise
+    except Exception as error:  # zipfile, zlib and NumPy raise many exception types for damaged archives
+        raise DataError(f"{path}[{name}] is damaged or truncated ({error}). Save it again.") from error
+
+
+def _find_content(path: Path, info: zipfile.ZipInfo) -> int:
+    """Return the offset of an uncompressed member's data in the archive."""
+    with path.open("rb") as raw:
+        raw.seek(info.header_offset)
+        # Read from the local header, because the lengths in the central directory may differ.
+        name_length, extra_length = struct.unpack("<26xHH", raw.read(30))
+    return info.header_offset + 30 + name_length + extra_length
