@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from skconv.competitions.submissions import check_competition as check_competition
     from skconv.data.catalog import list_datasets as list_datasets
     from skconv.data.dataset import Dataset as Dataset
-    from skconv.data.spec import load_dataset as load_dataset
+    from skconv.data.image_tables import load_images as load_images
+    from skconv.data.loading import load_dataset as load_dataset
     from skconv.digits.preprocess.normalization import normalize_digit as normalize_digit
     from skconv.estimators import CNNClassifier as CNNClassifier, KFoldEnsembleClassifier as KFoldEnsembleClassifier
     from skconv.exceptions import (
@@ -72,7 +73,8 @@ _MODULES = {
     "list_datasets": "skconv.data.catalog",
     "list_networks": "skconv.networks",
     "list_recipes": "skconv.recipes",
-    "load_dataset": "skconv.data.spec",
+    "load_dataset": "skconv.data.loading",
+    "load_images": "skconv.data.image_tables",
     "load_recipe": "skconv.recipes",
     "make_competition": "skconv.competitions.making",
     "normalize_digit": "skconv.digits.preprocess.normalization",

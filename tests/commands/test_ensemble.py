@@ -12,7 +12,7 @@ from skconv.commands.train import train
 from skconv.competitions.making import write_competition
 from skconv.competitions.submissions import check_competition
 from skconv.data.dataset import Splits
-from skconv.data.spec import load_dataset
+from skconv.data.loading import load_dataset
 from skconv.estimators import KFoldEnsembleClassifier
 from skconv.exceptions import DataError, ParameterError
 from skconv.inference import OnnxClassifier

@@ -12,7 +12,7 @@ pytest.importorskip("optuna")
 
 from skconv.commands.train import train
 from skconv.commands.tune import tune
-from skconv.data.spec import load_dataset
+from skconv.data.loading import load_dataset
 from skconv.data.splitting import hold_out_test
 from skconv.exceptions import OutputError, ParameterError
 from skconv.recipes import load_recipe

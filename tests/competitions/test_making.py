@@ -18,8 +18,8 @@ from skconv.competitions.making import (
 )
 from skconv.data.catalog import get_entry
 from skconv.data.dataset import SubmissionForm
+from skconv.data.loading import load_dataset
 from skconv.data.named import load_entry
-from skconv.data.spec import load_dataset
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 
 

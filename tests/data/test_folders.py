@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from skconv.data.folders import read_class_folders, read_labelled_files
+from skconv.data.folders import read_class_folders
 from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, SourceNotFoundError
 
@@ -92,65 +92,6 @@ def test_read_class_folders_rejects_unknown_or_too_many_dropped_classes(tmp_path
         read_class_folders(DataSpec(tmp_path, drop_class=["dog"]))
     with pytest.raises(DataError, match="2 classes, of which 1 remain"), pytest.warns(UserWarning, match="'a'"):
         read_class_folders(DataSpec(tmp_path, drop_class=["a"]))
-
-
-@pytest.fixture
-def images(tmp_path, samples):
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for index, image in enumerate(samples.images(3)):
-        Image.fromarray(image).save(folder / f"{index}.png")
-    return folder
-
-
-def write_table(folder, text):
-    path = folder / "labels.csv"
-    path.write_text(text)
-    return path
-
-
-@pytest.mark.parametrize("table", ["id,label\n2,cat\n0,dog\n", "file,label\n2.png,cat\n0.png,dog\n"])
-def test_read_labelled_files_matches_ids_and_images(tmp_path, samples, images, table):
-    splits = read_labelled_files(DataSpec(write_table(tmp_path, table), images=images))
-    np.testing.assert_array_equal(splits.train_images, samples.images(3)[[2, 0]])
-    assert splits.train_labels == ["cat", "dog"]
-
-
-def test_read_labelled_files_uses_label_column(tmp_path, images):
-    table = write_table(tmp_path, "colour,file,animal\nred,1,cat\nblue,2,dog\n")
-    with pytest.raises(DataError, match="2 of the 2 images"):  # the id is the first column that is not the label
-        read_labelled_files(DataSpec(table, images=images, label_column="animal"))
-    table = write_table(tmp_path, "animal,file,colour\ncat,1,red\ndog,2,blue\n")
-    assert read_labelled_files(DataSpec(table, images=images, label_column="animal")).train_labels == ["cat", "dog"]
-
-
-@pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        ("", "0 columns"),
-        ("id,label\n", "no rows"),
-        ("id,label\n0,cat\n1,\n", "line 3: the label is missing"),
-        ("id,label\n0,cat\n,dog\n", "line 3: the id is missing"),
-        ("id,label\n0,cat\n1\n", "line 3 has 1 values"),
-        ("id,label\n0,cat\n7,dog\n", "1 of the 2 images .* the first is '7'"),
-        ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
-        ("id,label\n0,cat\n0,dog\n", "line 3: '0' .*'cat'.*'dog'"),
-    ],
-)
-def test_read_labelled_files_rejects_invalid_table(tmp_path, images, table, message):
-    with pytest.raises(DataError, match=message):
-        read_labelled_files(DataSpec(write_table(tmp_path, table), images=images))
-
-
-def test_read_labelled_files_rejects_two_images_of_one_id(tmp_path, images):
-    Image.new("L", (8, 8)).save(images / "0.bmp")
-    with pytest.raises(DataError, match=r"has 0\.bmp and 0\.png for the name '0'"):
-        read_labelled_files(DataSpec(write_table(tmp_path, "id,label\n0,cat\n1,dog\n"), images=images))
-
-
-def test_read_labelled_files_rejects_missing_folder(tmp_path):
-    with pytest.raises(SourceNotFoundError, match="nowhere"):
-        read_labelled_files(DataSpec(write_table(tmp_path, "id,label\n0,cat\n"), images=tmp_path / "nowhere"))
 
 
 def test_read_class_folders_caches_large_folder_and_detects_broken_image(tmp_path, samples, cache):

@@ -8,8 +8,8 @@ import pytest
 import sklearn.datasets._openml as client
 from scipy.sparse import csr_array
 
+from skconv.data.loading import load_dataset
 from skconv.data.openml import convert_table
-from skconv.data.spec import load_dataset
 from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (6, 16))

@@ -5,6 +5,7 @@ import csv
 import numpy as np
 import pytest
 
+from skconv.data.loading import load_dataset
 from skconv.data.pixel_csv import read_pixel_csv
 from skconv.exceptions import DataError
 
@@ -148,3 +149,149 @@ def test_read_pixel_csv_rejects_truncated_kaggle_file(data_home, tmp_path):
     table = read_pixel_csv(complete)
     assert table.pixels.shape == (1537, 784)
     assert set(table.labels) == set("0123456789")
+
+
+def make_rows(n=40, n_pixels=64, first=(), last=()):
+    """Return rows of random pixels between the cells that `first` and `last` compute from the row number."""
+    pixels = np.random.default_rng(0).integers(0, 256, (n, n_pixels))
+    return [[*(f(i) for f in first), *row, *(f(i) for f in last)] for i, row in enumerate(pixels.tolist())]
+
+
+def write_cells(path, rows, header=None, delimiter=","):
+    path.write_text("".join(delimiter.join(map(str, row)) + "\n" for row in ([header] if header else []) + rows))
+    return path
+
+
+def label_of(row):
+    return row % 4
+
+
+NUMBERED = [f"p{index}" for index in range(64)]
+COUNTED = [str(index) for index in range(64)]
+
+
+@pytest.mark.parametrize(
+    ("header", "first", "last"),
+    [
+        ([*NUMBERED, "target"], [], [label_of]),
+        ([*NUMBERED, "what"], [], [label_of]),
+        ([*COUNTED, "target"], [], [label_of]),
+        (["what", *COUNTED], [label_of], []),
+        (["", *NUMBERED, "species"], [lambda row: row], [label_of]),
+        (["Unnamed: 0", "label", *NUMBERED], [lambda row: row + 5, label_of], []),
+        ([*[f"{r}x{c}" for r in range(8) for c in range(8)], "class"], [], [label_of]),
+        (["id", "width", "Class", *NUMBERED], [lambda row: row, lambda row: 8, label_of], []),
+        (["file", "label", *NUMBERED], [lambda row: f"im{row}.png", label_of], []),
+        ([*NUMBERED[:5], "label", *NUMBERED[5:]], None, None),
+        (None, [label_of], []),
+        (None, [], [label_of]),
+        (None, [lambda row: row, label_of], []),
+        (None, [lambda row: row], [label_of]),
+        (None, [], [lambda row: float(label_of(row))]),
+        ([*COUNTED, "64"], [label_of], []),
+    ],
+)
+def test_read_pixel_csv_finds_label_and_pixels(tmp_path, header, first, last):
+    rows = make_rows(first=first or [], last=last or [])
+    if first is None:  # in the middle
+        rows = [[*row[:5], label_of(i), *row[5:]] for i, row in enumerate(rows)]
+    table = read_pixel_csv(write_cells(tmp_path / "a.csv", rows, header))
+    assert table.labels == [str(label_of(row)) for row in range(40)]
+    assert table.pixels.tolist() == make_rows()
+
+
+def test_read_pixel_csv_scores_all_rows_of_a_sorted_table(tmp_path):
+    rows = [[row // 300, *[0] * 63, row % 2 if row < 600 else 7] for row in range(1200)]
+    rows[5][30] = 255
+    with pytest.warns(UserWarning, match="labels in column 1"):
+        assert set(read_pixel_csv(write_cells(tmp_path / "a.csv", rows)).labels) == set("0123")
+
+
+def test_read_pixel_csv_asks_for_label_if_both_ends_may_be_it(tmp_path):
+    rows = make_rows(n_pixels=63, first=[label_of], last=[lambda row: row % 2])
+    path = write_cells(tmp_path / "a.csv", rows)
+    with pytest.raises(DataError, match=r"column 1 or column 65.* 1 or -1.*--label-column"):
+        read_pixel_csv(path)
+    for column, expected in (("1", 4), ("-1", 2), ("65", 2)):
+        assert len(set(read_pixel_csv(path, column).labels)) == expected
+
+
+@pytest.mark.parametrize(
+    ("header", "first"),
+    [(["a", "b", *NUMBERED], [label_of, label_of]), (["class", "species", *NUMBERED], [label_of] * 2)],
+)
+def test_read_pixel_csv_asks_for_label_among_several(tmp_path, header, first):
+    with pytest.raises(DataError, match=r"several columns .*'(a|class)'.*--label-column"):
+        read_pixel_csv(write_cells(tmp_path / "a.csv", make_rows(first=first), header))
+
+
+def test_read_pixel_csv_lists_columns_that_are_not_used(tmp_path):
+    rows = make_rows(first=[lambda row: row, lambda row: "x", label_of])
+    with pytest.warns(UserWarning, match="labels in 'digit'; 64 columns of pixels; not used: 'id', 'writer'"):
+        read_pixel_csv(write_cells(tmp_path / "a.csv", rows, ["id", "writer", "digit", *NUMBERED]))
+
+
+@pytest.mark.parametrize("quote", ['"{}"', "{}"])
+def test_read_pixel_csv_reads_pixels_in_one_cell(tmp_path, quote):
+    pixels = make_rows(9)
+    usage = ["Training"] * 6 + ["PublicTest", "PrivateTest", "PrivateTest"]
+    rows = [[i % 3, quote.format(" ".join(map(str, row))), usage[i]] for i, row in enumerate(pixels)]
+    with pytest.warns(UserWarning, match="labels in 'emotion'; pixels as text in 'pixels'; splits in 'Usage'"):
+        table = read_pixel_csv(write_cells(tmp_path / "a.csv", rows, ["emotion", "pixels", "Usage"]))
+    assert table.pixels.tolist() == pixels
+    assert table.splits == ["train"] * 6 + ["valid", "test", "test"]
+    dataset = load_dataset(tmp_path / "a.csv")
+    assert [len(images) for images in (dataset.train_images, dataset.valid_images, dataset.test_images)] == [6, 1, 2]
+
+
+def test_read_pixel_csv_reads_lists_of_pixels(tmp_path):
+    rows = [[f'"{row}"', i % 3] for i, row in enumerate(make_rows(9))]
+    assert read_pixel_csv(write_cells(tmp_path / "a.csv", rows, ["image", "label"])).pixels.tolist() == make_rows(9)
+
+
+@pytest.mark.parametrize(
+    ("write", "delimiter"),
+    [
+        (lambda value: value / 255, ","),
+        (lambda value: f"{value / 255:.6f}".replace(".", ","), ";"),
+        (lambda value: f'"{value / 255:.6f}"'.replace(".", ","), ","),
+        (lambda value: value / 127.5 - 1, "\t"),
+        (lambda value: f"{value:.18e}", " "),
+        (lambda value: f"  {value}", " "),
+    ],
+    ids=["fractions", "decimal comma", "quoted decimal comma", "-1..1", "savetxt", "several spaces"],
+)
+def test_read_pixel_csv_reads_numbers_in_any_form(tmp_path, write, delimiter):
+    pixels = make_rows(1500)
+    pixels[7][:2] = [0, 255]
+    rows = [[label_of(i), *map(write, row)] for i, row in enumerate(pixels)]
+    table = read_pixel_csv(write_cells(tmp_path / "a.txt", rows, delimiter=delimiter))
+    assert table.pixels.tolist() == pixels
+    assert table.labels[:5] == ["0", "1", "2", "3", "0"]
+
+
+def test_read_pixel_csv_fraction_out_of_range_has_line_number(tmp_path):
+    rows = [[label_of(i), *(value / 255 for value in row)] for i, row in enumerate(make_rows())]
+    rows[8][3] = 7.5
+    with pytest.raises(DataError, match=r"line 9, column 4: '7\.5'"):
+        read_pixel_csv(write_cells(tmp_path / "a.csv", rows))
+
+
+def test_read_pixel_csv_keeps_labels_with_delimiters_and_quotes(tmp_path):
+    rows = make_rows(first=[lambda row: '"cat, big"' if row % 2 else '"dog ""x"""'])
+    table = read_pixel_csv(write_cells(tmp_path / "a.csv", rows, ["label", *NUMBERED]))
+    assert set(table.labels) == {"cat, big", 'dog "x"'}
+    assert table.pixels.tolist() == make_rows()
+
+
+def test_load_dataset_reports_dark_pixels_of_a_table(tmp_path):
+    rows = [[i % 2, *(value // 16 for value in row)] for i, row in enumerate(make_rows())]
+    with pytest.warns(UserWarning, match="highest pixel is 15"):
+        load_dataset(write_cells(tmp_path / "a.csv", rows, ["label", *NUMBERED]))
+
+
+def test_load_dataset_shape_of_rows_decides_between_pixels_and_label(tmp_path):
+    path = write_cells(tmp_path / "a.csv", make_rows(n_pixels=63, first=[label_of]))  # 64 columns, 7×9 and a label
+    with pytest.raises(DataError, match="64 columns, but no label"):
+        load_dataset(path)
+    assert load_dataset(path, image_size=(7, 9)).image_shape == (7, 9)

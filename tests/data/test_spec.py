@@ -5,7 +5,8 @@ import pytest
 from PIL import Image
 
 from skconv.data.dataset import Splits
-from skconv.data.spec import FORMATS, DataSpec, Format, load_dataset
+from skconv.data.loading import load_dataset
+from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.images.spec import PREPROCESSING, PreprocessingStep
 

@@ -8,7 +8,7 @@ import torch
 from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
 
-from skconv.data.spec import load_dataset
+from skconv.data.loading import load_dataset
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError
 

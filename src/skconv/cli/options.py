@@ -29,11 +29,11 @@ def _parse_image_size(text: str | None) -> tuple[int, ...] | None:
     # With a tuple type, Typer would expect two arguments.
     if text is None:
         return None
-    match = re.fullmatch(r"([1-9]\d{0,3})(?:[xX×]([1-9]\d{0,3})(?:[xX×]([13]))?)?", text.strip())
-    if match is None:
+    match = re.fullmatch(r"([1-9]\d{0,3})(?:[xX×]([1-9]\d{0,3})(?:[xX×]([1-9]\d{0,3}))?)?", text.strip())
+    if match is None or (match[3] and not {match[1], match[3]} & {"1", "3"}):
         raise typer.BadParameter(
             f"'{text}' is not a size in pixels. Write height x width, for example 28x28, one number for square images, "
-            "or height x width x channels."
+            "or height x width x channels with 1 or 3 channels."
         )
     sides = int(match[1]), int(match[2] or match[1])
     return sides if match[3] is None else (*sides, int(match[3]))
@@ -89,15 +89,17 @@ SHARED: dict[str, Any] = {
         metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."
     ),
     "data_home": DATA_HOME,
-    "images": typer.Option(help="Folder of the images listed in a CSV file of id,label."),
-    "label_column": typer.Option(help="Name of the label column of a CSV file."),
+    "images": typer.Option(help="Folder of the images that a CSV file lists; default: the folder of the file."),
+    "image_column": typer.Option(help="Column of a CSV file with the names of images, by its header or number from 1."),
+    "label_column": typer.Option(help="Label column of a CSV file, by its header or number from 1; -1 is the last."),
     "image_size": Annotated[
         str | None,
         typer.Option(
             metavar="HxW[xC]",
             callback=_parse_image_size,
             help="Height and width in pixels, or one number for both, and optionally channels: size to resize images "
-            "to, or shape of the rows of a CSV file; default: small images retain theirs, others get a printed size.",
+            "to, or shape of the rows of a CSV file (CxHxW if channels come first); default: small images retain "
+            "theirs, others get a printed size.",
         ),
     ],
     "resize": Annotated[

@@ -64,6 +64,7 @@ def predict(
     inputs: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
     label_column: str | None = None,
+    image_size: int | tuple[int, ...] | None = None,
     top: int | None = None,
     probabilities: bool = False,
     coverage: float | None = None,
@@ -85,6 +86,8 @@ def predict(
         the folder of a competition or one CSV of pixels without labels, it is written in the format of the competition.
     label_column : str or None, default=None
         Name of the label column of a CSV; the column is ignored.
+    image_size : int, (height, width), (height, width, channels) or (channels, height, width), optional
+        Shape of images that are stored as rows of pixels; by default that of the model, if it is grey.
     annotate : path-like or None, default=None
         PNG file to draw: the model inputs of the first 200 images, with label and confidence.
     min_confidence : float, default=0
@@ -144,14 +147,16 @@ def predict(
     classifier = OnnxClassifier(model)
     if coverage is not None:
         load_held_out(classifier)  # raises before the images are loaded
-    loaded = None if out is None or label_column is not None else _load_competition(paths, classifier, Path(out))
+    loaded = None
+    if out is not None and label_column is None:
+        loaded = _load_competition(paths, classifier, Path(out), image_size)
     if loaded is not None and (top is not None or probabilities or coverage is not None):
         raise ParameterError(
             f"{out} is a submission, which contains labels only. Omit top, probabilities and coverage, or choose a "
             "name that does not begin with submission."
         )
     if loaded is None:
-        loaded = _load_images(paths, classifier, out, label_column, progress=options["progress"])
+        loaded = _load_images(paths, classifier, out, label_column, image_size, progress=options["progress"])
     warn_if_broken(loaded.broken, len(loaded.names))
     predicted_proba = classifier.predict_proba(loaded.images)
     if classifier.image_spec.preprocessing == "digit":  # avoids importing number recognition for other models
@@ -217,14 +222,17 @@ class _LoadedInputs:
 
 
 def _load_competition(
-    paths: Sequence[str | os.PathLike[str]], classifier: OnnxClassifier, out: Path
+    paths: Sequence[str | os.PathLike[str]],
+    classifier: OnnxClassifier,
+    out: Path,
+    image_size: int | tuple[int, ...] | None,
 ) -> _LoadedInputs | None:
     """Load the test images of a competition, if the only input is one and `out` is named as its submission."""
     from skconv.competitions.submissions import load_submission_form
 
     if len(paths) != 1 or not out.name.startswith("submission"):
         return None
-    found = load_submission_form(paths[0], classifier.image_spec)
+    found = load_submission_form(paths[0], classifier.image_spec, image_size)
     if found is None:
         return None
     form, notes = found
@@ -238,6 +246,7 @@ def _load_images(
     classifier: OnnxClassifier,
     out: str | os.PathLike[str] | None,
     label_column: str | None,
+    image_size: int | tuple[int, ...] | None,
     *,
     progress: bool,
 ) -> _LoadedInputs:
@@ -246,7 +255,12 @@ def _load_images(
 
     broken: dict[int, SkconvError] = {}
     names, images, notes = load_inputs(
-        paths, classifier.image_spec, label_column=label_column, errors=broken, progress=progress
+        paths,
+        classifier.image_spec,
+        label_column=label_column,
+        image_size=image_size,
+        errors=broken,
+        progress=progress,
     )
     if out is not None and len(paths) == 1:
         from skconv.competitions.folder import is_competition

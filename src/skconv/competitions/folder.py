@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import math
 import os
+import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,13 +13,18 @@ from pathlib import Path
 import numpy as np
 
 from skconv.data.catalog import CatalogEntry, get_entry
-from skconv.data.content import open_rows, open_table
-from skconv.data.conversion import shape_rows, sort_names
+from skconv.data.columns import find_names
+from skconv.data.content import open_table
+from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
-from skconv.data.folders import find_images, read_id_labels
+from skconv.data.folders import walk_files
 from skconv.data.image_files import read_images
-from skconv.data.pixel_csv import MIN_PIXELS, read_csv_labels, read_pixel_csv
+from skconv.data.image_matching import ImageIndex, check_found, index_near, match_images
+from skconv.data.image_tables import Listing, list_labelled_files, lists_images
+from skconv.data.labels import sort_names
+from skconv.data.pixel_csv import read_csv_labels, read_pixel_csv
 from skconv.data.spec import FORMATS, DataSpec, Format
+from skconv.data.tables import read_table
 from skconv.exceptions import DataError, SourceNotFoundError, list_some
 from skconv.images.spec import ImageSpec
 
@@ -37,7 +44,11 @@ def is_competition(folder: Path) -> bool:
 
 
 def read_competition(
-    folder: Path, image_size: tuple[int, int] | None = None, *, progress: bool = False
+    folder: Path,
+    image_size: tuple[int, ...] | None = None,
+    *,
+    skip_unreadable: bool | None = None,
+    progress: bool = False,
 ) -> tuple[Splits, SubmissionForm]:
     """Return the splits of a competition's folder and the format of a submission.
 
@@ -49,16 +60,14 @@ def read_competition(
     Raise `DataError` if a table cannot be read, or if the tables and images do not match.
     """
     train, test = folder / TRAIN, folder / TEST
-    if _has_pixels(train):
-        table = read_pixel_csv(train)
+    if not lists_images(train):
+        table = read_pixel_csv(train, n_pixels=_count_pixels(image_size))
         labels = table.labels or []
         train_images = shape_rows(str(train), table.pixels, image_size)
         ids, test_images = None, _read_test_pixels(test, image_size)
     else:
-        labels_by_id = read_id_labels(train)
-        labels, (_, ids) = list(labels_by_id.values()), _read_ids(test)
-        files = _find(train, folder / TRAIN_FOLDER, list(labels_by_id))
-        test_files = _find(test, folder / TEST_FOLDER, ids)
+        files, labels, _ = _list_training_files(train, skip_unreadable=skip_unreadable)
+        ids, test_files = _list_test_files(test)
         # Read all images in one call, so that either all are grey or all are in colour.
         images = read_images([*files, *test_files], DataSpec(image_size=image_size), progress=progress)
         train_images, test_images = images[: len(files)], images[len(files) :]
@@ -71,16 +80,22 @@ def read_competition(
 def read_form(folder: Path, *, progress: bool = False) -> SubmissionForm:
     """Read only the test images of a competition; parameters and errors as in `read_competition`."""
     train, test = folder / TRAIN, folder / TEST
-    if _has_pixels(train):
+    if not lists_images(train):
         return _make_form(folder, None, _read_test_pixels(test, None), read_csv_labels(train))
-    _, ids = _read_ids(test)
-    images = read_images(_find(test, folder / TEST_FOLDER, ids), DataSpec(), progress=progress)
-    return _make_form(folder, ids, images, list(read_id_labels(train).values()))
+    ids, files = _list_test_files(test)
+    images = read_images(files, DataSpec(), progress=progress)
+    return _make_form(folder, ids, images, _list_training_files(train).labels)
 
 
-def load_folder(folder: Path, image_size: tuple[int, int] | None = None, *, progress: bool = False) -> Dataset:
+def load_folder(
+    folder: Path,
+    image_size: tuple[int, ...] | None = None,
+    *,
+    skip_unreadable: bool | None = None,
+    progress: bool = False,
+) -> Dataset:
     """Load a competition's folder as a data set; class names and licence are set if the competition is recognised."""
-    splits, form = read_competition(folder, image_size, progress=progress)
+    splits, form = read_competition(folder, image_size, skip_unreadable=skip_unreadable, progress=progress)
     dataset = replace(splits.to_dataset(DataSpec(folder).short_name, str(folder)), submission=form)
     entry = recognize_competition(form)
     return dataset if entry is None else replace(dataset, class_names=entry.class_names, licence=entry.licence)
@@ -146,14 +161,8 @@ def _explain_id(found: str, ids: tuple[str, ...], row: int) -> str:
     return f"'{found[:30]}' is not an id of the competition; expected '{ids[row]}'. Correct it."
 
 
-def _has_pixels(table: Path) -> bool:
-    with open_table(table) as stream:
-        first = stream.readline()
-    return max(map(first.count, ",;\t")) >= MIN_PIXELS
-
-
-def _read_test_pixels(test: Path, image_size: tuple[int, int] | None) -> np.ndarray:
-    table = read_pixel_csv(test, need_labels=False)
+def _read_test_pixels(test: Path, image_size: tuple[int, ...] | None) -> np.ndarray:
+    table = read_pixel_csv(test, need_labels=False, n_pixels=_count_pixels(image_size))
     if table.labels is not None:
         raise DataError(
             f"{test} has a label column; expected only pixels. Pass {TRAIN} as the source, or remove the labels."
@@ -161,17 +170,51 @@ def _read_test_pixels(test: Path, image_size: tuple[int, int] | None) -> np.ndar
     return shape_rows(str(test), table.pixels, image_size)
 
 
-def _find(table: Path, folder: Path, ids: list[str]) -> list[Path]:
-    if not folder.is_dir():
+def _count_pixels(image_size: tuple[int, ...] | None) -> int | None:
+    return None if image_size is None else math.prod(image_size)
+
+
+def _list_training_files(train: Path, *, skip_unreadable: bool | None = None) -> Listing:
+    spec = DataSpec(train, skip_unreadable=skip_unreadable)
+    return list_labelled_files(read_table(train), _index_images(train, TRAIN_FOLDER), spec)
+
+
+def _list_test_files(test: Path) -> tuple[list[str], list[Path]]:
+    """Return the ids of the test images and their files."""
+    index = _index_images(test, TEST_FOLDER)
+    table = read_table(test).split_header()
+    if table.n_columns <= 2:
+        _, ids = _read_ids(test)
+    else:
+        ids = table.column(find_names(table, index))
+    found = match_images(str(test), ids, index)
+    check_found(str(test), ids, found, index.folder)
+    return ids, [found[name] for name in ids]
+
+
+def _index_images(table: Path, name: str) -> ImageIndex:
+    """Return the files of the folder `name` beside a table; without it, of all folders beside the table."""
+    folder = table.parent / name
+    if folder.is_dir():
+        return ImageIndex(folder, walk_files(folder))
+    index = index_near(table)
+    if not index.files or any((table.parent / each).is_dir() for each in (TRAIN_FOLDER, TEST_FOLDER)):
         raise SourceNotFoundError(f"{table} lists images, but their folder {folder} does not exist. Put them there.")
-    return find_images(table, folder, ids)
+    return index
 
 
 def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: list[str]) -> SubmissionForm:
     """Return the format of a submission; `ids` is None for a table of pixels, whose rows have no ids."""
     class_labels = tuple(sort_names(labels))
     sample = folder / SAMPLE
-    if not sample.is_file():
+    has_sample = sample.is_file()
+    if has_sample and (n_columns := read_table(sample).n_columns) > 2:
+        warnings.warn(
+            f"{sample} has {n_columns} columns and is not used; a submission has the columns id and label.",
+            stacklevel=2,
+        )
+        has_sample = False
+    if not has_sample:
         header, ids = (PIXEL_HEADER, number_rows(len(images))) if ids is None else _read_ids(folder / TEST)
         return SubmissionForm(header, tuple(ids), images, class_labels)
     header, expected = _read_ids(sample)
@@ -210,17 +253,18 @@ def number_rows(n: int) -> list[str]:
 
 def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
     """Return the header and the ids, the first column, of a table with one or two columns."""
-    ids: dict[str, None] = {}
-    with open_rows(table) as (header, rows):
-        if len(header) not in (1, 2):
-            raise DataError(f"{table} has {len(header)} columns; expected an id and at most a label. Correct the file.")
-        for where, (name, *_) in rows:
-            if name in ids or not name:
-                problem = f"duplicate id '{name}'" if name else "the id is missing"
-                raise DataError(f"{where}: {problem}. Correct or delete the line.")
-            ids[name] = None
-    if not ids:
+    rows = read_table(table).split_header()
+    header = rows.header or []
+    if len(header) not in (1, 2):
+        raise DataError(f"{table} has {len(header)} columns; expected an id and at most a label. Correct the file.")
+    if not rows.rows:
         raise DataError(f"{table} has a header but no rows; expected one id per line. Download the file again.")
+    ids: dict[str, None] = {}
+    for row, name in enumerate(rows.column(0)):
+        if name in ids or not name:
+            problem = f"duplicate id '{name}'" if name else "the id is missing"
+            raise DataError(f"{rows.locate(row)}: {problem}. Correct or delete the line.")
+        ids[name] = None
     return (header[0], header[1] if len(header) > 1 else "label"), list(ids)
 
 
@@ -233,7 +277,9 @@ FORMATS.register(
     "competition",
     Format(
         accepts=is_competition,
-        read=lambda spec, progress: load_folder(spec.path, spec.size, progress=progress),
+        read=lambda spec, progress: load_folder(
+            spec.path, spec.row_shape, skip_unreadable=spec.skip_unreadable, progress=progress
+        ),
         read_inputs=_read_inputs,
         priority=1,
     ),

@@ -22,6 +22,7 @@ from skconv.competitions.making import list_competitions, open_competition
 from skconv.data.catalog import get_entry
 from skconv.data.dataset import SubmissionForm
 from skconv.data.formats import is_table, read_pixel_rows
+from skconv.data.image_tables import lists_images
 from skconv.data.inputs import ConversionNotes
 from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, list_some
@@ -29,18 +30,21 @@ from skconv.files import atomic_write
 from skconv.images.spec import ImageSpec
 
 
-def load_submission_form(path: str | os.PathLike[str], spec: ImageSpec) -> tuple[SubmissionForm, list[str]] | None:
+def load_submission_form(
+    path: str | os.PathLike[str], spec: ImageSpec, image_size: int | tuple[int, ...] | None = None
+) -> tuple[SubmissionForm, list[str]] | None:
     """Load the test images of a competition and the format of a submission, with notes as in `load_inputs`.
 
     `path` is a competition's folder, its ``test.csv``, or any CSV file of pixels without labels, whose rows are
-    numbered from 1 as on Kaggle. Return None for any other path. The images are converted to `spec`.
+    numbered from 1 as on Kaggle, with images of the shape `image_size`, by default that of `spec`. Return None for any
+    other path. The images are converted to `spec`.
     """
     path = Path(path)
     folder = path.parent if path.name == TEST else path
     if is_competition(folder):
         form = read_form(folder)
-    elif is_table(path):
-        images, labelled = read_pixel_rows(DataSpec(path), spec)
+    elif is_table(path) and not lists_images(path):
+        images, labelled = read_pixel_rows(DataSpec(path, image_size=image_size), spec)
         if labelled:
             return None
         form = SubmissionForm(PIXEL_HEADER, tuple(number_rows(len(images))), images)

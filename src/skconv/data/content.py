@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import gzip
 import hashlib
+import io
+import os
+import re
+import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,8 +19,20 @@ from typing import BinaryIO, TextIO, cast
 from skconv.exceptions import DataError
 
 MAX_DEFLATE_RATIO = 1032  # maximum ratio of decompressed to compressed size in the deflate format
+_CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
+
+
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ``~`` replaced by the home folder."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111, because Path.expanduser raises an error without a home
+
+
+def is_table_name(path: Path) -> bool:
+    """Return whether a file is a text table by its suffix, raw or compressed with gzip."""
+    name = path.name.lower().removesuffix(".gz")
+    return name.endswith(tuple(TABLE_SUFFIXES))
 
 
 def cache_folder() -> Path:
@@ -50,38 +67,48 @@ def open_content(path: Path) -> Iterator[BinaryIO]:
 
 @contextmanager
 def open_table(path: Path) -> Iterator[TextIO]:
-    """Open a CSV file as text; raise `DataError` inside the block if it cannot be read or is not UTF-8."""
-    try:
-        with path.open(encoding="utf-8-sig") as stream:
-            yield stream
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is not a text file ({error}). Save it as CSV in UTF-8.") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    """Open a text table, raw or compressed with gzip, in UTF-8, UTF-16 with a byte order mark, or Windows-1252.
 
-
-@contextmanager
-def open_rows(path: Path) -> Iterator[tuple[list[str], Iterator[tuple[str, list[str]]]]]:
-    """Open a CSV file; yield its header and an iterator over the non-empty rows as (``"FILE, line N"``, cells).
-
-    The iterator raises `DataError` for a row that differs in length from the header; other errors as in `open_table`.
+    Raise `DataError` inside the block if it cannot be read or is not text.
     """
-    with open_table(path) as stream:
-        rows = csv.reader(stream)
-        header = [cell.strip() for cell in next(rows, [])]
+    if path.is_file() and path.stat().st_size == 0:
+        yield io.StringIO()
+        return
+    try:
+        with open_content(path) as content, io.TextIOWrapper(content, find_encoding(path)) as stream:
+            yield stream
+    except (UnicodeError, csv.Error) as error:
+        raise DataError(f"{path} is not a text file ({error}). Save it as CSV in UTF-8.") from error
 
-        def check_rows() -> Iterator[tuple[str, list[str]]]:
-            for row in rows:
-                if any(row):
-                    where = f"{path}, line {rows.line_num}"
-                    if len(row) != len(header):
-                        raise DataError(
-                            f"{where} has {len(row)} values, but the header has {len(header)}. "
-                            "Correct or delete the line."
-                        )
-                    yield where, [cell.strip() for cell in row]
 
-        yield header, check_rows()
+def find_encoding(path: Path) -> str:
+    """Return the encoding of a text file; warn if it can only be guessed.
+
+    Raise `DataError` for content that is not that of a table: control characters, or an unusual first character.
+    """
+    decoder, is_utf8 = codecs.getincrementaldecoder("utf-8")(), True
+    with open_content(path) as stream:
+        block = start = stream.read(_BLOCK)
+        if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+            return "utf-16"
+        while block:
+            if _CONTROL.search(block):
+                raise DataError(f"{path} is not a text file (it has control characters). Save it as CSV in UTF-8.")
+            try:
+                is_utf8 = is_utf8 and decoder.decode(block) is not None
+            except UnicodeDecodeError:
+                is_utf8 = False
+            block = stream.read(_BLOCK)
+    if is_utf8:
+        return "utf-8-sig"
+    first = start.lstrip()[:1].decode("cp1252", "replace")
+    if not (first.isalnum() or first.isascii()):
+        raise DataError(f"{path} is not a text file (it begins with {start[:4].hex(' ')}). Save it as CSV in UTF-8.")
+    warnings.warn(
+        f"{path} is not UTF-8 and is read as Windows-1252 (Latin-1). If labels look wrong, save it as UTF-8.",
+        stacklevel=2,
+    )
+    return "cp1252"
 
 
 def is_compressed(path: Path) -> bool:

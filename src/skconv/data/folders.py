@@ -1,4 +1,4 @@
-"""Readers of image folders, by class or with a CSV of labels."""
+"""Reader of image folders with one folder per class."""
 
 from __future__ import annotations
 
@@ -11,15 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from skconv.data.content import open_rows
 from skconv.data.dataset import Splits
 from skconv.data.folder_layout import SPLITS, FileSplit, find_layout
 from skconv.data.folder_tree import list_visible
 from skconv.data.image_files import DecodedImages, decode_files
 from skconv.data.spec import DataSpec
 from skconv.data.splitting import choose_classes
-from skconv.exceptions import DataError, SourceNotFoundError
-from skconv.images.formats import IMAGE_SUFFIXES
+from skconv.exceptions import DataError
 
 
 def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
@@ -83,82 +81,6 @@ def _note_copies(splits: Splits) -> None:
 
 def _hash_images(images: np.ndarray) -> Iterator[bytes]:
     return (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images)
-
-
-def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
-    """Read the images in the folder ``spec.images`` that are listed as ``id,label`` in the CSV ``spec.source``.
-
-    The label is the column ``spec.label_column``, by default "label" or else the second; the id is the first other
-    column: a file name, with or without suffix. Raise `DataError` for a row without label, an id with no image,
-    two images or two labels, or as in `read_class_folders`.
-    """
-    folder = Path(spec.images or "")
-    if not folder.is_dir():
-        raise SourceNotFoundError(f"The folder of images {folder} does not exist. Pass an existing folder as --images.")
-    labels = read_id_labels(spec.path, spec.label_column)
-    files = find_images(spec.path, folder, list(labels))
-    decoded = decode_files(files, spec, progress=progress)
-    names = list(labels.values())
-    return Splits(
-        decoded.images,
-        [names[position] for position in decoded.positions],
-        files=[files[position] for position in decoded.positions],
-    )
-
-
-def find_images(table: Path, folder: Path, names: Sequence[str]) -> list[Path]:
-    """Return the image file in `folder` for each name, in order; names may omit the suffix.
-
-    Raise `DataError` if a name has no image or two images; `table` is the file that lists the names.
-    """
-    by_name: dict[str, Path] = {}
-    by_stem: dict[str, list[Path]] = {}
-    for file in list_files(folder):
-        name = file.name
-        by_name[name] = file
-        stem, dot, suffix = name.rpartition(".")  # Path.stem and Path.suffix are slow for many files
-        if dot + suffix.lower() in IMAGE_SUFFIXES:
-            by_stem.setdefault(stem, []).append(file)
-    files: list[Path] = []
-    missing: list[str] = []
-    for name in names:
-        found = [by_name[name]] if name in by_name else by_stem.get(name, [])
-        if len(found) > 1:
-            raise DataError(f"{folder} has {found[0].name} and {found[1].name} for the name '{name}'. Remove one.")
-        files.extend(found)
-        missing.extend([] if found else [name])
-    if missing:
-        raise DataError(
-            f"{len(missing)} of the {len(names)} images listed in {table} are not in {folder}; "
-            f"the first is '{missing[0]}'. Add the images, or pass another folder."
-        )
-    return files
-
-
-def read_id_labels(table: Path, label_column: str | None = None) -> dict[str, str]:
-    """Return the label of each id in a CSV of ``id,label`` with a header; errors as in `read_labelled_files`."""
-    labels: dict[str, str] = {}
-    with open_rows(table) as (header, rows):
-        if len(header) < 2:
-            raise DataError(f"{table} has {len(header)} columns; expected a header such as id,label, and rows.")
-        if label_column is None:
-            lowered = [name.lower() for name in header]
-            label_at = lowered.index("label") if "label" in lowered else 1
-        elif label_column in header:
-            label_at = header.index(label_column)
-        else:
-            found = ", ".join(header[:5])
-            raise DataError(f"{table} has no column '{label_column}'; it has {found}. Pass one of them.")
-        for where, row in rows:
-            name, label = row[1 if label_at == 0 else 0], row[label_at]
-            if not (name and label):
-                missing = "label" if name else "id"
-                raise DataError(f"{where}: the {missing} is missing. Fill it in or delete the line.")
-            if labels.setdefault(name, label) != label:
-                raise DataError(f"{where}: '{name}' has the labels '{labels[name]}' and '{label}'. Delete one line.")
-    if not labels:
-        raise DataError(f"{table} has a header but no rows; expected lines of id,label.")
-    return labels
 
 
 def list_files(folder: Path) -> list[Path]:

@@ -7,14 +7,24 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from skconv.data.array_files import has_idx_files, read_idx_folder, read_npz, read_npz_images
-from skconv.data.content import TABLE_SUFFIXES
+from skconv.data.content import is_table_name
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits
-from skconv.data.folders import read_class_folders, read_labelled_files
+from skconv.data.folders import read_class_folders
+from skconv.data.idx_files import has_idx_files, read_idx_folder
+from skconv.data.image_files import decode_files
+from skconv.data.image_tables import (
+    list_named_files,
+    lists_images,
+    read_labelled_files,
+    read_labelled_frame,
+    split_rows,
+)
+from skconv.data.npz_files import has_npy_pair, read_npz, read_npz_images
 from skconv.data.pixel_csv import read_pixel_csv
 from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.images.spec import ImageSpec
@@ -22,7 +32,7 @@ from skconv.images.spec import ImageSpec
 
 def is_table(path: Path) -> bool:
     """Return whether a path is an existing file with a suffix of CSV files."""
-    return path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
+    return is_table_name(path) and path.is_file()
 
 
 def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]:
@@ -30,22 +40,42 @@ def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]
 
     The images have the model's size if the number of columns matches; otherwise they are square.
     """
-    table = read_pixel_csv(spec.path, spec.label_column, need_labels=False, n_pixels=math.prod(model.shape))
-    images = shape_rows(str(spec.path), table.pixels, (model.height, model.width))
-    return images, table.labels is not None
+    shape = _find_shape(spec, model)
+    table = read_pixel_csv(spec.path, spec.label_column, need_labels=False, n_pixels=math.prod(shape))
+    return shape_rows(str(spec.path), table.pixels, shape), table.labels is not None
+
+
+def _read_csv_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
+    if not lists_images(spec.path):
+        return _number_rows(read_pixel_rows(spec, model)[0])
+    names, files = list_named_files(spec)
+    target = replace(spec, normalize=model.preprocessing, form=model)
+    return names, decode_files(files, target, skip_unreadable=False).images
+
+
+def _find_shape(spec: DataSpec, model: ImageSpec) -> tuple[int, ...]:
+    # The order of the values of a colour image is not known from the model.
+    return spec.row_shape or (model.height, model.width)
 
 
 def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
-    if spec.images is not None:
+    if spec.images is not None or spec.image_column is not None or lists_images(spec.path):
         return _read_folder(read_labelled_files, spec, progress)
-    table = read_pixel_csv(spec.path, spec.label_column)
-    return _to_dataset(Splits(shape_rows(str(spec.path), table.pixels, spec.size), table.labels or []), spec)
+    n_pixels = None if spec.row_shape is None else math.prod(spec.row_shape)
+    where, table = str(spec.path), read_pixel_csv(spec.path, spec.label_column, n_pixels=n_pixels)
+    images, labels = shape_rows(where, table.pixels, spec.row_shape), table.labels or []
+    return _to_dataset(split_rows(where, images, labels, table.splits or ["train"] * len(labels)), spec)
 
 
 def _read_folder(read: Callable[..., Splits], spec: DataSpec, progress: bool) -> Dataset:
     # The reader preprocesses images one by one, because all photos at full size may not fit in memory.
     resize = spec.resize_rule if spec.normalize is None else None
     return replace(_to_dataset(read(spec, progress=progress), spec), preprocessing=spec.normalize, resize=resize)
+
+
+def read_frame(frame: Any, spec: DataSpec, progress: bool) -> Dataset:
+    """Read the images that a data frame lists."""
+    return _read_folder(partial(read_labelled_frame, frame), replace(spec, source="data"), progress)
 
 
 def _to_dataset(splits: Splits, spec: DataSpec) -> Dataset:
@@ -56,21 +86,27 @@ def _number_rows(images: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
     return [str(row) for row in range(len(images))], images
 
 
-FORMATS.register(
-    "csv", Format(is_table, _read_csv, read_inputs=lambda spec, model: _number_rows(read_pixel_rows(spec, model)[0]))
-)
+FORMATS.register("csv", Format(is_table, _read_csv, read_inputs=_read_csv_inputs))
 FORMATS.register(
     "npz",
     Format(
         accepts=lambda path: path.suffix.lower() == ".npz" and path.is_file(),
-        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.size), spec),
-        read_inputs=lambda spec, model: _number_rows(read_npz_images(spec.path, (model.height, model.width))),
+        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.row_shape), spec),
+        read_inputs=lambda spec, model: _number_rows(read_npz_images(spec.path, _find_shape(spec, model))),
+    ),
+)
+FORMATS.register(
+    "npy",
+    Format(
+        accepts=has_npy_pair,
+        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.row_shape), spec),
+        read_inputs=lambda spec, model: _number_rows(read_npz_images(spec.path, _find_shape(spec, model))),
     ),
 )
 FORMATS.register(
     "idx",
     Format(
-        accepts=lambda path: path.is_dir() and has_idx_files(path),
+        accepts=has_idx_files,
         read=lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec),
     ),
 )

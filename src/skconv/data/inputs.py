@@ -23,6 +23,7 @@ def load_inputs(
     spec: ImageSpec,
     *,
     label_column: str | None = None,
+    image_size: int | tuple[int, ...] | None = None,
     errors: dict[int, SkconvError] | None = None,
     progress: bool = False,
 ) -> tuple[list[str], np.ndarray, list[str]]:
@@ -36,6 +37,9 @@ def load_inputs(
     spec : ImageSpec
     label_column : str, optional
         Header of the label column in a CSV; "label" by default.
+    image_size : tuple of int, optional
+        Shape of images that are stored as rows, as in `skconv.data.conversion.shape_rows`; by default that of the
+        model.
     errors : dict, optional
         Receives the errors of unreadable image files by their position in `names`; `images` then lacks these. By
         default the first such error is raised.
@@ -56,7 +60,7 @@ def load_inputs(
     for path in [Path(paths)] if isinstance(paths, str | os.PathLike) else map(Path, paths):
         read = next((each.read_inputs for each in formats if each.accepts(path)), None)
         if read is not None:
-            ids, images = read(DataSpec(path, label_column=label_column), spec)
+            ids, images = read(DataSpec(path, label_column=label_column, image_size=image_size), spec)
             names.extend(f"{path}#{each}" for each in ids)
             notes.record(images.shape[1:], str(path), len(images))
             parts.append(spec.preprocess_all(images))

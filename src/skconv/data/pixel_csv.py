@@ -1,228 +1,216 @@
-"""Reader of CSV files with the pixels of one image per row, with or without a label."""
+"""Reader of tables with the pixels of one image per row, with or without a label."""
 
 from __future__ import annotations
 
-import csv
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 
-from skconv.data.content import open_table
-from skconv.data.conversion import find_square
+from skconv.data.columns import parse_split
+from skconv.data.conversion import as_uint8, has_many_fractions, warn_if_dark
+from skconv.data.labels import clean_labels, is_number, to_number
+from skconv.data.pixel_layout import Layout, find_layout, split_pixels
+from skconv.data.tables import open_lines, parse_line
 from skconv.exceptions import DataError
 
-MIN_PIXELS = 9
 _N_ROWS = 1024  # per step
-# Lower-case headers of row numbers; pandas writes its index with an empty header.
-_ROW_NUMBERS = frozenset({"id", "imageid", "index", "", "unnamed: 0"})
+_N_SAMPLED = 200  # lines, to find the columns
 
 
 class PixelTable(NamedTuple):
-    """Pixels, uint8 (n, n_pixels), and labels as text; `labels` is None if there is no label column."""
+    """Pixels uint8 (n, n_pixels), labels as text, and the split of each row: "train", "valid" or "test".
+
+    `labels` is None without a label column, `splits` without a column of splits.
+    """
 
     pixels: np.ndarray
     labels: list[str] | None
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Column layout of a CSV; `label` and `number` are the indices of the label and row number, or None."""
-
-    path: Path
-    delimiter: str
-    has_header: bool
-    n_columns: int
-    label: int | None
-    number: int | None = None
-
-    @property
-    def n_pixels(self) -> int:
-        """Number of columns that are neither label nor row number."""
-        return self.n_columns - len(self.others)
-
-    @property
-    def others(self) -> list[int]:
-        """Sorted indices of the columns that are not pixels."""
-        return sorted(column for column in (self.label, self.number) if column is not None)
+    splits: list[str] | None = None
 
 
 def read_pixel_csv(
     path: Path, label_column: str | None = None, *, need_labels: bool = True, n_pixels: int | None = None
 ) -> PixelTable:
-    """Read a CSV of pixels, with or without a header and a label column.
+    """Read a table of pixels, with or without a header and a label column.
 
-    Columns are separated by commas, semicolons or tabs. The label is the column with the header `label_column`, by
-    default "label". Without such a header, it is the first column if the other columns have the size of an image:
-    `n_pixels` values, by default any square. The memory used is that of the uint8 pixels and 1024 rows of text.
+    The columns are found as in `skconv.data.pixel_layout.find_layout`; the pixels are converted as in
+    `skconv.data.conversion.as_uint8`. The memory used is that of the uint8 or float32 pixels and 1024 rows of text.
 
     Raise `DataError` for a file that is empty or not text, and, with the line number, for a row of another length,
-    a pixel that is not an integer 0..255, or, if `need_labels`, a missing label.
+    a pixel that is not a number in the range of the others, or, if `need_labels`, a missing label.
     """
-    pixels: list[np.ndarray] = []
+    blocks: list[np.ndarray] = []
     labels: list[str] = []
+    splits: list[str] = []
     with _open_rows(path, label_column, need_labels=need_labels, n_pixels=n_pixels) as (layout, lines):
         while block := list(islice(lines, _N_ROWS)):
-            rows = [_extract_label(layout, number, line, labels) for number, line in block]
-            pixels.append(_parse_rows(layout, block, rows))
+            rows = [_extract_label(layout, number, line, labels, splits) for number, line in block]
+            blocks.append(_parse_rows(layout, block, rows))
             if need_labels:
                 _check_labels(path, block, labels)
-    if not pixels:
-        raise DataError(f"{path} has a header but no rows. Download or save it again.")
-    return PixelTable(np.concatenate(pixels), labels if layout.label is not None else None)
+    pixels = _join(str(path), blocks)
+    if need_labels:
+        warn_if_dark(str(path), pixels)
+        labels = clean_labels(str(path), labels)
+    parsed = [parse_split(each) or "train" for each in splits]
+    return PixelTable(pixels, labels if layout.has_labels else None, parsed if layout.split is not None else None)
 
 
 def read_csv_labels(path: Path) -> list[str]:
-    """Read only the labels of a CSV of pixels, without checking the pixels; five times as fast as `read_pixel_csv`."""
+    """Read the labels of a table of pixels without checking the pixels; five times as fast as `read_pixel_csv`."""
     labels: list[str] = []
     with _open_rows(path, None, need_labels=True, n_pixels=None) as (layout, lines):
         for number, line in lines:
-            _extract_label(layout, number, line, labels)
+            _extract_label(layout, number, line, labels, [])
             _check_labels(path, [(number, line)], labels)
-    return labels
+    return clean_labels(str(path), labels)
 
 
 @contextmanager
 def _open_rows(
     path: Path, label_column: str | None, *, need_labels: bool, n_pixels: int | None
-) -> Iterator[tuple[_Layout, Iterator[tuple[int, str]]]]:
-    """Open a CSV of pixels; yield its layout and its rows as numbered lines."""
-    with open_table(path) as stream:
-        first = stream.readline()
-        layout = _find_layout(path, first, label_column, n_pixels)
-        if need_labels and layout.label is None:
+) -> Iterator[tuple[Layout, Iterator[tuple[int, str]]]]:
+    """Open a table of pixels; yield its layout and its rows as numbered lines."""
+    with open_lines(path) as (delimiter, lines):
+        sample = list(islice(lines, _N_SAMPLED))
+        if not sample:
+            raise DataError(f"{path} is empty; expected a table of pixels. Download or save it again.")
+
+        def read_cells(columns: Sequence[int], n_skipped: int) -> Iterator[tuple[str, ...]]:
+            with open_lines(path) as (_, all_lines):
+                for _, line in islice(all_lines, n_skipped, None):
+                    cells = parse_line(line, delimiter)
+                    if len(cells) > max(columns):
+                        yield tuple(cells[column] for column in columns)
+
+        layout = find_layout(
+            path, delimiter, [line for _, line in sample], read_cells, label_column=label_column, n_pixels=n_pixels
+        )
+        if need_labels and not layout.has_labels:
             raise DataError(
                 f"{path} has {layout.n_columns} columns, but no label column; it begins with "
-                f"'{first[:20].strip()}'. Put the label first, or pass its header as --label-column."
+                f"'{sample[0][1][:20].strip()}'. Put the label first, or pass its header as --label-column."
             )
-        lines = enumerate(stream, 2) if layout.has_header else enumerate(chain([first], stream), 1)
-        yield layout, ((number, line) for number, line in lines if line.strip())
+        rows = chain(sample, lines)
+        yield layout, islice(rows, int(layout.has_header), None)
 
 
-def _find_layout(path: Path, first: str, label_column: str | None, n_pixels: int | None) -> _Layout:
-    if not first.strip():
-        raise DataError(f"{path} is empty or begins with an empty line; expected a CSV of pixels.")
-    delimiter = max(",;\t", key=first.count)
-    cells = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter))]
-    if len(cells) <= MIN_PIXELS:
-        raise DataError(
-            f"{path} has {len(cells)} columns ({', '.join(cells)[:60]}), too few for a label and pixels. "
-            "If it lists image files and their labels, pass their folder as --images."
-        )
-    if not _is_header(cells):
-        if label_column is not None:
-            raise DataError(f"{path} has no header, but the label column is '{label_column}'. Add a header.")
-        return _Layout(path, delimiter, False, len(cells), _guess_label(len(cells), n_pixels))
-    names = [cell.lower() for cell in cells]
-    number = 0 if names[0] in _ROW_NUMBERS else None
-    if label_column is not None:
-        if label_column not in cells:
-            raise DataError(
-                f"{path} has no column '{label_column}'; it begins with {', '.join(cells[:3])}. "
-                "Pass one of its headers as --label-column."
-            )
-        label: int | None = cells.index(label_column)
-    elif "label" in names:
-        label = names.index("label")
-    elif number is not None or names[0].startswith("pixel"):
-        label = None
+def _extract_label(layout: Layout, number: int, line: str, labels: list[str], splits: list[str]) -> str:
+    """Append the label and split of a line to the lists; return the line without the columns that are not pixels."""
+    n_before, n_after = layout.n_before, layout.n_after
+    if layout.is_text or '"' in line or layout.delimiter == " " or n_before + n_after < len(layout.others):
+        cells = parse_line(line, layout.delimiter)
+        if len(cells) != layout.n_columns:
+            raise _wrong_length(layout, len(cells), number)
+        others = [cells[column] for column in layout.others]
+        pixels = [cells[column].replace(",", ".") for column in layout.pixels]
+        rest = " ".join(split_pixels(cells[layout.pixels[0]])) if layout.is_text else layout.delimiter.join(pixels)
     else:
-        label = _guess_label(len(cells), n_pixels)
-    return _Layout(path, delimiter, True, len(cells), label, None if number == label else number)
+        *before, rest = line.rstrip("\r\n").split(layout.delimiter, n_before)
+        rest, *after = rest.rsplit(layout.delimiter, n_after)
+        others = [*before, *after]
+        if len(others) != len(layout.others):
+            raise _wrong_length(layout, len(parse_line(line, layout.delimiter)), number)
+        if layout.delimiter != "," and "," in rest:
+            rest = rest.replace(",", ".")
+    for column, cell in zip(layout.others, others, strict=True):
+        if column == layout.label:
+            labels.append(cell)
+        elif column == layout.split:
+            splits.append(cell)
+    if layout.hot:
+        cells_by_column = dict(zip(layout.others, others, strict=True))
+        labels.append(_name_hot(layout, number, [cells_by_column[column] for column in layout.hot]))
+    return rest
 
 
-def _guess_label(n_columns: int, n_pixels: int | None) -> int | None:
-    """Return the index of the label column: 0, or None if all columns together have the size of an image."""
-    if n_pixels in (n_columns, n_columns - 1):
-        return None if n_columns == n_pixels else 0
-    return None if find_square(n_columns) and not find_square(n_columns - 1) else 0
+def _name_hot(layout: Layout, number: int, cells: list[str]) -> str:
+    """Return the name of the class whose cell is 1; raise `DataError` unless there is one."""
+    values = [to_number(cell.strip()) if is_number(cell.strip()) else -1 for cell in cells]
+    if sorted(values)[-2:] != [0, 1] or min(values) < 0:
+        raise DataError(
+            f"{layout.path}, line {number}: the one-hot labels are {', '.join(cells)[:60]}; expected one 1."
+        )
+    return layout.hot_names[values.index(1)]
 
 
-def _is_header(cells: list[str]) -> bool:
-    """Return whether a line is a header: its cells, except the first, are mostly words or column numbers."""
-    n_numbers = sum(map(_is_number, cells[1:]))
-    counted = [[str(start + index) for index in range(len(cells) - 1)] for start in (0, 1)]
-    return 2 * n_numbers < len(cells) - 1 or cells[1:] in counted
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _parse_rows(layout: _Layout, block: list[tuple[int, str]], rows: list[str]) -> np.ndarray:
-    """Return the pixels of `rows`; `block` contains the original lines with their numbers."""
+def _parse_rows(layout: Layout, block: list[tuple[int, str]], rows: list[str]) -> np.ndarray:
+    """Return the pixels of `rows`, uint8, or float32 for fractions; `block` has the original lines with numbers."""
+    delimiter = " " if layout.is_text else layout.delimiter
+    pixels = None
     for dtype in (np.uint8, np.float64):  # integers may be written as 12.0
         try:
             with warnings.catch_warnings():
                 # NumPy before 2.4 truncates 2.5 to 2 with a warning; empty rows cause a warning in every version.
                 warnings.simplefilter("error")
                 # About 25 million pixels per second, ten times as fast as the csv module.
-                pixels = np.loadtxt(rows, dtype, delimiter=layout.delimiter, quotechar='"', comments=None, ndmin=2)
+                pixels = np.loadtxt(rows, dtype, delimiter=delimiter, quotechar='"', comments=None, ndmin=2)
         except (ValueError, Warning):
             continue
         # NumPy skips empty rows, which are lines without pixels.
-        if pixels.shape == (len(rows), layout.n_pixels) and (dtype is np.uint8 or _are_whole(pixels)):
-            return pixels.astype(np.uint8, copy=False)
+        if len(pixels) != len(rows) or (not layout.is_text and pixels.shape[1] != len(layout.pixels)):
+            continue
+        if dtype is np.uint8:
+            return pixels
+        if _are_whole(pixels):
+            # Numbers like 0.0 and 1.0 may be part of a table of fractions.
+            return pixels.astype(np.uint8 if pixels.max() > 1 else np.float32)
+        if np.abs(pixels).max() <= 1 or (_are_grey(pixels) and has_many_fractions(pixels)):
+            return pixels.astype(np.float32)
+    are_fractions = pixels is not None and np.mean((np.abs(pixels) <= 1) & (pixels != np.rint(pixels))) > 0.5
     for number, line in block:
-        _check_line(layout, number, line)
+        _check_line(layout, number, line, are_fractions=are_fractions)
     raise DataError(
         f"{layout.path}, lines {block[0][0]} to {block[-1][0]} cannot be read as pixels. Save the file again."
     )
 
 
+def _join(where: str, blocks: list[np.ndarray]) -> np.ndarray:
+    """Return the pixels of all blocks as uint8."""
+    if len({block.shape[1] for block in blocks}) > 1:
+        raise DataError(f"{where} has rows of {blocks[0].shape[1]} pixels and others. Save images of one size.")
+    pixels = np.concatenate(blocks)
+    return as_uint8(where, pixels)
+
+
+def _are_whole(values: np.ndarray) -> bool:
+    return _are_grey(values) and bool((values == np.rint(values)).all())
+
+
+def _are_grey(values: np.ndarray) -> bool:
+    return bool(((values >= 0) & (values <= 255)).all())
+
+
 def _check_labels(path: Path, block: list[tuple[int, str]], labels: list[str]) -> None:
     """Raise `DataError` if a label is missing; the last items of `labels` belong to `block`."""
-    last = labels[-len(block) :]
+    last = [label.strip() for label in labels[-len(block) :]]
     if "" in last:
         number = block[last.index("")][0]
         raise DataError(f"{path}, line {number}: the label is missing. Fill it in or delete the line.")
 
 
-def _are_whole(values: np.ndarray) -> bool:
-    return bool(((values >= 0) & (values <= 255) & (values == np.rint(values))).all())
-
-
-def _extract_label(layout: _Layout, number: int, line: str, labels: list[str]) -> str:
-    """Append the label of a line to `labels`; return the line without label and row number."""
-    rest = line
-    for column in reversed(layout.others):
-        cells = rest.split(layout.delimiter, column + 1)
-        if column >= len(cells):
-            raise _wrong_length(layout, number, line)
-        cell = cells.pop(column).strip().strip('"')
-        if column == layout.label:
-            labels.append(cell)
-        rest = layout.delimiter.join(cells)
-    return rest
-
-
-def _check_line(layout: _Layout, number: int, line: str) -> None:
+def _check_line(layout: Layout, number: int, line: str, *, are_fractions: bool) -> None:
     """Raise `DataError` for an invalid line, with its number and column."""
-    cells = next(csv.reader([line], delimiter=layout.delimiter))
+    cells = parse_line(line, layout.delimiter)
     if len(cells) != layout.n_columns:
-        raise _wrong_length(layout, number, line)
-    for column, cell in enumerate(cells):
-        if column in layout.others:
-            continue
-        value = float(cell) if _is_number(cell) else np.nan
-        if not (0 <= value <= 255 and value == int(value)):
-            raise DataError(
-                f"{layout.path}, line {number}, column {column + 1}: '{cell.strip()[:30]}' is not a pixel; "
-                "expected an integer 0..255. Correct or delete the line."
-            )
+        raise _wrong_length(layout, len(cells), number)
+    expected = "a number -1..1 as most others" if are_fractions else "an integer 0..255"
+    for column in layout.pixels:
+        for cell in split_pixels(cells[column]) if layout.is_text else [cells[column]]:
+            value = to_number(cell) if is_number(cell) else np.nan
+            if not (abs(value) <= 1 if are_fractions else 0 <= value <= 255 and value == int(value)):
+                raise DataError(
+                    f"{layout.path}, line {number}, column {column + 1}: '{cell[:30]}' is not a pixel; expected "
+                    f"{expected}. Correct or delete the line."
+                )
 
 
-def _wrong_length(layout: _Layout, number: int, line: str) -> DataError:
-    n_cells = line.count(layout.delimiter) + 1
+def _wrong_length(layout: Layout, n_cells: int, number: int) -> DataError:
     truncated = n_cells < layout.n_columns
     remedy = "Is the file truncated? Download it again." if truncated else "Correct or delete the line."
     return DataError(

@@ -8,12 +8,12 @@ import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, TypedDict, Unpack
+from typing import Any, TypedDict
 
 import numpy as np
 
 from skconv.data.catalog import get_entry, list_datasets
-from skconv.data.content import TABLE_SUFFIXES, cache_folder
+from skconv.data.content import cache_folder, expand_home, is_table_name
 from skconv.data.conversion import split_size
 from skconv.data.dataset import Dataset
 from skconv.data.named import load_entry
@@ -23,9 +23,8 @@ from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.images.resizing import choose_size, describe_choice
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.registry import Registry
-from skconv.signature import expand_options
 
-_CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib", ".npy"})
+_CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
 _FORMATS = "a folder with one folder per class, a folder of IDX files, a competition's folder, a .csv or an .npz"
 
 
@@ -33,6 +32,7 @@ class DataOptions(TypedDict, total=False):
     """Fields of `DataSpec` that functions accept as keyword options."""
 
     images: str | os.PathLike[str] | None
+    image_column: str | None
     label_column: str | None
     image_size: int | tuple[int, ...] | None
     resize: str | None
@@ -63,6 +63,7 @@ class DataSpec:
 
     source: str | os.PathLike[str] | None = None
     images: str | os.PathLike[str] | None = None
+    image_column: str | None = None
     label_column: str | None = None
     image_size: int | tuple[int, ...] | None = None
     normalize: str | None = None
@@ -119,7 +120,12 @@ class DataSpec:
         """The source as a path."""
         if self.source is None:
             raise ParameterError("No data source was passed. Pass the name of a data set, a file or a folder.")
-        return Path(self.source)
+        return expand_home(self.source)
+
+    @property
+    def images_path(self) -> Path | None:
+        """The folder of the images as a path."""
+        return None if self.images is None else expand_home(self.images)
 
     @property
     def short_name(self) -> str:
@@ -140,20 +146,24 @@ class DataSpec:
 
     def load(self, *, download: bool = True, progress: bool = False) -> Dataset:
         """Load the data without splitting it; parameters and errors as in `load_dataset`."""
-        self._check_options()
+        self.check_options()
         self.check()
         if self._name in list_datasets():
             entry = get_entry(self._name)
             dataset = load_entry(entry, data_home=self.data_home, download=download, progress=progress)
         elif self._name.startswith("openml:"):
             identifier = self._name.removeprefix("openml:").strip()
-            splits = fetch_openml_images(identifier, cache_folder() / "openml", self.size)
+            splits = fetch_openml_images(identifier, cache_folder() / "openml", self.row_shape)
             dataset = splits.to_dataset(f"openml-{identifier}", self._name)
         else:
             format_ = self._find_format()
             dataset = format_.read(self, progress)
             if format_.chooses_classes:
                 return self._convert(dataset)
+        return self.finish(dataset)
+
+    def finish(self, dataset: Dataset) -> Dataset:
+        """Return the data set without the classes to leave out, with images as requested."""
         if self.drop_class or self.min_class_size is not None:
             dataset = drop_classes(dataset, self.drop_class or (), self.min_class_size)
         return self._convert(dataset)
@@ -179,8 +189,10 @@ class DataSpec:
         if size is None and self.form is not None:
             # Models without a rule were trained on images of their size.
             size = own_size if self.form.resize is None else (self.form.height, self.form.width)
-        elif size is None and (size := choose_size([own_size], len(dataset.train_images))) is not None:
-            warnings.warn(describe_choice([own_size], size, self.resize), stacklevel=2)
+        elif size is None and dataset.resize is None:  # files are resized while they are read
+            size = choose_size([own_size], len(dataset.train_images))
+            if size is not None:
+                warnings.warn(describe_choice([own_size], size, self.resize), stacklevel=2)
         channels = self.channels or (1 if len(dataset.image_shape) == 2 else 3)
         target = ImageSpec(*(size or own_size), channels, resize=self.resize_rule)
         if target.shape != dataset.image_shape:
@@ -192,7 +204,8 @@ class DataSpec:
         # Only a str can be a name; a Path with the same text is a file or folder.
         return self.source if isinstance(self.source, str) else ""
 
-    def _check_options(self) -> None:
+    def check_options(self) -> None:
+        """Raise `ParameterError` for an invalid option, or one that the source does not have."""
         if self.resize is not None and self.resize not in RESIZE_RULES:
             known = ", ".join(map(repr, RESIZE_RULES))
             raise ParameterError(f"The 'resize' parameter must be None or {known}. Got {self.resize!r}.")
@@ -207,8 +220,8 @@ class DataSpec:
         if self.normalize is not None and self.normalize not in PREPROCESSING:
             known = ", ".join(map(repr, PREPROCESSING.names()))
             raise ParameterError(f"The 'normalize' parameter must be None or {known}. Got {self.normalize!r}.")
-        if self._name.startswith("openml:") or self.path.suffix.lower() not in TABLE_SUFFIXES:
-            for name in ("images", "label_column"):
+        if self.source is not None and (self._name.startswith("openml:") or not is_table_name(self.path)):
+            for name in ("images", "image_column", "label_column"):
                 if getattr(self, name) is not None:
                     raise ParameterError(f"'{name}' requires a CSV file; the source is '{self.source}'. Omit '{name}'.")
 
@@ -259,85 +272,3 @@ FORMATS: Registry[Format] = Registry("formats", "format")
 def list_formats() -> list[Format]:
     """Return the readers of all formats by descending priority."""
     return sorted((FORMATS.get(name) for name in FORMATS.names()), key=lambda format_: -format_.priority)
-
-
-@expand_options(DataOptions)
-def load_dataset(
-    source: str | os.PathLike[str],
-    *,
-    normalize: str | None = None,
-    download: bool = True,
-    progress: bool = False,
-    **options: Unpack[DataOptions],
-) -> Dataset:
-    """Load images and labels by name, from OpenML, or from a file or folder.
-
-    Parameters
-    ----------
-    source : str or path-like
-        One of
-
-        - the name of a known data set (see `list_datasets`); write ``./digits`` for a folder of that name;
-        - ``"openml:NAME"`` or ``"openml:NUMBER"``;
-        - a folder with one folder per class, or with folders ``train``, ``valid`` and ``test`` that contain class
-          folders, see the guide "Your own images";
-        - a folder with the four IDX files of MNIST, raw or ``.gz``;
-        - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
-          folders ``train`` and ``test``;
-        - a CSV of pixels with the label first or in the column "label", with or without a header;
-        - a CSV of ``id,label``, with `images`;
-        - an .npz with ``train_x, train_y, test_x, test_y``, the keys of Keras, ``images, labels`` or ``X, y``.
-    normalize : str, optional
-        Registered preprocessing step; ``"digit"`` converts images of digits to the form of MNIST, as
-        `skconv.normalize_digit` does.
-    download : bool, default=True
-        Download a named data set if it is not on this machine.
-    progress : bool, default=False
-        Show progress bars on standard error, if that is a terminal.
-    data_home : path-like, optional
-        Folder searched first for named data sets, each in a subfolder of its name; by default the environment
-        variable ``SKCONV_DATA``.
-    images : path-like, optional
-        Folder of the images that a CSV of ``id,label`` lists.
-    label_column : str, optional
-        Header of the label column in a CSV.
-    image_size : int, (height, width) or (height, width, channels), optional
-        Size in pixels to which every image is resized; the shape of images that are stored as rows. By default images
-        of one size of at most 64×64 retain it, and others are resized to a size that is printed.
-    resize : {"pad", "crop", "stretch"}, default="pad"
-        How an image of another aspect ratio is resized: with a border of its own border's mean colour, without both
-        ends of its longer side, or with a changed aspect ratio.
-    skip_unreadable : bool, default=False
-        Leave out image files that cannot be read, with a warning; by default they are listed in an error.
-    exclude : str or sequence of str, optional
-        Patterns of files and folders in a folder to leave out, such as ``"*_mask.png"``.
-    min_class_size : int, optional
-        Leave out classes with fewer training images, with a warning.
-    drop_class : str or sequence of str, optional
-        Classes to leave out.
-
-    Returns
-    -------
-    Dataset
-        Images uint8; labels as indices into `class_names`, which are sorted, by value if they are integers. Large
-        uncompressed files are memory-mapped. A competition has a `submission`, and a test split if its folder has
-        ``answers.csv``.
-
-    Raises
-    ------
-    SourceNotFoundError
-        No such data set, file or folder; the message lists the places searched.
-    DataError
-        The source cannot be used; the message names the file, the line if possible, and the remedy.
-    DownloadError
-        OpenML cannot be reached.
-    ParameterError
-        `images` or `label_column` for a source that is not a CSV, or a size below 1.
-
-    Examples
-    --------
-    >>> dataset = load_dataset("mnist")
-    >>> dataset.train_images.shape, dataset.test_labels.shape
-    ((60000, 28, 28), (10000,))
-    """
-    return DataSpec(source, normalize=normalize, **options).load(download=download, progress=progress)

@@ -16,6 +16,7 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
         "test_fraction": Parameter(float, 0.01, 0.9),
         "split_seed": Parameter(int, 0, 2**32 - 1),
         "images": Parameter(str),
+        "image_column": Parameter(str),
         "label_column": Parameter(str),
         "normalize": Parameter(str, choices=tuple(PREPROCESSING.names())),
         "image_size": Parameter(object),

@@ -1,0 +1,269 @@
+"""Columns of a table by content and header: names of images, labels, splits."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from skconv.data.image_matching import ImageIndex
+from skconv.data.labels import is_number, to_number
+from skconv.data.tables import Table, find_column
+from skconv.exceptions import DataError
+from skconv.images.formats import has_image_suffix
+
+# Lower-case headers of row numbers; pandas writes its index with an empty header.
+ROW_NUMBERS = frozenset({"", "index", "unnamed: 0", "unnamed: 0.1", "row", "row_number"})
+_LABEL_WORDS = frozenset(
+    {"label", "labels", "class", "classes", "category", "categories", "target", "targets"}
+    | {"species", "breed", "diagnosis", "digit", "emotion"}
+)
+_SPLIT_HEADERS = frozenset({"split", "set", "subset", "partition", "usage", "data set", "dataset"})
+# Values of a column of splits; "public" and "private" are those of competitions.
+_SPLITS = {
+    **dict.fromkeys(("train", "training"), "train"),
+    **dict.fromkeys(("val", "valid", "validation", "dev", "publictest"), "valid"),
+    **dict.fromkeys(("test", "testing", "privatetest"), "test"),
+}
+_N_SAMPLED = 1000  # rows
+_MIN_ROWS = 10  # fewer rows have too few values of each class
+
+
+class Columns(NamedTuple):
+    """Positions of the columns of a table that lists images; `labels` has several for one-hot labels."""
+
+    table: Table
+    names: int
+    labels: list[int]
+    split: int | None
+
+    def read_labels(self) -> list[str]:
+        """Return the label of each row as text; empty if it is missing."""
+        if len(self.labels) == 1:
+            return self.table.column(self.labels[0], raw=True)
+        header = self.table.header or [str(number) for number in range(1, self.table.n_columns + 1)]
+        hot = ([index for index in self.labels if to_number(row[index].strip()) == 1] for row in self.table.rows)
+        return [header[indices[0]] for indices in hot]
+
+
+def find_columns(
+    table: Table, index: ImageIndex, image_column: str | None = None, label_column: str | None = None
+) -> Columns:
+    """Find the columns with the names of images and with the labels.
+
+    The names are those of files in `index`, or have the suffix of image files. The label is the only other column, or
+    has "label" or a similar word in its header; several columns of 0 and 1, one of them 1 in each row, are one-hot
+    labels. Row numbers are neither. Warn about every choice among columns; raise `DataError`, naming the option that
+    decides, if there is none.
+    """
+    if table.header is None:
+        table = detect_header(table, index, image_column, label_column)
+    if not table.rows:
+        raise DataError(f"{table.where} has a header but no rows; expected lines of id,label.")
+    if table.n_columns < 2:
+        raise DataError(f"{table.where} has {table.n_columns} column; expected a header such as id,label, and rows.")
+    label = find_column(table, label_column, "--label-column")
+    names = find_column(table, image_column, "--image-column")
+    if names is None:
+        names = find_names(table, index, label)
+    if names == label:
+        raise DataError(
+            f"{table.where}: {table.describe(names)} would have both images and labels. Pass another --image-column."
+        )
+    split = find_split(table)
+    others = [each for each in range(table.n_columns) if each not in (names, split) and _is_informative(table, each)]
+    labels = [label] if label is not None else _find_labels(table, others)
+    _note_choice(Columns(table, names, labels, split), others)
+    return Columns(table, names, labels, split)
+
+
+def is_label_header(header: str) -> bool:
+    """Return whether a header has a word such as "label" or "class".
+
+    Examples
+    --------
+    >>> [is_label_header(header) for header in ("Label", "ClassId", "target_class", "y", "classified_by", "Y1")]
+    [True, True, True, True, False, False]
+    """
+    words = re.findall(r"[A-Z]?[a-z]+|[A-Z]+", header)
+    return header.lower() == "y" or any(word.lower() in _LABEL_WORDS for word in words)
+
+
+def is_split_column(header: str, cells: Sequence[str]) -> bool:
+    """Return whether a column has the names of splits, by its header and all its values."""
+    return header.strip().lower() in _SPLIT_HEADERS and all(parse_split(cell) for cell in set(cells))
+
+
+def parse_split(cell: str) -> str | None:
+    """Return "train", "valid" or "test" for a usual name of a split, else None."""
+    return _SPLITS.get(cell.strip().lower().replace(" ", ""))
+
+
+def find_split(table: Table) -> int | None:
+    """Return the position of the column with the splits, or None."""
+    for index, header in enumerate(table.header or []):
+        if is_split_column(header, table.column(index)):
+            return index
+    return None
+
+
+def detect_header(table: Table, index: ImageIndex, *given: str | None) -> Table:
+    """Return the table with its first row as header, unless the first row names an image."""
+    first = [cell.strip() for cell in table.rows[0]]
+    folded = {cell.casefold() for cell in first}
+    if any(name is not None and str(name).casefold() in folded for name in given):
+        return table.split_header()
+    if any(map(has_image_suffix, first)):
+        return table
+    found = [position for position, cell in enumerate(first) if cell and index.find(cell).files]
+    # Labels may also be names of files: 3 and 3.png. A header has no numbers.
+    if found and (any(map(is_number, first)) or not any(map(is_label_header, first))):
+        return table
+    return table.split_header()
+
+
+def find_names(table: Table, index: ImageIndex, label: int | None = None) -> int:
+    """Return the column whose values are names of images; row numbers and label columns are excluded."""
+    step = max(1, len(table.rows) // _N_SAMPLED)
+    ranked: dict[int, tuple[bool, bool, int]] = {}
+    files = {}
+    for column in range(table.n_columns):
+        cells = [row[column] for row in table.rows[::step]]
+        has_suffix = sum(map(has_image_suffix, cells)) > len(cells) / 2
+        header = "" if table.header is None else table.header[column]
+        is_excluded = table.header is not None and (header.lower() in ROW_NUMBERS or is_label_header(header))
+        if column == label or (is_excluded and not has_suffix):
+            continue
+        matches = {cell: index.find(cell).files for cell in set(cells)}
+        files[column] = {cell: found[0] for cell, found in matches.items() if found}
+        if files[column] or has_suffix:
+            ranked[column] = (has_suffix, len(matches) == len(cells), len(set(files[column].values())))
+    if not ranked:
+        raise DataError(
+            f"{table.where} lists no image of {index.folder}; it {table.describe_all()}. Pass the folder of the "
+            "images as --images, or the column with their names as --image-column."
+        )
+    best = max(ranked, key=lambda column: (ranked[column], -column))
+    rivals = [
+        column
+        for column in ranked
+        if ranked[column][:2] == ranked[best][:2]
+        and ranked[column][2] > ranked[best][2] / 2
+        and set(files[column].values()) != set(files[best].values())
+    ]
+    if rivals:
+        described = " and ".join(table.describe(column) for column in sorted([best, *rivals])[:2])
+        raise DataError(f"{table.where}: {described} both have names of images. Pass one of them as --image-column.")
+    return _check_same_order(table, [best, *(column for column in ranked if column != best)], ranked, files)
+
+
+def _check_same_order(
+    table: Table, columns: list[int], ranked: dict[int, tuple[bool, bool, int]], files: dict[int, dict]
+) -> int:
+    """Return the first column; raise `DataError` if another of the same rank names other images in its rows."""
+    best = columns[0]
+    for column in columns[1:]:
+        if ranked[column] != ranked[best]:
+            continue
+        for row in table.rows[:_N_SAMPLED]:
+            if files[column].get(row[column]) != files[best].get(row[best]):
+                described = f"{table.describe(best)} and {table.describe(column)}"
+                raise DataError(
+                    f"{table.where}: {described} both have names of images. Pass one of them as --image-column."
+                )
+    return best
+
+
+def _is_informative(table: Table, column: int) -> bool:
+    """Return whether a column may be a label: not empty, and without the header of row numbers."""
+    if table.header is None:
+        cells = table.column(column)
+        return any(cells) and cells not in ([str(each + start) for each in range(len(cells))] for start in (0, 1))
+    header = table.header[column].lower()
+    return header not in ROW_NUMBERS and (header != "" or any(table.column(column)))
+
+
+def _find_labels(table: Table, columns: list[int]) -> list[int]:
+    """Return the label column among the columns that are not names, or the columns of one-hot labels."""
+    if not columns:
+        raise DataError(f"{table.where} {table.describe_all()}, but no labels. Pass one as --label-column.")
+    if len(columns) == 1:
+        return columns
+    headers = {} if table.header is None else {column: table.header[column] for column in columns}
+    exact = [column for column, header in headers.items() if header.lower() == "label"]
+    if len(exact) == 1:
+        return exact
+    one_hot = _find_one_hot(table, columns)
+    if one_hot:
+        return one_hot
+    similar = [column for column, header in headers.items() if is_label_header(header)]
+    candidates = similar or [column for column in columns if _may_be_label(table.column(column))] or columns
+    if len(candidates) > 1 and _are_equivalent(table, candidates):
+        words = [column for column in candidates if not all(map(is_number, table.column(column)))]
+        candidates = (words or candidates)[:1]
+    if len(candidates) == 1:
+        return candidates
+    described = ", ".join(map(table.describe, candidates))
+    raise DataError(
+        f"{table.where} has several columns that may be the label: {described}. Pass one as --label-column."
+    )
+
+
+def _may_be_label(cells: list[str]) -> bool:
+    """Return whether values are those of classes: several, most of them more than once."""
+    n_values = len(set(cells))
+    return n_values > 1 and (len(cells) < _MIN_ROWS or n_values <= len(cells) / 2)
+
+
+def _find_one_hot(table: Table, columns: list[int]) -> list[int]:
+    """Return the columns of 0 and 1 if there are two or more, and one of them is 1 in each row."""
+    binary = [column for column in columns if are_binary(table.column(column))]
+    sums = {sum(to_number(row[column].strip()) for column in binary) for row in table.rows}
+    if len(binary) < 2 or sums != {1}:
+        if len(binary) > 2 and binary == columns:
+            first, last = table.describe(binary[0]), table.describe(binary[-1])
+            raise DataError(
+                f"{table.where}: {min(sums):g} to {max(sums):g} of the columns {first} to {last} are 1 in a row; "
+                "expected one class per image. Pass one column as --label-column."
+            )
+        return []
+    return binary
+
+
+def are_binary(cells: Sequence[str]) -> bool:
+    """Return whether all values are 0 or 1."""
+    return all(is_number(cell) and to_number(cell) in (0, 1) for cell in set(cells))
+
+
+def _are_equivalent(table: Table, columns: list[int]) -> bool:
+    """Return whether columns distinguish the same classes, as a number and a name of each."""
+    first = table.column(columns[0])
+    for column in columns[1:]:
+        pairs = set(zip(first, table.column(column), strict=True))
+        if not len(pairs) == len({pair[0] for pair in pairs}) == len({pair[1] for pair in pairs}):
+            return False
+    return True
+
+
+def _note_choice(columns: Columns, others: list[int]) -> None:
+    """Warn about the chosen columns, unless they are the first two of a table with a header and no other column."""
+    table = columns.table
+    ignored = [column for column in others if column not in columns.labels]
+    if table.header is not None and not ignored and len(columns.labels) == 1 and columns.split is None:
+        return
+    parts = [f"images in {table.describe(columns.names)}"]
+    if len(columns.labels) > 1:
+        first, last = columns.labels[0], columns.labels[-1]
+        parts.append(
+            f"one-hot labels in the {len(columns.labels)} columns {table.describe(first)} to {table.describe(last)}"
+        )
+    else:
+        parts.append(f"labels in {table.describe(columns.labels[0])}")
+    if columns.split is not None:
+        parts.append(f"splits in {table.describe(columns.split)}")
+    if table.header is None:
+        parts.append("no header")
+    if ignored:
+        parts.append(f"not used: {', '.join(table.describe(column) for column in ignored)}")
+    warnings.warn(f"{table.where}: {'; '.join(parts)}.", stacklevel=2)

@@ -1,0 +1,214 @@
+"""Image files by the names that tables list: relative, absolute, with other separators, case or suffix."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import unquote
+
+from skconv.exceptions import DataError, list_some
+from skconv.images.formats import IMAGE_SUFFIXES, has_image_suffix
+
+_NO_FOLDERS = frozenset({"", ".", "..", "~"})
+_MAX_NAMES = 10  # missing images listed in a message
+_MAX_DEPTH = 3  # of folders below a table that are searched
+
+
+@dataclass(frozen=True)
+class Match:
+    """Files that fit a name best: none, one, or several that fit equally.
+
+    `n_folders` is the number of folders at the end of the name that agree, `n_other` the number of its other folders.
+    `is_changed` is whether the file has another suffix, or a number with leading zeros that the name lacks.
+    """
+
+    files: list[Path]
+    n_folders: int = 0
+    n_other: int = 0
+    is_changed: bool = False
+
+
+@dataclass
+class ImageIndex:
+    """Files of a folder, found by names that may be paths, lack the suffix, or differ in case or Unicode form."""
+
+    folder: Path
+    files: Sequence[Path]
+    _by_name: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False)
+    _by_stem: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False)
+    _by_number: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for file in self.files:
+            name = _fold(file.name)
+            self._by_name.setdefault(name, []).append(file)
+            stem, dot, suffix = name.rpartition(".")  # Path.stem and Path.suffix are slow for many files
+            if dot + suffix in IMAGE_SUFFIXES:
+                self._by_stem.setdefault(stem, []).append(file)
+                if stem.isdecimal() and stem.startswith("0"):
+                    self._by_number.setdefault(stem.lstrip("0") or "0", []).append(file)
+
+    def find(self, name: str) -> Match:
+        """Return the files that fit a name; those with the same folders at the end are preferred."""
+        folders, last = _split_path(name)
+        key = _fold(last)
+        if not key:
+            return Match([])
+        files = self._by_name.get(key) or self._by_stem.get(key, [])
+        is_changed = not files
+        if not files:
+            stem = key.rpartition(".")[0] if has_image_suffix(key) else key
+            files = self._by_stem.get(stem) or self._by_number.get(stem, [])
+        if not files and "%" in name:  # an address
+            return self.find(unquote(name)) if unquote(name) != name else Match([])
+        if not files:
+            path = Path(os.path.expanduser(name))  # noqa: PTH111, because Path.expanduser raises an error without a home
+            return Match([path] if path.is_absolute() and path.is_file() else [])
+        if not folders and len(files) == 1:
+            return Match(files, is_changed=is_changed)
+        agreeing = [_count_agreeing(folders, file) for file in files]
+        best = max(agreeing)
+        files = [file for file, n in zip(files, agreeing, strict=True) if n == best]
+        if len(files) > 1:
+            spelled = [file for file in files if last in (_compose(file.name), _compose(file.stem))]
+            shallow = [file for file in spelled or files if not folders and file.parent == self.folder]
+            files = shallow or spelled or files
+        return Match(files, best, len(folders) - best, is_changed)
+
+
+def index_near(table: Path) -> ImageIndex:
+    """Return the files in the folder of a table and in its subfolders, three levels deep, without hidden ones."""
+    folder = table.parent
+    files: list[Path] = []
+    for parent, subfolders, names in os.walk(folder):
+        depth = len(Path(parent).relative_to(folder).parts)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")] if depth < _MAX_DEPTH else []
+        files.extend(Path(parent, name) for name in names if has_image_suffix(name) and not name.startswith("."))
+    return ImageIndex(folder, sorted(files))
+
+
+def match_images(table: str, names: Sequence[str], index: ImageIndex) -> dict[str, Path]:
+    """Return the file of each name that has one; distinct names have distinct files.
+
+    Warn about guesses: agreement of the last part of a path only, another suffix or leading zeros. Raise `DataError`
+    for a name with two files.
+    """
+    matches = {name: index.find(name) for name in names}
+    for name, match in matches.items():
+        if len(match.files) > 1:
+            first, second = (_shorten(file, index.folder) for file in match.files[:2])
+            raise DataError(
+                f"{index.folder} has {first} and {second} for the name '{name}'. Write the folder in the name, or "
+                "remove one."
+            )
+    found = {name: match for name, match in matches.items() if match.files}
+    if any(match.n_folders for match in found.values()):
+        # If folders agree for some names, a file in another folder is another image.
+        found = {name: match for name, match in found.items() if match.n_folders or not match.n_other}
+    found = _drop_doubtful(found)
+    partly = [name for name, match in found.items() if match.n_other]
+    if partly:
+        file = _shorten(found[partly[0]].files[0], index.folder)
+        warnings.warn(
+            f"{table}: {len(partly):,} of {len(names):,} paths were matched to images in {index.folder} by their last "
+            f"parts; the first is '{partly[0]}' → {file}.",
+            stacklevel=2,
+        )
+    changed = [name for name, match in found.items() if match.is_changed]
+    if changed:
+        warnings.warn(
+            f"{table}: {len(changed):,} of {len(names):,} names have another suffix or fewer leading zeros than the "
+            f"image; the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
+            stacklevel=2,
+        )
+    return {name: match.files[0] for name, match in found.items()}
+
+
+def _drop_doubtful(found: dict[str, Match]) -> dict[str, Match]:
+    """Remove names that share their file with a name that fits it better, or equally by its last part only."""
+    best: dict[Path, tuple[bool, int]] = {}
+    for match in found.values():
+        best[match.files[0]] = max(best.get(match.files[0], (False, -1)), _rank(match))
+    kept = {name: match for name, match in found.items() if _rank(match) == best[match.files[0]]}
+    shared = Counter(match.files[0] for match in kept.values())
+    return {name: match for name, match in kept.items() if shared[match.files[0]] == 1 or not match.n_other}
+
+
+def _rank(match: Match) -> tuple[bool, int]:
+    return not match.is_changed, match.n_folders
+
+
+def check_found(
+    table: str, names: Iterable[str], found: dict[str, Path], folder: Path, *, skip_missing: bool | None = None
+) -> None:
+    """Raise `DataError` for names without an image; all are counted, the first listed.
+
+    Warn instead if `skip_missing`; None means that missing images cannot be skipped.
+    """
+    names = list(dict.fromkeys(names))
+    missing = [name for name in names if name not in found]
+    if not missing:
+        return
+    counted = f"{len(missing):,} of the {len(names):,} images listed in {table} are not in {folder}"
+    listed = f"the first is '{missing[0]}'" + (f" of {list_some(missing, _MAX_NAMES)}" if len(missing) > 1 else "")
+    if skip_missing and found:
+        warnings.warn(f"{counted} and are skipped; {listed}.", stacklevel=2)
+        return
+    if not found:
+        remedy = "Pass their folder as --images."
+    elif skip_missing is None:
+        remedy = "Add the images, or correct the names."
+    else:
+        remedy = "Add the images, or pass --skip-unreadable to leave out these rows."
+    raise DataError(f"{counted}; {listed}. {remedy}")
+
+
+def note_unlisted(table: str, found: dict[str, Path], index: ImageIndex) -> None:
+    """Warn about image files of the folder that the table does not list."""
+    used = set(found.values())
+    unlisted = [file for file in index.files if file not in used and has_image_suffix(file.name)]
+    if unlisted:
+        warnings.warn(
+            f"{len(unlisted):,} images in {index.folder} are not listed in {table} and are not used; the first is "
+            f"{_shorten(unlisted[0], index.folder)}.",
+            stacklevel=2,
+        )
+
+
+def _compose(text: str) -> str:
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
+
+
+def _fold(text: str) -> str:
+    return _compose(text).casefold()
+
+
+def _split_path(name: str) -> tuple[list[str], str]:
+    r"""Return the folders of a path, with either separator, and its last part; "C:", "~", "." and ".." are dropped."""
+    parts = [part for part in _compose(name.strip()).replace("\\", "/").split("/") if part not in _NO_FOLDERS]
+    if parts and len(parts[0]) == 2 and parts[0][1] == ":":
+        del parts[0]
+    return parts[:-1], parts[-1] if parts else ""
+
+
+def _count_agreeing(folders: list[str], file: Path) -> int:
+    """Return how many of the last folders of a name are those of a file."""
+    n = 0
+    for folder, parent in zip(reversed(folders), _list_parents(file.parent), strict=False):
+        if _fold(folder) != _fold(parent):
+            break
+        n += 1
+    return n
+
+
+def _list_parents(folder: Path) -> list[str]:
+    return list(reversed(folder.absolute().parts))
+
+
+def _shorten(file: Path, folder: Path) -> str:
+    return str(file.relative_to(folder)) if file.is_relative_to(folder) else str(file)

@@ -1,0 +1,105 @@
+"""`load_dataset`: images and labels from any source."""
+
+from __future__ import annotations
+
+from typing import Any, Unpack
+
+from skconv.data.dataset import Dataset
+from skconv.data.spec import DataOptions, DataSpec
+from skconv.data.tables import is_frame
+from skconv.signature import expand_options
+
+
+@expand_options(DataOptions)
+def load_dataset(
+    source: Any,
+    *,
+    normalize: str | None = None,
+    download: bool = True,
+    progress: bool = False,
+    **options: Unpack[DataOptions],
+) -> Dataset:
+    """Load images and labels by name, from OpenML, from a file or folder, or from a data frame of file names.
+
+    Parameters
+    ----------
+    source : str, path-like or data frame
+        One of
+
+        - the name of a known data set (see `list_datasets`); write ``./digits`` for a folder of that name;
+        - ``"openml:NAME"`` or ``"openml:NUMBER"``;
+        - a folder with one folder per class, or with folders ``train``, ``valid`` and ``test`` that contain class
+          folders, see the guide "Your own images";
+        - a folder with the IDX files of MNIST, EMNIST or others, raw or ``.gz``, or one of these files;
+        - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
+          folders ``train`` and ``test``;
+        - a table of pixels (``.csv``, ``.tsv``, ``.txt``), one image per row, with or without a header;
+        - a table or a data frame that lists image files and their labels;
+        - an .npz with ``train_x, train_y, test_x, test_y``, the keys of Keras, ``images, labels`` or ``X, y``, and
+          perhaps ``val_x, val_y``; or .npy files with these names.
+    normalize : str, optional
+        Registered preprocessing step; ``"digit"`` converts images of digits to the form of MNIST, as
+        `skconv.normalize_digit` does.
+    download : bool, default=True
+        Download a named data set if it is not on this machine.
+    progress : bool, default=False
+        Show progress bars on standard error, if that is a terminal.
+    data_home : path-like, optional
+        Folder searched first for named data sets, each in a subfolder of its name; by default the environment
+        variable ``SKCONV_DATA``.
+    images : path-like, optional
+        Folder of the images that a table lists; by default the folder of the table and its subfolders.
+    image_column : str, optional
+        Header of the column with the names of the images, or its number from 1 in a table without a header; by
+        default the column whose values are image files.
+    label_column : str, optional
+        Header or number of the label column, -1 for the last; by default the column "label", or the only one that can
+        be the label.
+    image_size : int, (height, width), (height, width, channels) or (channels, height, width), optional
+        Size in pixels to which every image is resized; the shape of images that are stored as rows and not square, or
+        in colour, whose values are stored by pixel (channels last) or by channel (channels first). By default images
+        of one size of at most 64×64 retain it, and others are resized to a size that is printed.
+    resize : {"pad", "crop", "stretch"}, default="pad"
+        How an image of another aspect ratio is resized: with a border of its own border's mean colour, without both
+        ends of its longer side, or with a changed aspect ratio.
+    skip_unreadable : bool, default=False
+        Leave out image files that cannot be read or that a table lists without being there, with a warning; by default
+        they are listed in an error.
+    exclude : str or sequence of str, optional
+        Patterns of files and folders in a folder to leave out, such as ``"*_mask.png"``.
+    min_class_size : int, optional
+        Leave out classes with fewer training images, with a warning.
+    drop_class : str or sequence of str, optional
+        Classes to leave out.
+
+    Returns
+    -------
+    Dataset
+        Images uint8; labels as indices into `class_names`, which are sorted, by value if they are numbers. Large
+        uncompressed files are memory-mapped. A competition has a `submission`, and a test split if its folder has
+        ``answers.csv``.
+
+    Raises
+    ------
+    SourceNotFoundError
+        No such data set, file or folder; the message lists the places searched.
+    DataError
+        The source cannot be used; the message names the file, the line if possible, and the remedy.
+    DownloadError
+        OpenML cannot be reached.
+    ParameterError
+        `images` or the name of a column for a source that is not a table, or a size below 1.
+
+    Examples
+    --------
+    >>> dataset = load_dataset("mnist")
+    >>> dataset.train_images.shape, dataset.test_labels.shape
+    ((60000, 28, 28), (10000,))
+    """
+    if is_frame(source):
+        from skconv.data.formats import read_frame  # imports the readers of all formats
+
+        spec = DataSpec(normalize=normalize, **options)
+        spec.check_options()
+        return spec.finish(read_frame(source, spec, progress))
+    return DataSpec(source, normalize=normalize, **options).load(download=download, progress=progress)

@@ -1,0 +1,201 @@
+"""Text tables: delimiter, rows and columns of CSV, TSV and text files, and of data frames."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from skconv.data.content import open_table
+from skconv.data.labels import normalize_text
+from skconv.exceptions import DataError, ParameterError
+
+_DELIMITERS = "\t;|, "  # in order of preference, because labels and numbers may contain commas, and all texts spaces
+_N_SAMPLED = 20  # lines
+_MAX_LISTED = 20  # headers in a message
+_SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # first line of some CSV files from Excel
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of a table as text; `header` is None without one, `lines` are the line numbers of the rows."""
+
+    where: str  # file name for messages
+    header: list[str] | None
+    rows: list[list[str]]
+    lines: Sequence[int]
+
+    @property
+    def n_columns(self) -> int:
+        """Number of columns."""
+        return len(self.header if self.header is not None else self.rows[0])
+
+    def column(self, index: int, *, raw: bool = False) -> list[str]:
+        """Return the cells of a column, in Unicode's composed form and without surrounding spaces unless `raw`."""
+        return [row[index] if raw else normalize_text(row[index]) for row in self.rows]
+
+    def locate(self, row: int) -> str:
+        """Return file and line of a row for messages."""
+        return f"{self.where}, line {self.lines[row]}"
+
+    def describe(self, index: int) -> str:
+        """Return the header of a column in quotes, or its number from 1."""
+        return f"column {index + 1}" if self.header is None else f"'{self.header[index]}'"
+
+    def describe_all(self) -> str:
+        """Return a predicate with the headers of the columns, or their number, for messages."""
+        if self.header is None:
+            return f"has {self.n_columns} columns and no header"
+        if self.n_columns > _MAX_LISTED:
+            return f"begins with {', '.join(self.header[:3])}"
+        return f"has {', '.join(self.header)}"
+
+    def split_header(self) -> Table:
+        """Return the table with its first row as the header."""
+        return Table(self.where, list(map(normalize_text, self.rows[0])), self.rows[1:], self.lines[1:])
+
+
+def read_table(path: Path) -> Table:
+    """Read all rows of a text table without interpreting the first as a header.
+
+    Raise `DataError` for a file without rows, and for a row that differs in length from the first.
+    """
+    with open_lines(path) as (delimiter, numbered):
+        numbers: list[int] = []
+
+        def lines() -> Iterator[str]:
+            for number, line in numbered:
+                numbers.append(number)
+                yield line
+
+        rows: list[list[str]] = []
+        starts: list[int] = []
+        first = 0
+        for row in read_cells(lines(), delimiter):
+            if any(map(str.strip, row)):
+                rows.append(row)
+                starts.append(numbers[first])
+            first = len(numbers)  # a quoted cell may contain line breaks
+    if not rows:
+        raise DataError(f"{path} has 0 columns and no rows; expected a header such as id,label, and rows.")
+    rows[0][0] = rows[0][0].lstrip("# ")
+    _align_header(rows)
+    for row, number in zip(rows, starts, strict=True):
+        if len(row) != len(rows[0]):
+            raise DataError(
+                f"{path}, line {number} has {len(row)} values, but the first line has {len(rows[0])}. "
+                "Correct or delete the line."
+            )
+    return Table(str(path), None, rows, starts)
+
+
+def read_cells(lines: Iterable[str], delimiter: str) -> Iterator[list[str]]:
+    """Yield the cells of lines, which may be quoted and contain delimiters and line breaks."""
+    if delimiter == " ":  # any number of spaces
+        lines = (line.strip() for line in lines)
+    return csv.reader(lines, delimiter=delimiter, skipinitialspace=True)
+
+
+def parse_line(line: str, delimiter: str) -> list[str]:
+    """Return the stripped cells of one line."""
+    if delimiter == " " and '"' not in line:
+        return line.split()
+    return [cell.strip() for cell in next(read_cells([line], delimiter))]
+
+
+def _align_header(rows: list[list[str]]) -> None:
+    """Add the header of row names, which R omits, and remove a last column that is empty, in place."""
+    n_header, lengths = len(rows[0]), {len(row) for row in rows[1:]}
+    if lengths == {n_header + 1}:
+        if any(row[-1] for row in rows[1:]):
+            rows[0].insert(0, "")
+        else:
+            for row in rows[1:]:
+                del row[-1]
+
+
+def read_frame(frame: Any) -> Table:
+    """Return a data frame of pandas or polars, or anything with `columns` and items, as a table of text."""
+    header = [str(name) for name in frame.columns]
+    columns = [[_to_text(cell) for cell in list(frame[name])] for name in frame.columns]
+    if not columns or not columns[0]:
+        raise DataError("The data frame has no rows; expected the names of images and their labels.")
+    return Table("the data frame", header, [list(row) for row in zip(*columns, strict=True)], range(len(columns[0])))
+
+
+def _to_text(cell: Any) -> str:
+    missing = cell is None or cell != cell
+    return "" if missing else str(cell)
+
+
+def is_frame(source: Any) -> bool:
+    """Return whether an object is a data frame, without importing pandas or polars."""
+    return hasattr(source, "columns") and hasattr(source, "__getitem__") and not isinstance(source, str)
+
+
+@contextmanager
+def open_lines(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, str]]]]:
+    """Open a text table; yield its delimiter and an iterator of its lines, numbered from 1, without empty ones."""
+    with open_table(path) as stream:
+        numbered = ((number, line) for number, line in enumerate(stream, 1) if line.strip())
+        sample = list(islice(numbered, _N_SAMPLED))
+        marked = _SEPARATOR_LINE.fullmatch(sample[0][1]) if sample else None
+        if marked:
+            sample = sample[1:]
+        delimiter = marked[1] if marked else find_delimiter([line for _, line in sample])
+        yield delimiter, chain(sample, numbered)
+
+
+def find_delimiter(lines: Sequence[str]) -> str:
+    """Return the delimiter that splits most lines into the same number of cells, two or more.
+
+    Examples
+    --------
+    >>> find_delimiter(["id;label", "1;1,5", "2;2,5"]), find_delimiter(["im 1.png,big cat", "2.png,dog"])
+    (';', ',')
+    """
+    for delimiter in _DELIMITERS:
+        counts = Counter(
+            len([cell for cell in row if cell] if delimiter == " " else row) for row in read_cells(lines, delimiter)
+        )
+        n_cells, n_lines = max(counts.items(), key=lambda item: item[1], default=(0, 0))
+        if n_cells > 1 and n_lines > len(lines) / 2:
+            return delimiter
+    return ","
+
+
+def find_column(table: Table, name: str | None, option: str) -> int | None:
+    """Return the position of a column by its header, or by its number from 1 (from the last: -1) without a header.
+
+    Return None for None. Raise `DataError` if there is no such column, naming `option`, ``"--label-column"``.
+    """
+    if name is None:
+        return None
+    if not isinstance(name, str | int):
+        raise ParameterError(f"The name of a column is {name!r}; expected text. Pass one header as {option}.")
+    name = normalize_text(str(name))
+    header = table.header or []
+    for same in (str, str.casefold):
+        found = [index for index, each in enumerate(header) if same(each) == same(name)]
+        if len(found) == 1:
+            return found[0]
+    if not header and re.fullmatch(r"-?\d+", name):
+        number, n = int(name), table.n_columns
+        if 1 <= abs(number) <= n:
+            return number - 1 if number > 0 else n + number
+    if found:
+        raise DataError(f"{table.where} has {len(found)} columns '{name}'. Rename one of them.")
+    if header:
+        raise DataError(
+            f"{table.where} has no column '{name}'; it {table.describe_all()}. Pass one of them as {option}."
+        )
+    raise DataError(
+        f"{table.where} has no header, but the column is '{name}'. Add a header, or pass a number from 1 to "
+        f"{table.n_columns} (the last is -1) as {option}."
+    )
