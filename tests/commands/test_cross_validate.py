@@ -11,7 +11,7 @@ import skconv
 from skconv.commands.cross_validate import CrossValidationResult, FoldResult, cross_validate
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError, UnknownNameError
 
-FILES = {"confusion.png", "curves.png", "folds.csv", "recipe.toml", "scores.json"}
+FILES = {"confusion.png", "curves.png", "folds.csv", "out_of_fold.csv", "recipe.toml", "scores.json"}
 
 
 @pytest.fixture(scope="module")

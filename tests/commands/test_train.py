@@ -16,6 +16,7 @@ FILES = {
     "confusion.png",
     "curves.png",
     "history.csv",
+    "mistakes.csv",
     "mistakes.png",
     "model",
     "recipe.toml",

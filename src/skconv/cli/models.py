@@ -23,7 +23,7 @@ _SOURCE = Annotated[str, typer.Argument(help=DATA_HELP)]
         str | None,
         typer.Option(metavar="SOURCE", help="Measure out-of-distribution detection (AUROC) on images of this data."),
     ],
-    report=typer.Option(help="New folder for scores.json and figures of mistakes and calibration."),
+    report=typer.Option(help="New folder for scores.json, mistakes.csv and figures."),
 )
 def evaluate() -> None:
     """Score a model on labelled images it was not trained on.

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, RunOptions
+from skconv.commands.prediction_tables import OUT_OF_FOLD_NAME, write_out_of_fold
 from skconv.commands.prepare import PreparedRun, fit_estimator, open_run_folder, prepare_run, use_workers
 from skconv.commands.run_folder import write_rows
 from skconv.files import atomic_dir, check_new_folder
@@ -226,6 +227,7 @@ def _write_folder(
     }
     with atomic_dir(folder) as unfinished:
         write_rows(unfinished / "folds.csv", rows)
+        write_out_of_fold(unfinished / OUT_OF_FOLD_NAME, estimator, dataset)
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(run.recipe_texts[run.seed], encoding="utf-8")
         figures = {

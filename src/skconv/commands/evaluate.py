@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import numpy as np
 
 from skconv.commands import Result
+from skconv.commands.prediction_tables import MISTAKES_NAME, write_mistakes
 from skconv.commands.scoring import UnseenImages, choose_unseen, load_for_model, load_held_out, make_sets, score_source
 from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
@@ -135,7 +136,8 @@ def evaluate(
         Data of other classes, to measure out-of-distribution detection too. Its images are chosen as those of `source`;
         labels are ignored. Requires an ensemble, or a model trained with a validation split.
     report : path-like or None, default=None
-        A new folder for ``scores.json`` and figures of mistakes, calibration and corruptions.
+        A new folder for ``scores.json``, ``mistakes.csv`` with the file or index of each wrongly classified image, and
+        figures of mistakes, calibration and corruptions.
     progress : bool, default=False
         Show progress bars on standard error.
     data_home, images, label_column, image_size
@@ -253,7 +255,7 @@ def _measure_corruptions(scored: ScoredSource, *, progress: bool) -> dict[str, l
 
 
 def _write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: EvaluationResult) -> None:
-    """Write ``scores.json`` and figures to a new folder atomically."""
+    """Write ``scores.json``, ``mistakes.csv`` and figures to a new folder atomically."""
     from skconv.reports.image_grids import draw_mistakes
     from skconv.reports.scores import draw_confusion, draw_corruptions, draw_reliability
     from skconv.reports.style import save_figure
@@ -261,6 +263,7 @@ def _write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: 
     names = scored.classifier.class_names
     with atomic_dir(folder) as unfinished:
         (unfinished / "scores.json").write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
+        write_mistakes(unfinished / MISTAKES_NAME, scored.names, scored.labels, scored.probabilities, names)
         figures = {
             "confusion": draw_confusion(scored.scores.confusion, names),
             "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),

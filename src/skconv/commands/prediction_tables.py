@@ -4,13 +4,21 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from skconv.files import atomic_write, write_table
 
 if TYPE_CHECKING:
+    from skconv.data.dataset import Dataset
     from skconv.digits.ocr.recognition import NumberReading
+    from skconv.estimators import KFoldEnsembleClassifier
     from skconv.inference import Prediction
+
+MISTAKES_NAME = "mistakes.csv"
+OUT_OF_FOLD_NAME = "out_of_fold.csv"
 
 _Column = tuple[str, Callable[["Prediction"], object]]  # header and value
 
@@ -52,3 +60,34 @@ def _list_rank_columns(rank: int) -> list[_Column]:
 
 def _make_probability_column(name: str) -> _Column:
     return f"probability_{name}", lambda each: f"{each.probabilities[name]:.6f}" if each.probabilities else ""
+
+
+def write_mistakes(
+    path: Path, names: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> None:
+    """Write one row per wrongly classified image, the most confident mistake first: input, true, predicted, confidence.
+
+    `names` and `labels`, indices into `class_names`, describe the images of the rows of `probabilities`.
+    """
+    from skconv.evaluation.metrics import MISTAKE_COLUMNS, list_mistakes
+
+    rows = list_mistakes(names, labels, probabilities, class_names)
+    write_table(path, MISTAKE_COLUMNS, rows)
+
+
+def write_out_of_fold(path: Path, ensemble: KFoldEnsembleClassifier, dataset: Dataset) -> None:
+    """Write one row per training image: input, label, predicted, fold, and the out-of-fold probability of each class.
+
+    Prediction and probabilities are empty for an image that all members were trained on.
+    """
+    class_names, probabilities = dataset.class_names, ensemble.out_of_fold_proba_
+    fold = np.zeros(len(probabilities), int)
+    for number, held_out in enumerate(ensemble.held_out_indices_, 1):
+        fold[held_out] = number
+    names = dataset.list_names()
+    rows: list[list[object]] = []
+    for k, row in enumerate(probabilities):
+        known = [class_names[row.argmax()], fold[k], *(f"{each:.6f}" for each in row)]
+        rows.append([names[k], class_names[dataset.train_labels[k]], *(known if fold[k] else [""] * len(known))])
+    header = ["input", "label", "predicted", "fold", *(f"probability_{name}" for name in class_names)]
+    write_table(path, header, rows)

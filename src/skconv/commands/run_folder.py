@@ -12,6 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skconv.commands.prediction_tables import MISTAKES_NAME, OUT_OF_FOLD_NAME, write_mistakes, write_out_of_fold
 from skconv.commands.prepare import read_inherited_fingerprints
 from skconv.competitions.submissions import write_submission
 from skconv.exceptions import OutputError, ParameterError
@@ -83,6 +84,7 @@ class ScoredImages:
     split: str  # "test" or "out_of_fold"
     images: np.ndarray
     labels: np.ndarray
+    names: list[str]  # as in `Dataset.list_names`
     probabilities: np.ndarray
     scores: Scores
 
@@ -91,14 +93,17 @@ def score_run(estimator: Any, dataset: Dataset) -> ScoredImages:
     """Score a fitted estimator on the test split; without one, an ensemble on its out-of-fold predictions."""
     from skconv.evaluation.metrics import score_predictions
 
+    names = dataset.list_names()
     if dataset.test_images is not None and dataset.test_labels is not None:
         split, images, labels = "test", dataset.test_images, dataset.test_labels
+        names = names[-len(labels) :]
         probabilities = estimator.predict_proba(images)
     else:
         split, images, labels = "out_of_fold", dataset.train_images, dataset.train_labels
+        names = names[: len(labels)]
         probabilities = estimator.out_of_fold_proba_
     scores = score_predictions(labels, probabilities, dataset.class_names)
-    return ScoredImages(split, images, labels, probabilities, scores)
+    return ScoredImages(split, images, labels, names, probabilities, scores)
 
 
 def write_run_folder(
@@ -111,8 +116,8 @@ def write_run_folder(
 ) -> dict[str, Any]:
     """Write a run folder atomically, and return the content of ``scores.json``.
 
-    The folder contains ``model/``, ``scores.json``, ``history.csv``, ``recipe.toml`` and figures; for a competition
-    also ``submission.csv``.
+    The folder contains ``model/``, ``scores.json``, ``history.csv``, ``mistakes.csv``, ``recipe.toml`` and figures; for
+    an ensemble also ``out_of_fold.csv``, for a competition ``submission.csv``.
     """
     from skconv.model_io.config import DataConfig
     from skconv.model_io.records import TrainingFingerprints
@@ -147,6 +152,11 @@ def write_run_folder(
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(run.recipe_texts[seed], encoding="utf-8")
         _write_histories(unfinished, estimator)
+        write_mistakes(
+            unfinished / MISTAKES_NAME, scored.names, scored.labels, scored.probabilities, dataset.class_names
+        )
+        if hasattr(estimator, "out_of_fold_proba_"):
+            write_out_of_fold(unfinished / OUT_OF_FOLD_NAME, estimator, dataset)
         _draw_figures(unfinished, estimator, dataset, scored, sample_rows=run.recipe.report.get("sample_rows", 4))
         if dataset.submission is not None:
             form = dataset.submission

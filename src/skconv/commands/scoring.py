@@ -29,6 +29,7 @@ class UnseenImages(NamedTuple):
     n_seen: int | None
     images: np.ndarray
     labels: np.ndarray  # indices into the classes of the data set
+    names: list[str]  # of the images, as in `Dataset.list_names`
 
 
 def score_source(
@@ -56,6 +57,7 @@ def score_source(
         n_seen=unseen.n_seen,
         images=unseen.images,
         labels=labels,
+        names=unseen.names,
         probabilities=probabilities,
         scores=score_predictions(labels, probabilities, classifier.class_names),
     )
@@ -78,8 +80,12 @@ def load_for_model(
 def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
     """Return the images to score a model on, preprocessed; warn about conversions and leaks."""
     split, images, labels = "test", dataset.test_images, dataset.test_labels
+    names = dataset.list_names()
     if images is None or labels is None:
         split, images, labels = "all", dataset.train_images, dataset.train_labels
+        names = names[: len(labels)]
+    else:
+        names = names[-len(labels) :]
     images, note = convert_images(classifier, dataset, images)
     seen, leak = _find_seen(classifier, dataset.name, split, images)
     for each in (note, leak):
@@ -87,7 +93,8 @@ def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
             warnings.warn(each, stacklevel=3)
     if split == "all" and seen is not None and seen.any():
         split, images, labels = "unseen", images[~seen], labels[~seen]
-    return UnseenImages(dataset, split, None if seen is None else int(seen.sum()), images, labels)
+        names = [name for name, is_seen in zip(names, seen, strict=True) if not is_seen]
+    return UnseenImages(dataset, split, None if seen is None else int(seen.sum()), images, labels, names)
 
 
 def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:

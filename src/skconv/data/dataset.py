@@ -91,6 +91,8 @@ class Dataset:
     files : tuple of Path
         Image files of the training, validation and test split, in this order; empty if there are none, or a split has
         changed.
+    names : tuple of str
+        Names of the images after a split has changed; see `list_names`.
 
     Raises
     ------
@@ -112,6 +114,7 @@ class Dataset:
     valid_labels: np.ndarray | None = None
     resize: str | None = None
     files: tuple[Path, ...] = ()
+    names: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         _check_split("train", self.train_images, self.train_labels, self.class_names)
@@ -139,6 +142,21 @@ class Dataset:
     def image_shape(self) -> tuple[int, ...]:
         """Shape of one image: (height, width) if grey, (height, width, 3) if colour."""
         return tuple(self.train_images.shape[1:])
+
+    def list_names(self) -> list[str]:
+        """Return the name of each image of the training, validation and test split, in this order.
+
+        It is the image file or else, as in "train 17", the split of the source and the index in that split.
+
+        Examples
+        --------
+        >>> Dataset("two", np.zeros((2, 8, 8), np.uint8), np.arange(2), ("a", "b")).list_names()
+        ['train 0', 'train 1']
+        """
+        if self.names or self.files:
+            return list(self.names) or [str(file) for file in self.files]
+        splits = {"train": self.train_labels, "valid": self.valid_labels, "test": self.test_labels}
+        return [f"{split} {k}" for split, labels in splits.items() if labels is not None for k in range(len(labels))]
 
     @cached_property
     def fingerprint(self) -> str:

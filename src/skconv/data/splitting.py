@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -71,17 +72,18 @@ def _select_classes(dataset: Dataset, chosen: set[str]) -> Dataset:
     new = np.full(len(dataset.class_names), -1)
     new[indices] = np.arange(len(indices))
 
-    def select(images: np.ndarray | None, labels: np.ndarray | None) -> tuple[np.ndarray | None, np.ndarray | None]:
-        if images is None or labels is None:
-            return None, None
-        positions = np.flatnonzero(new[labels] >= 0)
-        return (take_images(images, positions), new[labels[positions]]) if len(positions) else (None, None)
-
     changed: dict[str, Any] = {"class_names": tuple(dataset.class_names[index] for index in indices), "files": ()}
+    names, selected = iter(dataset.list_names()), []
     for split in ("train", "valid", "test"):
-        names = f"{split}_images", f"{split}_labels"
-        changed.update(zip(names, select(*(getattr(dataset, name) for name in names)), strict=True))
-    return replace(dataset, **changed)
+        images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
+        if images is None:
+            continue
+        positions = np.flatnonzero(new[labels] >= 0)
+        own = list(islice(names, len(labels)))
+        selected += [own[position] for position in positions]
+        images, labels = (take_images(images, positions), new[labels[positions]]) if len(positions) else (None, None)
+        changed |= {f"{split}_images": images, f"{split}_labels": labels}
+    return replace(dataset, names=tuple(selected), **changed)
 
 
 def check_folds(dataset: Dataset, folds: int) -> None:
@@ -115,8 +117,7 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     purpose = f"hold out {TEST_FRACTION:.0%} for testing"
     remedy = "Add images, to 7 or more per class, or a test split."
     train, test = _split_stratified(dataset, TEST_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
-    images, labels = dataset.train_images, dataset.train_labels
-    return _replace_splits(dataset, take_images(images, train), labels[train], take_images(images, test), labels[test])
+    return _replace_splits(dataset, dataset.train_images, dataset.train_labels, train, test)
 
 
 def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
@@ -125,15 +126,16 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
     Return each as the training images of a data set without a test split. Errors as in `hold_out_test`.
     """
     if dataset.valid_images is not None and dataset.valid_labels is not None:
-        without = replace(dataset, valid_images=None, valid_labels=None)
-        training = _replace_splits(without, dataset.train_images, dataset.train_labels)
-        return training, _replace_splits(without, dataset.valid_images, dataset.valid_labels)
+        n_train = len(dataset.train_labels)
+        pooled = merge_validation(dataset)
+        images, labels = pooled.train_images, pooled.train_labels
+        training = _replace_splits(pooled, images, labels, np.arange(n_train))
+        return training, _replace_splits(pooled, images, labels, np.arange(n_train, len(labels)))
     purpose = f"hold out {VALID_FRACTION:.0%} for validation"
     remedy = "Add images, to 7 or more per class."
     images, labels = dataset.train_images, dataset.train_labels
     train, valid = _split_stratified(dataset, VALID_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
-    training = _replace_splits(dataset, take_images(images, train), labels[train])
-    return training, _replace_splits(dataset, take_images(images, valid), labels[valid])
+    return _replace_splits(dataset, images, labels, train), _replace_splits(dataset, images, labels, valid)
 
 
 def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
@@ -143,10 +145,10 @@ def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
     """
     images, labels = dataset.train_images, dataset.train_labels
     if fraction == 1:
-        return _replace_splits(dataset, images, labels)
+        return _replace_splits(dataset, images, labels, np.arange(len(labels)))
     purpose, remedy = f"select {fraction:.3g} of them", "Use a larger fraction."
     _, selected = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
-    return _replace_splits(dataset, take_images(images, selected), labels[selected])
+    return _replace_splits(dataset, images, labels, selected)
 
 
 def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
@@ -175,7 +177,7 @@ def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
         raise DataError(
             f"{dataset.name}: {len(labels)} images are too few to hold out {fraction:.0%}. Add images."
         ) from error
-    return _replace_splits(dataset, take_images(images, train), labels[train], take_images(images, test), labels[test])
+    return _replace_splits(dataset, images, labels, train, test)
 
 
 def merge_validation(dataset: Dataset) -> Dataset:
@@ -184,7 +186,14 @@ def merge_validation(dataset: Dataset) -> Dataset:
         return dataset
     images = np.concatenate([dataset.train_images, dataset.valid_images])
     labels = np.concatenate([dataset.train_labels, dataset.valid_labels])
-    return replace(dataset, train_images=images, train_labels=labels, valid_images=None, valid_labels=None)
+    return replace(
+        dataset,
+        train_images=images,
+        train_labels=labels,
+        valid_images=None,
+        valid_labels=None,
+        names=tuple(dataset.list_names()),
+    )
 
 
 def _split_stratified(
@@ -220,17 +229,23 @@ def _leave_out_small(dataset: Dataset) -> Dataset:
 
 
 def _replace_splits(
-    dataset: Dataset,
-    train_images: np.ndarray,
-    train_labels: np.ndarray,
-    test_images: np.ndarray | None = None,
-    test_labels: np.ndarray | None = None,
+    dataset: Dataset, images: np.ndarray, labels: np.ndarray, train: np.ndarray, test: np.ndarray | None = None
 ) -> Dataset:
+    """Return the data set with other training and test images, selected by their positions in `images`.
+
+    `images` are the training images, or the training and then the test images.
+    """
+    names, n_train = dataset.list_names(), len(dataset.train_labels)
+    n_valid = 0 if dataset.valid_labels is None else len(dataset.valid_labels)
+    pooled = names[:n_train] + names[n_train + n_valid :]
+    order = train if test is None else np.concatenate([train, test])
+    selected = [pooled[position] for position in order]
     return replace(
         dataset,
-        train_images=train_images,
-        train_labels=train_labels,
-        test_images=test_images,
-        test_labels=test_labels,
+        train_images=images if len(train) == len(images) and test is None else take_images(images, train),
+        train_labels=labels[train],
+        test_images=None if test is None else take_images(images, test),
+        test_labels=None if test is None else labels[test],
         files=(),
+        names=tuple(selected[: len(train)] + names[n_train : n_train + n_valid] + selected[len(train) :]),
     )

@@ -68,23 +68,16 @@ class NamedImages:
         self.dataset = dataset
         self.n_train = len(dataset.train_labels)
         self.images, self.labels = dataset.train_images, dataset.train_labels
-        self.n_valid = 0 if dataset.valid_labels is None else len(dataset.valid_labels)
         for split in ("valid", "test"):
             images, labels = getattr(dataset, f"{split}_images"), getattr(dataset, f"{split}_labels")
             if images is not None:
                 self.images = np.concatenate([self.images, images])
                 self.labels = np.concatenate([self.labels, labels])
-        self.files = dataset.files if len(dataset.files) == len(self.labels) else ()
+        self.names = dataset.list_names()
 
     def name(self, position: int) -> str:
         """Return the file of an image, or its split and index."""
-        if self.files:
-            return str(self.files[position])
-        for split, n_images in (("train", self.n_train), ("valid", self.n_valid)):
-            if position < n_images:
-                return f"{split} {position}"
-            position -= n_images
-        return f"test {position}"
+        return self.names[position]
 
     def label(self, position: int) -> str:
         """Return the given label of an image."""

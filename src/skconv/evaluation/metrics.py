@@ -13,6 +13,7 @@ import numpy as np
 from skconv.exceptions import DataError, ParameterError
 
 _BINS = 15  # bins of the expected calibration error, as in Guo et al. 2017
+MISTAKE_COLUMNS = ("input", "true", "predicted", "confidence")
 _MAX_ROWS = 30  # rows of the printed table; with more classes, only those with the lowest F1 are shown
 
 
@@ -125,6 +126,27 @@ def score_predictions(
         confusion=confusion,
         per_class=_score_classes(confusion, names),
     )
+
+
+def list_mistakes(
+    names: Sequence[str], labels: np.ndarray, probabilities: np.ndarray, class_names: Sequence[str]
+) -> list[tuple[str, str, str, str]]:
+    """Return input, true class, predicted class and confidence of each mistake, the most confident first.
+
+    Parameters are those of `score_predictions`, and the name of each image.
+
+    Examples
+    --------
+    >>> probabilities = np.array([[0.9, 0.1], [0.4, 0.6], [0.2, 0.8]])
+    >>> list_mistakes(["a.png", "b.png", "c.png"], np.array([0, 0, 0]), probabilities, ["cat", "dog"])
+    [('c.png', 'cat', 'dog', '0.800000'), ('b.png', 'cat', 'dog', '0.600000')]
+    """
+    predicted, confidence = probabilities.argmax(1), probabilities.max(1)
+    wrong = np.flatnonzero(predicted != labels)
+    return [
+        (names[k], class_names[labels[k]], class_names[predicted[k]], f"{confidence[k]:.6f}")
+        for k in wrong[np.argsort(-confidence[wrong], kind="stable")]
+    ]
 
 
 def format_scores(scores: Scores) -> str:

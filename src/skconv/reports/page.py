@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +47,8 @@ class PageTable:
 
     columns: Sequence[str]
     rows: Sequence[Sequence[str]]
+    file: str = ""  # name of a CSV file with all rows, to download from the page; empty for none
+    max_rows: int | None = None  # number of rows that the page shows
 
 
 @dataclass(frozen=True)
@@ -74,7 +78,9 @@ def render_page(title: str, headline: str, summary: str, sections: Sequence[Sect
     loader = jinja2.FileSystemLoader(_TEMPLATES)
     environment = jinja2.Environment(loader=loader, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     template = environment.get_template("report.html")
-    return template.render(title=title, headline=headline, summary=summary, sections=sections, embed=embed_figure)
+    return template.render(
+        title=title, headline=headline, summary=summary, sections=sections, embed=embed_figure, embed_table=embed_table
+    )
 
 
 def embed_figure(figure: Figure) -> str:
@@ -89,6 +95,14 @@ def embed_figure(figure: Figure) -> str:
     else:
         content = content.replace(b"</svg>", _style_for_dark() + b"</svg>")
     return f"data:{kind};base64,{base64.b64encode(content).decode()}"
+
+
+def embed_table(table: PageTable) -> str:
+    """Return all rows of a table as the data URL of a CSV file."""
+    stream = io.StringIO(newline="")
+    csv.writer(stream).writerows([table.columns, *table.rows])
+    content = stream.getvalue().encode("utf-8", "backslashreplace")
+    return f"data:text/csv;charset=utf-8;base64,{base64.b64encode(content).decode()}"
 
 
 def _style_for_dark() -> bytes:

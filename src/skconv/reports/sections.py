@@ -12,6 +12,7 @@ import numpy as np
 
 from skconv.evaluation.attributions import has_captum, integrate_gradients, occlude
 from skconv.evaluation.label_issues import KINDS, LabelIssue, NamedImages, locate_issues
+from skconv.evaluation.metrics import MISTAKE_COLUMNS, list_mistakes
 from skconv.model_io.config import describe_environment
 from skconv.model_io.folder import HELD_OUT_NAME, ONNX_NAME, WEIGHTS_NAME
 from skconv.reports import training_sections
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from skconv.inference import OnnxClassifier
 
 _MAX_EXPLAINED = 9  # maximum number of predictions with attribution maps
+_MAX_MISTAKES = 20  # maximum number of rows in the table of mistakes
 _MAX_ISSUES = 20  # maximum number of drawn issues per kind
 _TIMED = 30  # number of single predictions for the median time
 _BATCH = 256  # images in the batch for the time per image
@@ -43,6 +45,7 @@ class ScoredSource:
     n_seen: int | None
     images: np.ndarray  # the scored images, uint8 (n, h, w) or (n, h, w, 3)
     labels: np.ndarray  # indices into the classes of the model, int (n,)
+    names: list[str]  # of the scored images: files, or splits and indices
     probabilities: np.ndarray  # float32 (n, k)
     scores: Scores
 
@@ -76,6 +79,7 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
             "Most confident mistakes",
             "These mistakes reveal label errors, and kinds of images that are missing from the training data.",
             figures=[PageFigure(mistakes, "mistakes", "Images with true and predicted class.")],
+            table=_list_mistakes(scored) if n_wrong else None,
         ),
         *([] if issues is None else [_show_issues(dataset, issues)]),
         _show_calibration(scored),
@@ -84,6 +88,11 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
         Section("Size and speed", facts=_measure_speed(scored, network)),
         training_sections.describe_origin(classifier, command),
     ]
+
+
+def _list_mistakes(scored: ScoredSource) -> PageTable:
+    rows = list_mistakes(scored.names, scored.labels, scored.probabilities, scored.classifier.class_names)
+    return PageTable(MISTAKE_COLUMNS, rows, file="mistakes.csv", max_rows=_MAX_MISTAKES)
 
 
 def _list_classes(scores: Scores) -> Section:
