@@ -105,5 +105,5 @@ def _read_quota(folder: Path) -> Iterator[float]:
     with suppress(OSError, ValueError):
         names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
         quota_us, period_us = (int((folder / name).read_text()) for name in names)
-        if quota_us > 0:  # -1 is no quota
+        if quota_us > 0:  # -1 means no quota
             yield quota_us / period_us

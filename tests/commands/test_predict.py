@@ -194,7 +194,7 @@ def test_csv_has_columns_of_top_beside_an_error(run, images, tmp_path):
 
 @pytest.mark.parametrize("top", [0, -1, True, 1.5])
 def test_top_out_of_range_raises(run, images, top):
-    with pytest.raises(ParameterError, match="top is"):
+    with pytest.raises(ParameterError, match="'top' parameter must be"):
         predict(run.model, images[0], top=top)
 
 

@@ -41,7 +41,7 @@ def colour():
         ([*X[:-1], np.zeros((9, 8))], r"different sizes: image 0 has shape \(8, 8\), image 119 \(9, 8\)\. Resize"),
         ([PILLOW[0].resize((9, 8)), *PILLOW[1:]], "different sizes"),
         ([image.convert("P") for image in PILLOW], r"mode P.*convert\('RGB'\)"),
-        (PILLOW[0], r"one image of Pillow.*\[image\]"),
+        (PILLOW[0], r"a single Pillow image.*\[image\]"),
         (pd.DataFrame({"image": list(X)}), r"np\.stack"),
         ([f"{number}.png" for number in range(120)], r"text.*skconv\.load_images"),
         ([Path(f"{number}.png") for number in range(120)], r"text.*skconv\.load_images"),

@@ -11,7 +11,7 @@ _MAX_SHOWN = 1e9  # larger limits, such as that of a seed, are not shown
 
 
 class HelpCommand(TyperCommand):
-    """Command that names its arguments as usual, ``MODEL INPUTS...``, and prints its example on one line."""
+    """Command whose help names the arguments in the usual form, ``MODEL INPUTS...``; the example is on one line."""
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """Return the parts of the usage line."""

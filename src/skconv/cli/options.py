@@ -165,7 +165,7 @@ def complete_option(parameter: inspect.Parameter, kind: Any, info: ParameterInfo
 
 
 def _check_number(info: ParameterInfo, kind: type, known: Parameter | None, default: Any) -> None:
-    """Replace Typer's check of a number by one whose message contains the value and the accepted range."""
+    """Replace Typer's check of a number with one whose message contains the value and the accepted range."""
     low, high = (-math.inf if info.min is None else info.min), (math.inf if info.max is None else info.max)
     accepted = Parameter(kind, low, high) if known is None else known
 

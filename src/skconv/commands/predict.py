@@ -136,7 +136,7 @@ def predict(
     out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
     check_confidence(min_confidence)
     if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
-        raise ParameterError(f"top is {top!r}; expected None or an integer of at least 1, for example 3.")
+        raise ParameterError(f"The 'top' parameter must be None or an integer of at least 1. Got {top!r}.")
     if coverage is not None:
         check_coverage(coverage)
     paths = _list_paths(inputs)

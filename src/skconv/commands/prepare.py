@@ -214,7 +214,7 @@ def use_workers(dask: str | None) -> AbstractContextManager[None]:
 
 
 def describe_data(dataset: Dataset, recipe: Recipe) -> str:
-    """Return a line about the data and the recipe of a training."""
+    """Return a line that describes the data and the recipe of a run."""
     height, width = dataset.image_shape[:2]
     n_test = 0 if dataset.test_labels is None else len(dataset.test_labels)
     tested = f" and {n_test:,} test" if n_test else ""

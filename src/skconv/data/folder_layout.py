@@ -53,7 +53,7 @@ class FolderLayout:
 
     splits: dict[str, FileSplit] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    left_out: list[ImageFolder] = field(default_factory=list)  # folders that a note names
+    left_out: list[ImageFolder] = field(default_factory=list)  # maximum number of folders listed in a note
 
     def leave_out(self, folders: Sequence[ImageFolder], reason: str) -> None:
         """Note that the images of some folders are not used."""

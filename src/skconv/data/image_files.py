@@ -1,4 +1,4 @@
-"""Decoding of many image files to one array: common size, memory, unreadable files."""
+"""Decoding of many image files into one array: common size, memory, unreadable files."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from skconv.progress import show_progress
 _MAX_NAMES = 10  # unreadable files listed in a message
 _N_SAMPLED = 1000  # files whose headers determine the size
 _BYTES_PER_PIXEL = 16  # while decoding, with copies
-_DECODING_SHARE = 0.25  # of the free memory
+_DECODING_SHARE = 0.25  # maximum fraction of the free memory
 _COLOURLESS = frozenset({"1", "L", "LA", "I", "F"})  # modes of Pillow, also "I;16"
 
 
@@ -136,7 +136,7 @@ def _decode(
     skip: bool,
     progress: bool,
 ) -> DecodedImages:
-    """Decode the files one at a time into one array, which gets colour at the first colour image."""
+    """Decode the files one at a time into one array, which is converted to colour at the first colour image."""
     open_one = partial(_open_one, target=target, channels=spec.channels)
     results = map_in_threads(open_one, files, max_threads=max_threads)
     images = np.empty((0, *target.shape), np.uint8)

@@ -58,10 +58,10 @@ def load_dataset(
     image_size : int, (height, width), (height, width, channels) or (channels, height, width), optional
         Size in pixels to which every image is resized; the shape of images that are stored as rows and not square, or
         in colour, whose values are stored by pixel (channels last) or by channel (channels first). By default images
-        of one size of at most 64×64 retain it, and others are resized to a size that is printed.
+        that all have the same size, at most 64×64, retain it; others are resized to a size that is printed.
     resize : {"pad", "crop", "stretch"}, default="pad"
-        How an image of another aspect ratio is resized: with a border of its own border's mean colour, without both
-        ends of its longer side, or with a changed aspect ratio.
+        How an image of another aspect ratio is resized: "pad" adds a border in the mean colour of the image's border,
+        "crop" cuts off both ends of the longer side, "stretch" changes the aspect ratio.
     skip_unreadable : bool, default=False
         Leave out image files that cannot be read or that a table lists without being there, with a warning; by default
         they are listed in an error.

@@ -16,7 +16,7 @@ _MASK = r"(?:masks?|segmentations?|seg|labels?|lbl|annotations?|ground_?truth|gt
 _MASK_WORD = re.compile(_MASK, re.IGNORECASE)
 _MASK_STEM = re.compile(rf"(.+?)[ _.-]+{_MASK}(?:[ _-]?\d+)?", re.IGNORECASE)
 _MASK_FOLDER = re.compile(rf"(?:.*[ _-])?{_MASK}", re.IGNORECASE)
-_SHARE = 0.5  # of the images of a class that have a partner; fewer are accidents
+_SHARE = 0.5  # of the images of a class that have a partner; fewer are coincidences
 
 
 class _Masks(NamedTuple):

@@ -54,7 +54,7 @@ def _find_cgroup_memory() -> list[int]:
 
 
 def _read_limit(folder: Path, limit: str, usage: str) -> list[int]:
-    with suppress(OSError, ValueError):  # "max" is no number
+    with suppress(OSError, ValueError):  # "max" is not a number
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
         if allowed >= _UNLIMITED:
             return []
@@ -93,7 +93,7 @@ def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
         ) from error
     warnings.warn(
         f"{need}, more than half of the free memory ({free / _GIB:.1f} GiB): they are in a temporary file in {folder}, "
-        "which slows down the training. Pass a smaller --image-size to use less.",
+        "which slows down training. Pass a smaller --image-size to use less.",
         stacklevel=2,
     )
     return mapped

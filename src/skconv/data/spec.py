@@ -90,7 +90,7 @@ class DataSpec:
             )
         for name in ("exclude", "drop_class"):
             value = getattr(self, name)
-            if value is not None:  # an empty list, as of the command line, is as None
+            if value is not None:  # an empty list, as from the command line, is treated as None
                 object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value) or None)
 
     @property

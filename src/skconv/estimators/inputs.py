@@ -18,13 +18,13 @@ _N_CHECKED = 1000  # objects whose type is checked
 def as_images(X: Any) -> Any:
     """Return images as an array, or a data frame or other array type unchanged.
 
-    Tensors of torch and lists of Pillow's images are converted. Raise `DataError`, with the fix, for a single Pillow
+    Torch tensors and lists of Pillow images are converted. Raise `DataError`, with the fix, for a single Pillow
     image, for images of different sizes, for names of files, None and other objects that are not pixels.
     """
     if _is_from("torch", X):
         return _to_numpy(X)
     if _is_from("PIL", X):
-        raise DataError("X is one image of Pillow; expected a batch of images. Pass a list: [image].")
+        raise DataError("X is a single Pillow image; expected a batch of images. Pass a list: [image].")
     if isinstance(X, str | os.PathLike):
         raise DataError(
             f"X is text, {os.fspath(X)!r}; expected an array of pixels. Read image files first: skconv.load_images."
@@ -97,7 +97,7 @@ def describe_reading(shape: tuple[int, ...], image_shape: tuple[int, int, int]) 
     elif 3 * of_colour**2 == width:
         shapes = (f"X.reshape(-1, {each})" for each in (f"{of_colour}, {of_colour}, 3", f"3, {of_colour}, {of_colour}"))
         hint = f"For colour images, reshape X: {', or if all red values come first '.join(shapes)}."
-    return f"X has {width} features, which is no square; they are read as images of {width}×1 pixels. {hint}"
+    return f"X has {width} features, which is not a square number; they are read as images of {width}×1 pixels. {hint}"
 
 
 def check_same_order(X: Any, y: Any) -> None:
@@ -120,7 +120,7 @@ def _stack(images: Any) -> np.ndarray:
     modes = {image.mode for image in images if _is_from("PIL", image)} if isinstance(images, list) else set()
     if modes - {"L", "RGB"} or len(modes) > 1:
         raise DataError(
-            f"X contains images of Pillow of mode {', '.join(sorted(modes))}; expected all in 'L' (grey) or all in "
+            f"X contains Pillow images of mode {', '.join(sorted(modes))}; expected all in 'L' (grey) or all in "
             "'RGB'. Convert them: [image.convert('RGB') for image in images]."
         )
     if isinstance(images, list) and any(_is_from("torch", image) for image in images):
@@ -238,7 +238,7 @@ def _is_from(package: str, value: Any) -> bool:
 
 
 def _to_numpy(tensor: Any) -> np.ndarray:
-    """Return a tensor of torch as an array; types that NumPy lacks become float32."""
+    """Return a torch tensor as an array; types that NumPy lacks become float32."""
     tensor = tensor.detach().cpu()
     return np.asarray(
         tensor.float().numpy() if str(tensor.dtype) in ("torch.bfloat16", "torch.half") else tensor.numpy()

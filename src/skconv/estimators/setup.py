@@ -100,7 +100,7 @@ def _get_callback(entry: Any) -> Any:
 def _describe_training(
     classifier: Classifier, config: TrainingConfig, train: ImageDataset, valid: ImageDataset | None
 ) -> str:
-    """Return a line about a training that is about to start."""
+    """Return a line that describes a run before it starts."""
     channels, height, width = classifier.image_shape_
     colour = {1: "", 3: ", RGB"}.get(channels, f", {channels} channels")
     validated = "" if valid is None else f" ({len(valid):,} for validation)"

@@ -135,7 +135,9 @@ def _errors_of(name: str) -> Iterator[None]:
             name, f"is not an image in a supported format; expected {FORMAT_NAMES}", "Convert or remove it."
         ) from None
     except Image.DecompressionBombError:
-        raise UnreadableImageError(name, "has more pixels than allowed", "Make the image smaller.") from None
+        raise UnreadableImageError(
+            name, f"has too many pixels to be decoded; expected at most {MAX_PIXELS:,}", "Make the image smaller."
+        ) from None
     except Exception as error:  # decoders raise many exception types for damaged files
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise UnreadableImageError(

@@ -44,9 +44,9 @@ def convert_image(image: np.ndarray, height: int, width: int, channels: int, res
 def choose_size(sizes: Sequence[tuple[int, int]], n_images: int) -> tuple[int, int] | None:
     """Return the (height, width) in pixels to train on images of these sizes (height, width); None to keep theirs.
 
-    Images of one size of at most 64×64 pixels are kept. Otherwise the area is that of 48×48 pixels (64×64 for fewer
-    than 1,000 images, 32×32 for more than 50,000), at most that of the median image; the aspect ratio is the median
-    one, between 1:2 and 2:1.
+    None is returned for images that all have the same size, at most 64×64 pixels. Otherwise the area is that of 48×48
+    pixels (64×64 for up to 1,000 images, 32×32 for more than 50,000), at most that of the median image; the aspect
+    ratio is the median one, between 1:2 and 2:1.
 
     Examples
     --------

@@ -109,7 +109,7 @@ def _export_program(network: nn.Module, images: Tensor) -> Any:
     )
     if program is None:
         raise ModelFileError("torch returned no ONNX program for this network. Use another network.")
-    # The exporter's optimizer replaces ``x + 4e-9`` by ``x``, but such numbers occur where label smoothing of many
+    # The exporter's optimizer replaces ``x + 4e-9`` with ``x``, but such numbers occur where label smoothing of many
     # classes is undone. Constant folding alone is exact, and onnxruntime optimizes the rest when it loads the file.
     optimizer.inline(program.model)
     optimizer.fold_constants(program.model)

@@ -121,14 +121,14 @@ def is_calibration(name: str) -> bool:
 
 
 def _export_checked(network: nn.Module, config: ModelConfig, sample: np.ndarray) -> bytes | None:
-    """Return the ONNX file of a network; None, with a warning, if it cannot be exported or is not equal to torch."""
+    """Return the ONNX file of a network; None, with a warning, if it cannot be exported or differs from torch."""
     import torch
 
     with torch.inference_mode():
         n_logits = network(torch.from_numpy(sample[:2].astype(np.float32))).shape[1]
     if n_logits != len(config.classes):
         raise ModelFileError(
-            f"The network has {n_logits} logits; the configuration is of {len(config.classes)} classes. Pass one class "
+            f"The network has {n_logits} logits; the configuration has {len(config.classes)} classes. Pass one class "
             "per logit."
         )
     reason = ""
@@ -137,7 +137,7 @@ def _export_checked(network: nn.Module, config: ModelConfig, sample: np.ndarray)
             onnx = export_onnx(network, config.input.shape, traced=traced)
             check_parity(network, onnx, config, sample)
             return onnx
-        except Exception as error:  # of torch, onnxscript or onnxruntime; the training must not be lost
+        except Exception as error:  # of torch, onnxscript or onnxruntime; the trained network must not be lost
             reason = (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
     warnings.warn(
         f"The model is saved without {ONNX_NAME}: {reason}. skconv predict, serve and evaluate cannot use it; "

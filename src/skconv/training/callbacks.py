@@ -141,7 +141,7 @@ class RecalibrateBatchNorm(Callback):
     """Recompute the statistics of batch norm at the end of training, from 1,024 images or one larger batch.
 
     The running averages of batch norm lag behind the weights by tens of steps, which lowers the accuracy after a
-    short training.
+    short run.
     """
 
     @torch.no_grad()

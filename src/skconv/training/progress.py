@@ -1,4 +1,4 @@
-"""Progress of a training: a bar in a terminal, a table in a notebook, lines elsewhere, each with the remaining time."""
+"""Progress of training: a bar in a terminal, a table in a notebook, lines elsewhere, each with the remaining time."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from skconv.text import format_duration, format_estimate, format_percent
 
 _WARM_UP = 3  # steps before time is measured, because the first ones also allocate memory
 _MIN_MEASURED = 1.0  # seconds of training before the first estimate
-_MIN_ESTIMATED = 5.0  # seconds; a shorter training is not announced
+_MIN_ESTIMATED = 5.0  # seconds; shorter runs are not announced
 _LINE_SECONDS = 5.0  # minimum time between two lines
 _LONG_EPOCH = 60.0  # seconds without a line after which the progress within an epoch is printed
 _REDRAW_SECONDS = 0.5  # minimum time between two updates of a notebook
@@ -51,12 +51,12 @@ class RunPart:
 
 
 class TrainingProgress(Callback):
-    """Report the progress and the remaining time of a training.
+    """Report the progress and the remaining time of training.
 
     Parameters
     ----------
     description : str, default=""
-        Line that is printed before the training.
+        Line that is printed before training.
     part : RunPart, optional
         Part of the command, if it trains several networks.
     quiet_epochs : bool, default=False
@@ -122,7 +122,7 @@ class TrainingProgress(Callback):
 
 @dataclass(frozen=True)
 class _State:
-    """State of a training; `left` is the estimated remaining time in seconds, None if not measured yet."""
+    """State of a run; `left` is the estimated remaining time in seconds, None if not measured yet."""
 
     epoch: int
     n_epochs: int
@@ -185,7 +185,7 @@ class _Output(Protocol):
         """Show the scores of an epoch."""
 
     def close(self) -> None:
-        """Show what was held back."""
+        """Print the lines that were delayed."""
 
 
 class _TerminalBar:

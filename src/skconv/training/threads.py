@@ -1,4 +1,4 @@
-"""Number of threads of a training or a prediction, adapted to the processors that other programs use.
+"""Number of threads for training and prediction, adapted to the processors that other programs use.
 
 At every layer, all threads wait for the slowest one. If another program uses its processor, two threads take several
 times as long as one, because each wait lasts until the system's scheduler gives the thread a turn.
@@ -21,7 +21,7 @@ _WINDOW = 0.1  # seconds per measurement
 _N_LOWER, _N_RAISE = 3, 10  # measurements in a row before the number of threads is changed; a short task changes none
 _N_LONG = 2  # weight of a longer measurement: before a training, programs that would give way to it may use processors
 _SLACK = 0.4  # other programs may use this fraction of a processor; a thread fewer would cost more
-_FRESH = 5.0  # seconds; later, the measurements of the last training or prediction are discarded
+_FRESH = 5.0  # seconds; later, the measurements of the last run or prediction are discarded
 _local = threading.local()  # `count`: the last `ThreadCount` of this thread; `active`: the one in use, or None
 
 
