@@ -85,7 +85,7 @@ def test_no_images_are_refused():
         (pd.Series([*map(str, Y[:-1]), None], dtype="category"), r"missing labels, .* image 119"),
         (np.eye(10)[Y], r"one-hot.*y\.argmax\(axis=1\)"),
         (Y[1:], r"120 images, y 119 labels"),
-        (0 * Y, "one class only"),
+        (0 * Y, "only one class"),
         (Y + 0.5, "Unknown label type: continuous"),
         (Y.astype("S"), r"y\.astype\(str\)"),
         (scipy.sparse.csr_matrix(np.eye(10)[Y]), "sparse"),
