@@ -70,6 +70,17 @@ SHARED: dict[str, Any] = {
     ],
     "batch_size": typer.Option(help="Images per training step."),
     "learning_rate": typer.Option(help="Highest learning rate."),
+    "time_limit": typer.Option(
+        metavar="DURATION", help="Maximum time of the command, such as 90s, 10m or 1h30m; fewer epochs are trained."
+    ),
+    "threads": Annotated[
+        str | None,
+        typer.Option(
+            metavar="NUMBER",
+            callback=_parse_number,
+            help="Processor threads; auto: as many as other programs leave free.",
+        ),
+    ],
     "settings": Annotated[
         list[str] | None,
         typer.Option(

@@ -107,7 +107,7 @@ def audit(
         A new folder for ``issues.csv`` and a contact sheet per kind as PNG.
     seed : int or None, default=None
         Seed of the folds and the members; None uses the recipe's, or 0.
-    network, epochs, batch_size, learning_rate, settings, device, progress, data_home, images,
+    network, epochs, batch_size, learning_rate, time_limit, threads, settings, device, progress, data_home, images,
     label_column, image_size
         As in `skconv.train`.
 

@@ -130,8 +130,9 @@ def cross_validate(
         As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     folds : int, default=5
         Number of folds, 2..1000; stratified unless the recipe disables it.
-    recipe, network, epochs, batch_size, learning_rate, settings, device, progress, command, data_home, images,
-    label_column, image_size
+    recipe, network, epochs, batch_size, learning_rate, time_limit, threads, settings
+        As in `skconv.train`.
+    device, progress, command, data_home, images, label_column, image_size
         As in `skconv.train`.
     out : path-like or None, default=None
         Folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.

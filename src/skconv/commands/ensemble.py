@@ -87,8 +87,9 @@ def ensemble(
         As in `skconv.load_dataset`; None uses the recipe's data.
     folds : int or None, default=None
         Number of members, 2..1000; None uses the recipe's, or 5. Folds are stratified unless the recipe disables it.
-    recipe, network, epochs, batch_size, learning_rate, settings, device, progress, command, data_home, images,
-    label_column, image_size
+    recipe, network, epochs, batch_size, learning_rate, time_limit, threads, settings
+        As in `skconv.train`.
+    device, progress, command, data_home, images, label_column, image_size
         As in `skconv.train`.
     out : path-like or None, default=None
         Run folder to create. None uses ``runs/DATA-RECIPE-ensemble``, with ``-2``, ``-3`` … if that exists.

@@ -18,6 +18,8 @@ class TrainingOptions(DataOptions, total=False):
     epochs: float | str | None
     batch_size: int | None
     learning_rate: float | None
+    time_limit: str | float | None
+    threads: int | str | None
     settings: Mapping[str, Any] | Sequence[str] | None
     seed: int | None
     device: str

@@ -8,6 +8,7 @@ import math
 import os
 import re
 import sys
+import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
@@ -22,6 +23,7 @@ from skconv.distributed.process_group import check_distributed, check_not_distri
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
 from skconv.files import reserve_folder
 from skconv.progress import is_interactive, print_progress
+from skconv.text import parse_duration
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
 _N_PRINTED_LABELS = 10
+_SAVING_SECONDS, _SAVING_SHARE = 15.0, 0.25  # time for model and figures, and its maximum share of a time limit
 
 
 @dataclass(frozen=True)
@@ -44,20 +47,31 @@ class PreparedRun:
     device: str
     progress: bool
     command: str  # command line or Python call to record with the run
+    start: float  # `time.monotonic()` at the start of the command
 
     @property
     def name(self) -> str:
         """Default name of the run folder, from data and recipe."""
         return f"{self.loaded.name}-{self.recipe.name}"
 
-    def create_estimator(self, seed: int | None = None) -> CNNClassifier | KFoldEnsembleClassifier:
-        """Return the unfitted estimator of the recipe, by default with the first seed."""
-        return self.recipe.create_estimator(
+    def create_estimator(self, seed: int | None = None, *, n_left: int = 1) -> CNNClassifier | KFoldEnsembleClassifier:
+        """Return the unfitted estimator of the recipe, by default with the first seed.
+
+        Its time limit is the remaining time of the command, divided by the `n_left` runs that are left.
+        """
+        estimator: Any = self.recipe.create_estimator(
             self.dataset,
             random_state=self.seed if seed is None else seed,
             device=self.device,
             verbose=int(self.progress),
         )
+        member = estimator.estimator if self.recipe.ensemble else estimator
+        if member.time_limit is not None:
+            limit = parse_duration(member.time_limit)
+            left = limit - (time.monotonic() - self.start) - min(_SAVING_SECONDS, _SAVING_SHARE * limit)
+            member.set_params(time_limit=max(left / n_left, 1.0))
+            estimator.n_scored_after = 0 if self.dataset.test_labels is None else len(self.dataset.test_labels)
+        return estimator
 
 
 def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, split: bool = True) -> PreparedRun:
@@ -72,6 +86,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
 
+    start = time.monotonic()
     arguments = {**arguments, **arguments["options"]}
     if is_frame(arguments["source"]):
         raise ParameterError(
@@ -123,7 +138,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         check_folds(dataset, folds)
     if progress:
         print_progress(describe_data(dataset, recipe))
-    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command)
+    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start)
 
 
 def fit_estimator(estimator: Any, dataset: Dataset) -> None:

@@ -124,6 +124,10 @@ def train(
         Number of passes over the training images, instead of the recipe's `max_epochs` and `min_steps`.
     batch_size, learning_rate : default=None
         As in `CNNClassifier`; None uses the recipe's.
+    time_limit : str, float or None, default=None
+        Maximum time of the command in seconds, or a duration such as "10m". Fewer epochs are trained if necessary.
+    threads : int, "auto" or None, default=None
+        Number of processor threads, as `n_threads` of `CNNClassifier`; None uses the recipe's.
     settings : mapping, sequence of str or None, default=None
         Other settings of the recipe to change, such as ``{"training.weight_decay": 0.1, "augmentation.rotation": 5}``
         or ``["training.weight_decay=0.1"]``. The ``recipe.toml`` of the run contains them.
@@ -201,9 +205,10 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
     from skconv.recipes.recipe import encode_classes
     from skconv.training.progress import RunPart
 
-    estimator = run.create_estimator(seed)
-    if len(run.recipe_texts) > 1:
-        estimator.run_part = RunPart().divide("seed", list(run.recipe_texts).index(seed) + 1, len(run.recipe_texts))
+    number, total = list(run.recipe_texts).index(seed), len(run.recipe_texts)
+    estimator = run.create_estimator(seed, n_left=total - number)
+    if total > 1:
+        estimator.run_part = RunPart().divide("seed", number + 1, total)
     if resumable:
         finished = read_finished_run(
             folder, seed=seed, recipe_text=run.recipe_texts[seed], fingerprint=run.loaded.fingerprint

@@ -153,7 +153,7 @@ def tune(
         Total number of finished trials, 1..100000. None runs 20 trials, or as many as fit in `minutes`.
     minutes : float or None, default=None
         Time limit, above 0. A running trial is stopped at the limit, except the first.
-    recipe, network, epochs, batch_size, learning_rate, settings, device, command, data_home, images,
+    recipe, network, epochs, batch_size, learning_rate, threads, settings, device, command, data_home, images,
     label_column, image_size
         As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
     fraction : float, default=1.0
@@ -188,6 +188,8 @@ def tune(
 
     arguments, out = locals(), options["out"]
     trials = _check_budget(trials, minutes, fraction)
+    if options["time_limit"] is not None:
+        raise ParameterError("'time_limit' is not a parameter of tune. Pass 'minutes' (--minutes).")
     check_optuna()
     run = prepare_run(tune, arguments)
     folder = _open_study_folder(out, f"{run.name}-tune")

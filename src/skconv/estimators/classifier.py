@@ -16,7 +16,7 @@ from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.parameters import check_parameters, check_selection, split_network
-from skconv.estimators.setup import make_callbacks, make_checkpointing, make_config, torch_seed
+from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config, torch_seed
 from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
@@ -41,6 +41,10 @@ class CNNClassifier(BaseImageClassifier):
         data.
     min_steps : int, default=0
         Minimum number of optimisation steps; passes are added until it is reached.
+    time_limit : float, str or None, default=None
+        Maximum time of `fit` in seconds, or a duration such as "90s", "10m" or "1h30m". The steps are timed first, and
+        the schedule is shortened to the epochs that fit, at most `max_epochs`. The weights then depend on the speed of
+        the machine.
     batch_size : int, default=128
         Images per step, at least 1.
     learning_rate : float, default=0.01
@@ -136,6 +140,8 @@ class CNNClassifier(BaseImageClassifier):
     """
 
     run_part = RunPart()  # label of the progress, if this classifier is one of several
+    n_scored_after = 0  # images that the caller predicts after `fit`, within the time limit
+    time_share: tuple[float | None, int] = (None, 1)  # end (`time.time()`) of several fits, and how many are left
 
     def __init__(
         self,
@@ -143,6 +149,7 @@ class CNNClassifier(BaseImageClassifier):
         *,
         max_epochs: float | str = "auto",
         min_steps: int = 0,
+        time_limit: float | str | None = None,
         batch_size: int = 128,
         learning_rate: float = 0.01,
         weight_decay: float = 0.05,
@@ -169,6 +176,7 @@ class CNNClassifier(BaseImageClassifier):
         self.network = network
         self.max_epochs = max_epochs
         self.min_steps = min_steps
+        self.time_limit = time_limit
         self.batch_size = batch_size
         self.learning_rate = learning_rate
         self.weight_decay = weight_decay
@@ -225,7 +233,7 @@ class CNNClassifier(BaseImageClassifier):
         TrainingError
             If the loss is NaN or infinite.
         """
-        start = time.perf_counter()
+        start = self._start_time = time.perf_counter()
         check_parameters(self.get_params(deep=False))
         start_measurement(self.n_threads)
         has_validation_set = check_validation_pair(X_val, y_val)
@@ -331,6 +339,8 @@ class CNNClassifier(BaseImageClassifier):
         """Set `net_` to a net that trains `network`; return the checkpoint callback, or None."""
         process_group = get_process_group()
         config = make_config(self, train, process_group, scheduled=scheduled)
+        if scheduled and self.time_limit is not None:
+            config = limit_time(self, config, network, train, valid, process_group)
         checkpointing = make_checkpointing(self, config, train, valid, process_group) if scheduled else None
         self.precision_ = config.precision
         # Before the first epoch, because the loss that selects the best epoch uses corrected probabilities.

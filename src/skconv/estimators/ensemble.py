@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from pathlib import Path
@@ -22,6 +23,7 @@ from skconv.estimators.parameters import check_parameters, choose_device, split_
 from skconv.estimators.validation import check_validation_pair, split_folds
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
+from skconv.text import parse_duration
 from skconv.training.callbacks import PrintEpochs
 from skconv.training.config import TrainingConfig, build_net
 from skconv.training.hardware import choose_precision
@@ -40,7 +42,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     ----------
     estimator : CNNClassifier or None, default=None
         Template of the members; None is ``CNNClassifier()``. The validation images of a member are its held-out fold;
-        `validation_fraction` has no effect.
+        `validation_fraction` has no effect. Its `time_limit` is for all members together.
     cv : int, splitter or iterable, default=5
         Number of folds, at least 2, for ``StratifiedKFold(cv, shuffle=True, random_state=random_state)``; or a splitter
         of scikit-learn; or pairs of training and held-out indices. If every class has fewer images than `cv`, the
@@ -111,6 +113,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     """
 
     run_part = RunPart()  # label of the progress, if this ensemble is one of several
+    n_scored_after = 0  # images that the caller predicts after `fit`, within the time limit
 
     def __init__(
         self,
@@ -180,6 +183,11 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         folds = split_folds(self.cv, X, y, groups, self.random_state)
         check_ensemble(members=len(folds), network=split_network(template.network)[0], average=self.average)
         members = self._make_members(template, len(folds))
+        limit = None if template.time_limit is None else time.time() + parse_duration(template.time_limit)
+        n_jobs = min(effective_n_jobs(self.n_jobs), len(folds))
+        for number, member in enumerate(members):
+            member.n_scored_after = self.n_scored_after + len(y) // len(folds)
+            member.time_share = limit, math.ceil((len(folds) - number) / n_jobs)
         results = Parallel(n_jobs=self.n_jobs)(
             delayed(_fit_member)(member, X, y, sample_weight, *fold, X_val, y_val)
             for member, fold in zip(members, folds, strict=True)
@@ -322,6 +330,9 @@ def _fit_member(
     y_val: Any,
 ) -> tuple[CNNClassifier, np.ndarray]:
     """Fit a member on the training images; return it with its probabilities for the held-out images."""
+    end, n_left = member.time_share
+    if end is not None:  # this member gets an equal share of the remaining time
+        member.set_params(time_limit=max((end - time.time()) / n_left, 1.0))
     held_out_images = X[held_out]
     weights = None if sample_weight is None else sample_weight[train]
     if X_val is None:

@@ -6,10 +6,12 @@ import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from numbers import Integral, Real
 from typing import Any
 
 from skconv.exceptions import ParameterError
+from skconv.text import parse_duration
 
 _KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in messages
     int: (Integral, "an integer"),
@@ -20,6 +22,7 @@ _KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in mes
     str: (str, "text"),
     list: (list, "a list"),
     object: (object, "any object"),
+    timedelta: ((Real, str), "a number of seconds or a duration such as '10m' or '1h30m'"),
 }
 
 
@@ -42,7 +45,8 @@ class Parameter:
         if not (self.kind is str and self.choices) and not (self.kind is Mapping and in_recipe):
             low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:,.10g}"
             high = "" if self.max == math.inf else f", at most {self.max:,.10g}"
-            alternatives.append(_KINDS[self.kind][1] + low + high)
+            bounds = "" if self.kind is timedelta else low + high
+            alternatives.append(_KINDS[self.kind][1] + bounds)
         if self.choices:
             listed = ", ".join(map(repr, self.choices))
             alternatives.append(f"one of {listed}" if len(self.choices) > 1 else listed)
@@ -58,7 +62,12 @@ class Parameter:
             return value in self.choices
         if not isinstance(value, _KINDS[self.kind][0]) or (isinstance(value, bool) and self.kind is not bool):
             return False
-        if self.kind not in (int, float):
+        if self.kind is timedelta:
+            try:
+                value = parse_duration(value)
+            except ValueError:
+                return False
+        elif self.kind not in (int, float):
             return True
         return (self.min < value if self.open_below else self.min <= value) and value <= self.max
 
@@ -67,6 +76,7 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
     "network": Parameter(object, in_recipe=False, checked=False),
     "max_epochs": Parameter(float, 0, 1e6, open_below=True, choices=("auto",)),
     "min_steps": Parameter(int, 0),
+    "time_limit": Parameter(timedelta, 0, 1e9, open_below=True, nullable=True),
     "batch_size": Parameter(int, 1),
     "learning_rate": Parameter(float, 0, 10, open_below=True),
     "weight_decay": Parameter(float, 0, 10),

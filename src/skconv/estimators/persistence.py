@@ -31,7 +31,15 @@ from skconv.training.torch_state import standard_torch_state
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
 _N_RANDOM, _N_REAL = 32, 128  # images to check the ONNX graph: of each random kind, and of the data
-_NOT_SAVED = ("callbacks", "checkpoint", "device", "n_jobs", "n_threads", "verbose")  # parameters specific to a process
+_NOT_SAVED = (
+    "callbacks",
+    "checkpoint",
+    "device",
+    "n_jobs",
+    "n_threads",
+    "time_limit",
+    "verbose",
+)  # parameters specific to a process
 
 
 def save(

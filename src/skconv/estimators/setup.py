@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -18,13 +21,16 @@ from skconv.estimators.persistence import parameters_to_json
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
+from skconv.text import parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.callbacks import PrintEpochs
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.config import TrainingConfig, count_steps
+from skconv.training.config import TrainingConfig, build_net, count_steps
 from skconv.training.hardware import choose_precision
 from skconv.training.progress import TrainingProgress
+from skconv.training.threads import use_threads
+from skconv.training.time_limit import MEASURED_MAX, MEASURED_SHARE, TimeLimit, measure_steps
 
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
@@ -77,6 +83,38 @@ def make_config(
     )
 
 
+def limit_time(
+    classifier: Classifier,
+    config: TrainingConfig,
+    network: Any,
+    train: ImageDataset,
+    valid: ImageDataset | None,
+    process_group: ProcessGroup | None,
+) -> TrainingConfig:
+    """Return the configuration with the number of steps that fit into the classifier's time limit."""
+    if process_group is not None:
+        raise ParameterError("Distributed training does not support 'time_limit'. Train without a time limit.")
+    assert config.n_steps is not None
+    seconds = parse_duration(classifier.time_limit)
+    deadline = time.monotonic() + seconds - (time.perf_counter() - classifier._start_time)
+    build = partial(build_net, config=config, num_classes=len(classifier.classes_))
+    with use_threads(classifier.n_threads), torch_seed(0):
+        measured = min(MEASURED_SHARE * seconds, MEASURED_MAX)
+        cost = measure_steps(build, network, train, valid or train, measured)
+    per_image = cost.validation / len(valid or train)
+    limit = TimeLimit(
+        seconds,
+        deadline,
+        n_max=config.n_steps,
+        n_batches=len(BatchIterator(train, config.batch_size, shuffle=True)),
+        max_lr=config.learning_rate if config.is_one_cycle else None,
+        reserve=per_image * (classifier.n_scored_after + (len(valid) if valid is not None else 0)),
+        verbose=classifier.verbose > 0,
+    )
+    limit.plan(cost if valid is not None else replace(cost, validation=0.0))
+    return replace(config, time_limit=limit)
+
+
 def make_callbacks(
     classifier: Classifier, config: TrainingConfig, train: ImageDataset, valid: ImageDataset | None
 ) -> list[Any]:
@@ -87,7 +125,7 @@ def make_callbacks(
         printed = any(isinstance(_get_callback(each), PrintEpochs) for each in callbacks)
         callbacks.insert(0, ("progress", TrainingProgress(text, classifier.run_part, quiet_epochs=printed)))
     if classifier.freeze_fraction and classifier.loaded_weights_ and config.n_steps is not None:
-        n_frozen = math.ceil(classifier.freeze_fraction * config.n_steps)
+        n_frozen = math.ceil(classifier.freeze_fraction * (config.n_planned or 0))
         callbacks.append(("unfreeze", Unfreeze(classifier.loaded_weights_, n_frozen)))
     return callbacks
 
@@ -104,11 +142,12 @@ def _describe_training(
     channels, height, width = classifier.image_shape_
     colour = {1: "", 3: ", RGB"}.get(channels, f", {channels} channels")
     validated = "" if valid is None else f" ({len(valid):,} for validation)"
-    n_epochs, n_threads = config.n_epochs, torch.get_num_threads()
+    n_steps, n_threads = config.n_planned or 0, torch.get_num_threads()
+    n_epochs = math.ceil(n_steps / len(BatchIterator(train, config.batch_size, shuffle=True)))
     where = f"{n_threads} thread{'s' * (n_threads > 1)}" if config.device == "cpu" else config.device
     return (
         f"Training network {classifier._network_spec[0]} on {len(train):,} images of {width}×{height}{colour}"
-        f"{validated}, {len(classifier.classes_)} classes: {n_epochs} epoch{'s' * (n_epochs > 1)}, {config.n_steps:,} "
+        f"{validated}, {len(classifier.classes_)} classes: {n_epochs} epoch{'s' * (n_epochs > 1)}, {n_steps:,} "
         f"steps of {min(config.batch_size, len(train))} images; {where}, {config.precision}."
     )
 

@@ -16,6 +16,8 @@ OPTIONS = {  # short names of settings: parameters of the commands that train
     "epochs": "training.max_epochs",
     "batch_size": "training.batch_size",
     "learning_rate": "training.learning_rate",
+    "time_limit": "training.time_limit",
+    "threads": "training.n_threads",
 }
 _CHANGEABLE = tuple(name for name in (*SECTIONS, *FREE_SECTIONS) if name != "figures")
 

@@ -145,10 +145,8 @@ class BatchIterator:
         return min(n_batches, max(1, len(self.dataset) // 2)) if self.shuffle else n_batches
 
     def __iter__(self) -> Iterator[tuple[Any, Tensor]]:
-        n_batches = len(self)
+        n_batches, n_before = len(self), self.epoch * len(self)
         bounds = [number * len(self.dataset) // n_batches for number in range(n_batches + 1)]
-        if self.max_batches is not None:
-            n_batches = min(max(self.max_batches - self.epoch * n_batches, 0), n_batches)
         first, self._n_skipped = self._n_skipped, 0
         order = None
         if self.shuffle:
@@ -159,7 +157,9 @@ class BatchIterator:
             if first and self._state is not None:
                 self._augmentation.set_state(self._state)
         self.epoch += 1
-        for start, stop in islice(pairwise(bounds), first, max(first, n_batches)):
+        for number, (start, stop) in islice(enumerate(pairwise(bounds)), first, None):
+            if self.max_batches is not None and n_before + number >= self.max_batches:  # may change during the epoch
+                return
             adapt_threads()
             yield self._make_batch(order, start, stop)
 

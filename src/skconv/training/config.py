@@ -19,6 +19,7 @@ from skconv.training.callbacks import RecalibrateBatchNorm, RestoreBest, StopOnN
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import ClassifierNet
 from skconv.training.optimizers import AdamW, Muon
+from skconv.training.time_limit import TimeLimit
 
 _AUTO_MIN = {"muon": (1300, 3)}  # minimum number of steps, until the EMA converges, and of epochs, per optimizer
 _AUTO_MIN_OTHERS = (1500, 6)
@@ -47,6 +48,8 @@ class TrainingConfig:
         Floating-point precision of training.
     seed : int, default=0
         Seed of the order of the images and of the augmentation.
+    time_limit : TimeLimit or None, default=None
+        Callback that sets the number of steps and the learning rate instead.
     """
 
     n_steps: int | None
@@ -64,6 +67,12 @@ class TrainingConfig:
     precision: str = "fp32"
     device: str = "cpu"
     seed: int = 0
+    time_limit: TimeLimit | None = None
+
+    @property
+    def n_planned(self) -> int | None:
+        """Number of steps within the time limit."""
+        return self.n_steps if self.time_limit is None else self.time_limit.n_steps
 
     @property
     def is_one_cycle(self) -> bool:
@@ -147,6 +156,7 @@ def build_net(
             *_first_callbacks(config, process_group, validated=validated),
             *callbacks,
             *_last_callbacks(config, validated=validated),
+            *([] if config.time_limit is None else [("time_limit", config.time_limit)]),
             *([] if checkpointing is None else [("checkpointing", checkpointing)]),
         ],
         callbacks__print_log=None,
@@ -157,7 +167,7 @@ def build_net(
 def _first_callbacks(config: TrainingConfig, process_group: ProcessGroup | None, *, validated: bool) -> list[Any]:
     callbacks: list[Any] = [] if process_group is None else [("sync_metrics", SyncMetrics(process_group))]
     callbacks.append(("stop_on_nan", StopOnNaN()))
-    if config.n_steps is not None and config.is_one_cycle:
+    if config.n_steps is not None and config.is_one_cycle and config.time_limit is None:
         callbacks.append(("schedule", _one_cycle(config.learning_rate, config.n_steps)))
     if config.restore_best is not None and validated:
         callbacks.append(("restore_best", RestoreBest(_SELECTED_BY[config.restore_best])))
@@ -169,7 +179,7 @@ def _last_callbacks(config: TrainingConfig, *, validated: bool) -> list[Any]:
     if config.patience is not None and validated:
         stopping = EarlyStopping("valid_loss", patience=config.patience, load_best=True, sink=_discard)
         return [("early_stopping", stopping)]
-    if config.n_steps is not None and config.n_steps < _FEW_STEPS and config.restore_best is None:
+    if config.n_planned is not None and config.n_planned < _FEW_STEPS and config.restore_best is None:
         return [("recalibrate_batch_norm", RecalibrateBatchNorm())]
     return []
 

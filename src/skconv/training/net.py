@@ -101,9 +101,17 @@ class ClassifierNet(NeuralNetClassifier):
         super().partial_fit(X, y, classes, **fit_params)
         # skorch's early stopping also raises KeyboardInterrupt, when its misses reach its patience.
         stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
-        if self.interrupted_ and not any(stopper.misses_ >= stopper.patience for stopper in stoppers):
+        if (
+            self.interrupted_
+            and not any(stopper.misses_ >= stopper.patience for stopper in stoppers)
+            and not self._reached_limit()
+        ):
             raise KeyboardInterrupt
         return self
+
+    def _reached_limit(self) -> bool:
+        """Return whether a time limit has ended the training."""
+        return any(getattr(callback, "stopped_", False) for _, callback in self.callbacks_)
 
     def get_dataset(self, X: Any, y: Any = None) -> Any:
         """Return arrays as an `ImageDataset`; return a data set unchanged."""
