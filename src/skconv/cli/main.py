@@ -44,6 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     `argv` excludes the program name; None uses the arguments of the process. The exit code is 0 for success, 1 for an
     error, printed in one line, 2 for wrong usage, and 130 for an interrupt.
     """
+    _open_closed_streams()
     arguments = list(sys.argv[1:] if argv is None else argv)
     invocation = Invocation(shlex.join([*torchrun_prefix(), "skconv", *arguments]))
     # File names may contain characters that the terminal's encoding cannot represent.
@@ -69,6 +70,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     elif code == INTERRUPTED and should_report():
         print(f"Interrupted. {_describe_continuation(invocation)}", file=sys.stderr)
     return code
+
+
+def _open_closed_streams() -> None:
+    """Replace standard streams that the parent process has closed, which are None, by the null device."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the exit
 
 
 @contextmanager
