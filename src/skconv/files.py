@@ -51,6 +51,17 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def escape_undecodable(text: str) -> str:
+    r"""Return a file name or path with escapes for bytes that are not UTF-8, which cannot be written to text files.
+
+    Examples
+    --------
+    >>> escape_undecodable("caf\udce9"), escape_undecodable("caf\u00e9") == "caf\u00e9"
+    ('caf\\xe9', True)
+    """
+    return text if text.isascii() else text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+
+
 def write_table(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a CSV file in UTF-8; escape bytes of file names that are invalid in UTF-8."""
     with path.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:

@@ -21,7 +21,7 @@ import numpy as np
 from skconv.commands.options import select_changes
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
-from skconv.files import reserve_folder
+from skconv.files import escape_undecodable, reserve_folder
 from skconv.progress import is_interactive, print_progress
 from skconv.text import parse_duration
 
@@ -93,7 +93,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
             "The source is a data frame; expected a name, file or folder, so that the run can be repeated. Save it as "
             "CSV and pass the file, or train on it with skconv.load_images and CNNClassifier().fit."
         )
-    command = arguments["command"] or describe_call(function, arguments)
+    command = escape_undecodable(arguments["command"] or describe_call(function, arguments))
     if function.__name__ != "train":
         check_not_distributed(function.__name__.replace("_", "-"))
     seeds = arguments.get("seeds", 1)

@@ -14,7 +14,7 @@ from skconv.commands.scoring import score_source
 from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, locate_issues, read_issues
 from skconv.exceptions import DataError, OutputError
-from skconv.files import atomic_dir, atomic_write, check_new_file, check_new_folder
+from skconv.files import atomic_dir, atomic_write, check_new_file, check_new_folder, escape_undecodable
 from skconv.signature import expand_options
 
 if TYPE_CHECKING:
@@ -172,7 +172,7 @@ def _describe_command(*arguments: str | os.PathLike[str], **options: Any) -> str
         elif value not in (None, False):
             for each in value if isinstance(value, list | tuple) else [value]:
                 words += [option, os.fspath(each) if isinstance(each, os.PathLike) else str(each)]
-    return shlex.join(words)
+    return escape_undecodable(shlex.join(words))
 
 
 def _check_target(target: Path) -> bool:

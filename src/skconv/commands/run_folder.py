@@ -16,7 +16,7 @@ from skconv.commands.prediction_tables import MISTAKES_NAME, OUT_OF_FOLD_NAME, w
 from skconv.commands.prepare import read_inherited_fingerprints
 from skconv.competitions.submissions import write_submission
 from skconv.exceptions import OutputError, ParameterError
-from skconv.files import atomic_dir, check_new_folder
+from skconv.files import atomic_dir, check_new_folder, escape_undecodable
 from skconv.model_io.folder import MODEL_FOLDER_NAME, read_config
 from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
@@ -135,7 +135,7 @@ def write_run_folder(
             class_names=dataset.class_names,
             data=DataConfig(
                 name=dataset.name,
-                source=dataset.source,
+                source=escape_undecodable(dataset.source),
                 licence=dataset.licence,
                 fingerprint=run.loaded.fingerprint,
                 n_train=len(dataset.train_labels),

@@ -12,6 +12,7 @@ from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
 from skconv.data.labels import sort_names
 from skconv.data.masks import check_masks
 from skconv.exceptions import DataError, list_some
+from skconv.files import escape_undecodable
 
 TRAIN, VALID, TEST = SPLITS = ("train", "valid", "test")
 _SPLIT_WORDS = {
@@ -215,8 +216,7 @@ def class_name(name: str) -> str:
     >>> class_name("cafe\u0301") == "caf\u00e9", class_name("caf\udce9")
     (True, 'caf\\xe9')
     """
-    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
-    return unicodedata.normalize("NFC", text)
+    return unicodedata.normalize("NFC", escape_undecodable(name))
 
 
 def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSplit:

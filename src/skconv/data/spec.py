@@ -20,6 +20,7 @@ from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
 from skconv.data.splitting import drop_classes, hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
+from skconv.files import escape_undecodable
 from skconv.images.resizing import choose_size, describe_choice
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.registry import Registry
@@ -131,7 +132,7 @@ class DataSpec:
     def short_name(self) -> str:
         """Name of the file, without suffix, or of the folder."""
         absolute = self.path.absolute()
-        return (absolute.name if absolute.is_dir() else absolute.stem) or "data"
+        return escape_undecodable(absolute.name if absolute.is_dir() else absolute.stem) or "data"
 
     def check(self) -> None:
         """Raise `SourceNotFoundError` if the source does not exist, `ParameterError` if it is None."""

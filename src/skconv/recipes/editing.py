@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.data.spec import DataOptions, DataSpec
+from skconv.files import escape_undecodable
 
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
@@ -94,8 +95,10 @@ def _update_table(table: Any, values: Mapping[str, Any]) -> None:
 def _describe_data(spec: DataSpec) -> dict[str, Any]:
     """Return the values of the section [data]."""
     values = {each.name: getattr(spec, each.name) for each in fields(spec) if each.name not in _NOT_IN_TOML}
-    return {
-        key: list(value) if isinstance(value, tuple) else os.fspath(value) if isinstance(value, os.PathLike) else value
-        for key, value in values.items()
-        if value is not None
-    }
+    return {key: _to_toml(value) for key, value in values.items() if value is not None}
+
+
+def _to_toml(value: Any) -> Any:
+    if isinstance(value, str | os.PathLike):
+        return escape_undecodable(os.fspath(value))
+    return list(value) if isinstance(value, tuple) else value

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.files import atomic_write
+from skconv.files import atomic_write, escape_undecodable
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -45,7 +45,7 @@ def fit_text(texts: list[str], inches: float) -> tuple[list[str], float]:
     >>> fit_text(["a class with a name that nobody reads to its end"], 1.0)[0]
     ['a class with a…ts end']
     """
-    texts = [" ".join(text.split()) for text in texts]
+    texts = [" ".join(escape_undecodable(text).split()) for text in texts]
     longest = max(map(len, texts), default=1) or 1
     size = min(_MAX_SIZE, 72 * inches / (_CHARACTER_WIDTH * longest))
     if size >= _MIN_SIZE:
@@ -57,7 +57,7 @@ def fit_text(texts: list[str], inches: float) -> tuple[list[str], float]:
 
 def put_text(axes: Any, x: float, y: float, text: str, **style: Any) -> None:
     """Draw `text` without parsing math, because a class may be named ``$5$``."""
-    axes.text(x, y, text, **style).set_parse_math(False)
+    axes.text(x, y, escape_undecodable(text), **style).set_parse_math(False)
 
 
 def label_ticks(axis: Any, names: list[str], step: int, **style: Any) -> None:
