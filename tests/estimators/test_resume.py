@@ -153,7 +153,7 @@ def test_other_number_of_threads_is_reported_or_refused(images, stopped, tmp_pat
     monkeypatch.setattr("skconv.training.threads.count_cpus", lambda: threads + 1)
     torch.set_num_threads(threads + 1)
     try:
-        with pytest.warns(UserWarning, match=f"number of threads of {threads} and continues with {threads + 1}"):
+        with pytest.warns(UserWarning, match=f"number of threads was {threads} and is now {threads + 1}"):
             resumed = fit(images, stopped)
     finally:
         torch.set_num_threads(threads)

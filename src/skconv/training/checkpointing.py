@@ -189,8 +189,8 @@ def _warn_of_threads(saved: int) -> None:
     current = torch.get_num_threads()
     if saved != current:
         warnings.warn(
-            f"The run was stopped with a number of threads of {saved} and continues with {current}: its weights will "
-            "differ from those of an uninterrupted run.",
+            f"The number of threads was {saved} and is now {current}: the weights will differ from those of an "
+            "uninterrupted run.",
             stacklevel=2,
         )
 
