@@ -137,6 +137,7 @@ def report(
         ),
         sections=sections,
     )
+    page = escape_undecodable(page)  # names of files
     if is_page:
         with atomic_write(target) as unfinished:
             unfinished.write_text(page, encoding="utf-8")
