@@ -89,7 +89,7 @@ def test_resume_with_another_recipe_raises_with_the_difference(tiny_recipe, tmp_
 
 
 def test_resume_without_out_raises(tiny_recipe):
-    with pytest.raises(ParameterError, match="--out DIR"):
+    with pytest.raises(ParameterError, match="same --out"):
         train("digits", recipe=tiny_recipe, resume=True)
 
 

@@ -99,7 +99,7 @@ def test_save_model_refuses_a_network_that_diverged(tmp_path, make_network, make
 
 def test_save_model_refuses_another_number_of_classes(tmp_path, make_network, make_config, sample):
     config = make_config(classes=(3, 5), class_names=("three", "five"))
-    with pytest.raises(ModelFileError, match=r"of 2 classes"):
+    with pytest.raises(ModelFileError, match=r"has 2 classes"):
         save_model(tmp_path / "model", make_network(), config, sample=sample)
     assert list(tmp_path.iterdir()) == []
 
