@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from skconv.exceptions import OutputError
-from skconv.files import atomic_dir, atomic_write, check_new_folder, reserve_folder
+from skconv.files import atomic_dir, atomic_write, check_new_folder, lock_folder, reserve_folder
 
 
 def names_in(folder):
@@ -218,3 +218,27 @@ def test_atomic_dir_on_a_full_disk_leaves_nothing(tmp_path):
     )
     assert done.stdout.startswith(f"Cannot write {tmp_path / 'out'}: File too large")
     assert names_in(tmp_path) == []
+
+
+def test_locked_folder_is_refused_until_its_process_ends(tmp_path):
+    out = tmp_path / "runs" / "first"
+    script = (
+        "import sys, time, skconv.files as files\nwith files.lock_folder(sys.argv[1]):\n"
+        "    print('held', flush=True)\n    time.sleep(60)"
+    )
+    with subprocess.Popen([sys.executable, "-c", script, out], stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout.readline() == "held\n"
+            with pytest.raises(OutputError, match=rf"process {process.pid} on"), lock_folder(out):
+                pass
+        finally:
+            process.kill()
+    with lock_folder(out):  # a killed process holds no lock
+        assert (tmp_path / "runs" / "first.lock").exists()
+    assert list((tmp_path / "runs").iterdir()) == []
+
+
+def test_lock_leaves_no_file_or_folder(tmp_path):
+    with lock_folder(tmp_path / "a" / "b" / "out"):
+        pass
+    assert list(tmp_path.iterdir()) == []

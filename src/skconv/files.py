@@ -5,10 +5,11 @@ from __future__ import annotations
 import csv
 import errno
 import os
+import platform
 import secrets
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
@@ -109,11 +110,50 @@ def atomic_dir(path: str | os.PathLike[str]) -> Iterator[Path]:
 
 
 @contextmanager
-def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
+def lock_folder(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Hold a lock on a folder, which need not exist; raise `OutputError` if another process or thread holds it.
+
+    The lock is the file ``NAME.lock`` beside the folder, locked by the operating system, which releases it when the
+    process ends in any way. Without support of the file system, no lock is held.
+    """
+    from filelock import FileLock, Timeout
+
+    target = Path(path).absolute()
+    file = target.with_name(f"{target.name}.lock")
+    new_parents = [folder for folder in target.parents if not folder.exists()]
+    lock = FileLock(file)
+    try:
+        owner = file.read_text(encoding="utf-8") if file.is_file() else ""
+        file.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(timeout=0)
+        file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
+    except Timeout:
+        shown = f" ({owner})" if owner else ""
+        raise OutputError(
+            f"Another run writes to {path}{shown}. Wait until it ends, or choose another folder."
+        ) from None
+    except (OSError, NotImplementedError):  # an error of the folder itself is reported by the check of the output
+        pass
+    try:
+        yield
+    finally:
+        with suppress(OSError):
+            if lock.is_locked:
+                file.unlink(missing_ok=True)
+        lock.release()
+        for folder in new_parents:
+            with suppress(OSError):
+                folder.rmdir()
+
+
+@contextmanager
+def reserve_folder(
+    parent: Path, name: str, *, is_taken: Callable[[Path], bool] = lambda folder: False
+) -> Iterator[Path]:
     """Create and yield ``parent/name``, or the first of ``name-2``, ``name-3`` … that does not exist.
 
-    Missing parents are created. If the block fails, the folder is removed, unless it has content. Raise `OutputError`
-    if the folder cannot be created.
+    Folders for which `is_taken` returns true are skipped. Missing parents are created. If the block fails, the folder
+    is removed, unless it has content. Raise `OutputError` if the folder cannot be created.
     """
     new_parent = not parent.exists()
     folder = parent / name
@@ -121,8 +161,9 @@ def reserve_folder(parent: Path, name: str) -> Iterator[Path]:
         parent.mkdir(parents=True, exist_ok=True)
         for number in count(2):
             with suppress(FileExistsError):
-                folder.mkdir()
-                break
+                if not is_taken(folder):
+                    folder.mkdir()
+                    break
             folder = parent / f"{name}-{number}"
     except OSError as error:
         raise _output_error(folder, error) from error

@@ -109,8 +109,39 @@ def test_interrupted_training_is_130_and_writes_nothing(tiny_recipe, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
+def test_interrupted_training_in_the_default_folder_is_resumed_by_the_printed_command(
+    tiny_recipe, tmp_path, monkeypatch, capsys
+):
+    from skconv.training.net import ClassifierNet
+
+    monkeypatch.chdir(tmp_path)
+    step, counts = ClassifierNet.train_step, []
+
+    def interrupt(net, batch, **options):
+        counts.append(1)
+        if len(counts) == 20:
+            signal.raise_signal(signal.SIGINT)
+        return step(net, batch, **options)
+
+    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--seed", "2"]
+    with monkeypatch.context() as patch:
+        patch.setattr(ClassifierNet, "train_step", interrupt)
+        assert main(arguments) == 130
+    printed = capsys.readouterr().err.splitlines()[-1].partition("To resume the run: ")[2]
+    assert printed == f"skconv {' '.join(arguments)} --out runs/digits-tiny --resume"
+    assert [each.name for each in (tmp_path / "runs").iterdir()] == ["digits-tiny.checkpoint"]
+    assert main([*arguments, "--out", "elsewhere"]) == 0  # uninterrupted
+    assert main(arguments) == 0  # another run does not overwrite the checkpoints
+    assert "runs/digits-tiny --resume" in capsys.readouterr().err
+    assert main(printed.split()[1:]) == 0
+    folders = (tmp_path / "elsewhere", tmp_path / "runs" / "digits-tiny")
+    weights = [(folder / "model" / "model.safetensors").read_bytes() for folder in folders]
+    assert weights[0] == weights[1]
+    assert sorted(each.name for each in (tmp_path / "runs").iterdir()) == ["digits-tiny", "digits-tiny-2"]
+
+
 @pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
-def test_signal_during_training_writes_nothing(signal_number, tiny_recipe, tmp_path_factory):
+def test_signal_during_training_writes_no_run_folder(signal_number, tiny_recipe, tmp_path_factory):
     tmp_path = tmp_path_factory.mktemp("work")
     recipe = tmp_path_factory.mktemp("recipe") / "long.toml"
     recipe.write_text(tiny_recipe.read_text().replace("max_epochs = 2", "max_epochs = 100000"))
@@ -128,4 +159,4 @@ def test_signal_during_training_writes_nothing(signal_number, tiny_recipe, tmp_p
             process.kill()  # otherwise the end of the block waits forever
     assert process.returncode == 130, err
     assert err.splitlines()[-1].startswith("Interrupted.") and "Traceback" not in err
-    assert list(tmp_path.iterdir()) == []
+    assert [each for each in tmp_path.rglob("*") if each.parent.name == "runs" and each.suffix != ".checkpoint"] == []

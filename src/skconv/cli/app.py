@@ -180,7 +180,12 @@ def library_command(
                 if "command" in accepted and context.obj is not None:
                     arguments["command"] = context.obj.command
                 given = {name: _plain(value) for name, value in arguments.items() if name in accepted}
-                result = function(**given)
+                try:
+                    result = function(**given)
+                except KeyboardInterrupt as interrupt:
+                    if context.obj is not None:
+                        context.obj.out = getattr(interrupt, "run_folder", context.obj.out)
+                    raise
             show_result(result.to_json(), str(result), as_json=as_json)
             if getattr(result, "n_broken", 0):
                 raise typer.Exit(1)

@@ -112,8 +112,9 @@ def _describe_continuation(invocation: Invocation) -> str:
     out = invocation.out
     # The checkpoint folder is OUT.checkpoint; with several seeds, OUT/seed-N.checkpoint.
     if out is not None and (out.with_name(f"{out.name}.checkpoint").is_dir() or any(out.glob("*.checkpoint"))):
-        resume = "" if "--resume" in shlex.split(invocation.command) else " --resume"
-        return f"A checkpoint is saved. To resume the run: {invocation.command}{resume}"
+        from skconv.commands.prepare import add_options
+
+        return f"A checkpoint is saved. To resume the run: {add_options(invocation.command, out)}"
     if out is not None and any(out.glob("seed-*")):
         return (
             f"No incomplete files remain; finished results remain in {one_line(str(out))}. "

@@ -9,7 +9,7 @@ from typing import Any, Unpack
 
 from skconv.commands import Result, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import fit_estimator, open_run_folder, prepare_run, use_workers
+from skconv.commands.prepare import fit_estimator, lock_output, open_run_folder, prepare_run, use_workers
 from skconv.commands.run_folder import score_run, write_run_folder
 from skconv.files import check_new_folder
 from skconv.signature import expand_options
@@ -67,6 +67,7 @@ class EnsembleResult(Result):
         return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
 
 
+@lock_output
 @expand_options(RunOptions, DEFAULTS)
 def ensemble(
     source: str | os.PathLike[str] | None = None,

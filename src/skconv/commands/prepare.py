@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 import importlib.util
 import inspect
 import math
 import os
 import re
+import shlex
 import sys
 import time
 import warnings
@@ -14,14 +16,14 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 
 import numpy as np
 
 from skconv.commands.options import select_changes
-from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
+from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed, is_main_process
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
-from skconv.files import escape_undecodable, reserve_folder
+from skconv.files import escape_undecodable, lock_folder, reserve_folder
 from skconv.progress import is_interactive, print_progress
 from skconv.text import parse_duration
 
@@ -30,6 +32,9 @@ if TYPE_CHECKING:
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.model_io.records import TrainingFingerprints
     from skconv.recipes import Recipe
+
+P = ParamSpec("P")
+R = TypeVar("R")
 
 _N_PRINTED_LABELS = 10
 _SAVING_SECONDS, _SAVING_SHARE = 15.0, 0.25  # time for model and figures, and its maximum share of a time limit
@@ -261,7 +266,50 @@ def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractCo
     """Return a context manager with the run folder: `out`, or a new folder ``runs/NAME``, reserved while it is open."""
     if out is not None:
         return nullcontext(Path(out))
-    return reserve_folder(Path("runs"), clean_name(name))
+    return reserve_folder(Path("runs"), clean_name(name), is_taken=_has_checkpoint)
+
+
+def get_checkpoint_path(folder: Path) -> Path:
+    """Return the folder of a run's checkpoints: ``runs/first.checkpoint`` for the run folder ``runs/first``."""
+    return folder.with_name(f"{folder.name}.checkpoint")
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    """Return whether an interrupted run can be resumed in the folder; warn if so."""
+    checkpoint = get_checkpoint_path(folder)
+    if checkpoint.exists():
+        warnings.warn(
+            f"{checkpoint} has the checkpoints of an interrupted training. To resume it, pass --out {folder} --resume; "
+            "to forget it, remove that folder.",
+            stacklevel=2,
+        )
+    return checkpoint.exists()
+
+
+def add_options(command: str, folder: Path) -> str:
+    """Return a command line that resumes the run in `folder`.
+
+    Examples
+    --------
+    >>> add_options("skconv train mnist", Path("runs/mnist-standard"))
+    'skconv train mnist --out runs/mnist-standard --resume'
+    """
+    words = shlex.split(command)
+    if not any(word == "--out" or word.startswith("--out=") for word in words):
+        command += f" --out {shlex.quote(os.fspath(folder))}"
+    return command if "--resume" in words else f"{command} --resume"
+
+
+def lock_output(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a command so that its folder `out` is locked from its start to its end."""
+
+    @functools.wraps(command)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        out: Any = kwargs.get("out")
+        with lock_folder(out) if out is not None and is_main_process() else nullcontext():
+            return command(*args, **kwargs)
+
+    return call
 
 
 def clean_name(name: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.commands.prediction_tables import MISTAKES_NAME, OUT_OF_FOLD_NAME, write_mistakes, write_out_of_fold
-from skconv.commands.prepare import read_inherited_fingerprints
+from skconv.commands.prepare import get_checkpoint_path, read_inherited_fingerprints
 from skconv.competitions.submissions import write_submission
 from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_dir, check_new_folder, escape_undecodable
@@ -237,11 +237,6 @@ def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored
         "mistakes": partial(draw_mistakes, scored.images, scored.labels, scored.probabilities, names),
     }
     save_figures(folder, figures)
-
-
-def get_checkpoint_path(folder: Path) -> Path:
-    """Return the folder of a run's checkpoints: ``runs/first.checkpoint`` for the run folder ``runs/first``."""
-    return folder.with_name(f"{folder.name}.checkpoint")
 
 
 def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:

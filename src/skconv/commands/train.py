@@ -7,23 +7,34 @@ import shutil
 import statistics
 import sys
 import warnings
-from contextlib import nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
 from skconv.commands import Result, format_count, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import PreparedRun, fit_estimator, open_run_folder, prepare_run, print_data, warn_if_leaked
+from skconv.commands.prepare import (
+    PreparedRun,
+    add_options,
+    fit_estimator,
+    get_checkpoint_path,
+    lock_output,
+    open_run_folder,
+    prepare_run,
+    print_data,
+    warn_if_leaked,
+)
 from skconv.commands.run_folder import (
     SeedResult,
     check_out,
-    get_checkpoint_path,
     read_finished_run,
     score_run,
     write_run_folder,
 )
 from skconv.distributed.process_group import is_distributed, is_main_process, join_process_group, main_process_only
+from skconv.exceptions import TrainingError
 from skconv.signature import expand_options
 
 
@@ -93,6 +104,7 @@ class TrainResult(Result):
 
 
 @main_process_only()
+@lock_output
 @expand_options(RunOptions, DEFAULTS)
 def train(
     source: str | os.PathLike[str] | None = None,
@@ -140,7 +152,7 @@ def train(
         the same in all runs.
     resume : bool, default=False
         Continue an interrupted run in `out`, or start it. The final weights are identical to those of an uninterrupted
-        run. Checkpoints of an unfinished run with `out` are in ``OUT.checkpoint``.
+        run. Checkpoints of an unfinished run are in ``OUT.checkpoint``.
     init_from : path-like or None, default=None
         Model to initialise the weights from, as far as names and shapes match; classes and image size may differ. Its
         network is used unless `network` is given. A summary is printed to standard error.
@@ -191,24 +203,42 @@ def train(
     warn_if_leaked(run.recipe, run.dataset)
     # Only the main process of a distributed run writes files.
     parent = open_run_folder(out, run.name) if is_main_process() else nullcontext(Path(out or "runs"))
-    resumable = out is not None and not is_distributed()
     with parent as folder:
-        results = tuple(
-            _train_seed(run, each, folder if seeds == 1 else folder / f"seed-{each}", resumable=resumable)
-            for each in run.recipe_texts
-        )
+        try:
+            results = tuple(
+                _train_seed(run, each, folder if seeds == 1 else folder / f"seed-{each}", _describe_resume(run, folder))
+                for each in run.recipe_texts
+            )
+        except KeyboardInterrupt as interrupt:
+            interrupt.run_folder = folder  # type: ignore[attr-defined]  # for the message of the command line
+            raise
     return TrainResult(run.dataset.name, run.recipe.name, str(folder), results)
 
 
-def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -> SeedResult:
-    """Train with one seed, score on the test split and write the run folder, unless it is already finished."""
+def _describe_resume(run: PreparedRun, folder: Path) -> str:
+    """Return the command that resumes a run, as a command line or a Python call."""
+    if not run.command.startswith("skconv.train("):
+        return add_options(run.command, folder)
+    given = run.command.removesuffix(")")
+    given += "" if given.endswith("(") else ", "
+    given += "" if "out=" in given else f"out={os.fspath(folder)!r}, "
+    return f"{given}resume=True)" if "resume=" not in given else run.command
+
+
+def _train_seed(run: PreparedRun, seed: int, folder: Path, resume: str) -> SeedResult:
+    """Train with one seed, score on the test split and write the run folder, unless it is already finished.
+
+    `resume` is the command to print, which resumes the run after an interruption.
+    """
     from skconv.recipes.recipe import encode_classes
     from skconv.training.progress import RunPart
 
     number, total = list(run.recipe_texts).index(seed), len(run.recipe_texts)
     estimator = run.create_estimator(seed, n_left=total - number)
+    resumable = not is_distributed()
+    estimator.run_part = RunPart(resume=resume if resumable else "")
     if total > 1:
-        estimator.run_part = RunPart().divide("seed", number + 1, total)
+        estimator.run_part = estimator.run_part.divide("seed", number + 1, total)
     if resumable:
         finished = read_finished_run(
             folder, seed=seed, recipe_text=run.recipe_texts[seed], fingerprint=run.loaded.fingerprint
@@ -218,7 +248,7 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
         member: Any = estimator.estimator if run.recipe.ensemble else estimator
         member.set_params(checkpoint=get_checkpoint_path(folder))
     dataset = run.dataset
-    with join_process_group(run.device):
+    with join_process_group(run.device), _remove_if_diverged(get_checkpoint_path(folder)):
         fit_estimator(estimator, dataset)
     if not is_main_process():
         raise SystemExit
@@ -230,6 +260,16 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, *, resumable: bool) -
     if resumable:
         shutil.rmtree(get_checkpoint_path(folder), ignore_errors=True)
     return SeedResult.from_facts(facts, folder)
+
+
+@contextmanager
+def _remove_if_diverged(checkpoint: Path) -> Iterator[None]:
+    """Remove the checkpoints of a training whose loss is not finite, because it cannot be continued."""
+    try:
+        yield
+    except TrainingError:
+        shutil.rmtree(checkpoint, ignore_errors=True)
+        raise
 
 
 def _print_loaded_weights(estimator: Any) -> None:

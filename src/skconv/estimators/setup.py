@@ -172,20 +172,23 @@ def make_checkpointing(
             "The 'random_state' parameter must be an integer if 'checkpoint' is set. "
             f"Got {classifier.random_state!r}. Pass random_state=0."
         )
-    environment = describe_environment()
-    training = {
-        **{name: value for name, value in parameters_to_json(classifier).items() if name != "precision"},
-        "callbacks": [type(_get_callback(each)).__name__ for each in classifier.callbacks],
-        "precision": config.precision,
-        "device": config.device,
-        "seed": config.seed,
-        "number of threads": str(classifier.n_threads),
-        "version of": {name: environment["versions"].get(name, "unknown") for name in _PACKAGES},
-        "processor": environment["processor"],
-        "training data": _fingerprint(train),
-        "validation data": None if valid is None else _fingerprint(valid),
-    }
-    return Checkpointing(CheckpointFolder(classifier.checkpoint, training))
+
+    def describe() -> dict[str, Any]:
+        environment = describe_environment()
+        return {
+            **{name: value for name, value in parameters_to_json(classifier).items() if name != "precision"},
+            "callbacks": [type(_get_callback(each)).__name__ for each in classifier.callbacks],
+            "precision": config.precision,
+            "device": config.device,
+            "seed": config.seed,
+            "number of threads": str(classifier.n_threads),
+            "version of": {name: environment["versions"].get(name, "unknown") for name in _PACKAGES},
+            "processor": environment["processor"],
+            "training data": _fingerprint(train),
+            "validation data": None if valid is None else _fingerprint(valid),
+        }
+
+    return Checkpointing(CheckpointFolder(classifier.checkpoint, describe))
 
 
 class Unfreeze(Callback):

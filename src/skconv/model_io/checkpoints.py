@@ -8,7 +8,7 @@ import os
 import re
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,9 +55,21 @@ class CheckpointFolder:
     identifies the run. A checkpoint of another run is refused.
     """
 
-    def __init__(self, path: str | os.PathLike[str], training: Mapping[str, Any]) -> None:
+    def __init__(
+        self, path: str | os.PathLike[str], training: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
+    ) -> None:
         self.path = Path(path)
-        self.training = json.loads(canonical_json(dict(training)))
+        self._training: Any = training
+
+    @property
+    def training(self) -> dict[str, Any]:
+        """JSON values that identify the training."""
+        if callable(self._training):  # hashes the images, which a training of a few seconds does not need
+            self._training = self._training()
+        return json.loads(canonical_json(dict(self._training)))
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"path": self.path, "_training": {} if callable(self._training) else self._training}
 
     def write(self, state: TrainingState, seconds: float) -> None:
         """Write a checkpoint with the training time so far, and remove all older ones except the previous one."""

@@ -18,6 +18,7 @@ from skconv.text import format_duration, format_estimate, format_percent
 _WARM_UP = 3  # steps before time is measured, because the first ones also allocate memory
 _MIN_MEASURED = 1.0  # seconds of training before the first estimate
 _MIN_ESTIMATED = 5.0  # seconds; shorter runs are not announced
+_LONG_TRAINING = 60.0  # seconds from which the command to resume is printed
 _LINE_SECONDS = 5.0  # minimum time between two lines
 _LONG_EPOCH = 60.0  # seconds without a line after which the progress within an epoch is printed
 _REDRAW_SECONDS = 0.5  # minimum time between two updates of a notebook
@@ -36,6 +37,7 @@ class RunPart:
     label: str = ""  # such as "fold 2/5"
     n_left: int = 1
     first: bool = True
+    resume: str = ""  # command that resumes the training
 
     def divide(self, kind: str, number: int, total: int, *, parallel: bool = False) -> RunPart:
         """Return part `number`, from 1, of `total` parts of this part.
@@ -43,11 +45,11 @@ class RunPart:
         Examples
         --------
         >>> RunPart("seed 1/2", n_left=2).divide("fold", 2, 5)
-        RunPart(label='seed 1/2, fold 2/5', n_left=9, first=False)
+        RunPart(label='seed 1/2, fold 2/5', n_left=9, first=False, resume='')
         """
         label = ", ".join(filter(None, (self.label, f"{kind} {number}/{total}")))
         n_left = 1 if parallel else (self.n_left - 1) * total + total - number + 1
-        return RunPart(label, n_left, self.first and number == 1)
+        return RunPart(label, n_left, self.first and number == 1, self.resume)
 
 
 class TrainingProgress(Callback):
@@ -73,6 +75,7 @@ class TrainingProgress(Callback):
         if self.part.first and self.description:
             print_progress(self.description)
         self._clock: _Clock | None = None
+        self._resume_shown = False
         self._ratio = 1.0
         valid = net.get_split_datasets(X)[1] if net.train_split else None
         if valid is not None and hasattr(X, "__len__"):
@@ -95,7 +98,12 @@ class TrainingProgress(Callback):
             self._clock = _Clock(done + len(net.history[-1, "batches"]))
         else:
             self._clock.count()
-        self._output.show_step(self._make_state(net))
+        state = self._make_state(net)
+        self._output.show_step(state)
+        if self.part.resume and self.part.first and state.left is not None and not self._resume_shown:
+            self._resume_shown = True
+            if state.seconds + state.left >= _LONG_TRAINING:
+                print_progress(f"Checkpoints are saved. To resume after an interruption: {self.part.resume}")
 
     def on_epoch_end(self, net: Any, **kwargs: Any) -> None:
         """Report the scores of an epoch."""
