@@ -19,7 +19,7 @@ def test_tune_prints_one_json_object_and_a_line_per_trial(tiny_recipe, tmp_path,
     finished = [line.split(":")[0] for line in streams.err.splitlines() if ": " in line and line.startswith("trial")]
     assert finished == ["trial 0", "trial 1"]
     assert main([*arguments, "--fraction", "0.3"]) == 1
-    (line,) = capsys.readouterr().err.splitlines()
+    line = capsys.readouterr().err.splitlines()[-1]
     assert line.startswith("Error: The study 'digits-tiny'") and "another --out" in line
 
 

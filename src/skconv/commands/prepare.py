@@ -88,6 +88,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     """
     from skconv.data.splitting import check_folds
     from skconv.data.tables import is_frame
+    from skconv.estimators.parameters import choose_device
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
 
@@ -126,10 +127,8 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
             f"'freeze_fraction' is {arguments['freeze_fraction']}, but no weights are loaded: name their model in "
             "'init_from' (--init-from)."
         )
+    choose_device(device)  # raises if it is not available
     if is_distributed():
-        from skconv.estimators.parameters import choose_device
-
-        choose_device(device)
         check_distributed(device)
         _check_supported(recipe, seeds=seeds, resume=arguments["resume"])
     recipe_texts = {each: with_seed(recipe, each, split_seed=seed).to_toml() for each in range(seed, seed + seeds)}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from numbers import Integral, Real
 from typing import Any
 
@@ -68,6 +68,16 @@ def list_options(name: str) -> dict[str, Any]:
     }
 
 
+def check_network(name: str, options: Iterable[str]) -> None:
+    """Raise `UnknownNameError` if a network is not registered, and `ParameterError` if it lacks one of the options."""
+    known = list_options(name)
+    unknown = sorted(set(options) - set(known))
+    if unknown:
+        raise ParameterError(
+            f"Network '{name}' has no option '{unknown[0]}'. Its options: {', '.join(known) or 'none'}."
+        )
+
+
 def create_network(
     name: str, *, in_channels: int, image_size: tuple[int, int], num_classes: int, **options: Any
 ) -> Network:
@@ -105,12 +115,7 @@ def create_network(
     >>> network(torch.zeros(2, 1, 28, 28)).shape
     torch.Size([2, 10])
     """
-    known = list_options(name)
-    unknown = sorted(set(options) - set(known))
-    if unknown:
-        raise ParameterError(
-            f"Network '{name}' has no option '{unknown[0]}'. Its options: {', '.join(known) or 'none'}."
-        )
+    check_network(name, options)
     for label, value in (("in_channels", in_channels), ("height", image_size[0]), ("width", image_size[1])):
         if value < 1:
             raise ParameterError(f"{label} of the network '{name}' is {value}; expected at least 1.")

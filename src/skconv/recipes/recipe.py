@@ -118,10 +118,10 @@ class Recipe:
         """Return an unfitted classifier, which may be an ensemble member; parameters as in `create_estimator`."""
         from skconv.estimators import CNNClassifier
         from skconv.estimators.parameters import check_parameters, check_selection
-        from skconv.networks import describe_network
+        from skconv.networks import check_network
         from skconv.training.augmentation import make_augmentation
 
-        describe_network(self.network["name"])  # raises UnknownNameError
+        check_network(self.network["name"], set(self.network) - {"name"})
         settings = dict(self.training)
         if random_state is not None:
             settings["random_state"] = random_state
