@@ -159,3 +159,20 @@ def test_sets_of_an_ensemble_reach_the_coverage(averaged, level):
 
 def test_json_omits_what_was_not_requested(calibrated):
     assert not {"sets", "corruptions", "against"} & set(evaluate(calibrated.model, "digits").to_json())
+
+
+@pytest.mark.parametrize(
+    ("n_train", "words"),
+    [
+        (60, "need at least 100 training images; the model was trained on 60"),
+        (300, "Train an ensemble"),
+        (1000, r"validation_fraction=0.1, which holds out 100 of the 1,000"),
+        (2020, r"validation_fraction=0.05, which holds out 101 of the 2,020"),
+    ],
+)
+def test_suggestion_for_coverage_gives_enough_held_out_images(n_train, words, tmp_path):
+    images = np.random.default_rng(0).integers(0, 255, (n_train, 8, 8), dtype=np.uint8)
+    classifier = CNNClassifier("t4_narrow", max_epochs=0.01, random_state=0).fit(images, np.arange(n_train) % 2)
+    classifier.save(tmp_path / "model")
+    with pytest.raises(ParameterError, match=words):
+        predict(tmp_path / "model", tmp_path / "missing.png", coverage=0.9)

@@ -176,8 +176,11 @@ def evaluate(
         check_new_folder(report)
     if coverage is not None:
         check_coverage(coverage)
-    if coverage is not None or against is not None:
-        load_held_out(OnnxClassifier(model))  # raises before the data is loaded
+    if coverage is not None or against is not None:  # raise errors before the data is loaded
+        classifier = OnnxClassifier(model)
+        load_held_out(classifier)
+        if coverage is not None:
+            make_sets(classifier, np.empty((0, len(classifier.class_names))), coverage)
     scored = score_source(model, source, progress=progress, **data)
     others = None
     if against is not None:

@@ -130,7 +130,7 @@ def predict(
         If images were resized or converted for the model, or could not be read. Or if an image predicted as "nothing"
         seems to contain a number, which `skconv.read` can read.
     """
-    from skconv.commands.scoring import load_held_out, make_sets
+    from skconv.commands.scoring import make_sets
     from skconv.evaluation.conformal import check_coverage
 
     out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
@@ -146,7 +146,7 @@ def predict(
         check_new_file(annotate, suffix=".png", inputs=paths)
     classifier = OnnxClassifier(model)
     if coverage is not None:
-        load_held_out(classifier)  # raises before the images are loaded
+        make_sets(classifier, np.empty((0, len(classifier.class_names))), coverage)  # raises before images are loaded
     loaded = None
     if out is not None and label_column is None:
         loaded = _load_competition(paths, classifier, Path(out), image_size)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import warnings
 from dataclasses import replace
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from skconv.model_io.records import HeldOut
     from skconv.reports.sections import ScoredSource
 
+_MIN_HELD_OUT = 100  # images; with fewer, models are not calibrated and saved without held-out predictions
+_MAX_FRACTION = 0.2  # of the training images to suggest for validation
 _MAX_LEAK = 0.01  # share of a test split; official splits contain a few duplicates of training images
 
 
@@ -160,10 +163,23 @@ def load_held_out(classifier: OnnxClassifier) -> HeldOut:
     if held_out is None:
         raise ParameterError(
             "The model was saved without predictions of held-out images; prediction sets and out-of-distribution "
-            "scores require them. Train a model with a validation split of 100 images or more (validation_fraction = "
-            "0.05 in the section [training] of the recipe), or an ensemble."
+            f"scores require them. {_suggest_held_out(classifier.config.data.n_train)}"
         )
     return held_out
+
+
+def _suggest_held_out(n_train: int) -> str:
+    """Return how to train a model with held-out predictions on the same number of images."""
+    if n_train < _MIN_HELD_OUT:
+        return f"They need at least {_MIN_HELD_OUT} training images; the model was trained on {n_train}. Add images."
+    ensemble = "an ensemble (skconv ensemble), which predicts each training image by a member not trained on it"
+    fraction = max(0.05, math.ceil(100 * _MIN_HELD_OUT / n_train) / 100)
+    if fraction > _MAX_FRACTION:
+        return f"Train {ensemble}."
+    return (
+        f"Train it again with --set training.validation_fraction={fraction:g}, which holds out "
+        f"{math.ceil(fraction * n_train):,} of the {n_train:,} training images, or train {ensemble}."
+    )
 
 
 def make_sets(classifier: OnnxClassifier, probabilities: np.ndarray, coverage: float) -> np.ndarray:

@@ -21,6 +21,7 @@ from torch import Tensor
 from skconv.estimators import persistence
 from skconv.estimators.inputs import as_images, as_labels, check_no_label_column, check_same_order, describe_reading
 from skconv.estimators.validation import (
+    MIN_CALIBRATION,
     combine_weights,
     encode_labels,
     find_classes,
@@ -36,7 +37,6 @@ from skconv.training.threads import use_threads
 from skconv.training.torch_state import standard_torch_state
 
 _RANGE_IMAGES = 4096  # images per part, so that a memory map is not loaded as a whole
-_MIN_HELD_OUT = 100  # fewer images give a poor estimate of the temperature
 
 
 class BaseImageClassifier(ClassifierMixin, BaseEstimator):
@@ -277,7 +277,7 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
         `logits` are float (n, n_classes), each row up to a constant; `labels` are indices into `classes_`, int64 (n,).
         """
         self.held_out_ = None
-        if self.calibrate and len(labels) >= _MIN_HELD_OUT:
+        if self.calibrate and len(labels) >= MIN_CALIBRATION:
             weights = weigh_classes(class_weight, self.classes_[labels], self.classes_)
             with_biases = self.calibrate != "temperature"
             temperature, biases = fit_calibration(logits, labels, weights, with_biases=with_biases)

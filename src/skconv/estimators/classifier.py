@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Self
@@ -17,7 +18,7 @@ from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.parameters import check_parameters, check_selection, split_network
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config, torch_seed
-from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
+from skconv.estimators.validation import check_validation_pair, describe_few_images, expand_weights, hold_out
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.training.augmentation import Augmentation
@@ -244,6 +245,8 @@ class CNNClassifier(BaseImageClassifier):
         train, valid = images, self._check_validation_data(X_val, y_val) if has_validation_set else None
         if valid is None:
             train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
+        if valid is not None:
+            self._warn_of_few_images(valid)
         train = expand_weights(train)
         network = self._create_network(train)
         if has_validation_set and valid is not None:
@@ -364,6 +367,14 @@ class CNNClassifier(BaseImageClassifier):
             self.net_.partial_fit(train, y=None)
         self.n_threads_ = use.lowest
         self.n_epochs_ = len(self.net_.history)
+
+    def _warn_of_few_images(self, valid: ImageDataset) -> None:
+        labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
+        selects = self.patience is not None or self.restore_best is not None
+        calibrates = bool(self.calibrate)
+        message = describe_few_images(labels.numpy(), self.classes_, selects=selects, calibrates=calibrates)
+        if message:
+            warnings.warn(message, stacklevel=2)
 
     def _calibrate(self, valid: ImageDataset | None) -> None:
         self.held_out_ = None

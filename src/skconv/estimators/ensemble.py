@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,7 +21,7 @@ from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier, shift_probabilities
 from skconv.estimators.classifier import CNNClassifier
 from skconv.estimators.parameters import check_parameters, choose_device, split_network
-from skconv.estimators.validation import check_validation_pair, split_folds
+from skconv.estimators.validation import MIN_CALIBRATION, check_validation_pair, split_folds
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.text import parse_duration
@@ -303,6 +304,12 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     def _calibrate(self, y: np.ndarray) -> None:
         """Calibrate all members on the out-of-fold probabilities, and calibrate these too."""
         held = self._find_held_out()
+        if self.calibrate and held.sum() < MIN_CALIBRATION:
+            warnings.warn(
+                f"The probabilities are not calibrated: that needs {MIN_CALIBRATION} images, and there are "
+                f"{held.sum()}.",
+                stacklevel=2,
+            )
         logits = np.log(self.out_of_fold_proba_[held].astype(np.float64).clip(np.finfo(np.float32).tiny))
         self._calibrate_by(logits, np.searchsorted(self.classes_, y[held]), self.estimator_.class_weight)
         if self.held_out_ is not None:

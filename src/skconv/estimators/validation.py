@@ -17,6 +17,8 @@ from skconv.exceptions import DataError, ParameterError, list_some
 from skconv.images.arrays import describe_invalid
 from skconv.training.batches import ImageDataset
 
+MIN_CALIBRATION = 100  # images; fewer give a poor estimate of the temperature
+_MIN_SELECTION, _MIN_PER_CLASS = 50, 2  # validation images to select weights by
 _MAX_REPEATS = 10  # larger weights scale the loss, because repeats make training longer
 _HASHED_IMAGES = 64  # images per step of hashing; few enough for the processor's cache
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
@@ -195,6 +197,29 @@ def hold_out(
         # No weights, because they apply to training only.
         ImageDataset(images.images, images.labels, None, valid),
     )
+
+
+def describe_few_images(labels: np.ndarray, classes: np.ndarray, *, selects: bool, calibrates: bool) -> str:
+    """Return a warning if the validation images, with these label indices, are too few for their use, else "".
+
+    `selects` is whether weights are selected by their loss; `calibrates` whether they calibrate the probabilities.
+    """
+    counts = np.bincount(labels, minlength=len(classes))
+    n, rarest = len(labels), int(counts.argmin())
+    found = f"The validation split has {n} image{'' if n == 1 else 's'}, {counts[rarest]} of class "
+    found += repr(classes.tolist()[rarest])
+    if selects and (n < _MIN_SELECTION or counts[rarest] < _MIN_PER_CLASS):
+        return (
+            f"{found}: too few to stop the training or to select weights by their loss, which depends on chance. Use a "
+            "larger validation_fraction, or neither patience nor restore_best."
+        )
+    if calibrates and n < MIN_CALIBRATION:
+        return (
+            f"{found}: too few to calibrate the probabilities, which needs {MIN_CALIBRATION}. Use a larger "
+            "validation_fraction, or an ensemble (skconv ensemble, KFoldEnsembleClassifier), which calibrates on all "
+            "training images."
+        )
+    return ""
 
 
 def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any) -> list[Fold]:

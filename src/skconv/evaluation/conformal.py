@@ -39,13 +39,14 @@ def predict_sets(
             f"A coverage of {coverage:g} needs at least {min_images:,} held-out images; the model was saved with "
             f"{len(held_out):,}. Lower the coverage, or train with more validation images."
         )
+    if average is None:
+        classifier = _make_classifier(probabilities.shape[1], coverage)  # raises if MAPIE is not installed
     if len(probabilities) == 0:
         return np.zeros(probabilities.shape, bool)
     if average is not None:
         true_probabilities = _normalize(held_out)[np.arange(len(held_out)), held_out_labels]
         threshold = _bound_quantile_of_mean(true_probabilities, 1 - coverage, average)
         return np.asarray(_normalize(probabilities) >= threshold, bool)
-    classifier = _make_classifier(probabilities.shape[1], coverage)
     classifier.conformalize(_normalize(held_out), held_out_labels)
     _, sets = classifier.predict_set(_normalize(probabilities))
     return np.asarray(sets[:, :, 0], bool)
