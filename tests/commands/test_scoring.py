@@ -78,7 +78,7 @@ def test_predict_without_coverage_has_no_sets(calibrated, images):
 
 
 def test_coverage_needs_held_out_predictions(run, images):
-    with pytest.raises(ParameterError, match="with a validation split"):
+    with pytest.raises(ParameterError, match=r"training\.validation_fraction=0\.07"):
         predict(run.model, images, coverage=0.9)
 
 
@@ -104,12 +104,12 @@ def test_evaluate_measures_out_of_distribution_detection(calibrated, tmp_path, c
     against = json.loads(capsys.readouterr().out)["against"]
     assert (against["data"], against["split"], against["n"]) == ("noise", "all", 60)
     assert against["auroc"] > 0.9
-    assert "held-out images" in against["score"]
+    assert "held-out image" in against["score"]
     assert "60 images of noise: AUROC 0.9" in str(evaluate(calibrated.model, "digits", against=source))
 
 
 def test_against_needs_held_out_predictions_and_the_image_size_of_the_model(run, calibrated, tmp_path):
-    with pytest.raises(ParameterError, match="with a validation split"):
+    with pytest.raises(ParameterError, match=r"training\.validation_fraction=0\.07"):
         evaluate(run.model, "digits", against="digits")
     np.savez(tmp_path / "large.npz", X=np.zeros((4, 9, 9), np.uint8), y=np.arange(4) % 2)
     with pytest.raises(DataError, match="--image-size 8x8"):

@@ -17,18 +17,18 @@ def make_images(n, n_classes):
 @pytest.mark.parametrize(
     ("n", "n_classes", "parameters", "words"),
     [
-        (10, 2, {"validation_fraction": 0.05}, r"1 validation images, 0 of class 0: too few to calibrate"),
-        (30, 10, {"validation_fraction": 0.1}, r"3 validation images, 0 of class \d: too few to calibrate"),
-        (60, 3, {"validation_fraction": 0.2, "patience": 3}, r"12 validation images, 4 of class 0: too few to stop"),
+        (10, 2, {"validation_fraction": 0.05}, r"has 1 image, 0 of class \d: too few to calibrate"),
+        (30, 10, {"validation_fraction": 0.1}, r"3 images, 0 of class \d: too few to calibrate"),
+        (60, 3, {"validation_fraction": 0.2, "patience": 3}, r"12 images, 4 of class 0: too few to stop"),
         (60, 3, {"validation_fraction": 0.2, "restore_best": "valid_loss"}, "select weights"),
-        (200, 2, {"validation_fraction": 0.4, "patience": 9}, r"80 validation images.*too few to calibrate"),
-        (200, 60, {"validation_fraction": 0.5, "patience": 9}, r"100 validation images, 1 of class \d+: too few to st"),
+        (200, 2, {"validation_fraction": 0.4, "patience": 9}, r"80 images.*too few to calibrate"),
+        (200, 60, {"validation_fraction": 0.5, "patience": 9}, r"100 images, 1 of class \d+: too few to st"),
     ],
 )
 def test_few_validation_images_are_reported_once(n, n_classes, parameters, words):
     with pytest.warns(UserWarning, match=words) as caught:
         classifier = CNNClassifier("fast", max_epochs=1, random_state=0, **parameters).fit(*make_images(n, n_classes))
-    assert len([each for each in caught if "validation images" in str(each.message)]) == 1
+    assert len([each for each in caught if "validation split has" in str(each.message)]) == 1
     assert classifier.held_out_ is None or n_classes == 60
 
 
