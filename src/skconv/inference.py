@@ -16,6 +16,7 @@ from skconv.images.arrays import RangeCheck, describe_invalid, describe_shape
 from skconv.images.spec import ImageSpec
 from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import open_session, run_session
+from skconv.text import format_percent
 
 _BATCH = 256  # images; only one batch is copied to float32 at a time
 _MAX_SHOWN = 12  # class names in `repr`
@@ -33,7 +34,7 @@ class Alternative:
     confidence: float
 
     def __str__(self) -> str:
-        return f"{self.label} {self.confidence:.1%}"
+        return f"{self.label} {format_percent(self.confidence, 1)}"
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,12 @@ class Prediction:
             return f"{self.input}: error: {self.error}"
         sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
         if self.probabilities is not None:
-            sets += "; " + ", ".join(f"{name} {share:.1%}" for name, share in self.probabilities.items())
+            sets += "; " + ", ".join(f"{name} {format_percent(share, 1)}" for name, share in self.probabilities.items())
         if self.top is not None:
             first = f"{UNSURE} " if self.label == UNSURE else ""
             return f"{self.input}: {first}{', '.join(map(str, self.top))}{sets}"
         if self.label != UNSURE:
-            return f"{self.input}: {self.label} ({self.confidence:.1%}){sets}"
+            return f"{self.input}: {self.label} ({format_percent(self.confidence, 1)}){sets}"
         return f"{self.input}: {UNSURE} ({', '.join(map(str, self.alternatives))}){sets}"
 
 

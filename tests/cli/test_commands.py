@@ -73,7 +73,7 @@ def test_predict_prints_label_and_confidence(trained, image, capsys):
     folder, _, _ = trained
     assert main(["predict", str(folder), str(image)]) == 0
     streams = capsys.readouterr()
-    assert streams.out.startswith(f"{image}: ") and streams.out.rstrip().endswith("%)")
+    assert streams.out.startswith(f"{image}: ") and streams.out.rstrip().endswith(" %)")
     assert streams.err == ""
 
 

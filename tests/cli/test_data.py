@@ -73,7 +73,7 @@ def test_make_writes_a_competition_that_data_home_finds(tmp_path, capsys, monkey
     assert f"found in: {folder}" in capsys.readouterr().out
     arguments = ["--check", str(folder / "sample_submission.csv"), "--data-home", str(tmp_path / "home")]
     assert main(["data", "kaggle-digits", *arguments]) == 0
-    assert "Accuracy 9.861%" in capsys.readouterr().out
+    assert "Accuracy 9.861 %" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -34,7 +34,7 @@ def test_explain_prints_label_layers_and_file(trained, tmp_path, capsys):
     out = tmp_path / "maps.png"
     assert main(["explain", str(trained[0]), str(tmp_path / "large.png"), "--out", str(out)]) == 0
     streams = capsys.readouterr()
-    assert streams.out.startswith(f"{tmp_path / 'large.png'}: ") and "%)" in streams.out
+    assert streams.out.startswith(f"{tmp_path / 'large.png'}: ") and " %)" in streams.out
     assert "blocks.1.0: 16 maps, 6×6" in streams.out and str(out) in streams.out
     assert streams.err.startswith("Note: 1 image was resized to 8×8") and streams.err.count("\n") == 1
 

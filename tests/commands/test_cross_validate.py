@@ -110,13 +110,13 @@ def test_text_has_a_row_per_fold_with_mean_and_deviation():
     result = CrossValidationResult("d", "r", "f", folds, 5.0, 100, 0, selected=False)
     lines = str(result).splitlines()
     assert [line.split() for line in lines[3:7]] == [
-        ["1", "90.00%", "0.1000", "2.0", "10"],
-        ["2", "100.00%", "0.2000", "2.0", "10"],
-        ["mean", "95.00%", "0.1500", "2.0", "10"],
-        ["sd", "7.07%", "0.0707", "0.0", "0"],
+        ["1", "90.00", "%", "0.1000", "2.0", "10"],
+        ["2", "100.00", "%", "0.2000", "2.0", "10"],
+        ["mean", "95.00", "%", "0.1500", "2.0", "10"],
+        ["sd", "7.07", "%", "0.0707", "0.0", "0"],
     ]
     assert len({len(line) for line in lines[2:7]}) == 1
-    assert lines[-1] == "Accuracy 95.00% ± 7.07%. Results in f."
+    assert lines[-1] == "Accuracy 95.00 % ± 7.07 %. Results in f."
     assert "optimistic" not in str(result)
 
 

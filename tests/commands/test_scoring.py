@@ -90,7 +90,7 @@ def test_evaluate_measures_sets_and_corruptions_and_draws(calibrated, tmp_path):
     assert json.loads((tmp_path / "report" / "scores.json").read_text()) == result.to_json()
     drawn = {path.stem for path in (tmp_path / "report").glob("*.png")}
     assert drawn == {"confusion", "mistakes", "confidence", "corruptions"}
-    assert "Prediction sets for a coverage of 90.00%" in str(result)
+    assert "Prediction sets for a coverage of 90.00 %" in str(result)
     assert "canny edges" in str(result)
     with pytest.raises(OutputError, match="not empty"):
         evaluate(calibrated.model, "digits", report=tmp_path / "report")

@@ -92,7 +92,7 @@ def test_recipe_is_copied_unchanged(run, tiny_recipe):
 
 
 def test_text_has_accuracy_and_folder(run):
-    assert f"Test accuracy {run.test_accuracy:.2%}" in str(run)
+    assert f"Test accuracy {100 * run.test_accuracy:.2f} %" in str(run)
     assert run.folder in str(run)
 
 

@@ -138,3 +138,10 @@ def test_init_from_and_freeze_fraction_are_checked(digits, tmp_path):
     for settings, message in cases:
         with pytest.raises(ParameterError, match=message):
             CNNClassifier(**settings).fit(X[:64], y[:64])
+
+
+@pytest.mark.parametrize("callbacks", [[print], [lambda net: None], [("mine", len)], [object()], Callback(), [dict]])
+def test_callbacks_must_be_of_skorch(callbacks):
+    X = np.zeros((20, 8, 8), np.uint8)
+    with pytest.raises(ParameterError, match="'callbacks' parameter must be a list"):
+        CNNClassifier("fast", callbacks=callbacks).fit(X, np.arange(20) % 2)

@@ -70,7 +70,8 @@ def test_plan_run_needs_no_other_arguments():
     given = {"images": Path("images"), "label_column": "digit", "image_size": (28, 20), "data_home": Path("/data")}
     document = tomllib.loads(plan_run(recipe, source="my data.csv", network="fast", folds=3, **given).to_toml())
     assert document["data"] == {
-        "source": "my data.csv", "images": "images", "label_column": "digit", "image_size": [28, 20],
+        "source": "my data.csv", "images": str(Path("images").absolute()), "label_column": "digit",
+        "image_size": [28, 20],
     }  # fmt: skip
     assert document["network"] == {"name": "fast"}
     assert document["ensemble"] == {**recipe.ensemble, "folds": 3}
@@ -81,6 +82,13 @@ def test_plan_run_needs_no_other_arguments():
 def test_plan_run_distinguishes_paths_from_names():
     assert plan_run(load_recipe("fast"), source=Path("digits")).data.source == "./digits"
     assert plan_run(load_recipe("fast"), source="digits").data.source == "digits"
+
+
+def test_plan_run_makes_paths_absolute(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "digits").mkdir()
+    assert plan_run(recipe, source="./digits").data.source == str(tmp_path / "digits")
+    assert plan_run(recipe, source="digits").data.source == "digits"  # the name of a data set
 
 
 def test_with_seed_writes_the_seeds_that_are_not_default(recipe):

@@ -73,7 +73,7 @@ def test_bad_trials_are_pruned_after_the_first_ones(run):
 
     trials = run(grow_worse, trials=7, log=logged.append)
     assert [trial.state.name for trial in trials] == ["COMPLETE"] * 5 + ["PRUNED"] * 2
-    assert logged[0] == "trial 0: 90.00% (best 90.00%)"
+    assert logged[0] == "trial 0: 90.00 % (best 90.00 %)"
     # In the first three tenths of the epochs the learning rate still rises: no pruning.
     assert logged[-1] == "trial 6: stopped after epoch 6, worse than the median"
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar
 
+from skconv.text import format_percent
+
 
 @dataclass(frozen=True)
 class Result:
@@ -21,6 +23,12 @@ class Result:
         fields = asdict(self)
         return {key: value for key, value in fields.items() if key not in self._optional or value is not None}
 
+    def _repr_html_(self) -> str:
+        """Return the result as HTML for notebooks."""
+        from skconv.commands.notebook import render_result
+
+        return render_result(self)
+
 
 def format_interval(low: float, high: float, n: int) -> str:
     """Return a 95 % confidence interval of an accuracy with the number of images.
@@ -28,9 +36,9 @@ def format_interval(low: float, high: float, n: int) -> str:
     Examples
     --------
     >>> format_interval(0.975, 0.99, 1000)
-    '95 % interval 97.50% to 99.00%, n = 1000'
+    '95 % interval 97.50 % to 99.00 %, n = 1000'
     """
-    return f"95 % interval {low:.2%} to {high:.2%}, n = {n}"
+    return f"95 % interval {format_percent(low)} to {format_percent(high)}, n = {n}"
 
 
 def format_count(n: int, noun: str) -> str:

@@ -17,6 +17,7 @@ from skconv.commands.prepare import PreparedRun, fit_estimator, lock_output, ope
 from skconv.commands.run_folder import write_rows
 from skconv.files import atomic_dir, check_new_folder
 from skconv.signature import expand_options
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -97,7 +98,7 @@ class CrossValidationResult(Result):
             "",
             "fold  accuracy  validation loss  seconds  epochs",
             *(
-                f"{label:>4}  {accuracy:8.2%}  {loss:15.4f}  {seconds:7.1f}  {epochs:6.4g}"
+                f"{label:>4}  {format_percent(accuracy):>8}  {loss:15.4f}  {seconds:7.1f}  {epochs:6.4g}"
                 for label, (accuracy, loss, seconds, epochs) in zip(labels, rows, strict=True)
             ),
             "",
@@ -107,7 +108,9 @@ class CrossValidationResult(Result):
                 "The weights of each fold were selected on the images it is scored on: the accuracy is slightly "
                 "optimistic."
             )
-        lines.append(f"Accuracy {self.accuracy:.2%} ± {self.accuracy_sd:.2%}. Results in {self.folder}.")
+        lines.append(
+            f"Accuracy {format_percent(self.accuracy)} ± {format_percent(self.accuracy_sd)}. Results in {self.folder}."
+        )
         return "\n".join(lines)
 
 

@@ -13,6 +13,7 @@ from skconv.commands.prepare import fit_estimator, lock_output, open_run_folder,
 from skconv.commands.run_folder import score_run, write_run_folder
 from skconv.files import check_new_folder
 from skconv.signature import expand_options
+from skconv.text import format_percent
 
 
 @dataclass(frozen=True)
@@ -58,12 +59,12 @@ class EnsembleResult(Result):
         lines = [
             f"Trained {members} members on {self.data} with recipe {self.recipe} in {self.fit_seconds:.1f} s, "
             f"{self.n_parameters:,} parameters.",
-            f"Out-of-fold accuracy {self.out_of_fold_accuracy:.2%} (of single members; standard deviation over folds "
-            f"{deviation:.2%}).",
+            f"Out-of-fold accuracy {format_percent(self.out_of_fold_accuracy)} (of single members; standard deviation "
+            f"over folds {format_percent(deviation)}).",
         ]
         if self.test_accuracy is not None and self.low is not None and self.high is not None:
             interval = format_interval(self.low, self.high, self.n)
-            lines.append(f"Test accuracy of the ensemble {self.test_accuracy:.2%} ({interval}).")
+            lines.append(f"Test accuracy of the ensemble {format_percent(self.test_accuracy)} ({interval}).")
         return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
 
 

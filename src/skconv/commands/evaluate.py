@@ -16,6 +16,7 @@ from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
 from skconv.signature import expand_options
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from skconv.reports.sections import ScoredSource
@@ -87,10 +88,11 @@ class EvaluationResult(Result):
         }
         lines = [f"{self.model} on {images[self.split]}:", self.text]
         if self.sets is not None:
+            level, coverage, empty = (format_percent(self.sets[name]) for name in ("level", "coverage", "empty"))
             lines += [
                 "",
-                f"Prediction sets for a coverage of {self.sets['level']:.2%}: {self.sets['coverage']:.2%} contain the "
-                f"true class, {self.sets['mean_set_size']:.3f} classes on average, {self.sets['empty']:.2%} empty.",
+                f"Prediction sets for a coverage of {level}: {coverage} contain the true class, "
+                f"{self.sets['mean_set_size']:.3f} classes on average, {empty} empty.",
             ]
         if self.against is not None:
             lines += [

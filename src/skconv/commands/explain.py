@@ -13,6 +13,7 @@ import numpy as np
 from skconv.commands import Result
 from skconv.exceptions import DataError, SourceNotFoundError, UnknownNameError
 from skconv.files import check_new_file
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -74,7 +75,7 @@ class ExplanationResult(Result):
     neighbours: tuple[Neighbour, ...] = ()
 
     def __str__(self) -> str:
-        lines = [f"{self.input}: {self.label} ({self.confidence:.1%})"]
+        lines = [f"{self.input}: {self.label} ({format_percent(self.confidence, 1)})"]
         if self.layers:
             lines.append("Convolutions:")
             lines += [f"  {each.name}: {each.maps} maps, {each.height}×{each.width}" for each in self.layers]

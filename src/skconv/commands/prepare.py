@@ -179,7 +179,8 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
     if arguments["network"] is None:
         network = {"name": config.network.name, **config.network.options}
         recipe = replace(recipe, network=network)
-    initial = {"init_from": os.fspath(model), "freeze_fraction": arguments["freeze_fraction"]}
+    path = str(Path(model).absolute()) if Path(model).exists() else os.fspath(model)  # else the name of a bundled one
+    initial = {"init_from": path, "freeze_fraction": arguments["freeze_fraction"]}
     return replace(recipe, training={**recipe.training, **initial})
 
 

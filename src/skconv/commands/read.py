@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from skconv.commands import format_count
+from skconv.commands import Result, format_count
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
 from skconv.commands.predict import check_confidence, warn_if_broken
 from skconv.commands.prediction_tables import format_confidence
@@ -18,6 +18,7 @@ from skconv.exceptions import DataError, OutputError, ParameterError, SkconvErro
 from skconv.files import atomic_write, check_new_file, check_writable_folder, write_table
 from skconv.progress import show_progress
 from skconv.signature import expand_options
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -31,7 +32,7 @@ _BLUE, _ORANGE, _WHITE = (0, 90, 181), (200, 80, 0), (255, 255, 255)
 
 
 @dataclass(frozen=True)
-class ReadResult:
+class ReadResult(Result):
     """Result of `read`.
 
     Parameters
@@ -230,7 +231,7 @@ def draw_reading(image: np.ndarray, reading: NumberReading) -> Image.Image:
         colour = _BLUE if is_confident else _ORANGE
         left, top, right, bottom = (round(scale * side) for side in digit.box)
         draw.rectangle((left, top + strip, max(left, right - 1), max(top, bottom - 1) + strip), outline=colour, width=2)
-        text = digit.label if is_confident else f"{digit.label} {digit.confidence:.0%}"
+        text = digit.label if is_confident else f"{digit.label} {format_percent(digit.confidence, 0)}"
         anchor = (left, top + strip - 1)
         draw.rectangle(draw.textbbox(anchor, text, font=font, anchor="lb"), fill=colour)
         draw.text(anchor, text, fill=_WHITE, font=font, anchor="lb")

@@ -16,6 +16,7 @@ from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, 
 from skconv.exceptions import DataError, OutputError
 from skconv.files import atomic_dir, atomic_write, check_new_file, check_new_folder, escape_undecodable
 from skconv.signature import expand_options
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from skconv.reports.sections import ScoredSource
@@ -62,7 +63,7 @@ class ReportResult(Result):
     def __str__(self) -> str:
         figures = f" Figures in {self.figures}." if self.figures else ""
         return (
-            f"{self.model} on {self.data}: accuracy {self.accuracy:.2%} "
+            f"{self.model} on {self.data}: accuracy {format_percent(self.accuracy)} "
             f"({format_interval(self.low, self.high, self.n)}).\n"
             f"Report in {self.file}, {self.bytes / 1e6:.1f} MB.{figures}"
         )

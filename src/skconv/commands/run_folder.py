@@ -22,6 +22,7 @@ from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
 from skconv.reports.scores import draw_confusion
 from skconv.reports.style import save_figures
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     import numpy as np
@@ -190,7 +191,7 @@ def _collect_scores(
         facts["calibration"] = {"temperature": held_out.temperature, "n": len(held_out.labels)}
     if run.recipe.report.get("train_accuracy"):
         facts["train_accuracy"] = float(estimator.score(dataset.train_images, dataset.train_labels))
-        print(f"Accuracy on all training images: {facts['train_accuracy']:.2%}", file=sys.stderr)
+        print(f"Accuracy on all training images: {format_percent(facts['train_accuracy'])}", file=sys.stderr)
     return facts
 
 

@@ -36,6 +36,7 @@ from skconv.commands.run_folder import (
 from skconv.distributed.process_group import is_distributed, is_main_process, join_process_group, main_process_only
 from skconv.exceptions import TrainingError
 from skconv.signature import expand_options
+from skconv.text import format_percent
 
 _MIN_TEST = 100  # images; the interval of an accuracy of 90 % is then 12 % wide
 
@@ -96,11 +97,11 @@ class TrainResult(Result):
             spread = format_interval(first.low, first.high, first.n)
         else:
             deviation = statistics.stdev(each.test_accuracy for each in self.seeds)
-            spread = f"mean of {len(self.seeds)} seeds, standard deviation {deviation:.2%}, n = {first.n}"
+            spread = f"mean of {len(self.seeds)} seeds, standard deviation {format_percent(deviation)}, n = {first.n}"
         return (
             f"Trained on {self.data} with recipe {self.recipe}: {format_count(first.n_epochs, 'epoch')} in "
             f"{self.fit_seconds:.1f} s, {first.n_parameters:,} parameters, {first.precision}.\n"
-            f"Test accuracy {self.test_accuracy:.2%} ({spread}).\n"
+            f"Test accuracy {format_percent(self.test_accuracy)} ({spread}).\n"
             f"Results in {self.folder}, the model in {self.model}."
         )
 

@@ -9,12 +9,14 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import PreparedRun, check_integer, clean_name, prepare_run
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
 from skconv.progress import print_progress
 from skconv.signature import expand_options
+from skconv.text import format_percent
 from skconv.tuning.search_space import apply_settings, make_space
 from skconv.tuning.study import (
     Report,
@@ -42,7 +44,7 @@ _N_PRINTED = 10  # number of trials printed
 
 
 @dataclass(frozen=True)
-class TuneResult:
+class TuneResult(Result):
     """Result of `tune`.
 
     Parameters
@@ -117,12 +119,16 @@ class TuneResult:
             "",
         ]
         if self.importance:
-            shares = ", ".join(f"{name} {share:.0%}" for name, share in list(self.importance.items())[:5])
+            shares = ", ".join(
+                f"{name} {format_percent(share, 0)}" for name, share in list(self.importance.items())[:5]
+            )
             lines.append(f"Most important settings: {shares}.")
         own = next((trial for trial in self.trials if trial.number == 0 and trial.state == "complete"), None)
         if own is not None:
             recipe, best = own.valid_accuracy or 0, self.best.valid_accuracy or 0
-            lines.append(f"Accuracy of the unchanged recipe {recipe:.2%}, of the best trial {best:.2%}.")
+            lines.append(
+                f"Accuracy of the unchanged recipe {format_percent(recipe)}, of the best trial {format_percent(best)}."
+            )
         return "\n".join([*lines, f"Train with the best settings: skconv train --recipe {self.best_recipe}"])
 
 

@@ -28,6 +28,7 @@ from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, list_some
 from skconv.files import atomic_write
 from skconv.images.spec import ImageSpec
+from skconv.text import format_percent
 
 
 def load_submission_form(
@@ -112,9 +113,10 @@ class SubmissionCheck:
 
     def __str__(self) -> str:
         valid = f"{self.submission} is a valid submission to {self.competition}: {self.rows:,} rows."
-        if self.accuracy is None:
+        if self.accuracy is None or self.low is None or self.high is None:
             return f"{valid}\nNo score: the folder has no answers.csv."
-        return f"{valid}\nAccuracy {self.accuracy:.3%} (95 % interval {self.low:.3%} to {self.high:.3%})."
+        accuracy, low, high = (format_percent(each, 3) for each in (self.accuracy, self.low, self.high))
+        return f"{valid}\nAccuracy {accuracy} (95 % interval {low} to {high})."
 
 
 def check_competition(

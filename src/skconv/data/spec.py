@@ -201,6 +201,11 @@ class DataSpec:
         return replace(dataset, preprocessing=None, resize=self.resize or dataset.resize)
 
     @property
+    def is_named(self) -> bool:
+        """Whether the source is the name of a data set, not a path."""
+        return self._name in list_datasets() or self._name.startswith("openml:")
+
+    @property
     def _name(self) -> str:
         # Only a str can be a name; a Path with the same text is a file or folder.
         return self.source if isinstance(self.source, str) else ""

@@ -14,6 +14,7 @@ import numpy as np
 from skconv.data.dataset import Dataset
 from skconv.data.memory import take_images
 from skconv.exceptions import DataError, list_some
+from skconv.text import format_percent
 
 TEST_FRACTION = 0.15
 VALID_FRACTION = 0.15
@@ -114,7 +115,7 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     if dataset.test_images is not None:
         return dataset
     dataset = _leave_out_small(dataset)
-    purpose = f"hold out {TEST_FRACTION:.0%} for testing"
+    purpose = f"hold out {format_percent(TEST_FRACTION, 0)} for testing"
     remedy = "Add images, to 7 or more per class, or a test split."
     train, test = _split_stratified(dataset, TEST_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, dataset.train_images, dataset.train_labels, train, test)
@@ -131,7 +132,7 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
         images, labels = pooled.train_images, pooled.train_labels
         training = _replace_splits(pooled, images, labels, np.arange(n_train))
         return training, _replace_splits(pooled, images, labels, np.arange(n_train, len(labels)))
-    purpose = f"hold out {VALID_FRACTION:.0%} for validation"
+    purpose = f"hold out {format_percent(VALID_FRACTION, 0)} for validation"
     remedy = "Add images, to 7 or more per class."
     images, labels = dataset.train_images, dataset.train_labels
     train, valid = _split_stratified(dataset, VALID_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
@@ -175,7 +176,7 @@ def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
         train, test = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed)
     except ValueError as error:
         raise DataError(
-            f"{dataset.name}: {len(labels)} images are too few to hold out {fraction:.0%}. Add images."
+            f"{dataset.name}: {len(labels)} images are too few to hold out {format_percent(fraction, 0)}. Add images."
         ) from error
     return _replace_splits(dataset, images, labels, train, test)
 

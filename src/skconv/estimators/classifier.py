@@ -17,7 +17,14 @@ from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.parameters import check_parameters, check_selection, split_network
-from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config, torch_seed
+from skconv.estimators.setup import (
+    check_callbacks,
+    limit_time,
+    make_callbacks,
+    make_checkpointing,
+    make_config,
+    torch_seed,
+)
 from skconv.estimators.validation import check_validation_pair, describe_few_images, expand_weights, hold_out
 from skconv.networks import create_network
 from skconv.networks.blocks import Network
@@ -236,6 +243,7 @@ class CNNClassifier(BaseImageClassifier):
         """
         start = self._start_time = time.perf_counter()
         check_parameters(self.get_params(deep=False))
+        check_callbacks(self.callbacks)
         start_measurement(self.n_threads)
         has_validation_set = check_validation_pair(X_val, y_val)
         validated = has_validation_set or self.validation_fraction > 0

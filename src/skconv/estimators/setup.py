@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -128,6 +129,23 @@ def make_callbacks(
         n_frozen = math.ceil(classifier.freeze_fraction * (config.n_planned or 0))
         callbacks.append(("unfreeze", Unfreeze(classifier.loaded_weights_, n_frozen)))
     return callbacks
+
+
+def check_callbacks(callbacks: Any) -> None:
+    """Raise `ParameterError` unless the parameter `callbacks` is a list of skorch callbacks."""
+    entries = list(callbacks) if isinstance(callbacks, Iterable) else [callbacks]
+    for entry in entries:
+        callback = _get_callback(entry)
+        # skorch also accepts classes, which it instantiates.
+        if not isinstance(callback, Callback) and not (isinstance(callback, type) and issubclass(callback, Callback)):
+            kind = "a function" if inspect.isroutine(callback) else f"a {type(callback).__name__}"
+            raise ParameterError(
+                f"The 'callbacks' parameter must be a list of skorch callbacks. Got {kind}: {callback!r}. Derive a "
+                "class with a method on_epoch_end(self, net, **kwargs) from skorch.callbacks.Callback, and pass an "
+                "instance of it."
+            )
+    if not isinstance(callbacks, Iterable):
+        raise ParameterError(f"The 'callbacks' parameter must be a list. Got {callbacks!r}. Pass [callback].")
 
 
 def _get_callback(entry: Any) -> Any:

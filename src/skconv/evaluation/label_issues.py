@@ -14,6 +14,7 @@ import numpy as np
 
 from skconv.exceptions import DataError, SourceNotFoundError, missing_package
 from skconv.files import write_table
+from skconv.text import format_percent
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -54,7 +55,7 @@ class LabelIssue:
 
     def __str__(self) -> str:
         details = {
-            "label": f"{self.label}, looks like {self.suggestion} ({self.confidence or 0:.1%})",
+            "label": f"{self.label}, looks like {self.suggestion} ({format_percent(self.confidence or 0, 1)})",
             "broken": self.other,
             "blank": self.label,
         }

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skconv.exceptions import DataError, ParameterError
+from skconv.text import format_percent
 
 _BINS = 15  # bins of the expected calibration error, as in Guo et al. 2017
 MISTAKE_COLUMNS = ("input", "true", "predicted", "confidence")
@@ -165,7 +166,7 @@ def format_scores(scores: Scores) -> str:
     dog       1.0000  1.0000  1.0000       1
     """
     lines = [
-        f"accuracy             {scores.accuracy:7.2%}  ".replace("%", " %")
+        f"accuracy             {format_percent(scores.accuracy):>8}  "
         + f"(95 % interval {100 * scores.low:.2f} to {100 * scores.high:.2f} %, n = {scores.n:,})",
         f"log loss             {scores.negative_log_likelihood:7.4f}",
         f"Brier score          {scores.brier:7.4f}",

@@ -9,6 +9,7 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
+from skconv.data.content import expand_home
 from skconv.data.spec import DataOptions, DataSpec
 from skconv.files import escape_undecodable
 
@@ -48,7 +49,18 @@ def plan_run(
     if folds is not None:
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
     recipe = change_recipe(recipe, dials or {}, settings)
+    recipe = replace(recipe, data=_make_absolute(recipe.data))
     return replace(recipe, figures={})  # the recipe's figures were measured in other runs
+
+
+def _make_absolute(spec: DataSpec) -> DataSpec:
+    """Return the request with absolute paths, so that the recipe of a run can be used in any folder."""
+    is_path = spec.source is not None and not spec.is_named and spec.path.exists()
+    return replace(
+        spec,
+        source=str(spec.path.absolute()) if is_path else spec.source,
+        images=None if spec.images is None else str(expand_home(spec.images).absolute()),
+    )
 
 
 def with_seed(recipe: Recipe, seed: int, *, split_seed: int | None = None) -> Recipe:

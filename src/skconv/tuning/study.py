@@ -13,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import OutputError, ParameterError, TrainingError, missing_package
+from skconv.text import format_percent
 from skconv.tuning.search_space import Setting
 
 if TYPE_CHECKING:
@@ -53,7 +54,8 @@ class TrialResult:
 
     def __str__(self) -> str:
         settings = ", ".join(f"{name} {value:.3g}" for name, value in self.settings.items())
-        return f"{self.number:>5}  {self.valid_accuracy or 0:8.2%}  {self.epochs:6}  {self.seconds:7.1f}  {settings}"
+        accuracy = format_percent(self.valid_accuracy or 0)
+        return f"{self.number:>5}  {accuracy:>8}  {self.epochs:6}  {self.seconds:7.1f}  {settings}"
 
 
 def check_optuna() -> None:
@@ -280,7 +282,7 @@ def _count(study: Study, *, complete_only: bool = False) -> int:
 
 def _describe(trial: FrozenTrial, study: Study) -> str:
     if trial.state.name == "COMPLETE" and trial.value is not None:
-        return f"trial {trial.number}: {trial.value:.2%} (best {study.best_value:.2%})"
+        return f"trial {trial.number}: {format_percent(trial.value)} (best {format_percent(study.best_value)})"
     facts = trial.user_attrs
     when = f"after epoch {facts['epochs']}" if facts["epochs"] else "in its first epoch"
     return f"trial {trial.number}: stopped {when}, {facts['ended']}"

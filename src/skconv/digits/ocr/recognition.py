@@ -12,6 +12,7 @@ from skconv.digits import BACKGROUND_LABEL
 from skconv.digits.ocr.segmentation import Box, Candidate, Line, Mark, find_lines
 from skconv.exceptions import DataError
 from skconv.inference import UNSURE, Alternative, OnnxClassifier
+from skconv.text import format_percent
 
 N_ALTERNATIVES = 2
 # The constants of the lattice were tuned on synthetic rows of MNIST digits. Log-odds above 0 favour a cut.
@@ -114,7 +115,8 @@ class NumberReading:
     def __str__(self) -> str:
         if self.error is not None:
             return f"{self.input}: error: {self.error}"
-        lines = [f"{self.input}: {self.text or 'nothing to read'} ({self.confidence:.1%})".replace("\n", "\n  ")]
+        confidence = format_percent(self.confidence, 1)
+        lines = [f"{self.input}: {self.text or 'nothing to read'} ({confidence})".replace("\n", "\n  ")]
         masked = [digit for digit in self.digits if digit.label == UNSURE]
         lines += [f"  ? at {digit.box}: {', '.join(map(str, digit.alternatives))}" for digit in masked]
         return "\n".join(lines)
