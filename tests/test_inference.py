@@ -210,8 +210,8 @@ def test_representation_describes_the_model(saved_model, colour):
     names = ", ".join(config.class_names)
     assert (
         str(OnnxClassifier(saved_model))
-        == f"<OnnxClassifier of {saved_model}: network fast, 12×10 pixels in grey, 3 classes: {names}>"
+        == f"<OnnxClassifier of {saved_model}: network fast, 10×12 pixels in grey, 3 classes: {names}>"
     )
-    assert "12×10 pixels in colour" in repr(OnnxClassifier(colour))
+    assert "10×12 pixels in colour" in repr(OnnxClassifier(colour))
     many = str(OnnxClassifier("digits"))
     assert many.endswith("11 classes: 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, nothing>")

@@ -175,7 +175,7 @@ class OnnxClassifier:
         names = [" ".join(name.split()) for name in self.class_names]
         shown = ", ".join(names[:_MAX_SHOWN]) + (", …" if len(names) > _MAX_SHOWN else "")
         return (
-            f"<OnnxClassifier of {self.folder}: network {self.config.network.name}, {height}×{width} pixels in "
+            f"<OnnxClassifier of {self.folder}: network {self.config.network.name}, {width}×{height} pixels in "
             f"{'grey' if channels == 1 else 'colour'}, {len(names)} classes: {shown}>"
         )
 

@@ -60,7 +60,7 @@ def test_save_model_writes_a_card(saved_model):
         "test accuracy: 99.57 %",
         "skconv predict model",
         "torch 2",
-        "12×10",
+        "10×12",
     ):
         assert fact in card
 

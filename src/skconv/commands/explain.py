@@ -78,7 +78,7 @@ class ExplanationResult(Result):
         lines = [f"{self.input}: {self.label} ({format_percent(self.confidence, 1)})"]
         if self.layers:
             lines.append("Convolutions:")
-            lines += [f"  {each.name}: {each.maps} maps, {each.height}×{each.width}" for each in self.layers]
+            lines += [f"  {each.name}: {each.maps} maps, {each.width}×{each.height}" for each in self.layers]
         if self.neighbours:
             near = ", ".join(f"{each.label} ({each.distance:.3f})" for each in self.neighbours)
             lines.append(f"Nearest training images, with distance: {near}")

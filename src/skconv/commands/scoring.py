@@ -135,8 +135,9 @@ def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndar
         return images, ""
     if dataset.image_shape[:2] != spec.shape[:2]:
         raise DataError(
-            f"The images of {dataset.name} have shape {dataset.image_shape}; the model expects {spec.shape}. "
-            f"Resize them (--image-size {spec.height}x{spec.width}) or train a model on such images."
+            f"The images of {dataset.name} are {dataset.image_shape[1]}×{dataset.image_shape[0]} pixels; the model "
+            f"expects {spec.width}×{spec.height}. Resize them (--image-size {spec.height}x{spec.width}, height x "
+            "width) or train a model on such images."
         )
     kind = "greyscale" if spec.channels == 1 else "colour"
     return spec.preprocess_all(images), f"The images of {dataset.name} were converted to {kind}, as the model expects."

@@ -114,7 +114,8 @@ class CNNClassifier(BaseImageClassifier):
     Attributes
     ----------
     classes_ : ndarray of shape (n_classes,)
-        Sorted labels.
+        Sorted labels, as in scikit-learn: text is sorted as text, "10" before "2". Commands and `skconv.load_dataset`
+        sort names that are numbers by value.
     class_prior_ : ndarray of float64, shape (n_classes,)
         Weighted fraction of each class among the images passed to `fit`.
     held_out_ : HeldOut or None

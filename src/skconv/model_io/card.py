@@ -46,7 +46,7 @@ def write_card(
     sections = [
         _write_front_matter(config),
         f"# {config.network.name} on {_one_line(config.data.name)}",
-        f"A convolutional network that classifies {colour} images of {height}×{width} pixels into "
+        f"A convolutional network that classifies {colour} images of {width}×{height} pixels into "
         f"{len(config.classes)} classes. {n_parameters:,} parameters. "
         f"Trained with skconv {config.skconv_version} on {config.created}.",
         "## Classes\n\n" + ", ".join(_one_line(name) for name in config.class_names),

@@ -78,7 +78,7 @@ def draw_activations(
         n, height, width = layer.maps.shape
         largest = float(np.abs(layer.maps).max())
         title = (
-            f"Convolution {number} ({layer.name}): {len(chosen)} of {n} maps, {height}×{width}, "
+            f"Convolution {number} ({layer.name}): {len(chosen)} of {n} maps, {width}×{height}, "
             f"largest magnitude {largest:.3g}"
         )
         bands.append(_Band([title], _colour(layer.maps[chosen], largest)))
@@ -128,11 +128,11 @@ def _draw_filters(kernel: np.ndarray, filters: np.ndarray, chosen: np.ndarray) -
     n, channels, height, width = filters.shape
     weights = np.moveaxis(filters[chosen], 1, 3) if channels == 3 else filters[chosen].mean(1)
     largest = float(np.abs(weights).max())
-    title = [f"Filters of convolution 1: {len(chosen)} of {n}, {height}×{width}, largest magnitude {largest:.3g}"]
+    title = [f"Filters of convolution 1: {len(chosen)} of {n}, {width}×{height}, largest magnitude {largest:.3g}"]
     if filters.shape != kernel.shape:
         title.append(
-            f"The {kernel.shape[1]} input channels are the pixels of each {height // kernel.shape[2]}×"
-            f"{width // kernel.shape[3]} square; their {kernel.shape[2]}×{kernel.shape[3]} weights are drawn at the "
+            f"The {kernel.shape[1]} input channels are the pixels of each {width // kernel.shape[3]}×"
+            f"{height // kernel.shape[2]} square; their {kernel.shape[3]}×{kernel.shape[2]} weights are drawn at the "
             "positions of these pixels."
         )
     if channels == 3:
@@ -169,7 +169,7 @@ def _draw_header(
     _write(figure, left, _MARGIN, predictions[0], _LARGE, weight="bold")
     _write(figure, left, _MARGIN + 0.34, predictions[1], _MIDDLE)
     lines = [
-        f"Network input of {image.shape[0]}×{image.shape[1]} pixels.",
+        f"Network input of {image.shape[1]}×{image.shape[0]} pixels.",
         "Maps: output of each convolution before ReLU, largest magnitude first.",
         note,
     ]

@@ -26,7 +26,7 @@ def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
         "training images": f"{config.data.n_train:,}",
         "classes": ", ".join(config.class_names),
         "network": config.network.name,
-        "input": f"{height}×{width} pixels, {'grey' if channels == 1 else 'colour'}",
+        "input": f"{width}×{height} pixels, {'grey' if channels == 1 else 'colour'}",
     }
     if config.input.normalization:
         facts["preprocessing"] = "one digit is located, centred and scaled, as in MNIST"
