@@ -160,7 +160,7 @@ def test_evaluate_raises_for_classes_the_model_lacks(run, held_out, tmp_path):
 
 def test_evaluate_raises_for_another_image_size(run, tmp_path):
     source = save(tmp_path / "large.npz", np.zeros((20, 28, 28), np.uint8), np.arange(20) % 10)
-    with pytest.raises(DataError, match="are 28×28 pixels; the model expects 8×8.*--image-size 8x8"):
+    with pytest.raises(DataError, match=r"are 28×28 pixels; the model expects 8×8.*--image-size 8x8"):
         evaluate(run.model, source)
 
 
