@@ -39,6 +39,12 @@ LAYOUTS = {
         {"train": AB, "valid": {"dog": 2}, "test": {"cat": 2}},
         [r"training_set \(train\), valset \(valid\), test-set \(test\)", "valid split has no images of 'cat'"],
     ),
+    "trainval": (["trainval/cat", "trainval/dog", "test/cat"], {"train": AB, "test": {"cat": 2}}, ["trainval"]),
+    "spaces at the end of a name": (
+        ["cat", "cat ", "dog"],
+        {"train": {"cat": 4, "dog": 2}},
+        ["are one class"],
+    ),
     "camel case": (["TrainData/cat", "TrainData/dog", "ValidationData/cat"], {"train": AB, "valid": {"cat": 2}}, []),
     "dev": (["train/cat", "train/dog", "dev/cat"], {"train": AB, "valid": {"cat": 2}}, []),
     "common prefix, wrapped": (
@@ -111,6 +117,7 @@ REFUSED = {
         "2 folders for the split 'train'",
     ),
     "other classes in the test": (["train/cat", "train/dog", "test/x", "test/y"], "None of the folders 'x', 'y'"),
+    "no training split": (["test/cat", "test/dog", "data/cat", "data/dog"], "no folder 'train': is it a class or"),
     "one class": (["cat"], "only one folder of images, 'cat'"),
     "images only": (["."], "2 images, but no folder per class"),
 }

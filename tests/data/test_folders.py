@@ -86,6 +86,15 @@ def test_read_class_folders_leaves_out_classes(tmp_path, samples):
     assert "The class 'c' (5 images) is left out, because of --drop-class." in notes
 
 
+def test_read_class_folders_names_option_for_a_class_without_training_images(tmp_path, samples):
+    samples.class_folders(tmp_path / "train", "a", "b")
+    samples.class_folders(tmp_path / "test", "a", "b", "new")
+    with pytest.raises(DataError, match=r"class 'new' has .* no training images.*--drop-class 'new'"):
+        read_class_folders(DataSpec(tmp_path))
+    with pytest.warns(UserWarning, match="test images are also"):
+        assert read_class_folders(DataSpec(tmp_path, drop_class=["new"])).test_labels == ["a", "a", "b", "b"]
+
+
 def test_read_class_folders_rejects_unknown_or_too_many_dropped_classes(tmp_path, samples):
     samples.class_folders(tmp_path, "a", "b", n=5)
     with pytest.raises(DataError, match="no class 'dog' to drop; its classes are a, b"):

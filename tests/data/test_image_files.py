@@ -157,3 +157,10 @@ def test_decode_files_does_not_cache_skipped_files(tmp_path, cache):
         with pytest.warns(UserWarning, match="1 of 1,001"):
             assert len(decode_files(files, DataSpec(skip_unreadable=True)).images) == 1000
     assert not cache.exists()
+
+
+def test_read_images_notes_values_far_below_16_bits(tmp_path):
+    for number in range(2):
+        Image.fromarray(RNG.integers(300, 4096, (8, 8)).astype(np.uint16)).save(tmp_path / f"{number}.png")
+    with pytest.warns(UserWarning, match=r"at most 1[56] of 255"):
+        read_images(sorted(tmp_path.iterdir()), DataSpec())

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
-from skconv.data.labels import sort_names
+from skconv.data.labels import normalize_text, sort_names
 from skconv.data.masks import check_masks
 from skconv.exceptions import DataError, list_some
 from skconv.files import escape_undecodable
 
 TRAIN, VALID, TEST = SPLITS = ("train", "valid", "test")
 _SPLIT_WORDS = {
-    "train": TRAIN, "training": TRAIN, "trn": TRAIN,
+    "train": TRAIN, "training": TRAIN, "trn": TRAIN, "trainval": TRAIN,
     "val": VALID, "valid": VALID, "validation": VALID, "validate": VALID, "dev": VALID,
     "test": TEST, "testing": TEST, "tst": TEST, "evaluation": TEST,
 }  # fmt: skip
@@ -146,6 +145,12 @@ def _find_splits(top: ImageFolder, layout: FolderLayout) -> dict[str, dict[str, 
         if outside:
             layout.leave_out(outside, "they are in no split")
         return _read_splits({split: folders[0] for split, folders in groups.items() if folders}, layout)
+    held_out = [f.name for f in top.folders if named[f.name] in ((VALID, ""), (TEST, "")) and len(f.folders) > 1]
+    if held_out:
+        raise DataError(
+            f"{top.path} has the folder '{held_out[0]}' with class folders, but no folder 'train': is it a class or a "
+            "split? Rename the folder of the training images, or pass the folder with the classes as the source."
+        )
     words = [found for found in named.values() if found is not None and not found[1]]
     if words and len(words) == len(named):
         raise DataError(f"The folders {_quote(named)} of {top.path} do not contain class folders. {_REMEDY}")
@@ -209,14 +214,16 @@ def _name_classes(folders: Iterable[ImageFolder]) -> dict[str, list[ImageFolder]
 
 
 def class_name(name: str) -> str:
-    r"""Return the name of a class from that of its folder: composed Unicode (NFC), escapes for bytes not in UTF-8.
+    r"""Return the name of a class from that of its folder, with escapes for bytes that are not UTF-8.
+
+    The name has composed Unicode (NFC) and no surrounding white space.
 
     Examples
     --------
     >>> class_name("cafe\u0301") == "caf\u00e9", class_name("caf\udce9")
     (True, 'caf\\xe9')
     """
-    return unicodedata.normalize("NFC", escape_undecodable(name))
+    return normalize_text(escape_undecodable(name)) or name
 
 
 def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSplit:
@@ -226,6 +233,9 @@ def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSpl
     for name in sort_names(list(classes)):
         folders = classes[name]
         split.add(name, [image for folder in folders for image in folder.list_images()])
+    for name, folders in classes.items():
+        if len(folders) > 1:
+            notes.append(f"The folders {_quote(folder.name for folder in folders)} are one class, '{name}'.")
     if nested:
         n_nested = sum(inner.n_images for inner in nested)
         notes.append(

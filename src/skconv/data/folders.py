@@ -32,6 +32,12 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     training = layout.splits["train"]
     elsewhere = {label for name in SPLITS[1:] if name in layout.splits for label in layout.splits[name].labels}
     drop = [name for name in spec.drop_class or () if name in training.labels or name not in elsewhere]
+    unknown = sorted(elsewhere - set(training.labels) - set(spec.drop_class or ()))
+    if unknown:
+        raise DataError(
+            f"{spec.path}: the class '{unknown[0]}' has validation or test images, but no training images. Add some or "
+            f"pass --drop-class '{unknown[0]}' to leave it out."
+        )
     chosen = choose_classes(str(spec.path), training.labels, drop, spec.min_class_size)
     dropped = set(training.labels) - chosen | set(spec.drop_class or ())
     splits = [layout.splits.get(name, FileSplit()).without(dropped) for name in SPLITS]

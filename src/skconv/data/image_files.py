@@ -22,6 +22,7 @@ from skconv.images.resizing import choose_size, describe_choice, has_other_aspec
 from skconv.images.spec import MAX_THREADS, ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
+_DARK = 64  # of 255; 14 of 16 bits
 _MAX_NAMES = 10  # unreadable files listed in a message
 _N_SAMPLED = 1000  # files whose headers determine the size
 _BYTES_PER_PIXEL = 16  # while decoding, with copies
@@ -37,10 +38,13 @@ class DecodedImages(NamedTuple):
 
 
 class SampledSizes(NamedTuple):
-    """Sizes (height, width) of evenly spaced files, whether all of these are grey, and whether they are all files."""
+    """Sizes (height, width) of evenly spaced files, whether all of these are grey, whether one has
+    more than 8 bits, and whether they are all files.
+    """
 
     sizes: list[tuple[int, int]]
     are_grey: bool
+    are_deep: bool
     is_complete: bool
 
     @classmethod
@@ -58,7 +62,7 @@ class SampledSizes(NamedTuple):
                 continue
             sizes.append((height, width))
             modes.add(mode.partition(";")[0])
-        return cls(sizes, modes <= _COLOURLESS, step == 1)
+        return cls(sizes, modes <= _COLOURLESS, bool(modes & {"I", "F"}), step == 1)
 
 
 def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
@@ -94,6 +98,12 @@ def decode_files(
     else:
         form = f"{target.resize} {spec.channels}"
         images = read_cached(files, (target.height, target.width), decode, form)
+    if sampled.are_deep and images.size and images.max() <= _DARK:
+        warnings.warn(
+            f"The images are dark: their values, converted from 16 to 8 bits, are at most {images.max()} of 255. To "
+            "retain more grey levels, scale them to the range of 16 bits before.",
+            stacklevel=2,
+        )
     return DecodedImages(images, positions)
 
 
