@@ -24,7 +24,7 @@ from skconv.competitions.folder import (
     load_folder,
 )
 from skconv.data.catalog import DATASETS, BuiltDataset, CatalogEntry, get_entry
-from skconv.data.content import cache_folder
+from skconv.data.content import CACHE_REMEDY, cache_folder
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.named import list_locations, read_named
 from skconv.exceptions import DataError, OutputError, UnknownNameError
@@ -128,10 +128,10 @@ def open_competition(
     folder = cache_folder() / entry.folder
     try:
         return _make(entry, folder, data_home=data_home, download=download, progress=progress)
-    except OutputError:
+    except OutputError as error:
         if is_competition(folder):  # another process has made the folder in the meantime
             return folder
-        raise
+        raise OutputError(f"{error} This is the cache folder. {CACHE_REMEDY}") from error
 
 
 def load_competition(

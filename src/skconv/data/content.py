@@ -12,16 +12,17 @@ import re
 import warnings
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, OutputError
 
 MAX_DEFLATE_RATIO = 1032  # maximum ratio of decompressed to compressed size in the deflate format
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
+CACHE_REMEDY = "Set the environment variable XDG_CACHE_HOME to a writable folder."
 
 
 def expand_home(path: str | os.PathLike[str]) -> Path:
@@ -36,10 +37,15 @@ def is_table_name(path: Path) -> bool:
 
 
 def cache_folder() -> Path:
-    """Return the user's cache folder for downloads and decoded images."""
+    """Return the user's cache folder for downloads and decoded images; raise `OutputError` if the user has no home."""
     from platformdirs import user_cache_dir
 
-    return Path(user_cache_dir("skconv"))
+    folder = Path()
+    with suppress(RuntimeError):  # raised without a home; older versions return the path "~/.cache" unchanged
+        folder = expand_home(user_cache_dir("skconv"))
+    if not folder.is_absolute():
+        raise OutputError(f"There is no cache folder, because this user has no home folder. {CACHE_REMEDY}")
+    return folder
 
 
 @contextmanager

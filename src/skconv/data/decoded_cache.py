@@ -38,7 +38,7 @@ def read_cached(
     size = None if image_size is None else (int(image_size[0]), int(image_size[1]))
     try:
         entry = _name_entry(files, size, form)
-    except OSError:  # a file is missing; `decode` raises an error with its name
+    except (OSError, OutputError):  # a file is missing, and `decode` raises an error with its name; or there is no home
         return decode()
     cached = _read_entry(entry, len(files), size)
     if cached is not None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from skconv.data.content import cache_folder
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, OutputError
 
 _SHARE = 0.5  # of the free memory for one array; training needs the rest
 _DISK_SHARE = 0.9
@@ -75,8 +75,8 @@ def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
     if free is None or n_bytes <= _SHARE * free:
         return np.empty(shape, np.uint8)
     need = f"{shape[0]:,} images of {shape[2]}×{shape[1]} pixels need {n_bytes / _GIB:.1f} GiB"
-    folder = cache_folder()
     try:
+        folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
         room = shutil.disk_usage(folder).free
         if n_bytes > _DISK_SHARE * room:
@@ -86,10 +86,10 @@ def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
             )
         with tempfile.TemporaryFile(dir=folder) as stream:
             mapped = np.memmap(stream, np.uint8, "w+", shape=shape)
-    except OSError as error:
+    except (OSError, OutputError) as error:
         raise DataError(
-            f"{need}; {free / _GIB:.1f} GiB of memory are free, and no file can be written in {folder} "
-            f"({error.strerror}). Pass a smaller --image-size, or use fewer images."
+            f"{need}; {free / _GIB:.1f} GiB of memory are free, and no file can be written in the cache folder "
+            f"({error}). Pass a smaller --image-size, or use fewer images."
         ) from error
     warnings.warn(
         f"{need}, more than half of the free memory ({free / _GIB:.1f} GiB): they are in a temporary file in {folder}, "

@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
@@ -13,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 from skconv.data.catalog import DATASETS, CatalogEntry, CatalogFile
-from skconv.data.content import cache_folder, find_file, open_content, verify_content
+from skconv.data.content import CACHE_REMEDY, cache_folder, find_file, open_content, verify_content
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.idx_files import read_idx_folder
 from skconv.data.npz_files import read_npz
@@ -47,7 +48,8 @@ def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None
     home = data_home or os.environ.get("SKCONV_DATA")
     if home:
         yield Location(Path(home) / entry.folder, chosen=True)
-    yield Location(cache_folder() / entry.folder)
+    with suppress(OutputError):  # without a home there is no cache
+        yield Location(cache_folder() / entry.folder)
     yield Location(Path(__file__).parent / "bundled" / entry.folder)
     for folder in entry.system_folders:
         yield Location(Path(folder))
@@ -169,7 +171,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(
-            f"The folder {target.parent} cannot be created: {error.strerror}. Choose another folder."
+            f"The folder {target.parent} cannot be created: {error.strerror}. {CACHE_REMEDY}"
         ) from error
     reasons = []
     for url in file.addresses:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
 import warnings
@@ -89,10 +90,16 @@ def standard_style() -> Iterator[None]:
 
     A user's settings may require LaTeX or a font that is not installed, and would change the layout.
     """
-    mpl = _import_matplotlib()
-    kept = {name: value for name, value in mpl.rcParamsDefault.items() if name not in _PROCESS_SETTINGS}
-    with mpl.rc_context(kept):
-        yield
+    logger = logging.getLogger("matplotlib")
+    level = logger.level
+    logger.setLevel(max(level, logging.ERROR))  # no warning that the user's folder for settings is not writable
+    try:
+        mpl = _import_matplotlib()
+        kept = {name: value for name, value in mpl.rcParamsDefault.items() if name not in _PROCESS_SETTINGS}
+        with mpl.rc_context(kept):
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def save_figures(folder: Path, figures: Mapping[str, Callable[[], Figure]]) -> None:

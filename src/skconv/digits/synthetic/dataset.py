@@ -7,6 +7,7 @@ import os
 import warnings
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import PIL
@@ -136,11 +137,13 @@ def _make_or_read_images(mnist: Splits, clothing: Splits | None) -> dict[str, np
     digest = hashlib.sha256(repr((np.__version__, PIL.__version__, SEED, VERSION)).encode())
     for splits in (mnist, clothing):
         digest.update(b"none" if splits is None else np.ascontiguousarray(splits.train_images).data)
-    file = cache_folder() / "digits-with-background" / f"{digest.hexdigest()}.npz"
-    with suppress(Exception), np.load(file, allow_pickle=False) as cached:  # damaged files raise many exception types
+    file = Path("digits-with-background", f"{digest.hexdigest()}.npz")
+    # Damaged files raise many exception types; without a home there is no cache.
+    with suppress(Exception), np.load(cache_folder() / file, allow_pickle=False) as cached:
         return {name: cached[name] for name in ("train_images", "train_labels", "test_images")}
     made = make_images(mnist, clothing)
     with suppress(OSError, OutputError):  # the cache may be read-only
+        file = cache_folder() / file
         file.parent.mkdir(parents=True, exist_ok=True)
         with atomic_write(file) as temporary, temporary.open("wb") as stream:
             np.savez(stream, allow_pickle=False, **made)
