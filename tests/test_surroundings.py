@@ -49,9 +49,7 @@ def run(script, *arguments, cwd, remove=(), options=(), **environment):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no HOME")
-@pytest.mark.parametrize(
-    "environment", [{}, {"HOME": "/proc/1/home"}, {"XDG_CACHE_HOME": "/dev/null"}], ids=str
-)
+@pytest.mark.parametrize("environment", [{}, {"HOME": "/proc/1/home"}, {"XDG_CACHE_HOME": "/dev/null"}], ids=str)
 def test_commands_work_without_home_and_cache(environment, folder, tiny_recipe):
     result = run(COMMANDS, tiny_recipe, "run", cwd=folder, remove=("HOME", "XDG_CACHE_HOME"), **environment)
     assert result.returncode == 0, result.stderr

@@ -170,9 +170,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputError(
-            f"The folder {target.parent} cannot be created: {error.strerror}. {CACHE_REMEDY}"
-        ) from error
+        raise OutputError(f"The folder {target.parent} cannot be created: {error.strerror}. {CACHE_REMEDY}") from error
     reasons = []
     for url in file.addresses:
         for attempt in range(_MAX_ATTEMPTS):
