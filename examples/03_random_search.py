@@ -25,7 +25,7 @@ search = RandomizedSearchCV(
     {
         "learning_rate": loguniform(0.001, 0.1),
         "batch_size": randint(32, 129),  # 32 to 128
-        "network": ["fast", "t4_narrow", {"name": "standard", "dropout": 0.3}],
+        "network": ["fast", "t4_narrow", {"name": "plain", "dropout": 0.3}],
     },
     n_iter=6,
     cv=2,

@@ -18,7 +18,7 @@ MODULES: dict[str, dict[str, str]] = {
         "compact": "skconv.networks.small",
         "ensemble": "skconv.networks.ensemble",
         "fast": "skconv.networks.small",
-        "standard": "skconv.networks.plain",
+        "plain": "skconv.networks.plain",
         "t1_skorch": "skconv.tutorials.networks",
         "t2_sequential": "skconv.tutorials.networks",
         "t3_strided": "skconv.tutorials.networks",

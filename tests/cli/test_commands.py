@@ -32,15 +32,15 @@ def test_train_prints_one_json_object_and_records_the_command(trained):
 
 
 def test_train_with_another_network_writes_it_into_the_recipe(tiny_recipe, tmp_path, capsys):
-    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--network", "standard"]
+    arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--network", "plain"]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
     printed = capsys.readouterr().out
     assert "Test accuracy" in printed and "95 % interval" in printed
     assert str(tmp_path / "out" / "model") in printed
-    assert 'name = "standard"' in (tmp_path / "out" / "recipe.toml").read_text()
-    assert json.loads((tmp_path / "out" / "model" / "config.json").read_text())["network"]["name"] == "standard"
+    assert 'name = "plain"' in (tmp_path / "out" / "recipe.toml").read_text()
+    assert json.loads((tmp_path / "out" / "model" / "config.json").read_text())["network"]["name"] == "plain"
     assert main(["recipes", str(tmp_path / "out" / "recipe.toml")]) == 0
-    assert 'name = "standard"' in capsys.readouterr().out
+    assert 'name = "plain"' in capsys.readouterr().out
 
 
 def test_options_replace_settings_of_the_recipe(tiny_recipe, tmp_path, capsys):

@@ -74,10 +74,10 @@ def test_fit_gives_the_same_weights_for_every_layout_of_X(digits):
 def test_fit_is_deterministic_for_a_seed(digits, precision):
     X, y = digits
     settings = {"max_epochs": 2, "precision": precision, "augmentation": {"rotation": 10, "elastic": 0.02}}
-    first = CNNClassifier("standard", random_state=5, **settings).fit(X[:300], y[:300])
+    first = CNNClassifier("plain", random_state=5, **settings).fit(X[:300], y[:300])
     torch.rand(7)  # changes the state of torch's global generator
-    second = CNNClassifier("standard", random_state=5, **settings).fit(X[:300], y[:300])
-    third = CNNClassifier("standard", random_state=6, **settings).fit(X[:300], y[:300])
+    second = CNNClassifier("plain", random_state=5, **settings).fit(X[:300], y[:300])
+    third = CNNClassifier("plain", random_state=6, **settings).fit(X[:300], y[:300])
     assert same_weights(first, second) and not same_weights(first, third)
     assert [row["train_loss"] for row in first.history_] == [row["train_loss"] for row in second.history_]
 
@@ -337,7 +337,7 @@ def test_min_steps_adds_epochs_to_small_data(digits):
 def test_batches_have_at_least_two_images():
     X, y = np.arange(15).reshape(15, 1), np.arange(15) % 2
     for settings in ({"batch_size": 1}, {"batch_size": 2}, {"batch_size": 14}):
-        CNNClassifier("standard", max_epochs=1, random_state=0, **settings).fit(X, y)
+        CNNClassifier("plain", max_epochs=1, random_state=0, **settings).fit(X, y)
 
 
 def test_pickled_copy_continues_training_alike(digits):
@@ -360,8 +360,8 @@ class Evaluate(Callback):
 def test_callback_that_predicts_does_not_change_the_weights(digits):
     X, y = digits
     settings = {"max_epochs": 2, "random_state": 0}
-    plain = CNNClassifier("standard", **settings).fit(X[:300], y[:300])
-    watched = CNNClassifier("standard", callbacks=[Evaluate()], **settings).fit(X[:300], y[:300])
+    plain = CNNClassifier("plain", **settings).fit(X[:300], y[:300])
+    watched = CNNClassifier("plain", callbacks=[Evaluate()], **settings).fit(X[:300], y[:300])
     assert same_weights(plain, watched)
 
 

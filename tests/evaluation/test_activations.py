@@ -47,7 +47,7 @@ def test_every_network_has_a_map_per_filter_of_each_convolution(name, shape):
 
 
 def test_maps_are_the_outputs_of_the_convolutions():
-    network, image = make_network("standard"), make_image(28, 28)
+    network, image = make_network("plain"), make_image(28, 28)
     layers = collect_activations(network, image)
     with torch.no_grad():
         features = network.input_normalization(to_batch(image))
@@ -85,7 +85,7 @@ def test_maps_of_an_ensemble_are_those_of_its_first_member():
         np.testing.assert_array_equal(layer.maps, expected.maps)
 
 
-@pytest.mark.parametrize(("name", "channels"), [("fast", 1), ("fast", 3), ("accurate", 1), ("standard", 3)])
+@pytest.mark.parametrize(("name", "channels"), [("fast", 1), ("fast", 3), ("accurate", 1), ("plain", 3)])
 def test_filters_on_pixels_reproduce_the_first_maps(name, channels):
     network = make_network(name, in_channels=channels, image_size=(24, 26))
     image = make_image(24, 26) if channels == 1 else make_image(24, 26, 3)

@@ -88,7 +88,7 @@ def test_integrated_gradients_sum_over_the_relevant_pixels(image):
 @pytest.mark.parametrize("channels", [1, 3])
 def test_integrated_gradients_sum_to_the_difference_from_a_blank_image(channels):
     torch.manual_seed(0)
-    network = create_network("standard", in_channels=channels, image_size=(28, 28), num_classes=4).eval()
+    network = create_network("plain", in_channels=channels, image_size=(28, 28), num_classes=4).eval()
     image = np.random.default_rng(0).integers(0, 256, (28, 28, channels), dtype=np.uint8)
     image[[0, -1]] = image[:, [0, -1]] = 30
     both = torch.from_numpy(np.stack([image, np.full_like(image, 30)])).permute(0, 3, 1, 2).float()

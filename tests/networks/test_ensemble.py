@@ -93,7 +93,7 @@ def test_copy_has_its_own_normalization():
 
 
 def test_members_have_different_weights_and_the_given_options():
-    network = create_network("ensemble", **SHAPE, members=2, network="standard", network_options={"dropout": 0.3})
+    network = create_network("ensemble", **SHAPE, members=2, network="plain", network_options={"dropout": 0.3})
     first, second = network.members
     assert first.head[1].p == 0.3
     assert not torch.equal(first.head[2].weight, second.head[2].weight)
@@ -107,7 +107,7 @@ def test_members_have_different_weights_and_the_given_options():
         ({"members": 2.0}, ParameterError, "'members'"),
         ({"average": "median"}, ParameterError, "'average' is 'median'; expected one of 'probabilities', 'logits'"),
         ({"network": "ensemble"}, ParameterError, "other than .ensemble"),
-        ({"network": 3}, ParameterError, "such as 'standard'"),
+        ({"network": 3}, ParameterError, "such as 'plain'"),
         ({"network": "fats"}, UnknownNameError, "Did you mean 'fast'"),
         ({"network_options": {"deep": 1}}, ParameterError, "no option 'deep'"),
         ({"network_options": {"num_classes": 1}}, ParameterError, "'network_options'"),

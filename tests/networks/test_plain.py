@@ -10,7 +10,7 @@ def test_accurate_averages_three_rotations_and_five_shifts():
     torch.manual_seed(0)
     images = torch.zeros(2, 1, 28, 28)
     images[:, :, 6:-6, 6:-6] = torch.rand(2, 1, 16, 16)  # empty borders, so that shifts lose no content
-    for name in ("accurate", "standard"):
+    for name in ("accurate", "plain"):
         network = create_network(name, in_channels=1, image_size=(28, 28), num_classes=4).eval()
         network.input_normalization.fit(images)
         inputs = network.input_normalization(images)

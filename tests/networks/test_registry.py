@@ -66,7 +66,8 @@ def test_unknown_network_suggests_the_closest():
         ("fast", {"depth": 3}, r"no option 'depth'\. Its options: crop"),
         ("t1_skorch", {"dropout": 0.5}, "no option 'dropout'. Its options: none"),
         ("fast", {"image_size": (0, 8)}, "height of the network 'fast' is 0"),
-        ("standard", {"dropout": 2}, "'dropout' is 2"),
+        ("standard", {}, "'standard' is a recipe"),
+        ("plain", {"dropout": 2}, "'dropout' is 2"),
     ],
 )
 def test_invalid_option_or_size_is_refused(name, changes, message):

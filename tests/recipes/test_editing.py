@@ -34,10 +34,10 @@ def test_to_toml_of_an_unchanged_recipe_is_its_text(recipe):
 
 
 def test_to_toml_retains_comments_and_order(recipe):
-    changed = replace(recipe, training={"batch_size": 64, "max_epochs": 3}, network={"name": "standard"})
+    changed = replace(recipe, training={"batch_size": 64, "max_epochs": 3}, network={"name": "plain"})
     text = changed.to_toml()
     assert tomllib.loads(text)["training"] == {"max_epochs": 3, "batch_size": 64}
-    assert tomllib.loads(text)["network"] == {"name": "standard"}
+    assert tomllib.loads(text)["network"] == {"name": "plain"}
     for comment in ("# of 2026", "# small", "# Tuned on a laptop.", "# fits the cache"):
         assert comment in text
     assert text.index("[network]") < text.index("[training]")
@@ -52,10 +52,10 @@ def test_to_toml_adds_and_removes_sections(recipe):
 @pytest.mark.parametrize(
     "text",
     [
-        'network = {name = "standard", stem = 1}\n',
-        'network.name = "standard"\n',
-        '[ network ]\nname = "standard"\n',
-        '[network]\nname = "standard"\nwidths = [\n[1, 2]]\n',
+        'network = {name = "plain", stem = 1}\n',
+        'network.name = "plain"\n',
+        '[ network ]\nname = "plain"\n',
+        '[network]\nname = "plain"\nwidths = [\n[1, 2]]\n',
         "[augmentation]\nflip = true\n",
     ],
 )

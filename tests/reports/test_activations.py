@@ -71,7 +71,7 @@ def test_figure_fits_a_screen(tmp_path):
         ("accurate", (28, 28), (LONG, LONG)),
         ("t4_narrow", (12, 10, 3), ("cat", "dog")),
         ("fast", (16, 16, 3), ("$x^$", "two\nlines")),
-        ("standard", (1, 64), (LONG, LONG)),
+        ("plain", (1, 64), (LONG, LONG)),
     ],
 )
 def test_texts_and_panels_do_not_overlap(name, shape, class_names):
@@ -80,7 +80,7 @@ def test_texts_and_panels_do_not_overlap(name, shape, class_names):
 
 
 def test_titles_show_number_and_size_of_the_maps():
-    figure, layers = explain("standard", (28, 28))
+    figure, layers = explain("plain", (28, 28))
     titles = [text for text in texts_of(figure) if text.startswith("Convolution")]
     assert titles[0].startswith("Convolution 1 (blocks.0.0): 32 of 32 maps, 24×24, largest magnitude ")
     assert titles[-1].startswith("Convolution 5 (blocks.4.0): 32 of 128 maps, 6×6, largest magnitude ")

@@ -18,7 +18,7 @@ def digits():
 def fit(digits, *callbacks):
     X, y = digits
     classifier = CNNClassifier(
-        {"name": "standard", "dropout": 0.5},
+        {"name": "plain", "dropout": 0.5},
         max_epochs=2, batch_size=20, ema_decay=0, precision="fp32", random_state=0, callbacks=callbacks,
     )  # fmt: skip
     return classifier.fit(X[:500], y[:500], X_val=X[500:700], y_val=y[500:700])

@@ -42,7 +42,7 @@ class CNNClassifier(BaseImageClassifier):
 
     Parameters
     ----------
-    network : str or dict, default="standard"
+    network : str or dict, default="plain"
         A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``.
     max_epochs : int, float or "auto", default="auto"
         Number of passes over the training images, above 0; fractions are allowed. "auto" uses more passes for small
@@ -154,7 +154,7 @@ class CNNClassifier(BaseImageClassifier):
 
     def __init__(
         self,
-        network: str | Mapping[str, Any] = "standard",
+        network: str | Mapping[str, Any] = "plain",
         *,
         max_epochs: float | str = "auto",
         min_steps: int = 0,

@@ -136,7 +136,7 @@ def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
     if isinstance(value, Mapping) and isinstance(value.get("name"), str):
         return value["name"], {key: option for key, option in value.items() if key != "name"}
     raise ParameterError(
-        "The 'network' parameter must be a name such as 'standard' or a mapping such as "
+        "The 'network' parameter must be a name such as 'plain' or a mapping such as "
         f"{{'name': 'fast', 'crop': 2}}. Got {value!r}."
     )
 

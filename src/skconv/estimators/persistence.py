@@ -112,7 +112,7 @@ def load_ensemble(
     if not isinstance(network, EnsembleNetwork):
         raise ModelFileError(f"{path} has the parameters of an ensemble, but a single network. Train again.")
     options = config.network.options
-    spec = (options.get("network", "standard"), options.get("network_options") or {})
+    spec = (options.get("network", "plain"), options.get("network_options") or {})
     ensemble.estimator_ = template
     ensemble.estimators_ = [clone(template) for _ in network.members]
     for classifier, member in zip(ensemble.estimators_, network.members, strict=True):

@@ -105,7 +105,7 @@ def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
     if not isinstance(network, str) or network == "ensemble":
         raise ParameterError(
             f"The network's option 'network' is {network!r}; expected the name of the members' network, such as "
-            "'standard', other than 'ensemble'."
+            "'plain', other than 'ensemble'."
         )
     if average not in AVERAGES:
         names = ", ".join(map(repr, AVERAGES))
@@ -116,14 +116,14 @@ def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
 def ensemble(
     *,
     members: int = 5,
-    network: str = "standard",
+    network: str = "plain",
     network_options: Mapping[str, Any] | None = None,
     average: str = "probabilities",
     **shape: Any,
 ) -> Network:
     """Average of several networks of the same architecture, as in a k-fold ensemble.
 
-    Options: members (number of networks, 5), network (name of the members' network, standard), network_options
+    Options: members (number of networks, 5), network (name of the members' network, plain), network_options
     (mapping of options of that network), average (probabilities or logits).
     """
     check_ensemble(members=members, network=network, average=average)

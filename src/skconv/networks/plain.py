@@ -1,4 +1,4 @@
-"""Networks `standard`, `accurate` and `wide`: stages of convolutions with decreasing resolution and more channels."""
+"""Networks `plain`, `accurate` and `wide`: stages of convolutions with decreasing resolution and more channels."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ class PlainNetwork(Network):
 
 
 @register_network
-def standard(*, dropout: float = 0.1, **shape: Any) -> Network:
+def plain(*, dropout: float = 0.1, **shape: Any) -> Network:
     """Five convolutions in three stages; two or three minutes of training.
 
     Options: dropout (before the linear layer, 0.1).
@@ -103,7 +103,7 @@ def standard(*, dropout: float = 0.1, **shape: Any) -> Network:
 
 @register_network
 def accurate(*, dropout: float = 0.1, **shape: Any) -> Network:
-    """Network `standard` with contrast normalization; predictions are averaged over shifts and rotations.
+    """Network `plain` with contrast normalization; predictions are averaged over shifts and rotations.
 
     Options: dropout (before the linear layer, 0.1).
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
-from skconv.registry import Registry
+from skconv.registry import RECIPES, Registry
 
 Factory = Callable[..., Network]
 NETWORKS: Registry[Factory] = Registry("networks", "network")
@@ -48,9 +48,19 @@ def list_networks() -> list[str]:
     return NETWORKS.names()
 
 
+def _get_factory(name: str) -> Factory:
+    """Return the function that creates a network."""
+    if name not in NETWORKS.names() and name in RECIPES.names():
+        raise ParameterError(
+            f"'{name}' is a recipe, not a network. Create its estimator with "
+            f"skconv.load_recipe('{name}').create_estimator(), or pass a network: {', '.join(NETWORKS.names())}."
+        )
+    return NETWORKS.get(name)
+
+
 def describe_network(name: str) -> str:
     """Return the docstring of a network."""
-    return inspect.getdoc(NETWORKS.get(name)) or ""
+    return inspect.getdoc(_get_factory(name)) or ""
 
 
 def list_options(name: str) -> dict[str, Any]:
@@ -63,7 +73,7 @@ def list_options(name: str) -> dict[str, Any]:
     """
     return {
         parameter.name: parameter.default
-        for parameter in inspect.signature(NETWORKS.get(name)).parameters.values()
+        for parameter in inspect.signature(_get_factory(name)).parameters.values()
         if parameter.name not in SHAPE_OPTIONS and parameter.kind is not parameter.VAR_KEYWORD
     }
 
@@ -119,7 +129,7 @@ def create_network(
     for label, value in (("in_channels", in_channels), ("height", image_size[0]), ("width", image_size[1])):
         if value < 1:
             raise ParameterError(f"{label} of the network '{name}' is {value}; expected at least 1.")
-    factory = NETWORKS.get(name)
+    factory = _get_factory(name)
     return factory(in_channels=in_channels, image_size=tuple(image_size), num_classes=num_classes, **options)
 
 

@@ -83,7 +83,7 @@ def update_text(recipe: Recipe) -> str:
     for section in fields(recipe)[3:]:  # skip name, title and text
         value = getattr(recipe, section.name)
         value = _describe_data(value) if isinstance(value, DataSpec) else value
-        default = {"name": "standard"} if section.name == "network" else {}
+        default = {"name": "plain"} if section.name == "network" else {}
         if value == before.get(section.name, default):
             continue
         if not value:

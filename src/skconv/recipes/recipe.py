@@ -59,7 +59,7 @@ class Recipe:
     title: str
     text: str
     data: DataSpec = field(default_factory=DataSpec)
-    network: dict[str, Any] = field(default_factory=lambda: {"name": "standard"})
+    network: dict[str, Any] = field(default_factory=lambda: {"name": "plain"})
     training: dict[str, Any] = field(default_factory=dict)
     augmentation: dict[str, Any] | list[dict[str, Any]] = field(default_factory=dict)
     class_weight: dict[str, float] = field(default_factory=dict)

@@ -61,7 +61,7 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
             if section in SECTIONS:
                 _check_section(section, part, path)
     if not isinstance(document.get("network", {"name": ""}).get("name"), str):
-        raise RecipeError(f'In the recipe {path}, [network] has no name. Add one, such as name = "standard".')
+        raise RecipeError(f'In the recipe {path}, [network] has no name. Add one, such as name = "plain".')
     _check_augmentation(document.get("augmentation"), path)
     _check_classes(document, path)
     _check_data(document.get("data", {}), path)
