@@ -18,7 +18,6 @@ from typer.models import ArgumentInfo, OptionInfo, ParameterInfo
 
 from skconv.cli.help import describe_number
 from skconv.estimators.parameters import PARAMETERS, Parameter
-from skconv.recipes.settings import parse_value
 
 MAX_SEED = 2**31 - 1
 Device = StrEnum("Device", ["auto", "cpu", "cuda", "mps"])
@@ -41,6 +40,8 @@ def _parse_image_size(text: str | None) -> tuple[int, ...] | None:
 
 def _parse_number(text: str | None) -> Any:
     # A number or a word such as "auto"; the library function checks it.
+    from skconv.recipes.settings import parse_value  # not needed by predict and serve
+
     return None if text is None else parse_value(text)
 
 
