@@ -108,6 +108,13 @@ def test_invalid_form_returns_422(server, body, content_type):
     assert response.json()["detail"]
 
 
+def test_form_without_file_names_the_option_of_curl(server):
+    for arguments in ({"data": {"image": "seven.png"}}, {"files": {"image": (None, "seven.png")}}):
+        response = server.post("/v1/predict", **arguments)
+        assert response.status_code in (415, 422)
+        assert "-F image=@FILE" in response.json()["detail"]
+
+
 def test_invalid_query_returns_422(server):
     response = server.post("/v1/predict?seen=maybe")
     assert response.status_code == 422
@@ -191,7 +198,7 @@ def test_every_response_has_security_headers(server):
 
 
 def test_head_returns_headers_without_body(server):
-    for path in ("/", "/page/page.js", "/readyz"):
+    for path in ("/", "/page/page.js", "/livez", "/readyz", "/metrics", "/v1/model", "/openapi.json"):
         response = requests.head(server.url + path, timeout=60)
         assert response.status_code == 200
         assert int(response.headers["Content-Length"]) > 0

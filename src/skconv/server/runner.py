@@ -107,10 +107,12 @@ def _configure(settings: ServerSettings, workers: int) -> uvicorn.Config:
     import uvicorn
 
     from skconv.server.app import create_app
+    from skconv.server.connections import HttpProtocol
 
     return uvicorn.Config(
         partial(create_app, settings),
         factory=True,
+        http=partial(HttpProtocol, timeout=settings.timeout),  # type: ignore[arg-type]
         workers=workers,
         ws="none",
         lifespan="on",
