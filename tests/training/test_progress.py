@@ -72,6 +72,7 @@ def test_notebook_gets_a_table_that_is_updated(images, monkeypatch, capsys):
     html, handle = shown[-1]
     assert handle == "handle" and shown[0][1] is None
     assert 'max="24"' in html and "<td>4/4</td>" in html and "epoch 4/4" in html
+    assert "validation" not in html  # there is no validation split
     assert capsys.readouterr().err.count("\n") == 1  # the description
 
 

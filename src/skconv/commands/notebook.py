@@ -71,7 +71,9 @@ def _make_table(rows: Sequence[Sequence[str]], columns: Sequence[str] = ()) -> s
 def _embed(path: Path) -> str:
     content = base64.b64encode(path.read_bytes()).decode()
     name = escape(path.stem)
-    return f'<figure><img src="data:image/png;base64,{content}" alt="{name}" style="max-width: 100%"></figure>'
+    return (
+        f'<figure><img src="data:image/png;base64,{content}" alt="{name}" style="max-width: min(100%, 36em)"></figure>'
+    )
 
 
 def _describe(name: str) -> str:

@@ -37,7 +37,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 _N_PRINTED_LABELS = 10
-_SAVING_SECONDS, _SAVING_SHARE = 15.0, 0.25  # time for model and figures, and its maximum share of a time limit
+_SAVING_SECONDS, _SAVING_SHARE = 20.0, 0.3  # time for model and figures, and its maximum share of a time limit
 
 
 @dataclass(frozen=True)

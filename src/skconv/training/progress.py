@@ -24,7 +24,6 @@ _LONG_EPOCH = 60.0  # seconds without a line after which the progress within an 
 _REDRAW_SECONDS = 0.5  # minimum time between two updates of a notebook
 _MAX_ROWS = 20  # rows of the table in a notebook
 _VALIDATION_COST = 0.35  # time to validate an image, relative to training on it
-_COLUMNS = ("epoch", "training loss", "validation loss", "validation accuracy", "time")
 
 
 @dataclass(frozen=True)
@@ -266,7 +265,7 @@ class _NotebookTable:
 
     def __init__(self, label: str) -> None:
         self._label = label
-        self._rows: list[list[str]] = []
+        self._rows: list[dict[str, str]] = []
         self._handle: Any = None
         self._drawn = 0.0
         self._state: _State | None = None
@@ -278,16 +277,11 @@ class _NotebookTable:
 
     def show_epoch(self, state: _State, scores: dict[str, Any]) -> None:
         self._state = state
-        validated = "valid_loss" in scores
-        self._rows.append(
-            [
-                f"{scores['epoch']}/{state.n_epochs}",
-                f"{scores['train_loss']:.4f}",
-                f"{scores['valid_loss']:.4f}" if validated else "–",
-                format_percent(scores["valid_acc"]) if validated else "–",
-                format_duration(scores["dur"]),
-            ]
-        )
+        row = {"epoch": f"{scores['epoch']}/{state.n_epochs}", "training loss": f"{scores['train_loss']:.4f}"}
+        if "valid_loss" in scores:
+            row["validation loss"] = f"{scores['valid_loss']:.4f}"
+            row["validation accuracy"] = format_percent(scores["valid_acc"])
+        self._rows.append({**row, "time": format_duration(scores["dur"])})
         if time.monotonic() - self._drawn >= _REDRAW_SECONDS:
             self._draw()
 
@@ -299,8 +293,9 @@ class _NotebookTable:
         state = self._state
         assert state is not None
         facts = filter(None, (state.title, format_duration(state.seconds), state.time_left))
-        head = "".join(f"<th>{name}</th>" for name in _COLUMNS)
-        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in self._rows[-_MAX_ROWS:])
+        shown = self._rows[-_MAX_ROWS:]
+        head = "".join(f"<th>{name}</th>" for name in (shown[0] if shown else ()))
+        rows = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row.values())}</tr>" for row in shown)
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table>" if rows else ""
         bar = f'<progress value="{state.step}" max="{state.n_steps or state.step}" style="width: 20em"></progress>'
         html = f"<div>{bar} {escape(self._label + ', '.join(facts))}</div>{table}"
