@@ -194,7 +194,9 @@ def check_new_file(
             if not target.is_file():
                 raise OutputError(f"{target} exists and is not a regular file. Choose another name for the file.")
             if any(Path(each).exists() and target.samefile(each) for each in inputs):
-                raise OutputError(f"The output is {target}, which would replace that input. Choose another name.")
+                raise OutputError(
+                    f"The output file '{target}' is also an input and would be overwritten. Choose another name."
+                )
         _check_writable(target.parent)
     except SkconvError:
         raise

@@ -60,7 +60,7 @@ BAD = {
     "folder": (None, lambda f: (f / "maps.png").mkdir() or f / "maps.png", ["not a regular file"]),
     "pipe": (None, lambda f: make_pipe(f / "maps.png"), ["not a regular file"]),
     "name too long": (None, lambda f: f / f"{'n' * 300}.png", ["too long"]),
-    "the image itself": (None, lambda f: f / "digit.png", ["would replace that input"]),
+    "the image itself": (None, lambda f: f / "digit.png", ["would be overwritten"]),
 }
 
 

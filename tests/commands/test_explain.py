@@ -86,7 +86,7 @@ def test_out_that_is_not_a_png_raises_first(name, tmp_path):
 
 def test_out_that_is_the_image_raises(run, image):
     before = image.read_bytes()
-    with pytest.raises(OutputError, match="would replace that input"):
+    with pytest.raises(OutputError, match="would be overwritten"):
         explain(run.model, image, out=image.parent / "." / image.name)
     assert image.read_bytes() == before
 

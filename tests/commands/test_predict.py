@@ -104,7 +104,7 @@ def test_annotate_draws_the_images(run, images, tmp_path):
 def test_annotate_to_an_input_raises(run, images):
     file = images[0] / "00.png"
     before = file.read_bytes()
-    with pytest.raises(OutputError, match="would replace"):
+    with pytest.raises(OutputError, match="would be overwritten"):
         predict(run.model, images[0] / "00.png", annotate=file)
     assert file.read_bytes() == before
 
@@ -148,7 +148,7 @@ def test_broken_images_have_an_error_and_others_a_prediction(run, images, tmp_pa
         ("out", "missing/predictions.csv", "no folder"),
         ("out", "predictions.json", "ends in .csv"),
         ("out", "folder.csv", "not a regular file"),
-        ("out", "input.csv", "would replace that input"),
+        ("out", "input.csv", "would be overwritten"),
         ("annotate", "missing/seen.png", "no folder"),
         ("annotate", "seen.jpg", "ends in .png"),
     ],

@@ -72,9 +72,9 @@ def test_shape_rows_reads_colour_by_pixel_or_by_channel():
 @pytest.mark.parametrize(
     ("n_pixels", "image_size", "message"),
     [
-        (3072, None, r"32×32 in colour.* --image-size 32x32x3 .*--image-size 3x32x32 .*grey"),
-        (2352, None, r"28×28 in colour"),
-        (150, (5, 10), r"10×5 in colour.* --image-size 5x10x3 .*3x5x10"),
+        (3072, None, r"colour images of 32×32, .*--image-size 32x32x3 .* 3x32x32 .*grey"),
+        (2352, None, r"colour images of 28×28"),
+        (150, (5, 10), r"colour images of 10×5, .*--image-size 5x10x3 .*3x5x10"),
     ],
 )
 def test_shape_rows_asks_for_order_of_colour(n_pixels, image_size, message):

@@ -198,7 +198,7 @@ def test_columns_by_name_and_by_number(tmp_path, samples, flat):
     table = write_rows(tmp_path / "b.csv", rows)
     check_labels(load_dataset(table, images=flat, image_column="2", label_column="-1"), samples)
     for options, message in (
-        ({"image_column": "middle"}, "no column 'middle'; it has left, .*--image-column"),
+        ({"image_column": "middle"}, "no column 'middle'; it has the columns left, .*--image-column"),
         ({"label_column": "5"}, "no header.* 1 to 4"),
         ({"image_column": "2", "label_column": "2"}, "both images and labels"),
     ):

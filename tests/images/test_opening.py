@@ -65,7 +65,7 @@ def test_open_image_deep_grey_is_scaled_to_8_bits(tmp_path, name, values):
 
 def test_open_image_rejects_nan(tmp_path):
     path = save(tmp_path, "nan.tif", Image.fromarray(np.full((4, 4), np.nan, np.float32)))
-    with pytest.raises(DataError, match=r"nan\.tif has negative or undefined"):
+    with pytest.raises(DataError, match=r"nan\.tif has grey values that are negative, NaN"):
         open_image(path)
 
 

@@ -170,8 +170,8 @@ def damage_by_adding(path):
         (damage_shape, "the network in config.json has"),
         (damage_dtype, "torch.float64"),
         (damage_by_leaving_out, "lacks"),
-        (damage_by_leaving_out_biases, "lacks 'logit_calibration.biases'"),
-        (damage_by_adding, "unknown 'surprise'"),
+        (damage_by_leaving_out_biases, "lacks the tensor 'logit_calibration.biases'"),
+        (damage_by_adding, "unknown tensor 'surprise'"),
     ],
 )
 def test_load_weights_refuses_a_hostile_file_in_one_line(model_copy, make_network, damage, message):

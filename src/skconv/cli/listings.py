@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Output:
-    """Result of a command without a library function: its JSON object, its text, and its title in a list."""
+    """Output of a listing command: the JSON record, the text, and the title shown in lists."""
 
     record: dict[str, Any]
     text: str

@@ -81,4 +81,4 @@ def cross_validate() -> None:
     out=typer.Option(help="New folder for issues.csv and contact sheets."),
 )
 def audit() -> None:
-    """Find wrong labels, duplicates, blank and broken images."""
+    """Find label issues, duplicates and unreadable images."""

@@ -1,4 +1,4 @@
-"""`audit`: find label issues, duplicates, blank and broken images in a data set."""
+"""`audit`: find label issues, duplicates, and blank or unreadable images in a data set."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class AuditResult(Result):
     classes : dict of str to int
         Number of training images per class.
     issues : tuple of LabelIssue
-        Issues sorted by kind; wrong labels by descending probability.
+        Issues sorted by kind; label issues by descending confidence of the suggested label.
     folder : str, default=""
         Folder of the CSV file and the contact sheets; empty if `out` is None.
     """
@@ -90,10 +90,10 @@ def audit(
     folds: int = 5,
     **options: Unpack[TrainingOptions],
 ) -> AuditResult:
-    """Find broken and blank images, duplicates, images in both splits, and labels that are probably wrong.
+    """Find label issues, duplicates, images in several splits, and blank or unreadable images.
 
     Labels are checked against out-of-fold predictions of a k-fold ensemble, which this function trains. The data is
-    not changed. If there are broken images, only these are reported, because the data cannot be loaded.
+    not changed. If there are unreadable images, only these are reported, because the data cannot be loaded.
 
     Parameters
     ----------
@@ -153,7 +153,7 @@ def audit(
     dataset = recipe.data.load(progress=progress)
     every = NamedImages(dataset)
     blanks = find_blanks(every.images).tolist()
-    found = [(issue, -1) for issue in broken]  # no position among the images
+    found = [(issue, -1) for issue in broken]  # -1: the file is not among the loaded images
     found += [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
     found += _find_duplicates(every, set(blanks))
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))

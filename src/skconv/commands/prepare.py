@@ -175,7 +175,7 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
     model = arguments["init_from"]
     config = read_config(find_model_folder(model))
     if "estimator" in config.parameters:
-        raise ModelFileError(f"{model} is an ensemble; expected a single network. Name another model.")
+        raise ModelFileError(f"{model} is an ensemble; expected a single network. Pass another model as --init-from.")
     if arguments["network"] is None:
         network = {"name": config.network.name, **config.network.options}
         recipe = replace(recipe, network=network)
@@ -313,7 +313,7 @@ def lock_output(command: Callable[P, R]) -> Callable[P, R]:
 
 
 def clean_name(name: str) -> str:
-    """Return `name` with characters unusual in file names replaced."""
+    """Replace characters that are unusual in file names by '-'."""
     return re.sub(r"[^\w.-]+", "-", name).strip("-.")
 
 

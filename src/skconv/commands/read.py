@@ -221,7 +221,9 @@ def draw_reading(image: np.ndarray, reading: NumberReading) -> Image.Image:
     scale = min(max(longest, _MIN_SIDE), _MAX_SIDE) / longest
     size = (max(1, round(drawing.width * scale)), max(1, round(drawing.height * scale)))
     heights = sorted(scale * (digit.box[3] - digit.box[1]) for digit in reading.digits) or [0.0]
-    font_size = int(min(max(heights[len(heights) // 2] / 3, 12), 40))  # a third of the median box, if legible
+    font_size = int(
+        min(max(heights[len(heights) // 2] / 3, 12), 40)
+    )  # a third of the median box height, limited to legible sizes
     strip = round(1.5 * font_size)
     canvas = Image.new("RGB", (size[0], size[1] + strip), _WHITE)
     canvas.paste(drawing.resize(size, Image.Resampling.BILINEAR), (0, strip))

@@ -214,7 +214,7 @@ def train(
                 for each in run.recipe_texts
             )
         except KeyboardInterrupt as interrupt:
-            interrupt.run_folder = folder  # type: ignore[attr-defined]  # for the message of the command line
+            interrupt.run_folder = folder  # type: ignore[attr-defined]  # read by the command line to print how to resume
             raise
     return TrainResult(run.dataset.name, run.recipe.name, str(folder), results)
 

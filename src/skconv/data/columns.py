@@ -187,7 +187,10 @@ def _is_informative(table: Table, column: int) -> bool:
 def _find_labels(table: Table, columns: list[int]) -> list[int]:
     """Return the label column among the columns that are not names, or the columns of one-hot labels."""
     if not columns:
-        raise DataError(f"{table.where} {table.describe_all()}, but no labels. Pass one as --label-column.")
+        raise DataError(
+            f"{table.where} {table.describe_all()}: there is no label column. Pass its header or number as "
+            "--label-column."
+        )
     if len(columns) == 1:
         return columns
     headers = {} if table.header is None else {column: table.header[column] for column in columns}

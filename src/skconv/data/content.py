@@ -111,7 +111,7 @@ def find_encoding(path: Path) -> str:
     if not (first.isalnum() or first.isascii()):
         raise DataError(f"{path} is not a text file (it begins with {start[:4].hex(' ')}). Save it as CSV in UTF-8.")
     warnings.warn(
-        f"{path} is not UTF-8 and is read as Windows-1252 (Latin-1). If labels look wrong, save it as UTF-8.",
+        f"{path} is not UTF-8 and is read as Windows-1252. If labels look wrong, save it as UTF-8.",
         stacklevel=2,
     )
     return "cp1252"

@@ -128,7 +128,7 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, ...] | None 
         raise _ambiguous_colour(where, n_pixels, *image_size, "")
     side = find_square(n_pixels // 3) if n_pixels % 3 == 0 else None
     if side is not None:
-        raise _ambiguous_colour(where, n_pixels, side, side, ", HxW for grey images of height x width")
+        raise _ambiguous_colour(where, n_pixels, side, side, "; for grey images, pass HxW (height x width)")
     side = max(1, round(math.sqrt(n_pixels)))
     raise DataError(
         f"{where} has {n_pixels} pixel columns; an image of {side}×{side} has {side * side} values. "
@@ -140,9 +140,9 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, ...] | None 
 def _ambiguous_colour(where: str, n_pixels: int, height: int, width: int, grey: str) -> DataError:
     size = f"{height}x{width}"
     return DataError(
-        f"{where} has {n_pixels:,} values per image, which may be {width}×{height} in colour, in two orders. Pass "
-        f"--image-size {size}x3 if red, green and blue of a pixel are adjacent, --image-size 3x{size} if all red "
-        f"values come first (as in CIFAR){grey}."
+        f"{where} has {n_pixels:,} values per image. For colour images of {width}×{height}, pass --image-size "
+        f"{size}x3 if the values of a pixel are adjacent, or 3x{size} if all red values come first (as in CIFAR)"
+        f"{grey}."
     )
 
 

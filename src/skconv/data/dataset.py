@@ -198,7 +198,10 @@ def _check_images(split: str, images: np.ndarray) -> None:
 def _check_split(split: str, images: np.ndarray, labels: np.ndarray, class_names: tuple[str, ...]) -> None:
     _check_images(split, images)
     if labels.shape != (len(images),):
-        raise DataError(f"{len(images)} {split} images have labels of shape {labels.shape}; expected ({len(images)},).")
+        raise DataError(
+            f"{len(images)} {split} images have labels of shape {labels.shape}; expected ({len(images)},). Pass one "
+            "label per image."
+        )
     if labels.min() < 0 or labels.max() >= len(class_names):
         wrong = int(np.flatnonzero((labels < 0) | (labels >= len(class_names)))[0])
         raise DataError(

@@ -189,7 +189,7 @@ def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[
 
 
 def _find_inner_splits(top: ImageFolder, notes: list[str]) -> dict[str, dict[str, list[ImageFolder]]]:
-    """Return the class folders of each split if every class folder contains folders of splits, else one split."""
+    """Return the class folders per split; all are training data unless each class folder contains split folders."""
     classes = _name_classes(top.folders)
     found: dict[str, dict[str, list[ImageFolder]]] = {}
     for name, folders in classes.items():

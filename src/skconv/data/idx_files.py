@@ -145,7 +145,7 @@ def _find_kind(path: Path) -> str:
 
 def _read_split(folder: Path, files: list[_IdxFile], split: str, set_name: str) -> tuple[np.ndarray, list[str]] | None:
     """Return images and labels of a split, or None if it has no files."""
-    # The first is that of the highest folder; archives often contain each file twice.
+    # Reversed, so that a file replaces its copies in subfolders; archives often contain each file twice.
     found = {each.kind: each.path for each in reversed(files) if each.split == split}
     if not found:
         return None

@@ -1,4 +1,4 @@
-"""Image files by the names that tables list: relative, absolute, with other separators, case or suffix."""
+"""Matching of the names in a table to image files, which may differ in folder, separators, case or suffix."""
 
 from __future__ import annotations
 

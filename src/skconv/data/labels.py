@@ -90,8 +90,8 @@ def _unify_numbers(where: str, names: dict[str, str], values: dict[str, float], 
     if n_values < len(set(names.values())):
         changed = [label for label, name in unified.items() if name != names[label]]
         warnings.warn(
-            f"{where}: {_count(counts, changed)} were other spellings of the same numbers; '{names[changed[0]]}' is "
-            f"read as '{unified[changed[0]]}'.",
+            f"{where}: {_count(counts, changed)} are other spellings of the same number; for example, "
+            f"'{names[changed[0]]}' is read as '{unified[changed[0]]}'.",
             stacklevel=2,
         )
     return unified

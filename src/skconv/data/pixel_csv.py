@@ -173,7 +173,10 @@ def _parse_rows(layout: Layout, block: list[tuple[int, str]], rows: list[str]) -
 def _join(where: str, blocks: list[np.ndarray]) -> np.ndarray:
     """Return the pixels of all blocks as uint8."""
     if len({block.shape[1] for block in blocks}) > 1:
-        raise DataError(f"{where} has rows of {blocks[0].shape[1]} pixels and others. Save images of one size.")
+        first, other = list(dict.fromkeys(block.shape[1] for block in blocks))[:2]
+        raise DataError(
+            f"{where} has rows of {first:,} and of {other:,} pixels; expected one size. Save images of one size."
+        )
     pixels = np.concatenate(blocks)
     return as_uint8(where, pixels)
 

@@ -158,7 +158,7 @@ def _find_text(table: Table) -> int | None:
 
 
 def split_pixels(cell: str) -> list[str]:
-    """Return the numbers of a cell that has all pixels of an image."""
+    """Split a cell with all pixels of an image into strings, one per pixel."""
     return cell.strip("[] ").replace(",", " ").split()
 
 

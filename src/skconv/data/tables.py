@@ -53,8 +53,8 @@ class Table:
         if self.header is None:
             return f"has {self.n_columns} columns and no header"
         if self.n_columns > _MAX_LISTED:
-            return f"begins with {', '.join(self.header[:3])}"
-        return f"has {', '.join(self.header)}"
+            return f"has {self.n_columns} columns, of which the first are {', '.join(self.header[:3])}"
+        return f"has the columns {', '.join(self.header)}"
 
     def split_header(self) -> Table:
         """Return the table with its first row as the header."""
@@ -193,7 +193,7 @@ def find_column(table: Table, name: str | None, option: str) -> int | None:
         raise DataError(f"{table.where} has {len(found)} columns '{name}'. Rename one of them.")
     if header:
         raise DataError(
-            f"{table.where} has no column '{name}'; it {table.describe_all()}. Pass one of them as {option}."
+            f"{table.where} has no column '{name}'; it {table.describe_all()}. Pass the header of a column as {option}."
         )
     raise DataError(
         f"{table.where} has no header, but the column is '{name}'. Add a header, or pass a number from 1 to "

@@ -148,9 +148,10 @@ class CNNClassifier(BaseImageClassifier):
     True
     """
 
-    run_part = RunPart()  # label of the progress, if this classifier is one of several
+    run_part = RunPart()  # position among several fits, for the progress output
     n_scored_after = 0  # images that the caller predicts after `fit`, within the time limit
-    time_share: tuple[float | None, int] = (None, 1)  # end (`time.time()`) of several fits, and how many are left
+    # Shared deadline of several fits (`time.time()`), and the number of fits to divide the remaining time by.
+    time_share: tuple[float | None, int] = (None, 1)
 
     def __init__(
         self,
@@ -348,7 +349,7 @@ class CNNClassifier(BaseImageClassifier):
     def _start(
         self, train: ImageDataset, valid: ImageDataset | None, network: Network, *, scheduled: bool
     ) -> Checkpointing | None:
-        """Set `net_` to a net that trains `network`; return the checkpoint callback, or None."""
+        """Create the skorch net `net_` for `network`, and return its checkpoint callback, if any."""
         process_group = get_process_group()
         config = make_config(self, train, process_group, scheduled=scheduled)
         if scheduled and self.time_limit is not None:

@@ -37,7 +37,7 @@ class Parameter:
     choices: tuple[str, ...] = ()  # accepted strings, in addition to values of `kind`
     nullable: bool = False  # whether None is accepted
     in_recipe: bool = True  # whether the parameter is a key of a recipe's section [training]
-    checked: bool = True  # False if the code that uses the value checks it
+    checked: bool = True  # False if the value is validated where it is used
 
     def describe(self, *, in_recipe: bool = False) -> str:
         """Return a description of the accepted values; `in_recipe` excludes None and mappings."""

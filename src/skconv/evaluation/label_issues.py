@@ -1,4 +1,4 @@
-"""Label issues of a data set: probably wrong labels, duplicates and blank images; their CSV table."""
+"""Label issues of a data set (probably wrong labels, duplicates, blank images), and their CSV table."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class LabelIssue:
     label: str  # as given
     suggestion: str = ""  # of a wrong label: the predicted label
     confidence: float | None = None  # of a wrong label: the out-of-fold probability of the suggestion
-    other: str = ""  # of a duplicate: the equal image, and its label if different; of a broken image: the error
+    other: str = ""  # of a duplicate: the equal image, and its label if different; of an unreadable image: the error
 
     @property
     def caption(self) -> list[str]:

@@ -33,7 +33,7 @@ are unreliable. Scale the images to that range.'
         self._n_values = self._n_outside = 0
 
     def add(self, values: np.ndarray) -> None:
-        """Add the pixels of some images."""
+        """Update the range check with the pixels of more images."""
         if values.size == 0:
             return
         # min and max of uint8 are much faster than of float32; a NaN makes both NaN.

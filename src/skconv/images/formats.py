@@ -54,7 +54,7 @@ def has_image_suffix(name: str) -> bool:
 
 
 def looks_like_image(name: str, start: bytes) -> bool:
-    r"""Return whether a file is an image, from its suffix or else from its first 16 bytes.
+    r"""Return whether a file is probably an image, judged by its suffix, else by its first 16 bytes.
 
     Examples
     --------

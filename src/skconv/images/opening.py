@@ -27,7 +27,7 @@ MAX_PIXELS = 50_000_000  # larger images are rejected before decoding
 MAX_COLOUR_PIXELS = 13_000_000
 _REDUCIBLE_MODES = frozenset({"RGB", "RGBA", "LA", "CMYK", "YCbCr"})
 
-_N_ROWS = 256  # that are converted to floats at a time
+_N_ROWS = 256  # rows converted to float at a time, to limit the memory
 _N_HEADER = 4096  # bytes that contain the header of a PPM file, and the first bytes of other formats
 
 # Operation that makes an image upright, by the value of its orientation tag (EXIF 274).
@@ -205,7 +205,7 @@ def _check_size(name: str, image: Image.Image, max_pixels: int, shortest: int | 
 
 
 def _check_end(name: str, image: Image.Image, content: bytes) -> None:
-    """Raise `DataError` for a PNG or JPEG without an end marker, which avoids decoding a truncated file."""
+    """Raise `DataError` if a PNG or JPEG has no end marker, so that truncated files are not decoded."""
     ends = {"PNG": b"IEND", "JPEG": b"\xff\xd9", "MPO": b"\xff\xd9"}
     if image.format in ends and content.rfind(ends[image.format]) < 0:
         raise UnreadableImageError(name, "is truncated: its end marker is missing", "Save or download it again.")
@@ -215,7 +215,7 @@ def _find_rotation(image: Image.Image) -> Image.Transpose | None:
     """Return the operation that makes an image upright; after loading, because Pillow rotates TIFF itself."""
     try:
         return _UPRIGHT.get(image.getexif().get(274, 1))
-    except Exception:  # a broken EXIF block does not affect the pixels
+    except Exception:  # a damaged EXIF block does not affect the pixels
         return None
 
 
@@ -244,7 +244,9 @@ def _scale_to_uint8(name: str, values: np.ndarray) -> np.ndarray:
     low, high = float(values.min()), float(values.max())
     if not (np.isfinite(low) and low >= 0):
         raise UnreadableImageError(
-            name, "has negative or undefined grey values; expected 0 or more", "Save it with 8 or 16 bits."
+            name,
+            "has grey values that are negative, NaN or infinite; expected finite values of at least 0",
+            "Save it with 8 or 16 bits.",
         )
     if values.dtype.kind == "f" and high <= 1:
         white = 1.0

@@ -15,7 +15,15 @@ from typing import TYPE_CHECKING, Any
 from skconv.cpus import count_cpus
 from skconv.exceptions import ModelFileError
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES
-from skconv.model_io.serialization import check_format, check_keys, check_section, copy_json, digest_json, parse_json
+from skconv.model_io.serialization import (
+    FIX,
+    check_format,
+    check_keys,
+    check_section,
+    copy_json,
+    digest_json,
+    parse_json,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -244,7 +252,7 @@ def _read_records(files: Mapping[str, Any]) -> dict[str, FileRecord]:
     for name in files:
         record = FileRecord(**check_section(files, name, {"sha256": str, "bytes": int}))
         if record.bytes < 0:
-            raise ModelFileError(f"'{name}' has {record.bytes} bytes; expected at least 0.")
+            raise ModelFileError(f"The recorded size of '{name}' is {record.bytes} bytes; expected at least 0. {FIX}")
         records[name] = record
     return records
 

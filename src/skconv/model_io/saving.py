@@ -165,7 +165,7 @@ def _check_names_and_shapes(weights: dict[str, Tensor], expected: dict[str, Tens
     missing = sorted(set(expected) - set(weights))
     unknown = sorted(set(weights) - set(expected))
     if missing or unknown:
-        difference = f"lacks '{missing[0]}'" if missing else f"has an unknown '{unknown[0][:80]}'"
+        difference = f"lacks the tensor '{missing[0]}'" if missing else f"has an unknown tensor '{unknown[0][:80]}'"
         raise ModelFileError(
             f"{path} {difference}; it has {len(weights)} tensors, but the network in config.json has {len(expected)}. "
             "Load the model with the version of skconv that saved it, or train again."

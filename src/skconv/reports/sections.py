@@ -32,7 +32,7 @@ _MAX_EXPLAINED = 9  # maximum number of predictions with attribution maps
 _MAX_MISTAKES = 20  # maximum number of rows in the table of mistakes
 _MAX_ISSUES = 20  # maximum number of drawn issues per kind
 _TIMED = 30  # number of single predictions for the median time
-_BATCH = 256  # images in the batch for the time per image
+_BATCH = 256  # batch size for measuring the time per image
 
 
 @dataclass(frozen=True, eq=False)
@@ -111,7 +111,7 @@ def _show_issues(dataset: Dataset, issues: Sequence[LabelIssue]) -> Section:
     facts = {meaning: f"{len(by_kind[kind]):,}" for kind, meaning in KINDS.items() if by_kind[kind]}
     figures = []
     for kind, found in by_kind.items():
-        if found and kind != "broken":  # broken images cannot be drawn
+        if found and kind != "broken":  # unreadable images cannot be drawn
             figure = draw_issues(images.images, found, locate_issues(found, images), max_images=_MAX_ISSUES)
             figures.append(PageFigure(figure, f"issues-{kind.replace(' ', '-')}", f"Examples: {KINDS[kind]}."))
     text = "Images of all splits that should be checked. Wrong labels are detected by out-of-fold predictions."

@@ -71,7 +71,7 @@ class TrainingConfig:
 
     @property
     def n_planned(self) -> int | None:
-        """Number of steps within the time limit."""
+        """Number of training steps, limited by `time_limit` if set; None without a fixed number."""
         return self.n_steps if self.time_limit is None else self.time_limit.n_steps
 
     @property

@@ -192,7 +192,7 @@ class _Output(Protocol):
         """Show the scores of an epoch."""
 
     def close(self) -> None:
-        """Print the lines that were delayed."""
+        """Finish the output: print or draw what is still pending."""
 
 
 class _TerminalBar:

@@ -27,7 +27,7 @@ _SQLITE_TIMEOUT = 60  # seconds to wait while another process writes
 _ATTEMPTS, _PAUSE = 20, 0.5  # attempts to open a database that another process is creating; seconds between them
 
 _REPORTS = 10  # reports to the pruner per trial, independent of the number of epochs
-_UNPRUNED_REPORTS = 3  # reports before pruning starts, because the learning rate still rises
+_UNPRUNED_REPORTS = 3  # warm-up reports of a trial, before it can be pruned: the learning rate still rises
 _MIN_TRIALS_FOR_IMPORTANCE = 10
 
 # Arguments: epoch, number of epochs, validation accuracy.

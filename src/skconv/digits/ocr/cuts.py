@@ -233,7 +233,7 @@ def _find_notches(depth: np.ndarray, min_depth: float) -> list[int]:
 
 
 def _measure_rise(depth: np.ndarray) -> int:
-    """Return the maximum rise of an outline above its first column, before the outline is deeper than that column."""
+    """Return how far `depth` falls below `depth[0]` before it first exceeds it (one side of the peak's prominence)."""
     deeper = np.flatnonzero(depth > depth[0])
     before = depth[: deeper[0]] if deeper.size else depth
     return int(depth[0] - before.min())

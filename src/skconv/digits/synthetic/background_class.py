@@ -35,7 +35,7 @@ def normalize_clothing(images: np.ndarray, rng: np.random.Generator) -> np.ndarr
 
 
 def _make_blank(rng: np.random.Generator) -> np.ndarray:
-    """Return an image of paper with camera noise, shadow and ruled lines, normalised in about half of the calls."""
+    """Return a blank image: noise, shadow and specks, or in about a fifth of the calls, normalised paper."""
     if rng.random() < 0.5:
         side = int(rng.integers(20, 60))
         normalised = normalize_digit(draw_on_paper(np.zeros((side, side), np.float32), rng))
@@ -50,7 +50,7 @@ def _make_blank(rng: np.random.Generator) -> np.ndarray:
 
 
 def _make_texture(rng: np.random.Generator) -> np.ndarray:
-    """Return an image of waves, stripes, checks, clouds or grain, normalised in about half of the calls."""
+    """Return an image of waves, stripes, checks, clouds or grain; some are normalised."""
     side = int(rng.integers(24, 48))
     draw = _TEXTURES[rng.integers(len(_TEXTURES))]
     texture = draw(side, rng)
