@@ -323,9 +323,22 @@ def test_split_without_labels_is_left_out_with_a_count(tmp_path, flat):
         "\n\nid,label\n{}",
         '"id" "label"\n{}',
         "id label\n{}",
+        "Labels of 2024,\n\nid,label\n{}",
+        "12\nid,label\n{}",
     ],
-    ids=["excel", "comment", "quoted", "trailing delimiter", "empty lines", "R with row names", "R without quotes"],
+    ids=[
+        "excel",
+        "comment",
+        "quoted",
+        "trailing delimiter",
+        "empty lines",
+        "R with row names",
+        "R without quotes",
+        "title",
+        "number",
+    ],
 )
+@pytest.mark.filterwarnings("ignore:.*it is a title")
 def test_habits_of_other_programs(tmp_path, samples, flat, text):
     head = text.splitlines()
     delimiter = ";" if head[0].startswith("sep") else " " if "id label" in text.replace('"', "") else ","
@@ -409,3 +422,94 @@ def test_load_images_rejects_other_arguments(paths, error, message):
         load_images(paths)
     with pytest.raises(ParameterError, match="image_size"):
         load_images(["a.png"], image_size=0)
+
+
+def test_titles_are_printed_and_rows_are_none(tmp_path, samples, flat):
+    table = tmp_path / "a.csv"
+    rows = "".join(f"{name},{label}\n" for name, label in ROWS)
+    table.write_text(f"Labels of 2024,\nid,label\n{rows}")
+    with pytest.warns(UserWarning, match="line 1, 'Labels of 2024', is not used"):
+        check_labels(load_dataset(table, images=flat), samples)
+    for row in (f"{NAMES[0]},\n", "1,\n"):  # rows without label
+        table.write_text(row + rows)
+        with pytest.raises(DataError):
+            load_dataset(table, images=flat)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda stem: f'"=""{stem}"""',  # Excel, to keep leading zeros
+        lambda stem: f"/data/upload/3/1f0c39ab-{stem}.png",  # Label Studio
+    ],
+)
+@pytest.mark.filterwarnings("ignore:.*(last parts|another suffix)")
+def test_names_that_programs_change_are_matched(tmp_path, samples, flat, change):
+    rows = "".join(f"{change(name.removesuffix('.png'))},{label}\n" for name, label in ROWS)
+    (tmp_path / "a.csv").write_text(f"file,label\n{rows}")
+    check_labels(load_dataset(tmp_path / "a.csv", images=flat), samples)
+
+
+def test_numbers_with_decimals_are_matched_and_printed(tmp_path, samples):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for index, image in enumerate(samples.images(4)):
+        Image.fromarray(image).save(folder / f"{index:03}.png")
+    (tmp_path / "a.csv").write_text("id,label\n2.0,a\n3.0,b\n0.0,a\n1.0,b\n")  # pandas, if an id is missing
+    with pytest.warns(UserWarning, match=r"4 of 4 names .* '2\.0' → 002\.png"):
+        dataset = load_dataset(tmp_path / "a.csv")
+    np.testing.assert_array_equal(dataset.train_images, samples.images(4)[[2, 3, 0, 1]])
+
+
+@pytest.mark.parametrize("yes", ["True", "TRUE", "true", "1.0"])
+def test_one_hot_columns_may_be_true_and_false(tmp_path, flat, yes):
+    no = {"1.0": "0.0"}.get(yes, "False")
+    rows = [[name, *(yes if index % 3 == each else no for each in range(3))] for index, name in enumerate(NAMES)]
+    table = write_rows(tmp_path / "a.csv", rows, ["file", "c_cat", "c_dog", "c_owl"])
+    with pytest.warns(UserWarning, match="one-hot labels in the 3 columns"):
+        dataset = load_dataset(table, images=flat)
+    assert dataset.class_names == ("c_cat", "c_dog", "c_owl")
+    assert dataset.train_labels.tolist() == [index % 3 for index in range(len(NAMES))]
+
+
+def test_counts_that_are_constant_are_not_one_hot_labels(tmp_path, flat):
+    rows = [[name, "1", "0", label] for name, label in ROWS]  # as of VGG Image Annotator
+    table = write_rows(tmp_path / "a.csv", rows, ["filename", "region_count", "region_id", "kind"])
+    with pytest.warns(UserWarning, match="labels in 'kind'"):
+        assert set(load_dataset(table, images=flat).class_names) == {label for _, label in ROWS}
+
+
+@pytest.mark.parametrize("headers", [["xmin", "ymin", "xmax", "ymax"], ["Roi.X1", "Roi.Y1", "Roi.X2", "Roi.Y2"]])
+def test_boxes_are_printed_and_several_per_image_are_to_be_cropped(tmp_path, flat, headers):
+    rows = [[*row, "1", "2", "5", "6"] for row in ROWS]
+    table = write_rows(tmp_path / "a.csv", rows, ["filename", "class", *headers])
+    with pytest.warns(UserWarning, match="used whole, without its boxes"):
+        load_dataset(table, images=flat)
+    rows += [[name, label + "2", "1", "2", "5", "6"] for name, label in ROWS]
+    write_rows(table, rows, ["filename", "class", *headers])
+    with (
+        pytest.warns(UserWarning),
+        pytest.raises(DataError, match=r"11 other images .*\. Crop each box"),
+    ):
+        load_dataset(table, images=flat)
+
+
+def test_labels_may_contain_a_delimiter_that_the_header_lacks(tmp_path, samples, flat):
+    rows = "".join(f"{name},{label}|x\n" for name, label in ROWS)
+    (tmp_path / "a.csv").write_text(f"file,label\n{rows}")
+    dataset = load_dataset(tmp_path / "a.csv", images=flat)
+    assert {name[-2:] for name in dataset.class_names} == {"|x"}
+    np.testing.assert_array_equal(dataset.train_images, samples.images(12))
+
+
+def test_column_of_splits_with_other_values_is_an_error(tmp_path, flat):
+    rows = [[*row, "train" if index % 4 else "unlabelled"] for index, row in enumerate(ROWS)]
+    table = write_rows(tmp_path / "a.csv", rows, ["id", "label", "split"])
+    with pytest.raises(DataError, match=r"'split' has splits and 'unlabelled'\. Write train, val or test"):
+        load_dataset(table, images=flat)
+
+
+def test_web_page_instead_of_a_table_is_an_error(tmp_path):
+    (tmp_path / "a.csv").write_text("\n<!DOCTYPE html>\n<html><body>Log in, please</body></html>\n")
+    with pytest.raises(DataError, match=r"is a web page, not a table\. Download the file itself"):
+        load_dataset(tmp_path / "a.csv")

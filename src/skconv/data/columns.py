@@ -10,7 +10,7 @@ from typing import NamedTuple
 from skconv.data.image_matching import ImageIndex
 from skconv.data.labels import is_number, to_number
 from skconv.data.tables import Table, find_column
-from skconv.exceptions import DataError
+from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix
 
 # Lower-case headers of row numbers; pandas writes its index with an empty header.
@@ -26,6 +26,9 @@ _SPLITS = {
     **dict.fromkeys(("val", "valid", "validation", "dev", "publictest"), "valid"),
     **dict.fromkeys(("test", "testing", "privatetest"), "test"),
 }
+# Letters and digits of the headers of bounding boxes.
+_BOX_CORNER = re.compile(r"(?:roi|bbox|box|bb)?(x1|y1|xmin|ymin|minx|miny|xc|yc|xcenter|ycenter)")
+_BOX_HEADERS = frozenset({"bbox", "bndbox", "boundingbox", "box", "regionshapeattributes"})
 _N_SAMPLED = 1000  # rows
 _MIN_ROWS = 10  # fewer rows have too few values of each class
 
@@ -43,7 +46,7 @@ class Columns(NamedTuple):
         if len(self.labels) == 1:
             return self.table.column(self.labels[0], raw=True)
         header = self.table.header or [str(number) for number in range(1, self.table.n_columns + 1)]
-        hot = ([index for index in self.labels if to_number(row[index].strip()) == 1] for row in self.table.rows)
+        hot = ([index for index in self.labels if to_bit(row[index]) == 1] for row in self.table.rows)
         return [header[indices[0]] for indices in hot]
 
 
@@ -100,11 +103,25 @@ def parse_split(cell: str) -> str | None:
     return _SPLITS.get(cell.strip().lower().replace(" ", ""))
 
 
+def has_boxes(table: Table) -> bool:
+    """Return whether headers are those of bounding boxes, as of annotations for object detection."""
+    headers = [re.sub("[^a-z0-9]", "", header.lower()) for header in table.header or []]
+    corners = {match[1].replace("min", "")[0] for match in map(_BOX_CORNER.fullmatch, headers) if match}
+    return len(corners) > 1 or not _BOX_HEADERS.isdisjoint(headers)
+
+
 def find_split(table: Table) -> int | None:
     """Return the position of the column with the splits, or None."""
     for index, header in enumerate(table.header or []):
         if is_split_column(header, table.column(index)):
             return index
+        values = set(table.column(index)) if header.strip().lower() in _SPLIT_HEADERS else set()
+        unknown = sorted(value for value in values if not parse_split(value))
+        if len(unknown) < len(values):
+            raise DataError(
+                f"{table.where}: '{header}' has splits and {list_some([repr(value) for value in unknown], 3)}. Write "
+                "train, val or test in each row, or delete the other rows or the column."
+            )
     return None
 
 
@@ -222,8 +239,9 @@ def _may_be_label(cells: list[str]) -> bool:
 def _find_one_hot(table: Table, columns: list[int]) -> list[int]:
     """Return the columns of 0 and 1 if there are two or more, and one of them is 1 in each row."""
     binary = [column for column in columns if are_binary(table.column(column))]
-    sums = {sum(to_number(row[column].strip()) for column in binary) for row in table.rows}
-    if len(binary) < 2 or sums != {1}:
+    sums = {sum(to_bit(row[column]) or 0 for column in binary) for row in table.rows}
+    n_used = sum(any(to_bit(row[column]) for row in table.rows) for column in binary)
+    if n_used < 2 or sums != {1}:
         if len(binary) > 2 and binary == columns:
             first, last = table.describe(binary[0]), table.describe(binary[-1])
             raise DataError(
@@ -235,8 +253,22 @@ def _find_one_hot(table: Table, columns: list[int]) -> list[int]:
 
 
 def are_binary(cells: Sequence[str]) -> bool:
-    """Return whether all values are 0 or 1."""
-    return all(is_number(cell) and to_number(cell) in (0, 1) for cell in set(cells))
+    """Return whether all values are 0 or 1, or true or false."""
+    return all(to_bit(cell) is not None for cell in set(cells))
+
+
+def to_bit(cell: str) -> int | None:
+    """Return 0 or 1 for a number or a word with this value, else None.
+
+    Examples
+    --------
+    >>> [to_bit(cell) for cell in ("1.0", " False", "TRUE", "2", "yes")]
+    [1, 0, 1, None, None]
+    """
+    cell = cell.strip().lower()
+    if cell in ("true", "false"):
+        return int(cell == "true")
+    return int(to_number(cell)) if is_number(cell) and to_number(cell) in (0, 1) else None
 
 
 def _are_equivalent(table: Table, columns: list[int]) -> bool:
@@ -269,4 +301,6 @@ def _note_choice(columns: Columns, others: list[int]) -> None:
         parts.append("no header")
     if ignored:
         parts.append(f"not used: {', '.join(table.describe(column) for column in ignored)}")
+    if has_boxes(table):
+        parts.append("each image is used whole, without its boxes")
     warnings.warn(f"{table.where}: {'; '.join(parts)}.", stacklevel=2)

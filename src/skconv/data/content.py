@@ -20,6 +20,7 @@ from skconv.exceptions import DataError, OutputError
 
 MAX_DEFLATE_RATIO = 1032  # maximum ratio of decompressed to compressed size in the deflate format
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
+_WEB_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html)\b", re.IGNORECASE)
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
 CACHE_REMEDY = "Set the environment variable XDG_CACHE_HOME to a writable folder."
@@ -95,6 +96,8 @@ def find_encoding(path: Path) -> str:
     decoder, is_utf8 = codecs.getincrementaldecoder("utf-8")(), True
     with open_content(path) as stream:
         block = start = stream.read(_BLOCK)
+        if _WEB_PAGE.match(block):
+            raise DataError(f"{path} is a web page, not a table. Download the file itself, perhaps after logging in.")
         if block.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
             return "utf-16"
         while block:

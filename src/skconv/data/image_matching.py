@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import unicodedata
 import warnings
 from collections import Counter
@@ -15,6 +16,8 @@ from skconv.exceptions import DataError, list_some
 from skconv.images.formats import IMAGE_SUFFIXES, has_image_suffix
 
 _NO_FOLDERS = frozenset({"", ".", "..", "~"})
+_DECIMALS = re.compile(r"(?<=\d)\.0+$")  # of numbers that pandas converted, because others were missing
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # added to the names of uploaded files by Label Studio
 _MAX_NAMES = 10  # missing images listed in a message
 _MAX_DEPTH = 3  # of folders below a table that are searched
 
@@ -24,7 +27,8 @@ class Match:
     """Files that fit a name best: none, one, or several that fit equally.
 
     `n_folders` is the number of folders at the end of the name that agree, `n_other` the number of its other folders.
-    `is_changed` is whether the file has another suffix, or a number with leading zeros that the name lacks.
+    `is_changed` is whether the file has another suffix, another form of a number (leading zeros, ``.0``), or lacks a
+    prefix.
     """
 
     files: list[Path]
@@ -64,6 +68,9 @@ class ImageIndex:
         if not files:
             stem = key.rpartition(".")[0] if has_image_suffix(key) else key
             files = self._by_stem.get(stem) or self._by_number.get(stem, [])
+        if not files:
+            rest = _DECIMALS.sub("", key) if _DECIMALS.search(key) else _UPLOAD.sub("", key)
+            files = self._by_name.get(rest) or self._by_stem.get(rest) or self._by_number.get(rest, [])
         if not files and "%" in name:  # an address
             return self.find(unquote(name)) if unquote(name) != name else Match([])
         if not files:
@@ -122,8 +129,8 @@ def match_images(table: str, names: Sequence[str], index: ImageIndex) -> dict[st
     changed = [name for name, match in found.items() if match.is_changed]
     if changed:
         warnings.warn(
-            f"{table}: {len(changed):,} of {len(names):,} names have another suffix or fewer leading zeros than the "
-            f"image; the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
+            f"{table}: {len(changed):,} of {len(names):,} names have another suffix, prefix or form of a number "
+            f"than the image; the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
             stacklevel=2,
         )
     return {name: match.files[0] for name, match in found.items()}

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skconv.data.columns import detect_header, find_columns, find_names, parse_split
+from skconv.data.columns import detect_header, find_columns, find_names, has_boxes, parse_split
 from skconv.data.content import expand_home
 from skconv.data.dataset import Splits
 from skconv.data.folders import walk_files
@@ -222,15 +222,22 @@ def _drop_repeated(
     """Return the first row of each image; raise `DataError` for images with different labels."""
     first: dict[Path, int] = {}
     repeated: list[int] = []
+    conflicts: list[int] = []
     for row in rows:
         before = first.setdefault(found[names[row]], row)
         if labels[before] != labels[row]:
-            raise DataError(
-                f"{table.locate(row)}: '{names[row]}' has the labels '{labels[before]}' and "
-                f"'{labels[row]}'. Delete one line."
-            )
-        if before != row:
+            conflicts.append(row)
+        elif before != row:
             repeated.append(row)
+    if conflicts:
+        row, n = conflicts[0], len({found[names[row]] for row in conflicts})
+        remedy = "Delete one line." if n == 1 else "Leave one line per image."
+        if has_boxes(table):
+            remedy = "Crop each box into an image of its own, and list these."
+        raise DataError(
+            f"{table.locate(row)}: '{names[row]}' has the labels '{labels[first[found[names[row]]]]}' and "
+            f"'{labels[row]}'{f', and {n - 1:,} other images have several labels' if n > 1 else ''}. {remedy}"
+        )
     if repeated:
         warnings.warn(
             f"{table.where}: {len(repeated):,} rows repeat an image and its label, and are used once; the first is "

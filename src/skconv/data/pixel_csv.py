@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from skconv.data.columns import parse_split
+from skconv.data.columns import parse_split, to_bit
 from skconv.data.conversion import as_uint8, has_many_fractions, warn_if_dark
 from skconv.data.labels import clean_labels, is_number, to_number
 from skconv.data.pixel_layout import Layout, find_layout, split_pixels
@@ -131,8 +131,8 @@ def _extract_label(layout: Layout, number: int, line: str, labels: list[str], sp
 
 def _name_hot(layout: Layout, number: int, cells: list[str]) -> str:
     """Return the name of the class whose cell is 1; raise `DataError` unless there is one."""
-    values = [to_number(cell.strip()) if is_number(cell.strip()) else -1 for cell in cells]
-    if sorted(values)[-2:] != [0, 1] or min(values) < 0:
+    values = list(map(to_bit, cells))
+    if sum(value == 1 for value in values) != 1 or None in values:
         raise DataError(
             f"{layout.path}, line {number}: the one-hot labels are {', '.join(cells)[:60]}; expected one 1."
         )

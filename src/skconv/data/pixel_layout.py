@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from skconv.data.columns import ROW_NUMBERS, are_binary, is_label_header, is_split_column
+from skconv.data.columns import ROW_NUMBERS, are_binary, is_label_header, is_split_column, to_bit
 from skconv.data.conversion import find_square
 from skconv.data.labels import is_number, to_number
 from skconv.data.tables import Table, find_column, parse_line
@@ -213,7 +213,7 @@ def _find_one_hot(table: Table, split: int | None, pixels: list[int], n_pixels: 
 def _are_one_hot(table: Table, columns: list[int]) -> bool:
     if len(columns) < 2 or not all(are_binary(table.column(column)) for column in columns):
         return False
-    return all(sum(to_number(row[column]) for column in columns) == 1 for row in table.rows)
+    return all(sum(to_bit(row[column]) or 0 for column in columns) == 1 for row in table.rows)
 
 
 def _guess_label(

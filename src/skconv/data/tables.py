@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -13,12 +14,14 @@ from pathlib import Path
 from typing import Any
 
 from skconv.data.content import open_table
-from skconv.data.labels import normalize_text
+from skconv.data.labels import is_number, normalize_text
 from skconv.exceptions import DataError, ParameterError
+from skconv.images.formats import has_image_suffix
 
 _DELIMITERS = "\t;|, "  # in order of preference, because labels and numbers may contain commas, and all texts spaces
 _N_SAMPLED = 20  # lines
 _MAX_LISTED = 20  # headers in a message
+_MAX_TITLES = 10  # rows before the header
 _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # first line of some CSV files from Excel
 
 
@@ -79,11 +82,16 @@ def read_table(path: Path) -> Table:
         first = 0
         for row in read_cells(lines(), delimiter):
             if any(map(str.strip, row)):
-                rows.append(row)
+                rows.append([_strip_formula(cell) for cell in row])
                 starts.append(numbers[first])
             first = len(numbers)  # a quoted cell may contain line breaks
     if not rows:
         raise DataError(f"{path} has 0 columns and no rows; expected a header such as id,label, and rows.")
+    n_titles = _count_titles(rows)
+    if n_titles:
+        title = " ".join(rows[n_titles - 1]).strip()[:40]
+        warnings.warn(f"{path}: line {starts[n_titles - 1]}, '{title}', is not used: it is a title.", stacklevel=2)
+        del rows[:n_titles], starts[:n_titles]
     rows[0][0] = rows[0][0].lstrip("# ")
     _align_header(rows)
     for row, number in zip(rows, starts, strict=True):
@@ -118,6 +126,22 @@ def _align_header(rows: list[list[str]]) -> None:
         else:
             for row in rows[1:]:
                 del row[-1]
+
+
+def _count_titles(rows: list[list[str]]) -> int:
+    """Return how many rows before the header have only one cell with text, as a title or the number of rows."""
+    (n_cells, _), *_ = Counter(map(len, rows)).most_common(1)
+    for number, row in enumerate(rows[:_MAX_TITLES]):
+        has_one = bool(row[0].strip()) and not any(map(str.strip, row[1:]))
+        is_row = len(row) == n_cells and (is_number(row[0].strip()) or has_image_suffix(row[0]))
+        if n_cells < 2 or not has_one or is_row or has_image_suffix(row[0]):
+            return number if number < len(rows) - 1 else 0
+    return 0
+
+
+def _strip_formula(cell: str) -> str:
+    """Return the text of a formula like ``="0012"``, which keeps leading zeros in Excel."""
+    return cell[2:-1] if cell.startswith('="') and cell.endswith('"') and len(cell) > 3 else cell
 
 
 def read_frame(frame: Any) -> Table:
@@ -155,19 +179,23 @@ def open_lines(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, str]]]]:
 def find_delimiter(lines: Sequence[str]) -> str:
     """Return the delimiter that splits most lines into the same number of cells, two or more.
 
+    One that also splits the first line is preferred, because labels may contain delimiters.
+
     Examples
     --------
     >>> find_delimiter(["id;label", "1;1,5", "2;2,5"]), find_delimiter(["im 1.png,big cat", "2.png,dog"])
     (';', ',')
     """
+    found = []
     for delimiter in _DELIMITERS:
-        counts = Counter(
-            len([cell for cell in row if cell] if delimiter == " " else row) for row in read_cells(lines, delimiter)
-        )
-        n_cells, n_lines = max(counts.items(), key=lambda item: item[1], default=(0, 0))
+        rows = [[cell for cell in row if cell or delimiter != " "] for row in read_cells(lines, delimiter)]
+        n_cells, n_lines = max(Counter(map(len, rows)).items(), key=lambda item: item[1], default=(0, 0))
         if n_cells > 1 and n_lines > len(lines) / 2:
-            return delimiter
-    return ","
+            # The header of row names is omitted by R.
+            if len(rows[0]) == n_cells or len(rows[0]) == n_cells - 1 > 1:
+                return delimiter
+            found.append(delimiter)
+    return found[0] if found else ","
 
 
 def find_column(table: Table, name: str | None, option: str) -> int | None:
