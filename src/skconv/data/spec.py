@@ -13,6 +13,7 @@ from typing import Any, TypedDict
 import numpy as np
 
 from skconv.data.catalog import get_entry, list_datasets
+from skconv.data.class_names import note_class_names
 from skconv.data.content import cache_folder, expand_home, is_table_name
 from skconv.data.conversion import split_size
 from skconv.data.dataset import Dataset
@@ -159,14 +160,17 @@ class DataSpec:
         else:
             format_ = self._find_format()
             dataset = format_.read(self, progress)
-            if format_.chooses_classes:
-                return self._convert(dataset)
+            return self.finish(dataset, has_chosen_classes=format_.chooses_classes)
         return self.finish(dataset)
 
-    def finish(self, dataset: Dataset) -> Dataset:
-        """Return the data set without the classes to leave out, with images as requested."""
-        if self.drop_class or self.min_class_size is not None:
+    def finish(self, dataset: Dataset, *, has_chosen_classes: bool = False) -> Dataset:
+        """Return the data set without the classes to leave out, with images as requested.
+
+        `has_chosen_classes` states that these classes are left out already.
+        """
+        if not has_chosen_classes and (self.drop_class or self.min_class_size is not None):
             dataset = drop_classes(dataset, self.drop_class or (), self.min_class_size)
+        note_class_names(dataset)
         return self._convert(dataset)
 
     def split(self, dataset: Dataset, seed: int) -> Dataset:
