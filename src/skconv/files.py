@@ -121,6 +121,7 @@ def lock_folder(path: str | os.PathLike[str]) -> Iterator[None]:
     target = Path(path).absolute()
     file = target.with_name(f"{target.name}.lock")
     new_parents = [folder for folder in target.parents if not folder.exists()]
+    check_writable_folder(target)  # otherwise FileLock reports a lock of another process
     lock = FileLock(file)
     try:
         owner = file.read_text(encoding="utf-8") if file.is_file() else ""
