@@ -1,12 +1,19 @@
-"""Shared keyword options in signatures."""
+"""Shared keyword options in signatures, and paths that begin with ~."""
 
 import inspect
+import shutil
 from dataclasses import fields
+from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
+from sklearn.datasets import load_digits
 
 import skconv
+from skconv.cli.main import main
 from skconv.data.spec import DataOptions, DataSpec
+from skconv.model_io.checkpoints import CheckpointFolder
 
 
 def test_signature_lists_shared_options_with_defaults():
@@ -25,3 +32,34 @@ def test_data_options_are_fields_of_data_spec():
     types = {each.name: each.type for each in fields(DataSpec)}
     for name, kind in DataOptions.__annotations__.items():
         assert types[name] == kind.__forward_arg__
+
+
+@pytest.mark.parametrize("name", skconv.__all__)
+def test_public_functions_expand_paths(name):
+    function = getattr(skconv, name)
+    if inspect.isfunction(function) and name != "load_images":  # its paths are any iterable
+        kinds = [str(each.annotation) for each in inspect.signature(function).parameters.values()]
+        assert hasattr(function, "__wrapped__") or not any("PathLike" in kind for kind in kinds)
+
+
+def test_paths_below_the_home_folder_are_found_and_written(tmp_path, monkeypatch, tiny_recipe):
+    home, work = tmp_path / "home", tmp_path / "work"
+    for folder in (home / "data", work):
+        folder.mkdir(parents=True)
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, str(home))
+    monkeypatch.chdir(work)
+    shutil.copy(tiny_recipe, home / "tiny.toml")
+    Image.fromarray(np.zeros((8, 8), np.uint8)).save(home / "image.png")
+    run = "--recipe ~/tiny.toml --out=~/run --data-home ~/data"
+    assert main(f"train digits {run}".split()) == 0
+    assert main("predict ~/run ~/image.png --out ~/answers.csv".split()) == 0
+    assert main("explain ~/run ~/image.png --out ~/maps.png".split()) == 0
+    assert (home / "answers.csv").exists() and (home / "maps.png").exists()
+    assert len(skconv.predict(Path("~/run"), ["~/image.png", Path("~/image.png")]).predictions) == 2
+    classifier = skconv.CNNClassifier("fast", max_epochs=3, random_state=0, init_from="~/run")
+    X, y = load_digits(return_X_y=True)
+    classifier.fit(X[:200], y[:200]).save("~/model")
+    assert skconv.CNNClassifier.load("~/model").image_shape_ == skconv.OnnxClassifier("~/model").input_shape
+    assert CheckpointFolder("~/kept", {}).path == home / "kept"
+    assert list(work.iterdir()) == []

@@ -52,6 +52,11 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+def expand_home(path: str | os.PathLike[str]) -> Path:
+    """Return a path with ``~`` or ``~user`` at its start replaced by the home folder, if that is known."""
+    return Path(os.path.expanduser(path))  # noqa: PTH111, because Path.expanduser raises an error without a home
+
+
 def escape_undecodable(text: str) -> str:
     r"""Return a file name or path with escapes for bytes that are not UTF-8, which cannot be written to text files.
 

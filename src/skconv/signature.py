@@ -1,11 +1,14 @@
-"""Signatures of functions that share keyword options, declared once as a `TypedDict`."""
+"""Decorators of functions with common arguments: keyword options declared once as a `TypedDict`, and paths."""
 
 from __future__ import annotations
 
 import functools
 import inspect
+import os
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, get_type_hints
+
+from skconv.files import expand_home
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -16,7 +19,8 @@ def expand_options(
 ) -> Callable[[Callable[P, R]], Callable[P, R]]:
     """Decorate a function with ``**options: Unpack[Options]``, so that its signature lists the keys of ``Options``.
 
-    The function always gets all keys. `defaults` has the default values that are not None.
+    The function always gets all keys. `defaults` has the default values that are not None. Paths are expanded as by
+    `expand_paths`.
 
     Examples
     --------
@@ -40,13 +44,47 @@ def expand_options(
         parameters = [*list(own.parameters.values())[:-1], *shared]
         signature = own.replace(parameters=parameters)
 
-        @functools.wraps(function)
-        def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            bound = signature.bind(*args, **kwargs)
-            bound.apply_defaults()
-            return function(*bound.args, **bound.kwargs)
-
-        call.__signature__ = signature  # type: ignore[attr-defined]
-        return call
+        return _call_with(function, signature)
 
     return decorate
+
+
+def expand_paths(function: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a function to replace ``~`` by the home folder in arguments that are annotated as paths.
+
+    A shell does so only at the start of a word, which ``--out=~/run`` is not.
+
+    Examples
+    --------
+    >>> @expand_paths
+    ... def show(path: str | os.PathLike[str]):
+    ...     return path
+    >>> show("~/image.png") == os.path.expanduser("~/image.png"), show("digits")
+    (True, 'digits')
+    """
+    return _call_with(function, inspect.signature(function))
+
+
+def _call_with(function: Callable[P, R], signature: inspect.Signature) -> Callable[P, R]:
+    """Return a function with this signature that passes all arguments, with expanded paths."""
+    paths = [name for name, each in signature.parameters.items() if "PathLike" in str(each.annotation)]
+
+    @functools.wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        for name in paths:
+            bound.arguments[name] = _expand(bound.arguments[name])
+        return function(*bound.args, **bound.kwargs)
+
+    call.__signature__ = signature  # type: ignore[attr-defined]
+    return call
+
+
+def _expand(value: Any) -> Any:
+    """Expand a path, or the paths in a list or tuple; return anything else unchanged."""
+    if isinstance(value, list | tuple):
+        return [_expand(each) for each in value]
+    if isinstance(value, str | os.PathLike) and str(value).startswith("~"):
+        return str(expand_home(value)) if isinstance(value, str) else expand_home(value)
+    return value

@@ -11,6 +11,7 @@ from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass
 from enum import Enum
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any, get_args
 
 import typer
@@ -171,7 +172,7 @@ def library_command(
 
         def run(context: typer.Context, *, as_json: bool, debug: bool, **arguments: Any) -> None:
             if context.obj is not None:
-                context.obj.out = arguments.get("out")
+                context.obj.out = None if arguments.get("out") is None else _expand_home(arguments["out"])
             with _library_messages():
                 function = find_function()
                 accepted = inspect.signature(function).parameters
@@ -217,6 +218,12 @@ def _library_messages() -> Iterator[None]:
 
 def _print_note(message: Warning | str, *_: Any, **__: Any) -> None:
     print(f"Note: {one_line(str(message))}", file=sys.stderr)
+
+
+def _expand_home(path: Path) -> Path:
+    from skconv.files import expand_home
+
+    return expand_home(path)
 
 
 def _plain(value: Any) -> Any:

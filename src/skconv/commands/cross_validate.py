@@ -114,8 +114,8 @@ class CrossValidationResult(Result):
         return "\n".join(lines)
 
 
-@lock_output
 @expand_options(RunOptions, DEFAULTS)
+@lock_output
 def cross_validate(
     source: str | os.PathLike[str] | None = None,
     *,

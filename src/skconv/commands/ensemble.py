@@ -68,8 +68,8 @@ class EnsembleResult(Result):
         return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
 
 
-@lock_output
 @expand_options(RunOptions, DEFAULTS)
+@lock_output
 def ensemble(
     source: str | os.PathLike[str] | None = None,
     *,

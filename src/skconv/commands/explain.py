@@ -13,6 +13,7 @@ import numpy as np
 from skconv.commands import Result
 from skconv.exceptions import DataError, SourceNotFoundError, UnknownNameError
 from skconv.files import check_new_file
+from skconv.signature import expand_paths
 from skconv.text import format_percent
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ class ExplanationResult(Result):
         return "\n".join([*lines, f"Figure in {self.figure}."])
 
 
+@expand_paths
 def explain(
     model: str | os.PathLike[str],
     image: str | os.PathLike[str],
@@ -241,7 +243,7 @@ def _draw_neighbours(
     compared = np.unique(np.linspace(0, n_train - 1, min(n_train, _MAX_COMPARED)).astype(int))
     images, note = convert_images(classifier, dataset, dataset.train_images[compared])
     if note:
-        warnings.warn(note, stacklevel=3)
+        warnings.warn(note, stacklevel=4)
     features = collect_features(network, images)
     nearest, distances = find_nearest(features, collect_features(network, image[None])[0], _N_NEIGHBOURS)
     labels = [dataset.class_names[dataset.train_labels[compared[k]]] for k in nearest]
@@ -262,5 +264,5 @@ def _warn_of_ensemble(network: Network, subject: str) -> str:
     if first_member(network) is network:
         return ""
     note = f"{subject} those of the ensemble's first member."
-    warnings.warn(note, stacklevel=4)
+    warnings.warn(note, stacklevel=5)
     return note

@@ -12,6 +12,7 @@ from skconv.exceptions import ParameterError
 from skconv.files import atomic_write, check_new_file
 from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import INPUT_NAME, OUTPUT_NAMES
+from skconv.signature import expand_paths
 
 FORMATS = ("onnx",)
 
@@ -57,6 +58,7 @@ class ExportResult(Result):
         )
 
 
+@expand_paths
 def export(
     model: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, format: str = "onnx"
 ) -> ExportResult:

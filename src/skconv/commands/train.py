@@ -107,8 +107,8 @@ class TrainResult(Result):
 
 
 @main_process_only()
-@lock_output
 @expand_options(RunOptions, DEFAULTS)
+@lock_output
 def train(
     source: str | os.PathLike[str] | None = None,
     *,

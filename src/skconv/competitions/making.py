@@ -30,6 +30,7 @@ from skconv.data.named import list_locations, read_named
 from skconv.exceptions import DataError, OutputError, UnknownNameError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
+from skconv.signature import expand_paths
 
 _BYTES = tuple(b"%d" % value for value in range(256))
 _ENTRIES = (
@@ -63,6 +64,7 @@ def list_competitions() -> list[str]:
     return sorted(entry.name for entry in _ENTRIES)
 
 
+@expand_paths
 def make_competition(
     name: str,
     folder: str | os.PathLike[str],

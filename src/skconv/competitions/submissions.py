@@ -28,6 +28,7 @@ from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, list_some
 from skconv.files import atomic_write
 from skconv.images.spec import ImageSpec
+from skconv.signature import expand_paths
 from skconv.text import format_percent
 
 
@@ -119,6 +120,7 @@ class SubmissionCheck:
         return f"{valid}\nAccuracy {accuracy} (95 % interval {low} to {high})."
 
 
+@expand_paths
 def check_competition(
     submission: str | os.PathLike[str],
     competition: str | os.PathLike[str],

@@ -7,7 +7,6 @@ import csv
 import gzip
 import hashlib
 import io
-import os
 import re
 import warnings
 import zlib
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
 from skconv.exceptions import DataError, OutputError
+from skconv.files import expand_home
 
 MAX_DEFLATE_RATIO = 1032  # maximum ratio of decompressed to compressed size in the deflate format
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
@@ -24,11 +24,6 @@ _WEB_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html)\b", re.IGNOREC
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
 CACHE_REMEDY = "Set the environment variable XDG_CACHE_HOME to a writable folder."
-
-
-def expand_home(path: str | os.PathLike[str]) -> Path:
-    """Return a path with ``~`` replaced by the home folder."""
-    return Path(os.path.expanduser(path))  # noqa: PTH111, because Path.expanduser raises an error without a home
 
 
 def is_table_name(path: Path) -> bool:

@@ -13,6 +13,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from skconv.exceptions import DataError, list_some
+from skconv.files import expand_home
 from skconv.images.formats import IMAGE_SUFFIXES, has_image_suffix
 
 _NO_FOLDERS = frozenset({"", ".", "..", "~"})
@@ -74,7 +75,7 @@ class ImageIndex:
         if not files and "%" in name:  # an address
             return self.find(unquote(name)) if unquote(name) != name else Match([])
         if not files:
-            path = Path(os.path.expanduser(name))  # noqa: PTH111, because Path.expanduser raises an error without a home
+            path = expand_home(name)
             return Match([path] if path.is_absolute() and path.is_file() else [])
         if not folders and len(files) == 1:
             return Match(files, is_changed=is_changed)

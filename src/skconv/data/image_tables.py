@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from skconv.data.columns import detect_header, find_columns, find_names, has_boxes, parse_split
-from skconv.data.content import expand_home
 from skconv.data.dataset import Splits
 from skconv.data.folders import walk_files
 from skconv.data.image_files import decode_files
@@ -28,6 +27,7 @@ from skconv.data.pixel_layout import MIN_PIXELS, split_pixels
 from skconv.data.spec import DataSpec
 from skconv.data.tables import Table, find_column, open_lines, parse_line, read_frame, read_table
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
+from skconv.files import expand_home
 from skconv.images.formats import has_image_suffix
 
 _N_SAMPLED = 20  # lines

@@ -20,7 +20,7 @@ from skconv.data.idx_files import read_idx_folder
 from skconv.data.npz_files import read_npz
 from skconv.data.openml import fetch_usps
 from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError
-from skconv.files import atomic_write
+from skconv.files import atomic_write, expand_home
 
 _MAX_ATTEMPTS = 3
 _PAUSE = 0.1  # seconds before the second attempt, ten times as long before the third
@@ -43,11 +43,11 @@ def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None
     `data_home` is by default the environment variable ``SKCONV_DATA``. Raise `SourceNotFoundError` if it does not
     exist.
     """
-    if data_home is not None and not Path(data_home).is_dir():
+    if data_home is not None and not expand_home(data_home).is_dir():
         raise SourceNotFoundError(f"The folder {data_home} does not exist. Correct or omit --data-home.")
     home = data_home or os.environ.get("SKCONV_DATA")
     if home:
-        yield Location(Path(home) / entry.folder, chosen=True)
+        yield Location(expand_home(home) / entry.folder, chosen=True)
     with suppress(OutputError):  # without a home there is no cache
         yield Location(cache_folder() / entry.folder)
     yield Location(Path(__file__).parent / "bundled" / entry.folder)

@@ -14,14 +14,14 @@ import numpy as np
 
 from skconv.data.catalog import get_entry, list_datasets
 from skconv.data.class_names import note_class_names
-from skconv.data.content import cache_folder, expand_home, is_table_name
+from skconv.data.content import cache_folder, is_table_name
 from skconv.data.conversion import split_size
 from skconv.data.dataset import Dataset
 from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
 from skconv.data.splitting import drop_classes, hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
-from skconv.files import escape_undecodable
+from skconv.files import escape_undecodable, expand_home
 from skconv.images.resizing import choose_size, describe_choice
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.registry import Registry

@@ -17,6 +17,7 @@ from torch import nn
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.estimators.validation import to_image_tensor
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
+from skconv.files import expand_home
 from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig, describe_environment
 from skconv.model_io.folder import find_model_folder, read_config
 from skconv.model_io.records import TrainingFingerprints, read_held_out
@@ -71,7 +72,7 @@ def save(
         environment=describe_environment(command),
     )
     return save_model(
-        folder,
+        expand_home(folder),
         network,
         config,
         sample=_draw_sample(classifier, images),

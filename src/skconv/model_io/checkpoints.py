@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ModelFileError, OutputError
-from skconv.files import atomic_dir
+from skconv.files import atomic_dir, expand_home
 from skconv.model_io.config import FileRecord
 from skconv.model_io.folder import read_bounded, read_verified
 from skconv.model_io.serialization import (
@@ -58,7 +58,7 @@ class CheckpointFolder:
     def __init__(
         self, path: str | os.PathLike[str], training: Mapping[str, Any] | Callable[[], Mapping[str, Any]]
     ) -> None:
-        self.path = Path(path)
+        self.path = expand_home(path)
         self._training: Any = training
 
     @property

@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 from skconv.exceptions import ModelFileError, SourceNotFoundError, list_some
+from skconv.files import expand_home
 from skconv.model_io.config import MAX_CONFIG_BYTES, FileRecord, ModelConfig
 from skconv.model_io.serialization import FIX
 from skconv.registry import MODELS
@@ -32,7 +33,7 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
     A folder called ``digits`` takes precedence over the bundled model. Raise `SourceNotFoundError` if `path` does not
     exist, and `ModelFileError` if it is a file (loading a pickle could run code) or a folder without a model.
     """
-    location = Path(path)
+    location = expand_home(path)
     for folder in (location, location / MODEL_FOLDER_NAME, *_find_bundled(path)):
         if (folder / CONFIG_NAME).is_file():
             return folder

@@ -13,6 +13,7 @@ from skconv.data.spec import DataSpec
 from skconv.exceptions import RecipeError, SkconvError
 from skconv.recipes.schema import check_document
 from skconv.registry import RECIPES
+from skconv.signature import expand_paths
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -194,6 +195,7 @@ def list_recipes() -> list[str]:
     return RECIPES.names()
 
 
+@expand_paths
 def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     """Load a recipe by name or from a TOML file.
 

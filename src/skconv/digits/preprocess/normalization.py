@@ -12,6 +12,7 @@ from skconv.digits.preprocess.cleaning import clean_strokes
 from skconv.digits.preprocess.morphology import dilate_disk, erode_disk, stroke_width
 from skconv.images.opening import open_image
 from skconv.images.spec import PREPROCESSING, PreprocessingStep
+from skconv.signature import expand_paths
 
 SIDE = 28
 BOX = 20  # pixels of the longer side of a digit in MNIST
@@ -26,6 +27,7 @@ MIN_INK = 0.04  # fainter pixels do not extend the bounding box
 Region = tuple[float, float, float, float]  # left, top, right, bottom in pixels
 
 
+@expand_paths
 def normalize_digit(image: np.ndarray | str | os.PathLike[str]) -> np.ndarray:
     """Normalise an image of one handwritten digit to the format of MNIST.
 
