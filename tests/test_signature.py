@@ -53,8 +53,8 @@ def test_paths_below_the_home_folder_are_found_and_written(tmp_path, monkeypatch
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(home / "image.png")
     run = "--recipe ~/tiny.toml --out=~/run --data-home ~/data"
     assert main(f"train digits {run}".split()) == 0
-    assert main("predict ~/run ~/image.png --out ~/answers.csv".split()) == 0
-    assert main("explain ~/run ~/image.png --out ~/maps.png".split()) == 0
+    assert main(["predict", "~/run", "~/image.png", "--out", "~/answers.csv"]) == 0
+    assert main(["explain", "~/run", "~/image.png", "--out", "~/maps.png"]) == 0
     assert (home / "answers.csv").exists() and (home / "maps.png").exists()
     assert len(skconv.predict(Path("~/run"), ["~/image.png", Path("~/image.png")]).predictions) == 2
     classifier = skconv.CNNClassifier("fast", max_epochs=3, random_state=0, init_from="~/run")
