@@ -131,6 +131,7 @@ def lock_folder(path: str | os.PathLike[str]) -> Iterator[None]:
     try:
         owner = file.read_text(encoding="utf-8") if file.is_file() else ""
         file.parent.mkdir(parents=True, exist_ok=True)
+        file.touch()  # raises the error of a folder that cannot be written, where FileLock would report a held lock
         lock.acquire(timeout=0)
         file.write_text(f"process {os.getpid()} on {platform.node()}", encoding="utf-8")
     except Timeout:

@@ -101,9 +101,8 @@ def test_ensemble_without_a_test_split_trains_on_all_images(recipe, tmp_path, ca
     assert result.test_accuracy is None and result.n == 0
     assert json.loads((tmp_path / "out" / "scores.json").read_text())["data"]["n_train"] == 200
     assert "Test accuracy" not in str(result) and "Out-of-fold accuracy" in str(result)
-    assert [line.split()[1] for line in capsys.readouterr().err.splitlines()] == ["1"] * 6 + [
-        "2"
-    ] * 6  # one fold after the other
+    folds = [line.split()[1] for line in capsys.readouterr().err.splitlines()]
+    assert folds == ["1/2,"] * 6 + ["2/2,"] * 6  # one fold after the other
 
 
 def test_train_with_a_recipe_for_an_ensemble(recipe, tmp_path):
