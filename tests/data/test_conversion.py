@@ -118,5 +118,5 @@ def test_as_uint8_accepts_8_bit_values_in_wider_types():
 
 
 def test_warn_if_dark_reports_other_scales():
-    with pytest.warns(UserWarning, match="highest pixel is 16.*multiply"):
+    with pytest.warns(UserWarning, match="maximum pixel is 16.*multiply"):
         warn_if_dark("x", np.full((1, 2, 2), 16, np.uint8))

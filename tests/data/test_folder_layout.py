@@ -37,7 +37,7 @@ LAYOUTS = {
     "sets": (
         ["training_set/cat", "training_set/dog", "test-set/cat", "valset/dog"],
         {"train": AB, "valid": {"dog": 2}, "test": {"cat": 2}},
-        [r"training_set \(train\), valset \(valid\), test-set \(test\)", "valid split has no images of 'cat'"],
+        [r"training_set \(train\), valset \(valid\), test-set \(test\)", "valid split has no images of class 'cat'"],
     ),
     "trainval": (["trainval/cat", "trainval/dog", "test/cat"], {"train": AB, "test": {"cat": 2}}, ["trainval"]),
     "spaces at the end of a name": (

@@ -61,7 +61,7 @@ def test_read_idx_folder_rejects_different_counts(tmp_path, samples):
         (bytes, lambda whole: whole + b"x", "more bytes than the 320"),
         (gzip.compress, lambda whole: whole + b"x", "more bytes than the 320"),
         (bytes, lambda whole: whole[:9], "truncated"),
-        (bytes, lambda whole: b"<html>" + whole, "begins with 3c 68 74 6d"),
+        (bytes, lambda whole: b"<html>" + whole, "begins with the bytes 3c 68 74 6d"),
         (bytes, lambda whole: whole[:3] + b"\x01" + whole[4:], "swapped"),
         (bytes, lambda whole: whole[:4] + b"\xff" * 12, "fewer bytes"),  # 2**96 pixels
         (gzip.compress, lambda whole: whole[:4] + b"\xff" * 12, "fewer bytes"),

@@ -55,7 +55,7 @@ def test_read_images_chooses_a_common_size_and_prints_it(tmp_path, shapes, expec
 
 def test_read_images_without_a_word_if_size_and_rule_are_given(tmp_path):
     files = save(tmp_path, (20, 40), (40, 20, 3))
-    with pytest.warns(UserWarning, match="2 of 2 images have another aspect ratio than 16×16: they are padded"):
+    with pytest.warns(UserWarning, match="2 of 2 images have another aspect ratio than the size 16×16 and are padded"):
         padded = read_images(files, DataSpec(image_size=16))
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -55,7 +55,7 @@ def test_read_labelled_files_uses_label_column(tmp_path, images):
         ("id,label\n0,cat\n1\n", "line 3 has 1 values"),
         ("id,label\n0,cat\n7,dog\n", "1 of the 2 images .* the first is '7'"),
         ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
-        ("id,label\n0,cat\n0,dog\n", "line 3: '0' .*'cat'.*'dog'"),
+        ("id,label\n0,cat\n0,dog\n", "line 3: the image '0' .*'cat'.*'dog'"),
     ],
 )
 def test_read_labelled_files_rejects_invalid_table(tmp_path, images, table, message):
@@ -65,7 +65,7 @@ def test_read_labelled_files_rejects_invalid_table(tmp_path, images, table, mess
 
 def test_read_labelled_files_rejects_two_images_of_one_id(tmp_path, images):
     Image.new("L", (8, 8)).save(images / "0.bmp")
-    with pytest.raises(DataError, match=r"has 0\.bmp and 0\.png for the name '0'"):
+    with pytest.raises(DataError, match=r"The name '0' fits both 0\.bmp and 0\.png"):
         read_labelled_files(DataSpec(write_table(tmp_path, "id,label\n0,cat\n1,dog\n"), images=images))
 
 
@@ -177,7 +177,7 @@ def test_choice_of_columns_is_printed(tmp_path, samples, flat, header, make_row,
     [
         (["file", "age", "sex"], lambda i: [f"im{i}.png", 30 + i % 3, "mf"[i % 2]], "'age', 'sex'.*--label-column"),
         (["file", "class", "species"], lambda i: [f"im{i}.png", i % 2, i % 3], "'class', 'species'.*--label-column"),
-        (["file", "a", "b", "c"], lambda i: [f"im{i}.png", 1, i % 2, 0], "1 to 2 of the columns.*--label-column"),
+        (["file", "a", "b", "c"], lambda i: [f"im{i}.png", 1, i % 2, 0], "1 to 2 ones per row.*--label-column"),
         (["left", "right", "label"], lambda i: [f"im{i}.png", f"im{N - 1 - i}.png", i % 2], "both .*--image-column"),
         (["file", "number"], lambda i: [f"im{i}.png", 0.37 * i], "12 different numbers.*--label-column"),
         (["name", "label"], lambda i: [f"other{i}", i % 2], "no image.*--images.*--image-column"),
@@ -200,7 +200,7 @@ def test_columns_by_name_and_by_number(tmp_path, samples, flat):
     for options, message in (
         ({"image_column": "middle"}, "no column 'middle'; it has the columns left, .*--image-column"),
         ({"label_column": "5"}, "no header.* 1 to 4"),
-        ({"image_column": "2", "label_column": "2"}, "both images and labels"),
+        ({"image_column": "2", "label_column": "2"}, "both the image column and the label column"),
     ):
         source = tmp_path / ("a.csv" if "middle" in options.values() else "b.csv")
         with pytest.raises(DataError, match=message):
@@ -243,7 +243,7 @@ def test_relative_paths_distinguish_images_of_one_name(tmp_path, samples):
     rows = [[f"/somewhere/class{i % 2}/{i // 2}.png", i % 2] for i in range(N)]
     table = write_rows(tmp_path / "a.csv", rows, ["path", "label"])
     check_labels(load_dataset(table, images=tmp_path / "images"), samples, [str(i % 2) for i in range(N)])
-    with pytest.raises(DataError, match=r"class0/0\.png and .*class1/0\.png for the name '0\.png'"):
+    with pytest.raises(DataError, match=r"'0\.png' fits both .*class0/0\.png and .*class1/0\.png"):
         load_dataset(write_rows(tmp_path / "b.csv", [["0.png", "a"], ["1.png", "b"]], ["path", "label"]))
 
 

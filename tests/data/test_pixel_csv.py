@@ -286,7 +286,7 @@ def test_read_pixel_csv_keeps_labels_with_delimiters_and_quotes(tmp_path):
 
 def test_load_dataset_reports_dark_pixels_of_a_table(tmp_path):
     rows = [[i % 2, *(value // 16 for value in row)] for i, row in enumerate(make_rows())]
-    with pytest.warns(UserWarning, match="highest pixel is 15"):
+    with pytest.warns(UserWarning, match="maximum pixel is 15"):
         load_dataset(write_cells(tmp_path / "a.csv", rows, ["label", *NUMBERED]))
 
 

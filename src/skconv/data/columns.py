@@ -34,7 +34,7 @@ _MIN_ROWS = 10  # fewer rows have too few values of each class
 
 
 class Columns(NamedTuple):
-    """Positions of the columns of a table that lists images; `labels` has several for one-hot labels."""
+    """Positions of the columns of a table that lists images; several positions in `labels` are one-hot labels."""
 
     table: Table
     names: int
@@ -55,15 +55,15 @@ def find_columns(
 ) -> Columns:
     """Find the columns with the names of images and with the labels.
 
-    The names are those of files in `index`, or have the suffix of image files. The label is the only other column, or
-    has "label" or a similar word in its header; several columns of 0 and 1, one of them 1 in each row, are one-hot
-    labels. Row numbers are neither. Warn about every choice among columns; raise `DataError`, naming the option that
-    decides, if there is none.
+    The image column contains names of files in `index`, or names with the suffix of an image file. The label column is
+    the only remaining column, or has "label" or a similar word in its header. Columns of 0 and 1 with a single 1 per
+    row are one-hot labels. Columns of row numbers are ignored. Warn about every choice between columns. Raise
+    `DataError` if a choice is ambiguous; the message names the option to pass.
     """
     if table.header is None:
         table = detect_header(table, index, image_column, label_column)
     if not table.rows:
-        raise DataError(f"{table.where} has a header but no rows; expected lines of id,label.")
+        raise DataError(f"{table.where} has a header but no rows; expected a line such as id,label per image.")
     if table.n_columns < 2:
         raise DataError(f"{table.where} has {table.n_columns} column; expected a header such as id,label, and rows.")
     label = find_column(table, label_column, "--label-column")
@@ -72,7 +72,8 @@ def find_columns(
         names = find_names(table, index, label)
     if names == label:
         raise DataError(
-            f"{table.where}: {table.describe(names)} would have both images and labels. Pass another --image-column."
+            f"{table.where}: {table.describe(names)} is both the image column and the label column. Pass another "
+            "column as --image-column."
         )
     split = find_split(table)
     others = [each for each in range(table.n_columns) if each not in (names, split) and _is_informative(table, each)]
@@ -178,7 +179,7 @@ def find_names(table: Table, index: ImageIndex, label: int | None = None) -> int
 def _check_same_order(
     table: Table, columns: list[int], ranked: dict[int, tuple[bool, bool, int]], files: dict[int, dict]
 ) -> int:
-    """Return the first column; raise `DataError` if another of the same rank names other images in its rows."""
+    """Return the first column; raise `DataError` if a column of the same rank refers to different images."""
     best = columns[0]
     for column in columns[1:]:
         if ranked[column] != ranked[best]:
@@ -231,13 +232,13 @@ def _find_labels(table: Table, columns: list[int]) -> list[int]:
 
 
 def _may_be_label(cells: list[str]) -> bool:
-    """Return whether values are those of classes: several, most of them more than once."""
+    """Return whether values look like classes: several values, most of which occur more than once."""
     n_values = len(set(cells))
     return n_values > 1 and (len(cells) < _MIN_ROWS or n_values <= len(cells) / 2)
 
 
 def _find_one_hot(table: Table, columns: list[int]) -> list[int]:
-    """Return the columns of 0 and 1 if there are two or more, and one of them is 1 in each row."""
+    """Return the columns of 0 and 1 if there are two or more, and each row has a single 1; else an empty list."""
     binary = [column for column in columns if are_binary(table.column(column))]
     sums = {sum(to_bit(row[column]) or 0 for column in binary) for row in table.rows}
     n_used = sum(any(to_bit(row[column]) for row in table.rows) for column in binary)
@@ -245,8 +246,8 @@ def _find_one_hot(table: Table, columns: list[int]) -> list[int]:
         if len(binary) > 2 and binary == columns:
             first, last = table.describe(binary[0]), table.describe(binary[-1])
             raise DataError(
-                f"{table.where}: {min(sums):g} to {max(sums):g} of the columns {first} to {last} are 1 in a row; "
-                "expected one class per image. Pass one column as --label-column."
+                f"{table.where}: the columns {first} to {last} have {min(sums):g} to {max(sums):g} ones per row; "
+                "expected a single 1, for the class of the image. Pass one of these columns as --label-column."
             )
         return []
     return binary
@@ -272,7 +273,7 @@ def to_bit(cell: str) -> int | None:
 
 
 def _are_equivalent(table: Table, columns: list[int]) -> bool:
-    """Return whether columns distinguish the same classes, as a number and a name of each."""
+    """Return whether columns distinguish the same classes, for example by number and by name."""
     first = table.column(columns[0])
     for column in columns[1:]:
         pairs = set(zip(first, table.column(column), strict=True))

@@ -86,7 +86,7 @@ def open_table(path: Path) -> Iterator[TextIO]:
 def find_encoding(path: Path) -> str:
     """Return the encoding of a text file; warn if it can only be guessed.
 
-    Raise `DataError` for content that is not that of a table: control characters, or an unusual first character.
+    Raise `DataError` if the content is not text: it has control characters, or an unusual first character.
     """
     decoder, is_utf8 = codecs.getincrementaldecoder("utf-8")(), True
     with open_content(path) as stream:
@@ -107,7 +107,9 @@ def find_encoding(path: Path) -> str:
         return "utf-8-sig"
     first = start.lstrip()[:1].decode("cp1252", "replace")
     if not (first.isalnum() or first.isascii()):
-        raise DataError(f"{path} is not a text file (it begins with {start[:4].hex(' ')}). Save it as CSV in UTF-8.")
+        raise DataError(
+            f"{path} is not a text file (its first bytes are {start[:4].hex(' ')}). Save it as CSV in UTF-8."
+        )
     warnings.warn(
         f"{path} is not UTF-8 and is read as Windows-1252. If labels look wrong, save it as UTF-8.",
         stacklevel=2,

@@ -11,8 +11,8 @@ import numpy as np
 from skconv.exceptions import DataError
 
 _N_ROWS = 65_536  # converted per step, because a float copy of a whole array may not fit in memory
-_MIN_WHITE = 64  # a lower highest value is not that of images in 0..255
-_MIN_FRACTIONS = 0.01  # share of values with fractions; fewer are likely errors, not a resized image
+_MIN_WHITE = 64  # images whose maximum is lower do not use the range 0..255
+_MIN_FRACTIONS = 0.01  # minimum share of values with fractions after resizing; a lower share is probably an error
 
 
 def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
@@ -60,27 +60,27 @@ def as_uint8(where: str, values: np.ndarray) -> np.ndarray:
 
 
 def warn_if_dark(where: str, pixels: np.ndarray) -> None:
-    """Warn if the highest pixel is far below white, so that image files differ from these images.
+    """Warn if the maximum is far below 255, because image files then have another range than these images.
 
     Memory-mapped arrays are not checked, because reading them takes long.
     """
     high = 255 if isinstance(pixels, np.memmap) else int(pixels.max(initial=0))
     if high < _MIN_WHITE:
         warnings.warn(
-            f"{where}: the highest pixel is {high}, where white is 255. A model trained on these images fits images in "
-            f"the same range only; to use it with image files, multiply the pixels by {255 / max(high, 1):.4g} first.",
+            f"{where}: the maximum pixel is {high}; expected about 255. A model trained on these images is valid only "
+            f"for this range. To use it with image files, multiply the pixels by {255 / max(high, 1):.4g} first.",
             stacklevel=2,
         )
 
 
 def has_many_fractions(values: np.ndarray) -> bool:
-    """Return whether floats in 0..255 are grey levels with fractions, as after resizing, and not whole numbers."""
+    """Return whether at least 1 % of the floats in 0..255 have fractions, as after resizing."""
     n_fractions = np.count_nonzero(values != np.rint(values))
     return bool(values.max() >= 128 and n_fractions >= _MIN_FRACTIONS * values.size)
 
 
 def _check_fractions(where: str, values: np.ndarray, low: float, high: float) -> None:
-    """Warn if fractions are rounded; raise `DataError` for fractions that are not those of grey levels 0..255."""
+    """Warn that fractions are rounded; raise `DataError` unless the values seem to be grey levels 0..255."""
     if values.dtype.kind != "f":
         return
     starts = range(0, len(values), _N_ROWS)
@@ -147,7 +147,7 @@ def _ambiguous_colour(where: str, n_pixels: int, height: int, width: int, grey: 
 
 
 def split_size(image_size: tuple[int, ...] | None) -> tuple[tuple[int, int] | None, int | None]:
-    """Return (height, width) and the channels of an image size as in `shape_rows`; None for what it lacks.
+    """Return (height, width) and the number of channels of an image size as in `shape_rows`; None if not given.
 
     Examples
     --------
@@ -193,7 +193,8 @@ def as_images(where: str, images: np.ndarray, image_size: tuple[int, ...] | None
         return shape_rows(where, images.reshape(len(images), -1), image_size)
     if images.ndim == 4 and images.shape[1] in (1, 3) and images.shape[3] in (1, 3):
         raise DataError(
-            f"{where} has shape {images.shape}, with channels first or last; expected sides of 4 pixels or more."
+            f"{where} has shape {images.shape}, whose channels may be first or last; expected images of at least 4×4 "
+            "pixels."
         )
     images = channels_last(images)
     images = _drop_single_channel(images)

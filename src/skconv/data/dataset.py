@@ -89,8 +89,8 @@ class Dataset:
         Rule for images of another aspect ratio, as in `skconv.images.spec.ImageSpec`; None for images that were not
         resized.
     files : tuple of Path
-        Image files of the training, validation and test split, in this order; empty if there are none, or a split has
-        changed.
+        Image files of the training, validation and test split, in this order; empty if the images do not come from
+        files, or if a split has changed.
     names : tuple of str
         Names of the images after a split has changed; see `list_names`.
 
@@ -146,7 +146,7 @@ class Dataset:
     def list_names(self) -> list[str]:
         """Return the name of each image of the training, validation and test split, in this order.
 
-        It is the image file or else, as in "train 17", the split of the source and the index in that split.
+        A name is the image file, or else the split of the source and the index in it, such as "train 17".
 
         Examples
         --------

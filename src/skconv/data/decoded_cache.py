@@ -17,7 +17,7 @@ from skconv.exceptions import OutputError
 from skconv.files import atomic_write
 
 MIN_CACHED = 1000  # images; fewer images are decoded in less than a second
-MAX_ENTRIES = 2  # per folder: `predict` reads only the test images of a competition's folder, `train` all
+MAX_ENTRIES = 2  # per folder, because `train` reads all images of a competition, and `predict` only the test images
 MAX_AGE = 30 * 24 * 60 * 60  # seconds since the last use of a cache entry
 
 _CACHE_VERSION = 2  # increase it when decoding changes
@@ -30,7 +30,7 @@ def read_cached(
 
     An entry is an ``.npy`` file. Its name is a hash of the path, size, modification and change time of every file in
     order, the image size, the `form` (anything else that determines the pixels), and the versions of this cache and of
-    Pillow. If the cache cannot be read or written, or not every file was decoded, the images are decoded each time.
+    Pillow. If the cache cannot be read or written, or if a file was not decoded, the images are decoded each time.
     Fewer than `MIN_CACHED` files are not cached.
     """
     if len(files) < MIN_CACHED:
@@ -51,7 +51,7 @@ def read_cached(
         with atomic_write(entry) as temporary, temporary.open("wb") as stream:
             np.save(stream, images, allow_pickle=False)
         _remove_old_entries(entry)
-    if isinstance(images, np.memmap):  # a temporary file is not needed beside the entry
+    if isinstance(images, np.memmap):  # the entry replaces the temporary file
         cached = _read_entry(entry, len(files), size)
     return images if cached is None else cached
 

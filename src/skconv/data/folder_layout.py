@@ -53,10 +53,10 @@ class FolderLayout:
 
     splits: dict[str, FileSplit] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
-    left_out: list[ImageFolder] = field(default_factory=list)  # maximum number of folders listed in a note
+    left_out: list[ImageFolder] = field(default_factory=list)
 
     def leave_out(self, folders: Sequence[ImageFolder], reason: str) -> None:
-        """Note that the images of some folders are not used."""
+        """Add a note that the images of some folders are not used."""
         self.left_out.extend(folders)
         number = _count(sum(folder.n_images for folder in folders))
         self.notes.append(f"{number} in {_quote(folder.name for folder in folders)} were left out: {reason}.")
@@ -65,9 +65,10 @@ class FolderLayout:
 def find_layout(root: Path, exclude: Sequence[str] | None = None) -> FolderLayout:
     """Find classes and splits in a folder.
 
-    A class is a folder at the first level that has two or more folders with images; it has all images below it.
-    Folders named train, valid or test, in any usual spelling, are splits if they contain class folders, or if every
-    class folder contains them. `exclude` is as in `read_tree`; any pattern allows masks beside images.
+    The classes are the folders at the highest level with two or more folders that contain images. A class has all
+    images below its folder. Folders named train, valid or test, in any usual spelling, are splits if they contain class
+    folders, or if every class folder contains them. `exclude` is as in `read_tree`; with any pattern, masks are not
+    searched for.
 
     Raise `DataError` for fewer than two class folders, or folders whose meaning is not clear.
     """
@@ -90,7 +91,7 @@ def find_layout(root: Path, exclude: Sequence[str] | None = None) -> FolderLayou
 
 
 def descend(tree: ImageFolder) -> ImageFolder:
-    """Return the first folder that has two or more folders of images, or none below its only one."""
+    """Follow single subfolders to the class folders; return the folder that contains these."""
     while len(tree.folders) == 1 and tree.folders[0].folders:
         tree = tree.folders[0]
     return tree
@@ -173,14 +174,14 @@ def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[
             if len(classes) > 1:
                 raise DataError(
                     f"None of the folders {_quote(classes)} in {inner.path} is a class of {training.path}, which has "
-                    f"{_quote(splits[TRAIN])}. Use the same names in both, or leave the folder out with "
+                    f"{_quote(splits[TRAIN])}. Use the same names in both folders, or leave the folder out with "
                     f"--exclude '{folders[split].name}'."
                 )
             layout.leave_out([folders[split]], "they are not in class folders, so they have no labels")
             continue
         missing = [name for name in splits[TRAIN] if name not in classes]
         if missing:
-            layout.notes.append(f"The {split} split has no images of {_quote(missing)}.")
+            layout.notes.append(f"The {split} split has no images of class {_quote(missing)}.")
         splits[split] = classes
         used.append(f"{folders[split].name} ({split})")
     if len(used) > 1 and [each.partition(" ")[0] for each in used] != [TRAIN, TEST]:
@@ -206,7 +207,7 @@ def _find_inner_splits(top: ImageFolder, notes: list[str]) -> dict[str, dict[str
 
 
 def _name_classes(folders: Iterable[ImageFolder]) -> dict[str, list[ImageFolder]]:
-    """Return the folders of each class; several if their names are the same text in other Unicode forms."""
+    """Return the folders of each class; a class has several folders if their names differ only in Unicode form."""
     classes: dict[str, list[ImageFolder]] = {}
     for folder in folders:
         classes.setdefault(class_name(folder.name), []).append(folder)
@@ -227,7 +228,7 @@ def class_name(name: str) -> str:
 
 
 def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSplit:
-    """Return the images of all class folders, with a note on those in deeper folders."""
+    """Return the images of all class folders; add notes on images in deeper folders and on classes with two folders."""
     split = FileSplit()
     nested = [inner for folders in classes.values() for folder in folders for inner in folder.folders]
     for name in sort_names(list(classes)):
@@ -240,7 +241,7 @@ def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSpl
         n_nested = sum(inner.n_images for inner in nested)
         notes.append(
             f"{n_nested:,} of {len(split.files):,} images are in {len(nested):,} folders inside the class folders, "
-            f"such as {nested[0].path}. Their class is the outer folder, one of {_quote(classes)}."
+            f"such as {nested[0].path}. Their classes are the outer folders: {_quote(classes)}."
         )
     inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}
     if len(inside) == 1 and len(next(iter(inside))) > 1:

@@ -47,7 +47,7 @@ class ImageFolder:
 
 @dataclass
 class OtherFiles:
-    """Counts of the files of a tree that are not its images: by suffix, hidden, and excluded ones."""
+    """Counts of the files of a tree that are not used: by suffix, hidden files, excluded files."""
 
     kinds: Counter[str] = field(default_factory=Counter)
     first: str = ""
@@ -67,10 +67,10 @@ class OtherFiles:
 def read_tree(root: Path, exclude: Sequence[str] = ()) -> tuple[ImageFolder, OtherFiles]:
     """Return the tree of the images of a folder, and the counts of its other files.
 
-    A file is an image if its suffix or its first bytes are those of one. Hidden files and folders, and those of
-    operating systems, are not searched. `exclude` are patterns of names, or of ends of the paths below `root`, to leave
-    out, such as ``"*_mask.png"`` or ``"cats/*.png"``. Links to folders are followed, except to a folder that contains
-    them. Raise `DataError` if a folder cannot be read.
+    A file counts as an image if it has the suffix or the first bytes of an image format. Hidden files and folders, and
+    those of operating systems, are not searched. `exclude` contains patterns of the names, or of the ends of the paths
+    below `root`, that are left out, such as ``"*_mask.png"`` or ``"cats/*.png"``. Links to folders are followed unless
+    the folder contains the link. Raise `DataError` if a folder cannot be read.
     """
     others = OtherFiles()
     return _read_folder(root, str(root), tuple(exclude), others, ()), others
@@ -109,7 +109,7 @@ def _read_folder(
 
 
 def is_image_file(path: Path) -> bool:
-    """Return whether a file is an image, from its suffix or else from its first bytes."""
+    """Return whether a file is probably an image, judged by its suffix, else by its first bytes."""
     return has_image_suffix(path.name) or looks_like_image(path.name, _read_start(path))
 
 

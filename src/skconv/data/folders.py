@@ -79,8 +79,8 @@ def _note_copies(splits: Splits) -> None:
         copies = sum(digest in known for digest in _hash_images(images)) if images is not None else 0
         if images is not None and copies:
             warnings.warn(
-                f"{copies:,} of the {len(images):,} {name} images are also training images, so that the {name} "
-                "accuracy is too high. 'skconv audit' lists them; remove them from one of the splits.",
+                f"{copies:,} of the {len(images):,} {name} images are also training images, so the {name} accuracy is "
+                "too high. List them with 'skconv audit', and remove them from one of the splits.",
                 stacklevel=3,
             )
 
@@ -90,12 +90,12 @@ def _hash_images(images: np.ndarray) -> Iterator[bytes]:
 
 
 def list_files(folder: Path) -> list[Path]:
-    """Return the files of a folder, sorted, without hidden files and those of operating systems."""
+    """Return the files of a folder, sorted, without hidden files and files of operating systems."""
     return [path for path, is_folder in list_visible(folder) if not is_folder]
 
 
 def walk_files(folder: Path) -> list[Path]:
-    """Return the files of a folder and all subfolders, sorted, as `list_files` does for one."""
+    """Return the files of a folder and all its subfolders, sorted, selected as in `list_files`."""
     files = list_files(folder)
     for path, is_folder in list_visible(folder):
         if is_folder and not path.is_symlink():  # a link to a parent folder would cause infinite recursion

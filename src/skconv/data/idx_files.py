@@ -41,7 +41,7 @@ class _IdxFile(NamedTuple):
 
 
 def has_idx_files(path: Path) -> bool:
-    """Return whether a path is an IDX file, or a folder with IDX files in it or in its subfolders, by their names."""
+    """Return whether a path is an IDX file, or a folder with IDX files at most two levels below, by file names."""
     return any(True for _ in _find_files(path))
 
 
@@ -61,10 +61,11 @@ def read_idx_folder(path: Path, sha256: Mapping[str, str] | None = None) -> Spli
     files = [each for each in map(_parse_name, _find_files(folder)) if chosen in (None, each.set)]
     names = sorted({each.set for each in files})
     if len(names) > 1:
-        named = ", ".join(f"'{name}'" if name else "one without a name" for name in names)
+        named = ", ".join(f"'{name}'" if name else "an unnamed data set" for name in names)
         example = next(each.path for each in files if each.kind == "images")
         raise DataError(
-            f"{folder} has {len(names)} data sets: {named}. Pass a file of one as the source, such as {example}."
+            f"{folder} has {len(names)} data sets: {named}; expected one. Pass one of the files as the source, such as "
+            f"{example}."
         )
     splits = {split: _read_split(folder, files, split, names[0]) for split in ("train", "test", "valid")}
     if splits["train"] is None:
@@ -129,7 +130,7 @@ def _find_files(path: Path) -> Iterator[Path]:
 
 
 def _parse_name(path: Path) -> _IdxFile:
-    """Return the parts of a file name; without a word for the split it is the training split."""
+    """Return the parts of a file name; the split is "train" if no word of the name is that of a split."""
     name = _NAME.sub("", path.name.removesuffix(".gz"))
     words = [word for word in re.split(r"[-_. ]+", name.lower()) if word]
     split = next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), "train")
@@ -163,7 +164,7 @@ def _read_split(folder: Path, files: list[_IdxFile], split: str, set_name: str) 
 
 
 def _read_mapping(path: Path) -> dict[str, str]:
-    """Return the character of each label of EMNIST, from its file of labels and character codes, if there is one."""
+    """Return the character of each label from EMNIST's mapping file, or an empty dict if there is no such file."""
     if not path.is_file():
         return {}
     with open_table(path) as stream:
@@ -212,8 +213,8 @@ def _parse_idx_header(path: Path, header: bytes, n_dimensions: int) -> tuple[int
     if header[:4] != expected:
         what = "images" if n_dimensions == 3 else "labels"
         raise DataError(
-            f"{path} begins with {header[:4].hex(' ')}; an IDX file of {what} begins with {expected.hex(' ')}. "
-            "Are images and labels swapped, or is this another format?"
+            f"{path} begins with the bytes {header[:4].hex(' ')}; an IDX file of {what} begins with "
+            f"{expected.hex(' ')}. Are images and labels swapped, or is this another format?"
         )
     if len(header) < 4 + 4 * n_dimensions:
         raise DataError(f"{path} is truncated within its header. Download it again.")

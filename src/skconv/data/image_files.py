@@ -25,7 +25,7 @@ from skconv.progress import show_progress
 _DARK = 64  # of 255; 14 of 16 bits
 _MAX_NAMES = 10  # unreadable files listed in a message
 _N_SAMPLED = 1000  # files whose headers determine the size
-_BYTES_PER_PIXEL = 16  # while decoding, with copies
+_BYTES_PER_PIXEL = 16  # memory while decoding, including copies
 _DECODING_SHARE = 0.25  # maximum fraction of the free memory
 _COLOURLESS = frozenset({"1", "L", "LA", "I", "F"})  # modes of Pillow, also "I;16"
 
@@ -38,8 +38,9 @@ class DecodedImages(NamedTuple):
 
 
 class SampledSizes(NamedTuple):
-    """Sizes (height, width) of evenly spaced files, whether all of these are grey, whether one has
-    more than 8 bits, and whether they are all files.
+    """Sizes (height, width) in a sample of the files.
+
+    The flags are whether the sample is grey, whether it has an image of more than 8 bits, and whether it has all files.
     """
 
     sizes: list[tuple[int, int]]
@@ -49,7 +50,7 @@ class SampledSizes(NamedTuple):
 
     @classmethod
     def read(cls, files: Sequence[Path]) -> SampledSizes:
-        """Read the headers of 1,000 of the files, or of more until one is readable; `sizes` is empty if none is."""
+        """Read the headers of up to 1,000 files, or of more until a file is readable; else `sizes` is empty."""
         step = max(1, -(-len(files) // _N_SAMPLED))
         sizes: list[tuple[int, int]] = []
         modes: set[str] = set()
@@ -66,7 +67,7 @@ class SampledSizes(NamedTuple):
 
 
 def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
-    """Read image files as one array; as `decode_files`, but every file must be readable."""
+    """Read image files as one array, as `decode_files` does; raise `DataError` if a file is unreadable."""
     return decode_files(files, spec, skip_unreadable=False, progress=progress).images
 
 
@@ -75,12 +76,12 @@ def decode_files(
 ) -> DecodedImages:
     """Read image files as one array, uint8 (n, height, width), or (n, height, width, 3) unless all are grey.
 
-    Size, channels, resize rule and preprocessing are those of `spec`; without a size, images of one small size retain
-    it, and others are resized to the size of `choose_size`. Guesses are printed as warnings. Images are decoded one at
-    a time, and the decoded images of large folders are cached, see `read_cached`.
+    Size, channels, resize rule and preprocessing are those of `spec`. Without a size, images that all have the same
+    small size are not resized; otherwise `choose_size` determines the size. Guesses are printed as warnings. Images are
+    decoded one at a time, and the decoded images of large folders are cached (see `read_cached`).
 
-    Raise `DataError` that lists all unreadable files, unless `skip_unreadable` (by default that of `spec`), which
-    leaves them out with a warning.
+    If files are unreadable, raise a `DataError` that lists them, or leave them out with a warning if `skip_unreadable`
+    (by default that of `spec`) is true.
     """
     skip = bool(spec.skip_unreadable) if skip_unreadable is None else skip_unreadable
     sampled = SampledSizes.read(files)
@@ -108,11 +109,11 @@ def decode_files(
 
 
 def _choose_target(spec: DataSpec, sampled: SampledSizes, n_files: int) -> ImageSpec:
-    """Return the form of the images, and warn about a guess."""
+    """Return the size, channels and resize rule of the decoded images; warn about guesses."""
     if spec.normalize is not None:
         return ImageSpec.for_step(spec.normalize, spec.size)
     if not sampled.sizes:
-        return ImageSpec(1, 1, 1)  # for the errors of all files
+        return ImageSpec(1, 1, 1)  # no file is readable; decoding raises the errors
     channels = spec.channels or (1 if sampled.are_grey else 3)
     size = spec.size
     if size is None and spec.form is not None:
@@ -130,8 +131,8 @@ def _choose_target(spec: DataSpec, sampled: SampledSizes, n_files: int) -> Image
         if n_other and spec.resize is None and spec.form is None:
             examined = "" if sampled.is_complete else " in a sample"
             warnings.warn(
-                f"{n_other:,} of {len(sampled.sizes):,} images{examined} have another aspect ratio than "
-                f"{size[1]}×{size[0]}: they are padded. Pass --resize crop or --resize stretch to change this.",
+                f"{n_other:,} of {len(sampled.sizes):,} images{examined} have another aspect ratio than the size "
+                f"{size[1]}×{size[0]} and are padded. Pass --resize crop or --resize stretch to change this.",
                 stacklevel=3,
             )
     return ImageSpec(*size, channels, resize=spec.resize_rule)
@@ -156,7 +157,7 @@ def _decode(
     for position, result in enumerate(show_progress(results, "images", len(files), progress=progress)):
         if isinstance(result, SkconvError):
             errors.append(result)
-        if errors and not skip:  # the other files are only checked
+        if errors and not skip:  # the remaining files are only checked for errors
             images = images[:0].copy()
             continue
         if isinstance(result, SkconvError):
@@ -184,7 +185,7 @@ def _add_colour(grey: np.ndarray) -> np.ndarray:
 
 
 def _open_one(file: Path, target: ImageSpec, channels: int | None) -> np.ndarray | SkconvError:
-    """Return an image of the target's size with its own number of channels unless given, or the error of the file."""
+    """Return a file's image in the target's size, with its own channels unless `channels` is given, or its error."""
     try:
         image = target.open(file)
         if target.preprocessing is None:

@@ -20,16 +20,16 @@ _NO_FOLDERS = frozenset({"", ".", "..", "~"})
 _DECIMALS = re.compile(r"(?<=\d)\.0+$")  # of numbers that pandas converted, because others were missing
 _UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # added to the names of uploaded files by Label Studio
 _MAX_NAMES = 10  # missing images listed in a message
-_MAX_DEPTH = 3  # of folders below a table that are searched
+_MAX_DEPTH = 3  # levels of folders below a table that are searched
 
 
 @dataclass(frozen=True)
 class Match:
     """Files that fit a name best: none, one, or several that fit equally.
 
-    `n_folders` is the number of folders at the end of the name that agree, `n_other` the number of its other folders.
-    `is_changed` is whether the file has another suffix, another form of a number (leading zeros, ``.0``), or lacks a
-    prefix.
+    `n_folders` is the number of the last folders in the name that match those of the file, and `n_other` is the number
+    of the remaining folders in the name. `is_changed` is true if the file has another suffix, another form of a number
+    (leading zeros, ``.0``), or no prefix.
     """
 
     files: list[Path]
@@ -59,7 +59,7 @@ class ImageIndex:
                     self._by_number.setdefault(stem.lstrip("0") or "0", []).append(file)
 
     def find(self, name: str) -> Match:
-        """Return the files that fit a name; those with the same folders at the end are preferred."""
+        """Return the files that fit a name; files whose last folders match those of the name are preferred."""
         folders, last = _split_path(name)
         key = _fold(last)
         if not key:
@@ -72,7 +72,7 @@ class ImageIndex:
         if not files:
             rest = _DECIMALS.sub("", key) if _DECIMALS.search(key) else _UPLOAD.sub("", key)
             files = self._by_name.get(rest) or self._by_stem.get(rest) or self._by_number.get(rest, [])
-        if not files and "%" in name:  # an address
+        if not files and "%" in name:  # the name may be a URL with escaped characters
             return self.find(unquote(name)) if unquote(name) != name else Match([])
         if not files:
             path = expand_home(name)
@@ -90,7 +90,7 @@ class ImageIndex:
 
 
 def index_near(table: Path) -> ImageIndex:
-    """Return the files in the folder of a table and in its subfolders, three levels deep, without hidden ones."""
+    """Return the files in the folder of a table and in its subfolders, three levels deep, without hidden files."""
     folder = table.parent
     files: list[Path] = []
     for parent, subfolders, names in os.walk(folder):
@@ -101,18 +101,18 @@ def index_near(table: Path) -> ImageIndex:
 
 
 def match_images(table: str, names: Sequence[str], index: ImageIndex) -> dict[str, Path]:
-    """Return the file of each name that has one; distinct names have distinct files.
+    """Return the file of each name that matches a file; no file is used for two names.
 
-    Warn about guesses: agreement of the last part of a path only, another suffix or leading zeros. Raise `DataError`
-    for a name with two files.
+    Warn about guesses: names that match only in the last parts of the path, or differ in suffix, prefix or the form of
+    a number. Raise `DataError` if a name matches two files equally well.
     """
     matches = {name: index.find(name) for name in names}
     for name, match in matches.items():
         if len(match.files) > 1:
             first, second = (_shorten(file, index.folder) for file in match.files[:2])
             raise DataError(
-                f"{index.folder} has {first} and {second} for the name '{name}'. Write the folder in the name, or "
-                "remove one."
+                f"The name '{name}' fits both {first} and {second} in {index.folder}; expected one file. Add the "
+                "folder to the name, or remove one of the files."
             )
     found = {name: match for name, match in matches.items() if match.files}
     if any(match.n_folders for match in found.values()):
@@ -130,8 +130,8 @@ def match_images(table: str, names: Sequence[str], index: ImageIndex) -> dict[st
     changed = [name for name, match in found.items() if match.is_changed]
     if changed:
         warnings.warn(
-            f"{table}: {len(changed):,} of {len(names):,} names have another suffix, prefix or form of a number "
-            f"than the image; the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
+            f"{table}: {len(changed):,} of {len(names):,} names differ from the image file in suffix, prefix or the "
+            f"form of a number; the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
             stacklevel=2,
         )
     return {name: match.files[0] for name, match in found.items()}
@@ -154,9 +154,9 @@ def _rank(match: Match) -> tuple[bool, int]:
 def check_found(
     table: str, names: Iterable[str], found: dict[str, Path], folder: Path, *, skip_missing: bool | None = None
 ) -> None:
-    """Raise `DataError` for names without an image; all are counted, the first listed.
+    """Raise a `DataError` with the number of names without an image and the first of them.
 
-    Warn instead if `skip_missing`; None means that missing images cannot be skipped.
+    Warn instead if `skip_missing` is true; None means that missing images cannot be skipped.
     """
     names = list(dict.fromkeys(names))
     missing = [name for name in names if name not in found]

@@ -31,7 +31,7 @@ from skconv.files import expand_home
 from skconv.images.formats import has_image_suffix
 
 _N_SAMPLED = 20  # lines
-_MAX_COLUMNS = 100  # of a table that lists images; the smallest table of pixels has fewer, but no names of files
+_MAX_COLUMNS = 100  # wider tables are tables of pixels, even if they contain names of files
 
 
 class Listing(NamedTuple):
@@ -43,9 +43,9 @@ class Listing(NamedTuple):
 
 
 def lists_images(path: Path) -> bool:
-    """Return whether a table lists image files: it has few columns without rows of pixels, or names of image files."""
+    """Return whether a table lists image files: it has few columns and no cells of pixels, or names of image files."""
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the reader repeats them
+        warnings.simplefilter("ignore")  # the reader repeats the warnings
         with open_lines(path) as (delimiter, lines):
             rows = [parse_line(line, delimiter) for _, line in islice(lines, _N_SAMPLED)]
     if not rows:
@@ -61,16 +61,17 @@ def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
     """Read the images that the table ``spec.path`` lists with their labels.
 
     The images are in ``spec.images``, by default in the folder of the table and its subfolders. The columns are found
-    as in `find_columns`, the files as in `match_images`. Raise `DataError` for missing images, unless
-    ``spec.skip_unreadable``, for rows without label and images with two labels, and as in `read_images`.
+    by `find_columns`, and the files by `match_images`. Raise `DataError` for missing images (unless
+    ``spec.skip_unreadable`` is set), rows without a label, and images with two labels; other errors are those of
+    `read_images`.
     """
     return _read_listing(read_table(spec.path), _index_images(spec), spec, progress=progress)
 
 
 def read_labelled_frame(frame: Any, spec: DataSpec, *, progress: bool = False) -> Splits:
-    """Read the images that a data frame lists with their labels; as `read_labelled_files`.
+    """Read the images that a data frame lists with their labels, as `read_labelled_files` does.
 
-    Without ``spec.images``, the names are paths.
+    Without ``spec.images``, the names are used as paths.
     """
     table = read_frame(frame)
     if spec.images is not None:
@@ -81,7 +82,7 @@ def read_labelled_frame(frame: Any, spec: DataSpec, *, progress: bool = False) -
 
 
 def list_named_files(spec: DataSpec) -> tuple[list[str], list[Path]]:
-    """Return the names and files of the images that the table ``spec.path`` lists, whose labels are not needed."""
+    """Return the names and files of the images that the table ``spec.path`` lists; labels are not required."""
     index = _index_images(spec)
     table = detect_header(read_table(spec.path), index, spec.image_column, spec.label_column)
     label = find_column(table, spec.label_column, "--label-column")
@@ -106,9 +107,9 @@ def load_images(
     paths : iterable of path-like
         Image files, in the order of the labels; for example a column of a data frame.
     image_size : int, (height, width) or (height, width, channels), optional
-        Size in pixels to which every image is resized, and 1 or 3 channels; by default images of one size of at most
-        64×64 retain it, and others are resized to a size that is printed. Pass the size of the training images to
-        predict.
+        Size in pixels to which every image is resized, and 1 or 3 channels. By default, images that all have the same
+        size, at most 64×64, are not resized; otherwise a size is chosen and printed. For prediction, pass the size of
+        the training images.
     resize : {"pad", "crop", "stretch"}, default="pad"
         How an image of another aspect ratio is resized.
     progress : bool, default=False
@@ -117,7 +118,7 @@ def load_images(
     Returns
     -------
     ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        Grey images if all files are grey and `image_size` has no channels.
+        The images; grey if all files are grey and `image_size` has no number of channels.
 
     Raises
     ------
@@ -184,12 +185,12 @@ def _read_listing(table: Table, index: ImageIndex, spec: DataSpec, *, progress: 
 def split_rows(
     where: str, images: np.ndarray, labels: Sequence[str], splits: Sequence[str], files: Sequence[Path] = ()
 ) -> Splits:
-    """Return images and labels by split; a data set without a column of splits is one training split."""
+    """Return images and labels by split; without a split column, all rows are training data."""
     if set(splits) == {"train"}:
         return Splits(images, labels, files=files)
     rows = {split: [row for row, each in enumerate(splits) if each == split] for split in ("train", "valid", "test")}
     if not rows["train"]:
-        raise DataError(f"{where} has no rows of the training split. Remove the column of splits to use all rows.")
+        raise DataError(f"{where} has no rows of the training split. Remove the split column to use all rows.")
     parts = {
         split: (images[each], [labels[row] for row in each]) if each else (None, None) for split, each in rows.items()
     }
@@ -211,7 +212,7 @@ def _check_cells(table: Table, names: list[str], labels: list[str], splits: list
     for what, cells in (("id", names), ("label", labels)):
         missing = [row for row in used if not cells[row].strip()]
         if missing:
-            more = f"; {len(missing):,} rows lack it" if len(missing) > 1 else ""
+            more = f" (and in {len(missing) - 1:,} more rows)" if len(missing) > 1 else ""
             raise DataError(f"{table.locate(missing[0])}: the {what} is missing{more}. Fill it in or delete the line.")
     return used
 
@@ -231,12 +232,13 @@ def _drop_repeated(
             repeated.append(row)
     if conflicts:
         row, n = conflicts[0], len({found[names[row]] for row in conflicts})
-        remedy = "Delete one line." if n == 1 else "Leave one line per image."
+        remedy = "Delete one of the two lines." if n == 1 else "Leave one line per image."
         if has_boxes(table):
-            remedy = "Crop each box into an image of its own, and list these."
+            remedy = "Crop each box into a separate image, and list these images."
         raise DataError(
-            f"{table.locate(row)}: '{names[row]}' has the labels '{labels[first[found[names[row]]]]}' and "
-            f"'{labels[row]}'{f', and {n - 1:,} other images have several labels' if n > 1 else ''}. {remedy}"
+            f"{table.locate(row)}: the image '{names[row]}' has the labels '{labels[first[found[names[row]]]]}' and "
+            f"'{labels[row]}'{f', and {n - 1:,} other images have several labels' if n > 1 else ''}; expected one "
+            f"label per image. {remedy}"
         )
     if repeated:
         warnings.warn(

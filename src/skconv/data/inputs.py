@@ -38,8 +38,8 @@ def load_inputs(
     label_column : str, optional
         Header of the label column in a CSV; "label" by default.
     image_size : tuple of int, optional
-        Shape of images that are stored as rows, as in `skconv.data.conversion.shape_rows`; by default that of the
-        model.
+        Shape of images that are stored as rows, as in `skconv.data.conversion.shape_rows`; by default the shape of the
+        model's images.
     errors : dict, optional
         Receives the errors of unreadable image files by their position in `names`; `images` then lacks these. By
         default the first such error is raised.

@@ -47,7 +47,7 @@ def clean_labels(where: str, labels: Sequence[str]) -> list[str]:
     """Return labels with one spelling per class.
 
     Surrounding whitespace is removed, Unicode is composed (NFC), and if all labels are numbers, ``3.0`` becomes ``3``.
-    A warning has the number of labels that were changed, unless all are written in the same way.
+    Warn about the number of changed labels, unless all labels were changed alike.
     Raise `DataError` if the labels are measurements: numbers with fractions, most of which occur once.
 
     Examples
@@ -60,8 +60,8 @@ def clean_labels(where: str, labels: Sequence[str]) -> list[str]:
     spaced = [label for label, name in names.items() if label != name]
     if spaced and len(spaced) < len(counts):
         warnings.warn(
-            f"{where}: {_count(counts, spaced)} had surrounding spaces or another Unicode form, and were "
-            f"changed; the first is '{spaced[0].strip()}'.",
+            f"{where}: surrounding spaces or another Unicode form were removed from {_count(counts, spaced)}; the "
+            f"first is '{spaced[0].strip()}'.",
             stacklevel=2,
         )
     if all(map(is_number, names.values())):

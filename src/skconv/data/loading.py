@@ -30,13 +30,13 @@ def load_dataset(
         - ``"openml:NAME"`` or ``"openml:NUMBER"``;
         - a folder with one folder per class, or with folders ``train``, ``valid`` and ``test`` that contain class
           folders, see the guide "Your own images";
-        - a folder with the IDX files of MNIST, EMNIST or others, raw or ``.gz``, or one of these files;
+        - a folder with IDX files, raw or ``.gz``, such as those of MNIST or EMNIST, or one of these files;
         - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
           folders ``train`` and ``test``;
         - a table of pixels (``.csv``, ``.tsv``, ``.txt``), one image per row, with or without a header;
         - a table or a data frame that lists image files and their labels;
-        - an .npz with ``train_x, train_y, test_x, test_y``, the keys of Keras, ``images, labels`` or ``X, y``, and
-          perhaps ``val_x, val_y``; or .npy files with these names.
+        - an .npz with the arrays ``train_x, train_y, test_x, test_y`` (or Keras's ``x_train, y_train, …``), ``images,
+          labels`` or ``X, y``, and optionally ``val_x, val_y``; or .npy files with these names.
     normalize : str, optional
         Registered preprocessing step; ``"digit"`` converts images of digits to the form of MNIST, as
         `skconv.normalize_digit` does.
@@ -53,22 +53,23 @@ def load_dataset(
         Header of the column with the names of the images, or its number from 1 in a table without a header; by
         default the column whose values are image files.
     label_column : str, optional
-        Header or number of the label column, -1 for the last; by default the column "label", or the only one that can
-        be the label.
+        Header or number of the label column, -1 for the last; by default the column "label", or the only column that
+        can be the label.
     image_size : int, (height, width), (height, width, channels) or (channels, height, width), optional
-        Size in pixels to which every image is resized; the shape of images that are stored as rows and not square, or
-        in colour, whose values are stored by pixel (channels last) or by channel (channels first). By default images
-        that all have the same size, at most 64×64, retain it; others are resized to a size that is printed.
+        Size in pixels to which every image is resized. For images stored as rows, it is also their shape, which is
+        required for images that are in colour or not square: channels last if the values of a pixel are adjacent, else
+        channels first. By default, images that all have the same size, at most 64×64, are not resized; otherwise a size
+        is chosen and printed.
     resize : {"pad", "crop", "stretch"}, default="pad"
         How an image of another aspect ratio is resized: "pad" adds a border in the mean colour of the image's border,
         "crop" cuts off both ends of the longer side, "stretch" changes the aspect ratio.
     skip_unreadable : bool, default=False
-        Leave out image files that cannot be read or that a table lists without being there, with a warning; by default
-        they are listed in an error.
+        Leave out image files that cannot be read, and missing files that a table lists, with a warning; by default, an
+        error lists them.
     exclude : str or sequence of str, optional
-        Patterns of files and folders in a folder to leave out, such as ``"*_mask.png"``.
+        Patterns of files and folders to leave out of a folder of images, such as ``"*_mask.png"``.
     min_class_size : int, optional
-        Leave out classes with fewer training images, with a warning.
+        Leave out classes with fewer training images than this, with a warning.
     drop_class : str or sequence of str, optional
         Classes to leave out.
 
@@ -88,7 +89,7 @@ def load_dataset(
     DownloadError
         OpenML cannot be reached.
     ParameterError
-        `images` or the name of a column for a source that is not a table, or a size below 1.
+        Invalid options, such as a size below 1, or `images` or the name of a column for a source that is not a table.
 
     Examples
     --------
