@@ -19,11 +19,13 @@ import multiprocessing, numpy as np
 from skconv import CNNClassifier, OnnxClassifier
 X, y = np.random.default_rng(0).integers(0, 256, (300, 8, 8), dtype=np.uint8), np.arange(300) % 3
 classifier, onnx = CNNClassifier("fast", max_epochs=1, random_state=0).fit(X, y), OnnxClassifier("digits")
+two = CNNClassifier("fast", max_epochs=1, random_state=0, n_threads=2)
 Z = np.zeros((300, 28, 28), np.uint8)
 calls = {
     "predict": lambda: classifier.predict(X).sum(),
     "onnx": lambda: onnx.predict_proba(Z).sum(),
     "fit": lambda: CNNClassifier("fast", max_epochs=1, random_state=0).fit(X, y).n_epochs_,
+    "fit with two threads": lambda: two.fit(X, y).predict_proba(X)[0, 0],
 }
 expected = {name: call() for name, call in calls.items()}
 

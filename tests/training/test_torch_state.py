@@ -13,7 +13,7 @@ from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 from skconv.inference import OnnxClassifier
 
 DIGITS = load_digits()
-X, Y = DIGITS.images[:150].astype(np.uint8), DIGITS.target[:150]
+X, Y = DIGITS.images[:1000].astype(np.uint8), DIGITS.target[:1000]
 
 
 @contextmanager
@@ -75,7 +75,7 @@ def describe_process():
         "threads": torch.get_num_threads(),
         "deterministic": torch.are_deterministic_algorithms_enabled(),
         "numpy": np.geterr(),
-        "environment": dict(os.environ),
+        "environment": {name: text for name, text in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"},
         "folder": os.getcwd(),  # noqa: PTH109
     }
 

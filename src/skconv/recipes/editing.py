@@ -9,9 +9,8 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from skconv.data.content import expand_home
 from skconv.data.spec import DataOptions, DataSpec
-from skconv.files import escape_undecodable
+from skconv.files import escape_undecodable, expand_home
 
 if TYPE_CHECKING:
     from skconv.recipes import Recipe

@@ -7,6 +7,7 @@ times as long as one, because each wait lasts until the system's scheduler gives
 from __future__ import annotations
 
 import math
+import os
 import threading
 import warnings
 from collections import deque
@@ -23,6 +24,18 @@ _N_LONG = 2  # weight of a longer measurement: before a training, programs that 
 _SLACK = 0.4  # other programs may use this fraction of a processor; a thread fewer would cost more
 _FRESH = 5.0  # seconds; later, the measurements of the last run or prediction are discarded
 _local = threading.local()  # `count`: the last `ThreadCount` of this thread; `active`: the one in use, or None
+_is_forked = False
+
+
+def _use_one_thread() -> None:
+    global _is_forked
+    _is_forked = True
+    torch.set_num_threads(1)
+
+
+if hasattr(os, "register_at_fork"):
+    # The OpenMP threads of the parent do not exist in a forked process, which would wait for them forever.
+    os.register_at_fork(after_in_child=_use_one_thread)
 
 
 class ThreadCount:
@@ -105,17 +118,26 @@ def use_threads(n_threads: int | str, *, adapt: bool = True, warn: bool = False)
     n_threads : int or "auto"
         Number of threads. "auto" is torch's number (``torch.set_num_threads``, ``OMP_NUM_THREADS``, or all processors),
         but at most the processors that this process may use. Each call of `adapt_threads` in the block adapts it to
-        those that other programs leave free. In a block inside another one, "auto" does not change the number.
+        those that other programs leave free. In a block inside another one, "auto" does not change the number. A
+        forked process always uses one thread.
     adapt : bool, default=True
         False for a constant number without measurement.
     warn : bool, default=False
-        Warn once if other programs use the processors.
+        Warn once if other programs use the processors, and if a forked process cannot use `n_threads`.
     """
     outer: ThreadUse | None = getattr(_local, "active", None)
     if outer is not None and n_threads == "auto":
         yield outer
         return
     before = torch.get_num_threads()
+    if _is_forked and n_threads not in ("auto", 1):
+        if warn:
+            warnings.warn(
+                f"n_threads is {n_threads}, but a forked process can use only 1 thread; the weights may differ from "
+                "those of another process in the last digits. Start processes with 'spawn' or 'forkserver' instead.",
+                stacklevel=3,  # beyond contextlib
+            )
+        n_threads = 1
     n_fixed = None if n_threads == "auto" else int(n_threads)
     _local.active = ThreadUse(_get_count(n_threads), n_fixed, adapt=adapt, warn=warn)
     try:

@@ -2,20 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
 import torch
-
-
-def _use_one_thread() -> None:
-    torch.set_num_threads(1)
-
-
-if hasattr(os, "register_at_fork"):
-    # The OpenMP threads of the parent do not exist in a forked process, which would wait for them forever.
-    os.register_at_fork(after_in_child=_use_one_thread)
 
 
 @contextmanager
