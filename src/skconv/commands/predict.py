@@ -5,23 +5,21 @@ from __future__ import annotations
 import os
 import shlex
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import Any, Unpack
 
 import numpy as np
 
 from skconv.commands import Result, format_count
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
+from skconv.commands.prediction_inputs import list_paths, load_competition, load_images, warn_if_broken
 from skconv.commands.prediction_tables import write_predictions
-from skconv.exceptions import DataError, ParameterError, SkconvError
+from skconv.exceptions import ParameterError
 from skconv.files import check_new_file
 from skconv.inference import OnnxClassifier, Prediction, describe_predictions
 from skconv.signature import expand_options
-
-if TYPE_CHECKING:
-    from skconv.data.dataset import SubmissionForm
 
 _MAX_SEARCHED = 3  # background images searched for numbers; reading one takes longer than classifying it
 _MAX_DRAWN = 200
@@ -131,15 +129,11 @@ def predict(
         seems to contain a number, which `skconv.read` can read.
     """
     from skconv.commands.scoring import make_sets
-    from skconv.evaluation.conformal import check_coverage
 
-    out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
-    check_confidence(min_confidence)
-    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
-        raise ParameterError(f"The 'top' parameter must be None or an integer of at least 1. Got {top!r}.")
-    if coverage is not None:
-        check_coverage(coverage)
-    paths = _list_paths(inputs)
+    out, annotate = options["out"], options["annotate"]
+    check_confidence(options["min_confidence"])
+    _check_requests(top, coverage)
+    paths = list_paths(inputs)
     if out is not None:
         check_new_file(out, suffix=".csv", inputs=paths)
     if annotate is not None:
@@ -149,14 +143,14 @@ def predict(
         make_sets(classifier, np.empty((0, len(classifier.class_names))), coverage)  # raises before images are loaded
     loaded = None
     if out is not None and label_column is None:
-        loaded = _load_competition(paths, classifier, Path(out), image_size)
+        loaded = load_competition(paths, classifier, Path(out), image_size)
     if loaded is not None and (top is not None or probabilities or coverage is not None):
         raise ParameterError(
             f"{out} is a submission, which contains labels only. Omit top, probabilities and coverage, or choose a "
             "name that does not begin with submission."
         )
     if loaded is None:
-        loaded = _load_images(paths, classifier, out, label_column, image_size, progress=options["progress"])
+        loaded = load_images(paths, classifier, out, label_column, image_size, progress=options["progress"])
     warn_if_broken(loaded.broken, len(loaded.names))
     predicted_proba = classifier.predict_proba(loaded.images)
     if classifier.image_spec.preprocessing == "digit":  # avoids importing number recognition for other models
@@ -165,7 +159,7 @@ def predict(
         loaded.readable,
         predicted_proba,
         classifier.class_names,
-        min_confidence,
+        options["min_confidence"],
         top=top,
         with_probabilities=probabilities,
     )
@@ -174,11 +168,7 @@ def predict(
         sets = make_sets(classifier, predicted_proba, coverage)
         predicted = tuple(replace(each, labels=tuple(names[one])) for each, one in zip(predicted, sets, strict=True))
     drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
-    remaining = iter(predicted)
-    predictions = tuple(
-        Prediction(name, "", 0.0, error=str(loaded.broken[k])) if k in loaded.broken else next(remaining)
-        for k, name in enumerate(loaded.names)
-    )
+    predictions = loaded.add_broken(predicted)
     if out is None:
         return PredictionResult(predictions, drawn=drawn)
     if loaded.form is None:
@@ -191,115 +181,14 @@ def predict(
     return PredictionResult(predictions, written, drawn)
 
 
-def _list_paths(inputs: Any) -> list[str | os.PathLike[str]]:
-    """Return the inputs as a list of paths; raise `ParameterError` for other types."""
-    if isinstance(inputs, str | os.PathLike):
-        return [inputs]
-    paths = list(inputs) if isinstance(inputs, Iterable) else [inputs]
-    for each in paths:
-        if not isinstance(each, str | os.PathLike):
-            raise ParameterError(
-                f"Got an input of type {type(each).__name__}; expected paths of images, folders, CSV or .npz files. "
-                "For arrays, use OnnxClassifier(model).predict."
-            )
-    return paths
+def _check_requests(top: int | None, coverage: float | None) -> None:
+    """Raise `ParameterError` if the number of classes or the coverage is out of range."""
+    from skconv.evaluation.conformal import check_coverage
 
-
-@dataclass(frozen=True)
-class _LoadedInputs:
-    """Images to predict."""
-
-    names: list[str]  # names of all images
-    images: np.ndarray  # readable images, uint8 (n, height, width) or (n, height, width, 3)
-    broken: Mapping[int, SkconvError]  # errors of unreadable images, by position
-    form: SubmissionForm | None = None  # submission format of a competition
-    labels: tuple[str, ...] = ()  # the competition's label of each class of the model
-
-    @property
-    def readable(self) -> list[str]:
-        """Names of the images that could be read."""
-        return [name for position, name in enumerate(self.names) if position not in self.broken]
-
-
-def _load_competition(
-    paths: Sequence[str | os.PathLike[str]],
-    classifier: OnnxClassifier,
-    out: Path,
-    image_size: int | tuple[int, ...] | None,
-) -> _LoadedInputs | None:
-    """Load the test images of a competition, if the only input is one and `out` is named as its submission."""
-    from skconv.competitions.submissions import load_submission_form
-
-    if len(paths) != 1 or not out.name.startswith("submission"):
-        return None
-    found = load_submission_form(paths[0], classifier.image_spec, image_size)
-    if found is None:
-        return None
-    form, notes = found
-    labels = _choose_labels(classifier, form)
-    _warn(notes)
-    return _LoadedInputs([f"{paths[0]}#{name}" for name in form.ids], form.images, {}, form, labels)
-
-
-def _load_images(
-    paths: Sequence[str | os.PathLike[str]],
-    classifier: OnnxClassifier,
-    out: str | os.PathLike[str] | None,
-    label_column: str | None,
-    image_size: int | tuple[int, ...] | None,
-    *,
-    progress: bool,
-) -> _LoadedInputs:
-    """Load images, and warn about conversions."""
-    from skconv.data.inputs import load_inputs
-
-    broken: dict[int, SkconvError] = {}
-    names, images, notes = load_inputs(
-        paths,
-        classifier.image_spec,
-        label_column=label_column,
-        image_size=image_size,
-        errors=broken,
-        progress=progress,
-    )
-    if out is not None and len(paths) == 1:
-        from skconv.competitions.folder import is_competition
-
-        if is_competition(Path(paths[0])):
-            notes.append(
-                f"{out} is a table of predictions. To write a submission to the competition, choose a name that begins "
-                "with submission, for example submission.csv."
-            )
-    _warn(notes)
-    return _LoadedInputs(names, images, broken)
-
-
-def _warn(notes: Iterable[str]) -> None:
-    for note in notes:
-        warnings.warn(note, stacklevel=4)
-
-
-def _choose_labels(classifier: OnnxClassifier, form: SubmissionForm) -> tuple[str, ...]:
-    """Return the competition's label of each class of the model: the class name, or the encoded label."""
-    labels = tuple(str(label) for label in classifier.classes_.tolist())
-    for choice in (classifier.class_names, labels):
-        if not form.class_labels or set(choice) <= set(form.class_labels):
-            return choice
-    raise DataError(
-        f"The model's classes ({', '.join(classifier.class_names[:10])}) are not the competition's "
-        f"({', '.join(form.class_labels[:10])}). Use a model that was trained on the competition's images."
-    )
-
-
-def warn_if_broken(errors: Mapping[int, SkconvError], n: int) -> None:
-    """Warn about unreadable images, or raise the error if there is one image; `errors` has the positions as keys."""
-    if not errors:
-        return
-    first = errors[min(errors)]
-    if n == 1:
-        raise first
-    prefix = "" if len(errors) == 1 else " The first error:"
-    warnings.warn(f"{len(errors):,} of {n:,} images could not be read.{prefix} {first}", stacklevel=3)
+    if top is not None and (isinstance(top, bool) or not isinstance(top, int) or top < 1):
+        raise ParameterError(f"The 'top' parameter must be None or an integer of at least 1. Got {top!r}.")
+    if coverage is not None:
+        check_coverage(coverage)
 
 
 def check_confidence(value: object) -> None:

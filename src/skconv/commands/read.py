@@ -12,7 +12,8 @@ import numpy as np
 
 from skconv.commands import Result, format_count
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
-from skconv.commands.predict import check_confidence, warn_if_broken
+from skconv.commands.predict import check_confidence
+from skconv.commands.prediction_inputs import warn_if_broken
 from skconv.commands.prediction_tables import format_confidence
 from skconv.exceptions import DataError, OutputError, ParameterError, SkconvError, SourceNotFoundError
 from skconv.files import atomic_write, check_new_file, check_writable_folder, write_table
