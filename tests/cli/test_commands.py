@@ -90,7 +90,7 @@ def test_predict_writes_a_csv_and_prints_json(trained, image, tmp_path, capsys):
 def test_data_home_is_searched(trained, data_home, tiny_recipe, tmp_path, capsys):
     folder, _, _ = trained
     assert main(["evaluate", str(folder), "fashion-mnist", "--data-home", str(data_home)]) == 1
-    assert "(28, 28)" in capsys.readouterr().err
+    assert "28×28" in capsys.readouterr().err
 
 
 def test_interrupted_training_is_130_and_writes_nothing(tiny_recipe, tmp_path, monkeypatch, capsys):

@@ -124,7 +124,7 @@ def test_read_refuses_one_figure_for_several_images(numbers, tmp_path):
 def test_read_refuses_to_overwrite_input_with_figure(numbers):
     file = numbers[0] / "a.png"
     before = file.read_bytes()
-    with pytest.raises(OutputError, match="would replace"):
+    with pytest.raises(OutputError, match="overwritten"):
         read(file, annotate=file)
     assert file.read_bytes() == before
 

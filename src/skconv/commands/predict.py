@@ -134,10 +134,9 @@ def predict(
     check_confidence(options["min_confidence"])
     _check_requests(top, coverage)
     paths = list_paths(inputs)
-    if out is not None:
-        check_new_file(out, suffix=".csv", inputs=paths)
-    if annotate is not None:
-        check_new_file(annotate, suffix=".png", inputs=paths)
+    for output, suffix in ((out, ".csv"), (annotate, ".png")):
+        if output is not None:
+            check_new_file(output, suffix=suffix, inputs=paths)
     classifier = OnnxClassifier(model)
     if coverage is not None:
         make_sets(classifier, np.empty((0, len(classifier.class_names))), coverage)  # raises before images are loaded
@@ -164,8 +163,7 @@ def predict(
         with_probabilities=probabilities,
     )
     if coverage is not None:
-        names = np.array(classifier.class_names, object)
-        sets = make_sets(classifier, predicted_proba, coverage)
+        names, sets = np.array(classifier.class_names, object), make_sets(classifier, predicted_proba, coverage)
         predicted = tuple(replace(each, labels=tuple(names[one])) for each, one in zip(predicted, sets, strict=True))
     drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
     predictions = loaded.add_broken(predicted)
