@@ -211,7 +211,7 @@ def test_find_layout_asks_about_masks(tmp_path, names, pattern):
     put(tmp_path, "healthy", "1.png", "2.png", "3.png")
     for name in names:
         put(tmp_path / "ill", str(Path(name).parent), Path(name).name)
-    with pytest.raises(DataError, match=rf"masks of the others.*--exclude '({pattern})'") as caught:
+    with pytest.raises(DataError, match=rf"segmentation masks.*--exclude '({pattern})'") as caught:
         find_layout(tmp_path)
     advised = re.findall(r"--exclude '([^']+)'", str(caught.value))
     assert describe(find_layout(tmp_path, advised)) == {"train": {"healthy": 3, "ill": 2}}
@@ -222,7 +222,7 @@ def test_find_layout_asks_about_masks(tmp_path, names, pattern):
 def test_find_layout_asks_about_a_folder_of_masks_as_class(tmp_path, outer):
     for folder in ("images", "masks"):
         put(tmp_path, outer + folder)
-    with pytest.raises(DataError, match=r"'masks' seems to contain masks.*--exclude 'masks'"):
+    with pytest.raises(DataError, match=r"'masks' seems to contain segmentation masks.*--exclude 'masks'"):
         find_layout(tmp_path)
 
 

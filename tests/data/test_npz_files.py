@@ -123,7 +123,7 @@ def test_read_npz_uses_validation_split(tmp_path, samples, keys):
 def test_read_npz_lists_arrays_that_are_not_used(tmp_path, samples):
     path = tmp_path / "a.npz"
     np.savez(path, x_train=samples.images(6), y_train=LABELS, x_test=samples.images(3), weights=np.zeros(2))
-    with pytest.warns(UserWarning, match="not used: 'x_test', 'weights'"):
+    with pytest.warns(UserWarning, match="are not used: 'x_test', 'weights'"):
         assert read_npz(path).test_images is None
 
 

@@ -16,11 +16,11 @@ _MASK = r"(?:masks?|segmentations?|seg|labels?|lbl|annotations?|ground_?truth|gt
 _MASK_WORD = re.compile(_MASK, re.IGNORECASE)
 _MASK_STEM = re.compile(rf"(.+?)[ _.-]+{_MASK}(?:[ _-]?\d+)?", re.IGNORECASE)
 _MASK_FOLDER = re.compile(rf"(?:.*[ _-])?{_MASK}", re.IGNORECASE)
-_SHARE = 0.5  # of the images of a class that have a partner; fewer are coincidences
+_SHARE = 0.5  # minimum share of images with a mask; below it, similar names are coincidences
 
 
 class _Masks(NamedTuple):
-    """Masks of a class: an example, a pattern of all, and their number."""
+    """Masks of a class: an example, a pattern that matches all of them, and their number."""
 
     example: Path
     pattern: str
@@ -28,10 +28,10 @@ class _Masks(NamedTuple):
 
 
 def check_masks(classes: Mapping[str, Sequence[ImageFolder]]) -> None:
-    """Raise `DataError` if half of the images of a class seem to be masks of the others.
+    """Raise `DataError` if half of the images of a class seem to be segmentation masks of the other images.
 
-    A mask has the name of its image with another suffix, or with an ending such as ``_mask``; or it is in a folder
-    named ``masks``.
+    The name of a mask is that of its image with another suffix or with an ending such as ``_mask``, or the mask is in a
+    folder named ``masks``.
     """
     images = {
         name: [image for folder in folders for image in folder.list_images()] for name, folders in classes.items()
@@ -41,15 +41,16 @@ def check_masks(classes: Mapping[str, Sequence[ImageFolder]]) -> None:
     if found:
         name, first = next(iter(found.items()))
         raise DataError(
-            f"{first.n_masks:,} of {len(images[name]):,} images of class '{name}' seem to be masks of the others, such "
-            f"as {first.example}. Pass {_advise(found, images)} to leave them out, or --exclude '' to train on all."
+            f"{first.n_masks:,} of {len(images[name]):,} images of class '{name}' seem to be segmentation masks, such "
+            f"as {first.example}. Pass {_advise(found, images)} to leave them out, or --exclude '' to train on all "
+            "images."
         )
     for name in filter(_MASK_FOLDER.fullmatch, images):
         stems = {image.stem for image in images[name]}
         for other, others in images.items():
             if other != name and len(stems & {image.stem for image in others}) > _SHARE * len(stems):
                 raise DataError(
-                    f"The folder '{name}' seems to contain masks of the images in '{other}', but would be a class. "
+                    f"The folder '{name}' seems to contain segmentation masks of the images in '{other}', not a class. "
                     f"Pass --exclude '{name}' to leave it out, or --exclude '' to train on all images."
                 )
 
@@ -68,7 +69,7 @@ def _advise(found: Mapping[str, _Masks], images: Mapping[str, Sequence[Path]]) -
 
 
 def _find_other_suffix(images: Sequence[Path]) -> _Masks | None:
-    """Return the masks if half of the images differ from others only in the suffix."""
+    """Return the masks if half of the images have the name of another image with a different suffix."""
     by_stem: dict[str, list[str]] = {}
     for image in images:  # text, because methods of paths are slow for many files
         stem, dot, suffix = str(image).rpartition(".")
@@ -90,7 +91,7 @@ def _find_other_suffix(images: Sequence[Path]) -> _Masks | None:
 
 
 def _find_ending(images: Sequence[Path]) -> _Masks | None:
-    """Return the masks if half of the images have one with an ending of its name, such as ``cell_mask.png``."""
+    """Return the masks if half of the images have a mask whose name has an ending, such as ``cell_mask.png``."""
     if not any(_MASK_WORD.search(image.name) for image in images):
         return None
     stems = {str(image).rpartition(".")[0] for image in images}
@@ -104,7 +105,7 @@ def _find_ending(images: Sequence[Path]) -> _Masks | None:
 
 
 def _find_mask_folder(images: Sequence[Path]) -> _Masks | None:
-    """Return the masks if half of the images have one in a folder such as ``masks``."""
+    """Return the masks if half of the images have a mask in a folder such as ``masks``."""
     is_mask_folder = {folder: _MASK_FOLDER.fullmatch(folder.name) is not None for folder in {i.parent for i in images}}
     if not any(is_mask_folder.values()):
         return None

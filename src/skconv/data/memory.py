@@ -13,18 +13,18 @@ import numpy as np
 from skconv.data.content import cache_folder
 from skconv.exceptions import DataError, OutputError
 
-_SHARE = 0.5  # of the free memory for one array; training needs the rest
+_SHARE = 0.5  # maximum share of the free memory for one array; training needs the rest
 _DISK_SHARE = 0.9
 _CHUNK = 4096  # images per copy
 _GIB = 2**30
 _CGROUPS = Path("/sys/fs/cgroup")
-_UNLIMITED = 2**60  # larger limits of cgroups mean none
+_UNLIMITED = 2**60  # a larger cgroup limit means that there is no limit
 
 
 def free_memory() -> int | None:
     """Return the memory in bytes that the process can allocate, or None if unknown.
 
-    It is the available memory of the machine, at most what the limits of the cgroups (containers) leave.
+    This is the available memory of the machine, or what the limits of the cgroups (containers) leave if that is less.
     """
     found = []
     with suppress(OSError, ValueError, IndexError):
@@ -35,7 +35,7 @@ def free_memory() -> int | None:
 
 
 def _find_cgroup_memory() -> list[int]:
-    """Return the memory that the limit of each cgroup of the process leaves, for versions 1 and 2."""
+    """Return the memory left by the limit of each cgroup of the process (cgroup versions 1 and 2)."""
     found = []
     with suppress(OSError):
         for line in Path("/proc/self/cgroup").read_text().splitlines():
@@ -68,8 +68,8 @@ def _read_limit(folder: Path, limit: str, usage: str) -> list[int]:
 def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
     """Return an uninitialised array uint8: in memory, or memory-mapped if it exceeds half of the free memory.
 
-    The file of a memory map is removed with the array. Warn about a memory map; raise `DataError` if the disk has no
-    room for it either.
+    The file of a memory map is removed with the array. Warn if the array is memory-mapped; raise `DataError` if the
+    disk does not have enough free space either.
     """
     n_bytes, free = int(np.prod(shape, dtype=np.int64)), free_memory()
     if free is None or n_bytes <= _SHARE * free:
@@ -92,8 +92,8 @@ def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
             f"({error}). Pass a smaller --image-size, or use fewer images."
         ) from error
     warnings.warn(
-        f"{need}, more than half of the free memory ({free / _GIB:.1f} GiB): they are in a temporary file in {folder}, "
-        "which slows down training. Pass a smaller --image-size to use less.",
+        f"{need}, more than half of the free memory ({free / _GIB:.1f} GiB): they are stored in a temporary file in "
+        f"{folder}, which slows down training. Pass a smaller --image-size to use less memory.",
         stacklevel=2,
     )
     return mapped

@@ -79,7 +79,7 @@ def read_npz(path: Path, image_size: tuple[int, ...] | None = None) -> Splits:
     used = {name for pair in pairs.values() for name in pair}
     ignored = [name for name in arrays.names if name not in used]
     if ignored:
-        warnings.warn(f"{arrays.path}: not used: {_enumerate(ignored)}.", stacklevel=2)
+        warnings.warn(f"{arrays.path}: these arrays are not used: {_enumerate(ignored)}.", stacklevel=2)
     read = {split: _read_pair(arrays, *pair, image_size) for split, pair in pairs.items()}
     return Splits(*read["train"], *read.get("test", (None, None)), *read.get("valid", (None, None)))
 
@@ -141,7 +141,10 @@ def _find_pairs(arrays: _Arrays) -> dict[str, tuple[str, str]]:
         images, labels = sorted(arrays.names, key=lambda name: arrays.read(name).ndim, reverse=True)
         first, second = arrays.read(images), arrays.read(labels)
         if first.ndim > 1 and len(first) == len(second) and (second.ndim == 1 or second.shape[1:] == (1,)):
-            warnings.warn(f"{arrays.path}: images in '{images}', labels in '{labels}', by their shapes.", stacklevel=2)
+            warnings.warn(
+                f"{arrays.path}: because of the shapes, '{images}' is used as images and '{labels}' as labels.",
+                stacklevel=2,
+            )
             return {"train": (images, labels)}
     raise DataError(f"{arrays.path} has the keys {_enumerate(arrays.names)}; expected {_EXPECTED}.")
 

@@ -99,7 +99,7 @@ def _fetch_table(name: str, cache: Path) -> Any:
         reason = str(error).partition("\n")[0]
         if "not found" in reason or reason.startswith("No active"):
             raise SourceNotFoundError(
-                f"OpenML has no active data set '{name}'. Search openml.org for the name or id of an active one."
+                f"OpenML has no active data set '{name}'. Search openml.org for the name or id of an active data set."
             ) from error
         raise DataError(f"OpenML's data set '{name}' cannot be used: {reason}") from error
     except (OSError, EOFError, HTTPException, LookupError) as error:

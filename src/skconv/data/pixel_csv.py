@@ -42,7 +42,7 @@ def read_pixel_csv(
     `skconv.data.conversion.as_uint8`. The memory used is that of the uint8 or float32 pixels and 1024 rows of text.
 
     Raise `DataError` for a file that is empty or not text, and, with the line number, for a row of another length,
-    a pixel that is not a number in the range of the others, or, if `need_labels`, a missing label.
+    a pixel that is not a number in the range of the other pixels, or, if `need_labels`, a missing label.
     """
     blocks: list[np.ndarray] = []
     labels: list[str] = []
@@ -202,7 +202,7 @@ def _check_line(layout: Layout, number: int, line: str, *, are_fractions: bool) 
     cells = parse_line(line, layout.delimiter)
     if len(cells) != layout.n_columns:
         raise _wrong_length(layout, len(cells), number)
-    expected = "a number -1..1 as most others" if are_fractions else "an integer 0..255"
+    expected = "a number in -1..1, like most pixels" if are_fractions else "an integer in 0..255"
     for column in layout.pixels:
         for cell in split_pixels(cells[column]) if layout.is_text else [cells[column]]:
             value = to_number(cell) if is_number(cell) else np.nan

@@ -1,4 +1,4 @@
-"""Columns of a table of pixels: label, pixels, row numbers and others, found by header and content."""
+"""Columns of a table of pixels (label, split, pixels, unused columns), found by header and content."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class Layout:
     """Columns of a table of pixels, as positions.
 
     `label` and `split` may be None; one-hot labels are in the columns `hot`, whose classes have the names `hot_names`.
-    `pixels` has one column per pixel, or is the only column, with all pixels of an image as text. All other columns are
-    not used.
+    `pixels` has one position per pixel, or the position of the only column with all pixels of an image as text. All
+    other columns are not used.
     """
 
     path: Path
@@ -72,13 +72,18 @@ def find_layout(
 ) -> Layout:
     """Find the columns of a table of pixels from its first lines, `sample`.
 
-    The label is `label_column`; or the column with "label" or a similar word in its header; or the only column whose
-    header differs from the numbered ones of pixels, or whose values are not numbers; or the first or last, if its
-    values are those of classes and the other columns have the size of an image: `n_pixels` values, by default any
-    square. `read_cells` returns the cells of some columns in all lines but the first ones, whose number is passed.
+    The label column is, in this order:
 
-    Warn about every choice that a header does not make clear. Raise `DataError`, naming ``--label-column``, if several
-    columns may be the label.
+    - `label_column`;
+    - the column with "label" or a similar word in its header;
+    - the only column whose header is not numbered like those of the pixels, or whose values are not numbers;
+    - the first or the last column, if its values look like classes, and the number of the other columns is that of the
+      pixels of an image: `n_pixels`, by default any square.
+
+    ``read_cells(columns, n)`` yields the cells of some columns in all lines except the first n.
+
+    Warn about every choice that a header does not determine. Raise a `DataError` that names ``--label-column`` if
+    several columns may be the label.
     """
     rows = [parse_line(line, delimiter) for line in sample]
     n_columns = len(rows[0])
@@ -175,7 +180,7 @@ def _find_pixels(table: Table, split: int | None) -> list[int]:
 
 
 def _find_label(table: Table, given: int | None, split: int | None, pixels: list[int]) -> tuple[int | None, bool]:
-    """Return the label by its header or as the only column without pixels, and whether its header says so."""
+    """Return the label column by its header, or the only column without pixels, and whether the header is decisive."""
     if given is not None:
         return given, True
     others = [column for column in range(table.n_columns) if column != split and column not in pixels]
@@ -196,7 +201,7 @@ def _find_label(table: Table, given: int | None, split: int | None, pixels: list
 
 
 def _find_one_hot(table: Table, split: int | None, pixels: list[int], n_pixels: int | None) -> list[int]:
-    """Return the columns of one-hot labels: those that are not pixels, or the last ones if the others are an image."""
+    """Return the columns of one-hot labels: columns without pixels, or the last columns if the rest fits an image."""
     others = [column for column in range(table.n_columns) if column != split and column not in pixels]
     if table.header is not None:
         others = [column for column in others if table.header[column].lower() not in _ID_HEADERS]
@@ -222,9 +227,9 @@ def _guess_label(
     n_pixels: int | None,
     read_cells: Callable[[Sequence[int], int], Iterator[tuple[str, ...]]],
 ) -> tuple[int | None, bool]:
-    """Return the first or the last column, whose values are rather those of classes, or None if all are pixels.
+    """Return the column, first or last, whose values look more like classes, or None if all columns are pixels.
 
-    The second value is whether this is certain. It is the first column if neither has the values of classes.
+    The first column is returned if neither looks like classes. The second value is whether the result is certain.
     """
     if len(columns) < 2:
         return None, True
@@ -253,7 +258,7 @@ def _is_any_number(cell: str) -> bool:
 
 
 def _find_numbered(table: Table) -> list[int]:
-    """Return the columns whose headers differ only in numbers, if they are most columns; else an empty list."""
+    """Return the columns whose headers differ only in numbers if these are the majority, else an empty list."""
     if table.header is None:
         return []
     patterns = [re.sub(r"\d+(\.\d+)?", "#", header) for header in table.header]
@@ -271,7 +276,7 @@ def _fits(n: int, n_pixels: int | None) -> bool:
 
 
 def _has_row_number(table: Table, columns: list[int], n_pixels: int | None, n_labels: int = 0) -> bool:
-    """Return whether the first column has row numbers, by its header, or by its values if the others are an image.
+    """Return whether the first column has row numbers, by its header, or by its values if the rest fits an image.
 
     `n_labels` is the number of columns that will be removed from `columns`.
     """
@@ -289,7 +294,7 @@ def _has_row_number(table: Table, columns: list[int], n_pixels: int | None, n_la
 
 
 def _rate_as_labels(cells: Sequence[str]) -> int:
-    """Return 2 for values 0..k or 1..k of similar frequency, 1 for any few whole numbers, 0 for others."""
+    """Return 2 for values 0..k or 1..k of similar frequency, 1 for any few whole numbers, 0 otherwise."""
     counts = Counter(cells)
     if len(counts) > len(cells) / 2 or not all(is_number(cell) for cell in counts):
         return 0
@@ -319,7 +324,10 @@ def _note_layout(layout: Layout, table: Table, is_certain: bool) -> None:
     if table.header is None:
         parts.append("no header")
     elif _is_mangled(table.header):
-        parts.append("the header has the values of a row, which is not used (pandas.read_csv without header=None)")
+        parts.append(
+            "the header consists of the values of a row, which is not used (was the file read with pandas.read_csv "
+            "without header=None?)"
+        )
     if ignored:
         parts.append(f"not used: {', '.join(table.describe(column) for column in ignored[:12])}")
     warnings.warn(f"{layout.path}: {'; '.join(parts)}.", stacklevel=2)

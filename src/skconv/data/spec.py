@@ -1,4 +1,4 @@
-"""Specification and loading of data sets: `DataSpec`, the registry of formats, and `load_dataset`."""
+"""Specification of data sets (`DataSpec`), and the registry of file formats."""
 
 from __future__ import annotations
 
@@ -49,11 +49,11 @@ class DataOptions(TypedDict, total=False):
 class DataSpec:
     """Specification of a data set: source, image size, preprocessing and split.
 
-    `source`, `normalize` and the options of `DataOptions` are as in `load_dataset`; an `image_size` n becomes (n, n). A
-    recipe for any data has the source None, which must be replaced before loading. `test_fraction`, in (0, 1), of all
-    images pooled is held out for testing; by default the test split of the data is used, or 15 % of the training images
-    if there is none. `split_seed` is the seed of that split, by default the one passed to `split`. `form` is that of a
-    model's images, which replaces the choice of a size.
+    `source`, `normalize` and the options of `DataOptions` are as in `load_dataset`; an `image_size` n becomes (n, n).
+    The source of a recipe for any data is None, and must be replaced before loading. If `test_fraction`, in (0, 1), is
+    set, all images are pooled, and this fraction is held out for testing. By default, the test split of the data is
+    used, or 15 % of the training images if there is none. `split_seed` is the seed of the split, by default the seed
+    passed to `split`. `form` is the format of a model's images, whose size is used if `image_size` is None.
 
     Examples
     --------
@@ -102,7 +102,7 @@ class DataSpec:
 
     @property
     def channels(self) -> int | None:
-        """Number of channels, from `image_size`; None unless that has three numbers."""
+        """Number of channels, from `image_size`; None unless `image_size` has three numbers."""
         return split_size(self.row_shape)[1]
 
     @property
@@ -112,7 +112,7 @@ class DataSpec:
 
     @property
     def resize_rule(self) -> str:
-        """Rule for images of another aspect ratio: that of `resize`, or that of the model's `form`, or "pad"."""
+        """Rule for images of another aspect ratio: `resize`, else the rule of `form`, else "pad"."""
         if self.resize is None and self.form is not None:
             return self.form.resize or "stretch"
         return self.resize or "pad"
@@ -164,9 +164,9 @@ class DataSpec:
         return self.finish(dataset)
 
     def finish(self, dataset: Dataset, *, has_chosen_classes: bool = False) -> Dataset:
-        """Return the data set without the classes to leave out, with images as requested.
+        """Leave out classes and convert the images, as requested.
 
-        `has_chosen_classes` states that these classes are left out already.
+        `has_chosen_classes` is true if the classes have already been left out.
         """
         if not has_chosen_classes and (self.drop_class or self.min_class_size is not None):
             dataset = drop_classes(dataset, self.drop_class or (), self.min_class_size)
@@ -192,7 +192,7 @@ class DataSpec:
         own_size = (dataset.image_shape[0], dataset.image_shape[1])
         size = self.size
         if size is None and self.form is not None:
-            # Models without a rule were trained on images of their size.
+            # Models without a resize rule were trained on images that were not resized.
             size = own_size if self.form.resize is None else (self.form.height, self.form.width)
         elif size is None and dataset.resize is None:  # files are resized while they are read
             size = choose_size([own_size], len(dataset.train_images))
@@ -215,12 +215,14 @@ class DataSpec:
         return self.source if isinstance(self.source, str) else ""
 
     def check_options(self) -> None:
-        """Raise `ParameterError` for an invalid option, or one that the source does not have."""
+        """Raise `ParameterError` for an invalid option, or an option that does not apply to the source."""
         if self.resize is not None and self.resize not in RESIZE_RULES:
             known = ", ".join(map(repr, RESIZE_RULES))
             raise ParameterError(f"The 'resize' parameter must be None or {known}. Got {self.resize!r}.")
         if self.resize is not None and self.normalize is not None:
-            raise ParameterError(f"The 'resize' parameter has no effect with normalize={self.normalize!r}. Omit one.")
+            raise ParameterError(
+                f"The 'resize' parameter has no effect with normalize={self.normalize!r}. Omit one of them."
+            )
         if self.min_class_size is not None and self.min_class_size < 1:
             raise ParameterError(
                 f"The 'min_class_size' parameter must be an integer of at least 1. Got {self.min_class_size!r}."
@@ -265,7 +267,7 @@ class Format:
     `accepts` returns whether a path can be read; it should check names, not the content. `read` accepts the
     `DataSpec` and whether to show a progress bar; if it applies ``spec.normalize``, it sets `preprocessing` of the data
     set. `read_inputs` accepts a `DataSpec` and the `ImageSpec` of a model, and returns an id per image and the images
-    to predict, of any size; if it is None, the path is searched for image files. `chooses_classes` states that `read`
+    to predict, of any size; if it is None, the path is searched for image files. `chooses_classes` is true if `read`
     applies ``spec.drop_class`` and ``spec.min_class_size``.
     """
 

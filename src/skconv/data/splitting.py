@@ -18,7 +18,7 @@ from skconv.text import format_percent
 
 TEST_FRACTION = 0.15
 VALID_FRACTION = 0.15
-_MIN_HELD_OUT = 3  # images of a class of which one can be held out
+_MIN_HELD_OUT = 3  # minimum size of a class from which an image can be held out
 
 
 def choose_classes(
@@ -26,7 +26,7 @@ def choose_classes(
 ) -> set[str]:
     """Return the classes of the training labels without those named in `drop` or with fewer than `min_size` images.
 
-    Warn about classes that are left out; raise `DataError` for an unknown class, or fewer than two remaining ones.
+    Warn about classes that are left out; raise `DataError` for an unknown class, or if fewer than two classes remain.
     """
     counts = Counter(labels)
     unknown = [name for name in drop if name not in counts]
@@ -52,7 +52,7 @@ def choose_classes(
 
 
 def describe_classes(names: Sequence[str], counts: Counter[str]) -> str:
-    """Return names and total size of classes, and the verb for them."""
+    """Return the names and the total size of classes, followed by "is" or "are"."""
     total = sum(counts[name] for name in names)
     images = f"{total:,} image{'' if total == 1 else 's'}"
     if len(names) == 1:
@@ -116,7 +116,7 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
         return dataset
     dataset = _leave_out_small(dataset)
     purpose = f"hold out {format_percent(TEST_FRACTION, 0)} for testing"
-    remedy = "Add images, to 7 or more per class, or a test split."
+    remedy = "Add images (at least 7 per class), or add a test split."
     train, test = _split_stratified(dataset, TEST_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, dataset.train_images, dataset.train_labels, train, test)
 
@@ -133,7 +133,7 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
         training = _replace_splits(pooled, images, labels, np.arange(n_train))
         return training, _replace_splits(pooled, images, labels, np.arange(n_train, len(labels)))
     purpose = f"hold out {format_percent(VALID_FRACTION, 0)} for validation"
-    remedy = "Add images, to 7 or more per class."
+    remedy = "Add images (at least 7 per class)."
     images, labels = dataset.train_images, dataset.train_labels
     train, valid = _split_stratified(dataset, VALID_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, images, labels, train), _replace_splits(dataset, images, labels, valid)
@@ -147,7 +147,7 @@ def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
     images, labels = dataset.train_images, dataset.train_labels
     if fraction == 1:
         return _replace_splits(dataset, images, labels, np.arange(len(labels)))
-    purpose, remedy = f"select {fraction:.3g} of them", "Use a larger fraction."
+    purpose, remedy = f"select a fraction of {fraction:.3g}", "Use a larger fraction."
     _, selected = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, images, labels, selected)
 
@@ -200,7 +200,7 @@ def merge_validation(dataset: Dataset) -> Dataset:
 def _split_stratified(
     dataset: Dataset, fraction: float, *, seed: int, purpose: str, remedy: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of the remaining training images, and of those held out."""
+    """Return the indices of the remaining training images, and of the held-out images."""
     from sklearn.model_selection import train_test_split
 
     classes, counts = np.unique(dataset.train_labels, return_counts=True)
@@ -222,8 +222,8 @@ def _leave_out_small(dataset: Dataset) -> Dataset:
     if not small or len(dataset.class_names) - len(small) < 2:
         return dataset
     warnings.warn(
-        f"{describe_classes(small, counts)} left out: {_MIN_HELD_OUT} images of a class or more are needed to train "
-        "and test. Add images, or choose the classes with --min-class-size or --drop-class.",
+        f"{describe_classes(small, counts)} left out: {_MIN_HELD_OUT} or more images per class are needed to train and "
+        "test. Add images, or choose the classes with --min-class-size or --drop-class.",
         stacklevel=3,
     )
     return _select_classes(dataset, set(counts) - set(small))

@@ -18,7 +18,7 @@ from skconv.data.labels import is_number, normalize_text
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.formats import has_image_suffix
 
-_DELIMITERS = "\t;|, "  # in order of preference, because labels and numbers may contain commas, and all texts spaces
+_DELIMITERS = "\t;|, "  # in order of preference: numbers may contain commas, and any text may contain spaces
 _N_SAMPLED = 20  # lines
 _MAX_LISTED = 20  # headers in a message
 _MAX_TITLES = 10  # rows before the header
@@ -27,7 +27,7 @@ _SEPARATOR_LINE = re.compile(r'"?sep=(.)"?\s*', re.IGNORECASE)  # first line of 
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of a table as text; `header` is None without one, `lines` are the line numbers of the rows."""
+    """Cells of a table as text; `header` is None if there is none, `lines` are the line numbers of the rows."""
 
     where: str  # file name for messages
     header: list[str] | None
@@ -165,7 +165,7 @@ def is_frame(source: Any) -> bool:
 
 @contextmanager
 def open_lines(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, str]]]]:
-    """Open a text table; yield its delimiter and an iterator of its lines, numbered from 1, without empty ones."""
+    """Open a text table; yield its delimiter and an iterator of its lines, numbered from 1; empty lines are skipped."""
     with open_table(path) as stream:
         numbered = ((number, line) for number, line in enumerate(stream, 1) if line.strip())
         sample = list(islice(numbered, _N_SAMPLED))
@@ -199,14 +199,15 @@ def find_delimiter(lines: Sequence[str]) -> str:
 
 
 def find_column(table: Table, name: str | None, option: str) -> int | None:
-    """Return the position of a column by its header, or by its number from 1 (from the last: -1) without a header.
+    """Return the position of a column by its header, or in a table without header by its number from 1 (-1: the last).
 
-    Return None for None. Raise `DataError` if there is no such column, naming `option`, ``"--label-column"``.
+    Return None if `name` is None. If there is no such column, raise a `DataError` that names `option`, for example
+    ``"--label-column"``.
     """
     if name is None:
         return None
     if not isinstance(name, str | int):
-        raise ParameterError(f"The name of a column is {name!r}; expected text. Pass one header as {option}.")
+        raise ParameterError(f"The name of a column is {name!r}; expected text. Pass a header as {option}.")
     name = normalize_text(str(name))
     header = table.header or []
     for same in (str, str.casefold):
@@ -218,7 +219,7 @@ def find_column(table: Table, name: str | None, option: str) -> int | None:
         if 1 <= abs(number) <= n:
             return number - 1 if number > 0 else n + number
     if found:
-        raise DataError(f"{table.where} has {len(found)} columns '{name}'. Rename one of them.")
+        raise DataError(f"{table.where} has {len(found)} columns named '{name}'; expected one. Rename the others.")
     if header:
         raise DataError(
             f"{table.where} has no column '{name}'; it {table.describe_all()}. Pass the header of a column as {option}."

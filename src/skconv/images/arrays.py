@@ -14,9 +14,9 @@ class RangeCheck:
     """Comparison of the pixels of images, added part by part, with the range of the training images.
 
     Images differ clearly if their range is 15 times smaller, or if at least 0.5 % of the pixels are outside by more
-    than the training range; single outliers are usual in scaled features. Images of one value are not too dark, because
-    a blank image exists in every range. `pixel_range` is the minimum and maximum of the training images, None if they
-    are unknown.
+    than the training range; single outliers are usual in scaled features. Images with a single value are accepted,
+    because blank images exist in every range. `pixel_range` is the minimum and maximum of the training images, or None
+    if these are unknown.
 
     Examples
     --------

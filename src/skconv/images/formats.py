@@ -1,4 +1,4 @@
-"""Image formats: those that are decoded, their file suffixes and first bytes, and files that must not be decoded."""
+"""Image formats: accepted formats, their file suffixes and first bytes, and files that must not be decoded."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from pathlib import PurePath
 
 from skconv.exceptions import DataError
 
-# Formats of Pillow whose decoder is bounded by the size in the header. Not ICO and ICNS, whose images may be larger
-# than the header states, nor PostScript, WMF and PDF, which other programs draw.
+# Formats of Pillow whose decoders use no more memory than the size in the header implies. ICO and ICNS are excluded,
+# because their images may be larger than the header states; PostScript, WMF and PDF, because other programs draw them.
 IMAGE_FORMATS: tuple[str, ...] = (
     "PNG", "JPEG", "WEBP", "BMP", "DIB", "TIFF", "GIF", "PPM", "AVIF", "JPEG2000", "QOI", "SGI",
 )  # fmt: skip
-# These have no distinctive first bytes: other files would be taken for images.
+# These formats have no distinctive first bytes, so other files would be mistaken for images.
 FORMATS_BY_SUFFIX = {".tga": "TGA", ".pcx": "PCX"}
 FORMAT_NAMES = "PNG, JPEG, WebP, BMP, TIFF, GIF, PPM, PGM, AVIF, JPEG 2000, QOI, SGI, TGA, PCX or HEIC"
 IMAGE_SUFFIXES = frozenset({
@@ -92,8 +92,8 @@ def list_formats(name: str, start: bytes, n_bytes: int) -> tuple[str, ...]:
 def _has_shifted_pixels(start: bytes, n_bytes: int) -> bool:
     """Return whether a binary PBM, PGM or PPM file has CR and LF after its header.
 
-    One white-space character ends the header, so the LF would be the first byte of the pixels. It is one if the number
-    of bytes matches.
+    One white-space character ends the header, so the LF would be read as the first byte of the pixels. The LF is a
+    pixel only if the number of bytes matches.
     """
     header = next(filter(None, (each.match(start) for each in _PPM_HEADERS)), None)
     if header is None:

@@ -212,7 +212,7 @@ def _check_end(name: str, image: Image.Image, content: bytes) -> None:
 
 
 def _find_rotation(image: Image.Image) -> Image.Transpose | None:
-    """Return the operation that makes an image upright; after loading, because Pillow rotates TIFF itself."""
+    """Return the operation that makes an image upright. Call it after loading, because Pillow rotates TIFF itself."""
     try:
         return _UPRIGHT.get(image.getexif().get(274, 1))
     except Exception:  # a damaged EXIF block does not affect the pixels
@@ -250,7 +250,7 @@ def _scale_to_uint8(name: str, values: np.ndarray) -> np.ndarray:
         )
     if values.dtype.kind == "f" and high <= 1:
         white = 1.0
-    else:  # 8-bit values in a file of more bits: as 16-bit values, all would be black
+    else:  # a 16-bit file may contain 8-bit values; scaled as 16-bit values, they would all be black
         white = 255.0 if high <= 255 else 65535.0
     if high > white:
         too_bright = f"has grey values up to {high:g}; expected at most {white:g}"

@@ -42,11 +42,11 @@ def convert_image(image: np.ndarray, height: int, width: int, channels: int, res
 
 
 def choose_size(sizes: Sequence[tuple[int, int]], n_images: int) -> tuple[int, int] | None:
-    """Return the (height, width) in pixels to train on images of these sizes (height, width); None to keep theirs.
+    """Return the (height, width) to which images of these sizes (height, width) are resized, or None for no resizing.
 
-    None is returned for images that all have the same size, at most 64×64 pixels. Otherwise the area is that of 48×48
-    pixels (64×64 for up to 1,000 images, 32×32 for more than 50,000), at most that of the median image; the aspect
-    ratio is the median one, between 1:2 and 2:1.
+    Images that all have the same size, at most 64×64 pixels, are not resized. Otherwise the area is 48×48 pixels (64×64
+    for up to 1,000 images, 32×32 for more than 50,000), or the median area of the images if it is smaller. The aspect
+    ratio is the median of the images, limited to 1:2..2:1.
 
     Examples
     --------
@@ -68,7 +68,7 @@ def choose_size(sizes: Sequence[tuple[int, int]], n_images: int) -> tuple[int, i
 def describe_choice(
     sizes: Sequence[tuple[int, int]], size: tuple[int, int], resize: str | None, *, is_sample: bool = False
 ) -> str:
-    """Return a note on the size chosen for images of these sizes, or for those of which they are a sample."""
+    """Return a note on the size chosen for images of these sizes; `is_sample` is true if `sizes` is a sample."""
     low, high = min(sizes, key=np.prod), max(sizes, key=np.prod)
     images = f"A sample of {len(sizes):,} images shows that they" if is_sample else "The images"
     found = f"are {low[1]}×{low[0]}"
@@ -77,7 +77,7 @@ def describe_choice(
     reason = "so that all have one size" if low != high and np.prod(size) >= np.prod(low) else ""
     rule, options = "", "--image-size"
     if resize is None and any(has_other_aspect(each, size) for each in sizes):
-        rule, options = "; those of another aspect ratio are padded", "--image-size or --resize"
+        rule, options = "; images of another aspect ratio are padded", "--image-size or --resize"
     return (
         f"{images} {found} pixels (width × height). They are resized to {size[1]}×{size[0]}, "
         f"{reason or 'so that training takes minutes'}{rule}. Pass {options} to change this."
@@ -107,7 +107,7 @@ def _pad(pil_image: Image.Image, height: int, width: int) -> np.ndarray:
     inner = np.array(pil_image.resize((inner_width, inner_height), Image.Resampling.BICUBIC))
     if (inner_height, inner_width) == (height, width):
         return inner
-    # Only the two sides that are padded, so that the seam is least visible.
+    # The colour of the two padded sides only, so that the seam is least visible.
     sides = np.stack([inner[0], inner[-1]] if inner_height < height else [inner[:, 0], inner[:, -1]])
     colour = np.rint(sides.mean((0, 1), dtype=np.float64)).astype(np.uint8)
     padded = np.empty((height, width, *inner.shape[2:]), np.uint8)
