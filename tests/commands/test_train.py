@@ -2,6 +2,8 @@
 
 import csv
 import json
+import shutil
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -207,3 +209,18 @@ def test_few_test_images_are_reported_with_the_command_that_uses_all(tmp_path, t
     with pytest.warns(UserWarning, match=r"of 9 images.*all 51 training images, use skconv cross-validate"):
         result = train(tmp_path / "few.npz", recipe=tiny_recipe, out=tmp_path / "run")
     assert "n = 9" in str(result)
+
+
+@pytest.mark.parametrize("command", [skconv.train, skconv.ensemble])
+def test_missing_package_or_disk_space_is_an_error_before_training(command, tiny_recipe, tmp_path, monkeypatch):
+    monkeypatch.setattr("skconv.estimators.CNNClassifier.fit", None)
+    monkeypatch.setattr("skconv.estimators.KFoldEnsembleClassifier.fit", None)
+    usage = shutil.disk_usage(tmp_path)
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "disk_usage", lambda _: usage._replace(free=2**20))
+        with pytest.raises(OutputError, match=r"1 MiB free.*need about \d+ MiB"):
+            command(recipe=tiny_recipe, out=tmp_path / "out")
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ParameterError, match=r"onnx, required to save a model, cannot be imported.*pip install"):
+        command(recipe=tiny_recipe, out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()

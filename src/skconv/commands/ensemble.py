@@ -10,7 +10,7 @@ from typing import Any, Unpack
 from skconv.commands import Result, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import fit_estimator, lock_output, open_run_folder, prepare_run, use_workers
-from skconv.commands.run_folder import score_run, write_run_folder
+from skconv.commands.run_folder import check_can_save, score_run, write_run_folder
 from skconv.files import check_new_folder
 from skconv.signature import expand_options
 from skconv.text import format_percent
@@ -125,6 +125,7 @@ def ensemble(
     dataset = run.dataset
     estimator: Any = run.create_estimator()
     with open_run_folder(out, f"{run.name}-ensemble") as folder:
+        check_can_save(run, folder)
         with use_workers(dask):
             fit_estimator(estimator, dataset)
         estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import json
 import os
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.metrics import Scores
+
+_FIGURES_BYTES = 2**23  # of figures, scores and histories, about
+_N_WEIGHTS = 10  # copies of the weights in the model, its ONNX graph and two checkpoints with the optimizer's state
 
 
 @dataclass(frozen=True)
@@ -238,6 +243,47 @@ def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored
         "mistakes": partial(draw_mistakes, scored.images, scored.labels, scored.probabilities, names),
     }
     save_figures(folder, figures)
+
+
+def check_can_save(run: PreparedRun, folder: Path) -> None:
+    """Raise an error before the training if its model could not be saved: a package or disk space is missing."""
+    for package in ("onnx", "onnxruntime"):
+        try:
+            import_module(package)
+        except ImportError as error:
+            raise ParameterError(
+                f"The package {package}, required to save a model, cannot be imported: {error}. Install it again: "
+                f"pip install --force-reinstall {package}"
+            ) from error
+    need = _estimate_size(run)
+    try:
+        free = shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists())).free
+    except OSError:  # some file systems do not report it
+        return
+    if free < need:
+        raise OutputError(
+            f"The disk of {folder} has {free / 2**20:.0f} MiB free; the model and checkpoints of this run need about "
+            f"{need / 2**20:.0f} MiB. Free disk space, or choose another folder with --out."
+        )
+
+
+def _estimate_size(run: PreparedRun) -> int:
+    """Return the approximate size of a run folder and its checkpoints in bytes."""
+    import torch
+
+    from skconv.networks import create_network
+
+    shape, options = run.dataset.image_shape, dict(run.recipe.network)
+    with torch.random.fork_rng(devices=[]):
+        network = create_network(
+            options.pop("name"),
+            in_channels=1 if len(shape) == 2 else shape[2],
+            image_size=(shape[0], shape[1]),
+            num_classes=len(run.dataset.class_names),
+            **options,
+        )
+    n_bytes = sum(each.numel() * each.element_size() for each in network.parameters())
+    return _FIGURES_BYTES + n_bytes * (_N_WEIGHTS + 2 * run.recipe.ensemble.get("folds", 0))
 
 
 def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:

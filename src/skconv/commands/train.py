@@ -28,6 +28,7 @@ from skconv.commands.prepare import (
 )
 from skconv.commands.run_folder import (
     SeedResult,
+    check_can_save,
     check_out,
     read_finished_run,
     score_run,
@@ -208,6 +209,8 @@ def train(
     # Only the main process of a distributed run writes files.
     parent = open_run_folder(out, run.name) if is_main_process() else nullcontext(Path(out or "runs"))
     with parent as folder:
+        if is_main_process():
+            check_can_save(run, folder)
         try:
             results = tuple(
                 _train_seed(run, each, folder if seeds == 1 else folder / f"seed-{each}", _describe_resume(run, folder))
