@@ -118,6 +118,8 @@ REFUSED = {
     ),
     "other classes in the test": (["train/cat", "train/dog", "test/x", "test/y"], "None of the folders 'x', 'y'"),
     "no training split": (["test/cat", "test/dog", "data/cat", "data/dog"], "no folder 'train': is it a class or"),
+    "numbered splits": (["train2017", "val2017"], "do not contain class folders"),
+    "images and test images": (["images", "test_images"], "do not contain class folders"),
     "one class": (["cat"], "only one folder of images, 'cat'"),
     "images only": (["."], "2 images, but no folder per class"),
 }
@@ -128,6 +130,18 @@ def test_find_layout_asks_if_the_meaning_is_not_clear(tmp_path, folders, message
     for folder in folders:
         put(tmp_path, folder)
     with pytest.raises(DataError, match=message):
+        find_layout(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels"), [(["images/train", "images/val"], "labels/train"), ([".", "x"], "Annotations")]
+)
+def test_find_layout_suggests_crops_for_object_detection(tmp_path, images, labels):
+    for folder in images:
+        put(tmp_path, folder)
+    (tmp_path / labels).mkdir(parents=True)
+    (tmp_path / labels / "a.txt").write_text("0 0.5 0.5 0.1 0.1\n")
+    with pytest.raises(DataError, match="crop the objects first"):
         find_layout(tmp_path)
 
 

@@ -114,8 +114,11 @@ def test_load_dataset_rejects_pickles(tmp_path, name):
 
 def test_load_dataset_rejects_other_files_and_single_class(tmp_path):
     (tmp_path / "data.zip").write_bytes(b"PK")
-    with pytest.raises(DataError, match="not in a supported format"):
+    with pytest.raises(DataError, match=r"data\.zip is an archive\. Unpack it"):
         load_dataset(tmp_path / "data.zip")
+    (tmp_path / "data.xyz").write_bytes(b"PC")
+    with pytest.raises(DataError, match="not in a supported format"):
+        load_dataset(tmp_path / "data.xyz")
     with pytest.raises(DataError, match="only one class, '0'"):
         rows = "".join("0," * 64 + "0\n" for _ in range(3))
         (tmp_path / "one.csv").write_text(rows)

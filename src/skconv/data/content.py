@@ -15,6 +15,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO, TextIO, cast
 
+from skconv.data.other_files import describe_other
 from skconv.exceptions import DataError, OutputError
 from skconv.files import expand_home
 
@@ -97,7 +98,8 @@ def find_encoding(path: Path) -> str:
             return "utf-16"
         while block:
             if _CONTROL.search(block):
-                raise DataError(f"{path} is not a text file (it has control characters). Save it as CSV in UTF-8.")
+                found = describe_other(path) or ("is not a text file (control characters)", "Save it as CSV in UTF-8.")
+                raise DataError(f"{path} {found[0]}. {found[1]}")
             try:
                 is_utf8 = is_utf8 and decoder.decode(block) is not None
             except UnicodeDecodeError:

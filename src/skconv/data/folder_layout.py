@@ -7,9 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from skconv.data.folder_tables import find_table
 from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
 from skconv.data.labels import normalize_text, sort_names
 from skconv.data.masks import check_masks
+from skconv.data.other_files import describe_other
 from skconv.exceptions import DataError, list_some
 from skconv.files import escape_undecodable
 
@@ -23,10 +25,8 @@ _FILLERS = frozenset({"set", "sets", "data", "dataset", "images", "image", "imgs
 _GLUED = re.compile(rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
 
 
-_REMEDY = (
-    "Put the images of each class into a folder named after it; if a table has the labels, pass it as the source and "
-    "the folder of the images as --images."
-)
+_REMEDY = "Put the images of each class into a folder named after it"
+_DETECTION = frozenset({"annotations", "annotation", "labels", "bboxes"})  # folders beside images, in lower case
 
 
 @dataclass
@@ -54,6 +54,7 @@ class FolderLayout:
     splits: dict[str, FileSplit] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     left_out: list[ImageFolder] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
 
     def leave_out(self, folders: Sequence[ImageFolder], reason: str) -> None:
         """Add a note that the images of some folders are not used."""
@@ -74,10 +75,10 @@ def find_layout(root: Path, exclude: Sequence[str] | None = None) -> FolderLayou
     """
     tree, others = read_tree(root, exclude or ())
     top = descend(tree)
-    layout = FolderLayout()
+    layout = FolderLayout(tables=others.tables)
     if top is not tree:
         layout.notes.append(f"The classes are the folders in {top.path}.")
-    splits = _find_splits(top, layout)
+    splits = _find_splits(top, layout, others)
     if splits is None:
         splits = _find_inner_splits(top, layout.notes)
     for name, folders in splits.items():
@@ -105,8 +106,7 @@ def split_name(name: str) -> tuple[str, str] | None:
     >>> split_name("Training_Set"), split_name("seg_test"), split_name("trainset"), split_name("cats")
     (('train', ''), ('test', 'seg'), ('train', ''), None)
     """
-    words = re.findall(r"[a-z]+|[0-9]+|[^\W\d_a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-    words = [part for word in words for part in (_split_glued(word))]
+    words = _split_words(name)
     found = [word for word in words if word in _SPLIT_WORDS]
     if len(found) != 1:
         return None
@@ -114,12 +114,19 @@ def split_name(name: str) -> tuple[str, str] | None:
     return _SPLIT_WORDS[found[0]], " ".join(rest)
 
 
+def _split_words(name: str) -> list[str]:
+    words = re.findall(r"[a-z]+|[0-9]+|[^\W\d_a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
+    return [part for word in words for part in _split_glued(word)]
+
+
 def _split_glued(word: str) -> tuple[str, ...]:
     glued = _GLUED.fullmatch(word)
     return (word,) if glued is None else (glued[1], "set")
 
 
-def _find_splits(top: ImageFolder, layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]] | None:
+def _find_splits(
+    top: ImageFolder, layout: FolderLayout, others: OtherFiles
+) -> dict[str, dict[str, list[ImageFolder]]] | None:
     """Return the class folders of each split if the folders of `top` are splits, else None."""
     named = {folder.name: split_name(folder.name) for folder in top.folders}
     rests = {found[1] for found in named.values() if found is not None and found[0] == TRAIN}
@@ -152,10 +159,16 @@ def _find_splits(top: ImageFolder, layout: FolderLayout) -> dict[str, dict[str, 
             f"{top.path} has the folder '{held_out[0]}' with class folders, but no folder 'train': is it a class or a "
             "split? Rename the folder of the training images, or pass the folder with the classes as the source."
         )
-    words = [found for found in named.values() if found is not None and not found[1]]
-    if words and len(words) == len(named):
-        raise DataError(f"The folders {_quote(named)} of {top.path} do not contain class folders. {_REMEDY}")
+    # Such as train2017 and val2017, or images and test_images.
+    if any(named.values()) and len({found[1] if found else _strip_fillers(name) for name, found in named.items()}) == 1:
+        raise DataError(
+            f"The folders {_quote(named)} of {top.path} do not contain class folders. {_suggest(top, others)}"
+        )
     return None
+
+
+def _strip_fillers(name: str) -> str:
+    return " ".join(word for word in _split_words(name) if word not in _FILLERS)
 
 
 def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]]:
@@ -263,7 +276,26 @@ def _too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:
         found += f"; {_quote(top.other_folders)} have no images"
     if others.kinds:
         found += f"; other files: {others.describe()}"
-    return DataError(f"{top.path} has {found}. {_REMEDY}")
+    return DataError(f"{top.path} has {found}. {_suggest(top, others)}")
+
+
+def _suggest(top: ImageFolder, others: OtherFiles) -> str:
+    """Return what to do with a folder without classes, by its other files."""
+    images = top.list_images()
+    if not images:
+        for suffix in (".npz", ".npy"):
+            if suffix in others.examples:
+                return f"Pass a file with images and labels as the source; the first is {others.examples[suffix]}."
+        for example in others.examples.values():
+            found = describe_other(Path(example))
+            if found is not None:
+                return f"{example} {found[0]}. {found[1]}"
+    table = find_table(others.tables, images, top.path)
+    if table is not None:
+        return f"If {table} has the labels, pass it as the source."
+    if any(name.lower() in _DETECTION for name in others.folders):
+        return f"{_REMEDY}. If annotations mark objects in the images, crop the objects first."
+    return f"{_REMEDY}; if a table has the labels, pass it as the source and the folder of the images as --images."
 
 
 def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
+from skconv.data.content import is_table_name
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix, looks_like_image
 
@@ -47,16 +48,26 @@ class ImageFolder:
 
 @dataclass
 class OtherFiles:
-    """Counts of the files of a tree that are not used: by suffix, hidden files, excluded files."""
+    """Files of a tree that are not its images, and folders without any.
+
+    `kinds` counts them by suffix, `examples` has the first path of each; hidden and excluded ones are only counted.
+    """
 
     kinds: Counter[str] = field(default_factory=Counter)
-    first: str = ""
+    examples: dict[str, str] = field(default_factory=dict)
     n_excluded: int = 0
+    folders: list[str] = field(default_factory=list)
+    tables: list[Path] = field(default_factory=list)
 
     def add(self, path: str, kind: str, count: int = 1) -> None:
         """Count a file."""
         self.kinds[kind] += count
-        self.first = self.first or path
+        self.examples.setdefault(kind, path)
+
+    @property
+    def first(self) -> str:
+        """Path of the first file."""
+        return next(iter(self.examples.values()), "")
 
     def describe(self) -> str:
         """Return the counts by kind, such as ``"2 .csv, 1 .txt"``, the most frequent first."""
@@ -101,10 +112,13 @@ def _read_folder(
                 tree.folders.append(subtree)
             else:
                 tree.other_folders.append(name)
+                others.folders.append(name)
         elif is_image_file(path):
             tree.images.append(path)
         else:
             others.add(str(path), path.suffix.lower() or "without suffix")
+            if is_table_name(path):
+                others.tables.append(path)
     return tree
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from skconv.data.dataset import Splits
 from skconv.data.folder_layout import SPLITS, FileSplit, find_layout
+from skconv.data.folder_tables import check_tables
 from skconv.data.folder_tree import list_visible
 from skconv.data.image_files import DecodedImages, decode_files
 from skconv.data.spec import DataSpec
@@ -29,6 +30,14 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     layout = find_layout(spec.path, spec.exclude)
     for note in layout.notes:
         warnings.warn(note, stacklevel=2)
+    used = [split for split in layout.splits.values() if split.files]
+    check_tables(
+        layout.tables,
+        [file for split in used for file in split.files],
+        [label for split in used for label in split.labels],
+        spec.path,
+        spec.exclude,
+    )
     training = layout.splits["train"]
     elsewhere = {label for name in SPLITS[1:] if name in layout.splits for label in layout.splits[name].labels}
     drop = [name for name in spec.drop_class or () if name in training.labels or name not in elsewhere]

@@ -146,7 +146,10 @@ def _find_pairs(arrays: _Arrays) -> dict[str, tuple[str, str]]:
                 stacklevel=2,
             )
             return {"train": (images, labels)}
-    raise DataError(f"{arrays.path} has the keys {_enumerate(arrays.names)}; expected {_EXPECTED}.")
+    raise DataError(
+        f"{arrays.path} has the keys {_enumerate(arrays.names)}; expected {_EXPECTED}. "
+        "Save both in one file: numpy.savez('data.npz', images=images, labels=labels)."
+    )
 
 
 def _read_pair(

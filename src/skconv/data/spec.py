@@ -19,6 +19,7 @@ from skconv.data.conversion import split_size
 from skconv.data.dataset import Dataset
 from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
+from skconv.data.other_files import describe_other
 from skconv.data.splitting import drop_classes, hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.files import escape_undecodable, expand_home
@@ -26,7 +27,6 @@ from skconv.images.resizing import choose_size, describe_choice
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.registry import Registry
 
-_CODE_SUFFIXES = frozenset({".pt", ".pth", ".pkl", ".pickle", ".joblib"})
 _FORMATS = "a folder with one folder per class, a folder of IDX files, a competition's folder, a .csv or an .npz"
 
 
@@ -244,11 +244,9 @@ class DataSpec:
         for format_ in list_formats():
             if format_.accepts(path):
                 return format_
-        if path.suffix.lower() in _CODE_SUFFIXES:
-            raise DataError(
-                f"{path} may contain pickled objects and is refused, because loading them can run code. "
-                "Save the data as .npz."
-            )
+        other = describe_other(path)
+        if other is not None:
+            raise DataError(f"{path} {other[0]}. {other[1]}")
         raise DataError(f"{path} is not in a supported format; expected {_FORMATS}. Unpack or convert it first.")
 
 
