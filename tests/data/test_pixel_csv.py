@@ -121,7 +121,7 @@ def test_read_pixel_csv_error_has_line_number(tmp_path, samples, change, message
         (b"", "is empty"),
         (b"label,pixel0\n", "too few for a label and pixels.*--images"),
         (b"label," + b",".join(b"pixel%d" % index for index in range(64)) + b"\n", "a header but no rows"),
-        (b"\x89PNG\r\n\x1a\n\xff\xfe", "not a text file"),
+        (b"\x89PNG\r\n\x1a\n\xff\xfe", "is one image"),
         (b"x" * 200_000, "not a text file"),
     ],
 )
