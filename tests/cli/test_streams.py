@@ -23,11 +23,18 @@ def image(tmp_path):
     return str(path)
 
 
-@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
+@pytest.mark.parametrize("redirection", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-", "2</dev/null"])
 def test_predict_succeeds_with_closed_streams(redirection, image):
     result = run(redirection, "predict", "digits", image)
     assert result.returncode == 0 and "Traceback" not in result.stderr
     assert (">&-" in redirection.replace("2>&-", "")) == (result.stdout == "")
+
+
+@pytest.mark.parametrize("redirection", ["2>&-", "2</dev/null"])  # a shell script's own file may replace a closed stream
+def test_train_succeeds_without_standard_error(redirection, tiny_recipe, tmp_path):
+    out = tmp_path / "run"
+    result = run(redirection, "train", "digits", "--recipe", str(tiny_recipe), "--out", str(out))
+    assert result.returncode == 0 and (out / "model").is_dir()
 
 
 def test_optimized_python_predicts_and_names_what_does_not_work(image, tiny_recipe, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shlex
@@ -14,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import FrameType
+from typing import TextIO
 
 from skconv.cli.app import create_app, one_line
 from skconv.distributed.process_group import (
@@ -73,10 +75,22 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _open_closed_streams() -> None:
-    """Replace standard streams that the parent process has closed, which are None, by the null device."""
+    """Replace standard streams that the parent process has closed by the null device."""
     for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
+        stream = getattr(sys, name)
+        if stream is None or (mode == "w" and _is_read_only(stream)):
             setattr(sys, name, Path(os.devnull).open(mode, encoding="utf-8"))  # noqa: SIM115 - open until the exit
+
+
+def _is_read_only(stream: TextIO) -> bool:
+    """Return whether a stream cannot be written; a shell that runs a script may open it as a descriptor that was closed."""
+    try:
+        os.write(stream.fileno(), b"")
+    except OSError as error:
+        return error.errno == errno.EBADF
+    except ValueError:  # a closed file object, or one without a descriptor
+        return False
+    return False
 
 
 @contextmanager
