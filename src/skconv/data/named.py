@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import sys
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -21,6 +20,7 @@ from skconv.data.npz_files import read_npz
 from skconv.data.openml import fetch_usps
 from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError
 from skconv.files import atomic_write, expand_home
+from skconv.progress import is_terminal
 
 _MAX_ATTEMPTS = 3
 _PAUSE = 0.1  # seconds before the second attempt, ten times as long before the third
@@ -199,7 +199,7 @@ def _fetch(url: str, target: Path, progress: bool, timeout: float) -> None:
     from pooch import HTTPDownloader
 
     fetch = HTTPDownloader(
-        progressbar=progress and sys.stderr.isatty(),
+        progressbar=progress and is_terminal(),
         timeout=timeout,
         chunk_size=1 << 16,
         headers={"Accept-Encoding": "identity"},
