@@ -133,6 +133,7 @@ def test_images_of_pillow_are_read_by_the_estimators(grey):
         (ROWS[:, :62], r"62 features.*X\.reshape\(-1, height, width\)"),
         (ROWS[:, None], r"\(120, 1, 64\).*rows of pixels"),
         (ROWS[:, :, None], r"\(120, 64, 1\).*rows of pixels"),
+        (COLOUR.reshape(120, 64, 3), r"grey images of 3×64.*X\.reshape\(-1, 8, 8, 3\)"),
         (COLOUR[:, :3], r"channels may be first or last"),
     ],
 )

@@ -137,6 +137,37 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, ...] | None 
     )
 
 
+def _shape_colour_rows(where: str, images: np.ndarray, image_size: tuple[int, ...] | None) -> np.ndarray:
+    """Reshape rows of colour pixels, (n, 3, pixels) or (n, pixels, 3); the order of the channels is that of the shape."""
+    n_images, height, width = images.shape
+    sides, _ = split_size(image_size)
+    if sides is None or 3 * math.prod(sides) != height * width:
+        size = "x".join(map(str, colour_size(images.shape) or ()))
+        raise DataError(
+            f"{where} has shape {images.shape}, of rows of colour pixels or of grey images of {width}×{height}. Pass "
+            f"--image-size {size} for colour images, --image-size {height}x{width} for grey images."
+        )
+    if height == 3:
+        return images.reshape(n_images, 3, *sides).transpose(0, 2, 3, 1)
+    return images.reshape(n_images, *sides, 3)
+
+
+def colour_size(shape: tuple[int, ...]) -> tuple[int, int, int] | None:
+    """Return the size of square colour images whose pixels have the shape (n, 3, pixels) or (n, pixels, 3), or None.
+
+    Examples
+    --------
+    >>> colour_size((60, 3, 1024)), colour_size((60, 1024, 3)), colour_size((60, 32, 32))
+    ((3, 32, 32), (32, 32, 3), None)
+    """
+    if len(shape) != 3 or 3 not in shape[1:]:
+        return None
+    side = find_square(max(shape[1:]))
+    if side is None or side < 4:
+        return None
+    return (3, side, side) if shape[1] == 3 else (side, side, 3)
+
+
 def _ambiguous_colour(where: str, n_pixels: int, height: int, width: int, grey: str) -> DataError:
     size = f"{height}x{width}"
     return DataError(
@@ -183,11 +214,13 @@ def as_images(where: str, images: np.ndarray, image_size: tuple[int, ...] | None
     """Reshape an array of images to (n, height, width) or (n, height, width, 3).
 
     Accepts (n, pixels), (n, 1, pixels), (n, pixels, 1), (n, h, w), (n, h, w, 1 or 3) and (n, 1 or 3, h, w);
-    `image_size` is as in `shape_rows`. Raise `DataError` for other shapes, and for four dimensions whose second and
-    last are both 1 or 3.
+    `image_size` is as in `shape_rows`; it is required for (n, 3, pixels) and (n, pixels, 3). Raise `DataError` for
+    other shapes, and for four dimensions whose second and last are both 1 or 3.
     """
     if images.ndim == 2:
         return shape_rows(where, images, image_size)
+    if colour_size(images.shape) is not None and images.shape[1:] != image_size:
+        return _shape_colour_rows(where, images, image_size)
     if images.ndim == 3 and 1 in images.shape[1:] and images.shape[1:] != image_size:
         warnings.warn(f"{where} has shape {images.shape}; it is read as rows of pixels.", stacklevel=2)
         return shape_rows(where, images.reshape(len(images), -1), image_size)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from skconv.data.conversion import colour_size
 from skconv.exceptions import DataError
 
 _N_CHECKED = 1000  # objects whose type is checked
@@ -88,6 +89,12 @@ def describe_reading(shape: tuple[int, ...], image_shape: tuple[int, int, int]) 
         return f"X has shape {shape}, whose channels may be first or last; it is read as (n, height, width, channels)."
     if len(shape) == 3 and 1 in shape[1:] and height > 1 and width > 1:
         return f"X has shape {shape}; it is read as rows of pixels, of images of {width}×{height}."
+    of_rows = colour_size(shape)
+    if of_rows is not None:
+        return (
+            f"X has shape {shape}; it is read as grey images of {width}×{height}. For colour images, reshape X: "
+            f"X.reshape(-1, {', '.join(map(str, of_rows))})."
+        )
     if len(shape) > 2 or height > 1 or width == 1:
         return ""
     side, of_colour = math.isqrt(width - 1), math.isqrt(width // 3)
