@@ -43,3 +43,5 @@ def test_optimized_python_predicts_and_names_what_does_not_work(image, tiny_reci
     result = run("", "train", "digits", "--recipe", str(tiny_recipe), "--out", out, PYTHONOPTIMIZE="2")
     assert result.returncode == 1
     assert result.stderr.splitlines()[-1].startswith("Error: Python runs without docstrings")
+    result = run("", "explain", "digits", image, "--out", str(tmp_path / "map.png"), PYTHONOPTIMIZE="2")
+    assert result.returncode == 1 and result.stderr.startswith("Error: Python runs without docstrings")

@@ -1,9 +1,6 @@
 """Convolutional networks as scikit-learn estimators: `CNNClassifier` and `KFoldEnsembleClassifier`."""
 
-import sys
 from typing import TYPE_CHECKING, Any
-
-from skconv.exceptions import ParameterError
 
 if TYPE_CHECKING:
     from skconv.estimators.classifier import CNNClassifier
@@ -16,11 +13,6 @@ def __getattr__(name: str) -> Any:
     """Import an estimator on first use, so that the table of parameters can be imported without torch."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    if sys.flags.optimize >= 2:
-        raise ParameterError(
-            "Python runs without docstrings (-OO or PYTHONOPTIMIZE=2), which skorch requires for training. Use -O or "
-            "PYTHONOPTIMIZE=1; prediction and serving work with -OO."
-        )
     from skconv.estimators import classifier, ensemble
 
     return getattr(classifier if name == "CNNClassifier" else ensemble, name)
