@@ -30,7 +30,7 @@ def test_predict_succeeds_with_closed_streams(redirection, image):
     assert (">&-" in redirection.replace("2>&-", "")) == (result.stdout == "")
 
 
-@pytest.mark.parametrize("redirection", ["2>&-", "2</dev/null"])  # a shell script's own file may replace a closed stream
+@pytest.mark.parametrize("redirection", ["2>&-", "2</dev/null"])  # the second occurs in shell scripts
 def test_train_succeeds_without_standard_error(redirection, tiny_recipe, tmp_path):
     out = tmp_path / "run"
     result = run(redirection, "train", "digits", "--recipe", str(tiny_recipe), "--out", str(out))

@@ -83,7 +83,7 @@ def _open_closed_streams() -> None:
 
 
 def _is_read_only(stream: TextIO) -> bool:
-    """Return whether a stream cannot be written; a shell that runs a script may open it as a descriptor that was closed."""
+    """Return whether a stream cannot be written: a shell may open its script with the number of a closed stream."""
     try:
         os.write(stream.fileno(), b"")
     except OSError as error:

@@ -138,7 +138,7 @@ def shape_rows(where: str, rows: np.ndarray, image_size: tuple[int, ...] | None 
 
 
 def _shape_colour_rows(where: str, images: np.ndarray, image_size: tuple[int, ...] | None) -> np.ndarray:
-    """Reshape rows of colour pixels, (n, 3, pixels) or (n, pixels, 3); the order of the channels is that of the shape."""
+    """Reshape rows of colour pixels, (n, 3, pixels) or (n, pixels, 3), whose shape gives the order of the channels."""
     n_images, height, width = images.shape
     sides, _ = split_size(image_size)
     if sides is None or 3 * math.prod(sides) != height * width:
