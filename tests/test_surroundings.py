@@ -63,3 +63,28 @@ def test_download_without_home_names_the_variable(folder):
     result = run(script, cwd=folder, remove=("HOME", "XDG_CACHE_HOME", "SKCONV_DATA"))
     assert result.returncode == 1
     assert result.stderr.startswith("Error: ") and "XDG_CACHE_HOME" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "TZ": "Nowhere/Never", "COLUMNS": "wide"},
+        {"PYTHONWARNINGS": "error", "PYTHONIOENCODING": "ascii", "TERM": "dumb"},
+    ],
+    ids=["locale", "warnings"],
+)
+def test_commands_work_in_unusual_environments(environment, folder, tiny_recipe):
+    script = "import sys; from skconv.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    (folder / "images" / "a").rename(folder / "images" / "großer Fuß")
+    for arguments in (["train", "images", "--recipe", tiny_recipe, "--out", "run"], ["predict", "run", "images"]):
+        result = run(script, *arguments, cwd=folder, **environment)
+        assert result.returncode == 0, result.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows does not remove the current folder")
+def test_removed_current_folder_is_an_error_in_one_line(tmp_path, tiny_recipe):
+    script = "import os, sys; os.rmdir(os.getcwd()); from skconv.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    (tmp_path / "gone").mkdir()
+    result = run(script, "train", "digits", "--recipe", tiny_recipe, cwd=tmp_path / "gone")
+    assert (result.returncode, result.stderr.count("\n")) == (1, 1)
+    assert "current folder was removed" in result.stderr

@@ -206,13 +206,13 @@ def library_command(
 def _library_messages() -> Iterator[None]:
     """Redirect standard output to standard error, and print skconv's warnings as lines that begin with ``Note:``.
 
-    Warnings of other packages are ignored, unless Python was started with ``-W``.
+    Warnings of other packages are ignored, unless Python was started with ``-W`` or ``PYTHONWARNINGS``.
     """
     with redirect_stdout(sys.stderr), warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")
-            warnings.filterwarnings("always", module=r"skconv\.")
-            warnings.showwarning = _print_note
+        warnings.filterwarnings("always", module=r"skconv\.")
+        warnings.showwarning = _print_note
         yield
 
 

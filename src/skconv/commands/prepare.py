@@ -22,7 +22,7 @@ import numpy as np
 
 from skconv.commands.options import select_changes
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed, is_main_process
-from skconv.exceptions import ModelFileError, ParameterError, missing_package
+from skconv.exceptions import ModelFileError, OutputError, ParameterError, missing_package
 from skconv.files import escape_undecodable, lock_folder, reserve_folder
 from skconv.progress import is_interactive, print_progress
 from skconv.text import parse_duration
@@ -93,6 +93,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     from skconv.recipes.editing import plan_run, with_seed
 
     start = time.monotonic()
+    _check_current_folder()
     arguments = {**arguments, **arguments["options"]}
     if is_frame(arguments["source"]):
         raise ParameterError(
@@ -219,6 +220,14 @@ def warn_if_leaked(recipe: Recipe, dataset: Dataset) -> None:
             "accuracy will be too high. Use a model trained on other images, or the seed that it was trained with.",
             stacklevel=2,
         )
+
+
+def _check_current_folder() -> None:
+    """Raise `OutputError` if the current folder was removed, because torch's libraries then end the process."""
+    try:
+        Path.cwd()
+    except FileNotFoundError as error:
+        raise OutputError("The current folder was removed. Change to another one (cd) and run it again.") from error
 
 
 def use_workers(dask: str | None) -> AbstractContextManager[None]:

@@ -10,7 +10,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from skconv.competitions.submissions import write_submission
 from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_dir, check_new_folder, escape_undecodable
 from skconv.model_io.folder import MODEL_FOLDER_NAME, read_config
+from skconv.model_io.onnx import import_onnxruntime
 from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
 from skconv.reports.scores import draw_confusion
@@ -247,14 +247,15 @@ def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored
 
 def check_can_save(run: PreparedRun, folder: Path) -> None:
     """Raise an error before the training if its model could not be saved: a package or disk space is missing."""
-    for package in ("onnx", "onnxruntime"):
-        try:
-            import_module(package)
-        except ImportError as error:
-            raise ParameterError(
-                f"The package {package}, required to save a model, cannot be imported: {error}. Install it again: "
-                f"pip install --force-reinstall {package}"
-            ) from error
+    try:
+        import onnx  # noqa: F401
+
+        import_onnxruntime()
+    except ImportError as error:
+        raise ParameterError(
+            f"A package required to save a model cannot be imported: {error}. Install both again: "
+            "pip install --force-reinstall onnx onnxruntime"
+        ) from error
     need = _estimate_size(run)
     try:
         free = shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists())).free

@@ -142,6 +142,15 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
     return difference
 
 
+def import_onnxruntime() -> Any:
+    """Return the module onnxruntime with its telemetry disabled."""
+    # onnxruntime reads the variable when it is loaded; it would write to the cache and send usage data.
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
+    import onnxruntime
+
+    return onnxruntime
+
+
 def open_session(
     path: str | os.PathLike[str],
     config: ModelConfig,
@@ -154,10 +163,7 @@ def open_session(
     `ModelFileError` if the file is not ONNX, refers to other files, has non-standard operators, or its inputs and
     outputs do not fit `config`.
     """
-    # onnxruntime reads the variable when it is loaded; it would write to the cache and send usage data.
-    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
-    import onnxruntime
-
+    onnxruntime = import_onnxruntime()
     path = Path(path)
     if content is None:
         content = read_bounded(path, MAX_ONNX_BYTES)
