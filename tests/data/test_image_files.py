@@ -164,3 +164,33 @@ def test_read_images_notes_values_far_below_16_bits(tmp_path):
         Image.fromarray(RNG.integers(300, 4096, (8, 8)).astype(np.uint16)).save(tmp_path / f"{number}.png")
     with pytest.warns(UserWarning, match=r"at most 1[56] of 255"):
         read_images(sorted(tmp_path.iterdir()), DataSpec())
+
+
+@pytest.mark.parametrize("suffix", ["gif", "tif", "png", "webp"])
+def test_images_of_several_frames_are_counted(tmp_path, suffix):
+    (still,) = save(tmp_path, (8, 8), suffix=suffix)
+    frames = [Image.fromarray(RNG.integers(0, 256, (8, 8), dtype=np.uint8)) for _ in range(3)]
+    frames[0].save(tmp_path / f"frames.{suffix}", save_all=True, append_images=frames[1:])
+    with pytest.warns(UserWarning, match=rf"1 of 2 images have several frames .*frames\.{suffix}"):
+        images = read_images([still, tmp_path / f"frames.{suffix}"], DataSpec())
+    assert images.shape[:3] == (2, 8, 8)
+
+
+def test_second_view_of_an_mpo_photograph_is_not_a_frame(tmp_path, recwarn):
+    views = [Image.new("RGB", (8, 8), colour) for colour in ("red", "blue")]
+    views[0].save(tmp_path / "a.mpo", save_all=True, append_images=views[1:])
+    assert read_images([tmp_path / "a.mpo"], DataSpec()).shape == (1, 8, 8, 3)
+    assert not recwarn.list
+
+
+def test_sizes_of_equal_area_are_both_printed(tmp_path):
+    files = save(tmp_path, (10, 90), (90, 10))
+    with pytest.warns(UserWarning, match="from 90×10 to 10×90"):
+        read_images(files, DataSpec())
+
+
+def test_very_large_image_is_reported_once(tmp_path):
+    Image.new("1", (10_000, 9_500)).save(tmp_path / "a.png")
+    with pytest.raises(DataError, match="10000×9500"), warnings.catch_warnings():
+        warnings.filterwarnings("error", "Image size")  # of Pillow
+        read_images([tmp_path / "a.png"], DataSpec())

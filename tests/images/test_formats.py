@@ -9,7 +9,7 @@ from PIL import Image
 
 from skconv.exceptions import DataError
 from skconv.images.formats import looks_like_image
-from skconv.images.opening import open_image, read_size
+from skconv.images.opening import open_image, read_header
 
 GREY = (np.arange(20 * 30).reshape(20, 30) % 256).astype(np.uint8)
 COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=2)
@@ -34,7 +34,7 @@ COLOUR = np.stack([GREY, 255 - GREY, GREY // 2], axis=2)
 def test_open_image_reads_other_lossless_formats(tmp_path, name, image):
     Image.fromarray(image).save(tmp_path / name)
     np.testing.assert_array_equal(open_image(tmp_path / name), COLOUR if image.ndim == 3 else GREY)
-    assert read_size(tmp_path / name)[:2] == (20, 30)
+    assert read_header(tmp_path / name)[:2] == (20, 30)
 
 
 def test_open_image_reads_avif(tmp_path):
@@ -58,7 +58,7 @@ def test_open_image_reads_tga_by_suffix_only(tmp_path):
 def test_open_image_names_git_lfs_pull(tmp_path):
     pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a2146\nsize 12345\n"
     (tmp_path / "a.jpg").write_text(pointer)
-    for read in (open_image, read_size):
+    for read in (open_image, read_header):
         with pytest.raises(DataError, match=r"Git LFS pointer.* Run 'git lfs pull'"):
             read(tmp_path / "a.jpg")
 
@@ -76,7 +76,7 @@ HEADERS = {  # CR and LF before the pixels: with comments, 16 bits, grey and bil
 def test_open_image_rejects_line_end_that_shifts_pixels(tmp_path, header, n_bytes):
     path = tmp_path / "a.ppm"
     path.write_bytes(header + bytes(n_bytes))
-    for read in (open_image, read_size):
+    for read in (open_image, read_header):
         with pytest.raises(DataError, match=r"CRLF.*shifts the pixels"):
             read(path)
     # Without the LF, or if it is the first pixel, nothing is shifted.

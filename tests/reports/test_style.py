@@ -46,3 +46,8 @@ draw_curves([{"epoch": 1, "train_loss": 1.0}])
 assert "matplotlib.pyplot" not in sys.modules
 """
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_characters_that_the_font_lacks_cause_no_warnings(tmp_path, recwarn):
+    save_figure(draw_confusion(np.eye(2, dtype=int), ["\N{DOG FACE}", "b"]), tmp_path / "a.png")
+    assert (tmp_path / "a.png").is_file() and not recwarn.list

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from PIL import Image
 
 from skconv.data.decoded_cache import read_cached
 from skconv.data.memory import allocate_images, free_memory
 from skconv.data.spec import DataSpec
 from skconv.exceptions import DataError, SkconvError, SourceNotFoundError, list_some
 from skconv.images.formats import UnreadableImageError
-from skconv.images.opening import read_size
+from skconv.images.opening import read_header
 from skconv.images.resizing import choose_size, describe_choice, has_other_aspect
 from skconv.images.spec import MAX_THREADS, ImageSpec, map_in_threads
 from skconv.progress import show_progress
@@ -30,6 +32,14 @@ _DECODING_SHARE = 0.25  # maximum fraction of the free memory
 _COLOURLESS = frozenset({"1", "L", "LA", "I", "F"})  # modes of Pillow, also "I;16"
 
 
+@contextmanager
+def _ignore_size_warnings() -> Iterator[None]:
+    """Ignore Pillow's warning of large images; the limits of `skconv.images.opening` are lower."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Image size", Image.DecompressionBombWarning)
+        yield
+
+
 class DecodedImages(NamedTuple):
     """Images uint8, (n, height, width) or (n, height, width, 3), and their positions among the files."""
 
@@ -40,12 +50,14 @@ class DecodedImages(NamedTuple):
 class SampledSizes(NamedTuple):
     """Sizes (height, width) in a sample of the files.
 
-    The flags are whether the sample is grey, whether it has an image of more than 8 bits, and whether it has all files.
+    The flags are whether the sample is grey, whether it has an image of more than 8 bits, and whether it has all files;
+    `animated` are the files of more than one frame or page.
     """
 
     sizes: list[tuple[int, int]]
     are_grey: bool
     are_deep: bool
+    animated: list[Path]
     is_complete: bool
 
     @classmethod
@@ -54,16 +66,23 @@ class SampledSizes(NamedTuple):
         step = max(1, -(-len(files) // _N_SAMPLED))
         sizes: list[tuple[int, int]] = []
         modes: set[str] = set()
+        animated: list[Path] = []
         for number, file in enumerate([*files[::step], *files]):
             if number >= len(files[::step]) and sizes:
                 break
             try:
-                height, width, mode = read_size(file)
+                header = read_header(file)
             except (DataError, SourceNotFoundError):  # `decode_files` reports them
                 continue
-            sizes.append((height, width))
-            modes.add(mode.partition(";")[0])
-        return cls(sizes, modes <= _COLOURLESS, bool(modes & {"I", "F"}), step == 1)
+            sizes.append((header.height, header.width))
+            modes.add(header.mode.partition(";")[0])
+            if header.has_frames:
+                animated.append(file)
+        return cls(sizes, modes <= _COLOURLESS, bool(modes & {"I", "F"}), animated, step == 1)
+
+    def describe(self) -> str:
+        """Return words for messages that state a number of images."""
+        return "" if self.is_complete else " in a sample"
 
 
 def read_images(files: Sequence[Path], spec: DataSpec, *, progress: bool = False) -> np.ndarray:
@@ -84,13 +103,21 @@ def decode_files(
     (by default that of `spec`) is true.
     """
     skip = bool(spec.skip_unreadable) if skip_unreadable is None else skip_unreadable
-    sampled = SampledSizes.read(files)
+    with _ignore_size_warnings():
+        sampled = SampledSizes.read(files)
+    if sampled.animated:
+        warnings.warn(
+            f"{len(sampled.animated):,} of {len(sampled.sizes):,} images{sampled.describe()} have several frames or "
+            f"pages, of which the first is used; one is {sampled.animated[0]}. Save frames as files to use all.",
+            stacklevel=2,
+        )
     target = _choose_target(spec, sampled, len(files))
     positions: Sequence[int] = range(len(files))
 
     def decode() -> np.ndarray:
         nonlocal positions
-        decoded = _decode(files, target, spec, max_threads=_count_threads(sampled), skip=skip, progress=progress)
+        with _ignore_size_warnings():
+            decoded = _decode(files, target, spec, max_threads=_count_threads(sampled), skip=skip, progress=progress)
         positions = decoded.positions
         return decoded.images
 
@@ -129,10 +156,9 @@ def _choose_target(spec: DataSpec, sampled: SampledSizes, n_files: int) -> Image
     else:
         n_other = sum(has_other_aspect(each, size) for each in sampled.sizes)
         if n_other and spec.resize is None and spec.form is None:
-            examined = "" if sampled.is_complete else " in a sample"
             warnings.warn(
-                f"{n_other:,} of {len(sampled.sizes):,} images{examined} have another aspect ratio than the size "
-                f"{size[1]}×{size[0]} and are padded. Pass --resize crop or --resize stretch to change this.",
+                f"{n_other:,} of {len(sampled.sizes):,} images{sampled.describe()} have another aspect ratio than the "
+                f"size {size[1]}×{size[0]} and are padded. Pass --resize crop or --resize stretch to change this.",
                 stacklevel=3,
             )
     return ImageSpec(*size, channels, resize=spec.resize_rule)

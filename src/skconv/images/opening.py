@@ -9,7 +9,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 import numpy as np
 from PIL import Image, ImageStat
@@ -102,8 +102,17 @@ def decode_image(
         return _to_array(name, reduced if operation is None else reduced.transpose(operation))
 
 
-def read_size(path: str | os.PathLike[str]) -> tuple[int, int, str]:
-    """Return height and width of an upright image in pixels, and its mode in Pillow, from the header of the file.
+class ImageHeader(NamedTuple):
+    """Height and width of an upright image in pixels, its mode in Pillow, and whether it has more than one frame."""
+
+    height: int
+    width: int
+    mode: str
+    has_frames: bool
+
+
+def read_header(path: str | os.PathLike[str]) -> ImageHeader:
+    """Return size, mode and frames of an image from the header of the file; frames are also pages of a TIFF.
 
     Raise errors as `open_image` does, as far as they can be found without decoding.
     """
@@ -115,7 +124,9 @@ def read_size(path: str | os.PathLike[str]) -> tuple[int, int, str]:
         with Image.open(stream, formats=formats) as image:
             rotated = _find_rotation(image) in _TURNS
             width, height = image.size[::-1] if rotated else image.size
-            return height, width, image.mode
+            # The other frames of an MPO file are views or previews of the first.
+            has_frames = not _is_jpeg(image) and getattr(image, "is_animated", False)
+            return ImageHeader(height, width, image.mode, has_frames)
 
 
 def _open_lazily(content: bytes, name: str) -> Image.Image:

@@ -69,7 +69,9 @@ def describe_choice(
     sizes: Sequence[tuple[int, int]], size: tuple[int, int], resize: str | None, *, is_sample: bool = False
 ) -> str:
     """Return a note on the size chosen for images of these sizes; `is_sample` is true if `sizes` is a sample."""
-    low, high = min(sizes, key=np.prod), max(sizes, key=np.prod)
+    # Of the same number of pixels, as 400×20 and 20×400, one is the lowest and the other the highest.
+    ordered = sorted(set(sizes), key=lambda each: (each[0] * each[1], each))
+    low, high = ordered[0], ordered[-1]
     images = f"A sample of {len(sizes):,} images shows that they" if is_sample else "The images"
     found = f"are {low[1]}×{low[0]}"
     if low != high:

@@ -96,7 +96,9 @@ def standard_style() -> Iterator[None]:
     try:
         mpl = _import_matplotlib()
         kept = {name: value for name, value in mpl.rcParamsDefault.items() if name not in _PROCESS_SETTINGS}
-        with mpl.rc_context(kept):
+        with mpl.rc_context(kept), warnings.catch_warnings():
+            # The names of classes may have characters, such as emoji, that the font lacks and that are drawn as boxes.
+            warnings.filterwarnings("ignore", "Glyph .* missing from", UserWarning)
             yield
     finally:
         logger.setLevel(level)
