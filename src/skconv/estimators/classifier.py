@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import time
-import warnings
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from typing import Any, Self
@@ -16,22 +15,11 @@ from sklearn.utils import check_random_state
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
-from skconv.estimators.parameters import check_parameters, check_selection, split_network
-from skconv.estimators.setup import (
-    check_callbacks,
-    limit_time,
-    make_callbacks,
-    make_checkpointing,
-    make_config,
-    torch_seed,
-)
-from skconv.estimators.validation import check_validation_pair, describe_few_images, expand_weights, hold_out
-from skconv.networks import create_network
-from skconv.networks.blocks import Network
+from skconv.estimators.parameters import check_parameters, check_selection
+from skconv.estimators.setup import check_callbacks, make_network, start_net, torch_seed, warn_of_few_images
+from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import ImageDataset
-from skconv.training.checkpointing import Checkpointing
-from skconv.training.config import build_net
 from skconv.training.progress import RunPart
 from skconv.training.threads import start_measurement, use_threads
 from skconv.training.torch_state import standard_torch_state
@@ -256,12 +244,12 @@ class CNNClassifier(BaseImageClassifier):
         if valid is None:
             train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         if valid is not None:
-            self._warn_of_few_images(valid)
+            warn_of_few_images(self, valid)
         train = expand_weights(train)
-        network = self._create_network(train)
+        network = make_network(self, train)
         if has_validation_set and valid is not None:
             self._warn_of_range(valid.images, stacklevel=3)
-        checkpointing = self._start(train, valid, network, scheduled=True)
+        checkpointing = start_net(self, train, valid, network, scheduled=True)
         try:
             with nullcontext() if checkpointing is None else checkpointing.handling_signals():
                 self._run(train)
@@ -296,11 +284,11 @@ class CNNClassifier(BaseImageClassifier):
         fitted = hasattr(self, "net_")
         train = expand_weights(self._check_training_data(X, y, sample_weight, self.class_weight, classes))
         if not fitted:
-            self._start(train, None, self._create_network(train), scheduled=False)
+            start_net(self, train, None, make_network(self, train), scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
             # After `fit` or `load`, the schedule is finished, so create a net with a constant learning rate.
             history = self.net_.history
-            self._start(train, None, self.net_.module_, scheduled=False)
+            start_net(self, train, None, self.net_.module_, scheduled=False)
             self.net_.history = history
         if fitted:
             self._extend_range(train.sample())
@@ -327,48 +315,6 @@ class CNNClassifier(BaseImageClassifier):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before using its history_.")
         return self.net_.describe_history()
 
-    def _create_network(self, train: ImageDataset) -> Network:
-        """Return the network with random or loaded weights and the input normalisation of the training images."""
-        self._seed = int(check_random_state(self.random_state).randint(2**31 - 1))
-        self._network_spec = split_network(self.network)
-        name, options = self._network_spec
-        channels, height, width = self.image_shape_
-        with torch_seed(self._seed):
-            network = create_network(
-                name, in_channels=channels, image_size=(height, width), num_classes=len(self.classes_), **options
-            )
-        self.loaded_weights_ = (
-            [] if self.init_from is None else persistence.load_matching_weights(network, self.init_from)
-        )
-        sample = train.sample()
-        network.input_normalization.fit(sample)
-        self.pixel_range_ = (float(sample.min()), float(sample.max()))
-        self.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
-        return network
-
-    def _start(
-        self, train: ImageDataset, valid: ImageDataset | None, network: Network, *, scheduled: bool
-    ) -> Checkpointing | None:
-        """Create the skorch net `net_` for `network`, and return its checkpoint callback, if any."""
-        process_group = get_process_group()
-        config = make_config(self, train, process_group, scheduled=scheduled)
-        if scheduled and self.time_limit is not None:
-            config = limit_time(self, config, network, train, valid, process_group)
-        checkpointing = make_checkpointing(self, config, train, valid, process_group) if scheduled else None
-        self.precision_ = config.precision
-        # Before the first epoch, because the loss that selects the best epoch uses corrected probabilities.
-        network.logit_calibration.undo_smoothing(self.label_smoothing)
-        self.net_ = build_net(
-            network,
-            config,
-            num_classes=len(self.classes_),
-            valid=valid,
-            callbacks=make_callbacks(self, config, train, valid),
-            checkpointing=checkpointing,
-            process_group=process_group,
-        ).initialize()
-        return checkpointing
-
     def _run(self, train: ImageDataset) -> None:
         self.n_samples_fit_ = len(train)
         adapt = self.net_.device == "cpu" and get_process_group() is None  # the weights of all processes must be equal
@@ -377,14 +323,6 @@ class CNNClassifier(BaseImageClassifier):
             self.net_.partial_fit(train, y=None)
         self.n_threads_ = use.lowest
         self.n_epochs_ = len(self.net_.history)
-
-    def _warn_of_few_images(self, valid: ImageDataset) -> None:
-        labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
-        selects = self.patience is not None or self.restore_best is not None
-        calibrates = bool(self.calibrate)
-        message = describe_few_images(labels.numpy(), self.classes_, selects=selects, calibrates=calibrates)
-        if message:
-            warnings.warn(message, stacklevel=2)
 
     def _calibrate(self, valid: ImageDataset | None) -> None:
         self.held_out_ = None

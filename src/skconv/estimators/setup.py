@@ -1,4 +1,4 @@
-"""Training set-up of a `CNNClassifier`: configuration, callbacks and checkpoints."""
+"""Training set-up of a `CNNClassifier`: network, configuration, callbacks and checkpoints."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import inspect
 import math
 import time
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,14 +15,18 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
 
-from skconv.distributed.process_group import ProcessGroup
-from skconv.estimators.parameters import choose_device
-from skconv.estimators.persistence import parameters_to_json
+from skconv.distributed.process_group import ProcessGroup, get_process_group
+from skconv.estimators.parameters import choose_device, split_network
+from skconv.estimators.persistence import load_matching_weights, parameters_to_json
+from skconv.estimators.validation import describe_few_images
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
+from skconv.networks import create_network
+from skconv.networks.blocks import Network
 from skconv.text import parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
@@ -47,6 +52,61 @@ def torch_seed(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
         torch.manual_seed(seed)
         yield
+
+
+def make_network(classifier: Classifier, train: ImageDataset) -> Network:
+    """Return a network with random or loaded weights and the input normalisation of the training images.
+
+    Set the attributes of the classifier that describe it.
+    """
+    classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
+    classifier._network_spec = name, options = split_network(classifier.network)
+    channels, height, width = classifier.image_shape_
+    with torch_seed(classifier._seed):
+        network = create_network(
+            name, in_channels=channels, image_size=(height, width), num_classes=len(classifier.classes_), **options
+        )
+    model = classifier.init_from
+    classifier.loaded_weights_ = [] if model is None else load_matching_weights(network, model)
+    sample = train.sample()
+    network.input_normalization.fit(sample)
+    classifier.pixel_range_ = (float(sample.min()), float(sample.max()))
+    classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
+    return network
+
+
+def start_net(
+    classifier: Classifier, train: ImageDataset, valid: ImageDataset | None, network: Network, *, scheduled: bool
+) -> Checkpointing | None:
+    """Create the skorch net `net_` of a classifier for `network`, and return its checkpoint callback, if any."""
+    process_group = get_process_group()
+    config = make_config(classifier, train, process_group, scheduled=scheduled)
+    if scheduled and classifier.time_limit is not None:
+        config = limit_time(classifier, config, network, train, valid, process_group)
+    checkpointing = make_checkpointing(classifier, config, train, valid, process_group) if scheduled else None
+    classifier.precision_ = config.precision
+    # Before the first epoch, because the loss that selects the best epoch uses corrected probabilities.
+    network.logit_calibration.undo_smoothing(classifier.label_smoothing)
+    classifier.net_ = build_net(
+        network,
+        config,
+        num_classes=len(classifier.classes_),
+        valid=valid,
+        callbacks=make_callbacks(classifier, config, train, valid),
+        checkpointing=checkpointing,
+        process_group=process_group,
+    ).initialize()
+    return checkpointing
+
+
+def warn_of_few_images(classifier: Classifier, valid: ImageDataset) -> None:
+    """Warn if there are too few validation images to select weights or to calibrate."""
+    labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
+    selects = classifier.patience is not None or classifier.restore_best is not None
+    calibrates = bool(classifier.calibrate)
+    message = describe_few_images(labels.numpy(), classifier.classes_, selects=selects, calibrates=calibrates)
+    if message:
+        warnings.warn(message, stacklevel=2)
 
 
 def make_config(
