@@ -513,3 +513,43 @@ def test_web_page_instead_of_a_table_is_an_error(tmp_path):
     (tmp_path / "a.csv").write_text("\n<!DOCTYPE html>\n<html><body>Log in, please</body></html>\n")
     with pytest.raises(DataError, match=r"is a web page, not a table\. Download the file itself"):
         load_dataset(tmp_path / "a.csv")
+
+
+@pytest.mark.parametrize(
+    ("header", "flags", "split"),
+    [("is_valid", "True,False", "valid"), ("is_test", "1,0", "test"), ("is_train", "0,1", "test")],
+)
+def test_column_of_true_and_false_is_a_split_by_its_header(tmp_path, samples, flat, header, flags, split):
+    yes, no = flags.split(",")
+    rows = [[*row, yes if index % 4 == 0 else no] for index, row in enumerate(ROWS)]
+    table = write_rows(tmp_path / "a.csv", rows, ["file", "kind", header])
+    with pytest.warns(UserWarning, match=f"splits in '{header}'"):
+        dataset = load_dataset(table, images=flat)
+    np.testing.assert_array_equal(getattr(dataset, f"{split}_images"), samples.images(12)[::4])
+    with pytest.warns(UserWarning, match=f"labels in '{header}'; not used: 'kind'"):
+        assert len(load_dataset(table, images=flat, label_column=header).train_images) == 12
+
+
+@pytest.mark.filterwarnings("ignore:.*last parts")
+def test_column_of_splits_without_a_header(tmp_path, samples, flat):
+    kinds = ["VALIDATION", *["TRAIN"] * 10, "TEST"]
+    rows = [[kind, f"gs://bucket/{name}", label] for kind, (name, label) in zip(kinds, ROWS, strict=True)]
+    with pytest.warns(UserWarning, match="labels in column 3; splits in column 1; no header"):
+        dataset = load_dataset(write_rows(tmp_path / "a.csv", rows), images=flat)
+    np.testing.assert_array_equal(dataset.train_images, samples.images(12)[1:-1])
+    assert len(dataset.valid_images) == len(dataset.test_images) == 1
+
+
+@pytest.mark.filterwarnings("ignore:.*last parts")
+@pytest.mark.parametrize("row", ["https://example.org/{}?alt=media&token=1/2,{}", '"{},{}"'], ids=["address", "quoted"])
+def test_addresses_with_queries_and_lines_quoted_as_a_whole(tmp_path, samples, flat, row):
+    header = '"file,label"' if row.startswith('"') else "file,label"
+    (tmp_path / "a.csv").write_text("\n".join([header, *(row.format(*each) for each in ROWS)]))
+    check_labels(load_dataset(tmp_path / "a.csv", images=flat), samples)
+
+
+def test_guessed_encoding_has_an_example(tmp_path, flat):
+    text = "file,label\n" + "".join(f"{name},{'кот' if index % 2 else 'лось'}\n" for index, name in enumerate(NAMES))
+    (tmp_path / "a.csv").write_bytes(text.encode("cp1251"))
+    with pytest.warns(UserWarning, match="read as Windows-1252, with words such as 'ëîñü'"):
+        load_dataset(tmp_path / "a.csv", images=flat)

@@ -19,6 +19,7 @@ _LABEL_WORDS = frozenset(
     {"label", "labels", "class", "classes", "category", "categories", "target", "targets"}
     | {"species", "breed", "diagnosis", "digit", "emotion"}
 )
+_FLAG = re.compile(r"is_?(train|training|valid|val|validation|test)", re.IGNORECASE)  # headers of 0 and 1
 _SPLIT_HEADERS = frozenset({"split", "set", "subset", "partition", "usage", "data set", "dataset"})
 # Values of a column of splits; "public" and "private" are those of competitions.
 _SPLITS = {
@@ -40,6 +41,18 @@ class Columns(NamedTuple):
     names: int
     labels: list[int]
     split: int | None
+
+    def read_splits(self) -> list[str]:
+        """Return the split of each row: "train", "valid" or "test"."""
+        if self.split is None:
+            return ["train"] * len(self.table.rows)
+        cells = self.table.column(self.split)
+        flag = _FLAG.fullmatch(self.table.header[self.split]) if self.table.header is not None else None
+        if flag is None:
+            return [parse_split(cell) or "train" for cell in cells]
+        marked = parse_split(flag[1]) or "train"
+        other = "test" if marked == "train" else "train"
+        return [marked if to_bit(cell) else other for cell in cells]
 
     def read_labels(self) -> list[str]:
         """Return the label of each row as text; empty if it is missing."""
@@ -76,6 +89,7 @@ def find_columns(
             "column as --image-column."
         )
     split = find_split(table)
+    split = None if split in (names, label) else split
     others = [each for each in range(table.n_columns) if each not in (names, split) and _is_informative(table, each)]
     labels = [label] if label is not None else _find_labels(table, others)
     _note_choice(Columns(table, names, labels, split), others)
@@ -112,8 +126,18 @@ def has_boxes(table: Table) -> bool:
 
 
 def find_split(table: Table) -> int | None:
-    """Return the position of the column with the splits, or None."""
-    for index, header in enumerate(table.header or []):
+    """Return the position of the column with the splits, or None.
+
+    Without a header, it is a column with the names of several splits. With one, it has values such as train and test,
+    or 0 and 1 below a header such as ``is_valid``.
+    """
+    if table.header is None:
+        columns = {index: set(table.column(index)) for index in range(table.n_columns)}
+        found = [index for index, cells in columns.items() if len(cells) > 1 and all(map(parse_split, cells))]
+        return found[0] if found and table.n_columns > 2 else None
+    for index, header in enumerate(table.header):
+        if _FLAG.fullmatch(header) and are_binary(table.column(index)):
+            return index
         if is_split_column(header, table.column(index)):
             return index
         values = set(table.column(index)) if header.strip().lower() in _SPLIT_HEADERS else set()

@@ -22,6 +22,7 @@ from skconv.files import expand_home
 MAX_DEFLATE_RATIO = 1032  # maximum ratio of decompressed to compressed size in the deflate format
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _WEB_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html)\b", re.IGNORECASE)
+_FOREIGN = re.compile(rb"[\w\x80-\xff]*[\x80-\xff]+[\w\x80-\xff]*")  # words that are not ASCII
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
 _BLOCK = 1 << 20
 CACHE_REMEDY = "Set the environment variable XDG_CACHE_HOME to a writable folder."
@@ -112,8 +113,10 @@ def find_encoding(path: Path) -> str:
         raise DataError(
             f"{path} is not a text file (its first bytes are {start[:4].hex(' ')}). Save it as CSV in UTF-8."
         )
+    example = _FOREIGN.search(start)
+    shown = f", with words such as '{example[0].decode('cp1252', 'replace')[:30]}'" if example else ""
     warnings.warn(
-        f"{path} is not UTF-8 and is read as Windows-1252. If labels look wrong, save it as UTF-8.",
+        f"{path} is not UTF-8 and is read as Windows-1252{shown}. If labels look wrong, save it as UTF-8.",
         stacklevel=2,
     )
     return "cp1252"

@@ -60,7 +60,7 @@ class ImageIndex:
 
     def find(self, name: str) -> Match:
         """Return the files that fit a name; files whose last folders match those of the name are preferred."""
-        folders, last = _split_path(name)
+        folders, last = _split_path(name.partition("?")[0] if "://" in name else name)
         key = _fold(last)
         if not key:
             return Match([])

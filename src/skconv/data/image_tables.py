@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from skconv.data.columns import detect_header, find_columns, find_names, has_boxes, parse_split
+from skconv.data.columns import detect_header, find_columns, find_names, has_boxes
 from skconv.data.dataset import Splits
 from skconv.data.folders import walk_files
 from skconv.data.image_files import decode_files
@@ -54,7 +54,7 @@ def lists_images(path: Path) -> bool:
         return False
     columns = list(zip(*(row for row in rows if len(row) == len(rows[-1])), strict=True))
     has_names = any(sum(map(has_image_suffix, cells)) > len(cells) / 2 for cells in columns)
-    return len(rows[0]) <= MIN_PIXELS or (has_names and len(rows[0]) < _MAX_COLUMNS)
+    return max(len(rows[0]), len(rows[-1])) <= MIN_PIXELS or (has_names and len(rows[0]) < _MAX_COLUMNS)
 
 
 def read_labelled_files(spec: DataSpec, *, progress: bool = False) -> Splits:
@@ -147,10 +147,7 @@ def list_labelled_files(table: Table, index: ImageIndex, spec: DataSpec) -> List
     """Return the image files and labels of a table; errors as in `read_labelled_files`."""
     columns = find_columns(table, index, spec.image_column, spec.label_column)
     table, names = columns.table, columns.table.column(columns.names)
-    splits = ["train"] * len(names)
-    if columns.split is not None:
-        splits = [parse_split(cell) or "train" for cell in table.column(columns.split)]
-    labels = columns.read_labels()
+    splits, labels = columns.read_splits(), columns.read_labels()
     rows = _check_cells(table, names, labels, splits)
     cleaned = clean_labels(table.where, [labels[row] for row in rows])
     labels = [*labels]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,10 +15,11 @@ import numpy as np
 from skconv.data.columns import parse_split, to_bit
 from skconv.data.conversion import as_uint8, has_many_fractions, warn_if_dark
 from skconv.data.labels import clean_labels, is_number, to_number
-from skconv.data.pixel_layout import Layout, find_layout, split_pixels
+from skconv.data.pixel_layout import MIN_PIXELS, Layout, find_layout, split_pixels
 from skconv.data.tables import open_lines, parse_line
 from skconv.exceptions import DataError
 
+_SPARSE = re.compile(r"\d+:[^:]+")
 _N_ROWS = 1024  # per step
 _N_SAMPLED = 200  # lines, to find the columns
 
@@ -81,6 +83,8 @@ def _open_rows(
         if not sample:
             raise DataError(f"{path} is empty; expected a table of pixels. Download or save it again.")
 
+        _check_format(path, parse_line(sample[0][1], delimiter), parse_line(sample[-1][1], delimiter))
+
         def read_cells(columns: Sequence[int], n_skipped: int) -> Iterator[tuple[str, ...]]:
             with open_lines(path) as (_, all_lines):
                 for _, line in islice(all_lines, n_skipped, None):
@@ -98,6 +102,17 @@ def _open_rows(
             )
         rows = chain(sample, lines)
         yield layout, islice(rows, int(layout.has_header), None)
+
+
+def _check_format(path: Path, first: list[str], last: list[str]) -> None:
+    """Raise `DataError` for a title above the header, and for the sparse format of LIBSVM."""
+    if len(first) == 1 and len(last) > MIN_PIXELS:
+        raise DataError(f"{path}, line 1 has one value, '{first[0][:30]}', and the last {len(last)}. Delete a title.")
+    if len(last) > 1 and all(_SPARSE.fullmatch(cell) for cell in last[1:]):
+        raise DataError(
+            f"{path} has columns in the format of LIBSVM, such as '{last[1]}'. Read it with "
+            "sklearn.datasets.load_svmlight_file, and save its arrays with numpy.savez."
+        )
 
 
 def _extract_label(layout: Layout, number: int, line: str, labels: list[str], splits: list[str]) -> str:

@@ -85,6 +85,7 @@ def read_table(path: Path) -> Table:
                 rows.append([_strip_formula(cell) for cell in row])
                 starts.append(numbers[first])
             first = len(numbers)  # a quoted cell may contain line breaks
+    rows = _split_quoted_lines(rows)
     if not rows:
         raise DataError(f"{path} has 0 columns and no rows; expected a header such as id,label, and rows.")
     n_titles = _count_titles(rows)
@@ -126,6 +127,15 @@ def _align_header(rows: list[list[str]]) -> None:
         else:
             for row in rows[1:]:
                 del row[-1]
+
+
+def _split_quoted_lines(rows: list[list[str]]) -> list[list[str]]:
+    """Return the cells of lines that are quoted as a whole, which have one cell each."""
+    if not rows or {len(row) for row in rows} != {1}:
+        return rows
+    lines = [row[0] for row in rows]
+    split = list(read_cells(lines, find_delimiter(lines[:_N_SAMPLED])))
+    return split if len(split) == len(rows) else rows
 
 
 def _count_titles(rows: list[list[str]]) -> int:
