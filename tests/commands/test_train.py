@@ -206,7 +206,7 @@ def test_training_with_the_recipe_of_a_run_gives_the_same_model(tiny_recipe, tmp
 def test_few_test_images_are_reported_with_the_command_that_uses_all(tmp_path, tiny_recipe):
     data = skconv.load_dataset("digits")
     np.savez(tmp_path / "few.npz", X=data.train_images[:60], y=data.train_labels[:60] % 3)
-    with pytest.warns(UserWarning, match=r"of 9 images.*all 51 training images, use skconv cross-validate"):
+    with pytest.warns(UserWarning, match=r"has 9 images.*all 51 training images, use skconv cross-validate"):
         result = train(tmp_path / "few.npz", recipe=tiny_recipe, out=tmp_path / "run")
     assert "n = 9" in str(result)
 

@@ -35,7 +35,8 @@ _UNUSED = "Ignored by this command."
 def create_app(arguments: Sequence[str] = ()) -> typer.Typer:
     """Return the application with the command named by the first of `arguments`, or with all commands if there is none.
 
-    Deriving options imports library functions, so only that command gets them, or all commands without arguments.
+    Deriving options imports library functions, so only the named command gets its options, or all commands if there are
+    no arguments.
     """
     # Rich would triple the time of --help; skconv.cli.main prints errors.
     app = typer.Typer(

@@ -70,16 +70,17 @@ SHARED: dict[str, Any] = {
         ),
     ],
     "batch_size": typer.Option(help="Images per training step."),
-    "learning_rate": typer.Option(help="Highest learning rate."),
+    "learning_rate": typer.Option(help="Peak learning rate."),
     "time_limit": typer.Option(
-        metavar="DURATION", help="Maximum time of the command, such as 90s, 10m or 1h30m; fewer epochs are trained."
+        metavar="DURATION",
+        help="Maximum time of the command, such as 90s, 10m or 1h30m; epochs that do not fit are omitted.",
     ),
     "threads": Annotated[
         str | None,
         typer.Option(
             metavar="NUMBER",
             callback=_parse_number,
-            help="Processor threads; auto: as many as other programs leave free.",
+            help="Number of threads; auto: one per processor that other programs leave free.",
         ),
     ],
     "settings": Annotated[
@@ -109,23 +110,25 @@ SHARED: dict[str, Any] = {
         typer.Option(
             metavar="HxW[xC]",
             callback=_parse_image_size,
-            help="Height and width in pixels, or one number for both, and optionally channels: size to resize images "
-            "to, or shape of the rows of a CSV file (CxHxW if channels come first); default: small images retain "
-            "theirs, others get a printed size.",
+            help="Height and width in pixels, or one number for both, and optionally channels: size to which images "
+            "are resized, or shape of the rows of a CSV file (CxHxW if channels come first); default: images of one "
+            "small size are unchanged; otherwise a size is chosen and printed.",
         ),
     ],
     "resize": Annotated[
         Resize | None,
-        typer.Option(help="How images of another aspect ratio are resized; default: pad, with the border's colour."),
+        typer.Option(
+            help="How images of another aspect ratio are resized; default: pad with the colour of the border."
+        ),
     ],
-    "skip_unreadable": typer.Option(help="Leave out image files that cannot be read, instead of an error."),
+    "skip_unreadable": typer.Option(help="Leave out image files that cannot be read; default: raise an error."),
     "exclude": Annotated[
         list[str] | None,
         typer.Option(
-            metavar="PATTERN", help="Leave out files or folders such as '*_mask.png' in a folder; repeatable."
+            metavar="PATTERN", help="Leave out files or folders that match a pattern, such as '*_mask.png'; repeatable."
         ),
     ],
-    "min_class_size": typer.Option(min=1, help="Leave out classes with fewer training images."),
+    "min_class_size": typer.Option(min=1, help="Leave out classes with fewer training images than this."),
     "drop_class": Annotated[list[str] | None, typer.Option(metavar="CLASS", help="Leave out this class; repeatable.")],
     "seed": typer.Option(min=0, max=MAX_SEED, help="Seed of all random numbers; default: the recipe's, or 0."),
     "device": Annotated[Device, typer.Option(help="Device to train on; auto uses a GPU if there is one.")],

@@ -106,10 +106,12 @@ def audit(
     out : path-like or None, default=None
         A new folder for ``issues.csv`` and a contact sheet per kind as PNG.
     seed : int or None, default=None
-        Seed of the folds and the members; None uses the recipe's, or 0.
-    network, epochs, batch_size, learning_rate, time_limit, threads, settings, device, progress, data_home, images,
-    label_column, image_size
+        Seed of the folds and the members; None uses the recipe's seed, or 0.
+    network, epochs, batch_size, learning_rate, time_limit, threads, settings, device, progress
         As in `skconv.train`.
+    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
+    drop_class, data_home
+        As in `skconv.load_dataset`.
 
     Returns
     -------
@@ -128,7 +130,7 @@ def audit(
     Warns
     -----
     UserWarning
-        If a class has a single image; labels are not checked then.
+        If a class has a single image, so that labels cannot be checked.
     """
     from skconv.data.folder_tree import read_tree
     from skconv.evaluation.label_issues import find_blanks

@@ -133,17 +133,20 @@ def cross_validate(
     source : str, path-like or None, default=None
         As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     folds : int, default=5
-        Number of folds, 2..1000; stratified unless the recipe disables it.
+        Number of folds, 2..1000; stratified unless the recipe disables stratification.
     recipe, network, epochs, batch_size, learning_rate, time_limit, threads, settings
         As in `skconv.train`.
-    device, progress, command, data_home, images, label_column, image_size
+    device, progress, command
         As in `skconv.train`.
+    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
+    drop_class, data_home
+        As in `skconv.load_dataset`.
     out : path-like or None, default=None
         Folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.
     dask : str or None, default=None
         As in `skconv.ensemble`.
     seed : int or None, default=None
-        Seed of the test split, the folds and the members, 0..2**31 - 1; None uses the recipe's, or 0.
+        Seed of the test split, the folds and the members, 0..2**31 - 1; None uses the recipe's seed, or 0.
 
     Returns
     -------

@@ -81,25 +81,29 @@ def ensemble(
 
     A labelled test split is scored once. Without one, all images are used for training, and the out-of-fold accuracy
     estimates the accuracy of a member. Probabilities are calibrated with the out-of-fold predictions. For a
-    competition, the submission file is written too.
+    competition, the submission file is also written.
 
     Parameters
     ----------
     source : str, path-like or None, default=None
         As in `skconv.load_dataset`; None uses the recipe's data.
     folds : int or None, default=None
-        Number of members, 2..1000; None uses the recipe's, or 5. Folds are stratified unless the recipe disables it.
+        Number of members, 2..1000; None uses the recipe's number, or 5. Folds are stratified unless the recipe disables
+        stratification.
     recipe, network, epochs, batch_size, learning_rate, time_limit, threads, settings
         As in `skconv.train`.
-    device, progress, command, data_home, images, label_column, image_size
+    device, progress, command
         As in `skconv.train`.
+    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
+    drop_class, data_home
+        As in `skconv.load_dataset`.
     out : path-like or None, default=None
         Run folder to create. None uses ``runs/DATA-RECIPE-ensemble``, with ``-2``, ``-3`` … if that exists.
     dask : str or None, default=None
         Address of a Dask scheduler, for example ``tcp://127.0.0.1:8786``, to train the folds on its workers. None
         trains them in this process. On machines of the same kind the scores are identical.
     seed : int or None, default=None
-        Seed of the folds and the members, 0..2**31 - 1; None uses the recipe's, or 0.
+        Seed of the folds and the members, 0..2**31 - 1; None uses the recipe's seed, or 0.
 
     Returns
     -------

@@ -135,14 +135,16 @@ def evaluate(
     corruptions : bool, default=False
         Also measure the accuracy under seventeen image corruptions, each at five severities.
     against : str, path-like or None, default=None
-        Data of other classes, to measure out-of-distribution detection too. Its images are chosen as those of `source`;
-        labels are ignored. Requires an ensemble, or a model trained with a validation split.
+        Also measure out-of-distribution detection on this data, which should have other classes. Its images are
+        selected as in `source`; its labels are ignored. Requires an ensemble, or a model trained with a validation
+        split.
     report : path-like or None, default=None
         A new folder for ``scores.json``, ``mistakes.csv`` with the file or index of each wrongly classified image, and
         figures of mistakes, calibration and corruptions.
     progress : bool, default=False
         Show progress bars on standard error.
-    data_home, images, label_column, image_size
+    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
+    drop_class, data_home
         As in `skconv.load_dataset`.
 
     Returns

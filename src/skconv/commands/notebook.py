@@ -22,8 +22,8 @@ _PNG = re.compile(r"\S+\.png")
 def render_result(result: Any) -> str:
     """Return a result record as HTML.
 
-    Plain values are the rows of a table; a list of records is a table of its own, with at most 20 rows. Figures are
-    the PNG files that a field of the record names, or that are in a folder that a field names.
+    Plain values are the rows of one table; a list of records is a separate table, with at most 20 rows. The figures are
+    PNG files whose path, or the path of whose folder, is a field of the record.
     """
     record = {name: value for name, value in result.to_json().items() if value is not None}
     simple = {name: value for name, value in record.items() if not isinstance(value, list | tuple | dict)}

@@ -42,7 +42,7 @@ class PredictionOptions(TypedDict, total=False):
 
 
 PREDICTION_DEFAULTS: Mapping[str, Any] = {"min_confidence": 0.0, "progress": False}
-DEFAULTS: Mapping[str, Any] = {"recipe": "standard", "device": "auto"}  # the others are None
+DEFAULTS: Mapping[str, Any] = {"recipe": "standard", "device": "auto"}  # the other options default to None
 
 
 def select_changes(options: Mapping[str, Any]) -> dict[str, Any]:

@@ -78,21 +78,23 @@ def predict(
     inputs : path-like or sequence of path-like
         Images, folders of images, CSV or ``.npz`` files of pixels; for a competition's folder, its test images.
     out : path-like or None, default=None
-        CSV file to write or replace, with the columns input, label and confidence; and an error if an image could not
-        be read. `coverage` adds the column labels, separated by "|"; `top` adds label_1, confidence_1, label_2 …;
-        `probabilities` adds a column probability_NAME per class. If its name begins with "submission", and `inputs` is
-        the folder of a competition or one CSV of pixels without labels, it is written in the format of the competition.
+        CSV file to write or replace, with the columns input, label and confidence, and the column error if an image
+        cannot be read. `coverage` adds the column labels, separated by "|"; `top` adds label_1, confidence_1, label_2
+        …; `probabilities` adds a column probability_NAME per class. If the name of the file begins with "submission",
+        and `inputs` is the folder of a competition or one CSV of pixels without labels, the file is written in the
+        format of the competition.
     label_column : str or None, default=None
         Name of the label column of a CSV; the column is ignored.
     image_size : int, (height, width), (height, width, channels) or (channels, height, width), optional
-        Shape of images that are stored as rows of pixels; by default that of the model, if it is grey.
+        Shape of images that are stored as rows of pixels; by default the shape of the model's images, if these are
+        grey.
     annotate : path-like or None, default=None
         PNG file to draw: the model inputs of the first 200 images, with label and confidence.
     min_confidence : float, default=0
         Minimum confidence, 0..1. Labels below it are replaced by "?"; `alternatives` lists the candidates.
     top : int or None, default=None
         Number of most probable classes to list with their probabilities, at least 1. If the model has fewer classes,
-        all are listed.
+        all classes are listed.
     probabilities : bool, default=False
         Add the probability of every class to the records.
     coverage : float or None, default=None
@@ -116,7 +118,7 @@ def predict(
         If the only image is missing or not an image, if a table, archive or folder cannot be read, or if the classes
         are not those of the competition.
     OutputError
-        If `out` or `annotate` cannot be written, has another suffix than ``.csv`` and ``.png``, or is one of the
+        If `out` or `annotate` cannot be written, does not end in ``.csv`` or ``.png``, respectively, or is one of the
         inputs; raised before the images are loaded. An existing file is unchanged.
     ParameterError
         If `min_confidence`, `top` or `coverage` is out of range, or if the model has no held-out predictions for

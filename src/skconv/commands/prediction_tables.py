@@ -1,4 +1,4 @@
-"""CSV tables of predictions: those of `predict`, the mistakes of a scored model, out-of-fold predictions."""
+"""CSV tables of predictions: results of `predict`, mistakes of a scored model, out-of-fold predictions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _Column = tuple[str, Callable[["Prediction"], object]]  # header and value
 def write_predictions(
     out: str | os.PathLike[str], predictions: Sequence[Prediction], class_names: Sequence[str]
 ) -> None:
-    """Write one row per image: input, label, confidence, and what else the predictions contain."""
+    """Write one row per image: input, label, confidence, and a column for each optional field of the predictions."""
     columns: list[_Column] = [
         ("input", lambda each: each.input),
         ("label", lambda each: each.label),

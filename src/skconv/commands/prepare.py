@@ -62,7 +62,7 @@ class PreparedRun:
     def create_estimator(self, seed: int | None = None, *, n_left: int = 1) -> CNNClassifier | KFoldEnsembleClassifier:
         """Return the unfitted estimator of the recipe, by default with the first seed.
 
-        Its time limit is the remaining time of the command, divided by the `n_left` runs that are left.
+        Its time limit is the remaining time of the command, divided by `n_left`, the number of remaining runs.
         """
         estimator: Any = self.recipe.create_estimator(
             self.dataset,
@@ -180,7 +180,7 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
     if arguments["network"] is None:
         network = {"name": config.network.name, **config.network.options}
         recipe = replace(recipe, network=network)
-    path = str(Path(model).absolute()) if Path(model).exists() else os.fspath(model)  # else the name of a bundled one
+    path = str(Path(model).absolute()) if Path(model).exists() else os.fspath(model)  # else the name of a bundled model
     initial = {"init_from": path, "freeze_fraction": arguments["freeze_fraction"]}
     return replace(recipe, training={**recipe.training, **initial})
 
@@ -288,8 +288,8 @@ def _has_checkpoint(folder: Path) -> bool:
     checkpoint = get_checkpoint_path(folder)
     if checkpoint.exists():
         warnings.warn(
-            f"{checkpoint} has the checkpoints of an interrupted training. To resume it, pass --out {folder} --resume; "
-            "to forget it, remove that folder.",
+            f"{checkpoint} has the checkpoints of an interrupted run. To resume the run, pass --out {folder} --resume; "
+            "to discard it, remove the checkpoints.",
             stacklevel=2,
         )
     return checkpoint.exists()

@@ -95,8 +95,11 @@ def report(
     audit : path-like or None, default=None
         Folder written by `skconv.audit` for the same data, to show its label issues. None uses ``audit`` in the run
         folder, if it exists.
-    progress, data_home, images, label_column, image_size
-        As in `skconv.evaluate`.
+    progress : bool, default=False
+        Show progress bars on standard error.
+    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
+    drop_class, data_home
+        As in `skconv.load_dataset`.
 
     Returns
     -------

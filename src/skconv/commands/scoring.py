@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from skconv.model_io.records import HeldOut
     from skconv.reports.sections import ScoredSource
 
-_MIN_HELD_OUT = 100  # images; with fewer, models are not calibrated and saved without held-out predictions
-_MAX_FRACTION = 0.2  # of the training images to suggest for validation
+_MIN_HELD_OUT = 100  # minimum number of held-out images for calibration and for saving held-out predictions
+_MAX_FRACTION = 0.2  # maximum validation_fraction that is suggested
 _MAX_LEAK = 0.01  # share of a test split; official splits contain a few duplicates of training images
 
 
@@ -172,7 +172,10 @@ def load_held_out(classifier: OnnxClassifier) -> HeldOut:
 def _suggest_held_out(n_train: int) -> str:
     """Return how to train a model with held-out predictions on the same number of images."""
     if n_train < _MIN_HELD_OUT:
-        return f"They need at least {_MIN_HELD_OUT} training images; the model was trained on {n_train}. Add images."
+        return (
+            f"Held-out predictions need at least {_MIN_HELD_OUT} training images; the model was trained on {n_train}. "
+            "Add images."
+        )
     ensemble = "an ensemble (skconv ensemble), which predicts each training image by a member not trained on it"
     fraction = max(0.05, math.ceil(100 * _MIN_HELD_OUT / n_train) / 100)
     if fraction > _MAX_FRACTION:

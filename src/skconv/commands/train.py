@@ -123,10 +123,10 @@ def train(
 
     The test split is not used for training: early stopping and calibration use a validation split of the training
     images. Without a test split, a stratified 15 % of the images is held out. For a competition, the submission file
-    is written too.
+    is also written.
 
     Processes started by torchrun train one model together. The main process scores it and writes the run folder; the
-    others exit with code 0.
+    other processes exit with code 0.
 
     Parameters
     ----------
@@ -139,11 +139,11 @@ def train(
     epochs : float, "auto" or None, default=None
         Number of passes over the training images, instead of the recipe's `max_epochs` and `min_steps`.
     batch_size, learning_rate : default=None
-        As in `CNNClassifier`; None uses the recipe's.
+        As in `CNNClassifier`; None uses the recipe's values.
     time_limit : str, float or None, default=None
         Maximum time of the command in seconds, or a duration such as "10m". Fewer epochs are trained if necessary.
     threads : int, "auto" or None, default=None
-        Number of processor threads, as `n_threads` of `CNNClassifier`; None uses the recipe's.
+        Number of processor threads, as `n_threads` of `CNNClassifier`; None uses the recipe's number.
     settings : mapping, sequence of str or None, default=None
         Other settings of the recipe to change, such as ``{"training.weight_decay": 0.1, "augmentation.rotation": 5}``
         or ``["training.weight_decay=0.1"]``. The ``recipe.toml`` of the run contains them.
@@ -152,8 +152,8 @@ def train(
     seeds : int, default=1
         Number of runs, 1..1000, with the seeds `seed`, `seed` + 1, …; their folders are ``out/seed-0`` ….
     seed : int or None, default=None
-        First seed, 0..2**31 - 1; None uses the recipe's, or 0. It also determines the held-out test images, which are
-        the same in all runs.
+        First seed, 0..2**31 - 1; None uses the recipe's seed, or 0. It also determines the held-out test images, which
+        are the same in all runs.
     resume : bool, default=False
         Continue an interrupted run in `out`, or start it. The final weights are identical to those of an uninterrupted
         run. Checkpoints of an unfinished run are in ``OUT.checkpoint``.
@@ -169,7 +169,8 @@ def train(
         or notebook.
     command : str or None, default=None
         Command to record with the model; None records this call.
-    data_home, images, label_column, image_size
+    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
+    drop_class, data_home
         As in `skconv.load_dataset`.
 
     Returns
@@ -186,7 +187,7 @@ def train(
     OutputError
         If the folder is not empty or cannot be written; raised before training where possible.
     ModelFileError
-        If the checkpoint to resume is of a run with other settings.
+        If the checkpoint to resume belongs to a run with other settings.
     ProcessLostError
         If another process of a distributed run was killed or does not respond.
 
@@ -233,12 +234,12 @@ def _describe_resume(run: PreparedRun, folder: Path) -> str:
 
 
 def _warn_of_few_test_images(run: PreparedRun) -> None:
-    """Warn if the interval of the test accuracy will be wide, and name the command with a narrower one."""
+    """Warn if the test images are few, and suggest cross-validation."""
     n_test = 0 if run.dataset.test_labels is None else len(run.dataset.test_labels)
     if n_test < _MIN_TEST:
         warnings.warn(
-            f"The test accuracy will be of {n_test} images, with a wide 95 % interval. To estimate the accuracy on all "
-            f"{len(run.dataset.train_labels):,} training images, use skconv cross-validate.",
+            f"The test split has {n_test} images, so the 95 % interval of the test accuracy will be wide. To estimate "
+            f"the accuracy on all {len(run.dataset.train_labels):,} training images, use skconv cross-validate.",
             stacklevel=2,
         )
 

@@ -142,11 +142,11 @@ def tune(
     storage: str | None = None,
     **options: Unpack[RunOptions],
 ) -> TuneResult:
-    """Search the settings of a recipe with Optuna, and write the best ones as a recipe.
+    """Search the settings of a recipe with Optuna, and write the best settings as a recipe.
 
-    All trials train on the same 85 % of the training images and are scored on the other 15 %. The test images that
-    `skconv.train` holds out with the same seed are not used. The first trial has the settings of the recipe. A trial
-    that is worse than the median of the others after the same epoch is stopped.
+    All trials train on the same 85 % of the training images and are scored on the remaining 15 %. The test images that
+    `skconv.train` holds out with the same seed are not used. The first trial has the settings of the recipe. A trial is
+    stopped if it is worse than the median of the previous trials after the same epoch.
 
     A second call with the same arguments continues the search and repeats interrupted trials. Processes with the same
     `out` or `storage` share their trials.
@@ -159,9 +159,11 @@ def tune(
         Total number of finished trials, 1..100000. None runs 20 trials, or as many as fit in `minutes`.
     minutes : float or None, default=None
         Time limit, above 0. A running trial is stopped at the limit, except the first.
-    recipe, network, epochs, batch_size, learning_rate, threads, settings, device, command, data_home, images,
-    label_column, image_size
+    recipe, network, epochs, batch_size, learning_rate, threads, settings, device, command
         As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
+    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
+    drop_class, data_home
+        As in `skconv.load_dataset`.
     fraction : float, default=1.0
         Share of the training images to search with, above 0. A smaller share makes trials faster, but the best settings
         for all images may differ.
@@ -170,7 +172,7 @@ def tune(
     out : path-like or None, default=None
         New or existing folder of the study; None uses ``runs/DATA-RECIPE-tune``.
     seed : int or None, default=None
-        Seed of the splits, the trials and the search, 0..2**31 - 1; None uses the recipe's, or 0.
+        Seed of the splits, the trials and the search, 0..2**31 - 1; None uses the recipe's seed, or 0.
     progress : bool or None, default=None
         Report the progress of each trial, and each finished trial; None does so in a terminal or notebook.
 

@@ -56,11 +56,11 @@ class Checkpointing(Callback):
     """Write the training state to a store, so that a killed run can be resumed.
 
     A checkpoint is written after each epoch and every `SECONDS` within long epochs, but less often if that would take
-    more than 2 % of the training time. After SIGTERM or SIGINT, one is written at the end of the current step, before
+    more than 2 % of the training time. After SIGTERM or SIGINT, it is written at the end of the current step, before
     the signal takes effect; a second signal takes effect at once.
 
-    This must be the last callback of a net, because it stores the state of the others. Training must run inside
-    `handling_signals`. `seconds_` is the training time before the checkpoint that was resumed.
+    This must be the last callback of a net, because it stores the state of the other callbacks. Training must run
+    inside `handling_signals`. `seconds_` is the training time before the checkpoint that was resumed.
     """
 
     def __init__(self, store: CheckpointStore) -> None:
@@ -170,7 +170,7 @@ def set_state(net: Any, state: TrainingState) -> None:
             net.ema_.load_state_dict(document["ema"])
         _set_optimizer_state(net, document["optimizer"])
         for name, callback in net.callbacks_:
-            _set_callback_state(callback, document["callbacks"].get(name))  # progress may be new
+            _set_callback_state(callback, document["callbacks"].get(name))  # none if the first run had no progress
         net.history = type(net.history)(document["history"])
         net.resume_point_ = ResumePoint(document["batches"], document["random"]["augmentation"], document["seconds"])
         _warn_of_threads(document["threads"])
@@ -180,12 +180,12 @@ def set_state(net: Any, state: TrainingState) -> None:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise ModelFileError(
-            f"The checkpoint does not fit this run ({reason}). Delete it, or train without one."
+            f"The checkpoint does not fit this run ({reason}). Remove it, or train without a checkpoint."
         ) from error
 
 
 def _warn_of_threads(saved: int) -> None:
-    """Warn if the number of threads has changed, because sums are then in another order."""
+    """Warn if the number of threads has changed, because sums are then computed in another order."""
     current = torch.get_num_threads()
     if saved != current:
         warnings.warn(

@@ -34,7 +34,7 @@ _OPTIMIZERS = {"adamw": AdamW, "adam": partial(torch.optim.Adam, fused=True), "m
 
 @dataclass(frozen=True)
 class TrainingConfig:
-    """Training settings; the settings not listed are parameters of `CNNClassifier`.
+    """Training settings; settings that are not listed here are parameters of `CNNClassifier`.
 
     Parameters
     ----------
@@ -122,7 +122,7 @@ def build_net(
 
     The network accepts float32 (n, channels, height, width) and returns logits (n, num_classes). The images `valid` are
     scored after each epoch. `callbacks` run after those of the net. `checkpointing` runs last and saves the state of
-    the others.
+    the other callbacks.
 
     References
     ----------

@@ -15,10 +15,10 @@ from tqdm import tqdm
 from skconv.progress import display_html, is_notebook, is_terminal, print_progress
 from skconv.text import format_duration, format_estimate, format_percent
 
-_WARM_UP = 3  # steps before time is measured, because the first ones also allocate memory
+_WARM_UP = 3  # steps before time is measured, because the first steps also allocate memory
 _MIN_MEASURED = 1.0  # seconds of training before the first estimate
-_MIN_ESTIMATED = 5.0  # seconds; shorter runs are not announced
-_LONG_TRAINING = 60.0  # seconds from which the command to resume is printed
+_MIN_ESTIMATED = 5.0  # seconds; no estimate is printed for shorter training
+_LONG_TRAINING = 60.0  # minimum seconds of training for which the command to resume is printed
 _LINE_SECONDS = 5.0  # minimum time between two lines
 _LONG_EPOCH = 60.0  # seconds without a line after which the progress within an epoch is printed
 _REDRAW_SECONDS = 0.5  # minimum time between two updates of a notebook
@@ -28,9 +28,9 @@ _VALIDATION_COST = 0.35  # time to validate an image, relative to training on it
 
 @dataclass(frozen=True)
 class RunPart:
-    """Part of a command that trains several networks: its label, and the number of parts from it to the last.
+    """Part of a command that trains several networks: its label, and the number of remaining parts including this one.
 
-    Parts that run at the same time have ``n_left=1``, because the time of all cannot be derived from one.
+    Parts that run at the same time have ``n_left=1``, because the total time cannot be derived from one of them.
     """
 
     label: str = ""  # such as "fold 2/5"
@@ -183,7 +183,7 @@ class _Clock:
 
 
 class _Output(Protocol):
-    """Form of the output."""
+    """Interface of the outputs for a terminal, a notebook and a log file."""
 
     def show_step(self, state: _State) -> None:
         """Show the state after a step, or do nothing."""
@@ -235,7 +235,7 @@ class _Lines:
             self._announced = True
             whole = state.seconds + state.left
             if whole >= _MIN_ESTIMATED:
-                every = f", {format_estimate(self._n_left * whole)} for all" if self._n_left > 1 else ""
+                every = f", {format_estimate(self._n_left * whole)} in total" if self._n_left > 1 else ""
                 self._print(f"{self._label}training takes {format_estimate(whole)}{every}.".capitalize(), state)
         if state.left is not None and state.seconds - max(self._printed, 0.0) >= _LONG_EPOCH:
             self._print(f"{self._label}{state.title}, {format_percent(state.share, 0)}, {state.time_left}", state)

@@ -1,6 +1,6 @@
 """Number of threads for training and prediction, adapted to the processors that other programs use.
 
-At every layer, all threads wait for the slowest one. If another program uses its processor, two threads take several
+At every layer, all threads wait for the slowest thread. If another program uses its processor, two threads take several
 times as long as one, because each wait lasts until the system's scheduler gives the thread a turn.
 """
 
@@ -19,11 +19,11 @@ import torch
 from skconv.cpus import CpuLoad, count_cpus
 
 _WINDOW = 0.1  # seconds per measurement
-_N_LOWER, _N_RAISE = 3, 10  # measurements in a row before the number of threads is changed; a short task changes none
-_N_LONG = 2  # weight of a longer measurement: before a training, programs that would give way to it may use processors
-_SLACK = 0.4  # other programs may use this fraction of a processor; a thread fewer would cost more
-_FRESH = 5.0  # seconds; later, the measurements of the last run or prediction are discarded
-_local = threading.local()  # `count`: the last `ThreadCount` of this thread; `active`: the one in use, or None
+_N_LOWER, _N_RAISE = 3, 10  # measurements in a row before the number is changed, so that short tasks have no effect
+_N_LONG = 2  # maximum weight of a long measurement: before training, programs that would yield to it may be running
+_SLACK = 0.4  # other programs may use this fraction of a processor; one thread less would cost more time
+_FRESH = 5.0  # seconds; older measurements, of the last run or prediction, are discarded
+_local = threading.local()  # `count`: the last `ThreadCount` of this thread; `active`: the `ThreadUse` in use, or None
 _is_forked = False
 
 
@@ -41,7 +41,7 @@ if hasattr(os, "register_at_fork"):
 class ThreadCount:
     """Number of threads, at most `n_max`, for the processors that other programs leave free.
 
-    Without other programs it is always `n_max`.
+    Without other programs, the number is always `n_max`.
     """
 
     def __init__(self, n_max: int) -> None:
@@ -117,8 +117,8 @@ def use_threads(n_threads: int | str, *, adapt: bool = True, warn: bool = False)
     ----------
     n_threads : int or "auto"
         Number of threads. "auto" is torch's number (``torch.set_num_threads``, ``OMP_NUM_THREADS``, or all processors),
-        but at most the processors that this process may use. Each call of `adapt_threads` in the block adapts it to
-        those that other programs leave free. In a block inside another one, "auto" does not change the number. A
+        but at most the processors that this process may use. Each call of `adapt_threads` in the block adapts the
+        number to the processors that other programs leave free. In a nested block, "auto" does not change the number. A
         forked process always uses one thread.
     adapt : bool, default=True
         False for a constant number without measurement.

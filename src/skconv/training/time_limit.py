@@ -19,8 +19,8 @@ from skconv.training.batches import ImageDataset
 
 _MARGIN = 0.9  # share of the remaining time that is planned
 MEASURED_SHARE, MEASURED_MAX = 0.03, 3.0  # time of the first measurement: share of the limit, and seconds
-_WARM_UP = 2  # steps before the measurement, because the first ones also allocate memory
-_CHECKS = 50  # comparisons of the plan with the clock per limit
+_WARM_UP = 2  # steps before the measurement, because the first steps also allocate memory
+_CHECKS = 50  # number of times that the plan is compared with the clock
 _PERCENT_RISE = 0.25  # share of the one-cycle schedule in which the learning rate rises
 _START_FACTOR, _END_FACTOR = 1 / 25, 1 / 25_000  # learning rate at the start and the end, relative to the maximum
 
@@ -66,11 +66,11 @@ def measure_steps(
 
 
 class TimeLimit(Callback):
-    """End a training in time, with a one-cycle schedule of the number of steps that fit.
+    """End training within a time limit, with a one-cycle schedule of as many steps as fit.
 
     The number of steps is planned before the first step. If the machine becomes slower, the remaining schedule is
-    shortened, so that the learning rate still decays to its end; if it becomes faster in the first half, the schedule
-    is extended. Only if the time is over, the training stops at once.
+    shortened, so that the learning rate still decays to its minimum; if it becomes faster in the first half, the
+    schedule is extended. Training stops at once only if the time is over.
 
     Parameters
     ----------
@@ -83,11 +83,11 @@ class TimeLimit(Callback):
     n_batches : int
         Steps per epoch.
     max_lr : float or None
-        Highest learning rate of the one-cycle schedule; None for a constant learning rate.
+        Peak learning rate of the one-cycle schedule; None for a constant learning rate.
     reserve : float, default=0.0
         Seconds needed after the last step.
     verbose : bool, default=False
-        Print the number of epochs that fit, and changes of it.
+        Print the number of epochs that fit, and changes of this number.
     """
 
     def __init__(
@@ -152,7 +152,7 @@ class TimeLimit(Callback):
                 print_progress(
                     f"Stopped at the time limit in epoch {len(net.history)}: the machine became slower than planned."
                 )
-            raise KeyboardInterrupt  # as skorch's early stopping
+            raise KeyboardInterrupt  # skorch's early stopping also raises it
 
     def state_dict(self) -> dict[str, Any]:
         """Return the state for a checkpoint."""

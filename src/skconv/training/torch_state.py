@@ -1,4 +1,4 @@
-"""Settings of torch that the caller's process may have changed, and that training and prediction rely on."""
+"""Standard settings of torch for training and prediction, independent of those of the caller."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import torch
 
 @contextmanager
 def standard_torch_state() -> Iterator[None]:
-    """Use torch's standard dtype, device and gradient mode inside the block or function; restore the caller's.
+    """Use torch's standard dtype, device and gradient mode in the block or function, and restore the caller's settings.
 
     The weights would otherwise depend on ``torch.set_default_dtype``, and training would fail in ``torch.no_grad``,
     ``torch.inference_mode``, ``torch.autocast`` or on another default device.
