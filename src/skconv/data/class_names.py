@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skconv.data.dataset import Dataset
-from skconv.data.labels import is_number
+from skconv.data.labels import is_number, to_number
 from skconv.exceptions import list_some
 
 # Texts of missing values that programs write, in lower case.
@@ -39,13 +39,14 @@ def _describe_missing(name: str, count: int) -> str:
 
 
 def _describe_spellings(counts: Counter[str]) -> list[str]:
-    """Return a note if names differ only in case, or in spaces, hyphens and underscores."""
-    groups: dict[str, list[str]] = {}
+    """Return a note if names are the same number, or differ only in case, or in spaces, hyphens and underscores."""
+    groups: dict[str | float, list[str]] = {}
     for name in counts:
-        groups.setdefault(re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", name.casefold()), []).append(name)
+        words = re.sub(r"(?<=\w)[\s_-]+(?=\w)", " ", name.casefold())
+        groups.setdefault(to_number(name) if is_number(name) else words, []).append(name)
     # Single letters are usually different characters.
     similar = [" and ".join(f"'{name}' ({counts[name]:,})" for name in names) for key, names in groups.items()
-               if len(names) > 1 and len(key) > 1]  # fmt: skip
+               if len(names) > 1 and (isinstance(key, float) or len(key) > 1)]  # fmt: skip
     if not similar:
         return []
     return [f"similar names are different classes: {list_some(similar, 5)}. Use one spelling if they are the same."]
