@@ -306,7 +306,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         held = self._find_held_out()
         if self.calibrate and held.sum() < MIN_CALIBRATION:
             needed = f"needs {MIN_CALIBRATION} images, and there are {held.sum()}"
-            warnings.warn(f"The probabilities are not calibrated, because that {needed}.", stacklevel=2)
+            warnings.warn(f"The probabilities are not calibrated: that {needed}.", stacklevel=2)
         logits = np.log(self.out_of_fold_proba_[held].astype(np.float64).clip(np.finfo(np.float32).tiny))
         self._calibrate_by(logits, np.searchsorted(self.classes_, y[held]), self.estimator_.class_weight)
         if self.held_out_ is not None:
