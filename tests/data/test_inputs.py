@@ -1,5 +1,7 @@
 """Images to predict, from files and folders."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -94,3 +96,17 @@ def test_load_inputs_rejects_unreadable_paths(tmp_path):
     (tmp_path / "fake.png").write_text("no")
     with pytest.raises(DataError, match=r"fake\.png is not an image"):
         load([tmp_path])
+
+
+def test_load_inputs_collects_the_errors_of_several_unreadable_files(tmp_path, samples):
+    Image.fromarray(samples.images(1)[0]).save(tmp_path / "a.png")
+    for name in ("b.png", "c.zip"):
+        (tmp_path / name).write_bytes(b"PK\x03\x04")
+    errors = {}
+    paths = [tmp_path / name for name in ("b.png", "a.png", "c.zip", "missing.png")]
+    names, images, _ = load_inputs(paths, ImageSpec(8, 8, 1), errors=errors)
+    assert len(names) == 4 and len(images) == 1
+    assert {position: type(error).__name__ for position, error in errors.items()} == {
+        0: "UnreadableImageError", 2: "UnreadableImageError", 3: "SourceNotFoundError",
+    }  # fmt: skip
+    assert all(Path(names[position]).name in str(error) for position, error in errors.items())

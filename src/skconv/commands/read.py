@@ -144,7 +144,7 @@ def read(
             reading = read_image(classifier, image, name).mask_below(min_confidence)
         except (DataError, SourceNotFoundError) as error:
             # A traceback references the image; only the first error, which may be raised, needs it.
-            broken[position] = type(error)(str(error)) if broken else error
+            broken[position] = type(error)(*error.args) if broken else error
             return NumberReading(name, "", 0.0, error=str(error))
         if figures is not None:
             if len(figures) > 1:

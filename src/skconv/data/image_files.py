@@ -220,7 +220,7 @@ def _open_one(file: Path, target: ImageSpec, channels: int | None) -> np.ndarray
     except UnreadableImageError as error:  # without the traceback, whose frames reference the content of the file
         return UnreadableImageError(error.name, error.reason, error.remedy)
     except (DataError, SourceNotFoundError) as error:
-        return type(error)(str(error))
+        return type(error)(*error.args)
 
 
 def _count_threads(sampled: SampledSizes) -> int:

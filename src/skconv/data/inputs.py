@@ -151,7 +151,7 @@ def _open_all(
             if errors is None:
                 raise result
             # A new exception, because the traceback would keep the content of the file in memory.
-            errors[start + index] = type(result)(str(result)) if errors else result
+            errors[start + index] = type(result)(*result.args) if errors else result
             continue
         shape, images[n_read] = result
         notes.record(shape, str(files[index]))
