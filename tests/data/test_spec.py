@@ -202,3 +202,26 @@ def test_load_dataset_uses_registered_formats(tmp_path, samples):
         assert load_dataset(path).name == "own"
     finally:
         FORMATS.unregister("own")
+
+
+@pytest.mark.parametrize("source", [{"a": 1}, ["a.png", "b.png"], np.zeros((3, 8, 8), np.uint8)])
+def test_load_dataset_rejects_other_types(source):
+    with pytest.raises(ParameterError, match=r"expected a name, a path or a data frame.*load_images"):
+        load_dataset(source)
+
+
+def test_load_dataset_rejects_address():
+    with pytest.raises(SourceNotFoundError, match=r"is an address\. Download"):
+        load_dataset("https://example.org/images.zip")
+
+
+def test_load_dataset_reports_equal_images(tmp_path, samples, recwarn):
+    images, labels = np.full((4, 8, 8), 255, np.uint8), [0, 1, 0, 1]
+    np.savez(tmp_path / "equal.npz", images=images, labels=labels)
+    with pytest.warns(UserWarning, match="all 4 training images are equal"):
+        load_dataset(tmp_path / "equal.npz")
+    images[2, 0] = 7
+    np.savez(tmp_path / "equal.npz", images=images, labels=labels)
+    recwarn.clear()
+    load_dataset(tmp_path / "equal.npz")
+    assert not recwarn.list

@@ -73,6 +73,12 @@ def warn_if_dark(where: str, pixels: np.ndarray) -> None:
         )
 
 
+def warn_if_equal(where: str, images: np.ndarray) -> None:
+    """Warn if all images are equal, from which no class can be learned."""
+    if all(np.array_equal(image, images[0]) for image in images):
+        warnings.warn(f"{where}: all {len(images):,} training images are equal. Check the files.", stacklevel=2)
+
+
 def has_many_fractions(values: np.ndarray) -> bool:
     """Return whether at least 1 % of the floats in 0..255 have fractions, as after resizing."""
     n_fractions = np.count_nonzero(values != np.rint(values))

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from typing import Any, Unpack
 
 from skconv.data.dataset import Dataset
 from skconv.data.spec import DataOptions, DataSpec
 from skconv.data.tables import is_frame
+from skconv.exceptions import ParameterError
 from skconv.signature import expand_options
 
 
@@ -103,4 +105,9 @@ def load_dataset(
         spec = DataSpec(normalize=normalize, **options)
         spec.check_options()
         return spec.finish(read_frame(source, spec, progress))
+    if source is not None and not isinstance(source, str | os.PathLike):
+        raise ParameterError(
+            f"The source is of type {type(source).__name__}; expected a name, a path or a data frame. Pass arrays to "
+            "fit of an estimator, and read a list of image files with skconv.load_images."
+        )
     return DataSpec(source, normalize=normalize, **options).load(download=download, progress=progress)

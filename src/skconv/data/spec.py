@@ -15,7 +15,7 @@ import numpy as np
 from skconv.data.catalog import get_entry, list_datasets
 from skconv.data.class_names import note_class_names
 from skconv.data.content import cache_folder, is_table_name
-from skconv.data.conversion import split_size
+from skconv.data.conversion import split_size, warn_if_equal
 from skconv.data.dataset import Dataset
 from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
@@ -139,6 +139,10 @@ class DataSpec:
         """Raise `SourceNotFoundError` if the source does not exist, `ParameterError` if it is None."""
         if self._name in list_datasets() or self._name.startswith("openml:") or self.path.exists():
             return
+        if "://" in self._name:
+            raise SourceNotFoundError(
+                f"The source '{self.source}' is an address. Download the file, unpack it, and pass its path."
+            )
         nearest = difflib.get_close_matches(str(self.source), list_datasets(), n=1)
         suggestion = f" Did you mean '{nearest[0]}'?" if nearest else ""
         raise SourceNotFoundError(
@@ -171,6 +175,7 @@ class DataSpec:
         if not has_chosen_classes and (self.drop_class or self.min_class_size is not None):
             dataset = drop_classes(dataset, self.drop_class or (), self.min_class_size)
         note_class_names(dataset)
+        warn_if_equal(dataset.source, dataset.train_images)
         return self._convert(dataset)
 
     def split(self, dataset: Dataset, seed: int) -> Dataset:
