@@ -10,7 +10,7 @@ from pathlib import Path
 
 _PROC, _CGROUP = Path("/proc"), Path("/sys/fs/cgroup")
 _NICE, _IDLE, _IOWAIT = 1, 3, 4  # columns of a processor in /proc/stat
-_N_COLUMNS = 8  # the columns after them are parts of the first two
+_N_COLUMNS = 8  # later columns are already included in the first two
 _MIN_COUNTED = 0.5  # fraction of the elapsed time; some sandboxes do not count the time of processors
 
 
@@ -44,7 +44,7 @@ class CpuLoad:
     def count_free(self) -> float | None:
         """Return the mean number of processors since the last measurement that no other program used.
 
-        None if the system does not report it; only Linux does.
+        Return None if the system does not report the use of processors, as all systems except Linux.
         """
         start, own, before = self._start, self._own, self._times
         self._restart()
@@ -92,7 +92,7 @@ def _read_quotas() -> Iterator[float]:
                 continue
             for root in [_CGROUP, _CGROUP / "unified"] if not controllers else [_CGROUP / "cpu", _CGROUP / controllers]:
                 group = root / path.lstrip("/")
-                # In a container, the path may be that outside it; the root is then the container's group.
+                # In a container, the path may be that of the host; the root is then the container's group.
                 for folder in {root, group, *(parent for parent in group.parents if parent.is_relative_to(root))}:
                     yield from _read_quota(folder)
 

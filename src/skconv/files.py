@@ -220,7 +220,9 @@ def check_new_folder(path: str | os.PathLike[str]) -> None:
     check_writable_folder(target)
     try:
         if target.is_dir() and any(target.iterdir()):
-            raise OutputError(f"The output folder {target} exists and is not empty. Remove it or choose another.")
+            raise OutputError(
+                f"The output folder {target} exists and is not empty. Remove it or choose another folder."
+            )
     except SkconvError:
         raise
     except OSError as error:

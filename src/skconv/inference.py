@@ -54,7 +54,7 @@ class Prediction:
     labels : tuple of str or None
         Prediction set: often one class, may be empty. None if no coverage was requested.
     top : tuple of Alternative or None
-        Most probable classes in descending order, including the most probable one. None unless requested.
+        The requested number of most probable classes, in descending order. None unless requested.
     probabilities : dict of str to float or None
         Probability of every class, in the order of the model's classes. None unless requested.
     error : str or None

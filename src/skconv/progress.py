@@ -29,7 +29,7 @@ def is_interactive() -> bool:
 
 
 def print_progress(line: str) -> None:
-    """Print a line about a running command to standard error, above a progress bar; in a notebook to the cell."""
+    """Print a line about a running command to standard error, above a progress bar, or to the cell of a notebook."""
     if is_notebook():
         print(line)  # standard error would be shown as an error
         return
@@ -56,7 +56,7 @@ def show_progress(items: Iterable[_Item], name: str, total: int, *, progress: bo
 
 
 def display_html(html: str, handle: Any = None) -> Any:
-    """Show HTML in the output of a notebook cell, or replace that of `handle`; return the handle of the output."""
+    """Show HTML below a notebook cell, or replace the output of `handle`; return the handle of the output."""
     from IPython.display import HTML, display
 
     if handle is None:

@@ -49,6 +49,6 @@ def test_enough_or_no_validation_images_are_not_reported(parameters):
 
 def test_ensemble_of_few_images_reports_that_it_is_not_calibrated():
     member = CNNClassifier("fast", max_epochs=1)
-    with pytest.warns(UserWarning, match="not calibrated: that needs 100 images, and there are 30"):
+    with pytest.warns(UserWarning, match="not calibrated: calibration needs 100 images, and there are 30"):
         ensemble = KFoldEnsembleClassifier(member, cv=2, random_state=0).fit(*make_images(30, 3))
     assert ensemble.held_out_ is None

@@ -38,7 +38,10 @@ def colour():
 @pytest.mark.parametrize(
     ("images", "message"),
     [
-        ([*X[:-1], np.zeros((9, 8))], r"different sizes: image 0 has shape \(8, 8\), image 119 \(9, 8\)\. Resize"),
+        (
+            [*X[:-1], np.zeros((9, 8))],
+            r"different sizes: image 0 has shape \(8, 8\), and image 119 has shape \(9, 8\)\. Resize",
+        ),
         ([PILLOW[0].resize((9, 8)), *PILLOW[1:]], "different sizes"),
         ([image.convert("P") for image in PILLOW], r"mode P.*convert\('RGB'\)"),
         (PILLOW[0], r"a single Pillow image.*\[image\]"),

@@ -42,7 +42,7 @@ def test_validation_set_stops_and_restores(digits):
         (lambda X, y: {"y_val": y}, r"y_val without X_val"),
         (lambda X, y: {"X_val": X, "y_val": y[1:]}, r"X_val.* 49 labels"),
         (lambda X, y: {"X_val": X[:, 1:], "y_val": y}, r"X_val.*the model expects .n, 8, 8."),
-        (lambda X, y: {"X_val": X, "y_val": y + 5}, r"y_val contains the label 1\d, .* these \d+ of 50 images"),
+        (lambda X, y: {"X_val": X, "y_val": y + 5}, r"y_val contains the label 1\d, .* the \d+ of 50 images"),
         (lambda X, y: {"X_val": X, "y_val": y.astype(str)}, r"y_val contains the label '\d' \(str\).*astype\(int\)"),
     ],
 )

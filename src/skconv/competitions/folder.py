@@ -193,13 +193,15 @@ def _list_test_files(test: Path) -> tuple[list[str], list[Path]]:
 
 
 def _index_images(table: Path, name: str) -> ImageIndex:
-    """Return the files of the folder `name` beside a table; without it, of all folders beside the table."""
+    """Return the files of the folder `name` beside a table, or of all folders beside the table if it does not exist."""
     folder = table.parent / name
     if folder.is_dir():
         return ImageIndex(folder, walk_files(folder))
     index = index_near(table)
     if not index.files or any((table.parent / each).is_dir() for each in (TRAIN_FOLDER, TEST_FOLDER)):
-        raise SourceNotFoundError(f"{table} lists images, but their folder {folder} does not exist. Put them there.")
+        raise SourceNotFoundError(
+            f"{table} lists images, but their folder {folder} does not exist. Put the images there."
+        )
     return index
 
 
@@ -210,7 +212,7 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
     has_sample = sample.is_file()
     if has_sample and (n_columns := read_table(sample).n_columns) > 2:
         warnings.warn(
-            f"{sample} has {n_columns} columns and is not used; a submission has the columns id and label.",
+            f"{sample} has {n_columns} columns and is not used; expected two columns, id and label.",
             stacklevel=2,
         )
         has_sample = False

@@ -307,8 +307,8 @@ def find_prior_shifts(prior: Mapping[Any, float], trained: np.ndarray, classes: 
     total = sum(prior.values())
     if min(prior.values(), default=1.0) <= 0 or total > 1 or (total == 1) != bool(named.all()):
         raise ParameterError(
-            f"The prior is {dict(prior)!r}; expected fractions above 0 whose sum is below 1, or 1 if all classes have "
-            "one."
+            f"The prior is {dict(prior)!r}; expected fractions above 0, with a sum of 1 if all classes are given, else "
+            "below 1."
         )
     expected = np.array([prior.get(label, np.nan) for label in classes.tolist()])
     shifts = np.where(named, np.log(expected) - np.log(trained), 0.0)

@@ -76,8 +76,8 @@ class CNNClassifier(BaseImageClassifier):
         Floating-point precision of training; "auto" selects the faster one by measurement. Predictions use fp32.
     n_threads : int or "auto", default="auto"
         Number of processor threads for training and predictions, at least 1. "auto" is torch's number, at most the
-        processors that the process may use, and fewer while other programs use the processors (only on Linux). On a
-        quiet machine it is constant.
+        processors that the process may use, and fewer while other programs use the processors (only on Linux). On an
+        idle machine, the number is constant.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device to train and predict on.
     callbacks : list of skorch callbacks, default=()
@@ -209,7 +209,7 @@ class CNNClassifier(BaseImageClassifier):
             1 or 3; uint8 or other numbers. Features are reshaped to a square image if their number is a square, else to
             an image one row high.
         y : array-like of shape (n,)
-            Labels of any type, at least two different ones.
+            Labels of any type, with at least two distinct values.
         sample_weight : array-like of shape (n,), optional
             Weights of at least 0. If all are integers up to 10, each image is repeated that many times; other weights
             scale the loss.

@@ -54,7 +54,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     calibrate : bool or "temperature", default=True
         Calibrate all members alike, as in `CNNClassifier`, on the out-of-fold predictions, if there are at least 100.
     random_state : int, RandomState or None, default=None
-        Seed of the folds and the members; each member gets its own.
+        Seed of the folds and the members; each member gets its own seed.
     n_jobs : int or None, default=None
         Number of folds to train at the same time, each in a process; -1 uses all processors.
     verbose : int, default=0
@@ -75,10 +75,10 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     fold_scores_ : ndarray of shape (n_folds,)
         Accuracy of each member on its held-out images, before calibration.
     out_of_fold_proba_ : ndarray of float32, shape (n, n_classes)
-        Mean probabilities of the members not trained on the image, NaN if there are none. Calibrated if the ensemble
-        is.
+        Mean probabilities of the members not trained on the image, NaN if there are none. They are calibrated if the
+        ensemble is calibrated.
     out_of_fold_score_ : float
-        Accuracy of the out-of-fold predictions before calibration, without images that have none.
+        Accuracy of the out-of-fold predictions before calibration, over the images that have such a prediction.
     histories_ : list of list of dict
         `CNNClassifier.history_` of each member.
     net_ : ClassifierNet
@@ -113,7 +113,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     (True, 3)
     """
 
-    run_part = RunPart()  # label of the progress, if this ensemble is one of several
+    run_part = RunPart()  # position among several fits, for the progress output
     n_scored_after = 0  # images that the caller predicts after `fit`, within the time limit
 
     def __init__(
@@ -305,8 +305,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         """Calibrate all members on the out-of-fold probabilities, and calibrate these too."""
         held = self._find_held_out()
         if self.calibrate and held.sum() < MIN_CALIBRATION:
-            needed = f"needs {MIN_CALIBRATION} images, and there are {held.sum()}"
-            warnings.warn(f"The probabilities are not calibrated: that {needed}.", stacklevel=2)
+            few = f"calibration needs {MIN_CALIBRATION} images, and there are {held.sum()}. Add images."
+            warnings.warn(f"The probabilities are not calibrated: {few}", stacklevel=2)
         logits = np.log(self.out_of_fold_proba_[held].astype(np.float64).clip(np.finfo(np.float32).tiny))
         self._calibrate_by(logits, np.searchsorted(self.classes_, y[held]), self.estimator_.class_weight)
         if self.held_out_ is not None:

@@ -47,8 +47,8 @@ def as_images(X: Any) -> Any:
 def as_labels(y: Any, n_images: int | None) -> Any:
     """Return labels, one per image, as scikit-learn accepts them.
 
-    Raise `DataError`, with the fix, for missing labels, labels of several types, one-hot labels and another number of
-    labels than `n_images`.
+    Raise `DataError`, with the fix, for missing labels, labels of several types and one-hot labels, and if the number
+    of labels is not `n_images`.
     """
     if _is_from("torch", y):
         y = _to_numpy(y)
@@ -142,8 +142,8 @@ def _stack(images: Any) -> np.ndarray:
                 f"X is not an array of images ({error}). Stack images of one size: np.stack(images)."
             ) from error
         raise DataError(
-            f"X contains images of different sizes: image 0 has shape {shapes[0]}, image {other} {shapes[other]}. "
-            "Resize them to one size."
+            f"X contains images of different sizes: image 0 has shape {shapes[0]}, and image {other} has shape "
+            f"{shapes[other]}. Resize them to one size."
         ) from error
 
 
@@ -172,7 +172,7 @@ def _check_objects(X: Any) -> None:
                 "skconv.load_images; if they are labels, remove their column."
             )
         if value is None:
-            raise DataError("X contains None; expected images. Remove them, and their labels.")
+            raise DataError("X contains None; expected images. Remove these entries and their labels.")
         if (hasattr(value, "shape") and np.ndim(value) > 0) or _is_from("PIL", value):
             raise DataError(
                 "X contains an array per entry, such as a column of images; expected one array. Stack the images: "

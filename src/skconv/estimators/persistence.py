@@ -251,7 +251,7 @@ def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], pa
 
 
 def _draw_sample(classifier: Classifier, images: np.ndarray | None) -> np.ndarray:
-    """Return images to check the ONNX graph: evenly spaced ones of `images`, and random ones.
+    """Return images to check the ONNX graph: an evenly spaced sample of `images`, and random images.
 
     The random images are noise with the statistics of the training images, and blocks of uniform brightness over their
     range, for which the predictions are more confident.

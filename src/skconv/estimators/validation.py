@@ -18,7 +18,7 @@ from skconv.images.arrays import describe_invalid
 from skconv.training.batches import ImageDataset
 
 MIN_CALIBRATION = 100  # images; fewer give a poor estimate of the temperature
-_MIN_SELECTION, _MIN_PER_CLASS = 50, 2  # validation images to select weights by
+_MIN_SELECTION, _MIN_PER_CLASS = 50, 2  # minimum number of validation images to select weights by
 _MAX_REPEATS = 10  # larger weights scale the loss, because repeats make training longer
 _HASHED_IMAGES = 64  # images per step of hashing; few enough for the processor's cache
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
@@ -86,13 +86,13 @@ def encode_labels(y: np.ndarray, classes: np.ndarray, *, name: str = "y") -> Ten
         same = [label for label in classes.tolist() if str(label) == str(first)]
         if same:
             raise DataError(
-                f"{name} contains the label {first!r} ({type(first).__name__}), the classes {same[0]!r} "
-                f"({type(same[0]).__name__}). Convert it: {name}.astype({type(same[0]).__name__})."
+                f"{name} contains the label {first!r} ({type(first).__name__}); expected the type of the classes, such "
+                f"as {same[0]!r}. Convert it: {name}.astype({type(same[0]).__name__})."
             )
         raise DataError(
             f"{name} contains the label {first!r}, which is not among the {len(classes)} classes: "
-            f"{list_some(list(map(str, classes.tolist())), 12)}. Add images of it to the training images, or remove "
-            f"these {len(unknown)} of {len(y)} images."
+            f"{list_some(list(map(str, classes.tolist())), 12)}. Add training images of this class, or remove the "
+            f"{len(unknown)} of {len(y)} images with such labels."
         )
     return torch.from_numpy(positions.astype(np.int64))
 

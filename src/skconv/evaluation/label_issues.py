@@ -25,7 +25,7 @@ KINDS = {
     "broken": "images that cannot be opened",
     "blank": "blank images",
     "label": "probably wrong labels",
-    "overlap": "images that are in the training split and in another one",
+    "overlap": "images in the training split and in another split",
     "duplicate": "duplicates",
     "near duplicate": "near duplicates",
 }
@@ -140,8 +140,8 @@ def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndar
     """Return pairs of almost equal uint8 images, as after lossy compression: int64 (m, 2), the smaller index first.
 
     `tolerance` is the maximum root mean square difference between the pixels of a pair, as a fraction of 255. All pairs
-    are compared by block means, whose distance is a lower bound of the exact one; only the remaining ones are compared
-    pixel by pixel.
+    are first compared by block means, whose distance is a lower bound of the exact distance; only pairs within the
+    tolerance are then compared pixel by pixel.
 
     Examples
     --------

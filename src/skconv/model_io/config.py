@@ -273,7 +273,7 @@ def _check_input(images: InputConfig) -> InputConfig:
     if images.resize is not None and images.resize not in RESIZE_RULES:
         raise ModelFileError(
             f"input.resize is {_shorten(images.resize)}; expected {', '.join(map(repr, RESIZE_RULES))}. Install the "
-            "skconv that wrote it."
+            "version of skconv that wrote the file."
         )
     if images.pixel_range is None:
         return images

@@ -81,8 +81,8 @@ def check_has_onnx(folder: Path, config: ModelConfig) -> None:
     """Raise `ModelFileError` for a model that was saved without ``model.onnx``, because its export had failed."""
     if ONNX_NAME not in config.files:
         raise ModelFileError(
-            f"{folder} has no {ONNX_NAME}: its export failed when the model was saved, and was reported then. Load the "
-            f"model with torch: skconv.CNNClassifier.load({str(folder)!r})."
+            f"{folder} has no {ONNX_NAME}, because its export failed when the model was saved. Load the model with "
+            f"torch: skconv.CNNClassifier.load({str(folder)!r})."
         )
 
 

@@ -144,7 +144,7 @@ def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: n
 
 def import_onnxruntime() -> Any:
     """Return the module onnxruntime with its telemetry disabled."""
-    # onnxruntime reads the variable when it is loaded; it would write to the cache and send usage data.
+    # Set before onnxruntime is loaded, which would otherwise write to the cache and send usage data.
     os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
     import onnxruntime
 

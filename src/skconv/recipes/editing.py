@@ -53,7 +53,7 @@ def plan_run(
 
 
 def _make_absolute(spec: DataSpec) -> DataSpec:
-    """Return the request with absolute paths, so that the recipe of a run can be used in any folder."""
+    """Return the specification with absolute paths, so that the recipe of a run can be used in any folder."""
     is_path = spec.source is not None and not spec.is_named and spec.path.exists()
     return replace(
         spec,

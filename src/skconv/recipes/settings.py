@@ -114,8 +114,8 @@ def _change(recipe: Recipe, key: str, value: Any) -> Recipe:
     table = getattr(recipe, section)
     if not isinstance(table, Mapping):
         raise ParameterError(
-            f"The recipe {recipe.name} has several [[{section}]], so that {key} could be in any of them. Write the "
-            f"recipe to a file and edit it: skconv recipes {recipe.name} > mine.toml."
+            f"The recipe {recipe.name} has several sections [[{section}]], so {key} is ambiguous. Write the recipe to "
+            f"a file and edit it: skconv recipes {recipe.name} > mine.toml."
         )
     if section == "class_weight" and "class_weight" in recipe.training:
         raise ParameterError(
@@ -125,7 +125,8 @@ def _change(recipe: Recipe, key: str, value: Any) -> Recipe:
     if value is None:
         del changed[name]
     if section == "prior" or (section == "network" and name == "name"):
-        changed = {name: value}  # a prior is of one class, and other options are those of another network
+        # A prior has one class, and the options of a network do not apply to a different network.
+        changed = {name: value}
     if section == "augmentation":
         _check_augmentation(key, changed)
     return replace(recipe, **{section: changed})

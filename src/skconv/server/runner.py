@@ -62,7 +62,7 @@ def serve(
     model = read_config(folder)
     check_has_onnx(folder, model)
     pixels = RangeCheck(model.input.pixel_range)
-    pixels.add(np.arange(256))  # of image files
+    pixels.add(np.arange(256))  # the range of image files
     if pixels.describe():
         warnings.warn(f"Image files do not fit the model. {pixels.describe()}", stacklevel=2)
     with _listen(host, port) as listener, _shared_metrics():
