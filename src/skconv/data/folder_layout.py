@@ -159,6 +159,14 @@ def _find_splits(
             f"{top.path} has the folder '{held_out[0]}' with class folders, but no folder 'train': is it a class or a "
             "split? Rename the folder of the training images, or pass the folder with the classes as the source."
         )
+    found = [each for each in named.values() if each is not None and each[1]]
+    if len(found) == len(named) and 1 < len({rest for _, rest in found}) < len(
+        {*found}
+    ):  # such as train_cat and test_cat
+        raise DataError(
+            f"The names {_quote(named)} in {top.path} have a split and a class. Move the images of each class into "
+            "folders such as train/CLASS and test/CLASS."
+        )
     # Such as train2017 and val2017, or images and test_images.
     if any(named.values()) and len({found[1] if found else _strip_fillers(name) for name, found in named.items()}) == 1:
         raise DataError(
