@@ -13,6 +13,7 @@ from sklearn.datasets import load_digits
 import skconv
 from skconv.cli.main import main
 from skconv.data.spec import DataOptions, DataSpec
+from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 
 
@@ -24,8 +25,17 @@ def test_signature_lists_shared_options_with_defaults():
 
 
 def test_unknown_option_is_rejected():
-    with pytest.raises(TypeError, match="image_siz"):
+    with pytest.raises(TypeError, match=r"train\(\): .*image_siz.*Did you mean 'image_size'"):
         skconv.train("digits", image_siz=(8, 8))
+
+
+def test_object_instead_of_a_path_is_an_error_that_names_the_parameter():
+    with pytest.raises(ParameterError, match=r"'source' parameter of train.*Got.*ndarray.*CNNClassifier"):
+        skconv.train(np.zeros((9, 8, 8)))
+    with pytest.raises(ParameterError, match=r"'recipe' parameter of train.*NoneType"):
+        skconv.train("digits", recipe=None)
+    with pytest.raises(ParameterError, match=r"model is a CNNClassifier.*classifier\.save"):
+        skconv.OnnxClassifier(skconv.CNNClassifier())
 
 
 def test_data_options_are_fields_of_data_spec():

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import difflib
 import functools
 import inspect
 import os
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeVar, get_type_hints
 
+from skconv.exceptions import ParameterError
 from skconv.files import expand_home
 
 P = ParamSpec("P")
@@ -71,14 +73,43 @@ def _call_with(function: Callable[P, R], signature: inspect.Signature) -> Callab
 
     @functools.wraps(function)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        bound = signature.bind(*args, **kwargs)
-        bound.apply_defaults()
+        bound = _bind(function.__name__, signature, args, kwargs)
         for name in paths:
-            bound.arguments[name] = _expand(bound.arguments[name])
+            value = bound.arguments[name] = _expand(bound.arguments[name])
+            if not _is_path(value, str(signature.parameters[name].annotation)):
+                fix = " For arrays, use CNNClassifier or OnnxClassifier." if hasattr(value, "shape") else ""
+                raise ParameterError(
+                    f"The '{name}' parameter of {function.__name__} must be a path or name. Got an object of type "
+                    f"{type(value).__name__}.{fix}"
+                )
         return function(*bound.args, **bound.kwargs)
 
     call.__signature__ = signature  # type: ignore[attr-defined]
     return call
+
+
+def _bind(
+    name: str, signature: inspect.Signature, args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> inspect.BoundArguments:
+    """Bind arguments to a signature; raise `TypeError` with the name of the function and the nearest parameter."""
+    try:
+        bound = signature.bind(*args, **kwargs)
+    except TypeError as error:
+        unknown = [each for each in kwargs if each not in signature.parameters]
+        nearest = difflib.get_close_matches(unknown[0], signature.parameters, n=1) if unknown else []
+        suggestion = f". Did you mean '{nearest[0]}'?" if nearest else ""
+        raise TypeError(f"{name}(): {error}{suggestion}") from None
+    bound.apply_defaults()
+    return bound
+
+
+def _is_path(value: Any, annotation: str) -> bool:
+    """Return whether a value is a path, a data frame, or may be of another type according to the annotation."""
+    if value is None:
+        return "None" in annotation
+    return isinstance(value, str | os.PathLike) or (
+        hasattr(value, "columns") or any(kind in annotation for kind in ("ndarray", "Sequence"))
+    )
 
 
 def _expand(value: Any) -> Any:

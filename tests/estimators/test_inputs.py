@@ -11,6 +11,7 @@ import torch
 from PIL import Image
 from sklearn.datasets import load_digits
 
+import skconv
 from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 from skconv.exceptions import DataError
 from skconv.inference import OnnxClassifier
@@ -55,6 +56,8 @@ def colour():
         (None, "X is None"),
         ([None, *X[1:]], "."),
         (dict(DIGITS), "X is a dict"),
+        (torch.utils.data.TensorDataset(torch.zeros(3, 8, 8)), "X is a TensorDataset"),
+        (skconv.load_dataset("digits"), r"X is a Dataset.*dataset\.train_images"),
         (scipy.sparse.csr_matrix(ROWS), r"sparse.*X\.toarray"),
         (ROWS[0], r"Reshape your data"),
         (np.repeat(COLOUR[..., :1], 4, axis=3), r"transparency: X\[\.\.\., :3\]"),

@@ -22,7 +22,7 @@ def as_images(X: Any) -> Any:
     Torch tensors and lists of Pillow images are converted. Raise `DataError`, with the fix, for a single Pillow
     image, for images of different sizes, for names of files, None and other objects that are not pixels.
     """
-    if _is_from("torch", X):
+    if _is_from("torch", X) and hasattr(X, "detach"):
         return _to_numpy(X)
     if _is_from("PIL", X):
         raise DataError("X is a single Pillow image; expected a batch of images. Pass a list: [image].")
@@ -32,10 +32,11 @@ def as_images(X: Any) -> Any:
         )
     if hasattr(X, "nnz"):
         raise DataError("X is a sparse matrix; expected a dense array. Convert it: X.toarray().")
-    if X is None or isinstance(X, Mapping):
+    if X is None or isinstance(X, Mapping) or _is_from("torch", X) or hasattr(X, "train_images"):
+        fix = " Pass dataset.train_images and dataset.train_labels." if hasattr(X, "train_images") else ""
         raise DataError(
             f"X is {'None' if X is None else f'a {type(X).__name__}'}; expected an array of images of shape "
-            "(n, height, width)."
+            f"(n, height, width).{fix}"
         )
     if not hasattr(X, "shape"):
         X = _stack(list(X) if isinstance(X, Iterator | tuple | set) else X)

@@ -89,10 +89,13 @@ def encode_labels(y: np.ndarray, classes: np.ndarray, *, name: str = "y") -> Ten
                 f"{name} contains the label {first!r} ({type(first).__name__}); expected the type of the classes, such "
                 f"as {same[0]!r}. Convert it: {name}.astype({type(same[0]).__name__})."
             )
+        remedy = "Add training images of this class"
+        if name == "y":  # `fit` finds the classes in y
+            remedy = "Pass the labels of all calls as classes in the first call of partial_fit"
         raise DataError(
             f"{name} contains the label {first!r}, which is not among the {len(classes)} classes: "
-            f"{list_some(list(map(str, classes.tolist())), 12)}. Add training images of this class, or remove the "
-            f"{len(unknown)} of {len(y)} images with such labels."
+            f"{list_some(list(map(str, classes.tolist())), 12)}. {remedy}, or remove the {len(unknown)} of {len(y)} "
+            "images with such labels."
         )
     return torch.from_numpy(positions.astype(np.int64))
 

@@ -7,7 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
-from skconv.exceptions import ModelFileError, SourceNotFoundError, list_some
+from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError, list_some
 from skconv.files import expand_home
 from skconv.model_io.config import MAX_CONFIG_BYTES, FileRecord, ModelConfig
 from skconv.model_io.serialization import FIX
@@ -33,6 +33,11 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
     A folder called ``digits`` takes precedence over the bundled model. Raise `SourceNotFoundError` if `path` does not
     exist, and `ModelFileError` if it is a file (loading a pickle could run code) or a folder without a model.
     """
+    if not isinstance(path, str | os.PathLike):
+        raise ParameterError(
+            f"The model is a {type(path).__name__}; expected the path of a model folder. Save an estimator first: "
+            "classifier.save(folder)."
+        )
     location = expand_home(path)
     for folder in (location, location / MODEL_FOLDER_NAME, *_find_bundled(path)):
         if (folder / CONFIG_NAME).is_file():
