@@ -54,7 +54,7 @@ def expand_options(
 def expand_paths(function: Callable[P, R]) -> Callable[P, R]:
     """Decorate a function to replace ``~`` by the home folder in arguments that are annotated as paths.
 
-    A shell does so only at the start of a word, which ``--out=~/run`` is not.
+    A shell replaces it only at the start of a word, and therefore not in ``--out=~/run``.
 
     Examples
     --------

@@ -61,7 +61,7 @@ def test_as_images_asks_whether_three_rows_are_colour():
     colour = np.arange(2 * 4 * 4 * 3).reshape(2, 4, 4, 3)
     first, last = colour.transpose(0, 3, 1, 2).reshape(2, 3, 16), colour.reshape(2, 16, 3)
     for rows, size, grey in ((first, "3x4x4", "3x16"), (last, "4x4x3", "16x3")):
-        with pytest.raises(DataError, match=rf"--image-size {size} for colour.*--image-size {grey} for grey"):
+        with pytest.raises(DataError, match=rf"--image-size {size} for colour.* {grey} for grey"):
             as_images("x", rows)
         np.testing.assert_array_equal(as_images("x", rows, tuple(map(int, size.split("x")))), colour)
         np.testing.assert_array_equal(as_images("x", rows, tuple(map(int, grey.split("x")))), rows)

@@ -23,7 +23,9 @@ def test_table_with_other_labels_than_the_folders_is_an_error(tmp_path, samples,
         return ",".join([cells[0], "60", cells[1]] if "age" in header else cells)
 
     write_table(tmp_path, samples, make_row, header)
-    with pytest.raises(DataError, match=r"lists images of 'part_1' and 'part_2'.*--exclude 'metadata\.csv'"):
+    with pytest.raises(
+        DataError, match=r"lists images of the folders 'part_1' and 'part_2'.*--exclude 'metadata\.csv'"
+    ):
         load_dataset(tmp_path)
     with pytest.warns(UserWarning, match="because of --exclude"):
         assert load_dataset(tmp_path, exclude="metadata.csv").class_names == ("part_1", "part_2")

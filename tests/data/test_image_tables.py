@@ -483,7 +483,7 @@ def test_counts_that_are_constant_are_not_one_hot_labels(tmp_path, flat):
 def test_boxes_are_printed_and_several_per_image_are_to_be_cropped(tmp_path, flat, headers):
     rows = [[*row, "1", "2", "5", "6"] for row in ROWS]
     table = write_rows(tmp_path / "a.csv", rows, ["filename", "class", *headers])
-    with pytest.warns(UserWarning, match="used whole, without its boxes"):
+    with pytest.warns(UserWarning, match="bounding boxes are not used"):
         load_dataset(table, images=flat)
     rows += [[name, label + "2", "1", "2", "5", "6"] for name, label in ROWS]
     write_rows(table, rows, ["filename", "class", *headers])
@@ -505,7 +505,7 @@ def test_labels_may_contain_a_delimiter_that_the_header_lacks(tmp_path, samples,
 def test_column_of_splits_with_other_values_is_an_error(tmp_path, flat):
     rows = [[*row, "train" if index % 4 else "unlabelled"] for index, row in enumerate(ROWS)]
     table = write_rows(tmp_path / "a.csv", rows, ["id", "label", "split"])
-    with pytest.raises(DataError, match=r"'split' has splits and 'unlabelled'\. Write train, val or test"):
+    with pytest.raises(DataError, match=r"'split' also contains 'unlabelled'; expected train, val or test"):
         load_dataset(table, images=flat)
 
 

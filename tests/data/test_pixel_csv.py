@@ -300,7 +300,9 @@ def test_load_dataset_shape_of_rows_decides_between_pixels_and_label(tmp_path):
 def test_title_and_sparse_format_are_errors_with_the_remedy(tmp_path, samples):
     rows = [f"{index % 2}," + ",".join(map(str, image.ravel())) for index, image in enumerate(samples.images(4))]
     (tmp_path / "a.csv").write_text("\n".join(["My digits", *rows]))
-    with pytest.raises(DataError, match=r"line 1 has one value, 'My digits', and the last 65\. Delete a title"):
+    with pytest.raises(
+        DataError, match=r"line 1 has one value, 'My digits', but the last line has 65\. Delete a title"
+    ):
         load_dataset(tmp_path / "a.csv")
     sparse = [f"{index % 2} " + " ".join(f"{i}:{v}" for i, v in enumerate(row.split(",")[1:], 1))
               for index, row in enumerate(rows)]  # fmt: skip

@@ -211,7 +211,7 @@ def test_load_dataset_rejects_other_types(source):
 
 
 def test_load_dataset_rejects_address():
-    with pytest.raises(SourceNotFoundError, match=r"is an address\. Download"):
+    with pytest.raises(SourceNotFoundError, match=r"is a URL\. Download"):
         load_dataset("https://example.org/images.zip")
 
 

@@ -88,7 +88,7 @@ def _is_read_only(stream: TextIO) -> bool:
         os.write(stream.fileno(), b"")
     except OSError as error:
         return error.errno == errno.EBADF
-    except ValueError:  # a closed file object, or one without a descriptor
+    except ValueError:  # a closed file object, or an object without a file descriptor
         return False
     return False
 

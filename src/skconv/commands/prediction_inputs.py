@@ -43,7 +43,7 @@ class LoadedInputs:
     labels: tuple[str, ...] = ()  # the competition's label of each class of the model
 
     def add_broken(self, predictions: Iterable[Prediction]) -> tuple[Prediction, ...]:
-        """Return a record per image: `predictions` of the readable ones, and the errors of the others."""
+        """Return a record per image: the predictions of readable images, and the errors of unreadable images."""
         remaining = iter(predictions)
         return tuple(
             Prediction(name, "", 0.0, error=str(self.broken[k])) if k in self.broken else next(remaining)
@@ -62,7 +62,7 @@ def load_competition(
     out: Path,
     image_size: int | tuple[int, ...] | None,
 ) -> LoadedInputs | None:
-    """Load the test images of a competition, if the only input is one and `out` is named as its submission."""
+    """Load the test images of a competition if it is the only input and `out` has the name of a submission."""
     from skconv.competitions.submissions import load_submission_form
 
     if len(paths) != 1 or not out.name.startswith("submission"):

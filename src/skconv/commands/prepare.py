@@ -227,7 +227,9 @@ def _check_current_folder() -> None:
     try:
         Path.cwd()
     except FileNotFoundError as error:
-        raise OutputError("The current folder was removed. Change to another one (cd) and run it again.") from error
+        raise OutputError(
+            "The current folder was removed. Change to another folder (cd), and run the command again."
+        ) from error
 
 
 def use_workers(dask: str | None) -> AbstractContextManager[None]:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.metrics import Scores
 
-_FIGURES_BYTES = 2**23  # of figures, scores and histories, about
+_FIGURES_BYTES = 2**23  # approximate size of figures, scores and histories
 _N_WEIGHTS = 10  # copies of the weights in the model, its ONNX graph and two checkpoints with the optimizer's state
 
 
@@ -246,20 +246,20 @@ def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: Scored
 
 
 def check_can_save(run: PreparedRun, folder: Path) -> None:
-    """Raise an error before the training if its model could not be saved: a package or disk space is missing."""
+    """Raise an error before training if the model could not be saved, because a package or disk space is missing."""
     try:
         import onnx  # noqa: F401
 
         import_onnxruntime()
     except ImportError as error:
         raise ParameterError(
-            f"A package required to save a model cannot be imported: {error}. Install both again: "
+            f"A package required to save a model cannot be imported: {error}. Install the packages again: "
             "pip install --force-reinstall onnx onnxruntime"
         ) from error
     need = _estimate_size(run)
     try:
         free = shutil.disk_usage(next(each for each in (folder, *folder.absolute().parents) if each.exists())).free
-    except OSError:  # some file systems do not report it
+    except OSError:  # some file systems do not report the free space
         return
     if free < need:
         raise OutputError(

@@ -34,7 +34,8 @@ def note_class_names(dataset: Dataset) -> None:
 
 def _describe_missing(name: str, count: int) -> str:
     return (
-        f"{count:,} labels are '{name}', which is a class. If it stands for missing labels, pass --drop-class '{name}'."
+        f"{count:,} labels are '{name}', which is used as a class. If it stands for missing labels, pass --drop-class "
+        f"'{name}'."
     )
 
 
@@ -49,7 +50,10 @@ def _describe_spellings(counts: Counter[str]) -> list[str]:
                if len(names) > 1 and (isinstance(key, float) or len(key) > 1)]  # fmt: skip
     if not similar:
         return []
-    return [f"similar names are different classes: {list_some(similar, 5)}. Use one spelling if they are the same."]
+    return [
+        f"similar names are different classes (numbers of labels in parentheses): {list_some(similar, 5)}. Use one "
+        "spelling if they mean the same class."
+    ]
 
 
 def _describe_combinations(names: Sequence[str]) -> list[str]:
@@ -66,6 +70,7 @@ def _describe_combinations(names: Sequence[str]) -> list[str]:
         if combined and is_likely:
             return [
                 f"{len(combined):,} of {len(names):,} classes may combine several labels, such as "
-                f"'{combined[0]}'; each is a class of its own. For one label per image, pass another --label-column."
+                f"'{combined[0]}'; each combination is a separate class. For one label per image, pass another column "
+                "as --label-column."
             ]
     return []

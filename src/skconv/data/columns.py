@@ -19,7 +19,7 @@ _LABEL_WORDS = frozenset(
     {"label", "labels", "class", "classes", "category", "categories", "target", "targets"}
     | {"species", "breed", "diagnosis", "digit", "emotion"}
 )
-_FLAG = re.compile(r"is_?(train|training|valid|val|validation|test)", re.IGNORECASE)  # headers of 0 and 1
+_FLAG = re.compile(r"is_?(train|training|valid|val|validation|test)", re.IGNORECASE)  # headers of columns of 0 and 1
 _SPLIT_HEADERS = frozenset({"split", "set", "subset", "partition", "usage", "data set", "dataset"})
 # Values of a column of splits; "public" and "private" are those of competitions.
 _SPLITS = {
@@ -128,8 +128,8 @@ def has_boxes(table: Table) -> bool:
 def find_split(table: Table) -> int | None:
     """Return the position of the column with the splits, or None.
 
-    Without a header, it is a column with the names of several splits. With one, it has values such as train and test,
-    or 0 and 1 below a header such as ``is_valid``.
+    In a table without a header, the column has the names of several splits. In a table with a header, the column has
+    values such as train and test, or 0 and 1 below a header such as ``is_valid``.
     """
     if table.header is None:
         columns = {index: set(table.column(index)) for index in range(table.n_columns)}
@@ -144,8 +144,9 @@ def find_split(table: Table) -> int | None:
         unknown = sorted(value for value in values if not parse_split(value))
         if len(unknown) < len(values):
             raise DataError(
-                f"{table.where}: '{header}' has splits and {list_some([repr(value) for value in unknown], 3)}. Write "
-                "train, val or test in each row, or delete the other rows or the column."
+                f"{table.where}: the split column '{header}' also contains "
+                f"{list_some([repr(value) for value in unknown], 3)}; expected train, val or test. Correct or delete "
+                "these rows, or delete the column."
             )
     return None
 
@@ -327,5 +328,5 @@ def _note_choice(columns: Columns, others: list[int]) -> None:
     if ignored:
         parts.append(f"not used: {', '.join(table.describe(column) for column in ignored)}")
     if has_boxes(table):
-        parts.append("each image is used whole, without its boxes")
+        parts.append("bounding boxes are not used")
     warnings.warn(f"{table.where}: {'; '.join(parts)}.", stacklevel=2)

@@ -99,7 +99,10 @@ def find_encoding(path: Path) -> str:
             return "utf-16"
         while block:
             if _CONTROL.search(block):
-                found = describe_other(path) or ("is not a text file (control characters)", "Save it as CSV in UTF-8.")
+                found = describe_other(path) or (
+                    "is not a text file (it has control characters)",
+                    "Save it as CSV in UTF-8.",
+                )
                 raise DataError(f"{path} {found[0]}. {found[1]}")
             try:
                 is_utf8 = is_utf8 and decoder.decode(block) is not None

@@ -150,8 +150,8 @@ def _shape_colour_rows(where: str, images: np.ndarray, image_size: tuple[int, ..
     if sides is None or 3 * math.prod(sides) != height * width:
         size = "x".join(map(str, colour_size(images.shape) or ()))
         raise DataError(
-            f"{where} has shape {images.shape}, of rows of colour pixels or of grey images of {width}×{height}. Pass "
-            f"--image-size {size} for colour images, --image-size {height}x{width} for grey images."
+            f"{where} has shape {images.shape}, which may be rows of colour pixels or grey images of "
+            f"{width}×{height}. Pass --image-size {size} for colour images, or {height}x{width} for grey images."
         )
     if height == 3:
         return images.reshape(n_images, 3, *sides).transpose(0, 2, 3, 1)

@@ -167,7 +167,7 @@ def _find_splits(
             f"The names {_quote(named)} in {top.path} have a split and a class. Move the images of each class into "
             "folders such as train/CLASS and test/CLASS."
         )
-    # Such as train2017 and val2017, or images and test_images.
+    # Names that are equal except for the split, such as train2017 and val2017, or images and test_images.
     if any(named.values()) and len({found[1] if found else _strip_fillers(name) for name, found in named.items()}) == 1:
         raise DataError(
             f"The folders {_quote(named)} of {top.path} do not contain class folders. {_suggest(top, others)}"

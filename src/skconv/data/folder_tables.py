@@ -1,4 +1,4 @@
-"""Tables beside the images of a folder, whose labels may be those to use instead of the folders."""
+"""Detection of tables beside the images of a folder whose labels differ from the class folders."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from skconv.data.labels import is_number
 from skconv.data.tables import Table, open_lines, read_cells
 from skconv.exceptions import DataError
 
-_MAX_TABLES = 5  # that are examined
+_MAX_TABLES = 5  # maximum number of tables that are examined
 _N_ROWS = 2000
 _N_CHECKED = 200  # rows whose images are searched
 _AGREEMENT = 0.9  # minimum share of the images of each class that have its most frequent value
 
 
 def find_table(tables: Sequence[Path], files: Sequence[Path], folder: Path) -> Path | None:
-    """Return a table that lists images of a folder, rather one with labels; None without one."""
+    """Return a table that lists images of a folder, preferably with labels; None if there is no such table."""
     index = ImageIndex(folder, files)
     found = {path: _read_rows(path, index) for path in _sort_tables(tables)}
     listing = {path: rows for path, rows in found.items() if rows is not None}
@@ -61,8 +61,8 @@ def check_tables(
             continue
         first, second, *_ = dict.fromkeys(by_folder)
         raise DataError(
-            f"{path} lists images of '{first}' and '{second}' with columns that may be labels, not these folders. "
-            f"Pass the table as the source to use its labels, or --exclude '{path.name}' to use the folders as classes."
+            f"{path} lists images of the folders '{first}' and '{second}' with other labels than these folders. Pass "
+            f"the table as the source to use its labels, or --exclude '{path.name}' to use the folders as classes."
         )
 
 
@@ -87,7 +87,7 @@ def _read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
 
 
 def _match_rows(table: Table, names: int, index: ImageIndex) -> dict[int, Path]:
-    """Return the images of evenly spaced rows that have one."""
+    """Return the image files of evenly spaced rows, by row; rows without a file are left out."""
     matches = {row: index.find(table.rows[row][names]).files for row in _select_rows(table)}
     return {row: files[0] for row, files in matches.items() if len(files) == 1}
 
@@ -97,13 +97,13 @@ def _select_rows(table: Table) -> range:
 
 
 def _list_values(table: Table, names: int, rows: Iterable[int] | None = None) -> dict[int, list[str]]:
-    """Return the values of all columns but the images, of some or all rows."""
+    """Return the values of all columns except the image column, in some or all rows."""
     chosen = [table.rows[row] for row in (range(len(table.rows)) if rows is None else rows)]
     return {column: [row[column].strip() for row in chosen] for column in range(table.n_columns) if column != names}
 
 
 def _find_candidates(table: Table, values: dict[int, list[str]]) -> list[int]:
-    """Return the columns that may be labels: by the header, the only one, or few words."""
+    """Return the columns that may be labels, judged by the header, as the only column, or by having few words."""
     several = [column for column, cells in values.items() if 1 < len(set(cells)) <= len(cells) / 2]
     named = [column for column in several if table.header is not None and is_label_header(table.header[column])]
     words = [column for column in several if not all(map(is_number, values[column]))]
@@ -111,7 +111,7 @@ def _find_candidates(table: Table, values: dict[int, list[str]]) -> list[int]:
 
 
 def _agree(folders: Sequence[str], values: Sequence[str]) -> bool:
-    """Return whether each folder has mostly one value of its own."""
+    """Return whether most images of each folder have the same value, which differs between the folders."""
     by_folder: dict[str, Counter[str]] = {}
     for folder, value in zip(folders, values, strict=True):
         by_folder.setdefault(folder, Counter())[value] += 1

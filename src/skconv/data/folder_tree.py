@@ -48,9 +48,10 @@ class ImageFolder:
 
 @dataclass
 class OtherFiles:
-    """Files of a tree that are not its images, and folders without any.
+    """Files of a tree that are not used as images, and folders without images.
 
-    `kinds` counts them by suffix, `examples` has the first path of each; hidden and excluded ones are only counted.
+    `kinds` has the number of files per suffix, and `examples` the first path of each. Hidden and excluded files are
+    only counted.
     """
 
     kinds: Counter[str] = field(default_factory=Counter)

@@ -44,8 +44,8 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     unknown = sorted(elsewhere - set(training.labels) - set(spec.drop_class or ()))
     if unknown:
         raise DataError(
-            f"{spec.path}: the class '{unknown[0]}' has validation or test images, but no training images. Add some or "
-            f"pass --drop-class '{unknown[0]}' to leave it out."
+            f"{spec.path}: the class '{unknown[0]}' has validation or test images, but no training images. Add "
+            f"training images, or pass --drop-class '{unknown[0]}' to leave it out."
         )
     chosen = choose_classes(str(spec.path), training.labels, drop, spec.min_class_size)
     dropped = set(training.labels) - chosen | set(spec.drop_class or ())

@@ -24,7 +24,7 @@ from skconv.images.resizing import choose_size, describe_choice, has_other_aspec
 from skconv.images.spec import MAX_THREADS, ImageSpec, map_in_threads
 from skconv.progress import show_progress
 
-_DARK = 64  # of 255; 14 of 16 bits
+_DARK = 64  # maximum of dark images, of 255: 14 of 16 bits
 _MAX_NAMES = 10  # unreadable files listed in a message
 _N_SAMPLED = 1000  # files whose headers determine the size
 _BYTES_PER_PIXEL = 16  # memory while decoding, including copies
@@ -81,7 +81,7 @@ class SampledSizes(NamedTuple):
         return cls(sizes, modes <= _COLOURLESS, bool(modes & {"I", "F"}), animated, step == 1)
 
     def describe(self) -> str:
-        """Return words for messages that state a number of images."""
+        """Return " in a sample", for numbers of images in messages, or "" if the sample has all files."""
         return "" if self.is_complete else " in a sample"
 
 
@@ -108,7 +108,7 @@ def decode_files(
     if sampled.animated:
         warnings.warn(
             f"{len(sampled.animated):,} of {len(sampled.sizes):,} images{sampled.describe()} have several frames or "
-            f"pages, of which the first is used; one is {sampled.animated[0]}. Save frames as files to use all.",
+            f"pages, for example {sampled.animated[0]}. Only the first is used; to use all, save each frame as a file.",
             stacklevel=2,
         )
     target = _choose_target(spec, sampled, len(files))
@@ -128,8 +128,8 @@ def decode_files(
         images = read_cached(files, (target.height, target.width), decode, form)
     if sampled.are_deep and images.size and images.max() <= _DARK:
         warnings.warn(
-            f"The images are dark: their values, converted from 16 to 8 bits, are at most {images.max()} of 255. To "
-            "retain more grey levels, scale them to the range of 16 bits before.",
+            f"The images are dark: their maximum, converted from 16 to 8 bits, is {images.max()} of 255. To retain "
+            "more grey levels, scale the files to the full range of 16 bits first.",
             stacklevel=2,
         )
     return DecodedImages(images, positions)

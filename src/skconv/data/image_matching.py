@@ -17,8 +17,8 @@ from skconv.files import expand_home
 from skconv.images.formats import IMAGE_SUFFIXES, has_image_suffix
 
 _NO_FOLDERS = frozenset({"", ".", "..", "~"})
-_DECIMALS = re.compile(r"(?<=\d)\.0+$")  # of numbers that pandas converted, because others were missing
-_UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # added to the names of uploaded files by Label Studio
+_DECIMALS = re.compile(r"(?<=\d)\.0+$")  # decimals of integers that pandas converted to float because of missing values
+_UPLOAD = re.compile(r"^[0-9a-f]{8}-")  # prefix that Label Studio adds to the names of uploaded files
 _MAX_NAMES = 10  # missing images listed in a message
 _MAX_DEPTH = 3  # levels of folders below a table that are searched
 

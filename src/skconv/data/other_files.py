@@ -8,11 +8,11 @@ from pathlib import Path
 from skconv.images.formats import looks_like_image
 
 _N_START = 512  # bytes that identify a format
-_TO_CSV = "Save the names of the images and their labels as CSV, and pass that."
+_TO_CSV = "Save the names of the images and their labels as CSV, and pass the CSV file."
 _TO_NPZ = "Save its arrays with numpy.savez('data.npz', images=images, labels=labels), and pass data.npz."
 _ARCHIVE = ("is an archive", "Unpack it, and pass the folder.")
-_SPREADSHEET = ("is a spreadsheet", "Save the sheet as CSV, and pass that.")
-_TABLE = ("is a table in a binary format", "Save it as CSV, for example with pandas, and pass that.")
+_SPREADSHEET = ("is a spreadsheet", "Save the sheet as CSV, and pass the CSV file.")
+_TABLE = ("is a table in a binary format", "Save it as CSV, for example with pandas, and pass the CSV file.")
 _HDF5 = ("is an HDF5 file", f"Read it with h5py. {_TO_NPZ}")
 _MATLAB = ("is a MATLAB file", f"Read it with scipy.io.loadmat. {_TO_NPZ}")
 _PICKLE = (
@@ -35,7 +35,7 @@ _BY_SUFFIX = {
     **dict.fromkeys((".json", ".jsonl", ".xml", ".yaml", ".yml"), _MARKUP),
     **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm"), _VIDEO),
 }
-# By the first bytes, for other suffixes.
+# Formats by the first bytes, for files with other suffixes.
 _BY_START = [
     (re.compile(rb"PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf|BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd|\x1f\x8b"), _ARCHIVE),
     (re.compile(rb".{257}ustar", re.DOTALL), _ARCHIVE),

@@ -107,7 +107,9 @@ def _open_rows(
 def _check_format(path: Path, first: list[str], last: list[str]) -> None:
     """Raise `DataError` for a title above the header, and for the sparse format of LIBSVM."""
     if len(first) == 1 and len(last) > MIN_PIXELS:
-        raise DataError(f"{path}, line 1 has one value, '{first[0][:30]}', and the last {len(last)}. Delete a title.")
+        raise DataError(
+            f"{path}, line 1 has one value, '{first[0][:30]}', but the last line has {len(last)}. Delete a title."
+        )
     if len(last) > 1 and all(_SPARSE.fullmatch(cell) for cell in last[1:]):
         raise DataError(
             f"{path} has columns in the format of LIBSVM, such as '{last[1]}'. Read it with "

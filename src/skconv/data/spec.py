@@ -141,7 +141,7 @@ class DataSpec:
             return
         if "://" in self._name:
             raise SourceNotFoundError(
-                f"The source '{self.source}' is an address. Download the file, unpack it, and pass its path."
+                f"The source '{self.source}' is a URL. Download the file, unpack it, and pass its path."
             )
         nearest = difflib.get_close_matches(str(self.source), list_datasets(), n=1)
         suggestion = f" Did you mean '{nearest[0]}'?" if nearest else ""

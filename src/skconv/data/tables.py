@@ -130,7 +130,7 @@ def _align_header(rows: list[list[str]]) -> None:
 
 
 def _split_quoted_lines(rows: list[list[str]]) -> list[list[str]]:
-    """Return the cells of lines that are quoted as a whole, which have one cell each."""
+    """Split lines that are quoted as a whole, and were therefore read as one cell."""
     if not rows or {len(row) for row in rows} != {1}:
         return rows
     lines = [row[0] for row in rows]
@@ -189,7 +189,7 @@ def open_lines(path: Path) -> Iterator[tuple[str, Iterator[tuple[int, str]]]]:
 def find_delimiter(lines: Sequence[str]) -> str:
     """Return the delimiter that splits most lines into the same number of cells, two or more.
 
-    One that also splits the first line is preferred, because labels may contain delimiters.
+    A delimiter that also splits the first line is preferred, because labels may contain delimiters.
 
     Examples
     --------

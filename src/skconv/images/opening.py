@@ -112,7 +112,7 @@ class ImageHeader(NamedTuple):
 
 
 def read_header(path: str | os.PathLike[str]) -> ImageHeader:
-    """Return size, mode and frames of an image from the header of the file; frames are also pages of a TIFF.
+    """Return size, mode and frames of an image from the header of the file; the pages of a TIFF count as frames.
 
     Raise errors as `open_image` does, as far as they can be found without decoding.
     """

@@ -69,7 +69,7 @@ def describe_choice(
     sizes: Sequence[tuple[int, int]], size: tuple[int, int], resize: str | None, *, is_sample: bool = False
 ) -> str:
     """Return a note on the size chosen for images of these sizes; `is_sample` is true if `sizes` is a sample."""
-    # Of the same number of pixels, as 400×20 and 20×400, one is the lowest and the other the highest.
+    # Sizes of equal area, such as 400×20 and 20×400, are ordered by height, so that both are printed.
     ordered = sorted(set(sizes), key=lambda each: (each[0] * each[1], each))
     low, high = ordered[0], ordered[-1]
     images = f"A sample of {len(sizes):,} images shows that they" if is_sample else "The images"

@@ -97,7 +97,7 @@ async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Up
                 )
             if isinstance(file, str):
                 raise HTTPException(
-                    422, f"The field '{FIELD}' has a text; expected a file with a file name.{_FORM_REMEDY}"
+                    422, f"The field '{FIELD}' contains text; expected a file with a file name.{_FORM_REMEDY}"
                 )
             name = (file.filename or f"image {number}")[:_MAX_NAME]
             uploads.append(Upload(name, await file.read()))

@@ -129,7 +129,7 @@ def check_digit_model(model: OnnxClassifier) -> None:
         raise DataError(
             f"{model.folder} predicts {', '.join(model.class_names[:10])} from images of {width}×{height} with "
             f"{channels} channels; expected a model that predicts digits from grey 28×28 images. Pass another model, "
-            "or none for the bundled one."
+            "or omit it to use the bundled model."
         )
 
 
