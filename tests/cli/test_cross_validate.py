@@ -34,7 +34,8 @@ def test_invalid_folds_is_exit_code_2(folds, capsys):
 
 
 def test_class_with_too_few_images_is_one_line(tiny_recipe, tmp_path, capsys):
-    np.savez(tmp_path / "few.npz", X=np.zeros((44, 8, 8), np.uint8), y=np.array(["rare"] * 4 + ["common"] * 40))
+    images = np.arange(44 * 64).reshape(44, 8, 8) % 251
+    np.savez(tmp_path / "few.npz", X=images, y=np.array(["rare"] * 4 + ["common"] * 40))
     arguments = ["cross-validate", str(tmp_path / "few.npz"), "--recipe", str(tiny_recipe)]
     assert main([*arguments, "--out", str(tmp_path / "out")]) == 1
     (line,) = capsys.readouterr().err.splitlines()
