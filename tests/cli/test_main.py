@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 from importlib.metadata import entry_points
@@ -190,3 +191,15 @@ def test_installed_command_runs_the_module(monkeypatch, capsys):
         script.load()()
     assert left.value.code == 0 and capsys.readouterr().out.startswith("skconv ")
     assert run("recipes").stdout.startswith("accurate ")
+
+
+def test_interrupt_that_another_error_hides_is_an_interrupt(monkeypatch, capsys):
+    def fail_to_import(*_):
+        try:
+            signal.raise_signal(signal.SIGINT)
+        except KeyboardInterrupt as error:
+            raise ImportError("initialization failed") from error
+
+    monkeypatch.setattr("skconv.commands.train.prepare_run", fail_to_import)
+    assert main(["train", "digits"]) == 130
+    assert capsys.readouterr().err.startswith("Interrupted.")

@@ -37,7 +37,7 @@ class Invocation:
     command: str  # quoted for a shell
     debug: bool = False  # print the traceback of an error
     out: Path | None = None  # the value of --out
-    terminated: bool = False  # the process received SIGTERM
+    received: int | None = None  # SIGINT or SIGTERM if the process received one
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        with main_process_only(), _sigterm_as_interrupt(invocation):
+        with main_process_only(), _handle_signals(invocation):
             code = _run(arguments, invocation)
         sys.stdout.flush()
     except KeyboardInterrupt:
@@ -62,10 +62,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = FAILED
         _discard_stdout()
     except Exception as error:
-        code = FAILED
-        _print_error(error, invocation.debug)
+        # An interrupted import of a compiled module raises ImportError instead of KeyboardInterrupt.
+        code = FAILED if invocation.received is None else INTERRUPTED
+        if code == FAILED:
+            _print_error(error, invocation.debug)
         _discard_stdout()
-    if code == INTERRUPTED and invocation.terminated and is_distributed():
+    if code == INTERRUPTED and invocation.received == signal.SIGTERM and is_distributed():
         # torchrun sends SIGTERM to the remaining processes when one has failed.
         code = FAILED
         _print_error(ProcessLostError(describe_lost_process()), invocation.debug)
@@ -94,21 +96,25 @@ def _is_read_only(stream: TextIO) -> bool:
 
 
 @contextmanager
-def _sigterm_as_interrupt(invocation: Invocation) -> Iterator[None]:
-    """Handle SIGTERM like Ctrl-C; schedulers and containers send it."""
+def _handle_signals(invocation: Invocation) -> Iterator[None]:
+    """Record SIGINT (Ctrl-C) and SIGTERM, which schedulers and containers send, and interrupt the command."""
     if threading.current_thread() is not threading.main_thread():  # other threads cannot set signal handlers
         yield
         return
 
     def interrupt(number: int, frame: FrameType | None) -> None:
-        invocation.terminated = True
+        invocation.received = number
         signal.default_int_handler(number, frame)
 
-    before = signal.signal(signal.SIGTERM, interrupt)
+    handled = [signal.SIGTERM]
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # a background process may ignore it
+        handled.append(signal.SIGINT)
+    before = {number: signal.signal(number, interrupt) for number in handled}
     try:
         yield
     finally:
-        signal.signal(signal.SIGTERM, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def _run(arguments: list[str], invocation: Invocation) -> int:
