@@ -118,7 +118,10 @@ REFUSED = {
     ),
     "other classes in the test": (["train/cat", "train/dog", "test/x", "test/y"], "None of the folders 'x', 'y'"),
     "no training split": (["test/cat", "test/dog", "data/cat", "data/dog"], "no folder 'train': is it a class or"),
-    "split and class in one name": (["train_cat", "train_dog", "test_cat"], "have a split and a class. Move"),
+    "split and class in one name": (
+        ["train_cat", "train_dog", "test_cat"],
+        "are named after a split and a class. Move",
+    ),
     "numbered splits": (["train2017", "val2017"], "do not contain class folders"),
     "images and test images": (["images", "test_images"], "do not contain class folders"),
     "one class": (["cat"], "only one folder of images, 'cat'"),

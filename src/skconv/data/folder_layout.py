@@ -160,11 +160,10 @@ def _find_splits(
             "split? Rename the folder of the training images, or pass the folder with the classes as the source."
         )
     found = [each for each in named.values() if each is not None and each[1]]
-    if len(found) == len(named) and 1 < len({rest for _, rest in found}) < len(
-        {*found}
-    ):  # such as train_cat and test_cat
+    rests = {rest for _, rest in found}
+    if len(found) == len(named) and 1 < len(rests) < len({*found}):  # such as train_cat and test_cat
         raise DataError(
-            f"The names {_quote(named)} in {top.path} have a split and a class. Move the images of each class into "
+            f"The folders {_quote(named)} in {top.path} are named after a split and a class. Move the images of each class into "
             "folders such as train/CLASS and test/CLASS."
         )
     # Names that are equal except for the split, such as train2017 and val2017, or images and test_images.
