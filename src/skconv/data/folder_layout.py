@@ -163,8 +163,8 @@ def _find_splits(
     rests = {rest for _, rest in found}
     if len(found) == len(named) and 1 < len(rests) < len({*found}):  # such as train_cat and test_cat
         raise DataError(
-            f"The folders {_quote(named)} in {top.path} are named after a split and a class. Move the images of each class into "
-            "folders such as train/CLASS and test/CLASS."
+            f"The folders {_quote(named)} in {top.path} are named after a split and a class. Move the images of "
+            "each class into folders such as train/CLASS and test/CLASS."
         )
     # Names that are equal except for the split, such as train2017 and val2017, or images and test_images.
     if any(named.values()) and len({found[1] if found else _strip_fillers(name) for name, found in named.items()}) == 1:
