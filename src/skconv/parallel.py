@@ -136,9 +136,9 @@ def _check_workers(client: Client, address: str) -> None:
         ours = version(package)
         for worker, theirs in client.run(version, package, on_error="return").items():
             if theirs != ours:
-                what = "lacks the package" if isinstance(theirs, PackageNotFoundError) else f"has {theirs} of"
+                found = f"lacks {package}" if isinstance(theirs, PackageNotFoundError) else f"has {package} {theirs}"
                 raise ClusterError(
-                    f"The worker {worker} {what} {package}; this process has {ours}. Install the same versions on all "
+                    f"The worker {worker} {found}; this process has {package} {ours}. Install the same versions on all "
                     "machines, and restart the worker."
                 )
 

@@ -115,9 +115,8 @@ class Registry(Generic[T]):
         return MODULES.get(self._kind, {})
 
     def _installed(self) -> dict[str, str]:
-        from importlib.metadata import (
-            entry_points,  # takes 30 ms, which built-in names do not need
-        )
+        # This import takes 30 ms; only names that are not built in need it.
+        from importlib.metadata import entry_points
 
         return {point.name: point.module for point in entry_points(group=f"skconv.{self._kind}")}
 

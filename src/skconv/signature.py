@@ -1,4 +1,4 @@
-"""Decorators of functions with common arguments: keyword options declared once as a `TypedDict`, and paths."""
+"""Decorators for signatures: keyword options declared once as a `TypedDict`, and expansion of paths."""
 
 from __future__ import annotations
 

@@ -197,7 +197,7 @@ def find_names(table: Table, index: ImageIndex, label: int | None = None) -> int
     ]
     if rivals:
         described = " and ".join(table.describe(column) for column in sorted([best, *rivals])[:2])
-        raise DataError(f"{table.where}: {described} both have names of images. Pass one of them as --image-column.")
+        raise DataError(f"{table.where}: {described} both contain names of images. Pass one of them as --image-column.")
     return _check_same_order(table, [best, *(column for column in ranked if column != best)], ranked, files)
 
 
@@ -213,7 +213,7 @@ def _check_same_order(
             if files[column].get(row[column]) != files[best].get(row[best]):
                 described = f"{table.describe(best)} and {table.describe(column)}"
                 raise DataError(
-                    f"{table.where}: {described} both have names of images. Pass one of them as --image-column."
+                    f"{table.where}: {described} name different images. Pass one of them as --image-column."
                 )
     return best
 
@@ -257,7 +257,7 @@ def _find_labels(table: Table, columns: list[int]) -> list[int]:
 
 
 def _may_be_label(cells: list[str]) -> bool:
-    """Return whether values look like classes: several values, most of which occur more than once."""
+    """Return whether a column may contain classes: at least two, each with two rows on average if the table is long."""
     n_values = len(set(cells))
     return n_values > 1 and (len(cells) < _MIN_ROWS or n_values <= len(cells) / 2)
 

@@ -59,7 +59,9 @@ def read_cached(
 def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None, form: str) -> Path:
     """Return the path of the cache entry for the current state of the files."""
     paths = [str(file) for file in files]
-    folder = os.path.commonpath([min(paths), max(paths)])  # common to all paths, which sort between min and max
+    folder = os.path.commonpath(
+        [min(paths), max(paths)]
+    )  # all paths sort between the first and the last, so they share this folder
     prefix = hashlib.sha256(os.fsencode(Path(folder).resolve()))
     manifest = prefix.copy()
     manifest.update(repr((_CACHE_VERSION, PIL.__version__, image_size, form)).encode())

@@ -57,7 +57,7 @@ class FolderLayout:
     tables: list[Path] = field(default_factory=list)
 
     def leave_out(self, folders: Sequence[ImageFolder], reason: str) -> None:
-        """Add a note that the images of some folders are not used."""
+        """Record folders as left out, and add a note with the reason."""
         self.left_out.extend(folders)
         number = _count(sum(folder.n_images for folder in folders))
         self.notes.append(f"{number} in {_quote(folder.name for folder in folders)} were left out: {reason}.")

@@ -70,7 +70,10 @@ def read_idx_folder(path: Path, sha256: Mapping[str, str] | None = None) -> Spli
     splits = {split: _read_split(folder, files, split, names[0]) for split in ("train", "test", "valid")}
     if splits["train"] is None:
         listed = list_some([each.path.name for each in files])
-        raise DataError(f"{folder} has no IDX files of a training split; it has {listed}. Add them.")
+        raise DataError(
+            f"{folder} has no IDX files of a training split; it has {listed}. Add "
+            "train-images-idx3-ubyte and train-labels-idx1-ubyte."
+        )
     return Splits(*splits["train"], *(splits["test"] or (None, None)), *(splits["valid"] or (None, None)))
 
 

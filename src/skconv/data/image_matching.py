@@ -130,8 +130,8 @@ def match_images(table: str, names: Sequence[str], index: ImageIndex) -> dict[st
     changed = [name for name, match in found.items() if match.is_changed]
     if changed:
         warnings.warn(
-            f"{table}: {len(changed):,} of {len(names):,} names differ from the image file in suffix, prefix or the "
-            f"form of a number; the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
+            f"{table}: {len(changed):,} of {len(names):,} names were matched to files with another suffix, prefix or "
+            f"number format (such as 7 for 007); the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
             stacklevel=2,
         )
     return {name: match.files[0] for name, match in found.items()}

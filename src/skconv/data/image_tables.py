@@ -197,7 +197,7 @@ def split_rows(
 
 
 def _check_cells(table: Table, names: list[str], labels: list[str], splits: list[str]) -> list[int]:
-    """Return the rows with name and label; a split without any label is left out with a warning."""
+    """Return the indices of the rows to use, without splits that have no labels, which are reported in a warning."""
     for split in sorted(set(splits)):
         rows = [row for row, each in enumerate(splits) if each == split]
         if split != "train" and not any(labels[row].strip() for row in rows):

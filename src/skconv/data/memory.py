@@ -54,7 +54,7 @@ def _find_cgroup_memory() -> list[int]:
 
 
 def _read_limit(folder: Path, limit: str, usage: str) -> list[int]:
-    with suppress(OSError, ValueError):  # "max" is not a number
+    with suppress(OSError, ValueError):  # cgroup v2 writes "max" for no limit
         allowed, used = int((folder / limit).read_text()), int((folder / usage).read_text())
         if allowed >= _UNLIMITED:
             return []

@@ -35,7 +35,7 @@ _BY_SUFFIX = {
     **dict.fromkeys((".json", ".jsonl", ".xml", ".yaml", ".yml"), _MARKUP),
     **dict.fromkeys((".mp4", ".avi", ".mov", ".mkv", ".webm"), _VIDEO),
 }
-# Formats by the first bytes, for files with other suffixes.
+# File signatures, for files with other suffixes.
 _BY_START = [
     (re.compile(rb"PK\x03\x04|Rar!\x1a\x07|7z\xbc\xaf|BZh\d|\xfd7zXZ|\x28\xb5\x2f\xfd|\x1f\x8b"), _ARCHIVE),
     (re.compile(rb".{257}ustar", re.DOTALL), _ARCHIVE),

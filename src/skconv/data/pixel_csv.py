@@ -21,7 +21,7 @@ from skconv.exceptions import DataError
 
 _SPARSE = re.compile(r"\d+:[^:]+")
 _N_ROWS = 1024  # per step
-_N_SAMPLED = 200  # lines, to find the columns
+_N_SAMPLED = 200  # lines read to find the label and pixel columns
 
 
 class PixelTable(NamedTuple):

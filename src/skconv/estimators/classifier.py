@@ -137,7 +137,7 @@ class CNNClassifier(BaseImageClassifier):
     """
 
     run_part = RunPart()  # position among several fits, for the progress output
-    n_scored_after = 0  # images that the caller predicts after `fit`, within the time limit
+    n_scored_after = 0  # number of images that the caller predicts after `fit`; the time limit includes it
     # Shared deadline of several fits (`time.time()`), and the number of fits to divide the remaining time by.
     time_share: tuple[float | None, int] = (None, 1)
 

@@ -115,7 +115,8 @@ def combine_weights(
         weights = weights * by_class
     if weights.min() < 0 or weights.max() == 0:
         raise DataError(
-            f"The sample weights are in {weights.min():g}..{weights.max():g}; expected at least 0, and one above 0."
+            f"The sample weights range from {weights.min():g} to {weights.max():g}; expected non-negative weights, at "
+            "least one of them positive."
         )
     return weights
 
@@ -265,7 +266,9 @@ def _split_stratified(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fo
     classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
     n_splits = min(n_folds, int(counts.max()))
     if n_splits < 2:
-        raise DataError(f"Each of the {len(classes)} classes has one image only; expected 2 of at least one class.")
+        raise DataError(
+            f"Each of the {len(classes)} classes has only one image; expected at least one class with two. Add images."
+        )
     if counts.min() < n_folds:
         rarest = int(counts.argmin())
         warnings.warn(

@@ -23,7 +23,7 @@ logging.getLogger("PIL").addHandler(logging.NullHandler())
 MAX_BYTES = 100_000_000  # larger files are rejected before reading
 MAX_PIXELS = 50_000_000  # larger images are rejected before decoding
 # Lower than MAX_PIXELS, because colour, transparency or 16 bits take three to ten times the memory of 8-bit grey.
-# A JPEG may be larger, because it can be decoded at half its size, and so may images that are reduced after decoding.
+# JPEGs, which can be decoded at half size, and images that are reduced after decoding may be larger.
 MAX_COLOUR_PIXELS = 13_000_000
 _REDUCIBLE_MODES = frozenset({"RGB", "RGBA", "LA", "CMYK", "YCbCr"})
 

@@ -199,7 +199,7 @@ class ModelConfig:
     def from_bytes(cls, content: bytes, where: str = "config.json") -> ModelConfig:
         """Parse the output of `to_bytes`; raise `ModelFileError`, with the file name `where`, if it was altered."""
         if len(content) > MAX_CONFIG_BYTES:
-            raise ModelFileError(f"{where} has {len(content):,} bytes; expected at most 4 MiB.")
+            raise ModelFileError(f"{where} has {len(content):,} bytes; expected at most {MAX_CONFIG_BYTES:,}. {FIX}")
         document = parse_json(content, where)
         check_format(document, FORMAT, FORMAT_VERSION, where)
         check_keys(document, _KEYS, where)

@@ -41,7 +41,7 @@ def check_settings(augmentation: Any) -> None:
 
 @lru_cache(maxsize=8)
 def _spline(side: int, device: torch.device) -> Tensor:
-    """Return the matrix (side, knots) of bicubic interpolation; a product with it is far faster than `interpolate`."""
+    """Return the bicubic interpolation matrix (side, knots); multiplying by it is far faster than `interpolate`."""
     values = torch.eye(_ELASTIC_KNOTS, device=device)[None, None]
     stretched = F.interpolate(values, size=(side, _ELASTIC_KNOTS), mode="bicubic", align_corners=True)
     return stretched[0, 0]

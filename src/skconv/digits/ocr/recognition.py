@@ -234,7 +234,7 @@ def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
 
 
 def _score_cuts(line: Line) -> tuple[np.ndarray, np.ndarray]:
-    """Return the log-probabilities, for each cut, that it separates two digits and that it does not."""
+    """Return, for each cut, the log-probabilities that it separates two digits and that it does not."""
     bonds = np.array([0, *line.bonds, 0], float)
     touching = TOUCHING_LOG_ODDS - CONTACT_WEIGHT * np.minimum(bonds, 4)
     log_odds = np.where(bonds > 0, touching, np.minimum(GAP_LOG_ODDS - GAP_WEIGHT * bonds, 4))

@@ -26,7 +26,7 @@ MIN_MARK = 0.1  # fraction of the row's height; smaller components are specks
 MAX_COMPONENTS = 100  # with more, stroke widths are not normalised, to save time; a page of numbers has fewer
 MAX_PIECES = 6  # maximum number of pieces of a digit
 MAX_PART_GAP = 0.15  # maximum gap between a digit and a broken-off part, as a fraction of the row's height
-OVERLAP_BOND = 2.0  # bond added for two pieces of which one is above the other, in stroke widths of contact
+OVERLAP_BOND = 2.0  # added to the connection of two pieces, one above the other; in stroke widths
 MIN_DIGIT_HEIGHT = 0.33  # fraction of the row's height; lower components are marks or broken-off parts
 MAX_WIDTH = 1.5  # width of a candidate of several pieces, as a fraction of the row's height
 

@@ -21,7 +21,7 @@ BIN_EDGES = np.arange(257.0)  # edges of the 256 bins of Otsu's histogram
 
 
 def find_strokes(image: np.ndarray) -> np.ndarray:
-    """Return the ink of a photo or scan as 1 on 0, for any ink colour, polarity and illumination.
+    """Return the ink of a photo or scan as 1 and the background as 0, for any ink colour, polarity and light.
 
     Colours are projected onto the direction in which ink and background differ most. An even background has the value
     of the border; an uneven one is estimated by a grey closing, which preserves shadows wider than any stroke. Otsu's
