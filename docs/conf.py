@@ -31,7 +31,6 @@ html_css_files = ["site.css"]
 myst_heading_anchors = 3
 
 autodoc_typehints = "none"  # the docstrings have the types
-autodoc_preserve_defaults = True
 autodoc_member_order = "bysource"
 napoleon_google_docstring = False
 napoleon_use_ivar = True

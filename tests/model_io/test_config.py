@@ -175,7 +175,7 @@ def test_config_error_names_a_missing_key(make_config, key):
         (b'{"a": ' + b"9" * 5000 + b"}", "not valid JSON"),
         (b'{"a":' * 100_000, "config.json"),
         (b"[" * 1_000_000, "config.json"),
-        (b" " * (MAX_CONFIG_BYTES + 1), "at most 4 MiB"),
+        (b" " * (MAX_CONFIG_BYTES + 1), "at most 4,194,304"),
         (b"{}", "is of format None"),
     ],
 )
