@@ -109,8 +109,9 @@ def audit(
         Seed of the folds and the members; None uses the recipe's seed, or 0.
     network, epochs, batch_size, learning_rate, time_limit, threads, settings, device, progress
         As in `skconv.train`.
-    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
-    drop_class, data_home
+    images, image_column, label_column, image_size, resize
+        As in `skconv.load_dataset`.
+    skip_unreadable, exclude, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
 
     Returns

@@ -97,8 +97,9 @@ def report(
         folder, if it exists.
     progress : bool, default=False
         Show progress bars on standard error.
-    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
-    drop_class, data_home
+    images, image_column, label_column, image_size, resize
+        As in `skconv.load_dataset`.
+    skip_unreadable, exclude, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
 
     Returns

@@ -169,8 +169,9 @@ def train(
         or notebook.
     command : str or None, default=None
         Command to record with the model; None records this call.
-    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
-    drop_class, data_home
+    images, image_column, label_column, image_size, resize
+        As in `skconv.load_dataset`.
+    skip_unreadable, exclude, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
 
     Returns

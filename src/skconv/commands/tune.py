@@ -161,8 +161,9 @@ def tune(
         Time limit, above 0. A running trial is stopped at the limit, except the first.
     recipe, network, epochs, batch_size, learning_rate, threads, settings, device, command
         As in `skconv.train`. If the recipe is for an ensemble, a single member is tuned.
-    images, image_column, label_column, image_size, resize, skip_unreadable, exclude, min_class_size,
-    drop_class, data_home
+    images, image_column, label_column, image_size, resize
+        As in `skconv.load_dataset`.
+    skip_unreadable, exclude, min_class_size, drop_class, data_home
         As in `skconv.load_dataset`.
     fraction : float, default=1.0
         Share of the training images to search with, above 0. A smaller share makes trials faster, but the best settings
