@@ -1,4 +1,4 @@
-"""Registration of the built-in formats: CSV, .npz, IDX folders, class folders."""
+"""Registration of the built-in formats: CSV, .npz and .npy, IDX files, class folders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.folders import read_class_folders
 from skconv.data.idx_files import has_idx_files, read_idx_folder
-from skconv.data.image_files import decode_files
+from skconv.data.image_files import read_images
 from skconv.data.image_tables import (
     list_named_files,
     lists_images,
@@ -50,7 +50,7 @@ def _read_csv_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], n
         return _number_rows(read_pixel_rows(spec, model)[0])
     names, files = list_named_files(spec)
     target = replace(spec, normalize=model.preprocessing, form=model)
-    return names, decode_files(files, target, skip_unreadable=False).images
+    return names, read_images(files, target)
 
 
 def _find_shape(spec: DataSpec, model: ImageSpec) -> tuple[int, ...]:
@@ -82,34 +82,26 @@ def _to_dataset(splits: Splits, spec: DataSpec) -> Dataset:
     return splits.to_dataset(spec.short_name, str(spec.path))
 
 
+def _is_npz(path: Path) -> bool:
+    return path.suffix.lower() == ".npz" and path.is_file()
+
+
+def _read_npz(spec: DataSpec, progress: bool) -> Dataset:
+    return _to_dataset(read_npz(spec.path, spec.row_shape), spec)
+
+
+def _read_npz_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
+    return _number_rows(read_npz_images(spec.path, _find_shape(spec, model)))
+
+
 def _number_rows(images: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
     return [str(row) for row in range(len(images))], images
 
 
 FORMATS.register("csv", Format(is_table, _read_csv, read_inputs=_read_csv_inputs))
-FORMATS.register(
-    "npz",
-    Format(
-        accepts=lambda path: path.suffix.lower() == ".npz" and path.is_file(),
-        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.row_shape), spec),
-        read_inputs=lambda spec, model: _number_rows(read_npz_images(spec.path, _find_shape(spec, model))),
-    ),
-)
-FORMATS.register(
-    "npy",
-    Format(
-        accepts=has_npy_pair,
-        read=lambda spec, _: _to_dataset(read_npz(spec.path, spec.row_shape), spec),
-        read_inputs=lambda spec, model: _number_rows(read_npz_images(spec.path, _find_shape(spec, model))),
-    ),
-)
-FORMATS.register(
-    "idx",
-    Format(
-        accepts=has_idx_files,
-        read=lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec),
-    ),
-)
+FORMATS.register("npz", Format(_is_npz, _read_npz, read_inputs=_read_npz_inputs))
+FORMATS.register("npy", Format(has_npy_pair, _read_npz, read_inputs=_read_npz_inputs))
+FORMATS.register("idx", Format(has_idx_files, lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec)))
 # Negative priority, because this format accepts every folder.
 FORMATS.register(
     "class-folders",
