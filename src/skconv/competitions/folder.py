@@ -17,7 +17,7 @@ from skconv.data.columns import find_names
 from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
-from skconv.data.folders import walk_files
+from skconv.data.folder_tree import walk_files
 from skconv.data.image_files import read_images
 from skconv.data.image_matching import ImageIndex, check_found, index_near, match_images
 from skconv.data.image_tables import Listing, list_labelled_files, lists_images

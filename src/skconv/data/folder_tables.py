@@ -5,7 +5,6 @@ from __future__ import annotations
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from fnmatch import fnmatch
 from itertools import islice
 from pathlib import Path
 
@@ -32,23 +31,16 @@ def find_table(tables: Sequence[Path], files: Sequence[Path], folder: Path) -> P
     return next(with_labels, next(iter(listing), None))
 
 
-def check_tables(
-    tables: Sequence[Path],
-    files: Sequence[Path],
-    labels: Sequence[str],
-    folder: Path,
-    exclude: Sequence[str] | None,
-) -> None:
+def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence[str], folder: Path) -> None:
     """Raise `DataError` if a table in or above the class folders has other labels for their images.
 
-    `labels` are the class folders of `files`. Tables with a name in `exclude` are not examined.
+    `labels` are the class folders of `files`.
     """
-    outside = [path for path in tables if not any(fnmatch(path.name, each) for each in exclude or ())]
-    if not outside:
+    if not tables:
         return
     classes = dict(zip(files, labels, strict=True))
     index = ImageIndex(folder, files)
-    for path in _sort_tables(outside):
+    for path in _sort_tables(tables):
         found = _read_rows(path, index)
         if found is None:
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -97,15 +97,13 @@ def _read_folder(
         identity = (status.st_dev, status.st_ino)
         if identity in parents:  # a link to a parent folder would cause infinite recursion
             return tree
-        with os.scandir(folder) as found:
-            entries = sorted((entry.name, _is_folder(entry)) for entry in found)
     except OSError as error:
-        raise DataError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
-    for name, is_folder in entries:
+        raise _unreadable(folder, error) from error
+    for name, is_folder in _list_entries(folder):
         path = folder / name
         if exclude and _is_excluded(str(path), name, root, exclude):
             others.n_excluded += _count_files(path) if is_folder else 1
-        elif name.startswith(".") or name.lower() in _SYSTEM_NAMES:
+        elif _is_hidden(name):
             others.add(str(path), _HIDDEN, _count_files(path) if is_folder else 1)
         elif is_folder:
             subtree = _read_folder(path, root, exclude, others, (*parents, identity))
@@ -128,16 +126,38 @@ def is_image_file(path: Path) -> bool:
     return has_image_suffix(path.name) or looks_like_image(path.name, _read_start(path))
 
 
-def list_visible(folder: Path) -> Iterator[tuple[Path, bool]]:
-    """Yield the path of each visible entry of a folder, sorted by name, and whether it is a folder."""
+def walk_files(folder: Path) -> list[Path]:
+    """Return the files of a folder and all its subfolders, sorted, without hidden files and files of operating systems.
+
+    Links to folders are not followed. Raise `DataError` if a folder cannot be read.
+    """
+    files: list[Path] = []
+    for name, is_folder in _list_entries(folder):
+        path = folder / name
+        if _is_hidden(name):
+            continue
+        if not is_folder:
+            files.append(path)
+        elif not path.is_symlink():  # a link to a parent folder would cause infinite recursion
+            files.extend(walk_files(path))
+    return sorted(files)
+
+
+def _list_entries(folder: Path) -> list[tuple[str, bool]]:
+    """Return the name of each entry of a folder, sorted, and whether it is a folder."""
     try:
         with os.scandir(folder) as found:
-            entries = sorted((entry.name, _is_folder(entry)) for entry in found)
+            return sorted((entry.name, _is_folder(entry)) for entry in found)
     except OSError as error:
-        raise DataError(f"The folder {folder} cannot be read: {error.strerror or error}.") from error
-    for name, is_folder in entries:
-        if not name.startswith(".") and name.lower() not in _SYSTEM_NAMES:
-            yield folder / name, is_folder
+        raise _unreadable(folder, error) from error
+
+
+def _unreadable(folder: Path, error: OSError) -> DataError:
+    return DataError(f"The folder {folder} cannot be read: {error.strerror or error}.")
+
+
+def _is_hidden(name: str) -> bool:
+    return name.startswith(".") or name.lower() in _SYSTEM_NAMES
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:

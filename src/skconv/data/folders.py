@@ -6,7 +6,6 @@ import hashlib
 import warnings
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,6 @@ import numpy as np
 from skconv.data.dataset import Splits
 from skconv.data.folder_layout import SPLITS, FileSplit, find_layout
 from skconv.data.folder_tables import check_tables
-from skconv.data.folder_tree import list_visible
 from skconv.data.image_files import DecodedImages, decode_files
 from skconv.data.spec import DataSpec
 from skconv.data.splitting import choose_classes
@@ -36,7 +34,6 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
         [file for split in used for file in split.files],
         [label for split in used for label in split.labels],
         spec.path,
-        spec.exclude,
     )
     training = layout.splits["train"]
     elsewhere = {label for name in SPLITS[1:] if name in layout.splits for label in layout.splits[name].labels}
@@ -69,15 +66,6 @@ def _take(decoded: DecodedImages, labels: Sequence[str], part: slice) -> tuple[A
     return decoded.images[part], [labels[position] for position in decoded.positions[part]]
 
 
-def list_class_files(folder: Path) -> list[Path]:
-    """Return the image files in the order of `read_class_folders`, training files first; empty for other folders."""
-    try:
-        layout = find_layout(folder, ())
-    except DataError:
-        return []
-    return [file for name in SPLITS if name in layout.splits for file in layout.splits[name].files]
-
-
 def _note_copies(splits: Splits) -> None:
     """Warn about images of the validation and test split that are also training images."""
     held_out = {"validation": splits.valid_images, "test": splits.test_images}
@@ -96,17 +84,3 @@ def _note_copies(splits: Splits) -> None:
 
 def _hash_images(images: np.ndarray) -> Iterator[bytes]:
     return (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images)
-
-
-def list_files(folder: Path) -> list[Path]:
-    """Return the files of a folder, sorted, without hidden files and files of operating systems."""
-    return [path for path, is_folder in list_visible(folder) if not is_folder]
-
-
-def walk_files(folder: Path) -> list[Path]:
-    """Return the files of a folder and all its subfolders, sorted, selected as in `list_files`."""
-    files = list_files(folder)
-    for path, is_folder in list_visible(folder):
-        if is_folder and not path.is_symlink():  # a link to a parent folder would cause infinite recursion
-            files.extend(walk_files(path))
-    return sorted(files)

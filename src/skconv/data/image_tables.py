@@ -13,7 +13,7 @@ import numpy as np
 
 from skconv.data.columns import detect_header, find_columns, find_names, has_boxes
 from skconv.data.dataset import Splits
-from skconv.data.folders import walk_files
+from skconv.data.folder_tree import walk_files
 from skconv.data.image_files import decode_files
 from skconv.data.image_matching import (
     ImageIndex,

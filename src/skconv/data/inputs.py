@@ -9,8 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from skconv.data.folder_tree import is_image_file
-from skconv.data.folders import walk_files
+from skconv.data.folder_tree import is_image_file, walk_files
 from skconv.data.spec import DataSpec, list_formats
 from skconv.exceptions import DataError, SkconvError, SourceNotFoundError
 from skconv.images.formats import FORMAT_NAMES
