@@ -553,3 +553,10 @@ def test_guessed_encoding_has_an_example(tmp_path, flat):
     (tmp_path / "a.csv").write_bytes(text.encode("cp1251"))
     with pytest.warns(UserWarning, match="read as Windows-1252, with words such as 'ëîñü'"):
         load_dataset(tmp_path / "a.csv", images=flat)
+
+
+def test_table_whose_last_byte_is_not_utf8(tmp_path, flat):
+    rows = [*ROWS[:-1], [NAMES[-1], "caf\xe9"]]
+    (tmp_path / "a.csv").write_bytes("\n".join(map(",".join, [["file", "label"], *rows])).encode("cp1252"))
+    with pytest.warns(UserWarning, match="read as Windows-1252, with words such as 'caf\xe9'"):
+        assert "caf\xe9" in load_dataset(tmp_path / "a.csv", images=flat).class_names

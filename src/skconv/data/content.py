@@ -104,11 +104,13 @@ def find_encoding(path: Path) -> str:
                     "Save it as CSV in UTF-8.",
                 )
                 raise DataError(f"{path} {found[0]}. {found[1]}")
+            following = stream.read(_BLOCK)
             try:
-                is_utf8 = is_utf8 and decoder.decode(block) is not None
+                if is_utf8:
+                    decoder.decode(block, final=not following)
             except UnicodeDecodeError:
                 is_utf8 = False
-            block = stream.read(_BLOCK)
+            block = following
     if is_utf8:
         return "utf-8-sig"
     first = start.lstrip()[:1].decode("cp1252", "replace")
