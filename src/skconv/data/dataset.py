@@ -1,4 +1,4 @@
-"""Data sets in memory: `Dataset`, held-out splits and stratified subsets, `SubmissionForm`."""
+"""Data sets in memory: `Dataset`, `Splits` as read from a source, and `SubmissionForm`."""
 
 from __future__ import annotations
 

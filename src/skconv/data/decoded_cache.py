@@ -24,7 +24,7 @@ _CACHE_VERSION = 2  # increase it when decoding changes
 
 
 def read_cached(
-    files: Sequence[Path], image_size: tuple[int, int] | None, decode: Callable[[], np.ndarray], form: str = ""
+    files: Sequence[Path], image_size: tuple[int, int], decode: Callable[[], np.ndarray], form: str = ""
 ) -> np.ndarray:
     """Return the decoded images of `files` as a read-only memory map of the cache; decode and cache them if needed.
 
@@ -35,12 +35,11 @@ def read_cached(
     """
     if len(files) < MIN_CACHED:
         return decode()
-    size = None if image_size is None else (int(image_size[0]), int(image_size[1]))
     try:
-        entry = _name_entry(files, size, form)
+        entry = _name_entry(files, image_size, form)
     except (OSError, OutputError):  # a file is missing, and `decode` raises an error with its name; or there is no home
         return decode()
-    cached = _read_entry(entry, len(files), size)
+    cached = _read_entry(entry, len(files), image_size)
     if cached is not None:
         return cached
     images = decode()
@@ -52,19 +51,18 @@ def read_cached(
             np.save(stream, images, allow_pickle=False)
         _remove_old_entries(entry)
     if isinstance(images, np.memmap):  # the entry replaces the temporary file
-        cached = _read_entry(entry, len(files), size)
+        cached = _read_entry(entry, len(files), image_size)
     return images if cached is None else cached
 
 
-def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None, form: str) -> Path:
+def _name_entry(files: Sequence[Path], image_size: tuple[int, int], form: str) -> Path:
     """Return the path of the cache entry for the current state of the files."""
     paths = [str(file) for file in files]
-    folder = os.path.commonpath(
-        [min(paths), max(paths)]
-    )  # all paths sort between the first and the last, so they share this folder
+    # All paths sort between the first and the last, so they share this folder.
+    folder = os.path.commonpath([min(paths), max(paths)])
     prefix = hashlib.sha256(os.fsencode(Path(folder).resolve()))
     manifest = prefix.copy()
-    manifest.update(repr((_CACHE_VERSION, PIL.__version__, image_size, form)).encode())
+    manifest.update(repr((_CACHE_VERSION, PIL.__version__, tuple(map(int, image_size)), form)).encode())
     for file, path in zip(files, paths, strict=True):
         status = file.stat()
         manifest.update(os.fsencode(path[len(folder) :].lstrip(os.sep)))
@@ -73,13 +71,13 @@ def _name_entry(files: Sequence[Path], image_size: tuple[int, int] | None, form:
     return cache_folder() / "decoded-images" / f"{prefix.hexdigest()[:16]}-{manifest.hexdigest()}.npy"
 
 
-def _read_entry(entry: Path, n: int, image_size: tuple[int, int] | None) -> np.ndarray | None:
+def _read_entry(entry: Path, n: int, image_size: tuple[int, int]) -> np.ndarray | None:
     """Memory-map an entry; return None if it does not exist, is truncated or has another shape."""
     try:
         images = np.load(entry, mmap_mode="r", allow_pickle=False)
         complete = entry.stat().st_size == images.offset + images.nbytes
         shape = images.shape
-        matches = len(shape) >= 3 and shape[0] == n and shape[3:] in ((), (3,)) and image_size in (None, shape[1:3])
+        matches = shape[0] == n and shape[1:3] == image_size and shape[3:] in ((), (3,))
         if not (complete and matches and images.dtype == np.uint8 and images.flags.c_contiguous):
             return None
     except Exception:  # NumPy raises many exception types for damaged files

@@ -23,8 +23,6 @@ _SPLIT_WORDS = {
 }  # fmt: skip
 _FILLERS = frozenset({"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "folder", "split", "samples"})
 _GLUED = re.compile(rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
-
-
 _REMEDY = "Put the images of each class into a folder named after it"
 _DETECTION = frozenset({"annotations", "annotation", "labels", "bboxes"})  # folders beside images, in lower case
 

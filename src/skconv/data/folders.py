@@ -68,13 +68,12 @@ def _take(decoded: DecodedImages, labels: Sequence[str], part: slice) -> tuple[A
 
 def _note_copies(splits: Splits) -> None:
     """Warn about images of the validation and test split that are also training images."""
-    held_out = {"validation": splits.valid_images, "test": splits.test_images}
-    if all(images is None for images in held_out.values()):
-        return
-    known = set(_hash_images(splits.train_images))
+    splits_by_name = {"validation": splits.valid_images, "test": splits.test_images}
+    held_out = {name: images for name, images in splits_by_name.items() if images is not None}
+    known = set(_hash_images(splits.train_images)) if held_out else set()
     for name, images in held_out.items():
-        copies = sum(digest in known for digest in _hash_images(images)) if images is not None else 0
-        if images is not None and copies:
+        copies = sum(digest in known for digest in _hash_images(images))
+        if copies:
             warnings.warn(
                 f"{copies:,} of the {len(images):,} {name} images are also training images, so the {name} accuracy is "
                 "too high. List them with 'skconv audit', and remove them from one of the splits.",

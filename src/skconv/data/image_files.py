@@ -205,8 +205,7 @@ def _decode(
 
 def _add_colour(grey: np.ndarray) -> np.ndarray:
     colour = allocate_images((*grey.shape, 3))
-    for position, image in enumerate(grey):  # one at a time, because a memory map may exceed the memory
-        colour[position] = image[..., None]
+    colour[:] = grey[..., None]
     return colour
 
 
@@ -217,9 +216,8 @@ def _open_one(file: Path, target: ImageSpec, channels: int | None) -> np.ndarray
         if target.preprocessing is None:
             target = replace(target, channels=channels or (1 if image.ndim == 2 else 3))
         return target.preprocess(image)
-    except UnreadableImageError as error:  # without the traceback, whose frames reference the content of the file
-        return UnreadableImageError(error.name, error.reason, error.remedy)
     except (DataError, SourceNotFoundError) as error:
+        # A new exception, because the traceback would keep the content of the file in memory.
         return type(error)(*error.args)
 
 

@@ -34,9 +34,10 @@ def load_inputs(
         Image files, folders of images (with subfolders), CSV files of pixels with or without labels, .npz archives,
         competition folders (their test images).
     spec : ImageSpec
+        Format of the model's images.
     label_column : str, optional
         Header of the label column in a CSV; "label" by default.
-    image_size : tuple of int, optional
+    image_size : int or tuple of int, optional
         Shape of images that are stored as rows, as in `skconv.data.conversion.shape_rows`; by default the shape of the
         model's images.
     errors : dict, optional
@@ -51,6 +52,13 @@ def load_inputs(
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
     notes : list of str
         Sentences on conversions that may be unexpected: images resized or converted to grey, files skipped.
+
+    Raises
+    ------
+    SourceNotFoundError
+        A file or folder does not exist.
+    DataError
+        There are no images, or an image or table cannot be read.
     """
     names: list[str] = []
     parts: list[np.ndarray] = []
@@ -150,7 +158,7 @@ def _open_all(
             if errors is None:
                 raise result
             # A new exception, because the traceback would keep the content of the file in memory.
-            errors[start + index] = type(result)(*result.args) if errors else result
+            errors[start + index] = type(result)(*result.args)
             continue
         shape, images[n_read] = result
         notes.record(shape, str(files[index]))

@@ -101,9 +101,6 @@ def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
 
 def take_images(images: np.ndarray, positions: np.ndarray) -> np.ndarray:
     """Return a copy of the images at some positions, allocated as in `allocate_images`."""
-    free = free_memory()
-    if free is None or len(positions) * (images.nbytes // max(1, len(images))) <= _SHARE * free:
-        return images[positions]
     taken = allocate_images((len(positions), *images.shape[1:]))
     for start in range(0, len(positions), _CHUNK):
         taken[start : start + _CHUNK] = images[positions[start : start + _CHUNK]]

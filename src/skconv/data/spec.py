@@ -137,7 +137,7 @@ class DataSpec:
 
     def check(self) -> None:
         """Raise `SourceNotFoundError` if the source does not exist, `ParameterError` if it is None."""
-        if self._name in list_datasets() or self._name.startswith("openml:") or self.path.exists():
+        if self.is_named or self.path.exists():
             return
         if "://" in self._name:
             raise SourceNotFoundError(
