@@ -1,4 +1,4 @@
-"""Percentages and durations as text, and durations from text."""
+"""Counts, percentages and durations as text, and durations from text."""
 
 from __future__ import annotations
 
@@ -6,6 +6,17 @@ import re
 
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(?:(?P<d>[\d.]+)d)?(?:(?P<h>[\d.]+)h)?(?:(?P<m>[\d.]+)m(?:in)?)?(?:(?P<s>[\d.]+)s?)?")
+
+
+def format_count(n: int, noun: str) -> str:
+    """Return a number with a noun, in the plural unless the number is 1.
+
+    Examples
+    --------
+    >>> format_count(1, "image"), format_count(2000, "image")
+    ('1 image', '2,000 images')
+    """
+    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
 
 
 def format_percent(fraction: float, digits: int = 2) -> str:

@@ -1,6 +1,6 @@
 """Library commands, such as `train`: one module per command, with its function and its result record.
 
-This file defines the base class of the result records, and their formatting of counts and intervals.
+This file defines the base class of the result records, and their formatting of intervals.
 """
 
 from __future__ import annotations
@@ -39,14 +39,3 @@ def format_interval(low: float, high: float, n: int) -> str:
     '95 % interval 97.50 % to 99.00 %, n = 1000'
     """
     return f"95 % interval {format_percent(low)} to {format_percent(high)}, n = {n}"
-
-
-def format_count(n: int, noun: str) -> str:
-    """Return a number with a noun, in the plural unless the number is 1.
-
-    Examples
-    --------
-    >>> format_count(1, "image"), format_count(2000, "image")
-    ('1 image', '2,000 images')
-    """
-    return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"

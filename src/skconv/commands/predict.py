@@ -12,7 +12,7 @@ from typing import Any, Unpack
 
 import numpy as np
 
-from skconv.commands import Result, format_count
+from skconv.commands import Result
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
 from skconv.commands.prediction_inputs import list_paths, load_competition, load_images, warn_if_broken
 from skconv.commands.prediction_tables import write_predictions
@@ -20,6 +20,7 @@ from skconv.exceptions import ParameterError
 from skconv.files import check_new_file
 from skconv.inference import OnnxClassifier, Prediction, describe_predictions
 from skconv.signature import expand_options
+from skconv.text import format_count
 
 _MAX_SEARCHED = 3  # background images searched for numbers; reading one takes longer than classifying it
 _MAX_DRAWN = 200

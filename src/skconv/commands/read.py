@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 import numpy as np
 
-from skconv.commands import Result, format_count
+from skconv.commands import Result
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
 from skconv.commands.predict import check_confidence
 from skconv.commands.prediction_inputs import warn_if_broken
@@ -19,7 +19,7 @@ from skconv.exceptions import DataError, OutputError, ParameterError, SkconvErro
 from skconv.files import atomic_write, check_new_file, check_writable_folder, write_table
 from skconv.progress import show_progress
 from skconv.signature import expand_options
-from skconv.text import format_percent
+from skconv.text import format_count, format_percent
 
 if TYPE_CHECKING:
     from PIL import Image

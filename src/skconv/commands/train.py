@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
-from skconv.commands import Result, format_count, format_interval
+from skconv.commands import Result, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.prepare import (
     PreparedRun,
@@ -37,7 +37,7 @@ from skconv.commands.run_folder import (
 from skconv.distributed.process_group import is_distributed, is_main_process, join_process_group, main_process_only
 from skconv.exceptions import TrainingError
 from skconv.signature import expand_options
-from skconv.text import format_percent
+from skconv.text import format_count, format_percent
 
 _MIN_TEST = 100  # images; the interval of an accuracy of 90 % is then 12 % wide
 

@@ -14,6 +14,7 @@ from skconv.data.masks import check_masks
 from skconv.data.other_files import describe_other
 from skconv.exceptions import DataError, list_some
 from skconv.files import escape_undecodable
+from skconv.text import format_count
 
 TRAIN, VALID, TEST = SPLITS = ("train", "valid", "test")
 _SPLIT_WORDS = {
@@ -57,7 +58,7 @@ class FolderLayout:
     def leave_out(self, folders: Sequence[ImageFolder], reason: str) -> None:
         """Record folders as left out, and add a note with the reason."""
         self.left_out.extend(folders)
-        number = _count(sum(folder.n_images for folder in folders))
+        number = format_count(sum(folder.n_images for folder in folders), "image")
         self.notes.append(f"{number} in {_quote(folder.name for folder in folders)} were left out: {reason}.")
 
 
@@ -276,7 +277,7 @@ def _too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:
     if top.folders:
         found = f"only one folder of images, '{top.folders[0].name}'"
     elif top.images:
-        found = f"{_count(len(top.images))}, but no folder per class"
+        found = f"{format_count(len(top.images), 'image')}, but no folder per class"
     if top.other_folders:
         found += f"; {_quote(top.other_folders)} have no images"
     if others.kinds:
@@ -311,16 +312,19 @@ def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles)
         used = {file for split in layout.splits.values() for file in split.files}
         used.update(image for folder in layout.left_out for image in folder.list_images())
         first = next(image for image in tree.list_images() if image not in used)
-        layout.notes.append(f"{_count(n_beside)} outside the class folders were left out; the first is {first}.")
+        layout.notes.append(
+            f"{format_count(n_beside, 'image')} outside the class folders were left out; the first is {first}."
+        )
     empty = [f"{folder.path.name}/{name}" for folder in _iterate(tree) for name in folder.other_folders]
     if empty:
-        layout.notes.append(f"Ignored {_count(len(empty), 'folder')} without images: {list_some(empty, 5)}.")
+        layout.notes.append(f"Ignored {format_count(len(empty), 'folder')} without images: {list_some(empty, 5)}.")
     if others.n_excluded:
-        layout.notes.append(f"Left out {_count(others.n_excluded, 'file')}, because of --exclude.")
+        layout.notes.append(f"Left out {format_count(others.n_excluded, 'file')}, because of --exclude.")
     n_others = others.kinds.total()
     if n_others:
         layout.notes.append(
-            f"Ignored {_count(n_others, 'other file')}, not images: {others.describe()}; the first is {others.first}."
+            f"Ignored {format_count(n_others, 'other file')}, not images: {others.describe()}; the first is "
+            f"{others.first}."
         )
 
 
@@ -332,7 +336,3 @@ def _iterate(tree: ImageFolder) -> Iterable[ImageFolder]:
 
 def _quote(names: Iterable[str]) -> str:
     return list_some([f"'{name}'" for name in names], 5)
-
-
-def _count(number: int, noun: str = "image") -> str:
-    return f"1 {noun}" if number == 1 else f"{number:,} {noun}s"

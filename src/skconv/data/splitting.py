@@ -14,7 +14,7 @@ import numpy as np
 from skconv.data.dataset import Dataset
 from skconv.data.memory import take_images
 from skconv.exceptions import DataError, list_some
-from skconv.text import format_percent
+from skconv.text import format_count, format_percent
 
 TEST_FRACTION = 0.15
 VALID_FRACTION = 0.15
@@ -54,7 +54,7 @@ def choose_classes(
 def describe_classes(names: Sequence[str], counts: Counter[str]) -> str:
     """Return the names and the total size of classes, followed by "is" or "are"."""
     total = sum(counts[name] for name in names)
-    images = f"{total:,} image{'' if total == 1 else 's'}"
+    images = format_count(total, "image")
     if len(names) == 1:
         return f"The class '{names[0]}' ({images}) is"
     return f"{len(names)} classes ({list_some([repr(name) for name in names], 5)}; {images}) are"
