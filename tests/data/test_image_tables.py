@@ -390,6 +390,14 @@ def test_data_frame_of_names_and_paths(tmp_path, samples, flat, monkeypatch):
         load_dataset(frame)
 
 
+@pytest.mark.parametrize("dtype", ["string", "Int64"])
+def test_data_frame_with_missing_values_of_pandas(flat, dtype):
+    pandas = pytest.importorskip("pandas")
+    labels = pandas.array([None, *("01" * N)[1:N]], dtype="string").astype(dtype)
+    with pytest.raises(DataError, match="label is missing"):
+        load_dataset(pandas.DataFrame({"file": NAMES, "label": labels}), images=flat)
+
+
 def test_polars_data_frame(samples, flat):
     polars = pytest.importorskip("polars")
     check_labels(load_dataset(polars.DataFrame({"file": NAMES, "label": KINDS}), images=flat), samples)

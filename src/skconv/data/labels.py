@@ -27,6 +27,19 @@ def normalize_text(text: str) -> str:
     return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
+def is_missing(value: object) -> bool:
+    """Return whether a value is None, NaN, or the NA or NaT of pandas.
+
+    Examples
+    --------
+    >>> [is_missing(value) for value in (None, float("nan"), 0, "")]
+    [True, True, False, False]
+    """
+    # Comparisons with NA return NA, which has no truth value.
+    is_pandas_missing = type(value).__name__ in ("NAType", "NaTType")
+    return value is None or is_pandas_missing or (isinstance(value, float | np.floating) and bool(np.isnan(value)))
+
+
 def is_number(text: str) -> bool:
     """Return whether a text is a finite number, with a decimal point or a decimal comma.
 
@@ -206,7 +219,7 @@ def _is_one_hot(labels: np.ndarray) -> bool:
 
 def _to_plain(where: str, labels: np.ndarray) -> np.ndarray:
     """Convert an array of Python objects to text or numbers; raise `DataError` for missing labels."""
-    missing = [index for index, label in enumerate(labels.tolist()) if label is None or label != label]
+    missing = [index for index, label in enumerate(labels.tolist()) if is_missing(label)]
     if missing:
         raise DataError(f"{where}: {len(missing):,} labels are missing; the first is label {missing[0]}.")
     return np.array(labels.tolist())

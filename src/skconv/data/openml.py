@@ -14,7 +14,7 @@ import numpy as np
 
 from skconv.data.conversion import as_images, as_uint8
 from skconv.data.dataset import Splits
-from skconv.data.labels import name_labels
+from skconv.data.labels import is_missing, name_labels
 from skconv.exceptions import DataError, DownloadError, SourceNotFoundError
 
 _TIMEOUT = 60.0  # seconds without data
@@ -72,7 +72,7 @@ def convert_table(where: str, data: Any, target: Any, image_size: tuple[int, ...
             raise DataError(f"{where} has features that are not numeric; expected numbers in all columns.") from error
     labels = np.asarray(target)
     if labels.dtype == object:
-        if any(label is None or label != label for label in labels):
+        if any(map(is_missing, labels)):
             raise DataError(f"{where} has rows without a label; expected one label per image.")
         labels = labels.astype(str)
     if values.dtype.kind == "f" and values.size and -1 <= values.min() < 0 and values.max() <= 1:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from skconv.data.content import open_table
-from skconv.data.labels import is_number, normalize_text
+from skconv.data.labels import is_missing, is_number, normalize_text
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.formats import has_image_suffix
 
@@ -157,15 +157,10 @@ def _strip_formula(cell: str) -> str:
 def read_frame(frame: Any) -> Table:
     """Return a data frame of pandas or polars, or anything with `columns` and items, as a table of text."""
     header = [str(name) for name in frame.columns]
-    columns = [[_to_text(cell) for cell in list(frame[name])] for name in frame.columns]
+    columns = [["" if is_missing(cell) else str(cell) for cell in frame[name]] for name in frame.columns]
     if not columns or not columns[0]:
         raise DataError("The data frame has no rows; expected the names of images and their labels.")
     return Table("the data frame", header, [list(row) for row in zip(*columns, strict=True)], range(len(columns[0])))
-
-
-def _to_text(cell: Any) -> str:
-    missing = cell is None or cell != cell
-    return "" if missing else str(cell)
 
 
 def is_frame(source: Any) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from skconv.data.conversion import colour_size
+from skconv.data.labels import is_missing
 from skconv.exceptions import DataError
 
 _N_CHECKED = 1000  # objects whose type is checked
@@ -195,7 +196,7 @@ def _check_labels(labels: np.ndarray) -> None:
         raise DataError("y contains labels of bytes; expected text or integers. Convert them: y.astype(str).")
     if labels.dtype.kind not in "Of":
         return
-    missing = np.flatnonzero(np.isnan(labels) if labels.dtype.kind == "f" else [_is_missing(each) for each in labels])
+    missing = np.flatnonzero(np.isnan(labels) if labels.dtype.kind == "f" else [is_missing(each) for each in labels])
     if len(missing):
         raise DataError(
             f"y has missing labels, None or NaN, for {len(missing):,} of {len(labels):,} images; the first is image "
@@ -223,13 +224,6 @@ def _as_plain_array(y: Any) -> np.ndarray:
         return labels
     except ValueError as error:
         raise DataError(f"y is not an array of labels ({error}). Pass one label per image.") from error
-
-
-def _is_missing(label: Any) -> bool:
-    """Return whether a label is None, NaN or pandas' NA."""
-    return (
-        label is None or type(label).__name__ in ("NAType", "NaTType") or (isinstance(label, float) and label != label)
-    )
 
 
 def _is_number(text: Any) -> bool:
