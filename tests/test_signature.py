@@ -6,6 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 from sklearn.datasets import load_digits
@@ -34,6 +35,11 @@ def test_object_instead_of_a_path_is_an_error_that_names_the_parameter():
         skconv.train(np.zeros((9, 8, 8)))
     with pytest.raises(ParameterError, match=r"'recipe' parameter of train.*NoneType"):
         skconv.train("digits", recipe=None)
+    frame = pd.DataFrame({"file": ["a.png"], "label": ["a"]})
+    calls = [(skconv.train,), (skconv.audit,), (skconv.evaluate, "digits"), (skconv.predict, "digits"), (skconv.read,)]
+    for function, *others in calls:
+        with pytest.raises(ParameterError, match=rf"parameter of {function.__name__}.*DataFrame.*as CSV.*load_images"):
+            function(*others, frame)
     with pytest.raises(ParameterError, match=r"model is a CNNClassifier.*classifier\.save"):
         skconv.OnnxClassifier(skconv.CNNClassifier())
 

@@ -77,10 +77,9 @@ def _call_with(function: Callable[P, R], signature: inspect.Signature) -> Callab
         for name in paths:
             value = bound.arguments[name] = _expand(bound.arguments[name])
             if not _is_path(value, str(signature.parameters[name].annotation)):
-                fix = " For arrays, use CNNClassifier or OnnxClassifier." if hasattr(value, "shape") else ""
                 raise ParameterError(
                     f"The '{name}' parameter of {function.__name__} must be a path or name. Got an object of type "
-                    f"{type(value).__name__}.{fix}"
+                    f"{type(value).__name__}.{_suggest_fix(value)}"
                 )
         return function(*bound.args, **bound.kwargs)
 
@@ -104,12 +103,20 @@ def _bind(
 
 
 def _is_path(value: Any, annotation: str) -> bool:
-    """Return whether a value is a path, a data frame, or may be of another type according to the annotation."""
+    """Return whether a value is a path, or may be of another type according to the annotation."""
     if value is None:
         return "None" in annotation
-    return isinstance(value, str | os.PathLike) or (
-        hasattr(value, "columns") or any(kind in annotation for kind in ("ndarray", "Sequence"))
-    )
+    if isinstance(value, str | os.PathLike):
+        return True
+    # Iterating over a data frame would return the names of its columns.
+    return not hasattr(value, "columns") and any(kind in annotation for kind in ("ndarray", "Sequence"))
+
+
+def _suggest_fix(value: Any) -> str:
+    """Return what to do with a data frame or an array that was passed instead of a path."""
+    if hasattr(value, "columns"):
+        return " Save the data frame as CSV and pass the file, or load its images with skconv.load_images."
+    return " For arrays, use CNNClassifier or OnnxClassifier." if hasattr(value, "shape") else ""
 
 
 def _expand(value: Any) -> Any:

@@ -87,7 +87,6 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     without one; otherwise all images are used for training. Errors and warnings are those of `train`.
     """
     from skconv.data.splitting import check_folds
-    from skconv.data.tables import is_frame
     from skconv.estimators.parameters import choose_device
     from skconv.recipes import load_recipe
     from skconv.recipes.editing import plan_run, with_seed
@@ -95,11 +94,6 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     start = time.monotonic()
     _check_current_folder()
     arguments = {**arguments, **arguments["options"]}
-    if is_frame(arguments["source"]):
-        raise ParameterError(
-            "The source is a data frame; expected a name, file or folder, so that the run can be repeated. Save it as "
-            "CSV and pass the file, or train on it with skconv.load_images and CNNClassifier().fit."
-        )
     command = escape_undecodable(arguments["command"] or describe_call(function, arguments))
     if function.__name__ != "train":
         check_not_distributed(function.__name__.replace("_", "-"))
