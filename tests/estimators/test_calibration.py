@@ -4,17 +4,10 @@ import copy
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 from skconv.estimators.base import find_prior_shifts
 from skconv.exceptions import ParameterError
-
-
-@pytest.fixture(scope="module")
-def digits():
-    data = load_digits()
-    return data.images.astype(np.uint8), data.target
 
 
 @pytest.fixture(scope="module")

@@ -2,19 +2,14 @@
 
 import pickle
 import shutil
-import tracemalloc
 
 import numpy as np
 import pytest
 import torch
 from sklearn.base import clone
-from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import (
     GridSearchCV,
-    GroupKFold,
-    KFold,
-    RepeatedStratifiedKFold,
     StratifiedKFold,
     cross_val_score,
 )
@@ -23,28 +18,14 @@ from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 from skconv.exceptions import DataError, ModelFileError, ParameterError
 from skconv.inference import OnnxClassifier
 
-
-@pytest.fixture(scope="module")
-def digits():
-    data = load_digits()
-    return data.images.astype(np.uint8), data.target
-
-
-def member(**changes):
-    return CNNClassifier(**{"network": "fast", "max_epochs": 2, "precision": "fp32", **changes})
-
-
-def make(**changes):
-    return KFoldEnsembleClassifier(
-        changes.pop("estimator", member()), **{"cv": 3, "calibrate": False, "random_state": 0, **changes}
-    )
+from .conftest import make_ensemble, make_member
 
 
 @pytest.fixture(scope="module")
 def fitted(digits):
     X, y = digits
     # 57 steps per member: shorter runs recalibrate batch norm after the last validation.
-    return make(estimator=member(max_epochs=3, batch_size=32)).fit(X[:900], y[:900])
+    return make_ensemble(estimator=make_member(max_epochs=3, batch_size=32)).fit(X[:900], y[:900])
 
 
 @pytest.fixture(scope="module")
@@ -106,64 +87,25 @@ def test_attributes_summarise_the_members(fitted):
 
 def test_fit_is_deterministic_for_a_seed(digits, fitted):
     X, y = digits
-    again = make(estimator=member(max_epochs=3, batch_size=32)).fit(X[:900], y[:900])
+    again = make_ensemble(estimator=make_member(max_epochs=3, batch_size=32)).fit(X[:900], y[:900])
     np.testing.assert_array_equal(again.out_of_fold_proba_, fitted.out_of_fold_proba_)
-    other = make(estimator=member(max_epochs=3, batch_size=32), random_state=1).fit(X[:900], y[:900])
+    other = make_ensemble(estimator=make_member(max_epochs=3, batch_size=32), random_state=1).fit(X[:900], y[:900])
     assert not np.allclose(other.predict_proba(X), fitted.predict_proba(X), atol=1e-3)
 
 
 @pytest.mark.slow
 def test_n_jobs_does_not_change_the_predictions(digits):
     X, y = digits
-    one, two = (make(cv=2, n_jobs=n_jobs).fit(X[:300], y[:300]) for n_jobs in (1, 2))
+    one, two = (make_ensemble(cv=2, n_jobs=n_jobs).fit(X[:300], y[:300]) for n_jobs in (1, 2))
     # Worker processes may have fewer threads, which change the order of sums.
     np.testing.assert_allclose(one.out_of_fold_proba_, two.out_of_fold_proba_, atol=1e-3)
     np.testing.assert_allclose(one.predict_proba(X), two.predict_proba(X), atol=1e-3)
 
 
-def test_out_of_fold_proba_is_nan_for_images_never_held_out(digits):
-    X, y = digits
-    everything = np.arange(300)
-    folds = [(everything[100:], everything[:50]), (everything[:200], everything[250:])]
-    ensemble = make(cv=folds).fit(X[:300], y[:300])
-    known = np.r_[0:50, 250:300]
-    assert np.isnan(ensemble.out_of_fold_proba_[50:250]).all()
-    assert np.isfinite(ensemble.out_of_fold_proba_[known]).all()
-    right = ensemble.out_of_fold_proba_[known].argmax(1) == y[known]
-    assert ensemble.out_of_fold_score_ == right.mean()
-
-
-def test_out_of_fold_proba_is_the_mean_of_repeated_folds(digits):
-    X, y = digits
-    splitter = RepeatedStratifiedKFold(n_splits=2, n_repeats=2, random_state=0)
-    ensemble = make(cv=splitter).fit(X[:200], y[:200])
-    blind = [each for each, held in zip(ensemble.estimators_, ensemble.held_out_indices_, strict=True) if 7 in held]
-    expected = np.mean([each.predict_proba(X[7:8])[0] for each in blind], axis=0)
-    assert len(blind) == 2
-    np.testing.assert_allclose(ensemble.out_of_fold_proba_[7], expected, atol=1e-6)
-
-
-def test_groups_are_passed_to_the_splitter(digits):
-    X, y = digits
-    groups = np.arange(300) // 10
-    ensemble = make(cv=GroupKFold(2)).fit(X[:300], y[:300], groups=groups)
-    assert not set(groups[ensemble.held_out_indices_[0]]) & set(groups[ensemble.held_out_indices_[1]])
-
-
-def test_sample_weights_are_split_with_the_folds(digits):
-    X, y = digits
-    wrong = np.arange(400) % 4 == 0
-    spoilt = np.where(wrong, (y[:400] + 1) % 10, y[:400])
-    settings = {"estimator": member(max_epochs=4), "cv": KFold(2, shuffle=True, random_state=0)}
-    weighted = make(**settings).fit(X[:400], spoilt, sample_weight=np.where(wrong, 0.0, 1.0))
-    plain = make(**settings).fit(X[:400], spoilt)
-    assert weighted.score(X[400:], y[400:]) > plain.score(X[400:], y[400:]) + 0.02
-
-
 def test_fit_accepts_two_text_labels(digits):
     X, y = digits
     labels = np.where(y > 4, "high", "low").astype(object)
-    ensemble = make(cv=2).fit(X[:300], labels[:300])
+    ensemble = make_ensemble(cv=2).fit(X[:300], labels[:300])
     decision = ensemble.decision_function(X[300:])
     assert decision.shape == (1497,)
     np.testing.assert_array_equal(ensemble.predict(X[300:]), np.where(decision > 0, "low", "high"))
@@ -171,8 +113,8 @@ def test_fit_accepts_two_text_labels(digits):
 
 def test_members_restore_their_best_epoch(digits):
     X, y = digits
-    base = member(max_epochs=4, restore_best="valid_loss", learning_rate=0.05)
-    ensemble = make(estimator=base, cv=2).fit(X[:300], y[:300])
+    base = make_member(max_epochs=4, restore_best="valid_loss", learning_rate=0.05)
+    ensemble = make_ensemble(estimator=base, cv=2).fit(X[:300], y[:300])
     for each, history, held_out in zip(
         ensemble.estimators_, ensemble.histories_, ensemble.held_out_indices_, strict=True
     ):
@@ -245,7 +187,7 @@ def test_pickled_and_cloned(fitted, digits):
 
 def test_cross_validation_and_search_work(digits):
     X, y = digits
-    ensemble = make(estimator=member(max_epochs=4), cv=2)
+    ensemble = make_ensemble(estimator=make_member(max_epochs=4), cv=2)
     assert cross_val_score(ensemble, X[:400], y[:400], cv=2).min() > 0.5
     search = GridSearchCV(ensemble, {"estimator__learning_rate": [1e-6, 0.01]}, cv=2).fit(X[:400], y[:400])
     assert search.best_params_ == {"estimator__learning_rate": 0.01}
@@ -254,18 +196,6 @@ def test_cross_validation_and_search_work(digits):
 def test_default_estimator_has_default_parameters():
     template = KFoldEnsembleClassifier()._check_estimator()
     assert template.get_params() == CNNClassifier(calibrate=False).get_params()
-
-
-def test_fit_copies_the_images_of_one_fold_at_a_time():
-    rng = np.random.default_rng(0)
-    X = rng.integers(0, 256, (3000, 64, 64), dtype=np.uint8)
-    y = np.arange(3000) % 2
-    quick = member(max_epochs=0.01, batch_size=16, network={"name": "fast", "crop": 24})
-    tracemalloc.start()
-    make(estimator=quick, cv=2).fit(X, y)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert peak < 1.5 * X.nbytes
 
 
 def test_unfitted_ensemble_raises_not_fitted_error(digits):
@@ -294,61 +224,14 @@ def test_a_failed_fit_leaves_no_ensemble(fitted, digits):
         ({"cv": []}, "contains no fold"),
         ({"average": "median"}, "'average' is 'median'; expected one of"),
         ({"estimator": "fast"}, "'estimator' parameter must be a CNNClassifier"),
-        ({"estimator": member(network={"name": "ensemble"})}, "other than 'ensemble'"),
-        ({"estimator": member(batch_size=0)}, "batch_size"),
+        ({"estimator": make_member(network={"name": "ensemble"})}, "other than 'ensemble'"),
+        ({"estimator": make_member(batch_size=0)}, "batch_size"),
     ],
 )
 def test_fit_raises_for_invalid_parameters(settings, message, digits):
     X, y = digits
     with pytest.raises(ParameterError, match=message):
-        make(**settings).fit(X[:100], y[:100])
-
-
-EVERY = np.arange(40)
-
-
-@pytest.mark.parametrize(
-    ("cv", "message"),
-    [
-        (StratifiedKFold(41), "40 images cannot be split by StratifiedKFold"),
-        (KFold(41), "40 images cannot be split by KFold"),
-        ([(EVERY[3:], EVERY[:3])], "training part of fold 1 lacks the class 'rare'"),
-        ([(EVERY, EVERY[30:])], r"has image 30 in its training and in its held-out part \(10 in total\)"),
-        ([(EVERY, [])], "not a pair of training"),
-        ([(EVERY, EVERY[:0])], "0 held-out images"),
-        ([(EVERY, [40])], "not a pair of training and held-out indices of 40 images"),
-        ([7], "not a pair"),
-        ([(EVERY, EVERY, EVERY)], "not a pair"),
-    ],
-)
-def test_fit_raises_for_invalid_folds(cv, message):
-    y = np.array(["rare"] * 3 + ["a", "b"] * 18 + ["a"])
-    with pytest.raises(DataError if cv else ParameterError, match=message):
-        make(cv=cv).fit(np.zeros((40, 8, 8), np.uint8), y)
-
-
-def test_fit_warns_about_classes_smaller_than_the_folds(digits):
-    X, _ = digits
-    y = np.array(["once", "rare", "rare", "rare"] + ["a", "b"] * 18)
-    ensemble = make(cv=5, estimator=member(max_epochs=1))
-    with pytest.warns(UserWarning, match=r"Class 'once' has 1 image\(s\), fewer than the 5 folds: some folds"):
-        ensemble.fit(X[:40], y)
-    assert len(ensemble.estimators_) == 5
-    assert all(list(each.classes_) == ["a", "b", "once", "rare"] for each in ensemble.estimators_)
-    assert sorted(np.concatenate(ensemble.held_out_indices_)) == list(
-        range(1, 40)
-    )  # the only image of its class is never held out
-    assert np.isnan(ensemble.out_of_fold_proba_[0]).all() and np.isfinite(ensemble.out_of_fold_score_)
-
-
-def test_fit_reduces_the_folds_for_small_classes(digits):
-    X, _ = digits
-    ensemble = make(cv=5, estimator=member(max_epochs=1))
-    with pytest.warns(UserWarning, match="fewer than the 5 folds: using 3 folds"):
-        ensemble.fit(X[:8], np.array([0, 0, 1, 1, 1, 2, 2, 2]))
-    assert len(ensemble.fold_scores_) == 3
-    with pytest.raises(DataError, match="only one image; expected"):
-        ensemble.fit(X[:3], np.arange(3))
+        make_ensemble(**settings).fit(X[:100], y[:100])
 
 
 @pytest.mark.parametrize(
@@ -364,4 +247,4 @@ def test_fit_reduces_the_folds_for_small_classes(digits):
 )
 def test_fit_raises_for_invalid_data(X, y, weights, message):
     with pytest.raises(ValueError, match=message):
-        make().fit(X, y, sample_weight=weights)
+        make_ensemble().fit(X, y, sample_weight=weights)

@@ -5,7 +5,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 import torch
-from sklearn.datasets import load_digits
 from skorch.callbacks import Callback
 
 from skconv.data.loading import load_dataset
@@ -14,12 +13,6 @@ from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundErro
 
 NETWORK = {"name": "t4_narrow"}  # its convolutions are independent of the image size
 LAST = ["classifier.1.weight", "classifier.1.bias"]
-
-
-@pytest.fixture(scope="module")
-def digits():
-    data = load_digits()
-    return data.images.astype(np.uint8), data.target
 
 
 @pytest.fixture(scope="module")

@@ -2,16 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits
 
 from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 from skconv.exceptions import DataError, ParameterError
-
-
-@pytest.fixture(scope="module")
-def digits():
-    data = load_digits()
-    return data.images.astype(np.uint8), data.target
 
 
 def make(**changes):
