@@ -90,7 +90,7 @@ def test_training_that_kills_its_workers_raises(cluster, digits, monkeypatch):
     monkeypatch.setattr(cluster.scheduler, "allowed_failures", 0)
     cluster.scheduler.add_plugin(KillAll(cluster), name="kill again")
     with (
-        pytest.raises(ClusterError, match=r"ended 1 worker\(s\) of tcp.* See its log"),
+        pytest.raises(ClusterError, match=r"Lost 1 worker of tcp.* See its log"),
         dask_workers(cluster.scheduler_address),
     ):
         make(cv=5).fit(*digits)

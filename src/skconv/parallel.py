@@ -23,6 +23,7 @@ from joblib._dask import DaskDistributedBackend
 
 from distributed import Client, Future, KilledWorker, Security
 from skconv.exceptions import ClusterError
+from skconv.text import format_count
 from skconv.training.threads import use_threads
 
 _SCHEDULER_SECONDS = 10
@@ -154,7 +155,7 @@ def _cluster_errors(address: str) -> Iterator[None]:
         yield
     except KilledWorker as error:
         raise ClusterError(
-            f"{error.allowed_failures + 1} worker(s) of {address} were lost during training, the last at "
+            f"Lost {format_count(error.allowed_failures + 1, 'worker')} of {address} during training, the last at "
             f"{error.last_worker.address}. See its log for the cause, most often insufficient memory."
         ) from error
     except (FutureCancelledError, CommClosedError) as error:

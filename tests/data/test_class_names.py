@@ -23,8 +23,8 @@ def list_notes(names):
 @pytest.mark.parametrize(
     ("names", "note"),
     [
-        (["cat", "dog", "NaN"], "2 labels are 'NaN'.* pass --drop-class 'NaN'"),
-        (["1", "2", "null"], "2 labels are 'null'"),
+        (["cat", "dog", "NaN"], "label 'NaN' of 2 images .* pass --drop-class 'NaN'"),
+        (["1", "2", "null"], "label 'null' of 2 images"),
         (["Cat", "cat", "dog"], r"different classes .*: 'Cat' \(2\) and 'cat' \(2\)"),
         (["golden retriever", "golden_retriever", "dog"], "similar names are different classes"),
         (["3", "3.0", "03", "4"], r"different classes .*: '03' \(2\) and '3' \(2\) and '3\.0' \(2\)"),

@@ -71,7 +71,7 @@ LAYOUTS = {
     "class called train, with levels": (
         ["bus/old", "car/old", "train/old"],
         {"train": {"bus": 2, "car": 2, "train": 2}},
-        ["6 of 6 images are in 3 folders inside the class folders"],
+        ["class folders contain 3 folders with 6 of 6 images"],
     ),
     "classes called train and test tube": (
         ["train", "test tube", "validation stamp"],
@@ -166,7 +166,7 @@ def test_find_layout_counts_other_files_in_one_note(tmp_path):
     assert describe(layout) == {"train": AB}
     assert [note.partition(";")[0] for note in layout.notes] == [
         f"Ignored 1 folder without images: {tmp_path.name}/docs.",
-        "Ignored 10 other files, not images: 6 hidden or system file, 2 .csv, 1 .nef, 1 .txt",
+        "Ignored 10 other files: 6 hidden or system files, 2 .csv, 1 .nef, 1 .txt",
     ]
 
 

@@ -37,7 +37,7 @@ def test_read_class_folders_skips_system_files(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "a", "cat", "dog")
     for name in (".DS_Store", "cat/.DS_Store", "dog/Thumbs.db", "notes.txt", "cat/notes.txt"):
         (folder / name).write_bytes(b"x")
-    with pytest.warns(UserWarning, match="Ignored 5 other files, not images: 3 hidden or system file, 2 .txt"):
+    with pytest.warns(UserWarning, match="Ignored 5 other files: 3 hidden or system files, 2 .txt"):
         assert len(read_class_folders(DataSpec(folder)).train_images) == 4
 
 
@@ -54,7 +54,7 @@ def test_read_class_folders_rejects_folders_without_classes(tmp_path, samples):
 def test_read_class_folders_reads_validation_split(tmp_path, samples):
     for split, n in (("train", 3), ("val", 2), ("test", 1)):
         samples.class_folders(tmp_path / split, "a", "b", n=n)
-    with pytest.warns(UserWarning, match="images are also training images"):
+    with pytest.warns(UserWarning, match="training images contain 4 of the 4 validation images"):
         splits = read_class_folders(DataSpec(tmp_path))
     dataset = splits.to_dataset("ab", str(tmp_path))
     assert [len(each) for each in (dataset.train_images, dataset.valid_images, dataset.test_images)] == [6, 4, 2]
@@ -70,7 +70,7 @@ def test_read_class_folders_counts_copies_between_splits(tmp_path, samples):
         (tmp_path / "test" / name).mkdir(parents=True)
         Image.fromarray(samples.images(12)[-1]).save(tmp_path / "test" / name / "new.png")
     Image.fromarray(samples.images(3)[2]).save(tmp_path / "test" / "b" / "copy.png")
-    with pytest.warns(UserWarning, match="1 of the 3 test images are also training images"):
+    with pytest.warns(UserWarning, match="training images contain 1 of the 3 test images"):
         read_class_folders(DataSpec(tmp_path))
 
 
@@ -91,7 +91,7 @@ def test_read_class_folders_names_option_for_a_class_without_training_images(tmp
     samples.class_folders(tmp_path / "test", "a", "b", "new")
     with pytest.raises(DataError, match=r"class 'new' has .* no training images.*--drop-class 'new'"):
         read_class_folders(DataSpec(tmp_path))
-    with pytest.warns(UserWarning, match="test images are also"):
+    with pytest.warns(UserWarning, match="training images contain .* test images"):
         assert read_class_folders(DataSpec(tmp_path, drop_class=["new"])).test_labels == ["a", "a", "b", "b"]
 
 

@@ -55,7 +55,7 @@ def test_read_images_chooses_a_common_size_and_prints_it(tmp_path, shapes, expec
 
 def test_read_images_without_a_word_if_size_and_rule_are_given(tmp_path):
     files = save(tmp_path, (20, 40), (40, 20, 3))
-    with pytest.warns(UserWarning, match="2 of 2 images have another aspect ratio than the size 16×16 and are padded"):
+    with pytest.warns(UserWarning, match="Padding 2 of 2 images to the aspect ratio of the size 16×16"):
         padded = read_images(files, DataSpec(image_size=16))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
@@ -171,7 +171,7 @@ def test_images_of_several_frames_are_counted(tmp_path, suffix):
     (still,) = save(tmp_path, (8, 8), suffix=suffix)
     frames = [Image.fromarray(RNG.integers(0, 256, (8, 8), dtype=np.uint8)) for _ in range(3)]
     frames[0].save(tmp_path / f"frames.{suffix}", save_all=True, append_images=frames[1:])
-    with pytest.warns(UserWarning, match=rf"1 of 2 images have several frames .*frames\.{suffix}"):
+    with pytest.warns(UserWarning, match=rf"Only the first frame or page is used of 1 of 2 images.*frames\.{suffix}"):
         images = read_images([still, tmp_path / f"frames.{suffix}"], DataSpec())
     assert images.shape[:3] == (2, 8, 8)
 

@@ -52,7 +52,7 @@ def test_read_labelled_files_uses_label_column(tmp_path, images):
         ("id,label\n", "no rows"),
         ("id,label\n0,cat\n1,\n", "line 3: the label is missing"),
         ("id,label\n0,cat\n,dog\n", "line 3: the id is missing"),
-        ("id,label\n0,cat\n1\n", "line 3 has 1 values"),
+        ("id,label\n0,cat\n1\n", "line 3 has 1 value,"),
         ("id,label\n0,cat\n7,dog\n", "1 of the 2 images .* the first is '7'"),
         ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
         ("id,label\n0,cat\n0,dog\n", "line 3: the image '0' .*'cat'.*'dog'"),
@@ -98,13 +98,13 @@ def test_images_that_are_not_listed_and_rows_that_repeat_are_counted(tmp_path, f
     with pytest.warns(UserWarning) as notes:
         assert len(load_dataset(table, images=flat).train_images) == N - 2
     text = " ".join(str(note.message) for note in notes)
-    assert "2 images" in text and "not listed" in text and "1 rows repeat an image" in text
+    assert "2 images" in text and "not listed" in text and "1 repeated row," in text
 
 
 def test_split_without_labels_is_left_out_with_a_count(tmp_path, flat):
     rows = [[*row, "train"] for row in ROWS[:9]] + [[name, "", "test"] for name in NAMES[9:]]
     table = write_rows(tmp_path / "a.csv", rows, ["id", "label", "split"])
-    with pytest.warns(UserWarning, match="3 rows of the test split have no label"):
+    with pytest.warns(UserWarning, match="left out 3 rows of the test split, which has no labels"):
         assert load_dataset(table, images=flat).test_images is None
 
 

@@ -56,10 +56,10 @@ def test_name_labels_accepts_one_hot_rows_with_a_note():
 
 def test_name_labels_accepts_objects_and_reports_missing_ones():
     assert name_labels("x", np.array(["cat", "dog"], object)) == ["cat", "dog"]
-    with pytest.raises(DataError, match="2 labels are missing; the first is label 1"):
+    with pytest.raises(DataError, match="2 missing labels; the first is label 1"):
         name_labels("x", np.array(["cat", None, np.nan], object))
     pandas = pytest.importorskip("pandas")
-    with pytest.raises(DataError, match="1 labels are missing; the first is label 1"):
+    with pytest.raises(DataError, match="1 missing label; the first is label 1"):
         name_labels("x", np.array(["cat", pandas.NA], object))
 
 

@@ -96,7 +96,7 @@ def test_read_pixel_csv_accepts_words_as_labels_without_header(tmp_path, samples
             lambda line: line.rpartition(",")[0],
             r"line 4 has 64 values, but the first line has 65\. .*truncated",
         ),
-        (lambda line: line[:1], "line 4 has 1 values"),
+        (lambda line: line[:1], "line 4 has 1 value,"),
         (lambda line: line + ",0", "line 4 has 66 values"),
         (lambda line: line[:2] + "abc" + line[line.index(",", 2) :], "line 4, column 2: 'abc' is not a pixel"),
         (lambda line: line.rpartition(",")[0] + ",256", "line 4, column 65: '256'"),

@@ -18,6 +18,7 @@ from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import is_interactive, show_progress
 from skconv.signature import expand_options
+from skconv.text import format_count
 
 _MAX_DRAWN = 100
 _MAX_PRINTED = 10  # per kind
@@ -63,7 +64,7 @@ class AuditResult(Result):
         }
 
     def __str__(self) -> str:
-        lines = [f"{self.data}: {self.n:,} images."]
+        lines = [f"{self.data}: {format_count(self.n, 'image')}."]
         if self.classes:
             rarest, commonest = (choose(self.classes, key=self.classes.__getitem__) for choose in (min, max))
             low, high = self.classes[rarest], self.classes[commonest]
@@ -169,7 +170,8 @@ def audit(
     else:
         rarest = int(counts.argmin())
         warnings.warn(
-            f"Labels are not checked: class '{dataset.class_names[rarest]}' has {counts[rarest]} training image(s); "
+            f"Labels are not checked: class '{dataset.class_names[rarest]}' has "
+            f"{format_count(int(counts[rarest]), 'training image')}; "
             "cross-validation needs at least 2 of each class. Add images, or leave the class out with "
             "--min-class-size or --drop-class.",
             stacklevel=2,

@@ -119,13 +119,13 @@ def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.nda
         )
     if split == "all" or not n_seen:
         return seen, ""
-    leak = f"{n_seen:,} of the {n:,} images of {name}'s test split were in this model's training data"
+    leak = f"This model's training data contains {n_seen:,} of the {n:,} images of {name}'s test split"
     if n_seen > _MAX_LEAK * n:
         raise DataError(
             f"{leak}: the score would be too high. Train a model on the training split of {name} alone, or evaluate "
             "this one on images it was not trained on."
         )
-    return seen, f"{leak} too; they are included in the score."
+    return seen, f"{leak}, included in the score."
 
 
 def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:

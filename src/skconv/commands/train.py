@@ -239,7 +239,8 @@ def _warn_of_few_test_images(run: PreparedRun) -> None:
     n_test = 0 if run.dataset.test_labels is None else len(run.dataset.test_labels)
     if n_test < _MIN_TEST:
         warnings.warn(
-            f"The test split has {n_test} images, so the 95 % interval of the test accuracy will be wide. To estimate "
+            f"The test split has {format_count(n_test, 'image')}, so the 95 % interval of the test accuracy will be "
+            "wide. To estimate "
             f"the accuracy on all {len(run.dataset.train_labels):,} training images, use skconv cross-validate.",
             stacklevel=2,
         )

@@ -16,7 +16,7 @@ from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
 from skconv.progress import print_progress
 from skconv.signature import expand_options
-from skconv.text import format_percent
+from skconv.text import format_count, format_percent
 from skconv.tuning.search_space import apply_settings, make_space
 from skconv.tuning.study import (
     Report,
@@ -110,7 +110,8 @@ class TuneResult(Result):
 
     def __str__(self) -> str:
         lines = [
-            f"Searched the settings of recipe {self.recipe} on {self.data}: {len(self.trials)} trials, {self.n_pruned} "
+            f"Searched the settings of recipe {self.recipe} on {self.data}: "
+            f"{format_count(len(self.trials), 'trial')}, {self.n_pruned} "
             f"of them stopped early; {self.n_train:,} training images, {self.n_valid:,} validation images, no test "
             "images.",
             "",

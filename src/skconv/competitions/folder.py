@@ -27,6 +27,7 @@ from skconv.data.spec import FORMATS, DataSpec, Format
 from skconv.data.tables import read_table
 from skconv.exceptions import DataError, SourceNotFoundError, list_some
 from skconv.images.spec import ImageSpec
+from skconv.text import format_count
 
 TRAIN, TEST, SAMPLE, ANSWERS = "train.csv", "test.csv", "sample_submission.csv", "answers.csv"
 TRAIN_FOLDER, TEST_FOLDER = "train", "test"
@@ -134,7 +135,7 @@ def read_submission(path: str | os.PathLike[str], form: SubmissionForm) -> list[
             if len(labels) == len(form.ids):
                 raise DataError(f"{where}: there is content after the last of {len(form.ids)} rows. Delete it.")
             if len(row) != 2:
-                found = f"{len(row)} values" if row else "an empty line"
+                found = format_count(len(row), "value") if row else "an empty line"
                 raise DataError(f"{where}: {found}; expected id '{form.ids[len(labels)]}' and its label. Correct it.")
             if row[0] != form.ids[len(labels)]:
                 raise DataError(f"{where}: {_explain_id(row[0], form.ids, len(labels))}")
@@ -212,7 +213,7 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
     has_sample = sample.is_file()
     if has_sample and (n_columns := read_table(sample).n_columns) > 2:
         warnings.warn(
-            f"{sample} has {n_columns} columns and is not used; expected two columns, id and label.",
+            f"{sample} has {format_count(n_columns, 'column')} and is not used; expected two columns, id and label.",
             stacklevel=2,
         )
         has_sample = False

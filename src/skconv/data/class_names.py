@@ -12,6 +12,7 @@ import numpy as np
 from skconv.data.dataset import Dataset
 from skconv.data.labels import is_number, to_number
 from skconv.exceptions import list_some
+from skconv.text import format_count
 
 # Texts of missing values that programs write, in lower case.
 _MISSING = frozenset({"nan", "null", "na", "n/a", "#n/a", "<na>", "none", "\\n", "nil"})
@@ -34,7 +35,8 @@ def note_class_names(dataset: Dataset) -> None:
 
 def _describe_missing(name: str, count: int) -> str:
     return (
-        f"{count:,} labels are '{name}', which is used as a class. If it stands for missing labels, pass --drop-class "
+        f"The label '{name}' of {format_count(count, 'image')} is used as a class. If it stands for missing labels, "
+        "pass --drop-class "
         f"'{name}'."
     )
 

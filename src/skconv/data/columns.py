@@ -12,6 +12,7 @@ from skconv.data.labels import is_number, to_number
 from skconv.data.tables import Table, find_column
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix
+from skconv.text import format_count
 
 # Lower-case headers of row numbers; pandas writes its index with an empty header.
 ROW_NUMBERS = frozenset({"", "index", "unnamed: 0", "unnamed: 0.1", "row", "row_number"})
@@ -78,7 +79,10 @@ def find_columns(
     if not table.rows:
         raise DataError(f"{table.where} has a header but no rows; expected a line such as id,label per image.")
     if table.n_columns < 2:
-        raise DataError(f"{table.where} has {table.n_columns} column; expected a header such as id,label, and rows.")
+        raise DataError(
+            f"{table.where} has {format_count(table.n_columns, 'column')}; expected a header such as id,label, and "
+            "rows."
+        )
     label = find_column(table, label_column, "--label-column")
     names = find_column(table, image_column, "--image-column")
     if names is None:

@@ -259,7 +259,8 @@ def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSpl
     if nested:
         n_nested = sum(inner.n_images for inner in nested)
         notes.append(
-            f"{n_nested:,} of {len(split.files):,} images are in {len(nested):,} folders inside the class folders, "
+            f"The class folders contain {format_count(len(nested), 'folder')} with {n_nested:,} of "
+            f"{len(split.files):,} images, "
             f"such as {nested[0].path}. Their classes are the outer folders: {_quote(classes)}."
         )
     inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}
@@ -313,7 +314,7 @@ def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles)
         used.update(image for folder in layout.left_out for image in folder.list_images())
         first = next(image for image in tree.list_images() if image not in used)
         layout.notes.append(
-            f"{format_count(n_beside, 'image')} outside the class folders were left out; the first is {first}."
+            f"Left out {format_count(n_beside, 'image')} outside the class folders; the first is {first}."
         )
     empty = [f"{folder.path.name}/{name}" for folder in _iterate(tree) for name in folder.other_folders]
     if empty:
@@ -323,8 +324,7 @@ def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles)
     n_others = others.kinds.total()
     if n_others:
         layout.notes.append(
-            f"Ignored {format_count(n_others, 'other file')}, not images: {others.describe()}; the first is "
-            f"{others.first}."
+            f"Ignored {format_count(n_others, 'other file')}: {others.describe()}; the first is {others.first}."
         )
 
 

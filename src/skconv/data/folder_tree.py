@@ -13,6 +13,7 @@ from pathlib import Path
 from skconv.data.content import is_table_name
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix, looks_like_image
+from skconv.text import format_count
 
 _SYSTEM_NAMES = frozenset({"thumbs.db", "ehthumbs.db", "desktop.ini", "__macosx", "@eadir", "$recycle.bin"})
 _N_START = 16  # bytes that identify an image
@@ -73,7 +74,7 @@ class OtherFiles:
     def describe(self) -> str:
         """Return the counts by kind, such as ``"2 .csv, 1 .txt"``, the most frequent first."""
         kinds = sorted(self.kinds, key=lambda kind: (-self.kinds[kind], kind))
-        return list_some([f"{self.kinds[kind]:,} {kind}" for kind in kinds], 5)
+        return list_some([_describe_kind(kind, self.kinds[kind]) for kind in kinds], 5)
 
 
 def read_tree(root: Path, exclude: Sequence[str] = ()) -> tuple[ImageFolder, OtherFiles]:
@@ -154,6 +155,10 @@ def _list_entries(folder: Path) -> list[tuple[str, bool]]:
 
 def _unreadable(folder: Path, error: OSError) -> DataError:
     return DataError(f"The folder {folder} cannot be read: {error.strerror or error}.")
+
+
+def _describe_kind(kind: str, count: int) -> str:
+    return format_count(count, kind) if kind == _HIDDEN else f"{count:,} {kind}"
 
 
 def _is_hidden(name: str) -> bool:

@@ -75,8 +75,9 @@ def _note_copies(splits: Splits) -> None:
         copies = sum(digest in known for digest in _hash_images(images))
         if copies:
             warnings.warn(
-                f"{copies:,} of the {len(images):,} {name} images are also training images, so the {name} accuracy is "
-                "too high. List them with 'skconv audit', and remove them from one of the splits.",
+                f"The training images contain {copies:,} of the {len(images):,} {name} images, so the {name} accuracy "
+                "is "
+                "too high. List the copies with 'skconv audit', and remove them from one of the splits.",
                 stacklevel=3,
             )
 

@@ -20,6 +20,7 @@ from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_c
 from skconv.data.dataset import Splits
 from skconv.data.labels import name_labels
 from skconv.exceptions import DataError, list_some
+from skconv.text import format_count
 
 _NAME = re.compile(r"idx\d|ubyte|\.idx\b", re.IGNORECASE)
 _MAX_SEARCHED = 50  # entries per folder; a folder of IDX files has few
@@ -198,7 +199,8 @@ def _read_pair(
     images, labels = read_idx(images_file, 3, images_sha256), read_idx(labels_file, 1, labels_sha256)
     if len(images) != len(labels):
         raise DataError(
-            f"{images_file} has {len(images):,} images, but {labels_file.name} has {len(labels):,} labels. "
+            f"{images_file} has {format_count(len(images), 'image')}, but {labels_file.name} has "
+            f"{format_count(len(labels), 'label')}. "
             "Use two files of the same source."
         )
     return images, name_labels(str(labels_file), labels)

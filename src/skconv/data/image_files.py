@@ -107,8 +107,8 @@ def decode_files(
         sampled = SampledSizes.read(files)
     if sampled.animated:
         warnings.warn(
-            f"{len(sampled.animated):,} of {len(sampled.sizes):,} images{sampled.describe()} have several frames or "
-            f"pages, for example {sampled.animated[0]}. Only the first is used; to use all, save each frame as a file.",
+            f"Only the first frame or page is used of {len(sampled.animated):,} of {len(sampled.sizes):,} "
+            f"images{sampled.describe()}, for example {sampled.animated[0]}. To use all, save each frame as a file.",
             stacklevel=2,
         )
     target = _choose_target(spec, sampled, len(files))
@@ -157,8 +157,9 @@ def _choose_target(spec: DataSpec, sampled: SampledSizes, n_files: int) -> Image
         n_other = sum(has_other_aspect(each, size) for each in sampled.sizes)
         if n_other and spec.resize is None and spec.form is None:
             warnings.warn(
-                f"{n_other:,} of {len(sampled.sizes):,} images{sampled.describe()} have another aspect ratio than the "
-                f"size {size[1]}×{size[0]} and are padded. Pass --resize crop or --resize stretch to change this.",
+                f"Padding {n_other:,} of {len(sampled.sizes):,} images{sampled.describe()} to the aspect ratio of the "
+                "size "
+                f"{size[1]}×{size[0]}. Pass --resize crop or --resize stretch to change this.",
                 stacklevel=3,
             )
     return ImageSpec(*size, channels, resize=spec.resize_rule)

@@ -15,6 +15,7 @@ from urllib.parse import unquote
 from skconv.exceptions import DataError, list_some
 from skconv.files import expand_home
 from skconv.images.formats import IMAGE_SUFFIXES, has_image_suffix
+from skconv.text import format_count
 
 _NO_FOLDERS = frozenset({"", ".", "..", "~"})
 _DECIMALS = re.compile(r"(?<=\d)\.0+$")  # decimals of integers that pandas converted to float because of missing values
@@ -123,14 +124,14 @@ def match_images(table: str, names: Sequence[str], index: ImageIndex) -> dict[st
     if partly:
         file = _shorten(found[partly[0]].files[0], index.folder)
         warnings.warn(
-            f"{table}: {len(partly):,} of {len(names):,} paths were matched to images in {index.folder} by their last "
-            f"parts; the first is '{partly[0]}' → {file}.",
+            f"{table}: {len(partly):,} of {len(names):,} paths matched images in {index.folder} by their last parts "
+            f"only; the first is '{partly[0]}' → {file}.",
             stacklevel=2,
         )
     changed = [name for name, match in found.items() if match.is_changed]
     if changed:
         warnings.warn(
-            f"{table}: {len(changed):,} of {len(names):,} names were matched to files with another suffix, prefix or "
+            f"{table}: {len(changed):,} of {len(names):,} names matched files with another suffix, prefix or "
             f"number format (such as 7 for 007); the first is '{changed[0]}' → {found[changed[0]].files[0].name}.",
             stacklevel=2,
         )
@@ -162,10 +163,10 @@ def check_found(
     missing = [name for name in names if name not in found]
     if not missing:
         return
-    counted = f"{len(missing):,} of the {len(names):,} images listed in {table} are not in {folder}"
+    counted = f"{folder} lacks {len(missing):,} of the {len(names):,} images listed in {table}"
     listed = f"the first is '{missing[0]}'" + (f" of {list_some(missing, _MAX_NAMES)}" if len(missing) > 1 else "")
     if skip_missing and found:
-        warnings.warn(f"{counted} and are skipped; {listed}.", stacklevel=2)
+        warnings.warn(f"{counted}, and rows without image are left out; {listed}.", stacklevel=2)
         return
     if not found:
         remedy = "Pass their folder as --images."
@@ -182,7 +183,7 @@ def note_unlisted(table: str, found: dict[str, Path], index: ImageIndex) -> None
     unlisted = [file for file in index.files if file not in used and has_image_suffix(file.name)]
     if unlisted:
         warnings.warn(
-            f"{len(unlisted):,} images in {index.folder} are not listed in {table} and are not used; the first is "
+            f"Ignored {format_count(len(unlisted), 'image')} of {index.folder}, not listed in {table}; the first is "
             f"{_shorten(unlisted[0], index.folder)}.",
             stacklevel=2,
         )

@@ -29,6 +29,7 @@ from skconv.data.tables import Table, find_column, open_lines, parse_line, read_
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
 from skconv.files import expand_home
 from skconv.images.formats import has_image_suffix
+from skconv.text import format_count
 
 _N_SAMPLED = 20  # lines
 _MAX_COLUMNS = 100  # wider tables are tables of pixels, even if they contain names of files
@@ -202,7 +203,8 @@ def _check_cells(table: Table, names: list[str], labels: list[str], splits: list
         rows = [row for row, each in enumerate(splits) if each == split]
         if split != "train" and not any(labels[row].strip() for row in rows):
             warnings.warn(
-                f"{table.where}: {len(rows):,} rows of the {split} split have no label and are not used.", stacklevel=2
+                f"{table.where}: left out {format_count(len(rows), 'row')} of the {split} split, which has no labels.",
+                stacklevel=2,
             )
             splits = [each if each != split else "" for each in splits]
     used = [row for row, split in enumerate(splits) if split]
@@ -229,18 +231,20 @@ def _drop_repeated(
             repeated.append(row)
     if conflicts:
         row, n = conflicts[0], len({found[names[row]] for row in conflicts})
+        more = f", and there are several labels of {format_count(n - 1, 'other image')} too" if n > 1 else ""
+        more = f", and there are several labels of {format_count(n - 1, 'other image')} too" if n > 1 else ""
         remedy = "Delete one of the two lines." if n == 1 else "Leave one line per image."
         if has_boxes(table):
             remedy = "Crop each box into a separate image, and list these images."
         raise DataError(
             f"{table.locate(row)}: the image '{names[row]}' has the labels '{labels[first[found[names[row]]]]}' and "
-            f"'{labels[row]}'{f', and {n - 1:,} other images have several labels' if n > 1 else ''}; expected one "
-            f"label per image. {remedy}"
+            f"'{labels[row]}'{more}; expected one label per image. {remedy}"
         )
     if repeated:
         warnings.warn(
-            f"{table.where}: {len(repeated):,} rows repeat an image and its label, and are used once; the first is "
-            f"'{names[repeated[0]]}'.",
+            f"{table.where}: left out {format_count(len(repeated), 'repeated row')}, with the image and label of an "
+            "earlier "
+            f"row; the first is '{names[repeated[0]]}'.",
             stacklevel=2,
         )
     return list(first.values())

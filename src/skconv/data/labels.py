@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from skconv.exceptions import DataError, list_some
+from skconv.text import format_count
 
 _NUMBER = re.compile(r"[+-]?(\d+([.,]\d*)?|[.,]\d+)([eE][+-]?\d+)?")
 
@@ -103,7 +104,7 @@ def _unify_numbers(where: str, names: dict[str, str], values: dict[str, float], 
     if n_values < len(set(names.values())):
         changed = [label for label, name in unified.items() if name != names[label]]
         warnings.warn(
-            f"{where}: {_count(counts, changed)} are other spellings of the same number; for example, "
+            f"{where}: unified {_count(counts, changed)}, other spellings of the same number; for example, "
             f"'{names[changed[0]]}' is read as '{unified[changed[0]]}'.",
             stacklevel=2,
         )
@@ -221,5 +222,5 @@ def _to_plain(where: str, labels: np.ndarray) -> np.ndarray:
     """Convert an array of Python objects to text or numbers; raise `DataError` for missing labels."""
     missing = [index for index, label in enumerate(labels.tolist()) if is_missing(label)]
     if missing:
-        raise DataError(f"{where}: {len(missing):,} labels are missing; the first is label {missing[0]}.")
+        raise DataError(f"{where}: {format_count(len(missing), 'missing label')}; the first is label {missing[0]}.")
     return np.array(labels.tolist())

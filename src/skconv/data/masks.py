@@ -41,7 +41,8 @@ def check_masks(classes: Mapping[str, Sequence[ImageFolder]]) -> None:
     if found:
         name, first = next(iter(found.items()))
         raise DataError(
-            f"{first.n_masks:,} of {len(images[name]):,} images of class '{name}' seem to be segmentation masks, such "
+            f"Class '{name}' seems to contain segmentation masks: {first.n_masks:,} of {len(images[name]):,} images, "
+            "such "
             f"as {first.example}. Pass {_advise(found, images)} to leave them out, or --exclude '' to train on all "
             "images."
         )

@@ -19,6 +19,7 @@ from skconv.data.conversion import as_images, as_uint8, warn_if_dark
 from skconv.data.dataset import Splits
 from skconv.data.labels import name_labels
 from skconv.exceptions import DataError
+from skconv.text import format_count
 
 _SPLITS = {
     **dict.fromkeys(("train", "training", "tr"), "train"),
@@ -162,7 +163,8 @@ def _read_pair(
         if stored.ndim > 1 and stored.shape[-1] == n_labels:
             hint = f"The images are along the last axis; save np.moveaxis({images_name}, -1, 0)."
         raise DataError(
-            f"{arrays.path} has {n_images:,} images in '{images_name}', but {n_labels:,} labels in '{labels_name}'. "
+            f"{arrays.path} has {format_count(n_images, 'image')} in '{images_name}', but "
+            f"{format_count(n_labels, 'label')} in '{labels_name}'. "
             f"{hint}"
         )
     names = name_labels(arrays.where(labels_name), labels)

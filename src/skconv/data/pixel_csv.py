@@ -18,6 +18,7 @@ from skconv.data.labels import clean_labels, is_number, to_number
 from skconv.data.pixel_layout import MIN_PIXELS, Layout, find_layout, split_pixels
 from skconv.data.tables import open_lines, parse_line
 from skconv.exceptions import DataError
+from skconv.text import format_count
 
 _SPARSE = re.compile(r"\d+:[^:]+")
 _N_ROWS = 1024  # per step
@@ -97,7 +98,7 @@ def _open_rows(
         )
         if need_labels and not layout.has_labels:
             raise DataError(
-                f"{path} has {layout.n_columns} columns, but no label column; it begins with "
+                f"{path} has {format_count(layout.n_columns, 'column')}, but no label column; it begins with "
                 f"'{sample[0][1][:20].strip()}'. Put the label first, or pass its header as --label-column."
             )
         rows = chain(sample, lines)
@@ -234,5 +235,6 @@ def _wrong_length(layout: Layout, n_cells: int, number: int) -> DataError:
     truncated = n_cells < layout.n_columns
     remedy = "Is the file truncated? Download it again." if truncated else "Correct or delete the line."
     return DataError(
-        f"{layout.path}, line {number} has {n_cells} values, but the first line has {layout.n_columns}. {remedy}"
+        f"{layout.path}, line {number} has {format_count(n_cells, 'value')}, but the first line has "
+        f"{layout.n_columns}. {remedy}"
     )

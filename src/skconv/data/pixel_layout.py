@@ -16,6 +16,7 @@ from skconv.data.labels import is_number, to_number
 from skconv.data.tables import Table, find_column, parse_line
 from skconv.exceptions import DataError
 from skconv.images.formats import has_image_suffix
+from skconv.text import format_count
 
 MIN_PIXELS = 9
 _ID_HEADERS = ROW_NUMBERS | {"id", "imageid", "image_id"}
@@ -95,7 +96,8 @@ def find_layout(
     text = _find_text(table)
     if text is None and n_columns <= MIN_PIXELS:
         raise DataError(
-            f"{path} has {n_columns} columns ({', '.join(rows[0])[:60]}), too few for a label and pixels. "
+            f"{path} has {format_count(n_columns, 'column')} ({', '.join(rows[0])[:60]}), too few for a label and "
+            "pixels. "
             "If it lists image files and their labels, pass their folder as --images."
         )
     if not table.rows:

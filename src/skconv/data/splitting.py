@@ -93,7 +93,8 @@ def check_folds(dataset: Dataset, folds: int) -> None:
     rarest = int(counts.argmin())
     if counts[rarest] < folds:
         raise DataError(
-            f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has {counts[rarest]} training images, "
+            f"{dataset.name}: class '{dataset.class_names[classes[rarest]]}' has "
+            f"{format_count(int(counts[rarest]), 'training image')}, "
             f"fewer than the {folds} folds. Add images, use fewer folds, or leave small classes out with "
             f"--min-class-size {folds}."
         )
@@ -176,7 +177,8 @@ def resplit(dataset: Dataset, *, fraction: float, seed: int) -> Dataset:
         train, test = train_test_split(np.arange(len(labels)), test_size=fraction, random_state=seed)
     except ValueError as error:
         raise DataError(
-            f"{dataset.name}: {len(labels)} images are too few to hold out {format_percent(fraction, 0)}. Add images."
+            f"{dataset.name}: {format_percent(fraction, 0)} cannot be held out of "
+            f"{format_count(len(labels), 'image')}. Add images."
         ) from error
     return _replace_splits(dataset, images, labels, train, test)
 

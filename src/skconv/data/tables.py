@@ -17,6 +17,7 @@ from skconv.data.content import open_table
 from skconv.data.labels import is_missing, is_number, normalize_text
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.formats import has_image_suffix
+from skconv.text import format_count
 
 _DELIMITERS = "\t;|, "  # in order of preference: numbers may contain commas, and any text may contain spaces
 _N_SAMPLED = 20  # lines
@@ -54,7 +55,7 @@ class Table:
     def describe_all(self) -> str:
         """Return a predicate with the headers of the columns, or their number, for messages."""
         if self.header is None:
-            return f"has {self.n_columns} columns and no header"
+            return f"has {format_count(self.n_columns, 'column')} and no header"
         if self.n_columns > _MAX_LISTED:
             return f"has {self.n_columns} columns, of which the first are {', '.join(self.header[:3])}"
         return f"has the columns {', '.join(self.header)}"
@@ -98,7 +99,7 @@ def read_table(path: Path) -> Table:
     for row, number in zip(rows, starts, strict=True):
         if len(row) != len(rows[0]):
             raise DataError(
-                f"{path}, line {number} has {len(row)} values, but the first line has {len(rows[0])}. "
+                f"{path}, line {number} has {format_count(len(row), 'value')}, but the first line has {len(rows[0])}. "
                 "Correct or delete the line."
             )
     return Table(str(path), None, rows, starts)

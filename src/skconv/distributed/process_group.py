@@ -17,6 +17,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from skconv.exceptions import ParameterError, ProcessLostError, missing_package
+from skconv.text import format_count
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -233,7 +234,8 @@ def _needs_gpu(device: str) -> bool:
         return False
     if n_gpus < n_local:
         raise ParameterError(
-            f"{n_local} processes were started on a machine with {n_gpus} GPUs. Start at most one process per GPU "
+            f"{n_local} processes were started on a machine with {format_count(n_gpus, 'GPU')}. Start at most one "
+            "process per GPU "
             "(torchrun --nproc-per-node), or pass --device cpu."
         )
     return True
