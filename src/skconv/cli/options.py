@@ -60,7 +60,13 @@ SHARED: dict[str, Any] = {
         ),
     ],
     "recipe": Annotated[str, typer.Option(help="Name of a recipe, or TOML file.")],
-    "network": typer.Option(help="Network to use instead of the recipe's."),
+    "network": Annotated[
+        str | None,
+        typer.Option(
+            help="Network to use instead of the recipe's: a name, or package.module:Name of a torch.nn.Module of your "
+            "own, which is imported."
+        ),
+    ],
     "epochs": Annotated[
         str | None,
         typer.Option(

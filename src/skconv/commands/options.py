@@ -13,7 +13,7 @@ class TrainingOptions(DataOptions, total=False):
     """Keyword arguments of every command that trains; `skconv.train` describes them."""
 
     recipe: str | os.PathLike[str]
-    network: str | None
+    network: Any
     out: str | os.PathLike[str] | None
     epochs: float | str | None
     batch_size: int | None

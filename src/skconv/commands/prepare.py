@@ -172,6 +172,11 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
     if "estimator" in config.parameters:
         raise ModelFileError(f"{model} is an ensemble; expected a single network. Pass another model as --init-from.")
     if arguments["network"] is None:
+        if ":" in config.network.name:  # a model folder must not select the code to run
+            raise ParameterError(
+                f"{model} has the network {config.network.name}, whose code is not part of a model folder. Pass "
+                f"--network {config.network.name} if you trust this code."
+            )
         network = {"name": config.network.name, **config.network.options}
         recipe = replace(recipe, network=network)
     path = str(Path(model).absolute()) if Path(model).exists() else os.fspath(model)  # else the name of a bundled model

@@ -272,16 +272,14 @@ def _estimate_size(run: PreparedRun) -> int:
     """Return the approximate size of a run folder and its checkpoints in bytes."""
     import torch
 
-    from skconv.networks import create_network
+    from skconv.networks.spec import NetworkSpec
 
-    shape, options = run.dataset.image_shape, dict(run.recipe.network)
+    shape = run.dataset.image_shape
     with torch.random.fork_rng(devices=[]):
-        network = create_network(
-            options.pop("name"),
+        network = NetworkSpec.from_recipe(run.recipe.network).create(
             in_channels=1 if len(shape) == 2 else shape[2],
             image_size=(shape[0], shape[1]),
             num_classes=len(run.dataset.class_names),
-            **options,
         )
     n_bytes = sum(each.numel() * each.element_size() for each in network.parameters())
     return _FIGURES_BYTES + n_bytes * (_N_WEIGHTS + 2 * run.recipe.ensemble.get("folds", 0))

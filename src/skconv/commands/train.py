@@ -134,7 +134,7 @@ def train(
         As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     recipe : str or path-like, default="standard"
         Name of a recipe, or TOML file.
-    network : str or None, default=None
+    network : str, class, callable or None, default=None
         Network to use instead of the recipe's.
     epochs : float, "auto" or None, default=None
         Number of passes over the training images, instead of the recipe's `max_epochs` and `min_steps`.

@@ -9,12 +9,14 @@ from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
+import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
+from skconv.estimators.options import OptionsMixin
 from skconv.estimators.parameters import check_parameters, check_selection
 from skconv.estimators.setup import check_callbacks, make_network, start_net, torch_seed, warn_of_few_images
 from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
@@ -25,13 +27,17 @@ from skconv.training.threads import start_measurement, use_threads
 from skconv.training.torch_state import standard_torch_state
 
 
-class CNNClassifier(BaseImageClassifier):
+class CNNClassifier(OptionsMixin, BaseImageClassifier):
     """Convolutional network classifier for small images.
 
     Parameters
     ----------
-    network : str or dict, default="plain"
-        A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``.
+    network : str, dict, class, callable or torch.nn.Module, default="plain"
+        A name from `skconv.list_networks`, or a mapping of ``name`` and options: ``{"name": "fast", "crop": 2}``. Or
+        any module of torch that returns logits: its class, a function that returns it, or an instance, which is copied
+        for each fit. A class or function is called with those of ``in_channels`` (1 or 3), ``image_size`` (height,
+        width) and ``num_classes`` that its signature accepts. The module receives float32 images (n, channels, height,
+        width) with mean 0 and standard deviation 1 per channel; a warning reports any conversion that it needs.
     max_epochs : int, float or "auto", default="auto"
         Number of passes over the training images, above 0; fractions are allowed. "auto" uses more passes for small
         data.
@@ -52,8 +58,14 @@ class CNNClassifier(BaseImageClassifier):
         corrected for it.
     ema_decay : float, default=0.995
         Decay of the exponential moving average of the weights, below 1; 0 disables it.
-    optimizer : {"adamw", "adam", "muon"}, default="adamw"
-        "adam" adds the weight decay to the gradient, as in Adam with L2 regularisation; "muon" needs fewer epochs.
+    optimizer : {"adamw", "adam", "muon"} or class, default="adamw"
+        "adam" adds the weight decay to the gradient, as in Adam with L2 regularisation; "muon" needs fewer epochs. A
+        class derived from `torch.optim.Optimizer` gets the learning rate and the options ``optimizer__NAME``;
+        `weight_decay` then has no effect.
+    criterion : "cross-entropy" or class, default="cross-entropy"
+        Loss. A class, such as `torch.nn.CrossEntropyLoss`, is called with the options ``criterion__NAME``, and its
+        instance with logits (n, n_classes) and class indices (n,); `label_smoothing` then has no effect. With sample
+        weights, the class must accept ``reduction="none"``.
     schedule : {"one-cycle", "constant"}, default="one-cycle"
         Schedule of the learning rate.
     augmentation : dict, augmentation, list of these or None, default=None
@@ -98,6 +110,10 @@ class CNNClassifier(BaseImageClassifier):
     verbose : int, default=0
         Above 0, report the progress and the remaining time: a bar in a terminal, a table in a notebook, else a line per
         epoch on standard error.
+    **options
+        Options of the network, optimizer and criterion, as ``network__NAME``, ``optimizer__NAME`` and
+        ``criterion__NAME``: ``CNNClassifier(Net, network__hidden=64)``. They are parameters like the others, also for
+        `set_params` and searches.
 
     Attributes
     ----------
@@ -143,7 +159,7 @@ class CNNClassifier(BaseImageClassifier):
 
     def __init__(
         self,
-        network: str | Mapping[str, Any] = "plain",
+        network: Any = "plain",
         *,
         max_epochs: float | str = "auto",
         min_steps: int = 0,
@@ -153,7 +169,8 @@ class CNNClassifier(BaseImageClassifier):
         weight_decay: float = 0.05,
         label_smoothing: float = 0.1,
         ema_decay: float = 0.995,
-        optimizer: str = "adamw",
+        optimizer: str | type[torch.optim.Optimizer] = "adamw",
+        criterion: str | type[torch.nn.Module] = "cross-entropy",
         schedule: str = "one-cycle",
         augmentation: Augmentation | Mapping[str, Any] | Sequence[Any] | None = None,
         validation_fraction: float = 0.0,
@@ -170,6 +187,7 @@ class CNNClassifier(BaseImageClassifier):
         freeze_fraction: float = 0.0,
         random_state: int | np.random.RandomState | None = None,
         verbose: int = 0,
+        **options: Any,
     ) -> None:
         self.network = network
         self.max_epochs = max_epochs
@@ -181,6 +199,7 @@ class CNNClassifier(BaseImageClassifier):
         self.label_smoothing = label_smoothing
         self.ema_decay = ema_decay
         self.optimizer = optimizer
+        self.criterion = criterion
         self.schedule = schedule
         self.augmentation = augmentation
         self.validation_fraction = validation_fraction
@@ -197,6 +216,7 @@ class CNNClassifier(BaseImageClassifier):
         self.freeze_fraction = freeze_fraction
         self.random_state = random_state
         self.verbose = verbose
+        self._set_options(options)
 
     @standard_torch_state()
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, X_val: Any = None, y_val: Any = None) -> Self:
@@ -298,15 +318,26 @@ class CNNClassifier(BaseImageClassifier):
         return self
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
+    def load(cls, folder: str | os.PathLike[str], *, network: Any = None, device: str = "auto") -> Self:
         """Load a fitted classifier from a model folder; no code in the folder is executed.
+
+        Parameters
+        ----------
+        folder : path-like
+            Model folder or run folder.
+        network : class, callable or torch.nn.Module, optional
+            The user's class, function or module that the classifier was trained with; required if it is not a
+            registered network. Its predictions are compared with those of the folder's ONNX graph.
+        device : {"auto", "cpu", "cuda", "mps"}, default="auto"
 
         Raises
         ------
         ModelFileError
-            If the folder is incomplete, altered, or not a model.
+            If the folder is incomplete, altered, or not a model, or `network` differs from the trained network.
+        ParameterError
+            If `network` is missing, or not needed.
         """
-        return persistence.load(cls, folder, device=device)
+        return persistence.load(cls, folder, network=network, device=device)
 
     @property
     def history_(self) -> list[dict[str, Any]]:

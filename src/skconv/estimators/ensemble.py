@@ -20,10 +20,11 @@ from sklearn.utils.validation import _check_sample_weight
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier, shift_probabilities
 from skconv.estimators.classifier import CNNClassifier
-from skconv.estimators.parameters import check_parameters, choose_device, split_network
+from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.estimators.validation import MIN_CALIBRATION, check_validation_pair, split_folds
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
+from skconv.networks.spec import NetworkSpec
 from skconv.text import parse_duration
 from skconv.training.callbacks import PrintEpochs
 from skconv.training.config import TrainingConfig, build_net
@@ -182,7 +183,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         folds = split_folds(self.cv, X, y, groups, self.random_state)
-        check_ensemble(members=len(folds), network=split_network(template.network)[0], average=self.average)
+        check_ensemble(members=len(folds), network=template.network, average=self.average)
         members = self._make_members(template, len(folds))
         limit = None if template.time_limit is None else time.time() + parse_duration(template.time_limit)
         n_jobs = min(effective_n_jobs(self.n_jobs), len(folds))
@@ -201,15 +202,20 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         return self
 
     @classmethod
-    def load(cls, folder: str | os.PathLike[str], *, device: str = "auto") -> Self:
+    def load(cls, folder: str | os.PathLike[str], *, network: Any = None, device: str = "auto") -> Self:
         """Load a fitted ensemble from a model folder; no code in the folder is executed.
+
+        Parameters
+        ----------
+        folder, network, device
+            As in `CNNClassifier.load`.
 
         Raises
         ------
         ModelFileError
             If the folder is incomplete, altered, or not an ensemble.
         """
-        return persistence.load_ensemble(cls, CNNClassifier, folder, device=device)
+        return persistence.load_ensemble(cls, CNNClassifier, folder, network=network, device=device)
 
     @property
     def histories_(self) -> list[list[dict[str, Any]]]:
@@ -233,16 +239,12 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         return self.estimator_.n_threads
 
     @property
-    def _network_spec(self) -> tuple[str, dict[str, Any]]:
-        """Registered name and options of the network of `net_`."""
+    def _network_spec(self) -> NetworkSpec:
+        """Name and options of the network of `net_`."""
         members = self._fitted_members()
-        name, options = members[0]._network_spec
-        return "ensemble", {
-            "members": len(members),
-            "network": name,
-            "network_options": dict(options),
-            "average": self.average,
-        }
+        member = members[0]._network_spec
+        options = {"members": len(members), "network": member.name, "network_options": member.describe_options()}
+        return NetworkSpec("ensemble", {**options, "average": self.average})
 
     def _fitted_members(self) -> list[CNNClassifier]:
         if not hasattr(self, "estimators_"):

@@ -22,6 +22,7 @@ _KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in mes
     str: (str, "text"),
     list: (list, "a list"),
     object: (object, "any object"),
+    type: (type, "a class"),
     timedelta: ((Real, str), "a number of seconds or a duration such as '10m' or '1h30m'"),
 }
 
@@ -40,9 +41,9 @@ class Parameter:
     checked: bool = True  # False if the value is validated where it is used
 
     def describe(self, *, in_recipe: bool = False) -> str:
-        """Return a description of the accepted values; `in_recipe` excludes None and mappings."""
+        """Return a description of the accepted values; `in_recipe` excludes None, mappings and classes."""
         alternatives = []
-        if not (self.kind is str and self.choices) and not (self.kind is Mapping and in_recipe):
+        if not (self.kind is str and self.choices) and not (self.kind in (Mapping, type) and in_recipe):
             low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:,.10g}"
             high = "" if self.max == math.inf else f", at most {self.max:,.10g}"
             bounds = "" if self.kind is timedelta else low + high
@@ -82,7 +83,8 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
     "weight_decay": Parameter(float, 0, 10),
     "label_smoothing": Parameter(float, 0, 0.999),
     "ema_decay": Parameter(float, 0, 0.99999),
-    "optimizer": Parameter(str, choices=("adamw", "adam", "muon")),
+    "optimizer": Parameter(type, choices=("adamw", "adam", "muon")),
+    "criterion": Parameter(type, choices=("cross-entropy",), in_recipe=False),
     "schedule": Parameter(str, choices=("one-cycle", "constant")),
     "augmentation": Parameter(object, in_recipe=False, checked=False),
     "validation_fraction": Parameter(float, 0, 0.9),
@@ -127,18 +129,6 @@ def check_selection(parameters: Mapping[str, Any], *, validated: bool) -> None:
                 f"'{name}' requires a validation loss, but there are no validation images. Set "
                 "validation_fraction=0.1, or pass X_val and y_val to fit."
             )
-
-
-def split_network(value: str | Mapping[str, Any]) -> tuple[str, dict[str, Any]]:
-    """Return the name and the options of a network from a value of the parameter `network`."""
-    if isinstance(value, str):
-        return value, {}
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        return value["name"], {key: option for key, option in value.items() if key != "name"}
-    raise ParameterError(
-        "The 'network' parameter must be a name such as 'plain' or a mapping such as "
-        f"{{'name': 'fast', 'crop': 2}}. Got {value!r}."
-    )
 
 
 def choose_device(device: str) -> str:

@@ -14,33 +14,25 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skconv.estimators.parameters import check_parameters, choose_device
+from skconv.estimators.parameters import choose_device
+from skconv.estimators.saved_parameters import parameters_to_json, restore_parameters
 from skconv.estimators.validation import to_image_tensor
-from skconv.exceptions import ModelFileError, ParameterError, SkconvError
+from skconv.exceptions import ModelFileError, ParameterError
 from skconv.files import expand_home
 from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig, describe_environment
-from skconv.model_io.folder import find_model_folder, read_config
+from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
+from skconv.model_io.onnx import check_parity
 from skconv.model_io.records import TrainingFingerprints, read_held_out
 from skconv.model_io.saving import is_calibration, load_weights, read_weights, save_model
-from skconv.networks import create_network
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
-from skconv.training.augmentation import describe_augmentation
+from skconv.networks.spec import NetworkSpec, is_import_path
 from skconv.training.config import TrainingConfig, build_net
 from skconv.training.torch_state import standard_torch_state
 
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
 _N_RANDOM, _N_REAL = 32, 128  # images to check the ONNX graph: of each random kind, and of the data
-_NOT_SAVED = (
-    "callbacks",
-    "checkpoint",
-    "device",
-    "n_jobs",
-    "n_threads",
-    "time_limit",
-    "verbose",
-)  # parameters specific to a process
 
 
 def save(
@@ -58,11 +50,11 @@ def save(
     images: np.ndarray | None = None,
 ) -> ModelConfig:
     """Save a fitted classifier and return the configuration; see `BaseImageClassifier.save`."""
-    name, options = classifier._network_spec  # the parameter may have changed since `fit`
+    spec = classifier._network_spec  # the parameter may have changed since `fit`
     channels, height, width = classifier.image_shape_
     network = classifier.net_.module_
     config = ModelConfig(
-        network=NetworkConfig(name, dict(options)),
+        network=NetworkConfig(spec.name, spec.describe_options()),
         input=InputConfig(channels, height, width, classifier.pixel_range_, normalization, resize),
         classes=tuple(classifier.classes_.tolist()),
         class_names=tuple(class_names or map(str, classifier.classes_.tolist())),
@@ -83,22 +75,27 @@ def save(
 
 
 @standard_torch_state()
-def load(cls: type[Classifier], folder: str | os.PathLike[str], *, device: str) -> Classifier:
+def load(cls: type[Classifier], folder: str | os.PathLike[str], *, network: Any, device: str) -> Classifier:
     """Load a classifier; see `CNNClassifier.load`."""
     path = find_model_folder(folder)
     config = read_config(path)
     if "estimator" in config.parameters:
         raise ModelFileError(f"{path} contains an ensemble. Load it with KFoldEnsembleClassifier.load.")
-    classifier = cls(**_restore_parameters(cls, config.parameters, path), device=device)
-    spec = (config.network.name, config.network.options)
-    _restore_net(classifier, _load_network(path, config), spec, config)
+    spec = NetworkSpec(config.network.name, config.network.options).restore(network)
+    classifier = cls(**restore_parameters(cls, config.parameters, path, spec), device=device)
+    _restore_net(classifier, _load_network(path, config, spec), spec, config)
     classifier.held_out_ = read_held_out(path, config)
     return classifier
 
 
 @standard_torch_state()
 def load_ensemble(
-    cls: type[Classifier], member_cls: type[BaseEstimator], folder: str | os.PathLike[str], *, device: str
+    cls: type[Classifier],
+    member_cls: type[BaseEstimator],
+    folder: str | os.PathLike[str],
+    *,
+    network: Any,
+    device: str,
 ) -> Classifier:
     """Load an ensemble; see `KFoldEnsembleClassifier.load`."""
     path = find_model_folder(folder)
@@ -107,32 +104,53 @@ def load_ensemble(
     described = parameters.pop("estimator", None)
     if not isinstance(described, Mapping):
         raise ModelFileError(f"{path} contains a single classifier, not an ensemble. Load it with CNNClassifier.load.")
-    template = member_cls(**_restore_parameters(member_cls, described, path), device=device)
-    ensemble = cls(template, **_restore_parameters(cls, parameters, path))
-    network = _load_network(path, config)
-    if not isinstance(network, EnsembleNetwork):
-        raise ModelFileError(f"{path} has the parameters of an ensemble, but a single network. Train again.")
     options = config.network.options
-    spec = (options.get("network", "plain"), options.get("network_options") or {})
+    member = NetworkSpec(options.get("network", "plain"), options.get("network_options") or {}).restore(network)
+    template = member_cls(**restore_parameters(member_cls, described, path, member), device=device)
+    ensemble = cls(template, **restore_parameters(cls, parameters, path))
+    restored = _load_network(path, config, _with_members(config, member))
+    if not isinstance(restored, EnsembleNetwork):
+        raise ModelFileError(f"{path} has the parameters of an ensemble, but a single network. Train again.")
     ensemble.estimator_ = template
-    ensemble.estimators_ = [clone(template) for _ in network.members]
-    for classifier, member in zip(ensemble.estimators_, network.members, strict=True):
-        _restore_net(classifier, member, spec, config)
+    ensemble.estimators_ = [clone(template) for _ in restored.members]
+    for classifier, each in zip(ensemble.estimators_, restored.members, strict=True):
+        _restore_net(classifier, each, member, config)
     ensemble.held_out_ = read_held_out(path, config)
-    _restore_attributes(ensemble, network, config)
+    _restore_attributes(ensemble, restored, config)
     return ensemble
 
 
 @standard_torch_state()
-def load_network(folder: str | os.PathLike[str]) -> Network:
-    """Return the network of a classifier or ensemble in a model folder, on the CPU."""
+def load_network(folder: str | os.PathLike[str], network: Any = None) -> Network:
+    """Return the network of a classifier or ensemble in a model folder, on the CPU.
+
+    `network` is the user's class, function or module, as in `CNNClassifier.load`. Raise `ParameterError` if it is
+    missing.
+    """
     path = find_model_folder(folder)
-    return _load_network(path, read_config(path))
+    config = read_config(path)
+    options = config.network.options
+    if config.network.name == "ensemble":
+        member = NetworkSpec(options.get("network", "plain"), options.get("network_options") or {}).restore(network)
+        return _load_network(path, config, _with_members(config, member))
+    return _load_network(path, config, NetworkSpec(config.network.name, options).restore(network))
 
 
-def _restore_net(
-    classifier: BaseEstimator, network: nn.Module, spec: tuple[str, dict[str, Any]], config: ModelConfig
-) -> None:
+def uses_own_code(config: ModelConfig) -> bool:
+    """Return whether a model has a user's network, whose code is not part of the model folder."""
+    options = config.network.options
+    return is_import_path(config.network.name) or is_import_path(options.get("network"))
+
+
+def _with_members(config: ModelConfig, member: NetworkSpec) -> NetworkSpec:
+    """Return the network of an ensemble whose members are the user's modules, or registered networks."""
+    options = config.network.options
+    if member.factory is not None:
+        options = {**options, "network": member.factory, "network_options": member.options}
+    return NetworkSpec(config.network.name, options)
+
+
+def _restore_net(classifier: BaseEstimator, network: nn.Module, spec: NetworkSpec, config: ModelConfig) -> None:
     """Set the network and the other fitted attributes of an unfitted classifier."""
     classifier._network_spec = spec
     classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
@@ -153,22 +171,26 @@ def _restore_attributes(classifier: BaseEstimator, network: nn.Module, config: M
     classifier.n_parameters_ = sum(parameter.numel() for parameter in network.parameters())
 
 
-def _load_network(path: Path, config: ModelConfig) -> Network:
-    """Create the network of a configuration and load its weights; raise `ModelFileError` if the file is too small."""
+def _load_network(path: Path, config: ModelConfig, spec: NetworkSpec) -> Network:
+    """Create the network of a configuration and load its weights; raise `ModelFileError` if they do not fit."""
     channels, height, width = config.input.shape
+    shape: dict[str, Any] = {"in_channels": channels, "image_size": (height, width), "num_classes": len(config.classes)}
+    is_own_code = spec.factory is not None or callable(spec.options.get("network"))
+    if not is_own_code:
+        _check_size(path, spec, shape)
+    with torch.random.fork_rng(devices=[]):
+        network = spec.create(**shape)
+    load_weights(path, network)
+    if is_own_code and ONNX_NAME in config.files:
+        _compare_with_onnx(path, config, network)
+    return network
 
-    def create() -> Network:
-        return create_network(
-            config.network.name,
-            in_channels=channels,
-            image_size=(height, width),
-            num_classes=len(config.classes),
-            **config.network.options,
-        )
 
+def _check_size(path: Path, spec: NetworkSpec, shape: Mapping[str, Any]) -> None:
+    """Raise `ModelFileError` if a registered network cannot be created, or has more weights than the file."""
     try:
         with torch.device("meta"):  # allocates no memory, because an altered configuration could require terabytes
-            shapes = create().state_dict()
+            shapes = spec.create(**shape).state_dict()
     except ParameterError as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this version.") from error
     n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_calibration(name))
@@ -178,10 +200,19 @@ def _load_network(path: Path, config: ModelConfig) -> Network:
             f"The network of {path} has {n_bytes:,} bytes of weights, but model.safetensors has {file_size:,} bytes. "
             "Copy the model folder again, or train again."
         )
-    with torch.random.fork_rng(devices=[]):
-        network = create()
-    load_weights(path, network)
-    return network
+
+
+def _compare_with_onnx(path: Path, config: ModelConfig, network: Network) -> None:
+    """Raise `ModelFileError` if a user's network predicts something else than the folder's ONNX graph."""
+    images = _draw_random(network, config.input.shape, config.input.pixel_range)
+    content = read_verified(path / ONNX_NAME, config.files[ONNX_NAME])
+    try:
+        check_parity(network.eval(), content, config, images)
+    except ModelFileError as error:
+        raise ModelFileError(
+            f"The network {config.network.name} that was passed predicts something else than {path / ONNX_NAME}. Pass "
+            "the class of the trained network, with the same options."
+        ) from error
 
 
 def load_matching_weights(network: nn.Module, model: str | os.PathLike[str]) -> list[str]:
@@ -211,62 +242,28 @@ def is_learned(name: str) -> bool:
     return not is_calibration(name) and "input_normalization" not in name.split(".")
 
 
-def parameters_to_json(classifier: Classifier) -> dict[str, Any]:
-    """Return the parameters as JSON values, without those in `_NOT_SAVED`."""
-    parameters = classifier.get_params(deep=False)
-    for name in _NOT_SAVED:
-        parameters.pop(name, None)
-    if parameters.get("init_from") is not None:
-        parameters["init_from"] = os.fspath(parameters["init_from"])
-    if not isinstance(parameters["random_state"], int | None):
-        parameters["random_state"] = None
-    if "estimator" in parameters:
-        members = {"estimator": parameters_to_json(classifier.estimator_), "cv": len(classifier.estimators_)}
-        return parameters | members
-    parameters["augmentation"] = describe_augmentation(parameters["augmentation"])
-    if isinstance(parameters["class_weight"], Mapping):  # keys of a JSON object are strings
-        parameters["class_weight"] = [
-            [label.item() if isinstance(label, np.generic) else label, float(weight)]
-            for label, weight in parameters["class_weight"].items()
-        ]
-    return parameters
-
-
-def _restore_parameters(cls: type[Classifier], parameters: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    restored = dict(parameters)
-    unknown = sorted(set(restored) - set(cls._get_param_names()))
-    if unknown:
-        raise ModelFileError(
-            f"{path / 'config.json'} has the unknown parameter '{unknown[0]}'. "
-            "Load the model with the version of skconv that saved it."
-        )
-    try:
-        if isinstance(restored.get("class_weight"), list):
-            restored["class_weight"] = dict(restored["class_weight"])
-        check_parameters(restored)
-        check_random_state(restored.get("random_state"))
-    except (SkconvError, TypeError, ValueError) as error:
-        raise ModelFileError(f"{path / 'config.json'}: {error} Copy the model folder again, or train again.") from error
-    return restored
-
-
 def _draw_sample(classifier: Classifier, images: np.ndarray | None) -> np.ndarray:
-    """Return images to check the ONNX graph: an evenly spaced sample of `images`, and random images.
+    """Return images to check the ONNX graph: an evenly spaced sample of `images`, and random images."""
+    random = _draw_random(classifier.net_.module_, classifier.image_shape_, classifier.pixel_range_)
+    if images is None:
+        return random
+    real = to_image_tensor(np.asarray(images[:: -(-len(images) // _N_REAL)]))
+    classifier._check_image_shape(real, images.shape)
+    return np.concatenate([random, real.numpy().astype(np.float32)])
 
-    The random images are noise with the statistics of the training images, and blocks of uniform brightness over their
-    range, for which the predictions are more confident.
+
+def _draw_random(network: Network, shape: tuple[int, int, int], pixel_range: tuple[float, float] | None) -> np.ndarray:
+    """Return random images, float32 (n, channels, height, width).
+
+    They are noise with the statistics of the training images, and blocks of uniform brightness over their range, for
+    which the predictions are more confident.
     """
-    layer = classifier.net_.module_.input_normalization
+    layer = network.input_normalization
     mean, std = layer.mean.cpu().numpy(), layer.std.cpu().numpy()
-    channels, height, width = classifier.image_shape_
+    channels, height, width = shape
     generator = np.random.default_rng(0)
-    noise = generator.standard_normal((_N_RANDOM, channels, height, width), dtype=np.float32) * std + mean
-    low, high = classifier.pixel_range_ or (0.0, 255.0)
+    noise = generator.standard_normal((_N_RANDOM, *shape), dtype=np.float32) * std + mean
+    low, high = pixel_range or (0.0, 255.0)
     blocks = generator.uniform(low, high, (_N_RANDOM, channels, 4, 4)).astype(np.float32)
     rows, columns = (np.arange(side) * 4 // side for side in (height, width))
-    parts = [noise, blocks[:, :, rows[:, None], columns]]
-    if images is not None:
-        real = to_image_tensor(np.asarray(images[:: -(-len(images) // _N_REAL)]))
-        classifier._check_image_shape(real, images.shape)
-        parts.append(real.numpy().astype(np.float32))
-    return np.concatenate(parts)
+    return np.concatenate([noise, blocks[:, :, rows[:, None], columns]])

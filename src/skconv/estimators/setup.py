@@ -7,7 +7,7 @@ import inspect
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
@@ -17,22 +17,27 @@ import numpy as np
 import torch
 from sklearn.utils import check_random_state
 from skorch.callbacks import Callback
+from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup, get_process_group
-from skconv.estimators.parameters import choose_device, split_network
-from skconv.estimators.persistence import load_matching_weights, parameters_to_json
+from skconv.estimators.options import select_options
+from skconv.estimators.parameters import choose_device
+from skconv.estimators.persistence import load_matching_weights
+from skconv.estimators.saved_parameters import parameters_to_json
 from skconv.estimators.validation import describe_few_images
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
-from skconv.networks import create_network
 from skconv.networks.blocks import Network
+from skconv.networks.custom import ModuleNetwork, describe_adaptation
+from skconv.networks.spec import NetworkSpec
 from skconv.text import parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.callbacks import PrintEpochs
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.config import TrainingConfig, build_net, count_steps
+from skconv.training.config import TrainingConfig, build_net, check_classes, count_steps
+from skconv.training.freezing import Unfreeze
 from skconv.training.hardware import choose_precision
 from skconv.training.progress import TrainingProgress
 from skconv.training.threads import use_threads
@@ -41,7 +46,7 @@ from skconv.training.time_limit import MEASURED_MAX, MEASURED_SHARE, TimeLimit, 
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
 _SHARED_PARAMETERS = (  # parameters that are also fields of `TrainingConfig`
-    "batch_size", "weight_decay", "label_smoothing", "ema_decay", "optimizer", "schedule", "patience", "restore_best",
+    "batch_size", "weight_decay", "ema_decay", "optimizer", "criterion", "schedule", "patience", "restore_best",
 )  # fmt: skip
 _PACKAGES = ("skconv", "torch", "skorch")  # packages whose version can affect the weights
 
@@ -60,12 +65,14 @@ def make_network(classifier: Classifier, train: ImageDataset) -> Network:
     Set the attributes of the classifier that describe it.
     """
     classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    classifier._network_spec = name, options = split_network(classifier.network)
+    classifier._network_spec = spec = NetworkSpec.read(classifier.network, select_options(classifier, "network"))
     channels, height, width = classifier.image_shape_
     with torch_seed(classifier._seed):
-        network = create_network(
-            name, in_channels=channels, image_size=(height, width), num_classes=len(classifier.classes_), **options
-        )
+        network = spec.create(in_channels=channels, image_size=(height, width), num_classes=len(classifier.classes_))
+    if isinstance(network, ModuleNetwork):
+        message = describe_adaptation(network)
+        if message:
+            warnings.warn(message, stacklevel=4)
     model = classifier.init_from
     classifier.loaded_weights_ = [] if model is None else load_matching_weights(network, model)
     sample = train.sample()
@@ -81,12 +88,13 @@ def start_net(
     """Create the skorch net `net_` of a classifier for `network`, and return its checkpoint callback, if any."""
     process_group = get_process_group()
     config = make_config(classifier, train, process_group, scheduled=scheduled)
+    check_classes(config, len(classifier.classes_))
     if scheduled and classifier.time_limit is not None:
         config = limit_time(classifier, config, network, train, valid, process_group)
     checkpointing = make_checkpointing(classifier, config, train, valid, process_group) if scheduled else None
     classifier.precision_ = config.precision
     # Before the first epoch, because the loss that selects the best epoch uses corrected probabilities.
-    network.logit_calibration.undo_smoothing(classifier.label_smoothing)
+    network.logit_calibration.undo_smoothing(config.label_smoothing)
     classifier.net_ = build_net(
         network,
         config,
@@ -95,6 +103,7 @@ def start_net(
         callbacks=make_callbacks(classifier, config, train, valid),
         checkpointing=checkpointing,
         process_group=process_group,
+        weighted=train.weights is not None,
     ).initialize()
     return checkpointing
 
@@ -140,6 +149,9 @@ def make_config(
         precision=precision,
         device=device,
         seed=classifier._seed,
+        label_smoothing=0.0 if isinstance(classifier.criterion, type) else classifier.label_smoothing,
+        optimizer_options=select_options(classifier, "optimizer"),
+        criterion_options=select_options(classifier, "criterion"),
         **{name: getattr(classifier, name) for name in _SHARED_PARAMETERS},
     )
 
@@ -224,7 +236,7 @@ def _describe_training(
     n_epochs = math.ceil(n_steps / len(BatchIterator(train, config.batch_size, shuffle=True)))
     where = f"{n_threads} thread{'s' * (n_threads > 1)}" if config.device == "cpu" else config.device
     return (
-        f"Training network {classifier._network_spec[0]} on {len(train):,} images of {width}×{height}{colour}"
+        f"Training network {classifier._network_spec.short_name} on {len(train):,} images of {width}×{height}{colour}"
         f"{validated}, {len(classifier.classes_)} classes: {n_epochs} epoch{'s' * (n_epochs > 1)}, {n_steps:,} "
         f"steps of {min(config.batch_size, len(train))} images; {where}, {config.precision}."
     )
@@ -264,57 +276,21 @@ def make_checkpointing(
             "processor": environment["processor"],
             "training data": _fingerprint(train),
             "validation data": None if valid is None else _fingerprint(valid),
+            **_describe_module(classifier._network_spec.factory),
         }
 
     return Checkpointing(CheckpointFolder(classifier.checkpoint, describe))
 
 
-class Unfreeze(Callback):
-    """Freeze the loaded weights `names`, and unfreeze them layer by layer over `n_steps`, from last to first.
-
-    Gradients from randomly initialised layers would destroy loaded weights. The last layer is always trained.
-    """
-
-    def __init__(self, names: Sequence[str], n_steps: int) -> None:
-        self.names = names
-        self.n_steps = n_steps
-
-    def on_train_begin(self, net: Any, **kwargs: Any) -> None:
-        """Freeze the layers as required for the first step."""
-        self.step_ = getattr(self, "step_", 0)
-        self._update(net)
-
-    def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:
-        """Count the step and unfreeze the layers scheduled for it."""
-        if training:
-            self.step_ += 1
-            self._update(net)
-
-    def on_train_end(self, net: Any, **kwargs: Any) -> None:
-        """Unfreeze all layers for later training."""
-        net.module_.requires_grad_(True)
-
-    def state_dict(self) -> dict[str, int]:
-        """Return the state for a checkpoint."""
-        return {"step": self.step_}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        """Restore the state of a checkpoint."""
-        self.step_ = state["step"]
-
-    def _update(self, net: Any) -> None:
-        parameters = dict(net.module_.named_parameters())
-        last = _layer_of(list(parameters)[-1])
-        loaded = [name for name in self.names if name in parameters and _layer_of(name) != last]
-        layers = list(dict.fromkeys(map(_layer_of, loaded)))
-        progress = min(self.step_ / self.n_steps, 1.0)
-        frozen = set(layers[: math.ceil(len(layers) * (1 - progress))])
-        for name, parameter in parameters.items():
-            parameter.requires_grad_(name not in loaded or _layer_of(name) not in frozen)
-
-
-def _layer_of(name: str) -> str:
-    return name.rpartition(".")[0]
+def _describe_module(module: Any) -> dict[str, str]:
+    """Return the sha256 of the initial weights of a user's module; nothing for classes and registered networks."""
+    if not isinstance(module, nn.Module):
+        return {}
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        digest.update(name.encode())
+        digest.update(np.ascontiguousarray(tensor.detach().cpu().float().numpy()).data)
+    return {"initial weights": digest.hexdigest()}
 
 
 def _fingerprint(images: ImageDataset) -> str:

@@ -50,7 +50,7 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
             f"The image has shape {np.shape(image)}; expected (height, width) or (height, width, channels)."
         )
     convolutions = {name: module for name, module in network.named_modules() if isinstance(module, nn.Conv2d)}
-    if not convolutions:
+    if not has_convolutions(network):
         raise ParameterError("The network has no convolution, so there are no activation maps. Use another network.")
 
     def add_hook(name: str, module: nn.Conv2d) -> Any:
@@ -67,6 +67,11 @@ def collect_activations(network: nn.Module, image: np.ndarray) -> list[LayerActi
         for hook in hooks:
             hook.remove()
     return list(layers.values())
+
+
+def has_convolutions(network: nn.Module) -> bool:
+    """Return whether a network has two-dimensional convolutions, and with them activation maps."""
+    return any(isinstance(module, nn.Conv2d) for module in network.modules())
 
 
 def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:

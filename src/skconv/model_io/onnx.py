@@ -225,7 +225,12 @@ def _first_line(error: Exception) -> str:
 @contextmanager
 def _no_side_effects() -> Iterator[None]:
     """Suppress the messages of the exporter, and restore the environment variable that it sets."""
+    import torch
+
     before = os.environ.get(_CACHE_VARIABLE)
+    # Prints the whole graph to standard output if an operator is not supported; torch enables it by mistake.
+    print_graph = torch._C._jit_onnx_log
+    torch._C._jit_onnx_log = lambda *_: None
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)  # the exporter warns about missing optional operators
@@ -234,6 +239,7 @@ def _no_side_effects() -> Iterator[None]:
             warnings.simplefilter("ignore")
             yield
     finally:
+        torch._C._jit_onnx_log = print_graph
         logger.setLevel(level)
         if before is None:
             os.environ.pop(_CACHE_VARIABLE, None)

@@ -21,6 +21,8 @@ class Network(nn.Module):
     A subclass implements `classify`. The first layer is fitted to the training images, the last one by calibration.
     """
 
+    channels_last = True  # whether images and weights are in torch's memory format channels_last, which is faster
+
     def __init__(self, input_normalization: InputNormalization, logit_calibration: LogitCalibration) -> None:
         super().__init__()
         self.input_normalization = input_normalization

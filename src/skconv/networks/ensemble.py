@@ -14,7 +14,8 @@ from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration, to_double
-from skconv.networks.registry import SHAPE_OPTIONS, check_option, create_network, register_network
+from skconv.networks.registry import SHAPE_OPTIONS, check_option, register_network
+from skconv.networks.spec import NetworkSpec
 
 AVERAGES = ("probabilities", "logits")
 _MAX_MEMBERS = 1000  # limits the time to load an altered model folder
@@ -88,6 +89,7 @@ class EnsembleNetwork(Network):
         )
         self.members = nn.ModuleList(members)
         self.average = average
+        self.channels_last = all(member.channels_last for member in members)
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of images (n, in_channels, height, width)."""
@@ -102,11 +104,8 @@ class EnsembleNetwork(Network):
 def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
     """Raise `ParameterError` for an invalid number of members, member network or average."""
     check_option("members", members, 1, _MAX_MEMBERS, integer=True)
-    if not isinstance(network, str) or network == "ensemble":
-        raise ParameterError(
-            f"The network's option 'network' is {network!r}; expected the name of the members' network, such as "
-            "'plain', other than 'ensemble'."
-        )
+    if NetworkSpec.read(network).name == "ensemble":
+        raise ParameterError("The members of an ensemble must be networks other than 'ensemble', such as 'plain'.")
     if average not in AVERAGES:
         names = ", ".join(map(repr, AVERAGES))
         raise ParameterError(f"The network's option 'average' is {average!r}; expected one of {names}.")
@@ -116,15 +115,15 @@ def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
 def ensemble(
     *,
     members: int = 5,
-    network: str = "plain",
+    network: Any = "plain",
     network_options: Mapping[str, Any] | None = None,
     average: str = "probabilities",
     **shape: Any,
 ) -> Network:
     """Average of several networks of the same architecture, as in a k-fold ensemble.
 
-    Options: members (number of networks, 5), network (name of the members' network, plain), network_options
-    (mapping of options of that network), average (probabilities or logits).
+    Options: members (number of networks, 5), network (name of the members' network, plain; from Python, also a class
+    or function), network_options (mapping of options of that network), average (probabilities or logits).
     """
     check_ensemble(members=members, network=network, average=average)
     options = {} if network_options is None else network_options
@@ -133,4 +132,5 @@ def ensemble(
             f"The network's option 'network_options' is {options!r}; expected a mapping of options of '{network}', as "
             f"listed by: skconv networks {network}"
         )
-    return EnsembleNetwork([create_network(network, **shape, **options) for _ in range(members)], average)
+    spec = NetworkSpec.read(network, options)
+    return EnsembleNetwork([spec.create(**shape) for _ in range(members)], average)

@@ -22,7 +22,7 @@ def plan_run(
     recipe: Recipe,
     *,
     source: str | os.PathLike[str] | None,
-    network: str | None = None,
+    network: Any = None,
     folds: int | None = None,
     dials: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | Sequence[str] | None = None,
@@ -44,12 +44,18 @@ def plan_run(
     given: dict[str, Any] = {key: value for key, value in data.items() if value is not None}
     recipe = replace(recipe, data=replace(spec, **given))
     if network is not None:
-        recipe = replace(recipe, network={"name": network})
+        recipe = replace(recipe, network={"name": network if isinstance(network, str) else _find_import_path(network)})
     if folds is not None:
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
     recipe = change_recipe(recipe, dials or {}, settings)
     recipe = replace(recipe, data=_make_absolute(recipe.data))
     return replace(recipe, figures={})  # the recipe's figures were measured in other runs
+
+
+def _find_import_path(network: Any) -> str:
+    from skconv.networks.spec import find_import_path  # imports torch, which names do not need
+
+    return find_import_path(network)
 
 
 def _make_absolute(spec: DataSpec) -> DataSpec:

@@ -119,18 +119,21 @@ class Recipe:
         """Return an unfitted classifier, which may be an ensemble member; parameters as in `create_estimator`."""
         from skconv.estimators import CNNClassifier
         from skconv.estimators.parameters import check_parameters, check_selection
-        from skconv.networks import check_network
+        from skconv.networks.spec import NetworkSpec
         from skconv.training.augmentation import make_augmentation
 
-        check_network(self.network["name"], set(self.network) - {"name"})
+        spec = NetworkSpec.from_recipe(self.network)
+        spec.check()
         settings = dict(self.training)
         if random_state is not None:
             settings["random_state"] = random_state
         if self.class_weight and dataset is not None:
             settings["class_weight"] = encode_classes(self.class_weight, dataset) or None
+        is_own_code = spec.factory is not None
         estimator = CNNClassifier(
-            self.network,
+            spec.factory if is_own_code else self.network,
             **settings,
+            **({f"network__{name}": value for name, value in spec.options.items()} if is_own_code else {}),
             calibrate=self._calibrate,
             augmentation=self.augmentation or None,
             callbacks=self._create_callbacks(),

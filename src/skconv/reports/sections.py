@@ -56,7 +56,7 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
     `command` is the command line that writes the page. `issues` are the results of an audit of the data, or None
     without an audit.
     """
-    from skconv.estimators.persistence import load_network
+    from skconv.estimators.persistence import load_network, uses_own_code
 
     classifier, scores, dataset = scored.classifier, scored.scores, scored.dataset
     names = classifier.class_names
@@ -64,7 +64,13 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
     confusion = draw_confusion(scores.confusion, names)
     mistakes = draw_mistakes(scored.images, scored.labels, scored.probabilities, names)
     n_wrong = scores.n - int(np.trace(scores.confusion))
-    network = load_network(classifier.folder)
+    network = None if uses_own_code(classifier.config) else load_network(classifier.folder)
+    if network is None:
+        warnings.warn(
+            f"The report omits integrated gradients and activation maps, because the code of the network "
+            f"{classifier.config.network.name} is not part of the model folder.",
+            stacklevel=3,
+        )
     return [
         training_sections.describe_model(classifier, scored.n_seen),
         Section("Sample images", figures=[PageFigure(samples, "samples", f"Images of each class of {dataset.name}.")]),
@@ -84,7 +90,7 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
         *([] if issues is None else [_show_issues(dataset, issues)]),
         _show_calibration(scored),
         _show_attributions(scored, network),
-        _show_activations(scored, network),
+        *_show_activations(scored, network),
         Section("Size and speed", facts=_measure_speed(scored, network)),
         training_sections.describe_origin(classifier, command),
     ]
@@ -136,7 +142,7 @@ def _show_calibration(scored: ScoredSource) -> Section:
     )
 
 
-def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
+def _show_attributions(scored: ScoredSource, network: nn.Module | None) -> Section:
     """Draw attributions of the most confident mistakes, followed by correct predictions if there are few mistakes."""
     predicted, confidence = scored.probabilities.argmax(1), scored.probabilities.max(1)
     chosen = np.lexsort((-confidence, predicted == scored.labels))[:_MAX_EXPLAINED]
@@ -146,7 +152,9 @@ def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
         "Each image is followed by its attribution maps. Occlusion: covering orange parts lowers the probability of "
         "the predicted class, covering blue parts raises it."
     )
-    if has_captum():
+    if network is None:
+        pass
+    elif has_captum():
         for k, each in zip(chosen, maps, strict=True):
             each.append(integrate_gradients(network, scored.images[k], int(predicted[k])))
         text += " Integrated gradients: orange pixels raise the probability, blue pixels lower it."
@@ -165,10 +173,15 @@ def _show_attributions(scored: ScoredSource, network: nn.Module) -> Section:
     )
 
 
-def _show_activations(scored: ScoredSource, network: nn.Module) -> Section:
-    """Draw the filters of the first convolution, and the activation maps of the first image of the first class."""
-    from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member
+def _show_activations(scored: ScoredSource, network: nn.Module | None) -> list[Section]:
+    """Draw the filters of the first convolution, and the activation maps of the first image of the first class.
 
+    Return no section for a network without convolutions, or whose code is not available.
+    """
+    from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member, has_convolutions
+
+    if network is None or not has_convolutions(network):
+        return []
     first = int(np.argmin(scored.labels))
     image, names = scored.images[first], scored.classifier.class_names
     layers = collect_activations(network, image)
@@ -179,18 +192,20 @@ def _show_activations(scored: ScoredSource, network: nn.Module) -> Section:
         f"{'' if first_member(network) is network else 'They are those of the first member of the ensemble. '}"
         "The command skconv explain draws them for other images."
     )
-    return Section("Activation maps", text, figures=[PageFigure(figure, "activations", "Filters and activation maps.")])
+    figures = [PageFigure(figure, "activations", "Filters and activation maps.")]
+    return [Section("Activation maps", text, figures=figures)]
 
 
-def _measure_speed(scored: ScoredSource, network: nn.Module) -> dict[str, str]:
+def _measure_speed(scored: ScoredSource, network: nn.Module | None) -> dict[str, str]:
     """Return the size of the model and the time per prediction on this machine."""
     classifier, files = scored.classifier, scored.classifier.config.files
     singles = [scored.images[k % len(scored.images)][None] for k in range(_TIMED)]
     batch = scored.images[:_BATCH]
     per_single = float(np.median([_time(classifier, image) for image in singles]))
     per_image = _time(classifier, batch) / len(batch)
+    parameters = [] if network is None else [parameter.numel() for parameter in network.parameters()]
     return {
-        "parameters": f"{sum(parameter.numel() for parameter in network.parameters()):,}",
+        **({"parameters": f"{sum(parameters):,}"} if parameters else {}),
         "ONNX file": f"{files[ONNX_NAME].bytes / 1e6:.2f} MB",
         "weights": f"{files[WEIGHTS_NAME].bytes / 1e6:.2f} MB",
         "time for one image": f"{1000 * per_single:.2f} ms (median of {_TIMED}, with onnxruntime)",

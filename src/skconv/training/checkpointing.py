@@ -200,6 +200,9 @@ def _set_optimizer_state(net: Any, saved: Mapping[str, Any]) -> None:
         group["lr"] = rate
     for parameter, moments in zip(net.module_.parameters(), saved["moments"], strict=True):
         for name, value in moments.items():
+            if not isinstance(value, Tensor):  # other optimizers also store numbers
+                net.optimizer_.state[parameter][name] = value
+                continue
             # The fused step requires moments in the memory format of their parameter.
             like_parameter = value.shape == parameter.shape
             target = torch.empty_like(parameter) if like_parameter else torch.empty_like(value, device=parameter.device)

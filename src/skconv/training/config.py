@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
@@ -14,6 +14,7 @@ from skorch.helper import predefined_split
 from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup
+from skconv.exceptions import ParameterError
 from skconv.training.batches import Augment, ImageDataset
 from skconv.training.callbacks import RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
 from skconv.training.checkpointing import Checkpointing
@@ -46,6 +47,9 @@ class TrainingConfig:
         Augmentation, as in `skconv.training.batches.BatchIterator`.
     precision : {"fp32", "bf16"}, default="fp32"
         Floating-point precision of training.
+    optimizer, criterion : str or class
+        As in `CNNClassifier`, with the options ``optimizer__NAME`` and ``criterion__NAME`` in `optimizer_options` and
+        `criterion_options`.
     seed : int, default=0
         Seed of the order of the images and of the augmentation.
     time_limit : TimeLimit or None, default=None
@@ -59,7 +63,10 @@ class TrainingConfig:
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     ema_decay: float = 0.0
-    optimizer: str = "adamw"
+    optimizer: str | type[torch.optim.Optimizer] = "adamw"
+    optimizer_options: Mapping[str, Any] = field(default_factory=dict)
+    criterion: str | type[nn.Module] = "cross-entropy"
+    criterion_options: Mapping[str, Any] = field(default_factory=dict)
     schedule: str = "constant"
     patience: int | None = None
     restore_best: str | None = None
@@ -86,7 +93,7 @@ def count_steps(
     min_steps: int = 0,
     *,
     n_images: float = math.inf,
-    optimizer: str = "adamw",
+    optimizer: Any = "adamw",
 ) -> tuple[int, int]:
     """Return the number of training steps (at least `min_steps`) and the number of epochs needed for them.
 
@@ -117,12 +124,13 @@ def build_net(
     callbacks: Sequence[Any] = (),
     checkpointing: Checkpointing | None = None,
     process_group: ProcessGroup | None = None,
+    weighted: bool = False,
 ) -> ClassifierNet:
     """Return a skorch net with these settings, not yet initialised; ``net.fit(ImageDataset(…), y=None)`` trains it.
 
     The network accepts float32 (n, channels, height, width) and returns logits (n, num_classes). The images `valid` are
     scored after each epoch. `callbacks` run after those of the net. `checkpointing` runs last and saves the state of
-    the other callbacks.
+    the other callbacks. `weighted` is whether the training images have weights.
 
     References
     ----------
@@ -132,9 +140,6 @@ def build_net(
     return ClassifierNet(
         network,
         classes=list(range(num_classes)),
-        optimizer=_OPTIMIZERS[config.optimizer],
-        optimizer__betas=_ONE_CYCLE_BETAS if config.is_one_cycle else (0.9, 0.999),
-        optimizer__weight_decay=config.weight_decay,
         lr=config.learning_rate,
         max_epochs=config.n_epochs,
         batch_size=config.batch_size,
@@ -149,7 +154,6 @@ def build_net(
         train_split=None if valid is None else predefined_split(valid),
         precision=config.precision,
         ema_decay=config.ema_decay,
-        label_smoothing=config.label_smoothing,
         process_group=process_group,
         device=config.device,
         callbacks=[
@@ -161,7 +165,61 @@ def build_net(
         ],
         callbacks__print_log=None,
         verbose=0,
+        **_choose_optimizer(config),
+        **_choose_criterion(config, weighted=weighted),
     )
+
+
+def _choose_optimizer(config: TrainingConfig) -> dict[str, Any]:
+    """Return the arguments of skorch for the optimizer."""
+    options = dict(config.optimizer_options)
+    if isinstance(config.optimizer, type):
+        chosen: Any = config.optimizer
+    else:
+        chosen = _OPTIMIZERS[config.optimizer]
+        betas = _ONE_CYCLE_BETAS if config.is_one_cycle else (0.9, 0.999)
+        options = {"betas": betas, "weight_decay": config.weight_decay, **options}
+    return {"optimizer": chosen, **{f"optimizer__{name}": value for name, value in options.items()}}
+
+
+def _choose_criterion(config: TrainingConfig, *, weighted: bool) -> dict[str, Any]:
+    """Return the arguments of `ClassifierNet` for the loss."""
+    if not isinstance(config.criterion, type):
+        return {"label_smoothing": config.label_smoothing}
+    options = {**config.criterion_options, **({"reduction": "none"} if weighted else {})}
+    named = {f"criterion__{name}": value for name, value in options.items()}
+    return {"criterion": config.criterion, "label_smoothing": None, **named}
+
+
+def check_classes(config: TrainingConfig, num_classes: int) -> None:
+    """Raise `ParameterError` if the optimizer or the criterion rejects its options, logits or labels."""
+    if isinstance(config.optimizer, type) and not issubclass(config.optimizer, torch.optim.Optimizer):
+        raise ParameterError(
+            f"The 'optimizer' parameter must be a class derived from torch.optim.Optimizer. Got {config.optimizer!r}."
+        )
+    weight = torch.zeros(2, 2, requires_grad=True)
+    try:
+        arguments = _choose_optimizer(config)
+        options = {name.removeprefix("optimizer__"): value for name, value in arguments.items() if "__" in name}
+        arguments["optimizer"]([weight], **{"lr": config.learning_rate, **options})
+    except Exception as error:  # torch and users raise many kinds
+        raise ParameterError(
+            f"The optimizer rejects the learning rate or its options ({error}). Change the options optimizer__NAME."
+        ) from error
+    if not isinstance(config.criterion, type):
+        return
+    try:
+        loss = config.criterion(**config.criterion_options)(torch.zeros(2, num_classes), torch.tensor([0, 1]))
+    except Exception as error:
+        reason = " ".join(str(error).split())
+        raise ParameterError(
+            f"The criterion {config.criterion.__name__} fails for logits (n, {num_classes}) and class indices (n,) "
+            f"({reason}). Pass a loss for these, such as torch.nn.CrossEntropyLoss, or change criterion__NAME."
+        ) from error
+    if loss.ndim:
+        raise ParameterError(
+            f"The criterion {config.criterion.__name__} returned a loss of shape {tuple(loss.shape)}; expected a mean."
+        )
 
 
 def _first_callbacks(config: TrainingConfig, process_group: ProcessGroup | None, *, validated: bool) -> list[Any]:

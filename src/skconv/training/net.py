@@ -44,8 +44,8 @@ class ClassifierNet(NeuralNetClassifier):
         Floating-point precision of training; evaluation is always in fp32.
     ema_decay : float, default=0.0
         Decay of the EMA of the weights, 0 for none. Validation and the final weights use the EMA.
-    label_smoothing : float, default=0.0
-        Label smoothing of the training loss, 0..1.
+    label_smoothing : float or None, default=0.0
+        Label smoothing of the training loss, 0..1, which is the cross-entropy; None to use `criterion` instead.
     process_group : ProcessGroup, optional
         Processes that train this net together, each on a shard of every batch.
     **kwargs
@@ -58,7 +58,7 @@ class ClassifierNet(NeuralNetClassifier):
         *,
         precision: str = "fp32",
         ema_decay: float = 0.0,
-        label_smoothing: float = 0.0,
+        label_smoothing: float | None = 0.0,
         process_group: ProcessGroup | None = None,
         **kwargs: Any,
     ) -> None:
@@ -74,7 +74,7 @@ class ClassifierNet(NeuralNetClassifier):
         super().initialize_module()
         self.module_.to(self.device)  # before skorch does, because the EMA must be on the same device
         for tensor in (*self.module_.parameters(), *self.module_.buffers()):
-            if tensor.ndim == 4:
+            if tensor.ndim == 4 and self._channels_last:
                 tensor.data = tensor.data.contiguous(memory_format=torch.channels_last)
         if self.process_group is not None:
             state = (*self.module_.parameters(), *self.module_.buffers())
@@ -132,7 +132,8 @@ class ClassifierNet(NeuralNetClassifier):
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         """Return logits float32 (n, num_classes) of images (n, channels, height, width)."""
         images = x["images"] if isinstance(x, dict) else x
-        images = images.to(memory_format=torch.channels_last)
+        if self._channels_last:
+            images = images.to(memory_format=torch.channels_last)
         if self.precision == "fp32" or not self.module_.training:
             return self.module_(images)
         with torch.autocast(images.device.type, torch.bfloat16):
@@ -140,12 +141,19 @@ class ClassifierNet(NeuralNetClassifier):
         return logits.float()
 
     def get_loss(self, y_pred: Tensor, y_true: Tensor, X: Any = None, training: bool = False) -> Tensor:
-        """Return the mean cross-entropy: smoothed in training, weighted if the batch has weights."""
+        """Return the mean loss, weighted if the batch has weights: `criterion`, or smoothed cross-entropy."""
+        if self.label_smoothing is None:
+            losses = self.criterion_(y_pred, y_true)
+            return (losses * X["sample_weight"] if isinstance(X, dict) else losses).mean()
         smoothing = self.label_smoothing if training else 0.0
         if not isinstance(X, dict):
             return F.cross_entropy(y_pred, y_true, label_smoothing=smoothing)
         losses = F.cross_entropy(y_pred, y_true, label_smoothing=smoothing, reduction="none")
         return (losses * X["sample_weight"]).mean()
+
+    @property
+    def _channels_last(self) -> bool:
+        return getattr(self.module_, "channels_last", True)
 
     def train_step_single(self, batch: Any, **fit_params: Any) -> dict[str, Tensor]:
         """Compute loss and gradients; set the training mode only if a callback has changed it."""

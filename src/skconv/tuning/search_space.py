@@ -65,12 +65,12 @@ def make_space(recipe: Recipe) -> dict[str, Setting]:
     >>> space["learning_rate"].low, space["learning_rate"].high, space["batch_size"].choices
     (0.0012, 0.12, (128, 256, 512))
     """
-    from skconv.networks.registry import list_options
+    from skconv.networks.spec import NetworkSpec
     from skconv.training.augmentation import Augmentation
 
     member = recipe.create_member()
     defaults = {
-        "network": {**list_options(recipe.network["name"]), **recipe.network},
+        "network": {**NetworkSpec.from_recipe(recipe.network).list_options(), **recipe.network},
         "training": member.get_params(deep=False),
         "augmentation": {},
     }

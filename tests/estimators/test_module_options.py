@@ -1,0 +1,263 @@
+"""Users' modules: adaptation of images, options, loading, and errors in one line."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from sklearn.base import clone
+from torch import nn
+from torch.nn import functional as F
+
+from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier
+from skconv.exceptions import ModelFileError, ParameterError
+
+
+class PlainNet(nn.Module):
+    """A class with fixed shapes, an option and Tensor.view, which fails in the memory format channels_last."""
+
+    def __init__(self, hidden=24):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 8, 3)
+        self.norm = nn.BatchNorm2d(8)
+        self.hidden = nn.Linear(8 * 6 * 6, hidden)
+        self.output = nn.Linear(hidden, 4)
+
+    def forward(self, images):
+        features = F.relu(self.norm(self.conv(images)))
+        return self.output(F.relu(self.hidden(features.view(features.size(0), -1))))
+
+
+class SizedNet(nn.Module):
+    """A class that accepts the number of channels and classes."""
+
+    def __init__(self, in_channels, num_classes, width=8):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(in_channels, width, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten())
+        self.head = nn.Linear(4 * width, num_classes)
+
+    def forward(self, images):
+        return self.head(self.layers(images))
+
+
+class TinyTransformer(nn.Module):
+    """Self-attention over the rows of an image, without convolutions."""
+
+    def __init__(self, num_classes, dim=16):
+        super().__init__()
+        self.embed = nn.Linear(8, dim)
+        self.position = nn.Parameter(torch.zeros(1, 8, dim))
+        self.query, self.key, self.value = nn.Linear(dim, dim), nn.Linear(dim, dim), nn.Linear(dim, dim)
+        self.norm = nn.LayerNorm(dim)
+        self.head = nn.Linear(dim, num_classes)
+
+    def forward(self, images):
+        tokens = self.embed(images.squeeze(1)) + self.position
+        attended = F.scaled_dot_product_attention(self.query(tokens), self.key(tokens), self.value(tokens))
+        return self.head(self.norm(tokens + attended).mean(1))
+
+
+class Perceptron(nn.Module):
+    """Flat rows in, probabilities out, as in skorch's MNIST example."""
+
+    def __init__(self, hidden_dim=20, dropout=0.5):
+        super().__init__()
+        self.dropout = nn.Dropout(dropout)
+        self.hidden = nn.Linear(64, hidden_dim)
+        self.output = nn.Linear(hidden_dim, 4)
+
+    def forward(self, X, **kwargs):
+        return F.softmax(self.output(self.dropout(F.relu(self.hidden(X)))), dim=-1)
+
+
+@pytest.fixture(scope="module")
+def images():
+    rng = np.random.default_rng(0)
+    labels = np.arange(160) % 4
+    images = rng.integers(0, 120, (160, 8, 8), dtype=np.uint8)
+    images[np.arange(160), 2 * labels, 2 * labels] = 255
+    return images, labels
+
+
+def weights_of(classifier):
+    return {name: tensor.numpy().tobytes() for name, tensor in classifier.net_.module_.state_dict().items()}
+
+
+def test_ensemble_of_a_users_class_is_saved_and_loaded(images, tmp_path):
+    member = CNNClassifier(SizedNet, network__width=4, max_epochs=1, random_state=0)
+    ensemble = KFoldEnsembleClassifier(member, cv=2, random_state=0).fit(*images)
+    ensemble.save(tmp_path / "model")
+    loaded = KFoldEnsembleClassifier.load(tmp_path / "model", network=SizedNet)
+    expected = ensemble.predict_proba(images[0])
+    assert np.array_equal(loaded.predict_proba(images[0]), expected)
+    assert np.abs(OnnxClassifier(tmp_path / "model").predict_proba(images[0]) - expected).max() < 1e-4
+    with pytest.raises(ParameterError, match="network=SizedNet"):
+        KFoldEnsembleClassifier.load(tmp_path / "model")
+
+
+def test_an_instance_is_not_changed_by_fit(images):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 4))
+    before = module[1].weight.detach().clone()
+    classifier = CNNClassifier(module, max_epochs=1, random_state=0).fit(*images)
+    assert classifier.network is module
+    assert torch.equal(module[1].weight, before)
+    assert not torch.equal(classifier.net_.module_.module[1].weight, before)
+
+
+def test_frozen_parameters_of_an_instance_remain_unchanged(images):
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, 16), nn.ReLU(), nn.Linear(16, 4))
+    module[1].requires_grad_(False)
+    classifier = CNNClassifier(module, max_epochs=2, random_state=0).fit(*images)
+    assert torch.equal(classifier.net_.module_.module[1].weight, module[1].weight)
+
+
+def test_lazy_layers_get_the_shape_of_the_images(images):
+    classifier = CNNClassifier(nn.Sequential(nn.Flatten(), nn.LazyLinear(4)), max_epochs=1, random_state=0).fit(*images)
+    assert classifier.net_.module_.module[1].weight.shape == (4, 64)
+
+
+def test_grey_images_are_repeated_for_a_colour_network(images):
+    module = functools.partial(SizedNet, in_channels=3)
+    with pytest.warns(UserWarning, match="repeated as three channels"):
+        classifier = CNNClassifier(module, max_epochs=1, random_state=0).fit(*images)
+    assert classifier.predict(images[0]).shape == (160,)
+
+
+def test_colour_images_are_converted_for_a_grey_network(images):
+    colour = np.stack([images[0]] * 3, axis=3)
+    with pytest.warns(UserWarning, match="converted to grey"):
+        classifier = CNNClassifier(PlainNet, max_epochs=1, random_state=0).fit(colour, images[1])
+    assert classifier.image_shape_ == (3, 8, 8)
+
+
+def test_rows_and_probabilities_are_reported(images):
+    with pytest.warns(UserWarning, match="receives rows .* returns probabilities"):
+        CNNClassifier(Perceptron, max_epochs=1, random_state=0).fit(*images)
+
+
+def test_factory_with_keyword_arguments_only_gets_what_it_accepts(images):
+    def create(**options):
+        return SizedNet(in_channels=1, **options)
+
+    classifier = CNNClassifier(create, max_epochs=1, random_state=0).fit(*images)
+    assert classifier.net_.module_.module.head.out_features == 4
+
+
+def test_class_derived_from_network_is_not_wrapped(images):
+    from skconv.networks.plain import PlainNetwork
+
+    def create(**shape):
+        return PlainNetwork(stages=[[4]], **shape)
+
+    classifier = CNNClassifier(create, max_epochs=1, random_state=0).fit(*images)
+    assert isinstance(classifier.net_.module_, PlainNetwork)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "words"),
+    [
+        ({"network": nn.Sequential(nn.Flatten(), nn.Linear(64, 7))}, r"shape \(2, 7\).* \(2, 4\)"),
+        ({"network": nn.Sequential(nn.Flatten(), nn.Linear(65, 4))}, "failed .*8×8 pixels"),
+        ({"network": nn.Identity()}, "one per class"),
+        ({"network": nn.LSTM(8, 4, batch_first=True)}, "one tensor"),
+        ({"network": nn.Linear}, "network__in_features"),
+        ({"network": dict}, "returned a dict"),
+        ({"network": 7}, "torch.nn.Module"),
+        ({"network": "my_package.nets:Net"}, "Import the class"),
+        ({"network": PlainNet, "network__hiden": 3}, "no option 'hiden'.*hidden"),
+        ({"network": nn.Flatten(), "network__start_dim": 2}, "Pass its class Flatten"),
+        ({"optimizer": torch.optim.SGD, "optimizer__momentums": 0.9}, "momentums"),
+        ({"optimizer": nn.Linear}, "torch.optim.Optimizer"),
+        ({"optimizer": "sgd"}, "'adamw', 'adam', 'muon'"),
+        ({"criterion": nn.BCEWithLogitsLoss}, "BCEWithLogitsLoss fails"),
+        ({"criterion": nn.CrossEntropyLoss, "criterion__reduction": "none"}, "expected a mean"),
+    ],
+)
+def test_unusable_network_optimizer_or_criterion_is_one_line(images, parameters, words):
+    with pytest.raises(ParameterError, match=words) as caught:
+        CNNClassifier(**{"network": "fast", "max_epochs": 1, **parameters}).fit(*images)
+    assert "\n" not in str(caught.value)
+
+
+def test_unknown_argument_names_the_closest_parameter():
+    with pytest.raises(TypeError, match=r"'epochs'.*'max_epochs'"):
+        CNNClassifier(epochs=3)
+    with pytest.raises(ValueError, match="epochs"):
+        CNNClassifier().set_params(epochs=3)
+
+
+def test_load_refuses_a_network_that_predicts_something_else(images, tmp_path):
+    class Other(SizedNet):
+        def forward(self, images):
+            return -super().forward(images)
+
+    CNNClassifier(SizedNet, max_epochs=1, random_state=0).fit(*images).save(tmp_path / "model")
+    with pytest.raises(ModelFileError, match="predicts something else"):
+        CNNClassifier.load(tmp_path / "model", network=Other)
+    with pytest.raises(ParameterError, match="network=SizedNet"):
+        CNNClassifier.load(tmp_path / "model")
+
+
+def test_load_asks_for_options_that_json_cannot_represent(images, tmp_path):
+    class Activated(SizedNet):
+        def __init__(self, num_classes, activation=nn.ReLU):
+            super().__init__(1, num_classes)
+            self.layers[1] = activation()
+
+    classifier = CNNClassifier(Activated, network__activation=nn.Tanh, max_epochs=1, random_state=0).fit(*images)
+    classifier.save(tmp_path / "model")
+    with pytest.raises(ParameterError, match=r"partial\(.*activation="):
+        CNNClassifier.load(tmp_path / "model", network=Activated)
+    loaded = CNNClassifier.load(tmp_path / "model", network=functools.partial(Activated, activation=nn.Tanh))
+    assert np.array_equal(loaded.predict_proba(images[0]), classifier.predict_proba(images[0]))
+
+
+def test_model_is_kept_if_the_graph_cannot_be_exported(images, tmp_path):
+    class Branching(SizedNet):
+        def forward(self, images):
+            logits = super().forward(images)
+            return logits if float(logits.detach().abs().max()) < 1e9 else torch.from_numpy(logits.numpy())
+
+    classifier = CNNClassifier(Branching, max_epochs=1, random_state=0).fit(*images)
+    with pytest.warns(UserWarning, match="without model.onnx"):
+        classifier.save(tmp_path / "model")
+    loaded = CNNClassifier.load(tmp_path / "model", network=Branching)
+    assert np.array_equal(loaded.predict_proba(images[0]), classifier.predict_proba(images[0]))
+
+
+def test_optimizer_and_criterion_of_torch_are_used_and_restored(images, tmp_path):
+    weights = torch.ones(4)
+    classifier = CNNClassifier(
+        SizedNet,
+        optimizer=torch.optim.SGD,
+        optimizer__momentum=0.9,
+        criterion=nn.CrossEntropyLoss,
+        criterion__weight=weights,
+        class_weight="balanced",
+        validation_fraction=0.25,
+        max_epochs=2,
+        random_state=0,
+    ).fit(*images)
+    assert isinstance(classifier.net_.optimizer_, torch.optim.SGD)
+    assert isinstance(classifier.net_.criterion_, nn.CrossEntropyLoss)
+    classifier = clone(classifier).set_params(criterion__weight=None).fit(*images)
+    classifier.save(tmp_path / "model")
+    loaded = CNNClassifier.load(tmp_path / "model", network=SizedNet)
+    assert loaded.optimizer is torch.optim.SGD
+    assert loaded.criterion is nn.CrossEntropyLoss
+
+
+def test_criterion_equals_the_default_loss(images):
+    settings = {"max_epochs": 1, "label_smoothing": 0.0, "precision": "fp32", "random_state": 0}
+    default = CNNClassifier(TinyTransformer, **settings).fit(*images)
+    passed = CNNClassifier(TinyTransformer, criterion=nn.CrossEntropyLoss, **settings).fit(*images)
+    assert weights_of(passed) == weights_of(default)
+
+
+def test_export_of_an_unsupported_operator_prints_nothing(images, tmp_path, capfd):
+    module = nn.Sequential(nn.AdaptiveAvgPool2d(3), nn.Flatten(), nn.Linear(9, 4))  # 8 is not a multiple of 3
+    classifier = CNNClassifier(module, max_epochs=1, random_state=0).fit(*images)
+    classifier.save(tmp_path / "model")
+    assert tuple(capfd.readouterr()) == ("", "")
+    difference = OnnxClassifier(tmp_path / "model").predict_proba(images[0]) - classifier.predict_proba(images[0])
+    assert np.abs(difference).max() < 1e-4
