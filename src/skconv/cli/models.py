@@ -130,6 +130,12 @@ Explanation = StrEnum("Explanation", ["activations", "occlusion", "attributions"
             "the nearest training images."
         ),
     ],
+    network=Annotated[
+        str | None,
+        typer.Option(
+            metavar="MODULE:NAME", help="Network of your own that the model was trained with, which is imported."
+        ),
+    ],
     source=Annotated[
         str | None, typer.Option(help="Data to search for neighbours; default: the model's training data.")
     ],

@@ -6,12 +6,12 @@ import os
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from skconv.commands import Result
-from skconv.exceptions import DataError, SourceNotFoundError, UnknownNameError
+from skconv.exceptions import DataError, ParameterError, SourceNotFoundError, UnknownNameError
 from skconv.files import check_new_file
 from skconv.signature import expand_paths
 from skconv.text import format_percent
@@ -93,6 +93,7 @@ def explain(
     *,
     out: str | os.PathLike[str],
     show: str = "activations",
+    network: Any = None,
     source: str | os.PathLike[str] | None = None,
     data_home: str | os.PathLike[str] | None = None,
 ) -> ExplanationResult:
@@ -112,6 +113,8 @@ def explain(
         two most probable classes. "attributions": the contribution of each pixel to these probabilities, by integrated
         gradients (requires the extra ``explain``). "neighbours": the nearest training images, by the cosine distance of
         the inputs of the last linear layer, among at most 10,000 evenly spaced ones.
+    network : str, class, callable or torch.nn.Module, optional
+        The network of your own that the model was trained with, or its import path; required except for "occlusion".
     source : str or path-like or None, default=None
         Training images for "neighbours"; None uses the data that the model was trained on.
     data_home : path-like or None, default=None
@@ -134,7 +137,7 @@ def explain(
     UnknownNameError
         If the value of `show` is unknown.
     ParameterError
-        If "attributions" is requested and captum is not installed.
+        If "attributions" is requested and captum is not installed, or the network of a user's model is missing.
 
     Warns
     -----
@@ -158,13 +161,14 @@ def explain(
     label = classifier.class_names[int(probabilities.argmax())]
     layers: tuple[ExplainedLayer, ...] = ()
     neighbours: tuple[Neighbour, ...] = ()
-    if show == "activations":
-        figure, layers = _draw_activations(classifier, images[0], probabilities)
-    elif show in ("occlusion", "attributions"):
-        figure = _draw_attributions(classifier, images[0], probabilities, by_gradients=show == "attributions")
+    module = None if show == "occlusion" else _load_network(classifier, network)  # occlusion uses only predictions
+    if module is None or show == "attributions":
+        figure = _draw_attributions(classifier, module, images[0], probabilities)
+    elif show == "activations":
+        figure, layers = _draw_activations(classifier, module, images[0], probabilities)
     else:
         trained_on = _find_source(classifier) if source is None else source
-        figure, neighbours = _draw_neighbours(classifier, images[0], label, trained_on, data_home)
+        figure, neighbours = _draw_neighbours(classifier, module, images[0], label, trained_on, data_home)
     save_figure(figure, out)
     return ExplanationResult(
         input=names[0],
@@ -190,14 +194,27 @@ def _find_source(classifier: OnnxClassifier) -> str:
     )
 
 
+def _load_network(classifier: OnnxClassifier, network: Any) -> Network:
+    """Return the torch network of a classifier; `network` is the user's own, or its import path."""
+    from skconv.estimators.persistence import load_network, uses_own_code
+    from skconv.networks.spec import import_network
+
+    if network is None and uses_own_code(classifier.config):
+        options = classifier.config.network.options
+        path = options.get("network", classifier.config.network.name)
+        raise ParameterError(
+            f"The model has the network {path}, whose code is not part of a model folder. Pass --network {path} to "
+            "import it, or --show occlusion, which needs only predictions."
+        )
+    return load_network(classifier.folder, import_network(network) if isinstance(network, str) else network)
+
+
 def _draw_activations(
-    classifier: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray
+    classifier: OnnxClassifier, network: Network, image: np.ndarray, probabilities: np.ndarray
 ) -> tuple[Figure, tuple[ExplainedLayer, ...]]:
-    from skconv.estimators.persistence import load_network
     from skconv.evaluation.activations import collect_activations, filters_on_pixels
     from skconv.reports.activations import draw_activations
 
-    network = load_network(classifier.folder)
     note = _warn_of_ensemble(network, "Filters and maps are")
     layers = collect_activations(network, image)
     filters = filters_on_pixels(network, layers[0].kernel)
@@ -206,16 +223,14 @@ def _draw_activations(
 
 
 def _draw_attributions(
-    classifier: OnnxClassifier, image: np.ndarray, probabilities: np.ndarray, *, by_gradients: bool
+    classifier: OnnxClassifier, network: Network | None, image: np.ndarray, probabilities: np.ndarray
 ) -> Figure:
+    """Draw integrated gradients of a network; without a network, the sensitivity to occlusion."""
     from skconv.evaluation.attributions import integrate_gradients, occlude
     from skconv.reports.image_grids import draw_attributions
 
     order = [int(k) for k in np.argsort(-probabilities, kind="stable")[:2]]
-    if by_gradients:
-        from skconv.estimators.persistence import load_network
-
-        network = load_network(classifier.folder)
+    if network is not None:
         maps = [integrate_gradients(network, image, k) for k in order]
     else:
         patch = max(1, min(image.shape[:2]) // 6)
@@ -226,17 +241,16 @@ def _draw_attributions(
 
 def _draw_neighbours(
     classifier: OnnxClassifier,
+    network: Network,
     image: np.ndarray,
     label: str,
     source: str | os.PathLike[str],
     data_home: str | os.PathLike[str] | None,
 ) -> tuple[Figure, tuple[Neighbour, ...]]:
     from skconv.commands.scoring import convert_images, load_for_model
-    from skconv.estimators.persistence import load_network
     from skconv.evaluation.activations import collect_features, find_nearest
     from skconv.reports.image_grids import draw_grid
 
-    network = load_network(classifier.folder)
     _warn_of_ensemble(network, "The features are")
     dataset = load_for_model(classifier, source, data_home=data_home)
     n_train = len(dataset.train_images)
