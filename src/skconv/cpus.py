@@ -101,7 +101,7 @@ def _read_quota(folder: Path) -> Iterator[float]:
     """Yield the quota of one cgroup in processors, or nothing if it has none."""
     with suppress(OSError, ValueError):
         quota, period = (folder / "cpu.max").read_text().split()
-        yield int(quota) / int(period)  # "max" is not a number
+        yield int(quota) / int(period)  # "max" means no quota and raises ValueError
     with suppress(OSError, ValueError):
         names = ("cpu.cfs_quota_us", "cpu.cfs_period_us")
         quota_us, period_us = (int((folder / name).read_text()) for name in names)

@@ -132,9 +132,9 @@ def _describe_continuation(invocation: Invocation) -> str:
     out = invocation.out
     # The checkpoint folder is OUT.checkpoint; with several seeds, OUT/seed-N.checkpoint.
     if out is not None and (out.with_name(f"{out.name}.checkpoint").is_dir() or any(out.glob("*.checkpoint"))):
-        from skconv.commands.prepare import add_options
+        from skconv.commands.recorded_call import describe_resume
 
-        return f"A checkpoint is saved. To resume the run: {add_options(invocation.command, out)}"
+        return f"A checkpoint is saved. To resume the run: {describe_resume(invocation.command, out)}"
     if out is not None and any(out.glob("seed-*")):
         return (
             f"No incomplete files remain; finished results remain in {one_line(str(out))}. "

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, RunOptions
+from skconv.commands.output_folder import lock_output, open_run_folder
 from skconv.commands.prediction_tables import OUT_OF_FOLD_NAME, write_out_of_fold
-from skconv.commands.prepare import PreparedRun, fit_estimator, lock_output, open_run_folder, prepare_run, use_workers
+from skconv.commands.prepare import PreparedRun, fit_estimator, prepare_run, use_workers
 from skconv.commands.run_folder import write_rows
 from skconv.files import atomic_dir, check_new_folder
 from skconv.signature import expand_options

@@ -9,7 +9,8 @@ from typing import Any, Unpack
 
 from skconv.commands import Result, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import fit_estimator, lock_output, open_run_folder, prepare_run, use_workers
+from skconv.commands.output_folder import lock_output, open_run_folder
+from skconv.commands.prepare import fit_estimator, prepare_run, use_workers
 from skconv.commands.run_folder import check_can_save, score_run, write_run_folder
 from skconv.files import check_new_folder
 from skconv.signature import expand_options

@@ -51,7 +51,7 @@ def select_changes(options: Mapping[str, Any]) -> dict[str, Any]:
 
     return {
         "network": options["network"],
-        "dials": {name: options[name] for name in OPTIONS},
+        "options": {name: options[name] for name in OPTIONS},
         "settings": options["settings"],
         **select_data_options(options),
     }

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import functools
 import importlib.util
-import inspect
-import math
 import os
-import re
-import shlex
-import sys
 import time
 import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
+from skconv.commands.data_summary import describe_data
 from skconv.commands.options import select_changes
-from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed, is_main_process
+from skconv.commands.recorded_call import describe_call
+from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
 from skconv.exceptions import ModelFileError, OutputError, ParameterError, missing_package
-from skconv.files import escape_undecodable, lock_folder, reserve_folder
+from skconv.files import escape_undecodable
 from skconv.progress import is_interactive, print_progress
 from skconv.text import parse_duration
 
@@ -33,10 +27,6 @@ if TYPE_CHECKING:
     from skconv.model_io.records import TrainingFingerprints
     from skconv.recipes import Recipe
 
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_N_PRINTED_LABELS = 10
 _SAVING_SECONDS, _SAVING_SHARE = 20.0, 0.3  # time for model and figures, and its maximum share of a time limit
 
 
@@ -241,100 +231,3 @@ def use_workers(dask: str | None) -> AbstractContextManager[None]:
     from skconv.parallel import dask_workers
 
     return dask_workers(dask)
-
-
-def describe_data(dataset: Dataset, recipe: Recipe) -> str:
-    """Return a line that describes the data and the recipe of a run."""
-    height, width = dataset.image_shape[:2]
-    n_test = 0 if dataset.test_labels is None else len(dataset.test_labels)
-    tested = f" and {n_test:,} test" if n_test else ""
-    return (
-        f"{dataset.name}: {len(dataset.train_labels):,} training{tested} images of {width}×{height}, "
-        f"{len(dataset.class_names)} classes; recipe {recipe.name}."
-    )
-
-
-def print_data(dataset: Dataset, *, batch_size: int, validation_fraction: float = 0.0) -> None:
-    """Print the shapes of the data and of one batch, the first labels and the first image to standard error."""
-    channels = 1 if len(dataset.image_shape) == 2 else 3
-    height, width = dataset.image_shape[:2]
-    n_train = len(dataset.train_labels) - math.ceil(validation_fraction * len(dataset.train_labels))
-    lines = [f"{dataset.name}: training images {dataset.train_images.shape}, labels {dataset.train_labels.shape}"]
-    if dataset.test_images is not None and dataset.test_labels is not None:
-        lines.append(f"test images {dataset.test_images.shape}, labels {dataset.test_labels.shape}")
-    labels = ", ".join(dataset.class_names[label] for label in dataset.train_labels[:_N_PRINTED_LABELS])
-    lines += [
-        f"one batch: images ({min(batch_size, n_train)}, {channels}, {height}, {width})",
-        f"first labels: {labels}",
-        "first image:",
-        np.array2string(dataset.train_images[0], threshold=100, edgeitems=4),
-    ]
-    print("\n".join(lines), file=sys.stderr)
-
-
-def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
-    """Return a context manager with the run folder: `out`, or a new folder ``runs/NAME``, reserved while it is open."""
-    if out is not None:
-        return nullcontext(Path(out))
-    return reserve_folder(Path("runs"), clean_name(name), is_taken=_has_checkpoint)
-
-
-def get_checkpoint_path(folder: Path) -> Path:
-    """Return the folder of a run's checkpoints: ``runs/first.checkpoint`` for the run folder ``runs/first``."""
-    return folder.with_name(f"{folder.name}.checkpoint")
-
-
-def _has_checkpoint(folder: Path) -> bool:
-    """Return whether an interrupted run can be resumed in the folder; warn if so."""
-    checkpoint = get_checkpoint_path(folder)
-    if checkpoint.exists():
-        warnings.warn(
-            f"{checkpoint} has the checkpoints of an interrupted run. To resume the run, pass --out {folder} --resume; "
-            "to discard it, remove the checkpoints.",
-            stacklevel=2,
-        )
-    return checkpoint.exists()
-
-
-def add_options(command: str, folder: Path) -> str:
-    """Return a command line that resumes the run in `folder`.
-
-    Examples
-    --------
-    >>> add_options("skconv train mnist", Path("runs/mnist-standard"))
-    'skconv train mnist --out runs/mnist-standard --resume'
-    """
-    words = shlex.split(command)
-    if not any(word == "--out" or word.startswith("--out=") for word in words):
-        command += f" --out {shlex.quote(os.fspath(folder))}"
-    return command if "--resume" in words else f"{command} --resume"
-
-
-def lock_output(command: Callable[P, R]) -> Callable[P, R]:
-    """Decorate a command so that its folder `out` is locked from its start to its end."""
-
-    @functools.wraps(command)
-    def call(*args: P.args, **kwargs: P.kwargs) -> R:
-        out: Any = kwargs.get("out")
-        with lock_folder(out) if out is not None and is_main_process() else nullcontext():
-            return command(*args, **kwargs)
-
-    return call
-
-
-def clean_name(name: str) -> str:
-    """Replace characters that are unusual in file names by '-'."""
-    return re.sub(r"[^\w.-]+", "-", name).strip("-.")
-
-
-def describe_call(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """Return the Python call of a command, without default arguments."""
-    given: dict[str, Any] = {}
-    for name, parameter in inspect.signature(function).parameters.items():
-        if arguments[name] != parameter.default:
-            given[name] = arguments[name]
-    parts = []
-    for name, value in given.items():
-        text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
-        parts.append(text if name == "source" else f"{name}={text}")
-    return f"skconv.{function.__name__}({', '.join(parts)})"

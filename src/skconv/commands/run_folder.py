@@ -13,8 +13,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skconv.commands.output_folder import get_checkpoint_path
 from skconv.commands.prediction_tables import MISTAKES_NAME, OUT_OF_FOLD_NAME, write_mistakes, write_out_of_fold
-from skconv.commands.prepare import get_checkpoint_path, read_inherited_fingerprints
+from skconv.commands.prepare import read_inherited_fingerprints
 from skconv.competitions.submissions import write_submission
 from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_dir, check_new_folder, escape_undecodable

@@ -14,18 +14,11 @@ from pathlib import Path
 from typing import Any, Unpack
 
 from skconv.commands import Result, format_interval
+from skconv.commands.data_summary import print_data
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import (
-    PreparedRun,
-    add_options,
-    fit_estimator,
-    get_checkpoint_path,
-    lock_output,
-    open_run_folder,
-    prepare_run,
-    print_data,
-    warn_if_leaked,
-)
+from skconv.commands.output_folder import get_checkpoint_path, lock_output, open_run_folder
+from skconv.commands.prepare import PreparedRun, fit_estimator, prepare_run, warn_if_leaked
+from skconv.commands.recorded_call import describe_resume
 from skconv.commands.run_folder import (
     SeedResult,
     check_can_save,
@@ -215,23 +208,15 @@ def train(
             check_can_save(run, folder)
         try:
             results = tuple(
-                _train_seed(run, each, folder if seeds == 1 else folder / f"seed-{each}", _describe_resume(run, folder))
+                _train_seed(
+                    run, each, folder if seeds == 1 else folder / f"seed-{each}", describe_resume(run.command, folder)
+                )
                 for each in run.recipe_texts
             )
         except KeyboardInterrupt as interrupt:
             interrupt.run_folder = folder  # type: ignore[attr-defined]  # read by the command line to print how to resume
             raise
     return TrainResult(run.dataset.name, run.recipe.name, str(folder), results)
-
-
-def _describe_resume(run: PreparedRun, folder: Path) -> str:
-    """Return the command that resumes a run, as a command line or a Python call."""
-    if not run.command.startswith("skconv.train("):
-        return add_options(run.command, folder)
-    given = run.command.removesuffix(")")
-    given += "" if given.endswith("(") else ", "
-    given += "" if "out=" in given else f"out={os.fspath(folder)!r}, "
-    return f"{given}resume=True)" if "resume=" not in given else run.command
 
 
 def _warn_of_few_test_images(run: PreparedRun) -> None:

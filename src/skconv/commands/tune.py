@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.prepare import PreparedRun, check_integer, clean_name, prepare_run
+from skconv.commands.output_folder import clean_name
+from skconv.commands.prepare import PreparedRun, check_integer, prepare_run
 from skconv.exceptions import ParameterError, TrainingError
 from skconv.files import atomic_write, check_new_folder
 from skconv.progress import print_progress

@@ -24,15 +24,15 @@ def plan_run(
     source: str | os.PathLike[str] | None,
     network: Any = None,
     folds: int | None = None,
-    dials: Mapping[str, Any] | None = None,
+    options: Mapping[str, Any] | None = None,
     settings: Mapping[str, Any] | Sequence[str] | None = None,
     **data: Unpack[DataOptions],
 ) -> Recipe:
     """Return `recipe` with the options of a run applied, so that the result alone reproduces the run.
 
     `source` replaces the recipe's data, split and columns, but not the size and preprocessing of the images. `network`
-    replaces the recipe's network, with default options. `data` replaces fields of the recipe's `DataSpec`. `dials` and
-    `settings` are applied last, as in `skconv.recipes.settings.change_recipe`.
+    replaces the recipe's network, with default options. `data` replaces fields of the recipe's `DataSpec`. `options`
+    and `settings` are applied last, as in `skconv.recipes.settings.change_recipe`.
     """
     from skconv.recipes.settings import change_recipe
 
@@ -47,7 +47,7 @@ def plan_run(
         recipe = replace(recipe, network={"name": network if isinstance(network, str) else _find_import_path(network)})
     if folds is not None:
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
-    recipe = change_recipe(recipe, dials or {}, settings)
+    recipe = change_recipe(recipe, options or {}, settings)
     recipe = replace(recipe, data=_make_absolute(recipe.data))
     return replace(recipe, figures={})  # the recipe's figures were measured in other runs
 

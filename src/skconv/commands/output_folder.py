@@ -1,0 +1,59 @@
+"""Folder of a run: choice of its name, lock, checkpoints."""
+
+from __future__ import annotations
+
+import functools
+import os
+import re
+import warnings
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from pathlib import Path
+from typing import Any, ParamSpec, TypeVar
+
+from skconv.distributed.process_group import is_main_process
+from skconv.files import lock_folder, reserve_folder
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
+    """Return a context manager with the run folder: `out`, or a new folder ``runs/NAME``, reserved while it is open."""
+    if out is not None:
+        return nullcontext(Path(out))
+    return reserve_folder(Path("runs"), clean_name(name), is_taken=_has_checkpoint)
+
+
+def get_checkpoint_path(folder: Path) -> Path:
+    """Return the folder of a run's checkpoints: ``runs/first.checkpoint`` for the run folder ``runs/first``."""
+    return folder.with_name(f"{folder.name}.checkpoint")
+
+
+def _has_checkpoint(folder: Path) -> bool:
+    """Return whether an interrupted run can be resumed in the folder; warn if so."""
+    checkpoint = get_checkpoint_path(folder)
+    if checkpoint.exists():
+        warnings.warn(
+            f"{checkpoint} has the checkpoints of an interrupted run. To resume the run, pass --out {folder} --resume; "
+            "to discard it, remove the checkpoints.",
+            stacklevel=2,
+        )
+    return checkpoint.exists()
+
+
+def lock_output(command: Callable[P, R]) -> Callable[P, R]:
+    """Decorate a command so that its folder `out` is locked from its start to its end."""
+
+    @functools.wraps(command)
+    def call(*args: P.args, **kwargs: P.kwargs) -> R:
+        out: Any = kwargs.get("out")
+        with lock_folder(out) if out is not None and is_main_process() else nullcontext():
+            return command(*args, **kwargs)
+
+    return call
+
+
+def clean_name(name: str) -> str:
+    """Replace characters that are unusual in file names by '-'."""
+    return re.sub(r"[^\w.-]+", "-", name).strip("-.")
