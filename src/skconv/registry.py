@@ -16,6 +16,7 @@ MODULES: dict[str, dict[str, str]] = {
     "networks": {
         "accurate": "skconv.networks.plain",
         "compact": "skconv.networks.small",
+        **{f"efficientnet-lite{number}": "skconv.networks.efficientnet_lite" for number in range(3)},
         "ensemble": "skconv.networks.ensemble",
         "fast": "skconv.networks.small",
         "plain": "skconv.networks.plain",

@@ -9,12 +9,14 @@ from skconv.networks import create_network, describe_network, list_networks
 from skconv.networks.registry import list_options
 
 SHAPE = {"in_channels": 1, "image_size": (28, 28), "num_classes": 10}
+# Networks that resize images are tested at a smaller size, because all are slow at their default size.
+OPTIONS = {name: {"size": 32} if "size" in list_options(name) else {} for name in list_networks()}
 
 
 @pytest.mark.parametrize("name", list_networks())
 def test_network_accepts_any_image_size_and_trains(name):
     for in_channels, image_size in ((3, (1, 1)), (1, (2, 64)), (1, (28, 28)), (3, (33, 20))):
-        network = create_network(name, in_channels=in_channels, image_size=image_size, num_classes=5)
+        network = create_network(name, in_channels=in_channels, image_size=image_size, num_classes=5, **OPTIONS[name])
         images = torch.rand(4, in_channels, *image_size) * 255
         network.input_normalization.fit(images)
         logits = network(images)
@@ -30,7 +32,7 @@ def test_network_is_invariant_to_the_scale_of_pixels(name):
     results = []
     for factor in (1.0, 255.0):
         torch.manual_seed(0)
-        network = create_network(name, in_channels=1, image_size=(12, 12), num_classes=3).eval()
+        network = create_network(name, in_channels=1, image_size=(12, 12), num_classes=3, **OPTIONS[name]).eval()
         network.input_normalization.fit(images * factor)
         results.append(network(images * factor))
     torch.testing.assert_close(*results, rtol=1e-4, atol=1e-4)
@@ -38,7 +40,7 @@ def test_network_is_invariant_to_the_scale_of_pixels(name):
 
 @pytest.mark.parametrize("name", [name for name in list_networks() if name != "ensemble"])
 def test_network_calibrates_its_logits_in_evaluation_only(name):
-    network = create_network(name, in_channels=1, image_size=(14, 14), num_classes=3).eval()
+    network = create_network(name, in_channels=1, image_size=(14, 14), num_classes=3, **OPTIONS[name]).eval()
     images = torch.rand(4, 1, 14, 14)
     before = network(images)
     network.logit_calibration.shift([0.0, 2.0, 0.0])

@@ -30,6 +30,7 @@ from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
 from skconv.networks.blocks import Network
 from skconv.networks.custom import ModuleNetwork, describe_adaptation
+from skconv.networks.pretrained import load_pretrained_weights
 from skconv.networks.spec import NetworkSpec
 from skconv.text import parse_duration
 from skconv.training.augmentation import make_augmentation
@@ -60,7 +61,7 @@ def torch_seed(seed: int) -> Iterator[None]:
 
 
 def make_network(classifier: Classifier, train: ImageDataset) -> Network:
-    """Return a network with random or loaded weights and the input normalisation of the training images.
+    """Return a network with random, pretrained or loaded weights and the input normalisation of the training images.
 
     Set the attributes of the classifier that describe it.
     """
@@ -74,7 +75,10 @@ def make_network(classifier: Classifier, train: ImageDataset) -> Network:
         if message:
             warnings.warn(message, stacklevel=4)
     model = classifier.init_from
-    classifier.loaded_weights_ = [] if model is None else load_matching_weights(network, model)
+    if model is not None:
+        classifier.loaded_weights_ = load_matching_weights(network, model)
+    else:
+        classifier.loaded_weights_ = load_pretrained_weights(network)
     sample = train.sample()
     network.input_normalization.fit(sample)
     classifier.pixel_range_ = (float(sample.min()), float(sample.max()))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable
+from functools import partial
 from numbers import Integral, Real
-from typing import Any
+from typing import Any, overload
 
 from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
@@ -16,8 +17,16 @@ NETWORKS: Registry[Factory] = Registry("networks", "network")
 SHAPE_OPTIONS = frozenset({"in_channels", "image_size", "num_classes"})  # passed to every factory
 
 
-def register_network(factory: Factory) -> Factory:
-    """Register a network under the name of its factory; use as a decorator.
+@overload
+def register_network(factory: Factory) -> Factory: ...
+
+
+@overload
+def register_network(*, name: str) -> Callable[[Factory], Factory]: ...
+
+
+def register_network(factory: Factory | None = None, *, name: str | None = None) -> Any:
+    """Register a network under `name`, by default the name of its factory; use as a decorator.
 
     An existing network of this name is replaced in this process. A saved model is rebuilt by the factory registered at
     load time, and rejected if its weights do not fit.
@@ -27,6 +36,8 @@ def register_network(factory: Factory) -> Factory:
     factory : callable
         Class or function, called as ``factory(in_channels=…, image_size=(height, width), num_classes=…, **options)``.
         Returns a `Network`. ``skconv networks NAME`` prints its docstring. Options are keyword-only with defaults.
+    name : str, optional
+        Name that is not a Python identifier: ``@register_network(name="my-network")``.
 
     Examples
     --------
@@ -39,7 +50,9 @@ def register_network(factory: Factory) -> Factory:
     8
     >>> NETWORKS.unregister("tiny")
     """
-    NETWORKS.register(factory.__name__, factory)
+    if factory is None:
+        return partial(register_network, name=name)
+    NETWORKS.register(name or factory.__name__, factory)
     return factory
 
 
