@@ -13,7 +13,7 @@ from skconv.exceptions import ParameterError
 from skconv.recipes.schema import check_document
 
 DEFAULTS = CNNClassifier().get_params()
-SIGNATURE = [name for name in inspect.signature(CNNClassifier).parameters if name != "options"]  # **options
+SIGNATURE = list(inspect.signature(CNNClassifier).parameters)
 
 
 def test_table_has_the_parameters_of_the_signature_in_their_order():

@@ -16,7 +16,7 @@ from sklearn.utils import check_random_state
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
-from skconv.estimators.options import OptionsMixin
+from skconv.estimators.options import OptionsMixin, hide_options
 from skconv.estimators.parameters import check_parameters, check_selection
 from skconv.estimators.setup import check_callbacks, make_network, start_net, torch_seed, warn_of_few_images
 from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
@@ -157,6 +157,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     # Shared deadline of several fits (`time.time()`), and the number of fits to divide the remaining time by.
     time_share: tuple[float | None, int] = (None, 1)
 
+    @hide_options
     def __init__(
         self,
         network: Any = "plain",

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import check_random_state
 from torch import nn
 
-from skconv.estimators.options import OPTION_PREFIXES
+from skconv.estimators.options import is_option
 from skconv.estimators.parameters import PARAMETERS, check_parameters
 from skconv.exceptions import ModelFileError, SkconvError
 from skconv.networks.custom import get_import_path
@@ -47,7 +47,7 @@ def parameters_to_json(classifier: BaseEstimator) -> dict[str, Any]:
     spec = NetworkSpec.read(parameters["network"])
     if spec.factory is not None:
         parameters["network"] = spec.name
-    parameters |= {name: to_json(value) for name, value in parameters.items() if name.startswith(OPTION_PREFIXES)}
+    parameters |= {name: to_json(value) for name, value in parameters.items() if is_option(name)}
     for name in ("optimizer", "criterion"):
         if isinstance(parameters[name], type):
             parameters[name] = get_import_path(parameters[name])
@@ -71,9 +71,7 @@ def restore_parameters(
     for name in ("optimizer", "criterion"):  # a user's class is not part of a model folder
         if is_import_path(restored.get(name)):
             restored[name] = _find_class(name, restored[name])
-    unknown = sorted(
-        name for name in restored if name not in cls._get_param_names() and not name.startswith(OPTION_PREFIXES)
-    )
+    unknown = sorted(name for name in restored if name not in cls._get_param_names() and not is_option(name))
     if unknown:
         raise ModelFileError(
             f"{path / 'config.json'} has the unknown parameter '{unknown[0]}'. "

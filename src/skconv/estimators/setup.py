@@ -20,7 +20,6 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup, get_process_group
-from skconv.estimators.options import select_options
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import load_matching_weights
 from skconv.estimators.saved_parameters import parameters_to_json
@@ -66,7 +65,7 @@ def make_network(classifier: Classifier, train: ImageDataset) -> Network:
     Set the attributes of the classifier that describe it.
     """
     classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    classifier._network_spec = spec = NetworkSpec.read(classifier.network, select_options(classifier, "network"))
+    classifier._network_spec = spec = NetworkSpec.read(classifier.network, classifier._select_options("network"))
     channels, height, width = classifier.image_shape_
     with torch_seed(classifier._seed):
         network = spec.create(in_channels=channels, image_size=(height, width), num_classes=len(classifier.classes_))
@@ -154,8 +153,8 @@ def make_config(
         device=device,
         seed=classifier._seed,
         label_smoothing=0.0 if isinstance(classifier.criterion, type) else classifier.label_smoothing,
-        optimizer_options=select_options(classifier, "optimizer"),
-        criterion_options=select_options(classifier, "criterion"),
+        optimizer_options=classifier._select_options("optimizer"),
+        criterion_options=classifier._select_options("criterion"),
         **{name: getattr(classifier, name) for name in _SHARED_PARAMETERS},
     )
 
