@@ -78,11 +78,11 @@ def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
-        room = shutil.disk_usage(folder).free
-        if n_bytes > _DISK_SHARE * room:
+        free_disk = shutil.disk_usage(folder).free
+        if n_bytes > _DISK_SHARE * free_disk:
             raise DataError(
-                f"{need}; {free / _GIB:.1f} GiB of memory and {room / _GIB:.1f} GiB on the disk of {folder} are free. "
-                "Pass a smaller --image-size, or use fewer images."
+                f"{need}; {free / _GIB:.1f} GiB of memory and {free_disk / _GIB:.1f} GiB on the disk of {folder} are "
+                "free. Pass a smaller --image-size, or use fewer images."
             )
         with tempfile.TemporaryFile(dir=folder) as stream:
             mapped = np.memmap(stream, np.uint8, "w+", shape=shape)
