@@ -25,6 +25,8 @@ LEAST = {
     "12_pipeline": 0.95,
     "13_skorch": 0.93,
     "14_kfold_ensemble": 0.93,
+    "16_own_network": 0.95,
+    "17_skorch_module": 0.9,
 }
 
 

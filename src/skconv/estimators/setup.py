@@ -31,7 +31,7 @@ from skconv.networks.blocks import Network
 from skconv.networks.custom import ModuleNetwork, describe_adaptation
 from skconv.networks.pretrained import load_pretrained_weights
 from skconv.networks.spec import NetworkSpec
-from skconv.text import parse_duration
+from skconv.text import format_count, parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.callbacks import PrintEpochs
@@ -237,10 +237,10 @@ def _describe_training(
     validated = "" if valid is None else f" ({len(valid):,} for validation)"
     n_steps, n_threads = config.n_planned or 0, torch.get_num_threads()
     n_epochs = math.ceil(n_steps / len(BatchIterator(train, config.batch_size, shuffle=True)))
-    where = f"{n_threads} thread{'s' * (n_threads > 1)}" if config.device == "cpu" else config.device
+    where = format_count(n_threads, "thread") if config.device == "cpu" else config.device
     return (
         f"Training network {classifier._network_spec.short_name} on {len(train):,} images of {width}×{height}{colour}"
-        f"{validated}, {len(classifier.classes_)} classes: {n_epochs} epoch{'s' * (n_epochs > 1)}, {n_steps:,} "
+        f"{validated}, {len(classifier.classes_)} classes: {format_count(n_epochs, 'epoch')}, {n_steps:,} "
         f"steps of {min(config.batch_size, len(train))} images; {where}, {config.precision}."
     )
 

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from skconv.exceptions import DataError, ParameterError, list_some
 from skconv.images.arrays import describe_invalid
+from skconv.text import format_count
 from skconv.training.batches import ImageDataset
 
 MIN_CALIBRATION = 100  # images; fewer give a poor estimate of the temperature
@@ -271,8 +272,9 @@ def _split_stratified(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fo
         )
     if counts.min() < n_folds:
         rarest = int(counts.argmin())
+        found = format_count(int(counts[rarest]), "image")
         warnings.warn(
-            f"Class {classes.tolist()[rarest]!r} has {counts[rarest]} image(s), fewer than the {n_folds} folds"
+            f"Class {classes.tolist()[rarest]!r} has {found}, fewer than the {n_folds} folds"
             + (f": using {n_splits} folds." if n_splits < n_folds else ": some folds hold out none of them."),
             stacklevel=4,
         )

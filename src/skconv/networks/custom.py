@@ -16,6 +16,7 @@ from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
+from skconv.text import format_count
 
 _LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, as in Pillow
 _N_TRIED = 2  # images of the trial batches
@@ -235,7 +236,7 @@ def _find_layout(module: nn.Module, images: Tensor, num_classes: int) -> tuple[s
         if layout == "images" or not failure[0].startswith("returned"):
             failure = reason, None
     _, channels, height, width = images.shape
-    shape = f"{width}×{height} pixels and {channels} channel{'s' * (channels > 1)}"
+    shape = f"{width}×{height} pixels and {format_count(channels, 'channel')}"
     hint = "" if failure[1] is None else " Resize the images to the size that it expects, or let it accept any size."
     raise ParameterError(
         f"The network {get_short_name(module)} {failure[0].rstrip('.')}. It was tried with images of {shape}.{hint}"
