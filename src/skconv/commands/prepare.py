@@ -116,6 +116,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     if is_distributed():
         check_distributed(device)
         _check_supported(recipe, seeds=seeds, resume=arguments["resume"])
+    recipe = _pin_network(recipe)
     recipe_texts = {each: with_seed(recipe, each, split_seed=seed).to_toml() for each in range(seed, seed + seeds)}
     if split and folds is not None:  # cross_validate has folds too, but no ensemble in its recipe
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
@@ -128,6 +129,16 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     if progress:
         print_progress(describe_data(dataset, recipe))
     return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start)
+
+
+def _pin_network(recipe: Recipe) -> Recipe:
+    """Return the recipe with the commit of a network of the Hugging Face Hub, so that a rerun has the same weights."""
+    if not str(recipe.network["name"]).startswith("hf:"):
+        return recipe
+    from skconv.networks.hub_files import pin_revision
+
+    options = {key: value for key, value in recipe.network.items() if key != "name"}
+    return replace(recipe, network={"name": recipe.network["name"], **pin_revision(recipe.network["name"], options)})
 
 
 def fit_estimator(estimator: Any, dataset: Dataset) -> None:

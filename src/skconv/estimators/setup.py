@@ -29,7 +29,7 @@ from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
 from skconv.networks.blocks import Network
 from skconv.networks.custom import ModuleNetwork, describe_adaptation
-from skconv.networks.pretrained import load_pretrained_weights
+from skconv.networks.pretrained import PretrainedNetwork, load_pretrained_weights
 from skconv.networks.spec import NetworkSpec
 from skconv.text import format_count, parse_duration
 from skconv.training.augmentation import make_augmentation
@@ -69,6 +69,8 @@ def make_network(classifier: Classifier, train: ImageDataset) -> Network:
     channels, height, width = classifier.image_shape_
     with torch_seed(classifier._seed):
         network = spec.create(in_channels=channels, image_size=(height, width), num_classes=len(classifier.classes_))
+    if isinstance(network, PretrainedNetwork) and network.saved_options:
+        classifier._network_spec = replace(spec, options={**spec.options, **network.saved_options})
     if isinstance(network, ModuleNetwork):
         message = describe_adaptation(network)
         if message:

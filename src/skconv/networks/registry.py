@@ -63,6 +63,10 @@ def list_networks() -> list[str]:
 
 def _get_factory(name: str) -> Factory:
     """Return the function that creates a network."""
+    if name.startswith("hf:"):
+        from skconv.networks.hugging_face import get_factory  # would be a circular import
+
+        return get_factory(name)
     if name not in NETWORKS.names() and name in RECIPES.names():
         raise ParameterError(
             f"'{name}' is a recipe, not a network. Create its estimator with "

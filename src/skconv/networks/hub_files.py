@@ -1,0 +1,126 @@
+"""Files of models on the Hugging Face Hub or in local folders, for the networks `hf:OWNER/NAME`."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from skconv.exceptions import ModelFileError, ParameterError, missing_package
+from skconv.files import expand_home
+
+PREFIX = "hf:"
+CONFIG_NAME, PREPROCESSOR_NAME = "config.json", "preprocessor_config.json"
+_WEIGHTS_NAME, _INDEX_NAME = "model.safetensors", "model.safetensors.index.json"
+_SHARD_NAME = re.compile(r"model[\w-]*\.safetensors")
+
+
+def pin_revision(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the options of a network with the commit of its repository, so that the same weights are loaded again.
+
+    Options of other networks, and of folders, are returned unchanged.
+    """
+    if not name.startswith(PREFIX) or is_local(name) or options.get("config") is not None:
+        return dict(options)
+    import_transformers(name)
+    return {**options, "revision": fetch(name, options.get("revision"), [CONFIG_NAME]).name}
+
+
+def is_local(name: str) -> bool:
+    """Return whether a network is a folder of this machine; such paths begin with ``.``, ``~`` or are absolute."""
+    path = name.removeprefix(PREFIX)
+    return path.startswith((".", "~")) or Path(path).is_absolute()
+
+
+def fetch(name: str, revision: str | None, files: Sequence[str]) -> Path:
+    """Return a folder with those of `files` that a network has; download them, or read them from the cache of the hub.
+
+    The folder of a repository has the name of its commit. The first file is required.
+    """
+    path = name.removeprefix(PREFIX)
+    if is_local(name):
+        folder = expand_home(path)
+        if not (folder / CONFIG_NAME).is_file():
+            raise ParameterError(
+                f"The network {name} is not a folder with {CONFIG_NAME}. Expected hf:OWNER/NAME of a model on the "
+                "Hugging Face Hub, or the path of a folder written by save_pretrained of transformers."
+            )
+        return folder
+    from huggingface_hub import hf_hub_download
+
+    try:
+        folder = Path(hf_hub_download(path, files[0], revision=revision)).parent
+        for file in files[1:]:
+            _download_optional(path, file, folder.name)
+    except Exception as error:  # errors of the hub and of its HTTP client have no common base class
+        version = f" at revision '{revision}'" if revision else ""
+        raise ParameterError(
+            f"The network {name}{version} cannot be downloaded ({first_line(error)}). Check its name, the connection, "
+            "and HF_HUB_OFFLINE; models that require consent need a token: run 'hf auth login'."
+        ) from error
+    return folder
+
+
+def _download_optional(path: str, file: str, commit: str) -> None:
+    """Download a file of a repository, if the commit has it."""
+    from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
+    from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
+
+    try:
+        hf_hub_download(path, file, revision=commit)
+    except LocalEntryNotFoundError:
+        # Without a connection, a file is missing for certain only if the cache contains this fact.
+        if try_to_load_from_cache(path, file, revision=commit) is not _CACHED_NO_EXIST:
+            raise
+    except EntryNotFoundError:
+        pass
+
+
+def fetch_weights(name: str, revision: str | None) -> Path:
+    """Return a folder with the weights of a network as safetensors, in one file or in several.
+
+    Raise `ModelFileError` if it has none.
+    """
+    folder = fetch(name, revision, [CONFIG_NAME, _WEIGHTS_NAME])
+    if (folder / _WEIGHTS_NAME).is_file():
+        return folder
+    folder = fetch(name, revision, [CONFIG_NAME, _INDEX_NAME])
+    if not (folder / _INDEX_NAME).is_file():
+        raise ModelFileError(
+            f"{name} has no weights as safetensors; files of other formats could execute code. Choose another model, "
+            "or convert it with save_pretrained of transformers."
+        )
+    shards = read_json(folder / _INDEX_NAME).get("weight_map")
+    if not isinstance(shards, dict) or not all(_SHARD_NAME.fullmatch(str(each)) for each in shards.values()):
+        raise ModelFileError(f"{folder / _INDEX_NAME} has no valid list of files. Download the model again.")
+    return fetch(name, revision, [CONFIG_NAME, *sorted(set(shards.values()))])
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Return the object in a JSON file; raise `ModelFileError` if it is invalid."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise ModelFileError(f"{path} cannot be read as JSON ({first_line(error)}).") from error
+    if not isinstance(content, dict):
+        raise ModelFileError(f"{path} has no JSON object; expected the configuration of a model.")
+    return content
+
+
+def import_transformers(name: str) -> None:
+    """Raise `ParameterError` unless the packages of the extra "hub" are installed."""
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")  # read when huggingface_hub is imported
+    try:
+        import huggingface_hub  # noqa: F401
+        import transformers  # noqa: F401
+    except ImportError as error:
+        package = "huggingface_hub" if error.name == "huggingface_hub" else "transformers"
+        raise missing_package(f"the network '{name}'", package, "hub") from error
+
+
+def first_line(error: Exception) -> str:
+    """Return the start of an error's message in one line, or the name of its class."""
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
