@@ -94,7 +94,7 @@ def test_fit_warns_about_classes_smaller_than_the_folds(digits):
     X, _ = digits
     y = np.array(["once", "rare", "rare", "rare"] + ["a", "b"] * 18)
     ensemble = make_ensemble(cv=5, estimator=make_member(max_epochs=1))
-    with pytest.warns(UserWarning, match=r"Class 'once' has 1 image\(s\), fewer than the 5 folds: some folds"):
+    with pytest.warns(UserWarning, match=r"Class 'once' has 1 image, fewer than the 5 folds: some folds"):
         ensemble.fit(X[:40], y)
     assert len(ensemble.estimators_) == 5
     assert all(list(each.classes_) == ["a", "b", "once", "rare"] for each in ensemble.estimators_)
