@@ -69,6 +69,21 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int], *, traced
 def _export_trace(network: nn.Module, images: Tensor) -> Any:
     """Return the ONNX model of the operators that one forward pass executes."""
     import onnx
+
+    return onnx.load_from_string(_trace(network, images, OUTPUT_NAMES))
+
+
+def trace_module(module: nn.Module, batch: Tensor) -> bytes:
+    """Return an ONNX graph of a module with one input and one output, for batches of any size.
+
+    Raise an error if its operators depend on the values of `batch`, which has at least two images.
+    """
+    with _no_side_effects():
+        return _trace(module, batch, ["output"])
+
+
+def _trace(network: nn.Module, images: Tensor, outputs: Sequence[str]) -> bytes:
+    """Return the ONNX file of the operators that one forward pass executes."""
     import torch
 
     stream: Any = io.BytesIO()  # a buffer is accepted, although the signature has paths only
@@ -80,15 +95,16 @@ def _export_trace(network: nn.Module, images: Tensor) -> Any:
             stream,
             dynamo=False,
             input_names=[INPUT_NAME],
-            output_names=list(OUTPUT_NAMES),
-            dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *OUTPUT_NAMES)},
+            output_names=list(outputs),
+            dynamic_axes={name: {0: "batch"} for name in (INPUT_NAME, *outputs)},
             opset_version=_OPSET,
         )
     for each in caught:
         if issubclass(each.category, torch.jit.TracerWarning):
             # The trace has one branch, or one batch size, of a network that has several.
             raise ModelFileError(f"The network cannot be exported as a trace: {each.message}")
-    return onnx.load_from_string(stream.getvalue())
+    content: bytes = stream.getvalue()
+    return content
 
 
 def _export_program(network: nn.Module, images: Tensor) -> Any:
