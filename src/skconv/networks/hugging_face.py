@@ -236,7 +236,7 @@ def _create_config(name: str, config: Mapping[str, Any]) -> Any:
     from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_IMAGE_CLASSIFICATION_MAPPING_NAMES as KINDS
 
-    kind = config.get("model_type")
+    kind: Any = config.get("model_type")
     if kind not in KINDS or kind == "timm_wrapper":
         fix = "Create it with timm, and pass it as network." if kind == "timm_wrapper" else "Choose another model."
         raise ParameterError(f"{name} has the model type {kind!r}, which is no image classifier of transformers. {fix}")
