@@ -43,7 +43,9 @@ MODULES: dict[str, dict[str, str]] = {
         "npz": "skconv.data.formats",
     },
     "recipes": {
-        **dict.fromkeys(("accurate", "audit", "fashion", "fast", "kaggle", "standard", "usps"), "skconv.recipes"),
+        **dict.fromkeys(
+            ("accurate", "audit", "fashion", "fast", "kaggle", "pretrained", "standard", "usps"), "skconv.recipes"
+        ),
         "digits": "skconv.digits",
         "t1-usps-skorch": "skconv.tutorials",
         "t2-mnist-sequential": "skconv.tutorials",

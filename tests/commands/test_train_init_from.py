@@ -31,7 +31,7 @@ def test_init_from_uses_the_network_of_the_model_and_writes_the_recipe(first, ti
 
 
 def test_invalid_init_from_raises(first, tiny_recipe, tmp_path):
-    with pytest.raises(ParameterError, match="name their model in 'init_from'"):
+    with pytest.raises(ParameterError, match=r"name their model in 'init_from' .* pretrained network"):
         train("digits", recipe=tiny_recipe, freeze_fraction=0.5, out=tmp_path / "out")
     with pytest.raises(ModelFileError, match="None of the"):
         train("digits", recipe=tiny_recipe, init_from=first.folder, network="t1_skorch", out=tmp_path / "out")

@@ -100,3 +100,17 @@ def test_image_spec_without_rule_decodes_at_full_resolution(tmp_path):
 def test_open_image_reduces_large_images_before_copies(tmp_path):
     Image.new("RGB", (4000, 3600), "navy").save(tmp_path / "large.png")
     assert open_image(tmp_path / "large.png", shortest=100).shape == (100, 112, 3)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "expected"),
+    [
+        ([(384, 512)] * 3, (224, 298)),
+        ([(128, 128)] * 3, None),
+        ([(224, 500)] * 3, None),
+        ([(100, 100), (90, 110)], (100, 100)),
+        ([(900, 300)] * 2, (448, 224)),
+    ],
+)
+def test_choose_size_limits_the_shorter_side(sizes, expected):
+    assert choose_size(sizes, 5000, short_side=224) == expected

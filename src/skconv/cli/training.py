@@ -17,7 +17,10 @@ from skconv.cli.options import DATA_HELP
     seeds=typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
     resume=typer.Option(help="Resume the interrupted run in --out."),
     init_from=typer.Option(help="Model to initialise the weights from; classes and image size may differ."),
-    freeze_fraction=typer.Option(help="Fraction of training in which the loaded layers are unfrozen one by one."),
+    freeze_fraction=typer.Option(
+        help="Fraction of the stages of a pretrained network that are not trained; 1 trains the head only. With "
+        "--init-from: fraction of training in which the loaded layers are unfrozen one by one."
+    ),
 )
 def train() -> None:
     """Train a classifier and score it once on the test split.

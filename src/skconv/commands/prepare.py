@@ -107,11 +107,8 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed must also be below 2**31
     if arguments.get("init_from") is not None:
         recipe = _initialize_from_model(recipe, arguments)
-    elif arguments.get("freeze_fraction"):
-        raise ParameterError(
-            f"'freeze_fraction' is {arguments['freeze_fraction']}, but no weights are loaded: name their model in "
-            "'init_from' (--init-from)."
-        )
+    elif arguments.get("freeze_fraction") is not None:
+        recipe = replace(recipe, training={**recipe.training, "freeze_fraction": arguments["freeze_fraction"]})
     choose_device(device)  # raises if it is not available
     if is_distributed():
         check_distributed(device)
@@ -122,6 +119,12 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
     recipe.data.check()
     recipe.create_estimator(random_state=seed, device=device)
+    has_weights = arguments.get("init_from") is not None or _check_pretrained(recipe)
+    if arguments.get("freeze_fraction") and not has_weights:
+        raise ParameterError(
+            f"'freeze_fraction' is {arguments['freeze_fraction']}, but no weights are loaded: name their model in "
+            "'init_from' (--init-from), or use a pretrained network (--recipe pretrained)."
+        )
     loaded = recipe.data.load(progress=progress)
     dataset = recipe.data.split(loaded, seed) if split else loaded
     if folds is not None:
@@ -181,8 +184,22 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
         network = {"name": config.network.name, **config.network.options}
         recipe = replace(recipe, network=network)
     path = str(Path(model).absolute()) if Path(model).exists() else os.fspath(model)  # else the name of a bundled model
-    initial = {"init_from": path, "freeze_fraction": arguments["freeze_fraction"]}
+    initial = {"init_from": path, "freeze_fraction": arguments["freeze_fraction"] or 0.0}
     return replace(recipe, training={**recipe.training, **initial})
+
+
+def _check_pretrained(recipe: Recipe) -> bool:
+    """Return whether the recipe has a pretrained network; raise an error if its weights are not available."""
+    from skconv.networks.pretrained import PretrainedNetwork
+    from skconv.networks.spec import NetworkSpec
+
+    spec = NetworkSpec.from_recipe(recipe.network)
+    if spec.factory is not None:  # a user's module
+        return False
+    network = spec.create(in_channels=3, image_size=(32, 32), num_classes=2)
+    if isinstance(network, PretrainedNetwork):
+        network.load_pretrained()
+    return isinstance(network, PretrainedNetwork)
 
 
 def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:

@@ -109,7 +109,7 @@ def train(
     seeds: int = 1,
     resume: bool = False,
     init_from: str | os.PathLike[str] | None = None,
-    freeze_fraction: float = 0.0,
+    freeze_fraction: float | None = None,
     **options: Unpack[RunOptions],
 ) -> TrainResult:
     """Train a classifier, score it once on the test split and write a run folder.
@@ -153,8 +153,10 @@ def train(
     init_from : path-like or None, default=None
         Model to initialise the weights from, as far as names and shapes match; classes and image size may differ. Its
         network is used unless `network` is given. A summary is printed to standard error.
-    freeze_fraction : float, default=0.0
-        Fraction of training, 0..1, in which the loaded layers are unfrozen one by one, from last to first.
+    freeze_fraction : float or None, default=None
+        As in `CNNClassifier`: the fraction of a pretrained network's stages that are not trained, 1 for the head only;
+        with `init_from`, the fraction of training in which the loaded layers are unfrozen one by one. None uses the
+        recipe's value.
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device to train on.
     progress : bool or None, default=None
@@ -286,7 +288,8 @@ def _print_loaded_weights(estimator: Any) -> None:
     loaded = estimator.loaded_weights_
     new = [name for name in names if name not in loaded and is_learned(name)]
     initialised = f"; initialised: {', '.join(new)}" if new else ""
+    source = "the pretrained network" if estimator.init_from is None else estimator.init_from
     print(
-        f"Loaded {len(loaded)} of {len(loaded) + len(new)} tensors from {estimator.init_from}{initialised}.",
+        f"Loaded {len(loaded)} of {len(loaded) + len(new)} tensors from {source}{initialised}.",
         file=sys.stderr,
     )

@@ -146,7 +146,7 @@ def _choose_target(spec: DataSpec, sampled: SampledSizes, n_files: int) -> Image
     if size is None and spec.form is not None:
         size = (spec.form.height, spec.form.width)
     elif size is None:
-        size = choose_size(sampled.sizes, n_files)
+        size = choose_size(sampled.sizes, n_files, spec.short_side)
         if size is not None:
             warnings.warn(
                 describe_choice(sampled.sizes, size, spec.resize, is_sample=not sampled.is_complete), stacklevel=3

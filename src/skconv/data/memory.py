@@ -66,15 +66,21 @@ def _read_limit(folder: Path, limit: str, usage: str) -> list[int]:
 
 
 def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
-    """Return an uninitialised array uint8: in memory, or memory-mapped if it exceeds half of the free memory.
+    """Return an uninitialised array uint8 for images (n, height, width, …), as `allocate_array` does."""
+    what = f"{shape[0]:,} images of {shape[2]}×{shape[1]} pixels"
+    return allocate_array(shape, np.uint8, what, "Pass a smaller --image-size, or use fewer images")
+
+
+def allocate_array(shape: tuple[int, ...], dtype: type[np.generic], what: str, remedy: str) -> np.ndarray:
+    """Return an uninitialised array: in memory, or memory-mapped if it exceeds half of the free memory.
 
     The file of a memory map is removed with the array. Warn if the array is memory-mapped; raise `DataError` if the
-    disk does not have enough free space either.
+    disk does not have enough free space either. `what` and `remedy` are the start and the end of the messages.
     """
-    n_bytes, free = int(np.prod(shape, dtype=np.int64)), free_memory()
+    n_bytes, free = int(np.prod(shape, dtype=np.int64)) * np.dtype(dtype).itemsize, free_memory()
     if free is None or n_bytes <= _SHARE * free:
-        return np.empty(shape, np.uint8)
-    need = f"{shape[0]:,} images of {shape[2]}×{shape[1]} pixels need {n_bytes / _GIB:.1f} GiB"
+        return np.empty(shape, dtype)
+    need = f"{what} need {n_bytes / _GIB:.1f} GiB"
     try:
         folder = cache_folder()
         folder.mkdir(parents=True, exist_ok=True)
@@ -82,18 +88,18 @@ def allocate_images(shape: tuple[int, ...]) -> np.ndarray:
         if n_bytes > _DISK_SHARE * free_disk:
             raise DataError(
                 f"{need}; {free / _GIB:.1f} GiB of memory and {free_disk / _GIB:.1f} GiB on the disk of {folder} are "
-                "free. Pass a smaller --image-size, or use fewer images."
+                f"free. {remedy}."
             )
         with tempfile.TemporaryFile(dir=folder) as stream:
-            mapped = np.memmap(stream, np.uint8, "w+", shape=shape)
+            mapped = np.memmap(stream, dtype, "w+", shape=shape)
     except (OSError, OutputError) as error:
         raise DataError(
             f"{need}; {free / _GIB:.1f} GiB of memory are free, and no file can be written in the cache folder "
-            f"({error}). Pass a smaller --image-size, or use fewer images."
+            f"({error}). {remedy}."
         ) from error
     warnings.warn(
         f"{need}, more than half of the free memory ({free / _GIB:.1f} GiB): they are stored in a temporary file in "
-        f"{folder}, which slows down training. Pass a smaller --image-size to use less memory.",
+        f"{folder}, which slows down training. {remedy} to use less memory.",
         stacklevel=2,
     )
     return mapped

@@ -53,7 +53,8 @@ class DataSpec:
     The source of a recipe for any data is None, and must be replaced before loading. If `test_fraction`, in (0, 1), is
     set, all images are pooled, and this fraction is held out for testing. By default, the test split of the data is
     used, or 15 % of the training images if there is none. `split_seed` is the seed of the split, by default the seed
-    passed to `split`. `form` is the format of a model's images, whose size is used if `image_size` is None.
+    passed to `split`. `short_side` is the length of the shorter side to which larger images are resized if neither
+    `image_size` nor `form`, the format of a model's images, sets a size.
 
     Examples
     --------
@@ -77,6 +78,7 @@ class DataSpec:
     test_fraction: float | None = None
     split_seed: int | None = None
     data_home: str | os.PathLike[str] | None = None
+    short_side: int | None = None
     form: ImageSpec | None = None
 
     def __post_init__(self) -> None:
@@ -200,7 +202,7 @@ class DataSpec:
             # Models without a resize rule were trained on images that were not resized.
             size = own_size if self.form.resize is None else (self.form.height, self.form.width)
         elif size is None and dataset.resize is None:  # files are resized while they are read
-            size = choose_size([own_size], len(dataset.train_images))
+            size = choose_size([own_size], len(dataset.train_images), self.short_side)
             if size is not None:
                 warnings.warn(describe_choice([own_size], size, self.resize), stacklevel=2)
         channels = self.channels or (1 if len(dataset.image_shape) == 2 else 3)

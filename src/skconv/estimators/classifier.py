@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping, Sequence
-from contextlib import nullcontext
 from typing import Any, Self
 
 import numpy as np
@@ -18,8 +17,10 @@ from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.options import OptionsMixin, hide_options
 from skconv.estimators.parameters import check_parameters, check_selection
-from skconv.estimators.setup import check_callbacks, make_network, start_net, torch_seed, warn_of_few_images
+from skconv.estimators.pretrained import fit_pretrained, merge_small_validation, update_pretrained
+from skconv.estimators.setup import check_callbacks, fit_net, make_network, start_net, torch_seed, warn_of_few_images
 from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
+from skconv.networks.pretrained import PretrainedNetwork
 from skconv.training.augmentation import Augmentation
 from skconv.training.batches import ImageDataset
 from skconv.training.progress import RunPart
@@ -103,7 +104,9 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         Model folder to initialise the weights from. Weights are loaded if name and shape match; classes and image size
         may differ. Input normalisation and calibration are not loaded.
     freeze_fraction : float, default=0.0
-        Fraction of training, 0..1, in which loaded weights are unfrozen layer by layer, from last to first.
+        Fraction of training, 0..1, in which the weights loaded from `init_from` are unfrozen layer by layer, from last
+        to first. For a pretrained network, the fraction of its stages that are not trained, from first to last; see
+        Notes.
     random_state : int, RandomState or None, default=None
         Seed of initial weights, order, augmentation and dropout. The same seed, machine and number of threads result in
         identical weights, unless several fits run in one process at the same time.
@@ -140,7 +143,15 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     n_threads_ : int
         Minimum number of threads used during training.
     loaded_weights_ : list of str
-        Names of the weights and buffers loaded from `init_from`.
+        Names of the weights and buffers loaded from `init_from`, or of a pretrained network.
+
+    Notes
+    -----
+    `fit` trains a pretrained network in two steps: first the head, on the features of each image, which are computed
+    once; then the stages that are not frozen, at a tenth of `learning_rate` (stages: a twentieth). With `augmentation`,
+    the features are those of 2 to 8 views of each image: the image itself, and random augmentations of it. Batch norm
+    uses the statistics of the pretraining. If the accuracy on the validation images does not increase, the second step
+    is undone.
 
     Examples
     --------
@@ -264,22 +275,23 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         train, valid = images, self._check_validation_data(X_val, y_val) if has_validation_set else None
         if valid is None:
             train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
-        if valid is not None:
-            warn_of_few_images(self, valid)
         train = expand_weights(train)
         network = make_network(self, train)
+        if isinstance(network, PretrainedNetwork):
+            train, valid = merge_small_validation(images, train, valid)
+        if valid is not None:
+            warn_of_few_images(self, valid)
         if has_validation_set and valid is not None:
             self._warn_of_range(valid.images, stacklevel=3)
-        checkpointing = start_net(self, train, valid, network, scheduled=True)
         try:
-            with nullcontext() if checkpointing is None else checkpointing.handling_signals():
-                self._run(train)
+            if isinstance(network, PretrainedNetwork):
+                before = fit_pretrained(self, train, valid, network)
+            else:
+                before = fit_net(self, train, valid, network)
         except BaseException:
-            del self.net_  # after a failure, the classifier must not count as fitted
+            self.__dict__.pop("net_", None)  # after a failure, the classifier must not count as fitted
             raise
-        before = 0.0 if checkpointing is None else checkpointing.seconds_
         self.fit_seconds_ = before + time.perf_counter() - start
-        self._calibrate(valid)
         return self
 
     @standard_torch_state()
@@ -304,16 +316,20 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         start_measurement(self.n_threads)
         fitted = hasattr(self, "net_")
         train = expand_weights(self._check_training_data(X, y, sample_weight, self.class_weight, classes))
-        if not fitted:
-            start_net(self, train, None, make_network(self, train), scheduled=False)
+        network = self.net_.module_ if fitted else make_network(self, train)
+        if isinstance(network, PretrainedNetwork):
+            update_pretrained(self, train, network)
+        elif not fitted:
+            start_net(self, train, None, network, scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
             # After `fit` or `load`, the schedule is finished, so create a net with a constant learning rate.
             history = self.net_.history
-            start_net(self, train, None, self.net_.module_, scheduled=False)
+            start_net(self, train, None, network, scheduled=False)
             self.net_.history = history
         if fitted:
             self._extend_range(train.sample())
-        self._run(train)
+        if not isinstance(network, PretrainedNetwork):
+            self._run(train)
         self.held_out_ = None  # computed with the previous weights
         self.fit_seconds_ = time.perf_counter() - start
         return self

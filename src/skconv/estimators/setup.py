@@ -8,7 +8,7 @@ import math
 import time
 import warnings
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -113,6 +113,15 @@ def start_net(
     return checkpointing
 
 
+def fit_net(classifier: Classifier, train: ImageDataset, valid: ImageDataset | None, network: Network) -> float:
+    """Train and calibrate a network; return the training time in seconds before the checkpoint that was resumed."""
+    checkpointing = start_net(classifier, train, valid, network, scheduled=True)
+    with nullcontext() if checkpointing is None else checkpointing.handling_signals():
+        classifier._run(train)
+    classifier._calibrate(valid)
+    return 0.0 if checkpointing is None else checkpointing.seconds_
+
+
 def warn_of_few_images(classifier: Classifier, valid: ImageDataset) -> None:
     """Warn if there are too few validation images to select weights or to calibrate."""
     labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
@@ -168,8 +177,12 @@ def limit_time(
     train: ImageDataset,
     valid: ImageDataset | None,
     process_group: ProcessGroup | None,
+    per_image: float | None = None,
 ) -> TrainingConfig:
-    """Return the configuration with the number of steps that fit into the classifier's time limit."""
+    """Return the configuration with the number of steps that fit into the classifier's time limit.
+
+    `per_image` is the time in seconds to predict an image after training, by default that of a validation image.
+    """
     if process_group is not None:
         raise ParameterError("Distributed training does not support 'time_limit'. Train without a time limit.")
     assert config.n_steps is not None
@@ -179,7 +192,7 @@ def limit_time(
     with use_threads(classifier.n_threads), torch_seed(0):
         measured = min(MEASURED_SHARE * seconds, MEASURED_MAX)
         cost = measure_steps(build, network, train, valid or train, measured)
-    per_image = cost.validation / len(valid or train)
+    per_image = cost.validation / len(valid or train) if per_image is None else per_image
     limit = TimeLimit(
         seconds,
         deadline,
@@ -194,15 +207,23 @@ def limit_time(
 
 
 def make_callbacks(
-    classifier: Classifier, config: TrainingConfig, train: ImageDataset, valid: ImageDataset | None
+    classifier: Classifier,
+    config: TrainingConfig,
+    train: ImageDataset,
+    valid: ImageDataset | None,
+    text: str | None = None,
 ) -> list[Any]:
-    """Return the callbacks of the classifier, and those of its parameters `verbose` and `freeze_fraction`."""
+    """Return the callbacks of the classifier, and those of its parameters `verbose` and `freeze_fraction`.
+
+    `text` describes the training of a pretrained network, whose frozen stages are not part of the trained network.
+    """
     callbacks = list(classifier.callbacks)
     if classifier.verbose > 0 and config.n_steps is not None:
-        text = _describe_training(classifier, config, train, valid)
+        description = text or _describe_training(classifier, config, train, valid)
         printed = any(isinstance(_get_callback(each), PrintEpochs) for each in callbacks)
-        callbacks.insert(0, ("progress", TrainingProgress(text, classifier.run_part, quiet_epochs=printed)))
-    if classifier.freeze_fraction and classifier.loaded_weights_ and config.n_steps is not None:
+        callbacks.insert(0, ("progress", TrainingProgress(description, classifier.run_part, quiet_epochs=printed)))
+    unfreezes = text is None and classifier.freeze_fraction and config.n_steps is not None
+    if unfreezes and classifier.loaded_weights_:
         n_frozen = math.ceil(classifier.freeze_fraction * (config.n_planned or 0))
         callbacks.append(("unfreeze", Unfreeze(classifier.loaded_weights_, n_frozen)))
     return callbacks

@@ -41,12 +41,15 @@ def convert_image(image: np.ndarray, height: int, width: int, channels: int, res
     return np.array(pil_image.resize((width, height), Image.Resampling.BICUBIC, box))
 
 
-def choose_size(sizes: Sequence[tuple[int, int]], n_images: int) -> tuple[int, int] | None:
+def choose_size(
+    sizes: Sequence[tuple[int, int]], n_images: int, short_side: int | None = None
+) -> tuple[int, int] | None:
     """Return the (height, width) to which images of these sizes (height, width) are resized, or None for no resizing.
 
     Images that all have the same size, at most 64×64 pixels, are not resized. Otherwise the area is 48×48 pixels (64×64
     for up to 1,000 images, 32×32 for more than 50,000), or the median area of the images if it is smaller. The aspect
-    ratio is the median of the images, limited to 1:2..2:1.
+    ratio is the median of the images, limited to 1:2..2:1. `short_side` sets the length of the shorter side instead of
+    the area; images of one size are then not resized if their shorter side is not longer.
 
     Examples
     --------
@@ -54,12 +57,15 @@ def choose_size(sizes: Sequence[tuple[int, int]], n_images: int) -> tuple[int, i
     (None, (42, 56), (24, 30))
     """
     heights, widths = np.array(sizes, np.float64).T
-    if len(set(sizes)) == 1 and heights[0] * widths[0] <= MAX_UNCHANGED:
+    is_small = heights[0] * widths[0] <= MAX_UNCHANGED if short_side is None else min(sizes[0]) <= short_side
+    if len(set(sizes)) == 1 and is_small:
         return None
     aspect = float(np.clip(np.median(heights / widths), 1 / _MAX_ASPECT, _MAX_ASPECT))
     if 1 / _SQUARE <= aspect <= _SQUARE:
         aspect = 1.0
     side: float = next((side for limit, side in _SIDES if n_images <= limit), _SIDE_OF_MANY)
+    if short_side is not None:
+        side = short_side * max(aspect, 1 / aspect) ** 0.5
     side = min(side, math.sqrt(np.median(heights * widths)))
     height, width = (max(_MIN_SIDE, 2 * round(each / 2)) for each in (side * aspect**0.5, side / aspect**0.5))
     return height, width

@@ -203,7 +203,7 @@ def efficientnet_lite0(*, size: int = 224, dropout: float = 0.2, **shape: Any) -
 
 @register_network(name="efficientnet-lite1")
 def efficientnet_lite1(*, size: int = 240, dropout: float = 0.2, **shape: Any) -> PretrainedNetwork:
-    """EfficientNet-Lite1 pretrained on ImageNet (4.1 million weights): slower and more accurate than Lite0.
+    """EfficientNet-Lite1 pretrained on ImageNet (4.2 million weights): slower and more accurate than Lite0.
 
     Options: size (pixels per side to which the network resizes images, 32 to 1024, 240), dropout (before the linear
     layer, 0.2). Training requires the extra "pretrained".

@@ -40,7 +40,8 @@ def plan_run(
     if source is not None:
         if not isinstance(source, str):  # "./digits" is a path, "digits" the name of a data set
             source = os.fspath(source) if Path(source).is_absolute() else f"./{os.fspath(source)}"
-        spec = DataSpec(source, image_size=spec.image_size, normalize=spec.normalize, resize=spec.resize)
+        kept = {name: getattr(spec, name) for name in ("image_size", "short_side", "normalize", "resize")}
+        spec = DataSpec(source, **kept)
     given: dict[str, Any] = {key: value for key, value in data.items() if value is not None}
     recipe = replace(recipe, data=replace(spec, **given))
     if network is not None:

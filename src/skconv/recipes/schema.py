@@ -20,6 +20,7 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
         "label_column": Parameter(str),
         "normalize": Parameter(str, choices=tuple(PREPROCESSING.names())),
         "image_size": Parameter(object),
+        "short_side": Parameter(int, 8, 4096),
         "resize": Parameter(str, choices=RESIZE_RULES),
         "skip_unreadable": Parameter(bool),
         "exclude": Parameter(list),

@@ -20,7 +20,7 @@ from skconv.training.callbacks import RecalibrateBatchNorm, RestoreBest, StopOnN
 from skconv.training.checkpointing import Checkpointing
 from skconv.training.net import ClassifierNet
 from skconv.training.optimizers import AdamW, Muon
-from skconv.training.time_limit import TimeLimit
+from skconv.training.time_limit import RATE_FACTOR, TimeLimit
 
 _AUTO_MIN = {"muon": (1300, 3)}  # minimum number of steps, until the EMA converges, and of epochs, per optimizer
 _AUTO_MIN_OTHERS = (1500, 6)
@@ -54,6 +54,8 @@ class TrainingConfig:
         Seed of the order of the images and of the augmentation.
     time_limit : TimeLimit or None, default=None
         Callback that sets the number of steps and the learning rate instead.
+    stage_rate : float or None, default=None
+        Learning rate of the pretrained stages, relative to that of the head, for a `PartialNetwork`.
     """
 
     n_steps: int | None
@@ -75,6 +77,7 @@ class TrainingConfig:
     device: str = "cpu"
     seed: int = 0
     time_limit: TimeLimit | None = None
+    stage_rate: float | None = None
 
     @property
     def n_planned(self) -> int | None:
@@ -141,6 +144,7 @@ def build_net(
         network,
         classes=list(range(num_classes)),
         lr=config.learning_rate,
+        **_scale_stage_rate(config),
         max_epochs=config.n_epochs,
         batch_size=config.batch_size,
         iterator_train__shuffle=True,
@@ -226,7 +230,7 @@ def _first_callbacks(config: TrainingConfig, process_group: ProcessGroup | None,
     callbacks: list[Any] = [] if process_group is None else [("sync_metrics", SyncMetrics(process_group))]
     callbacks.append(("stop_on_nan", StopOnNaN()))
     if config.n_steps is not None and config.is_one_cycle and config.time_limit is None:
-        callbacks.append(("schedule", _one_cycle(config.learning_rate, config.n_steps)))
+        callbacks.append(("schedule", _one_cycle(config.learning_rate, config.n_steps, config.stage_rate)))
     if config.restore_best is not None and validated:
         callbacks.append(("restore_best", RestoreBest(_SELECTED_BY[config.restore_best])))
     return callbacks
@@ -237,17 +241,27 @@ def _last_callbacks(config: TrainingConfig, *, validated: bool) -> list[Any]:
     if config.patience is not None and validated:
         stopping = EarlyStopping("valid_loss", patience=config.patience, load_best=True, sink=_discard)
         return [("early_stopping", stopping)]
-    if config.n_planned is not None and config.n_planned < _FEW_STEPS and config.restore_best is None:
+    recalibrates = config.restore_best is None and config.stage_rate is None  # the statistics of stages stay
+    if config.n_planned is not None and config.n_planned < _FEW_STEPS and recalibrates:
         return [("recalibrate_batch_norm", RecalibrateBatchNorm())]
     return []
 
 
-def _one_cycle(learning_rate: float, n_steps: int) -> LRScheduler:
+def _scale_stage_rate(config: TrainingConfig) -> dict[str, Any]:
+    """Return the parameter groups of a `PartialNetwork`: the head, and the stages with their own learning rate."""
+    if config.stage_rate is None:
+        return {}
+    rate = {"lr": config.stage_rate * config.learning_rate, RATE_FACTOR: config.stage_rate}
+    # The head is first, because skorch records the learning rate of the first group.
+    return {"optimizer__param_groups": [("head.*", {"lr": config.learning_rate}), ("stages.*", rate)]}
+
+
+def _one_cycle(learning_rate: float, n_steps: int, stage_rate: float | None = None) -> LRScheduler:
     """Return a schedule whose learning rate rises for a quarter of the steps, then decays as a cosine."""
     return LRScheduler(
         policy=torch.optim.lr_scheduler.OneCycleLR,
         step_every="batch",
-        max_lr=learning_rate,
+        max_lr=learning_rate if stage_rate is None else [learning_rate, stage_rate * learning_rate],
         total_steps=n_steps + 1,  # skorch steps the schedule once more after the last step
         pct_start=max(0.25, 1.5 / (n_steps + 1)),  # the rise takes at least one step
         div_factor=25.0,

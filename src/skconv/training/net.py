@@ -132,7 +132,7 @@ class ClassifierNet(NeuralNetClassifier):
     def infer(self, x: Any, **fit_params: Any) -> Tensor:
         """Return logits float32 (n, num_classes) of images (n, channels, height, width)."""
         images = x["images"] if isinstance(x, dict) else x
-        if self._channels_last:
+        if images.ndim == 4 and self._channels_last:  # cached features are vectors
             images = images.to(memory_format=torch.channels_last)
         if self.precision == "fp32" or not self.module_.training:
             return self.module_(images)

@@ -22,6 +22,7 @@ MEASURED_SHARE, MEASURED_MAX = 0.03, 3.0  # time of the first measurement: share
 _WARM_UP = 2  # steps before the measurement, because the first steps also allocate memory
 _CHECKS = 50  # number of times that the plan is compared with the clock
 _PERCENT_RISE = 0.25  # share of the one-cycle schedule in which the learning rate rises
+RATE_FACTOR = "rate_factor"  # key of an optimizer's parameter group: its learning rate, relative to the net's
 _START_FACTOR, _END_FACTOR = 1 / 25, 1 / 25_000  # learning rate at the start and the end, relative to the maximum
 
 
@@ -127,7 +128,7 @@ class TimeLimit(Callback):
         if training and self.max_lr is not None:
             rate = self.max_lr * one_cycle_factor(self.position_)
             for group in net.optimizer_.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get(RATE_FACTOR, 1.0)
             net.history.record_batch("event_lr", rate)
 
     def on_batch_end(self, net: Any, training: bool = False, **kwargs: Any) -> None:

@@ -1,0 +1,310 @@
+"""Training of a pretrained network: first the head on cached features, then the last stages on cached activations."""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+import warnings
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from skconv.distributed.process_group import get_process_group
+from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
+from skconv.estimators.validation import expand_weights
+from skconv.exceptions import ParameterError
+from skconv.networks.partial import PartialNetwork, make_extractor
+from skconv.networks.pretrained import PretrainedNetwork
+from skconv.progress import print_progress
+from skconv.text import format_count, format_percent, parse_duration
+from skconv.training.augmentation import make_augmentation
+from skconv.training.batches import BatchIterator, ImageDataset
+from skconv.training.config import TrainingConfig, build_net, check_classes, count_steps
+from skconv.training.frozen_features import FeatureExtractor, count_views, select_share
+from skconv.training.threads import use_threads
+
+Classifier = Any  # a CNNClassifier; importing it would be circular
+
+_TUNED_RATE = 0.1  # learning rate of the head in fine-tuning, relative to its first training
+_STAGE_RATE = 0.5  # learning rate of the stages, relative to that of the head
+_TUNED_PASSES = 8  # passes over the images in fine-tuning if `max_epochs` is "auto"
+_MIN_COMPARED = 50  # validation images to select weights by
+_MIN_TUNED = 500  # training images to fine-tune without validation images
+_FEATURES_SHARE, _FEATURES_SHARE_TUNED = 0.8, 0.45  # maximum share of the time limit, without and with fine-tuning
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training images, and validation images if there are any; or their activations."""
+
+    train: ImageDataset
+    valid: ImageDataset | None
+
+
+def count_frozen(classifier: Classifier, network: PretrainedNetwork) -> int:
+    """Return the number of stages that stay frozen."""
+    return math.ceil(classifier.freeze_fraction * len(network.stages))
+
+
+def merge_small_validation(
+    images: ImageDataset, train: ImageDataset, valid: ImageDataset | None
+) -> tuple[ImageDataset, ImageDataset | None]:
+    """Return training and validation images; warn and train on all `images` if too few of them are for validation."""
+    if valid is None or valid.images is not images.images or len(valid) >= _MIN_COMPARED:
+        return train, valid
+    n = len(images)
+    warnings.warn(
+        f"The validation split would have {format_count(len(valid), 'image')}, too few to select weights or to "
+        f"calibrate: all {n:,} images are used for training, and the probabilities are not calibrated. For calibrated "
+        "probabilities, use an ensemble (skconv ensemble, KFoldEnsembleClassifier).",
+        stacklevel=3,
+    )
+    return expand_weights(images), None
+
+
+def fit_pretrained(
+    classifier: Classifier, train: ImageDataset, valid: ImageDataset | None, network: PretrainedNetwork
+) -> float:
+    """Train the head, fine-tune the stages that are not frozen, calibrate, and set `net_`.
+
+    Return the training time in seconds before the checkpoint that was resumed. The last of the two trainings saves
+    checkpoints; features and head are computed again on resumption.
+    """
+    _check_process_group()
+    splits = Splits(train, valid)
+    n_stages, n_frozen = len(network.stages), count_frozen(classifier, network)
+    tuned = n_frozen < n_stages and _can_tune(splits)
+    features = _Features(classifier, network)
+    splits, n_views = features.plan(splits, tuned=tuned)
+    activations = splits
+    if tuned and n_frozen:
+        activations = features.compute(splits, n_views, 0, n_frozen)
+        vectors = features.compute(activations, 1, n_frozen, n_stages)
+    else:
+        vectors = features.compute(splits, n_views, 0, n_stages)
+    trainer = _Trainer(classifier, network, splits, features.seconds)
+    before = trainer.train_head(vectors, saves=not tuned)
+    if tuned:
+        before = trainer.fine_tune(vectors, activations, n_frozen, n_views)
+    classifier.n_samples_fit_ = len(splits.train)
+    trainer.finish()
+    return before
+
+
+def update_pretrained(classifier: Classifier, train: ImageDataset, network: PretrainedNetwork) -> None:
+    """Train the layers that are not frozen for one more epoch, at a constant learning rate."""
+    _check_process_group()
+    previous = classifier.__dict__.get("net_")
+    n_frozen = count_frozen(classifier, network)
+    splits = Splits(train, None)
+    features = _Features(classifier, network)
+    activations = features.compute(splits, 1, 0, n_frozen) if n_frozen else splits
+    trainer = _Trainer(classifier, network, splits, 0.0)
+    config = make_config(classifier, train, None, scheduled=False)
+    config = replace(config, augment=None if n_frozen else config.augment, stage_rate=_STAGE_RATE)
+    try:
+        trainer.run(PartialNetwork(network, n_frozen), activations, config, "")
+    except BaseException:
+        del classifier.net_
+        if previous is not None:
+            classifier.net_ = previous
+        raise
+    if previous is not None:
+        trainer.rows[:0] = previous.history
+    classifier.n_samples_fit_ = len(train)
+    trainer.finish()
+
+
+class _Features:
+    """Computation of the activations of a classifier's network, within its time limit."""
+
+    def __init__(self, classifier: Classifier, network: PretrainedNetwork) -> None:
+        self.classifier, self.network = classifier, network
+        self.augment = make_augmentation(classifier.augmentation)
+        self.device = make_config(classifier, ImageDataset(torch.zeros(2, 1, 1, 1)), None, scheduled=False).device
+        self.seconds = 0.0  # per image, for all stages; measured only if there is a time limit
+
+    def plan(self, splits: Splits, *, tuned: bool) -> tuple[Splits, int]:
+        """Return the images that fit into the time limit, and the number of views per training image."""
+        n_views, left = count_views(len(splits.train), self.augment), self._time_left()
+        if left is None:
+            return splits, n_views
+        with self._threads():
+            self.seconds = self._make(0, len(self.network.stages)).measure(splits.train)
+        n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
+        left -= self.seconds * self.classifier.n_scored_after
+        share = _FEATURES_SHARE * left / (self.seconds * (n_train + n_valid))
+        if share < 1:
+            n_used = max(1, int(share * n_train))
+            warnings.warn(
+                f"The time limit is enough for the features of {n_used:,} of {n_train:,} training images; the other "
+                "images are not used. Use a longer time_limit (--time-limit) or a faster network.",
+                stacklevel=4,
+            )
+            seed = self.classifier._seed
+            valid = None if splits.valid is None else select_share(splits.valid, share, seed)
+            return Splits(select_share(splits.train, share, seed), valid), 1
+        budget = (_FEATURES_SHARE_TUNED if tuned else _FEATURES_SHARE) * left - self.seconds * n_valid
+        return splits, min(n_views, max(1, int(budget / (self.seconds * n_train))))
+
+    def compute(self, splits: Splits, n_views: int, start: int, stop: int) -> Splits:
+        """Return the activations after stage `stop` of images, or of activations after stage `start`."""
+        extractor = self._make(start, stop)
+        with self._threads():
+            train = extractor.compute(splits.train, n_views)
+            return Splits(train, None if splits.valid is None else extractor.compute(splits.valid))
+
+    def _make(self, start: int, stop: int) -> FeatureExtractor:
+        network = make_extractor(self.network, start, stop).to(self.device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks it
+        classifier = self.classifier
+        return FeatureExtractor(network, self.device, self.augment, classifier._seed, progress=classifier.verbose > 0)
+
+    def _threads(self) -> Any:
+        return use_threads(self.classifier.n_threads, adapt=self.device == "cpu", warn=True)
+
+    def _time_left(self) -> float | None:
+        if self.classifier.time_limit is None:
+            return None
+        used = time.perf_counter() - self.classifier._start_time
+        return max(parse_duration(self.classifier.time_limit) - used, 0.1)
+
+
+class _Trainer:
+    """Successive trainings of parts of a classifier's network.
+
+    `per_image` is the time to predict an image in seconds, 0 if unknown; `rows` is the history of all trainings.
+    """
+
+    def __init__(self, classifier: Classifier, network: PretrainedNetwork, images: Splits, per_image: float) -> None:
+        self.classifier, self.network, self.images, self.per_image = classifier, network, images, per_image
+        self.rows: list[Any] = []
+
+    def train_head(self, vectors: Splits, *, saves: bool) -> float:
+        """Train the head and calibrate it; return the seconds before the checkpoint that was resumed."""
+        config = make_config(self.classifier, vectors.train, None, scheduled=True)
+        check_classes(config, len(self.classifier.classes_))
+        config = replace(config, augment=None, precision="fp32")
+        module = PartialNetwork(self.network, len(self.network.stages))
+        text = f"Training the head of {self._name} on the features of {self._count_images()}."
+        return self.run(module, vectors, config, text, saves=saves)
+
+    def fine_tune(self, vectors: Splits, activations: Splits, n_frozen: int, n_views: int) -> float:
+        """Fine-tune the last stages; restore the weights before it unless the validation accuracy has increased."""
+        classifier, n_stages = self.classifier, len(self.network.stages)
+        accuracy = self._score(vectors.valid)
+        config = self._plan_tuning(activations.train, n_views, augmented=n_frozen == 0)
+        module = PartialNetwork(self.network, n_frozen)
+        weights = copy.deepcopy(module.state_dict())
+        head_net = classifier.net_
+        stages = f"the last {n_stages - n_frozen} of {n_stages} stages" if n_frozen else "all stages"
+        text = f"Fine-tuning {stages} of {self._name} on {self._count_images()}."
+        before = self.run(module, activations, config, text, saves=True)
+        tuned_accuracy = self._score(activations.valid)
+        if accuracy is None or tuned_accuracy is None:
+            return before
+        improved = tuned_accuracy > accuracy
+        if not improved:
+            module.load_state_dict(weights)
+            classifier.net_, self._valid = head_net, vectors.valid
+        if classifier.verbose > 0:
+            kept = "the fine-tuned weights" if improved else "the pretrained stages"
+            print_progress(
+                f"Validation accuracy {format_percent(accuracy)} with the head alone, {format_percent(tuned_accuracy)} "
+                f"after fine-tuning {stages}: {kept} are used."
+            )
+        return before
+
+    def run(self, module: nn.Module, data: Splits, config: TrainingConfig, text: str, *, saves: bool = False) -> float:
+        """Train a part of the network; return the seconds before the checkpoint that was resumed."""
+        classifier, valid = self.classifier, data.valid
+        scheduled = config.n_steps is not None
+        if scheduled and classifier.time_limit is not None:
+            config = limit_time(classifier, config, module, data.train, valid, None, per_image=self.per_image)
+        checkpointing = None
+        if saves and scheduled:
+            checkpointing = make_checkpointing(classifier, config, self.images.train, self.images.valid, None)
+        classifier.precision_ = config.precision
+        self.network.logit_calibration.undo_smoothing(config.label_smoothing)
+        classifier.net_ = build_net(
+            module,
+            config,
+            num_classes=len(classifier.classes_),
+            valid=valid,
+            callbacks=make_callbacks(classifier, config, data.train, valid, text),
+            checkpointing=checkpointing,
+            weighted=data.train.weights is not None,
+        ).initialize()
+        self._valid = valid
+        with nullcontext() if checkpointing is None else checkpointing.handling_signals():
+            classifier._run(data.train)
+        self.rows += classifier.net_.history
+        return 0.0 if checkpointing is None else checkpointing.seconds_
+
+    def finish(self) -> None:
+        """Calibrate, and replace the net of a part by one of the whole network with the history of all trainings."""
+        classifier = self.classifier
+        classifier._calibrate(self._valid)
+        device = classifier.net_.device
+        # The number of steps does not matter, because `partial_fit` creates another net.
+        config = TrainingConfig(n_steps=1, device=device, batch_size=classifier.batch_size)
+        net = build_net(self.network, config, num_classes=len(classifier.classes_)).initialize()
+        net.history.extend(self.rows)
+        for number, row in enumerate(net.history, 1):
+            row["epoch"] = number
+        classifier.net_, classifier.n_epochs_ = net, len(self.rows)
+
+    def _plan_tuning(self, train: ImageDataset, n_views: int, *, augmented: bool) -> TrainingConfig:
+        """Return the configuration of fine-tuning."""
+        classifier = self.classifier
+        config = make_config(classifier, train, None, scheduled=True)
+        if isinstance(classifier.max_epochs, str):
+            n_batches = len(BatchIterator(train, config.batch_size, shuffle=True))
+            n_epochs = _TUNED_PASSES if augmented else max(_TUNED_PASSES / n_views, 1)
+            n_steps, n_epochs = count_steps(n_epochs, n_batches)
+            config = replace(config, n_steps=n_steps, n_epochs=n_epochs)
+        rate = _TUNED_RATE * config.learning_rate
+        return replace(
+            config, augment=config.augment if augmented else None, learning_rate=rate, stage_rate=_STAGE_RATE
+        )
+
+    def _score(self, valid: ImageDataset | None) -> float | None:
+        """Return the accuracy of the current part on validation data, 0..1, or None if there are too few."""
+        if valid is None or len(valid) < _MIN_COMPARED:
+            return None
+        labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
+        return float((self.classifier._forward(valid).argmax(1) == labels).float().mean())
+
+    @property
+    def _name(self) -> str:
+        return str(self.classifier._network_spec.short_name)
+
+    def _count_images(self) -> str:
+        n = 0 if self.images.valid is None else len(self.images.valid)
+        validated = f" ({n:,} for validation)" if n else ""
+        return f"{format_count(len(self.images.train), 'image')}{validated}"
+
+
+def _can_tune(splits: Splits) -> bool:
+    """Return whether there are enough images for fine-tuning; warn if not."""
+    n_valid = 0 if splits.valid is None else len(splits.valid)
+    if n_valid >= _MIN_COMPARED or (splits.valid is None and len(splits.train) >= _MIN_TUNED):
+        return True
+    warnings.warn(
+        f"Only the head is trained: to fine-tune stages, at least {_MIN_COMPARED} validation images or {_MIN_TUNED} "
+        f"training images are needed; there are {n_valid:,} and {len(splits.train):,}. Set freeze_fraction=1 to train "
+        "the head only without this warning.",
+        stacklevel=4,
+    )
+    return False
+
+
+def _check_process_group() -> None:
+    if get_process_group() is not None:
+        raise ParameterError(
+            "Distributed training does not support pretrained networks. Train in one process, without torchrun."
+        )

@@ -1,0 +1,46 @@
+"""`train` with a pretrained network."""
+
+import tomllib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skconv.cli.main import main
+from skconv.commands.train import train
+from skconv.exceptions import SkconvError
+from skconv.networks import pretrained
+
+from .. import pretrained_network  # noqa: F401  # registers its network
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    """Return a folder of photographs of two classes that differ in brightness."""
+    rng = np.random.default_rng(0)
+    for label, low in (("dark", 0), ("light", 120)):
+        (tmp_path / "photographs" / label).mkdir(parents=True)
+        for number in range(40):
+            pixels = rng.integers(low, low + 100, (240, 320, 3), dtype=np.uint8)
+            Image.fromarray(pixels).save(tmp_path / "photographs" / label / f"{number}.png")
+    return tmp_path / "photographs"
+
+
+def test_recipe_trains_another_pretrained_network(photographs, tmp_path, capsys):
+    arguments = ["train", str(photographs), "--recipe", "pretrained", "--network", "tiny-pretrained", "--json"]
+    arguments += ["--freeze-fraction", "1", "--time-limit", "20s", "--out", str(tmp_path / "run")]
+    assert main(arguments) == 0
+    assert "resized to 256×192" in capsys.readouterr().err
+    recipe = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
+    assert recipe["training"]["freeze_fraction"] == 1.0 and recipe["data"]["short_side"] == 192
+    assert main(["predict", str(tmp_path / "run"), str(photographs / "dark")]) == 0
+
+
+def test_missing_weights_are_reported_before_the_data_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    monkeypatch.setattr(pretrained.importlib.util, "find_spec", lambda name: None)
+    (tmp_path / "broken" / "a").mkdir(parents=True)
+    (tmp_path / "broken" / "a" / "image.png").write_bytes(b"not an image")
+    with pytest.raises(SkconvError, match=r"pip install .*pretrained"):
+        train(tmp_path / "broken", recipe="pretrained", out=tmp_path / "out")
+    assert not (tmp_path / "out").exists()
