@@ -20,6 +20,19 @@ from .blocks import READ, RUN, read_blocks
 from .stories import Story
 
 N_TRAIN, N_TEST = 600, 60
+NETWORK = """
+from torch import nn
+
+
+class ResidualNet(nn.Module):
+    def __init__(self, in_channels, num_classes, width=16):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Conv2d(in_channels, width, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten())
+        self.head = nn.Linear(width, num_classes)
+
+    def forward(self, images):
+        return self.head(self.layers(images))
+"""
 
 
 @functools.cache
@@ -66,6 +79,7 @@ def write_images(folder, write_rows):
         Image.fromarray(write_rows([[one]], scale=4)).save(folder / name)
     for name in ("page.jpg", "cheque.jpg"):
         Image.fromarray(write_rows([list(some)], scale=3)).save(folder / name)
+    (folder / "nets.py").write_text(NETWORK, encoding="utf-8")
     rng = np.random.default_rng(0)
     for label in range(3):
         for kind, images in (

@@ -35,6 +35,7 @@ class Story:
         self.done: list[Block] = []
         self.servers = contextlib.ExitStack()
         self.address = ""
+        self.namespace: dict[str, object] = {"__name__": "documentation"}  # of the Python blocks
         with socket.create_server(("127.0.0.1", 0)) as listening:
             self.scheduler = str(listening.getsockname()[1])  # replaces the port on the page
 
@@ -49,7 +50,7 @@ class Story:
     def run(self, block: Block) -> None:
         block = replace(block, text=block.text.replace(SCHEDULER, self.scheduler))
         if block.language == "python":
-            run_python(block)
+            run_python(block, self.namespace)
         elif block.language == "ini":
             read_unit(block)
         else:
@@ -119,11 +120,11 @@ def run_skconv(arguments: list[str]) -> None:
         Path(target).write_text(out.getvalue(), encoding="utf-8")
 
 
-def run_python(block: Block) -> None:
-    """Run a Python block in its own namespace; it must print something."""
+def run_python(block: Block, namespace: dict[str, object]) -> None:
+    """Run a Python block in the namespace of the previous blocks of its page; it must print something."""
     printed = io.StringIO()
     with contextlib.redirect_stdout(printed):
-        exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), {"__name__": "documentation"})
+        exec(compile("\n" * (block.line - 1) + block.text, str(block.page), "exec"), namespace)
     assert printed.getvalue().strip()
 
 

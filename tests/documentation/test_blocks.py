@@ -8,7 +8,10 @@ ACTIVE = [block for page in PAGES for block in read_blocks(page) if block.langua
 # Pages that train; the blocks of a page depend on each other.
 SLOW = {
     ROOT / "README.md",
-    *(ROOT / "docs" / f"{name}.md" for name in ("index", "scale", "reliability", "custom-networks", "tables")),
+    *(
+        ROOT / "docs" / f"{name}.md"
+        for name in ("index", "scale", "reliability", "custom-networks", "pretrained-networks", "tables")
+    ),
 }
 
 
