@@ -97,7 +97,11 @@ class OutputError(SkconvError, OSError):
     """A result that cannot be written: the folder exists, is not writable, or the disk is full."""
 
 
-def missing_package(feature: str, package: str, extra: str) -> ParameterError:
+class MissingPackageError(ParameterError):
+    """Raised for a feature whose package, part of an extra, is not installed."""
+
+
+def missing_package(feature: str, package: str, extra: str) -> MissingPackageError:
     """Return the error for a feature whose package is not installed.
 
     Examples
@@ -105,7 +109,7 @@ def missing_package(feature: str, package: str, extra: str) -> ParameterError:
     >>> print(missing_package("prediction sets", "MAPIE", "reliability"))
     The package MAPIE, required for prediction sets, is not installed. Install it: pip install 'skconv[reliability]'
     """
-    return ParameterError(
+    return MissingPackageError(
         f"The package {package}, required for {feature}, is not installed. Install it: pip install 'skconv[{extra}]'"
     )
 

@@ -17,7 +17,7 @@ from torch import nn
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.saved_parameters import parameters_to_json, restore_parameters
 from skconv.estimators.validation import to_image_tensor
-from skconv.exceptions import ModelFileError, ParameterError
+from skconv.exceptions import MissingPackageError, ModelFileError, ParameterError
 from skconv.files import expand_home
 from skconv.model_io.config import DataConfig, InputConfig, ModelConfig, NetworkConfig, describe_environment
 from skconv.model_io.folder import ONNX_NAME, find_model_folder, read_config, read_verified
@@ -191,6 +191,8 @@ def _check_size(path: Path, spec: NetworkSpec, shape: Mapping[str, Any]) -> None
     try:
         with torch.device("meta"):  # allocates no memory, because an altered configuration could require terabytes
             shapes = spec.create(**shape).state_dict()
+    except MissingPackageError:
+        raise
     except ParameterError as error:
         raise ModelFileError(f"{path / 'config.json'}: {error} Train again with this version.") from error
     n_bytes = sum(tensor.nbytes for name, tensor in shapes.items() if not is_calibration(name))
