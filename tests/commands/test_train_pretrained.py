@@ -30,9 +30,9 @@ def test_recipe_trains_another_pretrained_network(photographs, tmp_path, capsys)
     arguments = ["train", str(photographs), "--recipe", "pretrained", "--network", "tiny-pretrained", "--json"]
     arguments += ["--freeze-fraction", "1", "--time-limit", "20s", "--out", str(tmp_path / "run")]
     assert main(arguments) == 0
-    assert "resized to 256×192" in capsys.readouterr().err
+    assert "resized to 214×160" in capsys.readouterr().err
     recipe = tomllib.loads((tmp_path / "run" / "recipe.toml").read_text())
-    assert recipe["training"]["freeze_fraction"] == 1.0 and recipe["data"]["short_side"] == 192
+    assert recipe["training"]["freeze_fraction"] == 1.0 and recipe["data"]["short_side"] == 160
     assert main(["predict", str(tmp_path / "run"), str(photographs / "dark")]) == 0
 
 

@@ -13,7 +13,14 @@ from skconv.training import checkpointing
 from ..pretrained_network import TinyPretrained
 from .conftest import same_weights
 
-SETTINGS = {"freeze_fraction": 1.0, "batch_size": 64, "max_epochs": 8, "precision": "fp32", "random_state": 0}
+SETTINGS = {
+    "freeze_fraction": 1.0,
+    "batch_size": 64,
+    "max_epochs": 8,
+    "learning_rate": 0.05,
+    "precision": "fp32",
+    "random_state": 0,
+}
 
 
 @pytest.fixture(scope="module")

@@ -148,10 +148,10 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     Notes
     -----
     `fit` trains a pretrained network in two steps: first the head, on the features of each image, which are computed
-    once; then the stages that are not frozen, at a tenth of `learning_rate` (stages: a twentieth). With `augmentation`,
-    the features are those of 2 to 8 views of each image: the image itself, and random augmentations of it. Batch norm
-    uses the statistics of the pretraining. If the accuracy on the validation images does not increase, the second step
-    is undone.
+    once; then also the stages that are not frozen. The learning rates are a fifth (head) and a tenth (stages) of
+    `learning_rate`. With `augmentation`, the features are those of 2 to 8 views of each image: the image itself, and
+    random augmentations of it. Batch norm uses the statistics of the pretraining. If the accuracy on the validation
+    images does not increase, the second step is undone.
 
     Examples
     --------

@@ -29,7 +29,7 @@ from skconv.training.threads import use_threads
 
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
-_TUNED_RATE = 0.1  # learning rate of the head in fine-tuning, relative to its first training
+_HEAD_RATE = 0.2  # learning rate of the head, relative to that of a network with random weights
 _STAGE_RATE = 0.5  # learning rate of the stages, relative to that of the head
 _TUNED_PASSES = 8  # passes over the images in fine-tuning if `max_epochs` is "auto"
 _MIN_COMPARED = 50  # validation images to select weights by
@@ -188,7 +188,8 @@ class _Trainer:
         """Train the head and calibrate it; return the seconds before the checkpoint that was resumed."""
         config = make_config(self.classifier, vectors.train, None, scheduled=True)
         check_classes(config, len(self.classifier.classes_))
-        config = replace(config, augment=None, precision="fp32")
+        rate = _HEAD_RATE * config.learning_rate
+        config = replace(config, augment=None, precision="fp32", learning_rate=rate)
         module = PartialNetwork(self.network, len(self.network.stages))
         text = f"Training the head of {self._name} on the features of {self._count_images()}."
         return self.run(module, vectors, config, text, saves=saves)
@@ -267,7 +268,7 @@ class _Trainer:
             n_epochs = _TUNED_PASSES if augmented else max(_TUNED_PASSES / n_views, 1)
             n_steps, n_epochs = count_steps(n_epochs, n_batches)
             config = replace(config, n_steps=n_steps, n_epochs=n_epochs)
-        rate = _TUNED_RATE * config.learning_rate
+        rate = _HEAD_RATE * config.learning_rate
         return replace(
             config, augment=config.augment if augmented else None, learning_rate=rate, stage_rate=_STAGE_RATE
         )
