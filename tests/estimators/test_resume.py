@@ -12,9 +12,11 @@ import pytest
 import torch
 from skorch.callbacks import Callback
 
-from skconv import CNNClassifier
+from skconv import CNNClassifier, KFoldEnsembleClassifier
 from skconv.exceptions import ModelFileError, OutputError, ParameterError
 from skconv.training import checkpointing
+from skconv.training.net import ClassifierNet
+from skconv.training.time_limit import StepCost
 
 SETTINGS = {
     "network": {"name": "compact", "dropout": 0.3},
@@ -114,6 +116,43 @@ def test_fit_skips_a_finished_training(images, tmp_path):
     again = CNNClassifier(**SETTINGS, callbacks=[steps], checkpoint=tmp_path / "checkpoints").fit(*images)
     assert weights_of(again) == weights_of(first)
     assert again.fit_seconds_ >= again.history_[0]["seconds"]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{}, {"patience": 1}, {"restore_best": "valid_loss", "ema_decay": 0.0}, {"time_limit": 60}],
+    ids=["default", "patience", "restore_best", "time_limit"],
+)
+def test_resumed_ensemble_does_not_repeat_finished_members(images, tmp_path, monkeypatch, changes):
+    monkeypatch.setattr(checkpointing, "SECONDS", 1e9)
+    monkeypatch.setattr(checkpointing, "_INITIAL_COST", 1e30)  # checkpoints only at the end of a member
+    step, left = ClassifierNet.train_step, [10**9]
+
+    def counted(*arguments, **keywords):
+        left[0] -= 1
+        if left[0] < 0:
+            raise KeyboardInterrupt
+        return step(*arguments, **keywords)
+
+    monkeypatch.setattr(ClassifierNet, "train_step", counted)
+
+    def fit_members(folder=None):
+        template = CNNClassifier(**{**SETTINGS, "max_epochs": 6, "learning_rate": 0.1, **changes}, checkpoint=folder)
+        return KFoldEnsembleClassifier(template, cv=2, random_state=0).fit(*images)
+
+    monkeypatch.setattr("skconv.estimators.setup.measure_steps", lambda *_: StepCost(0.001, 0.001))
+    plain = fit_members()
+    n_steps = [sum(epoch["train_batch_count"] for epoch in each.net_.history) for each in plain.estimators_]
+    left[0] = n_steps[0] + 2
+    with pytest.raises(KeyboardInterrupt):
+        fit_members(tmp_path)
+    left[0] = n_steps[1]
+    resumed = fit_members(tmp_path)
+    assert left[0] == 0
+    assert [weights_of(each) for each in resumed.estimators_] == [weights_of(each) for each in plain.estimators_]
+    assert [history_of(each) for each in resumed.estimators_] == [history_of(each) for each in plain.estimators_]
+    assert np.array_equal(resumed.out_of_fold_proba_, plain.out_of_fold_proba_)
+    assert resumed.fit_seconds_ >= sum(each.fit_seconds_ for each in resumed.estimators_)
 
 
 def test_resuming_restores_the_random_state_of_torch(images, stopped):

@@ -107,6 +107,7 @@ SHARED: dict[str, Any] = {
     "dask": typer.Option(
         metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."
     ),
+    "resume": typer.Option(help="Resume the interrupted run in --out."),
     "data_home": DATA_HOME,
     "images": typer.Option(help="Folder of the images that a CSV file lists; default: the folder of the file."),
     "image_column": typer.Option(help="Column of a CSV file with the names of images, by its header or number from 1."),

@@ -15,7 +15,6 @@ from skconv.cli.options import DATA_HELP
     progress=True,
     out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE."),
     seeds=typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
-    resume=typer.Option(help="Resume the interrupted run in --out."),
     init_from=typer.Option(help="Model to initialise the weights from; classes and image size may differ."),
     freeze_fraction=typer.Option(
         help="Fraction of the stages of a pretrained network that are not trained; 1 trains the head only. With "
@@ -58,7 +57,7 @@ def ensemble() -> None:
     """Train a k-fold ensemble and save it as one model.
 
     Each member is trained on all folds but one. A labelled test split is scored once. For a competition, the command
-    writes the submission file.
+    writes the submission file. --resume continues an interrupted run in --out.
     """
 
 
@@ -72,7 +71,7 @@ def cross_validate() -> None:
     """Cross-validate a recipe on the training images.
 
     Estimates the accuracy of a recipe and its standard deviation over folds. The test images of skconv train are not
-    used.
+    used. --resume continues an interrupted run in --out.
     """
 
 

@@ -5,18 +5,26 @@ from __future__ import annotations
 import json
 import os
 import statistics
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Unpack
+from typing import TYPE_CHECKING, Any, Self, Unpack
 
 from skconv.commands import Result
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.output_folder import lock_output, open_run_folder
+from skconv.commands.output_folder import lock_output
 from skconv.commands.prediction_tables import OUT_OF_FOLD_NAME, write_out_of_fold
-from skconv.commands.prepare import PreparedRun, fit_estimator, prepare_run, use_workers
+from skconv.commands.prepare import PreparedRun, prepare_run
+from skconv.commands.resuming import (
+    check_out,
+    fit_folds,
+    open_resumable_folder,
+    read_finished_run,
+    remove_checkpoints,
+)
 from skconv.commands.run_folder import write_rows
-from skconv.files import atomic_dir, check_new_folder
+from skconv.files import atomic_dir
 from skconv.signature import expand_options
 from skconv.text import format_percent
 
@@ -66,6 +74,21 @@ class CrossValidationResult(Result):
     n_train: int
     n_test: int
     selected: bool
+
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], folder: Path, run: PreparedRun) -> Self:
+        """Return the record of a folder from the content of its ``scores.json``."""
+        training = run.recipe.training
+        return cls(
+            data=run.dataset.name,
+            recipe=run.recipe.name,
+            folder=str(folder),
+            folds=tuple(FoldResult(**row) for row in facts["folds"]),
+            fit_seconds=facts["fit_seconds"],
+            n_train=facts["data"]["n_train"],
+            n_test=facts["data"]["n_test"],
+            selected=training.get("restore_best") is not None or training.get("patience") is not None,
+        )
 
     @property
     def accuracy(self) -> float:
@@ -122,6 +145,7 @@ def cross_validate(
     *,
     folds: int = 5,
     dask: str | None = None,
+    resume: bool = False,
     **options: Unpack[RunOptions],
 ) -> CrossValidationResult:
     """Cross-validate a recipe on the training images, and write scores and figures.
@@ -145,7 +169,7 @@ def cross_validate(
         As in `skconv.load_dataset`.
     out : path-like or None, default=None
         Folder to create. None uses ``runs/DATA-RECIPE-folds``, with ``-2``, ``-3`` … if that exists.
-    dask : str or None, default=None
+    dask, resume
         As in `skconv.ensemble`.
     seed : int or None, default=None
         Seed of the test split, the folds and the members, 0..2**31 - 1; None uses the recipe's seed, or 0.
@@ -167,26 +191,17 @@ def cross_validate(
     >>> print(result.accuracy, result.accuracy_sd)  # doctest: +SKIP
     """
     arguments, out = locals(), options["out"]
-    if out is not None:
-        check_new_folder(out)
+    check_out(out, resume=resume, dask=dask)
     run = prepare_run(cross_validate, arguments)
-    dataset = run.dataset
     estimator: Any = run.create_estimator().set_params(calibrate=False)  # the scores are of uncalibrated members
-    with open_run_folder(out, f"{run.name}-folds") as folder:
-        with use_workers(dask):
-            fit_estimator(estimator, dataset)
-        member = estimator.estimator_
-        result = CrossValidationResult(
-            data=dataset.name,
-            recipe=run.recipe.name,
-            folder=str(folder),
-            folds=_score_folds(estimator, dataset),
-            fit_seconds=estimator.fit_seconds_,
-            n_train=len(dataset.train_labels),
-            n_test=0 if dataset.test_labels is None else len(dataset.test_labels),
-            selected=member.restore_best is not None or member.patience is not None,
-        )
-        _write_folder(folder, result, estimator, run)
+    with open_resumable_folder(out, f"{run.name}-folds", resume=resume) as folder:
+        read = partial(CrossValidationResult.from_facts, folder=folder, run=run)
+        finished = read_finished_run(folder, run, run.seed, read)
+        if finished is not None:
+            return finished
+        fit_folds(estimator, run, folder, dask=dask)
+        result = read(_write_folder(folder, estimator, run))
+        remove_checkpoints(folder)
     return result
 
 
@@ -212,10 +227,8 @@ def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[
     return tuple(results)
 
 
-def _write_folder(
-    folder: Path, result: CrossValidationResult, estimator: KFoldEnsembleClassifier, run: PreparedRun
-) -> None:
-    """Write scores, curves and recipe atomically."""
+def _write_folder(folder: Path, estimator: KFoldEnsembleClassifier, run: PreparedRun) -> dict[str, Any]:
+    """Write scores, curves and recipe atomically, and return the content of ``scores.json``."""
     from skconv.evaluation.metrics import score_predictions
     from skconv.reports.curves import draw_folds
     from skconv.reports.scores import draw_confusion
@@ -223,14 +236,21 @@ def _write_folder(
 
     dataset = run.dataset
     scores = score_predictions(dataset.train_labels, estimator.out_of_fold_proba_, dataset.class_names)
-    rows = [asdict(fold) for fold in result.folds]
+    folds = _score_folds(estimator, dataset)
+    accuracies, rows = [fold.accuracy for fold in folds], [asdict(fold) for fold in folds]
     facts = {
-        "accuracy": result.accuracy,
-        "accuracy_sd": result.accuracy_sd,
+        "accuracy": statistics.fmean(accuracies),
+        "accuracy_sd": statistics.stdev(accuracies),
         "folds": rows,
         "out_of_fold": scores.to_json(),
-        "data": {"name": dataset.name, "source": dataset.source, "n_train": result.n_train, "n_test": result.n_test},
-        "fit_seconds": result.fit_seconds,
+        "data": {
+            "name": dataset.name,
+            "source": dataset.source,
+            "fingerprint": run.loaded.fingerprint,
+            "n_train": len(dataset.train_labels),
+            "n_test": 0 if dataset.test_labels is None else len(dataset.test_labels),
+        },
+        "fit_seconds": estimator.fit_seconds_,
         "precision": estimator.precision_,
         "seed": run.seed,
         "command": run.command,
@@ -245,3 +265,4 @@ def _write_folder(
             "confusion": partial(draw_confusion, scores.confusion, dataset.class_names),
         }
         save_figures(unfinished, figures)
+    return facts

@@ -4,15 +4,25 @@ from __future__ import annotations
 
 import os
 import statistics
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Unpack
+from functools import partial
+from pathlib import Path
+from typing import Any, Self, Unpack
 
 from skconv.commands import Result, format_interval
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.output_folder import lock_output, open_run_folder
-from skconv.commands.prepare import fit_estimator, prepare_run, use_workers
+from skconv.commands.output_folder import lock_output
+from skconv.commands.prepare import PreparedRun, prepare_run
+from skconv.commands.resuming import (
+    check_out,
+    fit_folds,
+    open_resumable_folder,
+    read_finished_run,
+    remove_checkpoints,
+)
 from skconv.commands.run_folder import check_can_save, score_run, write_run_folder
-from skconv.files import check_new_folder
+from skconv.model_io.folder import MODEL_FOLDER_NAME
 from skconv.signature import expand_options
 from skconv.text import format_percent
 
@@ -55,6 +65,22 @@ class EnsembleResult(Result):
     n_parameters: int
     n_epochs: int
 
+    @classmethod
+    def from_facts(cls, facts: Mapping[str, Any], folder: Path, run: PreparedRun) -> Self:
+        """Return the record of a run folder from the content of its ``scores.json``."""
+        unscored = {"accuracy": None, "low": None, "high": None, "n": 0}
+        test: Mapping[str, Any] = facts.get("test", unscored)
+        return cls(
+            data=run.dataset.name,
+            recipe=run.recipe.name,
+            folder=str(folder),
+            model=str(folder / MODEL_FOLDER_NAME),
+            test_accuracy=test["accuracy"],
+            **{name: test[name] for name in ("low", "high", "n")},
+            fold_accuracies=tuple(facts["fold_accuracies"]),
+            **{name: facts[name] for name in ("out_of_fold_accuracy", "fit_seconds", "n_parameters", "n_epochs")},
+        )
+
     def __str__(self) -> str:
         members, deviation = len(self.fold_accuracies), statistics.stdev(self.fold_accuracies)
         lines = [
@@ -76,6 +102,7 @@ def ensemble(
     *,
     folds: int | None = None,
     dask: str | None = None,
+    resume: bool = False,
     **options: Unpack[RunOptions],
 ) -> EnsembleResult:
     """Train a k-fold ensemble on all training images and write a run folder.
@@ -104,6 +131,9 @@ def ensemble(
     dask : str or None, default=None
         Address of a Dask scheduler, for example ``tcp://127.0.0.1:8786``, to train the folds on its workers. None
         trains them in this process. On machines of the same kind the scores are identical.
+    resume : bool, default=False
+        As in `skconv.train`; finished folds are not trained again. Not supported with `dask`, whose workers save no
+        checkpoints.
     seed : int or None, default=None
         Seed of the folds and the members, 0..2**31 - 1; None uses the recipe's seed, or 0.
 
@@ -125,31 +155,17 @@ def ensemble(
     from skconv.recipes.recipe import encode_classes
 
     arguments, out = locals(), options["out"]
-    if out is not None:
-        check_new_folder(out)
+    check_out(out, resume=resume, dask=dask)
     run = prepare_run(ensemble, arguments, split=False)
-    dataset = run.dataset
     estimator: Any = run.create_estimator()
-    with open_run_folder(out, f"{run.name}-ensemble") as folder:
+    with open_resumable_folder(out, f"{run.name}-ensemble", resume=resume) as folder:
         check_can_save(run, folder)
-        with use_workers(dask):
-            fit_estimator(estimator, dataset)
-        estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
-        scored = score_run(estimator, dataset)
-        write_run_folder(folder, run, estimator=estimator, seed=run.seed, scored=scored)
-    scores, tested = scored.scores, scored.split == "test"
-    return EnsembleResult(
-        data=dataset.name,
-        recipe=run.recipe.name,
-        folder=str(folder),
-        model=str(folder / "model"),
-        test_accuracy=scores.accuracy if tested else None,
-        low=scores.low if tested else None,
-        high=scores.high if tested else None,
-        n=scores.n if tested else 0,
-        out_of_fold_accuracy=estimator.out_of_fold_score_,
-        fold_accuracies=tuple(float(score) for score in estimator.fold_scores_),
-        fit_seconds=estimator.fit_seconds_,
-        n_parameters=estimator.n_parameters_,
-        n_epochs=estimator.n_epochs_,
-    )
+        finished = read_finished_run(folder, run, run.seed, partial(EnsembleResult.from_facts, folder=folder, run=run))
+        if finished is not None:
+            return finished
+        fit_folds(estimator, run, folder, dask=dask)
+        estimator.adjust_prior(encode_classes(run.recipe.prior, run.dataset))
+        scored = score_run(estimator, run.dataset)
+        facts = write_run_folder(folder, run, estimator=estimator, seed=run.seed, scored=scored)
+        remove_checkpoints(folder)
+    return EnsembleResult.from_facts(facts, folder, run)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import os
+import re
 import shlex
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,7 +34,7 @@ def describe_resume(command: str, folder: Path) -> str:
     >>> describe_resume("skconv.train('mnist')", Path("runs/mnist-standard"))
     "skconv.train('mnist', out='runs/mnist-standard', resume=True)"
     """
-    if command.startswith("skconv.train("):
+    if re.match(r"skconv\.\w+\(", command):
         given = command.removesuffix(")")
         given += "" if given.endswith("(") else ", "
         given += "" if "out=" in given else f"out={os.fspath(folder)!r}, "

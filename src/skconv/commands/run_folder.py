@@ -1,10 +1,9 @@
-"""Run folder: model, scores, history, figures and checkpoints of a training run."""
+"""Run folder: model, scores, history and figures of a training run."""
 
 from __future__ import annotations
 
 import csv
 import json
-import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -13,13 +12,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from skconv.commands.output_folder import get_checkpoint_path
 from skconv.commands.prediction_tables import MISTAKES_NAME, OUT_OF_FOLD_NAME, write_mistakes, write_out_of_fold
 from skconv.commands.prepare import read_inherited_fingerprints
 from skconv.competitions.submissions import write_submission
 from skconv.exceptions import OutputError, ParameterError
-from skconv.files import atomic_dir, check_new_folder, escape_undecodable
-from skconv.model_io.folder import MODEL_FOLDER_NAME, read_config
+from skconv.files import atomic_dir, escape_undecodable
+from skconv.model_io.folder import MODEL_FOLDER_NAME
 from skconv.model_io.onnx import import_onnxruntime
 from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
@@ -284,44 +282,3 @@ def _estimate_size(run: PreparedRun) -> int:
         )
     n_bytes = sum(each.numel() * each.element_size() for each in network.parameters())
     return _FIGURES_BYTES + n_bytes * (_N_WEIGHTS + 2 * run.recipe.ensemble.get("folds", 0))
-
-
-def check_out(out: str | os.PathLike[str] | None, *, resume: bool) -> None:
-    """Raise an error unless a run can start in the folder `out` or, with `resume`, continue there."""
-    if out is None:
-        if resume:
-            raise ParameterError("'resume' requires the folder of the interrupted run. Pass the same --out as before.")
-        return
-    checkpoint = get_checkpoint_path(Path(out))
-    if resume and Path(out).is_dir():
-        return
-    if not resume and checkpoint.exists():
-        raise OutputError(
-            f"{checkpoint} contains checkpoints of an interrupted run. Pass --resume to continue it, or remove "
-            "that folder."
-        )
-    check_new_folder(out)
-
-
-def read_finished_run(folder: Path, *, seed: int, recipe_text: str, fingerprint: str) -> SeedResult | None:
-    """Return the result of a finished run, or None if it is not finished.
-
-    Raise `OutputError` if the folder is not a run folder, or that of a run with another seed, recipe or data.
-    """
-    if not folder.is_dir() or not any(folder.iterdir()):
-        return None
-    try:
-        facts = json.loads((folder / "scores.json").read_text(encoding="utf-8"))
-        recipe = (folder / "recipe.toml").read_text(encoding="utf-8")
-        config = read_config(folder / MODEL_FOLDER_NAME)
-        found = {"seed": facts["seed"], "recipe": recipe, "data": config.data.fingerprint}
-        result = SeedResult.from_facts(facts, folder)
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise OutputError(f"{folder} contains no run that can be resumed ({error}). Choose another folder.") from error
-    expected = {"seed": seed, "recipe": recipe_text, "data": fingerprint}
-    different = [name for name in expected if expected[name] != found[name]]
-    if different:
-        raise OutputError(
-            f"{folder} contains a finished run with another {' and another '.join(different)}. Choose another folder."
-        )
-    return result

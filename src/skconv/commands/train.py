@@ -3,32 +3,29 @@
 from __future__ import annotations
 
 import os
-import shutil
 import statistics
 import sys
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Unpack
 
 from skconv.commands import Result, format_interval
 from skconv.commands.data_summary import print_data
 from skconv.commands.options import DEFAULTS, RunOptions
-from skconv.commands.output_folder import get_checkpoint_path, lock_output, open_run_folder
+from skconv.commands.output_folder import lock_output
 from skconv.commands.prepare import PreparedRun, fit_estimator, prepare_run, warn_if_leaked
 from skconv.commands.recorded_call import describe_resume
-from skconv.commands.run_folder import (
-    SeedResult,
-    check_can_save,
+from skconv.commands.resuming import (
     check_out,
+    fit_resumable,
+    open_resumable_folder,
     read_finished_run,
-    score_run,
-    write_run_folder,
+    remove_checkpoints,
 )
+from skconv.commands.run_folder import SeedResult, check_can_save, score_run, write_run_folder
 from skconv.distributed.process_group import is_distributed, is_main_process, join_process_group, main_process_only
-from skconv.exceptions import TrainingError
 from skconv.signature import expand_options
 from skconv.text import format_count, format_percent
 
@@ -195,29 +192,19 @@ def train(
     out = options["out"]
     check_out(out, resume=resume)
     run = prepare_run(train, locals())
-    if resume and out is not None and not (Path(out).exists() or get_checkpoint_path(Path(out)).exists()):
-        note = f"Nothing to resume in {out}: training starts from the beginning."
-        warnings.warn(note, stacklevel=1)  # the caller is the decorator, whose warnings are not shown
     if run.recipe.report.get("describe_data"):
         member = run.recipe.create_member()
         print_data(run.dataset, batch_size=member.batch_size, validation_fraction=member.validation_fraction)
     warn_if_leaked(run.recipe, run.dataset)
     _warn_of_few_test_images(run)
-    # Only the main process of a distributed run writes files.
-    parent = open_run_folder(out, run.name) if is_main_process() else nullcontext(Path(out or "runs"))
-    with parent as folder:
+    with open_resumable_folder(out, run.name, resume=resume) as folder:
         if is_main_process():
             check_can_save(run, folder)
-        try:
-            results = tuple(
-                _train_seed(
-                    run, each, folder if seeds == 1 else folder / f"seed-{each}", describe_resume(run.command, folder)
-                )
-                for each in run.recipe_texts
-            )
-        except KeyboardInterrupt as interrupt:
-            interrupt.run_folder = folder  # type: ignore[attr-defined]  # read by the command line to print how to resume
-            raise
+        command = describe_resume(run.command, folder)
+        results = tuple(
+            _train_seed(run, each, folder if seeds == 1 else folder / f"seed-{each}", command)
+            for each in run.recipe_texts
+        )
     return TrainResult(run.dataset.name, run.recipe.name, str(folder), results)
 
 
@@ -239,25 +226,20 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, resume: str) -> SeedR
     `resume` is the command to print, which resumes the run after an interruption.
     """
     from skconv.recipes.recipe import encode_classes
-    from skconv.training.progress import RunPart
 
     number, total = list(run.recipe_texts).index(seed), len(run.recipe_texts)
-    estimator = run.create_estimator(seed, n_left=total - number)
-    resumable = not is_distributed()
-    estimator.run_part = RunPart(resume=resume if resumable else "")
+    estimator: Any = run.create_estimator(seed, n_left=total - number)
     if total > 1:
         estimator.run_part = estimator.run_part.divide("seed", number + 1, total)
-    if resumable:
-        finished = read_finished_run(
-            folder, seed=seed, recipe_text=run.recipe_texts[seed], fingerprint=run.loaded.fingerprint
-        )
+    dataset = run.dataset
+    if is_distributed():
+        with join_process_group(run.device):
+            fit_estimator(estimator, dataset)
+    else:
+        finished = read_finished_run(folder, run, seed, partial(SeedResult.from_facts, folder=folder))
         if finished is not None:
             return finished
-        member: Any = estimator.estimator if run.recipe.ensemble else estimator
-        member.set_params(checkpoint=get_checkpoint_path(folder))
-    dataset = run.dataset
-    with join_process_group(run.device), _remove_if_diverged(get_checkpoint_path(folder)):
-        fit_estimator(estimator, dataset)
+        fit_resumable(estimator, run, folder, resume=resume)
     if not is_main_process():
         raise SystemExit
     if getattr(estimator, "loaded_weights_", None):
@@ -265,19 +247,8 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, resume: str) -> SeedR
     estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
     scored = score_run(estimator, dataset)
     facts = write_run_folder(folder, run, estimator=estimator, seed=seed, scored=scored)
-    if resumable:
-        shutil.rmtree(get_checkpoint_path(folder), ignore_errors=True)
+    remove_checkpoints(folder)
     return SeedResult.from_facts(facts, folder)
-
-
-@contextmanager
-def _remove_if_diverged(checkpoint: Path) -> Iterator[None]:
-    """Remove the checkpoints of a training whose loss is not finite, because it cannot be continued."""
-    try:
-        yield
-    except TrainingError:
-        shutil.rmtree(checkpoint, ignore_errors=True)
-        raise
 
 
 def _print_loaded_weights(estimator: Any) -> None:

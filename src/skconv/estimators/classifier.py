@@ -285,13 +285,13 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
             self._warn_of_range(valid.images, stacklevel=3)
         try:
             if isinstance(network, PretrainedNetwork):
-                before = fit_pretrained(self, train, valid, network)
+                self._seconds_before = fit_pretrained(self, train, valid, network)
             else:
-                before = fit_net(self, train, valid, network)
+                self._seconds_before = fit_net(self, train, valid, network)
         except BaseException:
             self.__dict__.pop("net_", None)  # after a failure, the classifier must not count as fitted
             raise
-        self.fit_seconds_ = before + time.perf_counter() - start
+        self.fit_seconds_ = self._seconds_before + time.perf_counter() - start
         return self
 
     @standard_torch_state()

@@ -197,7 +197,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         self._set_members(template, [member for member, _ in results])
         self.n_samples_fit_ = len(y)
         self._score_held_out(y, [held_out for _, held_out in folds], [probabilities for _, probabilities in results])
-        self.fit_seconds_ = time.perf_counter() - start
+        before = sum(member._seconds_before for member in self.estimators_) / n_jobs  # of an interrupted run
+        self.fit_seconds_ = before + time.perf_counter() - start
         self._calibrate(y)
         return self
 
@@ -263,10 +264,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         if precision == "auto":  # measure once, because measurements in several processes may differ
             precision = choose_precision(choose_device(template.device))
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=n_members)
-        verbose = max(template.verbose, self.verbose)
-        members = [
-            clone(template).set_params(random_state=int(seed), precision=precision, verbose=verbose) for seed in seeds
-        ]
+        shared = {"precision": precision, "verbose": max(template.verbose, self.verbose)}
+        members = [clone(template).set_params(random_state=int(seed), **shared) for seed in seeds]
         parallel = effective_n_jobs(self.n_jobs) > 1
         for number, member in enumerate(members, start=1):
             member.run_part = self.run_part.divide("fold", number, n_members, parallel=parallel)

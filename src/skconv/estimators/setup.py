@@ -305,7 +305,7 @@ def make_checkpointing(
             **_describe_module(classifier._network_spec.factory),
         }
 
-    return Checkpointing(CheckpointFolder(classifier.checkpoint, describe))
+    return Checkpointing(CheckpointFolder(classifier.checkpoint, describe), save_end=classifier.run_part.is_part)
 
 
 def _describe_module(module: Any) -> dict[str, str]:

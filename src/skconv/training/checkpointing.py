@@ -57,14 +57,16 @@ class Checkpointing(Callback):
 
     A checkpoint is written after each epoch and every `SECONDS` within long epochs, but less often if that would take
     more than 2 % of the training time. After SIGTERM or SIGINT, it is written at the end of the current step, before
-    the signal takes effect; a second signal takes effect at once.
+    the signal takes effect; a second signal takes effect at once. If `save_end`, a checkpoint is also written after
+    training, so that a resumed command with several trainings does not repeat the finished ones.
 
     This must be the last callback of a net, because it stores the state of the other callbacks. Training must run
     inside `handling_signals`. `seconds_` is the training time before the checkpoint that was resumed.
     """
 
-    def __init__(self, store: CheckpointStore) -> None:
+    def __init__(self, store: CheckpointStore, *, save_end: bool = False) -> None:
         self.store = store
+        self.save_end = save_end
         self._signal: int | None = None
         self._handlers: dict[int, Any] = {}
 
@@ -98,12 +100,17 @@ class Checkpointing(Callback):
             self._write(net, epoch_finished=True)
             self._raise_signal()
 
+    def on_train_end(self, net: Any, **kwargs: Any) -> None:
+        if self.save_end and net.is_finished and net.resume_point_ is None:  # at least one step was trained
+            self._write(net, epoch_finished=True, training_finished=True)
+
     def _is_due(self, seconds: float) -> bool:
         return time.monotonic() - self._last >= max(seconds, self._cost / _MAX_OVERHEAD)
 
-    def _write(self, net: Any, *, epoch_finished: bool) -> None:
+    def _write(self, net: Any, *, epoch_finished: bool, training_finished: bool = False) -> None:
         start = time.monotonic()
-        self.store.write(get_state(net, epoch_finished=epoch_finished), self.seconds_ + start - self._start)
+        state = get_state(net, epoch_finished=epoch_finished, training_finished=training_finished)
+        self.store.write(state, self.seconds_ + start - self._start)
         self._last = time.monotonic()
         self._cost = self._last - start
 
@@ -125,11 +132,12 @@ class Checkpointing(Callback):
             signal.signal(number, handler)
 
 
-def get_state(net: Any, *, epoch_finished: bool) -> TrainingState:
+def get_state(net: Any, *, epoch_finished: bool, training_finished: bool = False) -> TrainingState:
     """Return a copy of the state of a `ClassifierNet` between two training steps.
 
-    `epoch_finished` is True if the last epoch of the history is complete, including its validation. Raise
-    `ParameterError` if the state of a callback contains an object that is neither a plain value nor a tensor.
+    `epoch_finished` is True if the last epoch of the history is complete, including its validation; `training_finished`
+    is True if no epoch follows. Raise `ParameterError` if the state of a callback contains an object that is neither a
+    plain value nor a tensor.
     """
     net.convert_losses()
     rows = list(net.history)
@@ -146,11 +154,12 @@ def get_state(net: Any, *, epoch_finished: bool) -> TrainingState:
         "random": {
             "cpu": torch.get_rng_state(),
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-            "augmentation": net.train_iterator_.augmentation_state(),
+            "augmentation": None if training_finished else net.train_iterator_.augmentation_state(),
         },
         "threads": torch.get_num_threads(),
         "history": rows,
         "batches": batches,
+        "finished": training_finished,
         "seconds": 0.0 if batches is None else time.time() - dict(net.callbacks_)["epoch_timer"].epoch_start_time_,
         "callbacks": {name: _get_callback_state(callback) for name, callback in net.callbacks_},
     }
@@ -172,7 +181,10 @@ def set_state(net: Any, state: TrainingState) -> None:
         for name, callback in net.callbacks_:
             _set_callback_state(callback, document["callbacks"].get(name))  # none if the first run had no progress
         net.history = type(net.history)(document["history"])
-        net.resume_point_ = ResumePoint(document["batches"], document["random"]["augmentation"], document["seconds"])
+        augmentation = document["random"]["augmentation"]
+        net.resume_point_ = ResumePoint(
+            document["batches"], augmentation, document["seconds"], finished=document.get("finished", False)
+        )
         _warn_of_threads(document["threads"])
         torch.set_rng_state(document["random"]["cpu"])
         if document["random"]["cuda"]:

@@ -25,12 +25,14 @@ class ResumePoint:
     """Point at which training resumes, within an epoch or between two epochs.
 
     `batches` is the history of the finished batches of the epoch, or None between two epochs. `augmentation` is the
-    state of the augmentation's random generator after these batches, and `seconds` their duration.
+    state of the augmentation's random generator after these batches, and `seconds` their duration. `finished` is True
+    if no epoch is left.
     """
 
     batches: list[dict[str, Any]] | None
     augmentation: Tensor | None
     seconds: float
+    finished: bool = False
 
 
 class ClassifierNet(NeuralNetClassifier):
@@ -88,7 +90,8 @@ class ClassifierNet(NeuralNetClassifier):
         """Run the remaining epochs, and record in `interrupted_` whether they were interrupted."""
         self.interrupted_ = True
         if self.resume_point_ is not None:  # the epochs in the history are finished
-            epochs = (self.max_epochs if epochs is None else epochs) - len(self.history)
+            n_epochs = self.max_epochs if epochs is None else epochs
+            epochs = 0 if self.resume_point_.finished else n_epochs - len(self.history)
         try:
             super().fit_loop(X, y, epochs, **fit_params)
         finally:
@@ -99,15 +102,17 @@ class ClassifierNet(NeuralNetClassifier):
     def partial_fit(self, X: Any, y: Any = None, classes: Any = None, **fit_params: Any) -> ClassifierNet:
         """Train; raise KeyboardInterrupt where skorch would return a partly trained net."""
         super().partial_fit(X, y, classes, **fit_params)
-        # skorch's early stopping also raises KeyboardInterrupt, when its misses reach its patience.
-        stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
-        if (
-            self.interrupted_
-            and not any(stopper.misses_ >= stopper.patience for stopper in stoppers)
-            and not self._reached_limit()
-        ):
+        if not self.is_finished:
             raise KeyboardInterrupt
         return self
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether all epochs were trained, or early stopping or a time limit ended the training."""
+        # skorch's early stopping also raises KeyboardInterrupt, when its misses reach its patience.
+        stoppers = [callback for _, callback in self.callbacks_ if isinstance(callback, EarlyStopping)]
+        stopped = any(stopper.misses_ >= stopper.patience for stopper in stoppers)
+        return not self.interrupted_ or stopped or self._reached_limit()
 
     def _reached_limit(self) -> bool:
         """Return whether a time limit has ended the training."""

@@ -38,6 +38,11 @@ class RunPart:
     first: bool = True
     resume: str = ""  # command that resumes the training
 
+    @property
+    def is_part(self) -> bool:
+        """Whether the command trains several networks."""
+        return bool(self.label)
+
     def divide(self, kind: str, number: int, total: int, *, parallel: bool = False) -> RunPart:
         """Return part `number`, from 1, of `total` parts of this part.
 
@@ -114,6 +119,8 @@ class TrainingProgress(Callback):
         """End the output."""
         self._output.close()
         n_epochs = len(net.history)
+        if self._clock is None and self.part.is_part:
+            print_progress(f"{self.part.label} was finished before the interruption.".capitalize())
         stoppers = [each for _, each in net.callbacks_ if isinstance(each, EarlyStopping)]
         if any(each.misses_ >= each.patience for each in stoppers):
             print_progress(f"Stopped after epoch {n_epochs}/{net.max_epochs}: no lower validation loss.")
@@ -200,12 +207,13 @@ class _TerminalBar:
 
     def __init__(self, label: str) -> None:
         self._label, self._scores = label, ""
-        width = shutil.get_terminal_size().columns  # 80 columns if the terminal does not report its width
-        self._bar = tqdm(
-            total=1, desc=label, ncols=width, bar_format="{desc}{percentage:3.0f} % |{bar}| {elapsed}{postfix}"
-        )
+        self._bar: tqdm[Any] | None = None
 
     def show_step(self, state: _State) -> None:
+        if self._bar is None:  # not earlier, because a finished training has no steps
+            width = shutil.get_terminal_size().columns  # 80 columns if the terminal does not report its width
+            form = "{desc}{percentage:3.0f} % |{bar}| {elapsed}{postfix}"
+            self._bar = tqdm(total=1, desc=self._label, ncols=width, bar_format=form)
         self._bar.total = state.n_steps or state.step
         self._bar.set_description_str(f"{self._label}{state.title} ", refresh=False)
         self._bar.set_postfix_str(", ".join(filter(None, (state.time_left, self._scores))), refresh=False)
@@ -216,10 +224,12 @@ class _TerminalBar:
         if "valid_acc" in scores:
             self._scores += f", accuracy {format_percent(scores['valid_acc'])}"
         self.show_step(state)
+        assert self._bar is not None
         self._bar.refresh()
 
     def close(self) -> None:
-        self._bar.close()
+        if self._bar is not None:
+            self._bar.close()
 
 
 class _Lines:
