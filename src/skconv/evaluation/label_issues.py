@@ -31,6 +31,7 @@ KINDS = {
 }
 _MAX_BLANK = 8  # grey levels between the darkest and the brightest pixel of a blank image
 _COARSE = 7  # blocks per side of the coarse images; their distance excludes most pairs
+_NEIGHBOURS = 10  # neighbour whose distance is the local scale of features
 _ROWS, _COLUMNS = 1024, 8192  # images per block of the distance matrix: 32 MB
 
 
@@ -161,6 +162,42 @@ def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndar
             difference = images[one].astype(np.float32) - images[other]
             if (difference**2).mean() <= (255 * tolerance) ** 2:
                 pairs.append((one, other))
+    return np.array(sorted(pairs), np.int64).reshape(-1, 2)
+
+
+def find_similar(features: np.ndarray, max_ratio: float = 0.6) -> np.ndarray:
+    """Return pairs of images with similar features, as after cropping or flipping: int64 (m, 2), smaller index first.
+
+    `features` are the output of a pretrained network, float (n, d). The angle between the features of a pair must be
+    less than `max_ratio` times that to the tenth nearest neighbour of each, because all images of a homogeneous data
+    set are similar. At least 20 images are needed; for fewer, the result is empty.
+
+    Examples
+    --------
+    >>> features = np.random.default_rng(0).normal(size=(30, 100))
+    >>> find_similar(np.concatenate([features, features[2:3] + 0.1])).tolist()
+    [[2, 30]]
+    """
+    if len(features) < 2 * _NEIGHBOURS:
+        return np.empty((0, 2), np.int64)
+    directions = features / np.maximum(np.linalg.norm(features, axis=1, keepdims=True), 1e-12)
+
+    def measure(rows: slice, columns: slice) -> np.ndarray:
+        return np.sqrt(np.maximum(2 - 2 * directions[rows] @ directions[columns].T, 0))
+
+    starts = range(0, len(directions), _ROWS)
+    # The image itself is the nearest, so the tenth neighbour is at position 10.
+    scale = np.concatenate(
+        [
+            np.partition(measure(slice(each, each + _ROWS), slice(None)), _NEIGHBOURS, axis=1)[:, _NEIGHBOURS]
+            for each in starts
+        ]
+    )
+    pairs = []
+    for rows, columns in _iterate_blocks(len(directions)):
+        limits = max_ratio * np.minimum(scale[rows, None], scale[columns])
+        close = np.argwhere(measure(rows, columns) < limits) + np.array([rows.start, columns.start])
+        pairs += close[close[:, 0] < close[:, 1]].tolist()
     return np.array(sorted(pairs), np.int64).reshape(-1, 2)
 
 
