@@ -82,7 +82,7 @@ LAYOUTS = {
     "versions as outer folders": (
         ["grey/cat", "grey/dog", "colour/cat", "colour/dog"],
         {"train": {"colour": 4, "grey": 4}},
-        ["All class folders contain the same folders 'cat', 'dog'"],
+        ["All class folders contain the same folders 'cat', 'dog'.*--class-level 2"],
     ),
     "numbers in order": (["10", "9", "1"], {"train": {"1": 2, "9": 2, "10": 2}}, []),
     "images beside class folders": (["cat", "dog", "."], {"train": AB}, ["2 images outside the class folders"]),
@@ -106,6 +106,56 @@ def test_find_layout_of_folders(tmp_path, folders, expected, notes):
         assert re.search(note, text)
     if not notes and not any(name.lower().startswith(("train", "dev")) for name in folders):
         assert not layout.notes
+
+
+FOLDS = ["fold1/cat", "fold1/dog", "fold2/cat", "fold2/dog"]
+LEVELS = {
+    "classes inside folds": (FOLDS, 2, {"train": {"cat": 4, "dog": 4}}, ["level 2 of .*'cat', 'dog'"]),
+    "folds inside classes": (["cat/fold1", "cat/fold2", "dog/fold1"], 1, {"train": {"cat": 4, "dog": 2}}, []),
+    "from the files": (["a/x/cat", "b/dog", "cat"], -1, {"train": {"cat": 4, "dog": 2}}, []),
+    "above the files": (["cat/p1", "cat/p2", "x/dog/p1"], -2, {"train": {"cat": 4, "dog": 2}}, []),
+    "images at another level": ([*FOLDS, "fold1"], 2, {"train": {"cat": 4, "dog": 4}}, ["2 images outside the class"]),
+    "outer splits": (
+        ["train/p1/cat", "train/p2/dog", "Validation/p3/cat", "test/p4/dog"],
+        3,
+        {"train": {"cat": 2, "dog": 2}, "valid": {"cat": 2}, "test": {"dog": 2}},
+        [r"4 \(train\), 2 \(valid\), 2 \(test\)"],
+    ),
+    "inner splits": (
+        ["cat/train", "cat/test", "dog/train", "dog/train/more"],
+        1,
+        {"train": {"cat": 2, "dog": 4}, "test": {"cat": 2}},
+        [],
+    ),
+    "class called train": (["x/train", "x/bus", "y/train"], 2, {"train": {"bus": 2, "train": 4}}, []),
+}
+
+
+@pytest.mark.parametrize(("folders", "level", "expected", "notes"), LEVELS.values(), ids=LEVELS)
+def test_class_level_selects_the_class_folders(tmp_path, folders, level, expected, notes):
+    for folder in folders:
+        put(tmp_path, folder)
+    layout = find_layout(tmp_path, class_level=level)
+    assert describe(layout) == expected
+    text = "\n".join(layout.notes)
+    assert "--class-level" not in text and all(re.search(note, text) for note in notes)
+
+
+@pytest.mark.parametrize(
+    ("level", "message"),
+    [
+        (3, "no folder with training images, at level 3; the deepest folder is at level 2"),
+        (-3, "no folder with training images, at level -3"),
+    ],
+)
+def test_class_level_without_classes_raises(tmp_path, level, message):
+    for folder in FOLDS:
+        put(tmp_path, folder)
+    with pytest.raises(DataError, match=message):
+        find_layout(tmp_path, class_level=level)
+    with pytest.raises(DataError, match="only one folder of training images, 'cat', at level 1"):
+        put(tmp_path / "other", "cat/a")
+        find_layout(tmp_path / "other", class_level=1)
 
 
 REFUSED = {

@@ -137,12 +137,24 @@ def test_load_dataset_rejects_other_files_and_single_class(tmp_path):
         ({"resize": "pad", "normalize": "digit"}, "no effect"),
         ({"min_class_size": 0}, "at least 1"),
         ({"exclude": "*.png"}, "'exclude' parameter is for a folder"),
+        ({"class_level": 2}, "'class_level' parameter is for a folder"),
         ({"image_size": "32x32"}, "each at least 1"),
     ],
 )
 def test_load_dataset_rejects_invalid_options(options, message):
     with pytest.raises(ParameterError, match=message):
         load_dataset("mnist", **options)
+
+
+def test_class_level_selects_the_classes_of_a_folder(tmp_path, samples):
+    for fold in ("fold1", "fold2"):
+        samples.class_folders(tmp_path / fold, "cat", "dog")
+    with pytest.warns(UserWarning, match="level 2"):
+        dataset = load_dataset(tmp_path, class_level=2)
+    assert dataset.class_names == ("cat", "dog") and dataset.train_labels.tolist() == [0] * 4 + [1] * 4
+    for level in (0, True, "2"):
+        with pytest.raises(ParameterError, match="integer other than 0"):
+            load_dataset(tmp_path, class_level=level)
 
 
 def test_load_dataset_rejects_missing_data_home():

@@ -2,28 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
+from skconv.data.class_level import find_class_folders
 from skconv.data.folder_tables import find_table
 from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
 from skconv.data.labels import normalize_text, sort_names
 from skconv.data.masks import check_masks
 from skconv.data.other_files import describe_other
+from skconv.data.split_names import SPLITS, TEST, TRAIN, VALID, split_name, strip_fillers
 from skconv.exceptions import DataError, list_some
 from skconv.files import escape_undecodable
 from skconv.text import format_count
 
-TRAIN, VALID, TEST = SPLITS = ("train", "valid", "test")
-_SPLIT_WORDS = {
-    "train": TRAIN, "training": TRAIN, "trn": TRAIN, "trainval": TRAIN,
-    "val": VALID, "valid": VALID, "validation": VALID, "validate": VALID, "dev": VALID,
-    "test": TEST, "testing": TEST, "tst": TEST, "evaluation": TEST,
-}  # fmt: skip
-_FILLERS = frozenset({"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "folder", "split", "samples"})
-_GLUED = re.compile(rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
 _REMEDY = "Put the images of each class into a folder named after it"
 _DETECTION = frozenset({"annotations", "annotation", "labels", "bboxes"})  # folders beside images, in lower case
 
@@ -62,28 +56,32 @@ class FolderLayout:
         self.notes.append(f"{number} in {_quote(folder.name for folder in folders)} were left out: {reason}.")
 
 
-def find_layout(root: Path, exclude: Sequence[str] | None = None) -> FolderLayout:
+def find_layout(root: Path, exclude: Sequence[str] | None = None, class_level: int | None = None) -> FolderLayout:
     """Find classes and splits in a folder.
 
     The classes are the folders at the highest level with two or more folders that contain images. A class has all
     images below its folder. Folders named train, valid or test, in any usual spelling, are splits if they contain class
     folders, or if every class folder contains them. `exclude` is as in `read_tree`; with any pattern, masks are not
-    searched for.
+    searched for. `class_level` is the level of the class folders, as in `find_class_folders`.
 
     Raise `DataError` for fewer than two class folders, or folders whose meaning is not clear.
     """
     tree, others = read_tree(root, exclude or ())
-    top = descend(tree)
+    top = tree if class_level is not None else descend(tree)
     layout = FolderLayout(tables=others.tables)
     if top is not tree:
         layout.notes.append(f"The classes are the folders in {top.path}.")
-    splits = _find_splits(top, layout, others)
-    if splits is None:
-        splits = _find_inner_splits(top, layout.notes)
+    if class_level is not None:
+        folders_by_split = find_class_folders(tree, class_level, layout.notes)
+        splits: Any = {split: _name_classes(folders) for split, folders in folders_by_split.items()}
+    else:
+        splits = _find_splits(top, layout, others) or _find_inner_splits(top, layout.notes)
     for name, folders in splits.items():
         if exclude is None:
             check_masks(folders)
-        layout.splits[name] = _collect(folders, layout.notes)
+        layout.splits[name] = _collect(folders)
+        if class_level is None:
+            _note_inner_folders(folders, root, layout.notes)
     if len(set(layout.splits[TRAIN].labels)) < 2:
         raise _too_few_classes(top, others)
     _note_outsiders(layout, tree, others)
@@ -95,32 +93,6 @@ def descend(tree: ImageFolder) -> ImageFolder:
     while len(tree.folders) == 1 and tree.folders[0].folders:
         tree = tree.folders[0]
     return tree
-
-
-def split_name(name: str) -> tuple[str, str] | None:
-    """Return the split that a folder is named after, and the rest of its name; None for other names.
-
-    Examples
-    --------
-    >>> split_name("Training_Set"), split_name("seg_test"), split_name("trainset"), split_name("cats")
-    (('train', ''), ('test', 'seg'), ('train', ''), None)
-    """
-    words = _split_words(name)
-    found = [word for word in words if word in _SPLIT_WORDS]
-    if len(found) != 1:
-        return None
-    rest = [word for word in words if word not in _FILLERS and word != found[0]]
-    return _SPLIT_WORDS[found[0]], " ".join(rest)
-
-
-def _split_words(name: str) -> list[str]:
-    words = re.findall(r"[a-z]+|[0-9]+|[^\W\d_a-z]+", re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name).lower())
-    return [part for word in words for part in _split_glued(word)]
-
-
-def _split_glued(word: str) -> tuple[str, ...]:
-    glued = _GLUED.fullmatch(word)
-    return (word,) if glued is None else (glued[1], "set")
 
 
 def _find_splits(
@@ -166,15 +138,11 @@ def _find_splits(
             "each class into folders such as train/CLASS and test/CLASS."
         )
     # Names that are equal except for the split, such as train2017 and val2017, or images and test_images.
-    if any(named.values()) and len({found[1] if found else _strip_fillers(name) for name, found in named.items()}) == 1:
+    if any(named.values()) and len({found[1] if found else strip_fillers(name) for name, found in named.items()}) == 1:
         raise DataError(
             f"The folders {_quote(named)} of {top.path} do not contain class folders. {_suggest(top, others)}"
         )
     return None
-
-
-def _strip_fillers(name: str) -> str:
-    return " ".join(word for word in _split_words(name) if word not in _FILLERS)
 
 
 def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]]:
@@ -246,30 +214,35 @@ def class_name(name: str) -> str:
     return normalize_text(escape_undecodable(name)) or name
 
 
-def _collect(classes: dict[str, list[ImageFolder]], notes: list[str]) -> FileSplit:
-    """Return the images of all class folders; add notes on images in deeper folders and on classes with two folders."""
+def _collect(classes: dict[str, list[ImageFolder]]) -> FileSplit:
+    """Return the images of all class folders."""
     split = FileSplit()
-    nested = [inner for folders in classes.values() for folder in folders for inner in folder.folders]
     for name in sort_names(list(classes)):
-        folders = classes[name]
-        split.add(name, [image for folder in folders for image in folder.list_images()])
+        split.add(name, [image for folder in classes[name] for image in folder.list_images()])
+    return split
+
+
+def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes: list[str]) -> None:
+    """Add notes on images in deeper folders, and on classes with two folders."""
     for name, folders in classes.items():
         if len(folders) > 1:
             notes.append(f"The folders {_quote(folder.name for folder in folders)} are one class, '{name}'.")
+    class_folders = [folder for folders in classes.values() for folder in folders]
+    nested = [inner for folder in class_folders for inner in folder.folders]
     if nested:
         n_nested = sum(inner.n_images for inner in nested)
         notes.append(
             f"The class folders contain {format_count(len(nested), 'folder')} with {n_nested:,} of "
-            f"{len(split.files):,} images, "
+            f"{sum(folder.n_images for folder in class_folders):,} images, "
             f"such as {nested[0].path}. Their classes are the outer folders: {_quote(classes)}."
         )
     inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}
     if len(inside) == 1 and len(next(iter(inside))) > 1:
+        level = len(nested[0].path.relative_to(root).parts)
         notes.append(
-            f"All class folders contain the same folders {_quote(sorted(*inside))}. If these are the classes, pass one "
-            "of the outer folders as the source."
+            f"All class folders contain the same folders {_quote(sorted(*inside))}. If these are the classes, pass "
+            f"class_level={level} (--class-level {level})."
         )
-    return split
 
 
 def _too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:

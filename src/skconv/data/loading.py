@@ -70,6 +70,10 @@ def load_dataset(
         error lists them.
     exclude : str or sequence of str, optional
         Patterns of files and folders to leave out of a folder of images, such as ``"*_mask.png"``.
+    class_level : int, optional
+        Level of the class folders in a folder of images: 1 for the folders in the source, 2 for the folders in these;
+        -1 for the folders that contain the image files. Folders of other levels are ignored, except splits. By
+        default, the classes are the folders at the highest level with two or more folders.
     min_class_size : int, optional
         Leave out classes with fewer training images than this, with a warning.
     drop_class : str or sequence of str, optional

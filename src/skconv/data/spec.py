@@ -40,6 +40,7 @@ class DataOptions(TypedDict, total=False):
     resize: str | None
     skip_unreadable: bool | None
     exclude: Sequence[str] | None
+    class_level: int | None
     min_class_size: int | None
     drop_class: Sequence[str] | None
     data_home: str | os.PathLike[str] | None
@@ -73,6 +74,7 @@ class DataSpec:
     resize: str | None = None
     skip_unreadable: bool | None = None
     exclude: Sequence[str] | None = None
+    class_level: int | None = None
     min_class_size: int | None = None
     drop_class: Sequence[str] | None = None
     test_fraction: float | None = None
@@ -234,8 +236,15 @@ class DataSpec:
             raise ParameterError(
                 f"The 'min_class_size' parameter must be an integer of at least 1. Got {self.min_class_size!r}."
             )
-        if self.exclude is not None and not self.path.is_dir():
-            raise ParameterError(f"The 'exclude' parameter is for a folder; the source is '{self.source}'. Omit it.")
+        for name in ("exclude", "class_level"):
+            if getattr(self, name) is not None and not self.path.is_dir():
+                raise ParameterError(f"The '{name}' parameter is for a folder; the source is '{self.source}'. Omit it.")
+        level = self.class_level
+        if level is not None and (isinstance(level, bool) or not isinstance(level, int | np.integer) or level == 0):
+            raise ParameterError(
+                "The 'class_level' parameter must be an integer other than 0: 1, 2, … from the source, or -1, -2, … "
+                f"from the image files. Got {level!r}."
+            )
         if self.normalize is not None and self.normalize not in PREPROCESSING:
             known = ", ".join(map(repr, PREPROCESSING.names()))
             raise ParameterError(f"The 'normalize' parameter must be None or {known}. Got {self.normalize!r}.")

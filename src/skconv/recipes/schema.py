@@ -24,6 +24,7 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
         "resize": Parameter(str, choices=RESIZE_RULES),
         "skip_unreadable": Parameter(bool),
         "exclude": Parameter(list),
+        "class_level": Parameter(int, -100, 100),
         "min_class_size": Parameter(int, 1),
         "drop_class": Parameter(list),
     },
