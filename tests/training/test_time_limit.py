@@ -113,3 +113,9 @@ def test_schedule_is_that_of_the_unlimited_training():
         optimizer.step()
         schedule.step()
     assert np.allclose(expected, [time_limit.one_cycle_factor(each / 100) for each in range(100)], atol=0.03)
+
+
+@pytest.mark.parametrize("max_epochs", [0.3, 1])
+def test_a_single_epoch_is_measured(images, max_epochs):
+    classifier = fit(images, max_epochs=max_epochs, time_limit=60, verbose=0)
+    assert len(classifier.net_.history[-1]["batches"]) == round(10 * max_epochs)

@@ -283,6 +283,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         ranges = [member.pixel_range_ or (0.0, 0.0) for member in members]
         self.pixel_range_ = (min(low for low, _ in ranges), max(high for _, high in ranges))
         self.precision_ = members[0].precision_
+        self.n_threads_ = min(member.n_threads_ for member in members)
         self.n_parameters_ = sum(member.n_parameters_ for member in members)
         self.n_epochs_ = max(member.n_epochs_ for member in members)
 

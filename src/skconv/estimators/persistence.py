@@ -61,7 +61,7 @@ def save(
         parameters=parameters_to_json(classifier),
         data=data or DataConfig("unnamed", "memory", "unknown", "", classifier.n_samples_fit_),
         scores=dict(scores or {}),
-        environment=describe_environment(command),
+        environment=describe_environment(command, n_threads=getattr(classifier, "n_threads_", None)),
     )
     return save_model(
         expand_home(folder),

@@ -258,7 +258,8 @@ def _describe_training(
     channels, height, width = classifier.image_shape_
     colour = {1: "", 3: ", RGB"}.get(channels, f", {channels} channels")
     validated = "" if valid is None else f" ({len(valid):,} for validation)"
-    n_steps, n_threads = config.n_planned or 0, torch.get_num_threads()
+    n_steps = config.n_planned or 0
+    n_threads = torch.get_num_threads() if classifier.n_threads == "auto" else classifier.n_threads
     n_epochs = math.ceil(n_steps / len(BatchIterator(train, config.batch_size, shuffle=True)))
     where = format_count(n_threads, "thread") if config.device == "cpu" else config.device
     return (

@@ -57,8 +57,10 @@ _DATA_KEYS: dict[str, type] = {
 }  # fmt: skip
 
 
-def describe_environment(command: str = "") -> dict[str, Any]:
+def describe_environment(command: str = "", n_threads: int | None = None) -> dict[str, Any]:
     """Return the hardware, the package versions and the `command` of a run as JSON values.
+
+    `n_threads` is the number of threads of the training; by default, that of torch.
 
     Examples
     --------
@@ -67,7 +69,7 @@ def describe_environment(command: str = "") -> dict[str, Any]:
     """
     description: dict[str, Any] = {
         "versions": {"python": platform.python_version(), **_find_versions(_PACKAGES)},
-        "threads": _count_threads(),
+        "threads": _count_threads() if n_threads is None else n_threads,
         "processor": _find_processor(),
         "system": platform.system(),
     }

@@ -49,9 +49,10 @@ def measure_steps(
     ``build(network)`` returns the net that trains it, not yet initialised.
     """
     net = build(copy.deepcopy(network)).initialize()
+    batches = net.get_iterator(net.get_dataset(train), training=True)  # of the first epoch, before it is in the history
     net.history.new_epoch()
     start, times = time.perf_counter(), []
-    for batch in net.get_iterator(net.get_dataset(train), training=True):
+    for batch in batches:
         begin = time.perf_counter()
         net._set_training(True)
         net.train_step(batch)["loss"].item()  # waits for a GPU

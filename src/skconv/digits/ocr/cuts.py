@@ -103,11 +103,16 @@ def cut_ink(ink: Ink, pen: float, height: float) -> list[Ink]:
     min_ink = MIN_PIECE * float(strokes.sum())
     for number in range(numbers.max() + 1):
         mask = numbers == number
-        if masks and (strokes[mask].sum() < min_ink or strokes[masks[-1]].sum() < min_ink):
+        if masks and (_is_tiny(strokes[mask], min_ink) or _is_tiny(strokes[masks[-1]], min_ink)):
             masks[-1] |= mask
         else:
             masks.append(mask)
     return [_crop(ink.left, ink.top, np.where(mask, strokes, np.float32(0))) for mask in masks]
+
+
+def _is_tiny(strokes: np.ndarray, min_ink: float) -> bool:
+    """Return whether the pixels of a piece, (n,), have too little ink, or none that is visible."""
+    return bool(strokes.sum() < min_ink or not (strokes >= MIN_INK).any())
 
 
 def _crop(left: int, top: int, strokes: np.ndarray) -> Ink:
