@@ -89,7 +89,7 @@ def remove_checkpoints(folder: Path) -> None:
 
 
 def read_finished_run(folder: Path, run: PreparedRun, seed: int, read: Callable[[Mapping[str, Any]], R]) -> R | None:
-    """Return the result of a finished run, or None if it is not finished.
+    """Return the result of a finished run and warn that it is not trained again; None if it is not finished.
 
     `read` returns the result for the content of ``scores.json``. Raise `OutputError` if the folder is not a run folder,
     or that of a run with another seed, recipe, data or number of folds.
@@ -115,6 +115,7 @@ def read_finished_run(folder: Path, run: PreparedRun, seed: int, read: Callable[
         raise OutputError(
             f"{folder} contains a finished run with another {' and another '.join(different)}. Choose another folder."
         )
+    warnings.warn(f"{folder} is complete: nothing to resume. Its results are returned.", stacklevel=2)
     return result
 
 
