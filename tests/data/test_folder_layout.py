@@ -174,7 +174,7 @@ REFUSED = {
     ),
     "numbered splits": (["train2017", "val2017"], "do not contain class folders"),
     "images and test images": (["images", "test_images"], "do not contain class folders"),
-    "one class": (["cat"], "only one folder of images, 'cat'"),
+    "one class": (["cat"], "only one folder of images, 'cat'.* at least two.*add another"),
     "images only": (["."], "2 images, but no folder per class"),
 }
 

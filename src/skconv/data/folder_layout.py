@@ -275,7 +275,8 @@ def _suggest(top: ImageFolder, others: OtherFiles) -> str:
         return f"If {table} has the labels, pass it as the source."
     if any(name.lower() in _DETECTION for name in others.folders):
         return f"{_REMEDY}. If annotations mark objects in the images, crop the objects first."
-    return f"{_REMEDY}; if a table has the labels, pass it as the source and the folder of the images as --images."
+    fix = "Expected at least two, one per class: add another class folder" if top.folders else _REMEDY
+    return f"{fix}; if a table has the labels, pass it as the source and the folder of the images as --images."
 
 
 def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:
