@@ -113,7 +113,7 @@ def match_images(table: str, names: Sequence[str], index: ImageIndex) -> dict[st
             first, second = (_shorten(file, index.folder) for file in match.files[:2])
             raise DataError(
                 f"The name '{name}' fits both {first} and {second} in {index.folder}; expected one file. Add the "
-                "folder to the name, or remove one of the files."
+                "folder to the name, pass the folder with the right one as --images, or remove one of the files."
             )
     found = {name: match for name, match in matches.items() if match.files}
     if any(match.n_folders for match in found.values()):
