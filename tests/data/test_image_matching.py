@@ -59,7 +59,7 @@ def test_missing_image_is_not_replaced_by_another_of_the_same_name(tmp_path, fla
         (flat / name).rename(flat / ("cat" if name != "im0.png" else "dog") / name)
     rows = [[f"cat/{name}", kind] for name, kind in ROWS]
     table = write_rows(tmp_path / "a.csv", rows, ["path", "label"])
-    with pytest.raises(DataError, match=r"1 of the 12 images .*'cat/im0\.png'"):
+    with pytest.raises(DataError, match=r"1 of the 12 images .* missing: cat/im0\.png"):
         load_dataset(table, images=flat)
 
 

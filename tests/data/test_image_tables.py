@@ -53,8 +53,8 @@ def test_read_labelled_files_uses_label_column(tmp_path, images):
         ("id,label\n0,cat\n1,\n", "line 3: the label is missing"),
         ("id,label\n0,cat\n,dog\n", "line 3: the id is missing"),
         ("id,label\n0,cat\n1\n", "line 3 has 1 value,"),
-        ("id,label\n0,cat\n7,dog\n", "1 of the 2 images .* the first is '7'"),
-        ("id,label\n0,cat\n../labels.csv,dog\n", "the first is '../labels.csv'"),
+        ("id,label\n0,cat\n7,dog\n", "1 of the 2 images .* missing: 7"),
+        ("id,label\n0,cat\n../labels.csv,dog\n", r"missing: \.\./labels.csv"),
         ("id,label\n0,cat\n0,dog\n", "line 3: the image '0' .*'cat'.*'dog'"),
     ],
 )

@@ -164,7 +164,7 @@ def check_found(
     if not missing:
         return
     counted = f"{folder} lacks {len(missing):,} of the {len(names):,} images listed in {table}"
-    listed = f"the first is '{missing[0]}'" + (f" of {list_some(missing, _MAX_NAMES)}" if len(missing) > 1 else "")
+    listed = f"missing: {list_some(missing, _MAX_NAMES)}"
     if skip_missing and found:
         warnings.warn(f"{counted}, and rows without image are left out; {listed}.", stacklevel=2)
         return
