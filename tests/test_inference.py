@@ -95,6 +95,8 @@ def test_predict_accepts_no_image_and_one(saved_model, images):
         (np.full((5, 12, 10), "a"), "expected numbers"),
         (np.zeros((5, 12, 10), object), "expected numbers"),
         (np.zeros((5, 12, 10), complex), "expected numbers"),
+        (["photo.jpg"], r"skconv\.load_images"),
+        ([Path("photo.jpg")], r"skconv\.load_images"),
         ([[1, 2], [3]], "are not an array"),
     ],
 )

@@ -256,7 +256,9 @@ class OnnxClassifier:
                 f"The images are not an array ({error}). Resize them to one size and stack them."
             ) from error
         if images.dtype.kind not in "buif":
-            raise DataError(f"The images have dtype {images.dtype}; expected numbers, preferably uint8.")
+            is_path = images.ndim < 2 and images.size and isinstance(images.flat[0], str | os.PathLike)
+            fix = " Read image files first with skconv.load_images." if is_path else ""
+            raise DataError(f"The images have dtype {images.dtype}; expected numbers, preferably uint8.{fix}")
         channels, height, width = self.input_shape
         shape = images.shape[1:]
         if shape == (height, width, channels):
