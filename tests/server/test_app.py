@@ -230,7 +230,8 @@ def test_model_of_other_classes_predicts_but_does_not_read(saved_model, to_png, 
         assert server.get("/v1/model").json()["reads_numbers"] is False
         response = server.post_image("/v1/read", image)
         assert response.status_code == 422
-        assert "model that predicts digits" in response.json()["detail"]
+        detail = response.json()["detail"]
+        assert "model that predicts digits" in detail and "Start skconv serve with a digit model" in detail
 
 
 def test_request_cancelled_at_shutdown_returns_503():

@@ -93,7 +93,7 @@ class Service:
 
     async def read(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
         """Return the recognised numbers in each image; if `seen`, also the model input of each digit."""
-        check_digit_model(self.classifier)
+        check_digit_model(self.classifier, "Start skconv serve with a digit model, such as the bundled model digits.")
         return {"readings": await self._in_thread(self._read, uploads, seen)}
 
     def close(self) -> None:

@@ -122,14 +122,15 @@ class NumberReading:
         return "\n".join(lines)
 
 
-def check_digit_model(model: OnnxClassifier) -> None:
-    """Raise `DataError` unless a model classifies digits, as `reads_digits` defines it."""
+def check_digit_model(
+    model: OnnxClassifier, fix: str = "Pass another model, or omit it to use the bundled model."
+) -> None:
+    """Raise `DataError` with the advice `fix` unless a model classifies digits, as `reads_digits` defines it."""
     if not reads_digits(model):
         channels, height, width = model.input_shape
         raise DataError(
             f"{model.folder} predicts {', '.join(model.class_names[:10])} from images of {width}×{height} with "
-            f"{channels} channels; expected a model that predicts digits from grey 28×28 images. Pass another model, "
-            "or omit it to use the bundled model."
+            f"{channels} channels; expected a model that predicts digits from grey 28×28 images. {fix}"
         )
 
 
