@@ -262,10 +262,11 @@ def _describe_training(
     n_threads = torch.get_num_threads() if classifier.n_threads == "auto" else classifier.n_threads
     n_epochs = math.ceil(n_steps / len(BatchIterator(train, config.batch_size, shuffle=True)))
     where = format_count(n_threads, "thread") if config.device == "cpu" else config.device
+    batch = format_count(min(config.batch_size, len(train)), "image")
     return (
         f"Training network {classifier._network_spec.short_name} on {len(train):,} images of {width}×{height}{colour}"
-        f"{validated}, {len(classifier.classes_)} classes: {format_count(n_epochs, 'epoch')}, {n_steps:,} "
-        f"steps of {min(config.batch_size, len(train))} images; {where}, {config.precision}."
+        f"{validated}, {len(classifier.classes_)} classes: {format_count(n_epochs, 'epoch')}, "
+        f"{format_count(n_steps, 'step')} of {batch}; {where}, {config.precision}."
     )
 
 
