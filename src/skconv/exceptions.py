@@ -55,6 +55,8 @@ class UnknownNameError(SkconvError, LookupError):
         The unknown name.
     available : iterable of str
         The registered names.
+    hint : str, default=""
+        Sentence at the end of the message.
 
     Examples
     --------
@@ -62,15 +64,16 @@ class UnknownNameError(SkconvError, LookupError):
     Unknown network 'fats'. Did you mean 'fast'? Available: accurate, fast.
     """
 
-    def __init__(self, kind: str, name: str, available: Iterable[str]) -> None:
-        self.kind, self.name, self.available = kind, name, sorted(available)
+    def __init__(self, kind: str, name: str, available: Iterable[str], hint: str = "") -> None:
+        self.kind, self.name, self.available, self.hint = kind, name, sorted(available), hint
         closest = difflib.get_close_matches(name, self.available, n=1)
         suggestion = f" Did you mean '{closest[0]}'?" if closest else ""
-        super().__init__(f"Unknown {kind} '{name}'.{suggestion} Available: {', '.join(self.available)}.")
+        message = f"Unknown {kind} '{name}'.{suggestion} Available: {', '.join(self.available)}. {hint}"
+        super().__init__(message.rstrip())
 
-    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
+    def __reduce__(self) -> tuple[type, tuple[str, str, list[str], str]]:
         # Unpickling calls the class with self.args, which is the finished message.
-        return type(self), (self.kind, self.name, self.available)
+        return type(self), (self.kind, self.name, self.available, self.hint)
 
 
 class TrainingError(SkconvError, ArithmeticError):

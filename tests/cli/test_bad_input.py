@@ -182,8 +182,10 @@ def test_bad_recipe_is_one_line_and_writes_nothing(name, tmp_path, capsys):
         (["--recipe", "fats"], ["fats", "Did you mean 'fast'?"]),
         (["--recipe", "missing.toml"], ["missing.toml"]),
         (["--network", "acurate"], ["acurate", "Did you mean 'accurate'?"]),
+        (["--network", "mynets.MyNet"], ["mynets.MyNet", "package.module:Name"]),
+        (["--network", "nets/mine.py:MyNet"], ["Omit .py: nets.mine:MyNet"]),
     ],
-    ids=["unknown recipe", "missing recipe", "unknown network"],
+    ids=["unknown recipe", "missing recipe", "unknown network", "class without colon", "file"],
 )
 def test_unknown_name_is_one_line(options, words, tmp_path, capsys):
     check_one_line(["train", "digits", *options, "--out", tmp_path / "out"], words, tmp_path, capsys)
@@ -205,7 +207,7 @@ OUTPUTS = {
     "path below a file": (lambda f: write(f / "file", "x") / "out", ["is a file"]),
     "file": (lambda f: write(f / "file", "x"), ["not a folder"]),
     "name too long": (lambda f: f / ("n" * 300), ["too long"]),
-    "place nobody may write": (lambda f: "/proc/skconv", ["Cannot write /proc/skconv"]),
+    "place nobody may write": (lambda f: "/proc/skconv", ["Cannot write /proc/skconv", "Choose another folder"]),
 }
 
 

@@ -8,7 +8,7 @@ from functools import partial
 from numbers import Integral, Real
 from typing import Any, overload
 
-from skconv.exceptions import ParameterError
+from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks.blocks import Network
 from skconv.registry import RECIPES, Registry
 
@@ -97,7 +97,11 @@ def list_options(name: str) -> dict[str, Any]:
 
 def check_network(name: str, options: Iterable[str]) -> None:
     """Raise `UnknownNameError` if a network is not registered, and `ParameterError` if it lacks one of the options."""
-    known = list_options(name)
+    try:
+        known = list_options(name)
+    except UnknownNameError as error:
+        hint = "For a class of your own, pass package.module:Name."
+        raise UnknownNameError(error.kind, error.name, error.available, hint) from None
     unknown = sorted(set(options) - set(known))
     if unknown:
         raise ParameterError(

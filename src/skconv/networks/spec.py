@@ -190,6 +190,9 @@ def import_network(path: str) -> Any:
         If the module cannot be imported, or has no such class, function or instance of `torch.nn.Module`.
     """
     module_name, _, name = path.partition(":")
+    if module_name.endswith(".py"):
+        module = ".".join(Path(module_name.removesuffix(".py")).parts)
+        raise ParameterError(f"The network '{path}' names a file; expected a module. Omit .py: {module}:{name}.")
     folder = str(Path.cwd())
     if folder not in sys.path:
         sys.path.append(folder)  # at the end, so that no file of the folder replaces an installed module
