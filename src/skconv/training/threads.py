@@ -25,6 +25,7 @@ _SLACK = 0.4  # other programs may use this fraction of a processor; one thread 
 _FRESH = 5.0  # seconds; older measurements, of the last run or prediction, are discarded
 _local = threading.local()  # `count`: the last `ThreadCount` of this thread; `active`: the `ThreadUse` in use, or None
 _is_forked = False
+_has_warned = False  # of other programs, in this process
 
 
 def _use_one_thread() -> None:
@@ -80,12 +81,13 @@ class ThreadUse:
         self.lowest = self._set()
 
     def update(self) -> None:
-        """Measure, and adapt torch's number of threads if it is not fixed; warn once that other programs run."""
+        """Measure, and adapt torch's number of threads if it is not fixed; warn once per process of other programs."""
         if not self._adapt:
             return
+        global _has_warned
         self._count.update()
-        if self._warn and self._count.n < self._count.n_max:
-            self._warn = False
+        if self._warn and not _has_warned and self._count.n < self._count.n_max:
+            _has_warned = True
             warnings.warn(self._describe_busy(), stacklevel=2)
         self.lowest = min(self.lowest, self._set())
 
@@ -123,7 +125,7 @@ def use_threads(n_threads: int | str, *, adapt: bool = True, warn: bool = False)
     adapt : bool, default=True
         False for a constant number without measurement.
     warn : bool, default=False
-        Warn once if other programs use the processors, and if a forked process cannot use `n_threads`.
+        Warn once per process if other programs use the processors, and if a forked process cannot use `n_threads`.
     """
     outer: ThreadUse | None = getattr(_local, "active", None)
     if outer is not None and n_threads == "auto":
