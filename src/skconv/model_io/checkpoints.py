@@ -36,6 +36,11 @@ FORMAT_VERSION = 1
 _JSON_NAME, _TENSORS_NAME = "checkpoint.json", "checkpoint.safetensors"
 _MAX_CHECKPOINTS = 2
 _MAX_JSON_BYTES = 2**28  # enough for the losses of millions of steps
+_HASHED = {  # recorded as a hash, which is not printed; with the possible cause of a difference
+    "training data": "another source, size, split or changed files",
+    "validation data": "another source, size, split or changed files",
+    "initial weights": "another network instance",
+}
 _KEYS: dict[str, type] = {
     "format": str,
     "format_version": int,
@@ -179,7 +184,11 @@ def _compare(saved: Any, current: Any, name: str = "") -> list[str]:
     if isinstance(saved, dict) and isinstance(current, dict):
         keys = sorted({*saved, *current})
         return [each for key in keys for each in _compare(saved.get(key), current.get(key), f"{name} {key}".strip())]
-    return [] if saved == current else [f"{name} was {_shorten(saved)} and is {_shorten(current)}"]
+    if saved == current:
+        return []
+    if name in _HASHED:
+        return [f"the {name} differ ({_HASHED[name]})"]
+    return [f"{name} was {_shorten(saved)} and is {_shorten(current)}"]
 
 
 def _shorten(value: Any) -> str:
