@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import difflib
 import errno
 import os
 import platform
@@ -55,6 +56,19 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
 def expand_home(path: str | os.PathLike[str]) -> Path:
     """Return a path with ``~`` or ``~user`` at its start replaced by the home folder, if that is known."""
     return Path(os.path.expanduser(path))  # noqa: PTH111, because Path.expanduser raises an error without a home
+
+
+def find_similar_path(path: Path, *, folders: bool = False) -> str:
+    """Return the path of a file or folder beside a missing `path` with a similar name, or "" if there is none.
+
+    `folders` restricts the search to folders. The path of a folder ends with a slash.
+    """
+    try:
+        entries = {each.name: each.is_dir() for each in os.scandir(path.parent) if not folders or each.is_dir()}
+    except OSError:
+        return ""
+    nearest = difflib.get_close_matches(path.name, entries, n=1)
+    return f"{path.with_name(nearest[0])}{'/' if entries[nearest[0]] else ''}" if nearest else ""
 
 
 def escape_undecodable(text: str) -> str:
@@ -283,6 +297,8 @@ def _output_error(target: Path, error: OSError) -> OutputError:
     if not target.parent.exists():
         return OutputError(f"Cannot write {target}: there is no folder {target.parent}. Create the folder first.")
     reason = error.strerror or str(error)
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return OutputError(f"Cannot write {target}: {reason}. Choose another folder.")
     with suppress(OSError):
         if error.errno == errno.ENOSPC:
             free = shutil.disk_usage(target.parent).free // 2**20

@@ -105,6 +105,12 @@ def test_load_dataset_rejects_unknown_source(source, message):
         load_dataset(source)
 
 
+def test_load_dataset_suggests_a_similar_path(tmp_path):
+    (tmp_path / "flowers").mkdir()
+    with pytest.raises(SourceNotFoundError, match=r"Did you mean '.*flowers/'"):
+        load_dataset(tmp_path / "flowrs")
+
+
 @pytest.mark.parametrize("name", ["model.pt", "data.pkl", "data.joblib"])
 def test_load_dataset_rejects_pickles(tmp_path, name):
     (tmp_path / name).write_bytes(b"\x80\x04.")

@@ -180,7 +180,7 @@ def test_checkpoint_of_other_parameters_is_refused(images, stopped, changes, mes
 def test_checkpoint_of_other_data_is_refused(images, stopped):
     changed = images[0].copy()
     changed[5, 0, 0] ^= 1
-    with pytest.raises(ModelFileError, match="training data differ .*another source"):
+    with pytest.raises(ModelFileError, match=r"training data differ .*another source"):
         fit((changed, images[1]), stopped)
 
 

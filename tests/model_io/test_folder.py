@@ -48,6 +48,23 @@ def test_find_model_folder_suggests_the_folder_of_a_file(saved_model):
     assert f"Pass {saved_model}." in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [("photo.JPG", "skconv predict RUN IMAGE"), ("flowers.onnx", "run folder that the file was exported from")],
+)
+def test_find_model_folder_advises_on_a_file(tmp_path, name, advice):
+    (tmp_path / name).touch()
+    with pytest.raises(ModelFileError, match=f"is a file; .*{advice}"):
+        find_model_folder(tmp_path / name)
+
+
+def test_find_model_folder_suggests_a_similar_folder(tmp_path):
+    (tmp_path / "flowers").mkdir()
+    (tmp_path / "flowrs.txt").touch()
+    with pytest.raises(SourceNotFoundError, match=r"Did you mean '.*flowers/'"):
+        find_model_folder(tmp_path / "flowrs")
+
+
 def test_find_model_folder_names_the_expected_files(tmp_path):
     with pytest.raises(SourceNotFoundError, match=r"there is no such folder.*config\.json"):
         find_model_folder(tmp_path / "nowhere")

@@ -22,7 +22,7 @@ from skconv.data.openml import fetch_openml_images
 from skconv.data.other_files import describe_other
 from skconv.data.splitting import drop_classes, hold_out_test, resplit
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError
-from skconv.files import escape_undecodable, expand_home
+from skconv.files import escape_undecodable, expand_home, find_similar_path
 from skconv.images.resizing import choose_size, describe_choice
 from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.registry import Registry
@@ -148,7 +148,8 @@ class DataSpec:
                 f"The source '{self.source}' is a URL. Download the file, unpack it, and pass its path."
             )
         nearest = difflib.get_close_matches(str(self.source), list_datasets(), n=1)
-        suggestion = f" Did you mean '{nearest[0]}'?" if nearest else ""
+        similar = nearest[0] if nearest else find_similar_path(self.path)
+        suggestion = f" Did you mean '{similar}'?" if similar else ""
         raise SourceNotFoundError(
             f"There is no file, folder or data set '{self.source}'.{suggestion} "
             f"Known data sets: {', '.join(list_datasets())}; or pass {_FORMATS}."

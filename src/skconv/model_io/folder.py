@@ -8,7 +8,8 @@ import os
 from pathlib import Path
 
 from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError, list_some
-from skconv.files import expand_home
+from skconv.files import expand_home, find_similar_path
+from skconv.images.formats import has_image_suffix
 from skconv.model_io.config import MAX_CONFIG_BYTES, FileRecord, ModelConfig
 from skconv.model_io.serialization import FIX
 from skconv.registry import MODELS
@@ -44,7 +45,8 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
             return folder
     if not location.exists():
         nearest = difflib.get_close_matches(str(path), MODELS.names(), n=1)
-        suggestion = f"Did you mean '{nearest[0]}'? " if nearest else ""
+        similar = nearest[0] if nearest else find_similar_path(location, folders=True)
+        suggestion = f"Did you mean '{similar}'? " if similar else ""
         raise SourceNotFoundError(
             f"No model at {location}: there is no such folder. {suggestion}"
             f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME} and {ONNX_NAME}, as written by skconv train."
@@ -149,5 +151,11 @@ def _refuse_file(location: Path) -> ModelFileError:
             f"{location} is refused: a {location.suffix} file can contain a pickle, and loading a pickle can run code. "
             "Save the model to a folder (skconv train --out DIR, or CNNClassifier.save) and pass that folder."
         )
-    hint = f" Pass {location.parent}." if (location.parent / CONFIG_NAME).is_file() else ""
+    hint = ""
+    if (location.parent / CONFIG_NAME).is_file():
+        hint = f" Pass {location.parent}."
+    elif has_image_suffix(location.name):
+        hint = " Pass the run folder before the images: skconv predict RUN IMAGE."
+    elif location.suffix.lower() == ".onnx":
+        hint = " Pass the run folder that the file was exported from."
     return ModelFileError(f"{location} is a file; a model is a folder with {CONFIG_NAME} in it.{hint}")
