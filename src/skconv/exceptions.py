@@ -7,6 +7,7 @@
     ├── SourceNotFoundError   (FileNotFoundError)  a data set or file that was not found
     ├── DownloadError         (OSError)            a failed download, or a wrong checksum
     ├── ParameterError        (ValueError)         a parameter of the wrong type or out of range
+    │   └── MissingPackageError (ValueError)       a package of an extra that is not installed
     ├── UnknownNameError      (LookupError)        a network, recipe or data set that is not registered
     ├── TrainingError         (ArithmeticError)    a loss that is not finite
     ├── ProcessLostError      (ConnectionError)    a lost process of a distributed run
