@@ -179,6 +179,18 @@ def test_bad_recipe_is_one_line_and_writes_nothing(name, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("options", "words"),
     [
+        (["--images", "small"], ["No source was passed", "'mnist'", "small if it has one folder per class"]),
+        (["--label-column", "kind"], ["No source was passed", "'label_column'"]),
+    ],
+    ids=["images", "column"],
+)
+def test_options_of_a_file_without_a_source_are_one_line(options, words, tmp_path, capsys):
+    check_one_line(["train", *options, "--out", tmp_path / "out"], words, tmp_path, capsys)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
         (["--recipe", "fats"], ["fats", "Did you mean 'fast'?"]),
         (["--recipe", "missing.toml"], ["missing.toml"]),
         (["--network", "acurate"], ["acurate", "Did you mean 'accurate'?"]),

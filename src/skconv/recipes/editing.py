@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.data.spec import DataOptions, DataSpec
+from skconv.exceptions import ParameterError
 from skconv.files import escape_undecodable, expand_home
 
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
+_FILE_OPTIONS = ("images", "image_column", "label_column", "exclude", "class_level")
 _NOT_IN_TOML = ("data_home", "form")  # a recipe must not depend on the machine or on a model
 
 
@@ -43,6 +45,8 @@ def plan_run(
         kept = {name: getattr(spec, name) for name in ("image_size", "short_side", "normalize", "resize")}
         spec = DataSpec(source, **kept)
     given: dict[str, Any] = {key: value for key, value in data.items() if value is not None}
+    if source is None and spec.is_named:
+        _check_own_source(str(spec.source), given)
     recipe = replace(recipe, data=replace(spec, **given))
     if network is not None:
         recipe = replace(recipe, network={"name": network if isinstance(network, str) else _find_import_path(network)})
@@ -51,6 +55,22 @@ def plan_run(
     recipe = change_recipe(recipe, options or {}, settings)
     recipe = replace(recipe, data=_make_absolute(recipe.data))
     return replace(recipe, figures={})  # the recipe's figures were measured in other runs
+
+
+def _check_own_source(source: str, given: Mapping[str, Any]) -> None:
+    """Raise `ParameterError` if options for a file or folder were passed without it; the recipe's data has a name."""
+    found = next((name for name in _FILE_OPTIONS if name in given), None)
+    if found is None:
+        return
+    fix = "Pass a file or folder as the source."
+    if found == "images":
+        fix = (
+            f"Pass the source first: {given[found]} if it has one folder per class, or the CSV file with the labels "
+            "of its images."
+        )
+    raise ParameterError(
+        f"No source was passed, and '{found}' does not apply to the data of the recipe, '{source}'. {fix}"
+    )
 
 
 def _find_import_path(network: Any) -> str:
