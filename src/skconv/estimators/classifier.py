@@ -280,7 +280,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         if isinstance(network, PretrainedNetwork):
             train, valid = merge_small_validation(images, train, valid)
         if valid is not None:
-            warn_of_few_images(self, valid)
+            warn_of_few_images(self, valid, n_total=len(images))
         if has_validation_set and valid is not None:
             self._warn_of_range(valid.images, stacklevel=3)
         try:

@@ -122,12 +122,14 @@ def fit_net(classifier: Classifier, train: ImageDataset, valid: ImageDataset | N
     return 0.0 if checkpointing is None else checkpointing.seconds_
 
 
-def warn_of_few_images(classifier: Classifier, valid: ImageDataset) -> None:
-    """Warn if there are too few validation images to select weights or to calibrate."""
+def warn_of_few_images(classifier: Classifier, valid: ImageDataset, *, n_total: int) -> None:
+    """Warn if too few of `n_total` images are for validation, to select weights or to calibrate."""
     labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
     selects = classifier.patience is not None or classifier.restore_best is not None
     calibrates = bool(classifier.calibrate)
-    message = describe_few_images(labels.numpy(), classifier.classes_, selects=selects, calibrates=calibrates)
+    message = describe_few_images(
+        labels.numpy(), classifier.classes_, n_total=n_total, selects=selects, calibrates=calibrates
+    )
     if message:
         warnings.warn(message, stacklevel=2)
 

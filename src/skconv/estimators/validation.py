@@ -204,25 +204,32 @@ def hold_out(
     )
 
 
-def describe_few_images(labels: np.ndarray, classes: np.ndarray, *, selects: bool, calibrates: bool) -> str:
+def describe_few_images(
+    labels: np.ndarray, classes: np.ndarray, *, n_total: int, selects: bool, calibrates: bool
+) -> str:
     """Return a warning if the validation images, with these label indices, are too few for their use, else "".
 
-    `selects` is whether weights are selected by their loss; `calibrates` whether they calibrate the probabilities.
+    `n_total` is the number of images before the split. `selects` is whether weights are selected by their
+    loss; `calibrates` whether they calibrate the probabilities.
     """
     counts = np.bincount(labels, minlength=len(classes))
     n, rarest = len(labels), int(counts.argmin())
-    found = f"The validation split has {n} image{'' if n == 1 else 's'}, {counts[rarest]} of class "
-    found += repr(classes.tolist()[rarest])
+    found = f"The validation split has {format_count(n, 'image')}"
     if selects and (n < _MIN_SELECTION or counts[rarest] < _MIN_PER_CLASS):
+        found += f", {counts[rarest]} of class {classes.tolist()[rarest]!r}"
         return (
             f"{found}: too few to stop the training or to select weights by their loss, which depends on chance. Use a "
             "larger validation_fraction, or neither patience nor restore_best."
         )
     if calibrates and n < MIN_CALIBRATION:
+        few = f"{found}: too few to calibrate the probabilities, which needs {MIN_CALIBRATION}."
+        if n_total < MIN_CALIBRATION:
+            return f"{few} Add images."
+        # More than half of the images for validation would leave too few for training.
+        fix = "Use a larger validation_fraction, or" if n_total >= 2 * MIN_CALIBRATION else "Use"
         return (
-            f"{found}: too few to calibrate the probabilities, which needs {MIN_CALIBRATION}. Use a larger "
-            "validation_fraction, or an ensemble (skconv ensemble, KFoldEnsembleClassifier), which calibrates on all "
-            "training images."
+            f"{few} {fix} an ensemble (skconv ensemble, KFoldEnsembleClassifier), which calibrates on all training "
+            "images."
         )
     return ""
 
