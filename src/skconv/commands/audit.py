@@ -214,7 +214,7 @@ _Found = list[tuple[LabelIssue, int]]
 def _compute_features(every: NamedImages, recipe: Any, *, progress: bool) -> np.ndarray | None:
     """Return the features of all images, float32 (n, d), if the recipe has a pretrained network; None otherwise."""
     from skconv.estimators.pretrained import compute_features
-    from skconv.estimators.setup import torch_seed
+    from skconv.estimators.running import torch_seed
     from skconv.networks.pretrained import PretrainedNetwork
     from skconv.networks.spec import NetworkSpec
 

@@ -12,19 +12,18 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
-from skconv.distributed.process_group import get_process_group
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.options import OptionsMixin, hide_options
 from skconv.estimators.parameters import check_parameters, check_selection
 from skconv.estimators.pretrained import fit_pretrained, merge_small_validation, update_pretrained
-from skconv.estimators.setup import check_callbacks, fit_net, make_network, start_net, torch_seed, warn_of_few_images
+from skconv.estimators.running import run_net
+from skconv.estimators.setup import check_callbacks, fit_net, make_network, restart_net, start_net, warn_of_few_images
 from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.training.augmentation import Augmentation
-from skconv.training.batches import ImageDataset
 from skconv.training.progress import RunPart
-from skconv.training.threads import start_measurement, use_threads
+from skconv.training.threads import start_measurement
 from skconv.training.torch_state import standard_torch_state
 
 
@@ -45,9 +44,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     min_steps : int, default=0
         Minimum number of optimisation steps; passes are added until it is reached.
     time_limit : float, str or None, default=None
-        Maximum time of `fit` in seconds, or a duration such as "90s", "10m" or "1h30m". The steps are timed first, and
-        the schedule is shortened to the epochs that fit, at most `max_epochs`. The weights then depend on the speed of
-        the machine.
+        Maximum time of `fit` in seconds, or a duration such as "90s", "10m" or "1h30m". The schedule is shortened to
+        the epochs that fit, at most `max_epochs`. The weights then depend on the speed of the machine.
     batch_size : int, default=128
         Images per step, at least 1.
     learning_rate : float, default=0.01
@@ -61,12 +59,10 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         Decay of the exponential moving average of the weights, below 1; 0 disables it.
     optimizer : {"adamw", "adam", "muon"} or class, default="adamw"
         "adam" adds the weight decay to the gradient, as in Adam with L2 regularisation; "muon" needs fewer epochs. A
-        class derived from `torch.optim.Optimizer` gets the learning rate and the options ``optimizer__NAME``;
-        `weight_decay` then has no effect.
+        class of torch gets the learning rate and the options ``optimizer__NAME``, but not `weight_decay`.
     criterion : "cross-entropy" or class, default="cross-entropy"
-        Loss. A class, such as `torch.nn.CrossEntropyLoss`, is called with the options ``criterion__NAME``, and its
-        instance with logits (n, n_classes) and class indices (n,); `label_smoothing` then has no effect. With sample
-        weights, the class must accept ``reduction="none"``.
+        Loss. A class is called with the options ``criterion__NAME``, and its instance with logits (n, n_classes) and
+        class indices (n,); `label_smoothing` has no effect. With sample weights, it must accept ``reduction="none"``.
     schedule : {"one-cycle", "constant"}, default="one-cycle"
         Schedule of the learning rate.
     augmentation : dict, augmentation, list of these or None, default=None
@@ -88,9 +84,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     precision : {"auto", "fp32", "bf16"}, default="auto"
         Floating-point precision of training; "auto" selects the faster one by measurement. Predictions use fp32.
     n_threads : int or "auto", default="auto"
-        Number of processor threads for training and predictions, at least 1. "auto" is torch's number, at most the
-        processors that the process may use, and fewer while other programs use the processors (only on Linux). On an
-        idle machine, the number is constant.
+        Number of processor threads, at least 1. "auto" is torch's number, at most the processors that the process may
+        use, and fewer while other programs use the processors (only on Linux).
     device : {"auto", "cpu", "cuda", "mps"}, default="auto"
         Device to train and predict on.
     callbacks : list of skorch callbacks, default=()
@@ -98,15 +93,14 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     checkpoint : path-like or None, default=None
         Folder for checkpoints, which `fit` saves after epochs, every minute and on SIGTERM or SIGINT. `fit` with the
         same data and parameters resumes from it, and the final weights are identical to those of an uninterrupted
-        `fit`. The folder is for a single run and is not removed. Requires an int as `random_state`. The state of a
-        custom callback is saved if it has ``state_dict`` and ``load_state_dict``.
+        `fit`. The folder is not removed. Requires an int as `random_state`. The state of a custom callback is saved if
+        it has ``state_dict`` and ``load_state_dict``.
     init_from : path-like or None, default=None
         Model folder to initialise the weights from. Weights are loaded if name and shape match; classes and image size
         may differ. Input normalisation and calibration are not loaded.
     freeze_fraction : float, default=0.0
         Fraction of training, 0..1, in which the weights loaded from `init_from` are unfrozen layer by layer, from last
-        to first. For a pretrained network, the fraction of its stages that are not trained, from first to last; see
-        Notes.
+        to first. For a pretrained network, the fraction of its stages that are not trained, first to last (see Notes).
     random_state : int, RandomState or None, default=None
         Seed of initial weights, order, augmentation and dropout. The same seed, machine and number of threads result in
         identical weights, unless several fits run in one process at the same time.
@@ -114,9 +108,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         Above 0, report the progress and the remaining time: a bar in a terminal, a table in a notebook, else a line per
         epoch on standard error.
     **options
-        Options of the network, optimizer and criterion, as ``network__NAME``, ``optimizer__NAME`` and
-        ``criterion__NAME``: ``CNNClassifier(Net, network__hidden=64)``. They are parameters like the others, also for
-        `set_params` and searches.
+        Options of the network, optimizer and criterion: ``network__hidden=64``. They are parameters like the others,
+        also for `set_params` and searches.
 
     Attributes
     ----------
@@ -138,8 +131,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     n_features_in_, n_samples_fit_, n_parameters_, n_epochs_ : int
     fit_seconds_ : float
         Training time, without loading the data.
-    precision_ : str
-        "fp32" or "bf16".
+    precision_ : {"fp32", "bf16"}
     n_threads_ : int
         Minimum number of threads used during training.
     loaded_weights_ : list of str
@@ -147,11 +139,9 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
 
     Notes
     -----
-    `fit` trains a pretrained network in two steps: first the head, on the features of each image, which are computed
-    once; then also the stages that are not frozen. The learning rates are a fifth (head) and a tenth (stages) of
-    `learning_rate`. With `augmentation`, the features are those of 2 to 8 views of each image: the image itself, and
-    random augmentations of it. Batch norm uses the statistics of the pretraining. If the accuracy on the validation
-    images does not increase, the second step is undone.
+    The head of a pretrained network is trained first, on features that are computed once per image and augmented view,
+    at a fifth of `learning_rate`. The stages that are not frozen follow at a tenth of it. This second step is undone if
+    the validation accuracy does not increase. Batch norm uses the statistics of the pretraining.
 
     Examples
     --------
@@ -322,14 +312,11 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         elif not fitted:
             start_net(self, train, None, network, scheduled=False)
         elif self.net_.get_params()["iterator_train__max_batches"] is not None:
-            # After `fit` or `load`, the schedule is finished, so create a net with a constant learning rate.
-            history = self.net_.history
-            start_net(self, train, None, network, scheduled=False)
-            self.net_.history = history
+            restart_net(self, train)
         if fitted:
             self._extend_range(train.sample())
         if not isinstance(network, PretrainedNetwork):
-            self._run(train)
+            run_net(self, train)
         self.held_out_ = None  # computed with the previous weights
         self.fit_seconds_ = time.perf_counter() - start
         return self
@@ -343,14 +330,13 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         folder : path-like
             Model folder or run folder.
         network : class, callable or torch.nn.Module, optional
-            The user's class, function or module that the classifier was trained with; required if it is not a
-            registered network. Its predictions are compared with those of the folder's ONNX graph.
+            The network that the classifier was trained with, unless it is registered; compared with the ONNX graph.
         device : {"auto", "cpu", "cuda", "mps"}, default="auto"
 
         Raises
         ------
         ModelFileError
-            If the folder is incomplete, altered, or not a model, or `network` differs from the trained network.
+            If the folder is incomplete, altered, or not a model, or `network` predicts something else.
         ParameterError
             If `network` is missing, or not needed.
         """
@@ -362,19 +348,3 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         if not hasattr(self, "net_"):
             raise NotFittedError("This CNNClassifier is not fitted yet: call fit before using its history_.")
         return self.net_.describe_history()
-
-    def _run(self, train: ImageDataset) -> None:
-        self.n_samples_fit_ = len(train)
-        adapt = self.net_.device == "cpu" and get_process_group() is None  # the weights of all processes must be equal
-        threads = use_threads(self.n_threads, adapt=adapt, warn=True)
-        with threads as use, torch_seed(self._seed + len(self.net_.history)):
-            self.net_.partial_fit(train, y=None)
-        self.n_threads_ = use.lowest
-        self.n_epochs_ = len(self.net_.history)
-
-    def _calibrate(self, valid: ImageDataset | None) -> None:
-        self.held_out_ = None
-        if self.calibrate and valid is not None:
-            logits = self._forward(valid)
-            labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
-            self._calibrate_by(logits.numpy(), labels.numpy(), self.class_weight)

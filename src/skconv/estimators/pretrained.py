@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from skconv.distributed.process_group import get_process_group
+from skconv.estimators.running import calibrate_net, run_net
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
 from skconv.estimators.validation import expand_weights, to_image_tensor
 from skconv.exceptions import ParameterError
@@ -247,14 +248,14 @@ class _Trainer:
         ).initialize()
         self._valid = valid
         with nullcontext() if checkpointing is None else checkpointing.handling_signals():
-            classifier._run(data.train)
+            run_net(classifier, data.train)
         self.rows += classifier.net_.history
         return 0.0 if checkpointing is None else checkpointing.seconds_
 
     def finish(self) -> None:
         """Calibrate, and replace the net of a part by one of the whole network with the history of all trainings."""
         classifier = self.classifier
-        classifier._calibrate(self._valid)
+        calibrate_net(classifier, self._valid)
         device = classifier.net_.device
         # The number of steps does not matter, because `partial_fit` creates another net.
         config = TrainingConfig(n_steps=1, device=device, batch_size=classifier.batch_size)

@@ -7,8 +7,8 @@ import inspect
 import math
 import time
 import warnings
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import nullcontext
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from torch import nn
 from skconv.distributed.process_group import ProcessGroup, get_process_group
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import load_matching_weights
+from skconv.estimators.running import calibrate_net, run_net, torch_seed
 from skconv.estimators.saved_parameters import parameters_to_json
 from skconv.estimators.validation import describe_few_images
 from skconv.exceptions import ParameterError
@@ -49,14 +50,6 @@ _SHARED_PARAMETERS = (  # parameters that are also fields of `TrainingConfig`
     "batch_size", "weight_decay", "ema_decay", "optimizer", "criterion", "schedule", "patience", "restore_best",
 )  # fmt: skip
 _PACKAGES = ("skconv", "torch", "skorch")  # packages whose version can affect the weights
-
-
-@contextmanager
-def torch_seed(seed: int) -> Iterator[None]:
-    """Seed torch inside the block and restore the caller's random state after it."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.manual_seed(seed)
-        yield
 
 
 def make_network(classifier: Classifier, train: ImageDataset) -> Network:
@@ -117,9 +110,16 @@ def fit_net(classifier: Classifier, train: ImageDataset, valid: ImageDataset | N
     """Train and calibrate a network; return the training time in seconds before the checkpoint that was resumed."""
     checkpointing = start_net(classifier, train, valid, network, scheduled=True)
     with nullcontext() if checkpointing is None else checkpointing.handling_signals():
-        classifier._run(train)
-    classifier._calibrate(valid)
+        run_net(classifier, train)
+    calibrate_net(classifier, valid)
     return 0.0 if checkpointing is None else checkpointing.seconds_
+
+
+def restart_net(classifier: Classifier, train: ImageDataset) -> None:
+    """Replace a net whose schedule is finished, after `fit` or `load`, by one with a constant learning rate."""
+    history = classifier.net_.history
+    start_net(classifier, train, None, classifier.net_.module_, scheduled=False)
+    classifier.net_.history = history
 
 
 def warn_of_few_images(classifier: Classifier, valid: ImageDataset, *, n_total: int) -> None:
