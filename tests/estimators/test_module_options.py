@@ -261,3 +261,12 @@ def test_export_of_an_unsupported_operator_prints_nothing(images, tmp_path, capf
     assert tuple(capfd.readouterr()) == ("", "")
     difference = OnnxClassifier(tmp_path / "model").predict_proba(images[0]) - classifier.predict_proba(images[0])
     assert np.abs(difference).max() < 1e-4
+
+
+def test_strided_convolution_of_one_channel_is_trained_with_two_threads(images):
+    module = nn.Sequential(
+        nn.Conv2d(1, 12, 1, 2, bias=False), nn.BatchNorm2d(12), nn.AdaptiveAvgPool2d(1), nn.Flatten()
+    )
+    classifier = CNNClassifier(nn.Sequential(module, nn.Linear(12, 4)), max_epochs=2, n_threads=2, random_state=0)
+    classifier.fit(*images)
+    assert classifier.net_.module_.module[0][0].weight.is_contiguous()

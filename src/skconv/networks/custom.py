@@ -53,8 +53,6 @@ class ModuleNetwork(Network):
         Key of `LAYOUTS`: the form in which the module receives the normalized images.
     returns_probabilities : bool
         Whether the module returns probabilities; their logarithms are then the logits.
-    channels_last : bool
-        Whether the module accepts images in torch's memory format channels_last, which is faster for convolutions.
 
     Examples
     --------
@@ -62,6 +60,10 @@ class ModuleNetwork(Network):
     >>> network(torch.zeros(2, 1, 8, 8)).shape
     torch.Size([2, 10])
     """
+
+    # With channels_last, Tensor.view fails, and torch's kernels corrupt the memory for some convolutions, such as
+    # strided 1×1 convolutions of one channel.
+    channels_last = False
 
     def __init__(
         self,
@@ -71,14 +73,12 @@ class ModuleNetwork(Network):
         num_classes: int,
         layout: str = "images",
         returns_probabilities: bool = False,
-        channels_last: bool = False,
     ) -> None:
         super().__init__(InputNormalization(in_channels), LogitCalibration(num_classes))
         self.module = module
         self.num_classes = num_classes
         self.layout = layout
         self.returns_probabilities = returns_probabilities
-        self.channels_last = channels_last
 
     def classify(self, images: Tensor) -> Tensor:
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
@@ -100,8 +100,8 @@ class ModuleNetwork(Network):
 def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, int], num_classes: int) -> ModuleNetwork:
     """Return a network around a user's module, which is not copied.
 
-    The layout of the images, the memory format and the kind of output are determined with small batches of random
-    images. Lazy layers get their shape.
+    The layout of the images and the kind of output are determined with small batches of random images. Lazy layers get
+    their shape.
 
     Raises
     ------
@@ -113,7 +113,6 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
     convert = LAYOUTS[layout][0]
     if any(is_lazy(parameter) for parameter in module.parameters()):
         _run(module, convert(images))
-    channels_last = layout in ("images", "colour", "grey") and _accepts_channels_last(module, convert(images))
     sums = logits.float().sum(1)
     is_distribution = bool((logits >= 0).all()) and bool((sums - 1).abs().max() < _TOLERANCE)
     return ModuleNetwork(
@@ -122,7 +121,6 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
         num_classes=num_classes,
         layout=layout,
         returns_probabilities=is_distribution,
-        channels_last=channels_last,
     )
 
 
@@ -241,15 +239,6 @@ def _find_layout(module: nn.Module, images: Tensor, num_classes: int) -> tuple[s
     raise ParameterError(
         f"The network {get_short_name(module)} {failure[0].rstrip('.')}. It was tried with images of {shape}.{hint}"
     ) from failure[1]
-
-
-def _accepts_channels_last(module: nn.Module, images: Tensor) -> bool:
-    try:
-        converted: Any = copy.deepcopy(module)  # torch's annotation of `to` lacks memory_format
-        _run(converted.to(memory_format=torch.channels_last), images.contiguous(memory_format=torch.channels_last))
-    except Exception:  # for example of Tensor.view
-        return False
-    return True
 
 
 @torch.no_grad()
