@@ -95,6 +95,8 @@ class HuggingFaceNetwork(PretrainedNetwork):
     Its only stage is the whole network without the original classification layer.
     """
 
+    channels_last = False  # as for users' modules: torch's kernels corrupt the memory for some convolutions
+
     def __init__(
         self,
         name: str,

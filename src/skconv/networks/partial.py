@@ -27,6 +27,7 @@ class PartialNetwork(nn.Module):
         self.stages = network.stages[n_frozen:]
         self.head = split_head(network)[1] if n_frozen == len(network.stages) else network.head
         self.logit_calibration = network.logit_calibration
+        self.channels_last = network.channels_last
         self.train()
 
     def forward(self, activations: Tensor) -> Tensor:
