@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 from sklearn.datasets import load_digits
+from skorch.callbacks import Callback
 
 from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
 
@@ -38,3 +39,19 @@ def make_ensemble(**changes):
     return KFoldEnsembleClassifier(
         changes.pop("estimator", make_member()), **{"cv": 3, "calibrate": False, "random_state": 0, **changes}
     )
+
+
+class StopAt(Callback):
+    """Raise KeyboardInterrupt after a number of training steps."""
+
+    def __init__(self, steps):
+        self.steps = steps
+
+    def on_batch_end(self, net, training=False, **kwargs):
+        self.steps -= training
+        if self.steps == 0:
+            raise KeyboardInterrupt
+
+
+def weights_of(classifier):
+    return {name: tensor.numpy().tobytes() for name, tensor in classifier.net_.module_.state_dict().items()}

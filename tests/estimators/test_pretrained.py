@@ -4,14 +4,13 @@ import numpy as np
 import pytest
 import torch
 from sklearn.model_selection import GridSearchCV
-from skorch.callbacks import Callback
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier
 from skconv.estimators import pretrained
 from skconv.training import checkpointing
 
 from ..pretrained_network import TinyPretrained
-from .conftest import same_weights
+from .conftest import StopAt, same_weights
 
 SETTINGS = {
     "freeze_fraction": 1.0,
@@ -126,18 +125,6 @@ def test_search_and_ensemble(digits):
     assert search.best_score_ > 0.5
     ensemble = KFoldEnsembleClassifier(make(freeze_fraction=0.6), cv=2, random_state=0).fit(X[:300], y[:300])
     assert ensemble.out_of_fold_score_ > 0.6 and ensemble.held_out_ is not None
-
-
-class StopAt(Callback):
-    """Raise KeyboardInterrupt after a number of steps."""
-
-    def __init__(self, steps):
-        self.steps = steps
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        self.steps -= training
-        if self.steps == 0:
-            raise KeyboardInterrupt
 
 
 @pytest.mark.parametrize(("freeze_fraction", "steps"), [(1.0, 7), (0.6, 165)])  # 150 steps for the head

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from skorch.callbacks import Callback
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier
 from skconv.exceptions import ModelFileError, OutputError, ParameterError
 from skconv.training import checkpointing
 from skconv.training.net import ClassifierNet
 from skconv.training.time_limit import StepCost
+
+from .conftest import StopAt, weights_of
 
 SETTINGS = {
     "network": {"name": "compact", "dropout": 0.3},
@@ -26,18 +27,6 @@ SETTINGS = {
     "precision": "fp32",
     "random_state": 0,
 }
-
-
-class StopAt(Callback):
-    """Raise KeyboardInterrupt after a number of training steps."""
-
-    def __init__(self, steps):
-        self.steps = steps
-
-    def on_batch_end(self, net, training=False, **kwargs):
-        self.steps -= training
-        if self.steps == 0:
-            raise KeyboardInterrupt
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +61,6 @@ def stop(images, folder, steps, **changes):
 def fit(images, folder=None, **changes):
     # The same kind of callback, because a checkpoint records the callbacks; it never stops.
     return CNNClassifier(**{**SETTINGS, **changes}, callbacks=[StopAt(10**9)], checkpoint=folder).fit(*images)
-
-
-def weights_of(classifier):
-    return {name: tensor.numpy().tobytes() for name, tensor in classifier.net_.module_.state_dict().items()}
 
 
 def history_of(classifier):

@@ -155,9 +155,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         groups : array-like of shape (n,), optional
             Groups of the images, passed to the splitter.
         X_val, y_val : array-like, optional
-            Validation images and labels of every member, instead of its held-out fold: for `histories_`, `patience` and
-            `restore_best`. The out-of-fold scores are then unbiased, because no member selects an epoch by them. The
-            calibration uses the out-of-fold predictions in any case.
+            Validation images and labels of every member, instead of its held-out fold, for `histories_`, `patience` and
+            `restore_best`. The out-of-fold scores are then unbiased. Calibration uses the out-of-fold predictions.
 
         Returns
         -------

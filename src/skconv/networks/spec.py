@@ -154,7 +154,7 @@ class NetworkSpec:
             if not isinstance(network, nn.Module):
                 raise ParameterError(
                     f"The model was trained with an option {name} that JSON cannot represent ({self.options[name]}). "
-                    f" Pass network=functools.partial({get_short_name(network)}, {name}=…)."
+                    f"Pass network=functools.partial({get_short_name(network)}, {name}=…)."
                 )
         return NetworkSpec.read(network, None if isinstance(network, nn.Module) else options)
 
