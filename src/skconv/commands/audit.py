@@ -218,13 +218,9 @@ def _compute_features(every: NamedImages, recipe: Any, *, progress: bool) -> np.
     from skconv.networks.pretrained import PretrainedNetwork
     from skconv.networks.spec import NetworkSpec
 
-    shape = every.images.shape[1:]
     with torch_seed(0):
-        network = NetworkSpec.from_recipe(recipe.network).create(
-            in_channels=1 if len(shape) == 2 else shape[2],
-            image_size=(shape[0], shape[1]),
-            num_classes=len(every.dataset.class_names),
-        )
+        spec = NetworkSpec.from_recipe(recipe.network)
+        network = spec.create_for(every.images.shape[1:], len(every.dataset.class_names))
     if not isinstance(network, PretrainedNetwork):
         return None
     network.load_pretrained()

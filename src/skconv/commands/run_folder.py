@@ -273,12 +273,8 @@ def _estimate_size(run: PreparedRun) -> int:
 
     from skconv.networks.spec import NetworkSpec
 
-    shape = run.dataset.image_shape
     with torch.random.fork_rng(devices=[]):
-        network = NetworkSpec.from_recipe(run.recipe.network).create(
-            in_channels=1 if len(shape) == 2 else shape[2],
-            image_size=(shape[0], shape[1]),
-            num_classes=len(run.dataset.class_names),
-        )
+        spec = NetworkSpec.from_recipe(run.recipe.network)
+        network = spec.create_for(run.dataset.image_shape, len(run.dataset.class_names))
     n_bytes = sum(each.numel() * each.element_size() for each in network.parameters())
     return _FIGURES_BYTES + n_bytes * (_N_WEIGHTS + 2 * run.recipe.ensemble.get("folds", 0))

@@ -14,6 +14,7 @@ from skconv.registry import RECIPES, Registry
 
 Factory = Callable[..., Network]
 NETWORKS: Registry[Factory] = Registry("networks", "network")
+HUB = "hf:"  # prefix of networks of the Hugging Face Hub
 SHAPE_OPTIONS = frozenset({"in_channels", "image_size", "num_classes"})  # passed to every factory
 
 
@@ -63,7 +64,7 @@ def list_networks() -> list[str]:
 
 def _get_factory(name: str) -> Factory:
     """Return the function that creates a network."""
-    if name.startswith("hf:"):
+    if name.startswith(HUB):
         from skconv.networks.hugging_face import get_factory  # would be a circular import
 
         return get_factory(name)

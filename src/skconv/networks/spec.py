@@ -16,9 +16,8 @@ from torch import nn
 from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.custom import create_module, get_import_path, get_short_name, list_arguments, wrap_module
-from skconv.networks.registry import SHAPE_OPTIONS, check_network, create_network, list_options
+from skconv.networks.registry import HUB, SHAPE_OPTIONS, check_network, create_network, list_options
 
-_HUB = "hf:"  # prefix of registered names
 _OBJECT = "$object"  # key in JSON of an option that JSON cannot represent
 
 
@@ -127,6 +126,11 @@ class NetworkSpec:
             module = create_module(self.factory, self.options, shape)
         return module if isinstance(module, Network) else wrap_module(module, **shape)
 
+    def create_for(self, image_shape: tuple[int, ...], num_classes: int) -> Network:
+        """Return a network for images of shape (height, width) or (height, width, channels); see `create`."""
+        channels = 1 if len(image_shape) == 2 else image_shape[2]
+        return self.create(in_channels=channels, image_size=(image_shape[0], image_shape[1]), num_classes=num_classes)
+
     def describe_options(self) -> dict[str, Any]:
         """Return the options as JSON values; classes and functions are replaced by their import path."""
         return {name: to_json(value) for name, value in self.options.items()}
@@ -161,7 +165,7 @@ class NetworkSpec:
 
 def is_import_path(name: Any) -> bool:
     """Return whether a network's name is an import path, ``"package.module:Name"``."""
-    return isinstance(name, str) and ":" in name and not name.startswith(_HUB)
+    return isinstance(name, str) and ":" in name and not name.startswith(HUB)
 
 
 def find_import_path(network: Any) -> str:
