@@ -20,6 +20,7 @@ MODULES: dict[str, dict[str, str]] = {
         "ensemble": "skconv.networks.ensemble",
         "fast": "skconv.networks.small",
         "plain": "skconv.networks.plain",
+        "residual": "skconv.networks.residual",
         "t1_skorch": "skconv.tutorials.networks",
         "t2_sequential": "skconv.tutorials.networks",
         "t3_strided": "skconv.tutorials.networks",
@@ -29,7 +30,11 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "models": {"digits": "skconv.digits"},
     "preprocessing": {"digit": "skconv.digits.preprocess.normalization"},
-    "augmentations": {"geometric": "skconv.training.augmentation", "handwriting": "skconv.digits.augmentation"},
+    "augmentations": {
+        "geometric": "skconv.training.augmentation",
+        "handwriting": "skconv.digits.augmentation",
+        "photo": "skconv.training.photo_augmentation",
+    },
     "datasets": {
         "digits-with-background": "skconv.digits.synthetic.dataset",
         "identify-the-apparels": "skconv.competitions.making",
@@ -44,7 +49,8 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "recipes": {
         **dict.fromkeys(
-            ("accurate", "audit", "fashion", "fast", "kaggle", "pretrained", "standard", "usps"), "skconv.recipes"
+            ("accurate", "audit", "fashion", "fast", "kaggle", "natural", "pretrained", "standard", "usps"),
+            "skconv.recipes",
         ),
         "digits": "skconv.digits",
         "t1-usps-skorch": "skconv.tutorials",

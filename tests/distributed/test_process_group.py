@@ -16,6 +16,7 @@ from skconv.distributed.process_group import ProcessGroup, check_distributed, is
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import ParameterError
 from skconv.training.augmentation import Augmentation, AugmentationSequence
+from skconv.training.photo_augmentation import PhotoAugmentation
 from skconv.training.batches import BatchIterator, ImageDataset
 
 
@@ -41,6 +42,7 @@ AUGMENTATIONS = {
     "geometric": Augmentation(rotation=20, shift=0.1, scale=0.1, shear=5, elastic=0.02, flip=True, perspective=0.2),
     "erasing": Augmentation(rotation=20, erasing=0.9),
     "neighbours": Handwriting(neighbours=0.8, noise=0.5, low_resolution=0.5),
+    "photo": PhotoAugmentation(crop=0.2, brightness=0.2, contrast=0.2, cutout=0.3),
     "sequence": AugmentationSequence((Augmentation(rotation=5), Augmentation(shift=0.2))),
     "custom": lambda images, generator: images + torch.rand(images.shape, generator=generator),
 }

@@ -11,7 +11,7 @@ from skconv.training.augmentation import (
     AUGMENTATIONS,
     Augmentation,
     AugmentationSequence,
-    _Draws,
+    RandomDraws,
     check_settings,
     describe_augmentation,
     make_augmentation,
@@ -108,7 +108,7 @@ def test_augmentation_raises_for_values_out_of_range(setting, value):
 
 def test_perspective_displaces_corners_within_its_range():
     augment = Augmentation(perspective=0.4)
-    draws = _Draws(generator(), BatchShard(0, 200, 200))
+    draws = RandomDraws(generator(), BatchShard(0, 200, 200))
     matrices = augment._draw_perspective(torch.zeros(200, 1, 28, 28), draws)
     # The matrices map the new image to the old one; their inverses map the old corners to the new image.
     corners = torch.tensor([[-1.0, -1.0, 1.0], [1.0, -1.0, 1.0], [1.0, 1.0, 1.0], [-1.0, 1.0, 1.0]])

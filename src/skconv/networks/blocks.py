@@ -38,12 +38,12 @@ class Network(nn.Module):
 
 
 class ConvBlock(nn.Sequential):
-    """Convolution, optional 2×2 max pooling, batch norm, ReLU.
+    """Convolution, optional 2×2 max pooling, batch norm, activation.
 
     The argument `size` is the height and width of the input in pixels, the attribute `size` that of the output. With
     `valid`, there is no padding if at least two pixels per side remain; otherwise padding preserves the size. `pool`
-    halves each side of at least 2 pixels. Pooling precedes batch norm and ReLU, which then process a quarter of the
-    values with nearly the same result.
+    halves each side of at least 2 pixels. Pooling precedes batch norm and activation, which then process a quarter of
+    the values with nearly the same result. The activation is ReLU by default.
 
     Examples
     --------
@@ -61,6 +61,7 @@ class ConvBlock(nn.Sequential):
         kernel_size: int = 3,
         valid: bool = False,
         pool: bool = False,
+        activation: nn.Module | None = None,
     ) -> None:
         margin = kernel_size - 1 if valid and min(size) > kernel_size else 0
         size = (size[0] - margin, size[1] - margin)
@@ -70,7 +71,7 @@ class ConvBlock(nn.Sequential):
         if pool and window != (1, 1):
             layers.append(nn.MaxPool2d(window))
             size = (size[0] // window[0], size[1] // window[1])
-        super().__init__(*layers, nn.BatchNorm2d(out_channels), nn.ReLU(inplace=True))
+        super().__init__(*layers, nn.BatchNorm2d(out_channels), activation or nn.ReLU(inplace=True))
         self.size = size
 
 
@@ -133,6 +134,17 @@ def mean_over_shifts(predict: Callable[[Tensor], Tensor], images: Tensor, margin
     tensor([[0.2000]])
     """
     return torch.stack([predict(crop_margin(images, margin, *shift)) for shift in _SHIFTS]).mean(0)
+
+
+def mean_over_flips(predict: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
+    """Return the mean logits (n, k) over each image (n, c, height, width) and its mirror image.
+
+    Examples
+    --------
+    >>> mean_over_flips(lambda images: images.flatten(1), torch.tensor([[[[1.0, 3.0]]]]))
+    tensor([[2., 2.]])
+    """
+    return (predict(images) + predict(images.flip(3))) / 2
 
 
 def rotate(images: Tensor, degrees: float) -> Tensor:

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
 _MIN_RANGE = 0.02  # fraction of the range of the training images; limits the amplification of noise
+_MIN_VARIANCE = 5e-4  # added to the variance of each principal component; limits the amplification of noise
+_MAX_VALUES = 10_000_000  # pixel values from which the principal components are computed
 
 
 class InputNormalization(nn.Module):
@@ -105,3 +108,96 @@ class ContrastNormalization(InputNormalization):
         image_range = torch.maximum(images.amax((1, 2, 3), keepdim=True) - minimum, _MIN_RANGE * full_range)
         # Avoid a division by 0 if all training images are constant.
         return minimum, full_range / torch.where(image_range > 0, image_range, torch.ones_like(image_range))
+
+
+class PatchWhitening(nn.Module):
+    """Fixed convolution without padding, whose filters are the whitened principal components of image patches.
+
+    Over the patches of the training images, the outputs of its filters are uncorrelated, with a variance of 1. Each
+    filter is present with both signs, so that an activation after the layer loses no information. It has no gradient.
+    Before the components are known, the filters are random.
+
+    Parameters
+    ----------
+    in_channels : int
+    image_size : (int, int)
+        Height and width of the images in pixels.
+    stride : int, default=1
+        Distance of adjacent patches, which overlap by one pixel: a patch has ``stride + 1`` pixels per side.
+    max_components : int, default=12
+        Maximum number of principal components, those of the largest variance.
+
+    Attributes
+    ----------
+    channels : int
+        Number of filters.
+    size : (int, int)
+        Height and width of the output.
+
+    References
+    ----------
+    Jordan: "94% on CIFAR-10 in 3.29 seconds on a single GPU", 2024.
+
+    Examples
+    --------
+    >>> layer = PatchWhitening(3, (32, 32))
+    >>> layer.fit(torch.rand(100, 3, 32, 32))
+    >>> layer(torch.zeros(2, 3, 32, 32)).shape, layer.channels, layer.size
+    (torch.Size([2, 24, 31, 31]), 24, (31, 31))
+    """
+
+    filters: Tensor
+    variances: Tensor  # of all principal components, in descending order; 0 before `fit`
+
+    def __init__(
+        self, in_channels: int, image_size: tuple[int, int], *, stride: int = 1, max_components: int = 12
+    ) -> None:
+        super().__init__()
+        height, width = (min(stride + 1, side) for side in image_size)
+        n_components = min(in_channels * height * width, max_components)
+        self.stride = stride
+        self.channels = 2 * n_components
+        self.size = ((image_size[0] - height) // stride + 1, (image_size[1] - width) // stride + 1)
+        filters = nn.init.orthogonal_(torch.empty(n_components, in_channels, height, width))
+        self.register_buffer("filters", torch.cat([filters, -filters]))
+        # Its shape depends on that of the patches, so that it is loaded from another model only with the filters.
+        self.register_buffer("variances", torch.zeros(in_channels * height * width))
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Set the filters from normalized images (n, in_channels, height, width), unless they are set already.
+
+        The layers after it depend on its filters, so those of another model are retained with its weights.
+        """
+        if self.variances.any():
+            return
+        patches = F.unfold(images, self.filters.shape[2:], stride=self.stride)  # (n, values per patch, patches)
+        columns = patches.transpose(0, 1).flatten(1).double()
+        variances, components = torch.linalg.eigh(columns @ columns.T / columns.shape[1])
+        variances, components = variances.flip(0).clamp(min=0), components.flip(1)[:, : self.channels // 2]
+        self.variances.copy_(variances)
+        # The sign of an eigenvector is arbitrary. A fixed sign makes the weights reproducible.
+        largest = components.gather(0, components.abs().argmax(0, keepdim=True))
+        filters = (components * largest.sign() / (variances[: self.channels // 2] + _MIN_VARIANCE).sqrt()).T
+        self.filters.copy_(torch.cat([filters, -filters]).view_as(self.filters))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return (n, channels, *size) of normalized images (n, in_channels, height, width)."""
+        with torch.autocast(images.device.type, enabled=False):  # filters of small components amplify rounding
+            return F.conv2d(images.float(), self.filters, stride=self.stride)
+
+
+class WhiteningNormalization(InputNormalization):
+    """`InputNormalization` that also fits a `PatchWhitening` of the same network, to the normalized images."""
+
+    def __init__(self, in_channels: int, whitening: PatchWhitening) -> None:
+        super().__init__(in_channels)
+        self._whitening = [whitening]  # in a list, so that it is not a submodule of this layer too
+
+    @torch.no_grad()
+    def fit(self, images: Tensor) -> None:
+        """Set the buffers and the filters from images (n, in_channels, height, width) of any dtype."""
+        super().fit(images)
+        whitening = self._whitening[0]
+        step = -(-images.numel() // _MAX_VALUES)
+        whitening.fit(self(images[::step].to(self.mean.dtype)))

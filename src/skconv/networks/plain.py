@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_shifts, rotate
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_flips, mean_over_shifts, rotate
 from skconv.networks.input_normalization import ContrastNormalization, InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.registry import check_option, register_network
@@ -78,7 +79,7 @@ class PlainNetwork(Network):
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
         if self.training or self.tta == "none":
             return self._classify_once(images)
-        predict = self._classify_with_flip if self.tta == "flip" else self._classify_once
+        predict = partial(mean_over_flips, self._classify_once) if self.tta == "flip" else self._classify_once
         shifted = mean_over_shifts(predict, F.pad(images, (1, 1, 1, 1), mode="replicate"), 1)
         if self.tta == "flip":
             return shifted
@@ -87,9 +88,6 @@ class PlainNetwork(Network):
 
     def _classify_once(self, images: Tensor) -> Tensor:
         return self.head(self.blocks(images))
-
-    def _classify_with_flip(self, images: Tensor) -> Tensor:
-        return (self._classify_once(images) + self._classify_once(images.flip(3))) / 2
 
 
 @register_network

@@ -48,7 +48,7 @@ def _spline(side: int, device: torch.device) -> Tensor:
 
 
 @dataclass(frozen=True)
-class _Draws:
+class RandomDraws:
     """Random numbers, drawn for a whole batch and sliced to one of its shards."""
 
     generator: torch.Generator
@@ -132,10 +132,10 @@ class Augmentation:
         """
         geometric = (self.rotation, self.shift, self.scale, self.shear, self.elastic, self.flip, self.perspective)
         if any(geometric):
-            images = self._resample(images, _Draws(generator, shard or BatchShard(0, len(images), len(images))))
+            images = self._resample(images, RandomDraws(generator, shard or BatchShard(0, len(images), len(images))))
         return self._erase(images, generator) if self.erasing else images
 
-    def _resample(self, images: Tensor, draws: _Draws) -> Tensor:
+    def _resample(self, images: Tensor, draws: RandomDraws) -> Tensor:
         affine = self._draw_affine(images, draws)
         if self.perspective:
             grid = _perspective_grid(self._draw_perspective(images, draws), affine, images)
@@ -148,7 +148,7 @@ class Augmentation:
             grid = grid + displacement.permute(1, 2, 3, 0) * (2 * self.elastic)  # the grid spans -1..1
         return F.grid_sample(images, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
-    def _draw_affine(self, images: Tensor, draws: _Draws) -> Tensor:
+    def _draw_affine(self, images: Tensor, draws: RandomDraws) -> Tensor:
         """Draw matrices (n, 2, 3) that map positions in the new image to positions in the old one."""
         unit = draws.draw(torch.rand, 6, None) * 2 - 1
         angle, shear = unit[0] * math.radians(self.rotation), torch.tan(unit[1] * math.radians(self.shear))
@@ -163,7 +163,7 @@ class Augmentation:
         row_y = torch.stack([sin * zoom_y / aspect, (shear * sin + cos) * zoom_y, 2 * self.shift * unit[5]], dim=1)
         return torch.stack([row_x, row_y], dim=1)
 
-    def _draw_perspective(self, images: Tensor, draws: _Draws) -> Tensor:
+    def _draw_perspective(self, images: Tensor, draws: RandomDraws) -> Tensor:
         """Draw homographies (n, 3, 3) that map positions in the new image to positions in the old one."""
         n, device = len(images), images.device
         corners = torch.tensor([[-1.0, -1.0], [1.0, -1.0], [1.0, 1.0], [-1.0, 1.0]], device=device)
