@@ -16,8 +16,8 @@ from skconv.distributed.process_group import ProcessGroup, check_distributed, is
 from skconv.estimators import CNNClassifier
 from skconv.exceptions import ParameterError
 from skconv.training.augmentation import Augmentation, AugmentationSequence
-from skconv.training.photo_augmentation import PhotoAugmentation
 from skconv.training.batches import BatchIterator, ImageDataset
+from skconv.training.photo_augmentation import PhotoAugmentation
 
 
 @pytest.fixture

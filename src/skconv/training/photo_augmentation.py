@@ -88,8 +88,8 @@ class PhotoAugmentation:
             side = images.shape[dim]
             padding = min(round(self.crop * side), side - 1)
             offset = (unit * (2 * padding + 1)).long().clamp(max=2 * padding) - padding
-            position = (torch.arange(side, device=images.device) + offset[:, None]).abs()  # reflected at the first pixel
-            position = side - 1 - (side - 1 - position).abs()  # reflected at the last pixel
+            position = (torch.arange(side, device=images.device) + offset[:, None]).abs()  # reflected at the start
+            position = side - 1 - (side - 1 - position).abs()  # and at the end
             index = position[:, None, :, None] if dim == 2 else position[:, None, None, :]
             images = images.gather(dim, index.expand_as(images))
         return images
