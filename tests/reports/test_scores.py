@@ -22,8 +22,12 @@ def test_texts_of_confusion_do_not_overlap(n_classes, name):
     confusion = generator.integers(0, 12, (n_classes, n_classes)) + np.diag(np.full(n_classes, 1234))
     figure = draw_confusion(confusion, [name.format(k) for k in range(n_classes)])
     axes = figure.axes[0]
-    expected = [str(count) for (row, column), count in np.ndenumerate(confusion) if count or row == column]
-    assert texts_of(figure) == expected
+    expected = [
+        (f"{100 * count / confusion[row].sum():.1f} %", f"{count:,}")
+        for (row, column), count in np.ndenumerate(confusion)
+        if count or row == column
+    ]
+    assert [tuple(text.split("\n")) for text in texts_of(figure)] == expected
     figure.draw_without_rendering()
     counts = axes.texts[: 3 * n_classes]
     ticks = [*axes.get_xticklabels(), *axes.get_yticklabels()]
@@ -39,6 +43,21 @@ def test_draw_confusion_colours_mistakes_only():
     brightness = pixels[..., :3].sum(2)
     assert brightness[0, 1] < brightness[0, 2] < brightness[1, 0]
     assert figure.axes[0].get_title() == "10 of 2,010 wrong (0.50 %)"
+
+
+def test_small_cells_have_the_rate_only_and_extreme_rates_differ_from_0_and_100():
+    confusion = np.diag(np.full(36, 5000))
+    confusion[0, 1] = 1
+    confusion[1, 2] = 2500
+    confusion[3] = 0
+    figure = draw_confusion(confusion, [str(k) for k in range(36)])
+    assert texts_of(figure)[:6] == [">99.9", "<0.1", "66.7", "33.3", "100", "–"]
+
+
+def test_colour_of_mistakes_depends_on_the_rate_not_on_the_count():
+    figure = draw_confusion(np.array([[900, 100], [5, 5]]), ["common", "rare"])
+    brightness = np.asarray(figure.axes[0].images[0].get_array())[..., :3].sum(2)
+    assert brightness[1, 0] < brightness[0, 1]
 
 
 def test_draw_confusion_limits_its_size_for_a_thousand_classes():

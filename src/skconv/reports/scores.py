@@ -14,7 +14,8 @@ from skconv.reports.style import BLUE, GREY, INK, VERMILION, fit_text, label_tic
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-_MAX_COUNTED = 40  # classes; with more, counts would be illegible
+_MAX_WRITTEN = 40  # classes; with more, rates would be illegible
+_MIN_COUNTED = 0.38  # side of a cell in inches; in smaller cells, only the rate fits
 _BINS = 10
 _MIN_FILLED = 10  # predictions per bin; the marker of a bin with fewer is hollow
 _MARKS = (0.5, 0.9, 0.99, 0.999)  # confidence thresholds on the risk-coverage curve
@@ -24,8 +25,9 @@ _MARKS = (0.5, 0.9, 0.99, 0.999)  # confidence thresholds on the risk-coverage c
 def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     """Draw a confusion matrix (row: true class; column: predicted class) in which only mistakes are coloured.
 
-    The colour scale excludes the diagonal, whose large counts would hide the mistakes. Counts other than 0 are written
-    for up to 40 classes.
+    Rates are percentages of the images of the true class. The colour scale excludes the diagonal, whose high rates
+    would hide the mistakes. Rates other than 0 are written for up to 40 classes, with the numbers of images where they
+    fit.
 
     Examples
     --------
@@ -46,17 +48,19 @@ def draw_confusion(confusion: np.ndarray, class_names: Sequence[str]) -> Figure:
     figure = new_figure(side + margin + 0.6, side + margin + 0.4)
     axes = figure.add_subplot()
     mistakes = confusion - np.diag(np.diag(confusion))
-    shares = mistakes / max(1, mistakes.max())
+    rates = confusion / np.maximum(confusion.sum(1, keepdims=True), 1)
+    shares = np.where(mistakes, rates, 0.0)
+    shares /= shares.max() or 1
     axes.imshow(_colour(shares), interpolation="nearest")
-    if n_classes <= _MAX_COUNTED:
-        _write_counts(axes, confusion, shares, cell)
+    if n_classes <= _MAX_WRITTEN:
+        _write_rates(axes, confusion, shares, cell)
     rotate = max(map(len, names)) * size * 0.62 > 72 * cell
     step = math.ceil(1.2 * size / (72 * cell))  # omits names that would overlap
     label_ticks(axes.xaxis, names, step, fontsize=size, rotation=90 if rotate else 0)
     label_ticks(axes.yaxis, names, step, fontsize=size)
     axes.tick_params(length=0)
     axes.set_xlabel("predicted")
-    axes.set_ylabel("true")
+    axes.set_ylabel("true (each row is 100 %)")
     n, wrong = int(confusion.sum()), int(mistakes.sum())
     axes.set_title(f"{wrong:,} of {n:,} wrong ({100 * wrong / max(1, n):.2f} %)", fontsize=10)
     axes.spines[:].set_color("#BBBBBB")
@@ -131,14 +135,26 @@ def _colour(shares: np.ndarray) -> np.ndarray:
     return pixels
 
 
-def _write_counts(axes: Any, confusion: np.ndarray, shares: np.ndarray, cell: float) -> None:
+def _write_rates(axes: Any, confusion: np.ndarray, shares: np.ndarray, cell: float) -> None:
+    totals = confusion.sum(1)
     for (row, column), count in np.ndenumerate(confusion):
         if count == 0 and row != column:
             continue
-        text = f"{count}"
-        size = min(9.0, 0.9 * 72 * cell / (0.62 * max(3, len(text))))
+        text = _format_rate(count, totals[row])
+        if cell >= _MIN_COUNTED:
+            text += f" %\n{count:,}" if totals[row] else "\n0"
+        width = max(4, *map(len, text.split("\n")))
+        size = min(8.0, 0.9 * 72 * cell / (0.62 * width))
         colour = "white" if shares[row, column] > 0.7 else INK
         put_text(axes, column, row, text, ha="center", va="center", fontsize=size, color=colour)
+
+
+def _format_rate(count: int, total: int) -> str:
+    """Return a percentage with one decimal, which distinguishes small rates from 0 and large ones from 100."""
+    if count in (0, total):
+        return "–" if total == 0 else "0" if count == 0 else "100"
+    text = f"{100 * count / total:.1f}"
+    return {"0.0": "<0.1", "100.0": ">99.9"}.get(text, text)
 
 
 def _draw_diagram(panel: Any, confidence: np.ndarray, is_correct: np.ndarray) -> None:
