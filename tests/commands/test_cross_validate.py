@@ -11,7 +11,8 @@ import skconv
 from skconv.commands.cross_validate import CrossValidationResult, FoldResult, cross_validate
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError, UnknownNameError
 
-FILES = {"confusion.png", "curves.png", "folds.csv", "out_of_fold.csv", "recipe.toml", "scores.json"}
+FIGURES = {"confusion.png", "curves.png", "precision_recall.png", "roc.png"}
+FILES = FIGURES | {"folds.csv", "out_of_fold.csv", "recipe.toml", "scores.json"}
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +29,8 @@ def test_folder_has_the_documented_files(run):
 
 def test_json_has_exactly_the_documented_keys(run):
     record = json.loads(json.dumps(run.to_json()))
-    assert set(record) == {"accuracy", "accuracy_sd", "n_folds", "folds", "fit_seconds", "folder"}
+    added = {"balanced_accuracy", "macro_f1"}
+    assert set(record) == {"accuracy", "accuracy_sd", "n_folds", "folds", "fit_seconds", "folder"} | added
     assert record["n_folds"] == len(record["folds"]) == 3
     assert set(record["folds"][0]) == {
         "fold", "accuracy", "valid_loss", "fit_seconds", "n_epochs", "n_train", "n_valid",
@@ -107,7 +109,7 @@ def test_same_seed_gives_the_same_accuracies(run, tiny_recipe, tmp_path):
 
 def test_text_has_a_row_per_fold_with_mean_and_deviation():
     folds = tuple(FoldResult(n, accuracy, 0.1 * n, 2.0, 10, 80, 20) for n, accuracy in ((1, 0.9), (2, 1.0)))
-    result = CrossValidationResult("d", "r", "f", folds, 5.0, 100, 0, selected=False)
+    result = CrossValidationResult("d", "r", "f", folds, 5.0, 100, 0, [20, 80], 0.9, 0.91, selected=False)
     lines = str(result).splitlines()
     assert [line.split() for line in lines[3:7]] == [
         ["1", "90.00", "%", "0.1000", "2.0", "10"],
@@ -116,6 +118,7 @@ def test_text_has_a_row_per_fold_with_mean_and_deviation():
         ["sd", "7.07", "%", "0.0707", "0.0", "0"],
     ]
     assert len({len(line) for line in lines[2:7]}) == 1
+    assert lines[-2] == "Balanced accuracy 90.00 %, macro F1 0.9100 (20 to 80 images per class)."
     assert lines[-1] == "Accuracy 95.00 % ± 7.07 %. Results in f."
     assert "optimistic" not in str(result)
 

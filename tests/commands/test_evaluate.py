@@ -38,6 +38,7 @@ def test_json_has_the_documented_keys(run, held_out, tmp_path):
     record = json.loads(json.dumps(evaluate(run.folder, save(tmp_path / "test.npz", *held_out)).to_json()))
     assert {"accuracy", "low", "high", "n", "model", "scores"} <= set(record)
     assert record["scores"]["accuracy"] == record["accuracy"]
+    assert record["scores"]["macro_f1"] == record["macro_f1"] and 0 < record["balanced_accuracy"] <= 1
     assert "text" not in record
 
 
@@ -48,6 +49,21 @@ def test_evaluate_training_source_scores_the_held_out_images(run):
     assert (result.split, result.n, result.n_seen) == ("unseen", 270, 1797 - 270)
     assert (result.accuracy, result.low, result.high) == (run.test_accuracy, run.seeds[0].low, run.seeds[0].high)
     assert str(result).startswith(f"{run.model} on the 270 of 1,797 images of digits that it was not trained on:\n")
+
+
+def test_images_of_one_class_have_no_curves_and_null_in_json(run, held_out, tmp_path):
+    images, labels = held_out
+    split = hold_out_test(skconv.load_dataset("digits"), seed=0)
+    source = tmp_path / "threes.npz"
+    test = {"test_images": images[labels == 3], "test_labels": labels[labels == 3]}
+    np.savez(source, train_images=split.train_images, train_labels=split.train_labels, **test)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        result = evaluate(run.model, source, report=tmp_path / "report")
+    document = json.loads((tmp_path / "report" / "scores.json").read_text(), parse_constant=pytest.fail)
+    assert document["scores"]["roc_auc"] is None
+    assert "all images are of one class" in str(result)
+    assert {path.stem for path in (tmp_path / "report").glob("*.png")} == {"confusion", "mistakes", "confidence"}
 
 
 def test_training_images_are_recognised_in_other_files_order_and_colour(run, tmp_path):

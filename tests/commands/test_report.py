@@ -55,7 +55,7 @@ def test_page_embeds_its_figures_and_loads_nothing(written):
     assert set(re.findall(r'(?:src|href)="([^":]+:?)', page)) <= {"data:"} | set(re.findall(r'href="(#[^"]+)"', page))
     assert "<script" not in page
     figures = re.findall(r'<img src="data:image/(?:svg\+xml|png);base64,[^"]+" alt="([^"]+)"', page)
-    assert len(figures) == page.count("<img") == 9
+    assert len(figures) == page.count("<img") == 11
 
 
 def test_page_shows_data_model_and_command(written, trained):
@@ -81,6 +81,7 @@ def test_folder_has_the_figures_of_the_page_as_png_and_svg(written):
     names = {path.stem for path in folder.glob("*.png")}
     assert names == {path.stem for path in folder.glob("*.svg")}
     assert names >= {"samples", "curves", "confusion", "mistakes", "issues-label", "calibration", "attributions"}
+    assert names >= {"roc", "precision_recall"}
     assert len(list(folder.iterdir())) == 2 * page.count("<img")
     for name in names:
         with Image.open(folder / f"{name}.png") as image:
@@ -192,7 +193,7 @@ def test_browser_shows_every_figure_and_requests_nothing(written, tmp_path):
             page = open_page(url, ready=None, **view)
             assert [each for each in page.requests if not each.startswith("data:")] == [url]
             assert page.problems == []
-            assert page.run("document.images.length") == 9
+            assert page.run("document.images.length") == 11
             assert page.run("[...document.images].every((each) => each.naturalWidth > 100)")
             wide = page.run("document.documentElement.scrollWidth - document.documentElement.clientWidth")
             assert wide == 0  # no horizontal overflow

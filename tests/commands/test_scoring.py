@@ -89,7 +89,7 @@ def test_evaluate_measures_sets_and_corruptions_and_draws(calibrated, tmp_path):
     assert result.corruptions["mean"][0] > result.corruptions["mean"][4]
     assert json.loads((tmp_path / "report" / "scores.json").read_text()) == result.to_json()
     drawn = {path.stem for path in (tmp_path / "report").glob("*.png")}
-    assert drawn == {"confusion", "mistakes", "confidence", "corruptions"}
+    assert drawn == {"confusion", "mistakes", "confidence", "corruptions", "roc", "precision_recall"}
     assert "Prediction sets for a coverage of 90.00 %" in str(result)
     assert "canny edges" in str(result)
     with pytest.raises(OutputError, match="not empty"):

@@ -21,7 +21,9 @@ FILES = {
     "mistakes.csv",
     "mistakes.png",
     "model",
+    "precision_recall.png",
     "recipe.toml",
+    "roc.png",
     "samples.png",
     "scores.json",
 }
@@ -61,15 +63,13 @@ def test_model_config_records_data_scores_and_command(run):
     assert config.environment["command"] == "skconv train --test"
     (seed,) = run.seeds
     facts = json.loads((Path(run.folder) / "scores.json").read_text())["test"]
-    assert config.scores == {
-        "test_accuracy": run.test_accuracy,
-        "test_low": seed.low,
-        "test_high": seed.high,
-        "test_n": 270,
-        "test_nll": facts["nll"],
-        "test_brier": facts["brier"],
-        "test_ece": facts["ece"],
+    numbers = {name: value for name, value in facts.items() if isinstance(value, int | float)}
+    assert set(numbers) == {
+        *("accuracy", "low", "high", "n", "nll", "brier", "ece"),
+        *("balanced_accuracy", "macro_f1", "cohen_kappa", "roc_auc", "average_precision"),
     }
+    assert config.scores == {f"test_{name}": value for name, value in numbers.items()}
+    assert (numbers["accuracy"], numbers["low"], numbers["n"]) == (run.test_accuracy, seed.low, 270)
     assert data.scored_on == "images of digits held out before training"
     assert config.input.pixel_range == (0, 255)
 
@@ -107,8 +107,9 @@ def test_several_seeds_write_a_folder_each(tiny_recipe, tmp_path):
     assert scores[0]["test"]["nll"] != scores[1]["test"]["nll"]
 
 
-def make_seed(seed, accuracy, seconds):
-    return SeedResult(seed, accuracy, accuracy - 0.01, accuracy + 0.01, 100, seconds, 2, 1000, "fp32", f"m{seed}")
+def make_seed(seed, accuracy, seconds, class_sizes=(10, 10)):
+    interval = accuracy - 0.01, accuracy + 0.01
+    return SeedResult(seed, accuracy, *interval, 100, seconds, 2, 1000, "fp32", f"m{seed}", class_sizes, accuracy, 0.8)
 
 
 def test_result_of_several_seeds_has_mean_median_and_deviation():
@@ -119,6 +120,13 @@ def test_result_of_several_seeds_has_mean_median_and_deviation():
     assert record["test_accuracy_sd"] == pytest.approx(np.std([0.90, 0.96, 0.96], ddof=1))
     assert record["model"] == "m0"  # not the best by test accuracy
     assert "mean of 3 seeds" in str(result)
+
+
+def test_text_has_scores_for_imbalanced_classes():
+    assert "alanced" not in str(TrainResult("d", "r", "f", (make_seed(0, 0.5, 1.0),)))
+    seeds = tuple(make_seed(seed, accuracy, 1.0, (2, 9)) for seed, accuracy in enumerate((0.5, 0.75)))
+    expected = "Balanced accuracy 62.50 %, macro F1 0.8000 (2 to 9 images per class)."
+    assert expected in str(TrainResult("d", "r", "f", seeds)).splitlines()
 
 
 def test_default_folder_has_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, strategies as st
 from sklearn import metrics
 
-from skconv.evaluation.metrics import format_scores, score_predictions, wilson_interval
+from skconv.evaluation.metrics import score_predictions, wilson_interval
 from skconv.exceptions import DataError, ParameterError
 
 
@@ -106,8 +106,12 @@ def test_small_label_types_do_not_overflow():
 def test_to_json_returns_json_values():
     scores = score_predictions(np.array([0, 1]), np.eye(2, dtype=np.float32), ["cat", "dog"])
     document = json.loads(json.dumps(scores.to_json(), allow_nan=False))
-    assert list(document) == ["accuracy", "low", "high", "n", "nll", "brier", "ece", "per_class"]
-    assert document["per_class"][1] == {"name": "dog", "precision": 1, "recall": 1, "f1": 1, "support": 1}
+    assert document["per_class"][1] == {"name": "dog", "precision": 1, "recall": 1, "f1": 1, "support": 1} | {
+        "roc_auc": 1,
+        "average_precision": 1,
+    }
+    assert document["class_sizes"] == [1, 1]
+    assert document["ordered_classes"] is None
 
 
 @pytest.mark.parametrize(
@@ -134,12 +138,63 @@ def test_score_predictions_refuses_another_number_of_class_names():
         score_predictions(np.array([0]), np.array([[0.5, 0.5]]), ["a", "b", "c"])
 
 
-def test_format_scores_is_aligned_and_shows_the_worst_of_many_classes():
-    labels = np.arange(200).repeat(2)
-    probabilities = np.eye(200)[labels]
-    probabilities[-1] = np.eye(200)[0]
-    lines = format_scores(score_predictions(labels, probabilities, [f"class {k}" for k in range(200)])).splitlines()
-    assert "30 of 200 classes with the lowest F1" in lines[5]
-    assert lines[7].startswith("class 199")
-    assert len(lines) == 7 + 30
-    assert len({len(line) for line in lines[6:]}) == 1
+@given(predictions())
+def test_scores_in_which_classes_count_alike_agree_with_scikit_learn(case):
+    labels, probabilities = case
+    predicted = probabilities.argmax(1)
+    scores = score_predictions(labels, probabilities, [f"grade {k}" for k in range(probabilities.shape[1])])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # absent classes
+        assert scores.balanced_accuracy == pytest.approx(metrics.balanced_accuracy_score(labels, predicted))
+        assert scores.macro_f1 == pytest.approx(metrics.f1_score(labels, predicted, average="macro"))
+        if scores.cohen_kappa is not None:
+            assert scores.cohen_kappa == pytest.approx(metrics.cohen_kappa_score(labels, predicted))
+        else:
+            assert len({*labels, *predicted}) == 1
+        if scores.quadratic_kappa is not None:
+            expected = metrics.cohen_kappa_score(
+                labels, predicted, weights="quadratic", labels=range(probabilities.shape[1])
+            )
+            assert scores.quadratic_kappa == pytest.approx(expected)
+        if scores.order is not None:
+            assert scores.mean_absolute_error == pytest.approx(metrics.mean_absolute_error(labels, predicted))
+    assert (scores.order is None) == (probabilities.shape[1] == 2)
+
+
+@given(predictions())
+def test_areas_under_curves_agree_with_scikit_learn(case):
+    labels, probabilities = case
+    k = probabilities.shape[1]
+    present = np.unique(labels)
+    scores = score_predictions(labels, probabilities)
+    if len(present) == 1:
+        assert scores.roc_auc is None and scores.average_precision is None
+    elif k == 2:
+        assert scores.roc_auc == pytest.approx(metrics.roc_auc_score(labels, probabilities[:, 1]))
+        assert scores.average_precision == pytest.approx(metrics.average_precision_score(labels, probabilities[:, 1]))
+    else:
+        truth = np.eye(k)[labels][:, present]
+        assert scores.roc_auc == pytest.approx(metrics.roc_auc_score(truth, probabilities[:, present]))
+        expected = metrics.average_precision_score(truth, probabilities[:, present])
+        assert scores.average_precision == pytest.approx(expected)
+
+
+def test_ordered_scores_depend_on_the_order_of_the_names_not_of_the_classes():
+    labels, probabilities = np.array([0, 1, 2, 2]), np.eye(3)[[0, 2, 2, 1]]  # high, low, medium
+    scores = score_predictions(labels, probabilities, ["high", "low", "medium"])
+    assert scores.to_json()["ordered_classes"] == ["low", "medium", "high"]
+    expected = metrics.cohen_kappa_score([2, 0, 1, 1], [2, 1, 1, 0], weights="quadratic")
+    assert scores.quadratic_kappa == pytest.approx(expected)
+    assert scores.mean_absolute_error == 0.5
+    # The distances between numbers are those of their values.
+    assert score_predictions(labels, probabilities, ["30", "10", "20"]).mean_absolute_error == 5
+
+
+def test_images_of_one_class_give_null_without_a_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        scores = score_predictions(np.zeros(3, int), np.tile([0.8, 0.1, 0.1], (3, 1)), ["low", "medium", "high"])
+        document = json.loads(json.dumps(scores.to_json(), allow_nan=False))
+    undefined = [name for name, value in document.items() if value is None]
+    assert undefined == ["cohen_kappa", "roc_auc", "average_precision", "quadratic_kappa"]
+    assert document["balanced_accuracy"] == document["macro_f1"] == 1

@@ -16,6 +16,8 @@ SCORES = {
     "test_nll": 0.0141,
     "test_brier": 0.0071,
     "test_ece": 0.0123,
+    "test_balanced_accuracy": 0.95,
+    "test_cohen_kappa": 0.91,
 }
 
 
@@ -59,6 +61,8 @@ def test_card_lists_secondary_scores_and_missing_calibration(make_config):
     assert "- test expected calibration error: 1.23 %" in lines
     assert "- test negative log likelihood: 0.0141" in lines
     assert "- test Brier score: 0.0071" in lines
+    assert "- test balanced accuracy: 95.00 %" in lines
+    assert "- test Cohen's kappa: 0.9100" in lines
     assert "The probabilities are not calibrated." in lines
 
 

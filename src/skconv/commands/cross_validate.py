@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import statistics
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -29,6 +29,8 @@ from skconv.signature import expand_options
 from skconv.text import format_percent
 
 if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
     from skconv.data.dataset import Dataset
     from skconv.estimators import KFoldEnsembleClassifier
 
@@ -62,6 +64,10 @@ class CrossValidationResult(Result):
         Total wall-clock time of training.
     n_train, n_test : int
         Number of images in all folds, and of unused test images.
+    class_sizes : list of int
+        Minimum and maximum number of images per class in all folds.
+    balanced_accuracy, macro_f1 : float
+        Mean recall and mean F1 of the classes on the images of all folds, 0..1.
     selected : bool
         Whether the recipe selects weights by the loss on the held-out images.
     """
@@ -73,6 +79,9 @@ class CrossValidationResult(Result):
     fit_seconds: float
     n_train: int
     n_test: int
+    class_sizes: list[int]
+    balanced_accuracy: float
+    macro_f1: float
     selected: bool
 
     @classmethod
@@ -87,6 +96,7 @@ class CrossValidationResult(Result):
             fit_seconds=facts["fit_seconds"],
             n_train=facts["data"]["n_train"],
             n_test=facts["data"]["n_test"],
+            **{name: facts["out_of_fold"][name] for name in ("class_sizes", "balanced_accuracy", "macro_f1")},
             selected=training.get("restore_best") is not None or training.get("patience") is not None,
         )
 
@@ -105,6 +115,8 @@ class CrossValidationResult(Result):
         return {
             "accuracy": self.accuracy,
             "accuracy_sd": self.accuracy_sd,
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
             "n_folds": len(self.folds),
             "folds": [asdict(fold) for fold in self.folds],
             "fit_seconds": self.fit_seconds,
@@ -112,6 +124,8 @@ class CrossValidationResult(Result):
         }
 
     def __str__(self) -> str:
+        from skconv.evaluation.score_table import describe_balance
+
         rows: list[Any] = [(each.accuracy, each.valid_loss, each.fit_seconds, each.n_epochs) for each in self.folds]
         columns = list(zip(*rows, strict=True))
         rows += [map(statistics.fmean, columns), map(statistics.stdev, columns)]
@@ -132,6 +146,7 @@ class CrossValidationResult(Result):
                 "The weights of each fold were selected on the images it is scored on: the accuracy is slightly "
                 "optimistic."
             )
+        lines += describe_balance(self.class_sizes, self.balanced_accuracy, self.macro_f1)
         lines.append(
             f"Accuracy {format_percent(self.accuracy)} ± {format_percent(self.accuracy_sd)}. Results in {self.folder}."
         )
@@ -230,6 +245,7 @@ def _score_folds(estimator: KFoldEnsembleClassifier, dataset: Dataset) -> tuple[
 def _write_folder(folder: Path, estimator: KFoldEnsembleClassifier, run: PreparedRun) -> dict[str, Any]:
     """Write scores, curves and recipe atomically, and return the content of ``scores.json``."""
     from skconv.evaluation.metrics import score_predictions
+    from skconv.reports.class_curves import list_curve_figures
     from skconv.reports.curves import draw_folds
     from skconv.reports.scores import draw_confusion
     from skconv.reports.style import save_figures
@@ -260,9 +276,10 @@ def _write_folder(folder: Path, estimator: KFoldEnsembleClassifier, run: Prepare
         write_out_of_fold(unfinished / OUT_OF_FOLD_NAME, estimator, dataset)
         (unfinished / "scores.json").write_text(json.dumps(facts, indent=2) + "\n", encoding="utf-8")
         (unfinished / "recipe.toml").write_text(run.recipe_texts[run.seed], encoding="utf-8")
-        figures = {
+        figures: dict[str, Callable[[], Figure]] = {
             "curves": partial(draw_folds, estimator.histories_),
             "confusion": partial(draw_confusion, scores.confusion, dataset.class_names),
+            **list_curve_figures(dataset.train_labels, estimator.out_of_fold_proba_, dataset.class_names),
         }
         save_figures(unfinished, figures)
     return facts

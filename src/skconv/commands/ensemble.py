@@ -41,6 +41,10 @@ class EnsembleResult(Result):
         Accuracy on the test images, 0..1, with its 95 % interval; None without a labelled test split.
     n : int
         Number of test images.
+    class_sizes : list of int
+        Minimum and maximum number of scored images per class; without a test split, of training images.
+    balanced_accuracy, macro_f1 : float
+        Mean recall and mean F1 of the classes on the scored images, 0..1.
     out_of_fold_accuracy : float
         Accuracy on the training images, each predicted by members that were not trained on it, 0..1.
     fold_accuracies : tuple of float
@@ -59,6 +63,9 @@ class EnsembleResult(Result):
     low: float | None
     high: float | None
     n: int
+    class_sizes: list[int]
+    balanced_accuracy: float
+    macro_f1: float
     out_of_fold_accuracy: float
     fold_accuracies: tuple[float, ...]
     fit_seconds: float
@@ -70,6 +77,7 @@ class EnsembleResult(Result):
         """Return the record of a run folder from the content of its ``scores.json``."""
         unscored = {"accuracy": None, "low": None, "high": None, "n": 0}
         test: Mapping[str, Any] = facts.get("test", unscored)
+        scored: Mapping[str, Any] = facts.get("test") or facts["out_of_fold"]
         return cls(
             data=run.dataset.name,
             recipe=run.recipe.name,
@@ -77,11 +85,14 @@ class EnsembleResult(Result):
             model=str(folder / MODEL_FOLDER_NAME),
             test_accuracy=test["accuracy"],
             **{name: test[name] for name in ("low", "high", "n")},
+            **{name: scored[name] for name in ("class_sizes", "balanced_accuracy", "macro_f1")},
             fold_accuracies=tuple(facts["fold_accuracies"]),
             **{name: facts[name] for name in ("out_of_fold_accuracy", "fit_seconds", "n_parameters", "n_epochs")},
         )
 
     def __str__(self) -> str:
+        from skconv.evaluation.score_table import describe_balance
+
         members, deviation = len(self.fold_accuracies), statistics.stdev(self.fold_accuracies)
         lines = [
             f"Trained {members} members on {self.data} with recipe {self.recipe} in {self.fit_seconds:.1f} s, "
@@ -92,6 +103,7 @@ class EnsembleResult(Result):
         if self.test_accuracy is not None and self.low is not None and self.high is not None:
             interval = format_interval(self.low, self.high, self.n)
             lines.append(f"Test accuracy of the ensemble {format_percent(self.test_accuracy)} ({interval}).")
+        lines += describe_balance(self.class_sizes, self.balanced_accuracy, self.macro_f1)
         return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
 
 

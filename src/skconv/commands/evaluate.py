@@ -34,6 +34,8 @@ class EvaluationResult(Result):
         Accuracy, 0..1, with its 95 % interval.
     n : int
         Number of images scored.
+    balanced_accuracy, macro_f1 : float
+        Mean recall and mean F1 of the classes, 0..1.
     model, data : str
         The model folder and the name of the data.
     split : {"test", "unseen", "all"}
@@ -63,6 +65,8 @@ class EvaluationResult(Result):
     low: float
     high: float
     n: int
+    balanced_accuracy: float
+    macro_f1: float
     model: str
     data: str
     split: str
@@ -140,7 +144,7 @@ def evaluate(
         split.
     report : path-like or None, default=None
         A new folder for ``scores.json``, ``mistakes.csv`` with the file or index of each wrongly classified image, and
-        figures of mistakes, calibration and corruptions.
+        figures of mistakes, curves, calibration and corruptions.
     progress : bool, default=False
         Show progress bars on standard error.
     images, image_column, label_column, image_size, resize
@@ -174,7 +178,7 @@ def evaluate(
         were converted to greyscale or colour for the model.
     """
     from skconv.evaluation.conformal import check_coverage
-    from skconv.evaluation.metrics import format_scores
+    from skconv.evaluation.score_table import format_scores
     from skconv.inference import OnnxClassifier
 
     if report is not None:
@@ -199,6 +203,8 @@ def evaluate(
         low=scores.low,
         high=scores.high,
         n=scores.n,
+        balanced_accuracy=scores.balanced_accuracy,
+        macro_f1=scores.macro_f1,
         model=str(model),
         data=scored.dataset.name,
         split=scored.split,
@@ -264,6 +270,7 @@ def _measure_corruptions(scored: ScoredSource, *, progress: bool) -> dict[str, l
 
 def _write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: EvaluationResult) -> None:
     """Write ``scores.json``, ``mistakes.csv`` and figures to a new folder atomically."""
+    from skconv.reports.class_curves import list_curve_figures
     from skconv.reports.image_grids import draw_mistakes
     from skconv.reports.scores import draw_confusion, draw_corruptions, draw_reliability
     from skconv.reports.style import save_figure
@@ -272,10 +279,12 @@ def _write_report(folder: str | os.PathLike[str], scored: ScoredSource, result: 
     with atomic_dir(folder) as unfinished:
         (unfinished / "scores.json").write_text(json.dumps(result.to_json(), indent=2) + "\n", encoding="utf-8")
         write_mistakes(unfinished / MISTAKES_NAME, scored.names, scored.labels, scored.probabilities, names)
+        curves = list_curve_figures(scored.labels, scored.probabilities, names)
         figures = {
             "confusion": draw_confusion(scored.scores.confusion, names),
             "mistakes": draw_mistakes(scored.images, scored.labels, scored.probabilities, names),
             "confidence": draw_reliability(scored.labels, scored.probabilities),
+            **{name: draw() for name, draw in curves.items()},
         }
         if result.corruptions is not None:
             corruptions = {name: each for name, each in result.corruptions.items() if name != "mean"}

@@ -13,7 +13,7 @@ from typing import Any
 from skconv.text import format_duration, format_percent
 
 _MAX_ROWS = 20
-_MAX_FIGURES = 6
+_MAX_FIGURES = 8
 _MAX_FIGURE_BYTES = 2**21
 _FRACTIONS = re.compile(r"accuracy|accuracies|confidence|^low$|^high$|share|fraction")
 _PNG = re.compile(r"\S+\.png")

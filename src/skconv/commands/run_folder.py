@@ -6,7 +6,7 @@ import csv
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from skconv.exceptions import OutputError, ParameterError
 from skconv.files import atomic_dir, escape_undecodable
 from skconv.model_io.folder import MODEL_FOLDER_NAME
 from skconv.model_io.onnx import import_onnxruntime
+from skconv.reports.class_curves import list_curve_figures
 from skconv.reports.curves import draw_curves, draw_folds
 from skconv.reports.image_grids import draw_mistakes, draw_samples
 from skconv.reports.scores import draw_confusion
@@ -27,6 +28,7 @@ from skconv.text import format_percent
 
 if TYPE_CHECKING:
     import numpy as np
+    from matplotlib.figure import Figure
 
     from skconv.commands.prepare import PreparedRun
     from skconv.data.dataset import Dataset
@@ -57,6 +59,10 @@ class SeedResult:
         ``"fp32"`` or ``"bf16"``.
     model : str
         Model folder.
+    class_sizes : list of int
+        Minimum and maximum number of test images per class.
+    balanced_accuracy, macro_f1 : float
+        Mean recall and mean F1 of the classes on the test images, 0..1.
     """
 
     seed: int
@@ -69,6 +75,9 @@ class SeedResult:
     n_parameters: int
     precision: str
     model: str
+    class_sizes: list[int]
+    balanced_accuracy: float
+    macro_f1: float
 
     @classmethod
     def from_facts(cls, facts: Mapping[str, Any], folder: Path) -> SeedResult:
@@ -76,7 +85,7 @@ class SeedResult:
         test = facts["test"]
         return cls(
             test_accuracy=test["accuracy"],
-            **{name: test[name] for name in ("low", "high", "n")},
+            **{name: test[name] for name in ("low", "high", "n", "class_sizes", "balanced_accuracy", "macro_f1")},
             **{name: facts[name] for name in ("seed", "fit_seconds", "n_epochs", "n_parameters", "precision")},
             model=str(folder / MODEL_FOLDER_NAME),
         )
@@ -146,7 +155,9 @@ def write_run_folder(
                 n_train=len(dataset.train_labels),
                 scored_on=_describe_scored(scored, run),
             ),
-            scores={f"{scored.split}_{name}": value for name, value in metrics.items() if name != "per_class"},
+            scores={
+                f"{scored.split}_{name}": value for name, value in metrics.items() if isinstance(value, int | float)
+            },
             per_class=metrics["per_class"],
             command=run.command,
             fingerprints=seen if inherited is None else seen.union(inherited),
@@ -233,13 +244,14 @@ def write_rows(path: Path, rows: Sequence[Mapping[str, Any]]) -> None:
 
 def _draw_figures(folder: Path, estimator: Any, dataset: Dataset, scored: ScoredImages, *, sample_rows: int) -> None:
     names, is_ensemble = dataset.class_names, hasattr(estimator, "histories_")
-    figures = {
+    figures: dict[str, Callable[[], Figure]] = {
         "samples": partial(draw_samples, dataset.train_images, dataset.train_labels, names, rows=sample_rows),
         "curves": partial(draw_folds, estimator.histories_)
         if is_ensemble
         else partial(draw_curves, estimator.history_),
         "confusion": partial(draw_confusion, scored.scores.confusion, names),
         "mistakes": partial(draw_mistakes, scored.images, scored.labels, scored.probabilities, names),
+        **list_curve_figures(scored.labels, scored.probabilities, names),
     }
     save_figures(folder, figures)
 

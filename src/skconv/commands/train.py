@@ -83,18 +83,25 @@ class TrainResult(Result):
         return record
 
     def __str__(self) -> str:
+        from skconv.evaluation.score_table import describe_balance
+
         first = self.seeds[0]
+        balanced_accuracy, macro_f1 = (
+            statistics.fmean(getattr(each, name) for each in self.seeds) for name in ("balanced_accuracy", "macro_f1")
+        )
         if len(self.seeds) == 1:
             spread = format_interval(first.low, first.high, first.n)
         else:
             deviation = statistics.stdev(each.test_accuracy for each in self.seeds)
             spread = f"mean of {len(self.seeds)} seeds, standard deviation {format_percent(deviation)}, n = {first.n}"
-        return (
+        lines = [
             f"Trained on {self.data} with recipe {self.recipe}: {format_count(first.n_epochs, 'epoch')} in "
-            f"{self.fit_seconds:.1f} s, {first.n_parameters:,} parameters, {first.precision}.\n"
-            f"Test accuracy {format_percent(self.test_accuracy)} ({spread}).\n"
-            f"Results in {self.folder}, the model in {self.model}."
-        )
+            f"{self.fit_seconds:.1f} s, {first.n_parameters:,} parameters, {first.precision}.",
+            f"Test accuracy {format_percent(self.test_accuracy)} ({spread}).",
+            *describe_balance(first.class_sizes, balanced_accuracy, macro_f1),
+            f"Results in {self.folder}, the model in {self.model}.",
+        ]
+        return "\n".join(lines)
 
 
 @main_process_only()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
-from skconv.evaluation.metrics import ClassScore, Scores, format_scores, score_predictions, wilson_interval
+from skconv.evaluation.metrics import ClassScore, Scores, score_predictions, wilson_interval
+from skconv.evaluation.score_table import format_scores
 
 __all__ = ["ClassScore", "Scores", "format_scores", "score_predictions", "wilson_interval"]

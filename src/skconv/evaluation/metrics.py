@@ -1,4 +1,4 @@
-"""Classification metrics: accuracy with its interval, log loss, Brier score, calibration error, scores per class."""
+"""Classification metrics: accuracy, agreement, areas under curves, probability scores, scores per class."""
 
 from __future__ import annotations
 
@@ -10,23 +10,28 @@ from typing import Any
 
 import numpy as np
 
+from skconv.evaluation.ordinal import ClassOrder, find_order
+from skconv.evaluation.ranking import rank_class
 from skconv.exceptions import DataError, ParameterError
-from skconv.text import format_percent
 
 _BINS = 15  # bins of the expected calibration error, as in Guo et al. 2017
 MISTAKE_COLUMNS = ("input", "true", "predicted", "confidence")
-_MAX_ROWS = 30  # rows of the printed table; with more classes, only those with the lowest F1 are shown
 
 
 @dataclass(frozen=True)
 class ClassScore:
-    """Precision, recall and F1 (fractions, 0 if undefined) and the number of images of one class."""
+    """Scores of one class against the rest as fractions, and its number of images.
+
+    Precision, recall and F1 are 0 if undefined; the areas under the curves are None.
+    """
 
     name: str
     precision: float
     recall: float
     f1: float
     support: int
+    roc_auc: float | None = None
+    average_precision: float | None = None
 
 
 @dataclass(frozen=True, eq=False)  # because == of arrays does not return a bool
@@ -37,6 +42,12 @@ class Scores:
     low: float  # 95 % Wilson interval of the accuracy
     high: float
     n: int  # images
+    balanced_accuracy: float  # mean recall of the classes with images
+    macro_f1: float  # mean F1 of the classes with images or predictions
+    cohen_kappa: float | None  # agreement beyond chance, at most 1; None if all images and predictions are of one class
+    # Of the second of two classes, or the mean over more classes against the rest; None if only one class has images.
+    roc_auc: float | None
+    average_precision: float | None
     negative_log_likelihood: float  # mean of -log(probability of the true class), in nats, at least 0
     # 0..2: mean over images of the sum over classes of (probability - truth)²; twice the binary form for two classes.
     brier: float
@@ -44,17 +55,35 @@ class Scores:
     expected_calibration_error: float
     confusion: np.ndarray  # int64 (k, k); row: true class; column: predicted class
     per_class: tuple[ClassScore, ...]  # in the order of the classes
+    order: ClassOrder | None  # of classes whose names look ordered
+    quadratic_kappa: float | None  # with squared distances of the ranks; None without order, or as `cohen_kappa`
+    mean_absolute_error: float | None  # in the unit of the class names if they are numbers, else in ranks
+
+    @property
+    def class_sizes(self) -> tuple[int, int]:
+        """Minimum and maximum number of images per class."""
+        sizes = [score.support for score in self.per_class]
+        return min(sizes), max(sizes)
 
     def to_json(self) -> dict[str, Any]:
-        """Return JSON values with the keys accuracy, low, high, n, nll, brier, ece, per_class."""
+        """Return JSON values by name; values that are not defined are None."""
         return {
             "accuracy": self.accuracy,
             "low": self.low,
             "high": self.high,
             "n": self.n,
+            "class_sizes": list(self.class_sizes),
+            "balanced_accuracy": self.balanced_accuracy,
+            "macro_f1": self.macro_f1,
+            "cohen_kappa": self.cohen_kappa,
+            "roc_auc": self.roc_auc,
+            "average_precision": self.average_precision,
             "nll": self.negative_log_likelihood,
             "brier": self.brier,
             "ece": self.expected_calibration_error,
+            "ordered_classes": None if self.order is None else list(self.order.names),
+            "quadratic_kappa": self.quadratic_kappa,
+            "mean_absolute_error": self.mean_absolute_error,
             "per_class": [asdict(score) for score in self.per_class],
         }
 
@@ -112,6 +141,8 @@ def score_predictions(
     confusion = confusion.reshape(n_classes, n_classes).astype(np.int64, copy=False)
     n_correct = int(np.trace(confusion))
     low, high = wilson_interval(n_correct, n)
+    per_class = _score_classes(confusion, labels, probabilities, names)
+    order = None if class_names is None else find_order(names)
     true_probabilities = probabilities[np.arange(n), labels]
     # Equals the sum over classes of (p - truth)² without an (n, k) array of truths.
     brier = float(np.mean((probabilities**2).sum(1) - 2 * true_probabilities + 1))
@@ -120,12 +151,15 @@ def score_predictions(
         low=low,
         high=high,
         n=n,
+        **_summarize_classes(per_class, confusion),
         # Avoids an infinite mean for probabilities of exactly 0.
         negative_log_likelihood=abs(float(np.log(true_probabilities.clip(np.finfo(np.float64).eps, 1)).mean())),
         brier=max(0.0, brier),
         expected_calibration_error=_measure_calibration(probabilities.max(1), predicted == labels),
         confusion=confusion,
-        per_class=_score_classes(confusion, names),
+        per_class=per_class,
+        order=order,
+        **_summarize_order(order, confusion),
     )
 
 
@@ -148,42 +182,6 @@ def list_mistakes(
         (names[k], class_names[labels[k]], class_names[predicted[k]], f"{confidence[k]:.6f}")
         for k in wrong[np.argsort(-confidence[wrong], kind="stable")]
     ]
-
-
-def format_scores(scores: Scores) -> str:
-    """Return the scores as a table for a terminal, with at most the 30 classes of lowest F1.
-
-    Examples
-    --------
-    >>> print(format_scores(score_predictions(np.array([0, 1]), np.eye(2), ["cat", "dog"])))
-    accuracy             100.00 %  (95 % interval 34.24 to 100.00 %, n = 2)
-    log loss              0.0000
-    Brier score           0.0000
-    calibration error     0.0000
-    <BLANKLINE>
-    class  precision  recall      F1  images
-    cat       1.0000  1.0000  1.0000       1
-    dog       1.0000  1.0000  1.0000       1
-    """
-    lines = [
-        f"accuracy             {format_percent(scores.accuracy):>8}  "
-        + f"(95 % interval {100 * scores.low:.2f} to {100 * scores.high:.2f} %, n = {scores.n:,})",
-        f"log loss             {scores.negative_log_likelihood:7.4f}",
-        f"Brier score          {scores.brier:7.4f}",
-        f"calibration error    {scores.expected_calibration_error:7.4f}",
-        "",
-    ]
-    shown = scores.per_class
-    if len(shown) > _MAX_ROWS:
-        shown = tuple(sorted(shown, key=lambda score: score.f1)[:_MAX_ROWS])
-        lines.append(f"The {_MAX_ROWS} of {len(scores.per_class)} classes with the lowest F1:")
-    names = [_shorten(score.name) for score in shown]
-    width = max(len("class"), *map(len, names))
-    lines.append(f"{'class':<{width}}  precision  recall      F1  images")
-    for name, score in zip(names, shown, strict=True):
-        figures = f"{score.precision:9.4f}  {score.recall:6.4f}  {score.f1:6.4f}  {score.support:6,}"
-        lines.append(f"{name:<{width}}  {figures}")
-    return "\n".join(lines)
 
 
 def _check_predictions(labels: np.ndarray, probabilities: np.ndarray) -> None:
@@ -214,19 +212,56 @@ def _measure_calibration(confidences: np.ndarray, correct: np.ndarray) -> float:
     return float(np.abs(gaps).sum() / len(confidences))
 
 
-def _score_classes(confusion: np.ndarray, names: Sequence[str]) -> tuple[ClassScore, ...]:
+def _score_classes(
+    confusion: np.ndarray, labels: np.ndarray, probabilities: np.ndarray, names: Sequence[str]
+) -> tuple[ClassScore, ...]:
     hits = np.diag(confusion)
     support, predicted = confusion.sum(1), confusion.sum(0)
     # If the divisor is 0, so is the dividend; the score is then 0.
     precision = hits / np.maximum(predicted, 1)
     recall = hits / np.maximum(support, 1)
     f1 = 2 * hits / np.maximum(predicted + support, 1)
-    return tuple(
-        ClassScore(name, float(precision[k]), float(recall[k]), float(f1[k]), int(support[k]))
-        for k, name in enumerate(names)
-    )
+    scores = []
+    for k, name in enumerate(names):
+        curve = rank_class(labels == k, probabilities[:, k])
+        figures = float(precision[k]), float(recall[k]), float(f1[k]), int(support[k])
+        scores.append(ClassScore(name, *figures, curve.roc_auc, curve.average_precision))
+    return tuple(scores)
 
 
-def _shorten(name: str) -> str:
-    name = " ".join(name.split())
-    return name if len(name) <= 40 else name[:39] + "…"
+def _summarize_classes(per_class: Sequence[ClassScore], confusion: np.ndarray) -> dict[str, Any]:
+    """Return the scores of `Scores` that summarise the classes; absent classes are excluded, as in scikit-learn."""
+    has_images, is_predicted = confusion.any(1), confusion.any(0)
+    recalls, f1 = np.array([(score.recall, score.f1) for score in per_class]).T
+    ranked = [(score.roc_auc, score.average_precision or 0) for score in per_class if score.roc_auc is not None]
+    if len(per_class) == 2:
+        ranked = ranked[1:]  # scikit-learn's positive class is the second
+    roc_auc, average_precision = np.mean(ranked, axis=0).tolist() if ranked else (None, None)
+    return {
+        "balanced_accuracy": float(recalls[has_images].mean()),
+        "macro_f1": float(f1[has_images | is_predicted].mean()),
+        "cohen_kappa": _measure_kappa(confusion),
+        "roc_auc": roc_auc,
+        "average_precision": average_precision,
+    }
+
+
+def _summarize_order(order: ClassOrder | None, confusion: np.ndarray) -> dict[str, Any]:
+    """Return the scores of `Scores` for ordered classes; without an order, they are None."""
+    if order is None:
+        return {"quadratic_kappa": None, "mean_absolute_error": None}
+    distances = np.abs(np.subtract.outer(order.values, order.values))
+    return {
+        "quadratic_kappa": _measure_kappa(confusion, order.ranks),
+        "mean_absolute_error": float((distances * confusion).sum() / confusion.sum()),
+    }
+
+
+def _measure_kappa(confusion: np.ndarray, ranks: np.ndarray | None = None) -> float | None:
+    """Return Cohen's kappa, weighted by squared distances of the ranks, if any; None if no disagreement is possible."""
+    if ranks is None:
+        weights = 1.0 - np.eye(len(confusion))
+    else:
+        weights = np.subtract.outer(ranks, ranks).astype(np.float64) ** 2
+    by_chance = float((weights * np.outer(confusion.sum(1), confusion.sum(0))).sum() / confusion.sum())
+    return 1 - float((weights * confusion).sum()) / by_chance if by_chance else None

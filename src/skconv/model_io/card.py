@@ -11,6 +11,13 @@ from skconv.model_io.folder import FINGERPRINTS_NAME, HELD_OUT_NAME, ONNX_NAME
 
 # Scores listed below an accuracy, by the suffix of their key: name, and whether the value is a percentage.
 _SECONDARY = {
+    "balanced_accuracy": ("balanced accuracy", True),
+    "macro_f1": ("macro F1", False),
+    "cohen_kappa": ("Cohen's kappa", False),
+    "quadratic_kappa": ("quadratic kappa", False),
+    "mean_absolute_error": ("mean absolute error", False),
+    "roc_auc": ("ROC AUC", False),
+    "average_precision": ("average precision", False),
     "ece": ("expected calibration error", True),
     "nll": ("negative log likelihood", False),
     "brier": ("Brier score", False),
@@ -94,12 +101,17 @@ def _list_results(config: ModelConfig) -> list[dict[str, Any]]:
     return [
         {
             "task": {"type": "image-classification"},
-            "dataset": {"type": data, "name": data, "split": name.removesuffix("_accuracy")},
-            "metrics": [{"type": "accuracy", "value": value, "name": metric}],
+            "dataset": {"type": data, "name": data, "split": split},
+            "metrics": [{"type": "accuracy", "value": config.scores[f"{split}_accuracy"], "name": metric}],
         }
-        for name, value in config.scores.items()
-        if name.endswith("_accuracy")
+        for split in _list_splits(config)
     ]
+
+
+def _list_splits(config: ModelConfig) -> list[str]:
+    """Return the names of the splits that have an accuracy."""
+    names = [name for name in config.scores if not name.endswith("_balanced_accuracy")]
+    return [name.removesuffix("_accuracy") for name in names if name.endswith("_accuracy")]
 
 
 def _describe_scores(config: ModelConfig) -> str:
@@ -108,11 +120,8 @@ def _describe_scores(config: ModelConfig) -> str:
         return "No scores were measured."
     scores = dict(config.scores)
     lines: dict[str, object] = {}
-    for name in config.scores:
-        split = name.removesuffix("_accuracy")
-        if split == name:
-            continue
-        text = _format_percentage(scores.pop(name))
+    for split in _list_splits(config):
+        text = _format_percentage(scores.pop(f"{split}_accuracy"))
         if {f"{split}_low", f"{split}_high", f"{split}_n"} <= set(scores):
             low, high, n = (scores.pop(f"{split}_{part}") for part in ("low", "high", "n"))
             text += f" (95 % interval {100 * low:.2f} to {100 * high:.2f} %, n = {n:,.0f})"

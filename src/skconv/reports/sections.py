@@ -13,10 +13,12 @@ import numpy as np
 from skconv.evaluation.attributions import has_captum, integrate_gradients, occlude
 from skconv.evaluation.label_issues import KINDS, LabelIssue, NamedImages, locate_issues
 from skconv.evaluation.metrics import MISTAKE_COLUMNS, list_mistakes
+from skconv.evaluation.score_table import ScoreRow, list_agreement, list_ranking
 from skconv.model_io.config import describe_environment
 from skconv.model_io.folder import HELD_OUT_NAME, ONNX_NAME, WEIGHTS_NAME
 from skconv.reports import training_sections
 from skconv.reports.activations import draw_activations
+from skconv.reports.class_curves import list_curve_figures
 from skconv.reports.image_grids import draw_attributions, draw_issues, draw_mistakes, draw_samples
 from skconv.reports.page import PageFigure, PageTable, Section
 from skconv.reports.scores import draw_confusion, draw_reliability
@@ -77,10 +79,12 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
         *training_sections.show_learning_curves(classifier.folder.parent),
         Section(
             "Confusion matrix",
-            "Only mistakes are coloured.",
+            "Percentage of the images of the true class, and number of images. Only mistakes are coloured.",
+            facts=_describe(list_agreement(scores)),
             figures=[PageFigure(confusion, "confusion", f"Confusion matrix: {n_wrong:,} of {scores.n:,} wrong.")],
         ),
         _list_classes(scores),
+        _show_curves(scored),
         Section(
             "Most confident mistakes",
             "These mistakes reveal label errors, and kinds of images that are missing from the training data.",
@@ -104,11 +108,33 @@ def _list_mistakes(scored: ScoredSource) -> PageTable:
 def _list_classes(scores: Scores) -> Section:
     worst = sorted((each for each in scores.per_class if each.support), key=lambda each: each.f1)
     rows = [
-        [each.name, *(f"{100 * share:.2f} %" for share in (each.precision, each.recall, each.f1)), f"{each.support:,}"]
+        [
+            each.name,
+            *(f"{100 * share:.2f} %" for share in (each.precision, each.recall, each.f1)),
+            *("–" if area is None else f"{area:.4f}" for area in (each.roc_auc, each.average_precision)),
+            f"{each.support:,}",
+        ]
         for each in worst
     ]
-    table = PageTable(["class", "precision", "recall", "F1", "images"], rows)
+    columns = ["class", "precision", "recall", "F1", "ROC AUC", "average precision", "images"]
+    table = PageTable(columns, rows)
     return Section("Scores per class", "Sorted by F1, lowest first.", table=table)
+
+
+def _show_curves(scored: ScoredSource) -> Section:
+    curves = list_curve_figures(scored.labels, scored.probabilities, scored.classifier.class_names)
+    descriptions = {"roc": "ROC curves.", "precision_recall": "Precision-recall curves."}
+    return Section(
+        "ROC and precision-recall curves",
+        "Each point is a threshold of the probability of a class. n: images of the class.",
+        facts=_describe(list_ranking(scored.scores)),
+        figures=[PageFigure(draw(), name, descriptions[name]) for name, draw in curves.items()],
+    )
+
+
+def _describe(rows: Sequence[ScoreRow]) -> dict[str, str]:
+    """Return scores as facts of a section."""
+    return {row.name: f"{row.value} ({row.note})" if row.note else row.value for row in rows}
 
 
 def _show_issues(dataset: Dataset, issues: Sequence[LabelIssue]) -> Section:
