@@ -48,6 +48,20 @@ class NoisyOutput(nn.Module):
         return images + torch.rand_like(images)
 
 
+class FixedBatch(nn.Module):
+    """Module whose graph contains the size of the traced batch."""
+
+    def forward(self, images):
+        return torch.cat(images.split(1))
+
+
+def test_graph_of_a_fixed_batch_is_not_used(set_threads):
+    set_threads(1)
+    runtime = RuntimeModule(FixedBatch())
+    for n in (2, 5):
+        assert runtime(torch.ones(n, 3, 4, 4)).shape == (n, 3, 4, 4)
+
+
 @pytest.mark.parametrize("module", [Branching(), NoisyOutput()])
 def test_module_whose_graph_differs_is_computed_by_torch(module):
     runtime, images = RuntimeModule(module), -torch.ones(2, 3, 4, 4)

@@ -54,6 +54,14 @@ def test_maps_are_half_precision_and_finite():
     assert features.images.dtype == torch.float16 and features.images.isfinite().all()
 
 
+def test_images_are_contiguous():
+    formats = []
+    network = nn.Flatten()
+    network.register_forward_pre_hook(lambda module, inputs: formats.append(inputs[0].is_contiguous()))
+    make_extractor(network).compute(ImageDataset(IMAGES.view(-1, 2, 4, 4)))  # channels_last is unsafe for some networks
+    assert all(formats) and formats
+
+
 def test_select_share_returns_distinct_images_of_the_data_set():
     images = ImageDataset(IMAGES, positions=torch.arange(10, 30))
     chosen = select_share(images, 0.5, seed=0).positions.tolist()

@@ -47,11 +47,12 @@ class RuntimeModule(nn.Module):
         """Return the output float32 (n, …) for a batch (n, …)."""
         if not self._is_tried:
             self._is_tried = True
-            self._open(batch[[0, -1]])  # two images, so that the batch size is no constant of the graph
+            self._open(batch)
         return self.module(batch).float() if self.session is None else self._run(batch)
 
     def _open(self, batch: Tensor) -> None:
-        """Open the session if its output for a batch is that of torch."""
+        """Open the session if its output for images of a batch is that of torch."""
+        traced, batch = batch[[0, -1]], batch[[0, -1, 0]]  # other sizes, because a graph may contain that of its trace
         onnxruntime = import_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
@@ -59,7 +60,7 @@ class RuntimeModule(nn.Module):
         expected = self.module(batch).float()
         limit = _TOLERANCE * max(float(expected.square().mean().sqrt()), 1e-12)
         try:
-            onnx = trace_module(self.module, batch)
+            onnx = trace_module(self.module, traced)
             self.session = onnxruntime.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
             found = self._run(batch)
             if found.shape != expected.shape or not float((found - expected).abs().max()) <= limit:

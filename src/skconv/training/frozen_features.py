@@ -112,7 +112,7 @@ class FeatureExtractor:
 
     @torch.inference_mode()
     def _compute(self, batch: Tensor) -> Tensor:
-        return self.network(batch.contiguous(memory_format=torch.channels_last)).float().cpu()
+        return self.network(batch).float().cpu()
 
 
 def count_views(n_images: int, augment: Augment | None) -> int:
