@@ -61,6 +61,16 @@ def test_range_of_uint8_is_fixed_and_that_of_floats_is_measured(dtype, low, high
     assert layer(torch.full((1, 3, 4, 4), 7.0)).isfinite().all()
 
 
+@pytest.mark.parametrize("high", [1, 16])
+def test_range_of_uint8_images_of_few_levels_is_measured(high):
+    layer = PretrainedNormalization(1, (4, 4), (4, 4), **STATISTICS)
+    layer.fit(torch.tensor([0, high], dtype=torch.uint8).repeat(8).view(1, 1, 4, 4))
+    white = layer(torch.full((1, 1, 4, 4), float(high)))
+    torch.testing.assert_close(white, ((1 - MEAN) / STD).expand(1, 3, 4, 4))
+    layer.fit(torch.zeros(1, 1, 4, 4, dtype=torch.uint8))
+    assert layer.std.item() > 10  # black images have no range
+
+
 def test_images_of_four_channels_are_refused():
     with pytest.raises(ParameterError, match=r"grey or RGB images\. Got images of 4 channels"):
         create_network("efficientnet-lite0", in_channels=4, image_size=(32, 32), num_classes=2)

@@ -149,9 +149,9 @@ class EfficientNetLite(PretrainedNetwork):
     def load_pretrained(self) -> list[str]:
         """Load the weights of the stages, trained on ImageNet, and return the names of their tensors."""
         tensors = self.read_pretrained()
-        own = {name: tensor for name, tensor in tensors.items() if name.startswith("stages.")}
-        self.load_state_dict(own, strict=False)
-        return list(own)
+        names = [name for name in tensors if name.startswith("stages.")]
+        self.stages.load_state_dict({name.removeprefix("stages."): tensors[name] for name in names})
+        return names
 
     def read_pretrained(self) -> dict[str, Tensor]:
         """Return all pretrained tensors by name, including those of the head for the 1,000 classes of ImageNet."""

@@ -25,6 +25,7 @@ from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
 
 _CACHE_VERSION = 1  # increased if the names of the tensors in cached files change
+_MAX_LEVEL = 16  # maximum of uint8 images with few grey levels, such as binary images or digits of 17 levels
 
 
 class PretrainedNetwork(Network):
@@ -131,11 +132,13 @@ class PretrainedNormalization(InputNormalization):
 
     @torch.no_grad()
     def fit(self, images: Tensor) -> None:
-        """Set the range of pixels: 0..255 for uint8 images, otherwise the minimum and maximum of `images`."""
-        if images.dtype == torch.uint8:
-            self._set_range(0.0, 255.0)
-        else:
-            self._set_range(float(images.min()), float(images.max()))
+        """Set the range of pixels: 0..255 for uint8 images, else the minimum and maximum of `images`.
+
+        The range of uint8 images is measured, too, if no pixel exceeds 16: such images are binary or have few levels.
+        """
+        low, high = float(images.min()), float(images.max())
+        is_usual = images.dtype == torch.uint8 and (high > _MAX_LEVEL or high == low)
+        self._set_range(*((0.0, 255.0) if is_usual else (low, high)))
 
     def _set_range(self, low: float, high: float) -> None:
         """Set the buffers for pixels in `low`..`high`."""
@@ -254,7 +257,7 @@ def fold_batch_norm(module: nn.Module) -> nn.Module:
       (2): ReLU()
     )
     """
-    copied = copy.deepcopy(module).eval().requires_grad_(False)
+    copied = copy.deepcopy(module).eval()
     for sequence in [each for each in copied.modules() if isinstance(each, nn.Sequential)]:
         for index in range(len(sequence) - 1):
             layer, following = sequence[index], sequence[index + 1]
