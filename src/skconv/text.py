@@ -1,4 +1,4 @@
-"""Counts, percentages and durations as text, and durations from text."""
+"""Counts, percentages, durations and errors as text, and durations from text."""
 
 from __future__ import annotations
 
@@ -17,6 +17,17 @@ def format_count(n: int, noun: str) -> str:
     ('1 image', '2,000 images')
     """
     return f"{n:,} {noun}" if n == 1 else f"{n:,} {noun}s"
+
+
+def format_error(error: BaseException) -> str:
+    """Return the start of an error's message in one line, or the name of its class if it has none.
+
+    Examples
+    --------
+    >>> format_error(ValueError("no  value.")), format_error(MemoryError())
+    ('no value', 'MemoryError')
+    """
+    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
 
 
 def format_percent(fraction: float, digits: int = 2) -> str:

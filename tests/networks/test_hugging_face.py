@@ -14,6 +14,7 @@ from skconv import CNNClassifier, OnnxClassifier
 from skconv.exceptions import ModelFileError, ParameterError, SkconvError
 from skconv.networks import create_network, hub_files
 from skconv.networks.hugging_face import find_input_size
+from skconv.networks.spec import NetworkSpec
 
 SHAPE = {"in_channels": 3, "image_size": (32, 32), "num_classes": 2}
 PREPROCESSOR = {"size": 32, "image_mean": [0.5, 0.4, 0.3], "image_std": [0.5, 0.6, 0.7], "rescale_factor": 1 / 255}
@@ -89,6 +90,39 @@ def test_missing_preprocessing_is_reported(make_model):
     with pytest.warns(UserWarning, match="mean and standard deviation of ImageNet"):
         network = create_network(name, **SHAPE)
     torch.testing.assert_close(network.input_normalization.mean.flatten(), 255 * torch.tensor([0.485, 0.456, 0.406]))
+    network = create_network(name, **SHAPE, preprocessor={"do_normalize": False, "size": 24})
+    assert network.input_normalization.size == (24, 24)
+    torch.testing.assert_close(network.input_normalization.std.flatten(), torch.full((3,), 255.0))
+
+
+@pytest.mark.parametrize(
+    ("kind", "preprocessor"),
+    [
+        ("ViTImageProcessor", {}),
+        ("MobileViTImageProcessor", {}),
+        ("MobileViTImageProcessor", {"do_flip_channel_order": False}),
+        ("EfficientNetImageProcessor", {"image_mean": [0.1, 0.2, 0.3], "image_std": [0.5, 0.6, 0.7]}),
+        ("EfficientNetImageProcessor", {"rescale_offset": True, "rescale_factor": 1 / 127.5, "include_top": False}),
+    ],
+)
+def test_pixels_are_those_of_the_image_processor(kind, preprocessor, make_model, transformers):
+    preprocessor = {"image_processor_type": kind, "do_resize": False, "do_center_crop": False, **preprocessor}
+    name, _ = make_model(preprocessor={**preprocessor, "size": {"height": 32, "width": 32}})
+    network = create_network(name, **SHAPE)
+    images = torch.randint(0, 256, (2, 3, 32, 32), dtype=torch.uint8)
+    processor = transformers.AutoImageProcessor.from_pretrained(name.removeprefix("hf:"))
+    expected = processor(list(images), return_tensors="pt", input_data_format="channels_first")["pixel_values"]
+    torch.testing.assert_close(network.input_normalization(images.float()), expected, atol=1e-4, rtol=1e-4)
+
+
+def test_model_of_half_precision_or_without_named_outputs_is_trained_in_fp32(make_model):
+    name, model = make_model("vit")
+    path = Path(name.removeprefix("hf:")) / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "dtype": "float16", "return_dict": False}))
+    network = create_network(name, **SHAPE)
+    network.load_pretrained()
+    assert {each.dtype for each in network.parameters()} == {torch.float32}
+    assert network(torch.zeros(2, 3, 32, 32)).shape == (2, 2)
 
 
 def test_incomplete_or_unsafe_weights_are_refused(make_model):
@@ -117,6 +151,7 @@ def test_incomplete_or_unsafe_weights_are_refused(make_model):
         ({"config": {"model_type": "timm_wrapper"}}, "Create it with timm"),
         ({"config": {}}, "model type None"),
         ({"config": {"model_type": "vit", "hidden_size": 3}}, "cannot be used as a network"),
+        ({"config": {"model_type": "imagegpt", "n_embd": 32, "n_layer": 1, "n_head": 2}}, "does not accept images"),
         ({"config": {"model_type": "resnet"}, "preprocessor": {"image_mean": "red"}}, "invalid preprocessor_config"),
         ({"config": 3}, "'config' is 3; expected a mapping"),
         ({"revision": 3}, "'revision' is 3; expected a branch"),
@@ -151,6 +186,11 @@ def test_code_and_downloads_in_a_configuration_are_ignored(make_model, transform
     assert network.saved_options["config"] == config
 
 
+def test_model_folder_causes_no_download():
+    with pytest.raises(ModelFileError, match="lacks its configuration"):
+        NetworkSpec("hf:me/tiny", {"revision": "main"}).restore(None)
+
+
 def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
@@ -182,4 +222,5 @@ def test_hub_is_used_once_and_the_commit_is_recorded(make_model, tmp_path):
     assert any(path.endswith("model.safetensors") for path in found["requested"])
     assert found["from_cache"] and found["loaded_equal"]
     assert "hf:me/none cannot be downloaded" in found["unknown"] and "\n" not in found["unknown"]
-    assert "hf:me/tiny cannot be downloaded" in found["offline"]
+    assert "hf:me/tiny cannot be downloaded (the hub cannot be reached" in found["offline"]
+    assert found["offline_seconds"] < 10  # downloads are repeated for 25 seconds

@@ -18,6 +18,7 @@ from skconv.exceptions import ModelFileError
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import read_bounded
 from skconv.model_io.serialization import FIX
+from skconv.text import format_error
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -199,7 +200,7 @@ def open_session(
             content, options, providers=["CPUExecutionProvider"], enable_fallback=False
         )
     except Exception as error:  # errors of onnxruntime have no common base class
-        raise ModelFileError(f"{path} cannot be opened as ONNX ({_first_line(error)}). {FIX}") from error
+        raise ModelFileError(f"{path} cannot be opened as ONNX ({format_error(error)}). {FIX}") from error
     _check_interface(session, path, config)
     return session
 
@@ -209,7 +210,7 @@ def run_session(session: Any, images: np.ndarray, outputs: Sequence[str] = OUTPU
     try:
         return [np.asarray(output) for output in session.run(list(outputs), {INPUT_NAME: images})]
     except Exception as error:
-        raise ModelFileError(f"model.onnx cannot be run ({_first_line(error)}). {FIX}") from error
+        raise ModelFileError(f"model.onnx cannot be run ({format_error(error)}). {FIX}") from error
 
 
 def _check_interface(session: Any, path: Path, config: ModelConfig) -> None:
@@ -232,10 +233,6 @@ def _find_difference(values: np.ndarray, expected: np.ndarray) -> float:
     """Return the largest difference; NaN if one of two values is NaN, 0 for equal infinities."""
     different = values != expected
     return float(np.abs(values - expected, where=different, out=np.zeros_like(expected)).max())
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 @contextmanager

@@ -16,7 +16,7 @@ from skconv.exceptions import ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.input_normalization import InputNormalization
 from skconv.networks.logit_calibration import LogitCalibration
-from skconv.text import format_count
+from skconv.text import format_count, format_error
 
 _LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, as in Pillow
 _N_TRIED = 2  # images of the trial batches
@@ -33,7 +33,7 @@ def _to_grey(images: Tensor) -> Tensor:
 # and the description of a conversion that is not the identity.
 LAYOUTS: dict[str, tuple[Callable[[Tensor], Tensor], int, str]] = {
     "images": (lambda images: images, 0, ""),
-    "colour": (lambda images: images.expand(-1, 3, -1, -1), 1, "grey images repeated as three channels"),
+    "colour": (lambda images: images.repeat(1, 3, 1, 1), 1, "grey images repeated as three channels"),
     "grey": (_to_grey, 3, "colour images converted to grey"),
     "rows": (lambda images: images.flatten(1), 0, "rows (n, channels * height * width)"),
     "squeezed": (lambda images: images.squeeze(1), 1, "images without a channel, (n, height, width)"),
@@ -156,7 +156,7 @@ def create_module(factory: Callable[..., Any], options: Mapping[str, Any], shape
             required = _find_required(factory, {**selected, **options})
             fix = f" Pass network__{required}=… (--set network.{required}=…)." if required else ""
             raise ParameterError(
-                f"The network {name} cannot be created ({type(error).__name__}: {_first_line(error)}).{fix}"
+                f"The network {name} cannot be created ({type(error).__name__}: {format_error(error)}).{fix}"
             ) from error
     if not isinstance(module, nn.Module):
         raise ParameterError(
@@ -226,7 +226,7 @@ def _find_layout(module: nn.Module, images: Tensor, num_classes: int) -> tuple[s
             output = read_logits(_run(copy.deepcopy(module), convert(images)))
         except Exception as error:  # the code is the user's
             if layout == "images":
-                failure = f"failed ({type(error).__name__}: {_first_line(error)})", error
+                failure = f"failed ({type(error).__name__}: {format_error(error)})", error
             continue
         reason = describe_wrong_output(output, len(images), num_classes)
         if not reason:
@@ -276,7 +276,3 @@ def _find_required(factory: Callable[..., Any], given: Mapping[str, Any]) -> str
     arguments = list_arguments(factory) or {}
     missing = [name for name, default in arguments.items() if default is inspect.Parameter.empty and name not in given]
     return missing[0] if missing else ""
-
-
-def _first_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")

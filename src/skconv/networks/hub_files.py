@@ -11,11 +11,14 @@ from typing import Any
 
 from skconv.exceptions import ModelFileError, ParameterError, missing_package
 from skconv.files import expand_home
+from skconv.networks.registry import HUB
+from skconv.text import format_error
 
-PREFIX = "hf:"
 CONFIG_NAME, PREPROCESSOR_NAME = "config.json", "preprocessor_config.json"
 _WEIGHTS_NAME, _INDEX_NAME = "model.safetensors", "model.safetensors.index.json"
 _SHARD_NAME = re.compile(r"model[\w-]*\.safetensors")
+_COMMIT = re.compile("[0-9a-f]{40}")
+_TIMEOUT = 5.0  # seconds until the hub must respond
 
 
 def pin_revision(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -23,7 +26,7 @@ def pin_revision(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
     Options of other networks, and of folders, are returned unchanged.
     """
-    if not name.startswith(PREFIX) or is_local(name) or options.get("config") is not None:
+    if not name.startswith(HUB) or is_local(name) or options.get("config") is not None:
         return dict(options)
     import_transformers(name)
     return {**options, "revision": fetch(name, options.get("revision"), [CONFIG_NAME]).name}
@@ -31,16 +34,17 @@ def pin_revision(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
 
 def is_local(name: str) -> bool:
     """Return whether a network is a folder of this machine; such paths begin with ``.``, ``~`` or are absolute."""
-    path = name.removeprefix(PREFIX)
+    path = name.removeprefix(HUB)
     return path.startswith((".", "~")) or Path(path).is_absolute()
 
 
 def fetch(name: str, revision: str | None, files: Sequence[str]) -> Path:
     """Return a folder with those of `files` that a network has; download them, or read them from the cache of the hub.
 
-    The folder of a repository has the name of its commit. The first file is required.
+    The folder of a repository has the name of its commit. The first file is required. Without a connection, only the
+    cache is searched.
     """
-    path = name.removeprefix(PREFIX)
+    path = name.removeprefix(HUB)
     if is_local(name):
         folder = expand_home(path)
         if not (folder / CONFIG_NAME).is_file():
@@ -50,27 +54,55 @@ def fetch(name: str, revision: str | None, files: Sequence[str]) -> Path:
             )
         return folder
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
+    local_only = False
     try:
-        folder = Path(hf_hub_download(path, files[0], revision=revision)).parent
+        local_only = _is_cached(path, revision, files) or not _is_reachable(path, revision, files[0])
+        folder = Path(hf_hub_download(path, files[0], revision=revision, local_files_only=local_only)).parent
         for file in files[1:]:
-            _download_optional(path, file, folder.name)
+            _download_optional(path, file, folder.name, local_only=local_only)
     except Exception as error:  # errors of the hub and of its HTTP client have no common base class
         version = f" at revision '{revision}'" if revision else ""
+        reason = format_error(error)
+        if local_only and isinstance(error, LocalEntryNotFoundError):
+            reason = "the hub cannot be reached, and its cache does not have all files"
         raise ParameterError(
-            f"The network {name}{version} cannot be downloaded ({first_line(error)}). Check its name, the connection, "
+            f"The network {name}{version} cannot be downloaded ({reason}). Check its name, the connection, "
             "and HF_HUB_OFFLINE; models that require consent need a token: run 'hf auth login'."
         ) from error
     return folder
 
 
-def _download_optional(path: str, file: str, commit: str) -> None:
+def _is_cached(path: str, revision: str | None, files: Sequence[str]) -> bool:
+    """Return whether the cache of the hub has all files of a commit, or the fact that the commit lacks them."""
+    from huggingface_hub import try_to_load_from_cache
+
+    is_commit = revision is not None and _COMMIT.fullmatch(revision)
+    return bool(is_commit) and all(try_to_load_from_cache(path, file, revision=revision) for file in files)
+
+
+def _is_reachable(path: str, revision: str | None, file: str) -> bool:
+    """Return whether the hub responds, in any way, to one request; downloads repeat theirs for half a minute."""
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        get_hf_file_metadata(hf_hub_url(path, file, revision=revision), timeout=_TIMEOUT)
+    except HfHubHTTPError:
+        return True
+    except Exception:  # of the HTTP client, which depends on the version of huggingface_hub
+        return False
+    return True
+
+
+def _download_optional(path: str, file: str, commit: str, *, local_only: bool) -> None:
     """Download a file of a repository, if the commit has it."""
     from huggingface_hub import _CACHED_NO_EXIST, hf_hub_download, try_to_load_from_cache
     from huggingface_hub.errors import EntryNotFoundError, LocalEntryNotFoundError
 
     try:
-        hf_hub_download(path, file, revision=commit)
+        hf_hub_download(path, file, revision=commit, local_files_only=local_only)
     except LocalEntryNotFoundError:
         # Without a connection, a file is missing for certain only if the cache contains this fact.
         if try_to_load_from_cache(path, file, revision=commit) is not _CACHED_NO_EXIST:
@@ -104,7 +136,7 @@ def read_json(path: Path) -> dict[str, Any]:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        raise ModelFileError(f"{path} cannot be read as JSON ({first_line(error)}).") from error
+        raise ModelFileError(f"{path} cannot be read as JSON ({format_error(error)}).") from error
     if not isinstance(content, dict):
         raise ModelFileError(f"{path} has no JSON object; expected the configuration of a model.")
     return content
@@ -119,8 +151,3 @@ def import_transformers(name: str) -> None:
     except ImportError as error:
         package = "huggingface_hub" if error.name == "huggingface_hub" else "transformers"
         raise missing_package(f"the network '{name}'", package, "hub") from error
-
-
-def first_line(error: Exception) -> str:
-    """Return the start of an error's message in one line, or the name of its class."""
-    return " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__

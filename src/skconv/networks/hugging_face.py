@@ -5,6 +5,8 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -17,37 +19,34 @@ from skconv.networks.hub_files import (
     PREPROCESSOR_NAME,
     fetch,
     fetch_weights,
-    first_line,
     import_transformers,
     is_local,
     read_json,
 )
 from skconv.networks.pretrained import PretrainedNetwork, PretrainedNormalization
 from skconv.networks.registry import check_option
+from skconv.text import format_error
 
 _N_LABELS = 9973  # number of labels of the original head, by which its layers are recognised; no other layer has it
 _IMAGENET_MEAN, _IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 _DEFAULT_SIZE = 224
-# Entries that could import code or download files, and those of the original labels.
+# Entries of a preprocessor that determine the values of the pixels, and have a default per image processor.
+_NORMALIZATION = (
+    "do_rescale", "rescale_factor", "rescale_offset", "do_normalize", "image_mean", "image_std",
+    "include_top", "do_flip_channel_order",
+)  # fmt: skip
+# Entries that could import code or download files, that change the dtype or the type of the output, and those of the
+# original labels.
 _DROPPED = frozenset(
     {"auto_map", "attn_implementation", "_attn_implementation", "quantization_config", "id2label", "label2id"}
-    | {"backbone", "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs", "_name_or_path", "num_labels"}
+    | {"dtype", "torch_dtype", "return_dict", "torchscript", "_name_or_path", "num_labels"}
+    | {"backbone", "use_timm_backbone", "use_pretrained_backbone", "backbone_kwargs"}
 )
 
 
 def get_factory(name: str) -> Callable[..., PretrainedNetwork]:
     """Return the function that creates the network `name`, which begins with ``hf:``; see `hugging_face`."""
-
-    def create(
-        *,
-        revision: str | None = None,
-        size: int | None = None,
-        config: Mapping[str, Any] | None = None,
-        preprocessor: Mapping[str, Any] | None = None,
-        **shape: Any,
-    ) -> PretrainedNetwork:
-        return hugging_face(name, revision=revision, size=size, config=config, preprocessor=preprocessor, **shape)
-
+    create = partial(hugging_face, name)
     create.__doc__ = hugging_face.__doc__
     return create
 
@@ -55,10 +54,10 @@ def get_factory(name: str) -> Callable[..., PretrainedNetwork]:
 def hugging_face(
     name: str,
     *,
-    revision: str | None,
-    size: int | None,
-    config: Mapping[str, Any] | None,
-    preprocessor: Mapping[str, Any] | None,
+    revision: str | None = None,
+    size: int | None = None,
+    config: Mapping[str, Any] | None = None,
+    preprocessor: Mapping[str, Any] | None = None,
     **shape: Any,
 ) -> PretrainedNetwork:
     """Image classifier of the Hugging Face Hub (``hf:OWNER/NAME``) or of a folder (``hf:./FOLDER``) with a new head.
@@ -77,16 +76,37 @@ def hugging_face(
     if config is None:
         folder = fetch(name, revision, [CONFIG_NAME, PREPROCESSOR_NAME])
         config = read_json(folder / CONFIG_NAME)
-        preprocessor = read_json(folder / PREPROCESSOR_NAME) if (folder / PREPROCESSOR_NAME).is_file() else {}
+        preprocessor = _read_preprocessor(folder) if preprocessor is None else preprocessor
         if not is_local(name):
             revision = folder.name  # the folder of a snapshot has the name of the commit
-        if not preprocessor:
+        if preprocessor.get("do_normalize", True) and not {"image_mean", "image_std"} <= set(preprocessor):
             warnings.warn(
-                f"{name} has no {PREPROCESSOR_NAME}, so images are normalized with the mean and standard deviation of "
-                "ImageNet. Pass the option 'preprocessor' with image_mean and image_std if it expects others.",
+                f"{name} has no {PREPROCESSOR_NAME} with image_mean and image_std, so images are normalized with the "
+                "mean and standard deviation of ImageNet. If it expects others, pass the option 'preprocessor' with "
+                "image_mean and image_std, or with do_normalize=False.",
                 stacklevel=2,
             )
     return HuggingFaceNetwork(name, revision, dict(config), dict(preprocessor or {}), size=size, **shape)
+
+
+def _read_preprocessor(folder: Path) -> dict[str, Any]:
+    """Return the content of ``preprocessor_config.json`` with the defaults of its image processor; {} without the file.
+
+    Defaults of unknown image processors are missing.
+    """
+    from transformers import AutoImageProcessor
+
+    if not (folder / PREPROCESSOR_NAME).is_file():
+        return {}
+    preprocessor = {key: value for key, value in read_json(folder / PREPROCESSOR_NAME).items() if value is not None}
+    try:
+        with _quiet_transformers():
+            known = AutoImageProcessor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception:  # errors of transformers have no common base class
+        return preprocessor
+    defaults = {key: getattr(known, key, None) for key in _NORMALIZATION}
+    defaults["do_normalize"] = bool(defaults["do_normalize"])  # None if the processor never normalizes
+    return {**{key: value for key, value in defaults.items() if value is not None}, **preprocessor}
 
 
 class HuggingFaceNetwork(PretrainedNetwork):
@@ -122,8 +142,8 @@ class HuggingFaceNetwork(PretrainedNetwork):
         model, n_features = _create_model(name, kept)
         self.stages = nn.Sequential(_Features(model))
         self.head = nn.Linear(n_features, num_classes)
-        if size is not None and self.head.weight.device.type != "meta":
-            self._check_size(side)
+        if self.head.weight.device.type != "meta":
+            self._check_features(side, n_features)
 
     def load_pretrained(self) -> list[str]:
         """Download the weights, or read them from the cache or a folder; return the names of their tensors."""
@@ -143,7 +163,7 @@ class HuggingFaceNetwork(PretrainedNetwork):
                     dtype=torch.float32,
                 )
             except Exception as error:  # errors of transformers have no common base class
-                raise ModelFileError(f"The weights of {self.name} cannot be loaded ({first_line(error)}).") from error
+                raise ModelFileError(f"The weights of {self.name} cannot be loaded ({format_error(error)}).") from error
         model: Any = self.stages[0].model
         tensors = {key: tensor for key, tensor in original.state_dict().items() if key in model.state_dict()}
         unset = {*found["missing_keys"], *(key for key, *_ in found["mismatched_keys"])}
@@ -156,16 +176,18 @@ class HuggingFaceNetwork(PretrainedNetwork):
         model.load_state_dict(tensors)
         return [f"stages.0.model.{key}" for key in tensors]
 
-    def _check_size(self, side: tuple[int, int]) -> None:
-        """Raise `ParameterError` if the model does not accept images of the size that the user chose."""
+    def _check_features(self, side: tuple[int, int], n_features: int) -> None:
+        """Raise `ParameterError` unless the model returns features (1, n_features) for an image of its input size."""
         training = self.stages.training
         try:
             with torch.no_grad():
-                self.stages.eval()(torch.zeros(1, 3, *side))
+                features = self.stages.eval()(torch.zeros(1, 3, *side))
+            if tuple(features.shape) != (1, n_features):
+                raise ValueError(f"it returns features of shape {tuple(features.shape)}")
         except Exception as error:  # raised by the code of the model
             raise ParameterError(
-                f"{self.name} does not accept images of {side[1]}×{side[0]} pixels ({first_line(error)}). Omit the "
-                "option 'size'."
+                f"{self.name} does not accept images of {side[1]}×{side[0]} pixels ({format_error(error)}). "
+                "Pass another option 'size', or choose another model."
             ) from error
         finally:
             self.stages.train(training)
@@ -219,7 +241,7 @@ def _create_model(name: str, config: Mapping[str, Any]) -> tuple[nn.Module, int]
             model = AutoModelForImageClassification.from_config(_create_config(name, config), trust_remote_code=False)
         except Exception as error:  # errors of transformers have no common base class
             raise ParameterError(
-                f"{name} cannot be used as a network ({first_line(error)}). Choose an image classifier."
+                f"{name} cannot be used as a network ({format_error(error)}). Choose an image classifier."
             ) from error
     heads = {
         path: layer
@@ -255,14 +277,22 @@ def _make_normalization(
 ) -> PretrainedNormalization:
     """Return the input layer for the preprocessing of a model, whose pixels are 0..255 before it is rescaled."""
     factor = preprocessor.get("rescale_factor", 1 / 255) if preprocessor.get("do_rescale", True) else 1.0
-    mean, std = preprocessor.get("image_mean", _IMAGENET_MEAN), preprocessor.get("image_std", _IMAGENET_STD)
-    if not preprocessor.get("do_normalize", True):
-        mean, std = (0.0,) * 3, (1.0,) * 3
+    given = preprocessor.get("image_mean", _IMAGENET_MEAN), preprocessor.get("image_std", _IMAGENET_STD)
     try:
-        mean, std = (np.broadcast_to(np.asarray(each, float), 3) / (255 * float(factor)) for each in (mean, std))
+        mean, image_std = (np.broadcast_to(np.asarray(each, float), 3) for each in given)
+        std = image_std
+        if not preprocessor.get("do_normalize", True):
+            mean, std = np.zeros(3), np.ones(3)
+        if preprocessor.get("rescale_offset", False):  # EfficientNet: the rescaled pixels are -1..1
+            mean = mean + 1
+        if preprocessor.get("include_top", False):  # EfficientNet: divided by the standard deviation once more
+            std = std * image_std
+        mean, std = mean / (255 * float(factor)), std / (255 * float(factor))
+        if not (np.isfinite(mean).all() and np.isfinite(std).all() and std.all()):
+            raise ValueError
     except (TypeError, ValueError, ZeroDivisionError) as error:
         raise ParameterError(
-            f"{name} has an invalid {PREPROCESSOR_NAME}: image_mean, image_std or rescale_factor are no numbers."
+            f"{name} has an invalid {PREPROCESSOR_NAME}: image_mean, image_std or rescale_factor are no numbers, or 0."
         ) from error
     return PretrainedNormalization(
         in_channels,

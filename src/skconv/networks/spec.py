@@ -13,10 +13,11 @@ from typing import Any
 
 from torch import nn
 
-from skconv.exceptions import ParameterError
+from skconv.exceptions import ModelFileError, ParameterError
 from skconv.networks.blocks import Network
 from skconv.networks.custom import create_module, get_import_path, get_short_name, list_arguments, wrap_module
 from skconv.networks.registry import HUB, SHAPE_OPTIONS, check_network, create_network, list_options
+from skconv.text import format_error
 
 _OBJECT = "$object"  # key in JSON of an option that JSON cannot represent
 
@@ -142,10 +143,15 @@ class NetworkSpec:
         ------
         ParameterError
             If `network` is missing or not needed, or lacks an option that JSON cannot represent.
+        ModelFileError
+            If a network of the Hugging Face Hub has no configuration.
         """
         if not is_import_path(self.name):
             if network is not None:
                 raise ParameterError(f"The model has the registered network '{self.name}'. Omit 'network'.")
+            if self.name.startswith(HUB) and not self.options.get("config"):
+                # Otherwise a model folder could cause a connection, or the reading of another folder.
+                raise ModelFileError(f"The network '{self.name}' of the model lacks its configuration. Train again.")
             return self
         if network is None:
             raise ParameterError(
@@ -204,9 +210,9 @@ def import_network(path: str) -> Any:
         value: Any = import_module(module_name)
         for part in name.split("."):
             value = getattr(value, part)
-    except Exception as error:  # the code is the user's
+    except (Exception, SystemExit) as error:  # the code is the user's, possibly a script
         raise ParameterError(
-            f"The network '{path}' cannot be imported ({type(error).__name__}: {' '.join(str(error).split())}). "
+            f"The network '{path}' cannot be imported ({type(error).__name__}: {format_error(error)}). "
             "Expected package.module:Name; run the command in the folder of the module, or install its package."
         ) from error
     is_class = isinstance(value, type) and issubclass(value, nn.Module)
