@@ -1,12 +1,41 @@
-"""Preparation of a run: Dask."""
+"""Preparation of a run: Dask, lock of the output, names of the classes."""
 
+import contextlib
+
+import numpy as np
 import pytest
 
-from skconv.commands.prepare import use_workers
-from skconv.exceptions import ParameterError
+from skconv import CNNClassifier
+from skconv.commands import output_folder
+from skconv.commands.prepare import fit_estimator, use_workers
+from skconv.data.dataset import Dataset
+from skconv.exceptions import ParameterError, ProcessLostError
+from skconv.files import lock_folder
 
 
 def test_missing_dask_raises_with_the_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ParameterError, match=r"pip install 'skconv\[dask\]'"), use_workers("tcp://127.0.0.1:8786"):
         pass
+
+
+@pytest.mark.parametrize("is_held", [False, True])
+def test_lock_of_a_killed_main_process_is_removed(tmp_path, monkeypatch, is_held):
+    @output_folder.lock_output
+    def command(*, out):
+        raise ProcessLostError("lost")
+
+    monkeypatch.setattr(output_folder, "is_main_process", lambda: False)
+    (tmp_path / "out.lock").write_text("process 1 on here")
+    with lock_folder(tmp_path / "out") if is_held else contextlib.nullcontext():
+        with pytest.raises(ProcessLostError):
+            command(out=tmp_path / "out")
+        assert (tmp_path / "out.lock").exists() == is_held
+
+
+def test_warning_of_few_images_names_the_class():
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8), dtype=np.uint8)
+    data = Dataset("pets", images, np.repeat([0, 1], [50, 10]), ("cat", "dog"))
+    classifier = CNNClassifier("fast", max_epochs=1, validation_fraction=0.2, patience=1, random_state=0)
+    with pytest.warns(UserWarning, match="2 of class 'dog'"):
+        fit_estimator(classifier, data)

@@ -1,6 +1,7 @@
 """Users' modules: adaptation of images, options, loading, and errors in one line."""
 
 import functools
+import sys
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from torch import nn
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier
 from skconv.exceptions import ModelFileError, ParameterError
+from skconv.networks.spec import import_network
 
 from .conftest import weights_of
 from .foreign_modules import Perceptron, PlainNet, SizedNet, TinyTransformer
@@ -62,6 +64,22 @@ def test_grey_images_are_repeated_for_a_colour_network(images):
     with pytest.warns(UserWarning, match="repeated as three channels"):
         classifier = CNNClassifier(module, max_epochs=1, random_state=0).fit(*images)
     assert classifier.predict(images[0]).shape == (160,)
+
+
+class ViewNet(nn.Module):
+    """Network of colour images that requires contiguous images."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(3 * 64, 4)
+
+    def forward(self, images):
+        return self.layer(images.view(-1, 3 * 64))
+
+
+def test_repeated_grey_images_are_contiguous(images):
+    with pytest.warns(UserWarning, match="repeated as three channels"):
+        CNNClassifier(ViewNet, max_epochs=1, random_state=0).fit(*images)
 
 
 def test_colour_images_are_converted_for_a_grey_network(images):
@@ -164,6 +182,28 @@ def test_model_is_kept_if_the_graph_cannot_be_exported(images, tmp_path):
         classifier.save(tmp_path / "model")
     loaded = CNNClassifier.load(tmp_path / "model", network=Branching)
     assert np.array_equal(loaded.predict_proba(images[0]), classifier.predict_proba(images[0]))
+
+
+class MeanLoss(nn.Module):
+    """Loss without the option "reduction"."""
+
+    def forward(self, logits, labels):
+        return nn.functional.cross_entropy(logits, labels)
+
+
+def test_criterion_without_a_loss_per_image_is_refused_with_weights(images):
+    classifier = CNNClassifier(PlainNet, criterion=MeanLoss, max_epochs=1, random_state=0)
+    classifier.fit(*images)
+    with pytest.raises(ParameterError, match=r'MeanLoss fails .* reduction="none", for sample and class weights'):
+        classifier.fit(*images, sample_weight=np.linspace(0.5, 1.5, 160))
+
+
+def test_script_that_ends_is_not_a_network(tmp_path, monkeypatch):
+    (tmp_path / "script_of_test.py").write_text("import sys\nsys.exit(0)\n")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    with pytest.raises(ParameterError, match=r"cannot be imported \(SystemExit"):
+        import_network("script_of_test:Net")
 
 
 def test_optimizer_and_criterion_of_torch_are_used_and_restored(images, tmp_path):

@@ -7,6 +7,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier
 from skconv.estimators import pretrained
+from skconv.exceptions import ParameterError
 from skconv.training import checkpointing
 
 from ..pretrained_network import TinyPretrained
@@ -90,6 +91,26 @@ def test_time_limit_restricts_the_images_with_a_count(digits, monkeypatch):
     with pytest.warns(UserWarning, match=r"enough for the features of \d+ of 600 training images"):
         classifier = make(time_limit=10).fit(X[:600], y[:600])
     assert 100 < classifier.n_samples_fit_ < 170 and classifier.fit_seconds_ < 10
+
+
+def test_stages_are_not_tuned_on_a_part_of_the_images(digits, monkeypatch):
+    X, y = digits
+    monkeypatch.setattr(pretrained.FeatureExtractor, "measure", lambda self, images: 0.05)
+    with pytest.warns(UserWarning, match="images are not used"):
+        classifier = make(time_limit=10, freeze_fraction=0.6, validation_fraction=0.2).fit(X[:600], y[:600])
+    assert not find_changes(classifier)
+
+
+def test_failed_partial_fit_leaves_the_classifier_as_before(digits):
+    X, y = digits
+    classifier = make(optimizer=torch.optim.SGD, optimizer__momentums=0.9)
+    with pytest.raises(ParameterError, match="momentums"):
+        classifier.partial_fit(X[:100], y[:100], classes=np.unique(y))
+    assert not hasattr(classifier, "net_")
+    classifier = make().fit(X[:100], y[:100])
+    with pytest.raises(ParameterError, match="momentums"):
+        classifier.set_params(optimizer=torch.optim.SGD, optimizer__momentums=0.9).partial_fit(X[:100], y[:100])
+    assert len(classifier.history_) == 8
 
 
 def test_partial_fit_trains_the_unfrozen_stages(digits):

@@ -7,11 +7,12 @@ import os
 import re
 import warnings
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 from skconv.distributed.process_group import is_main_process
+from skconv.exceptions import OutputError
 from skconv.files import lock_folder, reserve_folder
 
 P = ParamSpec("P")
@@ -48,8 +49,18 @@ def lock_output(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def call(*args: P.args, **kwargs: P.kwargs) -> R:
         out: Any = kwargs.get("out")
-        with lock_folder(out) if out is not None and is_main_process() else nullcontext():
+        if out is None:
             return command(*args, **kwargs)
+        if is_main_process():
+            with lock_folder(out):
+                return command(*args, **kwargs)
+        try:
+            return command(*args, **kwargs)
+        except (Exception, KeyboardInterrupt):
+            # If the main process was killed, its lock is not held, but the file remains: acquire it to remove it.
+            with suppress(OutputError), lock_folder(out):
+                pass
+            raise
 
     return call
 

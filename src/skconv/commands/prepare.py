@@ -136,16 +136,16 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
 
 def _pin_network(recipe: Recipe) -> Recipe:
     """Return the recipe with the commit of a network of the Hugging Face Hub, so that a rerun has the same weights."""
-    if not str(recipe.network["name"]).startswith("hf:"):
-        return recipe
     from skconv.networks.hub_files import pin_revision
 
-    options = {key: value for key, value in recipe.network.items() if key != "name"}
-    return replace(recipe, network={"name": recipe.network["name"], **pin_revision(recipe.network["name"], options)})
+    options = dict(recipe.network)
+    name = options.pop("name")
+    return replace(recipe, network={"name": name, **pin_revision(name, options)})
 
 
 def fit_estimator(estimator: Any, dataset: Dataset) -> None:
     """Fit an estimator on the training images, with the validation split of the data if there is one."""
+    estimator.class_names = [dataset.class_names[label] for label in sorted(set(dataset.train_labels.tolist()))]
     if dataset.valid_images is None:
         estimator.fit(dataset.train_images, dataset.train_labels)
     else:
@@ -176,10 +176,10 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
     if "estimator" in config.parameters:
         raise ModelFileError(f"{model} is an ensemble; expected a single network. Pass another model as --init-from.")
     if arguments["network"] is None:
-        if ":" in config.network.name:  # a model folder must not select the code to run
+        if ":" in config.network.name:  # a model folder must not select code to run or files to download
             raise ParameterError(
-                f"{model} has the network {config.network.name}, whose code is not part of a model folder. Pass "
-                f"--network {config.network.name} if you trust this code."
+                f"{model} has the network {config.network.name}, which is not part of a model folder. Pass "
+                f"--network {config.network.name} if you trust it."
             )
         network = {"name": config.network.name, **config.network.options}
         recipe = replace(recipe, network=network)
@@ -190,16 +190,28 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
 
 def _check_pretrained(recipe: Recipe) -> bool:
     """Return whether the recipe has a pretrained network; raise an error if its weights are not available."""
+    import torch
+
     from skconv.networks.pretrained import PretrainedNetwork
+    from skconv.networks.registry import HUB
     from skconv.networks.spec import NetworkSpec
 
     spec = NetworkSpec.from_recipe(recipe.network)
     if spec.factory is not None:  # a user's module
         return False
-    network = spec.create(in_channels=3, image_size=(32, 32), num_classes=2)
-    if isinstance(network, PretrainedNetwork):
+    shape: Any = {"in_channels": 3, "image_size": (32, 32), "num_classes": 2}
+    try:
+        with torch.device("meta"):  # without memory and random numbers
+            is_pretrained = isinstance(spec.create(**shape), PretrainedNetwork)
+    except (ParameterError, RuntimeError):  # RuntimeError: plug-ins that compute with their weights
+        if spec.name.startswith(HUB):
+            raise
+        return False  # the network does not accept this size, unlike all pretrained networks
+    if is_pretrained:
+        with torch.random.fork_rng(devices=[]):
+            network: Any = spec.create(**shape)
         network.load_pretrained()
-    return isinstance(network, PretrainedNetwork)
+    return is_pretrained
 
 
 def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -33,6 +33,7 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.images.arrays import RangeCheck, describe_shape
 from skconv.model_io.records import HeldOut
 from skconv.training.batches import ImageDataset
+from skconv.training.progress import RunPart
 from skconv.training.threads import use_threads
 from skconv.training.torch_state import standard_torch_state
 
@@ -49,6 +50,9 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
     held_out_: HeldOut | None
     image_shape_: tuple[int, int, int]
     pixel_range_: tuple[float, float] | None
+    run_part = RunPart()  # position among several fits, for the progress output
+    n_scored_after = 0  # number of images that the caller predicts after `fit`; the time limit includes it
+    class_names: Sequence[str] = ()  # names of `classes_` in warnings; by default the labels
 
     @standard_torch_state()
     def decision_function(self, X: Any) -> np.ndarray:

@@ -22,7 +22,6 @@ from skconv.estimators.setup import check_callbacks, fit_net, make_network, rest
 from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.training.augmentation import Augmentation
-from skconv.training.progress import RunPart
 from skconv.training.threads import start_measurement
 from skconv.training.torch_state import standard_torch_state
 
@@ -153,8 +152,6 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     True
     """
 
-    run_part = RunPart()  # position among several fits, for the progress output
-    n_scored_after = 0  # number of images that the caller predicts after `fit`; the time limit includes it
     # Shared deadline of several fits (`time.time()`), and the number of fits to divide the remaining time by.
     time_share: tuple[float | None, int] = (None, 1)
 

@@ -30,7 +30,6 @@ from skconv.training.callbacks import PrintEpochs
 from skconv.training.config import TrainingConfig, build_net
 from skconv.training.hardware import choose_precision
 from skconv.training.net import ClassifierNet
-from skconv.training.progress import RunPart
 
 
 class KFoldEnsembleClassifier(BaseImageClassifier):
@@ -113,9 +112,6 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     >>> ensemble.score(digits.images[1000:], digits.target[1000:]) > 0.9, len(ensemble.fold_scores_)
     (True, 3)
     """
-
-    run_part = RunPart()  # position among several fits, for the progress output
-    n_scored_after = 0  # images that the caller predicts after `fit`, within the time limit
 
     def __init__(
         self,
@@ -267,6 +263,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         members = [clone(template).set_params(random_state=int(seed), **shared) for seed in seeds]
         parallel = effective_n_jobs(self.n_jobs) > 1
         for number, member in enumerate(members, start=1):
+            member.class_names = self.class_names
             member.run_part = self.run_part.divide("fold", number, n_members, parallel=parallel)
             if template.checkpoint is not None:
                 member.set_params(checkpoint=Path(template.checkpoint) / f"fold-{number}")

@@ -15,6 +15,7 @@ import torch
 from torch import nn
 
 from skconv.distributed.process_group import get_process_group
+from skconv.estimators.parameters import choose_device
 from skconv.estimators.running import calibrate_net, run_net
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
 from skconv.estimators.validation import expand_weights, to_image_tensor
@@ -26,7 +27,7 @@ from skconv.progress import print_progress
 from skconv.text import format_count, format_percent, parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
-from skconv.training.config import TrainingConfig, build_net, check_classes, count_steps
+from skconv.training.config import TrainingConfig, build_net, check_optimizer_and_criterion, count_steps
 from skconv.training.frozen_features import FeatureExtractor, count_views, select_share
 from skconv.training.threads import use_threads
 
@@ -64,7 +65,7 @@ def merge_small_validation(
         f"The validation split would have {format_count(len(valid), 'image')}, too few to select weights or to "
         f"calibrate: all {n:,} images are used for training, and the probabilities are not calibrated. For calibrated "
         "probabilities, use an ensemble (skconv ensemble, KFoldEnsembleClassifier).",
-        stacklevel=3,
+        stacklevel=4,
     )
     return expand_weights(images), None
 
@@ -83,6 +84,7 @@ def fit_pretrained(
     tuned = n_frozen < n_stages and _can_tune(splits)
     features = _Features(classifier, network)
     splits, n_views = features.plan(splits, tuned=tuned)
+    tuned = tuned and len(splits.train) == len(train)  # the time limit is not enough for the features
     activations = splits
     if tuned and n_frozen:
         activations = features.compute(splits, n_views, 0, n_frozen)
@@ -112,7 +114,7 @@ def update_pretrained(classifier: Classifier, train: ImageDataset, network: Pret
     try:
         trainer.run(PartialNetwork(network, n_frozen), activations, config, "")
     except BaseException:
-        del classifier.net_
+        classifier.__dict__.pop("net_", None)
         if previous is not None:
             classifier.net_ = previous
         raise
@@ -128,7 +130,7 @@ class _Features:
     def __init__(self, classifier: Classifier, network: PretrainedNetwork) -> None:
         self.classifier, self.network = classifier, network
         self.augment = make_augmentation(classifier.augmentation)
-        self.device = make_config(classifier, ImageDataset(torch.zeros(2, 1, 1, 1)), None, scheduled=False).device
+        self.device = choose_device(classifier.device)
         self.seconds = 0.0  # per image, for all stages; measured only if there is a time limit
 
     def plan(self, splits: Splits, *, tuned: bool) -> tuple[Splits, int]:
@@ -146,7 +148,7 @@ class _Features:
             warnings.warn(
                 f"The time limit is enough for the features of {n_used:,} of {n_train:,} training images; the other "
                 "images are not used. Use a longer time_limit (--time-limit) or a faster network.",
-                stacklevel=4,
+                stacklevel=5,
             )
             seed = self.classifier._seed
             valid = None if splits.valid is None else select_share(splits.valid, share, seed)
@@ -165,7 +167,7 @@ class _Features:
         network = make_extractor(self.network, start, stop).to(self.device)
         if self.device == "cpu":
             network = RuntimeModule(network)  # several times as fast as torch
-        else:
+        elif self.network.channels_last:
             network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks it
         classifier = self.classifier
         return FeatureExtractor(network, self.device, self.augment, classifier._seed, progress=classifier.verbose > 0)
@@ -193,7 +195,6 @@ class _Trainer:
     def train_head(self, vectors: Splits, *, saves: bool) -> float:
         """Train the head and calibrate it; return the seconds before the checkpoint that was resumed."""
         config = make_config(self.classifier, vectors.train, None, scheduled=True)
-        check_classes(config, len(self.classifier.classes_))
         rate = _HEAD_RATE * config.learning_rate
         config = replace(config, augment=None, precision="fp32", learning_rate=rate)
         module = PartialNetwork(self.network, len(self.network.stages))
@@ -229,6 +230,8 @@ class _Trainer:
     def run(self, module: nn.Module, data: Splits, config: TrainingConfig, text: str, *, saves: bool = False) -> float:
         """Train a part of the network; return the seconds before the checkpoint that was resumed."""
         classifier, valid = self.classifier, data.valid
+        weighted = data.train.weights is not None
+        check_optimizer_and_criterion(config, len(classifier.classes_), weighted=weighted)
         scheduled = config.n_steps is not None
         if scheduled and classifier.time_limit is not None:
             config = limit_time(classifier, config, module, data.train, valid, None, per_image=self.per_image)
@@ -244,7 +247,7 @@ class _Trainer:
             valid=valid,
             callbacks=make_callbacks(classifier, config, data.train, valid, text),
             checkpointing=checkpointing,
-            weighted=data.train.weights is not None,
+            weighted=weighted,
         ).initialize()
         self._valid = valid
         with nullcontext() if checkpointing is None else checkpointing.handling_signals():
@@ -328,7 +331,7 @@ def _can_tune(splits: Splits) -> bool:
         f"Only the head is trained: to fine-tune stages, at least {_MIN_COMPARED} validation images or {_MIN_TUNED} "
         f"training images are needed; there are {n_valid:,} and {len(splits.train):,}. Set freeze_fraction=1 to train "
         "the head only without this warning.",
-        stacklevel=4,
+        stacklevel=5,
     )
     return False
 

@@ -97,6 +97,6 @@ def _find_class(parameter: str, path: str) -> Any:
     warnings.warn(
         f"The {parameter} {path} is not part of the model folder; further training would use '{default}'. Pass it with "
         f"set_params({parameter}={name}).",
-        stacklevel=4,
+        stacklevel=6,
     )
     return default

@@ -37,7 +37,7 @@ from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.callbacks import PrintEpochs
 from skconv.training.checkpointing import Checkpointing
-from skconv.training.config import TrainingConfig, build_net, check_classes, count_steps
+from skconv.training.config import TrainingConfig, build_net, check_optimizer_and_criterion, count_steps
 from skconv.training.freezing import Unfreeze
 from skconv.training.hardware import choose_precision
 from skconv.training.progress import TrainingProgress
@@ -86,7 +86,7 @@ def start_net(
     """Create the skorch net `net_` of a classifier for `network`, and return its checkpoint callback, if any."""
     process_group = get_process_group()
     config = make_config(classifier, train, process_group, scheduled=scheduled)
-    check_classes(config, len(classifier.classes_))
+    check_optimizer_and_criterion(config, len(classifier.classes_), weighted=train.weights is not None)
     if scheduled and classifier.time_limit is not None:
         config = limit_time(classifier, config, network, train, valid, process_group)
     checkpointing = make_checkpointing(classifier, config, train, valid, process_group) if scheduled else None
@@ -127,11 +127,11 @@ def warn_of_few_images(classifier: Classifier, valid: ImageDataset, *, n_total: 
     labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
     selects = classifier.patience is not None or classifier.restore_best is not None
     calibrates = bool(classifier.calibrate)
-    message = describe_few_images(
-        labels.numpy(), classifier.classes_, n_total=n_total, selects=selects, calibrates=calibrates
-    )
+    names, classes = classifier.class_names, classifier.classes_
+    classes = np.asarray(names) if len(names) == len(classes) else classes  # a fold may lack a class
+    message = describe_few_images(labels.numpy(), classes, n_total=n_total, selects=selects, calibrates=calibrates)
     if message:
-        warnings.warn(message, stacklevel=2)
+        warnings.warn(message, stacklevel=4)
 
 
 def make_config(

@@ -15,6 +15,7 @@ from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup
 from skconv.exceptions import ParameterError
+from skconv.text import format_error
 from skconv.training.batches import Augment, ImageDataset
 from skconv.training.callbacks import RecalibrateBatchNorm, RestoreBest, StopOnNaN, SyncMetrics
 from skconv.training.checkpointing import Checkpointing
@@ -195,8 +196,8 @@ def _choose_criterion(config: TrainingConfig, *, weighted: bool) -> dict[str, An
     return {"criterion": config.criterion, "label_smoothing": None, **named}
 
 
-def check_classes(config: TrainingConfig, num_classes: int) -> None:
-    """Raise `ParameterError` if the optimizer or the criterion rejects its options, logits or labels."""
+def check_optimizer_and_criterion(config: TrainingConfig, num_classes: int, *, weighted: bool = False) -> None:
+    """Raise `ParameterError` if the optimizer or the criterion rejects its options, logits, labels or weights."""
     if isinstance(config.optimizer, type) and not issubclass(config.optimizer, torch.optim.Optimizer):
         raise ParameterError(
             f"The 'optimizer' parameter must be a class derived from torch.optim.Optimizer. Got {config.optimizer!r}."
@@ -208,22 +209,26 @@ def check_classes(config: TrainingConfig, num_classes: int) -> None:
         arguments["optimizer"]([weight], **{"lr": config.learning_rate, **options})
     except Exception as error:  # torch and users raise many kinds
         raise ParameterError(
-            f"The optimizer rejects the learning rate or its options ({error}). Change the options optimizer__NAME."
+            f"The optimizer rejects the learning rate or its options ({format_error(error)}). Change the options "
+            "optimizer__NAME."
         ) from error
     if not isinstance(config.criterion, type):
         return
+    name = config.criterion.__name__
+    purpose = ' with reduction="none", for sample and class weights' if weighted else ""
+    arguments = _choose_criterion(config, weighted=weighted)
+    options = {key.removeprefix("criterion__"): value for key, value in arguments.items() if "__" in key}
     try:
-        loss = config.criterion(**config.criterion_options)(torch.zeros(2, num_classes), torch.tensor([0, 1]))
+        loss = config.criterion(**options)(torch.zeros(2, num_classes), torch.tensor([0, 1]))
     except Exception as error:
-        reason = " ".join(str(error).split())
         raise ParameterError(
-            f"The criterion {config.criterion.__name__} fails for logits (n, {num_classes}) and class indices (n,) "
-            f"({reason}). Pass a loss for these, such as torch.nn.CrossEntropyLoss, or change criterion__NAME."
+            f"The criterion {name} fails for logits (n, {num_classes}) and class indices (n,){purpose} "
+            f"({format_error(error)}). Pass a loss for these, such as torch.nn.CrossEntropyLoss, or change "
+            "criterion__NAME."
         ) from error
-    if loss.ndim:
-        raise ParameterError(
-            f"The criterion {config.criterion.__name__} returned a loss of shape {tuple(loss.shape)}; expected a mean."
-        )
+    if tuple(loss.shape) != ((2,) if weighted else ()):
+        expected = "one loss per image" if weighted else "a mean"
+        raise ParameterError(f"The criterion {name} returned a loss of shape {tuple(loss.shape)}; expected {expected}.")
 
 
 def _first_callbacks(config: TrainingConfig, process_group: ProcessGroup | None, *, validated: bool) -> list[Any]:
