@@ -137,6 +137,7 @@ def trained_on(saved_model, tmp_path):
     [
         ((0, 255), 255.0, "pixels from 0 to 1; the model was trained on pixels from 0 to 255"),
         ((0, 255), 16, "pixels from 0 to 15; the model was trained on pixels from 0 to 255"),
+        ((0, 255), 13, "pixels from 0 to 19; the model was trained on pixels from 0 to 255"),  # 0..16, resized
         ((0, 1), 1, "pixels from 0 to 255; the model was trained on pixels from 0 to 1"),
         ((0, 16), 1, "pixels from 0 to 255; the model was trained on pixels from 0 to 16"),
         ((0, 16), 255.0, "pixels from 0 to 1; the model was trained on pixels from 0 to 16"),

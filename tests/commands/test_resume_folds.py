@@ -97,7 +97,7 @@ def test_resume_with_another_recipe_raises_with_the_difference(name, tiny_recipe
     stop_at(5)
     with pytest.raises(KeyboardInterrupt):
         COMMANDS[name]("digits", folds=2, recipe=tiny_recipe, out=tmp_path / "out")
-    with pytest.raises(ModelFileError, match=r"learning_rate was 0\.01 and is 0\.02"):
+    with pytest.raises(ModelFileError, match=r"learning_rate \(--learning-rate\) was 0\.01 and is 0\.02"):
         COMMANDS[name]("digits", folds=2, recipe=tiny_recipe, out=tmp_path / "out", learning_rate=0.02, resume=True)
     stop_at(None)
     with pytest.raises(ModelFileError, match="training data differ"):

@@ -59,7 +59,7 @@ def test_resume_with_another_recipe_raises_with_the_difference(tiny_recipe, tmp_
         train("digits", recipe=tiny_recipe, out=tmp_path / "out")
     other = tmp_path / "other.toml"
     other.write_text(tiny_recipe.read_text() + "learning_rate = 0.02\n")
-    with pytest.raises(ModelFileError, match=r"learning_rate was 0\.01 and is 0\.02"):
+    with pytest.raises(ModelFileError, match=r"learning_rate \(--learning-rate\) was 0\.01 and is 0\.02"):
         train("digits", recipe=other, out=tmp_path / "out", resume=True)
 
 

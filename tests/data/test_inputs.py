@@ -79,7 +79,8 @@ def test_load_inputs_returns_notes_on_conversions(tmp_path, samples):
 
 def test_load_inputs_converts_grey_to_colour(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "in", "a")
-    _, images, _ = load([folder, samples.csv(tmp_path / "a.csv")], channels=3)
+    _, images, notes = load([folder, samples.csv(tmp_path / "a.csv")], channels=3)
+    assert any("8 images were converted to colour" in each for each in notes)
     assert images.shape == (8, 8, 8, 3)
     np.testing.assert_array_equal(images[1, :, :, 2], samples.images(2)[1])
 

@@ -151,10 +151,10 @@ def test_resuming_restores_the_random_state_of_torch(images, stopped):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"learning_rate": 0.02}, "learning_rate was 0.01 and is 0.02"),
-        ({"network": "fast"}, "network was .*compact.* and is fast"),
-        ({"random_state": 1}, "random_state was 0 and is 1"),
-        ({"max_epochs": 3}, "max_epochs was 2.5 and is 3"),
+        ({"learning_rate": 0.02}, r"learning_rate \(--learning-rate\) was 0.01 and is 0.02"),
+        ({"network": "fast"}, r"network \(--network\) was .*compact.* and is fast"),
+        ({"random_state": 1}, r"random_state \(--seed\) was 0 and is 1"),
+        ({"max_epochs": 3}, r"max_epochs \(--epochs\) was 2.5 and is 3"),
     ],
 )
 def test_checkpoint_of_other_parameters_is_refused(images, stopped, changes, message):
@@ -171,7 +171,7 @@ def test_checkpoint_of_other_data_is_refused(images, stopped):
 
 def test_other_number_of_threads_is_reported_or_refused(images, stopped, tmp_path, monkeypatch):
     shutil.copytree(stopped, tmp_path / "copy")
-    with pytest.raises(ModelFileError, match="number of threads was auto and is 1"):
+    with pytest.raises(ModelFileError, match=r"number of threads \(--threads\) was auto and is 1"):
         fit(images, tmp_path / "copy", n_threads=1)
     threads = torch.get_num_threads()
     monkeypatch.setattr("skconv.training.threads.count_cpus", lambda: threads + 1)

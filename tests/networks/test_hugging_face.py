@@ -116,7 +116,7 @@ def test_pixels_are_those_of_the_image_processor(kind, preprocessor, make_model,
 
 
 def test_model_of_half_precision_or_without_named_outputs_is_trained_in_fp32(make_model):
-    name, model = make_model("vit")
+    name, _ = make_model("vit")
     path = Path(name.removeprefix("hf:")) / "config.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "dtype": "float16", "return_dict": False}))
     network = create_network(name, **SHAPE)

@@ -10,7 +10,7 @@ import torch
 from skconv import CNNClassifier
 from skconv.exceptions import ParameterError
 from skconv.training import threads
-from skconv.training.threads import ThreadCount, adapt_threads, use_threads
+from skconv.training.threads import ThreadCount, adapt_threads, count_max_threads, use_threads
 
 
 class FakeLoad:
@@ -90,6 +90,7 @@ def test_threads_are_adapted_and_restored(load):
                 for _ in range(3):
                     adapt_threads()
                 assert torch.get_num_threads() == use.lowest == 1
+                assert count_max_threads() == 2
     assert len(notes) == 1 and torch.get_num_threads() == 2
     adapt_threads()  # outside of a block
     assert torch.get_num_threads() == 2

@@ -51,7 +51,7 @@ def load_inputs(
         ``path`` of an image file, ``path#row`` of a row (from 0) in a CSV or .npz, ``path#id`` in a competition.
     images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
     notes : list of str
-        Sentences on conversions that may be unexpected: images resized or converted to grey, files skipped.
+        Sentences on conversions that may be unexpected: images resized, or converted to grey or colour, files skipped.
 
     Raises
     ------
@@ -115,8 +115,8 @@ class ConversionNotes:
         height, width = self._spec.height, self._spec.width
         if shape[:2] != (height, width):
             self.add("image", f"resized to {width}×{height}", f"{name} ({shape[1]}×{shape[0]})", count)
-        if len(shape) == 3 and self._spec.channels == 1:
-            self.add("image", "converted to grey", name, count)
+        if (len(shape) == 3) != (self._spec.channels == 3):
+            self.add("image", f"converted to {'grey' if self._spec.channels == 1 else 'colour'}", name, count)
 
     def add(self, noun: str, participle: str, name: str, count: int = 1) -> None:
         """Count a conversion, for example of an ``"image"`` that was ``"converted to grey"``."""

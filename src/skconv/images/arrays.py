@@ -6,14 +6,14 @@ import math
 
 import numpy as np
 
-_RANGE_RATIO = 15  # warn if the training range is that many times the range of the pixels
+_RANGE_RATIO = 12  # warn if the training range is that many times the range of the pixels, such as 0..16, when resized
 _MIN_OUTSIDE = 0.005  # share of the pixels far outside the training range
 
 
 class RangeCheck:
     """Comparison of the pixels of images, added part by part, with the range of the training images.
 
-    Images differ clearly if their range is 15 times smaller, or if at least 0.5 % of the pixels are outside by more
+    Images differ clearly if their range is 12 times smaller, or if at least 0.5 % of the pixels are outside by more
     than the training range; single outliers are usual in scaled features. Images with a single value are accepted,
     because blank images exist in every range. `pixel_range` is the minimum and maximum of the training images, or None
     if these are unknown.

@@ -41,6 +41,14 @@ _HASHED = {  # recorded as a hash, which is not printed; with the possible cause
     "validation data": "another source, size, split or changed files",
     "initial weights": "another network instance",
 }
+_OPTIONS = {  # of the command line, by the name of a record
+    "max_epochs": "--epochs",
+    "batch_size": "--batch-size",
+    "learning_rate": "--learning-rate",
+    "number of threads": "--threads",
+    "random_state": "--seed",
+    "network": "--network",
+}
 _KEYS: dict[str, type] = {
     "format": str,
     "format_version": int,
@@ -188,7 +196,8 @@ def _compare(saved: Any, current: Any, name: str = "") -> list[str]:
         return []
     if name in _HASHED:
         return [f"the {name} differ ({_HASHED[name]})"]
-    return [f"{name} was {_shorten(saved)} and is {_shorten(current)}"]
+    option = f" ({_OPTIONS[name]})" if name in _OPTIONS else ""
+    return [f"{name}{option} was {_shorten(saved)} and is {_shorten(current)}"]
 
 
 def _shorten(value: Any) -> str:

@@ -19,6 +19,7 @@ from torch import Tensor
 from skconv.exceptions import ModelFileError, ParameterError
 from skconv.training.callbacks import RecordIterations, RestoreBest
 from skconv.training.net import ResumePoint
+from skconv.training.threads import count_max_threads
 
 SECONDS = 60.0  # between checkpoints: the maximum training time lost if the process is killed
 _MAX_OVERHEAD = 0.02  # fraction of the training time spent on checkpoints
@@ -156,7 +157,7 @@ def get_state(net: Any, *, epoch_finished: bool, training_finished: bool = False
             "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
             "augmentation": None if training_finished else net.train_iterator_.augmentation_state(),
         },
-        "threads": torch.get_num_threads(),
+        "threads": count_max_threads(),
         "history": rows,
         "batches": batches,
         "finished": training_finished,
@@ -197,8 +198,11 @@ def set_state(net: Any, state: TrainingState) -> None:
 
 
 def _warn_of_threads(saved: int) -> None:
-    """Warn if the number of threads has changed, because sums are then computed in another order."""
-    current = torch.get_num_threads()
+    """Warn if the number of threads has changed, because sums are then computed in another order.
+
+    Changes because of other programs also happen without an interruption, and are reported when they happen.
+    """
+    current = count_max_threads()
     if saved != current:
         warnings.warn(
             f"The number of threads was {saved} and is now {current}: the weights will differ from those of an "

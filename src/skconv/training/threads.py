@@ -80,6 +80,11 @@ class ThreadUse:
         self._count, self._n_fixed, self._adapt, self._warn = count, n_fixed, adapt, warn
         self.lowest = self._set()
 
+    @property
+    def n_max(self) -> int:
+        """Number of threads without other programs."""
+        return self._count.n_max if self._n_fixed is None else self._n_fixed
+
     def update(self) -> None:
         """Measure, and adapt torch's number of threads if it is not fixed; warn once per process of other programs."""
         if not self._adapt:
@@ -92,8 +97,7 @@ class ThreadUse:
         self.lowest = min(self.lowest, self._set())
 
     def _set(self) -> int:
-        n = self._count.n if self._adapt else self._count.n_max
-        n = n if self._n_fixed is None else self._n_fixed
+        n = self._count.n if self._adapt and self._n_fixed is None else self.n_max
         if n != torch.get_num_threads():
             torch.set_num_threads(n)
         return n
@@ -155,6 +159,12 @@ def adapt_threads() -> None:
     active: ThreadUse | None = getattr(_local, "active", None)
     if active is not None:
         active.update()
+
+
+def count_max_threads() -> int:
+    """Return the number of threads that the current `use_threads` block has without other programs."""
+    active: ThreadUse | None = getattr(_local, "active", None)
+    return torch.get_num_threads() if active is None else active.n_max
 
 
 def start_measurement(n_threads: int | str) -> None:
