@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -112,19 +113,46 @@ def data(
         from skconv.competitions.submissions import check_competition
 
         return check_competition(check, name, data_home=data_home, progress=is_terminal())
-    from skconv.data.catalog import get_entry, list_datasets
+    from skconv.data.catalog import get_entry, list_collection, list_datasets
 
-    return _describe_or_list(name, "datasets", list_datasets(), lambda each: _describe_data(get_entry(each), data_home))
+    def describe(each: str) -> Output:
+        return _describe_data(get_entry(each), data_home)
+
+    if name is not None and list_collection(name):
+        return _describe_or_list(None, "datasets", list_collection(name), describe)
+    listed = _describe_or_list(name, "datasets", list_datasets(), describe)
+    return listed if name is not None else Output(listed.record, _list_data(listed.record["datasets"]))
+
+
+def _list_data(records: Sequence[dict[str, Any]]) -> str:
+    """Return a line per data set, and a line per collection of data sets."""
+    from skconv.data.catalog import list_collection, summarize_names
+
+    titles = {record["name"]: record["title"] for record in records}
+    names = summarize_names(titles)
+    width = max(map(len, names))
+    lines = []
+    for name in names:
+        collection = name.partition(":")[0]
+        n = len(list_collection(collection))
+        lines.append(f"{name:<{width}}  {titles.get(name) or f'{n} data sets, listed by skconv data {collection}'}")
+    return "\n".join(lines)
 
 
 def _describe_data(entry: CatalogEntry, data_home: Path | None) -> Output:
     lines = {
         "title": entry.title,
         "licence": entry.licence,
-        "class names": ", ".join(entry.class_names),
+        "class names": ("; " if "," in "".join(entry.class_names) else ", ").join(entry.class_names),
         "form": entry.form,
         **_locate(entry, data_home),
     }
+    if entry.published:
+        groups = groupby(entry.published, key=lambda each: each.reference)
+        lines["published test accuracies"] = "; ".join(
+            f"{', '.join(f'{each.method} {100 * each.accuracy:.2f} %' for each in group)} ({reference})"
+            for reference, group in groups
+        )
     text = "\n".join(f"{key}: {value}" for key, value in lines.items())
     return Output(asdict(entry), text, entry.title)
 
@@ -138,7 +166,7 @@ def _locate(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     if entry.form == "made":
         return {"made from": f"{entry.made_from} and fashion-mnist, with a seed, at the first use; then cached"}
     places = list(list_locations(entry, data_home))
-    searched = ", ".join(str(place.folder) for place in places)
+    searched = ", ".join(str(place.folder) for place in places if place.chosen or not place.is_home)
     if entry.form == "competition":
         from skconv.competitions.making import find_competition
 
@@ -148,5 +176,8 @@ def _locate(entry: CatalogEntry, data_home: Path | None) -> dict[str, str]:
     for place in places:
         if not place.find_missing(entry):
             return {"found in": str(place.folder)}
+        copy = place.find_copy(entry)
+        if copy is not None:
+            return {"found in": f"{copy} (not in the published form)"}
     network = f"OpenML, data set {entry.openml}" if entry.openml else entry.files[0].addresses[0]
     return {"looked for in": searched, "fetched from": network}

@@ -182,11 +182,12 @@ def explain(
 
 def _find_source(classifier: OnnxClassifier) -> str:
     """Return the stored source of the training data, or its name if that is a known data set."""
-    from skconv.data.catalog import list_datasets
+    from skconv.data.catalog import get_entry, list_datasets
 
     data = classifier.config.data
-    if data.name in list_datasets():
-        return data.name
+    known = {get_entry(name).path_name: name for name in list_datasets()}
+    if data.name in known:
+        return known[data.name]
     if data.source.startswith("openml:") or (data.source and Path(data.source).exists()):
         return data.source
     raise SourceNotFoundError(

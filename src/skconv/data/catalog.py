@@ -2,47 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, NamedTuple
 
+from skconv.data.catalog_entry import CatalogEntry as CatalogEntry, CatalogFile as CatalogFile
+from skconv.data.catalog_images import IMAGE_ENTRIES
+from skconv.data.catalog_medmnist import MEDMNIST_ENTRIES, MULTI_LABEL
 from skconv.exceptions import UnknownNameError
 from skconv.registry import Registry
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
-
-
-@dataclass(frozen=True)
-class CatalogFile:
-    """A file of a named data set."""
-
-    name: str  # without .gz; compression is detected from the content
-    sha256: str  # of the decompressed bytes, because compression differs between distributions
-    addresses: tuple[str, ...] = ()  # URLs, tried in order; a key of the JSON of `skconv data`
-
-
-@dataclass(frozen=True)
-class CatalogEntry:
-    """A named data set.
-
-    A data set of the form "competition" or "made" is built from another one by a function registered in `DATASETS`.
-    """
-
-    name: str  # as passed to `load_dataset`
-    title: str  # one line: content, number and size of the images
-    licence: str  # "unknown" if the publisher states none
-    class_names: tuple[str, ...]  # in the order of the labels
-    form: Literal["idx", "npz", "zipcode-text", "scikit-learn", "competition", "made"]
-    files: tuple[CatalogFile, ...] = ()
-    folder: str = ""  # subfolder of the data home and of the cache; by default the name
-    system_folders: tuple[str, ...] = ()  # installed by packages of the operating system
-    openml: str = ""  # name on OpenML, if the files have no URL
-    made_from: str = ""  # source data set of the forms "competition" and "made"
-
-    def __post_init__(self) -> None:
-        if not self.folder:
-            object.__setattr__(self, "folder", self.name)
 
 
 class BuiltDataset(NamedTuple):
@@ -68,7 +38,7 @@ def _idx_files(base: str, *sha256: str) -> tuple[CatalogFile, ...]:
     return tuple(CatalogFile(name, digest, (f"{base}{name}.gz",)) for name, digest in zip(names, sha256, strict=True))
 
 
-_ENTRIES = (
+_ENTRIES: tuple[CatalogEntry, ...] = (
     CatalogEntry(
         name="mnist",
         title="MNIST: 60,000 + 10,000 handwritten digits, 28×28 grey",
@@ -136,6 +106,8 @@ _ENTRIES = (
         class_names=DIGIT_NAMES,
         form="scikit-learn",
     ),
+    *IMAGE_ENTRIES,
+    *MEDMNIST_ENTRIES,
 )
 
 
@@ -145,9 +117,31 @@ def list_datasets() -> list[str]:
     Examples
     --------
     >>> list_datasets()[:4]
-    ['digits', 'digits-with-background', 'fashion-mnist', 'identify-the-apparels']
+    ['cifar10', 'cifar100', 'digits', 'digits-with-background']
     """
     return sorted({*(entry.name for entry in _ENTRIES), *DATASETS.names()})
+
+
+def list_collection(name: str) -> list[str]:
+    """Return the names of the data sets of a collection, or an empty list if there is no such collection.
+
+    Examples
+    --------
+    >>> list_collection("medmnist")[:2], list_collection("mnist")
+    (['medmnist:bloodmnist', 'medmnist:breastmnist'], [])
+    """
+    return [each for each in list_datasets() if each.startswith(f"{name}:")]
+
+
+def summarize_names(names: Iterable[str]) -> list[str]:
+    """Return names of data sets with one entry for each collection.
+
+    Examples
+    --------
+    >>> summarize_names(["digits", "medmnist:bloodmnist", "medmnist:breastmnist", "mnist"])
+    ['digits', 'medmnist:NAME', 'mnist']
+    """
+    return list(dict.fromkeys(f"{name.partition(':')[0]}:NAME" if ":" in name else name for name in names))
 
 
 def get_entry(name: str) -> CatalogEntry:
@@ -163,4 +157,12 @@ def get_entry(name: str) -> CatalogEntry:
             return entry
     if name in DATASETS:
         return DATASETS.get(name).entry
-    raise UnknownNameError("data set", name, list_datasets())
+    raise UnknownNameError("data set", name, list_datasets(), explain_name(name))
+
+
+def explain_name(name: str) -> str:
+    """Return a sentence on a name that is that of a collection, or of a data set that is left out; else ""."""
+    if name == MULTI_LABEL:
+        return "ChestMNIST has several labels per image, and a classifier predicts one: it is not supported."
+    collection = list_collection(name)
+    return f"'{name}' is a collection; pass one of {', '.join(collection)}." if collection else ""

@@ -158,3 +158,18 @@ def verify_content(path: Path, sha256: str) -> None:
         while block := stream.read(_BLOCK):
             digest.update(block)
     check_sha256(path, digest.hexdigest(), sha256)
+
+
+def verify_checksum(path: Path, checksum: str) -> None:
+    """Raise `DataError` if the bytes of a file do not have a checksum "sha256:…" or "md5:…", or it cannot be read."""
+    kind, _, expected = checksum.partition(":")
+    try:
+        with path.open("rb") as stream:
+            digest = hashlib.file_digest(stream, lambda: hashlib.new(kind, usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror or error}.") from error
+    if digest != expected:
+        raise DataError(
+            f"{path} has other content than published ({kind} {digest[:16]}…, expected {expected[:16]}…). Remove the "
+            "file to download it again."
+        )

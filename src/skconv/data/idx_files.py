@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
+import io
 import math
 import os
 import re
 import struct
 import warnings
+import zlib
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple, cast
 
 import numpy as np
 
@@ -23,6 +26,7 @@ from skconv.exceptions import DataError, list_some
 from skconv.text import format_count
 
 _NAME = re.compile(r"idx\d|ubyte|\.idx\b", re.IGNORECASE)
+_BLOCK = 1 << 20
 _MAX_SEARCHED = 50  # entries per folder; a folder of IDX files has few
 _SPLIT_WORDS = {
     **dict.fromkeys(("train", "training"), "train"),
@@ -95,8 +99,7 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
         else:
             content, n_found = None, n_stored - len(header)
     if n_found != n_values:
-        relation = "more" if n_found > n_values else "fewer"
-        raise DataError(f"{path} has {relation} bytes than the {n_values:,} declared in its header. Download it again.")
+        raise _wrong_length(path, n_found, n_values)
     if content is not None:
         values = np.frombuffer(content, np.uint8).reshape(shape)
     elif n_values == 0:  # an empty array cannot be memory-mapped; `Dataset` raises an error for it
@@ -108,6 +111,34 @@ def read_idx(path: Path, n_dimensions: int, sha256: str | None = None) -> np.nda
         digest.update(values.data)
         check_sha256(path, digest.hexdigest(), sha256)
     return values
+
+
+def decode_idx(where: str, content: bytes, n_dimensions: int) -> np.ndarray:
+    """Decode an IDX file held in memory, raw or gzip, as a writable array; parameters and errors as in `read_idx`.
+
+    `where` is the name of the file for error messages.
+    """
+    is_gzip = content.startswith(b"\x1f\x8b")
+    stream: BinaryIO = cast(BinaryIO, gzip.GzipFile(fileobj=io.BytesIO(content))) if is_gzip else io.BytesIO(content)
+    try:
+        shape = _parse_idx_header(where, stream.read(4 + 4 * n_dimensions), n_dimensions)
+        n_values = math.prod(shape)
+        if n_values > MAX_DEFLATE_RATIO * len(content):  # a malicious header may declare 2**96 values
+            raise DataError(f"{where} has fewer bytes than the {n_values:,} declared in its header. Download it again.")
+        values, n_found = np.empty(n_values, np.uint8), 0
+        while block := stream.read(min(_BLOCK, n_values + 1 - n_found)):
+            values[n_found : n_found + len(block)] = np.frombuffer(block, np.uint8)[: n_values - n_found]
+            n_found += len(block)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise DataError(f"{where} is a truncated or damaged gzip file ({error}). Download it again.") from error
+    if n_found != n_values:
+        raise _wrong_length(where, n_found, n_values)
+    return values.reshape(shape)
+
+
+def _wrong_length(where: Path | str, n_found: int, n_values: int) -> DataError:
+    relation = "more" if n_found > n_values else "fewer"
+    return DataError(f"{where} has {relation} bytes than the {n_values:,} declared in its header. Download it again.")
 
 
 def _find_files(path: Path) -> Iterator[Path]:
@@ -213,7 +244,7 @@ def _require_file(folder: Path, name: str) -> Path:
     return file
 
 
-def _parse_idx_header(path: Path, header: bytes, n_dimensions: int) -> tuple[int, ...]:
+def _parse_idx_header(path: Path | str, header: bytes, n_dimensions: int) -> tuple[int, ...]:
     expected = bytes((0, 0, 8, n_dimensions))
     if header[:4] != expected:
         what = "images" if n_dimensions == 3 else "labels"

@@ -28,7 +28,8 @@ def load_dataset(
     source : str, path-like or data frame
         One of
 
-        - the name of a known data set (see `list_datasets`); write ``./digits`` for a folder of that name;
+        - the name of a known data set, such as ``"cifar10"`` or ``"medmnist:breastmnist"`` (see `list_datasets`); write
+          ``./digits`` for a folder of that name;
         - ``"openml:NAME"`` or ``"openml:NUMBER"``;
         - a folder with one folder per class, or with folders ``train``, ``valid`` and ``test`` that contain class
           folders, see the guide "Your own images";

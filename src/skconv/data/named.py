@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
@@ -13,11 +14,11 @@ from typing import NamedTuple
 import numpy as np
 
 from skconv.data.catalog import DATASETS, CatalogEntry, CatalogFile
-from skconv.data.content import CACHE_REMEDY, cache_folder, find_file, open_content, verify_content
+from skconv.data.content import CACHE_REMEDY, cache_folder, find_file, verify_checksum, verify_content
 from skconv.data.dataset import Dataset, Splits
-from skconv.data.idx_files import read_idx_folder
-from skconv.data.npz_files import read_npz
+from skconv.data.image_archives import RESIZE
 from skconv.data.openml import fetch_usps
+from skconv.data.published import find_copy, read_copy, read_published
 from skconv.exceptions import DataError, DownloadError, OutputError, SourceNotFoundError
 from skconv.files import atomic_write, expand_home
 from skconv.progress import is_terminal
@@ -27,27 +28,41 @@ _PAUSE = 0.1  # seconds before the second attempt, ten times as long before the 
 
 
 class Location(NamedTuple):
-    """A folder to search for a data set; invalid files are skipped, or raise an error if the user has `chosen` it."""
+    """A folder to search for a data set.
+
+    Invalid files are skipped, or raise an error if the user has `chosen` the folder. In the data home (`is_home`), a
+    copy in another form is used, too.
+    """
 
     folder: Path
     chosen: bool = False
+    is_home: bool = False
 
     def find_missing(self, entry: CatalogEntry) -> list[str]:
         """Return the names of the entry's files that are not in the folder."""
         return [file.name for file in entry.files if find_file(self.folder, file.name) is None]
 
+    def find_copy(self, entry: CatalogEntry) -> Path | None:
+        """Return the path of a copy in another form, as `published.find_copy` does, or None outside the data home."""
+        return find_copy(entry, self.folder) if self.is_home else None
+
 
 def list_locations(entry: CatalogEntry, data_home: str | os.PathLike[str] | None = None) -> Iterator[Location]:
     """Yield the folders to search for a named data set: data home, cache, bundled data, system folders.
 
-    `data_home` is by default the environment variable ``SKCONV_DATA``. Raise `SourceNotFoundError` if it does not
-    exist.
+    `data_home` is by default the environment variable ``SKCONV_DATA``. Data sets whose files have distinctive names are
+    searched in the data home itself and in all of its folders. Raise `SourceNotFoundError` if it does not exist.
     """
     if data_home is not None and not expand_home(data_home).is_dir():
         raise SourceNotFoundError(f"The folder {data_home} does not exist. Correct or omit --data-home.")
     home = data_home or os.environ.get("SKCONV_DATA")
     if home:
-        yield Location(expand_home(home) / entry.folder, chosen=True)
+        own = expand_home(home) / entry.folder
+        yield Location(own, chosen=True, is_home=True)
+        if entry.n_images is not None and entry.form != "idx":  # the names of IDX files are those of MNIST
+            with suppress(OSError):
+                folders = sorted(each for each in expand_home(home).iterdir() if each.is_dir() and each != own)
+                yield from (Location(each, is_home=True) for each in (expand_home(home), *folders))
     with suppress(OutputError):  # without a home there is no cache
         yield Location(cache_folder() / entry.folder)
     yield Location(Path(__file__).parent / "bundled" / entry.folder)
@@ -74,7 +89,8 @@ def load_entry(
             f"{dataset.source} has {len(dataset.class_names)} classes; expected {len(entry.class_names)} for "
             f"'{entry.name}'. Check its files."
         )
-    return replace(dataset, name=entry.name, class_names=entry.class_names, licence=entry.licence)
+    resize = RESIZE if entry.form == "gtsrb" else dataset.resize  # the other data sets have images of one size
+    return replace(dataset, name=entry.path_name, class_names=entry.class_names, licence=entry.licence, resize=resize)
 
 
 def read_named(
@@ -84,22 +100,35 @@ def read_named(
     download: bool = True,
     progress: bool = False,
 ) -> tuple[Splits, str]:
-    """Read and verify the files of a named data set; return the splits and their source."""
+    """Read and verify the files of a named data set; return the splits and their source.
+
+    A copy in another form, or with another checksum, is used with a warning.
+    """
     if entry.form == "scikit-learn":
         return _read_sklearn_digits(), "scikit-learn"
     tried: list[str] = []
     for location in list_locations(entry, data_home):
         missing = location.find_missing(entry)
-        if missing:
-            reason = f"no {missing[0]}" if location.folder.is_dir() else "no such folder"
+        reason = f"no {missing[0]}" if missing and location.folder.is_dir() else "no such folder"
+        invalid: DataError | None = None
+        if not missing:
+            try:
+                return read_published(entry, location.folder, progress=progress), str(location.folder)
+            except DataError as error:
+                invalid, reason = error, str(error)
+        copy = location.find_copy(entry)
+        if copy is not None:
+            splits = read_copy(entry, copy, progress=progress)
+            warnings.warn(
+                f"'{entry.name}' is read from {copy}, which is not in the published form; only the numbers and the "
+                "size of its images were checked.",
+                stacklevel=2,
+            )
+            return splits, str(copy)
+        if invalid is not None and location.chosen:
+            raise invalid
+        if invalid is not None or location.chosen or not location.is_home:
             tried.append(f"{location.folder} ({reason})")
-            continue
-        try:
-            return _read_folder(entry, location.folder), str(location.folder)
-        except DataError as error:
-            if location.chosen:
-                raise
-            tried.append(f"{location.folder} ({error})")
     if download:
         return _download_entry(entry, tried, progress)
     raise _not_found(entry, [*tried, "the network (download=False)"])
@@ -111,14 +140,21 @@ def _download_entry(entry: CatalogEntry, tried: list[str], progress: bool) -> tu
             return fetch_usps(entry.openml, cache_folder() / "openml"), f"OpenML, data set {entry.openml}"
         folder = cache_folder() / entry.folder
         for file in entry.files:
-            present = find_file(folder, file.name) or folder / f"{file.name}.gz"
+            present = find_file(folder, file.name) or folder / (file.name if file.checksum else f"{file.name}.gz")
             try:
-                verify_content(present, file.sha256)
+                _verify(present, file)
             except DataError:  # missing or damaged
                 download_file(file, present, progress=progress)
-        return _read_folder(entry, folder), str(folder)
+        return read_published(entry, folder, progress=progress), str(folder)
     except (DownloadError, SourceNotFoundError) as error:
         raise _not_found(entry, [*tried, f"the network ({error})"]) from error
+
+
+def _verify(path: Path, file: CatalogFile) -> None:
+    if file.checksum:
+        verify_checksum(path, file.checksum)
+    else:
+        verify_content(path, file.sha256)
 
 
 def _not_found(entry: CatalogEntry, tried: list[str]) -> SourceNotFoundError:
@@ -127,28 +163,6 @@ def _not_found(entry: CatalogEntry, tried: list[str]) -> SourceNotFoundError:
         f"The data set '{entry.name}' was not found. Tried: {'; '.join(tried)}. Connect to the network, or put "
         f"{files} into a folder named {entry.folder} and pass its parent folder as --data-home or SKCONV_DATA."
     )
-
-
-def _read_folder(entry: CatalogEntry, folder: Path) -> Splits:
-    checksums = {file.name: file.sha256 for file in entry.files}
-    if entry.form == "idx":
-        return read_idx_folder(folder, checksums)
-    if entry.form == "npz":
-        (file,) = entry.files
-        verify_content(folder / file.name, file.sha256)
-        return read_npz(folder / file.name)
-    train, test = (_read_zipcode(folder, name, checksum) for name, checksum in checksums.items())
-    return Splits(*train, *test)
-
-
-def _read_zipcode(folder: Path, name: str, sha256: str) -> tuple[np.ndarray, list[str]]:
-    """Read USPS in text form: one line per image, with a digit and 256 grey values in [-1, 1]."""
-    path = find_file(folder, name) or folder / name
-    verify_content(path, sha256)
-    with open_content(path) as stream:
-        values = np.loadtxt(stream, np.float32)
-    images = np.rint((values[:, 1:] + 1) * 127.5).astype(np.uint8).reshape(-1, 16, 16)
-    return images, [str(int(label)) for label in values[:, 0]]
 
 
 def _read_sklearn_digits() -> Splits:
@@ -177,7 +191,7 @@ def download_file(file: CatalogFile, target: Path, *, progress: bool = False, ti
             try:
                 with atomic_write(target) as temporary:
                     _fetch(url, temporary, progress, timeout)
-                    _verify_download(url, temporary, file.sha256)
+                    _verify_download(url, temporary, file)
                 return url
             except _TransientError as error:
                 reason = str(error)
@@ -216,10 +230,11 @@ def _fetch(url: str, target: Path, progress: bool, timeout: float) -> None:
         raise _TransientError(f"{url}: the connection failed or was interrupted ({type(error).__name__})") from error
 
 
-def _verify_download(url: str, file: Path, sha256: str) -> None:
+def _verify_download(url: str, path: Path, file: CatalogFile) -> None:
     try:
-        verify_content(file, sha256)
+        _verify(path, file)
     except DataError as error:
         if isinstance(error.__cause__, EOFError):
             raise _TransientError(f"{url} sent a truncated file") from error
-        raise DownloadError(f"{url} has other content than expected (the sha256 differs)") from error
+        kind = file.checksum.partition(":")[0] or "sha256"
+        raise DownloadError(f"{url} has other content than expected (the {kind} differs)") from error

@@ -12,7 +12,7 @@ from typing import Any, TypedDict
 
 import numpy as np
 
-from skconv.data.catalog import get_entry, list_datasets
+from skconv.data.catalog import explain_name, get_entry, list_datasets, summarize_names
 from skconv.data.class_names import note_class_names
 from skconv.data.content import cache_folder, is_table_name
 from skconv.data.conversion import split_size, warn_if_equal
@@ -147,12 +147,14 @@ class DataSpec:
             raise SourceNotFoundError(
                 f"The source '{self.source}' is a URL. Download the file, unpack it, and pass its path."
             )
+        if reason := explain_name(self._name):
+            raise SourceNotFoundError(f"There is no file, folder or data set '{self.source}'. {reason}")
         nearest = difflib.get_close_matches(str(self.source), list_datasets(), n=1)
         similar = nearest[0] if nearest else find_similar_path(self.path)
         suggestion = f" Did you mean '{similar}'?" if similar else ""
         raise SourceNotFoundError(
             f"There is no file, folder or data set '{self.source}'.{suggestion} "
-            f"Known data sets: {', '.join(list_datasets())}; or pass {_FORMATS}."
+            f"Known data sets: {', '.join(summarize_names(list_datasets()))}; or pass {_FORMATS}."
         )
 
     def load(self, *, download: bool = True, progress: bool = False) -> Dataset:
