@@ -10,6 +10,7 @@ from importlib.metadata import entry_points
 import pytest
 
 from skconv.cli.main import main
+from skconv.data.catalog import summarize_names
 
 
 def run(*arguments, stdout=subprocess.PIPE):
@@ -64,7 +65,7 @@ def test_listing_command_lists_and_shows(command, key, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert main([command, "--json"]) == 0
     listed = json.loads(capsys.readouterr().out)[key]
-    assert [line.split()[0] for line in lines] == [each["name"] for each in listed]
+    assert [line.split()[0] for line in lines] == summarize_names([each["name"] for each in listed])
     for each in listed:
         assert main([command, each["name"], "--json"]) == 0
         assert json.loads(capsys.readouterr().out) == each
@@ -153,6 +154,20 @@ def test_data_lists_the_places_searched_for_missing_data(tmp_path, monkeypatch, 
     facts = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
     assert facts["looked for in"].startswith(f"{tmp_path / 'home' / 'usps'}, {tmp_path / 'cache' / 'usps'}")
     assert facts["fetched from"] == "OpenML, data set USPS"
+
+
+def test_data_lists_a_collection(capsys):
+    assert main(["data", "medmnist"]) == 0
+    names = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert len(names) == 11 and names[0] == "medmnist:bloodmnist"
+
+
+def test_data_describes_a_copy_and_published_accuracies(tmp_path, capsys):
+    (tmp_path / "cifar10.tar.gz").write_bytes(b"")
+    assert main(["data", "cifar10", "--data-home", str(tmp_path)]) == 0
+    facts = dict(line.split(": ", 1) for line in capsys.readouterr().out.splitlines())
+    assert facts["found in"] == f"{tmp_path / 'cifar10.tar.gz'} (not in the published form)"
+    assert "ResNet-20 91.25 %, ResNet-56 93.03 % (arXiv:1512.03385)" in facts["published test accuracies"]
 
 
 def test_output_of_libraries_goes_to_standard_error(monkeypatch, capsys):

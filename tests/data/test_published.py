@@ -227,7 +227,7 @@ def test_load_entry_rejects_gtsrb_without_labels(tmp_path, server, cache, labels
 
 def test_load_entry_rejects_wrong_download(cifar10, server, cache):
     server.put("/cifar-10-binary.tar.gz", b"other")
-    with pytest.raises(SourceNotFoundError, match="other content than expected .the sha256 differs"):
+    with pytest.raises(SourceNotFoundError, match=r"other content than expected .the sha256 differs"):
         load_entry(cifar10)
     assert list((cache / "cifar10").iterdir()) == []
 
