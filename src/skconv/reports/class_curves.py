@@ -128,7 +128,7 @@ def _draw(
     bold = [] if mean is None else [mean]
     side = 3 * max(float(np.maximum(abs(x - corner[0]), abs(y - corner[1])).min()) for *_, x, y in grey + named + bold)
     views = [1.0, side] if 0 < side <= _MAX_DETAIL else [1.0]
-    figure = new_figure(3.5 * len(views) + 2.9, 3.5)
+    figure = new_figure(4.3 + 2.8 * len(views), 3.6)
     panels = figure.subplots(1, len(views), squeeze=False)[0]
     for panel, view in zip(panels, views, strict=True):
         if corner == (0, 1):
