@@ -13,6 +13,13 @@ from skconv.cli.options import DATA_HELP
 @library_command(
     "skconv train mnist --recipe fast --out runs/first",
     progress=True,
+    recipe=Annotated[
+        str,
+        typer.Option(
+            help="Name of a recipe, or TOML file; default: standard for the name of a data set, auto for your own "
+            "data, which compares recipes and trains the best within --time-limit (5m)."
+        ),
+    ],
     out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE."),
     seeds=typer.Option(min=1, max=1000, help="Number of runs with consecutive seeds; prints mean and deviation."),
     init_from=typer.Option(help="Model to initialise the weights from; classes and image size may differ."),

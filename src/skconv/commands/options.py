@@ -12,7 +12,7 @@ from skconv.data.spec import DataOptions
 class TrainingOptions(DataOptions, total=False):
     """Keyword arguments of every command that trains; `skconv.train` describes them."""
 
-    recipe: str | os.PathLike[str]
+    recipe: str | os.PathLike[str] | None
     network: Any
     out: str | os.PathLike[str] | None
     epochs: float | str | None

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.commands.data_summary import describe_data
 from skconv.commands.options import select_changes
 from skconv.commands.recorded_call import describe_call
+from skconv.data.spec import DataSpec
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
 from skconv.exceptions import ModelFileError, OutputError, ParameterError, missing_package
 from skconv.files import escape_undecodable
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from skconv.model_io.records import TrainingFingerprints
     from skconv.recipes import Recipe
 
+_CHOSEN_BY_AUTO = ("network", "epochs", "batch_size", "learning_rate", "settings", "init_from", "freeze_fraction")
+_NOT_WITH_AUTO = ("network", "init_from", "freeze_fraction")
 _SAVING_SECONDS, _SAVING_SHARE = 20.0, 0.3  # time for model and figures, and its maximum share of a time limit
 
 
@@ -43,6 +46,8 @@ class PreparedRun:
     progress: bool
     command: str  # command line or Python call to record with the run
     start: float  # `time.monotonic()` at the start of the command
+    plan_candidate: Callable[[str], Recipe]  # returns a recipe by name with the options of the run
+    trials: tuple[Mapping[str, Any], ...] = ()  # rows of the leaderboard of recipe `auto`
 
     @property
     def name(self) -> str:
@@ -63,10 +68,15 @@ class PreparedRun:
         member = estimator.estimator if self.recipe.ensemble else estimator
         if member.time_limit is not None:
             limit = parse_duration(member.time_limit)
-            left = limit - (time.monotonic() - self.start) - min(_SAVING_SECONDS, _SAVING_SHARE * limit)
+            left = limit - (time.monotonic() - self.start) - get_saving_seconds(limit)
             member.set_params(time_limit=max(left / n_left, 1.0))
             estimator.n_scored_after = 0 if self.dataset.test_labels is None else len(self.dataset.test_labels)
         return estimator
+
+
+def get_saving_seconds(limit: float) -> float:
+    """Return the part of a time limit, in seconds, that is reserved for the model and the figures."""
+    return min(_SAVING_SECONDS, _SAVING_SHARE * limit)
 
 
 def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, split: bool = True) -> PreparedRun:
@@ -91,18 +101,28 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     check_integer("seeds", seeds, 1, 1000)
     device = arguments["device"]
     progress = is_interactive() if arguments["progress"] is None else arguments["progress"]
-    recipe = load_recipe(arguments["recipe"])
+    name = arguments["recipe"] or _choose_recipe(function, arguments)
+    recipe = load_recipe(name)
     folds = arguments.get("folds")
     if folds is None and not split:
         folds = recipe.ensemble.get("folds", 5)
     if folds is not None:
         check_integer("folds", folds, 2, 1000)
-    recipe = plan_run(
-        recipe,
-        source=arguments["source"],
-        folds=None if split else folds,
-        **select_changes(arguments),
-    )
+
+    def plan_recipe(name: str | os.PathLike[str]) -> Recipe:
+        changes = select_changes(arguments)
+        return plan_run(load_recipe(name), source=arguments["source"], folds=None if split else folds, **changes)
+
+    def plan_candidate(name: str) -> Recipe:
+        if load_recipe(name).auto:
+            raise ParameterError(f"The recipe '{name}' compares recipes, so it cannot be a candidate. Omit it.")
+        return replace(plan_recipe(name), auto={})
+
+    recipe = plan_recipe(name)
+    if recipe.auto:
+        _check_auto(function, arguments, recipe)
+        for each in recipe.auto["candidates"]:
+            plan_candidate(each)  # raises for an unknown name
     seed = choose_seed(arguments["seed"], recipe)
     check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed must also be below 2**31
     if arguments.get("init_from") is not None:
@@ -119,7 +139,7 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
     recipe.data.check()
     recipe.create_estimator(random_state=seed, device=device)
-    has_weights = arguments.get("init_from") is not None or _check_pretrained(recipe)
+    has_weights = arguments.get("init_from") is not None or check_pretrained(recipe)
     if arguments.get("freeze_fraction") and not has_weights:
         raise ParameterError(
             f"'freeze_fraction' is {arguments['freeze_fraction']}, but no weights are loaded: name their model in "
@@ -131,7 +151,33 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         check_folds(dataset, folds)
     if progress:
         print_progress(describe_data(dataset, recipe))
-    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start)
+    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start, plan_candidate)
+
+
+def _choose_recipe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
+    """Return "auto" to train on the user's own data, unless an option sets what it would choose, else "standard"."""
+    source = arguments["source"]
+    if function.__name__ != "train" or source is None or DataSpec(source).is_named or is_distributed():
+        return "standard"
+    return "standard" if any(arguments[name] not in (None, (), []) for name in _CHOSEN_BY_AUTO) else "auto"
+
+
+def _check_auto(function: Callable[..., Any], arguments: Mapping[str, Any], recipe: Recipe) -> None:
+    """Raise `ParameterError` for a command or option that recipe `auto` does not support."""
+    if function.__name__ != "train":
+        raise ParameterError(
+            "The recipe 'auto' is for skconv train. Pass another recipe; the recipe.toml of its run can be used here."
+        )
+    given = [name for name in _NOT_WITH_AUTO if arguments[name] is not None]
+    if given:
+        raise ParameterError(
+            f"The recipe 'auto' chooses the network, so '{given[0]}' cannot be set. Pass another recipe, such as "
+            "'standard'."
+        )
+    if arguments["source"] is None:
+        raise ParameterError("The recipe 'auto' requires data. Pass a file, a folder or the name of a data set.")
+    if recipe.training.get("time_limit") is None:
+        raise ParameterError("The recipe 'auto' requires a time limit. Set time_limit (--time-limit).")
 
 
 def _pin_network(recipe: Recipe) -> Recipe:
@@ -188,7 +234,7 @@ def _initialize_from_model(recipe: Recipe, arguments: Mapping[str, Any]) -> Reci
     return replace(recipe, training={**recipe.training, **initial})
 
 
-def _check_pretrained(recipe: Recipe) -> bool:
+def check_pretrained(recipe: Recipe) -> bool:
     """Return whether the recipe has a pretrained network; raise an error if its weights are not available."""
     import torch
 
@@ -219,6 +265,7 @@ def _check_supported(recipe: Recipe, *, seeds: int, resume: bool) -> None:
     unsupported = {
         f"{seeds} seeds": seeds > 1,
         f"the ensemble of recipe {recipe.name}": bool(recipe.ensemble),
+        "the recipe auto": bool(recipe.auto),
         "resume": resume,
     }
     for what, requested in unsupported.items():

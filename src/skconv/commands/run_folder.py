@@ -20,7 +20,7 @@ from skconv.files import atomic_dir, escape_undecodable
 from skconv.model_io.folder import MODEL_FOLDER_NAME
 from skconv.model_io.onnx import import_onnxruntime
 from skconv.reports.class_curves import list_curve_figures
-from skconv.reports.curves import draw_curves, draw_folds
+from skconv.reports.curves import draw_curves, draw_folds, draw_leaderboard
 from skconv.reports.image_grids import draw_mistakes, draw_samples
 from skconv.reports.scores import draw_confusion
 from skconv.reports.style import save_figures
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.metrics import Scores
 
+LEADERBOARD_NAME = "leaderboard.csv"
 _FIGURES_BYTES = 2**23  # approximate size of figures, scores and histories
 _N_WEIGHTS = 10  # copies of the weights in the model, its ONNX graph and two checkpoints with the optimizer's state
 
@@ -173,6 +174,9 @@ def write_run_folder(
         )
         if hasattr(estimator, "out_of_fold_proba_"):
             write_out_of_fold(unfinished / OUT_OF_FOLD_NAME, estimator, dataset)
+        if run.trials:
+            write_rows(unfinished / LEADERBOARD_NAME, run.trials)
+            save_figures(unfinished, {"leaderboard": partial(draw_leaderboard, run.trials)})
         _draw_figures(unfinished, estimator, dataset, scored, sample_rows=run.recipe.report.get("sample_rows", 4))
         if dataset.submission is not None:
             form = dataset.submission

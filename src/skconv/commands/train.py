@@ -16,6 +16,7 @@ from skconv.commands.data_summary import print_data
 from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.output_folder import lock_output
 from skconv.commands.prepare import PreparedRun, fit_estimator, prepare_run, warn_if_leaked
+from skconv.commands.recipe_selection import select_recipe
 from skconv.commands.recorded_call import describe_resume
 from skconv.commands.resuming import (
     check_out,
@@ -105,7 +106,7 @@ class TrainResult(Result):
 
 
 @main_process_only()
-@expand_options(RunOptions, DEFAULTS)
+@expand_options(RunOptions, {**DEFAULTS, "recipe": None})
 @lock_output
 def train(
     source: str | os.PathLike[str] | None = None,
@@ -129,8 +130,11 @@ def train(
     ----------
     source : str, path-like or None, default=None
         As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
-    recipe : str or path-like, default="standard"
-        Name of a recipe, or TOML file.
+    recipe : str, path-like or None, default=None
+        Name of a recipe, or TOML file. None uses "standard" for the name of a data set, and "auto" for other data,
+        unless one of `network`, `epochs`, `batch_size`, `learning_rate`, `settings`, `init_from` and `freeze_fraction`
+        is given. "auto" compares recipes on validation images within the time limit, 5 minutes by default, and trains
+        the best one.
     network : str, class, callable or None, default=None
         Network to use instead of the recipe's.
     epochs : float, "auto" or None, default=None
@@ -207,11 +211,14 @@ def train(
     with open_resumable_folder(out, run.name, resume=resume) as folder:
         if is_main_process():
             check_can_save(run, folder)
+        if run.recipe.auto:
+            run = select_recipe(run, folder)
         command = describe_resume(run.command, folder)
         results = tuple(
             _train_seed(run, each, folder if seeds == 1 else folder / f"seed-{each}", command)
             for each in run.recipe_texts
         )
+        remove_checkpoints(folder)  # of recipe `auto`, for all seeds
     return TrainResult(run.dataset.name, run.recipe.name, str(folder), results)
 
 

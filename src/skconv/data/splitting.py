@@ -122,8 +122,8 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     return _replace_splits(dataset, dataset.train_images, dataset.train_labels, train, test)
 
 
-def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
-    """Return training and validation images: the validation split, or else a stratified 15 % of the training images.
+def hold_out_validation(dataset: Dataset, *, seed: int, fraction: float = VALID_FRACTION) -> tuple[Dataset, Dataset]:
+    """Return training and validation images: the validation split, or else a stratified part of the training images.
 
     Return each as the training images of a data set without a test split. Errors as in `hold_out_test`.
     """
@@ -133,10 +133,10 @@ def hold_out_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Datase
         images, labels = pooled.train_images, pooled.train_labels
         training = _replace_splits(pooled, images, labels, np.arange(n_train))
         return training, _replace_splits(pooled, images, labels, np.arange(n_train, len(labels)))
-    purpose = f"hold out {format_percent(VALID_FRACTION, 0)} for validation"
+    purpose = f"hold out {format_percent(fraction, 0)} for validation"
     remedy = "Add images (at least 7 per class)."
     images, labels = dataset.train_images, dataset.train_labels
-    train, valid = _split_stratified(dataset, VALID_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
+    train, valid = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, images, labels, train), _replace_splits(dataset, images, labels, valid)
 
 

@@ -36,7 +36,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         any module of torch that returns logits: its class, a function that returns it, or an instance, which is copied
         for each fit. A class or function is called with those of ``in_channels`` (1 or 3), ``image_size`` (height,
         width) and ``num_classes`` that its signature accepts. The module receives float32 images (n, channels, height,
-        width) with mean 0 and standard deviation 1 per channel; a warning reports any conversion that it needs.
+        width) with mean 0 and standard deviation 1 per channel; a warning reports any conversion that it needs. "auto"
+        uses the registered network with the lowest validation loss after short trainings; it requires `time_limit`.
     max_epochs : int, float or "auto", default="auto"
         Number of passes over the training images, above 0; fractions are allowed. "auto" uses more passes for small
         data.
@@ -130,6 +131,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     n_features_in_, n_samples_fit_, n_parameters_, n_epochs_ : int
     fit_seconds_ : float
         Training time, without loading the data.
+    planned_fraction_ : float
+        Part of the planned epochs, or of the features of a pretrained network, that the time limit permitted, 0..1.
     precision_ : {"fp32", "bf16"}
     n_threads_ : int
         Minimum number of threads used during training.

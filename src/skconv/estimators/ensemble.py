@@ -20,6 +20,7 @@ from sklearn.utils.validation import _check_sample_weight
 from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier, shift_probabilities
 from skconv.estimators.classifier import CNNClassifier
+from skconv.estimators.network_choice import choose_network, is_auto
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.estimators.validation import MIN_CALIBRATION, check_validation_pair, split_folds
 from skconv.exceptions import ParameterError
@@ -172,7 +173,9 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         check_parameters({"calibrate": self.calibrate})
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
-        self._check_training_data(X, y, sample_weight, template.class_weight)  # to raise before training
+        images = self._check_training_data(X, y, sample_weight, template.class_weight)  # raises before training
+        if is_auto(template.network):
+            template.set_params(network=choose_network(template, images))
         if check_validation_pair(X_val, y_val):
             self._check_validation_data(X_val, y_val)
         if sample_weight is not None:
@@ -180,7 +183,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         folds = split_folds(self.cv, X, y, groups, self.random_state)
         check_ensemble(members=len(folds), network=template.network, average=self.average)
         members = self._make_members(template, len(folds))
-        limit = None if template.time_limit is None else time.time() + parse_duration(template.time_limit)
+        used = time.perf_counter() - start
+        limit = None if template.time_limit is None else time.time() - used + parse_duration(template.time_limit)
         n_jobs = min(effective_n_jobs(self.n_jobs), len(folds))
         for number, member in enumerate(members):
             member.n_scored_after = self.n_scored_after + len(y) // len(folds)

@@ -150,11 +150,13 @@ class _Features:
                 "images are not used. Use a longer time_limit (--time-limit) or a faster network.",
                 stacklevel=5,
             )
-            seed = self.classifier._seed
+            seed, self.classifier.planned_fraction_ = self.classifier._seed, share
             valid = None if splits.valid is None else select_share(splits.valid, share, seed)
             return Splits(select_share(splits.train, share, seed), valid), 1
         budget = (_FEATURES_SHARE_TUNED if tuned else _FEATURES_SHARE) * left - self.seconds * n_valid
-        return splits, min(n_views, max(1, int(budget / (self.seconds * n_train))))
+        n_fitting = max(1, int(budget / (self.seconds * n_train)))
+        self.classifier.planned_fraction_ = min(n_fitting / n_views, 1.0)
+        return splits, min(n_views, n_fitting)
 
     def compute(self, splits: Splits, n_views: int, start: int, stop: int) -> Splits:
         """Return the activations after stage `stop` of images, or of activations after stage `start`."""

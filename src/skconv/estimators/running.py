@@ -32,6 +32,9 @@ def run_net(classifier: Classifier, train: ImageDataset) -> None:
     with threads as use, torch_seed(classifier._seed + len(classifier.net_.history)):
         classifier.net_.partial_fit(train, y=None)
     classifier.n_threads_ = use.lowest
+    limit = dict(classifier.net_.callbacks_).get("time_limit")
+    if limit is not None:
+        classifier.planned_fraction_ = min(classifier.planned_fraction_, limit.n_steps / limit.n_max)
     classifier.n_epochs_ = len(classifier.net_.history)
 
 

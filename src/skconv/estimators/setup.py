@@ -20,6 +20,7 @@ from skorch.callbacks import Callback
 from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup, get_process_group
+from skconv.estimators.network_choice import choose_network, is_auto
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import load_matching_weights
 from skconv.estimators.running import calibrate_net, run_net, torch_seed
@@ -57,8 +58,10 @@ def make_network(classifier: Classifier, train: ImageDataset) -> Network:
 
     Set the attributes of the classifier that describe it.
     """
+    classifier.planned_fraction_ = 1.0
     classifier._seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
-    classifier._network_spec = spec = NetworkSpec.read(classifier.network, classifier._select_options("network"))
+    chosen = choose_network(classifier, train) if is_auto(classifier.network) else classifier.network
+    classifier._network_spec = spec = NetworkSpec.read(chosen, classifier._select_options("network"))
     channels, height, width = classifier.image_shape_
     with torch_seed(classifier._seed):
         network = spec.create(in_channels=channels, image_size=(height, width), num_classes=len(classifier.classes_))

@@ -52,6 +52,8 @@ class Recipe:
         ``folds``, ``stratified`` and ``average`` of a k-fold ensemble; empty for a single network.
     report : dict
         Settings of the output that a run prints and writes.
+    auto : dict
+        ``candidates``, names or files of the recipes that recipe `auto` compares; empty for other recipes.
     figures : dict
         Claimed and measured accuracy; not used by a run.
     """
@@ -68,6 +70,7 @@ class Recipe:
     calibration: dict[str, Any] = field(default_factory=dict)
     ensemble: dict[str, Any] = field(default_factory=dict)
     report: dict[str, Any] = field(default_factory=dict)
+    auto: dict[str, Any] = field(default_factory=dict)
     figures: dict[str, Any] = field(default_factory=dict)
 
     @property

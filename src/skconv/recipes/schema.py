@@ -31,6 +31,7 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
     "training": {name: parameter for name, parameter in PARAMETERS.items() if parameter.in_recipe},
     "calibration": {"biases": Parameter(bool)},
     "ensemble": {"folds": Parameter(int, 2, 1000), "stratified": Parameter(bool), "average": Parameter(str)},
+    "auto": {"candidates": Parameter(list)},
     "report": {
         "describe_data": Parameter(bool),
         "print_epochs": Parameter(bool),
@@ -67,6 +68,7 @@ def check_document(document: Mapping[str, Any], path: Path) -> None:
     _check_augmentation(document.get("augmentation"), path)
     _check_classes(document, path)
     _check_data(document.get("data", {}), path)
+    _check_auto(document, path)
     if "ensemble" in document and "folds" not in document["ensemble"]:
         raise RecipeError(f"In the recipe {path}, [ensemble] has no number of folds. Add one, such as folds = 5.")
 
@@ -110,6 +112,19 @@ def _check_classes(document: Mapping[str, Any], path: Path) -> None:
         raise RecipeError(
             f"The recipe {path} has a section [class_weight] and class_weight in [training]. Remove one of them."
         )
+
+
+def _check_auto(document: Mapping[str, Any], path: Path) -> None:
+    if "auto" not in document:
+        return
+    candidates = document["auto"].get("candidates")
+    if not candidates or not all(isinstance(each, str) for each in candidates):
+        raise RecipeError(
+            f"In the recipe {path}, candidates in [auto] is {candidates!r}; expected a list of recipes, such as "
+            '["standard", "pretrained"].'
+        )
+    if "time_limit" not in document.get("training", {}):
+        raise RecipeError(f'The recipe {path} has a section [auto], but no time_limit in [training]. Add one: "5m".')
 
 
 def _check_data(data: Mapping[str, Any], path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.exceptions import DataError
-from skconv.reports.style import BLUE, GREY, VERMILION, label_ticks, new_figure, standard_style
+from skconv.reports.style import BLUE, GREY, INK, VERMILION, label_ticks, new_figure, standard_style
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -119,6 +119,43 @@ def draw_trials(trials: Sequence[Any]) -> Figure:
     panel.set_ylabel("validation accuracy, %")
     _finish_panel(panel, 0, last)
     panel.legend(frameon=False, loc="lower right", bbox_to_anchor=(1, 1), ncols=3)  # above the trials
+    return figure
+
+
+@standard_style()
+def draw_leaderboard(rows: Sequence[Mapping[str, Any]]) -> Figure:
+    """Draw a bar chart of the validation accuracy of the trials of recipe `auto`, with their log loss and time.
+
+    `rows` are those of ``leaderboard.csv``.
+
+    Examples
+    --------
+    >>> row = {"candidate": "standard", "accuracy": 0.9, "log_loss": 0.3, "seconds": 12}
+    >>> draw_leaderboard([row]).axes[0].get_yticklabels()[0].get_text()
+    'standard'
+    """
+    figure = new_figure(7, 0.9 + 0.32 * len(rows))
+    panel = figure.subplots()
+    accuracies = [100 * float(row["accuracy"]) for row in rows]
+    panel.barh(range(len(rows)), accuracies, color=BLUE, height=0.7)
+    for position, (row, accuracy) in enumerate(zip(rows, accuracies, strict=True)):
+        text = f"{accuracy:.1f} %, log loss {float(row['log_loss']):.3f}, {float(row['seconds']):.0f} s"
+        inside = accuracy > 55
+        panel.text(
+            accuracy - 1 if inside else accuracy + 1,
+            position,
+            text,
+            ha="right" if inside else "left",
+            va="center",
+            fontsize=8,
+            color="white" if inside else INK,
+        )
+    label_ticks(panel.yaxis, [str(row["candidate"]) for row in rows], 1)
+    panel.invert_yaxis()
+    panel.set_xlim(0, 100)
+    panel.set_xlabel("validation accuracy, %")
+    panel.grid(alpha=0.3, axis="x")
+    panel.spines[["top", "right"]].set_visible(False)
     return figure
 
 

@@ -1,0 +1,1 @@
+"""Recipe `auto`: comparison of recipes on validation images within a time limit."""

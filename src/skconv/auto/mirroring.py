@@ -1,0 +1,43 @@
+"""Test whether random flips preserve the classes, by the predictions for mirrored images."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+_MAX_IMAGES = 2000
+_MIN_SKILL = 0.3  # part of the way from chance to perfect accuracy; below it, a comparison has no meaning
+_MAX_LOSS = 0.02  # accuracy that mirroring may cost
+_MAX_CLASS_LOSS = 0.15  # recall that mirroring may cost a class: a pair of mirrored classes among many
+_MIN_CLASS = 8  # images of a class, to compare its recall
+
+
+def is_mirrorable(classifier: Any, images: np.ndarray, labels: np.ndarray) -> tuple[bool, str]:
+    """Return whether mirrored images are recognised as well as the originals, and a sentence with the figures.
+
+    Parameters
+    ----------
+    classifier : CNNClassifier
+        Classifier that was trained without flips.
+    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
+        Images that it was not trained on.
+    labels : ndarray of int, shape (n,)
+    """
+    images, labels = images[:_MAX_IMAGES], labels[:_MAX_IMAGES]
+    original = classifier.predict(images) == labels
+    mirrored = classifier.predict(np.ascontiguousarray(images[:, :, ::-1])) == labels
+    accuracy, after = float(original.mean()), float(mirrored.mean())
+    figures = f"accuracy {100 * accuracy:.1f} %, mirrored {100 * after:.1f} %"
+    chance = float(np.bincount(labels).max() / len(labels))
+    if accuracy < chance + _MIN_SKILL * (1 - chance):
+        return False, f"No random flips: the accuracy is too low for a comparison with mirrored images ({figures})."
+    losses = [original[labels == each].mean() - mirrored[labels == each].mean() for each in _list_classes(labels)]
+    if accuracy - after <= _MAX_LOSS and max(losses, default=0.0) <= _MAX_CLASS_LOSS:
+        return True, f"Random flips: mirrored images are recognised as well as the originals ({figures})."
+    return False, f"No random flips: mirrored images are not recognised as well as the originals ({figures})."
+
+
+def _list_classes(labels: np.ndarray) -> np.ndarray:
+    """Return the labels of the classes with enough images."""
+    return np.flatnonzero(np.bincount(labels) >= _MIN_CLASS)

@@ -1,0 +1,162 @@
+"""Trials: short trainings of candidate recipes, scored on images that they are not trained on."""
+
+from __future__ import annotations
+
+import time
+import warnings
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from skconv.data.dataset import Dataset
+from skconv.data.splitting import VALID_FRACTION, hold_out_validation, take_fraction
+from skconv.evaluation.metrics import Scores, score_predictions
+from skconv.networks.pretrained import PretrainedNetwork
+from skconv.recipes import Recipe
+from skconv.text import format_count, format_duration, format_percent
+
+MAX_CROSS_VALIDATED = 2000  # training images; with fewer, a validation split is too small to compare recipes
+MAX_VALIDATION = 2000  # validation images; more make a trial slower, but hardly more precise
+TRIAL_FOLDS = 3
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A recipe to compare.
+
+    Parameters
+    ----------
+    name : str
+        Name of the recipe and its changes, such as ``"natural, flips"``.
+    recipe : Recipe
+    loaded, dataset : Dataset
+        Images at the size of the recipe, and the same with the test split of the run.
+    """
+
+    name: str
+    recipe: Recipe
+    loaded: Dataset
+    dataset: Dataset
+
+    def change(self, change: str, **sections: Any) -> Candidate:
+        """Return the candidate with changed sections of its recipe; `change` describes them in its name."""
+        return replace(self, name=f"{self.name}, {change}", recipe=replace(self.recipe, **sections))
+
+    @property
+    def size(self) -> str:
+        """Width and height of the images."""
+        return f"{self.dataset.image_shape[1]}×{self.dataset.image_shape[0]}"
+
+
+@dataclass(frozen=True)
+class Trial:
+    """Result of a short training of a candidate.
+
+    Parameters
+    ----------
+    candidate : Candidate
+    scores : Scores
+        Of images that were not used for the training.
+    seconds : float
+        Time of training and scoring.
+    n_epochs : int
+        Number of trained epochs.
+    fraction : float
+        Part of the planned training that the time limit permitted, 0..1.
+    has_fixed_epochs : bool
+        Whether the number of epochs cannot be changed, because the network is pretrained.
+    """
+
+    candidate: Candidate
+    scores: Scores
+    seconds: float
+    n_epochs: int
+    fraction: float
+    has_fixed_epochs: bool
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether the time limit did not shorten the training."""
+        return self.fraction == 1
+
+    @property
+    def macro_f1(self) -> float:
+        """Mean of the F1 scores of the classes."""
+        return float(np.mean([each.f1 for each in self.scores.per_class]))
+
+    def to_row(self) -> dict[str, Any]:
+        """Return a row of ``leaderboard.csv``."""
+        return {
+            "candidate": self.candidate.name,
+            "recipe": self.candidate.recipe.name,
+            "image_size": self.candidate.size,
+            "accuracy": round(self.scores.accuracy, 4),
+            "macro_f1": round(self.macro_f1, 4),
+            "log_loss": round(self.scores.negative_log_likelihood, 4),
+            "images": self.scores.n,
+            "epochs": self.n_epochs,
+            "seconds": round(self.seconds, 1),
+            "complete": self.is_complete,
+        }
+
+    def __str__(self) -> str:
+        more = "" if self.is_complete else "; more epochs did not fit"
+        return (
+            f"{self.candidate.name} ({self.candidate.size}): accuracy {format_percent(self.scores.accuracy, 1)}, log "
+            f"loss {self.scores.negative_log_likelihood:.3f} after {format_count(self.n_epochs, 'epoch')} in "
+            f"{format_duration(self.seconds)}{more}."
+        )
+
+
+def run_trial(candidate: Candidate, seconds: float, *, seed: int, device: str, folds: int) -> tuple[Trial, Any]:
+    """Train a candidate for at most `seconds`, and return its result and the fitted estimator.
+
+    With `folds`, the candidate is cross-validated; with 0, it is scored on a validation split.
+    """
+    start = time.monotonic()
+    recipe = replace(candidate.recipe, training={**candidate.recipe.training, "time_limit": seconds})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # warnings about short trainings; the final training repeats the others
+        if folds:
+            recipe = replace(recipe, ensemble={"folds": folds})
+            estimator: Any = recipe.create_estimator(candidate.dataset, random_state=seed, device=device)
+            estimator.fit(candidate.dataset.train_images, candidate.dataset.train_labels)
+            labels = np.searchsorted(estimator.classes_, candidate.dataset.train_labels)
+            probabilities = estimator.out_of_fold_proba_
+        else:
+            train, valid = split_validation(candidate.dataset, seed=seed)
+            estimator = recipe.create_estimator(candidate.dataset, random_state=seed, device=device)
+            estimator.fit(train.train_images, train.train_labels, X_val=valid.train_images, y_val=valid.train_labels)
+            held_out = estimator.held_out_  # a part of the validation images, if the time is short
+            if held_out is None:
+                labels = np.searchsorted(estimator.classes_, valid.train_labels)
+                probabilities = estimator.predict_proba(valid.train_images)
+            else:
+                labels, probabilities = held_out.labels, held_out.probabilities
+    names = [candidate.dataset.class_names[label] for label in estimator.classes_]
+    scores = score_predictions(labels, probabilities, names)
+    members = getattr(estimator, "estimators_", [estimator])
+    trial = Trial(
+        candidate,
+        scores,
+        seconds=time.monotonic() - start,
+        n_epochs=estimator.n_epochs_,
+        fraction=min(member.planned_fraction_ for member in members),
+        has_fixed_epochs=isinstance(members[0].net_.module_, PretrainedNetwork),
+    )
+    return trial, estimator
+
+
+def split_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
+    """Return the training images, and at most 2,000 validation images as the training images of a data set.
+
+    Raise `DataError` if there are too few images.
+    """
+    if dataset.valid_labels is None:
+        fraction = min(VALID_FRACTION, MAX_VALIDATION / len(dataset.train_labels))
+        return hold_out_validation(dataset, seed=seed, fraction=fraction)
+    train, valid = hold_out_validation(dataset, seed=seed)
+    if len(valid.train_labels) > MAX_VALIDATION:
+        valid = take_fraction(valid, MAX_VALIDATION / len(valid.train_labels), seed=seed)
+    return train, valid

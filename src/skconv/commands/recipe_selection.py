@@ -1,0 +1,119 @@
+"""Run of recipe `auto`: candidates, selection of a recipe, and its record for a resumed run."""
+
+from __future__ import annotations
+
+import csv
+import time
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from skconv.commands.output_folder import get_checkpoint_path
+from skconv.commands.prepare import PreparedRun, check_pretrained, get_saving_seconds
+from skconv.commands.run_folder import LEADERBOARD_NAME, write_rows
+from skconv.exceptions import MissingPackageError
+from skconv.files import atomic_dir
+from skconv.progress import print_progress
+from skconv.recipes import Recipe, load_recipe
+from skconv.recipes.editing import with_seed
+from skconv.text import parse_duration
+
+if TYPE_CHECKING:
+    from skconv.auto.trials import Candidate
+    from skconv.data.dataset import Dataset
+    from skconv.data.spec import DataSpec
+
+_RECORD_NAME = "selected"  # folder of the selected recipe, beside the checkpoints
+
+
+def select_recipe(run: PreparedRun, folder: Path) -> PreparedRun:
+    """Return the run with the selected recipe, its data and the remaining time; a resumed run reads its selection.
+
+    The selection is recorded beside the checkpoints of `folder`.
+    """
+    from skconv.auto.selection import Search
+
+    record = get_checkpoint_path(folder) / _RECORD_NAME
+    written = _find_recipe(run, folder)
+    if written is not None:
+        return _read_selection(run, written)
+    planned = run.recipe
+    limit = parse_duration(planned.training["time_limit"])
+    search = Search(
+        run.start + limit,
+        reserve=get_saving_seconds(limit),
+        seed=run.seed,
+        device=run.device,
+        chooses_flips="flip" not in planned.augmentation,
+        chooses_epochs="max_epochs" not in planned.training,
+        progress=run.progress,
+    )
+    selection = search.run(_make_candidates(run))
+    chosen = selection.candidate
+    rows = tuple(trial.to_row() for trial in selection.trials)
+    selected = _with_recipe(run, chosen.recipe, chosen.loaded, chosen.dataset, rows)
+    _write_selection(selected, record)
+    return selected
+
+
+def _find_recipe(run: PreparedRun, folder: Path) -> Path | None:
+    """Return the file of the recipe that was selected before an interruption, or for a finished run; None if none."""
+    recorded = (get_checkpoint_path(folder) / _RECORD_NAME).glob("*.toml")
+    finished = [folder / "recipe.toml", folder / f"seed-{run.seed}" / "recipe.toml"]
+    return next((path for path in (*recorded, *finished) if path.is_file()), None)
+
+
+def _make_candidates(run: PreparedRun) -> list[Candidate]:
+    """Return the candidates of the recipe, each with its images; one whose package is missing is left out."""
+    from skconv.auto.trials import Candidate
+
+    loaded: dict[DataSpec, Dataset] = {run.recipe.data: run.loaded}
+    candidates = []
+    for name in run.recipe.auto["candidates"]:
+        recipe = run.plan_candidate(name)
+        try:
+            check_pretrained(recipe)
+        except MissingPackageError as error:
+            if run.progress:
+                print_progress(f"The candidate {recipe.name} is left out: {error}")
+            continue
+        if recipe.data not in loaded:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # printed when the data was loaded for the first time
+                loaded[recipe.data] = recipe.data.load(progress=run.progress)
+        data = loaded[recipe.data]
+        candidates.append(Candidate(recipe.name, recipe, data, recipe.data.split(data, run.seed)))
+    return candidates
+
+
+def _with_recipe(
+    run: PreparedRun, recipe: Recipe, loaded: Dataset, dataset: Dataset, rows: tuple[Mapping[str, Any], ...]
+) -> PreparedRun:
+    """Return the run of a selected recipe, which starts now."""
+    texts = {seed: with_seed(recipe, seed, split_seed=run.seed).to_toml() for seed in run.recipe_texts}
+    return replace(
+        run, recipe=recipe, recipe_texts=texts, loaded=loaded, dataset=dataset, trials=rows, start=time.monotonic()
+    )
+
+
+def _write_selection(run: PreparedRun, record: Path) -> None:
+    """Write the selected recipe and the leaderboard, for `_read_selection`."""
+    with atomic_dir(record) as unfinished:
+        if run.trials:
+            write_rows(unfinished / LEADERBOARD_NAME, run.trials)
+        (unfinished / f"{run.recipe.name}.toml").write_text(run.recipe_texts[run.seed], encoding="utf-8")
+
+
+def _read_selection(run: PreparedRun, written: Path) -> PreparedRun:
+    """Return the run with the recipe that was selected before an interruption."""
+    recipe = load_recipe(written)
+    rows: tuple[Mapping[str, Any], ...] = ()
+    leaderboard = written.with_name(LEADERBOARD_NAME)
+    if leaderboard.exists():
+        with leaderboard.open(encoding="utf-8", newline="") as stream:
+            rows = tuple(csv.DictReader(stream))
+    recipe = replace(recipe, data=replace(recipe.data, data_home=run.recipe.data.data_home))
+    loaded = recipe.data.load(progress=run.progress)
+    return _with_recipe(run, recipe, loaded, recipe.data.split(loaded, run.seed), rows)

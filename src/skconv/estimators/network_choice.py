@@ -1,0 +1,62 @@
+"""Choice of a network by short trainings, for ``network="auto"``."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.metrics import log_loss
+from sklearn.utils import check_random_state
+
+from skconv.estimators.validation import hold_out
+from skconv.exceptions import ParameterError
+from skconv.progress import print_progress
+from skconv.text import format_duration, parse_duration
+from skconv.training.batches import ImageDataset
+
+Classifier = Any  # a CNNClassifier; importing it would be circular
+
+_CANDIDATES = ("fast", "plain", "residual")
+_SHARE = 0.05  # share of the time limit for each candidate
+_VALIDATION_FRACTION = 0.15
+
+
+def is_auto(network: Any) -> bool:
+    """Return whether a value of the parameter `network` means that the network is chosen by short trainings."""
+    return isinstance(network, str) and network == "auto"
+
+
+def choose_network(classifier: Classifier, images: ImageDataset) -> str:
+    """Return the name of the network with the lowest validation loss after a short training with the same parameters.
+
+    Raise `ParameterError` without a time limit, or with checkpoints, because the choice depends on the machine's speed.
+    """
+    if classifier.time_limit is None:
+        raise ParameterError("network='auto' compares networks within a time limit. Set time_limit, such as '5m'.")
+    if classifier.checkpoint is not None:
+        raise ParameterError("network='auto' cannot be combined with 'checkpoint'. Set the name of a network.")
+    limit = _SHARE * parse_duration(classifier.time_limit)
+    seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
+    train, valid = hold_out(images, _VALIDATION_FRACTION, np.random.RandomState(seed))
+    losses = {}
+    for name in _CANDIDATES:
+        trial = clone(classifier).set_params(network=name, time_limit=limit, random_state=seed, verbose=0, callbacks=())
+        X, y, weights = _select(train)
+        X_val, y_val, _ = _select(valid)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about short trainings
+            trial.fit(X, y, sample_weight=weights, X_val=X_val, y_val=y_val)
+        losses[name] = log_loss(y_val, trial.predict_proba(X_val), labels=trial.classes_)
+        if classifier.verbose > 0:
+            print_progress(f"Network {name}: validation log loss {losses[name]:.3f} in {format_duration(limit)}.")
+    return min(losses, key=losses.__getitem__)
+
+
+def _select(images: ImageDataset | None) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Return images, label indices and weights as arrays."""
+    assert images is not None
+    positions = slice(None) if images.positions is None else images.positions
+    weights = None if images.weights is None else images.weights[positions].numpy()
+    return images.images[positions].numpy(), images.labels[positions].numpy(), weights

@@ -1,0 +1,117 @@
+"""Selection of a recipe: splits, ranking, changes, final recipe."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from skconv.auto import selection
+from skconv.auto.selection import Search
+from skconv.auto.trials import Candidate, Trial, run_trial, split_validation
+from skconv.data.dataset import Dataset
+from skconv.evaluation.metrics import score_predictions
+from skconv.recipes import load_recipe
+
+
+def make_dataset(n, sizes=(0.5, 0.5), **splits):
+    """Return images whose brightness is their class."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(np.arange(len(sizes)), [round(size * n) for size in sizes])
+    images = rng.integers(0, 60, (len(labels), 12, 12), np.uint8) + (80 * labels[:, None, None]).astype(np.uint8)
+    return Dataset("shades", images, labels, tuple(f"shade {k}" for k in range(len(sizes))), **splits)
+
+
+def make_candidate(dataset, name="fast", **training):
+    recipe = load_recipe("fast")
+    settings = {"max_epochs": 2, "batch_size": 32, **training}
+    recipe = replace(recipe, name=name, training=settings, network={"name": "fast"}, figures={})
+    return Candidate(name, recipe, dataset, dataset)
+
+
+def make_search(seconds=60.0, *, flips=True, epochs=True):
+    deadline = time.monotonic() + seconds
+    return Search(
+        deadline, reserve=1.0, seed=0, device="cpu", chooses_flips=flips, chooses_epochs=epochs, progress=False
+    )
+
+
+def test_few_images_use_the_first_candidate_without_trials(capsys):
+    candidates = [make_candidate(make_dataset(60)), make_candidate(make_dataset(60), "other")]
+    search = make_search()
+    search.progress = True
+    chosen = search.run(candidates)
+    assert chosen.candidate is candidates[0] and not chosen.trials
+    assert "60 training images" in capsys.readouterr().err
+
+
+def test_run_compares_by_folds_and_selects_the_lower_log_loss():
+    dataset = make_dataset(300)
+    good, bad = make_candidate(dataset, "good"), make_candidate(dataset, "bad", learning_rate=1e-6)
+    chosen = make_search().run([bad, good])
+    assert chosen.candidate.recipe.name == "good"
+    assert {trial.candidate.recipe.name for trial in chosen.trials} == {"good", "bad"}
+    losses = [trial.scores.negative_log_likelihood for trial in chosen.trials]
+    assert losses == sorted(losses)
+    assert all(trial.scores.n == 300 for trial in chosen.trials)  # out of fold: every image
+    assert chosen.candidate.recipe.ensemble == {"folds": 5}  # a training takes far less than the limit
+
+
+def test_many_images_are_scored_on_a_validation_split():
+    dataset = make_dataset(2400)
+    trial, estimator = run_trial(make_candidate(dataset), 20, seed=0, device="cpu", folds=0)
+    assert trial.scores.n == 360 and trial.fraction == 1 and not hasattr(estimator, "estimators_")
+
+
+def test_split_validation_limits_the_validation_images():
+    split = make_dataset(3000)
+    dataset = replace(make_dataset(200), valid_images=split.train_images, valid_labels=split.train_labels)
+    train, valid = split_validation(dataset, seed=0)
+    assert len(train.train_labels) == 200 and len(valid.train_labels) == 2000
+
+
+def test_shortened_trial_tells_its_fraction():
+    trial, _ = run_trial(make_candidate(make_dataset(2400), max_epochs=500), 1.5, seed=0, device="cpu", folds=0)
+    assert 0 < trial.fraction < 1 and trial.n_epochs < 500 and "did not fit" in str(trial)
+
+
+@pytest.mark.parametrize(("sizes", "tried"), [((0.9, 0.1), True), ((0.6, 0.4), False)])
+def test_class_weights_are_tried_for_classes_of_different_size(sizes, tried):
+    chosen = make_search().run([make_candidate(make_dataset(300, sizes))])
+    assert any("class weights" in trial.candidate.name for trial in chosen.trials) is tried
+
+
+def test_class_weights_are_used_if_macro_f1_gains_more_than_accuracy_loses(monkeypatch):
+    search, candidate = make_search(), make_candidate(make_dataset(300, (0.9, 0.1)))
+
+    def trial(probabilities, candidate):
+        scores = score_predictions(np.repeat([0, 1], [90, 10]), probabilities)
+        return Trial(candidate, scores, 1.0, 2, 1.0, has_fixed_epochs=False)
+
+    one_class = np.tile([0.9, 0.1], (100, 1))
+    balanced = np.repeat([[0.9, 0.1], [0.1, 0.9]], [90, 10], axis=0)
+    balanced[:5] = [0.2, 0.8]
+    monkeypatch.setattr(selection, "run_trial", lambda changed, *_, **__: (trial(balanced, changed), None))
+    best = search._choose_weights(trial(one_class, candidate))
+    assert best.candidate.recipe.training["class_weight"] == "balanced"
+
+
+def test_the_users_flips_and_epochs_are_not_changed():
+    candidate = make_candidate(make_dataset(300), max_epochs=1)
+    candidate = replace(candidate, recipe=replace(candidate.recipe, augmentation={"flip": True}))
+    chosen = make_search(flips=False, epochs=False).run([candidate])
+    assert chosen.candidate.recipe.augmentation == {"flip": True}
+    assert chosen.candidate.recipe.training["max_epochs"] == 1
+
+
+def test_more_epochs_are_used_while_the_loss_decreases():
+    chosen = make_search(600).run([make_candidate(make_dataset(300), max_epochs=1, learning_rate=1e-3)])
+    assert chosen.candidate.recipe.training["max_epochs"] in (3, 9, 27, 81, 243)
+
+
+def test_final_recipe_uses_the_remaining_time():
+    dataset = make_dataset(2400)
+    chosen = make_search(8.0).run([make_candidate(dataset, max_epochs=10_000)])
+    training = chosen.candidate.recipe.training
+    assert 4 <= float(training["time_limit"].removesuffix("s")) <= 8
+    assert not chosen.candidate.recipe.ensemble and training["validation_fraction"] == 0.15

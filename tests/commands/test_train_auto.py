@@ -1,0 +1,106 @@
+"""`train` with the recipe `auto`."""
+
+import csv
+import tomllib
+
+import numpy as np
+import pytest
+
+from skconv.cli.main import main
+from skconv.commands import recipe_selection
+from skconv.commands.train import train
+from skconv.exceptions import ParameterError
+
+
+@pytest.fixture
+def shades(tmp_path):
+    """Return a CSV file of 240 images of three shades."""
+    rng = np.random.default_rng(0)
+    labels = np.repeat(["dark", "light", "mid"], 80)
+    levels = {"dark": 0, "mid": 80, "light": 160}
+    path = tmp_path / "shades.csv"
+    with path.open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["label", *(f"pixel{k}" for k in range(144))])
+        for label in labels:
+            writer.writerow([label, *rng.integers(0, 60, 144) + levels[label]])
+    return path
+
+
+AUTO = ["--set", 'auto.candidates=["fast", "standard"]', "--time-limit", "20s"]
+
+
+def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path):
+    out = tmp_path / "run"
+    assert main(["train", str(shades), "--recipe", "auto", *AUTO, "--out", str(out)]) == 0
+    rows = list(csv.DictReader((out / "leaderboard.csv").open()))
+    assert {row["recipe"] for row in rows} == {"fast", "standard"} and (out / "leaderboard.png").exists()
+    recipe = tomllib.loads((out / "recipe.toml").read_text())
+    assert "auto" not in recipe and recipe["network"]["name"] in {"fast", "plain"}
+    assert (
+        main(["train", "--recipe", str(out / "recipe.toml"), "--time-limit", "5s", "--out", str(tmp_path / "b")]) == 0
+    )
+    assert not (tmp_path / "b" / "leaderboard.csv").exists()
+    assert not list(tmp_path.glob("*.checkpoint"))
+
+
+def test_resumed_run_reads_its_selection(shades, tmp_path, monkeypatch):
+    out, settings = tmp_path / "run", {"auto.candidates": ["fast"]}
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("skconv.commands.train.fit_resumable", interrupt)
+        with pytest.raises(KeyboardInterrupt):
+            train(shades, recipe="auto", settings=settings, time_limit="20s", out=out)
+    monkeypatch.setattr(recipe_selection, "_make_candidates", interrupt)  # not called again
+    first = train(shades, recipe="auto", settings=settings, time_limit="20s", out=out, resume=True)
+    again = train(shades, recipe="auto", settings=settings, time_limit="20s", out=out, resume=True)
+    assert first.test_accuracy == again.test_accuracy
+    assert (out / "leaderboard.csv").exists() and not list(tmp_path.glob("*.checkpoint"))
+
+
+@pytest.mark.parametrize(
+    ("options", "recipe"),
+    [({}, "auto"), ({"epochs": 1}, "standard"), ({"network": "fast"}, "standard"), ({"recipe": "fast"}, "fast")],
+)
+def test_default_recipe_depends_on_the_options(shades, tmp_path, monkeypatch, options, recipe):
+    class Prepared(Exception):
+        pass
+
+    def stop(run):
+        raise Prepared(run.recipe.name)
+
+    monkeypatch.setattr("skconv.commands.train._warn_of_few_test_images", stop)
+    with pytest.raises(Prepared, match=recipe):
+        train(shades, **options)
+
+
+def test_named_data_sets_use_standard(tmp_path, monkeypatch):
+    monkeypatch.setattr("skconv.commands.train._warn_of_few_test_images", lambda run: pytest.fail(run.recipe.name))
+    with pytest.raises(pytest.fail.Exception, match="standard"):
+        train("digits")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"network": "fast"}, "'network'"),
+        ({"freeze_fraction": 0.5}, "'freeze_fraction'"),
+        ({"settings": {"auto.candidates": ["nothing"]}}, "nothing"),
+        ({"settings": {"auto.candidates": ["auto"]}}, "auto"),
+        ({"settings": {"training.time_limit": None}}, "time_limit"),
+    ],
+)
+def test_auto_refuses_contradictions(shades, tmp_path, arguments, message):
+    with pytest.raises(Exception, match=message) as caught:
+        train(shades, recipe="auto", out=tmp_path / "run", **arguments)
+    assert "\n" not in str(caught.value) and not (tmp_path / "run").exists()
+
+
+def test_auto_is_for_train_only(shades, tmp_path):
+    from skconv.commands.ensemble import ensemble
+
+    with pytest.raises(ParameterError, match="skconv train"):
+        ensemble(shades, recipe="auto", out=tmp_path / "run")
