@@ -24,7 +24,7 @@ _MIN_TRIAL = 2.0  # seconds
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
 _LONGER = 3  # factor of the number of epochs that is tried if a complete training is short
-_MAX_LONGER = 8  # maximum factor of the number of epochs if the trials were shortened
+_MAX_LONGER, _MAX_EPOCHS = 8, 100  # limits of the number of epochs if the trials were shortened
 _FOLDS = 5  # of an ensemble
 _MIN_MEMBER = 0.5  # minimum part of the planned training for a member of an ensemble
 _MARGIN = 0.8  # part of the remaining time that is planned, because estimates are not exact
@@ -194,7 +194,7 @@ class Search:
             if not best.is_complete and self.chooses_epochs and not best.has_fixed_epochs:
                 n_planned = max(round(best.n_epochs / best.fraction), 1)
                 training = {key: value for key, value in training.items() if key != "min_steps"}
-                training["max_epochs"] = _MAX_LONGER * n_planned
+                training["max_epochs"] = max(n_planned, min(_MAX_LONGER * n_planned, _MAX_EPOCHS))
             if candidate.dataset.valid_labels is None:
                 training["validation_fraction"] = round(min(max(_CALIBRATED / n, _MIN_VALIDATION), _MAX_VALIDATION), 2)
             self._print(f"Training with {candidate.name}, at most {format_duration(left)}.")
