@@ -1,0 +1,42 @@
+"""`network="auto"`: choice of a network by short trainings."""
+
+import pytest
+from sklearn.base import clone
+from sklearn.datasets import load_digits
+
+from skconv import CNNClassifier, KFoldEnsembleClassifier
+from skconv.estimators import network_choice
+from skconv.exceptions import ParameterError
+
+
+@pytest.fixture
+def digits(monkeypatch):
+    monkeypatch.setattr(network_choice, "_CANDIDATES", ("fast", "compact"))
+    digits = load_digits()
+    return digits.images[:600], digits.target[:600]
+
+
+def test_auto_trains_a_registered_network_that_can_be_saved(digits, tmp_path, capsys):
+    classifier = CNNClassifier("auto", time_limit=20, max_epochs=4, random_state=0, verbose=1).fit(*digits)
+    assert classifier.network == "auto" and clone(classifier).network == "auto"
+    assert "Network fast: validation log loss" in capsys.readouterr().err
+    classifier.save(tmp_path / "model")
+    loaded = CNNClassifier.load(tmp_path / "model")
+    assert loaded.network == "auto" and loaded._network_spec.name in ("fast", "compact")
+    assert (loaded.predict(digits[0]) == classifier.predict(digits[0])).all()
+
+
+def test_members_of_an_ensemble_have_one_network(digits):
+    template = CNNClassifier("auto", time_limit=20, max_epochs=2)
+    ensemble = KFoldEnsembleClassifier(template, cv=2, random_state=0).fit(*digits)
+    assert len({member.network for member in ensemble.estimators_}) == 1
+    assert ensemble.predict(digits[0][:5]).shape == (5,)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"), [({}, "time_limit"), ({"time_limit": 5, "checkpoint": "folder"}, "'checkpoint'")]
+)
+def test_auto_refuses_settings_without_meaning(digits, tmp_path, monkeypatch, parameters, message):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ParameterError, match=message):
+        CNNClassifier("auto", random_state=0, **parameters).fit(*digits)
