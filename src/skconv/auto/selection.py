@@ -82,10 +82,11 @@ class Search:
         if reason:
             self._print(f"{reason}: the recipe {candidates[0].name} is used without a comparison.")
             return Selection(candidates[0])
+        networks = {each.recipe.name: each.recipe.network for each in candidates}
         if self.chooses_flips:
             candidates = [_without_flips(each) for each in candidates]
         best, estimator = self._compare(candidates)
-        best = self._choose_flips(best, estimator)
+        best = self._choose_flips(best, estimator, networks[best.candidate.recipe.name])
         del estimator
         best = self._choose_weights(best)
         best = self._choose_epochs(best)
@@ -120,8 +121,11 @@ class Search:
         self._print(f"{best.candidate.name} and {second.candidate.name} are close, and are trained for longer.")
         return min((self._try(each.candidate, seconds) for each in (best, second)), key=lambda each: _log_loss(each[0]))
 
-    def _choose_flips(self, best: Trial, estimator: Any) -> Trial:
-        """Return the trial of the candidate with random flips, if mirrored images are recognised as well."""
+    def _choose_flips(self, best: Trial, estimator: Any, network: dict[str, Any]) -> Trial:
+        """Return the trial of the candidate with random flips, if mirrored images are recognised as well.
+
+        `network` is the recipe's network, possibly with flips in its test-time augmentation.
+        """
         augmentation = best.candidate.recipe.augmentation
         if not self.chooses_flips or not isinstance(augmentation, dict):
             return best
@@ -136,7 +140,7 @@ class Search:
         self._print(sentence)
         if not mirrorable:
             return best
-        changed = best.candidate.change("flips", augmentation={**augmentation, "flip": True})
+        changed = best.candidate.change("flips", augmentation={**augmentation, "flip": True}, network=network)
         return replace(best, candidate=changed)
 
     def _choose_weights(self, best: Trial) -> Trial:
@@ -149,7 +153,7 @@ class Search:
         trial = self._try_change(best, changed)
         if trial is None:
             return best
-        gain, loss = trial.macro_f1 - best.macro_f1, best.scores.accuracy - trial.scores.accuracy
+        gain, loss = trial.scores.macro_f1 - best.scores.macro_f1, best.scores.accuracy - trial.scores.accuracy
         used = gain > max(loss, 0)
         self._print(
             f"{'Class weights' if used else 'No class weights'}: with them, macro F1 changes by {100 * gain:+.1f} and "
@@ -216,11 +220,13 @@ class Search:
 
 def _without_flips(candidate: Candidate) -> Candidate:
     """Return the candidate without random flips, whose effect is then visible in predictions for mirrored images."""
-    augmentation = candidate.recipe.augmentation
-    if not isinstance(augmentation, dict) or not augmentation.get("flip"):
+    augmentation, network = candidate.recipe.augmentation, candidate.recipe.network
+    if not isinstance(augmentation, dict):
         return candidate
     kept = {key: value for key, value in augmentation.items() if key != "flip"}
-    return replace(candidate, recipe=replace(candidate.recipe, augmentation=kept))
+    if "flip" in str(network.get("tta")):
+        network = {**network, "tta": "none"}
+    return replace(candidate, recipe=replace(candidate.recipe, augmentation=kept, network=network))
 
 
 def _log_loss(trial: Trial) -> float:

@@ -94,13 +94,12 @@ class ResidualNetwork(Network):
 
 
 @register_network
-def residual(*, width: int = 64, depth: int = 2, tta: str = "flip", **shape: Any) -> Network:
+def residual(*, width: int = 64, depth: int = 2, tta: str = "none", **shape: Any) -> Network:
     """Whitened patches and three stages of convolutions, for photographs and textures; a minute or two per epoch.
 
-    Predictions are averaged over the image and its mirror image by default, which is unsuitable for digits and letters.
-
     Options: width (channels of the first stage, a quarter of those of the others, 64), depth (convolutions per stage,
-    2), tta (test-time augmentation: none, flip, shift or flip-shift; 1, 2, 5 or 10 times the computation, flip).
+    2), tta (test-time augmentation: none, flip, shift or flip-shift; 1, 2, 5 or 10 times the computation, none). Flips
+    are unsuitable for digits and letters.
     """
     check_option("width", width, 1, 1024, integer=True)
     check_option("depth", depth, 2, 16, integer=True)
