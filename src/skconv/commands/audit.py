@@ -145,7 +145,7 @@ def audit(
     progress = is_interactive() if options["progress"] is None else options["progress"]
     if out is not None:
         check_new_folder(out)
-    recipe = plan_run(load_recipe(options["recipe"]), source=source, **select_changes(options))
+    recipe = plan_run(load_recipe(options["recipe"] or "audit"), source=source, **select_changes(options))
     seed = choose_seed(options["seed"], recipe)
     folder = "" if out is None else str(out)
     files = read_tree(Path(source), recipe.data.exclude or ())[0].list_images() if Path(source).is_dir() else []
