@@ -8,6 +8,7 @@ import pytest
 
 from ..data_fixtures import cache, digits, make_competition, samples  # noqa: F401
 from .listed_images import flat  # noqa: F401
+from .published_files import cifar10  # noqa: F401
 
 Response = Callable[[BaseHTTPRequestHandler], None]
 

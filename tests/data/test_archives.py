@@ -1,10 +1,7 @@
 """Reading of archives and folders: names, limits, damaged and hostile archives."""
 
-import io
 import os
 import tarfile
-import zipfile
-from pathlib import Path
 
 import pytest
 
@@ -12,32 +9,9 @@ from skconv.data import archives
 from skconv.data.archives import iterate_members, list_members
 from skconv.exceptions import DataError
 
+from .published_files import make_folder, make_tar, make_zip
+
 FILES = {"a/1.txt": b"one", "b/2.txt": b"two" * 1000, "b/c/3.txt": b""}
-
-
-def make_tar(path: Path, files: dict[str, bytes], mode: str = "w:gz", extra: tuple[tarfile.TarInfo, ...] = ()) -> Path:
-    with tarfile.open(path, mode) as archive:
-        for member in extra:
-            archive.addfile(member)
-        for name, content in files.items():
-            member = tarfile.TarInfo(name)
-            member.size = len(content)
-            archive.addfile(member, io.BytesIO(content))
-    return path
-
-
-def make_zip(path: Path, files: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for name, content in files.items():
-            archive.writestr(name, content)
-    return path
-
-
-def make_folder(path: Path, files: dict[str, bytes]) -> Path:
-    for name, content in files.items():
-        (path / name).parent.mkdir(parents=True, exist_ok=True)
-        (path / name).write_bytes(content)
-    return path
 
 
 def make_link(kind: bytes, target: str) -> tarfile.TarInfo:
