@@ -98,7 +98,7 @@ def run_skconv(run: Run, recipe: str) -> dict:
             record = json.loads(output)
             network = tomllib.loads((out / "recipe.toml").read_text())["network"]["name"]
             result |= {"accuracy": record["test_accuracy"], "fit_seconds": record["fit_seconds"]}
-            result |= {"epochs": record["n_epochs"], "network": network}
+            result |= {"epochs": record["n_epochs"], "network": network, "recipe": recipe}
     return result
 
 
