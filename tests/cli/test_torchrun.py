@@ -126,8 +126,8 @@ def test_two_processes_write_one_run_folder_and_one_json_object(recipe, tmp_path
     done = run([*TORCHRUN, *arguments], tmp_path)
     assert done.returncode == 0, done.stderr
     result = json.loads(done.stdout)
-    lines = [line for line in done.stderr.splitlines() if "epoch" in line]
-    assert len(lines) == 2, done.stderr
+    lines = [line for line in done.stderr.splitlines() if line.startswith("epoch")]
+    assert len(lines) == 2 and done.stderr.count("Training network") == 1, done.stderr
     assert [each.name for each in tmp_path.iterdir()] == ["out"]
     scores = json.loads((tmp_path / "out" / "scores.json").read_text())
     assert scores["command"].startswith("torchrun --nproc-per-node 2 -m skconv train digits")

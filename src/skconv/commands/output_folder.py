@@ -5,18 +5,21 @@ from __future__ import annotations
 import functools
 import os
 import re
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
-from skconv.distributed.process_group import is_main_process
+from skconv.distributed.process_group import ignoring_sigterm, is_main_process
 from skconv.exceptions import OutputError
 from skconv.files import lock_folder, reserve_folder
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_N_TRIED, _PAUSE = 10, 0.1  # attempts to acquire a lock, and seconds between them
 
 
 def open_run_folder(out: str | os.PathLike[str] | None, name: str) -> AbstractContextManager[Path]:
@@ -57,12 +60,19 @@ def lock_output(command: Callable[P, R]) -> Callable[P, R]:
         try:
             return command(*args, **kwargs)
         except (Exception, KeyboardInterrupt):
-            # If the main process was killed, its lock is not held, but the file remains: acquire it to remove it.
-            with suppress(OutputError), lock_folder(out):
-                pass
+            _remove_lock(out)
             raise
 
     return call
+
+
+def _remove_lock(out: str | os.PathLike[str]) -> None:
+    """Remove the lock of a main process that was killed; a running one holds its lock."""
+    with ignoring_sigterm():
+        for _ in range(_N_TRIED):  # the system releases the lock of a killed process after its connections
+            with suppress(OutputError), lock_folder(out):
+                return
+            time.sleep(_PAUSE)
 
 
 def clean_name(name: str) -> str:

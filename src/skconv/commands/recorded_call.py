@@ -19,7 +19,8 @@ def describe_call(function: Callable[..., Any], arguments: Mapping[str, Any]) ->
             given[name] = arguments[name]
     parts = []
     for name, value in given.items():
-        text = repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
+        # A class or function has a name, by which the call can be repeated.
+        text = getattr(value, "__name__", None) or repr(os.fspath(value) if isinstance(value, os.PathLike) else value)
         parts.append(text if name == "source" else f"{name}={text}")
     return f"skconv.{function.__name__}({', '.join(parts)})"
 

@@ -228,8 +228,8 @@ def _warn_of_few_test_images(run: PreparedRun) -> None:
     if n_test < _MIN_TEST:
         warnings.warn(
             f"The test split has {format_count(n_test, 'image')}, so the 95 % interval of the test accuracy will be "
-            "wide. To estimate "
-            f"the accuracy on all {len(run.dataset.train_labels):,} training images, use skconv cross-validate.",
+            f"wide. To estimate the accuracy on all {len(run.dataset.train_labels):,} training images, use skconv "
+            "cross-validate.",
             stacklevel=2,
         )
 

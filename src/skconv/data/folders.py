@@ -76,8 +76,7 @@ def _note_copies(splits: Splits) -> None:
         if copies:
             warnings.warn(
                 f"The training images contain {copies:,} of the {len(images):,} {name} images, so the {name} accuracy "
-                "is "
-                "too high. List the copies with 'skconv audit', and remove them from one of the splits.",
+                "is too high. List the copies with 'skconv audit', and remove them from one of the splits.",
                 stacklevel=3,
             )
 

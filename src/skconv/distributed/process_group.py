@@ -162,6 +162,19 @@ def main_process_only() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def ignoring_sigterm() -> Iterator[None]:
+    """Ignore SIGTERM inside the block: torchrun terminates the other processes when one has failed."""
+    if threading.current_thread() is not threading.main_thread():  # Python handles signals only in the main thread
+        yield
+        return
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
 def should_report() -> bool:
     """Return whether this process should print its error: true for the first process that calls this function.
 
@@ -235,7 +248,6 @@ def _needs_gpu(device: str) -> bool:
     if n_gpus < n_local:
         raise ParameterError(
             f"{n_local} processes were started on a machine with {format_count(n_gpus, 'GPU')}. Start at most one "
-            "process per GPU "
-            "(torchrun --nproc-per-node), or pass --device cpu."
+            "process per GPU (torchrun --nproc-per-node), or pass --device cpu."
         )
     return True

@@ -185,13 +185,11 @@ def find_similar(features: np.ndarray, max_ratio: float = 0.6) -> np.ndarray:
     def measure(rows: slice, columns: slice) -> np.ndarray:
         return np.sqrt(np.maximum(2 - 2 * directions[rows] @ directions[columns].T, 0))
 
-    starts = range(0, len(directions), _ROWS)
+    n_rows = max(1, _ROWS * _COLUMNS // len(directions))  # bounds the memory
+    blocks = [slice(start, start + n_rows) for start in range(0, len(directions), n_rows)]
     # The image itself is the nearest, so the tenth neighbour is at position 10.
     scale = np.concatenate(
-        [
-            np.partition(measure(slice(each, each + _ROWS), slice(None)), _NEIGHBOURS, axis=1)[:, _NEIGHBOURS]
-            for each in starts
-        ]
+        [np.partition(measure(block, slice(None)), _NEIGHBOURS, axis=1)[:, _NEIGHBOURS] for block in blocks]
     )
     pairs = []
     for rows, columns in _iterate_blocks(len(directions)):
