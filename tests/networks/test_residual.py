@@ -6,6 +6,7 @@ import torch
 from skconv.exceptions import ParameterError
 from skconv.networks import create_network
 from skconv.networks.input_normalization import PatchWhitening
+from skconv.networks.residual import ResidualStage
 
 SHAPE = {"in_channels": 3, "image_size": (16, 16), "num_classes": 4}
 
@@ -60,6 +61,15 @@ def test_filters_loaded_with_the_weights_of_another_model_are_retained():
     fresh = create_network("residual", **SHAPE)
     fresh.input_normalization.fit(images)
     assert not torch.allclose(fresh.blocks[0].filters, filters, atol=0.1)
+
+
+@pytest.mark.parametrize("depth", [2, 3])
+def test_stage_adds_its_first_output_to_that_of_two_or_more_convolutions(depth):
+    stage = ResidualStage(4, 8, size=(8, 8), depth=depth).eval()
+    torch.nn.init.zeros_(stage.others[-1][1].weight)  # batch norm: the last convolution contributes nothing
+    features = torch.randn(2, 4, 8, 8)
+    expected = torch.nn.functional.gelu(stage.first(features)) if depth == 3 else torch.zeros(2, 8, 4, 4)
+    torch.testing.assert_close(stage(features), expected)
 
 
 @pytest.mark.parametrize(("tta", "n_views"), [("none", 1), ("flip", 2), ("shift", 5), ("flip-shift", 10)])

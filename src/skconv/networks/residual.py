@@ -22,11 +22,10 @@ _TTA = ("none", "flip", "shift", "flip-shift")
 
 
 class ResidualStage(nn.Module):
-    """Convolution with optional 2×2 pooling, then convolutions whose output is added to their input.
+    """Convolution with optional 2×2 pooling, then further convolutions; two or more are added to their input.
 
     The first filters of each convolution begin as the identity of its input channels, the others with random weights.
-    The argument `size` is the
-    height and width of the input in pixels, the attribute `size` that of the output.
+    The argument `size` is the height and width of the input in pixels, the attribute `size` that of the output.
     """
 
     def __init__(self, in_channels: int, channels: int, *, size: tuple[int, int], depth: int) -> None:
@@ -34,9 +33,10 @@ class ResidualStage(nn.Module):
         pool = max(size) >= _MIN_POOLED
         self.first = ConvBlock(in_channels, channels, size=size, pool=pool, activation=nn.GELU())
         self.size = self.first.size
+        self.is_residual = depth > 2
         self.others = nn.Sequential()
         for number in range(depth - 1):
-            activation = nn.GELU() if number < depth - 2 else nn.Identity()
+            activation = nn.Identity() if self.is_residual and number == depth - 2 else nn.GELU()
             self.others.append(ConvBlock(channels, channels, size=self.size, activation=activation))
         for module in self.modules():
             if isinstance(module, nn.Conv2d):
@@ -45,7 +45,8 @@ class ResidualStage(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Return features (n, channels, *size) of features (n, in_channels, height, width)."""
         features = self.first(features)
-        return F.gelu(features + self.others(features))
+        others = self.others(features)
+        return F.gelu(features + others) if self.is_residual else others
 
 
 class ResidualNetwork(Network):
@@ -59,7 +60,7 @@ class ResidualNetwork(Network):
     width : int
         Channels of the first stage; the others have four times as many.
     depth : int
-        Convolutions per stage, at least 2.
+        Convolutions per stage, at least 2; with more than 2, the others are added to the output of the first.
     tta : {"none", "flip", "shift", "flip-shift"}
         Test-time augmentation, which averages logits. "flip": over the image and its mirror image; twice the
         computation. "shift": over the image and four shifts by one pixel; 5 times. "flip-shift": both; 10 times.
