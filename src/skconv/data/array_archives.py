@@ -64,7 +64,8 @@ def read_svhn(folder: Path, entry: CatalogEntry) -> Splits:
     splits: list[Any] = []
     for file in entry.files:
         images, labels = _read_mat(folder / file.name)
-        splits += [images, _name_labels(folder / file.name, labels % 10, entry)]  # 10 is the label of the digit 0
+        labels = np.where(labels == 10, 0, labels)  # 10 is the label of the digit 0
+        splits += [images, _name_labels(folder / file.name, labels, entry)]
     return Splits(*splits)
 
 

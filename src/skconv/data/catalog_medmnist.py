@@ -1,7 +1,7 @@
 """Entries of the catalog for the 2D data sets of MedMNIST v2 at 28×28 pixels.
 
-Checksums and classes are those of the package medmnist 3.0.2, results those of the publication. ChestMNIST is missing,
-because its images have several labels each.
+Checksums and classes are those of the package medmnist 3.0.2, results those of the publication, which used an earlier
+version of OrganMNIST with up to 77 more images. ChestMNIST is missing, because its images have several labels each.
 """
 
 from __future__ import annotations
