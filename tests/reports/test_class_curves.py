@@ -29,11 +29,10 @@ def value_of(row):
 
 
 @BOTH
-@pytest.mark.parametrize(("n_classes", "n_named"), [(5, 5), (10, 5), (100, 5)])
-@pytest.mark.parametrize("name", ["{}", "_a class with a very long name $number^$ {}"])
-def test_legend_has_mean_and_worst_classes_without_overlap(draw, n_classes, n_named, name):
+@pytest.mark.parametrize("n_classes", [5, 10, 100])
+def test_legend_has_mean_and_worst_classes_without_overlap(draw, n_classes):
     labels, probabilities = predict(n_classes)
-    names = [name.format(k) for k in range(n_classes)]
+    names = [f"_a class with a very long name $number^$ {k}" for k in range(n_classes)]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         figure = draw(labels, probabilities, names)
@@ -46,9 +45,9 @@ def test_legend_has_mean_and_worst_classes_without_overlap(draw, n_classes, n_na
         mean, areas = scores.roc_auc, [each.roc_auc for each in scores.per_class]
     rows = legend_of(figure)
     assert rows[0].startswith(f"mean of {n_classes} classes: {mean:.4f}")
-    shown = areas if n_classes == 5 else sorted(areas)[:n_named]
-    assert [value_of(row) for row in rows[1 : 1 + n_named]] == [round(area, 4) for area in shown]
-    assert rows[1 + n_named :] == (["5 other classes"] if n_classes == 10 else [])
+    shown = areas if n_classes == 5 else sorted(areas)[:5]
+    assert [value_of(row) for row in rows[1:6]] == [round(area, 4) for area in shown]
+    assert rows[6:] == (["5 other classes"] if n_classes == 10 else [])
 
 
 def test_two_classes_have_one_roc_curve_and_two_precision_recall_curves():
