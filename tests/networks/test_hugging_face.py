@@ -191,6 +191,11 @@ def test_model_folder_causes_no_download():
         NetworkSpec("hf:me/tiny", {"revision": "main"}).restore(None)
 
 
+def test_folder_of_a_network_is_recorded_with_its_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert hub_files.make_absolute("hf:./model") == f"hf:{tmp_path.resolve() / 'model'}"
+
+
 def test_missing_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "transformers", None)
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)

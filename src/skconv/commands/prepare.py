@@ -181,11 +181,11 @@ def _check_auto(function: Callable[..., Any], arguments: Mapping[str, Any], reci
 
 
 def _pin_network(recipe: Recipe) -> Recipe:
-    """Return the recipe with the commit of a network of the Hugging Face Hub, so that a rerun has the same weights."""
-    from skconv.networks.hub_files import pin_revision
+    """Return the recipe with the commit or the absolute path of a network ``hf:…``, so that a rerun has its weights."""
+    from skconv.networks.hub_files import make_absolute, pin_revision
 
     options = dict(recipe.network)
-    name = options.pop("name")
+    name = make_absolute(options.pop("name"))
     return replace(recipe, network={"name": name, **pin_revision(name, options)})
 
 

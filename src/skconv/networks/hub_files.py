@@ -32,6 +32,19 @@ def pin_revision(name: str, options: Mapping[str, Any]) -> dict[str, Any]:
     return {**options, "revision": fetch(name, options.get("revision"), [CONFIG_NAME]).name}
 
 
+def make_absolute(name: str) -> str:
+    """Return the name of a network, with the absolute path of a folder, so that it is valid in any current folder.
+
+    Examples
+    --------
+    >>> make_absolute("hf:/models/vit"), make_absolute("hf:owner/vit"), make_absolute("fast")
+    ('hf:/models/vit', 'hf:owner/vit', 'fast')
+    """
+    if not name.startswith(HUB) or not is_local(name):
+        return name
+    return f"{HUB}{expand_home(name.removeprefix(HUB)).resolve()}"
+
+
 def is_local(name: str) -> bool:
     """Return whether a network is a folder of this machine; such paths begin with ``.``, ``~`` or are absolute."""
     path = name.removeprefix(HUB)
