@@ -18,6 +18,7 @@ from skconv.evaluation.ordinal import find_order
         ("stage1 stage2 stage3", [1, 2, 3]),
         ("10mm 20mm 50mm", [10, 20, 50]),
         ("0-2 3-9 10-19 20-29", [0, 1, 2, 3]),
+        ("-1e308 2 1e400", [0, 1, 2]),  # differences overflow
     ],
 )
 def test_ordered_names_are_sorted_in_any_order_of_the_classes(ascending, values):

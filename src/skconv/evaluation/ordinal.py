@@ -13,6 +13,7 @@ from skconv.data.labels import is_number, to_number
 _MIN_CLASSES = 3  # two classes have no order that differs from their distinction
 _MIN_INDICES = 10  # as many consecutive numbers from 0 are digits or numbered classes rather than a scale
 _MAX_SHOWN = 6
+_MAX_VALUE = 1e100  # differences of larger numbers may overflow
 
 # Names of levels in ascending order; the names of one level are separated by slashes.
 _SCALES = (
@@ -74,9 +75,10 @@ def find_order(class_names: Sequence[str]) -> ClassOrder | None:
         return None
     order = np.argsort(values)
     ranks = np.argsort(order)
+    is_numeric = all(map(_reads_as_number, class_names)) and max(map(abs, values)) < _MAX_VALUE
     return ClassOrder(
         names=tuple(" ".join(class_names[position].split()) for position in order),
-        values=np.array(values, np.float64) if all(map(_reads_as_number, class_names)) else ranks.astype(np.float64),
+        values=np.array(values if is_numeric else ranks, np.float64),
         ranks=ranks,
     )
 
