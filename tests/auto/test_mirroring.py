@@ -30,7 +30,7 @@ def make_images(labels=LABELS):
 
 @pytest.mark.parametrize(("classifier", "expected"), [(Reader(both=True), True), (Reader(both=False), False)])
 def test_is_mirrorable_compares_mirrored_images(classifier, expected):
-    mirrorable, sentence = is_mirrorable(classifier, make_images(), LABELS)
+    mirrorable, sentence = is_mirrorable([(classifier, make_images(), LABELS)])
     assert mirrorable is expected
     assert "mirrored" in sentence and "100.0 %" in sentence
 
@@ -48,10 +48,10 @@ def test_is_mirrorable_refuses_two_mirrored_classes_among_many():
         def predict(self, images):
             return np.where(images[:, 0, 0] > 1, images[:, 0, 0], images[:, 1, 0]).astype(int)
 
-    mirrorable, sentence = is_mirrorable(Signs(), images, labels)
+    mirrorable, sentence = is_mirrorable([(Signs(), images, labels)])
     assert not mirrorable and "98.0 %" in sentence
 
 
 def test_is_mirrorable_refuses_a_comparison_near_chance():
-    mirrorable, sentence = is_mirrorable(Reader(both=True, wrong=0.6), make_images(), LABELS)
+    mirrorable, sentence = is_mirrorable([(Reader(both=True, wrong=0.6), make_images(), LABELS)] * 2)
     assert not mirrorable and "too low" in sentence

@@ -2,31 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-_MAX_IMAGES = 2000
 _MIN_SKILL = 0.3  # part of the way from chance to perfect accuracy; below it, a comparison has no meaning
 _MAX_LOSS = 0.02  # accuracy that mirroring may cost
 _MAX_CLASS_LOSS = 0.15  # recall that mirroring may cost a class: a pair of mirrored classes among many
 _MIN_CLASS = 8  # images of a class, to compare its recall
 
 
-def is_mirrorable(classifier: Any, images: np.ndarray, labels: np.ndarray) -> tuple[bool, str]:
+def is_mirrorable(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tuple[bool, str]:
     """Return whether mirrored images are recognised as well as the originals, and a sentence with the figures.
 
-    Parameters
-    ----------
-    classifier : CNNClassifier
-        Classifier that was trained without flips.
-    images : ndarray of uint8, shape (n, height, width) or (n, height, width, 3)
-        Images that it was not trained on.
-    labels : ndarray of int, shape (n,)
+    Each part has a classifier that was trained without flips, and images and labels that it was not trained on: uint8
+    (n, height, width) or (n, height, width, 3), and int (n,).
     """
-    images, labels = images[:_MAX_IMAGES], labels[:_MAX_IMAGES]
-    original = classifier.predict(images) == labels
-    mirrored = classifier.predict(np.ascontiguousarray(images[:, :, ::-1])) == labels
+    labels = np.concatenate([labels for _, _, labels in parts])
+    original = np.concatenate([classifier.predict(images) == labels for classifier, images, labels in parts])
+    mirrored = np.concatenate([classifier.predict(_mirror(images)) == labels for classifier, images, labels in parts])
     accuracy, after = float(original.mean()), float(mirrored.mean())
     figures = f"accuracy {100 * accuracy:.1f} %, mirrored {100 * after:.1f} %"
     chance = float(np.bincount(labels).max() / len(labels))
@@ -36,6 +31,10 @@ def is_mirrorable(classifier: Any, images: np.ndarray, labels: np.ndarray) -> tu
     if accuracy - after <= _MAX_LOSS and max(losses, default=0.0) <= _MAX_CLASS_LOSS:
         return True, f"Random flips: mirrored images are recognised as well as the originals ({figures})."
     return False, f"No random flips: mirrored images are not recognised as well as the originals ({figures})."
+
+
+def _mirror(images: np.ndarray) -> np.ndarray:
+    return np.ascontiguousarray(images[:, :, ::-1])
 
 
 def _list_classes(labels: np.ndarray) -> np.ndarray:

@@ -17,9 +17,10 @@ from skconv.text import format_count, format_duration
 
 MIN_COMPARED = 100  # training images; fewer cannot rank recipes
 _MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
-_FIRST_SHARE = 0.12  # share of the time for the trials of all candidates
+_FIRST_SHARE = 0.12  # share of the time for the trials of all candidates with a validation split
+_FIRST_SHARE_FOLDS = 0.3  # the same with cross-validation, which trains several times on few images
 _SECOND_SHARE = 0.1  # share of the time for the second trials of the two best
-_CHANGES_SHARE = 0.35  # share of the time after which no further trial starts
+_CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
 _MIN_TRIAL = 2.0  # seconds
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
@@ -107,7 +108,8 @@ class Search:
 
     def _compare(self, candidates: Sequence[Candidate]) -> tuple[Trial, Any]:
         """Return the best trial of the candidates with its estimator, after a second trial of the two best."""
-        seconds = max(_FIRST_SHARE * self._time_left() / len(candidates), _MIN_TRIAL)
+        share = _FIRST_SHARE_FOLDS if self.folds else _FIRST_SHARE
+        seconds = max(share * self._time_left() / len(candidates), _MIN_TRIAL)
         how = f"{self.folds}-fold cross-validation" if self.folds else "a validation split"
         names = ", ".join(f"{each.name} ({each.size})" for each in candidates)
         self._print(f"Comparing recipes by {how}, at most {format_duration(seconds)} each: {names}.")
@@ -131,12 +133,12 @@ class Search:
             return best
         dataset = best.candidate.dataset
         if self.folds:
-            classifier, positions = estimator.estimators_[0], estimator.held_out_indices_[0]
-            images, labels = dataset.train_images[positions], dataset.train_labels[positions]
+            folds = zip(estimator.estimators_, estimator.held_out_indices_, strict=True)
+            parts = [(member, dataset.train_images[fold], dataset.train_labels[fold]) for member, fold in folds]
         else:
-            classifier, valid = estimator, split_validation(dataset, seed=self.seed)[1]
-            images, labels = valid.train_images, valid.train_labels
-        mirrorable, sentence = is_mirrorable(classifier, images, labels)
+            valid = split_validation(dataset, seed=self.seed)[1]
+            parts = [(estimator, valid.train_images, valid.train_labels)]
+        mirrorable, sentence = is_mirrorable(parts)
         self._print(sentence)
         if not mirrorable:
             return best
