@@ -16,8 +16,8 @@ from skconv.cli.options import DATA_HELP
     recipe=Annotated[
         str,
         typer.Option(
-            help="Name of a recipe, or TOML file; default: standard for the name of a data set, auto for your own "
-            "data, which compares recipes and trains the best within --time-limit (5m)."
+            help="Name of a recipe, or TOML file. Default: auto, which compares recipes and trains the best within "
+            "--time-limit (5m); standard for data sets in the format of MNIST, or with options such as --network."
         ),
     ],
     out=typer.Option(help="New folder for the results; default: runs/DATA-RECIPE."),

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from skconv.commands.data_summary import describe_data
 from skconv.commands.options import select_changes
 from skconv.commands.recorded_call import describe_call
-from skconv.data.spec import DataSpec
+from skconv.data.catalog import get_entry, list_datasets
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
 from skconv.exceptions import ModelFileError, OutputError, ParameterError, missing_package
 from skconv.files import escape_undecodable
@@ -155,11 +155,13 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
 
 
 def _choose_recipe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """Return "auto" to train on the user's own data, unless an option sets what it would choose, else "standard"."""
+    """Return "standard" if an option sets what "auto" would choose, else the data's default recipe, or "auto"."""
     source = arguments["source"]
-    if function.__name__ != "train" or source is None or DataSpec(source).is_named or is_distributed():
+    if function.__name__ != "train" or source is None or is_distributed():
         return "standard"
-    return "standard" if any(arguments[name] not in (None, (), []) for name in _CHOSEN_BY_AUTO) else "auto"
+    if any(arguments[name] not in (None, (), []) for name in _CHOSEN_BY_AUTO):
+        return "standard"
+    return get_entry(source).recipe if isinstance(source, str) and source in list_datasets() else "auto"
 
 
 def _check_auto(function: Callable[..., Any], arguments: Mapping[str, Any], recipe: Recipe) -> None:

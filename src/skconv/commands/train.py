@@ -131,10 +131,10 @@ def train(
     source : str, path-like or None, default=None
         As in `skconv.load_dataset`; None uses the recipe's data, split as in the recipe.
     recipe : str, path-like or None, default=None
-        Name of a recipe, or TOML file. None uses "standard" for the name of a data set, and "auto" for other data,
-        unless one of `network`, `epochs`, `batch_size`, `learning_rate`, `settings`, `init_from` and `freeze_fraction`
-        is given. "auto" compares recipes on validation images within the time limit, 5 minutes by default, and trains
-        the best one.
+        Name of a recipe, or TOML file. None uses "auto", which compares recipes on validation images within the time
+        limit, 5 minutes by default, and trains the best one. For data sets in the format of MNIST, and if `network`,
+        `epochs`, `batch_size`, `learning_rate`, `settings`, `init_from` or `freeze_fraction` is given, None uses
+        "standard".
     network : str, class, callable or None, default=None
         Network to use instead of the recipe's.
     epochs : float, "auto" or None, default=None

@@ -49,6 +49,7 @@ class CatalogEntry:
     n_images: tuple[int, int, int] | None = None
     image_shape: tuple[int, ...] = ()
     published: tuple[PublishedResult, ...] = ()
+    recipe: str = "standard"  # default recipe of `skconv train`
 
     def __post_init__(self) -> None:
         if not self.folder:

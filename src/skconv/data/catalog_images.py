@@ -59,6 +59,7 @@ IMAGE_ENTRIES = (
         licence="unknown",
         class_names=("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"),
         form="cifar",
+        recipe="auto",
         files=(
             CatalogFile(
                 "cifar-10-binary.tar.gz",
@@ -81,6 +82,7 @@ IMAGE_ENTRIES = (
         licence="unknown",
         class_names=tuple(name.replace("_", " ") for name in _CIFAR100_CLASSES.split()),
         form="cifar",
+        recipe="auto",
         files=(
             CatalogFile(
                 "cifar-100-binary.tar.gz",
@@ -101,6 +103,7 @@ IMAGE_ENTRIES = (
         licence="non-commercial use",
         class_names=tuple(digits),
         form="svhn",
+        recipe="auto",
         files=(
             CatalogFile(
                 "train_32x32.mat",
@@ -157,6 +160,7 @@ IMAGE_ENTRIES = (
         licence="unknown",
         class_names=tuple(str(number) for number in range(43)),
         form="gtsrb",
+        recipe="auto",
         files=tuple(
             CatalogFile(name, addresses=(f"{_GTSRB}{name}",), checksum=f"md5:{digest}")
             for name, digest in (

@@ -110,6 +110,7 @@ def _to_entry(each: _MedSet) -> CatalogEntry:
         licence=each.licence,
         class_names=each.class_names,
         form="npz",
+        recipe="auto",
         files=(CatalogFile(file, addresses=(f"{_ZENODO}{file}?download=1",), checksum=f"md5:{each.md5}"),),
         folder="medmnist",
         n_images=each.n_images,
