@@ -1,7 +1,7 @@
 """Entries of the catalog for CIFAR, SVHN, KMNIST, EMNIST and GTSRB.
 
-The checksums are those that TensorFlow Datasets records for the same addresses. For GTSRB, md5 sums are published by
-several projects.
+The checksums are those that TensorFlow Datasets records for the same addresses; those of CIFAR-10 and the md5 sums of
+GTSRB are published by several projects.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ _TORONTO = "https://www.cs.toronto.edu/~kriz/"
 _KMNIST = "http://codh.rois.ac.jp/kmnist/dataset/kmnist/"
 _SVHN = "http://ufldl.stanford.edu/housenumbers/"
 _GTSRB = "https://sid.erda.dk/public/archives/daaeac0d7ce1152aea9b61d9f1e19370/"
-_GTSRB_PAPER = "doi:10.1016/j.neunet.2012.02.016"
 _KMNIST_PAGE = "https://github.com/rois-codh/kmnist"
 
 _CIFAR100_CLASSES = """
@@ -35,9 +34,7 @@ _EMNIST_FILE = CatalogFile(
 )
 
 
-def _name_emnist(
-    subset: str, what: str, n_train: int, n_test: int, class_names: tuple[str, ...], accuracy: float
-) -> CatalogEntry:
+def _name_emnist(subset: str, what: str, n_train: int, n_test: int, class_names: tuple[str, ...]) -> CatalogEntry:
     return CatalogEntry(
         name=f"emnist-{subset}",
         title=f"EMNIST {what}: {n_train:,} + {n_test:,} characters, {len(class_names)} classes, 28×28 grey",
@@ -48,7 +45,6 @@ def _name_emnist(
         folder="emnist",
         n_images=(n_train, 0, n_test),
         image_shape=(28, 28),
-        published=(PublishedResult("OPIUM classifier", accuracy, "arXiv:1702.05373"),),
     )
 
 
@@ -73,7 +69,6 @@ IMAGE_ENTRIES = (
             PublishedResult("ResNet-20", 0.9125, "arXiv:1512.03385"),
             PublishedResult("ResNet-56", 0.9303, "arXiv:1512.03385"),
             PublishedResult("airbench94", 0.94, "arXiv:2404.00498"),
-            PublishedResult("Wide ResNet-28-10", 0.96, "arXiv:1605.07146"),
         ),
     ),
     CatalogEntry(
@@ -92,10 +87,6 @@ IMAGE_ENTRIES = (
         ),
         n_images=(50_000, 0, 10_000),
         image_shape=(32, 32, 3),
-        published=(
-            PublishedResult("pre-activation ResNet-164", 0.7567, "arXiv:1603.05027"),
-            PublishedResult("Wide ResNet-28-10", 0.8075, "arXiv:1605.07146"),
-        ),
     ),
     CatalogEntry(
         name="svhn",
@@ -118,11 +109,6 @@ IMAGE_ENTRIES = (
         ),
         n_images=(73_257, 0, 26_032),
         image_shape=(32, 32, 3),
-        published=(
-            PublishedResult("k-means features", 0.906, "Netzer et al. 2011"),
-            PublishedResult("human", 0.98, "Netzer et al. 2011"),
-            PublishedResult("Wide ResNet-16-8 with 531,131 extra training images", 0.9846, "arXiv:1605.07146"),
-        ),
     ),
     CatalogEntry(
         name="kmnist",
@@ -148,12 +134,12 @@ IMAGE_ENTRIES = (
             PublishedResult("PreActResNet-18 with manifold mixup", 0.9883, _KMNIST_PAGE),
         ),
     ),
-    _name_emnist("balanced", "balanced", 112_800, 18_800, _MERGED, 0.7802),
-    _name_emnist("letters", "letters, both cases merged", 124_800, 20_800, tuple(ascii_uppercase), 0.8515),
-    _name_emnist("digits", "digits", 240_000, 40_000, tuple(digits), 0.9590),
-    _name_emnist("byclass", "by class", 697_932, 116_323, (*digits, *ascii_uppercase, *ascii_lowercase), 0.6971),
-    _name_emnist("bymerge", "by merge", 697_932, 116_323, _MERGED, 0.7257),
-    _name_emnist("mnist", "MNIST", 60_000, 10_000, tuple(digits), 0.9622),
+    _name_emnist("balanced", "balanced", 112_800, 18_800, _MERGED),
+    _name_emnist("letters", "letters, both cases merged", 124_800, 20_800, tuple(ascii_uppercase)),
+    _name_emnist("digits", "digits", 240_000, 40_000, tuple(digits)),
+    _name_emnist("byclass", "by class", 697_932, 116_323, (*digits, *ascii_uppercase, *ascii_lowercase)),
+    _name_emnist("bymerge", "by merge", 697_932, 116_323, _MERGED),
+    _name_emnist("mnist", "MNIST", 60_000, 10_000, tuple(digits)),
     CatalogEntry(
         name="gtsrb",
         title="GTSRB: 39,209 + 12,630 German traffic signs of 43 classes, photos of 15 to 250 pixels as 48×48 colour",
@@ -171,11 +157,5 @@ IMAGE_ENTRIES = (
         ),
         n_images=(39_209, 0, 12_630),
         image_shape=(48, 48, 3),
-        published=(
-            PublishedResult("random forests", 0.9614, _GTSRB_PAPER),
-            PublishedResult("multi-scale CNN", 0.9831, _GTSRB_PAPER),
-            PublishedResult("human", 0.9884, _GTSRB_PAPER),
-            PublishedResult("committee of CNNs", 0.9946, _GTSRB_PAPER),
-        ),
     ),
 )
