@@ -18,8 +18,8 @@ from skconv.text import format_count, format_duration
 MIN_COMPARED = 100  # training images; fewer cannot rank recipes
 _MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
 _FIRST_SHARE = 0.12  # share of the time for the trials of all candidates with a validation split
-_FIRST_SHARE_FOLDS = 0.3  # the same with cross-validation, which trains several times on few images
-_SECOND_SHARE = 0.1  # share of the time for the second trials of the two best
+_SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
+_FIRST_SHARE_FOLDS = _SECOND_SHARE_FOLDS = 0.3  # the same with cross-validation, for few images
 _CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
 _MIN_TRIAL = 2.0  # seconds
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
@@ -119,7 +119,8 @@ class Search:
         best, second = results[0][0], results[1][0]
         if _log_loss(second) > _CLOSE * _log_loss(best) or (best.is_complete and second.is_complete):
             return results[0]
-        seconds = max(_SECOND_SHARE / 2 * self._time_left(), 1.5 * seconds)
+        share = _SECOND_SHARE_FOLDS if self.folds else _SECOND_SHARE
+        seconds = max(share * self._time_left() / 2, 1.5 * seconds)
         self._print(f"{best.candidate.name} and {second.candidate.name} are close, and are trained for longer.")
         return min((self._try(each.candidate, seconds) for each in (best, second)), key=lambda each: _log_loss(each[0]))
 
