@@ -37,10 +37,11 @@ def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path):
     assert {row["recipe"] for row in rows} == {"fast", "standard"} and (out / "leaderboard.png").exists()
     recipe = tomllib.loads((out / "recipe.toml").read_text())
     assert "auto" not in recipe and recipe["network"]["name"] in {"fast", "plain"}
-    assert (
-        main(["train", "--recipe", str(out / "recipe.toml"), "--time-limit", "5s", "--out", str(tmp_path / "b")]) == 0
-    )
-    assert not (tmp_path / "b" / "leaderboard.csv").exists()
+    page, again = tmp_path / "page.html", tmp_path / "again"
+    assert main(["report", str(out), str(shades), "--out", str(page)]) == 0
+    assert "Comparison of recipes" in page.read_text()
+    assert main(["train", "--recipe", str(out / "recipe.toml"), "--time-limit", "5s", "--out", str(again)]) == 0
+    assert not (again / "leaderboard.csv").exists()
     assert not list(tmp_path.glob("*.checkpoint"))
 
 

@@ -12,12 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.commands.output_folder import get_checkpoint_path
 from skconv.commands.prepare import PreparedRun, check_pretrained, get_saving_seconds
-from skconv.commands.run_folder import LEADERBOARD_NAME, write_rows
+from skconv.commands.run_folder import write_rows
 from skconv.exceptions import MissingPackageError
 from skconv.files import atomic_dir
 from skconv.progress import print_progress
 from skconv.recipes import Recipe, load_recipe
 from skconv.recipes.editing import with_seed
+from skconv.reports.training_sections import LEADERBOARD_NAME
 from skconv.text import parse_duration
 
 if TYPE_CHECKING:

@@ -24,6 +24,7 @@ from skconv.reports.curves import draw_curves, draw_folds, draw_leaderboard
 from skconv.reports.image_grids import draw_mistakes, draw_samples
 from skconv.reports.scores import draw_confusion
 from skconv.reports.style import save_figures
+from skconv.reports.training_sections import LEADERBOARD_NAME
 from skconv.text import format_percent
 
 if TYPE_CHECKING:
@@ -35,7 +36,6 @@ if TYPE_CHECKING:
     from skconv.estimators import CNNClassifier, KFoldEnsembleClassifier
     from skconv.evaluation.metrics import Scores
 
-LEADERBOARD_NAME = "leaderboard.csv"
 _FIGURES_BYTES = 2**23  # approximate size of figures, scores and histories
 _N_WEIGHTS = 10  # copies of the weights in the model, its ONNX graph and two checkpoints with the optimizer's state
 

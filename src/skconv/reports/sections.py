@@ -76,6 +76,7 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
     return [
         training_sections.describe_model(classifier, scored.n_seen),
         Section("Sample images", figures=[PageFigure(samples, "samples", f"Images of each class of {dataset.name}.")]),
+        *training_sections.show_leaderboard(classifier.folder.parent),
         *training_sections.show_learning_curves(classifier.folder.parent),
         Section(
             "Confusion matrix",

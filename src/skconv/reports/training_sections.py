@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from skconv.exceptions import DataError
 from skconv.reports.page import PageFigure, Section
 
+LEADERBOARD_NAME = "leaderboard.csv"
+
 if TYPE_CHECKING:
     from skconv.inference import OnnxClassifier
 
@@ -33,6 +35,23 @@ def describe_model(classifier: OnnxClassifier, n_seen: int | None) -> Section:
     if n_seen:
         facts["seen in training"] = f"{n_seen:,} images of the evaluated source"
     return Section("Model and data", facts=facts)
+
+
+def show_leaderboard(run: Path) -> list[Section]:
+    """Show the comparison of recipes of a run with the recipe `auto`; return no section for another run."""
+    from skconv.reports.curves import draw_leaderboard
+
+    file = run / LEADERBOARD_NAME
+    if not file.is_file():
+        return []
+    try:
+        with file.open(encoding="utf-8", newline="") as stream:
+            rows = list(csv.DictReader(stream))
+        figure = draw_leaderboard(rows)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise DataError(f"{file} is not a valid comparison of recipes ({error}). Remove it, or train again.") from error
+    text = "Short trainings, scored on training images that were held out. The best candidate was trained for longer."
+    return [Section("Comparison of recipes", text, figures=[PageFigure(figure, "leaderboard", text)])]
 
 
 def show_learning_curves(run: Path) -> list[Section]:
