@@ -70,7 +70,7 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
     """Return the candidates of the recipe, each with its images; one whose package is missing is left out."""
     from skconv.auto.trials import Candidate
 
-    loaded: dict[DataSpec, Dataset] = {run.recipe.data: run.loaded}
+    splits: dict[DataSpec, tuple[Dataset, Dataset]] = {run.recipe.data: (run.loaded, run.dataset)}
     candidates = []
     for name in run.recipe.auto["candidates"]:
         recipe = run.plan_candidate(name)
@@ -80,12 +80,12 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
             if run.progress:
                 print_progress(f"The candidate {recipe.name} is left out: {error}")
             continue
-        if recipe.data not in loaded:
+        if recipe.data not in splits:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # printed when the data was loaded for the first time
-                loaded[recipe.data] = recipe.data.load(progress=run.progress)
-        data = loaded[recipe.data]
-        candidates.append(Candidate(recipe.name, recipe, data, recipe.data.split(data, run.seed)))
+                loaded = recipe.data.load(progress=run.progress)
+                splits[recipe.data] = loaded, recipe.data.split(loaded, run.seed)
+        candidates.append(Candidate(recipe.name, recipe, *splits[recipe.data]))
     return candidates
 
 
