@@ -71,12 +71,13 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
     from skconv.auto.trials import Candidate
 
     splits: dict[DataSpec, tuple[Dataset, Dataset]] = {run.recipe.data: (run.loaded, run.dataset)}
-    candidates = []
+    candidates, missing = [], None
     for name in run.recipe.auto["candidates"]:
         recipe = run.plan_candidate(name)
         try:
             check_pretrained(recipe)
         except MissingPackageError as error:
+            missing = error
             if run.progress:
                 print_progress(f"The candidate {recipe.name} is left out: {error}")
             continue
@@ -86,6 +87,8 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
                 loaded = recipe.data.load(progress=run.progress)
                 splits[recipe.data] = loaded, recipe.data.split(loaded, run.seed)
         candidates.append(Candidate(recipe.name, recipe, *splits[recipe.data]))
+    if missing is not None and not candidates:
+        raise missing
     return candidates
 
 
