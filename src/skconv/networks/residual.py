@@ -18,6 +18,7 @@ from skconv.networks.registry import check_option, register_network
 _SIDE = 32  # pixels; of larger images, the first layer reduces the resolution to about this side
 _WIDTHS = (1, 4, 4)  # channels of each stage, relative to the first
 _MIN_POOLED = 6  # pixels; shorter sides are not pooled
+_LOGIT_SCALE = 16  # divided by the number of features; larger logits make the steps of the linear layer too large
 _TTA = ("none", "flip", "shift", "flip-shift")
 
 
@@ -80,6 +81,7 @@ class ResidualNetwork(Network):
             self.blocks.append(stage)
             channels, size = factor * width, stage.size
         self.head = nn.Sequential(GlobalMaxPool(), nn.Linear(channels, num_classes))
+        self.logit_scale = _LOGIT_SCALE / channels
 
     def classify(self, images: Tensor) -> Tensor:
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
@@ -91,7 +93,7 @@ class ResidualNetwork(Network):
         return mean_over_shifts(predict, F.pad(images, (1, 1, 1, 1), mode="replicate"), 1)
 
     def _classify_once(self, images: Tensor) -> Tensor:
-        return self.head(self.blocks(images))
+        return self.logit_scale * self.head(self.blocks(images))
 
 
 @register_network
