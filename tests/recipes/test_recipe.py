@@ -29,7 +29,7 @@ def test_registered_recipe_matches_the_schema_and_creates_its_estimator(name):
     member = estimator.estimator if recipe.ensemble else estimator
     assert member.network == recipe.network
     for key, value in recipe.training.items():
-        assert getattr(member, key) == value
+        assert member.get_params()[key] == value
     assert recipe.title and recipe.figures["measured"]
 
 

@@ -111,6 +111,17 @@ def test_muon_differs_from_adamw_in_convolutions_only():
     assert values.max() < 1.3 * scale and values.median() > 0.6 * scale
 
 
+def test_muon_without_momentum_follows_the_current_gradient():
+    weight = torch.zeros(4, 3, 3, 3, requires_grad=True)
+    optimizer = Muon([weight], lr=0.1, weight_decay=0.0, momentum=0.0)
+    gradients = torch.randn(2, 4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    for gradient in gradients:
+        before, weight.grad = weight.detach().clone(), gradient.clone()
+        optimizer.step()
+    expected = -0.1 * 0.2 * 27**0.5 * orthogonalize(gradients[1].flatten(1)).view_as(weight)
+    torch.testing.assert_close(weight.detach() - before, expected)
+
+
 def test_muon_does_not_update_frozen_convolutions():
     layers = make_layers()
     layers[0].weight.requires_grad_(False)

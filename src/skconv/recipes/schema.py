@@ -28,7 +28,10 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
         "min_class_size": Parameter(int, 1),
         "drop_class": Parameter(list),
     },
-    "training": {name: parameter for name, parameter in PARAMETERS.items() if parameter.in_recipe},
+    "training": {
+        **{name: parameter for name, parameter in PARAMETERS.items() if parameter.in_recipe},
+        "optimizer__momentum": Parameter(float, 0, 0.999),  # of Muon
+    },
     "calibration": {"biases": Parameter(bool)},
     "ensemble": {"folds": Parameter(int, 2, 1000), "stratified": Parameter(bool), "average": Parameter(str)},
     "auto": {"candidates": Parameter(list)},
