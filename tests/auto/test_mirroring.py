@@ -11,14 +11,13 @@ LABELS = np.arange(300) % 3
 class Reader:
     """Classifier that reads the label from the corner pixels: both corners, or the left one only."""
 
-    def __init__(self, *, both: bool, wrong: float = 0.0) -> None:
-        self.both, self.wrong = both, wrong
+    def __init__(self, *, both: bool) -> None:
+        self.both = both
 
     def predict(self, images):
         corners = images[:, 0, 0].astype(int)
         if self.both:
             corners = np.maximum(corners, images[:, 0, -1])
-        corners[: int(self.wrong * len(corners))] += 1
         return corners % 3
 
 
@@ -50,8 +49,3 @@ def test_is_mirrorable_refuses_two_mirrored_classes_among_many():
 
     mirrorable, sentence = is_mirrorable([(Signs(), images, labels)])
     assert not mirrorable and "98.0 %" in sentence
-
-
-def test_is_mirrorable_refuses_a_comparison_near_chance():
-    mirrorable, sentence = is_mirrorable([(Reader(both=True, wrong=0.65), make_images(), LABELS)] * 2)
-    assert not mirrorable and "too low" in sentence

@@ -29,20 +29,50 @@ def make_candidate(dataset, name="fast", **training):
     return Candidate(name, recipe, dataset, dataset)
 
 
-def make_search(seconds=60.0, *, flips=True, epochs=True):
+def make_search(seconds=200.0, *, flips=True):
     deadline = time.monotonic() + seconds
-    return Search(
-        deadline, reserve=1.0, seed=0, device="cpu", chooses_flips=flips, chooses_epochs=epochs, progress=False
-    )
+    return Search(deadline, reserve=1.0, seed=0, device="cpu", chooses_flips=flips, progress=False)
 
 
-def test_few_images_use_the_first_candidate_without_trials(capsys):
-    candidates = [make_candidate(make_dataset(60)), make_candidate(make_dataset(60), "other")]
-    search = make_search()
-    search.progress = True
-    chosen = search.run(candidates)
-    assert chosen.candidate is candidates[0] and not chosen.trials
-    assert "60 training images" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("n", "sizes", "seconds", "reason"),
+    [
+        (60, (0.5, 0.5), 60, "60 training images"),
+        (200, (0.98, 0.02), 60, "4 training images"),
+        (200, (0.5, 0.5), 3, "limit"),
+    ],
+)
+def test_first_candidate_is_used_if_a_comparison_is_impossible(n, sizes, seconds, reason):
+    candidates = [make_candidate(make_dataset(n, sizes)), make_candidate(make_dataset(n, sizes), "other")]
+    with pytest.warns(UserWarning, match=reason):
+        chosen = make_search(seconds).run(candidates)
+    assert chosen.candidate.recipe.name == "fast" and not chosen.trials
+    assert float(chosen.candidate.recipe.training["time_limit"].removesuffix("s")) <= seconds
+
+
+def test_no_trial_above_chance_is_a_warning():
+    dataset = make_dataset(300)
+    dataset = replace(dataset, train_images=np.zeros_like(dataset.train_images))
+    with pytest.warns(UserWarning, match=r"most frequent class \(50.0 %\)"):
+        chosen = make_search().run([make_candidate(dataset)])
+    assert len(chosen.trials) == 1
+
+
+def test_candidates_are_left_out_if_trials_take_too_long(monkeypatch):
+    clock = [0.0]
+    monkeypatch.setattr(selection.time, "monotonic", lambda: clock[0])
+    search = Search(100, reserve=1.0, seed=0, device="cpu", chooses_flips=False, progress=False)
+
+    def run_slowly(candidate, *_, **__):
+        clock[0] += 60
+        scores = score_predictions(np.repeat([0, 1], 50), np.repeat([[0.9, 0.1], [0.1, 0.9]], 50, axis=0))
+        return Trial(candidate, scores, 60.0, 1, 0.1, has_fixed_epochs=False), None
+
+    monkeypatch.setattr(selection, "run_trial", run_slowly)
+    dataset = make_dataset(300)
+    with pytest.warns(UserWarning, match="other is not compared"):
+        chosen = search.run([make_candidate(dataset), make_candidate(dataset, "other")])
+    assert [trial.candidate.name for trial in chosen.trials] == ["fast"]
 
 
 def test_run_compares_by_folds_and_selects_the_lower_log_loss():
@@ -96,12 +126,11 @@ def test_class_weights_are_used_if_macro_f1_gains_more_than_accuracy_loses(monke
     assert best.candidate.recipe.training["class_weight"] == "balanced"
 
 
-def test_the_users_flips_and_epochs_are_not_changed():
+def test_the_users_flips_are_not_changed():
     candidate = make_candidate(make_dataset(300), max_epochs=1)
     candidate = replace(candidate, recipe=replace(candidate.recipe, augmentation={"flip": True}))
-    chosen = make_search(flips=False, epochs=False).run([candidate])
+    chosen = make_search(flips=False).run([candidate])
     assert chosen.candidate.recipe.augmentation == {"flip": True}
-    assert chosen.candidate.recipe.training["max_epochs"] == 1
 
 
 def test_more_epochs_are_used_while_the_loss_decreases():
@@ -111,7 +140,7 @@ def test_more_epochs_are_used_while_the_loss_decreases():
 
 def test_final_recipe_uses_the_remaining_time():
     dataset = make_dataset(2400)
-    chosen = make_search(8.0).run([make_candidate(dataset, max_epochs=10_000)])
+    chosen = make_search(20.0).run([make_candidate(dataset, max_epochs=10_000)])
     training = chosen.candidate.recipe.training
-    assert 4 <= float(training["time_limit"].removesuffix("s")) <= 8
+    assert 8 <= float(training["time_limit"].removesuffix("s")) <= 20
     assert not chosen.candidate.recipe.ensemble and training["validation_fraction"] == 0.15

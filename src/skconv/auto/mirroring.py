@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-_MIN_DEVIATIONS = 3  # standard deviations above the share of the largest class; below, a comparison has no meaning
 _MAX_LOSS = 0.02  # accuracy that mirroring may cost
 _MAX_LOST = 0.2  # part of the accuracy above the share of the largest class that mirroring may cost
 _MAX_CLASS_LOSS = 0.15  # recall that mirroring may cost a class: a pair of mirrored classes among many
@@ -18,8 +16,8 @@ _MIN_CLASS = 8  # images of a class, to compare its recall
 def is_mirrorable(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tuple[bool, str]:
     """Return whether mirrored images are recognised as well as the originals, and a sentence with the figures.
 
-    Each part has a classifier that was trained without flips, and images and labels that it was not trained on: uint8
-    (n, height, width) or (n, height, width, 3), and int (n,).
+    Each part has a classifier that was trained without flips and is better than chance, and images and labels that it
+    was not trained on: uint8 (n, height, width) or (n, height, width, 3), and int (n,).
     """
     labels = np.concatenate([labels for _, _, labels in parts])
     original = np.concatenate([classifier.predict(images) == labels for classifier, images, labels in parts])
@@ -27,8 +25,6 @@ def is_mirrorable(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tuple[
     accuracy, after = float(original.mean()), float(mirrored.mean())
     figures = f"accuracy {100 * accuracy:.1f} %, mirrored {100 * after:.1f} %"
     chance = float(np.bincount(labels).max() / len(labels))
-    if accuracy - chance < _MIN_DEVIATIONS * math.sqrt(chance * (1 - chance) / len(labels)):
-        return False, f"No random flips: the accuracy is too low for a comparison with mirrored images ({figures})."
     losses = [original[labels == each].mean() - mirrored[labels == each].mean() for each in _list_classes(labels)]
     max_loss = min(_MAX_LOSS, _MAX_LOST * (accuracy - chance))
     if accuracy - after <= max_loss and max(losses, default=0.0) <= _MAX_CLASS_LOSS:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -11,17 +12,18 @@ import numpy as np
 
 from skconv.auto.mirroring import is_mirrorable
 from skconv.auto.trials import MAX_CROSS_VALIDATED, TRIAL_FOLDS, Candidate, Trial, run_trial, split_validation
-from skconv.data.dataset import Dataset
 from skconv.progress import print_progress
-from skconv.text import format_count, format_duration
+from skconv.text import format_count, format_duration, format_percent
 
 MIN_COMPARED = 100  # training images; fewer cannot rank recipes
 _MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
 _FIRST_SHARE = 0.12  # share of the time for the trials of all candidates with a validation split
 _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
-_FIRST_SHARE_FOLDS = _SECOND_SHARE_FOLDS = 0.3  # the same with cross-validation, for few images
+_FIRST_SHARE_FEW = _SECOND_SHARE_FEW = 0.3  # the same for few images, whose final training takes little time
 _CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
-_MIN_TRIAL = 2.0  # seconds
+_MIN_TRIAL = 1.0  # seconds; shorter trials consist of overhead
+_MIN_CROSS_VALIDATION = 12.0  # seconds of a trial; shorter ones use a validation split
+_MAX_OVERRUN = 1.7  # time of all trials relative to the plan, after which candidates are left out
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
 _LONGER = 3  # factor of the number of epochs that is tried if a complete training is short
@@ -54,8 +56,8 @@ class Search:
         Seed of the splits and the trials.
     device : str
         As in `CNNClassifier`.
-    chooses_flips, chooses_epochs : bool
-        Whether random flips and the number of epochs may be changed, because the user has not set them.
+    chooses_flips : bool
+        Whether random flips may be changed, because the user has not set them.
     progress : bool
         Print each trial.
     """
@@ -68,59 +70,80 @@ class Search:
         seed: int,
         device: str,
         chooses_flips: bool,
-        chooses_epochs: bool,
         progress: bool,
     ) -> None:
         self.start, self.deadline, self.reserve = time.monotonic(), deadline, reserve
         self.seed, self.device, self.progress = seed, device, progress
-        self.chooses_flips, self.chooses_epochs = chooses_flips, chooses_epochs
+        self.chooses_flips = chooses_flips
         self.trials: list[Trial] = []
-        self.folds = 0  # of the trials; 0 for a validation split
+        self.seconds = 0.0  # of a trial
+        self.folds = 0  # of a trial; 0 for a validation split
 
     def run(self, candidates: Sequence[Candidate]) -> Selection:
         """Compare the candidates, then changes of the best one; return it with the recipe of the final training."""
-        reason = self._choose_splits(candidates[0].dataset)
+        reason = self._choose_splits(candidates)
         if reason:
-            self._print(f"{reason}: the recipe {candidates[0].name} is used without a comparison.")
-            return Selection(candidates[0])
+            return self._skip(candidates[0], reason)
         networks = {each.recipe.name: each.recipe.network for each in candidates}
         if self.chooses_flips:
             candidates = [_without_flips(each) for each in candidates]
         best, estimator = self._compare(candidates)
+        if not best.is_above_chance:
+            share = format_percent(best.largest_share, 1)
+            return self._skip(candidates[0], f"No trial is clearly better than the most frequent class ({share})")
         best = self._choose_flips(best, estimator, networks[best.candidate.recipe.name])
         del estimator
         best = self._choose_weights(best)
         best = self._choose_epochs(best)
-        final = self._finish(best)
-        return Selection(final, tuple(sorted(self.trials, key=_log_loss)))
+        return Selection(self._finish(best), self._rank())
 
-    def _choose_splits(self, dataset: Dataset) -> str:
-        """Set the number of folds of the trials; return why a comparison is impossible, or ""."""
+    def _choose_splits(self, candidates: Sequence[Candidate]) -> str:
+        """Choose the splits and the time of the trials; return why a comparison is impossible, or ""."""
+        dataset = candidates[0].dataset
         sizes = np.bincount(dataset.train_labels)
         smallest, n = int(sizes[sizes > 0].min()), int(sizes.sum())
+        is_few = n < MAX_CROSS_VALIDATED
         if n < MIN_COMPARED:
             return f"{format_count(n, 'training image')} cannot rank recipes"
-        if n < MAX_CROSS_VALIDATED and smallest >= TRIAL_FOLDS:
-            self.folds = TRIAL_FOLDS
-        elif smallest < _MIN_CLASS and dataset.valid_labels is None:
+        if smallest < _MIN_CLASS and dataset.valid_labels is None:
             return f"The smallest class has {format_count(smallest, 'training image')}, too few for a validation split"
+        share = _FIRST_SHARE_FEW if is_few else _FIRST_SHARE
+        self.seconds = share * self._time_left() / len(candidates)
+        if self.seconds < _MIN_TRIAL:
+            return f"The time limit leaves {format_duration(self.seconds)} per trial, too short for a comparison"
+        self.folds = TRIAL_FOLDS if is_few and self.seconds >= _MIN_CROSS_VALIDATION else 0
         return ""
+
+    def _skip(self, candidate: Candidate, reason: str) -> Selection:
+        """Return a candidate for the remaining time, with a warning that it is not the result of a comparison."""
+        warnings.warn(f"{reason}: the recipe {candidate.recipe.name} is used. Pass --recipe to choose.", stacklevel=2)
+        training = {**candidate.recipe.training, "time_limit": self._format_time_left()}
+        final = replace(candidate, recipe=replace(candidate.recipe, training=training))
+        return Selection(final, self._rank())
 
     def _compare(self, candidates: Sequence[Candidate]) -> tuple[Trial, Any]:
         """Return the best trial of the candidates with its estimator, after a second trial of the two best."""
-        share = _FIRST_SHARE_FOLDS if self.folds else _FIRST_SHARE
-        seconds = max(share * self._time_left() / len(candidates), _MIN_TRIAL)
         how = f"{self.folds}-fold cross-validation" if self.folds else "a validation split"
         names = ", ".join(f"{each.name} ({each.size})" for each in candidates)
-        self._print(f"Comparing recipes by {how}, at most {format_duration(seconds)} each: {names}.")
-        results = sorted((self._try(each, seconds) for each in candidates), key=lambda result: _log_loss(result[0]))
-        if len(results) == 1:
+        self._print(f"Comparing recipes by {how}, about {format_duration(self.seconds)} each: {names}.")
+        results, latest = [], time.monotonic() + _MAX_OVERRUN * self.seconds * len(candidates)
+        for candidate in candidates:
+            if results and time.monotonic() + self.seconds > latest:
+                warnings.warn(
+                    f"The recipe {candidate.recipe.name} is not compared, because the trials take longer than planned. "
+                    "Pass a longer --time-limit.",
+                    stacklevel=2,
+                )
+                continue
+            results.append(self._try(candidate, self.seconds))
+        results.sort(key=lambda result: _log_loss(result[0]))
+        best, second = results[0][0], results[min(1, len(results) - 1)][0]
+        if best is second or _log_loss(second) > _CLOSE * _log_loss(best) or (best.is_complete and second.is_complete):
             return results[0]
-        best, second = results[0][0], results[1][0]
-        if _log_loss(second) > _CLOSE * _log_loss(best) or (best.is_complete and second.is_complete):
+        share = _SECOND_SHARE_FEW if self.folds else _SECOND_SHARE
+        seconds = max(share * self._time_left() / 2, 1.5 * best.seconds, 1.5 * second.seconds)
+        if not self._has_time(2 * seconds):
             return results[0]
-        share = _SECOND_SHARE_FOLDS if self.folds else _SECOND_SHARE
-        seconds = max(share * self._time_left() / 2, 1.5 * seconds)
         self._print(f"{best.candidate.name} and {second.candidate.name} are close, and are trained for longer.")
         return min((self._try(each.candidate, seconds) for each in (best, second)), key=lambda each: _log_loss(each[0]))
 
@@ -155,6 +178,7 @@ class Search:
         changed = best.candidate.change("class weights", training={**training, "class_weight": "balanced"})
         trial = self._try_change(best, changed)
         if trial is None:
+            self._print("No class weights: there is no time to compare them.")
             return best
         gain, loss = trial.scores.macro_f1 - best.scores.macro_f1, best.scores.accuracy - trial.scores.accuracy
         used = gain > max(loss, 0)
@@ -166,7 +190,7 @@ class Search:
 
     def _choose_epochs(self, best: Trial) -> Trial:
         """Return the trial of the candidate with more epochs, as long as these reduce the log loss."""
-        while best.is_complete and self.chooses_epochs and not best.has_fixed_epochs:
+        while best.is_complete and not best.has_fixed_epochs:
             n_epochs = _LONGER * best.n_epochs
             training = {key: value for key, value in best.candidate.recipe.training.items() if key != "min_steps"}
             changed = best.candidate.change(f"{n_epochs} epochs", training={**training, "max_epochs": n_epochs})
@@ -179,32 +203,31 @@ class Search:
     def _try_change(self, best: Trial, changed: Candidate, *, factor: float = 1.0) -> Trial | None:
         """Return the trial of a changed candidate, or None if there is no time for it."""
         seconds = 1.5 * factor * best.seconds
-        ends = time.monotonic() + seconds
-        if ends > self.start + _CHANGES_SHARE * (self.deadline - self.start):
-            return None
-        return self._try(changed, seconds)[0]
+        return self._try(changed, seconds)[0] if self._has_time(seconds) else None
+
+    def _has_time(self, seconds: float) -> bool:
+        """Return whether trials of this duration leave enough time for the final training."""
+        return time.monotonic() + seconds <= self.start + _CHANGES_SHARE * (self.deadline - self.start)
 
     def _finish(self, best: Trial) -> Candidate:
         """Return the candidate with the recipe of the final training, which uses the remaining time."""
         candidate, left = best.candidate, self._time_left()
         recipe, n = candidate.recipe, len(candidate.dataset.train_labels)
-        training = {**recipe.training, "time_limit": f"{left + self.reserve:.0f}s"}
+        training = {**recipe.training, "time_limit": self._format_time_left()}
         share = (1 - 1 / _FOLDS) / (1 - 1 / TRIAL_FOLDS) if self.folds else 1.0
         member = best.seconds / best.fraction * share / max(self.folds, 1)  # seconds for all planned epochs
         fits = min(_MARGIN * left / (_FOLDS * member), 1.0)
         if fits >= (_MIN_MEMBER if self.folds else 1.0):
             recipe = replace(recipe, ensemble={"folds": _FOLDS})
-            self._print(
-                f"Training an ensemble of {_FOLDS} × {candidate.name} for the remaining {format_duration(left)}."
-            )
+            self._print(f"Training an ensemble of {_FOLDS} folds with {candidate.name}.")
         else:
-            if not best.is_complete and self.chooses_epochs and not best.has_fixed_epochs:
+            if not best.is_complete and not best.has_fixed_epochs:
                 n_planned = max(round(best.n_epochs / best.fraction), 1)
                 training = {key: value for key, value in training.items() if key != "min_steps"}
                 training["max_epochs"] = max(n_planned, min(_MAX_LONGER * n_planned, _MAX_EPOCHS))
             if candidate.dataset.valid_labels is None:
                 training["validation_fraction"] = round(min(max(_CALIBRATED / n, _MIN_VALIDATION), _MAX_VALIDATION), 2)
-            self._print(f"Training with {candidate.name}, at most {format_duration(left)}.")
+            self._print(f"Training with {candidate.name}.")
         return replace(candidate, recipe=replace(recipe, training=training))
 
     def _try(self, candidate: Candidate, seconds: float) -> tuple[Trial, Any]:
@@ -215,6 +238,13 @@ class Search:
 
     def _time_left(self) -> float:
         return max(self.deadline - self.reserve - time.monotonic(), 1.0)
+
+    def _format_time_left(self) -> str:
+        """Return the time limit of the final training, which includes the time after it."""
+        return f"{self._time_left() + self.reserve:.0f}s"
+
+    def _rank(self) -> tuple[Trial, ...]:
+        return tuple(sorted(self.trials, key=_log_loss))
 
     def _print(self, line: str) -> None:
         if self.progress:

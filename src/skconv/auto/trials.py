@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 import warnings
 from dataclasses import dataclass, replace
@@ -19,6 +20,8 @@ from skconv.text import format_count, format_duration, format_percent
 MAX_CROSS_VALIDATED = 2000  # training images; with fewer, a validation split is too small to compare recipes
 MAX_VALIDATION = 2000  # validation images; more make a trial slower, but hardly more precise
 TRIAL_FOLDS = 3
+_FEW_FRACTION = 0.3  # validation images of a trial with few images and without cross-validation
+_MIN_DEVIATIONS = 3  # standard deviations above the share of the largest class
 
 
 @dataclass(frozen=True)
@@ -79,6 +82,17 @@ class Trial:
     def is_complete(self) -> bool:
         """Whether the time limit did not shorten the training."""
         return self.fraction == 1
+
+    @property
+    def largest_share(self) -> float:
+        """Share of the largest class among the scored images."""
+        return float(self.scores.confusion.sum(axis=1).max() / self.scores.n)
+
+    @property
+    def is_above_chance(self) -> bool:
+        """Whether the accuracy is significantly above the share of the largest class."""
+        deviation = math.sqrt(self.largest_share * (1 - self.largest_share) / self.scores.n)
+        return self.scores.accuracy > self.largest_share + _MIN_DEVIATIONS * deviation
 
     def to_row(self) -> dict[str, Any]:
         """Return a row of ``leaderboard.csv``."""
@@ -152,7 +166,8 @@ def split_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
     Raise `DataError` if there are too few images.
     """
     if dataset.valid_labels is None:
-        fraction = min(VALID_FRACTION, MAX_VALIDATION / len(dataset.train_labels))
+        n = len(dataset.train_labels)
+        fraction = _FEW_FRACTION if n < MAX_CROSS_VALIDATED else min(VALID_FRACTION, MAX_VALIDATION / n)
         return hold_out_validation(dataset, seed=seed, fraction=fraction)
     train, valid = hold_out_validation(dataset, seed=seed)
     if len(valid.train_labels) > MAX_VALIDATION:

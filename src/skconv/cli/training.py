@@ -33,7 +33,7 @@ def train() -> None:
 
     Without a test split, a stratified 15 % of the images is held out for testing. The run folder contains the model,
     scores, history and figures. --resume continues an interrupted run in --out, and the final weights are those of an
-    uninterrupted run.
+    uninterrupted run, except with a time limit.
     """
 
 

@@ -17,7 +17,7 @@ from skconv.commands.options import select_changes
 from skconv.commands.recorded_call import describe_call
 from skconv.data.catalog import get_entry, list_datasets
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
-from skconv.exceptions import ModelFileError, OutputError, ParameterError, missing_package
+from skconv.exceptions import ModelFileError, OutputError, ParameterError, SkconvError, missing_package
 from skconv.files import escape_undecodable
 from skconv.progress import is_interactive, print_progress
 from skconv.text import parse_duration
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
 _CHOSEN_BY_AUTO = ("network", "epochs", "batch_size", "learning_rate", "settings", "init_from", "freeze_fraction")
-_NOT_WITH_AUTO = ("network", "init_from", "freeze_fraction")
+_NOT_WITH_AUTO = ("network", "epochs", "init_from", "freeze_fraction")
 _SAVING_SECONDS, _SAVING_SHARE = 20.0, 0.3  # time for model and figures, and its maximum share of a time limit
 
 
@@ -47,6 +47,7 @@ class PreparedRun:
     command: str  # command line or Python call to record with the run
     start: float  # `time.monotonic()` at the start of the command
     plan_candidate: Callable[[str], Recipe]  # returns a recipe by name with the options of the run
+    is_selected: bool = False  # whether the recipe was selected by recipe `auto`
     trials: tuple[Mapping[str, Any], ...] = ()  # rows of the leaderboard of recipe `auto`
 
     @property
@@ -113,10 +114,13 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         changes = select_changes(arguments)
         return plan_run(load_recipe(name), source=arguments["source"], folds=None if split else folds, **changes)
 
-    def plan_candidate(name: str) -> Recipe:
-        if load_recipe(name).auto:
-            raise ParameterError(f"The recipe '{name}' compares recipes, so it cannot be a candidate. Omit it.")
-        return replace(plan_recipe(name), auto={})
+    def plan_candidate(candidate: str) -> Recipe:
+        try:
+            if load_recipe(candidate).auto:
+                raise ParameterError("it compares recipes itself. Omit it.")
+        except SkconvError as error:
+            raise ParameterError(f"The recipe '{name}' has the candidate '{candidate}': {error}") from error
+        return replace(plan_recipe(candidate), auto={})
 
     recipe = plan_recipe(name)
     if recipe.auto:
@@ -159,6 +163,8 @@ def _choose_recipe(function: Callable[..., Any], arguments: Mapping[str, Any]) -
     source = arguments["source"]
     if function.__name__ != "train" or source is None or is_distributed():
         return "standard"
+    if any("auto.candidates" in str(each) for each in arguments["settings"] or ()):
+        return "auto"
     if any(arguments[name] not in (None, (), []) for name in _CHOSEN_BY_AUTO):
         return "standard"
     return get_entry(source).recipe if isinstance(source, str) and source in list_datasets() else "auto"
@@ -173,8 +179,16 @@ def _check_auto(function: Callable[..., Any], arguments: Mapping[str, Any], reci
     given = [name for name in _NOT_WITH_AUTO if arguments[name] is not None]
     if given:
         raise ParameterError(
-            f"The recipe 'auto' chooses the network, so '{given[0]}' cannot be set. Pass another recipe, such as "
-            "'standard'."
+            f"The recipe 'auto' chooses the network and the number of epochs, so '{given[0]}' cannot be set. Pass "
+            "another recipe, such as 'standard'."
+        )
+    from skconv.recipes.schema import is_list_of_names
+
+    candidates = recipe.auto.get("candidates")
+    if not is_list_of_names(candidates):
+        raise ParameterError(
+            f"The setting auto.candidates must be a list of different recipes, such as ['standard', 'pretrained']. Got "
+            f"{candidates!r}."
         )
     if arguments["source"] is None:
         raise ParameterError("The recipe 'auto' requires data. Pass a file, a folder or the name of a data set.")

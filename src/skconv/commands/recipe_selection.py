@@ -48,13 +48,13 @@ def select_recipe(run: PreparedRun, folder: Path) -> PreparedRun:
         seed=run.seed,
         device=run.device,
         chooses_flips="flip" not in planned.augmentation,
-        chooses_epochs="max_epochs" not in planned.training,
         progress=run.progress,
     )
     selection = search.run(_make_candidates(run))
     chosen = selection.candidate
+    title = f"Recipe {chosen.recipe.name}, selected by {planned.name} for {run.loaded.name}"
     rows = tuple(trial.to_row() for trial in selection.trials)
-    selected = _with_recipe(run, chosen.recipe, chosen.loaded, chosen.dataset, rows)
+    selected = _with_recipe(run, replace(chosen.recipe, title=title), chosen.loaded, chosen.dataset, rows)
     _write_selection(selected, record)
     return selected
 
@@ -98,8 +98,35 @@ def _with_recipe(
     """Return the run of a selected recipe, which starts now."""
     texts = {seed: with_seed(recipe, seed, split_seed=run.seed).to_toml() for seed in run.recipe_texts}
     return replace(
-        run, recipe=recipe, recipe_texts=texts, loaded=loaded, dataset=dataset, trials=rows, start=time.monotonic()
+        run,
+        recipe=recipe,
+        recipe_texts=texts,
+        loaded=loaded,
+        dataset=dataset,
+        is_selected=True,
+        trials=rows,
+        start=time.monotonic(),
     )
+
+
+def record_epochs(run: PreparedRun, estimator: Any, seed: int) -> PreparedRun:
+    """Return the run with the number of epochs that were trained instead of the time limit of a selected recipe.
+
+    The recipe then has the same result on a machine of another speed. The number of epochs of a pretrained network is
+    not part of its recipe, and the runs of several seeds share one recipe.
+    """
+    from skconv.networks.pretrained import PretrainedNetwork
+
+    members = getattr(estimator, "estimators_", [estimator])
+    if run.is_selected and len(run.recipe_texts) == 1 and not isinstance(members[0].net_.module_, PretrainedNetwork):
+        epochs: float = estimator.n_epochs_
+        if not run.recipe.ensemble and isinstance(estimator.max_epochs, int):
+            epochs = round(estimator.planned_fraction_ * estimator.max_epochs, 2)
+        kept = {key: value for key, value in run.recipe.training.items() if key not in ("time_limit", "min_steps")}
+        recipe = replace(run.recipe, training={**kept, "max_epochs": epochs})
+        text = with_seed(recipe, seed, split_seed=run.seed).to_toml()
+        return replace(run, recipe_texts={**run.recipe_texts, seed: text})
+    return run
 
 
 def _write_selection(run: PreparedRun, record: Path) -> None:

@@ -16,7 +16,7 @@ from skconv.commands.data_summary import print_data
 from skconv.commands.options import DEFAULTS, RunOptions
 from skconv.commands.output_folder import lock_output
 from skconv.commands.prepare import PreparedRun, fit_estimator, prepare_run, warn_if_leaked
-from skconv.commands.recipe_selection import select_recipe
+from skconv.commands.recipe_selection import record_epochs, select_recipe
 from skconv.commands.recorded_call import describe_resume
 from skconv.commands.resuming import (
     check_out,
@@ -258,6 +258,7 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, resume: str) -> SeedR
         raise SystemExit
     if getattr(estimator, "loaded_weights_", None):
         _print_loaded_weights(estimator)
+    run = record_epochs(run, estimator, seed)
     estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
     scored = score_run(estimator, dataset)
     facts = write_run_folder(folder, run, estimator=estimator, seed=seed, scored=scored)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from typing import Any
 
@@ -20,6 +21,7 @@ Classifier = Any  # a CNNClassifier; importing it would be circular
 
 _CANDIDATES = ("fast", "plain", "residual")
 _SHARE = 0.05  # share of the time limit for each candidate
+_MAX_SHARE = 0.2  # share of the time limit after which no other candidate is compared
 _VALIDATION_FRACTION = 0.15
 
 
@@ -37,11 +39,25 @@ def choose_network(classifier: Classifier, images: ImageDataset) -> str:
         raise ParameterError("network='auto' compares networks within a time limit. Set time_limit, such as '5m'.")
     if classifier.checkpoint is not None:
         raise ParameterError("network='auto' cannot be combined with 'checkpoint'. Set the name of a network.")
+    options = classifier._select_options("network")
+    if options:
+        raise ParameterError(
+            f"network='auto' chooses the network, so 'network__{next(iter(options))}' cannot be set. Omit it, or set "
+            "the name of a network."
+        )
+    latest = time.monotonic() + _MAX_SHARE * parse_duration(classifier.time_limit)
     limit = _SHARE * parse_duration(classifier.time_limit)
     seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
     train, valid = hold_out(images, _VALIDATION_FRACTION, np.random.RandomState(seed))
     losses = {}
     for name in _CANDIDATES:
+        if losses and time.monotonic() > latest:
+            warnings.warn(
+                f"The network {name} is not compared, because the time limit is too short. Set a longer one.",
+                stacklevel=4,
+            )
+            continue
+        start = time.monotonic()
         trial = clone(classifier).set_params(network=name, time_limit=limit, random_state=seed, verbose=0, callbacks=())
         X, y, weights = _select(train)
         X_val, y_val, _ = _select(valid)
@@ -49,8 +65,9 @@ def choose_network(classifier: Classifier, images: ImageDataset) -> str:
             warnings.simplefilter("ignore")  # about short trainings
             trial.fit(X, y, sample_weight=weights, X_val=X_val, y_val=y_val)
         losses[name] = log_loss(y_val, trial.predict_proba(X_val), labels=trial.classes_)
+        used = time.monotonic() - start
         if classifier.verbose > 0:
-            print_progress(f"Network {name}: validation log loss {losses[name]:.3f} in {format_duration(limit)}.")
+            print_progress(f"Network {name}: validation log loss {losses[name]:.3f} in {format_duration(used)}.")
     return min(losses, key=losses.__getitem__)
 
 

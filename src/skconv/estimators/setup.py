@@ -50,6 +50,7 @@ Classifier = Any  # a CNNClassifier; importing it would be circular
 _SHARED_PARAMETERS = (  # parameters that are also fields of `TrainingConfig`
     "batch_size", "weight_decay", "ema_decay", "optimizer", "criterion", "schedule", "patience", "restore_best",
 )  # fmt: skip
+_MIN_STEPS = 20  # planned steps; fewer hardly train a network
 _PACKAGES = ("skconv", "torch", "skorch")  # packages whose version can affect the weights
 
 
@@ -208,6 +209,12 @@ def limit_time(
         verbose=classifier.verbose > 0,
     )
     limit.plan(cost if valid is not None else replace(cost, validation=0.0))
+    if limit.n_steps < min(_MIN_STEPS, limit.n_max):
+        warnings.warn(
+            f"The time limit is enough for {format_count(limit.n_steps, 'step')} of {limit.n_max:,}: the network is "
+            "hardly trained. Use a longer time_limit (--time-limit) or a faster network.",
+            stacklevel=6,
+        )
     return replace(config, time_limit=limit)
 
 

@@ -106,6 +106,8 @@ def update_text(recipe: Recipe) -> str:
     import tomlkit
 
     document, before = tomlkit.parse(recipe.text), tomllib.loads(recipe.text)
+    if recipe.title != before.get("title", recipe.name):
+        document["title"] = recipe.title
     for section in fields(recipe)[3:]:  # skip name, title and text
         value = getattr(recipe, section.name)
         value = _describe_data(value) if isinstance(value, DataSpec) else value

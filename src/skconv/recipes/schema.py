@@ -117,15 +117,27 @@ def _check_classes(document: Mapping[str, Any], path: Path) -> None:
         )
 
 
+def is_list_of_names(value: Any) -> bool:
+    """Return whether a value is a list of at least one text, without duplicates."""
+    return (
+        isinstance(value, list)
+        and bool(value)
+        and all(isinstance(each, str) for each in value)
+        and len(set(value)) == len(value)
+    )
+
+
 def _check_auto(document: Mapping[str, Any], path: Path) -> None:
     if "auto" not in document:
         return
     candidates = document["auto"].get("candidates")
-    if not candidates or not all(isinstance(each, str) for each in candidates):
+    if not is_list_of_names(candidates):
         raise RecipeError(
-            f"In the recipe {path}, candidates in [auto] is {candidates!r}; expected a list of recipes, such as "
-            '["standard", "pretrained"].'
+            f"In the recipe {path}, candidates in [auto] is {candidates!r}; expected a list of different recipes, such "
+            'as ["standard", "pretrained"].'
         )
+    if "network" in document:
+        raise RecipeError(f"The recipe {path} has a section [network], which has no effect beside [auto]. Remove one.")
     if "time_limit" not in document.get("training", {}):
         raise RecipeError(f'The recipe {path} has a section [auto], but no time_limit in [training]. Add one: "5m".')
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from skconv.exceptions import DataError
 from skconv.reports.style import BLUE, GREY, INK, VERMILION, label_ticks, new_figure, standard_style
+from skconv.text import format_count
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -130,9 +131,9 @@ def draw_leaderboard(rows: Sequence[Mapping[str, Any]]) -> Figure:
 
     Examples
     --------
-    >>> row = {"candidate": "standard", "accuracy": 0.9, "log_loss": 0.3, "seconds": 12}
+    >>> row = {"candidate": "standard", "epochs": 3, "accuracy": 0.9, "log_loss": 0.3, "seconds": 12}
     >>> draw_leaderboard([row]).axes[0].get_yticklabels()[0].get_text()
-    'standard'
+    'standard, 3 epochs'
     """
     figure = new_figure(7, 0.9 + 0.32 * len(rows))
     panel = figure.subplots()
@@ -150,7 +151,8 @@ def draw_leaderboard(rows: Sequence[Mapping[str, Any]]) -> Figure:
             fontsize=8,
             color="white" if inside else INK,
         )
-    label_ticks(panel.yaxis, [str(row["candidate"]) for row in rows], 1)
+    label_ticks(panel.yaxis, [f"{row['candidate']}, {format_count(int(row['epochs']), 'epoch')}" for row in rows], 1)
+    panel.set_title("trials, lowest log loss first", fontsize=10)
     panel.invert_yaxis()
     panel.set_xlim(0, 100)
     panel.set_xlabel("validation accuracy, %")

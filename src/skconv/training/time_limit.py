@@ -21,6 +21,7 @@ _MARGIN = 0.9  # share of the remaining time that is planned
 MEASURED_SHARE, MEASURED_MAX = 0.03, 3.0  # time of the first measurement: share of the limit, and seconds
 _WARM_UP = 2  # steps before the measurement, because the first steps also allocate memory
 _CHECKS = 50  # number of times that the plan is compared with the clock
+_CHECKS_OF_STEPS = 10  # number of times in the planned steps
 _PERCENT_RISE = 0.25  # share of the one-cycle schedule in which the learning rate rises
 RATE_FACTOR = "rate_factor"  # key of an optimizer's parameter group: its learning rate, relative to the net's
 _START_FACTOR, _END_FACTOR = 1 / 25, 1 / 25_000  # learning rate at the start and the end, relative to the maximum
@@ -139,7 +140,10 @@ class TimeLimit(Callback):
         self.position_ += (1 - self.position_) / max(self.n_steps - self.done_, 1)
         self.done_ += 1
         now = time.monotonic()
-        if not self._marks or now - self._marks[-1][0] >= self.seconds / _CHECKS:
+        waited = now - self._marks[-1][0] if self._marks else math.inf
+        n_steps = self.done_ - self._marks[-1][1] if self._marks else 0
+        # A short plan is also compared every few steps, because the first steps may be slow.
+        if waited >= self.seconds / _CHECKS or n_steps >= max(self.n_steps // _CHECKS_OF_STEPS, 1):
             self._marks.append((now, self.done_))
             self._revise(net)
         if now >= self.deadline - self.reserve:
