@@ -126,7 +126,8 @@ class Search:
         how = f"{self.folds}-fold cross-validation" if self.folds else "a validation split"
         names = ", ".join(f"{each.name} ({each.size})" for each in candidates)
         self._print(f"Comparing recipes by {how}, about {format_duration(self.seconds)} each: {names}.")
-        results, latest = [], time.monotonic() + _MAX_OVERRUN * self.seconds * len(candidates)
+        results: list[tuple[Trial, Any]] = []
+        latest = time.monotonic() + _MAX_OVERRUN * self.seconds * len(candidates)
         for candidate in candidates:
             if results and time.monotonic() + self.seconds > latest:
                 warnings.warn(

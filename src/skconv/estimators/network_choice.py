@@ -49,7 +49,7 @@ def choose_network(classifier: Classifier, images: ImageDataset) -> str:
     limit = _SHARE * parse_duration(classifier.time_limit)
     seed = int(check_random_state(classifier.random_state).randint(2**31 - 1))
     train, valid = hold_out(images, _VALIDATION_FRACTION, np.random.RandomState(seed))
-    losses = {}
+    losses: dict[str, float] = {}
     for name in _CANDIDATES:
         if losses and time.monotonic() > latest:
             warnings.warn(
