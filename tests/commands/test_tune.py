@@ -124,6 +124,8 @@ def test_missing_optuna_raises_with_the_extra(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ParameterError, match=r"pip install 'skconv\[tune\]'"):
         tune("digits", trials=1)
+    with pytest.raises(ParameterError, match="'auto' is for skconv train"):  # optuna would not help
+        tune("digits", trials=1, recipe="auto")
 
 
 def test_best_recipe_has_the_data_options_and_seed_of_the_search(tiny_recipe, tmp_path):

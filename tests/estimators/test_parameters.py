@@ -51,6 +51,12 @@ def test_range_of_a_number_is_enforced(name):
         check_parameters({name: parameter.min})
 
 
+@pytest.mark.parametrize("value", [0, "0", "0s", -1])
+def test_time_limit_must_be_above_0(value):
+    with pytest.raises(ParameterError, match=r"seconds above 0\b.* or a duration such as '10m'"):
+        check_parameters({"time_limit": value})
+
+
 def test_choose_device_names_the_known_devices():
     assert choose_device("cpu") == "cpu"
     with pytest.raises(ParameterError, match="one of auto, cpu, cuda, mps"):

@@ -110,7 +110,7 @@ def test_to_json_returns_json_values():
         "roc_auc": 1,
         "average_precision": 1,
     }
-    assert document["class_sizes"] == [1, 1]
+    assert document["class_size_range"] == [1, 1]
     assert document["ordered_classes"] is None
 
 

@@ -1,6 +1,7 @@
 """Recipes: registered ones and files of the user."""
 
 import os
+import re
 import tomllib
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +100,12 @@ def test_load_recipe_refuses_a_pipe(tmp_path):
     os.mkfifo(tmp_path / "pipe.toml")
     with pytest.raises(RecipeError, match="not a file"):
         load_recipe(tmp_path / "pipe.toml")
+
+
+def test_load_recipe_suggests_the_recipe_of_a_run_folder(tmp_path):
+    (tmp_path / "recipe.toml").write_text("[training]\n")
+    with pytest.raises(RecipeError, match=f"Did you mean {re.escape(str(tmp_path / 'recipe.toml'))}\\?"):
+        load_recipe(tmp_path)
 
 
 def test_load_recipe_raises_for_missing_and_binary_files(tmp_path):

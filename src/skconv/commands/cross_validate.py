@@ -64,7 +64,7 @@ class CrossValidationResult(Result):
         Total wall-clock time of training.
     n_train, n_test : int
         Number of images in all folds, and of unused test images.
-    class_sizes : list of int
+    class_size_range : list of int
         Minimum and maximum number of images per class in all folds.
     balanced_accuracy, macro_f1 : float
         Mean recall and mean F1 of the classes on the images of all folds, 0..1.
@@ -79,7 +79,7 @@ class CrossValidationResult(Result):
     fit_seconds: float
     n_train: int
     n_test: int
-    class_sizes: list[int]
+    class_size_range: list[int]
     balanced_accuracy: float
     macro_f1: float
     selected: bool
@@ -96,7 +96,7 @@ class CrossValidationResult(Result):
             fit_seconds=facts["fit_seconds"],
             n_train=facts["data"]["n_train"],
             n_test=facts["data"]["n_test"],
-            **{name: facts["out_of_fold"][name] for name in ("class_sizes", "balanced_accuracy", "macro_f1")},
+            **{name: facts["out_of_fold"][name] for name in ("class_size_range", "balanced_accuracy", "macro_f1")},
             selected=training.get("restore_best") is not None or training.get("patience") is not None,
         )
 
@@ -146,7 +146,7 @@ class CrossValidationResult(Result):
                 "The weights of each fold were selected on the images it is scored on: the accuracy is slightly "
                 "optimistic."
             )
-        lines += describe_balance(self.class_sizes, self.balanced_accuracy, self.macro_f1)
+        lines += describe_balance(self.class_size_range, self.balanced_accuracy, self.macro_f1)
         lines.append(
             f"Accuracy {format_percent(self.accuracy)} ± {format_percent(self.accuracy_sd)}. Results in {self.folder}."
         )

@@ -41,7 +41,7 @@ class EnsembleResult(Result):
         Accuracy on the test images, 0..1, with its 95 % interval; None without a labelled test split.
     n : int
         Number of test images.
-    class_sizes : list of int
+    class_size_range : list of int
         Minimum and maximum number of scored images per class; without a test split, of training images.
     balanced_accuracy, macro_f1 : float
         Mean recall and mean F1 of the classes on the scored images, 0..1.
@@ -63,7 +63,7 @@ class EnsembleResult(Result):
     low: float | None
     high: float | None
     n: int
-    class_sizes: list[int]
+    class_size_range: list[int]
     balanced_accuracy: float
     macro_f1: float
     out_of_fold_accuracy: float
@@ -85,7 +85,7 @@ class EnsembleResult(Result):
             model=str(folder / MODEL_FOLDER_NAME),
             test_accuracy=test["accuracy"],
             **{name: test[name] for name in ("low", "high", "n")},
-            **{name: scored[name] for name in ("class_sizes", "balanced_accuracy", "macro_f1")},
+            **{name: scored[name] for name in ("class_size_range", "balanced_accuracy", "macro_f1")},
             fold_accuracies=tuple(facts["fold_accuracies"]),
             **{name: facts[name] for name in ("out_of_fold_accuracy", "fit_seconds", "n_parameters", "n_epochs")},
         )
@@ -103,7 +103,7 @@ class EnsembleResult(Result):
         if self.test_accuracy is not None and self.low is not None and self.high is not None:
             interval = format_interval(self.low, self.high, self.n)
             lines.append(f"Test accuracy of the ensemble {format_percent(self.test_accuracy)} ({interval}).")
-        lines += describe_balance(self.class_sizes, self.balanced_accuracy, self.macro_f1)
+        lines += describe_balance(self.class_size_range, self.balanced_accuracy, self.macro_f1)
         return "\n".join([*lines, f"Results in {self.folder}, the model in {self.model}."])
 
 

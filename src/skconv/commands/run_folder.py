@@ -60,7 +60,7 @@ class SeedResult:
         ``"fp32"`` or ``"bf16"``.
     model : str
         Model folder.
-    class_sizes : list of int
+    class_size_range : list of int
         Minimum and maximum number of test images per class.
     balanced_accuracy, macro_f1 : float
         Mean recall and mean F1 of the classes on the test images, 0..1.
@@ -76,7 +76,7 @@ class SeedResult:
     n_parameters: int
     precision: str
     model: str
-    class_sizes: list[int]
+    class_size_range: list[int]
     balanced_accuracy: float
     macro_f1: float
 
@@ -86,7 +86,7 @@ class SeedResult:
         test = facts["test"]
         return cls(
             test_accuracy=test["accuracy"],
-            **{name: test[name] for name in ("low", "high", "n", "class_sizes", "balanced_accuracy", "macro_f1")},
+            **{name: test[name] for name in ("low", "high", "n", "class_size_range", "balanced_accuracy", "macro_f1")},
             **{name: facts[name] for name in ("seed", "fit_seconds", "n_epochs", "n_parameters", "precision")},
             model=str(folder / MODEL_FOLDER_NAME),
         )

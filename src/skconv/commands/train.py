@@ -99,7 +99,7 @@ class TrainResult(Result):
             f"Trained on {self.data} with recipe {self.recipe}: {format_count(first.n_epochs, 'epoch')} in "
             f"{self.fit_seconds:.1f} s, {first.n_parameters:,} parameters, {first.precision}.",
             f"Test accuracy {format_percent(self.test_accuracy)} ({spread}).",
-            *describe_balance(first.class_sizes, balanced_accuracy, macro_f1),
+            *describe_balance(first.class_size_range, balanced_accuracy, macro_f1),
             f"Results in {self.folder}, the model in {self.model}.",
         ]
         return "\n".join(lines)

@@ -196,12 +196,15 @@ def tune(
     >>> train("digits", recipe=result.best_recipe)  # doctest: +SKIP
     """
     from skconv.data.splitting import hold_out_validation, take_fraction
+    from skconv.recipes import load_recipe
 
     arguments, out = locals(), options["out"]
     trials = _check_budget(trials, minutes, fraction)
     if options["time_limit"] is not None:
         raise ParameterError("'time_limit' is not a parameter of tune. Pass 'minutes' (--minutes).")
-    check_optuna()
+    recipe = options["recipe"]
+    if recipe is None or not load_recipe(recipe).auto:  # `prepare_run` refuses recipe `auto`
+        check_optuna()
     run = prepare_run(tune, arguments)
     folder = _open_study_folder(out, f"{run.name}-tune")
     # Remove the test split, so that no trial can use it.

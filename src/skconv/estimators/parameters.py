@@ -13,9 +13,10 @@ from typing import Any
 from skconv.exceptions import ParameterError
 from skconv.text import parse_duration
 
-_KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in messages
-    int: (Integral, "an integer"),
-    float: (Real, "a number"),
+# Accepted types, and their name in messages, in which {} is the place of the range.
+_KINDS: dict[type, tuple[Any, str]] = {
+    int: (Integral, "an integer{}"),
+    float: (Real, "a number{}"),
     bool: (bool, "true or false"),
     os.PathLike: ((str, os.PathLike), "the path of a folder"),
     Mapping: (Mapping, "a mapping of label to weight"),
@@ -23,7 +24,7 @@ _KINDS: dict[type, tuple[Any, str]] = {  # accepted types, and their name in mes
     list: (list, "a list"),
     object: (object, "any object"),
     type: (type, "a class"),
-    timedelta: ((Real, str), "a number of seconds or a duration such as '10m' or '1h30m'"),
+    timedelta: ((Real, str), "a number of seconds{} or a duration such as '10m' or '1h30m'"),
 }
 
 
@@ -46,8 +47,9 @@ class Parameter:
         if not (self.kind is str and self.choices) and not (self.kind in (Mapping, type) and in_recipe):
             low = "" if self.min == -math.inf else f" {'above' if self.open_below else 'of at least'} {self.min:,.10g}"
             high = "" if self.max == math.inf else f", at most {self.max:,.10g}"
-            bounds = "" if self.kind is timedelta else low + high
-            alternatives.append(_KINDS[self.kind][1] + bounds)
+            if high and self.kind is timedelta:
+                high += ","
+            alternatives.append(_KINDS[self.kind][1].format(low + high))
         if self.choices:
             listed = ", ".join(map(repr, self.choices))
             alternatives.append(f"one of {listed}" if len(self.choices) > 1 else listed)

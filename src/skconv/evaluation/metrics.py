@@ -60,7 +60,7 @@ class Scores:
     mean_absolute_error: float | None  # in the unit of the class names if they are numbers, else in ranks
 
     @property
-    def class_sizes(self) -> tuple[int, int]:
+    def class_size_range(self) -> tuple[int, int]:
         """Minimum and maximum number of images per class."""
         sizes = [score.support for score in self.per_class]
         return min(sizes), max(sizes)
@@ -72,7 +72,7 @@ class Scores:
             "low": self.low,
             "high": self.high,
             "n": self.n,
-            "class_sizes": list(self.class_sizes),
+            "class_size_range": list(self.class_size_range),
             "balanced_accuracy": self.balanced_accuracy,
             "macro_f1": self.macro_f1,
             "cohen_kappa": self.cohen_kappa,

@@ -20,7 +20,7 @@ class ScoreRow(NamedTuple):
     note: str = ""
 
 
-def is_imbalanced(class_sizes: Sequence[int]) -> bool:
+def is_imbalanced(class_size_range: Sequence[int]) -> bool:
     """Return whether the largest class has more than 3 times the images of the smallest, from both numbers of images.
 
     Examples
@@ -28,11 +28,11 @@ def is_imbalanced(class_sizes: Sequence[int]) -> bool:
     >>> is_imbalanced([10, 30]), is_imbalanced([10, 31])
     (False, True)
     """
-    smallest, largest = class_sizes
+    smallest, largest = class_size_range
     return largest > _MAX_RATIO * smallest
 
 
-def describe_balance(class_sizes: Sequence[int], balanced_accuracy: float, macro_f1: float) -> list[str]:
+def describe_balance(class_size_range: Sequence[int], balanced_accuracy: float, macro_f1: float) -> list[str]:
     """Return a line with the scores in which every class counts alike, or no line if the classes are balanced.
 
     Examples
@@ -40,16 +40,16 @@ def describe_balance(class_sizes: Sequence[int], balanced_accuracy: float, macro
     >>> describe_balance([5, 1200], 0.8125, 0.79)
     ['Balanced accuracy 81.25 %, macro F1 0.7900 (5 to 1,200 images per class).']
     """
-    if not is_imbalanced(class_sizes):
+    if not is_imbalanced(class_size_range):
         return []
-    sizes = _format_sizes(class_sizes)
+    sizes = _format_sizes(class_size_range)
     return [f"Balanced accuracy {format_percent(balanced_accuracy)}, macro F1 {macro_f1:.4f} ({sizes})."]
 
 
 def list_agreement(scores: Scores) -> list[ScoreRow]:
     """Return the scores in which every class counts alike, and those for ordered classes."""
     rows = [
-        ScoreRow("balanced accuracy", format_percent(scores.balanced_accuracy), _format_sizes(scores.class_sizes)),
+        ScoreRow("balanced accuracy", format_percent(scores.balanced_accuracy), _format_sizes(scores.class_size_range)),
         ScoreRow("macro F1", f"{scores.macro_f1:.4f}"),
         ScoreRow("Cohen's kappa", _format(scores.cohen_kappa), _explain_kappa(scores.cohen_kappa)),
     ]
@@ -108,7 +108,7 @@ def format_scores(scores: Scores) -> str:
     interval = f"95 % interval {100 * scores.low:.2f} to {100 * scores.high:.2f} %, n = {scores.n:,}"
     rows = [
         ScoreRow("accuracy", format_percent(scores.accuracy), interval),
-        *(list_agreement(scores) if is_imbalanced(scores.class_sizes) else list_order(scores)),
+        *(list_agreement(scores) if is_imbalanced(scores.class_size_range) else list_order(scores)),
         *list_ranking(scores),
         ScoreRow("log loss", f"{scores.negative_log_likelihood:.4f}"),
         ScoreRow("Brier score", f"{scores.brier:.4f}"),
@@ -132,8 +132,8 @@ def _tabulate_classes(scores: Scores) -> list[str]:
     return lines
 
 
-def _format_sizes(class_sizes: Sequence[int]) -> str:
-    smallest, largest = class_sizes
+def _format_sizes(class_size_range: Sequence[int]) -> str:
+    smallest, largest = class_size_range
     if smallest == largest:
         return f"{format_count(largest, 'image')} per class"
     return f"{smallest:,} to {format_count(largest, 'image')} per class"

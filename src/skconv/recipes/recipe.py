@@ -225,6 +225,8 @@ def load_recipe(recipe: str | os.PathLike[str]) -> Recipe:
     path = Path(recipe)
     is_file = path.suffix == ".toml"
     if not is_file:
+        if (path / "recipe.toml").is_file() and str(recipe) not in RECIPES.names():
+            raise RecipeError(f"The recipe {path} is a folder. Did you mean {path / 'recipe.toml'}?")
         path = RECIPES.get(str(recipe))
     text = _read_text(path)
     try:
