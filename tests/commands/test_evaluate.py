@@ -98,6 +98,17 @@ def write_splits(path, n_known, held_out):
     return path
 
 
+def test_copies_of_training_images_are_left_out_with_their_number(run, tmp_path):
+    digits, split = skconv.load_dataset("digits"), hold_out_test(skconv.load_dataset("digits"), seed=0)
+    images = np.concatenate([digits.train_images, split.train_images[:3]])
+    source = save(tmp_path / "copies.npz", images, np.concatenate([digits.train_labels, split.train_labels[:3]]))
+    for command, options in ((evaluate, {}), (skconv.report, {"out": tmp_path / "page.html"})):
+        with pytest.warns(UserWarning, match=r"^3 images of copies .* equal training images"):
+            result = command(run.model, source, **options)
+        assert (result.split, result.n, result.n_seen) == ("unseen", 270, 1530)
+        assert "the 270 of 1,800 images of copies" in str(result)
+
+
 def test_evaluate_raises_if_part_of_the_test_split_was_trained_on(run, held_out, tmp_path):
     source = write_splits(tmp_path / "mixed.npz", 3, held_out)
     with pytest.raises(DataError, match=r"training data contains 3 of the 273 images of mixed's test split"):

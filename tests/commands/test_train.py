@@ -109,7 +109,8 @@ def test_several_seeds_write_a_folder_each(tiny_recipe, tmp_path):
 
 def make_seed(seed, accuracy, seconds, class_size_range=(10, 10)):
     interval = accuracy - 0.01, accuracy + 0.01
-    return SeedResult(seed, accuracy, *interval, 100, seconds, 2, 1000, "fp32", f"m{seed}", class_size_range, accuracy, 0.8)
+    settings = 100, seconds, 2, 1000, "fp32", f"m{seed}"
+    return SeedResult(seed, accuracy, *interval, *settings, class_size_range, accuracy, 0.8)
 
 
 def test_result_of_several_seeds_has_mean_median_and_deviation():

@@ -11,7 +11,15 @@ import numpy as np
 
 from skconv.commands import Result
 from skconv.commands.prediction_tables import MISTAKES_NAME, write_mistakes
-from skconv.commands.scoring import UnseenImages, choose_unseen, load_for_model, load_held_out, make_sets, score_source
+from skconv.commands.scoring import (
+    UnseenImages,
+    choose_unseen,
+    describe_images,
+    load_for_model,
+    load_held_out,
+    make_sets,
+    score_source,
+)
 from skconv.data.spec import DataOptions
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import show_progress
@@ -84,13 +92,8 @@ class EvaluationResult(Result):
         return record
 
     def __str__(self) -> str:
-        n_all = self.n + (self.n_seen or 0)
-        images = {
-            "test": f"the test split of {self.data}",
-            "all": f"all images of {self.data}",
-            "unseen": f"the {self.n:,} of {n_all:,} images of {self.data} that it was not trained on",
-        }
-        lines = [f"{self.model} on {images[self.split]}:", self.text]
+        images = describe_images(self.data, self.split, self.n, self.n_seen)
+        lines = [f"{self.model} on {images}:", self.text]
         if self.sets is not None:
             level, coverage, empty = (format_percent(self.sets[name]) for name in ("level", "coverage", "empty"))
             lines += [
@@ -174,8 +177,8 @@ def evaluate(
     Warns
     -----
     UserWarning
-        If the model was trained on a few images of the test split, or has no training fingerprints. Or if the images
-        were converted to greyscale or colour for the model.
+        If the model was trained on a few images of the test split, or has no training fingerprints. If images are not
+        scored because they equal training images. Or if the images were converted to greyscale or colour.
     """
     from skconv.evaluation.conformal import check_coverage
     from skconv.evaluation.score_table import format_scores

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result, format_interval
-from skconv.commands.scoring import score_source
+from skconv.commands.scoring import describe_images, score_source
 from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, locate_issues, read_issues
 from skconv.exceptions import DataError, OutputError
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 
 _PAGE = "report.html"  # name of the page in a folder with separate figures
 _FIGURES = "figures"
-_SPLITS = {
-    "test": "the test split of {}",
-    "all": "all images of {}",
-    "unseen": "the images of {} it was not trained on",
-}
 
 
 @dataclass(frozen=True)
@@ -46,6 +41,10 @@ class ReportResult(Result):
         Number of scored images.
     model, data : str
         Model folder and name of the data.
+    split : {"test", "unseen", "all"}
+        Images scored, as in `EvaluationResult`.
+    n_seen : int or None
+        Number of images that the model was trained on, as in `EvaluationResult`.
     figures : str, default=""
         Folder of the separate figures; empty if there are none.
     """
@@ -58,12 +57,15 @@ class ReportResult(Result):
     n: int
     model: str
     data: str
+    split: str
+    n_seen: int | None
     figures: str = ""
 
     def __str__(self) -> str:
         figures = f" Figures in {self.figures}." if self.figures else ""
+        images = describe_images(self.data, self.split, self.n, self.n_seen)
         return (
-            f"{self.model} on {self.data}: accuracy {format_percent(self.accuracy)} "
+            f"{self.model} on {images}: accuracy {format_percent(self.accuracy)} "
             f"({format_interval(self.low, self.high, self.n)}).\n"
             f"Report in {self.file}, {self.bytes / 1e6:.1f} MB.{figures}"
         )
@@ -131,6 +133,7 @@ def report(
     if issues is not None and not _matches(issues, scored, requested=audit is not None):
         issues = None
     scores, config = scored.scores, scored.classifier.config
+    images = describe_images(scored.dataset.name, scored.split, scores.n, scored.n_seen)
     options = {**data, "data_home": None}  # specific to the machine
     sections = write_sections(scored, _describe_command(model, source, out=out, audit=audit, **options), issues)
     page = render_page(
@@ -138,7 +141,7 @@ def report(
         headline=f"{100 * scores.accuracy:.2f} % accuracy",
         summary=(
             f"95 % interval {100 * scores.low:.2f} to {100 * scores.high:.2f} %, measured on "
-            f"{_SPLITS[scored.split].format(scored.dataset.name)}, {scores.n:,} images."
+            f"{images}, n = {scores.n:,}."
         ),
         sections=sections,
     )
@@ -162,6 +165,8 @@ def report(
         n=scores.n,
         model=os.fspath(model),
         data=scored.dataset.name,
+        split=scored.split,
+        n_seen=scored.n_seen,
         figures="" if is_page else str(target / _FIGURES),
     )
 

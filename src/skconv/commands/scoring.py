@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Unpack
 import numpy as np
 
 from skconv.exceptions import DataError, ParameterError, list_some
+from skconv.text import format_count
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
@@ -66,6 +67,16 @@ def score_source(
     )
 
 
+def describe_images(name: str, split: str, n: int, n_seen: int | None) -> str:
+    """Return a description of the scored images of the data `name`; the other arguments as in `EvaluationResult`."""
+    images = {
+        "test": f"the test split of {name}",
+        "all": f"all images of {name}",
+        "unseen": f"the {n:,} of {n + (n_seen or 0):,} images of {name} that it was not trained on",
+    }
+    return images[split]
+
+
 def load_for_model(
     classifier: OnnxClassifier,
     source: str | os.PathLike[str],
@@ -81,7 +92,7 @@ def load_for_model(
 
 
 def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
-    """Return the images to score a model on, preprocessed; warn about conversions and leaks."""
+    """Return the images to score a model on, preprocessed; warn about conversions, copies and leaks."""
     split, images, labels = "test", dataset.test_images, dataset.test_labels
     names = dataset.list_names()
     if images is None or labels is None:
@@ -117,7 +128,9 @@ def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.nda
             f"All {n:,} images of {name} were in this model's training data: none remains to score it on. "
             "Evaluate it on images it was not trained on."
         )
-    if split == "all" or not n_seen:
+    if split == "all":
+        return seen, _describe_copies(classifier, name, n_seen)
+    if not n_seen:
         return seen, ""
     leak = f"This model's training data contains {n_seen:,} of the {n:,} images of {name}'s test split"
     if n_seen > _MAX_LEAK * n:
@@ -126,6 +139,18 @@ def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.nda
             "this one on images it was not trained on."
         )
     return seen, f"{leak}, included in the score."
+
+
+def _describe_copies(classifier: OnnxClassifier, name: str, n_seen: int) -> str:
+    """Return a note on images that equal training images, but were not trained on; "" if there are none."""
+    n_copies = n_seen - classifier.config.data.n_train
+    if n_copies < 1 or classifier.config.parameters.get("init_from") is not None:  # then n_seen includes other images
+        return ""
+    verb = "equals a training image" if n_copies == 1 else "equal training images"
+    return (
+        f"{format_count(n_copies, 'image')} of {name} that the model was not trained on {verb}. The score is computed "
+        "without them."
+    )
 
 
 def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndarray) -> tuple[np.ndarray, str]:

@@ -21,6 +21,8 @@ from skconv.text import format_count, format_error
 _LUMA = (0.299, 0.587, 0.114)  # weights of red, green and blue in grey, as in Pillow
 _N_TRIED = 2  # images of the trial batches
 _TOLERANCE = 1e-3  # of the sum of probabilities
+_N_FLIPS = 8  # trials with random signs of the parameters; logits are between 0 and 1 in each with p < 2**-16
+_CALL_INIT = "Call super().__init__() first in its __init__."
 _TINY = 1e-30  # replaces probabilities that are 0, so that their logarithm is finite
 
 
@@ -64,6 +66,7 @@ class ModuleNetwork(Network):
     # With channels_last, Tensor.view fails, and torch's kernels corrupt the memory for some convolutions, such as
     # strided 1×1 convolutions of one channel.
     channels_last = False
+    returns_fractions = False  # whether all outputs are between 0 and 1, as those of a sigmoid
 
     def __init__(
         self,
@@ -115,13 +118,15 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
         _run(module, convert(images))
     sums = logits.float().sum(1)
     is_distribution = bool((logits >= 0).all()) and bool((sums - 1).abs().max() < _TOLERANCE)
-    return ModuleNetwork(
+    network = ModuleNetwork(
         module,
         in_channels=in_channels,
         num_classes=num_classes,
         layout=layout,
         returns_probabilities=is_distribution,
     )
+    network.returns_fractions = not is_distribution and _is_bounded(module, convert(images))
+    return network
 
 
 def describe_adaptation(network: ModuleNetwork) -> str:
@@ -131,6 +136,8 @@ def describe_adaptation(network: ModuleNetwork) -> str:
         parts.append(f"receives {LAYOUTS[network.layout][2]}")
     if network.returns_probabilities:
         parts.append("returns probabilities; their logarithms are used as logits, so remove the softmax if you can")
+    if network.returns_fractions:
+        parts.append("returns values between 0 and 1, which are used as logits, so remove the sigmoid if there is one")
     return f"The network {get_short_name(network.module)} {', and '.join(parts)}." if parts else ""
 
 
@@ -155,9 +162,12 @@ def create_module(factory: Callable[..., Any], options: Mapping[str, Any], shape
                 continue
             required = _find_required(factory, {**selected, **options})
             fix = f" Pass network__{required}=… (--set network.{required}=…)." if required else ""
+            fix = f" {_CALL_INIT}" if "Module.__init__()" in str(error) else fix
             raise ParameterError(
                 f"The network {name} cannot be created ({type(error).__name__}: {format_error(error)}).{fix}"
             ) from error
+    if isinstance(module, nn.Module) and "_modules" not in vars(module):  # no layer was assigned
+        raise ParameterError(f"The network {name} is not initialised as a torch.nn.Module. {_CALL_INIT}")
     if not isinstance(module, nn.Module):
         raise ParameterError(
             f"The network {name} returned a {type(module).__name__}; expected a torch.nn.Module. Return the module."
@@ -236,9 +246,27 @@ def _find_layout(module: nn.Module, images: Tensor, num_classes: int) -> tuple[s
     _, channels, height, width = images.shape
     shape = f"{width}×{height} pixels and {format_count(channels, 'channel')}"
     hint = "" if failure[1] is None else " Resize the images to the size that it expects, or let it accept any size."
+    if type(module).forward is nn.Module.forward:
+        hint = " Define forward(self, images), which returns one logit per class."
     raise ParameterError(
         f"The network {get_short_name(module)} {failure[0].rstrip('.')}. It was tried with images of {shape}.{hint}"
     ) from failure[1]
+
+
+@torch.no_grad()
+def _is_bounded(module: nn.Module, images: Tensor) -> bool:
+    """Return whether all outputs are between 0 and 1, also for parameters with other signs, in copies of the module."""
+    generator = torch.Generator().manual_seed(0)
+    with torch.random.fork_rng(devices=[]):  # the module may draw numbers
+        for _ in range(_N_FLIPS):
+            output = read_logits(_run(module, images))
+            if not bool(((output > 0) & (output < 1)).all()):
+                return False
+            module = copy.deepcopy(module)
+            for parameter in module.parameters():
+                signs = torch.randint(2, parameter.shape, generator=generator)
+                parameter.mul_((2 * signs - 1).to(parameter))
+    return True
 
 
 @torch.no_grad()
