@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import warnings
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from sklearn.base import clone
 from torch import nn
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier
-from skconv.exceptions import ModelFileError, ParameterError
+from skconv.exceptions import ModelFileError, ParameterError, UnknownNameError
 from skconv.networks.spec import import_network
 
 from .conftest import weights_of
@@ -112,9 +113,64 @@ def test_class_derived_from_network_is_not_wrapped(images):
     assert isinstance(classifier.net_.module_, PlainNetwork)
 
 
+class NoParameters(nn.Module):
+    """Network whose layers are not registered."""
+
+    def __init__(self):
+        super().__init__()
+        self.layers = [nn.Flatten(), nn.Linear(64, 4)]
+
+    def forward(self, images):
+        return self.layers[1](self.layers[0](images))
+
+
+class NotInitialised(nn.Module):
+    """Network that does not call the constructor of its base class, with and without a layer."""
+
+    def __init__(self, layer=True):
+        if layer:
+            self.layer = nn.Linear(64, 4)
+
+
+class NoForward(nn.Module):
+    """Network without `forward`."""
+
+    def __init__(self):
+        super().__init__()
+        self.layer = nn.Linear(64, 4)
+
+
+FROZEN = nn.Sequential(nn.Flatten(), nn.Linear(64, 4)).requires_grad_(False)
+
+
+@pytest.mark.parametrize("n_classes", [2, 4])
+def test_outputs_of_a_sigmoid_are_reported(n_classes):
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(64, n_classes), nn.Sigmoid())
+    with pytest.warns(UserWarning, match="between 0 and 1.* remove the sigmoid"):
+        CNNClassifier(module, max_epochs=1, random_state=0).fit(images, np.arange(40) % n_classes)
+
+
+def test_logits_between_0_and_1_by_chance_are_not_reported():
+    images = np.random.default_rng(0).integers(0, 256, (40, 8, 8), dtype=np.uint8)
+    head = nn.Linear(64, 2)
+    nn.init.normal_(head.weight, std=1e-4)
+    nn.init.constant_(head.bias, 0.1)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        module = nn.Sequential(nn.Flatten(), head)
+        CNNClassifier(module, max_epochs=1, random_state=0).fit(images, np.arange(40) % 2)
+
+
 @pytest.mark.parametrize(
     ("parameters", "words"),
     [
+        ({"network": NoParameters}, "NoParameters has no parameters to train"),
+        ({"network": FROZEN}, "no parameters to train: requires_grad"),
+        ({"network": NotInitialised}, r"cannot be created .*Call super\(\)\.__init__\(\) first"),
+        ({"network": NotInitialised, "network__layer": False}, r"Call super\(\)\.__init__\(\) first"),
+        ({"network": NoForward}, r"missing .*1 channel\. Define forward\(self, images\)"),
+        ({"network": "my_package.MyNet"}, r"import it and pass it: network=MyNet\."),
         ({"network": nn.Sequential(nn.Flatten(), nn.Linear(64, 7))}, r"shape \(2, 7\).* \(2, 4\)"),
         ({"network": nn.Sequential(nn.Flatten(), nn.Linear(65, 4))}, "failed .*8×8 pixels"),
         ({"network": nn.Identity()}, "one per class"),
@@ -133,7 +189,7 @@ def test_class_derived_from_network_is_not_wrapped(images):
     ],
 )
 def test_unusable_network_optimizer_or_criterion_is_one_line(images, parameters, words):
-    with pytest.raises(ParameterError, match=words) as caught:
+    with pytest.raises((ParameterError, UnknownNameError), match=words) as caught:
         CNNClassifier(**{"network": "fast", "max_epochs": 1, **parameters}).fit(*images)
     assert "\n" not in str(caught.value)
 

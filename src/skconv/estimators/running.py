@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from skconv.distributed.process_group import get_process_group
+from skconv.exceptions import ParameterError
 from skconv.training.batches import ImageDataset
 from skconv.training.threads import use_threads
 
@@ -25,6 +26,11 @@ def torch_seed(seed: int) -> Iterator[None]:
 
 def run_net(classifier: Classifier, train: ImageDataset) -> None:
     """Train the net of a classifier for its remaining epochs, with the threads and the seed of the classifier."""
+    if not any(parameter.requires_grad for parameter in classifier.net_.module_.parameters()):
+        raise ParameterError(
+            f"The network {classifier._network_spec.short_name} has no parameters to train: requires_grad is False for "
+            "all of them. Call requires_grad_(True) of the layers to train."
+        )
     classifier.n_samples_fit_ = len(train)
     # In distributed training, the weights of all processes must be equal.
     adapt = classifier.net_.device == "cpu" and get_process_group() is None

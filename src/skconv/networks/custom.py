@@ -109,13 +109,18 @@ def wrap_module(module: nn.Module, *, in_channels: int, image_size: tuple[int, i
     Raises
     ------
     ParameterError
-        If the module fails for images of this shape, or its output is not (n, num_classes).
+        If the module fails for images of this shape, its output is not (n, num_classes), or it has no parameters.
     """
     images = torch.randn(_N_TRIED, in_channels, *image_size, generator=torch.Generator().manual_seed(0))
     layout, logits = _find_layout(module, images, num_classes)
     convert = LAYOUTS[layout][0]
     if any(is_lazy(parameter) for parameter in module.parameters()):
         _run(module, convert(images))
+    if next(module.parameters(), None) is None:
+        raise ParameterError(
+            f"The network {get_short_name(module)} has no parameters to train. Assign layers with weights, such as "
+            "torch.nn.Linear, to attributes in its __init__, not to a list or dict; use torch.nn.ModuleList for lists."
+        )
     sums = logits.float().sum(1)
     is_distribution = bool((logits >= 0).all()) and bool((sums - 1).abs().max() < _TOLERANCE)
     network = ModuleNetwork(

@@ -96,12 +96,17 @@ def list_options(name: str) -> dict[str, Any]:
     }
 
 
-def check_network(name: str, options: Iterable[str]) -> None:
-    """Raise `UnknownNameError` if a network is not registered, and `ParameterError` if it lacks one of the options."""
+def check_network(name: str, options: Iterable[str], *, in_recipe: bool = False) -> None:
+    """Raise `UnknownNameError` if a network is not registered, and `ParameterError` if it lacks one of the options.
+
+    `in_recipe` is whether `name` may also be an import path; this changes the advice of the error.
+    """
     try:
         known = list_options(name)
     except UnknownNameError as error:
-        hint = "For a class of your own, pass package.module:Name."
+        class_name = name.rpartition(".")[2] if "." in name else "MyNet"
+        value = "pass package.module:Name" if in_recipe else f"import it and pass it: network={class_name}"
+        hint = f"For a class of your own, {value}."
         raise UnknownNameError(error.kind, error.name, error.available, hint) from None
     unknown = sorted(set(options) - set(known))
     if unknown:

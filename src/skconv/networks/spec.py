@@ -74,9 +74,14 @@ class NetworkSpec:
 
     @classmethod
     def from_recipe(cls, section: Mapping[str, Any]) -> NetworkSpec:
-        """Return the specification of a recipe's section [network]; a name that is an import path is imported."""
+        """Return the specification of a recipe's section [network]; a name that is an import path is imported.
+
+        Raise `UnknownNameError` for an unregistered network.
+        """
         options = dict(section)
         name = options.pop("name")
+        if isinstance(name, str) and not is_import_path(name) and not name.startswith(HUB):
+            check_network(name, (), in_recipe=True)
         return cls.read(import_network(name) if is_import_path(name) else name, options)
 
     @property
