@@ -19,7 +19,7 @@ from skconv.model_io.checkpoints import CheckpointFolder
 
 
 def test_signature_lists_shared_options_with_defaults():
-    parameters = inspect.signature(skconv.train).parameters
+    parameters = inspect.signature(skconv.ensemble).parameters
     assert parameters["recipe"].default == "standard"
     assert parameters["image_size"].default is None
     assert inspect.signature(skconv.audit).parameters["recipe"].default == "audit"
@@ -33,8 +33,8 @@ def test_unknown_option_is_rejected():
 def test_object_instead_of_a_path_is_an_error_that_names_the_parameter():
     with pytest.raises(ParameterError, match=r"'source' parameter of train.*Got.*ndarray.*CNNClassifier"):
         skconv.train(np.zeros((9, 8, 8)))
-    with pytest.raises(ParameterError, match=r"'recipe' parameter of train.*NoneType"):
-        skconv.train("digits", recipe=None)
+    with pytest.raises(ParameterError, match=r"'recipe' parameter of train.*int"):
+        skconv.train("digits", recipe=3)
     frame = pd.DataFrame({"file": ["a.png"], "label": ["a"]})
     calls = [(skconv.train,), (skconv.audit,), (skconv.evaluate, "digits"), (skconv.predict, "digits"), (skconv.read,)]
     for function, *others in calls:

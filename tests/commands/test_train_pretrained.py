@@ -11,6 +11,7 @@ from skconv.cli.main import main
 from skconv.commands.train import train
 from skconv.exceptions import ParameterError, SkconvError
 from skconv.networks import create_network, pretrained, register_network
+from skconv.networks.registry import NETWORKS
 
 from .. import pretrained_network  # noqa: F401  # registers its network
 
@@ -46,9 +47,8 @@ def test_unused_images_and_stages_are_noted(photographs, tmp_path, monkeypatch, 
     assert "Note: Only the head is trained" in err and "Note: The time limit is enough for the features of" in err
 
 
-@register_network
 def large_images_only(*, in_channels, image_size, num_classes):
-    """Network that rejects small images."""
+    """Return a network that rejects small images."""
     if min(image_size) < 64:
         raise ParameterError("The images are too small.")
     return create_network("fast", in_channels=in_channels, image_size=image_size, num_classes=num_classes)
@@ -56,7 +56,11 @@ def large_images_only(*, in_channels, image_size, num_classes):
 
 def test_network_need_not_accept_small_images(photographs, tmp_path):
     state = torch.get_rng_state()
-    train(photographs, network="large_images_only", epochs=1, image_size=64, out=tmp_path / "run")
+    register_network(large_images_only)
+    try:
+        train(photographs, network="large_images_only", epochs=1, image_size=64, out=tmp_path / "run")
+    finally:
+        NETWORKS.unregister("large_images_only")
     assert torch.equal(torch.get_rng_state(), state)
 
 

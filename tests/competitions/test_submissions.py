@@ -63,7 +63,8 @@ def test_load_submission_form_converts_to_size_of_model(make_competition, name, 
     form, notes = load_submission_form(folder / file, ImageSpec(12, 10, 3))
     assert (form.header, form.ids) == (read_form(folder).header, read_form(folder).ids)
     assert form.images.shape == (len(form.ids), 12, 10, 3)
-    assert len(notes) == 1 and f"{len(form.ids)} images were resized to 10×12" in notes[0]
+    assert f"{len(form.ids)} images were resized to 10×12" in notes[0]
+    assert "colour" in notes[1] and len(notes) == 2
 
 
 def test_load_submission_form_numbers_rows_from_1(tmp_path, samples):
