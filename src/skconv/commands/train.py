@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import statistics
-import sys
 import warnings
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -160,7 +159,7 @@ def train(
         run. Checkpoints of an unfinished run are in ``OUT.checkpoint``.
     init_from : path-like or None, default=None
         Model to initialise the weights from, as far as names and shapes match; classes and image size may differ. Its
-        network is used unless `network` is given. A summary is printed to standard error.
+        network is used unless `network` is given. With `progress`, a summary is printed.
     freeze_fraction : float or None, default=None
         As in `CNNClassifier`: the fraction of a pretrained network's stages that are not trained, 1 for the head only;
         with `init_from`, the fraction of training in which the loaded layers are unfrozen one by one. None uses the
@@ -256,26 +255,9 @@ def _train_seed(run: PreparedRun, seed: int, folder: Path, resume: str) -> SeedR
         fit_resumable(estimator, run, folder, resume=resume)
     if not is_main_process():
         raise SystemExit
-    if getattr(estimator, "loaded_weights_", None):
-        _print_loaded_weights(estimator)
     run = record_epochs(run, estimator, seed)
     estimator.adjust_prior(encode_classes(run.recipe.prior, dataset))
     scored = score_run(estimator, dataset)
     facts = write_run_folder(folder, run, estimator=estimator, seed=seed, scored=scored)
     remove_checkpoints(folder)
     return SeedResult.from_facts(facts, folder)
-
-
-def _print_loaded_weights(estimator: Any) -> None:
-    """Print the names of the loaded and of the newly initialised weights to standard error."""
-    from skconv.estimators.persistence import is_learned
-
-    names = estimator.net_.module_.state_dict()
-    loaded = estimator.loaded_weights_
-    new = [name for name in names if name not in loaded and is_learned(name)]
-    initialised = f"; initialised: {', '.join(new)}" if new else ""
-    source = "the pretrained network" if estimator.init_from is None else estimator.init_from
-    print(
-        f"Loaded {len(loaded)} of {len(loaded) + len(new)} tensors from {source}{initialised}.",
-        file=sys.stderr,
-    )

@@ -244,6 +244,14 @@ def is_learned(name: str) -> bool:
     return not is_calibration(name) and "input_normalization" not in name.split(".")
 
 
+def describe_loaded_weights(network: Network, loaded: Sequence[str], model: Any) -> str:
+    """Return a line with the number of tensors loaded from `model`, or the pretrained network, and the other names."""
+    new = [name for name in network.state_dict() if name not in loaded and is_learned(name)]
+    initialised = f"; initialised: {', '.join(new)}" if new else ""
+    source = "the pretrained network" if model is None else model
+    return f"Loaded {len(loaded)} of {len(loaded) + len(new)} tensors from {source}{initialised}."
+
+
 def _draw_sample(classifier: Classifier, images: np.ndarray | None) -> np.ndarray:
     """Return images to check the ONNX graph: an evenly spaced sample of `images`, and random images."""
     random = _draw_random(classifier.net_.module_, classifier.image_shape_, classifier.pixel_range_)

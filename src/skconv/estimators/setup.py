@@ -22,7 +22,7 @@ from torch import nn
 from skconv.distributed.process_group import ProcessGroup, get_process_group
 from skconv.estimators.network_choice import choose_network, is_auto
 from skconv.estimators.parameters import choose_device
-from skconv.estimators.persistence import load_matching_weights
+from skconv.estimators.persistence import describe_loaded_weights, load_matching_weights
 from skconv.estimators.running import calibrate_net, run_net, torch_seed
 from skconv.estimators.saved_parameters import parameters_to_json
 from skconv.estimators.validation import describe_few_images
@@ -33,6 +33,7 @@ from skconv.networks.blocks import Network
 from skconv.networks.custom import ModuleNetwork, describe_adaptation
 from skconv.networks.pretrained import PretrainedNetwork, load_pretrained_weights
 from skconv.networks.spec import NetworkSpec
+from skconv.progress import print_progress
 from skconv.text import format_count, parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import BatchIterator, ImageDataset
@@ -77,6 +78,8 @@ def make_network(classifier: Classifier, train: ImageDataset) -> Network:
         classifier.loaded_weights_ = load_matching_weights(network, model)
     else:
         classifier.loaded_weights_ = load_pretrained_weights(network)
+    if classifier.loaded_weights_ and classifier.verbose > 0 and classifier.run_part.first:
+        print_progress(describe_loaded_weights(network, classifier.loaded_weights_, model))
     sample = train.sample()
     network.input_normalization.fit(sample)
     classifier.pixel_range_ = (float(sample.min()), float(sample.max()))
