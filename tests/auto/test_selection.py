@@ -105,9 +105,28 @@ def test_shortened_trial_tells_its_fraction():
     assert 0 < trial.fraction < 1 and trial.n_epochs < 500 and "did not fit" in str(trial)
 
 
+@pytest.fixture
+def fake_trials(monkeypatch):
+    """Replace trainings by trials of one second, whose confidence in the true class is a function of the candidate."""
+
+    def replace_trials(confidence):
+        def run(candidate, *_, **__):
+            sure = confidence(candidate)
+            labels = np.repeat([0, 1], 50)
+            probabilities = np.where(labels[:, None] == np.arange(2), sure, 1 - sure)
+            n_epochs = candidate.recipe.training["max_epochs"]
+            scores = score_predictions(labels, probabilities)
+            return Trial(candidate, scores, 1.0, n_epochs, 1.0, has_fixed_epochs=False), None
+
+        monkeypatch.setattr(selection, "run_trial", run)
+
+    return replace_trials
+
+
 @pytest.mark.parametrize(("sizes", "tried"), [((0.9, 0.1), True), ((0.6, 0.4), False)])
-def test_class_weights_are_tried_for_classes_of_different_size(sizes, tried):
-    chosen = make_search().run([make_candidate(make_dataset(300, sizes))])
+def test_class_weights_are_tried_for_classes_of_different_size(fake_trials, sizes, tried):
+    fake_trials(lambda candidate: 0.9)
+    chosen = make_search(flips=False).run([make_candidate(make_dataset(300, sizes))])
     assert any("class weights" in trial.candidate.name for trial in chosen.trials) is tried
 
 
@@ -126,16 +145,19 @@ def test_class_weights_are_used_if_macro_f1_gains_more_than_accuracy_loses(monke
     assert best.candidate.recipe.training["class_weight"] == "balanced"
 
 
-def test_the_users_flips_are_not_changed():
+def test_the_users_flips_are_not_changed(fake_trials):
     candidate = make_candidate(make_dataset(300), max_epochs=1)
     candidate = replace(candidate, recipe=replace(candidate.recipe, augmentation={"flip": True}))
+    fake_trials(lambda candidate: 0.9)
     chosen = make_search(flips=False).run([candidate])
     assert chosen.candidate.recipe.augmentation == {"flip": True}
 
 
-def test_more_epochs_are_used_while_the_loss_decreases():
-    chosen = make_search(600).run([make_candidate(make_dataset(300), max_epochs=1, learning_rate=1e-3)])
-    assert chosen.candidate.recipe.training["max_epochs"] in (3, 9, 27, 81, 243)
+def test_more_epochs_are_used_while_the_loss_decreases(fake_trials):
+    fake_trials(lambda candidate: {2: 0.7, 6: 0.8, 18: 0.9}.get(candidate.recipe.training["max_epochs"], 0.85))
+    chosen = make_search(flips=False).run([make_candidate(make_dataset(300))])
+    assert chosen.candidate.recipe.training["max_epochs"] == 18
+    assert [trial.n_epochs for trial in chosen.trials] == [18, 54, 6, 2]  # by log loss
 
 
 def test_final_recipe_uses_the_remaining_time():
