@@ -38,6 +38,7 @@ _STAGE_RATE = 0.5  # learning rate of the stages, relative to that of the head
 _TUNED_PASSES = 8  # passes over the images in fine-tuning if `max_epochs` is "auto"
 _MIN_COMPARED = 50  # validation images to select weights by
 _MIN_TUNED = 500  # training images to fine-tune without validation images
+_HEAD_SECONDS, _MIN_SHARE = 4.0, 0.3  # time for the head, unless less than this share remains for the features
 _FEATURES_SHARE, _FEATURES_SHARE_TUNED = 0.8, 0.45  # maximum share of the time limit, without and with fine-tuning
 
 
@@ -142,7 +143,7 @@ class _Features:
             self.seconds = self._make(0, len(self.network.stages)).measure(splits.train)
         n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
         left -= self.seconds * self.classifier.n_scored_after
-        share = _FEATURES_SHARE * left / (self.seconds * (n_train + n_valid))
+        share = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / (self.seconds * (n_train + n_valid))
         if share < 1:
             n_used = max(1, int(share * n_train))
             warnings.warn(
