@@ -143,7 +143,9 @@ class _Features:
             self.seconds = self._make(0, len(self.network.stages)).measure(splits.train)
         n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
         left -= self.seconds * self.classifier.n_scored_after
-        share = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / (self.seconds * (n_train + n_valid))
+        share = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / (
+            self.seconds * (n_train + n_valid)
+        )
         if share < 1:
             n_used = max(1, int(share * n_train))
             warnings.warn(
