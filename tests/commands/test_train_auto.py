@@ -27,7 +27,7 @@ def shades(tmp_path):
     return path
 
 
-AUTO = ["--set", 'auto.candidates=["fast", "standard"]', "--time-limit", "20s"]
+AUTO = ["--set", 'auto.candidates=["fast", "standard"]', "--time-limit", "15s"]
 
 
 def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path):
@@ -54,10 +54,10 @@ def test_resumed_run_reads_its_selection(shades, tmp_path, monkeypatch):
     with monkeypatch.context() as patched:
         patched.setattr("skconv.commands.train.fit_resumable", interrupt)
         with pytest.raises(KeyboardInterrupt):
-            train(shades, recipe="auto", settings=settings, time_limit="20s", out=out)
+            train(shades, recipe="auto", settings=settings, time_limit="10s", out=out)
     monkeypatch.setattr(recipe_selection, "_make_candidates", interrupt)  # not called again
-    first = train(shades, recipe="auto", settings=settings, time_limit="20s", out=out, resume=True)
-    again = train(shades, recipe="auto", settings=settings, time_limit="20s", out=out, resume=True)
+    first = train(shades, recipe="auto", settings=settings, time_limit="10s", out=out, resume=True)
+    again = train(shades, recipe="auto", settings=settings, time_limit="10s", out=out, resume=True)
     assert first.test_accuracy == again.test_accuracy
     assert (out / "leaderboard.csv").exists() and not list(tmp_path.glob("*.checkpoint"))
 
