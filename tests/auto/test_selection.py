@@ -160,6 +160,20 @@ def test_more_epochs_are_used_while_the_loss_decreases(fake_trials):
     assert [trial.n_epochs for trial in chosen.trials] == [18, 54, 6, 2]  # by log loss
 
 
+@pytest.mark.parametrize("is_pretrained", [False, True])
+def test_pretrained_networks_are_not_trained_as_an_ensemble(fake_trials, monkeypatch, is_pretrained):
+    fake_trials(lambda candidate: 0.9)
+    run = selection.run_trial
+
+    def run_pretrained(*args, **kwargs):
+        trial, estimator = run(*args, **kwargs)
+        return replace(trial, has_fixed_epochs=is_pretrained), estimator
+
+    monkeypatch.setattr(selection, "run_trial", run_pretrained)
+    chosen = make_search(flips=False).run([make_candidate(make_dataset(300))])
+    assert bool(chosen.candidate.recipe.ensemble) is not is_pretrained
+
+
 def test_final_recipe_uses_the_remaining_time():
     dataset = make_dataset(2400)
     chosen = make_search(20.0).run([make_candidate(dataset, max_epochs=10_000)])

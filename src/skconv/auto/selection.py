@@ -218,7 +218,8 @@ class Search:
         share = (1 - 1 / _FOLDS) / (1 - 1 / TRIAL_FOLDS) if self.folds else 1.0
         member = best.seconds / best.fraction * share / max(self.folds, 1)  # seconds for all planned epochs
         fits = min(_MARGIN * left / (_FOLDS * member), 1.0)
-        if fits >= (_MIN_MEMBER if self.folds else 1.0):
+        # Fine-tuning, which the trials of a pretrained network lack, gains more than an ensemble of frozen features.
+        if not best.has_fixed_epochs and fits >= (_MIN_MEMBER if self.folds else 1.0):
             recipe = replace(recipe, ensemble={"folds": _FOLDS})
             self._print(f"Training an ensemble of {_FOLDS} folds with {candidate.name}.")
         else:
