@@ -92,6 +92,11 @@ def test_named_data_sets_use_standard(tmp_path, monkeypatch):
         ({"settings": {"auto.candidates": ["nothing"]}}, "nothing"),
         ({"settings": {"auto.candidates": ["auto"]}}, "auto"),
         ({"settings": {"training.time_limit": None}}, "time_limit"),
+        ({"settings": {"training.max_epochs": 3}}, "training.max_epochs"),
+        ({"settings": {"training.validation_fraction": 0.3}}, "training.validation_fraction"),
+        ({"settings": {"network.name": "fast"}}, "chooses network"),
+        ({"settings": {"ensemble.folds": 3}}, "chooses ensemble"),
+        ({"settings": {"auto.candidates": []}}, "auto.candidates"),
     ],
 )
 def test_auto_refuses_contradictions(shades, tmp_path, arguments, message):

@@ -26,6 +26,12 @@ def test_auto_trains_a_registered_network_that_can_be_saved(digits, tmp_path, ca
     assert (loaded.predict(digits[0]) == classifier.predict(digits[0])).all()
 
 
+def test_class_weights_apply_to_the_labels_of_the_user(digits):
+    X, y = digits[0], digits[1].astype(str)
+    classifier = CNNClassifier("auto", time_limit=20, max_epochs=2, class_weight={"3": 2.0}, random_state=0).fit(X, y)
+    assert classifier.classes_[3] == "3" and classifier.class_prior_[3] > 0.15
+
+
 def test_members_of_an_ensemble_have_one_network(digits):
     template = CNNClassifier("auto", time_limit=20, max_epochs=2)
     ensemble = KFoldEnsembleClassifier(template, cv=2, random_state=0).fit(*digits)

@@ -15,7 +15,7 @@ from skconv.auto.trials import MAX_CROSS_VALIDATED, TRIAL_FOLDS, Candidate, Tria
 from skconv.progress import print_progress
 from skconv.text import format_count, format_duration, format_percent
 
-MIN_COMPARED = 100  # training images; fewer cannot rank recipes
+_MIN_COMPARED = 100  # training images; fewer cannot rank recipes
 _MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
 _FIRST_SHARE = 0.12  # share of the time for the trials of all candidates with a validation split
 _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
@@ -103,7 +103,7 @@ class Search:
         sizes = np.bincount(dataset.train_labels)
         smallest, n = int(sizes[sizes > 0].min()), int(sizes.sum())
         is_few = n < MAX_CROSS_VALIDATED
-        if n < MIN_COMPARED:
+        if n < _MIN_COMPARED:
             return f"{format_count(n, 'training image')} cannot rank recipes"
         if smallest < _MIN_CLASS and dataset.valid_labels is None:
             return f"The smallest class has {format_count(smallest, 'training image')}, too few for a validation split"

@@ -18,7 +18,7 @@ from skconv.recipes import Recipe
 from skconv.text import format_count, format_duration, format_percent
 
 MAX_CROSS_VALIDATED = 2000  # training images; with fewer, a validation split is too small to compare recipes
-MAX_VALIDATION = 2000  # validation images; more make a trial slower, but hardly more precise
+_MAX_VALIDATION = 2000  # validation images; more make a trial slower, but hardly more precise
 TRIAL_FOLDS = 3
 _FEW_FRACTION = 0.3  # validation images of a trial with few images and without cross-validation
 _MIN_DEVIATIONS = 3  # standard deviations above the share of the largest class
@@ -167,9 +167,9 @@ def split_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:
     """
     if dataset.valid_labels is None:
         n = len(dataset.train_labels)
-        fraction = _FEW_FRACTION if n < MAX_CROSS_VALIDATED else min(VALID_FRACTION, MAX_VALIDATION / n)
+        fraction = _FEW_FRACTION if n < MAX_CROSS_VALIDATED else min(VALID_FRACTION, _MAX_VALIDATION / n)
         return hold_out_validation(dataset, seed=seed, fraction=fraction)
     train, valid = hold_out_validation(dataset, seed=seed)
-    if len(valid.train_labels) > MAX_VALIDATION:
-        valid = take_fraction(valid, MAX_VALIDATION / len(valid.train_labels), seed=seed)
+    if len(valid.train_labels) > _MAX_VALIDATION:
+        valid = take_fraction(valid, _MAX_VALIDATION / len(valid.train_labels), seed=seed)
     return train, valid

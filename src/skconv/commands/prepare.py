@@ -9,15 +9,16 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from skconv.commands.data_summary import describe_data
 from skconv.commands.options import select_changes
+from skconv.commands.recipe_options import check_auto, choose_recipe, plan_candidate
 from skconv.commands.recorded_call import describe_call
-from skconv.data.catalog import get_entry, list_datasets
 from skconv.distributed.process_group import check_distributed, check_not_distributed, is_distributed
-from skconv.exceptions import ModelFileError, OutputError, ParameterError, SkconvError, missing_package
+from skconv.exceptions import ModelFileError, OutputError, ParameterError, missing_package
 from skconv.files import escape_undecodable
 from skconv.progress import is_interactive, print_progress
 from skconv.text import parse_duration
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
     from skconv.model_io.records import TrainingFingerprints
     from skconv.recipes import Recipe
 
-_CHOSEN_BY_AUTO = ("network", "epochs", "batch_size", "learning_rate", "settings", "init_from", "freeze_fraction")
-_NOT_WITH_AUTO = ("network", "epochs", "init_from", "freeze_fraction")
 _SAVING_SECONDS, _SAVING_SHARE = 20.0, 0.3  # time for model and figures, and its maximum share of a time limit
 
 
@@ -46,7 +45,7 @@ class PreparedRun:
     progress: bool
     command: str  # command line or Python call to record with the run
     start: float  # `time.monotonic()` at the start of the command
-    plan_candidate: Callable[[str], Recipe]  # returns a recipe by name with the options of the run
+    create_candidate: Callable[[str], Recipe]  # returns a recipe by name with the options of the run
     is_selected: bool = False  # whether the recipe was selected by recipe `auto`
     trials: tuple[Mapping[str, Any], ...] = ()  # rows of the leaderboard of recipe `auto`
 
@@ -102,31 +101,22 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
     check_integer("seeds", seeds, 1, 1000)
     device = arguments["device"]
     progress = is_interactive() if arguments["progress"] is None else arguments["progress"]
-    name = arguments["recipe"] or _choose_recipe(function, arguments)
-    recipe = load_recipe(name)
+    original = load_recipe(arguments["recipe"] or choose_recipe(function, arguments))
     folds = arguments.get("folds")
     if folds is None and not split:
-        folds = recipe.ensemble.get("folds", 5)
+        folds = original.ensemble.get("folds", 5)
     if folds is not None:
         check_integer("folds", folds, 2, 1000)
+    changes = {"source": arguments["source"], "folds": None if split else folds, **select_changes(arguments)}
 
-    def plan_recipe(name: str | os.PathLike[str]) -> Recipe:
-        changes = select_changes(arguments)
-        return plan_run(load_recipe(name), source=arguments["source"], folds=None if split else folds, **changes)
+    def plan(recipe: Recipe) -> Recipe:
+        return plan_run(recipe, **changes)
 
-    def plan_candidate(candidate: str) -> Recipe:
-        try:
-            if load_recipe(candidate).auto:
-                raise ParameterError("it compares recipes itself. Omit it.")
-        except SkconvError as error:
-            raise ParameterError(f"The recipe '{name}' has the candidate '{candidate}': {error}") from error
-        return replace(plan_recipe(candidate), auto={})
-
-    recipe = plan_recipe(name)
+    recipe, create_candidate = plan(original), partial(plan_candidate, original.name, plan)
     if recipe.auto:
-        _check_auto(function, arguments, recipe)
+        check_auto(function, arguments, original, recipe)
         for each in recipe.auto["candidates"]:
-            plan_candidate(each)  # raises for an unknown name
+            create_candidate(each)  # raises for an unknown name
     seed = choose_seed(arguments["seed"], recipe)
     check_integer("seed", seed, 0, 2**31 - seeds)  # the last seed must also be below 2**31
     if arguments.get("init_from") is not None:
@@ -143,57 +133,24 @@ def prepare_run(function: Callable[..., Any], arguments: Mapping[str, Any], *, s
         recipe = replace(recipe, ensemble={**recipe.ensemble, "folds": folds})
     recipe.data.check()
     recipe.create_estimator(random_state=seed, device=device)
-    has_weights = arguments.get("init_from") is not None or check_pretrained(recipe)
-    if arguments.get("freeze_fraction") and not has_weights:
-        raise ParameterError(
-            f"'freeze_fraction' is {arguments['freeze_fraction']}, but no weights are loaded: name their model in "
-            "'init_from' (--init-from), or use a pretrained network (--recipe pretrained)."
-        )
+    _check_weights(recipe, arguments)
     loaded = recipe.data.load(progress=progress)
     dataset = recipe.data.split(loaded, seed) if split else loaded
     if folds is not None:
         check_folds(dataset, folds)
     if progress:
         print_progress(describe_data(dataset, recipe))
-    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start, plan_candidate)
+    return PreparedRun(recipe, recipe_texts, seed, loaded, dataset, device, progress, command, start, create_candidate)
 
 
-def _choose_recipe(function: Callable[..., Any], arguments: Mapping[str, Any]) -> str:
-    """Return "standard" if an option sets what "auto" would choose, else the data's default recipe, or "auto"."""
-    source = arguments["source"]
-    if function.__name__ != "train" or source is None or is_distributed():
-        return "standard"
-    if any("auto.candidates" in str(each) for each in arguments["settings"] or ()):
-        return "auto"
-    if any(arguments[name] not in (None, (), []) for name in _CHOSEN_BY_AUTO):
-        return "standard"
-    return get_entry(source).recipe if isinstance(source, str) and source in list_datasets() else "auto"
-
-
-def _check_auto(function: Callable[..., Any], arguments: Mapping[str, Any], recipe: Recipe) -> None:
-    """Raise `ParameterError` for a command or option that recipe `auto` does not support."""
-    if function.__name__ != "train":
+def _check_weights(recipe: Recipe, arguments: Mapping[str, Any]) -> None:
+    """Raise an error if pretrained weights are not available, or layers are to be frozen that have no such weights."""
+    has_weights = arguments.get("init_from") is not None or check_pretrained(recipe)
+    if arguments.get("freeze_fraction") and not has_weights:
         raise ParameterError(
-            "The recipe 'auto' is for skconv train. Pass another recipe; the recipe.toml of its run can be used here."
+            f"'freeze_fraction' is {arguments['freeze_fraction']}, but no weights are loaded: name their model in "
+            "'init_from' (--init-from), or use a pretrained network (--recipe pretrained)."
         )
-    given = [name for name in _NOT_WITH_AUTO if arguments[name] is not None]
-    if given:
-        raise ParameterError(
-            f"The recipe 'auto' chooses the network and the number of epochs, so '{given[0]}' cannot be set. Pass "
-            "another recipe, such as 'standard'."
-        )
-    from skconv.recipes.schema import is_list_of_names
-
-    candidates = recipe.auto.get("candidates")
-    if not is_list_of_names(candidates):
-        raise ParameterError(
-            f"The setting auto.candidates must be a list of different recipes, such as ['standard', 'pretrained']. Got "
-            f"{candidates!r}."
-        )
-    if arguments["source"] is None:
-        raise ParameterError("The recipe 'auto' requires data. Pass a file, a folder or the name of a data set.")
-    if recipe.training.get("time_limit") is None:
-        raise ParameterError("The recipe 'auto' requires a time limit. Set time_limit (--time-limit).")
 
 
 def _pin_network(recipe: Recipe) -> Recipe:

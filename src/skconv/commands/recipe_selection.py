@@ -73,7 +73,7 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
     splits: dict[DataSpec, tuple[Dataset, Dataset]] = {run.recipe.data: (run.loaded, run.dataset)}
     candidates, missing = [], None
     for name in run.recipe.auto["candidates"]:
-        recipe = run.plan_candidate(name)
+        recipe = run.create_candidate(name)
         try:
             check_pretrained(recipe)
         except MissingPackageError as error:
@@ -112,7 +112,7 @@ def _with_recipe(
 def record_epochs(run: PreparedRun, estimator: Any, seed: int) -> PreparedRun:
     """Return the run with the number of epochs that were trained instead of the time limit of a selected recipe.
 
-    The recipe then has the same result on a machine of another speed. The number of epochs of a pretrained network is
+    The recipe then trains as many epochs on a machine of another speed. The number of epochs of a pretrained network is
     not part of its recipe, and the runs of several seeds share one recipe.
     """
     from skconv.networks.pretrained import PretrainedNetwork

@@ -168,23 +168,22 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         TrainingError
             If the loss of a member is NaN or infinite.
         """
-        start = time.perf_counter()
+        start, begin = time.perf_counter(), time.time()
         self.__dict__.pop("estimators_", None)
         check_parameters({"calibrate": self.calibrate})
         template = self._check_estimator()
         X, y = self._validate(X, y, reset=True)
-        images = self._check_training_data(X, y, sample_weight, template.class_weight)  # raises before training
-        if is_auto(template.network):
-            template.set_params(network=choose_network(template, images))
+        images = self._check_training_data(X, y, sample_weight, template.class_weight)
         if check_validation_pair(X_val, y_val):
             self._check_validation_data(X_val, y_val)
         if sample_weight is not None:
             sample_weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         folds = split_folds(self.cv, X, y, groups, self.random_state)
         check_ensemble(members=len(folds), network=template.network, average=self.average)
+        if is_auto(template.network):  # after all checks, because it takes time
+            template.set_params(network=choose_network(template, images))
         members = self._make_members(template, len(folds))
-        used = time.perf_counter() - start
-        limit = None if template.time_limit is None else time.time() - used + parse_duration(template.time_limit)
+        limit = None if template.time_limit is None else begin + parse_duration(template.time_limit)
         n_jobs = min(effective_n_jobs(self.n_jobs), len(folds))
         for number, member in enumerate(members):
             member.n_scored_after = self.n_scored_after + len(y) // len(folds)

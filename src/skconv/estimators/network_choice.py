@@ -58,7 +58,9 @@ def choose_network(classifier: Classifier, images: ImageDataset) -> str:
             )
             continue
         start = time.monotonic()
-        trial = clone(classifier).set_params(network=name, time_limit=limit, random_state=seed, verbose=0, callbacks=())
+        changed = {"time_limit": limit, "random_state": seed, "verbose": 0, "callbacks": ()}
+        # The weights of the images include those of the classes, whose labels are replaced by indices here.
+        trial = clone(classifier).set_params(network=name, class_weight=None, **changed)
         X, y, weights = _select(train)
         X_val, y_val, _ = _select(valid)
         with warnings.catch_warnings():
