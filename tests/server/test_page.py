@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from skconv.server.app import PAGE
+from skconv.web_page import PAGE
 
 from .browser import find_browser, open_browser, wait_for
 from .conftest import run_server

@@ -28,8 +28,8 @@ from skconv.server.metrics import observe_request, render_metrics
 from skconv.server.service import BUSY, Service, describe_model
 from skconv.server.settings import ServerSettings
 from skconv.server.uploads import read_uploads
+from skconv.web_page import PAGE
 
-PAGE = Path(__file__).with_name("page")
 OPENAPI = Path(__file__).with_name("openapi.json")
 _BOOLEANS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
     ("0", "false", "f", "no", "n", "off"), False
