@@ -202,7 +202,7 @@ def check_confidence(value: object) -> None:
 
 def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilities: np.ndarray) -> None:
     """Warn if one of the first files predicted as background contains several digits."""
-    from skconv.digits import BACKGROUND_LABEL
+    from skconv.digits import BACKGROUND_LABEL, reads_digits
 
     if BACKGROUND_LABEL not in classifier.class_names:
         return
@@ -210,7 +210,7 @@ def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilitie
     files = [name for name, found in zip(names, is_background, strict=True) if found and Path(name).is_file()]
     if not files:
         return
-    from skconv.digits.ocr.recognition import read_image, reads_digits
+    from skconv.digits.ocr.recognition import read_image
     from skconv.images.opening import open_image
     from skconv.registry import MODELS
 

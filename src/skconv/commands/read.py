@@ -121,7 +121,8 @@ def read(
     >>> skconv.read(np.full((60, 200), 255, np.uint8)).text
     ''
     """
-    from skconv.digits.ocr.recognition import NumberReading, check_digit_model, read_image
+    from skconv.digits import check_digit_model
+    from skconv.digits.ocr.recognition import NumberReading, read_image
     from skconv.images.opening import open_image
     from skconv.images.spec import map_in_threads
     from skconv.inference import OnnxClassifier

@@ -15,7 +15,7 @@ from PIL import Image
 from starlette.exceptions import HTTPException
 
 from skconv.cpus import count_cpus
-from skconv.digits.ocr.recognition import check_digit_model, read_image, reads_digits
+from skconv.digits import check_digit_model, reads_digits
 from skconv.images.opening import decode_image
 from skconv.inference import OnnxClassifier, describe_predictions
 from skconv.server.batching import MicroBatcher
@@ -56,6 +56,8 @@ class Service:
         image[15:45, 28:32] = 0
         self.classifier.predict_proba(self.classifier.image_spec.preprocess(image)[None])
         if self.reads_digits:
+            from skconv.digits.ocr.recognition import read_image  # imports OpenCV, which other models do not need
+
             read_image(self.classifier, image)
         self.is_ready = True
 
@@ -107,6 +109,8 @@ class Service:
         return np.stack([spec.preprocess(self._decode(upload, spec.longest, spec.shortest)) for upload in uploads])
 
     def _read(self, uploads: list[Upload], seen: bool) -> list[dict[str, Any]]:
+        from skconv.digits.ocr.recognition import read_image
+
         records = []
         for upload in uploads:
             image = self._decode(upload)

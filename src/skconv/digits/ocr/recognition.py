@@ -10,7 +10,6 @@ import numpy as np
 
 from skconv.digits import BACKGROUND_LABEL
 from skconv.digits.ocr.segmentation import Box, Candidate, Line, Mark, find_lines
-from skconv.exceptions import DataError
 from skconv.inference import UNSURE, Alternative, OnnxClassifier
 from skconv.text import format_percent
 
@@ -120,23 +119,6 @@ class NumberReading:
         masked = [digit for digit in self.digits if digit.label == UNSURE]
         lines += [f"  ? at {digit.box}: {', '.join(map(str, digit.alternatives))}" for digit in masked]
         return "\n".join(lines)
-
-
-def check_digit_model(
-    model: OnnxClassifier, fix: str = "Pass another model, or omit it to use the bundled model."
-) -> None:
-    """Raise `DataError` with the advice `fix` unless a model classifies digits, as `reads_digits` defines it."""
-    if not reads_digits(model):
-        channels, height, width = model.input_shape
-        raise DataError(
-            f"{model.folder} predicts {', '.join(model.class_names[:10])} from images of {width}×{height} with "
-            f"{channels} channels; expected a model that predicts digits from grey 28×28 images. {fix}"
-        )
-
-
-def reads_digits(model: OnnxClassifier) -> bool:
-    """Return whether a model predicts digits, and optionally the background class, from grey 28×28 images."""
-    return model.input_shape == (1, 28, 28) and set(model.class_names) - {BACKGROUND_LABEL} <= set("0123456789")
 
 
 def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") -> NumberReading:
