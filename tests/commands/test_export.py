@@ -1,5 +1,7 @@
 """`export`: equal predictions of model and file; atomic writes."""
 
+import json
+
 import numpy as np
 import onnxruntime
 import pytest
@@ -35,3 +37,10 @@ def test_export_raises_and_writes_nothing(tmp_path):
     with pytest.raises(ModelFileError, match="pickle"):
         skconv.export(tmp_path / "weights.pt", tmp_path / "a.onnx")
     assert [path.name for path in tmp_path.iterdir()] == ["weights.pt"]
+
+
+def test_exported_file_of_an_older_model_describes_itself(tmp_path):
+    result = skconv.export("digits", tmp_path / "digits.onnx")
+    found = onnxruntime.InferenceSession(result.out).get_modelmeta().custom_metadata_map
+    assert json.loads(found["skconv.class_names"]) == result.class_names
+    assert json.loads(found["skconv.normalization"]) == "digit"

@@ -10,8 +10,16 @@ from typing import Any
 from skconv.commands import Result
 from skconv.exceptions import ParameterError
 from skconv.files import atomic_write, check_new_file
-from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
+from skconv.model_io.folder import (
+    ONNX_NAME,
+    WEIGHTS_NAME,
+    check_has_onnx,
+    find_model_folder,
+    read_config,
+    read_verified,
+)
 from skconv.model_io.onnx import INPUT_NAME, OUTPUT_NAMES
+from skconv.model_io.onnx_metadata import describe_onnx, replace_metadata
 from skconv.signature import expand_paths
 
 FORMATS = ("onnx",)
@@ -104,6 +112,7 @@ def export(
     target = Path(f"{run.resolve().name}.{format}" if out is None else out)
     check_new_file(target, suffix=f".{format}")
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
+    content = replace_metadata(content, describe_onnx(config, config.files[WEIGHTS_NAME].sha256))
     with atomic_write(target) as path:
         path.write_bytes(content)
     images = config.input

@@ -17,6 +17,7 @@ from skconv.cpus import count_cpus
 from skconv.exceptions import ModelFileError
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import read_bounded
+from skconv.model_io.onnx_metadata import check_metadata, contains_outside_metadata
 from skconv.model_io.serialization import FIX
 from skconv.text import format_error
 
@@ -177,8 +178,8 @@ def open_session(
     """Return an ``onnxruntime.InferenceSession`` on the CPU for the file at `path`, or for its `content`.
 
     `threads` is the number of threads per prediction, by default one per core that this process may use. Raise
-    `ModelFileError` if the file is not ONNX, refers to other files, has non-standard operators, or its inputs and
-    outputs do not fit `config`.
+    `ModelFileError` if the file is not ONNX, refers to other files, has non-standard operators, or its inputs,
+    outputs or metadata do not fit `config`.
     """
     onnxruntime = import_onnxruntime()
     path = Path(path)
@@ -187,7 +188,7 @@ def open_session(
     if len(content) > MAX_ONNX_BYTES:
         raise ModelFileError(f"{path} is larger than 2 GiB; expected a model of small images.")
     # External tensors have the key "location" with a path, and onnxruntime would read any file at that path.
-    if b"location" in content:
+    if contains_outside_metadata(content, b"location"):
         raise ModelFileError(f"{path} is refused: it refers to other files. Train again.")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4  # warnings would break --json and one-line errors
@@ -202,6 +203,7 @@ def open_session(
     except Exception as error:  # errors of onnxruntime have no common base class
         raise ModelFileError(f"{path} cannot be opened as ONNX ({format_error(error)}). {FIX}") from error
     _check_interface(session, path, config)
+    check_metadata(session.get_modelmeta().custom_metadata_map, config, str(path))
     return session
 
 

@@ -27,6 +27,7 @@ from skconv.model_io.folder import (
     read_bounded,
 )
 from skconv.model_io.onnx import check_parity, export_onnx
+from skconv.model_io.onnx_metadata import describe_onnx, replace_metadata
 from skconv.model_io.records import HeldOut, TrainingFingerprints
 from skconv.model_io.serialization import FIX, parse_tensors
 
@@ -86,7 +87,8 @@ def save_model(
     with atomic_dir(folder) as temporary:
         _write_weights(temporary / WEIGHTS_NAME, weights)
         if onnx is not None:
-            (temporary / ONNX_NAME).write_bytes(onnx)
+            metadata = describe_onnx(config, hash_file(temporary / WEIGHTS_NAME))
+            (temporary / ONNX_NAME).write_bytes(replace_metadata(onnx, metadata))
         if fingerprints is not None:
             (temporary / FINGERPRINTS_NAME).write_bytes(fingerprints.to_bytes())
         if held_out is not None:
