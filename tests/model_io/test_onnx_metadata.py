@@ -6,8 +6,7 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, strategies as st
 
 from skconv.exceptions import ModelFileError
 from skconv.model_io import read_config, save_model

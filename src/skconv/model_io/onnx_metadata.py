@@ -79,9 +79,7 @@ def check_metadata(found: Mapping[str, str], config: ModelConfig, where: str) ->
 def contains_outside_metadata(content: bytes, words: bytes) -> bool:
     """Return whether `words` occur in an ONNX file other than in its metadata."""
     return any(
-        content.find(words, start, end) >= 0
-        for number, start, end in find_fields(content)
-        if number != _METADATA_FIELD
+        content.find(words, start, end) >= 0 for number, start, end in find_fields(content) if number != _METADATA_FIELD
     )
 
 
