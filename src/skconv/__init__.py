@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from skconv.commands.audit import audit as audit
+    from skconv.commands.compare import compare as compare
     from skconv.commands.cross_validate import cross_validate as cross_validate
     from skconv.commands.ensemble import ensemble as ensemble
     from skconv.commands.evaluate import evaluate as evaluate
@@ -64,6 +65,7 @@ _MODULES = {
     "OnnxClassifier": "skconv.inference",
     "audit": "skconv.commands.audit",
     "check_competition": "skconv.competitions.submissions",
+    "compare": "skconv.commands.compare",
     "create_network": "skconv.networks",
     "cross_validate": "skconv.commands.cross_validate",
     "ensemble": "skconv.commands.ensemble",

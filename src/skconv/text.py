@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _UNITS = {"d": 86_400.0, "h": 3600.0, "m": 60.0, "s": 1.0}
 _DURATION = re.compile(r"(?:(?P<d>[\d.]+)d)?(?:(?P<h>[\d.]+)h)?(?:(?P<m>[\d.]+)m(?:in)?)?(?:(?P<s>[\d.]+)s?)?")
@@ -39,6 +40,24 @@ def format_percent(fraction: float, digits: int = 2) -> str:
     ('98.77 %', '50 %')
     """
     return f"{100 * fraction:.{digits}f} %"
+
+
+def align_columns(rows: Sequence[Sequence[str]], left: Sequence[int] = (0,)) -> list[str]:
+    """Return the lines of a table: columns are aligned at the right, except those of the indices `left`.
+
+    Examples
+    --------
+    >>> align_columns([["class", "images"], ["cat", "5"]])
+    ['class  images', 'cat         5']
+    """
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.ljust(width) if k in left else cell.rjust(width)
+            for k, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def format_duration(seconds: float) -> str:

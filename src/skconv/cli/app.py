@@ -24,7 +24,7 @@ from skconv.progress import is_terminal
 # Command names, which are also function names, and the modules that define them.
 COMMANDS = {
     **dict.fromkeys(("train", "tune", "ensemble", "cross_validate"), "training"),
-    **dict.fromkeys(("evaluate", "predict", "read", "serve", "report"), "models"),
+    **dict.fromkeys(("evaluate", "compare", "predict", "read", "serve", "report"), "models"),
     "audit": "training",
     **dict.fromkeys(("explain", "export"), "models"),
     **dict.fromkeys(("data", "networks", "recipes"), "listings"),

@@ -33,6 +33,21 @@ def evaluate() -> None:
 
 
 @library_command(
+    "skconv compare runs/first runs/second mnist --out differences.csv",
+    first=typer.Argument(help="Run folder, model folder, or digits for the bundled model."),
+    second=typer.Argument(help="The model to compare with the first; differences are second - first."),
+    source=_SOURCE,
+    out=typer.Option(help="CSV file to write or replace: the images that the models classify differently."),
+)
+def compare() -> None:
+    """Compare two models on the same labelled images.
+
+    Prints the differences in accuracy, log loss, recall per class, time and size, with intervals and McNemar's test.
+    Uses the test split or, without one, the images that neither model was trained on.
+    """
+
+
+@library_command(
     "skconv predict digits photo.jpg scans/ --out predictions.csv",
     inputs=Annotated[
         list[Path], typer.Argument(help="Images, folders, a CSV or .npz file, or a folder of a competition.")
@@ -108,6 +123,7 @@ def serve(
     source=_SOURCE,
     out=typer.Option(help="HTML file to write; or a new folder for the page and its figures as PNG and SVG."),
     audit=typer.Option(help="Folder written by skconv audit of the same data; default: audit in the run."),
+    against=typer.Option(metavar="MODEL", help="Model to compare with, as skconv compare does, in two sections."),
 )
 def report() -> None:
     """Write a report about a model as one HTML page.

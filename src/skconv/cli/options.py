@@ -153,17 +153,23 @@ def derive_options(
     """Return the command-line options of a library function, as parameters that Typer understands.
 
     Names, types and defaults are those of the signature; `declared`, or else `SHARED`, has help and checks. Ranges of
-    training parameters are those of `PARAMETERS`. `excluded` are parameters that are not options.
+    training parameters are those of `PARAMETERS`. `excluded` are parameters that are not options. Arguments come first,
+    in the order of the signature.
     """
     names = [name for name in inspect.signature(function).parameters if name not in excluded]
     options = SHARED | declared
     order = {name: position for position, name in enumerate([*declared, *SHARED])}
-    first = [name for name in ("model", "source") if name in names]
+    first = [name for name in names if _is_argument(options[name])]
     parameters = inspect.signature(function).parameters
     return [
         _derive_option(parameters[name], options[name], function)
         for name in [*first, *sorted(set(names) - set(first), key=order.__getitem__)]
     ]
+
+
+def _is_argument(option: Any) -> bool:
+    """Return whether an entry of `SHARED` declares a positional argument."""
+    return isinstance(get_args(option)[-1] if get_origin(option) is Annotated else option, ArgumentInfo)
 
 
 def _derive_option(parameter: inspect.Parameter, option: Any, function: Callable[..., Any]) -> inspect.Parameter:

@@ -34,6 +34,7 @@ class UnseenImages(NamedTuple):
     images: np.ndarray
     labels: np.ndarray  # indices into the classes of the data set
     names: list[str]  # of the images, as in `Dataset.list_names`
+    positions: np.ndarray  # of the images among those of the split or source, before any are left out
 
 
 def score_source(
@@ -44,12 +45,17 @@ def score_source(
     **data: Unpack[DataOptions],
 ) -> ScoredSource:
     """Score a model and return scores, images and predictions; parameters and errors are those of `evaluate`."""
-    from skconv.evaluation.metrics import score_predictions
     from skconv.inference import OnnxClassifier
-    from skconv.reports.sections import ScoredSource
 
     classifier = OnnxClassifier(model)
-    dataset = load_for_model(classifier, source, progress=progress, **data)
+    return score_dataset(classifier, load_for_model(classifier, source, progress=progress, **data))
+
+
+def score_dataset(classifier: OnnxClassifier, dataset: Dataset) -> ScoredSource:
+    """Score a model on the images of a data set that it was not trained on; errors and warnings as in `evaluate`."""
+    from skconv.evaluation.metrics import score_predictions
+    from skconv.reports.sections import ScoredSource
+
     unseen = choose_unseen(classifier, dataset)
     positions = _match_classes(classifier.class_names, dataset)
     probabilities = classifier.predict_proba(unseen.images)
@@ -62,17 +68,21 @@ def score_source(
         images=unseen.images,
         labels=labels,
         names=unseen.names,
+        positions=unseen.positions,
         probabilities=probabilities,
         scores=score_predictions(labels, probabilities, classifier.class_names),
     )
 
 
-def describe_images(name: str, split: str, n: int, n_seen: int | None) -> str:
-    """Return a description of the scored images of the data `name`; the other arguments as in `EvaluationResult`."""
+def describe_images(name: str, split: str, n: int, n_seen: int | None, models: str = "it was not") -> str:
+    """Return a description of the scored images of the data `name`; the other arguments as in `EvaluationResult`.
+
+    `models` is the subject and verb before "trained on".
+    """
     images = {
         "test": f"the test split of {name}",
         "all": f"all images of {name}",
-        "unseen": f"the {n:,} of {n + (n_seen or 0):,} images of {name} that it was not trained on",
+        "unseen": f"the {n:,} of {n + (n_seen or 0):,} images of {name} that {models} trained on",
     }
     return images[split]
 
@@ -105,10 +115,11 @@ def choose_unseen(classifier: OnnxClassifier, dataset: Dataset) -> UnseenImages:
     for each in (note, leak):
         if each:
             warnings.warn(each, stacklevel=3)
+    positions = np.arange(len(labels))
     if split == "all" and seen is not None and seen.any():
-        split, images, labels = "unseen", images[~seen], labels[~seen]
-        names = [name for name, is_seen in zip(names, seen, strict=True) if not is_seen]
-    return UnseenImages(dataset, split, None if seen is None else int(seen.sum()), images, labels, names)
+        split, images, labels, positions = "unseen", images[~seen], labels[~seen], positions[~seen]
+        names = [names[k] for k in positions]
+    return UnseenImages(dataset, split, None if seen is None else int(seen.sum()), images, labels, names, positions)
 
 
 def _find_seen(classifier: OnnxClassifier, name: str, split: str, images: np.ndarray) -> tuple[np.ndarray | None, str]:

@@ -152,8 +152,7 @@ def score_predictions(
         high=high,
         n=n,
         **_summarize_classes(per_class, confusion),
-        # Avoids an infinite mean for probabilities of exactly 0.
-        negative_log_likelihood=abs(float(np.log(true_probabilities.clip(np.finfo(np.float64).eps, 1)).mean())),
+        negative_log_likelihood=abs(float(measure_log_losses(labels, probabilities).mean())),
         brier=max(0.0, brier),
         expected_calibration_error=_measure_calibration(probabilities.max(1), predicted == labels),
         confusion=confusion,
@@ -161,6 +160,19 @@ def score_predictions(
         order=order,
         **_summarize_order(order, confusion),
     )
+
+
+def measure_log_losses(labels: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
+    """Return -log(probability of the true class) of each image, in nats; parameters are those of `score_predictions`.
+
+    Examples
+    --------
+    >>> measure_log_losses(np.array([0, 1]), np.array([[0.5, 0.5], [0.75, 0.25]])).round(3)
+    array([0.693, 1.386])
+    """
+    true_probabilities = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+    # Avoids an infinite mean for probabilities of exactly 0.
+    return np.asarray(-np.log(true_probabilities.clip(np.finfo(np.float64).eps, 1)))
 
 
 def list_mistakes(

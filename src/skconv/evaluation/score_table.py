@@ -1,4 +1,4 @@
-"""Scores as text: rows with a name, a value and a note, and the table that commands print."""
+"""Scores as text: rows with a name, a value and a note, and the tables that commands print."""
 
 from __future__ import annotations
 
@@ -6,7 +6,10 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from skconv.evaluation.metrics import Scores
-from skconv.text import format_count, format_percent
+from skconv.evaluation.paired import ClassDifference
+from skconv.text import align_columns, format_count, format_percent
+
+CLASS_COLUMNS = ("class", "images", "first", "second", "second - first", "95 % interval", "p")
 
 _MAX_ROWS = 30  # rows of the printed table; with more classes, only those with the lowest F1 are shown
 _MAX_RATIO = 3  # of class sizes; with a larger ratio, the accuracy hides the errors of small classes
@@ -116,6 +119,53 @@ def format_scores(scores: Scores) -> str:
     ]
     lines = [f"{row.name:<19}  {row.value:>8}{f'  ({row.note})' if row.note else ''}" for row in rows]
     return "\n".join([*lines, "", *_tabulate_classes(scores)])
+
+
+def format_p_value(p_value: float) -> str:
+    """Return a p value with a relation sign.
+
+    Examples
+    --------
+    >>> format_p_value(0.0312), format_p_value(1e-9)
+    ('= 0.0312', '< 0.0001')
+    """
+    return f"= {p_value:.4f}" if p_value >= 0.0001 else "< 0.0001"
+
+
+def list_class_differences(differences: Sequence[ClassDifference]) -> list[list[str]]:
+    """Return rows of text with the columns of `CLASS_COLUMNS`."""
+    return [
+        [
+            each.name,
+            f"{each.n:,}",
+            format_percent(each.first),
+            format_percent(each.second),
+            f"{100 * each.difference:+.2f}",
+            f"{100 * each.low:+.2f} to {100 * each.high:+.2f}",
+            format_p_value(each.p_value).removeprefix("= "),
+        ]
+        for each in differences
+    ]
+
+
+def format_class_differences(differences: Sequence[ClassDifference]) -> list[str]:
+    """Return the comparison per class as lines for a terminal, with at most the 30 classes of lowest p value."""
+    shown, title = select_classes(differences, _MAX_ROWS), "Recall per class"
+    if len(shown) < len(differences):
+        title += f", the {len(shown)} of {len(differences)} classes with the lowest p"
+    rows = [[_shorten(name), *others] for name, *others in list_class_differences(shown)]
+    n_classes = "1 class" if len(differences) == 1 else f"{len(differences)} classes"
+    return [
+        f"{title}, with its difference in points. p: McNemar's test with Holm's correction for {n_classes}, which the "
+        "intervals do not have.",
+        *align_columns([CLASS_COLUMNS, *rows]),
+    ]
+
+
+def select_classes(differences: Sequence[ClassDifference], max_classes: int) -> list[ClassDifference]:
+    """Return at most `max_classes` classes, those of lowest p value, in their original order."""
+    ranked = sorted(range(len(differences)), key=lambda k: (differences[k].p_value, -abs(differences[k].difference)))
+    return [differences[k] for k in sorted(ranked[:max_classes])]
 
 
 def _tabulate_classes(scores: Scores) -> list[str]:

@@ -48,6 +48,7 @@ class ScoredSource:
     images: np.ndarray  # the scored images, uint8 (n, h, w) or (n, h, w, 3)
     labels: np.ndarray  # indices into the classes of the model, int (n,)
     names: list[str]  # of the scored images: files, or splits and indices
+    positions: np.ndarray  # of the scored images among those of the split or source, int (n,)
     probabilities: np.ndarray  # float32 (n, k)
     scores: Scores
 
