@@ -110,8 +110,8 @@ def missing_package(feature: str, package: str, extra: str) -> MissingPackageErr
 
     Examples
     --------
-    >>> print(missing_package("prediction sets", "MAPIE", "reliability"))
-    The package MAPIE, required for prediction sets, is not installed. Install it: pip install 'skconv[reliability]'
+    >>> print(missing_package("integrated gradients", "captum", "explain"))
+    The package captum, required for integrated gradients, is not installed. Install it: pip install 'skconv[explain]'
     """
     return MissingPackageError(
         f"The package {package}, required for {feature}, is not installed. Install it: pip install 'skconv[{extra}]'"

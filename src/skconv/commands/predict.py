@@ -100,8 +100,7 @@ def predict(
         Add the probability of every class to the records.
     coverage : float or None, default=None
         Compute prediction sets, which contain the true label with this probability, above 0 and below 1, for images
-        similar to the training images. Requires the extra "reliability", and an ensemble or a model trained with a
-        validation split.
+        similar to the training images. Requires an ensemble or a model trained with a validation split.
     progress : bool, default=False
         Show a progress bar if standard error is a terminal.
 

@@ -225,9 +225,16 @@ def _suggest_held_out(n_train: int) -> str:
 
 def make_sets(classifier: OnnxClassifier, probabilities: np.ndarray, coverage: float) -> np.ndarray:
     """Return the prediction set of each image, bool (n, n_classes); see `predict_sets`."""
-    from skconv.evaluation.conformal import predict_sets
+    from skconv.evaluation.conformal import select_classes
+
+    return select_classes(probabilities, find_set_threshold(classifier, coverage))
+
+
+def find_set_threshold(classifier: OnnxClassifier, coverage: float) -> float:
+    """Return the min probability of the classes in a prediction set of a saved model; see `find_threshold`."""
+    from skconv.evaluation.conformal import find_threshold
 
     held_out = load_held_out(classifier)
     network = classifier.config.network
     average = network.options.get("average", "probabilities") if network.name == "ensemble" else None
-    return predict_sets(held_out.probabilities, held_out.labels, probabilities, coverage, average=average)
+    return find_threshold(held_out.probabilities, held_out.labels, coverage, average=average)
