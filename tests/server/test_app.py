@@ -15,7 +15,8 @@ import requests
 from PIL import Image
 
 import skconv
-from skconv.server.app import RequestMiddleware
+from skconv.server.metrics import PATHS
+from skconv.server.middleware import WORK_PATHS, RequestMiddleware
 from skconv.server.settings import ServerSettings
 
 from .conftest import run_server
@@ -155,12 +156,12 @@ def _read_metrics(server):
 def test_openapi_describes_every_path_and_status(server):
     document = server.get("/openapi.json").json()
     assert document["info"]["version"]
-    assert set(document["paths"]) == {"/v1/predict", "/v1/read", "/v1/model", "/livez", "/readyz", "/metrics"}
-    for path in ("/v1/predict", "/v1/read"):
+    assert set(document["paths"]) == {*PATHS} - {"/openapi.json", "/docs"}
+    for path, kind in (("/v1/predict", "image/png"), ("/v1/read", "image/png"), ("/v1/batch", "application/zip")):
         operation = document["paths"][path]["post"]
-        assert set(operation["responses"]) == {"200", "400", "408", "413", "415", "422", "429", "503"}
+        assert set(operation["responses"]) == {"200", "400", "401", "408", "413", "415", "422", "429", "503"}
         assert "Retry-After" in _resolve(document, operation["responses"]["429"])["headers"]
-        assert {"image/png", "multipart/form-data"} <= set(_resolve(document, operation["requestBody"])["content"])
+        assert {kind, "multipart/form-data"} <= set(_resolve(document, operation["requestBody"])["content"])
 
 
 @pytest.mark.parametrize(
@@ -191,14 +192,14 @@ def _resolve(document, node):
 
 
 def test_every_response_has_security_headers(server):
-    for path in ("/", "/page/page.js", "/v1/model", "/unknown"):
+    for path in ("/", "/page/page.js", "/docs", "/v1/model", "/unknown"):
         policy = server.get(path).headers["Content-Security-Policy"]
         assert "default-src 'none'" in policy
         assert "frame-ancestors 'none'" in policy
 
 
 def test_head_returns_headers_without_body(server):
-    for path in ("/", "/page/page.js", "/livez", "/readyz", "/metrics", "/v1/model", "/openapi.json"):
+    for path in ("/", "/page/page.js", "/docs", "/docs/style.css", *PATHS - WORK_PATHS):
         response = requests.head(server.url + path, timeout=60)
         assert response.status_code == 200
         assert int(response.headers["Content-Length"]) > 0
@@ -245,7 +246,9 @@ def test_request_cancelled_at_shutdown_returns_503():
         async def send(message):
             sent.append(message)
 
-        request = asyncio.create_task(middleware({"type": "http", "path": "/v1/model", "method": "GET"}, None, send))
+        request = asyncio.create_task(
+            middleware({"type": "http", "path": "/v1/model", "method": "GET", "headers": []}, None, send)
+        )
         await asyncio.sleep(0)
         request.cancel()
         await request

@@ -1,8 +1,8 @@
 """Connections without a complete request, on raw sockets."""
 
+import contextlib
 import socket
 import time
-from contextlib import ExitStack
 from urllib.parse import urlsplit
 
 import pytest
@@ -24,7 +24,7 @@ def hasty(tmp_path_factory):
 def connect(hasty):
     """Return a function that opens a connection."""
     address = urlsplit(hasty.url)
-    with ExitStack() as stack:
+    with contextlib.ExitStack() as stack:
         yield lambda: stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=10))
 
 
@@ -73,3 +73,39 @@ def test_requests_on_one_connection_are_answered_beyond_the_timeout(hasty):
             ports.add(connection.sock.getsockname()[1])
             time.sleep(0.5)
         assert len(ports) == 1  # the client opens another connection if the server closes one
+
+
+def test_header_without_end_is_refused_after_64_kib(connect):
+    connection = connect()
+    start = time.monotonic()
+    with pytest.raises(ConnectionError):
+        connection.sendall(b"GET / HTTP/1.1\r\n")
+        for _ in range(400):
+            connection.sendall(b"X: " + b"a" * 1000 + b"\r\n")
+            time.sleep(0.001)
+        connection.sendall(receive_all(connection) or b"closed")
+        connection.sendall(b"closed")
+    assert time.monotonic() - start < 5
+
+
+def test_client_that_does_not_read_is_disconnected_after_the_timeout(hasty):
+    address = urlsplit(hasty.url)
+    n_requests = 2000
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.settimeout(0.5)
+        connection.connect((address.hostname, address.port))
+        with contextlib.suppress(TimeoutError, ConnectionError):
+            for _ in range(n_requests):
+                connection.sendall(GET.replace(b"livez", b"openapi.json"))
+        time.sleep(3)
+        received = bytearray()
+        with contextlib.suppress(ConnectionError, TimeoutError):
+            while block := connection.recv(2**16):
+                received += block
+        assert received.count(b"HTTP/1.1 200") < n_requests / 2
+        with pytest.raises(ConnectionError):
+            for _ in range(10):
+                connection.sendall(GET)
+                time.sleep(0.05)
+    assert hasty.get("/livez").status_code == 200

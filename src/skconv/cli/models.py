@@ -86,12 +86,37 @@ def serve(
     max_megabytes: Annotated[float, typer.Option(min=1, max=1024, help="Maximum size of a request, in MiB.")] = 16,
     max_megapixels: Annotated[float, typer.Option(min=1, max=50, help="Maximum pixels per image, in millions.")] = 16,
     max_images: Annotated[int, typer.Option(min=1, max=4096, help="Maximum images per request.")] = 64,
+    max_batch_megabytes: Annotated[
+        float, typer.Option(min=1, max=65536, help="Maximum size of a batch request, in MiB, also after decompression.")
+    ] = 1024,
+    max_batch_images: Annotated[
+        int, typer.Option(min=1, max=1_000_000, help="Maximum images per batch request.")
+    ] = 10_000,
     max_waiting: Annotated[
         int, typer.Option(min=1, max=4096, help="Maximum concurrent requests per process; more get status 429.")
     ] = 3,
     timeout: Annotated[
         float, typer.Option(min=1, max=3600, help="Timeout in seconds for receiving a request and for its response.")
     ] = 10,
+    min_confidence: Annotated[
+        float, typer.Option(min=0, max=1, help="Replace labels of lower confidence by ? and list the alternatives.")
+    ] = 0,
+    coverage: Annotated[
+        float | None,
+        typer.Option(help="Add prediction sets that contain the true label with this probability, for example 0.99."),
+    ] = None,
+    keys: Annotated[
+        Path | None,
+        typer.Option(
+            help="File of API keys, one per line: NAME KEY or NAME sha256:HEX. SKCONV_API_KEYS may contain keys as "
+            "well."
+        ),
+    ] = None,
+    max_rate: Annotated[
+        float | None,
+        typer.Option(min=1, help="Maximum images per minute and key, unless --keys has another; more get status 429."),
+    ] = None,
+    root_path: Annotated[str, typer.Option(help="Prefix of the URLs behind a proxy, for example /models/digits.")] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Serve a model over HTTP, with a web page to draw on.
@@ -99,6 +124,7 @@ def serve(
     The access log goes to standard error, one JSON object per request. After SIGTERM or Ctrl-C, the server completes
     the accepted requests and stops.
     """
+    from skconv.server.keys import load_keys
     from skconv.server.runner import serve as serve_model
     from skconv.server.settings import MEBIBYTE, ServerSettings
 
@@ -107,8 +133,14 @@ def serve(
         max_bytes=int(max_megabytes * MEBIBYTE),
         max_pixels=int(max_megapixels * 1_000_000),
         max_images=max_images,
+        max_batch_bytes=int(max_batch_megabytes * MEBIBYTE),
+        max_batch_images=max_batch_images,
         max_waiting=max_waiting,
         timeout=timeout,
+        min_confidence=min_confidence,
+        coverage=coverage,
+        root_path=root_path,
+        keys=load_keys(keys, max_rate),
     )
 
     def announce(url: str) -> None:

@@ -1,16 +1,12 @@
-"""ASGI application of the service: routes, error responses, admission limit, security headers and access log."""
+"""ASGI application of the service: routes and error responses."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-import logging
-import random
-import time
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -19,40 +15,25 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from skconv.exceptions import DataError
-from skconv.server.metrics import observe_request, render_metrics
-from skconv.server.service import BUSY, Service, describe_model
-from skconv.server.settings import ServerSettings
+from skconv.server.api_docs import render_docs
+from skconv.server.batch import BatchResponse, receive_batch
+from skconv.server.metrics import render_metrics
+from skconv.server.middleware import BATCH_PATH, RequestMiddleware
+from skconv.server.service import Service, describe_model
+from skconv.server.settings import N_IMAGES, REQUEST_ID, ServerSettings
 from skconv.server.uploads import read_uploads
 from skconv.web_page import PAGE
 
 OPENAPI = Path(__file__).with_name("openapi.json")
+_STYLE = Path(__file__).with_name("api_docs.css")
 _BOOLEANS = dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True) | dict.fromkeys(
     ("0", "false", "f", "no", "n", "off"), False
 )
-LOG = logging.getLogger("skconv.access")
-WORK_PATHS = frozenset({"/v1/predict", "/v1/read"})
-N_IMAGES = "skconv.n_images"  # key of the ASGI scope, set by the endpoints
-
-_POLICY = (
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-_SECURITY_HEADERS = [
-    (b"content-security-policy", _POLICY.encode()),
-    (b"x-content-type-options", b"nosniff"),
-    (b"referrer-policy", b"no-referrer"),
-    (b"cross-origin-resource-policy", b"same-origin"),
-]
-_SHUTTING_DOWN = "The service is shutting down and the response was not ready in time. Send the request again."
-# Delay before a 429 response, because clients that retry immediately slow down accepted requests. The delay is random,
-# so that clients do not all retry at the same time.
-_REJECT_DELAY = 0.5, 1.0  # min and max, in seconds
-_MAX_OPEN_FACTOR = 4  # maximum number of open requests, in multiples of `max_waiting`; limits the memory for bodies
 
 
 def create_app(settings: ServerSettings) -> RequestMiddleware:
@@ -71,9 +52,13 @@ def create_app(settings: ServerSettings) -> RequestMiddleware:
         await asyncio.to_thread(service.close)
 
     app = Starlette(
-        routes=_make_routes(service),
+        routes=[*_make_routes(service), *_make_static_routes(settings)],
         lifespan=lifespan,
-        exception_handlers={HTTPException: _respond_to_http_error, DataError: _respond_to_data_error},
+        exception_handlers={
+            HTTPException: _respond_to_http_error,
+            DataError: _respond_to_data_error,
+            Exception: _respond_to_internal_error,
+        },
     )
     return RequestMiddleware(app, service)
 
@@ -84,6 +69,9 @@ def _make_routes(service: Service) -> list[BaseRoute]:
 
     async def read(request: Request) -> Response:
         return await _process(request, service, service.read)
+
+    async def batch(request: Request) -> Response:
+        return BatchResponse(request, service, await receive_batch(request, service.settings))
 
     async def model(_: Request) -> Response:
         return JSONResponse(describe_model(service))
@@ -99,26 +87,53 @@ def _make_routes(service: Service) -> list[BaseRoute]:
     def metrics(_: Request) -> Response:
         return Response(render_metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
-    document = json.loads(OPENAPI.read_text(encoding="utf-8"))
-    document["info"]["version"] = version("skconv")
+    return [
+        Route("/v1/predict", predict, methods=["POST"]),
+        Route("/v1/read", read, methods=["POST"]),
+        Route(BATCH_PATH, batch, methods=["POST"]),
+        Route("/v1/model", model),
+        Route("/livez", live),
+        Route("/readyz", ready),
+        Route("/metrics", metrics),
+    ]
+
+
+def _make_static_routes(settings: ServerSettings) -> list[BaseRoute]:
+    document = load_openapi(settings)
+    docs_page = render_docs(document)
 
     async def openapi(_: Request) -> Response:
         return JSONResponse(document)
+
+    async def docs(_: Request) -> Response:
+        return HTMLResponse(docs_page)
+
+    async def docs_style(_: Request) -> Response:
+        return FileResponse(_STYLE)
 
     async def page(_: Request) -> Response:
         return FileResponse(PAGE / "index.html")
 
     return [
-        Route("/v1/predict", predict, methods=["POST"]),
-        Route("/v1/read", read, methods=["POST"]),
-        Route("/v1/model", model),
-        Route("/livez", live),
-        Route("/readyz", ready),
-        Route("/metrics", metrics),
         Route("/openapi.json", openapi),
+        Route("/docs", docs),
+        Route("/docs/style.css", docs_style),
         Route("/", page),
         Mount("/page", StaticFiles(directory=PAGE)),
     ]
+
+
+def load_openapi(settings: ServerSettings) -> dict[str, Any]:
+    """Return the OpenAPI document of a service, with its version, root path and authentication."""
+    document: dict[str, Any] = json.loads(OPENAPI.read_text(encoding="utf-8"))
+    document["info"]["version"] = version("skconv")
+    if settings.root_path:
+        document["servers"] = [{"url": settings.root_path}]
+    for path, operations in document["paths"].items():
+        if settings.keys and (path.startswith("/v1/") or path == "/metrics"):
+            for operation in operations.values():
+                operation["security"] = [{name: []} for name in document["components"]["securitySchemes"]]
+    return document
 
 
 async def _process(
@@ -142,82 +157,22 @@ async def _respond_to_http_error(request: Request, error: Exception) -> Response
     assert isinstance(error, HTTPException)
     detail = error.detail
     if error.status_code in (404, 405):  # raised by Starlette, without an explanation
-        detail = f"Unknown request {request.method} {request.url.path}. For the valid requests, see /openapi.json."
-    return JSONResponse({"detail": detail}, error.status_code, headers=error.headers)
+        root_path = request.scope.get("root_path", "")
+        detail = (
+            f"Unknown request {request.method} {request.url.path}. For the valid requests, see {root_path}/docs or "
+            f"{root_path}/openapi.json."
+        )
+    return _respond(request, detail, error.status_code, error.headers)
 
 
-async def _respond_to_data_error(_: Request, error: Exception) -> Response:
-    return JSONResponse({"detail": str(error)}, 422)
+async def _respond_to_data_error(request: Request, error: Exception) -> Response:
+    return _respond(request, str(error), 422)
 
 
-class RequestMiddleware:
-    """Outermost ASGI middleware: rejection of requests above the limit, headers, access log, metrics.
-
-    Requests above the limit are rejected with 429 before their body is read.
-    """
-
-    def __init__(self, app: Any, service: Service) -> None:
-        self._app = app
-        self._service = service
-        self._n_open = 0
-        self._max_open = _MAX_OPEN_FACTOR * service.settings.max_waiting
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        """Handle one request."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        start = time.perf_counter()
-        status: int | None = None
-
-        async def send_with_headers(message: dict[str, Any]) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message = {**message, "headers": [*message.get("headers", ()), *_SECURITY_HEADERS]}
-            await send(message)
-
-        try:
-            if scope["path"] not in WORK_PATHS or scope["method"] != "POST":
-                await self._app(scope, receive, send_with_headers)
-            elif self._service.is_full or self._n_open >= self._max_open:
-                await asyncio.sleep(random.uniform(*_REJECT_DELAY))
-                await _send_error(send_with_headers, 429, BUSY)
-            else:
-                self._n_open += 1
-                try:
-                    await self._app(scope, receive, send_with_headers)
-                finally:
-                    self._n_open -= 1
-        except asyncio.CancelledError:  # requests in progress are cancelled at the end of the shutdown time
-            if status is not None:
-                raise
-            await _send_error(send_with_headers, 503, _SHUTTING_DOWN)
-        finally:
-            _log_request(scope, status or 500, time.perf_counter() - start)
+async def _respond_to_internal_error(request: Request, _: Exception) -> Response:
+    # Starlette raises the exception again, so that uvicorn logs its traceback.
+    return _respond(request, "The service failed to process the request; its log contains the reason.", 500)
 
 
-def _log_request(scope: dict[str, Any], status: int, seconds: float) -> None:
-    n_images = scope.get(N_IMAGES, 0)
-    observe_request(scope["path"], status, seconds, n_images)
-    record = {
-        "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
-        "method": scope["method"],
-        "path": scope["path"][:200],
-        "status": status,
-        "milliseconds": round(1000 * seconds, 2),
-    }
-    if n_images:
-        record["images"] = n_images
-    LOG.info(json.dumps(record))
-
-
-async def _send_error(send: Any, status: int, detail: str) -> None:
-    body = json.dumps({"detail": detail}).encode()
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(body)).encode()),
-        (b"retry-after", b"1"),
-    ]
-    await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def _respond(request: Request, detail: str, status: int, headers: Any = None) -> Response:
+    return JSONResponse({"detail": detail, "request_id": request.scope[REQUEST_ID]}, status, headers=headers)

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from skconv.commands.scoring import find_set_threshold
 from skconv.exceptions import ParameterError
 from skconv.images.arrays import RangeCheck
+from skconv.inference import OnnxClassifier
 from skconv.model_io.folder import check_has_onnx, find_model_folder, read_config
 from skconv.server.settings import METRICS_FOLDER, ServerSettings
 
@@ -49,8 +51,8 @@ def serve(
 
     Port 0 selects a free port. Each worker process loads the model and has its own limits. `announce` is called with
     the URL once the port accepts connections. Raise `ParameterError` if a package of the extra "serve" is missing or
-    the service cannot listen on the address, and `SourceNotFoundError` or `ModelFileError` if the model is missing or
-    invalid.
+    the service cannot listen on the address, or if the model has no held-out predictions for a coverage, and
+    `SourceNotFoundError` or `ModelFileError` if the model is missing or invalid.
     """
     missing = [name for name in _REQUIRED if importlib.util.find_spec(name) is None]
     if missing:
@@ -61,6 +63,8 @@ def serve(
     folder = find_model_folder(settings.model)
     model = read_config(folder)
     check_has_onnx(folder, model)
+    if settings.coverage is not None:
+        find_set_threshold(OnnxClassifier(folder), settings.coverage)  # raises before the service listens
     pixels = RangeCheck(model.input.pixel_range)
     pixels.add(np.arange(256))  # the range of image files
     if pixels.describe():

@@ -6,7 +6,7 @@ import asyncio
 import base64
 import io
 import struct
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
@@ -14,11 +14,14 @@ import numpy as np
 from PIL import Image
 from starlette.exceptions import HTTPException
 
+from skconv.commands.scoring import find_set_threshold
 from skconv.cpus import count_cpus
 from skconv.digits import check_digit_model, reads_digits
+from skconv.evaluation.conformal import select_classes
 from skconv.images.opening import decode_image
 from skconv.inference import OnnxClassifier, describe_predictions
 from skconv.server.batching import MicroBatcher
+from skconv.server.metrics import count_class, observe_predictions
 from skconv.server.settings import LIMITS, ServerSettings
 from skconv.server.uploads import Upload
 
@@ -39,6 +42,10 @@ class Service:
         self.settings = settings
         # Use one thread per run of the network, because more threads are slower for small images.
         self.classifier = OnnxClassifier(settings.model, threads=1)
+        self._class_names = np.array(self.classifier.class_names, object)
+        self._set_threshold = None  # probability of the classes in a prediction set
+        if settings.coverage is not None:
+            self._set_threshold = find_set_threshold(self.classifier, settings.coverage)
         self.reads_digits = reads_digits(self.classifier)
         self.is_ready = False
         self._n_active = 0
@@ -51,7 +58,9 @@ class Service:
         return self._n_active >= self.settings.max_waiting
 
     def warm_up(self) -> None:
-        """Process a test image, so that the first request is not slower than the following ones."""
+        """Process a test image, so that the first request is not slower than the following ones; create the metrics."""
+        for name in self.classifier.class_names:
+            count_class(name)
         image = np.full((60, 60), 255, np.uint8)
         image[15:45, 28:32] = 0
         self.classifier.predict_proba(self.classifier.image_spec.preprocess(image)[None])
@@ -85,18 +94,42 @@ class Service:
     async def predict(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
         """Return the most probable class per image; if `seen`, also the model input as a base64-encoded PNG."""
         is_small = len(uploads) == 1 and _is_small(uploads[0].content)
-        inputs = self._preprocess(uploads) if is_small else await self._in_thread(self._preprocess, uploads)
-        probabilities = await self._batcher.predict_proba(inputs)
-        names = [upload.name for upload in uploads]
-        records = [each.to_json() for each in describe_predictions(names, probabilities, self.classifier.class_names)]
+        inputs = self.preprocess(uploads) if is_small else await self.in_thread(self.preprocess, uploads)
+        records = await self.classify([upload.name for upload in uploads], inputs)
         if seen:
             records = [{**each, "seen": encode_png(image)} for each, image in zip(records, inputs, strict=True)]
         return {"predictions": records}
 
+    async def classify(self, names: Sequence[str], inputs: np.ndarray) -> list[dict[str, Any]]:
+        """Return one record per image, from its name and the output of `preprocess`."""
+        probabilities = await self._batcher.predict_proba(inputs)
+        min_confidence = self.settings.min_confidence
+        predictions = describe_predictions(names, probabilities, self.classifier.class_names, min_confidence)
+        records = [each.to_json() for each in predictions]
+        if self._set_threshold is not None:
+            sets = select_classes(probabilities, self._set_threshold)
+            for record, selected in zip(records, sets, strict=True):
+                record["labels"] = self._class_names[selected].tolist()
+        observe_predictions(
+            self._class_names[probabilities.argmax(axis=1)],
+            [each.confidence for each in predictions],
+            min_confidence=min_confidence,
+        )
+        return records
+
     async def read(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
         """Return the recognised numbers in each image; if `seen`, also the model input of each digit."""
         check_digit_model(self.classifier, "Start skconv serve with a digit model, such as the bundled model digits.")
-        return {"readings": await self._in_thread(self._read, uploads, seen)}
+        return {"readings": await self.in_thread(self._read, uploads, seen)}
+
+    def preprocess(self, uploads: list[Upload]) -> np.ndarray:
+        """Return the model inputs of several images; raise `DataError` if one is not valid."""
+        spec = self.classifier.image_spec
+        return np.stack([spec.preprocess(self._decode(upload, spec.longest, spec.shortest)) for upload in uploads])
+
+    async def in_thread(self, function: Any, *arguments: Any) -> Any:
+        """Return the result of a function called in the thread pool."""
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     def close(self) -> None:
         """Complete the requests in progress and shut down the threads."""
@@ -104,17 +137,19 @@ class Service:
         self._pool.shutdown()
         self._batcher.close()
 
-    def _preprocess(self, uploads: list[Upload]) -> np.ndarray:
-        spec = self.classifier.image_spec
-        return np.stack([spec.preprocess(self._decode(upload, spec.longest, spec.shortest)) for upload in uploads])
-
     def _read(self, uploads: list[Upload], seen: bool) -> list[dict[str, Any]]:
         from skconv.digits.ocr.recognition import read_image
 
-        records = []
+        records, min_confidence = [], self.settings.min_confidence
         for upload in uploads:
             image = self._decode(upload)
             reading = read_image(self.classifier, image, upload.name)
+            observe_predictions(
+                [digit.label for digit in reading.digits],
+                [digit.confidence for digit in reading.digits],
+                min_confidence=min_confidence,
+            )
+            reading = reading.mask_below(min_confidence)
             record = reading.to_json()
             record["width"], record["height"] = image.shape[1], image.shape[0]
             if seen:
@@ -126,9 +161,6 @@ class Service:
     def _decode(self, upload: Upload, longest: int | None = None, shortest: int | None = None) -> np.ndarray:
         max_pixels = self.settings.max_pixels
         return decode_image(upload.content, upload.name, max_pixels=max_pixels, longest=longest, shortest=shortest)
-
-    async def _in_thread(self, function: Any, *arguments: Any) -> Any:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *arguments)
 
     def _finish(self, task: asyncio.Future[Any]) -> None:
         self._n_active -= 1
@@ -149,6 +181,8 @@ def describe_model(service: Service) -> dict[str, Any]:
         "created": config.created,
         "skconv_version": config.skconv_version,
         "scores": dict(config.scores),
+        "min_confidence": service.settings.min_confidence,
+        "coverage": service.settings.coverage,
         "limits": {name: getattr(service.settings, name) for name in LIMITS},
     }
 

@@ -13,10 +13,10 @@ from starlette.requests import ClientDisconnect, Request
 from skconv.server.settings import ServerSettings
 
 FIELD = "image"
-_MAX_NAME = 200  # maximum number of characters of a file name in the response
+MAX_NAME = 200  # maximum number of characters of a file name in the response
 _EXPECTED_TYPES = "image/png, image/jpeg or another image type with one image as the body, or multipart/form-data"
 
-_FORM_REMEDY = f" With curl: -F {FIELD}=@FILE, or for a body: --data-binary @FILE -H 'Content-Type: image/png'."
+FORM_REMEDY = f" With curl: -F {FIELD}=@FILE, or for a body: --data-binary @FILE -H 'Content-Type: image/png'."
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ async def read_uploads(request: Request, settings: ServerSettings) -> list[Uploa
     is_form = content_type == "multipart/form-data"
     if not is_form and not content_type.startswith("image/") and content_type != "application/octet-stream":
         actual = f"'{content_type[:80]}'" if content_type else "missing"
-        remedy = _FORM_REMEDY if content_type == "application/x-www-form-urlencoded" else ""
+        remedy = FORM_REMEDY if content_type == "application/x-www-form-urlencoded" else ""
         raise HTTPException(415, f"The Content-Type is {actual}; expected {_EXPECTED_TYPES}.{remedy}")
     try:
         async with asyncio.timeout(settings.timeout):
@@ -97,14 +97,14 @@ async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Up
                 )
             if isinstance(file, str):
                 raise HTTPException(
-                    422, f"The field '{FIELD}' contains text; expected a file with a file name.{_FORM_REMEDY}"
+                    422, f"The field '{FIELD}' contains text; expected a file with a file name.{FORM_REMEDY}"
                 )
-            name = (file.filename or f"image {number}")[:_MAX_NAME]
+            name = (file.filename or f"image {number}")[:MAX_NAME]
             uploads.append(Upload(name, await file.read()))
     finally:
         await form.close()
     if not uploads:
         raise HTTPException(
-            422, f"The form has no file; expected at least one in a field named '{FIELD}'.{_FORM_REMEDY}"
+            422, f"The form has no file; expected at least one in a field named '{FIELD}'.{FORM_REMEDY}"
         )
     return uploads
