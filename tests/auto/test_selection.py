@@ -154,10 +154,21 @@ def test_the_users_flips_are_not_changed(fake_trials):
 
 
 def test_more_epochs_are_used_while_the_loss_decreases(fake_trials):
-    fake_trials(lambda candidate: {2: 0.7, 6: 0.8, 18: 0.9}.get(candidate.recipe.training["max_epochs"], 0.85))
+    fake_trials(lambda candidate: {2: 0.7, 4: 0.8, 8: 0.9}.get(candidate.recipe.training["max_epochs"], 0.85))
     chosen = make_search(flips=False).run([make_candidate(make_dataset(300))])
-    assert chosen.candidate.recipe.training["max_epochs"] == 18
-    assert [trial.n_epochs for trial in chosen.trials] == [18, 54, 6, 2]  # by log loss
+    assert chosen.candidate.recipe.training["max_epochs"] == 8
+    assert [trial.n_epochs for trial in chosen.trials] == [8, 16, 4, 2]  # by log loss
+
+
+@pytest.mark.parametrize(("seconds", "tried"), [(10.0, True), (20.0, False)])
+def test_more_epochs_are_tried_as_long_as_the_final_training_fits(fake_trials, monkeypatch, seconds, tried):
+    fake_trials(lambda candidate: 0.9)
+    search, candidate = make_search(200.0), make_candidate(make_dataset(300))
+    search.folds = 3
+    best = replace(search._try(candidate, 10)[0], seconds=seconds)
+    monkeypatch.setattr(selection.time, "monotonic", lambda: search.start + 90)
+    search._choose_epochs(best)
+    assert (len(search.trials) == 2) is tried
 
 
 @pytest.mark.parametrize("is_pretrained", [False, True])

@@ -1,5 +1,7 @@
 """Held-out images of data with a validation split or small classes."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -27,7 +29,7 @@ def make_data(*counts: int, n_valid: int = 0, n_test: int = 0) -> Dataset:
 
 
 def test_hold_out_test_leaves_out_classes_that_cannot_be_split():
-    with pytest.warns(UserWarning, match=r"2 classes \('b', 'd'; 3 images\) are left out: 3 or more images per class"):
+    with pytest.warns(UserWarning, match=r"2 classes \('b', 'd'; 3 images\) are left out: 3 or more different images per class"):
         data = hold_out_test(make_data(10, 1, 10, 2), seed=0)
     assert data.class_names == ("a", "c")
     assert (len(data.train_labels), len(data.test_labels)) == (17, 3)
@@ -46,6 +48,23 @@ def test_hold_out_test_takes_one_image_of_each_of_many_small_classes():
 def test_hold_out_test_keeps_the_validation_split():
     data = hold_out_test(make_data(20, 20, n_valid=6), seed=0)
     assert len(data.test_images) == 6 and len(data.valid_images) == 6
+
+
+def test_hold_out_test_keeps_copies_together():
+    data = make_data(40, 40)
+    images, labels = np.repeat(data.train_images, 2, axis=0), np.repeat(data.train_labels, 2)
+    with pytest.warns(UserWarning, match=r"80 images .* are copies .*skconv audit"):
+        held_out = hold_out_test(replace(data, train_images=images, train_labels=labels), seed=0)
+    numbers = held_out.test_images.ravel().tolist()
+    assert len(numbers) == 24 and len(set(numbers)) == 12
+    assert not set(numbers) & set(held_out.train_images.ravel().tolist())
+
+
+def test_hold_out_test_leaves_out_classes_of_copies():
+    data = make_data(10, 10, 3)
+    images = np.where(data.train_labels[:, None, None] == 2, 255, data.train_images)
+    with pytest.warns(UserWarning, match=r"The class 'c' \(3 images\) is left out: 3 or more different images"):
+        assert hold_out_test(replace(data, train_images=images), seed=0).class_names == ("a", "b")
 
 
 def test_hold_out_validation_returns_the_validation_split():

@@ -56,10 +56,10 @@ def rates(classifier):
 @pytest.mark.parametrize("limit", [20, "20s"])
 def test_schedule_has_the_epochs_that_fit(clock, images, limit, capsys):
     classifier = fit(images, time_limit=limit)
-    assert 12 < clock.now <= 20
+    assert 18 < clock.now <= 20
     assert max(rates(classifier)) == pytest.approx(0.01, rel=0.05) and rates(classifier)[-1] < 1e-4
-    assert len(rates(classifier)) == 10 * classifier.n_epochs_  # whole epochs
-    assert f"enough for {classifier.n_epochs_} of 500 epochs" in capsys.readouterr().err
+    n_epochs = len(rates(classifier)) / 10  # the last one is incomplete
+    assert f"enough for {n_epochs:.3g} of 500 epochs" in capsys.readouterr().err
 
 
 def test_less_than_an_epoch_is_annealed_too(clock, images):

@@ -20,13 +20,14 @@ _MIN_CLASS = 7  # images of the smallest class, for trials with a validation spl
 _FIRST_SHARE = 0.12  # share of the time for the trials of all candidates with a validation split
 _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
 _FIRST_SHARE_FEW = _SECOND_SHARE_FEW = 0.3  # the same for few images, whose final training takes little time
+_SLOWER = 1.3  # time limit of a trial relative to its expected time
 _CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
 _MIN_TRIAL = 1.0  # seconds; shorter trials consist of overhead
 _MIN_CROSS_VALIDATION = 12.0  # seconds of a trial; shorter ones use a validation split
 _MAX_OVERRUN = 1.7  # time of all trials relative to the plan, after which candidates are left out
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
-_LONGER = 3  # factor of the number of epochs that is tried if a complete training is short
+_LONGER = 2  # factor of the number of epochs that is tried if a complete training is short
 _MAX_LONGER, _MAX_EPOCHS = 8, 100  # limits of the number of epochs if the trials were shortened
 _FOLDS = 5  # of an ensemble
 _MIN_MEMBER = 0.5  # minimum part of the planned training for a member of an ensemble
@@ -195,29 +196,46 @@ class Search:
             n_epochs = _LONGER * best.n_epochs
             training = {key: value for key, value in best.candidate.recipe.training.items() if key != "min_steps"}
             changed = best.candidate.change(f"{n_epochs} epochs", training={**training, "max_epochs": n_epochs})
-            trial = self._try_change(best, changed, factor=_LONGER)
+            trial = self._try_change(best, changed, factor=_LONGER, final=_LONGER * self._estimate_final(best))
             if trial is None or _log_loss(trial) >= _log_loss(best):
                 return best
             best = trial
         return best
 
-    def _try_change(self, best: Trial, changed: Candidate, *, factor: float = 1.0) -> Trial | None:
-        """Return the trial of a changed candidate, or None if there is no time for it."""
-        seconds = 1.5 * factor * best.seconds
-        return self._try(changed, seconds)[0] if self._has_time(seconds) else None
+    def _try_change(
+        self, best: Trial, changed: Candidate, *, factor: float = 1.0, final: float | None = None
+    ) -> Trial | None:
+        """Return the trial of a changed candidate, or None if there is no time for it.
 
-    def _has_time(self, seconds: float) -> bool:
-        """Return whether trials of this duration leave enough time for the final training."""
+        `factor` is the expected time of the trial relative to the best one; `final` as in `_has_time`.
+        """
+        seconds = _SLOWER * factor * best.seconds
+        return self._try(changed, seconds)[0] if self._has_time(seconds, final) else None
+
+    def _has_time(self, seconds: float, final: float | None = None) -> bool:
+        """Return whether trials of this duration leave enough time for the final training.
+
+        `final` is the number of seconds of the final training, if it does not use all of the remaining time.
+        """
+        if final is not None and seconds + final / _MARGIN <= self._time_left():
+            return True
         return time.monotonic() + seconds <= self.start + _CHANGES_SHARE * (self.deadline - self.start)
+
+    def _estimate_final(self, best: Trial) -> float:
+        """Return the number of seconds that all planned epochs of the final training take."""
+        return self._estimate_member(best) * (_FOLDS if self.folds else 1)
+
+    def _estimate_member(self, best: Trial) -> float:
+        """Return the number of seconds of all planned epochs, with as many images as a member of an ensemble has."""
+        share = (1 - 1 / _FOLDS) / (1 - 1 / TRIAL_FOLDS) if self.folds else 1.0
+        return best.seconds / best.fraction * share / max(self.folds, 1)
 
     def _finish(self, best: Trial) -> Candidate:
         """Return the candidate with the recipe of the final training, which uses the remaining time."""
         candidate, left = best.candidate, self._time_left()
         recipe, n = candidate.recipe, len(candidate.dataset.train_labels)
         training = {**recipe.training, "time_limit": self._format_time_left()}
-        share = (1 - 1 / _FOLDS) / (1 - 1 / TRIAL_FOLDS) if self.folds else 1.0
-        member = best.seconds / best.fraction * share / max(self.folds, 1)  # seconds for all planned epochs
-        fits = min(_MARGIN * left / (_FOLDS * member), 1.0)
+        fits = min(_MARGIN * left / (_FOLDS * self._estimate_member(best)), 1.0)
         # Fine-tuning, which the trials of a pretrained network lack, gains more than an ensemble of frozen features.
         if not best.has_fixed_epochs and fits >= (_MIN_MEMBER if self.folds else 1.0):
             recipe = replace(recipe, ensemble={"folds": _FOLDS})

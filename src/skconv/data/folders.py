@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -15,7 +14,7 @@ from skconv.data.folder_layout import SPLITS, FileSplit, find_layout
 from skconv.data.folder_tables import check_tables
 from skconv.data.image_files import DecodedImages, decode_files
 from skconv.data.spec import DataSpec
-from skconv.data.splitting import choose_classes
+from skconv.data.splitting import choose_classes, hash_images
 from skconv.exceptions import DataError
 
 
@@ -70,16 +69,12 @@ def _note_copies(splits: Splits) -> None:
     """Warn about images of the validation and test split that are also training images."""
     splits_by_name = {"validation": splits.valid_images, "test": splits.test_images}
     held_out = {name: images for name, images in splits_by_name.items() if images is not None}
-    known = set(_hash_images(splits.train_images)) if held_out else set()
+    known = set(hash_images(splits.train_images)) if held_out else set()
     for name, images in held_out.items():
-        copies = sum(digest in known for digest in _hash_images(images))
+        copies = sum(digest in known for digest in hash_images(images))
         if copies:
             warnings.warn(
                 f"The training images contain {copies:,} of the {len(images):,} {name} images, so the {name} accuracy "
                 "is too high. List the copies with 'skconv audit', and remove them from one of the splits.",
                 stacklevel=3,
             )
-
-
-def _hash_images(images: np.ndarray) -> Iterator[bytes]:
-    return (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import warnings
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -103,12 +104,13 @@ def check_folds(dataset: Dataset, folds: int) -> None:
 def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     """Return `dataset`, with a stratified 15 % of the training images held out if it has no test split.
 
-    The held-out images depend only on `seed` and the labels. Classes with fewer than three images, of which none can be
-    held out, are left out with a warning. Raise `DataError` if the images are too few.
+    The held-out images depend only on `seed`, the labels and which images are equal: copies of an image are in the same
+    split, with a warning. Classes with fewer than three different images, of which none can be held out, are left out
+    with a warning. Raise `DataError` if the images are too few.
 
     Examples
     --------
-    >>> images, labels = np.zeros((40, 8, 8), np.uint8), np.arange(40) % 2
+    >>> images, labels = np.random.default_rng(0).integers(0, 256, (40, 8, 8), np.uint8), np.arange(40) % 2
     >>> data = hold_out_test(Dataset("two", images, labels, ("a", "b")), seed=0)
     >>> len(data.train_images), len(data.test_images)
     (34, 6)
@@ -116,9 +118,18 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     if dataset.test_images is not None:
         return dataset
     dataset = _leave_out_small(dataset)
+    first = find_first(dataset.train_images)
+    n_copies = len(first) - len(np.unique(first))
+    if n_copies:
+        warnings.warn(
+            f"{format_count(n_copies, 'image')} of {dataset.name} {'is a copy' if n_copies == 1 else 'are copies'} of "
+            "other images. Copies are in the same split, so that no test image is trained on. List them with 'skconv "
+            "audit'.",
+            stacklevel=2,
+        )
     purpose = f"hold out {format_percent(TEST_FRACTION, 0)} for testing"
     remedy = "Add images (at least 7 per class), or add a test split."
-    train, test = _split_stratified(dataset, TEST_FRACTION, seed=seed, purpose=purpose, remedy=remedy)
+    train, test = _split_stratified(dataset, TEST_FRACTION, first, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, dataset.train_images, dataset.train_labels, train, test)
 
 
@@ -136,7 +147,8 @@ def hold_out_validation(dataset: Dataset, *, seed: int, fraction: float = VALID_
     purpose = f"hold out {format_percent(fraction, 0)} for validation"
     remedy = "Add images (at least 7 per class)."
     images, labels = dataset.train_images, dataset.train_labels
-    train, valid = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
+    first = find_first(images)
+    train, valid = _split_stratified(dataset, fraction, first, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, images, labels, train), _replace_splits(dataset, images, labels, valid)
 
 
@@ -149,7 +161,8 @@ def take_fraction(dataset: Dataset, fraction: float, *, seed: int) -> Dataset:
     if fraction == 1:
         return _replace_splits(dataset, images, labels, np.arange(len(labels)))
     purpose, remedy = f"select a fraction of {fraction:.3g}", "Use a larger fraction."
-    _, selected = _split_stratified(dataset, fraction, seed=seed, purpose=purpose, remedy=remedy)
+    first = np.arange(len(labels))  # copies may be selected independently
+    _, selected = _split_stratified(dataset, fraction, first, seed=seed, purpose=purpose, remedy=remedy)
     return _replace_splits(dataset, images, labels, selected)
 
 
@@ -199,32 +212,59 @@ def merge_validation(dataset: Dataset) -> Dataset:
     )
 
 
+def hash_images(images: np.ndarray) -> Iterator[bytes]:
+    """Return a hash of the pixels of each image."""
+    return (hashlib.blake2b(np.ascontiguousarray(image).data, digest_size=16).digest() for image in images)
+
+
+def find_first(images: np.ndarray) -> np.ndarray:
+    """Return the index of the first image that is equal to each image, int64 (n,).
+
+    Examples
+    --------
+    >>> find_first(np.array([[[1]], [[2]], [[1]], [[1]]], np.uint8)).tolist()
+    [0, 1, 0, 0]
+    """
+    first: dict[bytes, int] = {}
+    found = (first.setdefault(digest, position) for position, digest in enumerate(hash_images(images)))
+    return np.fromiter(found, np.int64, len(images))
+
+
 def _split_stratified(
-    dataset: Dataset, fraction: float, *, seed: int, purpose: str, remedy: str
+    dataset: Dataset, fraction: float, first: np.ndarray, *, seed: int, purpose: str, remedy: str
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return the indices of the remaining training images, and of the held-out images."""
+    """Return the indices of the remaining training images, and of the held-out images.
+
+    Copies, which have the same index in `first` (see `find_first`), are in the same part.
+    """
     from sklearn.model_selection import train_test_split
 
-    classes, counts = np.unique(dataset.train_labels, return_counts=True)
-    rarest, n_held_out = int(counts.argmin()), max(round(fraction * len(dataset.train_labels)), len(classes))
-    if counts[rarest] < _MIN_HELD_OUT or n_held_out > len(dataset.train_labels) - len(classes):
+    different = np.unique(first)
+    labels = dataset.train_labels[different]
+    classes, counts = np.unique(labels, return_counts=True)
+    rarest, n_held_out = int(counts.argmin()), max(round(fraction * len(labels)), len(classes))
+    if counts[rarest] < _MIN_HELD_OUT or n_held_out > len(labels) - len(classes):
         raise DataError(
-            f"{dataset.name}: {len(dataset.train_labels)} images of {len(classes)} classes, "
+            f"{dataset.name}: {len(labels)} different images of {len(classes)} classes, "
             f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to {purpose}. {remedy} "
             "Pass --min-class-size or --drop-class to leave out small classes."
         )
-    positions = np.arange(len(dataset.train_labels))
-    return tuple(train_test_split(positions, test_size=n_held_out, stratify=dataset.train_labels, random_state=seed))
+    train, held_out = train_test_split(different, test_size=n_held_out, stratify=labels, random_state=seed)
+    if len(different) == len(first):
+        return train, held_out
+    is_held_out = np.isin(first, held_out)
+    return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
 def _leave_out_small(dataset: Dataset) -> Dataset:
     """Return the data set without the classes that are too small to be split, with a warning."""
-    counts = Counter(dataset.class_names[label] for label in dataset.train_labels.tolist())
-    small = [name for name in dataset.class_names if counts[name] < _MIN_HELD_OUT]
+    names = [dataset.class_names[label] for label in dataset.train_labels.tolist()]
+    counts, different = Counter(names), Counter(names[each] for each in np.unique(find_first(dataset.train_images)))
+    small = [name for name in dataset.class_names if different[name] < _MIN_HELD_OUT]
     if not small or len(dataset.class_names) - len(small) < 2:
         return dataset
     warnings.warn(
-        f"{describe_classes(small, counts)} left out: {_MIN_HELD_OUT} or more images per class are needed to train and "
+        f"{describe_classes(small, counts)} left out: {_MIN_HELD_OUT} or more different images per class are needed to train and "
         "test. Add images, or choose the classes with --min-class-size or --drop-class.",
         stacklevel=3,
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import hashlib
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from skconv.data.splitting import find_first
 from skconv.exceptions import DataError, SourceNotFoundError, missing_package
 from skconv.files import write_table
 from skconv.text import format_percent
@@ -128,13 +128,9 @@ def find_duplicates(images: np.ndarray) -> np.ndarray:
     >>> find_duplicates(np.array([[[1]], [[2]], [[1]], [[1]]], np.uint8)).tolist()
     [[0, 2], [0, 3]]
     """
-    first: dict[bytes, int] = {}
-    pairs = []
-    for position, image in enumerate(images):
-        known = first.setdefault(hashlib.blake2b(image.tobytes(), digest_size=16).digest(), position)
-        if known != position:
-            pairs.append((known, position))
-    return np.array(pairs, np.int64).reshape(-1, 2)
+    first = find_first(images)
+    copies = np.flatnonzero(first != np.arange(len(first)))
+    return np.stack([first[copies], copies], axis=1)
 
 
 def find_near_duplicates(images: np.ndarray, tolerance: float = 0.03) -> np.ndarray:

@@ -17,7 +17,7 @@ from skconv.progress import print_progress
 from skconv.text import format_duration
 from skconv.training.batches import ImageDataset
 
-_MARGIN = 0.9  # share of the remaining time that is planned
+_MARGIN = 0.95  # share of the remaining time that is planned
 MEASURED_SHARE, MEASURED_MAX = 0.03, 3.0  # time of the first measurement: share of the limit, and seconds
 _WARM_UP = 2  # steps before the measurement, because the first steps also allocate memory
 _CHECKS = 50  # number of times that the plan is compared with the clock
@@ -35,11 +35,17 @@ class StepCost:
     validation: float
 
     def count_steps(self, seconds: float, n_batches: int) -> int:
-        """Return the number of steps that take at most `seconds`: whole epochs of `n_batches`, if at least one fits."""
-        n_epochs = int(seconds / (n_batches * self.step + self.validation))
-        if n_epochs >= 1:
-            return n_epochs * n_batches
-        return max(int((seconds - self.validation) / self.step), 1)
+        """Return the number of steps that fit into `seconds`, at least 1, in epochs of `n_batches` steps.
+
+        The last epoch may be incomplete; each epoch ends with a validation.
+
+        Examples
+        --------
+        >>> StepCost(step=0.1, validation=1.0).count_steps(25.0, n_batches=100)
+        230
+        """
+        n_epochs, rest = divmod(seconds, n_batches * self.step + self.validation)
+        return max(int(n_epochs) * n_batches + max(int((rest - self.validation) / self.step), 0), 1)
 
 
 def measure_steps(
@@ -179,7 +185,7 @@ class TimeLimit(Callback):
         if fitting < self.n_steps * 0.98:
             self.n_steps = max(fitting, self.done_ + 1)
         elif fitting > 1.2 * self.n_steps and self.position_ < 0.5:
-            self.n_steps = min(fitting // self.n_batches * self.n_batches or fitting, self.n_max)
+            self.n_steps = min(fitting, self.n_max)
         else:
             return
         self._apply(net)
