@@ -244,8 +244,9 @@ def _split_stratified(
     classes, counts = np.unique(labels, return_counts=True)
     rarest, n_held_out = int(counts.argmin()), max(round(fraction * len(labels)), len(classes))
     if counts[rarest] < _MIN_HELD_OUT or n_held_out > len(labels) - len(classes):
+        images = "images" if len(different) == len(first) else "different images"
         raise DataError(
-            f"{dataset.name}: {len(labels)} different images of {len(classes)} classes, "
+            f"{dataset.name}: {len(labels)} {images} of {len(classes)} classes, "
             f"{counts[rarest]} of class '{dataset.class_names[classes[rarest]]}', are too few to {purpose}. {remedy} "
             "Pass --min-class-size or --drop-class to leave out small classes."
         )
