@@ -265,8 +265,8 @@ def _leave_out_small(dataset: Dataset) -> Dataset:
     if not small or len(dataset.class_names) - len(small) < 2:
         return dataset
     warnings.warn(
-        f"{describe_classes(small, counts)} left out: {_MIN_HELD_OUT} or more different images per class are needed to train and "
-        "test. Add images, or choose the classes with --min-class-size or --drop-class.",
+        f"{describe_classes(small, counts)} left out: {_MIN_HELD_OUT} or more different images per class are needed to "
+        "train and test. Add images, or choose the classes with --min-class-size or --drop-class.",
         stacklevel=3,
     )
     return _select_classes(dataset, set(counts) - set(small))
