@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from skconv.exceptions import DataError, ModelFileError, ParameterError, SourceNotFoundError
-from skconv.inference import OnnxClassifier
+from skconv.inference import OnnxClassifier, describe_predictions
 from skconv.model_io import InputConfig, read_config, save_model
 from skconv.networks import create_network
 
@@ -47,6 +47,20 @@ def test_attributes_describe_the_model(saved_model):
     assert classifier.class_names == ("three", "five", "eight")
     assert classifier.classes_.tolist() == [3, 5, 8]
     assert classifier.config.data.licence == "CC BY-SA 3.0"
+
+
+def test_predictions_have_an_out_of_distribution_score_only_if_the_model_has_one(saved_model, images):
+    classifier = OnnxClassifier(saved_model)
+    probabilities, scores = classifier.predict_with_ood(images)
+    assert scores is None and classifier.ood_threshold is None
+    np.testing.assert_array_equal(probabilities, classifier.predict_proba(images))
+    without = describe_predictions(["a"], probabilities[:1], classifier.class_names)[0]
+    assert not {"ood_score", "unlike_training"} & set(without.to_json())
+    scored = describe_predictions(
+        ["a", "b"], probabilities[:2], classifier.class_names, ood_scores=np.array([1, 2.5]), ood_threshold=1.0
+    )
+    assert [(each.ood_score, each.unlike_training) for each in scored] == [(1.0, False), (2.5, True)]
+    assert ["unlike the training images" in str(each) for each in scored] == [False, True]
 
 
 def test_predict_proba_ignores_masks(saved_model, images):
@@ -198,7 +212,7 @@ def test_inference_imports_neither_torch_nor_scikit_learn(saved_model):
     code = f"""
 import sys
 import numpy as np
-from skconv.inference import OnnxClassifier
+from skconv.inference import OnnxClassifier, describe_predictions
 classifier = OnnxClassifier({str(saved_model)!r})
 assert "onnxruntime" not in sys.modules
 assert classifier.predict(np.zeros((2, 12, 10), np.uint8)).shape == (2,)

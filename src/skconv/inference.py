@@ -15,7 +15,7 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.images.arrays import RangeCheck, describe_invalid, describe_shape
 from skconv.images.spec import ImageSpec
 from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
-from skconv.model_io.onnx import open_session, run_session
+from skconv.model_io.onnx import OOD_OUTPUT_NAME, OUTPUT_NAMES, open_session, run_session
 from skconv.text import format_percent
 
 _BATCH = 256  # images; only one batch is copied to float32 at a time
@@ -59,6 +59,10 @@ class Prediction:
         Probability of every class, in the order of the model's classes. None unless requested.
     error : str or None
         Error message if the image could not be read; its label is then empty and its confidence 0. None otherwise.
+    ood_score : float or None
+        Out-of-distribution score, higher for images less like the training images. None if the model has no score.
+    unlike_training : bool or None
+        Whether the score is above the threshold of the model. None if the model has no score.
     """
 
     input: str
@@ -69,6 +73,8 @@ class Prediction:
     top: tuple[Alternative, ...] | None = None
     probabilities: dict[str, float] | None = None
     error: str | None = None
+    ood_score: float | None = None
+    unlike_training: bool | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the fields as plain values, without those that are None."""
@@ -80,6 +86,8 @@ class Prediction:
         sets = "" if self.labels is None else f" {{{', '.join(self.labels)}}}"
         if self.probabilities is not None:
             sets += "; " + ", ".join(f"{name} {format_percent(share, 1)}" for name, share in self.probabilities.items())
+        if self.unlike_training:
+            sets += "; unlike the training images"
         if self.top is not None:
             first = f"{UNSURE} " if self.label == UNSURE else ""
             return f"{self.input}: {first}{', '.join(map(str, self.top))}{sets}"
@@ -96,15 +104,19 @@ def describe_predictions(
     *,
     top: int | None = None,
     with_probabilities: bool = False,
+    ood_scores: np.ndarray | None = None,
+    ood_threshold: float | None = None,
 ) -> tuple[Prediction, ...]:
     """Return one `Prediction` per image, from names and probabilities of shape (n, n_classes).
 
     `top` is the number of most probable classes to list. `with_probabilities` adds the probability of every class.
+    `ood_scores` (n,) and `ood_threshold` are those of `OnnxClassifier`, None for a model without them.
     """
     n_candidates = 1 + _N_ALTERNATIVES
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, : max(n_candidates, top or 0)]
     predictions = []
-    for name, row, best in zip(names, probabilities, order, strict=True):
+    scores = [None] * len(names) if ood_scores is None else ood_scores.tolist()
+    for name, row, best, score in zip(names, probabilities, order, scores, strict=True):
         ranked = tuple(Alternative(class_names[k], float(row[k])) for k in best)
         first, candidates = ranked[0], ranked[:n_candidates]
         is_unsure = first.confidence < min_confidence
@@ -116,6 +128,8 @@ def describe_predictions(
                 candidates if is_unsure else candidates[1:],
                 top=None if top is None else ranked[:top],
                 probabilities=dict(zip(class_names, row.tolist(), strict=True)) if with_probabilities else None,
+                ood_score=score,
+                unlike_training=None if score is None or ood_threshold is None else score > ood_threshold,
             )
         )
     return tuple(predictions)
@@ -146,6 +160,8 @@ class OnnxClassifier:
         Channels, height and width of the images.
     image_spec : ImageSpec
         Size, channels and preprocessing; ``image_spec.preprocess(image)`` converts any image.
+    ood_threshold : float or None
+        Out-of-distribution score above which an image is unlike the training images; None if the model has no score.
 
     Raises
     ------
@@ -167,6 +183,7 @@ class OnnxClassifier:
         self.classes_ = self.config.label_array
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
+        self.ood_threshold = None if self.config.ood is None else self.config.ood.threshold
         channels, height, width = self.input_shape
         self.image_spec = ImageSpec(height, width, channels, self.config.input.normalization, self.config.input.resize)
 
@@ -204,8 +221,36 @@ class OnnxClassifier:
         UserWarning
             If the range of the pixels clearly differs from that of the training images: 0..1 instead of 0..255.
         """
+        return self._predict(images, OUTPUT_NAMES[1:])[0]
+
+    def predict_with_ood(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
+        """Return the probabilities of `predict_proba` and the out-of-distribution scores of images.
+
+        Parameters, errors and warnings are those of `predict_proba`.
+
+        Returns
+        -------
+        probabilities : ndarray of float32, shape (n, k)
+        scores : ndarray of float32, shape (n,), or None
+            Higher for images less like the training images; those above `ood_threshold` are unlike them. None if the
+            model has no score, because it was trained without one or saved by an earlier version.
+
+        Examples
+        --------
+        >>> model = OnnxClassifier("runs/mnist-fast")  # doctest: +SKIP
+        >>> probabilities, scores = model.predict_with_ood(images)  # doctest: +SKIP
+        >>> unlike_training = scores > model.ood_threshold  # doctest: +SKIP
+        """
+        if self.ood_threshold is None:
+            return self._predict(images, OUTPUT_NAMES[1:])[0], None
+        probabilities, scores = self._predict(images, (*OUTPUT_NAMES[1:], OOD_OUTPUT_NAME))
+        return probabilities, scores
+
+    def _predict(self, images: np.ndarray, outputs: Sequence[str]) -> list[np.ndarray]:
+        """Return outputs of the ONNX graph for images of any form that `predict_proba` accepts."""
         images = self._to_channels_first(images)
-        probabilities = np.empty((len(images), len(self.classes_)), dtype=np.float32)
+        shapes = {OOD_OUTPUT_NAME: (len(images),)}
+        results = [np.empty(shapes.get(name, (len(images), len(self.classes_))), np.float32) for name in outputs]
         check = RangeCheck(self.config.input.pixel_range)
         for start in range(0, len(images), _BATCH):
             part = images[start : start + _BATCH]
@@ -215,11 +260,12 @@ class OnnxClassifier:
             if invalid:
                 raise DataError(invalid)
             check.add(part if part.dtype.itemsize == 1 else batch)
-            probabilities[start : start + _BATCH] = run_session(self._runner, batch)[0]
+            for result, values in zip(results, run_session(self._runner, batch, outputs), strict=True):
+                result[start : start + _BATCH] = values
         message = check.describe()
         if message:
-            warnings.warn(message, stacklevel=2)
-        return probabilities
+            warnings.warn(message, stacklevel=3)
+        return results
 
     def predict(self, images: np.ndarray) -> np.ndarray:
         """Return the most probable label of each image, shape (n,), from `classes_`.

@@ -7,7 +7,7 @@ from hypothesis import given, strategies as st
 
 from skconv.exceptions import ModelFileError
 from skconv.model_io import DataConfig, InputConfig, ModelConfig, NetworkConfig
-from skconv.model_io.config import MAX_CONFIG_BYTES
+from skconv.model_io.config import MAX_CONFIG_BYTES, OodConfig
 from skconv.model_io.serialization import canonical_json
 
 LABELS = st.one_of(
@@ -68,6 +68,14 @@ def test_config_round_trip_preserves_the_normalization(make_config):
 def test_config_refuses_an_unknown_normalization(make_config, value):
     with pytest.raises(ModelFileError, match=r"input\.normalization is .*; expected 'digit'"):
         make_config(input=InputConfig(1, 28, 28, None, value))
+
+
+def test_config_round_trip_preserves_the_out_of_distribution_score():
+    config = make((0, 1), ood=OodConfig("mahalanobis", 1.5, 0.01, 300, held_out=True))
+    assert ModelConfig.from_bytes(config.to_bytes()) == config
+    assert "ood" not in json.loads(make((0, 1)).to_bytes())
+    with pytest.raises(ModelFileError, match=r"ood\.threshold must be a finite number"):
+        make((0, 1), ood=OodConfig("mahalanobis", float("nan"), 0.01, 300, held_out=True))
 
 
 def test_config_copies_its_parameters():

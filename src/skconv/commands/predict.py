@@ -80,7 +80,8 @@ def predict(
         Images, folders of images, CSV or ``.npz`` files of pixels; for a competition's folder, its test images.
     out : path-like or None, default=None
         CSV file to write or replace, with the columns input, label and confidence, and the column error if an image
-        cannot be read. `coverage` adds the column labels, separated by "|"; `top` adds label_1, confidence_1, label_2
+        cannot be read. If the model has an out-of-distribution score, ood_score and unlike_training are further
+        columns. `coverage` adds the column labels, separated by "|"; `top` adds label_1, confidence_1, label_2
         …; `probabilities` adds a column probability_NAME per class. If the name of the file begins with "submission",
         and `inputs` is the folder of a competition or one CSV of pixels without labels, the file is written in the
         format of the competition.
@@ -153,7 +154,7 @@ def predict(
     if loaded is None:
         loaded = load_images(paths, classifier, out, label_column, image_size, progress=options["progress"])
     warn_if_broken(loaded.broken, len(loaded.names))
-    predicted_proba = classifier.predict_proba(loaded.images)
+    predicted_proba, ood_scores = classifier.predict_with_ood(loaded.images)
     if classifier.image_spec.preprocessing == "digit":  # avoids importing number recognition for other models
         _suggest_read(classifier, loaded.readable, predicted_proba)
     predicted = describe_predictions(
@@ -163,6 +164,8 @@ def predict(
         options["min_confidence"],
         top=top,
         with_probabilities=probabilities,
+        ood_scores=ood_scores,
+        ood_threshold=classifier.ood_threshold,
     )
     if coverage is not None:
         names, sets = np.array(classifier.class_names, object), make_sets(classifier, predicted_proba, coverage)

@@ -32,6 +32,11 @@ def write_predictions(
         ("label", lambda each: each.label),
         ("confidence", format_confidence),
     ]
+    if any(each.ood_score is not None for each in predictions):
+        columns += [
+            ("ood_score", lambda each: "" if each.ood_score is None else f"{each.ood_score:.6g}"),
+            ("unlike_training", lambda each: "" if each.unlike_training is None else str(each.unlike_training).lower()),
+        ]
     if any(each.labels is not None for each in predictions):
         columns.append(("labels", lambda each: "|".join(each.labels or ())))
     for rank in range(max((len(each.top or ()) for each in predictions), default=0)):

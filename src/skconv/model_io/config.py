@@ -52,6 +52,7 @@ _KEYS: dict[str, type] = {
 }
 _INPUT_KEYS: dict[str, type] = {"channels": int, "height": int, "width": int}
 _OPTIONAL_INPUT_KEYS: dict[str, type] = {"pixel_range": list, "normalization": str, "resize": str}
+_OOD_KEYS: dict[str, type] = {"method": str, "threshold": float, "false_alarm_rate": float, "n": int, "held_out": bool}
 _DATA_KEYS: dict[str, type] = {
     "name": str, "source": str, "licence": str, "fingerprint": str, "n_train": int, "scored_on": str,
 }  # fmt: skip
@@ -133,6 +134,17 @@ class DataConfig:
 
 
 @dataclass(frozen=True)
+class OodConfig:
+    """Out-of-distribution score: an image with a score above `threshold` is unlike the training images."""
+
+    method: str
+    threshold: float
+    false_alarm_rate: float  # fraction of images like the training images with a score above the threshold, 0..1
+    n: int  # images that the threshold was set on
+    held_out: bool  # whether the network was not trained on these images
+
+
+@dataclass(frozen=True)
 class FileRecord:
     """The sha256 (64 hexadecimal digits) and the size of a file of the model folder."""
 
@@ -168,6 +180,7 @@ class ModelConfig:
     created: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     skconv_version: str = field(default_factory=_read_version)
     files: dict[str, FileRecord] = field(default_factory=dict)  # set when the folder is written
+    ood: OodConfig | None = None  # None without an out-of-distribution score
 
     def __post_init__(self) -> None:
         options = copy_json(self.network.options, "network.options")
@@ -179,6 +192,8 @@ class ModelConfig:
         object.__setattr__(self, "input", _check_input(self.input))
         _check_classes(self.classes, self.class_names)
         _check_scores(self.scores)
+        if self.ood is not None and not _is_finite(self.ood.threshold):
+            raise ModelFileError(f"ood.threshold must be a finite number, got {_shorten(self.ood.threshold)}.")
 
     @property
     def label_array(self) -> np.ndarray:
@@ -193,6 +208,8 @@ class ModelConfig:
         values = asdict(self)
         values["input"] = {name: value for name, value in values["input"].items() if value is not None}
         document.update({key: values[key] for key in _KEYS if key in values})
+        if self.ood is not None:
+            document["ood"] = values["ood"]
         document = copy_json(document, "config")
         document["digest"] = digest_json(document)
         return (json.dumps(document, indent=2, allow_nan=False) + "\n").encode()
@@ -204,7 +221,7 @@ class ModelConfig:
             raise ModelFileError(f"{where} has {len(content):,} bytes; expected at most {MAX_CONFIG_BYTES:,}. {FIX}")
         document = parse_json(content, where)
         check_format(document, FORMAT, FORMAT_VERSION, where)
-        check_keys(document, _KEYS, where)
+        check_keys(document, {**_KEYS, "ood": dict} if "ood" in document else _KEYS, where)
         if document["digest"] != digest_json(document):
             raise ModelFileError(
                 f"{where} was altered after the model was saved: its digest does not match. "
@@ -216,6 +233,7 @@ class ModelConfig:
                 input=InputConfig(**check_section(document, "input", _INPUT_KEYS, _OPTIONAL_INPUT_KEYS)),
                 data=DataConfig(**check_section(document, "data", _DATA_KEYS)),
                 files=_read_records(document["files"]),
+                ood=OodConfig(**check_section(document, "ood", _OOD_KEYS)) if "ood" in document else None,
                 **{key: document[key] for key in ("classes", "class_names", "parameters", "scores", "environment")},
                 created=document["created"],
                 skconv_version=document["skconv_version"],

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 INPUT_NAME = "images"
 OUTPUT_NAMES = ("logits", "probabilities")
+OOD_OUTPUT_NAME = "ood_score"  # third output of models with an out-of-distribution score, float32 (n,)
 MAX_ONNX_BYTES = 2**31 - 1  # limit of protobuf
 MAX_DIFFERENCE = 1e-4  # between the probabilities of torch and onnxruntime
 _MAX_LOGIT_DIFFERENCE = 1e-3  # relative to the largest logit, if that is above 1
@@ -208,7 +209,7 @@ def open_session(
 
 
 def run_session(session: Any, images: np.ndarray, outputs: Sequence[str] = OUTPUT_NAMES[1:]) -> list[np.ndarray]:
-    """Return the outputs (n, k), by default the probabilities, of a float32 batch (n, channels, height, width)."""
+    """Return outputs, by default the probabilities (n, k), of a float32 batch (n, channels, height, width)."""
     try:
         return [np.asarray(output) for output in session.run(list(outputs), {INPUT_NAME: images})]
     except Exception as error:
@@ -223,11 +224,16 @@ def _check_interface(session: Any, path: Path, config: ModelConfig) -> None:
             f"config.json. {FIX}"
         )
     outputs = [(node.name, node.type, tuple(node.shape[1:])) for node in session.get_outputs()]
-    expected = [(name, "tensor(float)", (len(config.classes),)) for name in OUTPUT_NAMES]
+    expected: list[tuple[str, str, tuple[int, ...]]] = [
+        (name, "tensor(float)", (len(config.classes),)) for name in OUTPUT_NAMES
+    ]
+    if config.ood is not None:
+        expected.append((OOD_OUTPUT_NAME, "tensor(float)", ()))
     if outputs != expected:
+        score = "" if config.ood is None else f", and '{OOD_OUTPUT_NAME}',"
         raise ModelFileError(
             f"{path} has the outputs {outputs!r:.200}; expected 'logits' and 'probabilities' of "
-            f"{len(config.classes)} classes as in config.json. {FIX}"
+            f"{len(config.classes)} classes{score} as in config.json. {FIX}"
         )
 
 
