@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from skconv.commands.evaluate import evaluate as evaluate
     from skconv.commands.explain import explain as explain
     from skconv.commands.export import export as export
+    from skconv.commands.init_service import init_service as init_service
     from skconv.commands.predict import predict as predict
     from skconv.commands.read import read as read
     from skconv.commands.report import report as report
@@ -72,6 +73,7 @@ _MODULES = {
     "evaluate": "skconv.commands.evaluate",
     "explain": "skconv.commands.explain",
     "export": "skconv.commands.export",
+    "init_service": "skconv.commands.init_service",
     "list_datasets": "skconv.data.catalog",
     "list_networks": "skconv.networks",
     "list_recipes": "skconv.recipes",

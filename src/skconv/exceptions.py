@@ -22,7 +22,16 @@ Each message states the actual value, the expected one, and how to fix the error
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
+
+# Packages that are imported by another name.
+_PACKAGES = {
+    "PIL": "pillow",
+    "cv2": "opencv-python-headless",
+    "multipart": "python-multipart",
+    "sklearn": "scikit-learn",
+}
 
 
 class SkconvError(Exception):
@@ -105,7 +114,7 @@ class MissingPackageError(ParameterError):
     """Raised for a feature whose package, part of an extra, is not installed."""
 
 
-def missing_package(feature: str, package: str, extra: str) -> MissingPackageError:
+def missing_package(feature: str, package: str, extra: str = "") -> MissingPackageError:
     """Return the error for a feature whose package is not installed.
 
     Examples
@@ -113,9 +122,28 @@ def missing_package(feature: str, package: str, extra: str) -> MissingPackageErr
     >>> print(missing_package("integrated gradients", "captum", "explain"))
     The package captum, required for integrated gradients, is not installed. Install it: pip install 'skconv[explain]'
     """
+    name = f"'skconv[{extra}]'" if extra else "skconv"
     return MissingPackageError(
-        f"The package {package}, required for {feature}, is not installed. Install it: pip install 'skconv[{extra}]'"
+        f"The package {package}, required for {feature}, is not installed. Install it: pip install {name}"
     )
+
+
+def find_missing_package(error: ImportError, feature: str) -> MissingPackageError | None:
+    """Return the error for a feature whose import failed because a package that skconv requires is not installed.
+
+    None if the import failed for another reason.
+    """
+    from importlib.metadata import requires  # the import takes 20 ms
+
+    if not isinstance(error, ModuleNotFoundError) or error.name is None:
+        return None
+    module = error.name.partition(".")[0]
+    package = _PACKAGES.get(module, module.replace("_", "-"))
+    for each in requires("skconv") or ():
+        if re.match(r"[\w.-]+", each)[0].lower() == package:  # type: ignore[index]
+            extra = re.search(r"extra == ['\"](\w+)", each)
+            return missing_package(feature, package, extra[1] if extra else "")
+    return None
 
 
 def list_some(names: Sequence[str], max_names: int = 10) -> str:

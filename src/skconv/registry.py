@@ -6,7 +6,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from skconv.exceptions import SkconvError, UnknownNameError
+from skconv.exceptions import SkconvError, UnknownNameError, find_missing_package
 
 T = TypeVar("T")
 
@@ -106,7 +106,7 @@ class Registry(Generic[T]):
             try:
                 import_module(module)
             except ImportError as error:
-                raise SkconvError(
+                raise find_missing_package(error, f"the {self._noun} '{name}'") or SkconvError(
                     f"The {self._noun} '{name}' cannot be loaded: importing {module} failed ({error}). "
                     "Install its package again."
                 ) from error

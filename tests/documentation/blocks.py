@@ -17,8 +17,6 @@ PARSED = {
     "pip install": "would change the environment that the tests run in: its extras are looked up",
     "torchrun": "trains in separate processes without the small data: tests/cli/test_torchrun.py runs it",
 }
-# Configuration of other programs: parsed, with the commands in it.
-READ = {"ini": "a systemd unit, not installed by the tests: parsed, with its command"}
 
 SCHEDULER = "8786"  # port of the scheduler on the page; replaced by a free one
 
@@ -48,8 +46,6 @@ class Block:
 
     def find_reason(self) -> str:
         """Return why no command of the block is run; empty if one is run."""
-        if self.language in READ:
-            return READ[self.language]
         if self.language == "python":
             return ""
         reasons = {find_reason(command) for command in self.list_commands()}

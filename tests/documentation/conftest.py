@@ -16,7 +16,7 @@ from skconv.data.named import read_named
 from skconv.digits.synthetic import dataset as digits_with_background
 from skconv.registry import MODELS, RECIPES
 
-from .blocks import READ, RUN, read_blocks
+from .blocks import RUN, read_blocks
 from .stories import Story
 
 N_TRAIN, N_TEST = 600, 60
@@ -131,7 +131,7 @@ def story_of(small_world, tmp_path_factory, write_rows):
             write_images(folder, write_rows)
             if "--out runs/first" not in page.read_text(encoding="utf-8"):  # trained on another page
                 shutil.copytree(MODELS.get("digits"), folder / "runs" / "first" / "model")
-            blocks = [block for block in read_blocks(page) if block.language in RUN | set(READ)]
+            blocks = [block for block in read_blocks(page) if block.language in RUN]
             stories[page] = Story(folder, blocks)
         return stories[page]
 

@@ -1,6 +1,5 @@
 """Runner of the blocks of a page, in order, in a folder of small images."""
 
-import configparser
 import contextlib
 import io
 import re
@@ -51,8 +50,6 @@ class Story:
         block = replace(block, text=block.text.replace(SCHEDULER, self.scheduler))
         if block.language == "python":
             run_python(block, self.namespace)
-        elif block.language == "ini":
-            read_unit(block)
         else:
             for command in block.list_commands():
                 self.run_command(command)
@@ -142,11 +139,3 @@ def check_command(name: str, arguments: list[str]) -> None:
             assert set(extras.split(",")) <= set(PYPROJECT["project"]["optional-dependencies"])
     else:
         assert (ROOT / arguments[0]).is_file()
-
-
-def read_unit(block: Block) -> None:
-    """Read a systemd unit and parse its command."""
-    unit = configparser.ConfigParser(interpolation=None)
-    unit.read_string(block.text)
-    _, command, *options = shlex.split(unit["Service"]["ExecStart"])
-    typer.main.get_command(create_app()).commands[command].make_context(command, options)

@@ -26,7 +26,7 @@ COMMANDS = {
     **dict.fromkeys(("train", "tune", "ensemble", "cross_validate"), "training"),
     **dict.fromkeys(("evaluate", "compare", "predict", "read", "serve", "report"), "models"),
     "audit": "training",
-    **dict.fromkeys(("explain", "export"), "models"),
+    **dict.fromkeys(("explain", "export", "init_service"), "models"),
     **dict.fromkeys(("data", "networks", "recipes"), "listings"),
 }
 _UNUSED = "Ignored by this command."

@@ -25,7 +25,7 @@ from skconv.distributed.process_group import (
     should_report,
     torchrun_prefix,
 )
-from skconv.exceptions import ProcessLostError, SkconvError
+from skconv.exceptions import ProcessLostError, SkconvError, find_missing_package
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
 
@@ -152,6 +152,8 @@ def _print_error(error: Exception, debug: bool) -> None:
     message = str(error)
     if isinstance(error, MemoryError):
         message = f"Out of memory. {message} Use fewer or smaller images, or close other programs."
+    elif isinstance(error, ImportError) and (missing := find_missing_package(error, "this command")) is not None:
+        message = str(missing)
     elif not isinstance(error, SkconvError | OSError):
         reason = message.rstrip(". \n") or "no message"
         message = f"Unexpected {type(error).__name__}: {reason}. Run it again with --debug for the traceback."

@@ -205,3 +205,15 @@ Format = StrEnum("Format", ["onnx"])
 )
 def export() -> None:
     """Export a model as one file for other programs."""
+
+
+@library_command(
+    "skconv init-service runs/first service",
+    out=typer.Argument(help="New folder for the files of the service."),
+)
+def init_service() -> None:
+    """Write the files to deploy a model with Docker or systemd.
+
+    The folder contains the model, a wheel of skconv, a Dockerfile, a compose file with a proxy for TLS, and a systemd
+    unit. Its README.md shows the commands to start the service.
+    """

@@ -136,6 +136,10 @@ def predict(
     out, annotate = options["out"], options["annotate"]
     check_confidence(options["min_confidence"])
     _check_requests(top, coverage)
+    if annotate is not None:
+        from skconv.reports.style import check_matplotlib
+
+        check_matplotlib()
     paths = list_paths(inputs)
     for output, suffix in ((out, ".csv"), (annotate, ".png")):
         if output is not None:

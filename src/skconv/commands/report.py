@@ -125,8 +125,9 @@ def report(
     is_page = _check_target(target)  # raises before the scoring, which takes minutes
     from skconv.reports.page import render_page
     from skconv.reports.sections import write_sections
-    from skconv.reports.style import save_figure
+    from skconv.reports.style import check_matplotlib, save_figure
 
+    check_matplotlib()
     found = _find_audit(model) if audit is None else audit
     issues = None if found is None else read_issues(found)
     scored = score_source(model, source, progress=progress, **data)

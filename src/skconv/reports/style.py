@@ -9,9 +9,11 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from skconv.exceptions import missing_package
 from skconv.files import atomic_write, escape_undecodable
 
 if TYPE_CHECKING:
@@ -27,6 +29,12 @@ _PROCESS_SETTINGS = {"backend", "backend_fallback", "interactive", "toolbar", "w
 DPI = 150
 _CHARACTER_WIDTH = 0.62  # mean of DejaVu Sans plus a margin, as a fraction of the font size
 _MIN_SIZE, _MAX_SIZE = 5.5, 9.0  # font sizes in points
+
+
+def check_matplotlib() -> None:
+    """Raise `MissingPackageError` if matplotlib is not installed; call it before long work."""
+    if find_spec("matplotlib") is None:
+        raise missing_package("figures", "matplotlib")
 
 
 def new_figure(width: float, height: float) -> Figure:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.commands.scoring import find_set_threshold
-from skconv.exceptions import ParameterError
+from skconv.digits import needs_opencv
+from skconv.exceptions import ParameterError, missing_package
 from skconv.images.arrays import RangeCheck
 from skconv.inference import OnnxClassifier
 from skconv.model_io.folder import check_has_onnx, find_model_folder, read_config
@@ -63,6 +64,8 @@ def serve(
     folder = find_model_folder(settings.model)
     model = read_config(folder)
     check_has_onnx(folder, model)
+    if needs_opencv(model) and importlib.util.find_spec("cv2") is None:
+        raise missing_package("models of digits", "opencv-python-headless")
     if settings.coverage is not None:
         find_set_threshold(OnnxClassifier(folder), settings.coverage)  # raises before the service listens
     pixels = RangeCheck(model.input.pixel_range)
