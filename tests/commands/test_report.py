@@ -199,6 +199,31 @@ def test_browser_shows_every_figure_and_requests_nothing(written, tmp_path):
             assert wide == 0  # no horizontal overflow
 
 
+def test_comparison_with_another_model_shows_the_record_of_compare(trained, tiny_recipe, tmp_path):
+    other = skconv.train("digits", recipe=tiny_recipe, epochs=0.3, out=tmp_path / "other").folder
+    result = report(trained.folder, "digits", out=tmp_path / "page", against=other)
+    page = html.unescape(Path(result.file).read_text(encoding="utf-8"))
+    expected = skconv.compare(other, trained.folder, "digits")
+    assert result.accuracy == expected.models[1].accuracy
+    for title in ("Comparison with another model", "Comparison by class", "Images classified differently"):
+        assert f">{title}</h2>" in page
+    assert expected.verdict in page and expected.list_disagreements() in page
+    assert "".join(f"<td>{cell}</td>" for cell in expected.list_scores()[0][1:]) in page
+    assert f"(all rows: {expected.n_different})" in page
+    assert f"--against {other}" in page
+    assert (tmp_path / "page" / "figures" / "differences.svg").is_file()
+
+
+def test_comparison_with_a_copy_says_so_without_figures(trained, tmp_path):
+    shutil.copytree(trained.model, tmp_path / "copy")
+    result = report(trained.folder, "digits", out=tmp_path / "page.html", against=tmp_path / "copy")
+    page = Path(result.file).read_text(encoding="utf-8")
+    assert "are the same model" in page and "Comparison by class" not in page
+    with pytest.raises(SourceNotFoundError, match="No model at"):
+        report(trained.folder, "digits", out=tmp_path / "other.html", against=tmp_path / "missing")
+    assert not (tmp_path / "other.html").exists()
+
+
 def test_out_with_another_suffix_raises_first(tmp_path):
     with pytest.raises(OutputError, match=r"\.html"):
         report(tmp_path / "no-model", "digits", out=tmp_path / "report.pdf")

@@ -155,12 +155,13 @@ def serve(
     source=_SOURCE,
     out=typer.Option(help="HTML file to write; or a new folder for the page and its figures as PNG and SVG."),
     audit=typer.Option(help="Folder written by skconv audit of the same data; default: audit in the run."),
-    against=typer.Option(metavar="MODEL", help="Model to compare with, as skconv compare does, in two sections."),
+    against=typer.Option(metavar="MODEL", help="Model to compare with, as in skconv compare MODEL."),
 )
 def report() -> None:
     """Write a report about a model as one HTML page.
 
-    The page shows the model's data, scores, mistakes, calibration, attributions, size and speed.
+    The page shows the model's data, scores, mistakes, calibration, attributions, size and speed, and the differences
+    from another model.
     """
 
 

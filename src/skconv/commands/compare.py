@@ -157,7 +157,7 @@ class ComparisonResult(PairedScores, Result):
     def __str__(self) -> str:
         first, second = (each.model for each in self.models)
         lines = [f"first: {first}", f"second: {second}", f"on {self.describe_images()}", ""]
-        lines += align_columns([["", "first", "second", "second - first"], *self.list_scores()], left=(0, 3))
+        lines += align_columns([["score", "first", "second", "second - first"], *self.list_scores()], left=(0, 3))
         lines += ["", self.verdict, self.list_disagreements()]
         lines += ["", *format_class_differences(self.per_class)]
         return "\n".join([*lines, "", f"Wrote these images to {self.written}."] if self.written else lines)

@@ -19,6 +19,7 @@ from skconv.signature import expand_options
 from skconv.text import format_percent
 
 if TYPE_CHECKING:
+    from skconv.reports.page import Section
     from skconv.reports.sections import ScoredSource
 
 _PAGE = "report.html"  # name of the page in a folder with separate figures
@@ -78,6 +79,7 @@ def report(
     *,
     out: str | os.PathLike[str],
     audit: str | os.PathLike[str] | None = None,
+    against: str | os.PathLike[str] | None = None,
     progress: bool = False,
     **data: Unpack[DataOptions],
 ) -> ReportResult:
@@ -97,6 +99,9 @@ def report(
     audit : path-like or None, default=None
         Folder written by `skconv.audit` for the same data, to show its label issues. None uses ``audit`` in the run
         folder, if it exists.
+    against : path-like or None, default=None
+        A model to compare with, as the first model of `skconv.compare`. The page then also has the differences of
+        `model` minus this model, per class, and the images that both classify differently.
     progress : bool, default=False
         Show progress bars on standard error.
     images, image_column, label_column, image_size, resize
@@ -114,12 +119,14 @@ def report(
     OutputError
         If `out` has another suffix, is a folder that is not empty, or cannot be written; an existing file is unchanged.
     SourceNotFoundError, DownloadError, UnknownNameError, DataError, ModelFileError
-        As in `skconv.evaluate`. Also if `audit` contains no audit, or an audit of other data.
+        As in `skconv.evaluate`, and with `against` as in `skconv.compare`. Also if `audit` contains no audit, or an
+        audit of other data.
 
     Warns
     -----
     UserWarning
-        As in `skconv.evaluate`. Also if captum is not installed; the page omits integrated gradients then.
+        As in `skconv.evaluate`, and with `against` as in `skconv.compare`. Also if captum is not installed; the page
+        omits integrated gradients then.
     """
     target = Path(out)
     is_page = _check_target(target)  # raises before the scoring, which takes minutes
@@ -130,13 +137,14 @@ def report(
     check_matplotlib()
     found = _find_audit(model) if audit is None else audit
     issues = None if found is None else read_issues(found)
-    scored = score_source(model, source, progress=progress, **data)
+    scored, comparison = _score(model, against, source, progress=progress, **data)
     if issues is not None and not _matches(issues, scored, requested=audit is not None):
         issues = None
     scores, config = scored.scores, scored.classifier.config
     images = describe_images(scored.dataset.name, scored.split, scores.n, scored.n_seen)
     options = {**data, "data_home": None}  # specific to the machine
-    sections = write_sections(scored, _describe_command(model, source, out=out, audit=audit, **options), issues)
+    command = _describe_command(model, source, out=out, audit=audit, against=against, **options)
+    sections = write_sections(scored, command, issues, comparison)
     page = render_page(
         title=f"{config.network.name} on {scored.dataset.name}",
         headline=f"{100 * scores.accuracy:.2f} % accuracy",
@@ -170,6 +178,29 @@ def report(
         n_seen=scored.n_seen,
         figures="" if is_page else str(target / _FIGURES),
     )
+
+
+def _score(
+    model: str | os.PathLike[str],
+    against: str | os.PathLike[str] | None,
+    source: str | os.PathLike[str],
+    *,
+    progress: bool,
+    **data: Unpack[DataOptions],
+) -> tuple[ScoredSource, list[Section]]:
+    """Return the scored model, and the sections of its comparison with the model `against`, if it is not None."""
+    if against is None:
+        return score_source(model, source, progress=progress, **data), []
+    from skconv.commands.compare import compare_scored, score_pair
+    from skconv.reports.comparison import show_comparison
+
+    pair = score_pair(against, model, source, progress=progress, **data)
+    result = compare_scored((os.fspath(against), os.fspath(model)), pair)
+    text = (
+        f"First: {against}, second: {model}, on {result.describe_images()}. {result.verdict} "
+        f"{result.list_disagreements()}"
+    )
+    return pair[1], show_comparison(result, text, result.list_scores(), result.differences)
 
 
 def _describe_command(*arguments: str | os.PathLike[str], **options: Any) -> str:

@@ -53,11 +53,13 @@ class ScoredSource:
     scores: Scores
 
 
-def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIssue] | None) -> list[Section]:
+def write_sections(
+    scored: ScoredSource, command: str, issues: Sequence[LabelIssue] | None, comparison: Sequence[Section] = ()
+) -> list[Section]:
     """Return all sections of the report page.
 
     `command` is the command line that writes the page. `issues` are the results of an audit of the data, or None
-    without an audit.
+    without an audit. `comparison` are the sections on another model.
     """
     from skconv.estimators.persistence import load_network, uses_own_code
 
@@ -87,6 +89,7 @@ def write_sections(scored: ScoredSource, command: str, issues: Sequence[LabelIss
         ),
         _list_classes(scores),
         _show_curves(scored),
+        *comparison,
         Section(
             "Most confident mistakes",
             "These mistakes reveal label errors, and kinds of images that are missing from the training data.",
