@@ -11,10 +11,13 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 NOT_RUN = {"", "text", "toml", "{toctree}", "{eval-rst}", "{include}"}
 RUN = {"bash", "sh", "python"}
 
+DOWNLOADS = "downloads onnxruntime-web: tests/web_page/test_browser.py runs it"
 # Commands that are parsed but not run, by their first words, with the reason.
 PARSED = {
     "make": "would install the project and run its tests: a dry run",
     "pip install": "would change the environment that the tests run in: its extras are looked up",
+    "skconv export runs/first --format web": DOWNLOADS,
+    "skconv export runs/flowers --format web": DOWNLOADS,
     "torchrun": "trains in separate processes without the small data: tests/cli/test_torchrun.py runs it",
 }
 

@@ -134,6 +134,9 @@ def check_command(name: str, arguments: list[str]) -> None:
     elif name == "torchrun":
         _, command, *options = arguments[arguments.index("-m") + 1 :]
         typer.main.get_command(create_app()).commands[command].make_context(command, options)
+    elif name == "skconv":
+        command, *options = arguments
+        typer.main.get_command(create_app()).commands[command].make_context(command, options)
     elif name == "pip":
         for extras in re.findall(r"\[(.+)\]", " ".join(arguments)):
             assert set(extras.split(",")) <= set(PYPROJECT["project"]["optional-dependencies"])

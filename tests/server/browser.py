@@ -35,6 +35,8 @@ def open_browser(folder):
             "--disable-dev-shm-usage",
             "--disable-background-networking",
             "--disable-component-update",
+            "--use-fake-device-for-media-stream",
+            "--use-fake-ui-for-media-stream",  # grants the permission to use the camera
             "about:blank",
         ],
         stderr=subprocess.DEVNULL,

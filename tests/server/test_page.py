@@ -3,6 +3,7 @@
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from skconv.web_page import PAGE
@@ -128,7 +129,7 @@ def test_tab_reaches_every_control(page):
 
 
 def test_page_fits_a_phone_and_passes_axe(open_page):
-    script = _read_axe()
+    script = read_axe()
     for view in ({}, {"dark": True}, {"width": 390, "height": 844, "phone": True}):
         page = open_page(**view)
         page.run("document.querySelector('[data-example=\"amount.jpg\"]').click()")
@@ -145,17 +146,21 @@ def test_page_requests_only_its_server_and_logs_no_error(page, served):
     assert [url for url in page.requests if not url.startswith(own)] == []
 
 
-def test_page_of_a_model_of_other_classes_shows_a_class(saved_model, open_browser_page, tmp_path):
+def test_page_of_a_model_of_other_classes_begins_with_photos(saved_model, open_browser_page, to_png, tmp_path):
     with run_server(tmp_path, str(saved_model)) as server:
         page = open_browser_page(f"{server.url}/")
-        assert page.text("title") == "Draw or drop an image"
-        assert page.run("document.getElementById('examples').hidden")
+        assert page.text("title") == "Classify an image"
+        assert page.run("document.getElementById('examples').hidden && document.getElementById('drawing').hidden")
+        page.drop(to_png(np.full((40, 30), 99, np.uint8)), "photo.png", "image/png")
+        wait_for(lambda: page.text("text") in ("three", "five", "eight"))
+        assert page.run("document.querySelector('#preview img').naturalWidth") == 30
+        page.run("document.getElementById('draw').click()")
         page.draw("pad", [[(0.3, 0.3), (0.7, 0.7)]])
         wait_for(lambda: page.text("text") in ("three", "five", "eight"))
         assert page.problems == []
 
 
-def _read_axe():
+def read_axe():
     import axe_core_python
 
     return (Path(axe_core_python.__file__).parent / "axe.min.js").read_text(encoding="utf-8")

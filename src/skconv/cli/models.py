@@ -196,16 +196,24 @@ def explain() -> None:
     """
 
 
-Format = StrEnum("Format", ["onnx"])
+Format = StrEnum("Format", ["onnx", "web"])
 
 
 @library_command(
-    "skconv export runs/first --format onnx --out first.onnx",
-    format=Annotated[Format, typer.Option(help="File format; onnx runs in any ONNX runtime.")],
-    out=typer.Option(help="File to write or replace; default: the name of the run, in this folder."),
+    "skconv export runs/first --format web --out site",
+    format=Annotated[
+        Format,
+        typer.Option(
+            help="onnx: one file for any ONNX runtime; web: static files of a page that runs the model in the browser."
+        ),
+    ],
+    out=typer.Option(
+        help="File to write or replace, or new folder for a web page; default: the name of the run, in this folder."
+    ),
+    runtime=typer.Option(help="Folder of the npm package onnxruntime-web, for a web page; default: downloaded with npm."),
 )
 def export() -> None:
-    """Export a model as one file for other programs."""
+    """Export a model as one file for other programs, or as a web page."""
 
 
 @library_command(

@@ -1,4 +1,4 @@
-"""`export`: write a model as one ONNX file."""
+"""`export`: write a model as one ONNX file, or as a web page."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from skconv.commands import Result
 from skconv.exceptions import ParameterError
-from skconv.files import atomic_write, check_new_file
+from skconv.files import atomic_dir, atomic_write, check_new_file, check_new_folder
+from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import (
     ONNX_NAME,
     WEIGHTS_NAME,
@@ -22,21 +23,21 @@ from skconv.model_io.onnx import INPUT_NAME, OUTPUT_NAMES
 from skconv.model_io.onnx_metadata import describe_onnx, replace_metadata
 from skconv.signature import expand_paths
 
-FORMATS = ("onnx",)
+FORMATS = ("onnx", "web")
 
 
 @dataclass(frozen=True)
 class ExportResult(Result):
-    """Result of `export`: the file, its input and its outputs.
+    """Result of `export`: the file or folder, the input and the outputs of the model.
 
     Parameters
     ----------
     model, out : str
-        Model folder, and the written file.
+        Model folder, and the written file or folder.
     format : str
-        ``"onnx"``.
+        ``"onnx"`` or ``"web"``.
     bytes : int
-        Size of the file.
+        Size of the file, or of all files in the folder.
     input : dict
         Name, type and shape of the images; ``n`` is any number. ``pixel_range`` is the minimum and maximum of the
         training images; ``normalization`` is "digit" if images must be preprocessed by `skconv.normalize_digit`;
@@ -56,6 +57,11 @@ class ExportResult(Result):
     class_names: list[str]
 
     def __str__(self) -> str:
+        if self.format == "web":
+            return (
+                f"{self.out}: {self.bytes:,} bytes\n"
+                f"Serve it with any file server, such as: python -m http.server --bind 127.0.0.1 --directory {self.out}"
+            )
         shape = ", ".join(map(str, self.input["shape"]))
         normalised = " of normalised digits" if self.input["normalization"] else ""
         return (
@@ -68,33 +74,44 @@ class ExportResult(Result):
 
 @expand_paths
 def export(
-    model: str | os.PathLike[str], out: str | os.PathLike[str] | None = None, *, format: str = "onnx"
+    model: str | os.PathLike[str],
+    out: str | os.PathLike[str] | None = None,
+    *,
+    format: str = "onnx",
+    runtime: str | os.PathLike[str] | None = None,
 ) -> ExportResult:
-    """Write a model as one file that other programs can run without skconv.
+    """Write a model as one file that other programs can run without skconv, or as a web page.
 
     Parameters
     ----------
     model : path-like
         A run folder or a model folder, or ``"digits"``.
     out : path-like or None, default=None
-        File to write or replace. None uses the name of the run, in the current folder: ``first.onnx`` for
-        ``runs/first``.
-    format : {"onnx"}, default="onnx"
-        Graph of standard operators that includes the weights and the scaling of pixels.
+        File to write or replace; for a page, the folder to create. None uses the name of the run, in the current
+        folder: ``first.onnx`` or ``first-web`` for ``runs/first``.
+    format : {"onnx", "web"}, default="onnx"
+        ``"onnx"`` is a graph of standard operators that includes the weights and the scaling of pixels. Its metadata
+        contain the class names and the rules for images. ``"web"`` is the page of ``skconv serve`` as static files:
+        it runs the model in the browser and sends no image anywhere.
+    runtime : path-like or None, default=None
+        Folder of the npm package onnxruntime-web, or a folder in which npm has installed it, for ``"web"``. None
+        downloads the package with npm.
 
     Returns
     -------
     ExportResult
-        The file, its input and its outputs.
+        The file or folder, the input and the outputs of the model.
 
     Raises
     ------
     ParameterError
-        If the format is unknown.
+        If the format is unknown, or `runtime` is passed with another format than "web".
+    MissingPackageError, DownloadError, SourceNotFoundError
+        If onnxruntime-web is needed and npm is not installed or fails, or `runtime` does not contain the package.
     ModelFileError
         If the model is incomplete or altered.
     OutputError
-        If the file cannot be written, or its name has another suffix.
+        If the file or folder cannot be written, the file has another suffix, or the folder is not empty.
 
     Examples
     --------
@@ -105,22 +122,30 @@ def export(
     """
     if format not in FORMATS:
         raise ParameterError(f"The 'format' parameter must be one of {', '.join(map(repr, FORMATS))}. Got {format!r}.")
+    if runtime is not None and format != "web":
+        raise ParameterError(f"The 'runtime' parameter is for the format 'web'. Got the format {format!r}.")
     folder = find_model_folder(model)
     config = read_config(folder)
     check_has_onnx(folder, config)
-    run = folder.parent if folder.name == "model" else folder
-    target = Path(f"{run.resolve().name}.{format}" if out is None else out)
-    check_new_file(target, suffix=f".{format}")
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])
     content = replace_metadata(content, describe_onnx(config, config.files[WEIGHTS_NAME].sha256))
-    with atomic_write(target) as path:
-        path.write_bytes(content)
+    run = folder.parent if folder.name == "model" else folder
+    name = run.resolve().name
+    if format == "web":
+        target = Path(f"{name}-web" if out is None else out)
+        n_bytes = _write_page(target, config, content, runtime)
+    else:
+        target = Path(f"{name}.onnx" if out is None else out)
+        check_new_file(target, suffix=".onnx")
+        with atomic_write(target) as path:
+            path.write_bytes(content)
+        n_bytes = len(content)
     images = config.input
     return ExportResult(
         model=str(folder),
         out=str(target),
         format=format,
-        bytes=len(content),
+        bytes=n_bytes,
         input={
             "name": INPUT_NAME,
             "type": "float32",
@@ -132,3 +157,16 @@ def export(
         outputs=list(OUTPUT_NAMES),
         class_names=list(config.class_names),
     )
+
+
+def _write_page(
+    folder: Path, config: ModelConfig, content: bytes, runtime: str | os.PathLike[str] | None
+) -> int:
+    """Write the page of a model with its ONNX file into a new folder, and return the number of bytes."""
+    from skconv.web_page.static_files import read_runtime, write_page
+
+    check_new_folder(folder)  # before the download
+    files = read_runtime(runtime)
+    with atomic_dir(folder) as temporary:
+        write_page(temporary, config, content, files)
+        return sum(file.stat().st_size for file in temporary.rglob("*") if file.is_file())

@@ -3,5 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
+
+from skconv.model_io.config import ModelConfig
 
 PAGE = Path(__file__).with_name("page")  # folder of the static files
+
+
+def describe_model(config: ModelConfig) -> dict[str, Any]:
+    """Return the description of a model that the page needs, as JSON values."""
+    images = config.input
+    return {
+        "name": config.data.name,
+        "network": config.network.name,
+        "class_names": list(config.class_names),
+        "input": {"channels": images.channels, "height": images.height, "width": images.width},
+        "n_classes": len(config.class_names),
+        "created": config.created,
+        "skconv_version": config.skconv_version,
+        "scores": dict(config.scores),
+    }

@@ -24,10 +24,11 @@ export class DrawingPad {
 
   get isEmpty() { return this.strokes.length === 0; }
 
-  /** Draw white on a black square, for a model that does not locate its subject in the image. */
-  useBlackSquare() {
+  /** Use a square for one character; white on black if the model does not adapt the colours, as of MNIST. */
+  useSquare({ isDark }) {
     this.canvas.width = this.canvas.height;
-    [this.background, this.foreground] = ["#000000", "#ffffff"];
+    this.canvas.classList.add("square");
+    if (isDark) [this.background, this.foreground] = ["#000000", "#ffffff"];
     this.draw();
   }
 

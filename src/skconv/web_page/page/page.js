@@ -1,16 +1,21 @@
-// Web page: sends drawings, files, pasted images, photos and examples to the service and shows the results.
+// Web page: passes drawings, files, pasted images, photos and examples to the model and shows the results.
 
-import { fetchModel, recognize } from "./api.js";
+import { Camera, hasCamera } from "./camera.js";
 import { DrawingPad } from "./drawing.js";
+import { isDigitModel, isForDrawings } from "./model.js";
 import { clearResult, showError, showPending, showResult } from "./result.js";
 
 const DELAY = 350; // milliseconds after a stroke, because another may follow
+const N_CLASSES = 5; // most probable classes to show
 const find = (id) => document.getElementById(id);
+const isLocal = document.documentElement.dataset.backend === "local";
+const backend = await import(isLocal ? "./local.js" : "./service.js");
 
-let readsNumbers = true;
+let readsNumbers = false;
 let timer = null;
 let imageUrl = null; // object URL of the image on the page
 
+const camera = new Camera(find("camera"), find("video"));
 const pad = new DrawingPad(find("pad"), () => {
   find("undo").disabled = find("clear").disabled = pad.isEmpty;
   clearTimeout(timer);
@@ -20,10 +25,11 @@ const pad = new DrawingPad(find("pad"), () => {
 
 async function submit(image, { isDrawing = false } = {}) {
   clearTimeout(timer);
+  camera.stop();
   if (!isDrawing) discardDrawing();
   showPending();
   try {
-    const response = await recognize(image, readsNumbers);
+    const response = await backend.recognize(image, { isDrawing, readsNumbers, nClasses: N_CLASSES });
     if (!response || (isDrawing && pad.isEmpty)) return;
     if (imageUrl) URL.revokeObjectURL(imageUrl);
     imageUrl = isDrawing && !readsNumbers ? null : URL.createObjectURL(image);
@@ -50,6 +56,18 @@ for (const id of ["file", "photo"]) {
   });
 }
 
+find("start").addEventListener("click", async () => {
+  try {
+    await camera.start();
+    find("take").focus();
+  } catch (error) {
+    showError(error.message);
+  }
+});
+find("take").addEventListener("click", async () => { submit(await camera.take()); find("start").focus(); });
+find("stop").addEventListener("click", () => { camera.stop(); find("start").focus(); });
+find("draw").addEventListener("click", () => { beginWith("drawing"); find("pad").focus(); });
+
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
   document.body.classList.add("dropping");
@@ -71,20 +89,45 @@ for (const button of document.querySelectorAll("[data-example]")) {
   });
 }
 
-try {
-  const model = await fetchModel();
-  readsNumbers = model.reads_numbers;
+/** Show the input that a model is made for: the drawing pad before the images, or the images alone. */
+function beginWith(kind) {
+  const isDrawing = kind === "drawing";
+  document.body.dataset.first = kind;
+  find("drawing").hidden = !isDrawing;
+  find("photos").hidden = false;
+  find("draw").hidden ||= isDrawing;
+  find(isDrawing ? "result" : "drawing").after(find("photos"));
+  if (isDrawing) find("digits").before(find("image"));
+  else find("preview").append(find("image"));
+}
+
+function describe({ network, name, n_classes: nClasses, scores }) {
+  const accuracy = scores.test_accuracy === undefined ? "" : `, test accuracy ${(100 * scores.test_accuracy).toFixed(1)} %`;
+  return `Network ${network}, trained on ${name}: ${nClasses} classes${accuracy}.`;
+}
+
+function prepare(model) {
+  readsNumbers = backend.reads && model.reads_numbers;
+  const isDigit = isDigitModel(model);
+  find("model").textContent = describe(model);
+  find("start").hidden = !hasCamera;
   find("examples").hidden = !readsNumbers;
-  const { test_accuracy: accuracy } = model.scores;
-  const score = accuracy === undefined ? "" : `, test accuracy ${(100 * accuracy).toFixed(1)} %`;
-  find("model").textContent = `Network ${model.network}, trained on ${model.name}: ${model.n_classes} classes${score}.`;
-  if (!readsNumbers) {
-    find("title").textContent = "Draw or drop an image";
-    find("result-title").textContent = "Class";
-    pad.useBlackSquare();
-    find("pad").classList.add("square");
+  find("limits").hidden = !isLocal || !isDigit;
+  if (!readsNumbers) pad.useSquare({ isDark: !(isLocal && isDigit) });
+  if (isDigit || isForDrawings(model)) {
+    find("title").textContent = readsNumbers ? "Draw a number" : isDigit ? "Draw a digit" : "Draw a character";
+    if (readsNumbers) find("result-title").textContent = "Reading";
+    beginWith("drawing");
+  } else {
+    find("draw").hidden = model.input.channels !== 1; // a drawing has no colours
+    beginWith("photos");
   }
+}
+
+try {
+  prepare(await backend.fetchModel());
 } catch (error) {
+  find("model").textContent = "";
   showError(error.message);
 }
 document.documentElement.dataset.ready = "true";

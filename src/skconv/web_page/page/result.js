@@ -10,11 +10,12 @@ export function showPending() {
   find("text").classList.add("quiet");
 }
 
-export function clearResult(message = "The result for your drawing or image appears here.") {
+export function clearResult(message = "The result appears here.") {
   showText("…", message, { quiet: true });
   find("image").hidden = true;
   find("image").replaceChildren();
   find("digits").replaceChildren();
+  find("unlike").hidden = true;
 }
 
 export function showError(message) {
@@ -27,6 +28,7 @@ export function showResult(result, milliseconds, url) {
   const text = result.text ?? result.label;
   const summary = text ? `Confidence ${formatPercent(result.confidence)}, ${Math.round(milliseconds)} ms` : "Nothing to read.";
   showText(text || "–", summary, { quiet: !text });
+  find("unlike").hidden = !result.unlike_training;
   const digits = result.digits ?? [result];
   find("digits").replaceChildren(...digits.map(makeDigit));
   showImage(result, url);
@@ -46,7 +48,7 @@ function showImage(result, url) {
   frame.hidden = !url;
   if (!url) return frame.replaceChildren();
   const image = document.createElement("img");
-  image.alt = result.digits ? `The image, with ${result.digits.length} digits in boxes` : "The image";
+  image.alt = result.digits ? `The image, with ${result.digits.length} digits in boxes` : "The classified image";
   image.addEventListener("error", () => { frame.hidden = true; }); // a format that the browser does not support
   image.src = url;
   frame.replaceChildren(image, ...(result.digits ? [makeBoxes(result)] : []));
@@ -75,7 +77,7 @@ function makeDigit(digit) {
   image.alt = `Model input for ${digit.label}`;
   const bars = document.createElement("ul");
   bars.className = digit.confidence < MIN_CONFIDENT ? "bars uncertain" : "bars";
-  bars.append(...[digit, ...digit.alternatives].map(makeBar));
+  bars.append(...(digit.top ?? [digit, ...digit.alternatives]).map(makeBar));
   item.append(image, bars);
   return item;
 }

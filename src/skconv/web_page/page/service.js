@@ -1,16 +1,18 @@
-// Requests to the service.
+// Predictions by the service.
 
 let pending = null; // AbortController of the request in progress
+
+export const reads = true; // the service reads numbers with models of digits
 
 export async function fetchModel() {
   return parseResponse(await fetch("v1/model"));
 }
 
-/** Return {result, milliseconds} for an image, or null if a newer request has replaced this one. */
-export async function recognize(image, readsNumbers) {
+/** Return {result, milliseconds} for an image, or null if a newer image has replaced it. */
+export async function recognize(image, { readsNumbers, nClasses }) {
   pending?.abort();
   const controller = (pending = new AbortController());
-  const path = readsNumbers ? "v1/read?seen=true" : "v1/predict?seen=true";
+  const path = readsNumbers ? "v1/read?seen=true" : `v1/predict?seen=true&top=${nClasses}`;
   const headers = { "Content-Type": image.type.startsWith("image/") ? image.type : "application/octet-stream" };
   try {
     for (let attempt = 0; ; attempt += 1) {
