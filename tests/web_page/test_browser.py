@@ -111,7 +111,8 @@ def test_resizing_has_the_bits_of_python(colour_page):
     results = colour_page.run(
         f"""(async () => {{
             const {{ fit }} = await import("/page/preprocess.js");
-            const resizeOne = ({{ target, data, ...image }}) => fit({{ ...image, data: Uint8Array.from(data) }}, target);
+            const resizeOne = ({{ target, data, ...image }}) =>
+                fit({{ ...image, data: Uint8Array.from(data) }}, target);
             return {json.dumps(calls)}.map((each) => [...resizeOne(each).data]);
         }})()"""
     )

@@ -37,14 +37,15 @@ def fake_npm(tmp_path, monkeypatch):
 
 def test_page_has_model_description_and_runtime(saved_model, fake_package, tmp_path):
     result = skconv.export(saved_model, tmp_path / "site", format="web", runtime=fake_package)
-    files = {file.relative_to(tmp_path / "site").as_posix() for file in (tmp_path / "site").rglob("*") if file.is_file()}
+    site = tmp_path / "site"
+    files = {file.relative_to(site).as_posix() for file in site.rglob("*") if file.is_file()}
     assert {"index.html", "model.json", "model.onnx", "onnxruntime-web/ort.js", "onnxruntime-web/ort.wasm"} <= files
     assert "page/service.js" not in files
-    assert 'data-backend="local"' in (tmp_path / "site" / "index.html").read_text()
-    description = json.loads((tmp_path / "site" / "model.json").read_text())
+    assert 'data-backend="local"' in (site / "index.html").read_text()
+    description = json.loads((site / "model.json").read_text())
     assert description["class_names"] == ["three", "five", "eight"]
     assert description["input"]["resize"] == "stretch" and description["input"]["decoded_side"] is None
-    assert result.bytes == sum((tmp_path / "site" / each).stat().st_size for each in files)
+    assert result.bytes == sum((site / each).stat().st_size for each in files)
     assert str(tmp_path) not in json.dumps(description)
 
 

@@ -210,7 +210,7 @@ Format = StrEnum("Format", ["onnx", "web"])
     out=typer.Option(
         help="File to write or replace, or new folder for a web page; default: the name of the run, in this folder."
     ),
-    runtime=typer.Option(help="Folder of the npm package onnxruntime-web, for a web page; default: downloaded with npm."),
+    runtime=typer.Option(help="Folder of the npm package onnxruntime-web for a web page; default: downloaded by npm."),
 )
 def export() -> None:
     """Export a model as one file for other programs, or as a web page."""

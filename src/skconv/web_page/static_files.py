@@ -36,8 +36,8 @@ def read_runtime(folder: str | os.PathLike[str] | None = None) -> dict[str, byte
     npm = shutil.which("npm")
     if npm is None:
         raise MissingPackageError(
-            f"npm, which downloads {PACKAGE} for the page, is not installed. Install Node.js, or copy the folder of the "
-            f"package from another computer (npm install {PACKAGE}@{VERSION}) and pass it as --runtime."
+            f"npm, which downloads {PACKAGE} for the page, is not installed. Install Node.js, or copy the folder of "
+            f"the package from another computer (npm install {PACKAGE}@{VERSION}) and pass it as --runtime."
         )
     with tempfile.TemporaryDirectory(prefix="skconv-") as temporary:
         return _download(npm, Path(temporary))
