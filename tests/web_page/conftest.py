@@ -22,7 +22,7 @@ SHAPE = (3, 20, 17)
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
     """Handler that does not know the types of modules and WebAssembly, as some file servers do not."""
 
-    extensions_map: ClassVar = {".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
+    extensions_map: ClassVar = {".html": "text/html", ".js": "text/javascript", ".css": "text/css"}
 
     def log_message(self, *_):
         pass

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from typing import Any
 
 from skconv.exceptions import ModelFileError
@@ -49,6 +50,8 @@ def describe_onnx(config: ModelConfig, weights_sha256: str) -> dict[str, str]:
         "normalization": images.normalization,
         "weights_sha256": weights_sha256,
     }
+    if config.ood is not None:  # images whose score is above the threshold are unlike the training images
+        values["ood"] = asdict(config.ood)
     return {PREFIX + key: json.dumps(value, allow_nan=False) for key, value in values.items()}
 
 

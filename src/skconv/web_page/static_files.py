@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from dataclasses import asdict
 from pathlib import Path
 
 from skconv.exceptions import DownloadError, MissingPackageError, SourceNotFoundError
@@ -66,6 +67,8 @@ def _describe(config: ModelConfig) -> dict[str, object]:
         "decoded_side": spec.shortest,
         "normalization": images.normalization,
     }
+    if config.ood is not None:
+        description["ood"] = asdict(config.ood)
     return description
 
 
