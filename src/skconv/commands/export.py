@@ -159,9 +159,7 @@ def export(
     )
 
 
-def _write_page(
-    folder: Path, config: ModelConfig, content: bytes, runtime: str | os.PathLike[str] | None
-) -> int:
+def _write_page(folder: Path, config: ModelConfig, content: bytes, runtime: str | os.PathLike[str] | None) -> int:
     """Write the page of a model with its ONNX file into a new folder, and return the number of bytes."""
     from skconv.web_page.static_files import read_runtime, write_page
 
