@@ -1,10 +1,11 @@
 """Latency, throughput, overload and shutdown of `skconv serve`.
 
     python benchmarks/serving.py [--seconds 10] [--overload-seconds 60] [--rounds 3] [--peers PYTHON] [--only NAME …]
+    python benchmarks/serving.py --only paired --against CHECKOUT [--rounds 9] [--out FILE]
 
 The client is this process, the servers are others. Takes about nine minutes. LitServe runs in the environment of the
 peers (requirements.txt), which is created if it is missing, or in that of --peers. Servers are interleaved; the figures
-are those of the round with the median rate.
+are those of the round with the median rate. "paired" compares with the service of another checkout of the repository.
 """
 
 from __future__ import annotations
@@ -152,6 +153,37 @@ def measure_peers(options: argparse.Namespace, images: Images) -> dict:
     return figures
 
 
+def measure_paired(options: argparse.Namespace, images: Images) -> dict:
+    """Compare the rates and latencies of the services of two checkouts, in turn, with the order swapped each round."""
+    requests = {
+        "predict, 1 connection": (make_request(PREDICT, images.mnist, "image/png"), 1),
+        "predict, 8 connections": (make_request(PREDICT, images.mnist, "image/png"), 8),
+        "predict, 32 images": (make_form(PREDICT, [images.mnist] * 32), 2),
+        "read, photo": (make_request(READ, images.photo, "image/jpeg"), 2),
+    }
+    checkouts = {"this": Path(__file__).parents[1], "other": options.against.resolve()}
+    results: dict[str, dict[str, list[dict]]] = {name: {each: [] for each in checkouts} for name in requests}
+    for number in range(options.rounds):
+        for each in sorted(checkouts, reverse=number % 2 == 1):
+            command = make_command("skconv", options.port, options=NO_LIMIT)
+            with start(command, options.port, checkout=checkouts[each]):
+                for name, (request, connections) in requests.items():
+                    load(options.port, request, connections, 0.5)
+                    results[name][each].append(load(options.port, request, connections, options.seconds / 5))
+    figures: dict = {}
+    for name, row in results.items():
+        ratios = [
+            this["responses_per_second"] / other["responses_per_second"]
+            for this, other in zip(row["this"], row["other"], strict=True)
+        ]
+        figures[name] = {
+            **{each: select_median(rounds) for each, rounds in row.items()},
+            "this over other, median": statistics.median(ratios),
+            "this over other, each round": [round(ratio, 3) for ratio in ratios],
+        }
+    return figures
+
+
 def measure_overload(options: argparse.Namespace, images: Images) -> dict:
     """Measure ten times the limit of concurrent requests, with default settings."""
     request = make_request(PREDICT, images.dark, "image/png")
@@ -226,6 +258,7 @@ PARTS = {
     "peers": measure_peers,
     "overload": measure_overload,
     "shutdown": measure_shutdown,
+    "paired": measure_paired,  # only with --against
 }
 
 
@@ -236,9 +269,12 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--port", type=int, default=find_port())
     parser.add_argument("--peers", help="Python of an environment with LitServe")
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS))
+    parser.add_argument("--only", nargs="+", choices=PARTS, default=[name for name in PARTS if name != "paired"])
+    parser.add_argument("--against", type=Path, help="another checkout of the repository, for --only paired")
     parser.add_argument("--out", type=Path)
     options = parser.parse_args()
+    if "paired" in options.only and options.against is None:
+        parser.error("paired needs --against CHECKOUT")
     images = Images()
     figures: dict = {"client": f"one process, {os.cpu_count()} cores for it and the server"}
     for name in options.only:

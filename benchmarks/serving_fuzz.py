@@ -2,7 +2,7 @@
 
     python benchmarks/serving_fuzz.py [--bodies 50000] [--seconds 300] [--peers PYTHON]
 
-Sends random bodies, damaged images and forms, hostile images, and the requests that schemathesis derives from the
+Sends random bodies, damaged images, archives and forms, hostile images, and the requests that schemathesis derives from the
 OpenAPI document, to a running server. Every status must be below 500, or 503; hostile images must be handled within a
 second; the log must contain request records only; the service must be ready afterwards. The exit code is 1 otherwise.
 Stops at --bodies or --seconds, whichever comes first. schemathesis runs in the environment of the peers.
@@ -20,6 +20,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import zipfile
 import zlib
 from collections import Counter
 from pathlib import Path
@@ -34,8 +35,10 @@ from serving_processes import find_port, get, make_command, measure_memory, star
 CONNECTIONS = 3  # the limit of concurrent requests
 NO_HTTP = "Invalid HTTP request received."  # logged by uvicorn for malformed HTTP, with status 400
 SLOW = 1.0  # seconds
-KINDS = ("image/png", "image/jpeg", "application/octet-stream", "multipart/form-data; boundary=x", "text/plain", "")
+FORM = "multipart/form-data; boundary=x"
+KINDS = ("image/png", "image/jpeg", "application/octet-stream", FORM, "text/plain", "")
 PATHS = ("/v1/predict", "/v1/read", "/v1/predict?seen=true")
+BATCH, BATCH_KINDS = "/v1/batch", ("application/zip", FORM)
 
 
 def make_hostile() -> dict[str, bytes]:
@@ -75,15 +78,30 @@ def make_body(rng: random.Random, seeds: list[bytes]) -> bytes:
     if rng.random() < 0.2:
         content = rng.randbytes(rng.randrange(400))
     else:
-        damaged = bytearray(rng.choice(seeds))
-        for _ in range(rng.randrange(12)):
-            damaged[rng.randrange(len(damaged))] = rng.randrange(256)
-        content = bytes(damaged[: rng.randrange(1, len(damaged) + 1)] if rng.random() < 0.3 else damaged)
+        content = damage(rng, rng.choice(seeds))
+    if rng.random() < 0.2:
+        content = damage(rng, make_archive(rng, content))
     if rng.random() < 0.3:
         name = rng.choice(("image", "image", "other", "\u00e9", ""))
         disposition = f'Content-Disposition: form-data; name="{name}"; filename="a.png"\r\n\r\n'.encode()
         content = b"--x\r\n" + disposition + content + rng.choice((b"\r\n--x--\r\n", b"\r\n--x", b""))
     return content
+
+
+def damage(rng: random.Random, content: bytes) -> bytes:
+    """Return the content with random bytes replaced, in some cases truncated."""
+    damaged = bytearray(content)
+    for _ in range(rng.randrange(12)):
+        damaged[rng.randrange(len(damaged))] = rng.randrange(256)
+    return bytes(damaged[: rng.randrange(1, len(damaged) + 1)] if rng.random() < 0.3 else damaged)
+
+
+def make_archive(rng: random.Random, content: bytes) -> bytes:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_LZMA))) as file:
+        for number in range(rng.randrange(4)):
+            file.writestr(f"{number}.png", content)
+    return stream.getvalue()
 
 
 class Findings:
@@ -109,8 +127,9 @@ async def send_random(findings: Findings, port: int, rng: random.Random, number:
     for _ in range(number):
         if time.perf_counter() > end:
             break
-        body, kind = make_body(rng, seeds), rng.choice(KINDS)
-        request = make_request(rng.choice(PATHS), body, kind)
+        is_batch = rng.random() < 0.2
+        body, kind = make_body(rng, seeds), rng.choice(BATCH_KINDS if is_batch else KINDS)
+        request = make_request(BATCH if is_batch else rng.choice(PATHS), body, kind)
         try:
             if writer is None:
                 reader, writer = await asyncio.open_connection("127.0.0.1", port)
@@ -125,8 +144,17 @@ async def _exchange(reader, writer, request: bytes) -> tuple[bytes, bytes, float
     sent_at = time.perf_counter()
     writer.write(request)
     head = await reader.readuntil(b"\r\n\r\n")
-    length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0])
-    return head, await reader.readexactly(length), time.perf_counter() - sent_at
+    length = head.lower().partition(b"content-length:")[2].split(b"\r\n")[0]
+    body = await reader.readexactly(int(length)) if length else await _read_chunks(reader)
+    return head, body, time.perf_counter() - sent_at
+
+
+async def _read_chunks(reader) -> bytes:
+    body = b""
+    while size := int(await reader.readline(), 16):
+        body += (await reader.readexactly(size + 2))[:-2]
+    await reader.readline()
+    return body
 
 
 async def send_hostile(port: int) -> dict[str, dict]:

@@ -35,12 +35,17 @@ def make_command(server: str, port: int, peers: str = sys.executable, options: t
 
 
 @contextlib.contextmanager
-def start(command: list[str], port: int, log: Path | None = None) -> Iterator[tuple[subprocess.Popen, float]]:
-    """Yield a server's process and the seconds until it was ready; its standard error goes to `log`."""
+def start(
+    command: list[str], port: int, log: Path | None = None, checkout: Path = HERE.parent
+) -> Iterator[tuple[subprocess.Popen, float]]:
+    """Yield a server's process and the seconds until it was ready; its standard error goes to `log`.
+
+    `checkout` is the folder of the repository whose service is started.
+    """
     start_time = time.perf_counter()
     with contextlib.ExitStack() as files:
         errors = files.enter_context(log.open("wb")) if log else subprocess.DEVNULL
-        environment = {"PYTHONPATH": str(HERE.parent / "src")}
+        environment = {"PYTHONPATH": str(checkout / "src")}
         process = subprocess.Popen(
             command, stdout=subprocess.DEVNULL, stderr=errors, env=os.environ | environment, start_new_session=True
         )
