@@ -2,10 +2,10 @@
 
     python benchmarks/serving_fuzz.py [--bodies 50000] [--seconds 300] [--peers PYTHON]
 
-Sends random bodies, damaged images, archives and forms, hostile images, and the requests that schemathesis derives from the
-OpenAPI document, to a running server. Every status must be below 500, or 503; hostile images must be handled within a
-second; the log must contain request records only; the service must be ready afterwards. The exit code is 1 otherwise.
-Stops at --bodies or --seconds, whichever comes first. schemathesis runs in the environment of the peers.
+Sends random bodies, damaged images, archives and forms, hostile images, and the requests that schemathesis derives
+from the OpenAPI document, to a running server. Every status must be below 500, or 503; hostile images must be handled
+within a second; the log must contain request records only; the service must be ready afterwards. The exit code is 1
+otherwise. Stops at --bodies or --seconds, whichever comes first. schemathesis runs in the environment of the peers.
 """
 
 from __future__ import annotations

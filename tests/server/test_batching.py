@@ -26,12 +26,12 @@ class RecordingClassifier:
         self.started, self.release = threading.Event(), threading.Event()
         self.release.set()
 
-    def predict_proba(self, images):
+    def predict_with_ood(self, images):
         self.sizes.append(len(images))
         self.threads.append(threading.current_thread())
         self.started.set()
         assert self.release.wait(20)
-        return self._classifier.predict_proba(images)
+        return self._classifier.predict_with_ood(images)
 
 
 def test_requests_during_a_run_share_the_next_batch(classifier, digits, monkeypatch):
@@ -41,14 +41,14 @@ def test_requests_during_a_run_share_the_next_batch(classifier, digits, monkeypa
 
     async def predict():
         batcher = MicroBatcher(recording)
-        tasks = [asyncio.create_task(batcher.predict_proba(digits[:1]))]
+        tasks = [asyncio.create_task(batcher.predict_with_ood(digits[:1]))]
         await asyncio.to_thread(recording.started.wait, 20)
-        tasks += [asyncio.create_task(batcher.predict_proba(digits[label : label + 1])) for label in range(1, 10)]
+        tasks += [asyncio.create_task(batcher.predict_with_ood(digits[label : label + 1])) for label in range(1, 10)]
         await asyncio.sleep(0)  # every task adds its request
         recording.release.set()
         return await asyncio.gather(*tasks)
 
-    probabilities = np.concatenate(asyncio.run(predict()))
+    probabilities = np.concatenate([each for each, _ in asyncio.run(predict())])
     assert recording.sizes == [1, 9]
     assert threading.main_thread() not in recording.threads
     np.testing.assert_allclose(probabilities, classifier.predict_proba(digits), atol=1e-5)
@@ -60,8 +60,8 @@ def test_simultaneous_requests_share_a_batch_on_the_event_loop(classifier, digit
 
     async def predict():
         batcher = MicroBatcher(recording)
-        await batcher.predict_proba(digits[:1])  # measures the time per image
-        return await asyncio.gather(*(batcher.predict_proba(digits[label : label + 1]) for label in range(10)))
+        await batcher.predict_with_ood(digits[:1])  # measures the time per image
+        return await asyncio.gather(*(batcher.predict_with_ood(digits[label : label + 1]) for label in range(10)))
 
     asyncio.run(predict())
     assert recording.sizes == [1, 10]
@@ -73,7 +73,7 @@ def test_batch_size_is_limited_except_for_a_single_request(classifier, digits):
 
     async def predict():
         batcher = MicroBatcher(recording)
-        await asyncio.gather(*(batcher.predict_proba(np.repeat(digits, times, axis=0)) for times in (4, 4, 7)))
+        await asyncio.gather(*(batcher.predict_with_ood(np.repeat(digits, times, axis=0)) for times in (4, 4, 7)))
 
     asyncio.run(predict())
     assert recording.sizes == [40, 40, 70]
@@ -83,7 +83,7 @@ def test_error_is_raised_in_its_request_and_the_next_request_succeeds(classifier
     async def predict():
         batcher = MicroBatcher(classifier)
         with pytest.raises(DataError):
-            await batcher.predict_proba(np.zeros((1, 5, 5), np.uint8))
-        return await batcher.predict_proba(digits[:1])
+            await batcher.predict_with_ood(np.zeros((1, 5, 5), np.uint8))
+        return await batcher.predict_with_ood(digits[:1])
 
-    assert asyncio.run(predict()).shape == (1, 11)
+    assert asyncio.run(predict())[0].shape == (1, 11)

@@ -49,6 +49,24 @@ def test_run_at_the_limit_raises_429(service):
     assert error.headers["Retry-After"] == "1"
 
 
+def test_classify_adds_the_out_of_distribution_score_and_counts_flags(service, digits, monkeypatch):
+    counted = []
+    predict = service.classifier.predict_proba
+    scores = np.array([0.25, 0.75], np.float32)
+    monkeypatch.setattr(service.classifier, "ood_threshold", 0.5)
+    monkeypatch.setattr(service.classifier, "predict_with_ood", lambda images: (predict(images), scores))
+    monkeypatch.setattr(service_module, "observe_predictions", lambda *_, **named: counted.append(named))
+    records = asyncio.run(service.classify(["a", "b"], digits[:2]))
+    assert [(each["ood_score"], each["unlike_training"]) for each in records] == [(0.25, False), (0.75, True)]
+    assert counted[0]["n_unlike_training"] == 1
+
+
+def test_classify_adds_prediction_sets_with_the_threshold(service, digits, monkeypatch):
+    monkeypatch.setattr(service, "_set_threshold", 0.5)
+    (record,) = asyncio.run(service.classify(["a"], digits[7:8]))
+    assert record["labels"] == ["7"] and record["label"] == "7"
+
+
 def _add_chunk(png, name, body):
     chunk = struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
     return png[:-12] + chunk + png[-12:]

@@ -15,7 +15,8 @@ _MAX_BATCH = 64  # images; a larger batch is no faster per image, and delays its
 # Maximum duration of a run on the event loop, because a thread competes with the loop for the interpreter lock.
 _MAX_LOOP_SECONDS = 0.005
 
-_Request = tuple[np.ndarray, "asyncio.Future[np.ndarray]"]
+_Result = tuple[np.ndarray, np.ndarray | None]  # probabilities, out-of-distribution scores
+_Request = tuple[np.ndarray, "asyncio.Future[_Result]"]
 
 
 class MicroBatcher:
@@ -27,8 +28,9 @@ class MicroBatcher:
     --------
     >>> async def predict():
     ...     batcher = MicroBatcher(OnnxClassifier("digits", threads=1))
-    ...     return await batcher.predict_proba(np.zeros((2, 28, 28), np.uint8))
-    >>> asyncio.run(predict()).shape
+    ...     return await batcher.predict_with_ood(np.zeros((2, 28, 28), np.uint8))
+    >>> probabilities, scores = asyncio.run(predict())
+    >>> probabilities.shape
     (2, 11)
     """
 
@@ -39,9 +41,9 @@ class MicroBatcher:
         self._worker: asyncio.Task[None] | None = None
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="skconv-network")
 
-    async def predict_proba(self, images: np.ndarray) -> np.ndarray:
-        """Return the probabilities, float32 (n, k); `images` as in `OnnxClassifier.predict_proba`."""
-        future: asyncio.Future[np.ndarray] = asyncio.get_running_loop().create_future()
+    async def predict_with_ood(self, images: np.ndarray) -> _Result:
+        """Return probabilities and scores of images; all are those of `OnnxClassifier.predict_with_ood`."""
+        future: asyncio.Future[_Result] = asyncio.get_running_loop().create_future()
         self._pending.append((images, future))
         if self._worker is None:
             # The task starts after all callbacks that are ready now, so that simultaneous requests share a batch.
@@ -58,13 +60,13 @@ class MicroBatcher:
             try:
                 images = np.concatenate([each for each, _ in batch])
                 if len(images) * self._seconds_per_image <= _MAX_LOOP_SECONDS:
-                    probabilities = self._run(images)
+                    result = self._run(images)
                 else:
-                    probabilities = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, images)
+                    result = await asyncio.get_running_loop().run_in_executor(self._thread, self._run, images)
             except Exception as error:  # every request of the batch raises the error; the next batch still runs
                 _resolve(batch, error)
             else:
-                _resolve(batch, probabilities)
+                _resolve(batch, result)
         self._worker = None
 
     def _take_batch(self) -> list[_Request]:
@@ -78,20 +80,22 @@ class MicroBatcher:
         batch, self._pending = self._pending[:n_requests], self._pending[n_requests:]
         return batch
 
-    def _run(self, images: np.ndarray) -> np.ndarray:
+    def _run(self, images: np.ndarray) -> _Result:
         start = time.perf_counter()
-        probabilities = self._classifier.predict_proba(images)
+        result = self._classifier.predict_with_ood(images)
         self._seconds_per_image = (time.perf_counter() - start) / len(images)
         NETWORK_RUNS.inc()
-        return probabilities
+        return result
 
 
-def _resolve(batch: list[_Request], result: np.ndarray | Exception) -> None:
+def _resolve(batch: list[_Request], result: _Result | Exception) -> None:
     start = 0
     for images, future in batch:
+        end = start + len(images)
         if not future.done():  # futures are cancelled when the event loop closes
             if isinstance(result, Exception):
                 future.set_exception(result)
             else:
-                future.set_result(result[start : start + len(images)])
-        start += len(images)
+                probabilities, scores = result
+                future.set_result((probabilities[start:end], None if scores is None else scores[start:end]))
+        start = end

@@ -8,6 +8,7 @@ import io
 import struct
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
@@ -63,7 +64,7 @@ class Service:
             count_class(name)
         image = np.full((60, 60), 255, np.uint8)
         image[15:45, 28:32] = 0
-        self.classifier.predict_proba(self.classifier.image_spec.preprocess(image)[None])
+        self.classifier.predict_with_ood(self.classifier.image_spec.preprocess(image)[None])
         if self.reads_digits:
             from skconv.digits.ocr.recognition import read_image  # imports OpenCV, which other models do not need
 
@@ -102,9 +103,16 @@ class Service:
 
     async def classify(self, names: Sequence[str], inputs: np.ndarray) -> list[dict[str, Any]]:
         """Return one record per image, from its name and the output of `preprocess`."""
-        probabilities = await self._batcher.predict_proba(inputs)
+        probabilities, ood_scores = await self._batcher.predict_with_ood(inputs)
         min_confidence = self.settings.min_confidence
-        predictions = describe_predictions(names, probabilities, self.classifier.class_names, min_confidence)
+        predictions = describe_predictions(
+            names,
+            probabilities,
+            self.classifier.class_names,
+            min_confidence,
+            ood_scores=ood_scores,
+            ood_threshold=self.classifier.ood_threshold,
+        )
         records = [each.to_json() for each in predictions]
         if self._set_threshold is not None:
             sets = select_classes(probabilities, self._set_threshold)
@@ -114,6 +122,7 @@ class Service:
             self._class_names[probabilities.argmax(axis=1)],
             [each.confidence for each in predictions],
             min_confidence=min_confidence,
+            n_unlike_training=sum(each.unlike_training is True for each in predictions),
         )
         return records
 
@@ -183,6 +192,7 @@ def describe_model(service: Service) -> dict[str, Any]:
         "scores": dict(config.scores),
         "min_confidence": service.settings.min_confidence,
         "coverage": service.settings.coverage,
+        "ood": None if config.ood is None else asdict(config.ood),
         "limits": {name: getattr(service.settings, name) for name in LIMITS},
     }
 
