@@ -26,27 +26,44 @@ LINES = (ROOT / "requirements-runtime.txt").read_text(encoding="utf-8").splitlin
 LISTED = {canonicalize_name(each.name): each for line in LINES if line[:1] != "#" for each in [Requirement(line)]}
 OMITTED = set(re.search(r"Omitted.*imported: ([^.]*)\.", " ".join(line[2:] for line in LINES))[1].split(", "))
 N_IMAGES = 200
+PATHS = ("predict", "read", "batch")
+
+
+def link_packages(folder, names):
+    """Link skconv and the named packages in a folder; return the environment of a process that finds no others."""
+    (folder / "skconv").symlink_to(Path(skconv.__file__).parent)
+    for name in ("skconv", *names):
+        with contextlib.suppress(ModuleNotFoundError):  # not required on this platform
+            installed = distribution(name)
+            for first in {file.parts[0] for file in installed.files} - {"..", "__pycache__", "skconv"}:
+                (folder / first).symlink_to(installed.locate_file(first))
+    return {**os.environ, "PYTHONPATH": str(folder)}
+
+
+def start(environment, *arguments, **options):
+    """Start `skconv` in a process without the installed packages."""
+    command = [sys.executable, "-S", "-m", "skconv", *map(str, arguments)]
+    return subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
+    )
+
+
+@contextlib.contextmanager
+def serve(environment, model, folder):
+    """Yield the URL of a service; it must end without an error."""
+    process = start(environment, "serve", model, "--port", "0", "--json", cwd=folder)
+    try:
+        yield json.loads(process.stdout.readline())["url"]
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 0
 
 
 @pytest.fixture(scope="session")
 def lean(tmp_path_factory):
-    """Return a function that starts `skconv` in a process that finds no other packages than those listed."""
-    packages = tmp_path_factory.mktemp("packages")
-    (packages / "skconv").symlink_to(Path(skconv.__file__).parent)
-    for name in ("skconv", *LISTED):
-        with contextlib.suppress(ModuleNotFoundError):  # not required on this platform
-            installed = distribution(name)
-            for first in {file.parts[0] for file in installed.files} - {"..", "__pycache__", "skconv"}:
-                (packages / first).symlink_to(installed.locate_file(first))
-    environment = {**os.environ, "PYTHONPATH": str(packages)}
-
-    def start(*arguments, **options):
-        command = [sys.executable, "-S", "-m", "skconv", *map(str, arguments)]
-        return subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, **options
-        )
-
-    return start
+    """Environment of a process that finds only the packages of the requirements."""
+    return link_packages(tmp_path_factory.mktemp("packages"), LISTED)
 
 
 @pytest.fixture
@@ -54,7 +71,7 @@ def run(lean, tmp_path):
     """Return a function that runs `skconv` there, and returns exit code, standard output and standard error."""
 
     def run(*arguments):
-        process = lean(*arguments, cwd=tmp_path)
+        process = start(lean, *arguments, cwd=tmp_path)
         out, err = process.communicate(timeout=120)
         return process.returncode, out, err
 
@@ -131,21 +148,23 @@ def test_export_writes_the_file_of_the_full_installation(run, tmp_path):
 
 @pytest.mark.filterwarnings("ignore:.*seems to contain 8 digits")
 def test_serve_responds_as_predict(lean, photo, tmp_path):
-    process = lean("serve", "--port", "0", "--json", cwd=tmp_path)
-    try:
-        url = json.loads(process.stdout.readline())["url"]
-        headers = {"Content-Type": "image/png"}
-        found = {
-            path: requests.post(f"{url}/v1/{path}", photo.read_bytes(), headers=headers, timeout=60).json()
-            for path in ("predict", "read")
-        }
-    finally:
-        process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+    with serve(lean, "digits", tmp_path) as url:
+        files = {"image": photo.read_bytes()}
+        found, read, batch = (requests.post(f"{url}/v1/{path}", files=files, timeout=60) for path in PATHS)
+        pages = [requests.get(f"{url}/{path}", timeout=60).status_code for path in ("", "docs", "metrics", "v1/model")]
     (expected,) = json.loads(json.dumps(skconv.predict("digits", photo).to_json()))["predictions"]
-    assert {**found["predict"]["predictions"][0], "input": ""} == {**expected, "input": ""}
-    assert found["read"]["readings"][0]["text"] == skconv.read(photo).text
-    assert process.returncode == 0
+    assert {**found.json()["predictions"][0], "input": ""} == {**expected, "input": ""}
+    assert read.json()["readings"][0]["text"] == skconv.read(photo).text
+    assert (batch.status_code, pages) == (200, [200] * 4)
+
+
+def test_other_models_than_those_of_digits_are_served_without_opencv(saved_model, photo, tmp_path):
+    (tmp_path / "packages").mkdir()
+    environment = link_packages(tmp_path / "packages", set(LISTED) - {"opencv-python-headless"})
+    with serve(environment, saved_model, tmp_path) as url:
+        files = {"image": photo.read_bytes()}
+        codes = [requests.post(f"{url}/v1/{path}", files=files, timeout=60).status_code for path in PATHS]
+    assert codes == [200, 422, 200]
 
 
 @pytest.mark.parametrize(
