@@ -27,6 +27,8 @@ _MIN_CROSS_VALIDATION = 12.0  # seconds of a trial; shorter ones use a validatio
 _MAX_OVERRUN = 1.7  # time of all trials relative to the plan, after which candidates are left out
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
+_MAX_FEW = 10_000  # training images up to which a recipe for longer trainings is considered
+_MIN_FITTING = 0.5  # part of its epochs that must fit
 _LONGER = 2  # factor of the number of epochs that is tried if a complete training is short
 _MAX_LONGER, _MAX_EPOCHS = 8, 100  # limits of the number of epochs if the trials were shortened
 _FOLDS = 5  # of an ensemble
@@ -82,18 +84,21 @@ class Search:
 
     def run(self, candidates: Sequence[Candidate]) -> Selection:
         """Compare the candidates, then changes of the best one; return it with the recipe of the final training."""
-        reason = self._choose_splits(candidates)
+        compared = [each for each in candidates if not any(map(each.extends, candidates))]
+        reason = self._choose_splits(compared)
         if reason:
             return self._skip(candidates[0], reason)
-        networks = {each.recipe.name: each.recipe.network for each in candidates}
+        originals = {each.recipe.name: each for each in compared}
         if self.chooses_flips:
-            candidates = [_without_flips(each) for each in candidates]
-        best, estimator = self._compare(candidates)
+            compared = [_without_flips(each) for each in compared]
+        best, estimator = self._compare(compared)
         if not best.is_above_chance:
             share = format_percent(best.largest_share, 1)
-            return self._skip(candidates[0], f"No trial is clearly better than the most frequent class ({share})")
-        best = self._choose_flips(best, estimator, networks[best.candidate.recipe.name])
+            return self._skip(compared[0], f"No trial is clearly better than the most frequent class ({share})")
+        original = originals[best.candidate.recipe.name]
+        best = self._choose_flips(best, estimator, original.recipe.network)
         del estimator
+        best = self._choose_longer(best, [each for each in candidates if each.extends(original)])
         best = self._choose_weights(best)
         best = self._choose_epochs(best)
         return Selection(self._finish(best), self._rank())
@@ -171,6 +176,33 @@ class Search:
         changed = best.candidate.change("flips", augmentation={**augmentation, "flip": True}, network=network)
         return replace(best, candidate=changed)
 
+    def _choose_longer(self, best: Trial, others: Sequence[Candidate]) -> Trial:
+        """Return the trial with a recipe of the same network for longer trainings, if there are few images.
+
+        It is compared if its training is short enough. Otherwise it is used if at least half of its epochs fit, because a
+        shortened trial cannot show the effect of its augmentation.
+        """
+        n_images = len(best.candidate.dataset.train_labels)
+        for other in others:
+            if n_images > _MAX_FEW:
+                self._print(f"{other.name} is not used: it is for at most {_MAX_FEW:,} training images.")
+                continue
+            changed = other.adopt_flips(best.candidate)
+            factor = other.n_epochs / best.candidate.n_epochs
+            if best.is_complete:
+                trial = self._try_change(best, changed, factor=factor, final=factor * self._estimate_final(best))
+                if trial is not None and _log_loss(trial) < _log_loss(best):
+                    best = trial
+                continue
+            fitting = _MARGIN * self._time_left() / (self._estimate_final(best) * factor)
+            if fitting >= _MIN_FITTING:
+                self._print(
+                    f"{changed.name} instead of {best.candidate.name}, because about {fitting * other.n_epochs:.0f} epochs "
+                    "fit."
+                )
+                best = replace(best, candidate=changed, fraction=best.fraction / factor)
+        return best
+
     def _choose_weights(self, best: Trial) -> Trial:
         """Return the trial with class weights if class sizes differ, and macro F1 gains more than accuracy loses."""
         sizes = np.bincount(best.candidate.dataset.train_labels)
@@ -242,7 +274,7 @@ class Search:
             self._print(f"Training an ensemble of {_FOLDS} folds with {candidate.name}.")
         else:
             if not best.is_complete and not best.has_fixed_epochs:
-                n_planned = max(round(best.n_epochs / best.fraction), 1)
+                n_planned = candidate.n_epochs or max(round(best.n_epochs / best.fraction), 1)
                 training = {key: value for key, value in training.items() if key != "min_steps"}
                 training["max_epochs"] = max(n_planned, min(_MAX_LONGER * n_planned, _MAX_EPOCHS))
             if candidate.dataset.valid_labels is None:

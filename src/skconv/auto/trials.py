@@ -47,6 +47,28 @@ class Candidate:
         return replace(self, name=f"{self.name}, {change}", recipe=replace(self.recipe, **sections))
 
     @property
+    def n_epochs(self) -> int:
+        """Number of epochs of the recipe; 0 if it depends on the data."""
+        n_epochs = self.recipe.training.get("max_epochs")
+        return n_epochs if isinstance(n_epochs, int) else 0
+
+    def extends(self, other: Candidate) -> bool:
+        """Return whether the recipe trains the same network on the same images for at least twice as many epochs."""
+        is_same = self.recipe.network == other.recipe.network and self.recipe.data == other.recipe.data
+        return is_same and self.n_epochs >= 2 * other.n_epochs > 0
+
+    def adopt_flips(self, other: Candidate) -> Candidate:
+        """Return the candidate with the random flips that were chosen for another one."""
+        mine, theirs = self.recipe.augmentation, other.recipe.augmentation
+        if not isinstance(mine, dict) or not isinstance(theirs, dict):
+            return self
+        augmentation = {key: value for key, value in mine.items() if key != "flip"}
+        flips = {"flip": theirs["flip"]} if "flip" in theirs else {}
+        suffix = other.name.removeprefix(other.recipe.name)
+        recipe = replace(self.recipe, augmentation={**augmentation, **flips}, network=other.recipe.network)
+        return replace(self, name=self.name + suffix, recipe=recipe)
+
+    @property
     def size(self) -> str:
         """Width and height of the images."""
         return f"{self.dataset.image_shape[1]}×{self.dataset.image_shape[0]}"
