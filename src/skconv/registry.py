@@ -49,7 +49,19 @@ MODULES: dict[str, dict[str, str]] = {
     },
     "recipes": {
         **dict.fromkeys(
-            ("accurate", "audit", "auto", "fashion", "fast", "kaggle", "natural", "photos", "pretrained", "standard", "usps"),
+            (
+                "accurate",
+                "audit",
+                "auto",
+                "fashion",
+                "fast",
+                "kaggle",
+                "natural",
+                "photos",
+                "pretrained",
+                "standard",
+                "usps",
+            ),
             "skconv.recipes",
         ),
         "digits": "skconv.digits",

@@ -6,6 +6,7 @@ import tomllib
 import numpy as np
 import pytest
 
+from skconv.auto.selection import Search
 from skconv.cli.main import main
 from skconv.commands import recipe_selection
 from skconv.commands.train import train
@@ -43,6 +44,15 @@ def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path):
     assert main(["train", "--recipe", str(out / "recipe.toml"), "--time-limit", "5s", "--out", str(again)]) == 0
     assert not (again / "leaderboard.csv").exists()
     assert not list(tmp_path.glob("*.checkpoint"))
+
+
+def test_recipes_for_few_images_are_left_out_of_many_with_a_message(shades, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("skconv.auto.trials.MAX_FEW", 100)
+    monkeypatch.setattr(Search, "run", lambda _, candidates: pytest.fail(" ".join(each.name for each in candidates)))
+    settings = {"auto.candidates": ["natural", "photos"]}
+    with pytest.raises(pytest.fail.Exception, match=r"^natural$"):
+        train(shades, recipe="auto", settings=settings, out=tmp_path / "run", progress=True)
+    assert "photos is left out: it is for up to 100 training images" in capsys.readouterr().err
 
 
 def test_resumed_run_reads_its_selection(shades, tmp_path, monkeypatch):

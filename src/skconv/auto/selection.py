@@ -27,8 +27,7 @@ _MIN_CROSS_VALIDATION = 12.0  # seconds of a trial; shorter ones use a validatio
 _MAX_OVERRUN = 1.7  # time of all trials relative to the plan, after which candidates are left out
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
-_MAX_FEW = 10_000  # training images up to which a recipe for longer trainings is considered
-_MIN_FITTING = 0.5  # part of its epochs that must fit
+_MIN_FITTING = 0.5  # part of the epochs of a longer recipe that must fit
 _LONGER = 2  # factor of the number of epochs that is tried if a complete training is short
 _MAX_LONGER, _MAX_EPOCHS = 8, 100  # limits of the number of epochs if the trials were shortened
 _FOLDS = 5  # of an ensemble
@@ -177,18 +176,14 @@ class Search:
         return replace(best, candidate=changed)
 
     def _choose_longer(self, best: Trial, others: Sequence[Candidate]) -> Trial:
-        """Return the trial with a recipe of the same network for longer trainings, if there are few images.
+        """Return the trial with a recipe that trains the same network for longer, if it fits.
 
-        It is compared if its training is short enough. Otherwise it is used if at least half of its epochs fit, because a
-        shortened trial cannot show the effect of its augmentation.
+        It is compared if its training is short enough. Otherwise it is used if at least half of its epochs fit, because
+        a shortened trial cannot show the effect of its augmentation.
         """
-        n_images = len(best.candidate.dataset.train_labels)
         for other in others:
-            if n_images > _MAX_FEW:
-                self._print(f"{other.name} is not used: it is for at most {_MAX_FEW:,} training images.")
-                continue
             changed = other.adopt_flips(best.candidate)
-            factor = other.n_epochs / best.candidate.n_epochs
+            factor = other.compare_cost(best.candidate)
             if best.is_complete:
                 trial = self._try_change(best, changed, factor=factor, final=factor * self._estimate_final(best))
                 if trial is not None and _log_loss(trial) < _log_loss(best):
@@ -197,8 +192,8 @@ class Search:
             fitting = _MARGIN * self._time_left() / (self._estimate_final(best) * factor)
             if fitting >= _MIN_FITTING:
                 self._print(
-                    f"{changed.name} instead of {best.candidate.name}, because about {fitting * other.n_epochs:.0f} epochs "
-                    "fit."
+                    f"{changed.name} instead of {best.candidate.name}, because about {fitting * other.n_epochs:.0f} "
+                    "epochs fit."
                 )
                 best = replace(best, candidate=changed, fraction=best.fraction / factor)
         return best

@@ -17,6 +17,7 @@ from skconv.networks.pretrained import PretrainedNetwork
 from skconv.recipes import Recipe
 from skconv.text import format_count, format_duration, format_percent
 
+MAX_FEW = 10_000  # training images up to which a recipe for longer trainings is a candidate
 MAX_CROSS_VALIDATED = 2000  # training images; with fewer, a validation split is too small to compare recipes
 _MAX_VALIDATION = 2000  # validation images; more make a trial slower, but hardly more precise
 TRIAL_FOLDS = 3
@@ -49,13 +50,16 @@ class Candidate:
     @property
     def n_epochs(self) -> int:
         """Number of epochs of the recipe; 0 if it depends on the data."""
-        n_epochs = self.recipe.training.get("max_epochs")
-        return n_epochs if isinstance(n_epochs, int) else 0
+        return _count_epochs(self.recipe)
 
     def extends(self, other: Candidate) -> bool:
-        """Return whether the recipe trains the same network on the same images for at least twice as many epochs."""
-        is_same = self.recipe.network == other.recipe.network and self.recipe.data == other.recipe.data
-        return is_same and self.n_epochs >= 2 * other.n_epochs > 0
+        """Return whether the recipe trains the network of another candidate for more epochs."""
+        return trains_longer(self.recipe, other.recipe)
+
+    def compare_cost(self, other: Candidate) -> float:
+        """Return the number of pixels that all epochs process, relative to another candidate."""
+        pixels = [math.prod(each.dataset.image_shape[:2]) * each.n_epochs for each in (self, other)]
+        return pixels[0] / pixels[1]
 
     def adopt_flips(self, other: Candidate) -> Candidate:
         """Return the candidate with the random flips that were chosen for another one."""
@@ -138,6 +142,16 @@ class Trial:
             f"loss {self.scores.negative_log_likelihood:.3f} after {format_count(self.n_epochs, 'epoch')} in "
             f"{format_duration(self.seconds)}{more}."
         )
+
+
+def trains_longer(recipe: Recipe, other: Recipe) -> bool:
+    """Return whether a recipe trains the same network as another one for at least twice as many epochs."""
+    return recipe.network == other.network and _count_epochs(recipe) >= 2 * _count_epochs(other) > 0
+
+
+def _count_epochs(recipe: Recipe) -> int:
+    n_epochs = recipe.training.get("max_epochs")
+    return n_epochs if isinstance(n_epochs, int) else 0
 
 
 def run_trial(candidate: Candidate, seconds: float, *, seed: int, device: str, folds: int) -> tuple[Trial, Any]:

@@ -67,8 +67,11 @@ def _find_recipe(run: PreparedRun, folder: Path) -> Path | None:
 
 
 def _make_candidates(run: PreparedRun) -> list[Candidate]:
-    """Return the candidates of the recipe, each with its images; one whose package is missing is left out."""
-    from skconv.auto.trials import Candidate
+    """Return the candidates of the recipe, each with its images.
+
+    Candidates whose package is missing, and recipes for longer trainings if there are many images, are left out.
+    """
+    from skconv.auto.trials import MAX_FEW, Candidate, trains_longer
 
     splits: dict[DataSpec, tuple[Dataset, Dataset]] = {run.recipe.data: (run.loaded, run.dataset)}
     candidates, missing = [], None
@@ -80,6 +83,10 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
             missing = error
             if run.progress:
                 print_progress(f"The candidate {recipe.name} is left out: {error}")
+            continue
+        if len(run.dataset.train_labels) > MAX_FEW and any(trains_longer(recipe, each.recipe) for each in candidates):
+            if run.progress:
+                print_progress(f"The candidate {recipe.name} is left out: it is for up to {MAX_FEW:,} training images.")
             continue
         if recipe.data not in splits:
             with warnings.catch_warnings():
