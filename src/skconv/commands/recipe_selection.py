@@ -74,7 +74,8 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
     from skconv.auto.trials import MAX_FEW, Candidate, trains_longer
 
     splits: dict[DataSpec, tuple[Dataset, Dataset]] = {run.recipe.data: (run.loaded, run.dataset)}
-    candidates, missing = [], None
+    candidates: list[Candidate] = []
+    missing = None
     for name in run.recipe.auto["candidates"]:
         recipe = run.create_candidate(name)
         try:
