@@ -166,21 +166,23 @@ def measure_paired(options: argparse.Namespace, images: Images) -> dict:
     for number in range(options.rounds):
         for each in sorted(checkouts, reverse=number % 2 == 1):
             command = make_command("skconv", options.port, options=NO_LIMIT)
-            with start(command, options.port, checkout=checkouts[each]):
+            with start(command, options.port, checkout=checkouts[each]) as (process, _):
                 for name, (request, connections) in requests.items():
                     load(options.port, request, connections, 0.5)
-                    results[name][each].append(load(options.port, request, connections, options.seconds / 5))
+                    before = measure_processor_time(process)
+                    result = load(options.port, request, connections, options.seconds / 5)
+                    seconds = measure_processor_time(process) - before
+                    result["processor_ms_per_request"] = 1000 * seconds / max(1, result["n"])
+                    results[name][each].append(result)
     figures: dict = {}
     for name, row in results.items():
-        ratios = [
-            this["responses_per_second"] / other["responses_per_second"]
-            for this, other in zip(row["this"], row["other"], strict=True)
-        ]
-        figures[name] = {
-            **{each: select_median(rounds) for each, rounds in row.items()},
-            "this over other, median": statistics.median(ratios),
-            "this over other, each round": [round(ratio, 3) for ratio in ratios],
-        }
+        figures[name] = {each: select_median(rounds) for each, rounds in row.items()}
+        for key in ("responses_per_second", "p95_ms", "processor_ms_per_request"):
+            ratios = [this[key] / other[key] for this, other in zip(row["this"], row["other"], strict=True)]
+            figures[name][f"{key}, this over other"] = {
+                "median": statistics.median(ratios),
+                "rounds": [round(ratio, 3) for ratio in ratios],
+            }
     return figures
 
 

@@ -5,6 +5,8 @@ import json
 import pytest
 import requests
 
+import skconv
+
 from .conftest import run_server
 
 KEYS = {"lab": "lab-0123456789abcdef", "few": "few-0123456789abcdef"}
@@ -17,7 +19,8 @@ def guarded(tmp_path_factory):
     file = folder / "keys.txt"
     file.write_text(f"lab {KEYS['lab']}\nfew {KEYS['few']} 3\n")
     file.chmod(0o600)
-    options = ["--keys", str(file), "--root-path", "/models/digits", "--min-confidence", "0.9999999", "--workers", "2"]
+    options = ["--keys", str(file), "--root-path", "/models/digits", "--min-confidence", "0.9999999"]
+    options += ["--coverage", "0.99", "--workers", "2"]
     with run_server(folder, *options) as running:
         yield running
 
@@ -89,6 +92,15 @@ def test_openapi_lists_the_authentication(guarded):
     document = guarded.get("/openapi.json").json()
     assert {"BearerToken": []} in document["paths"]["/v1/predict"]["post"]["security"]
     assert "security" not in document["paths"]["/livez"]["get"]
+
+
+def test_prediction_has_the_prediction_set_of_the_library(guarded, seven, tmp_path):
+    (tmp_path / "seven.png").write_bytes(seven)
+    (expected,) = skconv.predict("digits", tmp_path / "seven.png", coverage=0.99).predictions
+    response = requests.post(f"{guarded.url}/v1/predict", seven, headers=bearer("lab"), timeout=60)
+    assert tuple(response.json()["predictions"][0]["labels"]) == expected.labels == ("7",)
+    model = requests.get(f"{guarded.url}/v1/model", headers=bearer("lab"), timeout=60).json()
+    assert (model["coverage"], model["min_confidence"]) == (0.99, 0.9999999)
 
 
 def test_uncertain_predictions_are_abstentions_and_counted(guarded, seven):

@@ -115,6 +115,7 @@ def test_find_key_compares_with_all_keys_in_constant_time(monkeypatch):
         ([(b"authorization", b"Basic " + base64.b64encode("ä:a:bc".encode()))], b"a:bc"),
         ([(b"authorization", b"Basic ???")], b""),
         ([(b"authorization", b"Digest abc")], None),
+        ([(b"authorization", b"Basic YTpi"), (b"x-api-key", b"abc")], b"abc"),  # the first is for the proxy
     ],
 )
 def test_extract_key(headers, expected):

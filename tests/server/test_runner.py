@@ -99,6 +99,22 @@ def test_missing_model_is_an_error_before_listening(capsys, tmp_path):
     assert "No model at" in captured.err
 
 
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (["--coverage", "0.9"], "saved without predictions of held-out images"),
+        (["--coverage", "1"], "coverage"),
+        (["--keys", "no-keys.txt"], "no-keys.txt"),
+        (["--max-rate", "5"], "--keys"),
+        (["--root-path", "models"], "root_path"),
+    ],
+)
+def test_option_that_cannot_be_used_is_an_error_before_listening(capsys, saved_model, options, words):
+    assert main(["serve", str(saved_model), *options]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == "" and words in captured.err
+
+
 def test_missing_package_is_an_error_with_the_install_command():
     code = (
         "import sys\n"

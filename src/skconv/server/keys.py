@@ -157,18 +157,20 @@ def find_key(keys: Iterable[ApiKey], value: bytes) -> ApiKey | None:
 def extract_key(headers: Iterable[tuple[bytes, bytes]]) -> bytes | None:
     """Return the key in the headers of a request, or None.
 
-    The key is a bearer token, the value of X-API-Key, or the password of basic authentication with any user name.
+    The key is the value of X-API-Key or, without that header, a bearer token or the password of basic authentication
+    with any user name.
     """
+    found = None
     for name, value in headers:
         if name == b"x-api-key":
             return value.strip()
         if name == b"authorization":
             scheme, _, credentials = value.strip().partition(b" ")
             if scheme.lower() == b"bearer":
-                return credentials.strip()
-            if scheme.lower() == b"basic":
-                return _extract_password(credentials.strip())
-    return None
+                found = credentials.strip()
+            elif scheme.lower() == b"basic":
+                found = _extract_password(credentials.strip())
+    return found
 
 
 def _extract_password(credentials: bytes) -> bytes:
