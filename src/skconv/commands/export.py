@@ -19,7 +19,7 @@ from skconv.model_io.folder import (
     read_config,
     read_verified,
 )
-from skconv.model_io.onnx import INPUT_NAME, OUTPUT_NAMES
+from skconv.model_io.onnx import INPUT_NAME, OOD_OUTPUT_NAME, OUTPUT_NAMES
 from skconv.model_io.onnx_metadata import describe_onnx, replace_metadata
 from skconv.signature import expand_paths
 
@@ -43,7 +43,8 @@ class ExportResult(Result):
         training images; ``normalization`` is "digit" if images must be preprocessed by `skconv.normalize_digit`;
         ``resize`` is the rule for images of another aspect ratio, if the training images were resized.
     outputs : list of str
-        Names of the outputs, float32 (n, classes).
+        Names of the outputs: ``logits`` and ``probabilities``, float32 (n, classes), and ``ood_score``, float32 (n,), if
+        the model has it.
     class_names : list of str
         Names of the classes, in the order of the columns of the outputs.
     """
@@ -67,7 +68,8 @@ class ExportResult(Result):
         return (
             f"{self.out}: {self.bytes:,} bytes\n"
             f"input {self.input['name']}: float32 ({shape}){normalised}\n"
-            f"outputs {' and '.join(self.outputs)}: float32 (n, {len(self.class_names)})\n"
+            f"outputs {' and '.join(self.outputs[:2])}: float32 (n, {len(self.class_names)})"
+            f"{'; ood_score: float32 (n)' if len(self.outputs) > 2 else ''}\n"
             f"classes: {', '.join(self.class_names)}"
         )
 
@@ -154,7 +156,7 @@ def export(
             "normalization": images.normalization,
             **({} if images.resize is None else {"resize": images.resize}),
         },
-        outputs=list(OUTPUT_NAMES),
+        outputs=[*OUTPUT_NAMES, *([] if config.ood is None else [OOD_OUTPUT_NAME])],
         class_names=list(config.class_names),
     )
 
