@@ -116,10 +116,18 @@ def test_form_without_file_names_the_option_of_curl(server):
         assert "-F image=@FILE" in response.json()["detail"]
 
 
-def test_invalid_query_returns_422(server):
-    response = server.post("/v1/predict?seen=maybe")
+@pytest.mark.parametrize(("name", "value"), [("seen", "maybe"), ("top", "0"), ("top", "9" * 5000), ("top", "²")])
+def test_invalid_query_returns_422(server, name, value):
+    response = server.post(f"/v1/predict?{name}={value}")
     assert response.status_code == 422
-    assert response.json()["detail"].startswith("The query parameter 'seen' is 'maybe'")
+    assert response.json()["detail"].startswith(f"The query parameter '{name}' is '{value[:80]}'")
+
+
+def test_most_probable_classes_are_listed_on_request(server, digits, to_png):
+    (prediction,) = server.post_image("/v1/predict?top=5", to_png(digits[7])).json()["predictions"]
+    assert prediction["top"][0]["label"] == prediction["label"] == "7"
+    confidences = [each["confidence"] for each in prediction["top"]]
+    assert len(confidences) == 5 and confidences == sorted(confidences, reverse=True)
 
 
 def test_requests_above_max_waiting_return_429_with_retry_after(server, digits, to_png, write_rows):
@@ -170,7 +178,7 @@ def test_openapi_describes_every_path_and_status(server):
 def test_openapi_schema_lists_the_keys_of_the_response(server, digits, to_png, write_rows, path, schema):
     document = server.get("/openapi.json").json()
     image = to_png(write_rows([digits[[1, 8]]]))
-    response = server.get(path) if path == "/v1/model" else server.post_image(f"{path}?seen=true", image)
+    response = server.get(path) if path == "/v1/model" else server.post_image(f"{path}?seen=true&top=3", image)
     _check_keys(document, document["components"]["schemas"][schema], response.json())
 
 

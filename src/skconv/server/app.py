@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import warnings
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -65,7 +67,7 @@ def create_app(settings: ServerSettings) -> RequestMiddleware:
 
 def _make_routes(service: Service) -> list[BaseRoute]:
     async def predict(request: Request) -> Response:
-        return await _process(request, service, service.predict)
+        return await _process(request, service, partial(service.predict, top=_parse_top(request)))
 
     async def read(request: Request) -> Response:
         return await _process(request, service, service.read)
@@ -151,6 +153,16 @@ def _parse_boolean(request: Request, name: str) -> bool:
     if value.lower() not in _BOOLEANS:
         raise HTTPException(422, f"The query parameter '{name}' is '{value[:80]}'; expected true or false.")
     return _BOOLEANS[value.lower()]
+
+
+def _parse_top(request: Request) -> int | None:
+    """Return the requested number of most probable classes; None if it is not requested."""
+    value = request.query_params.get("top")
+    if value is None:
+        return None
+    if re.fullmatch(r"[1-9][0-9]{0,8}", value) is None:
+        raise HTTPException(422, f"The query parameter 'top' is '{value[:80]}'; expected an integer of at least 1.")
+    return int(value)
 
 
 async def _respond_to_http_error(request: Request, error: Exception) -> Response:

@@ -8,7 +8,6 @@ import io
 import struct
 from collections.abc import Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from typing import Any, TypeVar
 
 import numpy as np
@@ -25,6 +24,7 @@ from skconv.server.batching import MicroBatcher
 from skconv.server.metrics import count_class, observe_predictions
 from skconv.server.settings import LIMITS, ServerSettings
 from skconv.server.uploads import Upload
+from skconv.web_page import describe_config
 
 _T = TypeVar("_T")
 BUSY = "The service has reached its limit of concurrent requests. Retry after one second."
@@ -92,16 +92,21 @@ class Service:
             raise HTTPException(503, f"The response was not ready within {seconds}. Send fewer or smaller images.")
         return task.result()
 
-    async def predict(self, uploads: list[Upload], *, seen: bool) -> dict[str, Any]:
-        """Return the most probable class per image; if `seen`, also the model input as a base64-encoded PNG."""
+    async def predict(self, uploads: list[Upload], *, seen: bool, top: int | None = None) -> dict[str, Any]:
+        """Return the most probable class per image, and optionally the `top` most probable classes.
+
+        If `seen`, also return the model input as a base64-encoded PNG.
+        """
         is_small = len(uploads) == 1 and _is_small(uploads[0].content)
         inputs = self.preprocess(uploads) if is_small else await self.in_thread(self.preprocess, uploads)
-        records = await self.classify([upload.name for upload in uploads], inputs)
+        records = await self.classify([upload.name for upload in uploads], inputs, top)
         if seen:
             records = [{**each, "seen": encode_png(image)} for each, image in zip(records, inputs, strict=True)]
         return {"predictions": records}
 
-    async def classify(self, names: Sequence[str], inputs: np.ndarray) -> list[dict[str, Any]]:
+    async def classify(
+        self, names: Sequence[str], inputs: np.ndarray, top: int | None = None
+    ) -> list[dict[str, Any]]:
         """Return one record per image, from its name and the output of `preprocess`."""
         probabilities, ood_scores = await self._batcher.predict_with_ood(inputs)
         min_confidence = self.settings.min_confidence
@@ -110,6 +115,7 @@ class Service:
             probabilities,
             self.classifier.class_names,
             min_confidence,
+            top=top,
             ood_scores=ood_scores,
             ood_threshold=self.classifier.ood_threshold,
         )
@@ -179,20 +185,11 @@ class Service:
 
 def describe_model(service: Service) -> dict[str, Any]:
     """Return the response of `/v1/model`."""
-    config = service.classifier.config
     return {
-        "name": config.data.name,
-        "network": config.network.name,
-        "class_names": list(config.class_names),
-        "input": {"channels": config.input.channels, "height": config.input.height, "width": config.input.width},
+        **describe_config(service.classifier.config),
         "reads_numbers": service.reads_digits,
-        "n_classes": len(config.class_names),
-        "created": config.created,
-        "skconv_version": config.skconv_version,
-        "scores": dict(config.scores),
         "min_confidence": service.settings.min_confidence,
         "coverage": service.settings.coverage,
-        "ood": None if config.ood is None else asdict(config.ood),
         "limits": {name: getattr(service.settings, name) for name in LIMITS},
     }
 

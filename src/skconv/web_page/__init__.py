@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ from skconv.model_io.config import ModelConfig
 PAGE = Path(__file__).with_name("page")  # folder of the static files
 
 
-def describe_model(config: ModelConfig) -> dict[str, Any]:
+def describe_config(config: ModelConfig) -> dict[str, Any]:
     """Return the description of a model that the page needs, as JSON values."""
     images = config.input
     return {
@@ -22,4 +23,5 @@ def describe_model(config: ModelConfig) -> dict[str, Any]:
         "created": config.created,
         "skconv_version": config.skconv_version,
         "scores": dict(config.scores),
+        "ood": None if config.ood is None else asdict(config.ood),
     }

@@ -8,14 +8,13 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 from skconv.exceptions import DownloadError, MissingPackageError, SourceNotFoundError
 from skconv.files import expand_home
 from skconv.images.spec import ImageSpec
 from skconv.model_io.config import ModelConfig
-from skconv.web_page import PAGE, describe_model
+from skconv.web_page import PAGE, describe_config
 
 PACKAGE, VERSION = "onnxruntime-web", "1.30.0"
 # Files of the package and their names in the page. The first contains the licence; file servers that do not know the
@@ -59,7 +58,7 @@ def write_page(folder: Path, config: ModelConfig, onnx: bytes, runtime: dict[str
 
 def _describe(config: ModelConfig) -> dict[str, object]:
     """Return the content of ``model.json``: the description of the model, and the rules for its images."""
-    description = describe_model(config)
+    description = describe_config(config)
     images = config.input
     spec = ImageSpec(images.height, images.width, images.channels, images.normalization, images.resize)
     description["input"] |= {
@@ -67,8 +66,6 @@ def _describe(config: ModelConfig) -> dict[str, object]:
         "decoded_side": spec.shortest,
         "normalization": images.normalization,
     }
-    if config.ood is not None:
-        description["ood"] = asdict(config.ood)
     return description
 
 

@@ -61,7 +61,7 @@ function describe({ probabilities, ood_score: score }, nClasses) {
   const ranked = [...probabilities.data]
     .map((confidence, index) => ({ label: model.class_names[index], confidence }))
     .sort((a, b) => b.confidence - a.confidence);
-  const result = { ...ranked[0], alternatives: ranked.slice(1, 3), top: ranked.slice(0, nClasses) };
+  const result = { ...ranked[0], top: ranked.slice(0, nClasses) };
   if (!model.ood || !score) return result;
   return { ...result, ood_score: score.data[0], unlike_training: score.data[0] > model.ood.threshold };
 }

@@ -2,6 +2,7 @@
 
 const MIN_CONFIDENT = 0.9; // below, boxes and bars are marked as uncertain
 const MAX_LARGE = 8; // characters of a text in large type
+const UNSURE = "?";
 const SVG = "http://www.w3.org/2000/svg";
 
 const find = (id) => document.getElementById(id);
@@ -26,8 +27,9 @@ export function showError(message) {
 /** Show a reading (text, digits and boxes) or a prediction (one label), and the image if it has a URL. */
 export function showResult(result, milliseconds, url) {
   const text = result.text ?? result.label;
-  const summary = text ? `Confidence ${formatPercent(result.confidence)}, ${Math.round(milliseconds)} ms` : "Nothing to read.";
-  showText(text || "–", summary, { quiet: !text });
+  const sets = result.labels ? ` Prediction set: ${result.labels.join(", ") || "empty"}.` : "";
+  const summary = `Confidence ${formatPercent(result.confidence)}, ${Math.round(milliseconds)} ms.${sets}`;
+  showText(text || "–", text ? summary : "Nothing to read.", { quiet: !text });
   find("unlike").hidden = !result.unlike_training;
   const digits = result.digits ?? [result];
   find("digits").replaceChildren(...digits.map(makeDigit));
@@ -77,9 +79,14 @@ function makeDigit(digit) {
   image.alt = `Model input for ${digit.label}`;
   const bars = document.createElement("ul");
   bars.className = digit.confidence < MIN_CONFIDENT ? "bars uncertain" : "bars";
-  bars.append(...(digit.top ?? [digit, ...digit.alternatives]).map(makeBar));
+  bars.append(...rank(digit).map(makeBar));
   item.append(image, bars);
   return item;
+}
+
+/** Return the most probable classes; the label "?" is that of a confidence below the minimum of the service. */
+function rank({ label, confidence, alternatives, top }) {
+  return top ?? (label === UNSURE ? alternatives : [{ label, confidence }, ...alternatives]);
 }
 
 function makeBar({ label, confidence }) {
