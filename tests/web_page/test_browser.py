@@ -130,6 +130,27 @@ def test_colour_page_begins_with_photos(colour_page):
     assert colour_page.run("document.querySelector('#preview img').naturalHeight") == 90
 
 
+@pytest.mark.parametrize(
+    ("names", "channels", "kinds"),
+    [
+        ("0 1 2 3 4 5 6 7 8 9", 1, [True, True]),
+        ("0 1 2 3 4 5 6 7 8 9 nothing", 1, [True, True]),
+        ("0 1 2 3 4 5 6 7 8 9", 3, [False, False]),
+        ("0 1", 1, [False, False]),  # numbered classes, such as of BreastMNIST
+        ("a b c d e f g h i j", 1, [False, True]),
+        ("0 1 2 3 4 5 6 7 8 9 A", 1, [False, True]),
+        ("bag boot coat", 1, [False, False]),
+    ],
+)
+def test_page_begins_with_drawings_for_characters_only(colour_page, names, channels, kinds):
+    model = {"class_names": names.split(), "input": {"channels": channels, "height": 28, "width": 28}}
+    found = colour_page.run(
+        f"""import("/page/model.js").then(({{ isDigitModel, isForDrawings }}) =>
+            [isDigitModel({json.dumps(model)}), isForDrawings({json.dumps(model)})])"""
+    )
+    assert found == kinds
+
+
 def test_photo_of_the_camera_is_classified(open_page, open_site, colour_model):
     page = open_page(open_site(colour_model))
     page.run("document.getElementById('start').click()")

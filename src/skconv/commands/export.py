@@ -43,8 +43,8 @@ class ExportResult(Result):
         training images; ``normalization`` is "digit" if images must be preprocessed by `skconv.normalize_digit`;
         ``resize`` is the rule for images of another aspect ratio, if the training images were resized.
     outputs : list of str
-        Names of the outputs: ``logits`` and ``probabilities``, float32 (n, classes); ``ood_score``, float32 (n,), if the
-        model has it.
+        Names of the outputs: ``logits`` and ``probabilities``, float32 (n, classes); ``ood_score``, float32 (n,), if
+        the model has it.
     class_names : list of str
         Names of the classes, in the order of the columns of the outputs.
     """

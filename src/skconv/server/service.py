@@ -104,9 +104,7 @@ class Service:
             records = [{**each, "seen": encode_png(image)} for each, image in zip(records, inputs, strict=True)]
         return {"predictions": records}
 
-    async def classify(
-        self, names: Sequence[str], inputs: np.ndarray, top: int | None = None
-    ) -> list[dict[str, Any]]:
+    async def classify(self, names: Sequence[str], inputs: np.ndarray, top: int | None = None) -> list[dict[str, Any]]:
         """Return one record per image, from its name and the output of `preprocess`."""
         probabilities, ood_scores = await self._batcher.predict_with_ood(inputs)
         min_confidence = self.settings.min_confidence

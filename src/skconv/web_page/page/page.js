@@ -107,8 +107,8 @@ function describe({ network, name, n_classes: nClasses, scores }) {
 }
 
 function prepare(model) {
-  readsNumbers = backend.reads && model.reads_numbers;
   const isDigit = isDigitModel(model);
+  readsNumbers = backend.reads && model.reads_numbers && isDigit;
   find("model").textContent = describe(model);
   find("start").hidden = !hasCamera;
   find("examples").hidden = !readsNumbers;
