@@ -61,7 +61,7 @@ def test_json_has_the_documented_keys(run, images):
     record = json.loads(json.dumps(predict(run.model, folder / "00.png").to_json()))
     assert set(record) == {"predictions"}
     first = record["predictions"][0]
-    assert set(first) == {"input", "label", "confidence", "alternatives"}
+    assert set(first) == {"input", "label", "confidence", "alternatives", "ood_score", "unlike_training"}
     assert 0 < first["confidence"] <= 1
     assert [set(each) for each in first["alternatives"]] == [{"label", "confidence"}] * 2
 
@@ -188,8 +188,8 @@ def test_csv_has_columns_of_top_beside_an_error(run, images, tmp_path):
     with pytest.warns(UserWarning, match="could not be read"):
         predict(run.model, [tmp_path / "note.png", images[0] / "00.png"], top=1, out=tmp_path / "p.csv")
     header, broken, correct = (tmp_path / "p.csv").read_text().splitlines()
-    assert header == "input,label,confidence,label_1,confidence_1,error"
-    assert broken.split(",")[1:5] == [""] * 4 and correct.endswith(",")
+    assert header == "input,label,confidence,ood_score,unlike_training,label_1,confidence_1,error"
+    assert broken.split(",")[1:7] == [""] * 6 and correct.endswith(",")
 
 
 @pytest.mark.parametrize("top", [0, -1, True, 1.5])
@@ -251,7 +251,7 @@ def test_competition_with_another_file_name_writes_a_table_and_warns(run, compet
     with pytest.warns(UserWarning, match="begins with submission"):
         result = predict(run.model, competitions / "kaggle-digits", out=out)
     lines = out.read_text().splitlines()
-    assert lines[0] == "input,label,confidence" and len(lines) == 41
+    assert lines[0].startswith("input,label,confidence") and len(lines) == 41
     assert lines[1].startswith(f"{competitions / 'kaggle-digits'}#1,")
     assert str(result) == f"Wrote the predictions of 40 images to {out}."
 
@@ -259,7 +259,7 @@ def test_competition_with_another_file_name_writes_a_table_and_warns(run, compet
 def test_images_with_the_file_name_submission_write_a_table(run, images, tmp_path):
     folder, _ = images
     predict(run.model, folder, out=tmp_path / "submission.csv")
-    assert (tmp_path / "submission.csv").read_text().startswith("input,label,confidence\n")
+    assert (tmp_path / "submission.csv").read_text().startswith("input,label,confidence")
 
 
 def test_submission_uses_the_labels_of_the_competition(saved_model, competitions, tmp_path):

@@ -74,7 +74,7 @@ def test_predict_gives_prediction_sets_as_text_json_and_csv(calibrated, images, 
 
 def test_predict_without_coverage_has_no_sets(calibrated, images):
     record = predict(calibrated.model, images).to_json()["predictions"][0]
-    assert set(record) == {"input", "label", "confidence", "alternatives"}
+    assert set(record) == {"input", "label", "confidence", "alternatives", "ood_score", "unlike_training"}
 
 
 def test_coverage_needs_held_out_predictions(run, images):
@@ -103,14 +103,38 @@ def test_evaluate_measures_out_of_distribution_detection(calibrated, tmp_path, c
     assert main(["evaluate", calibrated.model, "digits", "--against", source, "--json"]) == 0
     against = json.loads(capsys.readouterr().out)["against"]
     assert (against["data"], against["split"], against["n"]) == ("noise", "all", 60)
-    assert against["auroc"] > 0.9
-    assert "held-out image" in against["score"]
-    assert "60 images of noise: AUROC 0.9" in str(evaluate(calibrated.model, "digits", against=source))
+    assert against["auroc"] > 0.99 and against["unlike_training"] > 0.95
+    result = evaluate(calibrated.model, "digits", against=source)
+    assert 0 <= result.unlike_training < 0.05
+    assert "60 images of noise: AUROC " in str(result)
 
 
-def test_against_needs_held_out_predictions_and_the_image_size_of_the_model(run, calibrated, tmp_path):
-    with pytest.raises(ParameterError, match=r"training\.validation_fraction=0\.07"):
-        evaluate(run.model, "digits", against="digits")
+def test_prediction_is_marked_if_the_image_is_unlike_the_training_images(calibrated, tmp_path, capsys):
+    digits = load_dataset("digits").train_images
+    np.savez(tmp_path / "mixed.npz", images=np.concatenate([digits[:3], 255 - digits[:3]]))
+    arguments = ["predict", calibrated.model, str(tmp_path / "mixed.npz")]
+    assert main([*arguments, "--json"]) == 0
+    records = json.loads(capsys.readouterr().out)["predictions"]
+    assert [record["unlike_training"] for record in records] == [False] * 3 + [True] * 3
+    threshold = OnnxClassifier(calibrated.model).ood_threshold
+    assert all((record["ood_score"] > threshold) == record["unlike_training"] for record in records)
+    assert main([*arguments, "--out", str(tmp_path / "marked.csv")]) == 0
+    rows = list(csv.DictReader((tmp_path / "marked.csv").open()))
+    assert [row["unlike_training"] for row in rows] == ["false"] * 3 + ["true"] * 3
+    assert float(rows[5]["ood_score"]) == pytest.approx(records[5]["ood_score"], rel=1e-4)
+
+
+def test_model_without_a_score_predicts_and_cannot_be_evaluated_against_other_data(calibrated, tmp_path, images):
+    classifier = CNNClassifier.load(calibrated.model)
+    classifier.ood_ = None
+    classifier.save(tmp_path / "model")
+    record = predict(tmp_path / "model", images).to_json()["predictions"][0]
+    assert set(record) == {"input", "label", "confidence", "alternatives"}
+    with pytest.raises(ParameterError, match="without an out-of-distribution score"):
+        evaluate(tmp_path / "model", "digits", against="digits")
+
+
+def test_against_needs_the_image_size_of_the_model(calibrated, tmp_path):
     np.savez(tmp_path / "large.npz", X=np.zeros((4, 9, 9), np.uint8), y=np.arange(4) % 2)
     with pytest.raises(DataError, match="--image-size 8x8"):
         evaluate(calibrated.model, "digits", against=tmp_path / "large.npz")

@@ -13,10 +13,10 @@ from skconv.commands import Result
 from skconv.commands.prediction_tables import MISTAKES_NAME, write_mistakes
 from skconv.commands.scoring import (
     UnseenImages,
+    check_has_score,
     choose_unseen,
     describe_images,
     load_for_model,
-    load_held_out,
     make_sets,
     score_source,
 )
@@ -62,12 +62,14 @@ class EvaluationResult(Result):
     corruptions : dict or None
         Accuracy at five severities per corruption; the key "mean" has the mean over all corruptions. None unless
         requested.
+    unlike_training : float or None
+        Fraction of the images with an out-of-distribution score above the threshold. None if the model has no score.
     against : dict or None
-        Out-of-distribution detection: ``data``, ``split`` and ``n`` of the other images, the name of the ``score``, and
-        its ``auroc``. None unless requested.
+        Out-of-distribution detection: ``data``, ``split`` and ``n`` of the other images, the name of the ``score``, its
+        ``auroc``, and ``unlike_training``, the fraction of these images above the threshold. None unless requested.
     """
 
-    _optional: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "against")
+    _optional: ClassVar[tuple[str, ...]] = ("sets", "corruptions", "unlike_training", "against")
 
     accuracy: float
     low: float
@@ -83,6 +85,7 @@ class EvaluationResult(Result):
     text: str
     sets: dict[str, float] | None = None
     corruptions: dict[str, list[float]] | None = None
+    unlike_training: float | None = None
     against: dict[str, Any] | None = None
 
     def to_json(self) -> dict[str, Any]:
@@ -101,11 +104,14 @@ class EvaluationResult(Result):
                 f"Prediction sets for a coverage of {level}: {coverage} contain the true class, "
                 f"{self.sets['mean_set_size']:.3f} classes on average, {empty} empty.",
             ]
+        if self.unlike_training is not None:
+            lines += ["", f"{format_percent(self.unlike_training)} of the images are unlike the training images."]
         if self.against is not None:
             lines += [
                 "",
                 f"Out-of-distribution detection of {self.against['n']:,} images of {self.against['data']}: AUROC "
-                f"{self.against['auroc']:.4f}, by the {self.against['score']}.",
+                f"{self.against['auroc']:.4f}; {format_percent(self.against['unlike_training'])} of them are unlike "
+                "the training images.",
             ]
         if self.corruptions is not None:
             width = max(map(len, self.corruptions))
@@ -143,8 +149,7 @@ def evaluate(
         Also measure the accuracy under seventeen image corruptions, each at five severities.
     against : str, path-like or None, default=None
         Also measure out-of-distribution detection on this data, which should have other classes. Its images are
-        selected as in `source`; its labels are ignored. Requires an ensemble, or a model trained with a validation
-        split.
+        selected as in `source`; its labels are ignored.
     report : path-like or None, default=None
         A new folder for ``scores.json``, ``mistakes.csv`` with the file or index of each wrongly classified image, and
         figures of mistakes, curves, calibration and corruptions.
@@ -170,7 +175,8 @@ def evaluate(
         If the images have another size, or classes that the model does not have. Or if the model was trained on more
         than 1 % of the test split, or on all images of data without one.
     ParameterError
-        If `coverage` is out of range, or if `coverage` or `against` is used with a model without held-out predictions.
+        If `coverage` is out of range, or if the model has no held-out predictions for `coverage`, or no
+        out-of-distribution score for `against`.
     OutputError
         If the folder of the report is not empty, or cannot be written.
 
@@ -190,7 +196,8 @@ def evaluate(
         check_coverage(coverage)
     if coverage is not None or against is not None:  # raise errors before the data is loaded
         classifier = OnnxClassifier(model)
-        load_held_out(classifier)
+        if against is not None:
+            check_has_score(classifier)
         if coverage is not None:
             make_sets(classifier, np.empty((0, len(classifier.class_names))), coverage)
     scored = score_source(model, source, progress=progress, **data)
@@ -216,6 +223,7 @@ def evaluate(
         text=format_scores(scores),
         sets=None if coverage is None else _measure_sets(scored, coverage),
         corruptions=_measure_corruptions(scored, progress=progress) if corruptions else None,
+        unlike_training=scored.unlike_training,
         against=None if others is None else _measure_out_of_distribution(scored, others),
     )
     if report is not None:
@@ -237,17 +245,18 @@ def _measure_sets(scored: ScoredSource, coverage: float) -> dict[str, float]:
 
 def _measure_out_of_distribution(scored: ScoredSource, others: UnseenImages) -> dict[str, Any]:
     """Return the AUROC of the out-of-distribution score; see `EvaluationResult`."""
-    from skconv.evaluation.ood import DEFINITION, measure_auroc, ood_score
+    from skconv.evaluation.ranking import measure_auroc
 
-    held_out = load_held_out(scored.classifier).probabilities
-    inside = ood_score(held_out, scored.probabilities)
-    outside = ood_score(held_out, scored.classifier.predict_proba(others.images))
+    classifier, inside = scored.classifier, scored.ood_scores
+    outside = classifier.predict_with_ood(others.images)[1]
+    assert classifier.config.ood is not None and inside is not None and outside is not None
     return {
         "data": others.dataset.name,
         "split": others.split,
         "n": len(others.images),
+        "score": classifier.config.ood.method,
         "auroc": measure_auroc(inside, outside),
-        "score": DEFINITION,
+        "unlike_training": float((outside > classifier.config.ood.threshold).mean()),
     }
 
 

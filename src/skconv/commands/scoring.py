@@ -58,7 +58,7 @@ def score_dataset(classifier: OnnxClassifier, dataset: Dataset) -> ScoredSource:
 
     unseen = choose_unseen(classifier, dataset)
     positions = _match_classes(classifier.class_names, dataset)
-    probabilities = classifier.predict_proba(unseen.images)
+    probabilities, ood_scores = classifier.predict_with_ood(unseen.images)
     labels = positions[unseen.labels]
     return ScoredSource(
         classifier=classifier,
@@ -70,6 +70,7 @@ def score_dataset(classifier: OnnxClassifier, dataset: Dataset) -> ScoredSource:
         names=unseen.names,
         positions=unseen.positions,
         probabilities=probabilities,
+        ood_scores=ood_scores,
         scores=score_predictions(labels, probabilities, classifier.class_names),
     )
 
@@ -200,10 +201,19 @@ def load_held_out(classifier: OnnxClassifier) -> HeldOut:
     held_out = read_held_out(classifier.folder, classifier.config)
     if held_out is None:
         raise ParameterError(
-            "The model was saved without predictions of held-out images; prediction sets and out-of-distribution "
-            f"scores require them. {_suggest_held_out(classifier.config.data.n_train)}"
+            "The model was saved without predictions of held-out images; prediction sets require them. "
+            f"{_suggest_held_out(classifier.config.data.n_train)}"
         )
     return held_out
+
+
+def check_has_score(classifier: OnnxClassifier) -> None:
+    """Raise `ParameterError` if the model has no out-of-distribution score."""
+    if classifier.config.ood is None:
+        raise ParameterError(
+            "The model was saved without an out-of-distribution score. Train it again with this version, on at least "
+            "200 images and with a false_alarm_rate."
+        )
 
 
 def _suggest_held_out(n_train: int) -> str:

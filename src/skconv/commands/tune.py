@@ -302,7 +302,7 @@ def _score_trial(
     estimator.run_part = RunPart(f"trial {number}", first=False)
     callbacks = [*estimator.callbacks, ("report_accuracy", ReportAccuracy(report))]
     # `fit` receives the validation images and must not hold out others.
-    estimator.set_params(validation_fraction=0.0, callbacks=callbacks, calibrate=False)
+    estimator.set_params(validation_fraction=0.0, callbacks=callbacks, calibrate=False, false_alarm_rate=None)
     estimator.fit(*train, X_val=valid[0], y_val=valid[1])
     return float(estimator.score(*valid))
 

@@ -20,6 +20,7 @@ from torch import Tensor
 
 from skconv.estimators import persistence
 from skconv.estimators.inputs import as_images, as_labels, check_no_label_column, check_same_order, describe_reading
+from skconv.estimators.ood import OodMixin
 from skconv.estimators.validation import (
     MIN_CALIBRATION,
     combine_weights,
@@ -40,11 +41,11 @@ from skconv.training.torch_state import standard_torch_state
 _RANGE_IMAGES = 4096  # images per part, so that a memory map is not loaded as a whole
 
 
-class BaseImageClassifier(ClassifierMixin, BaseEstimator):
+class BaseImageClassifier(OodMixin, ClassifierMixin, BaseEstimator):
     """Base class of the image classifiers.
 
     Subclasses must define `fit`, `load` and the parameter `calibrate`. `fit` must set `net_`, `classes_`,
-    `class_prior_`, `image_shape_`, `held_out_` and the attributes that `skconv.estimators.persistence` saves.
+    `class_prior_`, `image_shape_`, `held_out_`, `ood_` and the attributes that `skconv.estimators.persistence` saves.
     """
 
     held_out_: HeldOut | None
@@ -261,12 +262,16 @@ class BaseImageClassifier(ClassifierMixin, BaseEstimator):
             self.pixel_range_ = min(low, float(images.min())), max(high, float(images.max()))
 
     def _logits(self, X: Any) -> np.ndarray:
+        return self._forward(self._read_images(X)).numpy()
+
+    def _read_images(self, X: Any) -> ImageDataset:
+        """Return validated images to predict; warn if their range clearly differs from that of the training images."""
         check_is_fitted(self)
         X = self._validate(X, reset=False)
         images = to_image_tensor(X)
         self._check_image_shape(images, X.shape)
-        self._warn_of_range(images, stacklevel=4)
-        return self._forward(ImageDataset(images)).numpy()
+        self._warn_of_range(images, stacklevel=5)
+        return ImageDataset(images)
 
     @torch.inference_mode()
     def _forward(self, images: ImageDataset) -> Tensor:

@@ -17,8 +17,8 @@ from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.options import OptionsMixin, hide_options
 from skconv.estimators.parameters import check_parameters, check_selection
 from skconv.estimators.pretrained import fit_pretrained, merge_small_validation, update_pretrained
-from skconv.estimators.running import run_net
-from skconv.estimators.setup import check_callbacks, fit_net, make_network, restart_net, start_net, warn_of_few_images
+from skconv.estimators.running import run_net, warn_of_few_images
+from skconv.estimators.setup import check_callbacks, fit_net, make_network, restart_net, start_net
 from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.training.augmentation import Augmentation
@@ -53,13 +53,12 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     weight_decay : float, default=0.05
         Weight decay, at least 0; decoupled unless `optimizer` is "adam".
     label_smoothing : float, default=0.1
-        Fraction of the target spread over all classes, 0..1. Predicted probabilities and the validation loss are
-        corrected for it.
+        Fraction of the target spread over all classes, 0..1; probabilities and validation loss are corrected for it.
     ema_decay : float, default=0.995
         Decay of the exponential moving average of the weights, below 1; 0 disables it.
     optimizer : {"adamw", "adam", "muon"} or class, default="adamw"
-        "adam" adds the weight decay to the gradient, as in Adam with L2 regularisation; "muon" needs fewer epochs. A
-        class of torch gets the learning rate and the options ``optimizer__NAME``, but not `weight_decay`.
+        "adam" has L2 regularisation as `weight_decay`; "muon" needs fewer epochs. A class of torch gets the learning
+        rate and the options ``optimizer__NAME``, but not `weight_decay`.
     criterion : "cross-entropy" or class, default="cross-entropy"
         Loss. A class is called with the options ``criterion__NAME``, and its instance with logits (n, n_classes) and
         class indices (n,); `label_smoothing` has no effect. With sample weights, it must accept ``reduction="none"``.
@@ -81,6 +80,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
     calibrate : bool or "temperature", default=True
         Calibrate the probabilities on the validation images, if there are at least 100: with a temperature and a bias
         per class, or with a temperature alone, which changes no predicted label.
+    false_alarm_rate : float or None, default=0.01
+        Fraction of images like the training images, 0..0.5, whose `ood_score` exceeds its threshold; None: no score.
     precision : {"auto", "fp32", "bf16"}, default="auto"
         Floating-point precision of training; "auto" selects the faster one by measurement. Predictions use fp32.
     n_threads : int or "auto", default="auto"
@@ -96,8 +97,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         `fit`. The folder is not removed. Requires an int as `random_state`. The state of a custom callback is saved if
         it has ``state_dict`` and ``load_state_dict``.
     init_from : path-like or None, default=None
-        Model folder to initialise the weights from. Weights are loaded if name and shape match; classes and image size
-        may differ. Input normalisation and calibration are not loaded.
+        Model folder from which weights of the same name and shape are loaded; classes and image size may differ. Input
+        normalisation and calibration are not loaded.
     freeze_fraction : float, default=0.0
         Fraction of training, 0..1, in which the weights loaded from `init_from` are unfrozen layer by layer, from last
         to first. For a pretrained network, the fraction of its stages that are not trained, first to last (see Notes).
@@ -105,11 +106,9 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         Seed of initial weights, order, augmentation and dropout. The same seed, machine and number of threads result in
         identical weights, unless several fits run in one process at the same time.
     verbose : int, default=0
-        Above 0, report the progress and the remaining time: a bar in a terminal, a table in a notebook, else a line per
-        epoch on standard error.
+        Above 0, report progress and remaining time: a bar in a terminal, a table in a notebook, else a line per epoch.
     **options
-        Options of the network, optimizer and criterion: ``network__hidden=64``. They are parameters like the others,
-        also for `set_params` and searches.
+        Options of the network, optimizer and criterion: ``network__hidden=64``; parameters like the others in searches.
 
     Attributes
     ----------
@@ -120,11 +119,12 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         Weighted fraction of each class among the images passed to `fit`.
     held_out_ : HeldOut or None
         Calibrated probabilities and label indices of the validation images; None without calibration.
+    ood_ : FittedOod or None
+        Out-of-distribution score; None without `false_alarm_rate`, with too few images, and after `partial_fit`.
     net_ : ClassifierNet
         The fitted skorch net.
     history_ : list of dict
-        One entry per epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation),
-        learning_rate, seconds.
+        Per epoch: epoch, train_loss, valid_loss, valid_accuracy (None without validation), learning_rate, seconds.
     image_shape_ : (channels, height, width)
     pixel_range_ : (float, float)
         Minimum and maximum of the training images.
@@ -180,6 +180,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         restore_best: str | None = None,
         class_weight: Mapping[Any, float] | str | None = None,
         calibrate: bool | str = True,
+        false_alarm_rate: float | None = 0.01,
         precision: str = "auto",
         n_threads: int | str = "auto",
         device: str = "auto",
@@ -209,6 +210,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         self.restore_best = restore_best
         self.class_weight = class_weight
         self.calibrate = calibrate
+        self.false_alarm_rate = false_alarm_rate
         self.precision = precision
         self.n_threads = n_threads
         self.device = device
@@ -258,8 +260,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         check_callbacks(self.callbacks)
         start_measurement(self.n_threads)
         has_validation_set = check_validation_pair(X_val, y_val)
-        validated = has_validation_set or self.validation_fraction > 0
-        check_selection(self.get_params(deep=False), validated=validated)
+        check_selection(self.get_params(deep=False), validated=has_validation_set or self.validation_fraction > 0)
         self.__dict__.pop("net_", None)
         images = self._check_training_data(X, y, sample_weight, self.class_weight)
         train, valid = images, self._check_validation_data(X_val, y_val) if has_validation_set else None
@@ -301,10 +302,9 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         -------
         self
         """
-        start = time.perf_counter()
+        start, fitted = time.perf_counter(), hasattr(self, "net_")
         check_parameters(self.get_params(deep=False))
         start_measurement(self.n_threads)
-        fitted = hasattr(self, "net_")
         train = expand_weights(self._check_training_data(X, y, sample_weight, self.class_weight, classes))
         network = self.net_.module_ if fitted else make_network(self, train)
         if isinstance(network, PretrainedNetwork):
@@ -317,7 +317,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
             self._extend_range(train.sample())
         if not isinstance(network, PretrainedNetwork):
             run_net(self, train)
-        self.held_out_ = None  # computed with the previous weights
+        self.held_out_ = self.ood_ = None  # computed with the previous weights
         self.fit_seconds_ = time.perf_counter() - start
         return self
 

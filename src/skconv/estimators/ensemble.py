@@ -21,7 +21,9 @@ from skconv.estimators import persistence
 from skconv.estimators.base import BaseImageClassifier, shift_probabilities
 from skconv.estimators.classifier import CNNClassifier
 from skconv.estimators.network_choice import choose_network, is_auto
+from skconv.estimators.ood import FittedOod
 from skconv.estimators.parameters import check_parameters, choose_device
+from skconv.estimators.running import fit_member
 from skconv.estimators.validation import MIN_CALIBRATION, check_validation_pair, split_folds
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
@@ -71,6 +73,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         Weighted fraction of each class among the images.
     held_out_ : HeldOut or None
         Calibrated out-of-fold probabilities and label indices; None without calibration.
+    ood_ : FittedOod or None
+        Out-of-distribution score, that of the first member. Its threshold is set on the images held out from it.
     held_out_indices_ : list of ndarray
         Indices of the images that each member was not trained on.
     fold_scores_ : ndarray of shape (n_folds,)
@@ -189,7 +193,7 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
             member.n_scored_after = self.n_scored_after + len(y) // len(folds)
             member.time_share = limit, math.ceil((len(folds) - number) / n_jobs)
         results = Parallel(n_jobs=self.n_jobs)(
-            delayed(_fit_member)(member, X, y, sample_weight, *fold, X_val, y_val)
+            delayed(fit_member)(member, X, y, sample_weight, *fold, X_val, y_val)
             for member, fold in zip(members, folds, strict=True)
         )
         self._set_members(template, [member for member, _ in results])
@@ -220,6 +224,11 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     def histories_(self) -> list[list[dict[str, Any]]]:
         """`CNNClassifier.history_` of each member."""
         return [member.history_ for member in self._fitted_members()]
+
+    @property
+    def ood_(self) -> FittedOod | None:  # type: ignore[override]
+        """Out-of-distribution score of the first member."""
+        return self._fitted_members()[0].ood_
 
     @property
     def net_(self) -> ClassifierNet:
@@ -264,6 +273,8 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         seeds = check_random_state(self.random_state).randint(2**31 - 1, size=n_members)
         shared = {"precision": precision, "verbose": max(template.verbose, self.verbose)}
         members = [clone(template).set_params(random_state=int(seed), **shared) for seed in seeds]
+        for member in members[1:]:  # the score of the ensemble is that of the first member
+            member.set_params(false_alarm_rate=None)
         parallel = effective_n_jobs(self.n_jobs) > 1
         for number, member in enumerate(members, start=1):
             member.class_names = self.class_names
@@ -322,29 +333,3 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
     def _find_held_out(self) -> np.ndarray:
         """Return a mask of the images that have an out-of-fold prediction, bool (n,)."""
         return np.asarray(np.isfinite(self.out_of_fold_proba_).all(1))
-
-
-def _fit_member(
-    member: CNNClassifier,
-    X: np.ndarray,
-    y: np.ndarray,
-    sample_weight: np.ndarray | None,
-    train: np.ndarray,
-    held_out: np.ndarray,
-    X_val: Any,
-    y_val: Any,
-) -> tuple[CNNClassifier, np.ndarray]:
-    """Fit a member on the training images; return it with its probabilities for the held-out images."""
-    end, n_left = member.time_share
-    if end is not None:  # this member gets an equal share of the remaining time
-        member.set_params(time_limit=max((end - time.time()) / n_left, 1.0))
-    held_out_images = X[held_out]
-    weights = None if sample_weight is None else sample_weight[train]
-    if X_val is None:
-        X_val, y_val = held_out_images, y[held_out]
-    member.fit(X[train], y[train], sample_weight=weights, X_val=X_val, y_val=y_val)
-    probabilities = member.predict_proba(held_out_images)
-    # Removed, because copies of the member would include the held-out images and the state of the optimizer.
-    member.net_.set_params(train_split=None)
-    member.net_.optimizer_.state.clear()
-    return member, probabilities

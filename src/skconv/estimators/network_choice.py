@@ -58,7 +58,7 @@ def choose_network(classifier: Classifier, images: ImageDataset) -> str:
             )
             continue
         start = time.monotonic()
-        changed = {"time_limit": limit, "random_state": seed, "verbose": 0, "callbacks": ()}
+        changed = {"time_limit": limit, "random_state": seed, "verbose": 0, "callbacks": (), "false_alarm_rate": None}
         # The weights of the images include those of the classes, whose labels are replaced by indices here.
         trial = clone(classifier).set_params(network=name, class_weight=None, **changed)
         X, y, weights = _select(train)

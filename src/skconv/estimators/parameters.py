@@ -94,6 +94,7 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
     "restore_best": Parameter(str, choices=("valid_loss", "both_losses"), nullable=True),
     "class_weight": Parameter(Mapping, choices=("balanced",), nullable=True),
     "calibrate": Parameter(bool, choices=("temperature",), in_recipe=False),
+    "false_alarm_rate": Parameter(float, 0, 0.5, open_below=True, nullable=True),
     "precision": Parameter(str, choices=("auto", "fp32", "bf16")),
     "n_threads": Parameter(int, 1, choices=("auto",)),
     # Checked by `choose_device`, because "cuda:1" is also accepted.

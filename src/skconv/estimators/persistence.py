@@ -14,6 +14,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import check_random_state
 from torch import nn
 
+from skconv.estimators.ood import read_ood
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.saved_parameters import parameters_to_json, restore_parameters
 from skconv.estimators.validation import to_image_tensor
@@ -62,6 +63,7 @@ def save(
         data=data or DataConfig("unnamed", "memory", "unknown", "", classifier.n_samples_fit_),
         scores=dict(scores or {}),
         environment=describe_environment(command, n_threads=getattr(classifier, "n_threads_", None)),
+        ood=None if classifier.ood_ is None else classifier.ood_.to_config(),
     )
     return save_model(
         expand_home(folder),
@@ -70,6 +72,7 @@ def save(
         sample=_draw_sample(classifier, images),
         fingerprints=fingerprints,
         held_out=classifier.held_out_,
+        score=None if classifier.ood_ is None else classifier.ood_.score,
         per_class=per_class,
     )
 
@@ -84,7 +87,7 @@ def load(cls: type[Classifier], folder: str | os.PathLike[str], *, network: Any,
     spec = NetworkSpec(config.network.name, config.network.options).restore(network)
     classifier = cls(**restore_parameters(cls, config.parameters, path, spec), device=device)
     _restore_net(classifier, _load_network(path, config, spec), spec, config)
-    classifier.held_out_ = read_held_out(path, config)
+    classifier.held_out_, classifier.ood_ = read_held_out(path, config), read_ood(path, config)
     return classifier
 
 
@@ -115,7 +118,7 @@ def load_ensemble(
     ensemble.estimators_ = [clone(template) for _ in restored.members]
     for classifier, each in zip(ensemble.estimators_, restored.members, strict=True):
         _restore_net(classifier, each, member, config)
-    ensemble.held_out_ = read_held_out(path, config)
+    ensemble.held_out_, ensemble.estimators_[0].ood_ = read_held_out(path, config), read_ood(path, config)
     _restore_attributes(ensemble, restored, config)
     return ensemble
 
@@ -157,7 +160,7 @@ def _restore_net(classifier: BaseEstimator, network: nn.Module, spec: NetworkSpe
     # The number of steps does not matter, because `partial_fit` creates another net.
     training = TrainingConfig(n_steps=1, device=choose_device(classifier.device))
     classifier.net_ = build_net(network, training, num_classes=len(config.classes)).initialize()
-    classifier.held_out_ = None
+    classifier.held_out_ = classifier.ood_ = None
     _restore_attributes(classifier, network, config)
 
 

@@ -7,7 +7,7 @@ import math
 import time
 import warnings
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -15,10 +15,11 @@ import torch
 from torch import nn
 
 from skconv.distributed.process_group import get_process_group
+from skconv.estimators.ood import fit_ood
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.running import calibrate_net, run_net
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
-from skconv.estimators.validation import expand_weights, to_image_tensor
+from skconv.estimators.validation import Splits, expand_weights, to_image_tensor
 from skconv.exceptions import ParameterError
 from skconv.model_io.runtime import RuntimeModule
 from skconv.networks.partial import PartialNetwork, make_extractor
@@ -40,14 +41,6 @@ _MIN_COMPARED = 50  # validation images to select weights by
 _MIN_TUNED = 500  # training images to fine-tune without validation images
 _HEAD_SECONDS, _MIN_SHARE = 4.0, 0.3  # time for the head, unless less than this share remains for the features
 _FEATURES_SHARE, _FEATURES_SHARE_TUNED = 0.8, 0.45  # maximum share of the time limit, without and with fine-tuning
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Training images, and validation images if there are any; or their activations."""
-
-    train: ImageDataset
-    valid: ImageDataset | None
 
 
 def count_frozen(classifier: Classifier, network: PretrainedNetwork) -> int:
@@ -223,7 +216,7 @@ class _Trainer:
         improved = tuned_accuracy > accuracy
         if not improved:
             module.load_state_dict(weights)
-            classifier.net_, self._valid = head_net, vectors.valid
+            classifier.net_, self._data = head_net, vectors
         if classifier.verbose > 0:
             kept = "the fine-tuned weights" if improved else "the pretrained stages"
             print_progress(
@@ -254,7 +247,7 @@ class _Trainer:
             checkpointing=checkpointing,
             weighted=weighted,
         ).initialize()
-        self._valid = valid
+        self._data = data
         with nullcontext() if checkpointing is None else checkpointing.handling_signals():
             run_net(classifier, data.train)
         self.rows += classifier.net_.history
@@ -263,7 +256,8 @@ class _Trainer:
     def finish(self) -> None:
         """Calibrate, and replace the net of a part by one of the whole network with the history of all trainings."""
         classifier = self.classifier
-        calibrate_net(classifier, self._valid)
+        calibrate_net(classifier, self._data.valid)
+        fit_ood(classifier, self.images, self._data)
         device = classifier.net_.device
         # The number of steps does not matter, because `partial_fit` creates another net.
         config = TrainingConfig(n_steps=1, device=device, batch_size=classifier.batch_size)

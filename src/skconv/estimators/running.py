@@ -1,14 +1,18 @@
-"""Run of a classifier's net: threads, seed, calibration."""
+"""Run of a classifier's net and of a member of an ensemble; calibration; warning about few validation images."""
 
 from __future__ import annotations
 
+import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 
 from skconv.distributed.process_group import get_process_group
+from skconv.estimators.validation import describe_few_images
 from skconv.exceptions import ParameterError
 from skconv.training.batches import ImageDataset
 from skconv.training.threads import use_threads
@@ -51,3 +55,41 @@ def calibrate_net(classifier: Classifier, valid: ImageDataset | None) -> None:
         logits = classifier._forward(valid)
         labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
         classifier._calibrate_by(logits.numpy(), labels.numpy(), classifier.class_weight)
+
+
+def warn_of_few_images(classifier: Classifier, valid: ImageDataset, *, n_total: int) -> None:
+    """Warn if too few of `n_total` images are for validation, to select weights or to calibrate."""
+    labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
+    selects = classifier.patience is not None or classifier.restore_best is not None
+    calibrates = bool(classifier.calibrate)
+    names, classes = classifier.class_names, classifier.classes_
+    classes = np.asarray(names) if len(names) == len(classes) else classes  # a fold may lack a class
+    message = describe_few_images(labels.numpy(), classes, n_total=n_total, selects=selects, calibrates=calibrates)
+    if message:
+        warnings.warn(message, stacklevel=4)
+
+
+def fit_member(
+    member: Classifier,
+    X: np.ndarray,
+    y: np.ndarray,
+    sample_weight: np.ndarray | None,
+    train: np.ndarray,
+    held_out: np.ndarray,
+    X_val: Any,
+    y_val: Any,
+) -> tuple[Classifier, np.ndarray]:
+    """Fit a member on the training images; return it with its probabilities for the held-out images."""
+    end, n_left = member.time_share
+    if end is not None:  # this member gets an equal share of the remaining time
+        member.set_params(time_limit=max((end - time.time()) / n_left, 1.0))
+    held_out_images = X[held_out]
+    weights = None if sample_weight is None else sample_weight[train]
+    if X_val is None:
+        X_val, y_val = held_out_images, y[held_out]
+    member.fit(X[train], y[train], sample_weight=weights, X_val=X_val, y_val=y_val)
+    probabilities = member.predict_proba(held_out_images)
+    # Removed, because copies of the member would include the held-out images and the state of the optimizer.
+    member.net_.set_params(train_split=None)
+    member.net_.optimizer_.state.clear()
+    return member, probabilities

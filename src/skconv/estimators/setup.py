@@ -21,11 +21,12 @@ from torch import nn
 
 from skconv.distributed.process_group import ProcessGroup, get_process_group
 from skconv.estimators.network_choice import choose_network, is_auto
+from skconv.estimators.ood import count_images, fit_ood
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import describe_loaded_weights, load_matching_weights
 from skconv.estimators.running import calibrate_net, run_net, torch_seed
 from skconv.estimators.saved_parameters import parameters_to_json
-from skconv.estimators.validation import describe_few_images
+from skconv.estimators.validation import Splits
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
@@ -119,6 +120,8 @@ def fit_net(classifier: Classifier, train: ImageDataset, valid: ImageDataset | N
     with nullcontext() if checkpointing is None else checkpointing.handling_signals():
         run_net(classifier, train)
     calibrate_net(classifier, valid)
+    splits = Splits(train, valid)
+    fit_ood(classifier, splits, splits)
     return 0.0 if checkpointing is None else checkpointing.seconds_
 
 
@@ -127,18 +130,6 @@ def restart_net(classifier: Classifier, train: ImageDataset) -> None:
     history = classifier.net_.history
     start_net(classifier, train, None, classifier.net_.module_, scheduled=False)
     classifier.net_.history = history
-
-
-def warn_of_few_images(classifier: Classifier, valid: ImageDataset, *, n_total: int) -> None:
-    """Warn if too few of `n_total` images are for validation, to select weights or to calibrate."""
-    labels = valid.labels if valid.positions is None else valid.labels[valid.positions]
-    selects = classifier.patience is not None or classifier.restore_best is not None
-    calibrates = bool(classifier.calibrate)
-    names, classes = classifier.class_names, classifier.classes_
-    classes = np.asarray(names) if len(names) == len(classes) else classes  # a fold may lack a class
-    message = describe_few_images(labels.numpy(), classes, n_total=n_total, selects=selects, calibrates=calibrates)
-    if message:
-        warnings.warn(message, stacklevel=4)
 
 
 def make_config(
@@ -201,14 +192,16 @@ def limit_time(
     with use_threads(classifier.n_threads), torch_seed(0):
         measured = min(MEASURED_SHARE * seconds, MEASURED_MAX)
         cost = measure_steps(build, network, train, valid or train, measured)
-    per_image = cost.validation / len(valid or train) if per_image is None else per_image
+    n_valid, measured = 0 if valid is None else len(valid), cost.validation / len(valid or train)
+    n_scored = 0 if classifier.false_alarm_rate is None else count_images(len(train), n_valid)
+    per_image = measured if per_image is None else per_image
     limit = TimeLimit(
         seconds,
         deadline,
         n_max=config.n_steps,
         n_batches=len(BatchIterator(train, config.batch_size, shuffle=True)),
         max_lr=config.learning_rate if config.is_one_cycle else None,
-        reserve=per_image * (classifier.n_scored_after + (len(valid) if valid is not None else 0)),
+        reserve=per_image * (classifier.n_scored_after + n_valid) + measured * n_scored,
         verbose=classifier.verbose > 0,
     )
     limit.plan(cost if valid is not None else replace(cost, validation=0.0))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,14 @@ _HASHED_IMAGES = 64  # images per step of hashing; few enough for the processor'
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
 
 Fold = tuple[np.ndarray, np.ndarray]  # indices of the training images and of the held-out images
+
+
+@dataclass(frozen=True)
+class Splits:
+    """Training images, and validation images if there are any; or their activations."""
+
+    train: ImageDataset
+    valid: ImageDataset | None
 
 
 def to_image_tensor(X: np.ndarray) -> Tensor:

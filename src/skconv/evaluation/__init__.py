@@ -1,4 +1,4 @@
-"""Evaluation: metrics, calibration, prediction sets, out-of-distribution score, explanations, label issues."""
+"""Evaluation: metrics, calibration, prediction sets, explanations, label issues."""
 
 from __future__ import annotations
 

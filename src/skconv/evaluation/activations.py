@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from skconv.exceptions import DataError, ParameterError
 from skconv.networks.blocks import SpaceToDepth
 from skconv.networks.ensemble import EnsembleNetwork
+from skconv.networks.ood_score import record_features
 
 _BATCH = 512  # images
 
@@ -86,28 +87,15 @@ def filters_on_pixels(network: nn.Module, kernel: np.ndarray) -> np.ndarray:
 
 
 def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
-    """Return the input of the last linear layer for each image, float32 (n, d), or the logits if there is none.
+    """Return the features of each image, float32 (n, d), as in `record_features`.
 
     The images are (n, h, w) or (n, h, w, c), n > 0. For an ensemble, the first member is used.
     """
-    network = first_member(network)
-    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    recorded: list[Tensor] = []
-
-    def record(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        recorded.append(inputs[0])
-
-    parts = []
-    hook = linear[-1].register_forward_pre_hook(record) if linear else None
-    try:
+    network, parts = first_member(network), []
+    with record_features(network) as recorder:
         for start in range(0, len(images), _BATCH):
-            recorded.clear()
-            logits = run_network(network, images[start : start + _BATCH])
-            # If a network crops the image several times, use the first crop.
-            parts.append((recorded[0] if recorded else logits).flatten(1).float().cpu().numpy())
-    finally:
-        if hook is not None:
-            hook.remove()
+            run_network(network, images[start : start + _BATCH])
+            parts.append(recorder.take()[0].float().cpu().numpy())
     return np.concatenate(parts)
 
 

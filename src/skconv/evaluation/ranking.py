@@ -70,3 +70,16 @@ def rank_class(is_positive: np.ndarray, scores: np.ndarray) -> RankingCurve:
     true_positives = np.cumsum(is_positive[order], dtype=np.int64)[ends]
     false_positives = ends + 1 - true_positives
     return RankingCurve(np.insert(true_positives, 0, 0), np.insert(false_positives, 0, 0))
+
+
+def measure_auroc(inside: np.ndarray, outside: np.ndarray) -> float:
+    """Return the AUROC of out-of-distribution scores, from those of in-distribution images (`inside`) and of others.
+
+    Examples
+    --------
+    >>> measure_auroc(np.array([0.1, 0.2]), np.array([0.2, 0.3]))
+    0.875
+    """
+    ordered = np.sort(inside)
+    lower = np.searchsorted(ordered, outside, "left") + np.searchsorted(ordered, outside, "right")  # twice the rank
+    return float(lower.mean() / 2 / len(inside))

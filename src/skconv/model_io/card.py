@@ -63,7 +63,7 @@ def write_card(
         *_tabulate_classes(per_class),
         _describe_use(folder_name, has_onnx=not config.files or ONNX_NAME in config.files),
         "## Limits\n\nThe scores hold for images like the training images. "
-        "Every image is assigned to one of the classes, even if it shows none of them.",
+        "Every image is assigned to one of the classes, even if it shows none of them." + _describe_ood(config),
         *_describe_origin(config),
         "Settings:\n\n" + _format_list({"network options": config.network.options, **config.parameters}),
         f"## Files\n\n{_format_list(files)}",
@@ -145,7 +145,18 @@ def _describe_calibration(config: ModelConfig) -> str:
         images, predictions = "held-out images", "The predictions"
     return (
         f"\n\nThe probabilities are calibrated on {images}. {predictions} for these images are in {HELD_OUT_NAME}; "
-        "skconv predict --coverage and skconv evaluate --against use them."
+        "skconv predict --coverage uses them."
+    )
+
+
+def _describe_ood(config: ModelConfig) -> str:
+    ood = config.ood
+    if ood is None:
+        return ""
+    images = "held-out images" if ood.held_out else "shifted training images"
+    return (
+        f" An image with an ood_score above {ood.threshold:.4g} is unlike the training images. The threshold was set "
+        f"on {ood.n:,} {images}, for a false-alarm rate of {100 * ood.false_alarm_rate:g} %."
     )
 
 

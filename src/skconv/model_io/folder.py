@@ -19,6 +19,7 @@ WEIGHTS_NAME = "model.safetensors"
 ONNX_NAME = "model.onnx"
 FINGERPRINTS_NAME = "fingerprints.safetensors"  # optional: hashes of the training images
 HELD_OUT_NAME = "held_out.safetensors"  # optional: predictions for held-out images, if the model is calibrated
+OOD_NAME = "ood.safetensors"  # optional: tables of the out-of-distribution score, which are also in the ONNX graph
 CARD_NAME = "card.md"
 MODEL_FOLDER_NAME = "model"  # inside a run folder
 
@@ -64,10 +65,11 @@ def read_config(folder: str | os.PathLike[str]) -> ModelConfig:
     folder = Path(folder)
     path = folder / CONFIG_NAME
     config = ModelConfig.from_bytes(read_bounded(path, MAX_CONFIG_BYTES), str(path))
-    if set(config.files) - {FINGERPRINTS_NAME, HELD_OUT_NAME, ONNX_NAME} != {WEIGHTS_NAME}:
+    if set(config.files) - {FINGERPRINTS_NAME, HELD_OUT_NAME, OOD_NAME, ONNX_NAME} != {WEIGHTS_NAME}:
         raise ModelFileError(
             f"{path} lists the files {', '.join(sorted(config.files))[:200] or 'none'}; "
-            f"expected {WEIGHTS_NAME} and {ONNX_NAME}, optionally {FINGERPRINTS_NAME} and {HELD_OUT_NAME}. {FIX}"
+            f"expected {WEIGHTS_NAME} and {ONNX_NAME}, optionally {FINGERPRINTS_NAME}, {HELD_OUT_NAME} and {OOD_NAME}. "
+            f"{FIX}"
         )
     for name, record in config.files.items():
         file = folder / name

@@ -24,23 +24,28 @@ from skconv.text import format_error
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from skconv.networks.ood_score import OodScore
+
 INPUT_NAME = "images"
 OUTPUT_NAMES = ("logits", "probabilities")
 OOD_OUTPUT_NAME = "ood_score"  # third output of models with an out-of-distribution score, float32 (n,)
 MAX_ONNX_BYTES = 2**31 - 1  # limit of protobuf
 MAX_DIFFERENCE = 1e-4  # between the probabilities of torch and onnxruntime
 _MAX_LOGIT_DIFFERENCE = 1e-3  # relative to the largest logit, if that is above 1
+_MAX_SCORE_DIFFERENCE = 1e-2  # of out-of-distribution scores, relative to the score if that is above 1
 _MAX_SAMPLE = 256
 _OPSET = 18
 _CACHE_VARIABLE = "TORCHINDUCTOR_CACHE_DIR"
 
 
-def export_onnx(network: nn.Module, input_shape: tuple[int, int, int], *, traced: bool = True) -> bytes:
+def export_onnx(
+    network: nn.Module, input_shape: tuple[int, int, int], *, score: OodScore | None = None, traced: bool = True
+) -> bytes:
     """Return `network` as a self-contained ONNX file with a dynamic batch size.
 
     `network` must be on the CPU in evaluation mode, accept float32 (n, *input_shape) and return logits (n, k). The file
     has the input ``images`` and the outputs ``logits`` and ``probabilities``, and neither external data nor custom
-    operators.
+    operators. With an out-of-distribution `score`, the output ``ood_score`` (n,) follows.
 
     If `traced`, the operators of one forward pass are exported, in about 0.1 s; an error is raised if they depend on
     the values of the images. Otherwise the network is exported by `torch.export`, which supports more networks but
@@ -48,18 +53,22 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int], *, traced
     """
     import torch
 
+    from skconv.networks.ood_score import ScoredNetwork
+
     class _WithProbabilities(torch.nn.Module):
         def __init__(self) -> None:
             super().__init__()
-            self.network = network
+            self.network = network if score is None else ScoredNetwork(network, score)
 
-        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-            logits = self.network(images)
-            return logits, torch.softmax(logits, dim=1)
+        def forward(self, images: torch.Tensor) -> tuple[torch.Tensor, ...]:
+            output = self.network(images)
+            logits, *scores = (output,) if score is None else output
+            return logits, torch.softmax(logits, dim=1), *scores
 
     images = torch.zeros(2, *input_shape)  # a batch size of 1 would be exported as a constant
+    outputs = list_outputs(scored=score is not None)
     with _no_side_effects():
-        model = (_export_trace if traced else _export_program)(_WithProbabilities().eval(), images)
+        model = (_export_trace if traced else _export_program)(_WithProbabilities().eval(), images, outputs)
     # Removed, because the metadata contains source lines and paths of this machine.
     for item in [model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output]:
         item.ClearField("metadata_props")
@@ -69,11 +78,16 @@ def export_onnx(network: nn.Module, input_shape: tuple[int, int, int], *, traced
     return content
 
 
-def _export_trace(network: nn.Module, images: Tensor) -> Any:
+def list_outputs(*, scored: bool) -> tuple[str, ...]:
+    """Return the names of the outputs of a model's graph, with or without an out-of-distribution score."""
+    return (*OUTPUT_NAMES, OOD_OUTPUT_NAME) if scored else OUTPUT_NAMES
+
+
+def _export_trace(network: nn.Module, images: Tensor, outputs: Sequence[str]) -> Any:
     """Return the ONNX model of the operators that one forward pass executes."""
     import onnx
 
-    return onnx.load_from_string(_trace(network, images, OUTPUT_NAMES))
+    return onnx.load_from_string(_trace(network, images, outputs))
 
 
 def trace_module(module: nn.Module, batch: Tensor) -> bytes:
@@ -110,7 +124,7 @@ def _trace(network: nn.Module, images: Tensor, outputs: Sequence[str]) -> bytes:
     return content
 
 
-def _export_program(network: nn.Module, images: Tensor) -> Any:
+def _export_program(network: nn.Module, images: Tensor, outputs: Sequence[str]) -> Any:
     """Return the ONNX model of the program that `torch.export` derives from a network."""
     import torch
     from onnxscript import optimizer
@@ -120,7 +134,7 @@ def _export_program(network: nn.Module, images: Tensor) -> Any:
         (images,),
         dynamo=True,
         input_names=[INPUT_NAME],
-        output_names=list(OUTPUT_NAMES),
+        output_names=list(outputs),
         dynamic_shapes={INPUT_NAME: {0: torch.export.Dim("batch")}},
         external_data=False,
         verbose=False,
@@ -136,19 +150,33 @@ def _export_program(network: nn.Module, images: Tensor) -> Any:
     return program.model_proto
 
 
-def check_parity(network: nn.Module, onnx: bytes, config: ModelConfig, sample: np.ndarray) -> float:
+def check_parity(
+    network: nn.Module, onnx: bytes, config: ModelConfig, sample: np.ndarray, score: OodScore | None = None
+) -> float:
     """Return the largest difference in probability between torch and onnxruntime on the first 256 images of `sample`.
 
     Raise `ModelFileError` if it is above 1e-4, or if a logit differs by more than 0.1 % of the largest logit. The
-    probabilities of improbable classes are too small to show a wrong logit.
+    probabilities of improbable classes are too small to show a wrong logit. An out-of-distribution `score` may differ
+    by 1 %.
     """
     import torch
 
+    from skconv.networks.ood_score import ScoredNetwork
+
     images = np.ascontiguousarray(sample[:_MAX_SAMPLE], dtype=np.float32)
     with torch.inference_mode():
-        logits = network(torch.from_numpy(images))
+        batch = torch.from_numpy(images)
+        logits, *scores = (network(batch),) if score is None else ScoredNetwork(network, score)(batch)
     session = open_session("model.onnx", config, content=onnx)
-    exported = run_session(session, images, OUTPUT_NAMES)
+    exported = run_session(session, images, list_outputs(scored=score is not None))
+    for values, expected in zip(exported[2:], scores, strict=True):
+        size = expected.abs().clamp(min=1).numpy()
+        of_scores = _find_difference(values / size, expected.numpy() / size)
+        if not of_scores <= _MAX_SCORE_DIFFERENCE:
+            raise ModelFileError(
+                f"The out-of-distribution score of the exported ONNX graph differs from that of the network by "
+                f"{of_scores:.2g}; expected at most {_MAX_SCORE_DIFFERENCE:g}"
+            )
     difference = _find_difference(exported[1], torch.softmax(logits, dim=1).numpy())
     of_logits = _find_difference(exported[0], logits.numpy())
     max_of_logits = _MAX_LOGIT_DIFFERENCE * max(1.0, float(logits.abs().max()))

@@ -22,6 +22,7 @@ from skconv.model_io.folder import (
     FINGERPRINTS_NAME,
     HELD_OUT_NAME,
     ONNX_NAME,
+    OOD_NAME,
     WEIGHTS_NAME,
     hash_file,
     read_bounded,
@@ -34,6 +35,8 @@ from skconv.model_io.serialization import FIX, parse_tensors
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
+    from skconv.networks.ood_score import OodScore
+
 MAX_WEIGHTS_BYTES = 2**34
 
 
@@ -45,6 +48,7 @@ def save_model(
     sample: np.ndarray,
     fingerprints: TrainingFingerprints | None = None,
     held_out: HeldOut | None = None,
+    score: OodScore | None = None,
     per_class: Sequence[Mapping[str, Any]] = (),
 ) -> ModelConfig:
     """Write a model folder atomically: weights, ONNX, ``config.json`` and ``card.md``.
@@ -61,6 +65,8 @@ def save_model(
         Images on which ONNX and torch must agree to 1e-4 in probability and 0.1 % in logits, n > 0.
     fingerprints, held_out : optional
         Records to save with the model.
+    score : OodScore or None, default=None
+        Out-of-distribution score to add to the ONNX graph; its threshold is in ``config.ood``.
     per_class : sequence of mappings, default=()
         Scores per class for the card; see `skconv.model_io.card.write_card`.
 
@@ -72,7 +78,8 @@ def save_model(
     Warns
     -----
     UserWarning
-        If the ONNX export fails or differs from the network. The model is then saved without ONNX.
+        If the ONNX export fails or differs from the network. The model is then saved without the out-of-distribution
+        score, or without ONNX.
     """
     check_new_folder(folder)
     if sample.ndim != 4 or len(sample) == 0 or sample.shape[1:] != config.input.shape:
@@ -80,10 +87,22 @@ def save_model(
             f"The sample has shape {sample.shape}; expected (n, {', '.join(map(str, config.input.shape))}), n > 0, as "
             "in config.input."
         )
-    exported = _copy_to_cpu(network)
+    exported, score = _copy_to_cpu(network), None if score is None else _copy_to_cpu(score)
     weights = exported.state_dict()
     _check_finite(weights, "The network", "The training diverged: lower the learning rate.")
-    onnx = _export_checked(exported, config, sample)
+    onnx, reason = _export_checked(exported, config, sample, score)
+    if onnx is None and score is not None:
+        score, config = None, replace(config, ood=None)
+        onnx, other = _export_checked(exported, config, sample)
+        if onnx is not None:
+            warnings.warn(f"The model is saved without an out-of-distribution score: {reason}.", stacklevel=2)
+        reason = other
+    if onnx is None:
+        warnings.warn(
+            f"The model is saved without {ONNX_NAME}: {reason}. skconv predict, serve and evaluate cannot use it; "
+            "CNNClassifier.load can.",
+            stacklevel=2,
+        )
     with atomic_dir(folder) as temporary:
         _write_weights(temporary / WEIGHTS_NAME, weights)
         if onnx is not None:
@@ -93,6 +112,8 @@ def save_model(
             (temporary / FINGERPRINTS_NAME).write_bytes(fingerprints.to_bytes())
         if held_out is not None:
             (temporary / HELD_OUT_NAME).write_bytes(held_out.to_bytes())
+        if score is not None:
+            _write_weights(temporary / OOD_NAME, score.state_dict())
         records = {file.name: FileRecord(hash_file(file), file.stat().st_size) for file in sorted(temporary.iterdir())}
         written = replace(config, files=records)
         (temporary / CONFIG_NAME).write_bytes(written.to_bytes())
@@ -122,8 +143,10 @@ def is_calibration(name: str) -> bool:
     return "logit_calibration" in name.split(".")
 
 
-def _export_checked(network: nn.Module, config: ModelConfig, sample: np.ndarray) -> bytes | None:
-    """Return the ONNX file of a network; None, with a warning, if it cannot be exported or differs from torch."""
+def _export_checked(
+    network: nn.Module, config: ModelConfig, sample: np.ndarray, score: OodScore | None = None
+) -> tuple[bytes | None, str]:
+    """Return the ONNX file of a network and ""; None and the reason if it cannot be exported or differs from torch."""
     import torch
 
     with torch.inference_mode():
@@ -136,20 +159,15 @@ def _export_checked(network: nn.Module, config: ModelConfig, sample: np.ndarray)
     reason = ""
     for traced in (True, False):
         try:
-            onnx = export_onnx(network, config.input.shape, traced=traced)
-            check_parity(network, onnx, config, sample)
-            return onnx
+            onnx = export_onnx(network, config.input.shape, score=score, traced=traced)
+            check_parity(network, onnx, config, sample, score)
+            return onnx, ""
         except Exception as error:  # of torch, onnxscript or onnxruntime; the trained network must not be lost
             reason = (str(error).splitlines() or [type(error).__name__])[0][:300].rstrip(".")
-    warnings.warn(
-        f"The model is saved without {ONNX_NAME}: {reason}. skconv predict, serve and evaluate cannot use it; "
-        "CNNClassifier.load can.",
-        stacklevel=2,
-    )
-    return None
+    return None, reason
 
 
-def _copy_to_cpu(network: nn.Module) -> nn.Module:
+def _copy_to_cpu(network: Any) -> Any:
     exported = copy.deepcopy(network).cpu().float().eval().requires_grad_(False)
     for tensor in (*exported.parameters(), *exported.buffers()):
         tensor.data = tensor.data.contiguous()  # so that the strides of channels_last are not exported

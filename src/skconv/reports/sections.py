@@ -50,7 +50,14 @@ class ScoredSource:
     names: list[str]  # of the scored images: files, or splits and indices
     positions: np.ndarray  # of the scored images among those of the split or source, int (n,)
     probabilities: np.ndarray  # float32 (n, k)
+    ood_scores: np.ndarray | None  # float32 (n,); None if the model has no out-of-distribution score
     scores: Scores
+
+    @property
+    def unlike_training(self) -> float | None:
+        """Fraction of the images that are unlike the training images, or None if the model has no score."""
+        threshold = self.classifier.ood_threshold
+        return None if self.ood_scores is None else float((self.ood_scores > threshold).mean())
 
 
 def write_sections(
@@ -158,7 +165,7 @@ def _show_issues(dataset: Dataset, issues: Sequence[LabelIssue]) -> Section:
 def _show_calibration(scored: ScoredSource) -> Section:
     scores = scored.scores
     is_calibrated = HELD_OUT_NAME in scored.classifier.config.files
-    figure = draw_reliability(scored.labels, scored.probabilities)
+    figure, share = draw_reliability(scored.labels, scored.probabilities), scored.unlike_training
     return Section(
         "Calibration",
         "Left: reliability diagram, the accuracy of predictions by confidence. The model is overconfident where the "
@@ -168,6 +175,7 @@ def _show_calibration(scored: ScoredSource) -> Section:
             "expected calibration error": f"{100 * scores.expected_calibration_error:.2f} %",
             "negative log likelihood": f"{scores.negative_log_likelihood:.4f}",
             "Brier score": f"{scores.brier:.4f}",
+            **({} if share is None else {"images unlike the training images": f"{100 * share:.2f} %"}),
         },
         figures=[PageFigure(figure, "calibration", "Reliability diagram, and error rate by coverage.")],
     )
