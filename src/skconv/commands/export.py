@@ -120,7 +120,7 @@ def export(
     >>> import tempfile, pathlib
     >>> result = export("digits", pathlib.Path(tempfile.mkdtemp()) / "digits.onnx")
     >>> result.input["shape"], result.outputs
-    (['n', 1, 28, 28], ['logits', 'probabilities'])
+    (['n', 1, 28, 28], ['logits', 'probabilities', 'ood_score'])
     """
     if format not in FORMATS:
         raise ParameterError(f"The 'format' parameter must be one of {', '.join(map(repr, FORMATS))}. Got {format!r}.")

@@ -142,7 +142,8 @@ def fit_ood(classifier: Classifier, images: Splits, inputs: Splits) -> None:
     if len(chosen) < MIN_IMAGES:
         return
     n_fitted = max(_MAX_FITTED, _PER_CLASS * len(classifier.classes_))
-    fitted = rest[_balance(_select(train, rest).labels.numpy(), n_fitted)]
+    labels = train.labels[rest if train.positions is None else train.positions[rest]]
+    fitted = rest[_balance(labels.numpy(), n_fitted)]
     known = _select(train, fitted)
     features, logits = _compute(classifier, _select(inputs.train, fitted))
     if len(features) != len(logits):
