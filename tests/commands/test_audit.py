@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,9 @@ def test_audit_finds_writes_and_draws_planted_issues(planted, recipe, tmp_path, 
     source, wrong = planted
     out = tmp_path / "audit"
     assert main(["audit", str(source), "--recipe", str(recipe), "--folds", "3", "--out", str(out), "--json"]) == 0
-    found = json.loads(capsys.readouterr().out)
+    printed = capsys.readouterr()
+    assert "Note: " not in printed.err
+    found = json.loads(printed.out)
     by_kind = {kind: {each["image"] for each in found["issues"] if each["kind"] == kind} for kind in found["counts"]}
     assert len(by_kind["label"] & wrong) >= 8
     assert len(by_kind["label"]) <= 25
@@ -61,6 +64,18 @@ def test_audit_finds_writes_and_draws_planted_issues(planted, recipe, tmp_path, 
     assert {path.stem for path in out.glob("*.png")} >= {"label", "blank", "duplicate", "overlap"}
     with pytest.raises(OutputError, match="not empty"):
         audit(source, out=out)
+
+
+def test_labels_checked_by_inaccurate_networks_are_noted(recipe, tmp_path):
+    """Images of noise have no correct labels, and nearly all of them are reported."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 3), dtype=np.uint8)
+    np.savez(tmp_path / "noise.npz", X=images, y=np.repeat(["cat", "dog", "fish"], [30, 27, 3]))
+    with pytest.warns(UserWarning) as caught:
+        result = audit(tmp_path / "noise.npz", recipe=recipe, epochs=1, folds=4)
+    notes = " ".join(str(each.message) for each in caught)
+    assert re.search(r"predict only \d+\.\d\d % of .* correctly", notes) and "--recipe" in notes
+    assert "3 folds instead of 4" in notes and "'fish'" in notes
+    assert result.count()["label"] > 5
 
 
 def atomic_dir(folder, per_class=12):

@@ -18,11 +18,16 @@ from skconv.exceptions import SkconvError
 from skconv.files import atomic_dir, check_new_folder
 from skconv.progress import is_interactive, show_progress
 from skconv.signature import expand_options
-from skconv.text import format_count
+from skconv.text import format_count, format_percent
 
 _MAX_DRAWN = 100
 _MAX_PRINTED = 10  # per kind
+_MIN_ACCURACY = 0.9  # out-of-fold; below it, many label issues are mistakes of the networks
 _MIN_SIDE = 64  # pixels; a lower resolution of large JPEG files is faster to check
+
+
+# Issues, and the indices of their images among all images.
+_Found = list[tuple[LabelIssue, int]]
 
 
 @dataclass(frozen=True)
@@ -133,7 +138,9 @@ def audit(
     Warns
     -----
     UserWarning
-        If a class has a single image, so that labels cannot be checked.
+        If a class has a single image, so that labels cannot be checked, or fewer images than `folds`. Or if the
+        networks that check the labels have an out-of-fold accuracy below 90 %, so that many correct labels are
+        reported.
     """
     from skconv.data.folder_tree import read_tree
     from skconv.evaluation.label_issues import find_blanks
@@ -161,22 +168,8 @@ def audit(
     found = [(issue, -1) for issue in broken]  # -1: the file is not among the loaded images
     found += [(LabelIssue("blank", every.name(each), every.label(each)), each) for each in blanks]
     found += _find_duplicates(every, set(blanks), _compute_features(every, recipe, progress=progress))
+    found += _check_labels(every, recipe, folds, seed=seed, device=options["device"], verbose=int(progress))
     counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
-    folds = min(folds, int(counts.min()))
-    if folds >= 2:
-        member = recipe.create_member(random_state=seed, device=options["device"], verbose=int(progress))
-        ensemble = recipe.create_ensemble(member, folds=folds).set_params(calibrate=False)
-        fit_estimator(ensemble, dataset)
-        found += _find_wrong_labels(every, ensemble)
-    else:
-        rarest = int(counts.argmin())
-        warnings.warn(
-            f"Labels are not checked: class '{dataset.class_names[rarest]}' has "
-            f"{format_count(int(counts[rarest]), 'training image')}; "
-            "cross-validation needs at least 2 of each class. Add images, or leave the class out with "
-            "--min-class-size or --drop-class.",
-            stacklevel=2,
-        )
     order = list(KINDS)
     found.sort(key=lambda item: order.index(item[0].kind))
     issues = tuple(issue for issue, _ in found)
@@ -185,6 +178,38 @@ def audit(
     if out is not None:
         _write_folder(Path(out), result, every.images, [position for _, position in found])
     return result
+
+
+def _check_labels(every: NamedImages, recipe: Any, folds: int, *, seed: int, device: str, verbose: int) -> _Found:
+    """Return an issue per label that contradicts the out-of-fold predictions; warn if they are few or inaccurate."""
+    dataset = every.dataset
+    counts = np.bincount(dataset.train_labels, minlength=len(dataset.class_names))
+    rarest, n_rarest = dataset.class_names[int(counts.argmin())], int(counts.min())
+    if n_rarest < 2:
+        warnings.warn(
+            f"Labels are not checked: class '{rarest}' has {format_count(n_rarest, 'training image')}; "
+            "cross-validation needs at least 2 of each class. Add images, or leave the class out with "
+            "--min-class-size or --drop-class.",
+            stacklevel=3,
+        )
+        return []
+    if n_rarest < folds:
+        warnings.warn(
+            f"{n_rarest} folds instead of {folds} are used, because class '{rarest}' has {n_rarest} training images.",
+            stacklevel=3,
+        )
+    member = recipe.create_member(random_state=seed, device=device, verbose=verbose)
+    ensemble = recipe.create_ensemble(member, folds=min(folds, n_rarest)).set_params(calibrate=False)
+    fit_estimator(ensemble, dataset)
+    if ensemble.out_of_fold_score_ < _MIN_ACCURACY:
+        warnings.warn(
+            f"The networks that check the labels predict only {format_percent(ensemble.out_of_fold_score_)} of the "
+            "images that they were not trained on correctly. Many of the reported labels may be correct. Pass a "
+            "recipe that is more accurate for these images, such as --recipe standard, natural or pretrained "
+            "(photos), or more --epochs.",
+            stacklevel=3,
+        )
+    return _find_wrong_labels(every, ensemble)
 
 
 def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
@@ -205,10 +230,6 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
         for file, error in zip(files, errors, strict=True)
         if error
     ]
-
-
-# Issues, and the indices of their images among all images.
-_Found = list[tuple[LabelIssue, int]]
 
 
 def _compute_features(every: NamedImages, recipe: Any, *, progress: bool) -> np.ndarray | None:
