@@ -1,5 +1,6 @@
 """Batch requests: archives, forms, limits, streaming."""
 
+import contextlib
 import io
 import json
 import socket
@@ -107,15 +108,22 @@ def test_invalid_batch_is_an_error_before_the_stream(batches, content, kind, sta
     assert word in response.json()["detail"]
 
 
-def test_slow_body_returns_408_and_slow_reader_is_disconnected(batches, files):
+def test_slow_bodies_block_other_batches_only_until_their_timeout(batches, files):
     address = urlsplit(batches.url)
     head = "POST /v1/batch HTTP/1.1\r\nHost: a\r\nContent-Type: application/zip\r\nContent-Length: 999\r\n\r\n"
-    with socket.create_connection((address.hostname, address.port), timeout=20) as connection:
-        connection.sendall(head.encode() + b"PK")
+    with contextlib.ExitStack() as stack:
+        slow = []
+        for _ in range(2):
+            slow.append(stack.enter_context(socket.create_connection((address.hostname, address.port), timeout=20)))
+            slow[-1].sendall(head.encode() + b"PK")
         start = time.monotonic()
-        assert b"408" in connection.recv(65536)
+        assert batches.get("/livez").status_code == 200  # connections are accepted in order
+        response, _ = send(batches, make_zip(files))
+        assert (response.status_code, response.headers["Retry-After"]) == (429, "10")
+        assert batches.post_image("/v1/predict", files[0][1]).status_code == 200
+        assert all(b" 408 " in connection.recv(65536) for connection in slow)
         assert 1.5 < time.monotonic() - start < 15
-    assert send(batches, make_zip(files))[0].status_code == 200  # the request does not count as open any more
+    assert send(batches, make_zip(files))[0].status_code == 200
 
 
 def read_members(content, settings=SETTINGS):
