@@ -31,6 +31,7 @@ def test_predict_returns_the_prediction_of_the_library(server, digits, to_png, t
     (prediction,) = response.json()["predictions"]
     assert prediction["label"] == expected.label == "7"
     assert prediction["confidence"] == pytest.approx(expected.confidence, abs=1e-5)
+    assert prediction["ood_score"] == pytest.approx(expected.ood_score, rel=1e-4)
     assert [each["label"] for each in prediction["alternatives"]] == [each.label for each in expected.alternatives]
 
 
@@ -154,6 +155,15 @@ def test_metrics_count_requests_images_and_runs(server, digits, to_png):
     assert after[requests_total] == before.get(requests_total, 0) + 1
     assert after["skconv_images_total"] == before["skconv_images_total"] + 2
     assert after["skconv_network_runs_total"] > before["skconv_network_runs_total"]
+
+
+def test_image_unlike_the_training_images_is_flagged_and_counted(server, to_png):
+    noise = np.random.default_rng(0).integers(0, 256, (28, 28, 3), np.uint8)
+    before = _read_metrics(server)["skconv_unlike_training_total"]
+    (prediction,) = server.post_image("/v1/predict", to_png(noise)).json()["predictions"]
+    assert prediction["unlike_training"] is True
+    assert prediction["ood_score"] > server.get("/v1/model").json()["ood"]["threshold"]
+    assert _read_metrics(server)["skconv_unlike_training_total"] == before + 1
 
 
 def _read_metrics(server):
