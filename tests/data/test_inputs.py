@@ -16,6 +16,12 @@ def load(paths, channels=1, **options):
     return load_inputs(paths, ImageSpec(8, 8, channels), **options)
 
 
+def test_table_without_images_names_what_predict_accepts(tmp_path):
+    (tmp_path / "list.csv").write_text("id,species\n1,rose\n2,tulip\n")
+    with pytest.raises(DataError, match=r"lists no image of the folder .*to predict, pass the images or their folder"):
+        load_inputs([tmp_path / "list.csv"], ImageSpec(8, 8, 3))
+
+
 def test_load_inputs_reads_subfolders_in_order(tmp_path, samples):
     folder = samples.class_folders(tmp_path / "in", "b", "a")
     names, images, notes = load([folder])

@@ -188,8 +188,9 @@ def find_names(table: Table, index: ImageIndex, label: int | None = None) -> int
             ranked[column] = (has_suffix, len(matches) == len(cells), len(set(files[column].values())))
     if not ranked:
         raise DataError(
-            f"{table.where} lists no image of {index.folder}; it {table.describe_all()}. Pass the folder of the "
-            "images as --images, or the column with their names as --image-column."
+            f"{table.where} lists no image of the folder {index.folder}; it {table.describe_all()}. Pass the folder "
+            "of the images as --images, or the column with their names as --image-column; to predict, pass the images "
+            "or their folder instead of the table."
         )
     best = max(ranked, key=lambda column: (ranked[column], -column))
     rivals = [
