@@ -178,6 +178,17 @@ def test_scanned_digit_is_normalised_as_in_python(digit_page, tmp_path):
     assert np.abs(seen[:, :, 0].astype(int) - skconv.normalize_digit(tmp_path / "seven.png")).max() <= 6
 
 
+def test_noise_and_specks_around_a_digit_are_removed(digit_page):
+    scan = np.full((220, 260), 225.0)
+    scan[30:198, 60:228] -= np.kron(skconv.load_dataset("mnist").test_images[0], np.ones((6, 6))) * 0.7
+    scan[8:12, 8:12] = 90
+    noisy = np.clip(scan + np.random.default_rng(0).normal(0, 4, scan.shape), 0, 255).astype(np.uint8)
+    result, seen = classify(digit_page, encode(noisy))
+    assert result["label"] == "7"
+    rows = np.flatnonzero(seen.max(axis=(1, 2)) > 60)
+    assert rows[-1] + 1 - rows[0] == 20
+
+
 def test_digit_in_the_form_of_mnist_is_not_changed(digit_page):
     digit = skconv.load_dataset("mnist").test_images[0]
     _, seen = classify(digit_page, encode(digit))

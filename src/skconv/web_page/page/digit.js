@@ -1,7 +1,7 @@
 // Normalisation of a drawn or cleanly scanned digit to the form of MNIST.
 //
-// The steps are those of skconv.digits.preprocess.normalization, without the removal of uneven backgrounds, lines,
-// specks and neighbours, and without the correction of the stroke width.
+// The steps are a part of those of skconv.digits.preprocess: the background is even, specks are removed, but no lines and
+// neighbouring characters, and the stroke width is not corrected.
 
 import { resize, roundHalfEven } from "./resize.js";
 
@@ -9,7 +9,9 @@ const SIDE = 28;
 const BOX = 20; // pixels of the longer side of a digit
 const MIN_INK = 0.04; // fainter pixels do not extend the bounding box
 const WEIGHTS = [-0.1, 1.2, -0.1].map(Math.fround); // of the thirds of a pixel, to reduce blur
-const BORDER = 0.03; // width of the border, as a fraction of the shorter side
+const MIN_CONTRAST = 10; // grey levels; smaller differences are the unevenness of a scan
+const MIN_COMPONENT = 0.22; // fainter pixels do not connect strokes
+const MAD_TO_SD = 1.4826; // ratio of standard deviation to median absolute deviation of a normal distribution
 
 /** Normalise a grey image of one digit to 28×28 pixels, light on dark; all zeros if there is no ink. */
 export function normalizeDigit(image) {
@@ -34,23 +36,112 @@ function hasMnistForm({ width, height, data }) {
   return longest >= BOX - 2 && longest <= BOX;
 }
 
-/** Return the contrast to the median of the border, from 0 to 1, whichever of both is lighter. */
+/** Return the ink as 1 and the background as 0, from the contrast to the median of the border. */
 function findStrokes({ width, height, data }) {
-  const margin = Math.max(1, Math.round(BORDER * Math.min(width, height)));
-  const isBorder = (index) => {
+  const border = listBorder(width, height, data).sort();
+  const background = border[border.length >> 1];
+  let cubes = 0; // give ink, which deviates strongly, more weight than the background
+  for (const value of data) cubes += (value - background) ** 3;
+  const contrast = Float32Array.from(data, (value) => Math.sign(cubes || 1) * (value - background));
+  const deviations = border.map((value) => Math.abs(value - background)).sort();
+  const floor = 3 * MAD_TO_SD * deviations[deviations.length >> 1];
+  const above = contrast.filter((value) => value > floor + MIN_CONTRAST / 2).sort();
+  const threshold = findThreshold(above);
+  const ink = above.filter((value) => value >= threshold);
+  const core = ink.length ? ink[Math.trunc(0.9 * (ink.length - 1))] : 0;
+  if (core < Math.max(MIN_CONTRAST, 2 * floor)) return { width, height, channels: 1, data: new Float32Array(data.length) };
+  const strokes = contrast.map((value) => Math.min(Math.max((value - floor) / (core - floor), 0), 1));
+  return { width, height, channels: 1, data: selectDigit(strokes, width, height) };
+}
+
+/** Return the pixels of a border of 3 % of the shorter side. */
+function listBorder(width, height, data) {
+  const margin = Math.max(1, Math.round(0.03 * Math.min(width, height)));
+  return data.filter((_, index) => {
     const [x, y] = [index % width, Math.floor(index / width)];
     return x < margin || y < margin || x >= width - margin || y >= height - margin;
-  };
-  const border = data.filter((_, index) => isBorder(index)).sort();
-  const background = border[border.length >> 1];
-  let [cubes, strongest] = [0, 0];
-  for (const value of data) {
-    cubes += (value - background) ** 3;
-    strongest = Math.max(strongest, Math.abs(value - background));
+  });
+}
+
+/** Return Otsu's threshold of sorted values. */
+function findThreshold(values) {
+  const total = values.reduce((sum, each) => sum + each, 0);
+  let [best, threshold, sum] = [-1, values[0] ?? 0, 0];
+  for (let below = 1; below < values.length; below += 1) {
+    sum += values[below - 1];
+    const above = values.length - below;
+    const variance = below * above * (sum / below - (total - sum) / above) ** 2;
+    if (variance > best) [best, threshold] = [variance, values[below]];
   }
-  const sign = cubes > 0 ? 1 : -1;
-  const strokes = Float32Array.from(data, (value) => Math.max(0, sign * (value - background)) / Math.max(strongest, 1));
-  return { width, height, channels: 1, data: strokes };
+  return threshold;
+}
+
+/** Set all but the digit to 0: components that are small compared with it, the larger the farther away, and noise. */
+function selectDigit(strokes, width, height) {
+  const { labels, components } = findComponents(strokes, width, height);
+  if (components.length === 0) return strokes.fill(0);
+  const main = components.reduce((a, b) => (weigh(b, width, height) > weigh(a, width, height) ? b : a));
+  const selected = new Set([main]);
+  const box = { ...main };
+  for (let found = true; found;) {
+    const part = components.find((each) => !selected.has(each) && isPart(each, main, box));
+    found = part !== undefined;
+    if (!found) break;
+    selected.add(part);
+    for (const side of ["left", "top"]) box[side] = Math.min(box[side], part[side]);
+    for (const side of ["right", "bottom"]) box[side] = Math.max(box[side], part[side]);
+  }
+  // The soft edges of the digit are faint, as is the noise far from it.
+  const reach = Math.max(1, roundHalfEven(0.04 * (Math.max(box.right - box.left, box.bottom - box.top) - 1)));
+  return strokes.map((value, index) => {
+    const [x, y] = [index % width, Math.floor(index / width)];
+    const isNear = x >= box.left - reach && x < box.right + reach && y >= box.top - reach && y < box.bottom + reach;
+    return isNear && (labels[index] < 0 || selected.has(components[labels[index]])) ? value : 0;
+  });
+}
+
+/** Return the weight of a component as the digit: its area, lower away from the centre and at the edge of the image. */
+function weigh({ area, left, top, right, bottom }, width, height) {
+  const eccentricity = Math.hypot((left + right) / 2 / width - 0.5, (top + bottom) / 2 / height - 0.5);
+  const isAtEdge = left === 0 || top === 0 || right === width || bottom === height;
+  return area * (isAtEdge ? 0.3 : 1) * Math.exp(-((eccentricity / 0.4) ** 2));
+}
+
+function isPart(each, main, box) {
+  const gap = Math.hypot(
+    Math.max(0, each.left - box.right, box.left - each.right),
+    Math.max(0, each.top - box.bottom, box.top - each.bottom),
+  );
+  return each.area / main.area >= 0.02 + (0.6 * gap) / Math.max(box.right - box.left, box.bottom - box.top);
+}
+
+/** Return the 8-connected components of ink, and the number of the component of each pixel or -1. */
+function findComponents(strokes, width, height) {
+  const labels = new Int32Array(strokes.length).fill(-1);
+  const components = [];
+  for (let start = 0; start < strokes.length; start += 1) {
+    if (labels[start] >= 0 || strokes[start] < MIN_COMPONENT) continue;
+    const component = { area: 0, left: width, top: height, right: 0, bottom: 0 };
+    const stack = [start];
+    labels[start] = components.length;
+    while (stack.length) {
+      const index = stack.pop();
+      const [x, y] = [index % width, Math.floor(index / width)];
+      component.area += 1;
+      [component.left, component.top] = [Math.min(component.left, x), Math.min(component.top, y)];
+      [component.right, component.bottom] = [Math.max(component.right, x + 1), Math.max(component.bottom, y + 1)];
+      for (let row = Math.max(0, y - 1); row <= Math.min(height - 1, y + 1); row += 1) {
+        for (let column = Math.max(0, x - 1); column <= Math.min(width - 1, x + 1); column += 1) {
+          const next = row * width + column;
+          if (labels[next] >= 0 || strokes[next] < MIN_COMPONENT) continue;
+          labels[next] = components.length;
+          stack.push(next);
+        }
+      }
+    }
+    components.push(component);
+  }
+  return { labels, components };
 }
 
 /** Return the bounding box of the ink, or null if there is none. */
