@@ -29,6 +29,8 @@ def convert_image(image: np.ndarray, height: int, width: int, channels: int, res
     >>> convert_image(np.full((300, 200, 3), 90, np.uint8), 28, 28, 1).shape
     (28, 28)
     """
+    if image.dtype == np.uint8 and image.shape == ((height, width) if channels == 1 else (height, width, 3)):
+        return image.copy()
     pil_image = Image.fromarray(image)
     mode = "L" if channels == 1 else "RGB"
     if pil_image.mode != mode:

@@ -8,7 +8,6 @@ import logging
 import os
 import random
 import re
-import secrets
 import time
 from datetime import UTC, datetime
 from pathlib import Path
@@ -170,7 +169,7 @@ def _choose_request_id(scope: dict[str, Any]) -> str:
     for name, value in scope["headers"]:
         if name == b"x-request-id" and _HARMLESS_ID.fullmatch(value):
             return str(value, "ascii")
-    return secrets.token_hex(8)
+    return os.urandom(8).hex()
 
 
 async def _redirect(send: Any, location: str) -> None:
