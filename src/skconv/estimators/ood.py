@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from skconv.estimators.validation import Splits
 from skconv.exceptions import ModelFileError, ParameterError
@@ -30,7 +29,7 @@ MIN_IMAGES = 100  # images to set the threshold on
 _MAX_FITTED, _PER_CLASS, _MAX_THRESHOLD = 1000, 15, 2000  # images for means and covariances, and for the threshold
 _SHIFT = 1 / 28  # of the longer side, by which training images are shifted for the threshold; at least one pixel
 _DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # down and to the right
-_BATCH = 512  # images
+_BATCH = 256  # images
 
 
 @dataclass(frozen=True, eq=False)  # because == of modules compares identities
@@ -105,10 +104,8 @@ class OodMixin:
                 "The classifier has no out-of-distribution score: it needs at least 100 validation images, or 200 "
                 "training images, a 'false_alarm_rate' other than None, and no partial_fit after fit."
             )
-        score, parts = self.ood_.score, images.images.split(_BATCH)
-        vectors = zip(*(each.split(_BATCH) for each in _compute(self, images)), strict=True)
-        scores = [score(part.float(), *each) for part, each in zip(parts, vectors, strict=True)]
-        return torch.cat(scores).numpy()
+        score = self.ood_.score
+        return score.add(_measure(self, score, images.images, images)).numpy()
 
 
 def count_images(n_train: int, n_valid: int) -> int:
@@ -157,9 +154,9 @@ def fit_ood(classifier: Classifier, images: Splits, inputs: Splits) -> None:
     received = _select(received, chosen)
     if not held_out and inputs is images:  # frozen features are not trained
         received = ImageDataset(_shift(received.images))
-    measures = score.measure(_select(tested, chosen).images.float(), *_compute(classifier, received))
+    measures = _measure(classifier, score, _select(tested, chosen).images, received)
     score.standardize(measures)
-    scores = ((measures - score.shift) * score.scale).sum(1).double().numpy()
+    scores = score.add(measures).double().numpy()
     classifier.ood_ = FittedOod(score, find_threshold(scores, rate), rate, len(chosen), held_out)
 
 
@@ -208,14 +205,21 @@ def _shift(images: Tensor) -> Tensor:
     """Return images (n, c, h, w), shifted in one of eight directions; pixels outside an image repeat its border."""
     height, width = images.shape[2:]
     step = max(1, round(_SHIFT * max(height, width)))
-    # The padding accepts floats only.
-    padded = F.pad(images.float(), (step,) * 4, mode="replicate")
-    shifted = torch.empty(images.shape)
+    shifted = torch.empty_like(images)
     for number, (down, right) in enumerate(_DIRECTIONS):
-        top, left = step * (1 + down), step * (1 + right)
-        part = padded[number :: len(_DIRECTIONS), :, top : top + height, left : left + width]
-        shifted[number :: len(_DIRECTIONS)] = part
+        rows, columns = (
+            (torch.arange(side) - step * move).clamp(0, side - 1) for side, move in ((height, down), (width, right))
+        )
+        shifted[number :: len(_DIRECTIONS)] = images[number :: len(_DIRECTIONS), :, rows[:, None], columns]
     return shifted
+
+
+def _measure(classifier: Classifier, score: OodScore, images: Tensor, inputs: ImageDataset) -> Tensor:
+    """Return the three measures of images (n, c, h, w), (n, 3), in batches, because large images need much memory."""
+    vectors = zip(*(each.split(_BATCH) for each in _compute(classifier, inputs)), strict=True)
+    return torch.cat(
+        [score.measure(part.float(), *each) for part, each in zip(images.split(_BATCH), vectors, strict=True)]
+    )
 
 
 def _compute(classifier: Classifier, dataset: ImageDataset) -> tuple[Tensor, Tensor]:

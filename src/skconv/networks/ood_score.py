@@ -17,6 +17,7 @@ METHOD = "mahalanobis"  # name of the score in config.json
 _RANK, _MIN_RANK, _TABLE = 64, 16, 2**16  # maximum and minimum of the subspace's dimensions; numbers in its basis
 _SHRINKAGE = 0.01  # share of the mean variance that is added to the variance of each direction
 _LEVELS = 3  # resolutions, each half of the previous one, at which neighbouring pixels are compared
+_BATCH = 256  # images
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -120,11 +121,13 @@ class OodScore(nn.Module):
     @classmethod
     def fit(cls, images: Tensor, features: Tensor, labels: Tensor) -> Self:
         """Return the score from images (n, c, h, w), their features (n, d) and class indices (n,)."""
-        pixels = images.double()
-        mean, std = pixels.mean().float(), pixels.std().float()
-        std = std if std > 0 else torch.ones(())
         channels, height, width = images.shape[1:]
-        statistics = describe_pixels(images.float(), (channels, height, width), float(mean), float(std))
+        batches = images.split(_BATCH)  # because large images need much memory as floats
+        mean = torch.stack([each.double().mean() * len(each) for each in batches]).sum() / len(images)
+        square = torch.stack([(each - mean).square().mean() * len(each) for each in batches]).sum() / len(images)
+        mean, std = mean.float(), square.sqrt().float() if square > 0 else torch.ones(())
+        shape = channels, height, width
+        statistics = torch.cat([describe_pixels(each.float(), shape, float(mean), float(std)) for each in batches])
         tensors = {
             "image_shape": torch.tensor([channels, height, width]),
             "pixel_mean": mean,
@@ -150,6 +153,10 @@ class OodScore(nn.Module):
         self.shift.copy_(median)
         self.scale.copy_(1 / width)
 
+    def add(self, measures: Tensor) -> Tensor:
+        """Return the score (n,) with these measures (n, 3)."""
+        return ((measures - self.shift) * self.scale).sum(1)
+
     def measure(self, images: Tensor, features: Tensor, logits: Tensor) -> Tensor:
         """Return the three measures of images, (n, 3)."""
         log_proba = logits.log_softmax(1)
@@ -159,7 +166,7 @@ class OodScore(nn.Module):
 
     def forward(self, images: Tensor, features: Tensor, logits: Tensor) -> Tensor:
         """Return the score (n,) of images float32 (n, c, h, w) with their features (n, d) and logits (n, k)."""
-        return ((self.measure(images, features, logits) - self.shift) * self.scale).sum(1)
+        return self.add(self.measure(images, features, logits))
 
 
 def describe_pixels(images: Tensor, shape: tuple[int, int, int], mean: float, std: float) -> Tensor:
