@@ -160,7 +160,7 @@ def run_trial(candidate: Candidate, seconds: float, *, seed: int, device: str, f
     With `folds`, the candidate is cross-validated; with 0, it is scored on a validation split.
     """
     start = time.monotonic()
-    training = {**candidate.recipe.training, "time_limit": seconds}
+    training = {**candidate.recipe.training, "time_limit": seconds, "false_alarm_rate": None}
     if "freeze_fraction" in training:  # fine-tuning takes too long, and can only improve the validation accuracy
         training["freeze_fraction"] = 1.0
     recipe = replace(candidate.recipe, training=training)

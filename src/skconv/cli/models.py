@@ -213,7 +213,7 @@ Format = StrEnum("Format", ["onnx", "web"])
     runtime=typer.Option(help="Folder of the npm package onnxruntime-web for a web page; default: downloaded by npm."),
 )
 def export() -> None:
-    """Export a model as one file for other programs, or as a web page."""
+    """Export a model as an ONNX file, or as a static web page."""
 
 
 @library_command(

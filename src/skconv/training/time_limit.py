@@ -42,7 +42,7 @@ class StepCost:
         Examples
         --------
         >>> StepCost(step=0.1, validation=1.0).count_steps(25.0, n_batches=100)
-        230
+        220
         """
         n_epochs, rest = divmod(seconds, n_batches * self.step + self.validation)
         return max(int(n_epochs) * n_batches + max(int((rest - self.validation) / self.step), 0), 1)
