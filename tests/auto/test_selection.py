@@ -191,36 +191,3 @@ def test_final_recipe_uses_the_remaining_time():
     training = chosen.candidate.recipe.training
     assert 8 <= float(training["time_limit"].removesuffix("s")) <= 20
     assert not chosen.candidate.recipe.ensemble and training["validation_fraction"] == 0.15
-
-
-def make_longer(candidate, max_epochs):
-    """Return a candidate with the same network, strong augmentation and more epochs."""
-    training = {**candidate.recipe.training, "max_epochs": max_epochs}
-    recipe = replace(candidate.recipe, name="longer", training=training, augmentation={"rotation": 15, "flip": True})
-    return replace(candidate, name="longer", recipe=recipe)
-
-
-@pytest.mark.parametrize(("loss_of_longer", "chosen_name"), [(0.95, "longer"), (0.5, "fast")])
-def test_a_longer_recipe_is_tried_after_the_selection_of_its_network(fake_trials, loss_of_longer, chosen_name):
-    fake_trials(lambda candidate: loss_of_longer if candidate.recipe.name == "longer" else 0.9)
-    candidate = make_candidate(make_dataset(300))
-    chosen = make_search(flips=False).run([candidate, make_longer(candidate, 10)])
-    assert chosen.candidate.recipe.name == chosen_name
-    assert [trial.candidate.recipe.name for trial in chosen.trials].count("longer") >= 1
-
-
-@pytest.mark.parametrize(("fraction", "chosen_name"), [(0.5, "longer"), (0.02, "fast")])
-def test_a_longer_recipe_replaces_a_shortened_trial_if_half_of_it_fits(monkeypatch, fraction, chosen_name):
-    candidate = make_candidate(make_dataset(3000))
-    labels = np.repeat([0, 1], 50)
-    scores = score_predictions(labels, np.where(labels[:, None] == np.arange(2), 0.9, 0.1))
-
-    def run(candidate, *_, **__):
-        return Trial(candidate, scores, 10.0, 1, fraction, has_fixed_epochs=False), None
-
-    monkeypatch.setattr(selection, "run_trial", run)
-    search = make_search(flips=False)
-    chosen = search.run([candidate, make_longer(candidate, 10)]).candidate.recipe
-    assert chosen.name == chosen_name
-    if chosen_name == "longer":
-        assert chosen.augmentation == {"rotation": 15} and chosen.training["max_epochs"] == 80

@@ -17,9 +17,11 @@ from skconv.text import format_count, format_duration, format_percent
 
 _MIN_COMPARED = 100  # training images; fewer cannot rank recipes
 _MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
-_FIRST_SHARE = 0.12  # share of the time for the trials of all candidates with a validation split
+# With a validation split: share of the time for the trial of one candidate, and for those of all candidates.
+_FIRST_SHARE, _MAX_SHARE = 0.05, 0.25
 _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
-_FIRST_SHARE_FEW = _SECOND_SHARE_FEW = 0.3  # the same for few images, whose final training takes little time
+_FIRST_SHARE_FEW, _MAX_SHARE_FEW = 0.1, 0.4  # the same for few images, whose final training takes little time
+_SECOND_SHARE_FEW = 0.3
 _SLOWER = 1.3  # time limit of a trial relative to its expected time
 _CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
 _MIN_TRIAL = 1.0  # seconds; shorter trials consist of overhead
@@ -27,7 +29,6 @@ _MIN_CROSS_VALIDATION = 12.0  # seconds of a trial; shorter ones use a validatio
 _MAX_OVERRUN = 1.7  # time of all trials relative to the plan, after which candidates are left out
 _CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
-_MIN_FITTING = 0.5  # part of the epochs of a longer recipe that must fit
 _LONGER = 2  # factor of the number of epochs that is tried if a complete training is short
 _MAX_LONGER, _MAX_EPOCHS = 8, 100  # limits of the number of epochs if the trials were shortened
 _FOLDS = 5  # of an ensemble
@@ -83,21 +84,18 @@ class Search:
 
     def run(self, candidates: Sequence[Candidate]) -> Selection:
         """Compare the candidates, then changes of the best one; return it with the recipe of the final training."""
-        compared = [each for each in candidates if not any(map(each.extends, candidates))]
-        reason = self._choose_splits(compared)
+        reason = self._choose_splits(candidates)
         if reason:
             return self._skip(candidates[0], reason)
-        originals = {each.recipe.name: each for each in compared}
+        networks = {each.recipe.name: each.recipe.network for each in candidates}
         if self.chooses_flips:
-            compared = [_without_flips(each) for each in compared]
-        best, estimator = self._compare(compared)
+            candidates = [_without_flips(each) for each in candidates]
+        best, estimator = self._compare(candidates)
         if not best.is_above_chance:
             share = format_percent(best.largest_share, 1)
-            return self._skip(compared[0], f"No trial is clearly better than the most frequent class ({share})")
-        original = originals[best.candidate.recipe.name]
-        best = self._choose_flips(best, estimator, original.recipe.network)
+            return self._skip(candidates[0], f"No trial is clearly better than the most frequent class ({share})")
+        best = self._choose_flips(best, estimator, networks[best.candidate.recipe.name])
         del estimator
-        best = self._choose_longer(best, [each for each in candidates if each.extends(original)])
         best = self._choose_weights(best)
         best = self._choose_epochs(best)
         return Selection(self._finish(best), self._rank())
@@ -112,8 +110,8 @@ class Search:
             return f"{format_count(n, 'training image')} cannot rank recipes"
         if smallest < _MIN_CLASS and dataset.valid_labels is None:
             return f"The smallest class has {format_count(smallest, 'training image')}, too few for a validation split"
-        share = _FIRST_SHARE_FEW if is_few else _FIRST_SHARE
-        self.seconds = share * self._time_left() / len(candidates)
+        share, max_share = (_FIRST_SHARE_FEW, _MAX_SHARE_FEW) if is_few else (_FIRST_SHARE, _MAX_SHARE)
+        self.seconds = min(share, max_share / len(candidates)) * self._time_left()
         if self.seconds < _MIN_TRIAL:
             return f"The time limit leaves {format_duration(self.seconds)} per trial, too short for a comparison"
         self.folds = TRIAL_FOLDS if is_few and self.seconds >= _MIN_CROSS_VALIDATION else 0
@@ -174,29 +172,6 @@ class Search:
             return best
         changed = best.candidate.change("flips", augmentation={**augmentation, "flip": True}, network=network)
         return replace(best, candidate=changed)
-
-    def _choose_longer(self, best: Trial, others: Sequence[Candidate]) -> Trial:
-        """Return the trial with a recipe that trains the same network for longer, if it fits.
-
-        It is compared if its training is short enough. Otherwise it is used if at least half of its epochs fit, because
-        a shortened trial cannot show the effect of its augmentation.
-        """
-        for other in others:
-            changed = other.adopt_flips(best.candidate)
-            factor = other.compare_cost(best.candidate)
-            if best.is_complete:
-                trial = self._try_change(best, changed, factor=factor, final=factor * self._estimate_final(best))
-                if trial is not None and _log_loss(trial) < _log_loss(best):
-                    best = trial
-                continue
-            fitting = _MARGIN * self._time_left() / (self._estimate_final(best) * factor)
-            if fitting >= _MIN_FITTING:
-                self._print(
-                    f"{changed.name} instead of {best.candidate.name}, because about {fitting * other.n_epochs:.0f} "
-                    "epochs fit."
-                )
-                best = replace(best, candidate=changed, fraction=best.fraction / factor)
-        return best
 
     def _choose_weights(self, best: Trial) -> Trial:
         """Return the trial with class weights if class sizes differ, and macro F1 gains more than accuracy loses."""
@@ -269,7 +244,7 @@ class Search:
             self._print(f"Training an ensemble of {_FOLDS} folds with {candidate.name}.")
         else:
             if not best.is_complete and not best.has_fixed_epochs:
-                n_planned = candidate.n_epochs or max(round(best.n_epochs / best.fraction), 1)
+                n_planned = _count_planned(best)
                 training = {key: value for key, value in training.items() if key != "min_steps"}
                 training["max_epochs"] = max(n_planned, min(_MAX_LONGER * n_planned, _MAX_EPOCHS))
             if candidate.dataset.valid_labels is None:
@@ -307,6 +282,12 @@ def _without_flips(candidate: Candidate) -> Candidate:
     if "flip" in str(network.get("tta")):
         network = {**network, "tta": "none"}
     return replace(candidate, recipe=replace(candidate.recipe, augmentation=kept, network=network))
+
+
+def _count_planned(trial: Trial) -> int:
+    """Return the number of epochs of the recipe, of which the trial may have trained a part."""
+    n_epochs = trial.candidate.recipe.training.get("max_epochs")
+    return n_epochs if isinstance(n_epochs, int) else max(round(trial.n_epochs / trial.fraction), 1)
 
 
 def _log_loss(trial: Trial) -> float:

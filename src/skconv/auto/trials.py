@@ -17,7 +17,7 @@ from skconv.networks.pretrained import PretrainedNetwork
 from skconv.recipes import Recipe
 from skconv.text import format_count, format_duration, format_percent
 
-MAX_FEW = 10_000  # training images up to which a recipe for longer trainings is a candidate
+MAX_FEW = 10_000  # training images up to which a recipe for longer trainings of a network is a candidate
 MAX_CROSS_VALIDATED = 2000  # training images; with fewer, a validation split is too small to compare recipes
 _MAX_VALIDATION = 2000  # validation images; more make a trial slower, but hardly more precise
 TRIAL_FOLDS = 3
@@ -46,31 +46,6 @@ class Candidate:
     def change(self, change: str, **sections: Any) -> Candidate:
         """Return the candidate with changed sections of its recipe; `change` describes them in its name."""
         return replace(self, name=f"{self.name}, {change}", recipe=replace(self.recipe, **sections))
-
-    @property
-    def n_epochs(self) -> int:
-        """Number of epochs of the recipe; 0 if it depends on the data."""
-        return _count_epochs(self.recipe)
-
-    def extends(self, other: Candidate) -> bool:
-        """Return whether the recipe trains the network of another candidate for more epochs."""
-        return trains_longer(self.recipe, other.recipe)
-
-    def compare_cost(self, other: Candidate) -> float:
-        """Return the number of pixels that all epochs process, relative to another candidate."""
-        pixels = [math.prod(each.dataset.image_shape[:2]) * each.n_epochs for each in (self, other)]
-        return pixels[0] / pixels[1]
-
-    def adopt_flips(self, other: Candidate) -> Candidate:
-        """Return the candidate with the random flips that were chosen for another one."""
-        mine, theirs = self.recipe.augmentation, other.recipe.augmentation
-        if not isinstance(mine, dict) or not isinstance(theirs, dict):
-            return self
-        augmentation = {key: value for key, value in mine.items() if key != "flip"}
-        flips = {"flip": theirs["flip"]} if "flip" in theirs else {}
-        suffix = other.name.removeprefix(other.recipe.name)
-        recipe = replace(self.recipe, augmentation={**augmentation, **flips}, network=other.recipe.network)
-        return replace(self, name=self.name + suffix, recipe=recipe)
 
     @property
     def size(self) -> str:
