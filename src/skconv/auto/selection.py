@@ -17,10 +17,10 @@ from skconv.text import format_count, format_duration, format_percent
 
 _MIN_COMPARED = 100  # training images; fewer cannot rank recipes
 _MIN_CLASS = 7  # images of the smallest class, for trials with a validation split
-# With a validation split: share of the time for the trial of one candidate, and for those of all candidates.
-_FIRST_SHARE, _MAX_SHARE = 0.05, 0.25
+# With a validation split: maximum share of the time for the trial of one candidate, and for those of all candidates.
+_FIRST_SHARE, _MAX_SHARE = 0.1, 0.2
 _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
-_FIRST_SHARE_FEW, _MAX_SHARE_FEW = 0.1, 0.4  # the same for few images, whose final training takes little time
+_FIRST_SHARE_FEW, _MAX_SHARE_FEW = 0.2, 0.4  # the same for few images, whose final training takes little time
 _SECOND_SHARE_FEW = 0.3
 _SLOWER = 1.3  # time limit of a trial relative to its expected time
 _CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
