@@ -1,6 +1,6 @@
 """Out-of-distribution detection: AUROC and false alarms of `ood_score`, and AUROC of other scores.
 
-    SKCONV_DATA=FOLDER python benchmarks/out_of_distribution.py RUN=SOURCE [RUN=SOURCE ...] [--images 2000] [--compare]
+    SKCONV_DATA=FOLDER python benchmarks/out_of_distribution.py RUN=SOURCE [RUN=SOURCE ...] [--images 1000] [--compare]
 
 Each RUN is a run folder or model folder, and SOURCE its data: mnist, fashion-mnist, cifar10 or a folder of images. Test
 images of each source are scored against those of the other sources, noise, printed letters and blank images; for data
@@ -184,7 +184,7 @@ def compare(classifier: OnnxClassifier, source: str, sources: list[str], n: int)
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("models", nargs="+", metavar="RUN=SOURCE")
-    parser.add_argument("--images", type=int, default=2000)
+    parser.add_argument("--images", type=int, default=1000)
     parser.add_argument("--compare", action="store_true")
     options = parser.parse_args()
     pairs = [each.rsplit("=", 1) for each in options.models]

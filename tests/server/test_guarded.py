@@ -34,6 +34,14 @@ def bearer(name):
     return {"Authorization": f"Bearer {KEYS[name]}", "Content-Type": "image/png"}
 
 
+@pytest.mark.parametrize("path", ["/metrics%0A", "/v1/predict%0A", "/v1/batch%0A"])
+def test_path_with_a_line_break_does_not_bypass_keys_and_limits(guarded, path):
+    for root in ("/models/digits", ""):
+        url = guarded.url.removesuffix("/models/digits") + root + path
+        response = requests.request("GET" if "metrics" in path else "POST", url, data=b"x", timeout=60)
+        assert response.status_code == 404 and "line break" in response.json()["detail"]
+
+
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/read", "/v1/batch", "/v1/model", "/metrics"])
 @pytest.mark.parametrize(
     "headers",

@@ -143,8 +143,10 @@ def serve(
         keys=load_keys(keys, max_rate),
     )
 
+    access = "with API keys" if settings.keys else "without API keys"
+
     def announce(url: str) -> None:
-        show_result({"url": url, "model": model}, f"Serving {model} at {url} until Ctrl-C.", as_json=as_json)
+        show_result({"url": url, "model": model}, f"Serving {model} at {url}, {access}, until Ctrl-C.", as_json=as_json)
         sys.stdout.flush()  # a parent process may wait for this line
 
     serve_model(settings, host=host, port=port, workers=workers, announce=announce)

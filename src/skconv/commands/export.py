@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,6 +12,7 @@ from typing import Any
 from skconv.commands import Result
 from skconv.exceptions import ParameterError
 from skconv.files import atomic_dir, atomic_write, check_new_file, check_new_folder
+from skconv.images.arrays import describe_file_range
 from skconv.model_io.config import ModelConfig
 from skconv.model_io.folder import (
     ONNX_NAME,
@@ -61,7 +64,7 @@ class ExportResult(Result):
         if self.format == "web":
             return (
                 f"{self.out}: {self.bytes:,} bytes\n"
-                f"Serve it with any file server, such as: python -m http.server --bind 127.0.0.1 --directory {self.out}"
+                f"Serve it with any file server, such as: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(self.out)}"
             )
         shape = ", ".join(map(str, self.input["shape"]))
         normalised = " of normalised digits" if self.input["normalization"] else ""
@@ -115,6 +118,11 @@ def export(
     OutputError
         If the file or folder cannot be written, the file has another suffix, or the folder is not empty.
 
+    Warns
+    -----
+    UserWarning
+        If the page would pass pixels to the model that clearly differ from those of its training images.
+
     Examples
     --------
     >>> import tempfile, pathlib
@@ -166,6 +174,12 @@ def _write_page(folder: Path, config: ModelConfig, content: bytes, runtime: str 
     from skconv.web_page.static_files import read_runtime, write_page
 
     check_new_folder(folder)  # before the download
+    if config.input.channels not in (1, 3):
+        raise ParameterError(
+            f"The page shows images with 1 or 3 channels; the model expects {config.input.channels}. Export it as ONNX."
+        )
+    if message := describe_file_range(config.input.pixel_range):
+        warnings.warn(message, stacklevel=3)
     files = read_runtime(runtime)
     with atomic_dir(folder) as temporary:
         write_page(temporary, config, content, files)

@@ -117,8 +117,10 @@ def hold_out_test(dataset: Dataset, *, seed: int) -> Dataset:
     """
     if dataset.test_images is not None:
         return dataset
-    dataset = _leave_out_small(dataset)
     first = find_first(dataset.train_images)
+    large = _leave_out_small(dataset, first)
+    if large is not dataset:
+        dataset, first = large, find_first(large.train_images)
     n_copies = len(first) - len(np.unique(first))
     if n_copies:
         warnings.warn(
@@ -257,10 +259,10 @@ def _split_stratified(
     return np.flatnonzero(~is_held_out), np.flatnonzero(is_held_out)
 
 
-def _leave_out_small(dataset: Dataset) -> Dataset:
+def _leave_out_small(dataset: Dataset, first: np.ndarray) -> Dataset:
     """Return the data set without the classes that are too small to be split, with a warning."""
     names = [dataset.class_names[label] for label in dataset.train_labels.tolist()]
-    counts, different = Counter(names), Counter(names[each] for each in np.unique(find_first(dataset.train_images)))
+    counts, different = Counter(names), Counter(names[each] for each in np.unique(first))
     small = [name for name in dataset.class_names if different[name] < _MIN_HELD_OUT]
     if not small or len(dataset.class_names) - len(small) < 2:
         return dataset

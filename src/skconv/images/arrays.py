@@ -59,6 +59,20 @@ are unreliable. Scale the images to that range.'
         )
 
 
+def describe_file_range(pixel_range: tuple[float, float] | None) -> str:
+    """Return a warning if pixels of image files, 0..255, clearly differ from the training range, else "".
+
+    Examples
+    --------
+    >>> describe_file_range((0, 255))
+    ''
+    """
+    check = RangeCheck(pixel_range)
+    check.add(np.arange(256))
+    message = check.describe()
+    return f"Image files do not fit the model. {message}" if message else ""
+
+
 def describe_shape(shape: tuple[int, ...], image_shape: tuple[int, int, int]) -> str:
     """Return an error message for an array of images whose `shape` does not fit (channels, height, width)."""
     channels, height, width = image_shape

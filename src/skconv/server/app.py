@@ -24,6 +24,7 @@ from starlette.staticfiles import StaticFiles
 from skconv.exceptions import DataError
 from skconv.server.api_docs import render_docs
 from skconv.server.batch import BatchResponse, receive_batch
+from skconv.server.keys import requires_key
 from skconv.server.metrics import render_metrics
 from skconv.server.middleware import BATCH_PATH, RequestMiddleware
 from skconv.server.service import Service, describe_model
@@ -132,7 +133,7 @@ def load_openapi(settings: ServerSettings) -> dict[str, Any]:
     if settings.root_path:
         document["servers"] = [{"url": settings.root_path}]
     for path, operations in document["paths"].items():
-        if settings.keys and (path.startswith("/v1/") or path == "/metrics"):
+        if settings.keys and requires_key(path):
             for operation in operations.values():
                 operation["security"] = [{name: []} for name in document["components"]["securitySchemes"]]
     return document

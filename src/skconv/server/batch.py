@@ -109,13 +109,14 @@ class BatchResponse(StreamingResponse):
         following = asyncio.create_task(self._load(remaining))
         try:
             while items := await following:
-                following = asyncio.create_task(self._load(remaining))
-                for record in await self._predict(items):
-                    yield json.dumps(record).encode() + b"\n"
-                self._scope[N_IMAGES] = self._scope.get(N_IMAGES, 0) + len(items)
                 if SHUTDOWN in self._scope:
                     yield b'{"error": "The service is shutting down. Send the remaining files again."}\n'
                     return
+                following = asyncio.create_task(self._load(remaining))
+                records = await self._predict(items)
+                self._scope[N_IMAGES] = self._scope.get(N_IMAGES, 0) + len(items)
+                for record in records:
+                    yield json.dumps(record).encode() + b"\n"
         finally:
             following.cancel()
 

@@ -140,6 +140,11 @@ def _find_problem(fields: Sequence[str]) -> str:
     return ""
 
 
+def requires_key(path: str) -> bool:
+    """Return whether requests to a path need an API key, if there are keys."""
+    return path.startswith("/v1/") or path == "/metrics"
+
+
 def find_key(keys: Iterable[ApiKey], value: bytes) -> ApiKey | None:
     """Return the key that a client sent, or None if it is not valid.
 

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from skconv.server.keys import CHALLENGES, HOW_TO_SEND, ApiKey, extract_key, find_key
+from skconv.server.keys import CHALLENGES, HOW_TO_SEND, ApiKey, extract_key, find_key, requires_key
 from skconv.server.metrics import observe_request
 from skconv.server.rate_limit import RateLimiter
 from skconv.server.service import BUSY, Service
@@ -90,10 +90,13 @@ class RequestMiddleware:
 
     async def _admit(self, path: str, scope: dict[str, Any], receive: Any, send: Any) -> None:
         """Pass a request to the application, or reject it."""
+        if "\n" in path:  # the routes of Starlette also match a path with a line break at its end
+            await _send_error(scope, send, 404, "The path contains a line break. For the valid requests, see /docs.")
+            return
         if self._root_path and not path:  # the relative links of the page need the slash
             await _redirect(send, self._root_path + "/")
             return
-        if self._keys and (path.startswith("/v1/") or path == "/metrics"):
+        if self._keys and requires_key(path):
             value = extract_key(scope["headers"])
             key = None if value is None else find_key(self._keys, value)
             if key is None:

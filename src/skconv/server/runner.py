@@ -12,12 +12,10 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from skconv.commands.scoring import find_set_threshold
 from skconv.digits import needs_opencv
 from skconv.exceptions import ParameterError, missing_package
-from skconv.images.arrays import RangeCheck
+from skconv.images.arrays import describe_file_range
 from skconv.inference import OnnxClassifier
 from skconv.model_io.folder import check_has_onnx, find_model_folder, read_config
 from skconv.server.settings import METRICS_FOLDER, ServerSettings
@@ -68,10 +66,8 @@ def serve(
         raise missing_package("models of digits", "opencv-python-headless")
     if settings.coverage is not None:
         find_set_threshold(OnnxClassifier(folder), settings.coverage)  # raises before the service listens
-    pixels = RangeCheck(model.input.pixel_range)
-    pixels.add(np.arange(256))  # the range of image files
-    if pixels.describe():
-        warnings.warn(f"Image files do not fit the model. {pixels.describe()}", stacklevel=2)
+    if message := describe_file_range(model.input.pixel_range):
+        warnings.warn(message, stacklevel=2)
     with _listen(host, port) as listener, _shared_metrics():
         config = _configure(settings, workers)
         url_host = f"[{host}]" if ":" in host else host

@@ -12,9 +12,12 @@ export class Camera {
 
   async start() {
     try {
-      this.stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      const stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+      this.stop(); // of an earlier click
+      this.stream = stream;
     } catch (error) {
-      const reason = error.name === "NotAllowedError" ? "this page has no permission" : "no camera was found";
+      const reasons = { NotAllowedError: "this page has no permission", NotReadableError: "another program uses it" };
+      const reason = reasons[error.name] ?? "no camera was found";
       throw new Error(`The camera cannot be used: ${reason}. Choose an image instead.`);
     }
     this.video.srcObject = this.stream;

@@ -33,7 +33,8 @@ export async function recognize(image, { readsNumbers, nClasses }) {
 }
 
 async function parseResponse(response) {
-  const body = await response.json();
+  const message = `The service returned the status ${response.status}. Try again later.`;
+  const body = await response.json().catch(() => ({ detail: message })); // a proxy returns HTML
   if (!response.ok) throw new Error(body.detail);
   return body;
 }
