@@ -77,6 +77,11 @@ def test_lines_equal_the_records_of_predict(batches, files):
     assert {**line, "input": "image"} == record
 
 
+def test_top_lists_the_most_probable_classes_of_each_file(batches, files):
+    response = batches.post("/v1/batch?top=2", data=make_zip(files[:3]), headers=ZIP)
+    assert [len(json.loads(line)["top"]) for line in response.text.splitlines()] == [2, 2, 2]
+
+
 def test_form_returns_a_line_per_file_in_its_order(batches, files):
     response = batches.post("/v1/batch", files=[("image", file) for file in files])
     check_lines([json.loads(line) for line in response.text.splitlines()], files)

@@ -74,7 +74,8 @@ def _make_routes(service: Service) -> list[BaseRoute]:
         return await _process(request, service, service.read)
 
     async def batch(request: Request) -> Response:
-        return BatchResponse(request, service, await receive_batch(request, service.settings))
+        top = _parse_top(request)
+        return BatchResponse(request, service, await receive_batch(request, service.settings), top)
 
     async def model(_: Request) -> Response:
         return JSONResponse(describe_model(service))

@@ -90,8 +90,8 @@ class BatchResponse(StreamingResponse):
     no further images are decoded.
     """
 
-    def __init__(self, request: Request, service: Service, files: ZipFiles | FormFiles) -> None:
-        self._scope, self._service, self._files = request.scope, service, files
+    def __init__(self, request: Request, service: Service, files: ZipFiles | FormFiles, top: int | None = None) -> None:
+        self._scope, self._service, self._files, self._top = request.scope, service, files, top
         self._lines = self._predict_all()
         headers = {"X-Skipped-Files": str(files.n_skipped)}
         super().__init__(self._lines, headers=headers, media_type="application/x-ndjson")
@@ -139,7 +139,7 @@ class BatchResponse(StreamingResponse):
         records: Iterator[dict[str, Any]] = iter(())
         if inputs:
             names, images = zip(*inputs, strict=True)
-            records = iter(await self._service.classify(names, np.stack(images)))
+            records = iter(await self._service.classify(names, np.stack(images), self._top))
         return [
             Prediction(name, "", 0.0, error=str(each)).to_json() if isinstance(each, DataError) else next(records)
             for name, each in items
