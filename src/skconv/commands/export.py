@@ -64,7 +64,8 @@ class ExportResult(Result):
         if self.format == "web":
             return (
                 f"{self.out}: {self.bytes:,} bytes\n"
-                f"Serve it with any file server, such as: python -m http.server --bind 127.0.0.1 --directory {shlex.quote(self.out)}"
+                "Serve it with any file server, such as: python -m http.server --bind 127.0.0.1 --directory "
+                + shlex.quote(self.out)
             )
         shape = ", ".join(map(str, self.input["shape"]))
         normalised = " of normalised digits" if self.input["normalization"] else ""
