@@ -122,6 +122,26 @@ def test_partial_fit_trains_the_unfrozen_stages(digits):
     assert classifier.history_[2]["train_loss"] < classifier.history_[0]["train_loss"]
 
 
+@pytest.mark.parametrize("freeze_fraction", [1.0, 0.6, 0.0])
+def test_threshold_without_validation_images_is_that_of_shifted_images(digits, monkeypatch, freeze_fraction):
+    X, y = digits
+    classifier = make(freeze_fraction=freeze_fraction, n_threads=1).fit(X[:700], y[:700])
+    assert (classifier.ood_.n, classifier.ood_.held_out) == (350, False)
+    monkeypatch.setattr("skconv.estimators.ood._shift", lambda images: images)
+    unshifted = make(freeze_fraction=freeze_fraction, n_threads=1).fit(X[:700], y[:700])
+    assert same_weights(classifier, unshifted)
+    assert not torch.equal(classifier.ood_.score.shift, unshifted.ood_.score.shift)
+    assert (classifier.ood_score(X[1200:]) > classifier.ood_.threshold).mean() < 0.05
+
+
+def test_few_images_are_activated_for_the_threshold(digits, monkeypatch):
+    monkeypatch.setattr("skconv.estimators.ood._MAX_ACTIVATED", 120)
+    X, y = digits
+    assert make(n_threads=1).fit(X[:700], y[:700]).ood_.n == 120
+    # Training that begins at the images needs no activations.
+    assert make(n_threads=1, freeze_fraction=0.0, max_epochs=1).fit(X[:700], y[:700]).ood_.n == 350
+
+
 def test_weights_of_zero_exclude_images(digits):
     X, y = digits
     weights = np.repeat([1.5, 0.0], 150)

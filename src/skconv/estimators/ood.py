@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ Classifier = Any  # a CNNClassifier; importing it would be circular
 
 MIN_IMAGES = 100  # images to set the threshold on
 _MAX_FITTED, _PER_CLASS, _MAX_THRESHOLD = 1000, 15, 2000  # images for means and covariances, and for the threshold
+_MAX_ACTIVATED = 500  # images for the threshold if the activations of shifted copies must be computed
 _SHIFT = 1 / 28  # of the longer side, by which training images are shifted for the threshold; at least one pixel
 _DIRECTIONS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # down and to the right
 _BATCH = 256  # images
@@ -108,6 +110,12 @@ class OodMixin:
         return score.add(_measure(self, score, images.images, images)).numpy()
 
 
+def count_activated(n_train: int, n_valid: int) -> int:
+    """Return the maximum number of shifted images whose activations `fit_ood` computes."""
+    n = min(n_train // 2, _MAX_ACTIVATED)
+    return n if n_valid < MIN_IMAGES <= n else 0
+
+
 def count_images(n_train: int, n_valid: int) -> int:
     """Return the approximate number of images whose features `fit_ood` computes."""
     return min(n_train, _MAX_FITTED) + min(n_valid or n_train, _MAX_THRESHOLD)
@@ -115,10 +123,16 @@ def count_images(n_train: int, n_valid: int) -> int:
 
 @standard_torch_state()
 @torch.inference_mode()
-def fit_ood(classifier: Classifier, images: Splits, inputs: Splits) -> None:
+def fit_ood(
+    classifier: Classifier,
+    images: Splits,
+    inputs: Splits,
+    activate: Callable[[ImageDataset], ImageDataset] | None = None,
+) -> None:
     """Set `ood_` of a classifier with the net `net_`: None if the rate is None, or for fewer than 100 images.
 
-    `inputs` is what the net receives for `images`: the images themselves, or activations in the same order.
+    `inputs` is what the net receives for `images`: the images themselves, or activations in the same order, which
+    `activate` computes for other images.
 
     Means and covariances are those of training images. The threshold is a quantile of the scores of validation images.
     Without these, it is set on other training images, of which the net receives shifted copies, because the features
@@ -132,7 +146,8 @@ def fit_ood(classifier: Classifier, images: Splits, inputs: Splits) -> None:
     held_out = tested is not None and len(tested) >= MIN_IMAGES
     rest = _order_images(train)
     if not held_out or tested is None or received is None:
-        tested, received, chosen = train, inputs.train, rest[: min(_MAX_THRESHOLD, len(rest) // 2)]
+        n_max = _MAX_THRESHOLD if activate is None else _MAX_ACTIVATED
+        tested, received, chosen = train, inputs.train, rest[: min(n_max, len(rest) // 2)]
         rest = rest[len(chosen) :]
     else:
         chosen = _order_images(tested)[:_MAX_THRESHOLD]
@@ -151,10 +166,13 @@ def fit_ood(classifier: Classifier, images: Splits, inputs: Splits) -> None:
         )
         return
     score = OodScore.fit(known.images, features, known.labels)
-    received = _select(received, chosen)
-    if not held_out and inputs is images:  # frozen features are not trained
-        received = ImageDataset(_shift(received.images))
-    measures = _measure(classifier, score, _select(tested, chosen).images, received)
+    scored = _select(tested, chosen).images
+    if held_out:
+        received = _select(received, chosen)
+    else:
+        received = ImageDataset(_shift(scored))
+        received = received if activate is None else activate(received)
+    measures = _measure(classifier, score, scored, received)
     score.standardize(measures)
     scores = score.add(measures).double().numpy()
     classifier.ood_ = FittedOod(score, find_threshold(scores, rate), rate, len(chosen), held_out)

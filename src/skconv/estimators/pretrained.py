@@ -15,7 +15,7 @@ import torch
 from torch import nn
 
 from skconv.distributed.process_group import get_process_group
-from skconv.estimators.ood import fit_ood
+from skconv.estimators.ood import MIN_IMAGES, count_activated, fit_ood
 from skconv.estimators.parameters import choose_device
 from skconv.estimators.running import calibrate_net, run_net
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
@@ -85,7 +85,7 @@ def fit_pretrained(
         vectors = features.compute(activations, 1, n_frozen, n_stages)
     else:
         vectors = features.compute(splits, n_views, 0, n_stages)
-    trainer = _Trainer(classifier, network, splits, features.seconds)
+    trainer = _Trainer(classifier, network, splits, features)
     before = trainer.train_head(vectors, saves=not tuned)
     if tuned:
         before = trainer.fine_tune(vectors, activations, n_frozen, n_views)
@@ -102,7 +102,7 @@ def update_pretrained(classifier: Classifier, train: ImageDataset, network: Pret
     splits = Splits(train, None)
     features = _Features(classifier, network)
     activations = features.compute(splits, 1, 0, n_frozen) if n_frozen else splits
-    trainer = _Trainer(classifier, network, splits, 0.0)
+    trainer = _Trainer(classifier, network, splits, features)
     config = make_config(classifier, train, None, scheduled=False)
     config = replace(config, augment=None if n_frozen else config.augment, stage_rate=_STAGE_RATE)
     try:
@@ -136,9 +136,11 @@ class _Features:
             self.seconds = self._make(0, len(self.network.stages)).measure(splits.train)
         n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
         left -= self.seconds * self.classifier.n_scored_after
-        share = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / (
-            self.seconds * (n_train + n_valid)
-        )
+        n_affordable = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / self.seconds
+        if n_affordable >= 2 * MIN_IMAGES:  # enough for a score
+            n_activated = min(self.count_activated(splits), n_affordable / 3)  # at most half of those trained on
+            n_affordable, left = n_affordable - n_activated, left - self.seconds * n_activated
+        share = n_affordable / (n_train + n_valid)
         if share < 1:
             n_used = max(1, int(share * n_train))
             warnings.warn(
@@ -160,6 +162,12 @@ class _Features:
         with self._threads():
             train = extractor.compute(splits.train, n_views)
             return Splits(train, None if splits.valid is None else extractor.compute(splits.valid))
+
+    def count_activated(self, splits: Splits) -> int:
+        """Return the maximum number of shifted images whose activations `fit_ood` needs."""
+        if self.classifier.false_alarm_rate is None:
+            return 0
+        return count_activated(len(splits.train), 0 if splits.valid is None else len(splits.valid))
 
     def _make(self, start: int, stop: int) -> FeatureExtractor:
         network = make_extractor(self.network, start, stop).to(self.device)
@@ -183,11 +191,11 @@ class _Features:
 class _Trainer:
     """Successive trainings of parts of a classifier's network.
 
-    `per_image` is the time to predict an image in seconds, 0 if unknown; `rows` is the history of all trainings.
+    `features` computes the activations of `images`; `rows` is the history of all trainings.
     """
 
-    def __init__(self, classifier: Classifier, network: PretrainedNetwork, images: Splits, per_image: float) -> None:
-        self.classifier, self.network, self.images, self.per_image = classifier, network, images, per_image
+    def __init__(self, classifier: Classifier, network: PretrainedNetwork, images: Splits, features: _Features) -> None:
+        self.classifier, self.network, self.images, self.features = classifier, network, images, features
         self.rows: list[Any] = []
 
     def train_head(self, vectors: Splits, *, saves: bool) -> float:
@@ -232,7 +240,16 @@ class _Trainer:
         check_optimizer_and_criterion(config, len(classifier.classes_), weighted=weighted)
         scheduled = config.n_steps is not None
         if scheduled and classifier.time_limit is not None:
-            config = limit_time(classifier, config, module, data.train, valid, None, per_image=self.per_image)
+            config = limit_time(
+                classifier,
+                config,
+                module,
+                data.train,
+                valid,
+                None,
+                per_image=self.features.seconds,
+                n_activated=0 if data is self.images else self.features.count_activated(self.images),
+            )
         checkpointing = None
         if saves and scheduled:
             checkpointing = make_checkpointing(classifier, config, self.images.train, self.images.valid, None)
@@ -257,7 +274,7 @@ class _Trainer:
         """Calibrate, and replace the net of a part by one of the whole network with the history of all trainings."""
         classifier = self.classifier
         calibrate_net(classifier, self._data.valid)
-        fit_ood(classifier, self.images, self._data)
+        fit_ood(classifier, self.images, self._data, None if self._data is self.images else self._activate)
         device = classifier.net_.device
         # The number of steps does not matter, because `partial_fit` creates another net.
         config = TrainingConfig(n_steps=1, device=device, batch_size=classifier.batch_size)
@@ -266,6 +283,12 @@ class _Trainer:
         for number, row in enumerate(net.history, 1):
             row["epoch"] = number
         classifier.net_, classifier.n_epochs_ = net, len(self.rows)
+
+    @torch.inference_mode(False)  # as in the computation of the other activations
+    def _activate(self, images: ImageDataset) -> ImageDataset:
+        """Return the activations of images that the current part receives."""
+        n_frozen = len(self.network.stages) - len(self.classifier.net_.module_.stages)
+        return self.features.compute(Splits(images, None), 1, 0, n_frozen).train
 
     def _plan_tuning(self, train: ImageDataset, n_views: int, *, augmented: bool) -> TrainingConfig:
         """Return the configuration of fine-tuning."""

@@ -178,10 +178,12 @@ def limit_time(
     valid: ImageDataset | None,
     process_group: ProcessGroup | None,
     per_image: float | None = None,
+    n_activated: int = 0,
 ) -> TrainingConfig:
     """Return the configuration with the number of steps that fit into the classifier's time limit.
 
     `per_image` is the time in seconds to predict an image after training, by default that of a validation image.
+    `n_activated` is the number of images whose activations are computed after training.
     """
     if process_group is not None:
         raise ParameterError("Distributed training does not support 'time_limit'. Train without a time limit.")
@@ -201,7 +203,7 @@ def limit_time(
         n_max=config.n_steps,
         n_batches=len(BatchIterator(train, config.batch_size, shuffle=True)),
         max_lr=config.learning_rate if config.is_one_cycle else None,
-        reserve=per_image * (classifier.n_scored_after + n_valid) + measured * n_scored,
+        reserve=per_image * (classifier.n_scored_after + n_valid + n_activated) + measured * n_scored,
         verbose=classifier.verbose > 0,
     )
     limit.plan(cost if valid is not None else replace(cost, validation=0.0))
