@@ -71,6 +71,37 @@ def test_features_are_the_input_of_the_last_linear_layer_of_any_network():
         assert not any(each._forward_pre_hooks for each in network.modules())
 
 
+class Keyword(nn.Module):
+    """A module that passes the input of its last layer by keyword."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(784, 7), nn.Linear(7, 3)
+
+    def forward(self, images):
+        return self.last(input=self.first(images.flatten(1)).relu())
+
+
+class Wide(nn.Module):
+    """A module whose last layer has many inputs."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.last = nn.Linear(784, 8), nn.Linear(2**15 + 8, 3)
+
+    def forward(self, images):
+        return self.last(self.first(images.flatten(1)).repeat(1, 2**12 + 1))
+
+
+@pytest.mark.parametrize("module", [Keyword, Wide])
+def test_features_are_the_logits_if_the_last_layer_has_no_usable_input(module):
+    network = wrap_module(module(), in_channels=1, image_size=(28, 28), num_classes=3).eval()
+    with record_features(network) as recorder:
+        network(torch.rand(4, 1, 28, 28))
+        features, logits = recorder.take()
+    assert features is logits
+
+
 def test_score_of_constant_images_and_equal_probabilities_is_finite():
     images, labels = torch.zeros(20, 1, 4, 4), torch.arange(20) % 2
     score = OodScore.fit(images, torch.zeros(20, 3), labels)

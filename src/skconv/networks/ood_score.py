@@ -15,6 +15,7 @@ from skconv.networks.ensemble import EnsembleNetwork
 
 METHOD = "mahalanobis"  # name of the score in config.json
 _RANK, _MIN_RANK, _TABLE = 64, 16, 2**16  # maximum and minimum of the subspace's dimensions; numbers in its basis
+_MAX_FEATURES = 2**15  # more would need gigabytes in the fit
 _SHRINKAGE = 0.01  # share of the mean variance that is added to the variance of each direction
 _LEVELS = 3  # resolutions, each half of the previous one, at which neighbouring pixels are compared
 _BATCH = 256  # images
@@ -236,7 +237,8 @@ class FeatureRecorder:
     """Features and logits of the last batch of a network; see `record_features`."""
 
     def __init__(self) -> None:
-        self.inputs: dict[nn.Module, Tensor] = {}  # first input of each linear layer, in order of execution
+        # First input of each linear layer in order of execution, or None if it cannot be used.
+        self.inputs: dict[nn.Module, Tensor | None] = {}
         self.logits: Tensor | None = None
 
     def take(self) -> tuple[Tensor, Tensor]:
@@ -244,24 +246,25 @@ class FeatureRecorder:
         inputs, logits = list(self.inputs.values()), self.logits
         self.inputs, self.logits = {}, None
         assert logits is not None
-        is_vector = bool(inputs) and inputs[-1].ndim == 2
-        return (inputs[-1] if is_vector else logits), logits
+        last = inputs[-1] if inputs else None
+        return (logits if last is None or last.ndim != 2 else last), logits
 
 
 @contextmanager
 def record_features(network: nn.Module) -> Iterator[FeatureRecorder]:
     """Record features and logits of a network's batches inside the block.
 
-    The features are the input of the linear layer that is executed last, or the logits if there is no such layer or its
-    input is no vector. The logits are those before calibration. If a network processes an image several times, as with
-    test-time augmentation, the features are those of the first time. For an ensemble, they are those of the first
-    member.
+    The features are the input of the linear layer that is executed last, or the logits if there is no such layer, or if
+    its input is no vector, has more than 32,768 elements or is passed by keyword. The logits are those before
+    calibration. If a network processes an image several times, as with test-time augmentation, the features are those
+    of the first time. For an ensemble, they are those of the first member.
     """
     member: Any = network.members[0] if isinstance(network, EnsembleNetwork) else network
     recorder = FeatureRecorder()
 
-    def record_input(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        recorder.inputs.setdefault(module, inputs[0])
+    def record_input(module: Any, inputs: tuple[Tensor, ...]) -> None:
+        is_usable = bool(inputs) and module.in_features <= _MAX_FEATURES  # () if the input is passed by keyword
+        recorder.inputs.setdefault(module, inputs[0] if is_usable else None)
 
     def record_logits(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         recorder.logits = inputs[0]
