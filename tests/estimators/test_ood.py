@@ -47,6 +47,16 @@ def test_score_does_not_change_weights_or_random_state(digits):
         torch.testing.assert_close(with_score, without, rtol=0, atol=0)
 
 
+def test_score_does_not_depend_on_the_order_of_the_rows(digits):
+    images, labels, new = digits
+    order = np.random.default_rng(0).permutation(len(images))
+    settings = {"max_epochs": 1, "random_state": 0, "precision": "fp32", "n_threads": 1}
+    first = CNNClassifier("fast", **settings).fit(images, labels)
+    second = CNNClassifier("fast", **settings).fit(images[order], labels[order])
+    assert second.ood_.threshold == pytest.approx(first.ood_.threshold, rel=1e-4)
+    np.testing.assert_allclose(second.ood_score(new), first.ood_score(new), rtol=1e-3, atol=1e-3)
+
+
 def test_rate_none_partial_fit_and_few_images_give_no_score(fitted, digits):
     images, labels, _ = digits
     arguments = {"max_epochs": 1, "n_threads": 1, "random_state": 0}

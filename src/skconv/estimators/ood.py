@@ -200,7 +200,7 @@ def find_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
 def _order_images(dataset: ImageDataset) -> Tensor:
     """Return indices into a data set in random order, each image once."""
     positions = np.arange(len(dataset.images)) if dataset.positions is None else dataset.positions.numpy()
-    first = np.unique(positions, return_index=True)[1]
+    first = np.sort(np.unique(positions, return_index=True)[1])  # in the order of the data set, not of the images
     return torch.from_numpy(np.random.RandomState(0).permutation(first))
 
 
