@@ -115,7 +115,7 @@ def update_pretrained(classifier: Classifier, train: ImageDataset, network: Pret
     if previous is not None:
         trainer.rows[:0] = previous.history
     classifier.n_samples_fit_ = len(train)
-    trainer.finish()
+    trainer.finish(scored=False)
 
 
 class _Features:
@@ -270,11 +270,15 @@ class _Trainer:
         self.rows += classifier.net_.history
         return 0.0 if checkpointing is None else checkpointing.seconds_
 
-    def finish(self) -> None:
-        """Calibrate, and replace the net of a part by one of the whole network with the history of all trainings."""
+    def finish(self, *, scored: bool = True) -> None:
+        """Calibrate, and replace the net of a part by one of the whole network with the history of all trainings.
+
+        If `scored`, fit the out-of-distribution score too.
+        """
         classifier = self.classifier
         calibrate_net(classifier, self._data.valid)
-        fit_ood(classifier, self.images, self._data, None if self._data is self.images else self._activate)
+        if scored:
+            fit_ood(classifier, self.images, self._data, None if self._data is self.images else self._activate)
         device = classifier.net_.device
         # The number of steps does not matter, because `partial_fit` creates another net.
         config = TrainingConfig(n_steps=1, device=device, batch_size=classifier.batch_size)
