@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier, load_dataset
-from skconv.estimators.ood import find_threshold
+from skconv.estimators.ood import count_images, find_threshold
 from skconv.exceptions import ModelFileError, ParameterError
 from skconv.model_io.folder import OOD_NAME
 
@@ -76,6 +76,12 @@ def test_threshold_is_exceeded_at_the_chosen_rate():
     assert find_threshold(scores, 0.05) == 949
     with pytest.warns(UserWarning, match="maximum of 50 images"):
         assert find_threshold(scores[:50], 0.01) == scores[:50].max()
+
+
+def test_scored_images_are_counted_by_classes_and_by_the_half_without_validation():
+    assert count_images(10_000, 5000, 200) == 3000 + 2000
+    assert count_images(1500, 0, 10) == count_images(1500, 99, 10) == 750 + 750
+    assert count_images(150, 0, 10) == 0
 
 
 class Untraceable(nn.Module):

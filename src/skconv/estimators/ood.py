@@ -116,9 +116,24 @@ def count_activated(n_train: int, n_valid: int) -> int:
     return n if n_valid < MIN_IMAGES <= n else 0
 
 
-def count_images(n_train: int, n_valid: int) -> int:
-    """Return the approximate number of images whose features `fit_ood` computes."""
-    return min(n_train, _MAX_FITTED) + min(n_valid or n_train, _MAX_THRESHOLD)
+def count_images(n_train: int, n_valid: int, n_classes: int) -> int:
+    """Return the maximum number of images whose features `fit_ood` computes.
+
+    Examples
+    --------
+    >>> count_images(10_000, 5000, 10), count_images(10_000, 5000, 200), count_images(1500, 0, 10)
+    (3000, 5000, 1500)
+    """
+    n_fitted = _count_fitted(n_classes)
+    if n_valid >= MIN_IMAGES:
+        return min(n_train, n_fitted) + min(n_valid, _MAX_THRESHOLD)
+    n_tested = min(_MAX_THRESHOLD, n_train // 2)
+    return 0 if n_tested < MIN_IMAGES else min(n_train - n_tested, n_fitted) + n_tested
+
+
+def _count_fitted(n_classes: int) -> int:
+    """Return the maximum number of images for means and covariances."""
+    return max(_MAX_FITTED, _PER_CLASS * n_classes)
 
 
 @standard_torch_state()
@@ -153,9 +168,8 @@ def fit_ood(
         chosen = _order_images(tested)[:_MAX_THRESHOLD]
     if len(chosen) < MIN_IMAGES:
         return
-    n_fitted = max(_MAX_FITTED, _PER_CLASS * len(classifier.classes_))
     labels = train.labels[rest if train.positions is None else train.positions[rest]]
-    fitted = rest[_balance(labels.numpy(), n_fitted)]
+    fitted = rest[_balance(labels.numpy(), _count_fitted(len(classifier.classes_)))]
     known = _select(train, fitted)
     features, logits = _compute(classifier, _select(inputs.train, fitted))
     if len(features) != len(logits):

@@ -195,7 +195,7 @@ def limit_time(
         measured = min(MEASURED_SHARE * seconds, MEASURED_MAX)
         cost = measure_steps(build, network, train, valid or train, measured)
     n_valid, measured = 0 if valid is None else len(valid), cost.validation / len(valid or train)
-    n_scored = 0 if classifier.false_alarm_rate is None else count_images(len(train), n_valid)
+    n_scored = 0 if classifier.false_alarm_rate is None else count_images(len(train), n_valid, len(classifier.classes_))
     per_image = measured if per_image is None else per_image
     limit = TimeLimit(
         seconds,
