@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -143,3 +145,18 @@ def test_altered_tables_are_refused(fitted, tmp_path):
         config.files[OOD_NAME] = FileRecord(hash_file(path), path.stat().st_size)
         with pytest.raises(ModelFileError, match=OOD_NAME):
             read_ood(tmp_path / "model", config)
+
+
+@pytest.mark.parametrize("missing", ["section", "file"])
+def test_section_without_file_and_file_without_section_are_refused(fitted, tmp_path, missing):
+    from skconv.estimators.ood import read_ood
+    from skconv.model_io.folder import read_config
+
+    fitted.save(tmp_path / "model")
+    config = read_config(tmp_path / "model")
+    if missing == "section":
+        config = replace(config, ood=None)
+    else:
+        del config.files[OOD_NAME]
+    with pytest.raises(ModelFileError, match="or neither"):
+        read_ood(tmp_path / "model", config)

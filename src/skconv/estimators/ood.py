@@ -266,9 +266,15 @@ def _compute(classifier: Classifier, dataset: ImageDataset) -> tuple[Tensor, Ten
 
 def read_ood(folder: Path, config: ModelConfig) -> FittedOod | None:
     """Return the out-of-distribution score of the model in `folder`, or None if it was saved without one."""
-    content = read_optional(folder, config, OOD_NAME)
-    if content is None or config.ood is None:
+    content, section = read_optional(folder, config, OOD_NAME), config.ood
+    if content is None and section is None:
         return None
+    if content is None or section is None:
+        found = "the section 'ood' of config.json" if section else f"the file {OOD_NAME}"
+        raise ModelFileError(
+            f"{folder} contains {found}, but not the other part of the out-of-distribution score; expected both "
+            f"{OOD_NAME} and the section, or neither. {FIX}"
+        )
     where = str(folder / OOD_NAME)
     tensors = parse_tensors(content, where)
     try:
@@ -281,5 +287,4 @@ def read_ood(folder: Path, config: ModelConfig) -> FittedOod | None:
         ) from error
     if set(tensors) != set(score.state_dict()) or not bool(values.isfinite().all()):
         raise ModelFileError(f"{where} contains NaN, infinity or unknown tensors. {FIX}")
-    section = config.ood
     return FittedOod(score, section.threshold, section.false_alarm_rate, section.n, section.held_out)
