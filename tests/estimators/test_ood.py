@@ -160,3 +160,25 @@ def test_section_without_file_and_file_without_section_are_refused(fitted, tmp_p
         del config.files[OOD_NAME]
     with pytest.raises(ModelFileError, match="or neither"):
         read_ood(tmp_path / "model", config)
+
+
+@pytest.mark.parametrize("fails_without", [True, False])
+def test_score_is_dropped_only_if_the_export_succeeds_without_it(fitted, digits, tmp_path, monkeypatch, fails_without):
+    from skconv.model_io import saving
+
+    export = saving.export_onnx
+
+    def fail(*arguments, score, **options):
+        if fails_without or score is not None:
+            raise RuntimeError("unsupported operator")
+        return export(*arguments, score=score, **options)
+
+    monkeypatch.setattr(saving, "export_onnx", fail)
+    kind = "model.onnx" if fails_without else "an out-of-distribution score"
+    with pytest.warns(UserWarning, match=f"saved without {kind}"):
+        fitted.save(tmp_path / "model")
+    loaded = CNNClassifier.load(tmp_path / "model")
+    if fails_without:
+        np.testing.assert_allclose(loaded.ood_score(digits[2]), fitted.ood_score(digits[2]), rtol=1e-5, atol=1e-5)
+    else:
+        assert loaded.ood_ is None

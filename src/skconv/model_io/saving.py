@@ -92,10 +92,11 @@ def save_model(
     _check_finite(weights, "The network", "The training diverged: lower the learning rate.")
     onnx, reason = _export_checked(exported, config, sample, score)
     if onnx is None and score is not None:
-        score, config = None, replace(config, ood=None)
-        onnx, other = _export_checked(exported, config, sample)
+        without = replace(config, ood=None)
+        onnx, other = _export_checked(exported, without, sample)
         if onnx is not None:
             warnings.warn(f"The model is saved without an out-of-distribution score: {reason}.", stacklevel=2)
+            score, config = None, without
         reason = other
     if onnx is None:
         warnings.warn(
