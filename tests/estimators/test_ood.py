@@ -78,6 +78,10 @@ def test_threshold_is_exceeded_at_the_chosen_rate():
     assert find_threshold(scores, 0.05) == 949
     with pytest.warns(UserWarning, match="maximum of 50 images"):
         assert find_threshold(scores[:50], 0.01) == scores[:50].max()
+    with pytest.warns(UserWarning, match="larger false_alarm_rate or more validation images"):
+        find_threshold(scores, 1e-4)
+    with pytest.warns(UserWarning, match=r"larger false_alarm_rate\.$"):  # more images would not be used
+        find_threshold(np.arange(2000.0), 1e-4)
 
 
 def test_scored_images_are_counted_by_classes_and_by_the_half_without_validation():

@@ -202,10 +202,10 @@ def find_threshold(scores: np.ndarray, false_alarm_rate: float) -> float:
     """
     rank = math.ceil((len(scores) + 1) * (1 - false_alarm_rate))
     if rank > len(scores):
+        more = "" if len(scores) >= _MAX_THRESHOLD else " or more validation images"
         warnings.warn(
             f"The threshold of the out-of-distribution score is the maximum of {len(scores):,} images, so that more "
-            f"than {false_alarm_rate:g} of new images may exceed it. Use a larger false_alarm_rate or more validation "
-            "images.",
+            f"than {false_alarm_rate:g} of new images may exceed it. Use a larger false_alarm_rate{more}.",
             stacklevel=5,
         )
     return float(np.sort(scores)[min(rank, len(scores)) - 1])
