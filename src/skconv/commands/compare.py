@@ -15,7 +15,13 @@ from skconv.commands import Result
 from skconv.commands.paired_scoring import ScoredPair, align_predictions, score_pair
 from skconv.commands.scoring import describe_images
 from skconv.data.spec import DataOptions
-from skconv.evaluation.paired import DIFFERENCE_COLUMNS, PairedScores, compare_predictions, list_differences
+from skconv.evaluation.paired import (
+    DIFFERENCE_COLUMNS,
+    SIGNIFICANCE,
+    PairedScores,
+    compare_predictions,
+    list_differences,
+)
 from skconv.evaluation.score_table import format_class_differences, format_p_value
 from skconv.files import atomic_write, check_new_file, write_table
 from skconv.signature import expand_options
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
     from skconv.inference import OnnxClassifier
     from skconv.reports.sections import ScoredSource
 
-_SIGNIFICANT = 0.05
 _WARM_UP, _MIN_TIMED, _MAX_TIMED = 5, 10, 200  # predictions per model
 _MAX_SECONDS = 5.0  # of the timed predictions, if there are at least `_MIN_TIMED`
 
@@ -110,7 +115,7 @@ class ComparisonResult(PairedScores, Result):
         if self.is_same_model:
             return f"{first} and {second} are the same model: their weights have the same sha256."
         test = f"McNemar's test: p {format_p_value(self.p_value)}"
-        if self.p_value >= _SIGNIFICANT:
+        if self.p_value >= SIGNIFICANCE:
             return f"The accuracies of {first} and {second} do not differ significantly ({test})."
         better, worse = (second, first) if self.difference > 0 else (first, second)
         return f"{better} is more accurate than {worse} ({test})."

@@ -12,6 +12,7 @@ import numpy as np
 from skconv.evaluation.metrics import measure_log_losses
 from skconv.exceptions import DataError, ParameterError
 
+SIGNIFICANCE = 0.05  # p values below it are significant
 DIFFERENCE_COLUMNS = ("input", "true", "first", "first_confidence", "second", "second_confidence")
 _Z = NormalDist().inv_cdf(0.975)
 _N_HALVINGS = 60  # of an interval of at most 2, down to the precision of a float

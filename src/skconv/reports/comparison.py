@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from skconv.evaluation.paired import DIFFERENCE_COLUMNS, ClassDifference
+from skconv.evaluation.paired import DIFFERENCE_COLUMNS, SIGNIFICANCE, ClassDifference
 from skconv.evaluation.score_table import CLASS_COLUMNS, list_class_differences, select_classes
 from skconv.reports.page import PageFigure, PageTable, Section
 from skconv.reports.style import BLUE, GREY, VERMILION, fit_text, label_ticks, new_figure, standard_style
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 _MAX_CLASSES = 30  # classes drawn
 _MAX_ROWS = 20  # images listed on the page; the CSV file has all
-_SIGNIFICANT = 0.05
 
 
 def show_comparison(
@@ -70,7 +69,7 @@ def draw_differences(scores: PairedScores) -> Figure:
     panel = figure.subplots()
     panel.axvline(0, color=GREY, linewidth=1, linestyle=":")
     for position, each in enumerate(shown):
-        colour = GREY if each.p_value >= _SIGNIFICANT else BLUE if each.difference > 0 else VERMILION
+        colour = GREY if each.p_value >= SIGNIFICANCE else BLUE if each.difference > 0 else VERMILION
         panel.plot([100 * each.low, 100 * each.high], [position] * 2, color=colour, linewidth=1.4)
         panel.plot(100 * each.difference, position, "o" if position else "D", color=colour, markersize=5)
     label_ticks(panel.yaxis, names, 1, fontsize=size)
