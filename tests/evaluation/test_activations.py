@@ -9,10 +9,10 @@ from skconv.evaluation.activations import (
     collect_features,
     filters_on_pixels,
     find_nearest,
-    first_member,
 )
 from skconv.exceptions import DataError, ParameterError
 from skconv.networks import create_network, list_networks
+from skconv.networks.ensemble import first_member
 
 
 def make_network(name, *, in_channels=1, image_size=(28, 28), **options):

@@ -274,7 +274,7 @@ def _draw_neighbours(
 
 def _warn_of_ensemble(network: Network, subject: str) -> str:
     """Warn that the first member of an ensemble is shown, and return the warning; "" for a single network."""
-    from skconv.evaluation.activations import first_member
+    from skconv.networks.ensemble import first_member
 
     if first_member(network) is network:
         return ""

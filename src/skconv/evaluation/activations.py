@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from skconv.exceptions import DataError, ParameterError
 from skconv.networks.blocks import SpaceToDepth
-from skconv.networks.ensemble import EnsembleNetwork
+from skconv.networks.ensemble import first_member
 from skconv.networks.ood_score import record_features
 
 _BATCH = 512  # images
@@ -112,11 +112,6 @@ def find_nearest(features: np.ndarray, query: np.ndarray, max_count: int) -> tup
     distances = cosine_distances(features, query[None])[:, 0]
     order = np.argsort(distances, kind="stable")[:max_count]
     return order, distances[order]
-
-
-def first_member(network: nn.Module) -> nn.Module:
-    """Return the first member of an ensemble, or the network itself."""
-    return network.members[0] if isinstance(network, EnsembleNetwork) else network
 
 
 def run_network(network: nn.Module, images: np.ndarray) -> Tensor:

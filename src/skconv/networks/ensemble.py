@@ -111,6 +111,11 @@ def check_ensemble(*, members: Any, network: Any, average: Any) -> None:
         raise ParameterError(f"The network's option 'average' is {average!r}; expected one of {names}.")
 
 
+def first_member(network: nn.Module) -> nn.Module:
+    """Return the first member of an ensemble, or the network itself."""
+    return network.members[0] if isinstance(network, EnsembleNetwork) else network
+
+
 @register_network
 def ensemble(
     *,

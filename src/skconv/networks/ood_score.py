@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from skconv.networks.ensemble import EnsembleNetwork
+from skconv.networks.ensemble import first_member
 
 METHOD = "mahalanobis"  # name of the score in config.json
 _RANK, _MIN_RANK, _TABLE = 64, 16, 2**16  # maximum and minimum of the subspace's dimensions; numbers in its basis
@@ -259,7 +259,7 @@ def record_features(network: nn.Module) -> Iterator[FeatureRecorder]:
     calibration. If a network processes an image several times, as with test-time augmentation, the features are those
     of the first time. For an ensemble, they are those of the first member.
     """
-    member: Any = network.members[0] if isinstance(network, EnsembleNetwork) else network
+    member: Any = first_member(network)
     recorder = FeatureRecorder()
 
     def record_input(module: Any, inputs: tuple[Tensor, ...]) -> None:

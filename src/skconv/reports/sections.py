@@ -217,7 +217,8 @@ def _show_activations(scored: ScoredSource, network: nn.Module | None) -> list[S
 
     Return no section for a network without convolutions, or whose code is not available.
     """
-    from skconv.evaluation.activations import collect_activations, filters_on_pixels, first_member, has_convolutions
+    from skconv.evaluation.activations import collect_activations, filters_on_pixels, has_convolutions
+    from skconv.networks.ensemble import first_member
 
     if network is None or not has_convolutions(network):
         return []
