@@ -95,6 +95,10 @@ def test_resumed_training_ends_with_the_same_bits(images, tmp_path, changes):
     assert np.array_equal(resumed.predict_proba(images[0]), plain.predict_proba(images[0]))
 
 
+def test_training_resumes_with_another_false_alarm_rate(images, stopped):
+    assert weights_of(fit(images, stopped, false_alarm_rate=0.05)) == weights_of(fit(images))
+
+
 def test_fit_skips_a_finished_training(images, tmp_path):
     first = fit(images, tmp_path / "checkpoints")
     steps = StopAt(1)  # interrupts the first step

@@ -54,6 +54,7 @@ _SHARED_PARAMETERS = (  # parameters that are also fields of `TrainingConfig`
 )  # fmt: skip
 _MIN_STEPS = 20  # planned steps; fewer hardly train a network
 _PACKAGES = ("skconv", "torch", "skorch")  # packages whose version can affect the weights
+_NOT_DESCRIBED = ("precision", "false_alarm_rate")  # the precision used is recorded; the rate affects no weights
 
 
 def make_network(classifier: Classifier, train: ImageDataset) -> Network:
@@ -304,7 +305,7 @@ def make_checkpointing(
     def describe() -> dict[str, Any]:
         environment = describe_environment()
         return {
-            **{name: value for name, value in parameters_to_json(classifier).items() if name != "precision"},
+            **{name: value for name, value in parameters_to_json(classifier).items() if name not in _NOT_DESCRIBED},
             "callbacks": [type(_get_callback(each)).__name__ for each in classifier.callbacks],
             "precision": config.precision,
             "device": config.device,
