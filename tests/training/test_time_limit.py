@@ -24,8 +24,9 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch):
     clock, step = Clock(), ClassifierNet.train_step
-    for module in ("training.time_limit", "estimators.setup", "estimators.classifier", "estimators.ensemble"):
-        monkeypatch.setattr(f"skconv.{module}.time", clock)
+    monkeypatch.setattr(time_limit, "time", clock)
+    for module in ("setup", "classifier", "ensemble", "running"):
+        monkeypatch.setattr(f"skconv.estimators.{module}.time", clock)
 
     def train_step(net, batch, **options):
         clock.now += clock.seconds
