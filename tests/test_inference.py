@@ -1,3 +1,4 @@
+import hashlib
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,8 @@ import torch
 from skconv.exceptions import DataError, ModelFileError, ParameterError, SourceNotFoundError
 from skconv.inference import OnnxClassifier, describe_predictions
 from skconv.model_io import InputConfig, read_config, save_model
+from skconv.model_io.config import FileRecord
+from skconv.model_io.onnx_metadata import describe_onnx, replace_metadata
 from skconv.networks import create_network
 
 
@@ -140,6 +143,11 @@ def trained_on(saved_model, tmp_path):
     def load(*pixel_range):
         folder = Path(shutil.copytree(saved_model, tmp_path / f"{pixel_range}"))
         config = replace(read_config(folder), input=InputConfig(1, 12, 10, pixel_range))
+        metadata = describe_onnx(config, config.files["model.safetensors"].sha256)
+        onnx = replace_metadata((folder / "model.onnx").read_bytes(), metadata)
+        (folder / "model.onnx").write_bytes(onnx)
+        record = FileRecord(hashlib.sha256(onnx).hexdigest(), len(onnx))
+        config = replace(config, files={**config.files, "model.onnx": record})
         (folder / "config.json").write_bytes(config.to_bytes())
         return OnnxClassifier(folder)
 
