@@ -226,7 +226,7 @@ def train_features(training: Training, clock: Clock, seed: int) -> Fitted:
 def _make_extractor(shape: tuple[int, ...], size: int) -> Callable[[np.ndarray], np.ndarray]:
     """Return a function from images (n, *shape) to features (n, d) at a size in pixels."""
     from skconv import create_network
-    from skconv.estimators.pretrained import compute_features
+    from skconv.estimators.pretrained_features import compute_features
 
     options = {"in_channels": shape[2], "image_size": shape[:2], "num_classes": 2}
     network = create_network(_NETWORK, size=size, **options)

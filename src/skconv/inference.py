@@ -13,7 +13,6 @@ import numpy as np
 
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.arrays import RangeCheck, describe_invalid, describe_shape
-from skconv.images.spec import ImageSpec
 from skconv.model_io.folder import ONNX_NAME, check_has_onnx, find_model_folder, read_config, read_verified
 from skconv.model_io.onnx import OOD_OUTPUT_NAME, OUTPUT_NAMES, open_session, run_session
 from skconv.text import format_percent
@@ -189,8 +188,7 @@ class OnnxClassifier:
         self.class_names = self.config.class_names
         self.input_shape = self.config.input.shape
         self.ood_threshold = None if self.config.ood is None else self.config.ood.threshold
-        channels, height, width = self.input_shape
-        self.image_spec = ImageSpec(height, width, channels, self.config.input.normalization, self.config.input.resize)
+        self.image_spec = self.config.input.image_spec
 
     def __repr__(self) -> str:
         channels, height, width = self.input_shape

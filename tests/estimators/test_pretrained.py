@@ -87,7 +87,7 @@ def test_small_validation_split_is_used_for_training(digits):
 
 def test_time_limit_restricts_the_images_with_a_count(digits, monkeypatch):
     X, y = digits
-    monkeypatch.setattr(pretrained.FeatureExtractor, "measure", lambda self, images: 0.05)
+    monkeypatch.setattr("skconv.training.frozen_features.FeatureExtractor.measure", lambda self, images: 0.05)
     with pytest.warns(UserWarning, match=r"enough for the features of \d+ of 600 training images"):
         classifier = make(time_limit=10).fit(X[:600], y[:600])
     assert 100 < classifier.n_samples_fit_ < 170 and classifier.fit_seconds_ < 10
@@ -95,7 +95,7 @@ def test_time_limit_restricts_the_images_with_a_count(digits, monkeypatch):
 
 def test_stages_are_not_tuned_on_a_part_of_the_images(digits, monkeypatch):
     X, y = digits
-    monkeypatch.setattr(pretrained.FeatureExtractor, "measure", lambda self, images: 0.05)
+    monkeypatch.setattr("skconv.training.frozen_features.FeatureExtractor.measure", lambda self, images: 0.05)
     with pytest.warns(UserWarning, match="images are not used"):
         classifier = make(time_limit=10, freeze_fraction=0.6, validation_fraction=0.2).fit(X[:600], y[:600])
     assert not find_changes(classifier)

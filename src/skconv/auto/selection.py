@@ -11,7 +11,15 @@ from typing import Any
 import numpy as np
 
 from skconv.auto.mirroring import is_mirrorable
-from skconv.auto.trials import MAX_CROSS_VALIDATED, TRIAL_FOLDS, Candidate, Trial, run_trial, split_validation
+from skconv.auto.trials import (
+    MAX_CROSS_VALIDATED,
+    TRIAL_FOLDS,
+    Candidate,
+    Trial,
+    count_epochs,
+    run_trial,
+    split_validation,
+)
 from skconv.progress import print_progress
 from skconv.text import format_count, format_duration, format_percent
 
@@ -244,7 +252,7 @@ class Search:
             self._print(f"Training an ensemble of {_FOLDS} folds with {candidate.name}.")
         else:
             if not best.is_complete and not best.has_fixed_epochs:
-                n_planned = _count_planned(best)
+                n_planned = count_epochs(recipe) or max(round(best.n_epochs / best.fraction), 1)
                 training = {key: value for key, value in training.items() if key != "min_steps"}
                 training["max_epochs"] = max(n_planned, min(_MAX_LONGER * n_planned, _MAX_EPOCHS))
             if candidate.dataset.valid_labels is None:
@@ -282,12 +290,6 @@ def _without_flips(candidate: Candidate) -> Candidate:
     if "flip" in str(network.get("tta")):
         network = {**network, "tta": "none"}
     return replace(candidate, recipe=replace(candidate.recipe, augmentation=kept, network=network))
-
-
-def _count_planned(trial: Trial) -> int:
-    """Return the number of epochs of the recipe, of which the trial may have trained a part."""
-    n_epochs = trial.candidate.recipe.training.get("max_epochs")
-    return n_epochs if isinstance(n_epochs, int) else max(round(trial.n_epochs / trial.fraction), 1)
 
 
 def _log_loss(trial: Trial) -> float:

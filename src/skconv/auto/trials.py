@@ -121,10 +121,11 @@ class Trial:
 
 def trains_longer(recipe: Recipe, other: Recipe) -> bool:
     """Return whether a recipe trains the same network as another one for at least twice as many epochs."""
-    return recipe.network == other.network and _count_epochs(recipe) >= 2 * _count_epochs(other) > 0
+    return recipe.network == other.network and count_epochs(recipe) >= 2 * count_epochs(other) > 0
 
 
-def _count_epochs(recipe: Recipe) -> int:
+def count_epochs(recipe: Recipe) -> int:
+    """Return the number of epochs of a recipe, or 0 if it depends on the data."""
     n_epochs = recipe.training.get("max_epochs")
     return n_epochs if isinstance(n_epochs, int) else 0
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from skconv.cli.app import JsonOption, command, library_command, show_result
-from skconv.cli.options import DATA_HELP
+from skconv.cli.options import COVERAGE, DATA_HELP, MIN_CONFIDENCE
 
 _SOURCE = Annotated[str, typer.Argument(help=DATA_HELP)]
 
@@ -98,13 +98,8 @@ def serve(
     timeout: Annotated[
         float, typer.Option(min=1, max=3600, help="Timeout in seconds for receiving a request and for its response.")
     ] = 10,
-    min_confidence: Annotated[
-        float, typer.Option(min=0, max=1, help="Replace labels of lower confidence by ? and list the alternatives.")
-    ] = 0,
-    coverage: Annotated[
-        float | None,
-        typer.Option(help="Add prediction sets that contain the true label with this probability, for example 0.99."),
-    ] = None,
+    min_confidence: Annotated[float, MIN_CONFIDENCE] = 0,
+    coverage: Annotated[float | None, COVERAGE] = None,
     keys: Annotated[
         Path | None,
         typer.Option(

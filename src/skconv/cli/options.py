@@ -45,6 +45,10 @@ def _parse_number(text: str | None) -> Any:
     return None if text is None else parse_value(text)
 
 
+COVERAGE = typer.Option(
+    help="Compute prediction sets that contain the true label with this probability, for example 0.99."
+)
+MIN_CONFIDENCE = typer.Option(min=0, max=1, help="Replace labels of lower confidence by ? and list the alternatives.")
 DATA_HOME = typer.Option(help="Folder to search first for data sets, like SKCONV_DATA.")
 DATA_HELP = "Name of a data set, CSV or .npz file, or folder."
 
@@ -98,12 +102,8 @@ SHARED: dict[str, Any] = {
         ),
     ],
     "out": typer.Option(help="New folder for the results."),
-    "coverage": typer.Option(
-        help="Compute prediction sets that contain the true label with this probability, for example 0.99."
-    ),
-    "min_confidence": typer.Option(
-        min=0, max=1, help="Replace labels of lower confidence by ? and list the alternatives."
-    ),
+    "coverage": COVERAGE,
+    "min_confidence": MIN_CONFIDENCE,
     "dask": typer.Option(
         metavar="ADDRESS", help="Train on the workers of this Dask scheduler, such as tcp://HOST:8786."
     ),

@@ -234,7 +234,7 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
 
 def _compute_features(every: NamedImages, recipe: Any, *, progress: bool) -> np.ndarray | None:
     """Return the features of all images, float32 (n, d), if the recipe has a pretrained network; None otherwise."""
-    from skconv.estimators.pretrained import compute_features
+    from skconv.estimators.pretrained_features import compute_features
     from skconv.estimators.running import torch_seed
     from skconv.networks.pretrained import PretrainedNetwork
     from skconv.networks.spec import NetworkSpec

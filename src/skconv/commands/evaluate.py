@@ -191,7 +191,10 @@ def evaluate(
     from skconv.inference import OnnxClassifier
 
     if report is not None:
+        from skconv.reports.style import check_matplotlib
+
         check_new_folder(report)
+        check_matplotlib()
     if coverage is not None:
         check_coverage(coverage)
     if coverage is not None or against is not None:  # raise errors before the data is loaded

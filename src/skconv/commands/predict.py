@@ -14,7 +14,7 @@ import numpy as np
 
 from skconv.commands import Result
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
-from skconv.commands.prediction_inputs import list_paths, load_competition, load_images, warn_if_broken
+from skconv.commands.prediction_inputs import LoadedInputs, list_paths, load_competition, load_images, warn_if_broken
 from skconv.commands.prediction_tables import write_predictions
 from skconv.exceptions import ParameterError
 from skconv.files import check_new_file
@@ -136,14 +136,8 @@ def predict(
     out, annotate = options["out"], options["annotate"]
     check_confidence(options["min_confidence"])
     _check_requests(top, coverage)
-    if annotate is not None:
-        from skconv.reports.style import check_matplotlib
-
-        check_matplotlib()
     paths = list_paths(inputs)
-    for output, suffix in ((out, ".csv"), (annotate, ".png")):
-        if output is not None:
-            check_new_file(output, suffix=suffix, inputs=paths)
+    _check_outputs(out, annotate, paths)
     classifier = OnnxClassifier(model)
     if coverage is not None:
         make_sets(classifier, np.empty((0, len(classifier.class_names))), coverage)  # raises before images are loaded
@@ -176,16 +170,38 @@ def predict(
         predicted = tuple(replace(each, labels=tuple(names[one])) for each, one in zip(predicted, sets, strict=True))
     drawn = "" if annotate is None or not predicted else _draw(annotate, loaded.images, predicted)
     predictions = loaded.add_broken(predicted)
-    if out is None:
-        return PredictionResult(predictions, drawn=drawn)
+    written = "" if out is None else _write(out, loaded, predictions, classifier.class_names, predicted_proba)
+    return PredictionResult(predictions, written, drawn)
+
+
+def _check_outputs(
+    out: str | os.PathLike[str] | None, annotate: str | os.PathLike[str] | None, paths: Sequence[str | os.PathLike[str]]
+) -> None:
+    """Raise an error if the CSV file `out` or the drawing `annotate` cannot be written."""
+    if annotate is not None:
+        from skconv.reports.style import check_matplotlib
+
+        check_matplotlib()
+    for output, suffix in ((out, ".csv"), (annotate, ".png")):
+        if output is not None:
+            check_new_file(output, suffix=suffix, inputs=paths)
+
+
+def _write(
+    out: str | os.PathLike[str],
+    loaded: LoadedInputs,
+    predictions: tuple[Prediction, ...],
+    class_names: tuple[str, ...],
+    probabilities: np.ndarray,
+) -> str:
+    """Write the predictions as a table, or as the submission of a competition; return a message."""
     if loaded.form is None:
-        write_predictions(out, predictions, classifier.class_names)
+        write_predictions(out, predictions, class_names)
     else:
         from skconv.competitions.submissions import write_submission
 
-        write_submission(out, loaded.form, [loaded.labels[best] for best in predicted_proba.argmax(axis=1)])
-    written = f"Wrote the predictions of {format_count(len(predictions), 'image')} to {out}."
-    return PredictionResult(predictions, written, drawn)
+        write_submission(out, loaded.form, [loaded.labels[best] for best in probabilities.argmax(axis=1)])
+    return f"Wrote the predictions of {format_count(len(predictions), 'image')} to {out}."
 
 
 def _check_requests(top: int | None, coverage: float | None) -> None:

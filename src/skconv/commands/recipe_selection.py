@@ -76,8 +76,8 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
     splits: dict[DataSpec, tuple[Dataset, Dataset]] = {run.recipe.data: (run.loaded, run.dataset)}
     candidates: list[Candidate] = []
     missing = None
-    for name in run.recipe.auto["candidates"]:
-        recipe = run.create_candidate(name)
+    recipes = [run.create_candidate(name) for name in run.recipe.auto["candidates"]]
+    for recipe in recipes:
         try:
             check_pretrained(recipe)
         except MissingPackageError as error:
@@ -85,9 +85,10 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
             if run.progress:
                 print_progress(f"The candidate {recipe.name} is left out: {error}")
             continue
-        if len(run.dataset.train_labels) > MAX_FEW and any(trains_longer(recipe, each.recipe) for each in candidates):
-            if run.progress:
-                print_progress(f"The candidate {recipe.name} is left out: it is for up to {MAX_FEW:,} training images.")
+        if len(run.dataset.train_labels) > MAX_FEW and any(trains_longer(recipe, each) for each in recipes):
+            warnings.warn(
+                f"The candidate {recipe.name} is left out: it is for up to {MAX_FEW:,} training images.", stacklevel=4
+            )
             continue
         if recipe.data not in splits:
             with warnings.catch_warnings():

@@ -4,33 +4,27 @@ from __future__ import annotations
 
 import copy
 import math
-import time
 import warnings
 from contextlib import nullcontext
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from skconv.distributed.process_group import get_process_group
-from skconv.estimators.ood import MIN_IMAGES, count_activated, fit_ood
-from skconv.estimators.parameters import choose_device
+from skconv.estimators.ood import fit_ood
+from skconv.estimators.pretrained_features import NetworkFeatures
 from skconv.estimators.running import calibrate_net, run_net
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
-from skconv.estimators.validation import Splits, expand_weights, to_image_tensor
+from skconv.estimators.validation import Splits, expand_weights
 from skconv.exceptions import ParameterError
-from skconv.model_io.runtime import RuntimeModule
-from skconv.networks.partial import PartialNetwork, make_extractor
+from skconv.networks.partial import PartialNetwork
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.progress import print_progress
-from skconv.text import format_count, format_percent, parse_duration
-from skconv.training.augmentation import make_augmentation
+from skconv.text import format_count, format_percent
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.config import TrainingConfig, build_net, check_optimizer_and_criterion, count_steps
-from skconv.training.frozen_features import FeatureExtractor, count_views, select_share
-from skconv.training.threads import use_threads
 
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
@@ -39,8 +33,6 @@ _STAGE_RATE = 0.5  # learning rate of the stages, relative to that of the head
 _TUNED_PASSES = 8  # passes over the images in fine-tuning if `max_epochs` is "auto"
 _MIN_COMPARED = 50  # validation images to select weights by
 _MIN_TUNED = 500  # training images to fine-tune without validation images
-_HEAD_SECONDS, _MIN_SHARE = 4.0, 0.3  # time for the head, unless less than this share remains for the features
-_FEATURES_SHARE, _FEATURES_SHARE_TUNED = 0.8, 0.45  # maximum share of the time limit, without and with fine-tuning
 
 
 def count_frozen(classifier: Classifier, network: PretrainedNetwork) -> int:
@@ -76,7 +68,7 @@ def fit_pretrained(
     splits = Splits(train, valid)
     n_stages, n_frozen = len(network.stages), count_frozen(classifier, network)
     tuned = n_frozen < n_stages and _can_tune(splits)
-    features = _Features(classifier, network)
+    features = NetworkFeatures(classifier, network)
     splits, n_views = features.plan(splits, tuned=tuned)
     tuned = tuned and len(splits.train) == len(train)  # the time limit is not enough for the features
     activations = splits
@@ -100,7 +92,7 @@ def update_pretrained(classifier: Classifier, train: ImageDataset, network: Pret
     previous = classifier.__dict__.get("net_")
     n_frozen = count_frozen(classifier, network)
     splits = Splits(train, None)
-    features = _Features(classifier, network)
+    features = NetworkFeatures(classifier, network)
     activations = features.compute(splits, 1, 0, n_frozen) if n_frozen else splits
     trainer = _Trainer(classifier, network, splits, features)
     config = make_config(classifier, train, None, scheduled=False)
@@ -118,83 +110,15 @@ def update_pretrained(classifier: Classifier, train: ImageDataset, network: Pret
     trainer.finish(scored=False)
 
 
-class _Features:
-    """Computation of the activations of a classifier's network, within its time limit."""
-
-    def __init__(self, classifier: Classifier, network: PretrainedNetwork) -> None:
-        self.classifier, self.network = classifier, network
-        self.augment = make_augmentation(classifier.augmentation)
-        self.device = choose_device(classifier.device)
-        self.seconds = 0.0  # per image, for all stages; measured only if there is a time limit
-
-    def plan(self, splits: Splits, *, tuned: bool) -> tuple[Splits, int]:
-        """Return the images that fit into the time limit, and the number of views per training image."""
-        n_views, left = count_views(len(splits.train), self.augment), self._time_left()
-        if left is None:
-            return splits, n_views
-        with self._threads():
-            self.seconds = self._make(0, len(self.network.stages)).measure(splits.train)
-        n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
-        left -= self.seconds * self.classifier.n_scored_after
-        n_affordable = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / self.seconds
-        if n_affordable >= 2 * MIN_IMAGES:  # enough for a score
-            n_activated = min(self.count_activated(splits), n_affordable / 3)  # at most half of those trained on
-            n_affordable, left = n_affordable - n_activated, left - self.seconds * n_activated
-        share = n_affordable / (n_train + n_valid)
-        if share < 1:
-            n_used = max(1, int(share * n_train))
-            warnings.warn(
-                f"The time limit is enough for the features of {n_used:,} of {n_train:,} training images; the other "
-                "images are not used. Use a longer time_limit (--time-limit) or a faster network.",
-                stacklevel=5,
-            )
-            seed, self.classifier.planned_fraction_ = self.classifier._seed, share
-            valid = None if splits.valid is None else select_share(splits.valid, share, seed)
-            return Splits(select_share(splits.train, share, seed), valid), 1
-        budget = (_FEATURES_SHARE_TUNED if tuned else _FEATURES_SHARE) * left - self.seconds * n_valid
-        n_fitting = max(1, int(budget / (self.seconds * n_train)))
-        self.classifier.planned_fraction_ = min(n_fitting / n_views, 1.0)
-        return splits, min(n_views, n_fitting)
-
-    def compute(self, splits: Splits, n_views: int, start: int, stop: int) -> Splits:
-        """Return the activations after stage `stop` of images, or of activations after stage `start`."""
-        extractor = self._make(start, stop)
-        with self._threads():
-            train = extractor.compute(splits.train, n_views)
-            return Splits(train, None if splits.valid is None else extractor.compute(splits.valid))
-
-    def count_activated(self, splits: Splits) -> int:
-        """Return the maximum number of shifted images whose activations `fit_ood` needs."""
-        if self.classifier.false_alarm_rate is None:
-            return 0
-        return count_activated(len(splits.train), 0 if splits.valid is None else len(splits.valid))
-
-    def _make(self, start: int, stop: int) -> FeatureExtractor:
-        network = make_extractor(self.network, start, stop).to(self.device)
-        if self.device == "cpu":
-            network = RuntimeModule(network)  # several times as fast as torch
-        elif self.network.channels_last:
-            network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks it
-        classifier = self.classifier
-        return FeatureExtractor(network, self.device, self.augment, classifier._seed, progress=classifier.verbose > 0)
-
-    def _threads(self) -> Any:
-        return use_threads(self.classifier.n_threads, adapt=self.device == "cpu", warn=True)
-
-    def _time_left(self) -> float | None:
-        if self.classifier.time_limit is None:
-            return None
-        used = time.perf_counter() - self.classifier._start_time
-        return max(parse_duration(self.classifier.time_limit) - used, 0.1)
-
-
 class _Trainer:
     """Successive trainings of parts of a classifier's network.
 
     `features` computes the activations of `images`; `rows` is the history of all trainings.
     """
 
-    def __init__(self, classifier: Classifier, network: PretrainedNetwork, images: Splits, features: _Features) -> None:
+    def __init__(
+        self, classifier: Classifier, network: PretrainedNetwork, images: Splits, features: NetworkFeatures
+    ) -> None:
         self.classifier, self.network, self.images, self.features = classifier, network, images, features
         self.rows: list[Any] = []
 
@@ -323,29 +247,6 @@ class _Trainer:
         n = 0 if self.images.valid is None else len(self.images.valid)
         validated = f" ({n:,} for validation)" if n else ""
         return f"{format_count(len(self.images.train), 'image')}{validated}"
-
-
-def compute_features(network: PretrainedNetwork, images: np.ndarray, *, progress: bool = False) -> np.ndarray:
-    """Return the features of images by a pretrained network on the processor.
-
-    Parameters
-    ----------
-    network : PretrainedNetwork
-        Network with its weights; its input layer is fitted to the images.
-    images : ndarray of shape (n, height, width) or (n, height, width, 3)
-    progress : bool, default=False
-        Print an estimate of the time, and show a progress bar in a terminal.
-
-    Returns
-    -------
-    ndarray of float32, shape (n, d)
-        Input of the first layer of the head that has weights.
-    """
-    tensor = to_image_tensor(images)
-    network.input_normalization.fit(tensor)
-    extractor = RuntimeModule(make_extractor(network, 0, len(network.stages)))
-    features = FeatureExtractor(extractor, "cpu", progress=progress).compute(ImageDataset(tensor)).images
-    return features.flatten(1).float().numpy()
 
 
 def _can_tune(splits: Splits) -> bool:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from skconv.cpus import count_cpus
 from skconv.exceptions import ModelFileError
-from skconv.images.spec import PREPROCESSING, RESIZE_RULES
+from skconv.images.spec import PREPROCESSING, RESIZE_RULES, ImageSpec
 from skconv.model_io.serialization import (
     FIX,
     check_format,
@@ -119,6 +119,11 @@ class InputConfig:
     def shape(self) -> tuple[int, int, int]:
         """Channels, height and width."""
         return self.channels, self.height, self.width
+
+    @property
+    def image_spec(self) -> ImageSpec:
+        """Format of the images, which also converts images of other formats."""
+        return ImageSpec(self.height, self.width, self.channels, self.normalization, self.resize)
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ from dataclasses import asdict
 from typing import Any
 
 from skconv.exceptions import ModelFileError
-from skconv.images.spec import ImageSpec
 from skconv.model_io.config import MAX_CONFIG_BYTES, ModelConfig
 from skconv.model_io.serialization import FIX
 
@@ -34,7 +33,6 @@ def describe_onnx(config: ModelConfig, weights_sha256: str) -> dict[str, str]:
     ('["a", "b"]', '"pad"', '192')
     """
     images = config.input
-    spec = ImageSpec(images.height, images.width, images.channels, images.normalization, images.resize)
     values: dict[str, Any] = {
         "version": config.skconv_version,
         "classes": list(config.classes),
@@ -46,7 +44,7 @@ def describe_onnx(config: ModelConfig, weights_sha256: str) -> dict[str, str]:
         "resize": images.resize or "stretch",
         "resize_filter": "bicubic",
         # A JPEG is decoded at 1/2, 1/4 or 1/8 of its size if its shorter side remains at least this long.
-        "decoded_side": spec.shortest,
+        "decoded_side": images.image_spec.shortest,
         "normalization": images.normalization,
         "weights_sha256": weights_sha256,
     }

@@ -18,7 +18,7 @@ from skconv.inference import Prediction
 from skconv.server.batch_files import FormFiles, ZipFiles, make_batch_files
 from skconv.server.service import Service
 from skconv.server.settings import MEBIBYTE, N_IMAGES, SHUTDOWN, ServerSettings
-from skconv.server.uploads import Upload
+from skconv.server.uploads import Upload, stream_body
 from skconv.text import format_error
 
 _BLOCK = MEBIBYTE  # bytes of a body that are written at a time
@@ -53,13 +53,8 @@ async def receive_batch(request: Request, settings: ServerSettings) -> ZipFiles 
 
 
 async def _receive(request: Request, files: ZipFiles | FormFiles, settings: ServerSettings) -> None:
-    max_bytes = settings.max_batch_bytes
-    too_large = HTTPException(413, f"The body is longer than {max_bytes:,} bytes. Send fewer or smaller images.")
-    declared = request.headers.get("content-length", "")
-    if declared.isdecimal() and int(declared[:20]) > max_bytes:
-        raise too_large
     block, n_bytes, start = bytearray(), 0, time.monotonic()
-    chunks = aiter(request.stream())
+    chunks = stream_body(request, settings.max_batch_bytes)
     while True:
         seconds = start + settings.timeout + n_bytes / _MIN_RATE - time.monotonic()
         try:
@@ -73,8 +68,6 @@ async def _receive(request: Request, files: ZipFiles | FormFiles, settings: Serv
             ) from None
         if chunk is not None:
             n_bytes += len(chunk)
-            if n_bytes > max_bytes:
-                raise too_large
             block += chunk
         if block and (chunk is None or len(block) >= _BLOCK):
             await asyncio.to_thread(files.write, bytes(block))

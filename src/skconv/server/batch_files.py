@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 
 from skconv.exceptions import DataError
 from skconv.server.settings import ServerSettings
-from skconv.server.uploads import FIELD, FORM_REMEDY, MAX_NAME, Upload
+from skconv.server.uploads import FIELD, FORM_REMEDY, MAX_NAME, NO_FILE, Upload, check_field
 from skconv.text import format_error
 
 ZIP_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
@@ -131,6 +131,7 @@ class FormFiles:
                 },
             )
         except (FormParserError, ValueError):
+            stream.close()
             raise HTTPException(422, f"The form has no valid boundary.{FORM_REMEDY}") from None
 
     def write(self, block: bytes) -> None:
@@ -146,7 +147,7 @@ class FormFiles:
         if not self._is_complete:
             raise HTTPException(422, "The form cannot be parsed (its end is missing). Send it again.")
         if not self._sizes:
-            raise HTTPException(422, f"The form has no file; expected at least one in a field '{FIELD}'.{FORM_REMEDY}")
+            raise HTTPException(422, NO_FILE)
         self._stream.seek(0)
         if len(self._sizes) == 1 and self._stream.read(len(_ZIP_START)) == _ZIP_START:
             self._archive = ZipFiles(self._stream, self._settings)
@@ -186,14 +187,7 @@ class FormFiles:
         _, options = parse_options_header(self._header.get(b"content-disposition", b""))
         self._header = {}
         field = options.get(b"name", b"").decode("utf-8", "replace")
-        if field != FIELD:
-            raise HTTPException(
-                422, f"The form has a field '{field[:80]}'; expected only files in fields named '{FIELD}'."
-            )
-        if b"filename" not in options:
-            raise HTTPException(
-                422, f"The field '{FIELD}' contains text; expected a file with a file name.{FORM_REMEDY}"
-            )
+        check_field(field, has_file_name=b"filename" in options)
         if len(self._sizes) == self._settings.max_batch_images:
             raise _too_many(self._settings.max_batch_images)
         name = options[b"filename"].decode("utf-8", "replace") or f"image {len(self._sizes) + 1}"

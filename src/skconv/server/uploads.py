@@ -17,6 +17,7 @@ MAX_NAME = 200  # maximum number of characters of a file name in the response
 _EXPECTED_TYPES = "image/png, image/jpeg or another image type with one image as the body, or multipart/form-data"
 
 FORM_REMEDY = f" With curl: -F {FIELD}=@FILE, or for a body: --data-binary @FILE -H 'Content-Type: image/png'."
+NO_FILE = f"The form has no file; expected at least one in a field named '{FIELD}'.{FORM_REMEDY}"
 
 
 @dataclass(frozen=True)
@@ -44,7 +45,7 @@ async def read_uploads(request: Request, settings: ServerSettings) -> list[Uploa
         raise HTTPException(415, f"The Content-Type is {actual}; expected {_EXPECTED_TYPES}.{remedy}")
     try:
         async with asyncio.timeout(settings.timeout):
-            body = await _receive_body(request, settings.max_bytes)
+            body = b"".join([chunk async for chunk in stream_body(request, settings.max_bytes)])
     except TimeoutError:
         raise HTTPException(408, f"The body did not arrive within {settings.timeout:g} s. Send it again.") from None
     except ClientDisconnect:
@@ -56,18 +57,26 @@ async def read_uploads(request: Request, settings: ServerSettings) -> list[Uploa
     return uploads
 
 
-async def _receive_body(request: Request, max_bytes: int) -> bytes:
+async def stream_body(request: Request, max_bytes: int) -> AsyncGenerator[bytes, None]:
+    """Yield the parts of a body; raise `HTTPException` (413) if its declared or actual length exceeds the limit."""
     too_large = HTTPException(413, f"The body is longer than {max_bytes:,} bytes. Send fewer or smaller images.")
     content_length = request.headers.get("content-length", "")
     if content_length.isdecimal() and int(content_length[:20]) > max_bytes:
         raise too_large
-    chunks, length = [], 0
+    length = 0
     async for chunk in request.stream():
         length += len(chunk)
         if length > max_bytes:
             raise too_large
-        chunks.append(chunk)
-    return b"".join(chunks)
+        yield chunk
+
+
+def check_field(field: str, *, has_file_name: bool) -> None:
+    """Raise `HTTPException` (422) unless a field of a form is a file with the expected name."""
+    if field != FIELD:
+        raise HTTPException(422, f"The form has a field '{field[:80]}'; expected only files in fields named '{FIELD}'.")
+    if not has_file_name:
+        raise HTTPException(422, f"The field '{FIELD}' contains text; expected a file with a file name.{FORM_REMEDY}")
 
 
 async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Upload]:
@@ -91,20 +100,12 @@ async def _parse_form(request: Request, body: bytes, max_images: int) -> list[Up
             raise too_many
         uploads = []
         for number, (field, file) in enumerate(fields, start=1):
-            if field != FIELD:
-                raise HTTPException(
-                    422, f"The form has a field '{field[:80]}'; expected only files in fields named '{FIELD}'."
-                )
-            if isinstance(file, str):
-                raise HTTPException(
-                    422, f"The field '{FIELD}' contains text; expected a file with a file name.{FORM_REMEDY}"
-                )
+            check_field(field, has_file_name=not isinstance(file, str))
+            assert not isinstance(file, str)
             name = (file.filename or f"image {number}")[:MAX_NAME]
             uploads.append(Upload(name, await file.read()))
     finally:
         await form.close()
     if not uploads:
-        raise HTTPException(
-            422, f"The form has no file; expected at least one in a field named '{FIELD}'.{FORM_REMEDY}"
-        )
+        raise HTTPException(422, NO_FILE)
     return uploads

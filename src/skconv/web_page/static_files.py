@@ -12,7 +12,6 @@ from pathlib import Path
 
 from skconv.exceptions import DownloadError, MissingPackageError, SourceNotFoundError
 from skconv.files import expand_home
-from skconv.images.spec import ImageSpec
 from skconv.model_io.config import ModelConfig
 from skconv.web_page import PAGE, describe_config
 
@@ -59,12 +58,10 @@ def write_page(folder: Path, config: ModelConfig, onnx: bytes, runtime: dict[str
 def _describe(config: ModelConfig) -> dict[str, object]:
     """Return the content of ``model.json``: the description of the model, and the rules for its images."""
     description = describe_config(config)
-    images = config.input
-    spec = ImageSpec(images.height, images.width, images.channels, images.normalization, images.resize)
     description["input"] |= {
-        "resize": images.resize or "stretch",
-        "decoded_side": spec.shortest,
-        "normalization": images.normalization,
+        "resize": config.input.resize or "stretch",
+        "decoded_side": config.input.image_spec.shortest,
+        "normalization": config.input.normalization,
     }
     return description
 
@@ -107,4 +104,7 @@ def _extract(archive: tarfile.TarFile, name: str) -> bytes:
     member = archive.extractfile(name)
     if member is None:
         raise KeyError(f"{name} is not a file")
-    return member.read(_MAX_BYTES)
+    content = member.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise tarfile.TarError(f"{name} is larger than {_MAX_BYTES:,} bytes")
+    return content

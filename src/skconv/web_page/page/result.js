@@ -29,7 +29,7 @@ export function showResult(result, milliseconds, url) {
   const text = result.text ?? result.label;
   const sets = result.labels ? ` Prediction set: ${result.labels.join(", ") || "empty"}.` : "";
   const summary = `Confidence ${formatPercent(result.confidence)}, ${Math.round(milliseconds)} ms.${sets}`;
-  showText(text || "–", text ? summary : "Nothing to read.", { quiet: !text });
+  showText(text || "–", text ? summary : "No result.", { quiet: !text });
   find("unlike").hidden = !result.unlike_training;
   const digits = result.digits ?? [result];
   find("digits").replaceChildren(...digits.map(makeDigit));
