@@ -40,7 +40,7 @@ def test_recipe_trains_another_pretrained_network(photographs, tmp_path, capsys)
 
 
 def test_unused_images_and_stages_are_noted(photographs, tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr("skconv.estimators.pretrained.FeatureExtractor.measure", lambda self, images: 1.0)
+    monkeypatch.setattr("skconv.estimators.pretrained_features.FeatureExtractor.measure", lambda self, images: 1.0)
     arguments = ["train", str(photographs), "--recipe", "pretrained", "--network", "tiny-pretrained"]
     assert main([*arguments, "--time-limit", "30s", "--out", str(tmp_path / "run")]) == 0
     err = capsys.readouterr().err
