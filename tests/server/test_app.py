@@ -60,6 +60,8 @@ def test_wrong_content_type_returns_415_with_the_expected_types(server, path):
     response = server.post(path, data={"image": "x"})
     assert response.status_code == 415
     assert "expected image/png" in response.json()["detail"]
+    response = server.post_image(path, b"PK", "application/zip")
+    assert response.status_code == 415 and "/v1/batch" in response.json()["detail"]
 
 
 @pytest.mark.parametrize(
@@ -122,6 +124,16 @@ def test_invalid_query_returns_422(server, name, value):
     response = server.post(f"/v1/predict?{name}={value}")
     assert response.status_code == 422
     assert response.json()["detail"].startswith(f"The query parameter '{name}' is '{value[:80]}'")
+
+
+@pytest.mark.parametrize(
+    ("path", "expected"),
+    [("/v1/predict?Top=5", "seen or top"), ("/v1/read?top=5", "seen"), ("/v1/batch?top=5&seen=true", "top")],
+)
+def test_query_parameter_without_effect_returns_422(server, path, expected):
+    response = server.post(path, files={"image": b""})
+    assert response.status_code == 422
+    assert response.json()["detail"].endswith(f"is unknown for this path; expected {expected}.")
 
 
 def test_most_probable_classes_are_listed_on_request(server, digits, to_png):
@@ -188,7 +200,8 @@ def test_openapi_describes_every_path_and_status(server):
 def test_openapi_schema_lists_the_keys_of_the_response(server, digits, to_png, write_rows, path, schema):
     document = server.get("/openapi.json").json()
     image = to_png(write_rows([digits[[1, 8]]]))
-    response = server.get(path) if path == "/v1/model" else server.post_image(f"{path}?seen=true&top=3", image)
+    query = {"/v1/predict": "?seen=true&top=3", "/v1/read": "?seen=true"}.get(path, "")
+    response = server.get(path) if path == "/v1/model" else server.post_image(path + query, image)
     _check_keys(document, document["components"]["schemas"][schema], response.json())
 
 

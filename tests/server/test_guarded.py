@@ -1,11 +1,17 @@
 """A service with API keys, rates, a root path and abstention, over HTTP."""
 
+import asyncio
+import hashlib
 import json
+from types import SimpleNamespace
 
 import pytest
 import requests
 
 import skconv
+from skconv.server.keys import ApiKey
+from skconv.server.middleware import RequestMiddleware
+from skconv.server.settings import COUNT_IMAGES, ServerSettings
 
 from .conftest import run_server
 
@@ -150,3 +156,28 @@ def test_request_id_is_that_of_the_client_if_harmless(guarded, sent, is_accepted
     record = guarded.wait_for_post(start)
     assert (record["request_id"], record["key"]) == (used, "lab")
     assert KEYS["lab"] not in json.dumps(record)
+
+
+def test_images_of_a_request_are_counted_while_it_is_processed():
+    secret = b"key-of-the-laboratory"
+    keys = (ApiKey("lab", hashlib.sha256(secret).digest(), max_rate=3),)
+    statuses = []
+
+    async def post():
+        async def send(message):
+            if message["type"] == "http.response.start":
+                statuses.append(message["status"])
+
+        await middleware(
+            {"type": "http", "path": "/v1/batch", "method": "POST", "headers": [(b"x-api-key", secret)]}, None, send
+        )
+
+    async def process(scope, receive, send):
+        for n_images in (1, 2):
+            scope[COUNT_IMAGES](n_images)
+        await post()
+        await send({"type": "http.response.start", "status": 200})
+
+    middleware = RequestMiddleware(process, SimpleNamespace(settings=ServerSettings(keys=keys), is_full=False))
+    asyncio.run(post())
+    assert statuses == [429, 200]

@@ -107,6 +107,7 @@ def test_missing_model_is_an_error_before_listening(capsys, tmp_path):
         (["--keys", "no-keys.txt"], "no-keys.txt"),
         (["--max-rate", "5"], "--keys"),
         (["--root-path", "models"], "root_path"),
+        (["--host", ""], "--host"),
     ],
 )
 def test_option_that_cannot_be_used_is_an_error_before_listening(capsys, saved_model, options, words):

@@ -28,7 +28,7 @@ from skconv.server.keys import requires_key
 from skconv.server.metrics import render_metrics
 from skconv.server.middleware import BATCH_PATH, RequestMiddleware
 from skconv.server.service import Service, describe_model
-from skconv.server.settings import N_IMAGES, REQUEST_ID, ServerSettings
+from skconv.server.settings import COUNT_IMAGES, REQUEST_ID, ServerSettings
 from skconv.server.uploads import read_uploads
 from skconv.web_page import PAGE
 
@@ -68,12 +68,15 @@ def create_app(settings: ServerSettings) -> RequestMiddleware:
 
 def _make_routes(service: Service) -> list[BaseRoute]:
     async def predict(request: Request) -> Response:
+        _check_parameters(request, "seen", "top")
         return await _process(request, service, partial(service.predict, top=_parse_top(request)))
 
     async def read(request: Request) -> Response:
+        _check_parameters(request, "seen")
         return await _process(request, service, service.read)
 
     async def batch(request: Request) -> Response:
+        _check_parameters(request, "top")
         top = _parse_top(request)
         return BatchResponse(request, service, await receive_batch(request, service.settings), top)
 
@@ -146,8 +149,17 @@ async def _process(
     """Call `function` on the uploaded images and return its result as a JSON response."""
     seen = _parse_boolean(request, "seen")
     uploads = await read_uploads(request, service.settings)
-    request.scope[N_IMAGES] = len(uploads)
+    request.scope[COUNT_IMAGES](len(uploads))
     return JSONResponse(await service.run(function(uploads, seen=seen)))
+
+
+def _check_parameters(request: Request, *known: str) -> None:
+    """Raise `HTTPException` (422) for query parameters that the path does not have, because they have no effect."""
+    for name in request.query_params:
+        if name not in known:
+            raise HTTPException(
+                422, f"The query parameter '{name[:80]}' is unknown for this path; expected {' or '.join(known)}."
+            )
 
 
 def _parse_boolean(request: Request, name: str) -> bool:

@@ -17,7 +17,7 @@ from skconv.exceptions import DataError
 from skconv.inference import Prediction
 from skconv.server.batch_files import FormFiles, ZipFiles, make_batch_files
 from skconv.server.service import Service
-from skconv.server.settings import MEBIBYTE, N_IMAGES, SHUTDOWN, ServerSettings
+from skconv.server.settings import COUNT_IMAGES, MEBIBYTE, SHUTDOWN, ServerSettings
 from skconv.server.uploads import Upload, stream_body
 from skconv.text import format_error
 
@@ -107,7 +107,7 @@ class BatchResponse(StreamingResponse):
                     return
                 following = asyncio.create_task(self._load(remaining))
                 records = await self._predict(items)
-                self._scope[N_IMAGES] = self._scope.get(N_IMAGES, 0) + len(items)
+                self._scope[COUNT_IMAGES](len(items))
                 for record in records:
                     yield json.dumps(record).encode() + b"\n"
         finally:

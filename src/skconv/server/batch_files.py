@@ -15,10 +15,9 @@ from starlette.exceptions import HTTPException
 
 from skconv.exceptions import DataError
 from skconv.server.settings import ServerSettings
-from skconv.server.uploads import FIELD, FORM_REMEDY, MAX_NAME, NO_FILE, Upload, check_field
+from skconv.server.uploads import FIELD, FORM_REMEDY, MAX_NAME, NO_FILE, ZIP_TYPES, Upload, check_field
 from skconv.text import format_error
 
-ZIP_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
 _ZIP_START = b"PK\x03\x04"
 _BYTES_PER_ENTRY = 512  # of the directory of an archive, which is read into memory
 _HIDDEN = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini"})

@@ -10,6 +10,7 @@ import random
 import re
 import time
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +18,13 @@ from skconv.server.keys import CHALLENGES, HOW_TO_SEND, ApiKey, extract_key, fin
 from skconv.server.metrics import observe_request
 from skconv.server.rate_limit import RateLimiter
 from skconv.server.service import BUSY, Service
-from skconv.server.settings import METRICS_FOLDER, N_IMAGES, REQUEST_ID
+from skconv.server.settings import COUNT_IMAGES, METRICS_FOLDER, REQUEST_ID
 
 LOG = logging.getLogger("skconv.access")
 BATCH_PATH = "/v1/batch"
 WORK_PATHS = frozenset({"/v1/predict", "/v1/read", BATCH_PATH})
 _KEY = "skconv.key"  # of the ASGI scope: the client's API key
+_N_IMAGES = "skconv.n_images"  # number of images so far
 
 _POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; connect-src 'self'; "
@@ -70,6 +72,7 @@ class RequestMiddleware:
         status: int | None = None
         path = self._split_root_path(scope)
         request_id = scope[REQUEST_ID] = _choose_request_id(scope)
+        scope[COUNT_IMAGES] = partial(self._count_images, scope)
         headers = [*_SECURITY_HEADERS, (b"x-request-id", request_id.encode())]
 
         async def send_with_headers(message: dict[str, Any]) -> None:
@@ -147,8 +150,15 @@ class RequestMiddleware:
             scope["root_path"], scope["path"] = self._root_path, self._root_path + path
         return path
 
+    def _count_images(self, scope: dict[str, Any], n_images: int) -> None:
+        before = scope.get(_N_IMAGES, 0)
+        scope[_N_IMAGES] = before + n_images
+        n_new = n_images if before else n_images - 1  # one was counted when the request was accepted
+        if _KEY in scope and n_new > 0:
+            self._limiter.count(scope[_KEY], n_new, always=True)
+
     def _log_request(self, path: str, scope: dict[str, Any], status: int, seconds: float) -> None:
-        n_images = scope.get(N_IMAGES, 0)
+        n_images = scope.get(_N_IMAGES, 0)
         observe_request(path, status, seconds, n_images)
         record = {
             "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
@@ -162,8 +172,6 @@ class RequestMiddleware:
             record["images"] = n_images
         if _KEY in scope:
             record["key"] = scope[_KEY].name
-            if n_images > 1:  # one was counted when the request was accepted
-                self._limiter.count(scope[_KEY], n_images - 1, always=True)
         LOG.info(json.dumps(record))
 
 

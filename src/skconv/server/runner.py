@@ -77,6 +77,8 @@ def serve(
 
 
 def _listen(host: str, port: int) -> socket.socket:
+    if not host:  # would accept connections from all machines
+        raise ParameterError("The host is empty; expected an address such as 127.0.0.1. Omit --host or pass one.")
     listener = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:

@@ -14,7 +14,7 @@ METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 LIMITS = ("max_bytes", "max_pixels", "max_images", "max_batch_bytes", "max_batch_images", "max_waiting", "timeout")
 
 # Keys of the ASGI scope
-N_IMAGES = "skconv.n_images"  # number of images, set by the endpoints
+COUNT_IMAGES = "skconv.count_images"  # function that the endpoints call with a number of images
 REQUEST_ID = "skconv.request_id"
 SHUTDOWN = "skconv.shutdown"  # present once the service is shutting down
 

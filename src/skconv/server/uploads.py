@@ -16,6 +16,7 @@ FIELD = "image"
 MAX_NAME = 200  # maximum number of characters of a file name in the response
 _EXPECTED_TYPES = "image/png, image/jpeg or another image type with one image as the body, or multipart/form-data"
 
+ZIP_TYPES = frozenset({"application/zip", "application/x-zip-compressed"})
 FORM_REMEDY = f" With curl: -F {FIELD}=@FILE, or for a body: --data-binary @FILE -H 'Content-Type: image/png'."
 NO_FILE = f"The form has no file; expected at least one in a field named '{FIELD}'.{FORM_REMEDY}"
 
@@ -42,6 +43,8 @@ async def read_uploads(request: Request, settings: ServerSettings) -> list[Uploa
     if not is_form and not content_type.startswith("image/") and content_type != "application/octet-stream":
         actual = f"'{content_type[:80]}'" if content_type else "missing"
         remedy = FORM_REMEDY if content_type == "application/x-www-form-urlencoded" else ""
+        if content_type in ZIP_TYPES:
+            remedy = " Send an archive of images to /v1/batch."
         raise HTTPException(415, f"The Content-Type is {actual}; expected {_EXPECTED_TYPES}.{remedy}")
     try:
         async with asyncio.timeout(settings.timeout):
