@@ -103,7 +103,7 @@ def find_validation(classifier: OnnxClassifier, source: str) -> np.ndarray | Non
     """Return the model's validation images, or None if it has none."""
     import torch
 
-    from skconv.estimators.validation import hold_out
+    from skconv.estimators.splitting import hold_out
     from skconv.model_io.records import read_held_out
     from skconv.training.batches import ImageDataset
 

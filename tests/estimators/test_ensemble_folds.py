@@ -45,6 +45,23 @@ def test_groups_are_passed_to_the_splitter(digits):
     assert not set(groups[ensemble.held_out_indices_[0]]) & set(groups[ensemble.held_out_indices_[1]])
 
 
+def test_copies_are_in_the_same_fold(digits):
+    X, y = digits
+    order = np.random.default_rng(0).permutation(300) // 2
+    ensemble = make_ensemble(cv=3).fit(X[order], y[order])
+    parts = [set(order[held]) for held in ensemble.held_out_indices_]
+    assert sum(map(len, parts)) == len(set().union(*parts)) == 150
+
+
+def test_a_class_of_copies_is_in_every_training_part(digits):
+    X, y = digits
+    X = np.concatenate([X[:100], np.repeat(X[100:101], 6, axis=0)])
+    y = np.concatenate([y[:100], np.full(6, 10)])
+    with pytest.warns(UserWarning, match=r"Class 10 has 1 different image, fewer than the 3 folds"):
+        ensemble = make_ensemble(cv=3).fit(X, y)
+    assert not any((y[held] == 10).any() for held in ensemble.held_out_indices_)
+
+
 def test_sample_weights_are_split_with_the_folds(digits):
     X, y = digits
     wrong = np.arange(400) % 4 == 0

@@ -12,14 +12,14 @@ import torch
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import check_random_state
 
-from skconv.estimators import persistence
+from skconv.estimators import persistence, splitting
 from skconv.estimators.base import BaseImageClassifier
 from skconv.estimators.options import OptionsMixin, hide_options
 from skconv.estimators.parameters import check_parameters, check_selection
 from skconv.estimators.pretrained import fit_pretrained, merge_small_validation, update_pretrained
 from skconv.estimators.running import run_net, warn_of_few_images
 from skconv.estimators.setup import check_callbacks, fit_net, make_network, restart_net, start_net
-from skconv.estimators.validation import check_validation_pair, expand_weights, hold_out
+from skconv.estimators.validation import check_validation_pair, expand_weights
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.training.augmentation import Augmentation
 from skconv.training.threads import start_measurement
@@ -68,8 +68,8 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         Settings of registered augmentations, such as ``{"rotation": 10, "shift": 0.08}`` for
         `skconv.training.augmentation.Augmentation`; the items of a list are applied in order.
     validation_fraction : float, default=0.0
-        Fraction of the training images, 0..0.9, for a stratified validation split: loss, accuracy and calibration.
-        No effect if `fit` receives X_val and y_val.
+        Fraction of the training images, 0..0.9, for a stratified validation split (loss, accuracy, calibration); copies
+        of an image are in the same split. No effect if `fit` receives X_val and y_val.
     patience : int or None, default=None
         Number of epochs without a better validation loss after which training stops and the best weights are restored.
     restore_best : {"valid_loss", "both_losses"} or None, default=None
@@ -265,7 +265,7 @@ class CNNClassifier(OptionsMixin, BaseImageClassifier):
         images = self._check_training_data(X, y, sample_weight, self.class_weight)
         train, valid = images, self._check_validation_data(X_val, y_val) if has_validation_set else None
         if valid is None:
-            train, valid = hold_out(images, self.validation_fraction, check_random_state(self.random_state))
+            train, valid = splitting.hold_out(images, self.validation_fraction, check_random_state(self.random_state))
         train = expand_weights(train)
         network = make_network(self, train)
         if isinstance(network, PretrainedNetwork):

@@ -24,7 +24,8 @@ from skconv.estimators.network_choice import choose_network, is_auto
 from skconv.estimators.ood import FittedOod
 from skconv.estimators.parameters import check_parameters, choose_device
 from skconv.estimators.running import fit_member
-from skconv.estimators.validation import MIN_CALIBRATION, check_validation_pair, split_folds
+from skconv.estimators.splitting import split_folds
+from skconv.estimators.validation import MIN_CALIBRATION, check_validation_pair
 from skconv.exceptions import ParameterError
 from skconv.networks.ensemble import EnsembleNetwork, check_ensemble
 from skconv.networks.spec import NetworkSpec
@@ -49,9 +50,9 @@ class KFoldEnsembleClassifier(BaseImageClassifier):
         `validation_fraction` has no effect. Its `time_limit` is for all members together.
     cv : int, splitter or iterable, default=5
         Number of folds, at least 2, for ``StratifiedKFold(cv, shuffle=True, random_state=random_state)``; or a splitter
-        of scikit-learn; or pairs of training and held-out indices. If every class has fewer images than `cv`, the
-        number of folds is reduced to the size of the largest class. If a class has a single image, it is in every
-        training part.
+        of scikit-learn; or pairs of training and held-out indices. For a number, copies of an image are in the same
+        fold. If every class has fewer different images than `cv`, the number of folds is reduced to the largest number
+        of a class. If a class has a single image, it is in every training part.
     average : {"probabilities", "logits"}, default="probabilities"
         Outputs to average over the members.
     calibrate : bool or "temperature", default=True

@@ -11,7 +11,7 @@ from sklearn.base import clone
 from sklearn.metrics import log_loss
 from sklearn.utils import check_random_state
 
-from skconv.estimators.validation import hold_out
+from skconv.estimators.splitting import hold_out
 from skconv.exceptions import ParameterError
 from skconv.progress import print_progress
 from skconv.text import format_duration, parse_duration

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from skconv.estimators.validation import Splits
+from skconv.estimators.splitting import Splits
 from skconv.exceptions import ModelFileError, ParameterError
 from skconv.model_io.config import ModelConfig, OodConfig
 from skconv.model_io.folder import OOD_NAME, read_optional

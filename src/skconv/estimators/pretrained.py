@@ -17,7 +17,8 @@ from skconv.estimators.ood import fit_ood
 from skconv.estimators.pretrained_features import NetworkFeatures
 from skconv.estimators.running import calibrate_net, run_net
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
-from skconv.estimators.validation import Splits, expand_weights
+from skconv.estimators.splitting import Splits
+from skconv.estimators.validation import expand_weights
 from skconv.exceptions import ParameterError
 from skconv.networks.partial import PartialNetwork
 from skconv.networks.pretrained import PretrainedNetwork

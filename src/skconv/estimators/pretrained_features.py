@@ -11,7 +11,8 @@ import torch
 
 from skconv.estimators.ood import MIN_IMAGES, count_activated
 from skconv.estimators.parameters import choose_device
-from skconv.estimators.validation import Splits, to_image_tensor
+from skconv.estimators.splitting import Splits
+from skconv.estimators.validation import to_image_tensor
 from skconv.model_io.runtime import RuntimeModule
 from skconv.networks.partial import make_extractor
 from skconv.networks.pretrained import PretrainedNetwork

@@ -26,7 +26,7 @@ from skconv.estimators.parameters import choose_device
 from skconv.estimators.persistence import describe_loaded_weights, load_matching_weights
 from skconv.estimators.running import calibrate_net, run_net, torch_seed
 from skconv.estimators.saved_parameters import parameters_to_json
-from skconv.estimators.validation import Splits
+from skconv.estimators.splitting import Splits
 from skconv.exceptions import ParameterError
 from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment

@@ -1,16 +1,13 @@
-"""Validation of images, labels and weights; splits for validation and cross-validation."""
+"""Validation of images, labels and weights."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from sklearn.model_selection import StratifiedKFold, train_test_split
 from sklearn.utils.class_weight import compute_sample_weight
 from torch import Tensor
 
@@ -24,16 +21,6 @@ _MIN_SELECTION, _MIN_PER_CLASS = 50, 2  # minimum number of validation images to
 _MAX_REPEATS = 10  # larger weights scale the loss, because repeats make training longer
 _HASHED_IMAGES = 64  # images per step of hashing; few enough for the processor's cache
 _MAX_SORTED = 10_000  # images; sorting larger sets takes too long
-
-Fold = tuple[np.ndarray, np.ndarray]  # indices of the training images and of the held-out images
-
-
-@dataclass(frozen=True)
-class Splits:
-    """Training images, and validation images if there are any; or their activations."""
-
-    train: ImageDataset
-    valid: ImageDataset | None
 
 
 def to_image_tensor(X: np.ndarray) -> Tensor:
@@ -183,36 +170,6 @@ def _order_by_content(dataset: ImageDataset, positions: Tensor) -> Tensor:
     return torch.from_numpy(np.argsort(np.concatenate(hashes), kind="stable"))
 
 
-def hold_out(
-    images: ImageDataset, fraction: float, random_state: np.random.RandomState
-) -> tuple[ImageDataset, ImageDataset | None]:
-    """Split images into a training and a validation split, stratified if each class has enough images for both.
-
-    Both splits index the same tensors; the validation split is None if the fraction is 0. Raise `DataError` for too few
-    images.
-    """
-    if not fraction:
-        return images, None
-    positions = np.arange(len(images.images)) if images.positions is None else images.positions.numpy()
-    labels = images.labels.numpy()[positions]
-    counts = np.bincount(labels)
-    present = np.count_nonzero(counts)
-    n_valid = math.ceil(fraction * len(positions))
-    stratified = counts[counts > 0].min() > 1 and present <= n_valid <= len(positions) - present
-    try:
-        parts = train_test_split(
-            positions, test_size=fraction, stratify=labels if stratified else None, random_state=random_state
-        )
-    except ValueError as error:
-        raise DataError(f"{len(positions)} images are too few for validation_fraction={fraction}: {error}") from error
-    train, valid = (torch.from_numpy(np.sort(part)) for part in parts)
-    return (
-        ImageDataset(images.images, images.labels, images.weights, train),
-        # No weights, because they apply to training only.
-        ImageDataset(images.images, images.labels, None, valid),
-    )
-
-
 def describe_few_images(
     labels: np.ndarray, classes: np.ndarray, *, n_total: int, selects: bool, calibrates: bool
 ) -> str:
@@ -241,81 +198,3 @@ def describe_few_images(
             "images."
         )
     return ""
-
-
-def split_folds(cv: Any, X: np.ndarray, y: np.ndarray, groups: Any, random_state: Any) -> list[Fold]:
-    """Return the folds of the parameter `cv` of `KFoldEnsembleClassifier`.
-
-    Raise `ParameterError` unless `cv` is an integer, a splitter or pairs of indices, and `DataError` if the images
-    cannot be split, parts overlap or a training part lacks a class.
-    """
-    if isinstance(cv, int | np.integer) and not isinstance(cv, bool) and cv >= 2:
-        return _split_stratified(y, int(cv), random_state)
-    if isinstance(cv, str) or not (hasattr(cv, "split") or isinstance(cv, Iterable)):
-        raise ParameterError(
-            "The 'cv' parameter must be an integer of at least 2, a splitter of scikit-learn, or pairs of training "
-            f"and held-out indices. Got {cv!r}."
-        )
-    if hasattr(cv, "split"):
-        try:
-            pairs = list(cv.split(X, y, groups))
-        except ValueError as error:
-            raise DataError(f"{len(y)} images cannot be split by {cv}: {error}") from error
-    else:
-        pairs = list(cv)
-    if not pairs:
-        raise ParameterError("The 'cv' parameter contains no fold; expected at least one pair of indices.")
-    folds = []
-    for number, pair in enumerate(pairs, 1):
-        try:
-            train, held_out = (np.arange(len(y))[np.asarray(part)] for part in pair)
-        except (TypeError, ValueError, IndexError) as error:
-            raise DataError(
-                f"Fold {number} is not a pair of training and held-out indices of {len(y)} images: {error}."
-            ) from error
-        _check_fold(number, train, held_out, y)
-        folds.append((train, held_out))
-    return folds
-
-
-def _split_stratified(y: np.ndarray, n_folds: int, random_state: Any) -> list[Fold]:
-    """Return stratified folds; warn if a class has fewer images than folds, and use fewer folds if all classes have."""
-    classes, positions, counts = np.unique(y, return_inverse=True, return_counts=True)
-    n_splits = min(n_folds, int(counts.max()))
-    if n_splits < 2:
-        raise DataError(
-            f"Each of the {len(classes)} classes has only one image; expected at least one class with two. Add images."
-        )
-    if counts.min() < n_folds:
-        rarest = int(counts.argmin())
-        found = format_count(int(counts[rarest]), "image")
-        warnings.warn(
-            f"Class {classes.tolist()[rarest]!r} has {found}, fewer than the {n_folds} folds"
-            + (f": using {n_splits} folds." if n_splits < n_folds else ": some folds hold out none of them."),
-            stacklevel=4,
-        )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # scikit-learn would repeat the warning
-        splitter = StratifiedKFold(n_splits, shuffle=True, random_state=random_state)
-        pairs = list(splitter.split(np.zeros(len(y)), positions))
-    single = counts[positions] == 1  # every member must be trained on all classes
-    return [(np.union1d(train, np.flatnonzero(single)), held_out[~single[held_out]]) for train, held_out in pairs]
-
-
-def _check_fold(number: int, train: np.ndarray, held_out: np.ndarray, y: np.ndarray) -> None:
-    if len(train) == 0 or len(held_out) == 0:
-        raise DataError(
-            f"Fold {number} has {len(train)} training and {len(held_out)} held-out images; expected at least one each."
-        )
-    shared = np.intersect1d(train, held_out)
-    if len(shared):
-        raise DataError(
-            f"Fold {number} has image {shared[0]} in its training and in its held-out part ({len(shared)} in total), "
-            "so that its score would be too high. Pass disjoint parts."
-        )
-    missing = np.setdiff1d(y, y[train])
-    if len(missing):
-        raise DataError(
-            f"The training part of fold {number} lacks the class {missing.tolist()[0]!r}; expected images of all "
-            "classes. Add images of that class, or use stratified folds (cv=5)."
-        )
