@@ -52,10 +52,21 @@ def test_first_candidate_is_used_if_a_comparison_is_impossible(n, sizes, seconds
 
 def test_no_trial_above_chance_is_a_warning():
     dataset = make_dataset(300)
-    dataset = replace(dataset, train_images=np.zeros_like(dataset.train_images))
+    noise = np.random.default_rng(1).integers(0, 256, dataset.train_images.shape, np.uint8)
+    dataset = replace(dataset, train_images=noise)
     with pytest.warns(UserWarning, match=r"most frequent class \(50.0 %\)"):
         chosen = make_search().run([make_candidate(dataset)])
     assert len(chosen.trials) == 1
+
+
+def test_classes_that_are_recognised_below_the_share_of_the_largest_are_above_chance():
+    labels = np.repeat([0, 1, 2], [60, 30, 30])
+    informed = np.repeat([[0.8, 0.1, 0.1], [0.4, 0.35, 0.25], [0.4, 0.25, 0.35]], [60, 30, 30], axis=0)
+    uninformed = np.repeat([[0.5, 0.25, 0.25]], 120, axis=0)
+    candidate = make_candidate(make_dataset(300))
+    trials = [Trial(candidate, score_predictions(labels, each), 1.0, 1, 1.0, False) for each in (informed, uninformed)]
+    assert [trial.scores.accuracy for trial in trials] == [0.5, 0.5]
+    assert [trial.is_above_chance for trial in trials] == [True, False]
 
 
 def test_candidates_are_left_out_if_trials_take_too_long(monkeypatch):

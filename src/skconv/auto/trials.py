@@ -23,6 +23,7 @@ _MAX_VALIDATION = 2000  # validation images; more make a trial slower, but hardl
 TRIAL_FOLDS = 3
 _FEW_FRACTION = 0.3  # validation images of a trial with few images and without cross-validation
 _MIN_DEVIATIONS = 3  # standard deviations above the share of the largest class
+_MIN_GAIN = 10  # minimum sum of the log-likelihood ratios of all images
 
 
 @dataclass(frozen=True)
@@ -91,9 +92,18 @@ class Trial:
 
     @property
     def is_above_chance(self) -> bool:
-        """Whether the accuracy is significantly above the share of the largest class."""
+        """Whether accuracy or log loss is significantly better than that of the class frequencies.
+
+        With imbalanced classes, the accuracy may equal the share of the largest class though classes are recognised.
+        """
         deviation = math.sqrt(self.largest_share * (1 - self.largest_share) / self.scores.n)
-        return self.scores.accuracy > self.largest_share + _MIN_DEVIATIONS * deviation
+        if self.scores.accuracy > self.largest_share + _MIN_DEVIATIONS * deviation:
+            return True
+        shares = self.scores.confusion.sum(axis=1) / self.scores.n
+        entropy = -float(np.sum(shares[shares > 0] * np.log(shares[shares > 0])))
+        gain = self.scores.n * (entropy - self.scores.negative_log_likelihood)
+        # Calibration on the same images, with one parameter per class, gains about 0.5 per class by chance.
+        return gain > _MIN_GAIN + len(shares)
 
     def to_row(self) -> dict[str, Any]:
         """Return a row of ``leaderboard.csv``."""
