@@ -1,6 +1,7 @@
 """Fixtures shared by all tests."""
 
 import os
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,6 +10,9 @@ import pytest
 
 # A second thread does not speed up small images; on a busy machine the threads wait for each other.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# Without bytecode, each of the many processes that the tests start would compile the package again.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 SHAPE = (1, 12, 10)
 
@@ -43,6 +47,13 @@ def tiny_recipe(tmp_path_factory):
     path = tmp_path_factory.mktemp("recipe") / "tiny.toml"
     path.write_text(TINY)
     return path
+
+
+@pytest.fixture
+def no_figures(monkeypatch):
+    """Omit the figures of run folders, which take longer than a short training, for tests that do not check them."""
+    for module in ("reports.style", "commands.run_folder"):
+        monkeypatch.setattr(f"skconv.{module}.save_figures", lambda folder, figures: None)
 
 
 @pytest.fixture(scope="session")

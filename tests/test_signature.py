@@ -58,6 +58,7 @@ def test_public_functions_expand_paths(name):
         assert hasattr(function, "__wrapped__") or not any("PathLike" in kind for kind in kinds)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_paths_below_the_home_folder_are_found_and_written(tmp_path, monkeypatch, tiny_recipe):
     home, work = tmp_path / "home", tmp_path / "work"
     for folder in (home / "data", work):

@@ -31,6 +31,7 @@ def test_train_prints_one_json_object_and_records_the_command(trained):
     assert command.startswith("skconv train digits --recipe ") and command.endswith("--seed 3 --json")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_train_with_another_network_writes_it_into_the_recipe(tiny_recipe, tmp_path, capsys):
     arguments = ["train", "digits", "--recipe", str(tiny_recipe), "--network", "plain"]
     assert main([*arguments, "--out", str(tmp_path / "out"), "--device", "cpu"]) == 0
@@ -43,6 +44,7 @@ def test_train_with_another_network_writes_it_into_the_recipe(tiny_recipe, tmp_p
     assert 'name = "plain"' in capsys.readouterr().out
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_options_replace_settings_of_the_recipe(tiny_recipe, tmp_path, capsys):
     options = ["--epochs", "0.5", "--batch-size", "32", "--learning-rate", "0.02", "--set", "training.optimizer=adam"]
     run, again = tmp_path / "run", tmp_path / "again"
@@ -109,6 +111,7 @@ def test_interrupted_training_is_130_and_writes_nothing(tiny_recipe, tmp_path, m
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_interrupted_training_in_the_default_folder_is_resumed_by_the_printed_command(
     tiny_recipe, tmp_path, monkeypatch, capsys
 ):

@@ -16,6 +16,8 @@ from skconv.commands.compare import compare
 from skconv.data.splitting import hold_out_test
 from skconv.exceptions import DataError, OutputError, ParameterError
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def split():
@@ -27,6 +29,12 @@ def other(tiny_recipe, tmp_path_factory):
     """The run folder of a worse model, trained on the same split."""
     folder = tmp_path_factory.mktemp("other") / "run"
     return skconv.train("digits", recipe=tiny_recipe, epochs=0.3, out=folder).folder
+
+
+@pytest.fixture(scope="module")
+def leaked(split, train):
+    """The run folder of a model that was trained on the test images of the others."""
+    return train(split.test_images, split.test_labels, "leaked")
 
 
 @pytest.fixture(scope="module")
@@ -141,18 +149,16 @@ def test_images_that_one_model_was_trained_on_are_left_out(run, split, train, tm
     assert result.models[0].accuracy == correct.mean()
 
 
-def test_no_common_unseen_image_raises(run, split, train, tmp_path):
-    model = train(split.test_images, split.test_labels, "held-out")
+def test_no_common_unseen_image_raises(run, leaked):
     with pytest.raises(DataError, match="none remains to compare them on"):
-        compare(run.folder, model, "digits")
+        compare(run.folder, leaked, "digits")
 
 
-def test_test_split_that_the_second_model_was_trained_on_raises_with_its_name(run, split, train, tmp_path):
-    model = train(split.test_images, split.test_labels, "leaked")
+def test_test_split_that_the_second_model_was_trained_on_raises_with_its_name(run, leaked, split, tmp_path):
     np.savez(tmp_path / "both.npz", train_images=split.train_images, train_labels=split.train_labels,
              test_images=split.test_images, test_labels=split.test_labels)  # fmt: skip
     with pytest.raises(DataError, match=r"^.*leaked: This model's training data contains 270 of the 270"):
-        compare(run.folder, model, tmp_path / "both.npz")
+        compare(run.folder, leaked, tmp_path / "both.npz")
 
 
 def enlarge(images):

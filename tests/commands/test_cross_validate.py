@@ -92,6 +92,7 @@ def test_files_agree_with_the_result(run, tiny_recipe):
     assert (Path(run.folder) / "recipe.toml").read_text() == tiny_recipe.read_text()
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_loss_is_that_of_the_final_weights(tiny_recipe, tmp_path):
     recipe = tmp_path / "kept.toml"
     recipe.write_text(f'{tiny_recipe.read_text()}restore_best = "valid_loss"\nlearning_rate = 0.3\n')
@@ -100,6 +101,7 @@ def test_loss_is_that_of_the_final_weights(tiny_recipe, tmp_path):
     assert all(np.isfinite(fold.valid_loss) for fold in result.folds)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_same_seed_gives_the_same_accuracies(run, tiny_recipe, tmp_path):
     again = cross_validate("digits", folds=3, recipe=tiny_recipe, out=tmp_path / "out")
     assert [fold.accuracy for fold in again.folds] == [fold.accuracy for fold in run.folds]
@@ -123,6 +125,7 @@ def test_text_has_a_row_per_fold_with_mean_and_deviation():
     assert "optimistic" not in str(result)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_default_folder_has_the_next_free_name(tiny_recipe, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "digits-tiny-folds").mkdir(parents=True)

@@ -94,6 +94,7 @@ def test_model_folder_is_loaded_by_estimator_and_onnx_classifier(run):
     np.testing.assert_allclose(OnnxClassifier(run.model).predict_proba(images), loaded.predict_proba(images), atol=1e-4)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_ensemble_without_a_test_split_trains_on_all_images(recipe, tmp_path, capsys):
     digits = load_dataset("digits")
     np.savez(tmp_path / "few.npz", X=digits.train_images[:200], y=digits.train_labels[:200])
@@ -105,6 +106,7 @@ def test_ensemble_without_a_test_split_trains_on_all_images(recipe, tmp_path, ca
     assert folds == ["1/2,"] * 6 + ["2/2,"] * 6  # one fold after the other
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_train_with_a_recipe_for_an_ensemble(recipe, tmp_path):
     result = train(recipe=recipe, out=tmp_path / "out")
     assert result.test_accuracy > 0.8

@@ -14,6 +14,8 @@ from skconv.commands.evaluate import evaluate
 from skconv.data.splitting import hold_out_test
 from skconv.exceptions import DataError, ModelFileError, SourceNotFoundError
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def held_out():

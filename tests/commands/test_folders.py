@@ -15,7 +15,7 @@ from skconv.inference import OnnxClassifier
 from skconv.model_io.folder import read_config
 
 RNG = np.random.default_rng(0)
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+pytestmark = [pytest.mark.filterwarnings("ignore::UserWarning"), pytest.mark.usefixtures("no_figures")]
 
 
 def put(folder: Path, n: int, shape: tuple[int, ...] = (12, 12), suffix: str = ".png") -> None:

@@ -14,6 +14,8 @@ from skconv.commands.evaluate import evaluate
 from skconv.commands.report import report
 from skconv.commands.train import train
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def read(path):
     with path.open(newline="", encoding="utf-8") as stream:

@@ -12,6 +12,7 @@ from skconv.commands.ensemble import ensemble
 from skconv.exceptions import ModelFileError, OutputError, ParameterError
 from skconv.training.net import ClassifierNet
 
+pytestmark = pytest.mark.usefixtures("no_figures")
 COMMANDS = {"ensemble": ensemble, "cross-validate": cross_validate}
 COMPARED = {"ensemble": ["model/model.safetensors", "out_of_fold.csv"], "cross-validate": ["out_of_fold.csv"]}
 

@@ -16,6 +16,8 @@ from skconv.commands.train import train
 from skconv.exceptions import DataError, OutputError, ParameterError
 from skconv.model_io.records import read_held_out
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def calibrated(tiny_recipe, tmp_path_factory):

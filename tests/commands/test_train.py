@@ -98,6 +98,7 @@ def test_text_has_accuracy_and_folder(run):
     assert run.folder in str(run)
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_several_seeds_write_a_folder_each(tiny_recipe, tmp_path):
     result = train("digits", recipe=tiny_recipe, out=tmp_path / "out", seeds=2, seed=5)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["seed-5", "seed-6"]
@@ -197,6 +198,7 @@ def test_too_few_images_raise_and_write_nothing(tiny_recipe, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["few.npz"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_training_with_the_recipe_of_a_run_gives_the_same_model(tiny_recipe, tmp_path):
     digits = skconv.load_dataset("digits")
     rows = np.column_stack([digits.train_images[:300].reshape(300, -1), digits.train_labels[:300]])
@@ -212,6 +214,7 @@ def test_training_with_the_recipe_of_a_run_gives_the_same_model(tiny_recipe, tmp
     assert again.test_accuracy == json.loads((first / "scores.json").read_text())["test"]["accuracy"]
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_few_test_images_are_reported_with_the_command_that_uses_all(tmp_path, tiny_recipe):
     data = skconv.load_dataset("digits")
     np.savez(tmp_path / "few.npz", X=data.train_images[:60], y=data.train_labels[:60] % 3)

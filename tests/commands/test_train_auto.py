@@ -28,16 +28,23 @@ def shades(tmp_path):
     return path
 
 
-AUTO = ["--set", 'auto.candidates=["fast", "standard"]', "--time-limit", "15s"]
+AUTO = ["--set", 'auto.candidates=["fast", "t1-usps-skorch"]', "--time-limit", "15s"]
 
 
+@pytest.fixture
+def no_longer_trials(monkeypatch):
+    """Skip the trials of more epochs, which use the whole time limit."""
+    monkeypatch.setattr(Search, "_choose_epochs", lambda _, best: best)
+
+
+@pytest.mark.usefixtures("no_longer_trials")
 def test_auto_writes_leaderboard_and_plain_recipe(shades, tmp_path):
     out = tmp_path / "run"
     assert main(["train", str(shades), "--recipe", "auto", *AUTO, "--out", str(out)]) == 0
     rows = list(csv.DictReader((out / "leaderboard.csv").open()))
-    assert {row["recipe"] for row in rows} == {"fast", "standard"} and (out / "leaderboard.png").exists()
+    assert {row["recipe"] for row in rows} == {"fast", "t1-usps-skorch"} and (out / "leaderboard.png").exists()
     recipe = tomllib.loads((out / "recipe.toml").read_text())
-    assert "auto" not in recipe and recipe["network"]["name"] in {"fast", "plain"}
+    assert "auto" not in recipe and recipe["network"]["name"] in {"fast", "t1_skorch"}
     page, again = tmp_path / "page.html", tmp_path / "again"
     assert main(["report", str(out), str(shades), "--out", str(page)]) == 0
     assert "Comparison of recipes" in page.read_text()
@@ -57,6 +64,7 @@ def test_recipes_for_few_images_are_left_out_of_many_with_a_message(shades, tmp_
         train(shades, recipe="auto", settings=settings, out=tmp_path / "run")
 
 
+@pytest.mark.usefixtures("no_figures", "no_longer_trials")
 def test_resumed_run_reads_its_selection(shades, tmp_path, monkeypatch):
     out, settings = tmp_path / "run", {"auto.candidates": ["fast"]}
 

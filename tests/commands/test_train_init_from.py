@@ -10,6 +10,8 @@ from skconv.commands.evaluate import evaluate
 from skconv.commands.train import train
 from skconv.exceptions import ModelFileError, ParameterError
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture(scope="module")
 def first(tiny_recipe, tmp_path_factory):

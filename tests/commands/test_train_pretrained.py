@@ -15,6 +15,8 @@ from skconv.networks.registry import NETWORKS
 
 from .. import pretrained_network  # noqa: F401  # registers its network
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 @pytest.fixture
 def photographs(tmp_path):

@@ -8,6 +8,8 @@ from skconv.cli.main import main
 from skconv.commands.train import train
 from skconv.exceptions import ModelFileError, OutputError, ParameterError
 
+pytestmark = pytest.mark.usefixtures("no_figures")
+
 
 def command(recipe, out, *more):
     return ["train", "digits", "--recipe", str(recipe), "--out", str(out), "--seed", "0", *more]

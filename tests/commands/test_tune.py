@@ -24,6 +24,7 @@ def searched(tiny_recipe, tmp_path_factory):
     return tune("digits", trials=3, fraction=0.4, recipe=tiny_recipe, out=tmp_path_factory.mktemp("tune") / "search")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_best_recipe_can_be_trained(searched, tmp_path):
     document = tomllib.loads((tmp_path.parent / searched.best_recipe).read_text())
     assert document["data"] == {"source": "digits"} and document["training"]["max_epochs"] == 2
@@ -38,6 +39,7 @@ def test_tune_uses_training_images_only(searched):
     assert searched.n_valid == round(0.15 * round(0.4 * n_train))
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_test_images_do_not_change_the_trials(tiny_recipe, tmp_path):
     data = load_dataset("digits")
     X, y = data.train_images[:300], data.train_labels[:300]
@@ -128,6 +130,7 @@ def test_missing_optuna_raises_with_the_extra(monkeypatch):
         tune("digits", trials=1, recipe="auto")
 
 
+@pytest.mark.usefixtures("no_figures")
 def test_best_recipe_has_the_data_options_and_seed_of_the_search(tiny_recipe, tmp_path):
     result = tune("digits", trials=1, fraction=0.3, recipe=tiny_recipe, image_size=(9, 7), seed=4, out=tmp_path / "out")
     best = load_recipe(result.best_recipe)
