@@ -14,6 +14,8 @@ from skconv.exceptions import DataError, ParameterError
 from skconv.networks import create_network, list_networks
 from skconv.networks.ensemble import first_member
 
+from ..small_networks import list_small_options
+
 
 def make_network(name, *, in_channels=1, image_size=(28, 28), **options):
     torch.manual_seed(0)
@@ -33,7 +35,8 @@ def to_batch(image):
 @pytest.mark.parametrize("name", list_networks())
 @pytest.mark.parametrize("shape", [(28, 28), (12, 10, 3), (1, 5)])
 def test_every_network_has_a_map_per_filter_of_each_convolution(name, shape):
-    network = make_network(name, in_channels=3 if len(shape) == 3 else 1, image_size=shape[:2])
+    options = list_small_options(name)
+    network = make_network(name, in_channels=3 if len(shape) == 3 else 1, image_size=shape[:2], **options)
     layers = collect_activations(network, make_image(*shape))
     convolutions = {
         name: module for name, module in first_member(network).named_modules() if isinstance(module, nn.Conv2d)
@@ -142,7 +145,7 @@ def test_features_are_the_input_of_the_last_linear_layer():
 @pytest.mark.parametrize("name", [name for name in list_networks() if name != "ensemble"])
 def test_every_network_has_features(name):
     size = {"t1-usps-skorch": (16, 16)}.get(name, (28, 28))
-    network = create_network(name, in_channels=1, image_size=size, num_classes=10)
+    network = create_network(name, in_channels=1, image_size=size, num_classes=10, **list_small_options(name))
     features = collect_features(network, np.zeros((3, *size), np.uint8))
     assert features.shape[0] == 3
     assert features.ndim == 2

@@ -12,6 +12,8 @@ from skconv.exceptions import ModelFileError
 from skconv.model_io.onnx import export_onnx
 from skconv.networks import create_network, list_networks
 
+from ..small_networks import list_small_options
+
 
 def confident_images(n=16):
     """Return noise of three contrasts; the predictions are confident for the highest."""
@@ -62,7 +64,9 @@ def test_onnx_equals_the_network_for_images_of_tiny_values():
 @pytest.mark.parametrize("name", [name for name in list_networks() if name != "ensemble"])
 def test_trace_of_every_network_equals_it_for_other_batch_sizes(name):
     torch.manual_seed(0)
-    network = create_network(name, in_channels=3, image_size=(20, 17), num_classes=4).eval().requires_grad_(False)
+    options = list_small_options(name)
+    network = create_network(name, in_channels=3, image_size=(20, 17), num_classes=4, **options)
+    network.eval().requires_grad_(False)
     images = torch.from_numpy(np.random.default_rng(0).uniform(0, 255, (5, 3, 20, 17)).astype(np.float32))
     session = onnxruntime.InferenceSession(export_onnx(network, (3, 20, 17)), providers=["CPUExecutionProvider"])
     for batch in (images[:1], images):

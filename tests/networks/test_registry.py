@@ -8,9 +8,10 @@ from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network, describe_network, list_networks
 from skconv.networks.registry import list_options
 
+from ..small_networks import list_small_options
+
 SHAPE = {"in_channels": 1, "image_size": (28, 28), "num_classes": 10}
-# Networks that resize images are tested at a smaller size, because all are slow at their default size.
-OPTIONS = {name: {"size": 32} if "size" in list_options(name) else {} for name in list_networks()}
+OPTIONS = {name: list_small_options(name) for name in list_networks()}
 
 
 @pytest.mark.parametrize("name", list_networks())

@@ -9,6 +9,8 @@ from skconv.networks import create_network, list_networks
 from skconv.reports.activations import draw_activations
 from skconv.reports.style import save_figure
 
+from ..small_networks import list_small_options
+
 LONG = "a class whose name is much longer than a figure is wide, and which never seems to come to an end at all"
 
 
@@ -51,7 +53,7 @@ def overlaps(figure):
 @pytest.mark.parametrize("name", list_networks())
 @pytest.mark.parametrize("shape", [(28, 28), (12, 10, 3)])
 def test_every_network_is_drawn_without_empty_panels(name, shape):
-    figure, layers = explain(name, shape)
+    figure, layers = explain(name, shape, **list_small_options(name))
     assert len(figure.axes) == 3 + len(layers)
     for axes in figure.axes:
         (image,) = axes.get_images()

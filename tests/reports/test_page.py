@@ -24,12 +24,13 @@ def test_embed_figure_is_reproducible():
     assert embed_figure(_draw_line()) == embed_figure(_draw_line())
 
 
-def test_embed_figure_is_png_for_a_figure_of_many_parts():
+def test_embed_figure_is_png_for_a_figure_of_many_parts(monkeypatch):
+    monkeypatch.setattr("skconv.reports.page._MAX_SVG", 50_000)
     assert embed_figure(_draw_line()).startswith("data:image/svg+xml;base64,")
     figure = new_figure(3, 2)
     axes = figure.subplots()
-    for k in range(6000):
-        axes.plot([0, k], [k, 0], color=(k / 6000, 0.5, 0.5))
+    for k in range(300):
+        axes.plot([0, k], [k, 0], color=(k / 300, 0.5, 0.5))
     address = embed_figure(figure)
     assert address.startswith("data:image/png;base64,")
     assert base64.b64decode(address.partition(",")[2]).startswith(b"\x89PNG")
