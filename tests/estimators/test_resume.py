@@ -45,6 +45,12 @@ def images():
     return images, labels
 
 
+@pytest.fixture(scope="module")
+def expected(images):
+    """Return the weights of an uninterrupted run."""
+    return weights_of(fit(images))
+
+
 @pytest.fixture
 def stopped(images, tmp_path):
     """Return the checkpoint folder of a run that was stopped after seven steps."""
@@ -95,8 +101,8 @@ def test_resumed_training_ends_with_the_same_bits(images, tmp_path, changes):
     assert np.array_equal(resumed.predict_proba(images[0]), plain.predict_proba(images[0]))
 
 
-def test_training_resumes_with_another_false_alarm_rate(images, stopped):
-    assert weights_of(fit(images, stopped, false_alarm_rate=0.05)) == weights_of(fit(images))
+def test_training_resumes_with_another_false_alarm_rate(images, stopped, expected):
+    assert weights_of(fit(images, stopped, false_alarm_rate=0.05)) == expected
 
 
 def test_fit_skips_a_finished_training(images, tmp_path):
@@ -189,7 +195,7 @@ def test_other_number_of_threads_is_reported_or_refused(images, stopped, tmp_pat
 
 
 @pytest.mark.parametrize("damage", ["cut", "flipped", "missing", "facts"])
-def test_damaged_checkpoint_falls_back_to_the_previous_one(images, stopped, damage):
+def test_damaged_checkpoint_falls_back_to_the_previous_one(images, stopped, expected, damage):
     last = max(stopped.iterdir())
     tensors, facts = last / "checkpoint.safetensors", last / "checkpoint.json"
     if damage == "cut":
@@ -204,7 +210,7 @@ def test_damaged_checkpoint_falls_back_to_the_previous_one(images, stopped, dama
         facts.write_bytes(facts.read_bytes().replace(b'"seconds"', b'"sceonds"', 1))
     with pytest.warns(UserWarning, match=r"The previous checkpoint is used: checkpoint-\d+"):
         resumed = fit(images, stopped)
-    assert weights_of(resumed) == weights_of(fit(images))
+    assert weights_of(resumed) == expected
 
 
 def test_fit_raises_if_all_checkpoints_are_damaged(images, stopped):
@@ -233,7 +239,7 @@ def test_two_checkpoints_remain_and_partial_writes_are_removed(images, stopped):
     assert sorted(each.name.partition("-")[0] for each in stopped.iterdir()) == ["checkpoint", "checkpoint"]
 
 
-def test_failed_write_retains_the_last_checkpoint(images, stopped):
+def test_failed_write_retains_the_last_checkpoint(images, stopped, expected):
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))  # like a full disk
     try:
@@ -241,7 +247,7 @@ def test_failed_write_retains_the_last_checkpoint(images, stopped):
             fit(images, stopped)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert weights_of(fit(images, stopped)) == weights_of(fit(images))
+    assert weights_of(fit(images, stopped)) == expected
 
 
 @pytest.mark.parametrize("random_state", [None, np.random.RandomState(0)])
@@ -256,9 +262,9 @@ def test_short_training_writes_no_checkpoint(images, tmp_path, monkeypatch):
     assert not (tmp_path / "checkpoints").exists()
 
 
-def test_moved_checkpoint_is_resumed(images, stopped, tmp_path):
+def test_moved_checkpoint_is_resumed(images, stopped, expected, tmp_path):
     shutil.move(stopped, tmp_path / "elsewhere")
-    assert weights_of(fit(images, tmp_path / "elsewhere")) == weights_of(fit(images))
+    assert weights_of(fit(images, tmp_path / "elsewhere")) == expected
 
 
 @pytest.mark.slow
