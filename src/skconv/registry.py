@@ -44,6 +44,7 @@ MODULES: dict[str, dict[str, str]] = {
         "class-folders": "skconv.data.formats",
         "competition": "skconv.competitions.folder",
         "csv": "skconv.data.formats",
+        "csv-pair": "skconv.data.formats",
         "idx": "skconv.data.formats",
         "npz": "skconv.data.formats",
     },

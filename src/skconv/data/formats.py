@@ -1,4 +1,4 @@
-"""Registration of the built-in formats: CSV, .npz and .npy, IDX files, class folders."""
+"""Registration of the built-in formats: CSV, pairs of CSV files, .npz and .npy, IDX files, class folders."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ import numpy as np
 
 from skconv.data.content import is_table_name
 from skconv.data.conversion import shape_rows
+from skconv.data.csv_arrays import find_csv_images, has_csv_pair, read_csv_pairs
 from skconv.data.dataset import Dataset, Splits
 from skconv.data.folders import read_class_folders
 from skconv.data.idx_files import has_idx_files, read_idx_folder
@@ -94,11 +95,23 @@ def _read_npz_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], n
     return _number_rows(read_npz_images(spec.path, _find_shape(spec, model)))
 
 
+def _read_csv_pair(spec: DataSpec, progress: bool) -> Dataset:
+    if any(each is not None for each in (spec.label_column, spec.images, spec.image_column)):
+        return _read_csv(spec, progress)
+    return _to_dataset(read_csv_pairs(spec.path, spec.row_shape), spec)
+
+
+def _read_csv_pair_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
+    return _read_csv_inputs(replace(spec, source=find_csv_images(spec.path)), model)
+
+
 def _number_rows(images: np.ndarray) -> tuple[Sequence[str], np.ndarray]:
     return [str(row) for row in range(len(images))], images
 
 
 FORMATS.register("csv", Format(is_table, _read_csv, read_inputs=_read_csv_inputs))
+# Priority over "csv", which accepts the table of images too.
+FORMATS.register("csv-pair", Format(has_csv_pair, _read_csv_pair, read_inputs=_read_csv_pair_inputs, priority=1))
 FORMATS.register("npz", Format(_is_npz, _read_npz, read_inputs=_read_npz_inputs))
 FORMATS.register("npy", Format(has_npy_pair, _read_npz, read_inputs=_read_npz_inputs))
 FORMATS.register("idx", Format(has_idx_files, lambda spec, _: _to_dataset(read_idx_folder(spec.path), spec)))

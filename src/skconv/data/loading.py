@@ -36,7 +36,8 @@ def load_dataset(
         - a folder with IDX files, raw or ``.gz``, such as those of MNIST or EMNIST, or one of these files;
         - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
           folders ``train`` and ``test``;
-        - a table of pixels (``.csv``, ``.tsv``, ``.txt``), one image per row, with or without a header;
+        - a table of pixels (``.csv``, ``.tsv``, ``.txt``), one image per row, with or without a header; or a folder
+          with pixels and labels in two tables, such as ``X_train.csv`` and ``y_train.csv``;
         - a table or a data frame that lists image files and their labels;
         - an .npz with the arrays ``train_x, train_y, test_x, test_y`` (or Keras's ``x_train, y_train, …``), ``images,
           labels`` or ``X, y``, and optionally ``val_x, val_y``; or .npy files with these names.

@@ -94,7 +94,7 @@ def read_npz_images(path: Path, image_size: tuple[int, ...] | None = None) -> np
         arrays = _Arrays(path.parent, [path.stem], False)
     else:
         arrays = _Arrays.open(path)
-    by_role = _parse_names(arrays.names)
+    by_role = parse_names(arrays.names)
     found = [names for split in ("test", "train", "valid") for names in [by_role.get((split, "images"))] if names]
     names = arrays.names if len(arrays.names) == 1 else (found or [[]])[0]
     if len(names) != 1:
@@ -108,11 +108,11 @@ def has_npy_pair(path: Path) -> bool:
         return True
     if not path.is_dir():
         return False
-    roles = _parse_names([file.stem for file in path.glob("*.npy")])
+    roles = parse_names([file.stem for file in path.glob("*.npy")])
     return ("train", "images") in roles and ("train", "labels") in roles
 
 
-def _parse_names(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
+def parse_names(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
     """Return the names of arrays by split and kind ("images" or "labels"); other names are left out."""
     roles: dict[tuple[str, str], list[str]] = {}
     for name in names:
@@ -125,7 +125,7 @@ def _parse_names(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
 
 def _find_pairs(arrays: _Arrays) -> dict[str, tuple[str, str]]:
     """Return the names of images and labels of each split that has both."""
-    roles = _parse_names(arrays.names)
+    roles = parse_names(arrays.names)
     for (split, kind), names in roles.items():
         if len(names) > 1:
             raise DataError(

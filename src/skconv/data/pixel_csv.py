@@ -99,7 +99,8 @@ def _open_rows(
         if need_labels and not layout.has_labels:
             raise DataError(
                 f"{path} has {format_count(layout.n_columns, 'column')}, but no label column; it begins with "
-                f"'{sample[0][1][:20].strip()}'. Put the label first, or pass its header as --label-column."
+                f"'{sample[0][1][:20].strip()}'. Put the label first, or pass its header as --label-column. Labels in "
+                "another file are found by the names: X_train.csv and y_train.csv."
             )
         rows = chain(sample, lines)
         yield layout, islice(rows, int(layout.has_header), None)

@@ -162,6 +162,13 @@ class DataSpec:
         self.check_options()
         self.check()
         if self._name in list_datasets():
+            if self.path.exists():
+                kind = "folder" if self.path.is_dir() else "file"
+                warnings.warn(
+                    f"'{self._name}' is the known data set, not the {kind} of this name. To use the {kind}, pass "
+                    f"'./{self._name}'.",
+                    stacklevel=3,
+                )
             entry = get_entry(self._name)
             dataset = load_entry(entry, data_home=self.data_home, download=download, progress=progress)
         elif self._name.startswith("openml:"):
