@@ -139,6 +139,11 @@ SHARED: dict[str, Any] = {
         help="Level of the class folders in a folder of images: 1 for the folders in the source, 2 for the folders in "
         "these, -1 for the folders that contain the images; default: chosen and printed."
     ),
+    "label_pattern": typer.Option(
+        metavar="REGEX",
+        help="Regular expression with one group that finds the class in the names of the image files of a folder, such "
+        "as '^(.+)_' for cat_1.jpg.",
+    ),
     "min_class_size": typer.Option(min=1, help="Leave out classes with fewer training images than this."),
     "drop_class": Annotated[list[str] | None, typer.Option(metavar="CLASS", help="Leave out this class; repeatable.")],
     "seed": typer.Option(min=0, max=MAX_SEED, help="Seed of all random numbers; default: the recipe's, or 0."),

@@ -10,6 +10,7 @@ from typing import Any
 from skconv.data.class_level import find_class_folders
 from skconv.data.folder_tables import find_table
 from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
+from skconv.data.label_pattern import find_labels, suggest_pattern
 from skconv.data.labels import normalize_text, sort_names
 from skconv.data.masks import check_masks
 from skconv.data.other_files import describe_other
@@ -56,17 +57,25 @@ class FolderLayout:
         self.notes.append(f"{number} in {_quote(folder.name for folder in folders)} were left out: {reason}.")
 
 
-def find_layout(root: Path, exclude: Sequence[str] | None = None, class_level: int | None = None) -> FolderLayout:
+def find_layout(
+    root: Path,
+    exclude: Sequence[str] | None = None,
+    class_level: int | None = None,
+    label_pattern: str | None = None,
+) -> FolderLayout:
     """Find classes and splits in a folder.
 
     The classes are the folders at the highest level with two or more folders that contain images. A class has all
     images below its folder. Folders named train, valid or test, in any usual spelling, are splits if they contain class
     folders, or if every class folder contains them. `exclude` is as in `read_tree`; with any pattern, masks are not
-    searched for. `class_level` is the level of the class folders, as in `find_class_folders`.
+    searched for. `class_level` is the level of the class folders, as in `find_class_folders`. With `label_pattern`, the
+    classes are parts of the file names, as in `find_labels`.
 
     Raise `DataError` for fewer than two class folders, or folders whose meaning is not clear.
     """
     tree, others = read_tree(root, exclude or ())
+    if label_pattern is not None:
+        return _read_pattern(tree, others, label_pattern)
     top = tree if class_level is not None else descend(tree)
     layout = FolderLayout(tables=others.tables)
     if top is not tree:
@@ -85,6 +94,17 @@ def find_layout(root: Path, exclude: Sequence[str] | None = None, class_level: i
     if len(set(layout.splits[TRAIN].labels)) < 2:
         raise _too_few_classes(top, others)
     _note_outsiders(layout, tree, others)
+    return layout
+
+
+def _read_pattern(tree: ImageFolder, others: OtherFiles, pattern: str) -> FolderLayout:
+    """Return the layout of a folder whose file names contain the classes."""
+    layout = FolderLayout()
+    for split, classes in find_labels(tree, pattern, layout.notes).items():
+        layout.splits[split] = FileSplit()
+        for name in sort_names(list(classes)):
+            layout.splits[split].add(class_name(name), classes[name])
+    _note_others(layout, tree, others)
     return layout
 
 
@@ -273,6 +293,9 @@ def _suggest(top: ImageFolder, others: OtherFiles) -> str:
     table = find_table(others.tables, images, top.path)
     if table is not None:
         return f"If {table} has the labels, pass it as the source."
+    pattern = suggest_pattern(images)
+    if pattern:
+        return f"If the file names begin with the class, as in '{images[0].name}', pass --label-pattern '{pattern}'."
     if any(name.lower() in _DETECTION for name in others.folders):
         return f"{_REMEDY}. If annotations mark objects in the images, crop the objects first."
     fix = "Expected at least two, one per class: add another class folder" if top.folders else _REMEDY
@@ -280,7 +303,7 @@ def _suggest(top: ImageFolder, others: OtherFiles) -> str:
 
 
 def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:
-    """Add notes on the files that are in no split."""
+    """Add notes on the files that are in no split, and on folders without images."""
     n_beside = tree.n_images - sum(each.n_images for each in layout.left_out)
     n_beside -= sum(len(split.files) for split in layout.splits.values())
     if n_beside:
@@ -290,6 +313,11 @@ def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles)
         layout.notes.append(
             f"Left out {format_count(n_beside, 'image')} outside the class folders; the first is {first}."
         )
+    _note_others(layout, tree, others)
+
+
+def _note_others(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:
+    """Add notes on folders without images, excluded files and files that are no images."""
     empty = [f"{folder.path.name}/{name}" for folder in _iterate(tree) for name in folder.other_folders]
     if empty:
         layout.notes.append(f"Ignored {format_count(len(empty), 'folder')} without images: {list_some(empty, 5)}.")

@@ -24,7 +24,7 @@ def read_class_folders(spec: DataSpec, *, progress: bool = False) -> Splits:
     Classes and splits are found by `find_layout`, whose notes are printed as warnings, and the images are read by
     `decode_files`. Raise `DataError` for fewer than two classes, or images that cannot be read.
     """
-    layout = find_layout(spec.path, spec.exclude, spec.class_level)
+    layout = find_layout(spec.path, spec.exclude, spec.class_level, spec.label_pattern)
     for note in layout.notes:
         warnings.warn(note, stacklevel=2)
     used = [split for split in layout.splits.values() if split.files]

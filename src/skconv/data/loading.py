@@ -76,6 +76,10 @@ def load_dataset(
         Level of the class folders in a folder of images: 1 for the folders in the source, 2 for the folders in these;
         -1 for the folders that contain the image files. Folders of other levels are ignored, except splits. By
         default, the classes are the folders at the highest level with two or more folders.
+    label_pattern : str, optional
+        Regular expression with one group that finds the class in the name of each image file of a folder, such as
+        ``"^(.+)_"``; files that do not match are left out with a warning. Folders named train, valid or test are
+        splits, other folders are ignored.
     min_class_size : int, optional
         Leave out classes with fewer training images than this, with a warning.
     drop_class : str or sequence of str, optional

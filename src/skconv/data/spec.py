@@ -17,6 +17,7 @@ from skconv.data.class_names import note_class_names
 from skconv.data.content import cache_folder, is_table_name
 from skconv.data.conversion import split_size, warn_if_equal
 from skconv.data.dataset import Dataset
+from skconv.data.label_pattern import compile_pattern
 from skconv.data.named import load_entry
 from skconv.data.openml import fetch_openml_images
 from skconv.data.other_files import describe_other
@@ -41,6 +42,7 @@ class DataOptions(TypedDict, total=False):
     skip_unreadable: bool | None
     exclude: Sequence[str] | None
     class_level: int | None
+    label_pattern: str | None
     min_class_size: int | None
     drop_class: Sequence[str] | None
     data_home: str | os.PathLike[str] | None
@@ -75,6 +77,7 @@ class DataSpec:
     skip_unreadable: bool | None = None
     exclude: Sequence[str] | None = None
     class_level: int | None = None
+    label_pattern: str | None = None
     min_class_size: int | None = None
     drop_class: Sequence[str] | None = None
     test_fraction: float | None = None
@@ -246,9 +249,16 @@ class DataSpec:
             raise ParameterError(
                 f"The 'min_class_size' parameter must be an integer of at least 1. Got {self.min_class_size!r}."
             )
-        for name in ("exclude", "class_level"):
+        for name in ("exclude", "class_level", "label_pattern"):
             if getattr(self, name) is not None and not self.path.is_dir():
                 raise ParameterError(f"The '{name}' parameter is for a folder; the source is '{self.source}'. Omit it.")
+        if self.label_pattern is not None:
+            compile_pattern(self.label_pattern)
+            if self.class_level is not None:
+                raise ParameterError(
+                    "'label_pattern' finds the classes in the names of files, 'class_level' in those of folders. Omit "
+                    "one of them."
+                )
         level = self.class_level
         if level is not None and (isinstance(level, bool) or not isinstance(level, int | np.integer) or level == 0):
             raise ParameterError(

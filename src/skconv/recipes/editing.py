@@ -16,7 +16,7 @@ from skconv.files import escape_undecodable, expand_home
 if TYPE_CHECKING:
     from skconv.recipes import Recipe
 
-_FILE_OPTIONS = ("images", "image_column", "label_column", "exclude", "class_level")
+_FILE_OPTIONS = ("images", "image_column", "label_column", "exclude", "class_level", "label_pattern")
 _NOT_IN_TOML = ("data_home", "form")  # a recipe must not depend on the machine or on a model
 
 

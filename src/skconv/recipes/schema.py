@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, Parameter]] = {
         "skip_unreadable": Parameter(bool),
         "exclude": Parameter(list),
         "class_level": Parameter(int, -100, 100),
+        "label_pattern": Parameter(str),
         "min_class_size": Parameter(int, 1),
         "drop_class": Parameter(list),
     },

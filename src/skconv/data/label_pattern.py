@@ -1,0 +1,97 @@
+"""Class names in the names of image files, such as crazing_12.jpg or cat.3.jpg."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from skconv.data.folder_tree import ImageFolder
+from skconv.data.split_names import TEST, TRAIN, split_name
+from skconv.exceptions import DataError, ParameterError, list_some
+from skconv.text import format_count
+
+_SUGGESTED = ("^(.+)_", "^(.+)-", r"^(.+?)\.", "^(.+) ", r"^(\D+)\d")  # of names such as cat_1.jpg, cat.1.jpg, cat1.jpg
+_MIN_PER_CLASS = 3  # images of each class by file names, to suggest a pattern
+_MIN_MATCHING = 0.9  # fraction of the file names
+
+
+def compile_pattern(pattern: str) -> re.Pattern[str]:
+    """Compile a regular expression with one group; raise `ParameterError` for others."""
+    try:
+        compiled = re.compile(pattern)
+    except (re.error, TypeError) as error:
+        raise ParameterError(f"The 'label_pattern' {pattern!r} is no regular expression: {error}.") from error
+    if compiled.groups != 1:
+        raise ParameterError(
+            f"The 'label_pattern' {pattern!r} has {format_count(compiled.groups, 'group')}; expected one group in "
+            r"parentheses that matches the class, such as '^(.+)_\d+'."
+        )
+    return compiled
+
+
+def find_labels(tree: ImageFolder, pattern: str, notes: list[str]) -> dict[str, dict[str, list[Path]]]:
+    """Return the images of each class, by split, with the classes that a pattern finds in the names of the files.
+
+    The pattern is a regular expression with one group, searched in the name without the folders. Folders named train,
+    valid or test are splits; other folders are ignored. Add notes on the classes, and on images whose names do not
+    match, which are left out. Raise `DataError` for fewer than two classes.
+    """
+    compiled = compile_pattern(pattern)
+    splits: dict[str, dict[str, list[Path]]] = {}
+    unmatched: Counter[str] = Counter()
+    first: dict[str, Path] = {}
+    for split, path in _list_images(tree, TRAIN):
+        match = compiled.search(path.name)
+        if match is None or not match[1]:
+            unmatched[split] += 1
+            first.setdefault(split, path)
+        else:
+            splits.setdefault(split, {}).setdefault(match[1], []).append(path)
+    classes = splits.get(TRAIN, {})
+    if len(classes) < 2:
+        found = f"one class, '{next(iter(classes))}'" if classes else "no class"
+        example = next((path for _, path in _list_images(tree, TRAIN)), None)
+        shown = f"; the first image is '{example.name}'" if example else ""
+        raise DataError(
+            f"{tree.path}: the label_pattern (--label-pattern) '{pattern}' finds {found} in the names of the training "
+            f"images{shown}. Expected at least two classes. Correct the pattern."
+        )
+    shown = list_some([f"'{name}' ({len(files):,})" for name, files in sorted(classes.items())], 5)
+    notes.append(f"The classes are parts of the file names: {shown}.")
+    for split, count in unmatched.items():
+        kind = "" if split == TRAIN else f"{'validation' if split != TEST else 'test'} "
+        notes.append(
+            f"Left out {format_count(count, f'{kind}image')} whose names do not match the label pattern; the first is "
+            f"{first[split]}."
+        )
+    return splits
+
+
+def _list_images(folder: ImageFolder, split: str) -> Iterator[tuple[str, Path]]:
+    """Yield the split and path of each image of a folder and its subfolders."""
+    for image in folder.images:
+        yield split, image
+    for inner in folder.folders:
+        named = split_name(inner.name)
+        yield from _list_images(inner, split if named is None or named[1] else named[0])
+
+
+def suggest_pattern(images: Sequence[Path]) -> str:
+    """Return a pattern for file names that consist of a class and a number, or "" if there seems to be none.
+
+    Examples
+    --------
+    >>> suggest_pattern([Path(f"{name}_{number}.jpg") for name in ("cat", "dog") for number in range(3)])
+    '^(.+)_'
+    >>> suggest_pattern([Path(f"photo_{number}.jpg") for number in range(6)])
+    ''
+    """
+    for pattern in _SUGGESTED:
+        matches = [re.search(pattern, path.name) for path in images]
+        counts = Counter(match[1] for match in matches if match is not None)
+        is_complete = counts.total() >= _MIN_MATCHING * len(images)
+        if len(counts) > 1 and is_complete and min(counts.values()) >= _MIN_PER_CLASS:
+            return pattern
+    return ""

@@ -1,0 +1,77 @@
+"""Classes in the names of image files."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from skconv import load_dataset
+from skconv.exceptions import DataError, ParameterError
+
+
+def write(folder, *names):
+    rng = np.random.default_rng(len(names))
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(rng.integers(0, 256, (8, 8), np.uint8)).save(path)
+
+
+def number(name, n, suffix=".png"):
+    return [f"{name}{k}{suffix}" for k in range(n)]
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [("{}_", "^(.+)_"), ("{}.", r"^(.+?)\."), ("{}-", "^(.+)-"), ("{} ", "^(.+) "), ("{}", r"^(\D+)\d")],
+)
+def test_error_suggests_a_pattern_that_finds_the_classes(tmp_path, form, pattern):
+    write(tmp_path, *number(form.format("rolled in scale"), 4), *number(form.format("crazing"), 5))
+    with pytest.raises(DataError, match="--label-pattern") as error:
+        load_dataset(tmp_path)
+    assert f"'{pattern}'" in str(error.value)
+    data = load_dataset(tmp_path, label_pattern=pattern)
+    assert data.class_names == ("crazing", "rolled in scale")
+    assert np.bincount(data.train_labels).tolist() == [5, 4]
+
+
+def test_names_without_classes_suggest_nothing(tmp_path):
+    write(tmp_path, *number("IMG_", 9))
+    with pytest.raises(DataError) as error:
+        load_dataset(tmp_path)
+    assert "label-pattern" not in str(error.value)
+
+
+def test_splits_are_folders_and_other_names_are_counted(tmp_path):
+    write(tmp_path, *number("train/cat.", 6), *number("train/dog.", 6), "train/readme.png")
+    write(tmp_path, *number("test/", 3), *number("val/a/cat.", 2))
+    with pytest.warns(UserWarning) as notes:
+        data = load_dataset(tmp_path, label_pattern=r"^([a-z]+)\.\d")
+    texts = [str(note.message) for note in notes]
+    assert any("'cat' (6), 'dog' (6)" in text for text in texts)
+    assert any("1 image whose" in text and "readme.png" in text for text in texts)
+    assert any("3 test images whose" in text for text in texts)
+    assert len(data.train_labels) == 12 and len(data.valid_labels) == 2 and data.test_images is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "error", "message"),
+    [
+        ("(", ParameterError, "no regular expression"),
+        ("^cat", ParameterError, "0 groups; expected one group"),
+        ("(c)(a)", ParameterError, "2 groups"),
+        ("(cat)", DataError, "one class, 'cat'.*the first image is 'cat_0.png'"),
+        ("^(x+)", DataError, "finds no class"),
+    ],
+)
+def test_patterns_that_find_no_classes_are_errors(tmp_path, pattern, error, message):
+    write(tmp_path, *number("cat_", 3), *number("dog_", 3))
+    with pytest.raises(error, match=message):
+        load_dataset(tmp_path, label_pattern=pattern)
+
+
+def test_pattern_is_for_a_folder_and_excludes_a_level(tmp_path):
+    write(tmp_path, *number("cat_", 3), *number("dog_", 3))
+    with pytest.raises(ParameterError, match="'label_pattern' parameter is for a folder"):
+        load_dataset("mnist", label_pattern="^(.+)_")
+    with pytest.raises(ParameterError, match="Omit one"):
+        load_dataset(tmp_path, label_pattern="^(.+)_", class_level=1)
