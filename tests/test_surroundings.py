@@ -1,5 +1,6 @@
 """Commands in processes without a home folder, with another locale or in a removed folder."""
 
+import json
 import os
 import subprocess
 import sys
@@ -9,24 +10,39 @@ import numpy as np
 import pytest
 from PIL import Image
 
-# Runs several commands in one process; the user has no entry in the system's list of users.
-COMMANDS = """
-import pwd, shutil, sys
-from pathlib import Path
+UNKNOWN_USER = """
+import pwd, sys
 from skconv.cli.main import main
-from skconv.data import decoded_cache
 def unknown(*_):
     raise KeyError("no such user")
 pwd.getpwuid = pwd.getpwnam = unknown
+"""
+# Runs several commands per environment, in a fork of a process that has imported torch without a home folder: these
+# imports take as long as the commands. The user has no entry in the system's list of users.
+COMMANDS = f"""{UNKNOWN_USER}
+import json, os, onnx, skconv.estimators.classifier
+from skconv.data import decoded_cache
+from skconv.model_io.onnx import import_onnxruntime
+import_onnxruntime()
+assert "matplotlib" not in sys.modules  # it reads the environment when it is imported
 decoded_cache.MIN_CACHED = 1
-recipe, out = sys.argv[1:]
-for command in (
-    ["data", "mnist"],
-    ["train", "images", "--recipe", recipe, "--out", out],
-    ["predict", out, "images"],
-    ["read", "images/a/0.png"],
-):
-    assert main(command) == 0, command
+recipe, environments = sys.argv[1], json.loads(sys.argv[2])
+for number, environment in enumerate(environments):
+    child = os.fork()
+    if child == 0:
+        os.environ.update(environment)
+        code = 0
+        for command in (
+            ["data", "mnist"],
+            ["train", "images", "--recipe", recipe, "--out", f"run-{{number}}"],
+            ["predict", f"run-{{number}}", "images"],
+            ["read", "images/a/0.png"],
+        ):
+            code = code or main(command)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    assert os.waitpid(child, 0)[1] == 0, environment
 """
 
 
@@ -49,17 +65,17 @@ def run(script, *arguments, cwd, remove=(), options=(), **environment):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no HOME")
-@pytest.mark.parametrize("environment", [{}, {"HOME": "/proc/1/home"}, {"XDG_CACHE_HOME": "/dev/null"}], ids=str)
-def test_commands_work_without_home_and_cache(environment, folder, tiny_recipe):
-    result = run(COMMANDS, tiny_recipe, "run", cwd=folder, remove=("HOME", "XDG_CACHE_HOME"), **environment)
+def test_commands_work_without_home_and_cache(folder, tiny_recipe):
+    environments = [{}, {"HOME": "/proc/1/home"}, {"XDG_CACHE_HOME": "/dev/null"}]
+    result = run(COMMANDS, tiny_recipe, json.dumps(environments), cwd=folder, remove=("HOME", "XDG_CACHE_HOME"))
     assert result.returncode == 0, result.stderr
     assert "Matplotlib" not in result.stderr
-    assert sorted(path.name for path in folder.iterdir() if path.suffix != ".toml") == ["images", "run"]
+    assert sorted(path.name for path in folder.iterdir()) == ["images", "run-0", "run-1", "run-2"]
 
 
 @pytest.mark.skipif(Path("/usr/share/datasets/fashion-mnist").is_dir(), reason="the data set is installed")
 def test_download_without_home_names_the_variable(folder):
-    script = COMMANDS.partition("recipe,")[0] + "sys.exit(main(['train', 'fashion-mnist']))"
+    script = f"{UNKNOWN_USER}sys.exit(main(['train', 'fashion-mnist']))"
     result = run(script, cwd=folder, remove=("HOME", "XDG_CACHE_HOME", "SKCONV_DATA"))
     assert result.returncode == 1
     assert result.stderr.startswith("Error: ") and "XDG_CACHE_HOME" in result.stderr
