@@ -10,7 +10,7 @@ from PIL import Image
 import skconv
 from skconv.commands.predict import predict
 from skconv.commands.read import draw_reading, read
-from skconv.digits.ocr.recognition import DigitReading, NumberReading
+from skconv.digits.ocr.readings import DigitReading, NumberReading
 from skconv.exceptions import DataError, OutputError, ParameterError, SourceNotFoundError
 
 
@@ -127,6 +127,45 @@ def test_read_refuses_to_overwrite_input_with_figure(numbers):
     with pytest.raises(OutputError, match="overwritten"):
         read(file, annotate=file)
     assert file.read_bytes() == before
+
+
+@pytest.fixture(scope="module")
+def form(tmp_path_factory):
+    """Image of a form of 2 × 4 cells; the first cell contains a 1."""
+    image = np.full((140, 250), 235, np.uint8)
+    image[20:121:50, 20:221] = image[20:121, 20:221:50] = 100
+    image[30:60, 44:48] = 20
+    path = tmp_path_factory.mktemp("forms") / "form.png"
+    Image.fromarray(image).save(path)
+    return path
+
+
+def test_read_notes_grid_and_keeps_layout(form, tmp_path):
+    with pytest.warns(
+        UserWarning, match=r"form\.png contains a grid of 2 × 4 cells, 7 of them empty\. .* layout lines"
+    ):
+        result = read(form, annotate=tmp_path / "boxes.png", out=tmp_path / "out.csv")
+    (grid,) = result.readings[0].grids
+    assert grid.texts == [["1", None, None, None], [None] * 4]
+    with (tmp_path / "out.csv").open(newline="") as stream:
+        assert next(csv.DictReader(stream))["text"] == "1...\n...."
+
+
+def test_read_counts_grids_among_several_images(form, numbers):
+    with pytest.warns(UserWarning, match=r"Of the other images, 1 of 3 contain a grid") as notes:
+        result = read([form, numbers[0] / "a.png", form, numbers[0] / "b.png"])
+    assert len(notes) == 1
+    assert [len(each.grids) for each in result.readings] == [1, 0, 1, 0]
+
+
+def test_read_layout_decides_without_a_note(form, numbers, recwarn):
+    assert read(form, layout="grid").readings[0].grids
+    assert not read(form, layout="lines").readings[0].grids
+    assert not recwarn.list
+    with pytest.raises(DataError, match=r"a\.png contains no ruled grid"):
+        read(numbers[0] / "a.png", layout="grid")
+    with pytest.raises(ParameterError, match="layout"):
+        read(form, layout="table")
 
 
 def make_reading(*digits):

@@ -55,6 +55,20 @@ def test_read_returns_number_boxes_and_model_input(server, digits, to_png, write
     assert np.asarray(seen).max() > 200
 
 
+def test_read_returns_rows_columns_and_cells_of_grid(server, to_png):
+    image = np.full((140, 200), 235, np.uint8)
+    image[20:121:50, 20:171] = image[20:121, 20:171:50] = 100
+    image[30:60, 44:48] = 20
+    (reading,) = server.post_image("/v1/read", to_png(image)).json()["readings"]
+    schemas = server.get("/openapi.json").json()["components"]["schemas"]
+    (grid,) = reading["grids"]
+    assert (grid["rows"], grid["columns"], reading["n_outside"]) == (2, 3, 0)
+    assert [cell["text"] for cell in grid["cells"]] == ["1", *[None] * 5]
+    assert reading["text"] == "1..\n..."
+    assert set(grid) == set(schemas["Grid"]["properties"])
+    assert set(grid["cells"][0]) == set(schemas["Cell"]["properties"])
+
+
 @pytest.mark.parametrize("path", ["/v1/predict", "/v1/read"])
 def test_wrong_content_type_returns_415_with_the_expected_types(server, path):
     response = server.post(path, data={"image": "x"})

@@ -64,10 +64,16 @@ def predict() -> None:
     """Classify images, with the confidence of each prediction."""
 
 
+Layout = StrEnum("Layout", ["auto", "lines", "grid"])
+
+
 @library_command(
     "skconv read photo.jpg --annotate boxes.png",
     images=Annotated[list[Path], typer.Argument(help="Images or folders of images.")],
     model=Annotated[str, typer.Option(help="Digit model: digits, the bundled one, or a folder.")],
+    layout=Annotated[
+        Layout, typer.Option(help="auto: read ruled grids cell by cell; lines: ignore grids; grid: require a grid.")
+    ],
     out=typer.Option(help="CSV file to write or replace: input, text, confidence."),
     annotate=typer.Option(help="Draw boxes and labels: a PNG file for one image, a folder for several."),
 )

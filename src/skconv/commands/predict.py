@@ -232,7 +232,7 @@ def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilitie
     files = [name for name, found in zip(names, is_background, strict=True) if found and Path(name).is_file()]
     if not files:
         return
-    from skconv.digits.ocr.recognition import read_image
+    from skconv.digits.ocr.pages import read_page
     from skconv.images.opening import open_image
     from skconv.registry import MODELS
 
@@ -240,7 +240,7 @@ def _suggest_read(classifier: OnnxClassifier, names: Sequence[str], probabilitie
         return
     own = "" if classifier.folder == MODELS.get("digits") else f" --model {shlex.quote(str(classifier.folder))}"
     for file in files[:_MAX_SEARCHED]:
-        digits = [digit for digit in read_image(classifier, open_image(file)).digits if digit.confidence > 0.5]
+        digits = [digit for digit in read_page(classifier, open_image(file)).digits if digit.confidence > 0.5]
         if len(digits) > 1:
             warnings.warn(
                 f"{file} seems to contain {len(digits)} digits; predict returns one label per image. To read numbers: "

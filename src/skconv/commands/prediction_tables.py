@@ -13,7 +13,7 @@ from skconv.files import atomic_write, write_table
 
 if TYPE_CHECKING:
     from skconv.data.dataset import Dataset
-    from skconv.digits.ocr.recognition import NumberReading
+    from skconv.digits.ocr.readings import NumberReading
     from skconv.estimators import KFoldEnsembleClassifier
     from skconv.inference import Prediction
 

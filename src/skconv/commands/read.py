@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,7 @@ from skconv.text import format_count, format_percent
 if TYPE_CHECKING:
     from PIL import Image
 
-    from skconv.digits.ocr.recognition import NumberReading
+    from skconv.digits.ocr.readings import NumberReading
 
 _MIN_SIDE, _MAX_SIDE = 640, 1600  # longer side in pixels, for legible labels and images that fit on a screen
 _HIGH_CONFIDENCE = 0.9
@@ -38,7 +39,7 @@ class ReadResult(Result):
 
     Parameters
     ----------
-    readings : tuple of skconv.digits.ocr.recognition.NumberReading
+    readings : tuple of skconv.digits.ocr.readings.NumberReading
         One record per image, in the order of the inputs.
     written, drawn : str
         Messages about the written and the drawn files; empty if there are none.
@@ -72,9 +73,10 @@ def read(
     images: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
     *,
     model: str | os.PathLike[str] = "digits",
+    layout: str = "auto",
     **options: Unpack[PredictionOptions],
 ) -> ReadResult:
-    """Read the handwritten numbers in photos, scans or drawings of one number or a page of numbers.
+    """Read the handwritten numbers in photos, scans or drawings: one number, a page of numbers, or a ruled grid.
 
     Parameters
     ----------
@@ -83,6 +85,9 @@ def read(
     model : path-like, default="digits"
         Classifier of digits: the bundled model, or the folder of a model trained on normalised 28×28 digits. Its class
         "nothing", if any, is the background class.
+    layout : {"auto", "lines", "grid"}, default="auto"
+        "auto" reads the cells of ruled grids, such as forms and puzzles, and the lines of images without a grid.
+        "lines" ignores grids. "grid" refuses images without a grid.
     out : path-like or None, default=None
         CSV file to write, with the columns input, text, confidence, and error if an image could not be read.
     annotate : path-like or None, default=None
@@ -96,24 +101,25 @@ def read(
     Returns
     -------
     ReadResult
-        Text and confidence of each image; box and alternatives of each digit. If one of several images cannot be read,
-        its record has an `error` instead.
+        Text and confidence of each image; box and alternatives of each digit; rows, columns and cells of ruled grids.
+        If one of several images cannot be read, its record has an `error` instead.
 
     Raises
     ------
     ModelFileError
         If the model is incomplete, altered, or refused because it could run code.
     SourceNotFoundError, DataError
-        If the only image does not exist or cannot be read, or the model does not classify digits.
+        If the only image does not exist or cannot be read, or contains no grid although `layout` is "grid", or the
+        model does not classify digits.
     OutputError
         If `out` or `annotate` cannot be written; an existing file is unchanged.
     ParameterError
-        If `min_confidence` is outside 0..1.
+        If `min_confidence` is outside 0..1, or `layout` has another value.
 
     Warns
     -----
     UserWarning
-        If some of several images could not be read.
+        If some of several images could not be read, or images were read as grids because `layout` is "auto".
 
     Examples
     --------
@@ -122,13 +128,15 @@ def read(
     ''
     """
     from skconv.digits import check_digit_model
-    from skconv.digits.ocr.recognition import NumberReading, read_image
+    from skconv.digits.ocr.pages import check_layout, read_page
+    from skconv.digits.ocr.readings import NumberReading
     from skconv.images.opening import open_image
     from skconv.images.spec import map_in_threads
     from skconv.inference import OnnxClassifier
 
     out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
     check_confidence(min_confidence)
+    check_layout(layout)
     sources = _list_sources(images)
     if out is not None:
         check_new_file(out, suffix=".csv", inputs=[name for name, _ in sources])
@@ -142,7 +150,7 @@ def read(
         position, (name, source) = item
         try:
             image = source if isinstance(source, np.ndarray) else open_image(source)
-            reading = read_image(classifier, image, name).mask_below(min_confidence)
+            reading = read_page(classifier, image, name, layout).mask_below(min_confidence)
         except (DataError, SourceNotFoundError) as error:
             # A traceback references the image; only the first error, which may be raised, needs it.
             broken[position] = type(error)(*error.args) if broken else error
@@ -157,6 +165,8 @@ def read(
     results = map_in_threads(read_one, enumerate(sources))
     readings = tuple(show_progress(results, "reading", len(sources), progress=options["progress"]))
     warn_if_broken(broken, len(sources))
+    if note := _describe_grids(readings, layout):
+        warnings.warn(note, stacklevel=2)
     n, n_read = len(readings), len(readings) - len(broken)
     drawn = "" if annotate is None else f"Drew the digits of {format_count(n_read, 'image')} in {annotate}."
     if out is None:
@@ -166,6 +176,22 @@ def read(
     with atomic_write(out) as unfinished:
         write_table(unfinished, columns, (record[: len(columns)] for record in records))
     return ReadResult(readings, f"Wrote the readings of {format_count(n, 'image')} to {out}.", drawn)
+
+
+def _describe_grids(readings: Sequence[NumberReading], layout: str) -> str | None:
+    """Return a note on images that were read as grids, and on marks outside grids; None if there is nothing to note."""
+    from skconv.digits.ocr.readings import describe_grids
+
+    found = [reading for reading in readings if reading.grids]
+    noted = found if layout == "auto" else [reading for reading in found if reading.n_outside]
+    if not noted:
+        return None
+    n_outside = sum(reading.n_outside for reading in found[1:])
+    others = f" Of the other images, {len(found) - 1} of {len(readings) - 1} contain a grid" if len(found) > 1 else ""
+    if n_outside:
+        others += f", with {format_count(n_outside, 'mark')} outside"
+    advice = " To read the numbers in lines instead, pass the layout lines." if layout == "auto" else ""
+    return f"{describe_grids(noted[0])}{others and others + '.'}{advice}"
 
 
 def _list_sources(

@@ -66,9 +66,9 @@ class Service:
         image[15:45, 28:32] = 0
         self.classifier.predict_with_ood(self.classifier.image_spec.preprocess(image)[None])
         if self.reads_digits:
-            from skconv.digits.ocr.recognition import read_image  # imports OpenCV, which other models do not need
+            from skconv.digits.ocr.pages import read_page  # imports OpenCV, which other models do not need
 
-            read_image(self.classifier, image)
+            read_page(self.classifier, image)
         self.is_ready = True
 
     async def run(self, work: Coroutine[Any, Any, _T]) -> _T:
@@ -151,12 +151,12 @@ class Service:
         self._batcher.close()
 
     def _read(self, uploads: list[Upload], seen: bool) -> list[dict[str, Any]]:
-        from skconv.digits.ocr.recognition import read_image
+        from skconv.digits.ocr.pages import read_page
 
         records, min_confidence = [], self.settings.min_confidence
         for upload in uploads:
             image = self._decode(upload)
-            reading = read_image(self.classifier, image, upload.name)
+            reading = read_page(self.classifier, image, upload.name)
             observe_predictions(
                 [digit.label for digit in reading.digits],
                 [digit.confidence for digit in reading.digits],

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from skconv import load_dataset
-from skconv.digits.ocr.recognition import DigitReading, NumberReading, read_image
+from skconv.digits.ocr.readings import DigitReading, NumberReading
+from skconv.digits.ocr.recognition import read_image
 from skconv.exceptions import DataError
 from skconv.inference import Alternative
 

@@ -1,17 +1,17 @@
-"""Recognition of handwritten numbers: candidate lattice, best path, `NumberReading` and `DigitReading`."""
+"""Recognition of handwritten numbers: candidate lattice and best path."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from dataclasses import dataclass
 
 import numpy as np
 
 from skconv.digits import BACKGROUND_LABEL
-from skconv.digits.ocr.segmentation import Box, Candidate, Line, Mark, find_lines
-from skconv.inference import UNSURE, Alternative, OnnxClassifier
-from skconv.text import format_percent
+from skconv.digits.ocr.cuts import Box
+from skconv.digits.ocr.readings import DigitReading, NumberReading
+from skconv.digits.ocr.segmentation import Candidate, Line, Mark, find_lines
+from skconv.inference import Alternative, OnnxClassifier
 
 N_ALTERNATIVES = 2
 # The constants of the lattice were tuned on synthetic rows of MNIST digits. Log-odds above 0 favour a cut.
@@ -23,102 +23,6 @@ BACKGROUND_WEIGHT, MIN_BACKGROUND = 0.3, 0.005  # exponent and minimum of the ba
 # Minimum height of a digit, in row heights: by default, and for 0 and 1. Many writers draw zeros half as tall.
 MIN_HEIGHT, MIN_HEIGHT_OF = 0.65, {"0": 0.5, "1": 0.8}
 PATH_EXPONENT = 0.05  # exponent of the path's posterior in the confidence of a reading
-
-
-@dataclass(frozen=True)
-class DigitReading:
-    """A recognised digit.
-
-    Parameters
-    ----------
-    label : str
-        "0" to "9", or "?" if the confidence is below the requested minimum.
-    confidence : float
-        Probability of the most probable digit, 0..1.
-    box : (int, int, int, int)
-        Left, top, right, bottom in pixels of the upright image; right and bottom are exclusive.
-    alternatives : tuple of Alternative
-        Other labels, most probable first; for the label "?", the most probable digit is the first alternative.
-    image : ndarray of uint8, shape (28, 28)
-        Input of the network, light ink on background 0; not part of the JSON.
-    """
-
-    label: str
-    confidence: float
-    box: Box
-    alternatives: tuple[Alternative, ...]
-    image: np.ndarray = field(compare=False, repr=False)
-
-    def mask(self) -> DigitReading:
-        """Return the reading with the label "?", and the previous label as the first alternative."""
-        best = Alternative(self.label, self.confidence)
-        return replace(self, label=UNSURE, alternatives=(best, *self.alternatives))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return label, confidence, box and alternatives as JSON values."""
-        return {
-            "label": self.label,
-            "confidence": self.confidence,
-            "box": self.box,
-            "alternatives": [asdict(alternative) for alternative in self.alternatives],
-        }
-
-
-@dataclass(frozen=True)
-class NumberReading:
-    """The numbers in one image.
-
-    Parameters
-    ----------
-    input : str
-        Path of the image, or "image N" for the N-th array.
-    text : str
-        Digits in reading order, lines separated by newlines; empty if there is no ink.
-    confidence : float
-        Probability that the whole text is correct, 0..1.
-    digits : tuple of DigitReading
-        One reading per character of the text, newlines excluded.
-    marks : tuple of Mark
-        Commas, dots and dashes; `position` is the number of characters of the text before the mark.
-    error : str or None, default=None
-        Error message if the image could not be read; the text is then empty and the confidence 0.
-    """
-
-    input: str
-    text: str
-    confidence: float
-    digits: tuple[DigitReading, ...] = ()
-    marks: tuple[Mark, ...] = ()
-    error: str | None = None
-
-    def mask_below(self, min_confidence: float) -> NumberReading:
-        """Return the reading with "?" for each digit whose confidence is below `min_confidence`."""
-        if all(digit.confidence >= min_confidence for digit in self.digits):
-            return self
-        digits = tuple(digit if digit.confidence >= min_confidence else digit.mask() for digit in self.digits)
-        labels = iter(digits)
-        text = "".join(character if character == "\n" else next(labels).label for character in self.text)
-        return replace(self, text=text, digits=digits)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the reading as JSON values; the key ``error`` is present only if there is an error."""
-        record = {
-            "input": self.input,
-            "text": self.text,
-            "confidence": self.confidence,
-            "digits": [digit.to_json() for digit in self.digits],
-            "marks": [asdict(mark) for mark in self.marks],
-        }
-        return record if self.error is None else {**record, "error": self.error}
-
-    def __str__(self) -> str:
-        if self.error is not None:
-            return f"{self.input}: error: {self.error}"
-        confidence = format_percent(self.confidence, 1)
-        lines = [f"{self.input}: {self.text or 'nothing to read'} ({confidence})".replace("\n", "\n  ")]
-        masked = [digit for digit in self.digits if digit.label == UNSURE]
-        lines += [f"  ? at {digit.box}: {', '.join(map(str, digit.alternatives))}" for digit in masked]
-        return "\n".join(lines)
 
 
 def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") -> NumberReading:
@@ -136,7 +40,7 @@ def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") ->
     crops = [candidate.digit for line in lines for candidate in line.candidates]
     if not crops:
         return NumberReading(name, "", 1.0)
-    probabilities = _scale_background(model.predict_proba(np.stack(crops)), model.class_names)
+    probabilities = scale_background(model.predict_proba(np.stack(crops)), model.class_names)
     starts = np.cumsum([len(line.candidates) for line in lines])[:-1]
     texts: list[str] = []
     digits: list[DigitReading] = []
@@ -153,7 +57,7 @@ def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") ->
     return NumberReading(name, "\n".join(texts), confidence, tuple(digits), tuple(marks))
 
 
-def _scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
+def scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
     """Adjust probabilities to the higher prior of the background class among candidates."""
     ratios = np.array([BACKGROUND_PRIOR_RATIO if name == BACKGROUND_LABEL else 1.0 for name in names], np.float32)
     weighted = probabilities * ratios
@@ -161,7 +65,7 @@ def _scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.n
 
 
 @dataclass(frozen=True)
-class _Edge:
+class Edge:
     """Edge of the lattice: a candidate, interpreted as a digit or as a mark."""
 
     candidate: Candidate
@@ -170,7 +74,12 @@ class _Edge:
 
 
 def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> NumberReading:
-    path, posterior = _find_best_path(_make_edges(line, probabilities, names), len(line.cuts) - 1)
+    path, posterior = find_best_path(make_edges(line, probabilities, names), len(line.cuts) - 1)
+    return read_path(line, path, posterior, names)
+
+
+def read_path(line: Line, path: list[Edge], posterior: float, names: tuple[str, ...]) -> NumberReading:
+    """Return the digits and marks of a path through the lattice, given its posterior probability."""
     digits: list[DigitReading] = []
     marks: list[Mark] = []
     n_digits = [0]  # number of digits before each cut
@@ -195,7 +104,7 @@ def _contains(box: Box, other: Box) -> bool:
     return box[0] <= other[0] and box[1] <= other[1] and box[2] >= other[2] and box[3] >= other[3]
 
 
-def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[_Edge]:
+def make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[Edge]:
     """Return the edges of the lattice: every candidate as a digit, and candidates of one piece also as a mark."""
     is_digit = np.array([name != BACKGROUND_LABEL for name in names])
     min_heights = np.array([MIN_HEIGHT_OF.get(name, MIN_HEIGHT) for name in names])[is_digit]
@@ -207,12 +116,12 @@ def _make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -
         log_probability = np.log(np.maximum(probabilities[k, is_digit], MIN_PROBABILITY))
         scores = log_probability + _score_geometry(candidate, min_heights)
         scores -= BACKGROUND_WEIGHT * np.log(max(background[k], MIN_BACKGROUND))
-        edges.append(_Edge(candidate, float(scores.max() + between), probabilities[k]))
+        edges.append(Edge(candidate, float(scores.max() + between), probabilities[k]))
         if candidate.stop == candidate.start + 1:
             # The penalty of a mark is 0 for low pieces, such as dots and dashes, and for pieces below the line.
             penalty = float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
             mark = penalty / 6 * np.log(max(background[k], MIN_PROBABILITY)) - penalty
-            edges.append(_Edge(candidate, float(mark + between), None))
+            edges.append(Edge(candidate, float(mark + between), None))
     return edges
 
 
@@ -232,18 +141,18 @@ def _score_geometry(candidate: Candidate, min_heights: np.ndarray) -> np.ndarray
     return -penalty - 10 * max(0.0, abs(candidate.sink) - 0.3)
 
 
-def _find_best_path(edges: list[_Edge], n_pieces: int) -> tuple[list[_Edge], float]:
+def find_best_path(edges: list[Edge], n_pieces: int) -> tuple[list[Edge], float]:
     """Return the most probable path through the lattice (Viterbi), and its posterior probability."""
     best = np.full(n_pieces + 1, -np.inf)
     total = np.full(n_pieces + 1, -np.inf)
     best[0] = total[0] = 0.0
-    last: list[_Edge | None] = [None] * (n_pieces + 1)
+    last: list[Edge | None] = [None] * (n_pieces + 1)
     for edge in sorted(edges, key=lambda edge: edge.candidate.start):
         start, stop = edge.candidate.start, edge.candidate.stop
         total[stop] = np.logaddexp(total[stop], total[start] + edge.score)
         if best[start] + edge.score > best[stop]:
             best[stop], last[stop] = best[start] + edge.score, edge
-    path: list[_Edge] = []
+    path: list[Edge] = []
     edge_before = last[n_pieces]
     while edge_before is not None:
         path.append(edge_before)

@@ -77,7 +77,7 @@ def find_lines(image: np.ndarray) -> tuple[Line, ...]:
     strokes, components = find_ink(image)
     pen = stroke_width(components.labels > 0)
     factor = -(-image.shape[0] // strokes.shape[0])
-    return tuple(_make_line(strokes, components, row, pen, factor) for row in find_rows(components))
+    return tuple(make_line(strokes, components, row, pen, factor=factor) for row in find_rows(components))
 
 
 def find_ink(image: np.ndarray) -> tuple[np.ndarray, Components]:
@@ -211,8 +211,22 @@ def _find_nearest(box: np.ndarray, tall: np.ndarray) -> int | None:
     return None if is_speck or distances[nearest] >= 0.6 else nearest
 
 
-def _make_line(strokes: np.ndarray, components: Components, row: list[int], pen: float, factor: int) -> Line:
-    height = _weighted_median(components.heights[row], components.areas[row])
+def make_line(
+    strokes: np.ndarray,
+    components: Components,
+    row: list[int],
+    pen: float,
+    *,
+    height: float | None = None,
+    factor: int = 1,
+) -> Line:
+    """Return the cuts and candidates of one line: the components `row` of the strokes, float32 (h, w).
+
+    The stroke width `pen` and the `height` of the digits, by default their median, are in pixels. The image was reduced
+    by `factor` to the strokes.
+    """
+    if height is None:
+        height = _weighted_median(components.heights[row], components.areas[row])
     is_tall = components.heights[row] >= MIN_DIGIT_HEIGHT * height
     inks = [extract_component(strokes, components, k) for k in row]
     pieces = [piece for ink, tall in zip(inks, is_tall, strict=True) if tall for piece in cut_ink(ink, pen, height)]

@@ -56,7 +56,7 @@ def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.
     if max_width is not None:
         contrast = contrast - open_grey(contrast, max_width)
     smooth = blur(contrast, PATTERN_SIGMA)
-    threshold = _threshold_sorted(np.sort(smooth, axis=None))
+    threshold = find_otsu_threshold(np.sort(smooth, axis=None))
     background, ink = smooth[smooth <= threshold], smooth[smooth > threshold]
     if ink.size == 0:
         return np.zeros(contrast.shape, np.float32)
@@ -71,7 +71,7 @@ def find_printed_strokes(image: np.ndarray, max_width: int | None = None) -> np.
 
 def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
     """Return the contrast of each pixel, and the noise of the background (None if the background is uneven)."""
-    grey = _to_grey(_reduce(_check(image), LONGEST_SIDE).astype(np.float32))
+    grey = to_grey(_reduce(check_image(image), LONGEST_SIDE).astype(np.float32))
     even = _find_even_background(grey)
     if even is not None:
         deviation = grey - even[0]
@@ -95,7 +95,8 @@ def _measure_polarity(deviation: np.ndarray) -> float:
     return float(cubes.sum()) / max(float(np.abs(cubes).sum()), 1e-9)
 
 
-def _check(image: np.ndarray) -> np.ndarray:
+def check_image(image: np.ndarray) -> np.ndarray:
+    """Return an image as uint8 (h, w) or (h, w, 3); raise `DataError` for other arrays."""
     if not isinstance(image, np.ndarray) or image.dtype != np.uint8:
         got = image.dtype if isinstance(image, np.ndarray) else type(image).__name__
         raise DataError(f"The image is {got}; expected an array of uint8, 0..255. Convert the image with astype.")
@@ -106,7 +107,7 @@ def _check(image: np.ndarray) -> np.ndarray:
     return image
 
 
-def _to_grey(image: np.ndarray) -> np.ndarray:
+def to_grey(image: np.ndarray) -> np.ndarray:
     """Project colours onto the principal axis of their differences from the background."""
     if image.ndim == 2:
         return image
@@ -188,14 +189,14 @@ def _estimate_by_closing(grey: np.ndarray) -> np.ndarray:
 def _scale_contrast(contrast: np.ndarray, noise: float | None) -> np.ndarray:
     """Scale contrast to 0..1: 0 below the noise of the background, 1 in the core of the strokes."""
     values = np.sort(contrast, axis=None)
-    threshold = _threshold_sorted(values)
-    background, noise = _measure_background(values, threshold) if noise is None else (0.0, noise)
+    threshold = find_otsu_threshold(values)
+    background, noise = measure_background(values, threshold) if noise is None else (0.0, noise)
     floor = max(0.0, background + 3 * noise)
     above = values[np.searchsorted(values, floor + MIN_CONTRAST / 2, side="right") :]
     if above.size == 0:
         return np.zeros(contrast.shape, np.float32)
     # A thin stroke on a large sheet is visible only in the histogram of the pixels above the noise.
-    threshold = min(threshold, _threshold_sorted(above))
+    threshold = min(threshold, find_otsu_threshold(above))
     ink = above[np.searchsorted(above, threshold) :]
     core = float(ink[int(0.9 * (len(ink) - 1))]) if ink.size else 0.0
     if core - background < max(MIN_CONTRAST, 6 * noise):
@@ -204,7 +205,7 @@ def _scale_contrast(contrast: np.ndarray, noise: float | None) -> np.ndarray:
     return strokes + np.float32(0)  # converts -0.0 to 0.0
 
 
-def _measure_background(values: np.ndarray, threshold: float) -> tuple[float, float]:
+def measure_background(values: np.ndarray, threshold: float) -> tuple[float, float]:
     """Return the median and the standard deviation of the background, given sorted values."""
     low = values[: np.searchsorted(values, threshold)]
     high = values[len(low) :]
@@ -216,7 +217,7 @@ def _measure_background(values: np.ndarray, threshold: float) -> tuple[float, fl
     return background, MAD_TO_SD * (background - float(values[len(values) // 4]))
 
 
-def _threshold_sorted(values: np.ndarray) -> float:
+def find_otsu_threshold(values: np.ndarray) -> float:
     """Return Otsu's threshold of sorted values."""
     low, high = float(values[0]), float(values[-1])
     edges = BIN_EDGES * ((high - low) / 256) + low

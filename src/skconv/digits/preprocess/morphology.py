@@ -102,6 +102,29 @@ def close_grey(values: np.ndarray, side: int) -> np.ndarray:
     return cv2.morphologyEx(values, cv2.MORPH_CLOSE, np.ones((side, side), np.uint8))
 
 
+def smooth_along(values: np.ndarray, length: int, axis: int) -> np.ndarray:
+    """Return the mean of `length` neighbouring pixels along an axis of an image, uint8 or float32 (h, w)."""
+    window = (1, length) if axis == 0 else (length, 1)
+    return cv2.blur(values, window, borderType=cv2.BORDER_REPLICATE)
+
+
+def find_dark_lines(values: np.ndarray, width: int, axis: int) -> np.ndarray:
+    """Return by how much structures narrower than `width` pixels along an axis are darker than their surroundings.
+
+    This is the difference of an image, uint8 or float32 (h, w), from its closing along the axis.
+    """
+    window = np.ones((width, 1) if axis == 0 else (1, width), np.uint8)
+    return cv2.morphologyEx(values, cv2.MORPH_BLACKHAT, window)
+
+
+def resample(values: np.ndarray, columns: np.ndarray, rows: np.ndarray) -> np.ndarray:
+    """Return an image, uint8 or float32 (h, w), at positions `columns` and `rows`, float32, by linear interpolation.
+
+    Positions outside the image have the value of the nearest pixel of the border.
+    """
+    return cv2.remap(values, columns, rows, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+
+
 def dilate_disk(values: np.ndarray, radius: int) -> np.ndarray:
     """Dilate float32 (h, w) with a disk."""
     return cv2.dilate(values, _make_disk(radius))
