@@ -160,6 +160,21 @@ def test_page_of_a_model_of_other_classes_begins_with_photos(saved_model, open_b
         assert page.problems == []
 
 
+def test_regions_that_matter_are_marked_on_demand(saved_model, open_browser_page, to_png, tmp_path):
+    with run_server(tmp_path, str(saved_model), "--max-images", "20") as server:
+        page = open_browser_page(f"{server.url}/")
+        assert page.run("document.getElementById('explain').hidden")
+        page.drop(to_png(np.arange(28 * 28, dtype=np.uint8).reshape(28, 28)), "photo.png", "image/png")
+        wait_for(lambda: page.text("text") in ("three", "five", "eight"))
+        page.run("document.getElementById('explain').click()")
+        wait_for(lambda: page.text("falls-text").startswith("Covering"))
+        assert page.text("text") in page.text("falls-text")
+        assert page.run("document.getElementById('falls').width") == 280
+        page.drop(to_png(np.zeros((40, 30), np.uint8)), "other.png", "image/png")
+        wait_for(lambda: page.run("document.getElementById('regions').hidden"))
+        assert page.problems == []
+
+
 def read_axe():
     import axe_core_python
 

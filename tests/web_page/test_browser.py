@@ -203,6 +203,45 @@ def test_photo_unlike_the_training_images_is_flagged(digit_page):
     wait_for(lambda: digit_page.run("!document.getElementById('unlike').hidden"))
 
 
+def test_regions_that_matter_are_marked_on_demand(colour_page):
+    image = make_photo(20, 17)
+    colour_page.drop(encode(image), "photo.png", "image/png")
+    wait_for(lambda: not colour_page.run("document.getElementById('explain').hidden"))
+    colour_page.run("document.getElementById('explain').click()")
+    wait_for(lambda: colour_page.text("falls-text").startswith("Covering"))
+    assert colour_page.run("document.getElementById('falls').height") == 280
+    colour_page.drop(b"no image", "notes.png", "image/png")
+    wait_for(lambda: colour_page.run("document.getElementById('regions').hidden"))
+
+
+def test_fall_of_the_probability_is_that_of_covered_regions(colour_page, colour_model):
+    image = make_photo(20, 17)
+    encoded = base64.b64encode(encode(image)).decode()
+    classifier = skconv.OnnxClassifier(colour_model)
+    probabilities = classifier.predict_proba(image[None])[0]
+    best = int(probabilities.argmax())
+    falls = colour_page.run(
+        f"""(async () => {{
+            const {{ decode, measureFalls }} = await import("/page/attribution.js");
+            const {{ measureAll }} = await import("/page/local.js");
+            const measure = (images) => measureAll(images, "{classifier.class_names[best]}");
+            return measureFalls(await decode("{encoded}"), measure, {float(probabilities[best])});
+        }})()"""
+    )
+    mean = np.rint(image.reshape(-1, 3).mean(0))
+    expected = []
+    for row in range(7):
+        for column in range(7):
+            covered = image.copy()
+            (top, bottom), (left, right) = (
+                [max(0, int(np.floor((k + side) * length / 7 + 0.5))) for side in (-0.5, 1.5)]
+                for k, length in ((row, 20), (column, 17))
+            )
+            covered[top:bottom, left:right] = mean
+            expected.append(probabilities[best] - classifier.predict_proba(covered[None])[0][best])
+    np.testing.assert_allclose(falls, expected, atol=1e-4)
+
+
 def test_text_file_shows_an_error(colour_page):
     colour_page.drop(b"no image", "notes.png", "image/png")
     wait_for(lambda: "cannot decode" in colour_page.text("confidence"))

@@ -37,6 +37,21 @@ export function recognize(image, { isDrawing, nClasses }) {
   return work;
 }
 
+/** Return the probability of a class for each of several images, which have the size of the model's images. */
+export function measureAll(images, label) {
+  const index = model.class_names.indexOf(label);
+  const work = queue.then(async () => {
+    const found = [];
+    for (const image of images) {
+      const input = await preprocess(image, model.input, false);
+      found.push((await session.run({ images: toTensor(input) })).probabilities.data[index]);
+    }
+    return found;
+  });
+  queue = work.catch(() => {});
+  return work;
+}
+
 async function classify(image, isDrawing, nClasses) {
   const start = performance.now();
   const isDigit = model.input.normalization === "digit" || (isDrawing && isDigitModel(model));

@@ -1,5 +1,6 @@
 // Web page: passes drawings, files, pasted images, photos and examples to the model and shows the results.
 
+import { decode, drawFalls, measureFalls } from "./attribution.js";
 import { Camera, hasCamera } from "./camera.js";
 import { DrawingPad } from "./drawing.js";
 import { isDigitModel, isForDrawings } from "./model.js";
@@ -11,7 +12,9 @@ const find = (id) => document.getElementById(id);
 const isLocal = document.documentElement.dataset.backend === "local";
 const backend = await import(isLocal ? "./local.js" : "./service.js");
 
+let model = null;
 let readsNumbers = false;
+let latest = null; // prediction on the page
 let timer = null;
 let imageUrl = null; // object URL of the image on the page
 
@@ -19,8 +22,10 @@ const camera = new Camera(find("camera"), find("video"));
 const pad = new DrawingPad(find("pad"), () => {
   find("undo").disabled = find("clear").disabled = pad.isEmpty;
   clearTimeout(timer);
-  if (pad.isEmpty) clearResult();
-  else timer = setTimeout(async () => submit(await pad.toBlob(), { isDrawing: true }), DELAY);
+  if (pad.isEmpty) {
+    clearResult();
+    forget();
+  } else timer = setTimeout(async () => submit(await pad.toBlob(), { isDrawing: true }), DELAY);
 });
 
 async function submit(image, { isDrawing = false } = {}) {
@@ -28,16 +33,42 @@ async function submit(image, { isDrawing = false } = {}) {
   camera.stop();
   if (!isDrawing) discardDrawing();
   showPending();
+  forget();
   try {
     const response = await backend.recognize(image, { isDrawing, readsNumbers, nClasses: N_CLASSES });
     if (!response || (isDrawing && pad.isEmpty)) return;
     if (imageUrl) URL.revokeObjectURL(imageUrl);
     imageUrl = isDrawing && !readsNumbers ? null : URL.createObjectURL(image);
     showResult(response.result, response.milliseconds, imageUrl);
+    latest = response.result;
+    find("explain").hidden = Boolean(latest.digits);
   } catch (error) {
     showError(error.message);
   }
 }
+
+/** Remove the regions of the previous prediction. */
+function forget() {
+  latest = null;
+  find("explain").hidden = find("regions").hidden = true;
+}
+
+find("explain").addEventListener("click", async () => {
+  const result = latest;
+  const { label, confidence } = result.top[0]; // the label may be "?"
+  find("explain").hidden = true;
+  find("falls").hidden = find("regions").hidden = false;
+  find("falls-text").textContent = "Computing …";
+  try {
+    const input = await decode(result.seen);
+    const falls = await measureFalls(input, (images) => backend.measureAll(images, label, model), confidence);
+    if (result === latest) find("falls-text").textContent = drawFalls(find("falls"), input, falls, label);
+  } catch (error) {
+    if (result !== latest) return;
+    find("falls").hidden = true;
+    find("falls-text").textContent = error.message;
+  }
+});
 
 function discardDrawing() {
   pad.strokes = [];
@@ -106,7 +137,7 @@ function describe({ network, name, n_classes: nClasses, scores }) {
   return `Network ${network}, trained on ${name}: ${nClasses} classes${accuracy}.`;
 }
 
-function prepare(model) {
+function prepare() {
   const isDigit = isDigitModel(model);
   readsNumbers = backend.reads && model.reads_numbers && isDigit;
   find("model").textContent = describe(model);
@@ -125,7 +156,8 @@ function prepare(model) {
 }
 
 try {
-  prepare(await backend.fetchModel());
+  model = await backend.fetchModel();
+  prepare();
 } catch (error) {
   find("model").textContent = "";
   showError(error.message);

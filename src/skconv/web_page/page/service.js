@@ -15,20 +15,37 @@ export async function recognize(image, { readsNumbers, nClasses }) {
   const path = readsNumbers ? "v1/read?seen=true" : `v1/predict?seen=true&top=${nClasses}`;
   const headers = { "Content-Type": image.type.startsWith("image/") ? image.type : "application/octet-stream" };
   try {
-    for (let attempt = 0; ; attempt += 1) {
-      const start = performance.now();
-      const response = await fetch(path, { method: "POST", body: image, headers, signal: controller.signal });
-      if (response.status === 429 && attempt < 3) {
-        await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") ?? 1)));
-        if (controller.signal.aborted) return null;
-        continue;
-      }
-      const body = await parseResponse(response);
-      return { result: body.readings?.[0] ?? body.predictions[0], milliseconds: performance.now() - start };
-    }
+    const { body, milliseconds } = await post(path, { body: image, headers, signal: controller.signal });
+    return { result: body.readings?.[0] ?? body.predictions[0], milliseconds };
   } catch (error) {
     if (controller.signal.aborted) return null;
-    throw error instanceof TypeError ? new Error("The service does not respond. Is it still running?") : error;
+    throw error;
+  }
+}
+
+/** Return the probability of a class for each of several images. */
+export async function measureAll(images, label, { n_classes: nClasses, limits }) {
+  const probabilities = [];
+  for (let start = 0; start < images.length; start += limits.max_images) {
+    const form = new FormData();
+    for (const image of images.slice(start, start + limits.max_images)) form.append("image", image, "image.png");
+    const { body } = await post(`v1/predict?top=${nClasses}`, { body: form });
+    probabilities.push(...body.predictions.map(({ top }) => top.find((each) => each.label === label).confidence));
+  }
+  return probabilities;
+}
+
+/** Send a request, again after a response 429, and return the body of the response and its time. */
+async function post(path, options) {
+  for (let attempt = 0; ; attempt += 1) {
+    const start = performance.now();
+    const response = await fetch(path, { method: "POST", ...options }).catch((error) => {
+      throw error instanceof TypeError ? new Error("The service does not respond. Is it still running?") : error;
+    });
+    if (response.status !== 429 || attempt === 3) {
+      return { body: await parseResponse(response), milliseconds: performance.now() - start };
+    }
+    await new Promise((resolve) => setTimeout(resolve, 1000 * Number(response.headers.get("Retry-After") ?? 1)));
   }
 }
 
