@@ -102,7 +102,10 @@ class Untraceable(nn.Module):
         return self.last(F.conv2d(images, kernel.repeat(images.shape[1], 1, 1, 1)).relu().flatten(1))
 
 
-@pytest.mark.parametrize("network", ["fast", Untraceable])
+AUGMENTED = {"name": "residual", "tta": "flip-shift", "width": 4}
+
+
+@pytest.mark.parametrize("network", ["fast", AUGMENTED, Untraceable])
 def test_saved_score_is_that_of_the_estimator_in_torch_and_onnx(network, digits, tmp_path):
     images, labels, new = digits
     classifier = CNNClassifier(network, max_epochs=2, random_state=0, n_threads=1).fit(images, labels)
@@ -111,7 +114,7 @@ def test_saved_score_is_that_of_the_estimator_in_torch_and_onnx(network, digits,
     onnx = OnnxClassifier(tmp_path / "model")
     np.testing.assert_allclose(onnx.predict_with_ood(new)[1], expected, rtol=1e-3, atol=1e-3)
     assert onnx.ood_threshold == classifier.ood_.threshold
-    loaded = CNNClassifier.load(tmp_path / "model", network=None if network == "fast" else network)
+    loaded = CNNClassifier.load(tmp_path / "model", network=network if network is Untraceable else None)
     np.testing.assert_allclose(loaded.ood_score(new), expected, rtol=1e-5, atol=1e-5)
     assert "false-alarm rate of 1 %" in (tmp_path / "model" / "card.md").read_text()
 

@@ -1,9 +1,12 @@
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from skconv.networks import create_network
+from skconv.networks.blocks import single_view
 from skconv.networks.custom import wrap_module
 from skconv.networks.ensemble import EnsembleNetwork
 from skconv.networks.ood_score import MahalanobisDistance, OodScore, describe_pixels, record_features
@@ -69,6 +72,32 @@ def test_features_are_the_input_of_the_last_linear_layer_of_any_network():
             features, logits = recorder.take()
         assert (features.shape, logits.shape) == ((4, n_features), (4, 3))
         assert not any(each._forward_pre_hooks for each in network.modules())
+
+
+@pytest.mark.parametrize(
+    ("network", "n_views"),
+    [
+        ({"name": "residual", "tta": "flip-shift", "width": 4}, 10),
+        ({"name": "residual", "tta": "flip", "width": 4}, 2),
+        ("accurate", 7),
+        ("wide", 10),
+        ({"name": "fast", "crop": 2}, 5),
+        ("fast", 1),
+    ],
+)
+def test_features_and_logits_of_many_views_are_those_without_test_time_augmentation(network, n_views):
+    options = {"name": network} if isinstance(network, str) else network
+    network = create_network(**options, in_channels=1, image_size=(28, 28), num_classes=3).eval()
+    images, recorded = torch.rand(4, 1, 28, 28), []
+    assert network.n_views == n_views
+    for context in (nullcontext(), single_view(network)):
+        with context, record_features(network) as recorder:
+            network(images)
+            recorded.append(recorder.take())
+    assert network.n_views == n_views
+    (features, logits), (expected_features, expected_logits) = recorded
+    torch.testing.assert_close(features, expected_features, rtol=1e-5, atol=1e-6)
+    assert torch.allclose(logits, expected_logits, rtol=1e-5, atol=1e-6) == (n_views != 2)
 
 
 class Keyword(nn.Module):

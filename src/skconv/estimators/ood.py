@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from skconv.exceptions import ModelFileError, ParameterError
 from skconv.model_io.config import ModelConfig, OodConfig
 from skconv.model_io.folder import OOD_NAME, read_optional
 from skconv.model_io.serialization import FIX, parse_tensors
-from skconv.networks.ood_score import METHOD, OodScore, record_features
+from skconv.networks.blocks import single_view
+from skconv.networks.ensemble import first_member
+from skconv.networks.ood_score import METHOD, OodScore, record_features, scores_single_view
 from skconv.text import format_error
 from skconv.training.batches import ImageDataset
 from skconv.training.threads import use_threads
@@ -171,7 +174,7 @@ def fit_ood(
     labels = train.labels[rest if train.positions is None else train.positions[rest]]
     fitted = rest[_balance(labels.numpy(), _count_fitted(len(classifier.classes_)))]
     known = _select(train, fitted)
-    features, logits = _compute(classifier, _select(inputs.train, fitted))
+    features, logits = _compute(classifier, _select(inputs.train, fitted), for_fit=True)
     if len(features) != len(logits):
         warnings.warn(
             f"The last linear layer of the network gets {len(features):,} vectors for {len(logits):,} images, so that "
@@ -254,10 +257,16 @@ def _measure(classifier: Classifier, score: OodScore, images: Tensor, inputs: Im
     )
 
 
-def _compute(classifier: Classifier, dataset: ImageDataset) -> tuple[Tensor, Tensor]:
-    """Return features and logits of the inputs of a classifier's net, on the CPU."""
+def _compute(classifier: Classifier, dataset: ImageDataset, *, for_fit: bool = False) -> tuple[Tensor, Tensor]:
+    """Return features and logits of the inputs of a classifier's net, on the CPU.
+
+    The fit of the score needs the features only, which are those of the image without test-time augmentation.
+    """
     net, rows = classifier.net_, []
-    with use_threads(classifier._n_threads, adapt=net.device == "cpu"), record_features(net.module_) as recorder:
+    threads = use_threads(classifier._n_threads, adapt=net.device == "cpu")
+    is_single = for_fit or scores_single_view(net.module_)
+    views = single_view(first_member(net.module_)) if is_single else nullcontext()
+    with threads, views, record_features(net.module_) as recorder:
         for _ in net.forward_iter(dataset, training=False):
             rows.append([each.float().cpu() for each in recorder.take()])
     features, logits = (torch.cat(each) for each in zip(*rows, strict=True))

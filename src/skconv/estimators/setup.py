@@ -32,6 +32,7 @@ from skconv.model_io.checkpoints import CheckpointFolder
 from skconv.model_io.config import describe_environment
 from skconv.networks.blocks import Network
 from skconv.networks.custom import ModuleNetwork, describe_adaptation
+from skconv.networks.ood_score import scores_single_view
 from skconv.networks.pretrained import PretrainedNetwork, load_pretrained_weights
 from skconv.networks.spec import NetworkSpec
 from skconv.progress import print_progress
@@ -198,13 +199,14 @@ def limit_time(
     n_valid, measured = 0 if valid is None else len(valid), cost.validation / len(valid or train)
     n_scored = 0 if classifier.false_alarm_rate is None else count_images(len(train), n_valid, len(classifier.classes_))
     per_image = measured if per_image is None else per_image
+    n_views = network.n_views if scores_single_view(network) else 1
     limit = TimeLimit(
         seconds,
         deadline,
         n_max=config.n_steps,
         n_batches=len(BatchIterator(train, config.batch_size, shuffle=True)),
         max_lr=config.learning_rate if config.is_one_cycle else None,
-        reserve=per_image * (classifier.n_scored_after + n_valid + n_activated) + measured * n_scored,
+        reserve=per_image * (classifier.n_scored_after + n_valid + n_activated) + measured * n_scored / n_views,
         verbose=classifier.verbose > 0,
     )
     limit.plan(cost if valid is not None else replace(cost, validation=0.0))

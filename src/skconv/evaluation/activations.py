@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from skconv.exceptions import DataError, ParameterError
-from skconv.networks.blocks import SpaceToDepth
+from skconv.networks.blocks import SpaceToDepth, single_view
 from skconv.networks.ensemble import first_member
 from skconv.networks.ood_score import record_features
 
@@ -92,7 +92,7 @@ def collect_features(network: nn.Module, images: np.ndarray) -> np.ndarray:
     The images are (n, h, w) or (n, h, w, c), n > 0. For an ensemble, the first member is used.
     """
     network, parts = first_member(network), []
-    with record_features(network) as recorder:
+    with single_view(network), record_features(network) as recorder:
         for start in range(0, len(images), _BATCH):
             run_network(network, images[start : start + _BATCH])
             parts.append(recorder.take()[0].float().cpu().numpy())

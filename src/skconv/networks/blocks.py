@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
@@ -27,6 +28,11 @@ class Network(nn.Module):
         super().__init__()
         self.input_normalization = input_normalization
         self.logit_calibration = logit_calibration
+
+    @property
+    def n_views(self) -> int:
+        """Number of copies of an image that `classify` averages the output of `head` over in evaluation mode."""
+        return 1
 
     def forward(self, images: Tensor) -> Tensor:
         """Return logits (n, num_classes) of images (n, in_channels, height, width)."""
@@ -107,12 +113,37 @@ class SpaceToDepth(nn.Module):
         return F.pixel_unshuffle(images[:, :, : 2 * self.size[0], : 2 * self.size[1]], 2)
 
 
+class Scale(nn.Module):
+    """Multiplication by a constant."""
+
+    def __init__(self, factor: float) -> None:
+        super().__init__()
+        self.factor = factor
+
+    def forward(self, values: Tensor) -> Tensor:
+        """Return the multiplied values."""
+        return self.factor * values
+
+
 class GlobalMaxPool(nn.Module):
     """Global max pooling: (n, channels, height, width) → (n, channels)."""
 
     def forward(self, features: Tensor) -> Tensor:
         """Return the maximum of each channel."""
         return features.amax((2, 3))
+
+
+@contextmanager
+def single_view(network: nn.Module) -> Iterator[None]:
+    """Predict without test-time augmentation inside the block."""
+    if getattr(network, "n_views", 1) == 1:
+        yield
+        return
+    before, network.tta = network.tta, "none"
+    try:
+        yield
+    finally:
+        network.tta = before
 
 
 def crop_margin(images: Tensor, margin: int, down: int = 0, right: int = 0) -> Tensor:

@@ -19,6 +19,7 @@ _MAX_FEATURES = 2**15  # more would need gigabytes in the fit
 _SHRINKAGE = 0.01  # share of the mean variance that is added to the variance of each direction
 _LEVELS = 3  # resolutions, each half of the previous one, at which neighbouring pixels are compared
 _BATCH = 256  # images
+_MAX_AVERAGED = 2  # views of an image; computing more would multiply the time of the fit without a better score
 _TINY = np.finfo(np.float32).tiny
 
 
@@ -233,6 +234,11 @@ class ScoredNetwork(nn.Module):
         return logits, self.score(images, *recorder.take())
 
 
+def scores_single_view(network: nn.Module) -> bool:
+    """Return whether the score uses the logits of an image itself instead of the mean of test-time augmentation."""
+    return getattr(first_member(network), "n_views", 1) > _MAX_AVERAGED
+
+
 class FeatureRecorder:
     """Features and logits of the last batch of a network; see `record_features`."""
 
@@ -257,7 +263,7 @@ def record_features(network: nn.Module) -> Iterator[FeatureRecorder]:
     The features are the input of the linear layer that is executed last, or the logits if there is no such layer, or if
     its input is no vector, has more than 32,768 elements or is passed by keyword. The logits are those before
     calibration. If a network processes an image several times, as with test-time augmentation, the features are those
-    of the first time. For an ensemble, they are those of the first member.
+    of the first time, and so are the logits if `scores_single_view`. For an ensemble, they are those of the first member.
     """
     member: Any = first_member(network)
     recorder = FeatureRecorder()
@@ -269,9 +275,16 @@ def record_features(network: nn.Module) -> Iterator[FeatureRecorder]:
     def record_logits(_module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
         recorder.logits = inputs[0]
 
+    def record_first(_module: nn.Module, _inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if recorder.logits is None:
+            recorder.logits = output
+
     linear = [module for module in member.modules() if isinstance(module, nn.Linear)]
     hooks = [module.register_forward_pre_hook(record_input) for module in linear]
-    hooks.append(member.logit_calibration.register_forward_pre_hook(record_logits))
+    if scores_single_view(member):
+        hooks.append(member.head.register_forward_hook(record_first))
+    else:
+        hooks.append(member.logit_calibration.register_forward_pre_hook(record_logits))
     try:
         yield recorder
     finally:

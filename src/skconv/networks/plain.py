@@ -19,6 +19,7 @@ _MIN_SIDE = 16  # the first convolution of smaller images is padded
 _STAGES = ((32,), (64, 64), (128, 128))
 _WIDE_STAGES = ((32, 32), (64, 96), (128, 192), (256,))
 _ROTATIONS = (7.0, -7.0)  # degrees, within the range of the recipe's augmentation
+_N_VIEWS = {"none": 1, "rotate": 7, "flip": 10}
 
 
 class PlainNetwork(Network):
@@ -74,6 +75,11 @@ class PlainNetwork(Network):
                 self.blocks.append(block)
                 channels, size = width, block.size
         self.head = nn.Sequential(GlobalMaxPool(), nn.Dropout(dropout), nn.Linear(channels, num_classes))
+
+    @property
+    def n_views(self) -> int:
+        """Number of copies of an image that `classify` averages the output of `head` over in evaluation mode."""
+        return _N_VIEWS[self.tta]
 
     def classify(self, images: Tensor) -> Tensor:
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""

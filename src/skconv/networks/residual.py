@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from skconv.exceptions import ParameterError
-from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, mean_over_flips, mean_over_shifts
+from skconv.networks.blocks import ConvBlock, GlobalMaxPool, Network, Scale, mean_over_flips, mean_over_shifts
 from skconv.networks.input_normalization import PatchWhitening, WhiteningNormalization
 from skconv.networks.logit_calibration import LogitCalibration
 from skconv.networks.registry import check_option, register_network
@@ -19,7 +19,7 @@ _SIDE = 32  # pixels; of larger images, the first layer reduces the resolution t
 _WIDTHS = (1, 4, 4)  # channels of each stage, relative to the first
 _MIN_POOLED = 6  # pixels; shorter sides are not pooled
 _LOGIT_SCALE = 16  # divided by the number of features; larger logits make the steps of the linear layer too large
-_TTA = ("none", "flip", "shift", "flip-shift")
+_N_VIEWS = {"none": 1, "flip": 2, "shift": 5, "flip-shift": 10}
 
 
 class ResidualStage(nn.Module):
@@ -80,8 +80,13 @@ class ResidualNetwork(Network):
             stage = ResidualStage(channels, factor * width, size=size, depth=depth)
             self.blocks.append(stage)
             channels, size = factor * width, stage.size
-        self.head = nn.Sequential(GlobalMaxPool(), nn.Linear(channels, num_classes))
-        self.logit_scale = _LOGIT_SCALE / channels
+        last = nn.Linear(channels, num_classes)
+        self.head = nn.Sequential(GlobalMaxPool(), last, Scale(_LOGIT_SCALE / channels))
+
+    @property
+    def n_views(self) -> int:
+        """Number of copies of an image that `classify` averages the output of `head` over in evaluation mode."""
+        return _N_VIEWS[self.tta]
 
     def classify(self, images: Tensor) -> Tensor:
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
@@ -93,7 +98,7 @@ class ResidualNetwork(Network):
         return mean_over_shifts(predict, F.pad(images, (1, 1, 1, 1), mode="replicate"), 1)
 
     def _classify_once(self, images: Tensor) -> Tensor:
-        return self.logit_scale * self.head(self.blocks(images))
+        return self.head(self.blocks(images))
 
 
 @register_network
@@ -106,6 +111,6 @@ def residual(*, width: int = 64, depth: int = 2, tta: str = "none", **shape: Any
     """
     check_option("width", width, 1, 1024, integer=True)
     check_option("depth", depth, 2, 16, integer=True)
-    if tta not in _TTA:
-        raise ParameterError(f"The network's option 'tta' is {tta!r}; expected one of {', '.join(map(repr, _TTA))}.")
+    if tta not in _N_VIEWS:
+        raise ParameterError(f"The network's option 'tta' is {tta!r}; expected one of {', '.join(map(repr, _N_VIEWS))}.")
     return ResidualNetwork(width=width, depth=depth, tta=tta, **shape)

@@ -26,6 +26,7 @@ class FastNetwork(Network):
     def __init__(self, *, in_channels: int, image_size: tuple[int, int], num_classes: int, crop: int) -> None:
         super().__init__(InputNormalization(in_channels), LogitCalibration(num_classes))
         self.crop = min(crop, (min(image_size) - 1) // 2) if min(image_size) >= _MIN_SIDE else 0
+        self.tta = "shift" if self.crop else "none"
         half = SpaceToDepth(in_channels, (image_size[0] - 2 * self.crop, image_size[1] - 2 * self.crop))
         first = ConvBlock(half.channels, 16, size=half.size, valid=True)
         second = ConvBlock(16, 32, size=first.size, valid=True, pool=True)
@@ -33,9 +34,14 @@ class FastNetwork(Network):
         self.blocks = nn.Sequential(half, first, second, third)
         self.head = nn.Sequential(nn.Flatten(), nn.Linear(64 * third.size[0] * third.size[1], num_classes))
 
+    @property
+    def n_views(self) -> int:
+        """Number of copies of an image that `classify` averages the output of `head` over in evaluation mode."""
+        return 1 if self.tta == "none" else 5
+
     def classify(self, images: Tensor) -> Tensor:
         """Return uncalibrated logits (n, num_classes) of normalized images (n, in_channels, height, width)."""
-        if self.training or not self.crop:
+        if self.training or self.tta == "none":
             return self._classify_cropped(crop_margin(images, self.crop))
         return mean_over_shifts(self._classify_cropped, images, self.crop)
 
