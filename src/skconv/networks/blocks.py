@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -134,7 +135,7 @@ class GlobalMaxPool(nn.Module):
 
 
 @contextmanager
-def single_view(network: nn.Module) -> Iterator[None]:
+def single_view(network: Any) -> Iterator[None]:
     """Predict without test-time augmentation inside the block."""
     if getattr(network, "n_views", 1) == 1:
         yield

@@ -263,7 +263,8 @@ def record_features(network: nn.Module) -> Iterator[FeatureRecorder]:
     The features are the input of the linear layer that is executed last, or the logits if there is no such layer, or if
     its input is no vector, has more than 32,768 elements or is passed by keyword. The logits are those before
     calibration. If a network processes an image several times, as with test-time augmentation, the features are those
-    of the first time, and so are the logits if `scores_single_view`. For an ensemble, they are those of the first member.
+    of the first time, and so are the logits if `scores_single_view`. For an ensemble, they are those of the first
+    member.
     """
     member: Any = first_member(network)
     recorder = FeatureRecorder()

@@ -112,5 +112,6 @@ def residual(*, width: int = 64, depth: int = 2, tta: str = "none", **shape: Any
     check_option("width", width, 1, 1024, integer=True)
     check_option("depth", depth, 2, 16, integer=True)
     if tta not in _N_VIEWS:
-        raise ParameterError(f"The network's option 'tta' is {tta!r}; expected one of {', '.join(map(repr, _N_VIEWS))}.")
+        expected = ", ".join(map(repr, _N_VIEWS))
+        raise ParameterError(f"The network's option 'tta' is {tta!r}; expected one of {expected}.")
     return ResidualNetwork(width=width, depth=depth, tta=tta, **shape)
