@@ -7,6 +7,7 @@ import torch
 from skconv.exceptions import ParameterError, UnknownNameError
 from skconv.networks import create_network, describe_network, list_networks
 from skconv.networks.registry import list_options
+from skconv.networks.spec import NetworkSpec
 
 from ..small_networks import list_small_options
 
@@ -56,6 +57,14 @@ def test_description_names_every_option(name):
     description = describe_network(name)
     assert description
     assert all(option in description for option in list_options(name))
+
+
+def test_built_in_network_is_created_without_a_search_for_installed_packages(monkeypatch):
+    def search(**_group):
+        raise AssertionError("the metadata of all installed packages were searched")
+
+    monkeypatch.setattr("importlib.metadata.entry_points", search)
+    NetworkSpec.read({"name": "fast", "crop": 2}).create(in_channels=1, image_size=(28, 28), num_classes=3)
 
 
 def test_unknown_network_suggests_the_closest():

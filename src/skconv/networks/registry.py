@@ -68,7 +68,7 @@ def _get_factory(name: str) -> Factory:
         from skconv.networks.hugging_face import get_factory  # would be a circular import
 
         return get_factory(name)
-    if name not in NETWORKS.names() and name in RECIPES.names():
+    if name not in NETWORKS and name in RECIPES:  # `in` searches installed packages only for other names
         raise ParameterError(
             f"'{name}' is a recipe, not a network. Create its estimator with "
             f"skconv.load_recipe('{name}').create_estimator(), or pass a network: {', '.join(NETWORKS.names())}."
