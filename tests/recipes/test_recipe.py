@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from skconv.data.dataset import Dataset
+from skconv.estimators.persistence import load_network
 from skconv.exceptions import RecipeError, UnknownNameError
 from skconv.recipes import list_recipes, load_recipe
 from skconv.recipes.schema import check_document
@@ -32,6 +33,15 @@ def test_registered_recipe_matches_the_schema_and_creates_its_estimator(name):
     for key, value in recipe.training.items():
         assert member.get_params()[key] == value
     assert recipe.title and recipe.figures["measured"]
+
+
+def test_recipe_usps_is_initialised_from_the_bundled_digit_model():
+    recipe = load_recipe("usps")
+    assert recipe.data.normalize == "digit"  # the preprocessing of that model
+    estimator = recipe.create_estimator(random_state=0).set_params(max_epochs=0.01, false_alarm_rate=None)
+    estimator.fit(np.random.default_rng(0).integers(0, 256, (40, 28, 28), np.uint8), np.arange(40) % 10)
+    loaded = load_network("digits").state_dict()
+    assert {name for name in loaded if name.startswith("blocks.")} <= set(estimator.loaded_weights_)
 
 
 def test_load_recipe_reads_a_copied_file(tmp_path):
