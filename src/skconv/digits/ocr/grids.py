@@ -12,10 +12,10 @@ from skconv.digits.ocr.cuts import Box
 from skconv.digits.ocr.grid_cells import Cells, find_cells
 from skconv.digits.ocr.grid_layout import MIN_CELLS, Nodes, arrange_cells
 from skconv.digits.ocr.grid_rulings import RulingMasks, correct_rulings, is_open, score_grid, widen_rulings
-from skconv.digits.preprocess.morphology import find_dark_lines
+from skconv.digits.preprocess.background import has_light_ink
 
 LONGEST_SIDE = 1600  # pixels of the image in which grids are detected
-POLARITY_SIDE, POLARITY_WIDTH = 500, 9  # pixels of the image and of thin structures that determine the polarity
+POLARITY_SIDE = 500  # pixels of the image from which the polarity is determined
 MAX_ENLARGEMENT = 2.0  # of small images, so that thin cells are wide enough
 MIN_OPEN_SIDE = 3  # minimum number of rows and columns of squared paper, whose rulings have no outer frame
 
@@ -80,7 +80,7 @@ def find_grids(image: np.ndarray) -> tuple[Grid, ...]:
     (2, 3)
     """
     factor = min(LONGEST_SIDE / max(image.shape[:2]), MAX_ENLARGEMENT)
-    is_light = _has_light_lines(image)
+    is_light = _has_light_ink(image)
     grey = _to_dark_lines(image, is_light)
     size = max(1, round(grey.shape[1] * factor)), max(1, round(grey.shape[0] * factor))
     cells = find_cells(np.asarray(Image.fromarray(grey).resize(size, Image.Resampling.BILINEAR)))
@@ -90,14 +90,9 @@ def find_grids(image: np.ndarray) -> tuple[Grid, ...]:
     return tuple(sorted(grids, key=lambda grid: (grid.box[1], grid.box[0])))
 
 
-def _has_light_lines(image: np.ndarray) -> bool:
-    """Return whether thin structures are lighter, rather than darker, than their surroundings."""
-    step = max(1, max(image.shape[:2]) // POLARITY_SIDE)
-    contrasts = []
-    for is_light in (False, True):
-        grey = np.ascontiguousarray(_to_dark_lines(image[::step, ::step], is_light), np.float32)
-        contrasts.append(sum((find_dark_lines(grey, POLARITY_WIDTH, axis) ** 2).sum() for axis in (0, 1)))
-    return bool(contrasts[1] > contrasts[0])
+def _has_light_ink(image: np.ndarray) -> bool:
+    grey = Image.fromarray(image).convert("L")
+    return has_light_ink(np.asarray(grey.reduce(max(1, max(grey.size) // POLARITY_SIDE)), np.float32))
 
 
 def _scale_grid(nodes: Nodes, factor: float, shape: tuple[int, ...], is_light: bool, is_open: bool) -> Grid:

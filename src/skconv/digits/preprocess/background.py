@@ -76,14 +76,19 @@ def _subtract_background(image: np.ndarray) -> tuple[np.ndarray, float | None]:
     if even is not None:
         deviation = grey - even[0]
         return deviation if _measure_polarity(deviation) > 0 else -deviation, even[1]
-    # Bright images are more likely to show dark ink on paper, and dark images chalk on a board.
-    expected = np.clip((float(np.median(grey)) - BOARD_GREY) / 100, -0.6, 0.6)
-    if _measure_polarity(grey - _estimate_by_median(grey)) > expected:
+    if has_light_ink(grey):
         return _estimate_by_closing(-grey) + grey, None
     # Divide by the background, because ink absorbs the same fraction of the light in any illumination.
     background = _estimate_by_closing(grey)
     brightest = float(background.max())
     return (background - grey) * (brightest / np.maximum(background, brightest / MAX_SHADOW)), None
+
+
+def has_light_ink(grey: np.ndarray) -> bool:
+    """Return whether ink is lighter, rather than darker, than the background in a grey image, float32 (h, w)."""
+    # Bright images are more likely to show dark ink on paper, and dark images chalk on a board.
+    expected = np.clip((float(np.median(grey)) - BOARD_GREY) / 100, -0.6, 0.6)
+    return _measure_polarity(grey - _estimate_by_median(grey)) > expected
 
 
 def _measure_polarity(deviation: np.ndarray) -> float:
