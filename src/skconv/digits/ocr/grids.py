@@ -17,6 +17,7 @@ from skconv.digits.preprocess.background import has_light_ink
 LONGEST_SIDE = 1600  # pixels of the image in which grids are detected
 POLARITY_SIDE = 500  # pixels of the image from which the polarity is determined
 MAX_ENLARGEMENT = 2.0  # of small images, so that thin cells are wide enough
+MAX_OVERLAP = 0.2  # of the boxes of two grids, as a fraction of the smaller one
 MIN_OPEN_SIDE = 3  # minimum number of rows and columns of squared paper, whose rulings have no outer frame
 
 
@@ -116,23 +117,31 @@ def _arrange(sides: np.ndarray, masks: RulingMasks) -> list[Nodes]:
     """Return the grids of cells with the given sides; of overlapping ones, the largest."""
     corrected = [correct_rulings(nodes, masks) for nodes in arrange_cells(sides)]
     selected: list[Nodes] = []
-    for x, y in sorted(corrected, key=lambda nodes: -nodes[0].size):
-        if x.size and not any(
-            left.min() <= x.mean() <= left.max() and top.min() <= y.mean() <= top.max() for left, top in selected
-        ):
-            selected.append((x, y))
+    for nodes in sorted(corrected, key=lambda nodes: -nodes[0].size):
+        if nodes[0].size and not any(_overlap(nodes, other) for other in selected):
+            selected.append(nodes)
     return selected
+
+
+def _overlap(nodes: Nodes, other: Nodes) -> bool:
+    """Return whether the boxes of two grids overlap by more than a part of the smaller one."""
+    common, sizes = 1.0, np.ones(2)
+    for a, b in zip(nodes, other, strict=True):
+        common *= max(0.0, min(a.max(), b.max()) - max(a.min(), b.min()))
+        sizes *= np.ptp(a), np.ptp(b)
+    return bool(common > MAX_OVERLAP * sizes.min())
 
 
 def _select_grids(variants: Sequence[Cells]) -> list[tuple[Nodes, bool]]:
     """Return the grids of the cells that agree best with the rulings, and whether they are open."""
     masks = widen_rulings(variants[0])
     found = [_arrange(cells.sides[~cells.on_border], masks) for cells in variants]
-    scores = [sum(score_grid(nodes, masks) for nodes in grids) for grids in found]
-    best = int(np.argmax(scores))
-    cells, grids = variants[best], found[best]
-    closed = [nodes for nodes in grids if not is_open(nodes, cells)]
-    if closed or not grids:
-        return [(nodes, False) for nodes in closed if nodes[0].size >= 4 * MIN_CELLS]
+    closed = [[nodes for nodes in grids if not is_open(nodes, variants[0])] for grids in found]
+    best = max(closed, key=lambda grids: sum(score_grid(nodes, masks) for nodes in grids))
+    best = [nodes for nodes in best if nodes[0].size >= 4 * MIN_CELLS]
+    if best or not any(found):
+        return [(nodes, False) for nodes in best]
     # On paper without an outer frame, the border of the image cuts the outer cells.
-    return [(nodes, True) for nodes in _arrange(cells.sides, masks) if min(nodes[0].shape) >= 2 * MIN_OPEN_SIDE]
+    whole = [_arrange(cells.sides, masks) for cells in variants]
+    best = max(whole, key=lambda grids: sum(score_grid(nodes, masks) for nodes in grids))
+    return [(nodes, True) for nodes in best if min(nodes[0].shape) >= 2 * MIN_OPEN_SIDE]
