@@ -116,6 +116,16 @@ def test_option_that_cannot_be_used_is_an_error_before_listening(capsys, saved_m
     assert captured.out == "" and words in captured.err
 
 
+@pytest.mark.skipif(os.name != "posix", reason="file modes")
+def test_key_file_that_others_can_read_is_a_note(tmp_path):
+    keys = tmp_path / "keys.txt"
+    keys.write_text("lab key-of-the-laboratory")
+    keys.chmod(0o644)
+    with run_server(tmp_path, "--keys", str(keys)) as server:
+        lines = server.log.read_text().splitlines()
+        assert lines[0].startswith("Note:") and "chmod 600" in lines[0] and lines[1].startswith("{")
+
+
 def test_missing_package_is_an_error_with_the_install_command():
     code = (
         "import sys\n"

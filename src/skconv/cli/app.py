@@ -144,7 +144,7 @@ def command(example: str, *, redirect: bool = True) -> Callable[[Callable[..., A
             own = inspect.signature(function).parameters
             if "as_json" in own:
                 arguments["as_json"] = as_json
-            with _library_messages() if redirect else nullcontext():
+            with _library_messages(redirect=redirect):
                 result = function(**{name: arguments[name] for name in own})
             if result is not None:
                 show_result(result.to_json(), str(result), as_json=as_json)
@@ -204,12 +204,12 @@ def library_command(
 
 
 @contextmanager
-def _library_messages() -> Iterator[None]:
-    """Redirect standard output to standard error, and print skconv's warnings as lines that begin with ``Note:``.
+def _library_messages(*, redirect: bool = True) -> Iterator[None]:
+    """Print skconv's warnings as lines that begin with ``Note:``; if `redirect`, standard output to standard error.
 
     Warnings of other packages are ignored, unless Python was started with ``-W`` or ``PYTHONWARNINGS``.
     """
-    with redirect_stdout(sys.stderr), warnings.catch_warnings():
+    with redirect_stdout(sys.stderr) if redirect else nullcontext(), warnings.catch_warnings():
         if not sys.warnoptions:
             warnings.simplefilter("ignore")
         warnings.filterwarnings("always", module=r"skconv\.")

@@ -63,6 +63,7 @@ def create_app(settings: ServerSettings) -> RequestMiddleware:
             Exception: _respond_to_internal_error,
         },
     )
+    app.router.redirect_slashes = False  # its redirects contain the host and the scheme, which a proxy may change
     return RequestMiddleware(app, service)
 
 
