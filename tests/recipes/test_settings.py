@@ -48,6 +48,7 @@ def test_none_removes_a_setting():
 @pytest.mark.parametrize(
     ("options", "settings", "words"),
     [
+        ({}, ["training.false_alarm_rate=none"], "number above 0, at most 0.5.*'none'"),  # the default is not None
         ({"epochs": 0}, None, r"'epochs'.*above 0.*0"),
         ({"batch_size": True}, None, r"'batch_size'.*integer.*True"),
         ({"epochs": 1}, {"training.max_epochs": 2}, r"'epochs'.*training\.max_epochs"),

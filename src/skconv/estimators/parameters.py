@@ -38,6 +38,7 @@ class Parameter:
     open_below: bool = False  # whether `min` itself is excluded
     choices: tuple[str, ...] = ()  # accepted strings, in addition to values of `kind`
     nullable: bool = False  # whether None is accepted
+    removable: bool = True  # whether None is also the default, so that a recipe without the key means None
     in_recipe: bool = True  # whether the parameter is a key of a recipe's section [training]
     checked: bool = True  # False if the value is validated where it is used
 
@@ -94,7 +95,7 @@ PARAMETERS: dict[str, Parameter] = {  # in the order of the signature
     "restore_best": Parameter(str, choices=("valid_loss", "both_losses"), nullable=True),
     "class_weight": Parameter(Mapping, choices=("balanced",), nullable=True),
     "calibrate": Parameter(bool, choices=("temperature",), in_recipe=False),
-    "false_alarm_rate": Parameter(float, 0, 0.5, open_below=True, nullable=True),
+    "false_alarm_rate": Parameter(float, 0, 0.5, open_below=True, nullable=True, removable=False),
     "precision": Parameter(str, choices=("auto", "fp32", "bf16")),
     "n_threads": Parameter(int, 1, choices=("auto",)),
     # Checked by `choose_device`, because "cuda:1" is also accepted.

@@ -151,7 +151,7 @@ def _check_value(key: str, section: str, name: str, value: Any) -> Any:
     """Return the value of a setting; raise `ParameterError` if it is out of range."""
     parameter = CLASS_VALUES.get(section) or SECTIONS.get(section, {}).get(name)
     if parameter is not None:
-        if value == "none" and parameter.nullable and value not in parameter.choices:
+        if value == "none" and parameter.nullable and parameter.removable and value not in parameter.choices:
             return None
         if value is not None and (isinstance(value, Mapping) or not parameter.accepts(value)):
             expected = parameter.describe(in_recipe=True)
