@@ -33,6 +33,7 @@ MARGIN_OF_RULING = 2  # pixels between a ruling and the sides of the cells
 MIN_FRAME = 6.0  # minimum thickness of the frame in pixels, if there is no inner ruling
 RULING_QUANTILE, RULING_VARIATION = 0.75, 1.15  # of the contrast along a ruling, and its maximum relative to that
 MAX_RULING_LEVEL = 1.4  # contrast of a ruling, relative to the median of all rulings in its direction
+MIN_PARTS = 3  # cells along a ruling from which its typical profile is determined
 MIN_CROSSING = 4  # pixels by which a stroke extends beyond a ruling that it crosses
 MAX_SHARED = 0.25  # fraction of a component's ink outside its main cell; more is ink of several cells
 
@@ -213,17 +214,19 @@ def _remove_horizontal(
     starts = [across[0] - thickness, *across[1:-1:2], across[-1]]
     stops = [across[0], *across[2::2], across[-1] + thickness]
     borders = np.concatenate([[0], (along[1:-1:2] + along[2::2]) / 2, [contrast.shape[1]]]).round().astype(int)
-    bands = [
-        (slice(max(0, int(start - reach)), int(np.ceil(stop + reach))), slice(left, right))
-        for start, stop in zip(starts, stops, strict=True)
-        for left, right in pairwise(borders.tolist())
+    rows = [
+        slice(max(0, int(start - reach)), int(np.ceil(stop + reach))) for start, stop in zip(starts, stops, strict=True)
     ]
-    profiles = [_measure_ruling(contrast[band]) for band in bands]
+    parts = [slice(left, right) for left, right in pairwise(borders.tolist())]
+    profiles = [np.array([_measure_ruling(contrast[band, part]) for part in parts]) for band in rows]
     # A stroke along a ruling must not be taken for it.
-    limit = MAX_RULING_LEVEL * float(np.median([profile.max() for profile in profiles]))
+    limit = MAX_RULING_LEVEL * float(np.median([profile.max() for ruling in profiles for profile in ruling]))
     cleaned = contrast.copy()
-    for band, profile in zip(bands, profiles, strict=True):
-        cleaned[band] = _remove_ruling(contrast[band], np.minimum(profile, limit), *levels)
+    for band, ruling in zip(rows, profiles, strict=True):
+        typical = _widen(np.median(ruling, axis=0)) if len(parts) >= MIN_PARTS else np.full(ruling.shape[1], np.inf)
+        for part, profile in zip(parts, ruling, strict=True):
+            limited = np.minimum(profile, np.minimum(limit, MAX_RULING_LEVEL * typical))
+            cleaned[band, part] = _remove_ruling(contrast[band, part], limited, *levels)
     return cleaned
 
 
@@ -232,7 +235,11 @@ def _measure_ruling(band: np.ndarray) -> np.ndarray:
     # A quantile above the median includes the gaps of dotted rulings; digits cross less of a ruling.
     profile = np.quantile(band, RULING_QUANTILE, axis=1)
     profile[:MIN_CROSSING] = profile[-MIN_CROSSING:] = 0
-    # The ruling may be slightly slanted or wavy.
+    return _widen(profile)
+
+
+def _widen(profile: np.ndarray) -> np.ndarray:
+    """Return a profile widened by one pixel on both sides, because a ruling may be slightly slanted or wavy."""
     padded = np.pad(profile, 1)
     return np.maximum(np.maximum(padded[:-2], padded[2:]), profile)
 
