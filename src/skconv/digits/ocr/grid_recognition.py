@@ -23,6 +23,7 @@ MIN_OWN_HEIGHT = 0.6  # of the digits in a cell, relative to those of the grid
 MIN_TYPICAL = 0.25  # minimum height of a digit, as a fraction of the cell's height
 MAX_SPREAD = 0.5  # fraction of the ink in components that extend over several cells; more is writing across rulings
 MIN_OPEN_FILLED = 0.5  # fraction of the cells with a number; squared paper with fewer is not a form
+MIN_TWO_DIGITS = 1.4  # width of two digits, in heights of the digits of the grid
 N_PRIOR = 3  # estimates of the fraction of cells with one digit
 
 
@@ -35,6 +36,7 @@ class _CellLine:
     left: int
     top: int
     line: Line
+    is_narrow: bool  # whether two digits of typical height would not fit in the cell
 
 
 def read_grid(model: OnnxClassifier, image: np.ndarray, grid: Grid) -> GridReading | None:
@@ -85,7 +87,8 @@ def _make_lines(ink: GridInk, grid: Grid) -> list[_CellLine]:
     for row, column, left, top, strokes, components in found:
         line = _make_cell_line(strokes, components, pen, height)
         if line is not None:
-            lines.append(_CellLine(row, column, left, top, line))
+            is_narrow = ink.columns[2 * column + 1] - ink.columns[2 * column] < MIN_TWO_DIGITS * height
+            lines.append(_CellLine(row, column, left, top, line, bool(is_narrow)))
     return lines
 
 
@@ -124,8 +127,10 @@ def _read_lines(
     for _ in range(N_PRIOR):
         is_single = np.array(
             [
-                _count_digits(path) > 1 and single is not None and single.score + log_odds >= _sum_scores(path)
-                for (path, _), single in zip(best, singles, strict=True)
+                _count_digits(path) > 1
+                and single is not None
+                and (each.is_narrow or single.score + log_odds >= _sum_scores(path))
+                for each, (path, _), single in zip(lines, best, singles, strict=True)
             ]
         )
         n_digits = np.array([_count_digits(path) for path, _ in best])
