@@ -17,6 +17,8 @@ from skconv.digits.preprocess.background import has_light_ink
 LONGEST_SIDE = 1600  # pixels of the image in which grids are detected
 POLARITY_SIDE = 500  # pixels of the image from which the polarity is determined
 MAX_ENLARGEMENT = 2.0  # of small images, so that thin cells are wide enough
+# Strokes and printed lines may enclose a few cells by chance, but hardly with straight rulings from end to end.
+MIN_CERTAIN_CELLS, MIN_CERTAIN_SUPPORT = 6, 0.9
 MAX_OVERLAP = 0.2  # of the boxes of two grids, as a fraction of the smaller one
 MIN_OPEN_SIDE = 3  # minimum number of rows and columns of squared paper, whose rulings have no outer frame
 
@@ -132,13 +134,20 @@ def _overlap(nodes: Nodes, other: Nodes) -> bool:
     return bool(common > MAX_OVERLAP * sizes.min())
 
 
+def _is_certain(nodes: Nodes, masks: RulingMasks) -> bool:
+    """Return whether a grid has enough cells, and, if they are few, rulings without gaps."""
+    n_cells = nodes[0].size // 4
+    weakest = min(float(support.mean(axis=1).min()) for support in masks.measure(nodes))
+    return n_cells >= MIN_CELLS and (n_cells >= MIN_CERTAIN_CELLS or weakest >= MIN_CERTAIN_SUPPORT)
+
+
 def _select_grids(variants: Sequence[Cells]) -> list[tuple[Nodes, bool]]:
     """Return the grids of the cells that agree best with the rulings, and whether they are open."""
     masks = widen_rulings(variants[0])
     found = [_arrange(cells.sides[~cells.on_border], masks) for cells in variants]
     closed = [[nodes for nodes in grids if not is_open(nodes, variants[0])] for grids in found]
     best = max(closed, key=lambda grids: sum(score_grid(nodes, masks) for nodes in grids))
-    best = [nodes for nodes in best if nodes[0].size >= 4 * MIN_CELLS]
+    best = [nodes for nodes in best if _is_certain(nodes, masks)]
     if best or not any(found):
         return [(nodes, False) for nodes in best]
     # On paper without an outer frame, the border of the image cuts the outer cells.
