@@ -1,4 +1,4 @@
-"""Generated pages of ruled grids with MNIST digits in their cells, and pages that are not grids, with a fixed seed.
+"""Generated pages of ruled grids with MNIST digits in their cells, with a fixed seed.
 
 The code is not shared with the generators of training data.
 """
@@ -191,14 +191,21 @@ CONDITIONS: dict[str, Callable[[Page], None]] = {
 }
 
 
-def make_page(
-    kind: str, conditions: list[str], digits: np.ndarray, labels: np.ndarray, seed: list[int]
-) -> tuple[np.ndarray, list[list[str]]]:
-    """Return the image of a page, uint8 (h, w, 3), and the number in each cell, "" if it is empty."""
+def start_page(digits: np.ndarray, labels: np.ndarray, seed: list[int]) -> Page:
+    """Return the description of a page with random digits and colours."""
     random = np.random.default_rng(seed)
     order = random.permutation(len(digits))
     page = Page(random, digits[order], labels[order])
     page.ink, page.rule, page.paper = (group[random.integers(len(group))] for group in (INKS, RULES, PAPERS))
+    return page
+
+
+def make_page(
+    kind: str, conditions: list[str], digits: np.ndarray, labels: np.ndarray, seed: list[int]
+) -> tuple[np.ndarray, list[list[str]]]:
+    """Return the image of a page, uint8 (h, w, 3), and the number in each cell, "" if it is empty."""
+    page = start_page(digits, labels, seed)
+    random = page.random
     page.thickness = float(random.uniform(1.2, 2.5))
     page.scale, page.size = float(random.uniform(0.6, 0.9)), float(random.uniform(0.5, 0.72))
     page.margin = int(random.uniform(0.2, 1.2) * CELL)
@@ -338,78 +345,3 @@ def photograph(page: Page, rules: np.ndarray, ink: np.ndarray) -> np.ndarray:
         Image.fromarray(result).save(stream, "JPEG", quality=page.quality)
         result = np.asarray(Image.open(stream))
     return result
-
-
-# Pages that are not grids --------------------------------------------------------------------------------------------
-
-
-def draw_lined_paper(page: Page) -> np.ndarray:
-    """Draw rulings from edge to edge, and sometimes one or two margins."""
-    cover = make_canvas(page)
-    for y in range(page.margin, len(cover) - 5, CELL):
-        draw_rule(page, cover, [(0, y), (cover.shape[1], y)], 0)
-    for x in page.random.choice([30, cover.shape[1] - 30], int(page.random.integers(0, 3)), replace=False):
-        draw_rule(page, cover, [(int(x), 0), (int(x), len(cover))], 0)
-    return cover
-
-
-def draw_small_squares(page: Page) -> np.ndarray:
-    """Draw squared paper from edge to edge, with squares of half the height of a digit."""
-    cover, side = make_canvas(page), int(page.random.uniform(0.3, 0.5) * CELL)
-    for y in range(side, len(cover) - 5, side):
-        draw_rule(page, cover, [(0, y), (cover.shape[1], y)], 0)
-    for x in range(side, cover.shape[1] - 5, side):
-        draw_rule(page, cover, [(x, 0), (x, len(cover))], 0)
-    return cover
-
-
-def draw_large_squares(page: Page) -> np.ndarray:
-    """Draw squared paper from edge to edge, with squares as large as a digit."""
-    cover = make_canvas(page)
-    for y in range(page.margin, len(cover) - 5, CELL):
-        draw_rule(page, cover, [(0, y), (cover.shape[1], y)], 0)
-    for x in range(page.margin % CELL + 5, cover.shape[1] - 5, CELL):
-        draw_rule(page, cover, [(x, 0), (x, len(cover))], 0)
-    return cover
-
-
-def draw_box(page: Page) -> np.ndarray:
-    """Draw a box around each line."""
-    cover = make_canvas(page)
-    for top, bottom in find_edges(page.heights, 0, page.margin)[:1]:
-        for y in (top - 4, bottom + 4):
-            draw_rule(page, cover, [(8, y), (cover.shape[1] - 8, y)], 0)
-        for x in (8, cover.shape[1] - 8):
-            draw_rule(page, cover, [(x, top - 4), (x, bottom + 4)], 0)
-    return cover
-
-
-def draw_nothing(page: Page) -> np.ndarray:
-    return make_canvas(page)
-
-
-PAPERS_WITHOUT_GRID: dict[str, Callable[[Page], np.ndarray]] = {
-    "plain": draw_nothing,
-    "lined": draw_lined_paper,
-    "small squares": draw_small_squares,
-    "large squares": draw_large_squares,
-    "box": draw_box,
-}
-
-
-def make_other_page(
-    kind: str, conditions: list[str], digits: np.ndarray, labels: np.ndarray, seed: list[int]
-) -> tuple[np.ndarray, str]:
-    """Return the image of numbers on paper without a grid, one number per line, and their text."""
-    random = np.random.default_rng(seed)
-    order = random.permutation(len(digits))
-    page = Page(random, digits[order], labels[order])
-    page.ink, page.rule, page.paper = (group[random.integers(len(group))] for group in (INKS, RULES, PAPERS))
-    page.thickness = float(random.uniform(1.2, 2.0))
-    page.scale, page.margin = float(random.uniform(0.6, 0.9)), CELL
-    for condition in conditions:
-        CONDITIONS[condition](page)
-    n = 1 if kind == "box" else int(random.integers(1, 6))
-    page.cells = [[write_number(page, int(random.integers(2, 8)))] for _ in range(n)]
-    page.widths, page.heights = [8 * CELL], [CELL] * n
-    return photograph(page, PAPERS_WITHOUT_GRID[kind](page), draw_ink(page)), "\n".join(line[0] for line in page.cells)

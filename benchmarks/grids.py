@@ -16,7 +16,8 @@ from difflib import SequenceMatcher
 from pathlib import Path
 
 import numpy as np
-from grid_pages import CONDITIONS, GRIDS, PAPERS_WITHOUT_GRID, make_other_page, make_page
+from grid_other_pages import PAPERS_WITHOUT_GRID, make_other_page
+from grid_pages import CONDITIONS, GRIDS, make_page
 from report import write_result
 
 from skconv import load_dataset
