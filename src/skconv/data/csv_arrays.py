@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import warnings
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +21,14 @@ from skconv.data.tables import Table, open_lines, parse_line, read_table
 from skconv.exceptions import DataError
 from skconv.text import format_count
 
-_SIZE = re.compile(r"\d+\s*[x×]\s*\d+|csv")  # parts of names like "csvTrainImages 13440x1024"
+_IGNORED = re.compile(r"\d+\s*[x×]\s*\d+|csv")  # parts of names such as "csvTrainImages 13440x1024"
 _Pairs = dict[str, tuple[Path, Path]]  # files of images and of labels, by split
 
 
 def has_csv_pair(path: Path) -> bool:
     """Return whether a path is a folder with tables of training images and of labels, or the table of such images."""
+    if not path.is_dir() and not is_table_name(path):
+        return False
     pairs = _find_pairs(path if path.is_dir() else path.parent)
     return "train" in pairs and (path.is_dir() or path == pairs["train"][0])
 
@@ -53,7 +56,11 @@ def read_csv_pairs(path: Path, image_size: tuple[int, ...] | None = None) -> Spl
 
 
 def _list_tables(folder: Path) -> list[Path]:
-    return sorted(file for file in folder.iterdir() if is_table_name(file) and file.is_file())
+    """Return the tables in a folder; none if it cannot be read, which the readers of other formats report."""
+    try:
+        return sorted(file for file in folder.iterdir() if is_table_name(file) and file.is_file())
+    except OSError:
+        return []
 
 
 def _find_pairs(folder: Path) -> _Pairs:
@@ -61,7 +68,7 @@ def _find_pairs(folder: Path) -> _Pairs:
     files: dict[str, list[Path]] = {}
     for file in _list_tables(folder):
         stem = file.name.lower().removesuffix(".gz").rpartition(".")[0]
-        files.setdefault(_SIZE.sub("", stem), []).append(file)
+        files.setdefault(_IGNORED.sub("", stem), []).append(file)
     roles = {role: [file for name in names for file in files[name]] for role, names in parse_names(files).items()}
     pairs: _Pairs = {}
     for split in ("train", "valid", "test"):
@@ -80,9 +87,12 @@ def _has_only_pixels(path: Path) -> bool:
     """Return whether a table has many columns, numbers in its second line, and no header of labels."""
     try:
         with open_lines(path) as (delimiter, lines):
-            first, second = (parse_line(next(lines, (0, ""))[1] or " ", delimiter) for _ in range(2))
+            rows = [parse_line(line, delimiter) for _, line in islice(lines, 2)]
     except DataError:
         return False
+    if len(rows) < 2:
+        return False
+    first, second = rows
     return len(second) > MIN_PIXELS and all(map(is_number, second)) and not any(map(is_label_header, first))
 
 

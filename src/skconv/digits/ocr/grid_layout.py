@@ -19,6 +19,7 @@ N_INTERSECTIONS = 4  # iterations; edges are nearly straight and perpendicular
 MAX_RESIDUAL = 3.0  # multiple of the median deviation; points farther from an edge have a small weight
 
 Nodes = tuple[np.ndarray, np.ndarray]  # x and y, (2 * rows, 2 * columns), where the sides of cells cross
+Links = tuple[np.ndarray, np.ndarray]  # index of the next cell, or -1, and the number of steps to it, int (n,)
 
 
 def arrange_cells(sides: np.ndarray) -> list[Nodes]:
@@ -40,9 +41,6 @@ def arrange_cells(sides: np.ndarray) -> list[Nodes]:
             if nodes is not None:
                 grids.append(nodes)
     return grids
-
-
-Links = tuple[np.ndarray, np.ndarray]  # index of the next cell, or -1, and the number of steps to it, int (n,)
 
 
 def _link(start: np.ndarray, low: np.ndarray, stop: np.ndarray, high: np.ndarray) -> Links:
