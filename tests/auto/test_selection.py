@@ -8,10 +8,12 @@ import pytest
 
 from skconv.auto import selection
 from skconv.auto.selection import Search
-from skconv.auto.trials import Candidate, Trial, run_trial, split_validation
+from skconv.auto.trials import Candidate, Trial, estimate_features, run_trial, split_validation
 from skconv.data.dataset import Dataset
 from skconv.evaluation.metrics import score_predictions
 from skconv.recipes import load_recipe
+
+from .. import pretrained_network  # noqa: F401  # registers its network
 
 
 def make_dataset(n, sizes=(0.5, 0.5), **splits):
@@ -64,7 +66,7 @@ def test_classes_that_are_recognised_below_the_share_of_the_largest_are_above_ch
     informed = np.repeat([[0.8, 0.1, 0.1], [0.4, 0.35, 0.25], [0.4, 0.25, 0.35]], [60, 30, 30], axis=0)
     uninformed = np.repeat([[0.5, 0.25, 0.25]], 120, axis=0)
     candidate = make_candidate(make_dataset(300))
-    trials = [Trial(candidate, score_predictions(labels, each), 1.0, 1, 1.0, False) for each in (informed, uninformed)]
+    trials = [Trial(candidate, score_predictions(labels, each), 1.0, 1, 1.0) for each in (informed, uninformed)]
     assert [trial.scores.accuracy for trial in trials] == [0.5, 0.5]
     assert [trial.is_above_chance for trial in trials] == [True, False]
 
@@ -77,7 +79,7 @@ def test_candidates_are_left_out_if_trials_take_too_long(monkeypatch):
     def run_slowly(candidate, *_, **__):
         clock[0] += 60
         scores = score_predictions(np.repeat([0, 1], 50), np.repeat([[0.9, 0.1], [0.1, 0.9]], 50, axis=0))
-        return Trial(candidate, scores, 60.0, 1, 0.1, has_fixed_epochs=False), None
+        return Trial(candidate, scores, 60.0, 1, 0.1), None
 
     monkeypatch.setattr(selection, "run_trial", run_slowly)
     dataset = make_dataset(300)
@@ -116,6 +118,27 @@ def test_shortened_trial_tells_its_fraction():
     assert 0 < trial.fraction < 1 and trial.n_epochs < 500 and "did not fit" in str(trial)
 
 
+@pytest.mark.parametrize(("features", "trial_seconds"), [(1.0, 19.9), (20.0, 28.0), (60.0, 49.75), (120.0, None)])
+def test_trial_of_a_pretrained_network_is_long_enough_for_its_features(monkeypatch, features, trial_seconds):
+    monkeypatch.setattr(selection, "estimate_features", lambda candidate, device: features)
+    dataset = make_dataset(2400)
+    candidates = [make_candidate(dataset), replace(make_candidate(dataset, "weights"), is_pretrained=True)]
+    search = make_search(200.0)
+    search._choose_splits(candidates)
+    if trial_seconds is None:
+        with pytest.warns(UserWarning, match=r"weights is left out: the features of 2,400 images take about 2 min"):
+            assert len(search._plan_trials(candidates)) == 1
+    else:
+        seconds = [seconds for _, seconds in search._plan_trials(candidates)]
+        assert seconds == pytest.approx([19.9, trial_seconds], abs=0.5)
+
+
+def test_features_are_measured_with_the_network_of_the_recipe():
+    candidate = make_candidate(make_dataset(300))
+    recipe = replace(candidate.recipe, network={"name": "tiny-pretrained"}, augmentation={})
+    assert 0 < estimate_features(replace(candidate, recipe=recipe), device="cpu") < 60
+
+
 @pytest.fixture
 def fake_trials(monkeypatch):
     """Replace trainings by trials of one second, whose confidence in the true class is a function of the candidate."""
@@ -127,7 +150,7 @@ def fake_trials(monkeypatch):
             probabilities = np.where(labels[:, None] == np.arange(2), sure, 1 - sure)
             n_epochs = candidate.recipe.training["max_epochs"]
             scores = score_predictions(labels, probabilities)
-            return Trial(candidate, scores, 1.0, n_epochs, 1.0, has_fixed_epochs=False), None
+            return Trial(candidate, scores, 1.0, n_epochs, 1.0), None
 
         monkeypatch.setattr(selection, "run_trial", run)
 
@@ -146,7 +169,7 @@ def test_class_weights_are_used_if_macro_f1_gains_more_than_accuracy_loses(monke
 
     def trial(probabilities, candidate):
         scores = score_predictions(np.repeat([0, 1], [90, 10]), probabilities)
-        return Trial(candidate, scores, 1.0, 2, 1.0, has_fixed_epochs=False)
+        return Trial(candidate, scores, 1.0, 2, 1.0)
 
     one_class = np.tile([0.9, 0.1], (100, 1))
     balanced = np.repeat([[0.9, 0.1], [0.1, 0.9]], [90, 10], axis=0)
@@ -183,16 +206,9 @@ def test_more_epochs_are_tried_as_long_as_the_final_training_fits(fake_trials, m
 
 
 @pytest.mark.parametrize("is_pretrained", [False, True])
-def test_pretrained_networks_are_not_trained_as_an_ensemble(fake_trials, monkeypatch, is_pretrained):
+def test_pretrained_networks_are_not_trained_as_an_ensemble(fake_trials, is_pretrained):
     fake_trials(lambda candidate: 0.9)
-    run = selection.run_trial
-
-    def run_pretrained(*args, **kwargs):
-        trial, estimator = run(*args, **kwargs)
-        return replace(trial, has_fixed_epochs=is_pretrained), estimator
-
-    monkeypatch.setattr(selection, "run_trial", run_pretrained)
-    chosen = make_search(flips=False).run([make_candidate(make_dataset(300))])
+    chosen = make_search(flips=False).run([replace(make_candidate(make_dataset(300)), is_pretrained=is_pretrained)])
     assert bool(chosen.candidate.recipe.ensemble) is not is_pretrained
 
 

@@ -17,6 +17,7 @@ from skconv.auto.trials import (
     Candidate,
     Trial,
     count_epochs,
+    estimate_features,
     run_trial,
     split_validation,
 )
@@ -30,12 +31,15 @@ _FIRST_SHARE, _MAX_SHARE = 0.1, 0.2
 _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the two best
 _FIRST_SHARE_FEW, _MAX_SHARE_FEW = 0.2, 0.4  # the same for few images, whose final training takes little time
 _SECOND_SHARE_FEW = 0.3
+# Features of a pretrained network: maximum share of the time limit for all images, and for those of a trial.
+_MAX_FEATURES, _MAX_FEATURES_TRIAL = 0.5, 0.25
+_TRIAL_PER_FEATURES, _HEAD_SECONDS = 1.25, 3.0  # time of a trial: factor of the time of its features, and the rest
 _SLOWER = 1.3  # time limit of a trial relative to its expected time
 _CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
 _MIN_TRIAL = 1.0  # seconds; shorter trials consist of overhead
 _MIN_CROSS_VALIDATION = 12.0  # seconds of a trial; shorter ones use a validation split
 _MAX_OVERRUN = 1.7  # time of all trials relative to the plan, after which candidates are left out
-_CLOSE = 1.25  # ratio of log losses up to which two candidates get a second trial
+_CLOSE = 1.1  # ratio of log losses up to which two candidates get a second trial
 _IMBALANCE = 3  # ratio of class sizes above which class weights are tried
 _LONGER = 2  # factor of the number of epochs that is tried if a complete training is short
 _MAX_LONGER, _MAX_EPOCHS = 8, 100  # limits of the number of epochs if the trials were shortened
@@ -135,19 +139,20 @@ class Search:
     def _compare(self, candidates: Sequence[Candidate]) -> tuple[Trial, Any]:
         """Return the best trial of the candidates with its estimator, after a second trial of the two best."""
         how = f"{self.folds}-fold cross-validation" if self.folds else "a validation split"
-        names = ", ".join(f"{each.name} ({each.size})" for each in candidates)
-        self._print(f"Comparing recipes by {how}, about {format_duration(self.seconds)} each: {names}.")
+        planned = self._plan_trials(candidates)
+        names = ", ".join(f"{each.name} ({each.size}, {format_duration(seconds)})" for each, seconds in planned)
+        self._print(f"Comparing recipes by {how}: {names}.")
         results: list[tuple[Trial, Any]] = []
-        latest = time.monotonic() + _MAX_OVERRUN * self.seconds * len(candidates)
-        for candidate in candidates:
-            if results and time.monotonic() + self.seconds > latest:
+        latest = time.monotonic() + _MAX_OVERRUN * sum(seconds for _, seconds in planned)
+        for candidate, seconds in planned:
+            if results and time.monotonic() + seconds > latest:
                 warnings.warn(
                     f"The recipe {candidate.recipe.name} is not compared, because the trials take longer than planned. "
                     "Pass a longer --time-limit.",
                     stacklevel=2,
                 )
                 continue
-            results.append(self._try(candidate, self.seconds))
+            results.append(self._try(candidate, seconds))
         results.sort(key=lambda result: _log_loss(result[0]))
         best, second = results[0][0], results[min(1, len(results) - 1)][0]
         if best is second or _log_loss(second) > _CLOSE * _log_loss(best) or (best.is_complete and second.is_complete):
@@ -158,6 +163,30 @@ class Search:
             return results[0]
         self._print(f"{best.candidate.name} and {second.candidate.name} are close, and are trained for longer.")
         return min((self._try(each.candidate, seconds) for each in (best, second)), key=lambda each: _log_loss(each[0]))
+
+    def _plan_trials(self, candidates: Sequence[Candidate]) -> list[tuple[Candidate, float]]:
+        """Return the candidates, each with the seconds of its trial; a trial of a pretrained network may take longer.
+
+        Pretrained networks whose features take too long are left out, with a warning.
+        """
+        planned, left = [], self._time_left()
+        for candidate in candidates:
+            seconds = self.seconds
+            if candidate.is_pretrained and len(candidates) > 1:
+                features = estimate_features(candidate, device=self.device)
+                if features > _MAX_FEATURES * left:
+                    count = format_count(len(candidate.dataset.train_labels), "image")
+                    warnings.warn(
+                        f"The candidate {candidate.name} is left out: the features of {count} take about "
+                        f"{format_duration(features)}, more than half of the time. Pass a longer --time-limit, or "
+                        f"--recipe {candidate.recipe.name}, which uses a part of the images.",
+                        stacklevel=2,
+                    )
+                    continue
+                needed = _TRIAL_PER_FEATURES * features * max(self.folds, 1) + _HEAD_SECONDS
+                seconds = max(seconds, min(needed, _MAX_FEATURES_TRIAL * left))
+            planned.append((candidate, seconds))
+        return planned
 
     def _choose_flips(self, best: Trial, estimator: Any, network: dict[str, Any]) -> Trial:
         """Return the trial of the candidate with random flips, if mirrored images are recognised as well.
@@ -202,7 +231,7 @@ class Search:
 
     def _choose_epochs(self, best: Trial) -> Trial:
         """Return the trial of the candidate with more epochs, as long as these reduce the log loss."""
-        while best.is_complete and not best.has_fixed_epochs:
+        while best.is_complete and not best.candidate.is_pretrained:
             n_epochs = _LONGER * best.n_epochs
             training = {key: value for key, value in best.candidate.recipe.training.items() if key != "min_steps"}
             changed = best.candidate.change(f"{n_epochs} epochs", training={**training, "max_epochs": n_epochs})
@@ -247,11 +276,11 @@ class Search:
         training = {**recipe.training, "time_limit": self._format_time_left()}
         fits = min(_MARGIN * left / (_FOLDS * self._estimate_member(best)), 1.0)
         # Fine-tuning, which the trials of a pretrained network lack, gains more than an ensemble of frozen features.
-        if not best.has_fixed_epochs and fits >= (_MIN_MEMBER if self.folds else 1.0):
+        if not best.candidate.is_pretrained and fits >= (_MIN_MEMBER if self.folds else 1.0):
             recipe = replace(recipe, ensemble={"folds": _FOLDS})
             self._print(f"Training an ensemble of {_FOLDS} folds with {candidate.name}.")
         else:
-            if not best.is_complete and not best.has_fixed_epochs:
+            if not best.is_complete and not best.candidate.is_pretrained:
                 n_planned = count_epochs(recipe) or max(round(best.n_epochs / best.fraction), 1)
                 training = {key: value for key, value in training.items() if key != "min_steps"}
                 training["max_epochs"] = max(n_planned, min(_MAX_LONGER * n_planned, _MAX_EPOCHS))

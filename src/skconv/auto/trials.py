@@ -12,8 +12,8 @@ import numpy as np
 
 from skconv.data.dataset import Dataset
 from skconv.data.splitting import VALID_FRACTION, hold_out_validation, take_fraction
+from skconv.estimators.pretrained_features import measure_features
 from skconv.evaluation.metrics import Scores, score_predictions
-from skconv.networks.pretrained import PretrainedNetwork
 from skconv.recipes import Recipe
 from skconv.text import format_count, format_duration, format_percent
 
@@ -37,12 +37,15 @@ class Candidate:
     recipe : Recipe
     loaded, dataset : Dataset
         Images at the size of the recipe, and the same with the test split of the run.
+    is_pretrained : bool, default=False
+        Whether the network of the recipe is pretrained.
     """
 
     name: str
     recipe: Recipe
     loaded: Dataset
     dataset: Dataset
+    is_pretrained: bool = False
 
     def change(self, change: str, **sections: Any) -> Candidate:
         """Return the candidate with changed sections of its recipe; `change` describes them in its name."""
@@ -69,8 +72,6 @@ class Trial:
         Number of trained epochs.
     fraction : float
         Part of the planned training that the time limit permitted, 0..1.
-    has_fixed_epochs : bool
-        Whether the number of epochs cannot be changed, because the network is pretrained.
     """
 
     candidate: Candidate
@@ -78,7 +79,6 @@ class Trial:
     seconds: float
     n_epochs: int
     fraction: float
-    has_fixed_epochs: bool
 
     @property
     def is_complete(self) -> bool:
@@ -177,9 +177,14 @@ def run_trial(candidate: Candidate, seconds: float, *, seed: int, device: str, f
         seconds=time.monotonic() - start,
         n_epochs=estimator.n_epochs_,
         fraction=min(member.planned_fraction_ for member in members),
-        has_fixed_epochs=isinstance(members[0].net_.module_, PretrainedNetwork),
     )
     return trial, estimator
+
+
+def estimate_features(candidate: Candidate, *, device: str) -> float:
+    """Return the seconds that the features of all training images take with the pretrained network of a candidate."""
+    images = candidate.dataset.train_images
+    return len(images) * measure_features(candidate.recipe.create_member(candidate.dataset, device=device), images)
 
 
 def split_validation(dataset: Dataset, *, seed: int) -> tuple[Dataset, Dataset]:

@@ -79,7 +79,7 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
     recipes = [run.create_candidate(name) for name in run.recipe.auto["candidates"]]
     for recipe in recipes:
         try:
-            check_pretrained(recipe)
+            is_pretrained = check_pretrained(recipe)
         except MissingPackageError as error:
             missing = error
             if run.progress:
@@ -95,7 +95,7 @@ def _make_candidates(run: PreparedRun) -> list[Candidate]:
                 warnings.simplefilter("ignore")  # printed when the data was loaded for the first time
                 loaded = recipe.data.load(progress=run.progress)
                 splits[recipe.data] = loaded, recipe.data.split(loaded, run.seed)
-        candidates.append(Candidate(recipe.name, recipe, *splits[recipe.data]))
+        candidates.append(Candidate(recipe.name, recipe, *splits[recipe.data], is_pretrained))
     if missing is not None and not candidates:
         raise missing
     return candidates

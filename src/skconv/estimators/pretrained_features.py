@@ -8,14 +8,17 @@ from typing import Any
 
 import numpy as np
 import torch
+from sklearn.base import clone
 
 from skconv.estimators.ood import MIN_IMAGES, count_activated
 from skconv.estimators.parameters import choose_device
+from skconv.estimators.running import torch_seed
 from skconv.estimators.splitting import Splits
 from skconv.estimators.validation import to_image_tensor
 from skconv.model_io.runtime import RuntimeModule
 from skconv.networks.partial import make_extractor
 from skconv.networks.pretrained import PretrainedNetwork
+from skconv.networks.spec import NetworkSpec
 from skconv.text import parse_duration
 from skconv.training.augmentation import make_augmentation
 from skconv.training.batches import ImageDataset
@@ -25,6 +28,7 @@ from skconv.training.threads import use_threads
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
 _HEAD_SECONDS, _MIN_SHARE = 4.0, 0.3  # time for the head, unless less than this share remains for the features
+_MEASURED = 64  # images to measure the speed with
 _FEATURES_SHARE, _FEATURES_SHARE_TUNED = 0.8, 0.45  # maximum share of the time limit, without and with fine-tuning
 
 
@@ -42,8 +46,7 @@ class NetworkFeatures:
         n_views, left = count_views(len(splits.train), self.augment), self._time_left()
         if left is None:
             return splits, n_views
-        with self._threads():
-            self.seconds = self._make(0, len(self.network.stages)).measure(splits.train)
+        self.seconds = self.measure(splits.train)
         n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
         left -= self.seconds * self.classifier.n_scored_after
         n_affordable = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / self.seconds
@@ -65,6 +68,11 @@ class NetworkFeatures:
         n_fitting = max(1, int(budget / (self.seconds * n_train)))
         self.classifier.planned_fraction_ = min(n_fitting / n_views, 1.0)
         return splits, min(n_views, n_fitting)
+
+    def measure(self, images: ImageDataset) -> float:
+        """Return the seconds per image of all stages."""
+        with self._threads():
+            return self._make(0, len(self.network.stages)).measure(images)
 
     def compute(self, splits: Splits, n_views: int, start: int, stop: int) -> Splits:
         """Return the activations after stage `stop` of images, or of activations after stage `start`."""
@@ -96,6 +104,22 @@ class NetworkFeatures:
             return None
         used = time.perf_counter() - self.classifier._start_time
         return max(parse_duration(self.classifier.time_limit) - used, 0.1)
+
+
+def measure_features(classifier: Classifier, images: np.ndarray) -> float:
+    """Return the seconds per image of the features of an unfitted classifier's pretrained network.
+
+    `images` is uint8 (n, height, width) or (n, height, width, 3).
+    """
+    classifier = clone(classifier)
+    classifier._seed = 0  # of the augmentation, which the measurement does not use
+    sample = to_image_tensor(images[:_MEASURED])
+    spec = NetworkSpec.read(classifier.network, classifier._select_options("network"))
+    with torch_seed(0):
+        network: Any = spec.create_for(images.shape[1:], 2)
+    network.load_pretrained()
+    network.input_normalization.fit(sample)
+    return NetworkFeatures(classifier, network).measure(ImageDataset(sample))
 
 
 def compute_features(network: PretrainedNetwork, images: np.ndarray, *, progress: bool = False) -> np.ndarray:
