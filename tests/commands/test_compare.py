@@ -149,6 +149,18 @@ def test_images_that_one_model_was_trained_on_are_left_out(run, split, train, tm
     assert result.models[0].accuracy == correct.mean()
 
 
+@pytest.mark.parametrize(
+    ("n", "words"),
+    [(1, "only 1 image: no difference .* fewer than 6"), (20, "only 20 images: .* below 30 points")],
+)
+def test_few_common_images_are_noted(n, words, run, other, split, tmp_path):
+    source = save(tmp_path / "few.npz", np.concatenate([split.train_images[:50], split.test_images[:n]]),
+                  np.concatenate([split.train_labels[:50], split.test_labels[:n]]))  # fmt: skip
+    with pytest.warns(UserWarning, match=words):
+        result = compare(run.folder, other, source)
+    assert result.n == n
+
+
 def test_no_common_unseen_image_raises(run, leaked):
     with pytest.raises(DataError, match="none remains to compare them on"):
         compare(run.folder, leaked, "digits")

@@ -7,6 +7,8 @@ from scipy.stats import binomtest, chi2
 
 from skconv.evaluation import score_predictions
 from skconv.evaluation.paired import (
+    MIN_DECISIVE,
+    SIGNIFICANCE,
     compare_predictions,
     correct_p_values,
     list_differences,
@@ -86,6 +88,10 @@ def test_differences_are_those_of_the_separate_scores():
 def test_mcnemar_is_a_binomial_test(first, second):
     expected = binomtest(first, first + second).pvalue if first + second else 1.0
     assert mcnemar_test(first, second) == mcnemar_test(second, first) == pytest.approx(expected, rel=1e-9)
+
+
+def test_fewest_decisive_images_of_a_significant_test():
+    assert mcnemar_test(0, MIN_DECISIVE) < SIGNIFICANCE <= mcnemar_test(0, MIN_DECISIVE - 1)
 
 
 def reject(difference, n_gained, n_lost, n):

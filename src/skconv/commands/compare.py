@@ -17,6 +17,7 @@ from skconv.commands.scoring import describe_images
 from skconv.data.spec import DataOptions
 from skconv.evaluation.paired import (
     DIFFERENCE_COLUMNS,
+    MIN_DECISIVE,
     SIGNIFICANCE,
     PairedScores,
     compare_predictions,
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
 
 _WARM_UP, _MIN_TIMED, _MAX_TIMED = 5, 10, 200  # predictions per model
 _MAX_SECONDS = 5.0  # of the timed predictions, if there are at least `_MIN_TIMED`
+_MIN_IMAGES = 100  # with fewer, a difference below six points cannot be significant
 
 
 @dataclass(frozen=True)
@@ -222,7 +224,7 @@ def compare(
     -----
     UserWarning
         As in `skconv.evaluate`, with the name of the model. Or if the models have different classes, or images of
-        different sizes.
+        different sizes, or fewer than 100 images are compared.
 
     Notes
     -----
@@ -246,6 +248,7 @@ def compare_scored(models: tuple[str, str], pair: ScoredPair) -> ComparisonResul
     """
     both = align_predictions(models, pair)
     scores = compare_predictions(both.labels, *both.probabilities, both.class_names)
+    _warn_of_few_images(models, len(both.names))
     n, n_all = len(both.names), len(pair[0].positions)
     if pair[0].split == "unseen":
         n_all += pair[0].n_seen or 0
@@ -261,6 +264,20 @@ def compare_scored(models: tuple[str, str], pair: ScoredPair) -> ComparisonResul
         split="test" if pair[0].split == "test" else "unseen" if n < n_all else "all",
         n_left_out=n_all - n,
         differences=tuple(list_differences(both.names, both.labels, *both.probabilities, both.class_names)),
+    )
+
+
+def _warn_of_few_images(models: tuple[str, str], n: int) -> None:
+    """Warn if so few images are compared that only large differences can be significant."""
+    if n >= _MIN_IMAGES:
+        return
+    limit = f"a difference in accuracy below {100 * MIN_DECISIVE / n:.3g} points cannot be significant"
+    if n < MIN_DECISIVE:
+        limit = f"no difference in accuracy can be significant with fewer than {MIN_DECISIVE}"
+    warnings.warn(
+        f"{models[0]} and {models[1]} are compared on only {format_count(n, 'image')}: {limit}. Pass data with more "
+        "images that neither was trained on.",
+        stacklevel=3,
     )
 
 

@@ -13,6 +13,8 @@ from skconv.evaluation.metrics import measure_log_losses
 from skconv.exceptions import DataError, ParameterError
 
 SIGNIFICANCE = 0.05  # p values below it are significant
+# Images that only one classifier predicts correctly: with fewer, the exact test is not significant (2 × 0.5^5 > 0.05).
+MIN_DECISIVE = 6
 DIFFERENCE_COLUMNS = ("input", "true", "first", "first_confidence", "second", "second_confidence")
 _Z = NormalDist().inv_cdf(0.975)
 _N_HALVINGS = 60  # of an interval of at most 2, down to the precision of a float
