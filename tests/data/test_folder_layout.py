@@ -79,11 +79,8 @@ LAYOUTS = {
         [],
     ),
     "deeper levels": (["cat/tabby", "cat", "dog/young/poodle"], {"train": {"cat": 4, "dog": 2}}, ["4 of 6 images"]),
-    "versions as outer folders": (
-        ["grey/cat", "grey/dog", "colour/cat", "colour/dog"],
-        {"train": {"colour": 4, "grey": 4}},
-        ["All class folders contain the same folders 'cat', 'dog'.*--class-level 2"],
-    ),
+    "classes called test and a number": (["test1", "test2"], {"train": {"test1": 2, "test2": 2}}, []),
+    "numbered splits": (["train2017/cat", "train2017/dog", "val2/cat"], {"train": AB, "valid": {"cat": 2}}, []),
     "numbers in order": (["10", "9", "1"], {"train": {"1": 2, "9": 2, "10": 2}}, []),
     "images beside class folders": (["cat", "dog", "."], {"train": AB}, ["2 images outside the class folders"]),
     "images beside splits": (
@@ -163,7 +160,7 @@ REFUSED = {
     "splits without classes": (["train", "test"], "'test', 'train' .*do not contain class folders"),
     "splits of one class": (["train/cat", "test/cat"], "do not contain class folders"),
     "two training splits": (
-        ["train/cat", "train/dog", "Training/cat", "Training/dog"],
+        ["train/cat", "train/dog", "Training/cat/more", "Training/dog"],
         "2 folders for the split 'train'",
     ),
     "other classes in the test": (["train/cat", "train/dog", "test/x", "test/y"], "None of the folders 'x', 'y'"),
@@ -173,6 +170,9 @@ REFUSED = {
         "are named after a split and a class. Move",
     ),
     "numbered splits": (["train2017", "val2017"], "do not contain class folders"),
+    "one numbered split": (["train", "test1"], "do not contain class folders"),
+    "version of a split": (["train-jpg", "test-jpg-v2"], "do not contain class folders"),
+    "sizes of splits": (["Train 30x32x32/train", "Test 8x32x32/test"], "do not contain class folders"),
     "images and test images": (["images", "test_images"], "do not contain class folders"),
     "one class": (["cat"], "only one folder of images, 'cat'.* at least two.*add another"),
     "images only": (["."], "2 images, but no folder per class"),

@@ -55,3 +55,54 @@ def test_table_that_has_labels_is_suggested(tmp_path, samples):
     with pytest.raises(DataError, match=r"If .*train\.csv has the labels, pass it as the source"):
         load_dataset(tmp_path)
     assert load_dataset(tmp_path / "train.csv").class_names == ("0", "1")
+
+
+def test_table_of_training_images_is_suggested_before_other_splits(tmp_path, samples):
+    for split in ("test", "train", "valid"):
+        samples.class_folders(tmp_path, split, n=6)
+        rows = "".join(f"{number}.png,{'ab'[number % 2]}\n" for number in range(6))
+        (tmp_path / split / "_classes.csv").write_text(f"filename,kind\n{rows}")
+    with pytest.raises(DataError, match=r"If .*train/_classes\.csv has the labels"):
+        load_dataset(tmp_path)
+
+
+@pytest.mark.parametrize("with_images", [True, False])
+def test_table_of_pixels_is_suggested(tmp_path, samples, with_images):
+    for name in ("signs_test.csv", "signs_train.csv"):
+        samples.csv(tmp_path / name)
+    (tmp_path / "README.txt").write_text("Signs of letters,\nin two tables.\n")
+    if with_images:
+        samples.class_folders(tmp_path, "figures")
+    with pytest.raises(DataError, match=r"If .*signs_train\.csv has pixels and labels, pass it as the source"):
+        load_dataset(tmp_path)
+
+
+def test_table_with_the_labels_of_test_images_is_named(tmp_path, samples):
+    samples.class_folders(tmp_path / "train", "00", "01", n=6)
+    samples.class_folders(tmp_path, "test", n=6)
+    for name, rows in {"Meta": range(7, 9), "Test": range(6)}.items():
+        lines = [f"{name}/{number}.png,{number % 2},{'ab'[number % 2]}" for number in rows]
+        (tmp_path / f"{name}.csv").write_text("\n".join(["path,class,shape", *lines]) + "\n")
+    with pytest.warns(UserWarning, match=r"6 images in 'test' were left out.*Test\.csv has their labels.*evaluate"):
+        assert load_dataset(tmp_path).test_labels is None
+
+
+def test_licence_that_lists_images_is_no_table(tmp_path, samples):
+    def make_row(number, file):
+        author = ("Cy", "Ann Lee", "Bob Ray", "Ann Ray")[number % 4]
+        return f"{file.parent.name}/{file.name} by {author} - https://example.org"
+
+    write_table(tmp_path, samples, make_row, "All images are licensed under CC-BY.", "LICENSE.txt")
+    assert load_dataset(tmp_path).class_names == ("part_1", "part_2")
+
+
+def test_table_with_labels_of_one_folder_beside_figures_is_an_error(tmp_path, samples):
+    samples.class_folders(tmp_path / "docs", "figures", n=1)
+    samples.class_folders(tmp_path / "data", "images", n=20)
+    lines = [f"images/{number}.png  {number % 2}.0  {'mono' if number % 3 else 'poly'}" for number in range(20)]
+    (tmp_path / "data" / "labels.csv").write_text("\n".join(lines) + "\n")
+    with pytest.raises(DataError, match=r"'data', which has nearly all images, with labels.*--exclude 'labels\.csv'"):
+        load_dataset(tmp_path)
+    with pytest.raises(DataError, match=r"column 2, column 3\. Pass one as --label-column"):
+        load_dataset(tmp_path / "data" / "labels.csv")
+    assert load_dataset(tmp_path / "data" / "labels.csv", label_column="2").class_names == ("0", "1")

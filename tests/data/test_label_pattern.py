@@ -75,3 +75,26 @@ def test_pattern_is_for_a_folder_and_excludes_a_level(tmp_path):
         load_dataset("mnist", label_pattern="^(.+)_")
     with pytest.raises(ParameterError, match="Omit one"):
         load_dataset(tmp_path, label_pattern="^(.+)_", class_level=1)
+
+
+@pytest.mark.parametrize(
+    ("form", "pattern"),
+    [("id_{0}_label_{1}.png", r"[Ll]abel[_-]?([^\W_]+)"), ("scan-{0}-{1}.png", r"[ _-]([^\W_]+)\.[^.]+$")],
+)
+@pytest.mark.parametrize("folders", [("train", "test1"), ("Train Images 9x8x8/train", "Test Images 2x8x8/test")])
+def test_pattern_of_the_training_images_is_suggested(tmp_path, form, pattern, folders):
+    write(tmp_path, *(f"{folders[0]}/{form.format(k, ('bad', 'good')[k % 2])}" for k in range(9)))
+    write(tmp_path, *(f"{folders[1]}/{form.format(k, 'good')}" for k in range(2)))
+    with pytest.raises(DataError, match=r"contain the class.*--label-pattern") as error:
+        load_dataset(tmp_path)
+    assert f"'{pattern}'" in str(error.value)
+    data = load_dataset(tmp_path, label_pattern=pattern)
+    assert data.class_names == ("bad", "good")
+    assert (len(data.train_labels), data.test_labels.tolist()) == (9, [1, 1])
+
+
+def test_test_images_without_classes_are_left_out(tmp_path):
+    write(tmp_path, *number("train/cat.", 4), *number("train/dog.", 4), *number("test1/", 3))
+    with pytest.warns(UserWarning, match="Left out 3 test images, because their names contain no class"):
+        data = load_dataset(tmp_path, label_pattern=r"^(.+?)\.")
+    assert data.class_names == ("cat", "dog") and data.test_labels is None

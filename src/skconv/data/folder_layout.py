@@ -8,19 +8,17 @@ from pathlib import Path
 from typing import Any
 
 from skconv.data.class_level import find_class_folders
+from skconv.data.folder_advice import suggest_source, too_few_classes
+from skconv.data.folder_copies import check_classes, is_copy, split_copies
 from skconv.data.folder_tables import find_table
-from skconv.data.folder_tree import ImageFolder, OtherFiles, read_tree
-from skconv.data.label_pattern import find_labels, suggest_pattern
+from skconv.data.folder_tree import ImageFolder, OtherFiles, descend, quote_names, read_tree
+from skconv.data.label_pattern import find_labels
 from skconv.data.labels import normalize_text, sort_names
 from skconv.data.masks import check_masks
-from skconv.data.other_files import describe_other
 from skconv.data.split_names import SPLITS, TEST, TRAIN, VALID, split_name, strip_fillers
 from skconv.exceptions import DataError, list_some
 from skconv.files import escape_undecodable
 from skconv.text import format_count
-
-_REMEDY = "Put the images of each class into a folder named after it"
-_DETECTION = frozenset({"annotations", "annotation", "labels", "bboxes"})  # folders beside images, in lower case
 
 
 @dataclass
@@ -43,8 +41,9 @@ class FileSplit:
 
 @dataclass
 class FolderLayout:
-    """Splits of a folder of images, and notes on what was guessed or left out."""
+    """Splits of the folder of images `root`, and notes on what was guessed or left out."""
 
+    root: Path
     splits: dict[str, FileSplit] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
     left_out: list[ImageFolder] = field(default_factory=list)
@@ -54,7 +53,7 @@ class FolderLayout:
         """Record folders as left out, and add a note with the reason."""
         self.left_out.extend(folders)
         number = format_count(sum(folder.n_images for folder in folders), "image")
-        self.notes.append(f"{number} in {_quote(folder.name for folder in folders)} were left out: {reason}.")
+        self.notes.append(f"{number} in {quote_names(folder.name for folder in folders)} were left out: {reason}.")
 
 
 def find_layout(
@@ -77,14 +76,14 @@ def find_layout(
     if label_pattern is not None:
         return _read_pattern(tree, others, label_pattern)
     top = tree if class_level is not None else descend(tree)
-    layout = FolderLayout(tables=others.tables)
+    layout = FolderLayout(root, tables=others.tables)
     if top is not tree:
         layout.notes.append(f"The classes are the folders in {top.path}.")
     if class_level is not None:
         folders_by_split = find_class_folders(tree, class_level, layout.notes)
         splits: Any = {split: _name_classes(folders) for split, folders in folders_by_split.items()}
     else:
-        splits = _find_splits(top, layout, others) or _find_inner_splits(top, layout.notes)
+        splits = _find_splits(top, layout, others) or _find_inner_splits(top, layout)
     for name, folders in splits.items():
         if exclude is None:
             check_masks(folders)
@@ -92,27 +91,20 @@ def find_layout(
         if class_level is None:
             _note_inner_folders(folders, root, layout.notes)
     if len(set(layout.splits[TRAIN].labels)) < 2:
-        raise _too_few_classes(top, others)
+        raise too_few_classes(top, others)
     _note_outsiders(layout, tree, others)
     return layout
 
 
 def _read_pattern(tree: ImageFolder, others: OtherFiles, pattern: str) -> FolderLayout:
     """Return the layout of a folder whose file names contain the classes."""
-    layout = FolderLayout()
+    layout = FolderLayout(tree.path)
     for split, classes in find_labels(tree, pattern, layout.notes).items():
         layout.splits[split] = FileSplit()
         for name in sort_names(list(classes)):
             layout.splits[split].add(class_name(name), classes[name])
     _note_others(layout, tree, others)
     return layout
-
-
-def descend(tree: ImageFolder) -> ImageFolder:
-    """Follow single subfolders to the class folders; return the folder that contains these."""
-    while len(tree.folders) == 1 and tree.folders[0].folders:
-        tree = tree.folders[0]
-    return tree
 
 
 def _find_splits(
@@ -131,16 +123,10 @@ def _find_splits(
         if outside and not several:
             raise DataError(
                 f"{top.path} has the folder '{training.name}' with class folders beside "
-                f"{_quote(folder.name for folder in outside)}: is it a class or a split? Rename it, or pass "
+                f"{quote_names(folder.name for folder in outside)}: is it a class or a split? Rename it, or pass "
                 f"{training.path} as the source."
             )
-        for split, folders in groups.items():
-            if len(folders) > 1:
-                raise DataError(
-                    f"{top.path} has {len(folders)} folders for the split '{split}': "
-                    f"{_quote(folder.name for folder in folders)}. Leave one out, for example with "
-                    f"--exclude '{folders[-1].name}'."
-                )
+        _drop_repeated(groups, layout)
         if outside:
             layout.leave_out(outside, "they are in no split")
         return _read_splits({split: folders[0] for split, folders in groups.items() if folders}, layout)
@@ -154,21 +140,49 @@ def _find_splits(
     rests = {rest for _, rest in found}
     if len(found) == len(named) and 1 < len(rests) < len({*found}):  # such as train_cat and test_cat
         raise DataError(
-            f"The folders {_quote(named)} in {top.path} are named after a split and a class. Move the images of "
+            f"The folders {quote_names(named)} in {top.path} are named after a split and a class. Move the images of "
             "each class into folders such as train/CLASS and test/CLASS."
         )
+    kinds = {found[0] if found else "" for found in named.values()}
+    names = {found[1] if found else strip_fillers(name) for name, found in named.items()}
     # Names that are equal except for the split, such as train2017 and val2017, or images and test_images.
-    if any(named.values()) and len({found[1] if found else strip_fillers(name) for name, found in named.items()}) == 1:
+    if kinds != {""} and len(names) == 1 and (len(kinds) > 1 or len(named) == 1):
         raise DataError(
-            f"The folders {_quote(named)} of {top.path} do not contain class folders. {_suggest(top, others)}"
+            f"The folders {quote_names(named)} of {top.path} do not contain class folders. "
+            f"{suggest_source(top, others)}"
         )
     return None
+
+
+def _drop_repeated(groups: dict[str, list[ImageFolder]], layout: FolderLayout) -> None:
+    """Leave out copies of the folder of a split, in place; raise `DataError` if other folders of the split remain."""
+    for split, folders in groups.items():
+        copies = [folder for folder in folders[1:] if is_copy(folder, folders[0])]
+        if copies:
+            layout.leave_out(copies, f"they are copies of the images in '{folders[0].name}'")
+            groups[split] = [folder for folder in folders if folder not in copies]
+    repeated = {split: folders for split, folders in groups.items() if len(folders) > 1}
+    if repeated:
+        split, folders = next(iter(repeated.items()))
+        options = [f"--exclude '{folder.name}'" for each in repeated.values() for folder in each[1:]]
+        raise DataError(
+            f"{folders[0].path.parent} has {len(folders)} folders for the split '{split}': "
+            f"{quote_names(folder.name for folder in folders)}. Leave one out, for example with {' '.join(options)}."
+        )
+
+
+def _drop_copies(top: ImageFolder, layout: FolderLayout) -> list[ImageFolder]:
+    """Return the class folders in `top`; copies of them in another folder are left out."""
+    classes, copies = split_copies(top, layout.root)
+    if copies:
+        layout.leave_out(copies, "they are copies of the images in the folders beside")
+    return classes
 
 
 def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]]:
     """Return the class folders of each split; a split without labels is left out."""
     training = descend(folders[TRAIN])
-    splits = {TRAIN: _name_classes(training.folders)}
+    splits = {TRAIN: _name_classes(_drop_copies(training, layout))}
     used = [f"{folders[TRAIN].name} ({TRAIN})"]
     for split in (VALID, TEST):
         if split not in folders:
@@ -176,19 +190,21 @@ def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[
         inner = folders[split]
         while len(inner.folders) == 1 and not _name_classes(inner.folders).keys() & splits[TRAIN].keys():
             inner = inner.folders[0]
-        classes = _name_classes(inner.folders)
+        classes = _name_classes(_drop_copies(inner, layout))
         if not classes.keys() & splits[TRAIN].keys():
             if len(classes) > 1:
                 raise DataError(
-                    f"None of the folders {_quote(classes)} in {inner.path} is a class of {training.path}, which has "
-                    f"{_quote(splits[TRAIN])}. Use the same names in both folders, or leave the folder out with "
-                    f"--exclude '{folders[split].name}'."
+                    f"None of the folders {quote_names(classes)} in {inner.path} is a class of {training.path}, which "
+                    f"has {quote_names(splits[TRAIN])}. Use the same names in both folders, or leave the folder out "
+                    f"with --exclude '{folders[split].name}'."
                 )
-            layout.leave_out([folders[split]], "they are not in class folders, so they have no labels")
+            table = find_table(layout.tables, inner.list_images(), inner.path, split)
+            advice = f"; if {table} has their labels, score the model on it with skconv evaluate" if table else ""
+            layout.leave_out([folders[split]], f"they are not in class folders, so they have no labels{advice}")
             continue
         missing = [name for name in splits[TRAIN] if name not in classes]
         if missing:
-            layout.notes.append(f"The {split} split has no images of class {_quote(missing)}.")
+            layout.notes.append(f"The {split} split has no images of class {quote_names(missing)}.")
         splits[split] = classes
         used.append(f"{folders[split].name} ({split})")
     if len(used) > 1 and [each.partition(" ")[0] for each in used] != [TRAIN, TEST]:
@@ -196,9 +212,11 @@ def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[
     return splits
 
 
-def _find_inner_splits(top: ImageFolder, notes: list[str]) -> dict[str, dict[str, list[ImageFolder]]]:
+def _find_inner_splits(top: ImageFolder, layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]]:
     """Return the class folders per split; all are training data unless each class folder contains split folders."""
-    classes = _name_classes(top.folders)
+    class_folders = _drop_copies(top, layout)
+    check_classes(class_folders, layout.root)
+    classes = _name_classes(class_folders)
     found: dict[str, dict[str, list[ImageFolder]]] = {}
     for name, folders in classes.items():
         for inner in (inner for folder in folders for inner in folder.folders):
@@ -206,11 +224,12 @@ def _find_inner_splits(top: ImageFolder, notes: list[str]) -> dict[str, dict[str
             if named is None or named[1]:
                 return {TRAIN: classes}
             found.setdefault(named[0], {}).setdefault(name, []).append(inner)
-    has_own_images = any(folder.images for folder in top.folders)
+    has_own_images = any(folder.images for folder in class_folders)
     if has_own_images or TRAIN not in found or found[TRAIN].keys() != classes.keys():
         return {TRAIN: classes}
-    notes.append(f"The class folders contain folders of the splits {', '.join(s for s in SPLITS if s in found)}.")
-    return {split: found[split] for split in SPLITS if split in found}
+    splits = {split: found[split] for split in SPLITS if split in found}
+    layout.notes.append(f"The class folders contain folders of the splits {', '.join(splits)}.")
+    return splits
 
 
 def _name_classes(folders: Iterable[ImageFolder]) -> dict[str, list[ImageFolder]]:
@@ -246,7 +265,7 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
     """Add notes on images in deeper folders, and on classes with two folders."""
     for name, folders in classes.items():
         if len(folders) > 1:
-            notes.append(f"The folders {_quote(folder.name for folder in folders)} are one class, '{name}'.")
+            notes.append(f"The folders {quote_names(folder.name for folder in folders)} are one class, '{name}'.")
     class_folders = [folder for folders in classes.values() for folder in folders]
     nested = [inner for folder in class_folders for inner in folder.folders]
     if nested:
@@ -254,52 +273,15 @@ def _note_inner_folders(classes: dict[str, list[ImageFolder]], root: Path, notes
         notes.append(
             f"The class folders contain {format_count(len(nested), 'folder')} with {n_nested:,} of "
             f"{sum(folder.n_images for folder in class_folders):,} images, "
-            f"such as {nested[0].path}. Their classes are the outer folders: {_quote(classes)}."
+            f"such as {nested[0].path}. Their classes are the outer folders: {quote_names(classes)}."
         )
     inside = {frozenset(inner.name for folder in folders for inner in folder.folders) for folders in classes.values()}
     if len(inside) == 1 and len(next(iter(inside))) > 1:
         level = len(nested[0].path.relative_to(root).parts)
         notes.append(
-            f"All class folders contain the same folders {_quote(sorted(*inside))}. If these are the classes, pass "
-            f"class_level={level} (--class-level {level})."
+            f"All class folders contain the same folders {quote_names(sorted(*inside))}. If these are the classes, "
+            f"pass class_level={level} (--class-level {level})."
         )
-
-
-def _too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:
-    """Return the error for a folder with fewer than two class folders."""
-    found = "no folder per class"
-    if top.folders:
-        found = f"only one folder of images, '{top.folders[0].name}'"
-    elif top.images:
-        found = f"{format_count(len(top.images), 'image')}, but no folder per class"
-    if top.other_folders:
-        found += f"; {_quote(top.other_folders)} have no images"
-    if others.kinds:
-        found += f"; other files: {others.describe()}"
-    return DataError(f"{top.path} has {found}. {_suggest(top, others)}")
-
-
-def _suggest(top: ImageFolder, others: OtherFiles) -> str:
-    """Return what to do with a folder without classes, by its other files."""
-    images = top.list_images()
-    if not images:
-        for suffix in (".npz", ".npy"):
-            if suffix in others.examples:
-                return f"Pass a file with images and labels as the source; the first is {others.examples[suffix]}."
-        for example in others.examples.values():
-            found = describe_other(Path(example))
-            if found is not None:
-                return f"{example} {found[0]}. {found[1]}"
-    table = find_table(others.tables, images, top.path)
-    if table is not None:
-        return f"If {table} has the labels, pass it as the source."
-    pattern = suggest_pattern(images)
-    if pattern:
-        return f"If the file names begin with the class, as in '{images[0].name}', pass --label-pattern '{pattern}'."
-    if any(name.lower() in _DETECTION for name in others.folders):
-        return f"{_REMEDY}. If annotations mark objects in the images, crop the objects first."
-    fix = "Expected at least two, one per class: add another class folder" if top.folders else _REMEDY
-    return f"{fix}; if a table has the labels, pass it as the source and the folder of the images as --images."
 
 
 def _note_outsiders(layout: FolderLayout, tree: ImageFolder, others: OtherFiles) -> None:
@@ -334,7 +316,3 @@ def _iterate(tree: ImageFolder) -> Iterable[ImageFolder]:
     yield tree
     for folder in tree.folders:
         yield from _iterate(folder)
-
-
-def _quote(names: Iterable[str]) -> str:
-    return list_some([f"'{name}'" for name in names], 5)

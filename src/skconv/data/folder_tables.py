@@ -1,4 +1,4 @@
-"""Detection of tables beside the images of a folder whose labels differ from the class folders."""
+"""Detection of tables beside the images of a folder: tables with their labels, and tables of pixels."""
 
 from __future__ import annotations
 
@@ -11,19 +11,28 @@ from pathlib import Path
 from skconv.data.columns import detect_header, find_names, is_label_header
 from skconv.data.image_matching import ImageIndex
 from skconv.data.labels import is_number
-from skconv.data.tables import Table, open_lines, read_cells
+from skconv.data.pixel_layout import split_pixels
+from skconv.data.split_names import TRAIN, split_name
+from skconv.data.tables import Table, open_lines, parse_line, read_cells
 from skconv.exceptions import DataError
 
 _MAX_TABLES = 5  # maximum number of tables that are examined
 _N_ROWS = 2000
 _N_CHECKED = 200  # rows whose images are searched
+_MAX_COLUMNS = 100  # wider tables are tables of pixels
+_MIN_REGULAR = 0.8  # minimum share of lines with the same number of cells
+_MIN_NUMBERS = 64  # pixels of a small image, 8×8
 _AGREEMENT = 0.9  # minimum share of the images of each class that have its most frequent value
+_MAIN_SHARE = 0.9  # minimum share of the images of a folder beside which the other folders are no classes
 
 
-def find_table(tables: Sequence[Path], files: Sequence[Path], folder: Path) -> Path | None:
-    """Return a table that lists images of a folder, preferably with labels; None if there is no such table."""
+def find_table(tables: Sequence[Path], files: Sequence[Path], folder: Path, split: str = TRAIN) -> Path | None:
+    """Return a table that lists images of a folder, preferably with labels; None if there is no such table.
+
+    Tables that are named after another split than that of the images are examined last.
+    """
     index = ImageIndex(folder, files)
-    found = {path: _read_rows(path, index) for path in _sort_tables(tables)}
+    found = {path: _read_rows(path, index) for path in _sort_tables(tables, split)}
     listing = {path: rows for path, rows in found.items() if rows is not None}
     with_labels = (
         path for path, (table, names) in listing.items() if _find_candidates(table, _list_values(table, names))
@@ -31,10 +40,30 @@ def find_table(tables: Sequence[Path], files: Sequence[Path], folder: Path) -> P
     return next(with_labels, next(iter(listing), None))
 
 
+def find_pixel_table(tables: Sequence[Path]) -> Path | None:
+    """Return a table with the pixels of one image per row, preferably of training images; None if there is none."""
+    return next(filter(_has_pixels, _sort_tables(tables)), None)
+
+
+def _has_pixels(path: Path) -> bool:
+    """Return whether the second line of a table has as many numbers as a small image has pixels."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            with open_lines(path) as (delimiter, lines):
+                rows = [parse_line(line, delimiter) for _, line in islice(lines, 2)]
+        except DataError:
+            return False
+    if len(rows) < 2 or len(rows[0]) != len(rows[1]):
+        return False
+    return sum(is_number(part) for cell in rows[1] for part in split_pixels(cell)) >= _MIN_NUMBERS
+
+
 def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence[str], folder: Path) -> None:
     """Raise `DataError` if a table in or above the class folders has other labels for their images.
 
-    `labels` are the class folders of `files`.
+    Or if it has labels for images in a single folder, which contains nearly all images. `labels` are the class folders
+    of `files`.
     """
     if not tables:
         return
@@ -49,17 +78,29 @@ def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence
         by_folder = [classes[file] for file in rows.values()]
         values = _list_values(table, names, rows)
         candidates = _find_candidates(table, values)
-        if len(set(by_folder)) < 2 or not candidates or any(_agree(by_folder, each) for each in values.values()):
+        first, *others = dict.fromkeys(by_folder)
+        if not candidates or any(others and _agree(by_folder, each) for each in values.values()):
             continue
-        first, second, *_ = dict.fromkeys(by_folder)
+        if others:
+            shown = f"the folders '{first}' and '{others[0]}' with other labels than these folders"
+        elif labels.count(first) >= _MAIN_SHARE * len(labels):  # the other folders may have figures of a document
+            shown = f"the folder '{first}', which has nearly all images, with labels"
+        else:
+            continue
         raise DataError(
-            f"{path} lists images of the folders '{first}' and '{second}' with other labels than these folders. Pass "
-            f"the table as the source to use its labels, or --exclude '{path.name}' to use the folders as classes."
+            f"{path} lists images of {shown}. Pass the table as the source to use its labels, or --exclude "
+            f"'{path.name}' to use the folders as classes."
         )
 
 
-def _sort_tables(tables: Sequence[Path]) -> list[Path]:
-    return sorted(tables, key=lambda path: (len(path.parts), path))[:_MAX_TABLES]
+def _sort_tables(tables: Sequence[Path], split: str = TRAIN) -> list[Path]:
+    """Return the first tables by level and name; those whose name or folder is that of another split are last."""
+
+    def is_other(path: Path) -> bool:
+        named = split_name(path.name.partition(".")[0]) or split_name(path.parent.name)
+        return named is not None and named[0] != split
+
+    return sorted(tables, key=lambda path: (is_other(path), len(path.parts), path))[:_MAX_TABLES]
 
 
 def _read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
@@ -69,8 +110,10 @@ def _read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
         try:
             with open_lines(path) as (delimiter, lines):
                 rows = list(islice(read_cells((line for _, line in lines), delimiter), _N_ROWS))
-            rows = [row for row in rows if len(row) == len(rows[-1]) > 1]
-            table = detect_header(Table(str(path), None, rows, range(1, len(rows) + 1)), index)
+            regular = [row for row in rows if 1 < len(row) == len(rows[-1]) <= _MAX_COLUMNS]
+            if len(regular) < _MIN_REGULAR * len(rows):  # text with spaces, such as a licence that lists images
+                return None
+            table = detect_header(Table(str(path), None, regular, range(1, len(regular) + 1)), index)
             names = find_names(table, index)
         except (DataError, IndexError):
             return None
@@ -80,8 +123,13 @@ def _read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
 
 def _match_rows(table: Table, names: int, index: ImageIndex) -> dict[int, Path]:
     """Return the image files of evenly spaced rows, by row; rows without a file are left out."""
-    matches = {row: index.find(table.rows[row][names]).files for row in _select_rows(table)}
-    return {row: files[0] for row, files in matches.items() if len(files) == 1}
+    matches = {row: index.find(table.rows[row][names]) for row in _select_rows(table)}
+    # A file in another folder with another form of the number is probably another image.
+    return {
+        row: match.files[0]
+        for row, match in matches.items()
+        if len(match.files) == 1 and not (match.is_changed and match.n_other)
+    }
 
 
 def _select_rows(table: Table) -> range:

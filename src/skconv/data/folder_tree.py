@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -120,6 +120,18 @@ def _read_folder(
             if is_table_name(path):
                 others.tables.append(path)
     return tree
+
+
+def descend(tree: ImageFolder) -> ImageFolder:
+    """Follow single subfolders to the class folders; return the folder that contains these."""
+    while len(tree.folders) == 1 and tree.folders[0].folders:
+        tree = tree.folders[0]
+    return tree
+
+
+def quote_names(names: Iterable[str]) -> str:
+    """Return the first five names, in quotes, and the number of the others."""
+    return list_some([f"'{name}'" for name in names], 5)
 
 
 def is_image_file(path: Path) -> bool:

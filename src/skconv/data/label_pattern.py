@@ -8,11 +8,22 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from skconv.data.folder_tree import ImageFolder
-from skconv.data.split_names import TEST, TRAIN, split_name
+from skconv.data.split_names import TEST, TRAIN, VALID, split_name
 from skconv.exceptions import DataError, ParameterError, list_some
 from skconv.text import format_count
 
-_SUGGESTED = ("^(.+)_", "^(.+)-", r"^(.+?)\.", "^(.+) ", r"^(\D+)\d")  # of names such as cat_1.jpg, cat.1.jpg, cat1.jpg
+# Of names such as cat_1.jpg, cat-1.jpg, cat.1.jpg, "cat 1.jpg", cat1.jpg, id_1_label_cat.jpg and 1_cat.jpg.
+_WORD = r"([^\W_]+)"
+_SUGGESTED = (
+    "^(.+)_",
+    "^(.+)-",
+    r"^(.+?)\.",
+    "^(.+) ",
+    r"^(\D+)\d",
+    f"[Ll]abel[_-]?{_WORD}",
+    f"[Cc]lass[_-]?{_WORD}",
+    rf"[ _-]{_WORD}\.[^.]+$",
+)
 _MIN_PER_CLASS = 3  # images of each class by file names, to suggest a pattern
 _MIN_MATCHING = 0.9  # fraction of the file names
 
@@ -35,8 +46,9 @@ def find_labels(tree: ImageFolder, pattern: str, notes: list[str]) -> dict[str, 
     """Return the images of each class, by split, with the classes that a pattern finds in the names of the files.
 
     The pattern is a regular expression with one group, searched in the name without the folders. Folders named train,
-    valid or test are splits; other folders are ignored. Add notes on the classes, and on images whose names do not
-    match, which are left out. Raise `DataError` for fewer than two classes.
+    valid or test are splits; other folders are ignored. Add notes on the classes, and on images that are left out:
+    those whose names do not match, and splits whose names contain no class of the training images. Raise `DataError`
+    for fewer than two classes.
     """
     compiled = compile_pattern(pattern)
     splits: dict[str, dict[str, list[Path]]] = {}
@@ -60,13 +72,23 @@ def find_labels(tree: ImageFolder, pattern: str, notes: list[str]) -> dict[str, 
         )
     shown = list_some([f"'{name}' ({len(files):,})" for name, files in sorted(classes.items())], 5)
     notes.append(f"The classes are parts of the file names: {shown}.")
-    for split, count in unmatched.items():
-        kind = "" if split == TRAIN else f"{'validation' if split != TEST else 'test'} "
+    for split in [split for split in splits if not splits[split].keys() & classes.keys()]:
+        files = [file for each in splits.pop(split).values() for file in each]
         notes.append(
-            f"Left out {format_count(count, f'{kind}image')} whose names do not match the label pattern; the first is "
+            f"Left out {_count_images(len(files), split)}, because their names contain no class of the training "
+            f"images; the first is {files[0]}."
+        )
+    for split, count in unmatched.items():
+        notes.append(
+            f"Left out {_count_images(count, split)} whose names do not match the label pattern; the first is "
             f"{first[split]}."
         )
     return splits
+
+
+def _count_images(count: int, split: str) -> str:
+    kind = {TRAIN: "", VALID: "validation ", TEST: "test "}[split]
+    return format_count(count, f"{kind}image")
 
 
 def _list_images(folder: ImageFolder, split: str) -> Iterator[tuple[str, Path]]:
@@ -79,7 +101,7 @@ def _list_images(folder: ImageFolder, split: str) -> Iterator[tuple[str, Path]]:
 
 
 def suggest_pattern(images: Sequence[Path]) -> str:
-    """Return a pattern for file names that consist of a class and a number, or "" if there seems to be none.
+    """Return a pattern for file names that contain a class and a number, or "" if there seems to be none.
 
     Examples
     --------

@@ -11,18 +11,20 @@ _SPLIT_WORDS = {
     "test": TEST, "testing": TEST, "tst": TEST, "evaluation": TEST,
 }  # fmt: skip
 _FILLERS = frozenset({"set", "sets", "data", "dataset", "images", "image", "imgs", "img", "folder", "split", "samples"})
+# Numbers, versions and sizes, as in train2017, train-v2 and "Train Images 13440x32x32".
+_NUMBER = re.compile(r"(?:(?<![a-z])v)?\d+(?:\s*[x×]\s*\d+)*", re.IGNORECASE)
 _GLUED = re.compile(rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
 
 
 def split_name(name: str) -> tuple[str, str] | None:
-    """Return the split that a folder is named after, and the rest of its name; None for other names.
+    """Return the split that a folder is named after, and the rest of its name without numbers; None for other names.
 
     Examples
     --------
-    >>> split_name("Training_Set"), split_name("seg_test"), split_name("trainset"), split_name("cats")
+    >>> split_name("Training_Set"), split_name("seg_test"), split_name("train2017"), split_name("cats")
     (('train', ''), ('test', 'seg'), ('train', ''), None)
     """
-    words = _split_words(name)
+    words = _split_words(_NUMBER.sub(" ", name))
     found = [word for word in words if word in _SPLIT_WORDS]
     if len(found) != 1:
         return None
