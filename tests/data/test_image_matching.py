@@ -103,3 +103,21 @@ def test_addresses_with_queries_and_lines_quoted_as_a_whole(tmp_path, samples, f
     header = '"file,label"' if row.startswith('"') else "file,label"
     (tmp_path / "a.csv").write_text("\n".join([header, *(row.format(*each) for each in ROWS)]))
     check_labels(load_dataset(tmp_path / "a.csv", images=flat), samples)
+
+
+def test_folders_that_differ_in_case_are_distinguished(tmp_path, samples):
+    for folder, images in {"Train": samples.images(N), "train": samples.images(N)[::-1]}.items():
+        (tmp_path / folder).mkdir()
+        for index, image in enumerate(images):
+            Image.fromarray(image).save(tmp_path / folder / f"im{index}.png")
+    if (tmp_path / "Train").samefile(tmp_path / "train"):
+        pytest.skip("the file system ignores the case of names")
+    rows = [[f"Train/{name}", kind] for name, kind in ROWS]
+    check_labels(load_dataset(write_rows(tmp_path / "a.csv", rows, ["path", "label"])), samples)
+
+
+@pytest.mark.parametrize("outer", ["../flat/", "..\\flat\\"])
+def test_paths_relative_to_the_table(tmp_path, samples, flat, outer):
+    (tmp_path / "folds").mkdir()
+    rows = [[f"{outer}{name}", kind] for name, kind in ROWS]
+    check_labels(load_dataset(write_rows(tmp_path / "folds" / "a.csv", rows, ["path", "label"])), samples)

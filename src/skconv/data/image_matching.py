@@ -7,7 +7,8 @@ import re
 import unicodedata
 import warnings
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote
@@ -76,18 +77,30 @@ class ImageIndex:
         if not files and "%" in name:  # the name may be a URL with escaped characters
             return self.find(unquote(name)) if unquote(name) != name else Match([])
         if not files:
-            path = expand_home(name)
-            return Match([path] if path.is_absolute() and path.is_file() else [])
+            return Match(self._find_path(name))
         if not folders and len(files) == 1:
             return Match(files, is_changed=is_changed)
-        agreeing = [_count_agreeing(folders, file) for file in files]
+        agreeing = [_count_agreeing(folders, file, _fold) for file in files]
         best = max(agreeing)
         files = [file for file, n in zip(files, agreeing, strict=True) if n == best]
         if len(files) > 1:
+            exact = [_count_agreeing(folders, file, _compose) for file in files]  # Train/1.png beside train/1.png
+            files = [file for file, n in zip(files, exact, strict=True) if n == max(exact)]
             spelled = [file for file in files if last in (_compose(file.name), _compose(file.stem))]
             shallow = [file for file in spelled or files if not folders and file.parent == self.folder]
             files = shallow or spelled or files
         return Match(files, best, len(folders) - best, is_changed)
+
+    def _find_path(self, name: str) -> list[Path]:
+        """Return the file of an absolute path, or of a path that begins with "..", below the folder; else none."""
+        path = expand_home(name)
+        if name.startswith("..") and has_image_suffix(name):
+            path = self.folder / name.replace("\\", "/")
+        elif not path.is_absolute():
+            return []
+        with suppress(OSError):  # raised for names that are too long
+            return [path] if path.is_file() else []
+        return []
 
 
 def index_near(table: Path) -> ImageIndex:
@@ -205,11 +218,11 @@ def _split_path(name: str) -> tuple[list[str], str]:
     return parts[:-1], parts[-1] if parts else ""
 
 
-def _count_agreeing(folders: list[str], file: Path) -> int:
-    """Return how many of the last folders of a name are those of a file."""
+def _count_agreeing(folders: list[str], file: Path, normalize: Callable[[str], str]) -> int:
+    """Return how many of the last folders of a name are those of a file, after normalisation."""
     n = 0
     for folder, parent in zip(reversed(folders), _list_parents(file.parent), strict=False):
-        if _fold(folder) != _fold(parent):
+        if normalize(folder) != normalize(parent):
             break
         n += 1
     return n
