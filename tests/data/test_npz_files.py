@@ -60,6 +60,7 @@ def test_read_npz_rejects_pickled_objects(tmp_path, samples):
     ("arrays", "message"),
     [
         ({"a": LABELS, "b": LABELS}, "keys 'a', 'b'; expected train_x"),
+        ({"a": np.zeros((6, 8, 8), np.uint8), "b": np.array(3)}, "keys 'a', 'b'; expected train_x"),
         ({"X": np.zeros((5, 8, 8), np.uint8), "y": LABELS}, "5 images in 'X', but 6 labels in 'y'"),
         ({"X": np.full((6, 8, 8), -1), "y": LABELS}, "-1..-1"),
         ({"X": np.full((6, 8, 8), 0.5) + LABELS[:, None, None], "y": LABELS}, "with fractions"),
@@ -160,3 +161,44 @@ def test_read_npz_rejects_pickles_and_damage_in_npy_files(tmp_path, samples):
     (tmp_path / "y.npy").write_bytes(b"\x93NUMPY\x01\x00")
     with pytest.raises(DataError, match="damaged"):
         read_npz(tmp_path / "X.npy")
+
+
+def write_files(folder, samples, prefix, n=6):
+    arrays = {"train-imgs": samples.images(n), "train-labels": np.arange(n) % 3, "test-imgs": samples.images(2)}
+    for name, array in {**arrays, "test-labels": np.arange(2)}.items():
+        np.savez(folder / f"{prefix}{name}.npz", array)
+
+
+def test_read_npz_reads_archives_of_one_array(tmp_path, samples):
+    write_files(tmp_path, samples, "kmnist-")
+    np.save(tmp_path / "weights.npy", np.zeros(2))
+    assert has_npy_pair(tmp_path)
+    for path in (tmp_path, tmp_path / "kmnist-train-imgs.npz", tmp_path / "kmnist-test-labels.npz"):
+        with pytest.warns(UserWarning) as notes:
+            splits = read_npz(path)
+        text = "\n".join(str(note.message) for note in notes)
+        assert "train images in 'kmnist-train-imgs.npz', labels in 'kmnist-train-labels.npz'; test images" in text
+        assert "not used: 'weights'" in text
+        np.testing.assert_array_equal(splits.train_images, samples.images(6))
+        assert splits.train_labels == ["0", "1", "2"] * 2 and splits.test_labels == ["0", "1"]
+    assert len(read_npz_images(tmp_path)) == 2
+    assert len(read_npz_images(tmp_path / "kmnist-train-imgs.npz")) == 6
+    np.savez(tmp_path / "kmnist-train-labels.npz", a=LABELS, b=LABELS)
+    with pytest.raises(DataError, match=r"train-labels\.npz has the keys 'a', 'b'; expected one array"):
+        read_npz(tmp_path)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_read_npz_of_several_sets_reads_the_chosen_one(tmp_path, samples):
+    write_files(tmp_path, samples, "kmnist-")
+    write_files(tmp_path, samples, "k49-", n=9)
+    with pytest.raises(DataError, match=r"2 data sets: 'k49', 'kmnist'.* as the source"):
+        read_npz(tmp_path)
+    assert len(read_npz(tmp_path / "k49-train-imgs.npz").train_images) == 9
+
+
+def test_read_npz_of_two_files_with_other_names_depends_on_their_shapes(tmp_path, samples):
+    np.save(tmp_path / "faces.npy", samples.images(6))
+    np.save(tmp_path / "faces_target.npy", LABELS)
+    with pytest.warns(UserWarning, match="shapes, 'faces' is used as images and 'faces_target' as labels"):
+        assert read_npz(tmp_path / "faces.npy").train_labels == ["0", "1", "2"] * 2

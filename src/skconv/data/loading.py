@@ -36,11 +36,11 @@ def load_dataset(
         - a folder with IDX files, raw or ``.gz``, such as those of MNIST or EMNIST, or one of these files;
         - a competition's folder: ``train.csv`` and ``test.csv`` with the pixels, or with the ids of images in the
           folders ``train`` and ``test``;
-        - a table of pixels (``.csv``, ``.tsv``, ``.txt``), one image per row, with or without a header; or a folder
+        - a table of pixels (``.csv``, ``.txt``, ``.data``), one image per row, with or without a header; or a folder
           with pixels and labels in two tables, such as ``X_train.csv`` and ``y_train.csv``;
         - a table or a data frame that lists image files and their labels;
         - an .npz with the arrays ``train_x, train_y, test_x, test_y`` (or Keras's ``x_train, y_train, …``), ``images,
-          labels`` or ``X, y``, and optionally ``val_x, val_y``; or .npy files with these names.
+          labels`` or ``X, y``, and optionally ``val_x, val_y``; or .npy or .npz files of one array with these names.
     normalize : str, optional
         Registered preprocessing step; ``"digit"`` converts images of digits to the form of MNIST, as
         `skconv.normalize_digit` does.

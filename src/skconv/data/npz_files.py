@@ -7,7 +7,7 @@ import re
 import struct
 import warnings
 import zipfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -38,36 +38,91 @@ _EXPECTED = "train_x and train_y, x_train and y_train, images and labels, or X a
 
 @dataclass(frozen=True)
 class _Arrays:
-    """The arrays of an .npz archive, or the .npy files of a folder, by name."""
+    """Arrays of an .npz archive by name, or `files` of one array each by the last words of their names."""
 
     path: Path
     names: list[str]
-    is_archive: bool
+    files: Mapping[str, Path] | None = None
 
     @classmethod
     def open(cls, path: Path) -> _Arrays:
-        """List the arrays of an archive, of a folder, or of the folder of an .npy file."""
-        if path.suffix.lower() == ".npz":
-            return cls(path, _list_arrays(path), True)
+        """List the arrays of an archive, of a folder, or of the files that belong to an .npy file or to an archive."""
+        is_archive = path.suffix.lower() == ".npz"
+        names = _list_arrays(path) if is_archive else []
+        if len(names) > 1:
+            return cls(path, names)
         folder = path if path.is_dir() else path.parent
-        return cls(folder, sorted(file.stem for file in folder.iterdir() if file.suffix == ".npy"), False)
+        groups = _group_files(folder)
+        if not path.is_dir():
+            groups = {prefix: files for prefix, files in groups.items() if path in files.values()}
+        complete = {prefix: files for prefix, files in groups.items() if _has_pair(files)}
+        if len(complete) > 1:
+            example = next(iter(next(iter(complete.values())).values()))
+            raise DataError(
+                f"{folder} has {len(complete)} data sets: {_enumerate(complete)}; expected one. Pass one of the files "
+                f"as the source, such as {example}."
+            )
+        if is_archive and not complete:
+            return cls(path, names)
+        files = next(iter(complete.values()), {})
+        files |= {file.stem: file for file in _list_files(folder) if file not in files.values()}  # listed in a note
+        return cls(folder, sorted(files), files)
 
     def where(self, name: str) -> str:
         """Return the place of an array for messages."""
-        return f"{self.path}[{name}]" if self.is_archive else str(self.path / f"{name}.npy")
+        return f"{self.path}[{name}]" if self.files is None else str(self.files[name])
 
     def read(self, name: str) -> np.ndarray:
         """Return an array; uncompressed uint8 is memory-mapped."""
-        return _read_array(self.path, name) if self.is_archive else _read_npy(self.path / f"{name}.npy")
+        if self.files is None:
+            return _read_array(self.path, name)
+        file = self.files[name]
+        if file.suffix.lower() == ".npy":
+            return _read_npy(file)
+        names = _list_arrays(file)
+        if len(names) != 1:
+            raise DataError(
+                f"{file} has the keys {_enumerate(names)}; expected one array. Pass it as the source to use them."
+            )
+        return _read_array(file, names[0])
+
+
+def _list_files(folder: Path) -> list[Path]:
+    """Return the .npz and .npy files in a folder; none if it cannot be read, which other readers report."""
+    try:
+        return sorted(file for file in folder.iterdir() if file.suffix.lower() in (".npz", ".npy") and file.is_file())
+    except OSError:
+        return []
+
+
+def _group_files(folder: Path) -> dict[str, dict[str, Path]]:
+    """Return the files in a folder by the words before those of split and kind, as "kmnist" in kmnist-train-imgs.npz.
+
+    The files of each group are named by the other words, such as "train-imgs". Other files are left out.
+    """
+    groups: dict[str, dict[str, Path]] = {}
+    for file in _list_files(folder):
+        starts = [0, *(match.end() for match in re.finditer(r"[-_. ]+", file.stem))]
+        start = next((start for start in starts if parse_names([file.stem[start:]])), None)
+        if start is not None:
+            groups.setdefault(file.stem[:start].rstrip("-_. "), {})[file.stem[start:]] = file
+    return groups
+
+
+def _has_pair(names: Iterable[str]) -> bool:
+    """Return whether names include those of training images and of their labels."""
+    roles = parse_names(names)
+    return ("train", "images") in roles and ("train", "labels") in roles
 
 
 def read_npz(path: Path, image_size: tuple[int, ...] | None = None) -> Splits:
-    """Read images and labels from an .npz archive, or from .npy files, without loading pickled objects.
+    """Read images and labels from an .npz archive, or from files of one array each, without loading pickled objects.
 
     The names are those of a split (train, val, test) and of images (``x``, ``images``, ``data``) or labels (``y``,
     ``labels``, ``target``), in any order: ``train_x``, ``x_train``, ``val_images``, ``X``. Without such names, the
-    only two arrays are used if their shapes are those of images and labels. Arrays that are not used are listed in a
-    warning. `path` is an archive, a folder of .npy files, or one of these files. Uncompressed uint8 arrays are
+    only two arrays are used if their shapes are those of images and labels. Warnings list the files, and the arrays
+    that are not used. `path` is an archive, a folder of files with one array each (.npy, or .npz such as
+    kmnist-train-imgs.npz and kmnist-train-labels.npz), or one of these files. Uncompressed uint8 arrays are
     memory-mapped, because they may be larger than RAM. `image_size` is as in `skconv.data.conversion.shape_rows`.
 
     Raises
@@ -78,6 +133,10 @@ def read_npz(path: Path, image_size: tuple[int, ...] | None = None) -> Splits:
     arrays = _Arrays.open(path)
     pairs = _find_pairs(arrays)
     used = {name for pair in pairs.values() for name in pair}
+    if arrays.files is not None:
+        files = {split: [arrays.files[name].name for name in pair] for split, pair in pairs.items()}
+        listed = [f"{split} images in '{first}', labels in '{second}'" for split, (first, second) in files.items()]
+        warnings.warn(f"{arrays.path}: {'; '.join(listed)}.", stacklevel=2)
     ignored = [name for name in arrays.names if name not in used]
     if ignored:
         warnings.warn(f"{arrays.path}: these arrays are not used: {_enumerate(ignored)}.", stacklevel=2)
@@ -91,9 +150,9 @@ def read_npz_images(path: Path, image_size: tuple[int, ...] | None = None) -> np
     `path` may also be an .npy file.
     """
     if path.suffix.lower() == ".npy":
-        arrays = _Arrays(path.parent, [path.stem], False)
+        arrays = _Arrays(path.parent, [path.stem], {path.stem: path})
     else:
-        arrays = _Arrays.open(path)
+        arrays = _Arrays.open(path) if path.is_dir() else _Arrays(path, _list_arrays(path))
     by_role = parse_names(arrays.names)
     found = [names for split in ("test", "train", "valid") for names in [by_role.get((split, "images"))] if names]
     names = arrays.names if len(arrays.names) == 1 else (found or [[]])[0]
@@ -103,13 +162,10 @@ def read_npz_images(path: Path, image_size: tuple[int, ...] | None = None) -> np
 
 
 def has_npy_pair(path: Path) -> bool:
-    """Return whether a path is an .npy file, or a folder with .npy files of images and labels."""
+    """Return whether a path is an .npy file, or a folder with files of training images and of their labels."""
     if path.suffix.lower() == ".npy" and path.is_file():
         return True
-    if not path.is_dir():
-        return False
-    roles = parse_names([file.stem for file in path.glob("*.npy")])
-    return ("train", "images") in roles and ("train", "labels") in roles
+    return path.is_dir() and any(map(_has_pair, _group_files(path).values()))
 
 
 def parse_names(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
@@ -138,10 +194,10 @@ def _find_pairs(arrays: _Arrays) -> dict[str, tuple[str, str]]:
     }
     if "train" in pairs:
         return pairs
-    if len(arrays.names) == 2 and arrays.is_archive:
+    if len(arrays.names) == 2:
         images, labels = sorted(arrays.names, key=lambda name: arrays.read(name).ndim, reverse=True)
         first, second = arrays.read(images), arrays.read(labels)
-        if first.ndim > 1 and len(first) == len(second) and (second.ndim == 1 or second.shape[1:] == (1,)):
+        if first.ndim > 1 and second.shape in ((len(first),), (len(first), 1)):
             warnings.warn(
                 f"{arrays.path}: because of the shapes, '{images}' is used as images and '{labels}' as labels.",
                 stacklevel=2,
