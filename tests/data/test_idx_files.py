@@ -161,3 +161,11 @@ def test_read_idx_folder_reports_missing_files_of_any_name(tmp_path, samples, re
         path.unlink()
     with pytest.raises(DataError, match=message):
         read_idx_folder(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["faces.idx", "sample_idx3.png"])
+def test_other_files_with_such_names_are_no_idx_files(tmp_path, name):
+    (tmp_path / name).write_bytes(b"faces/1.jpg 1 0 0 64 64\n")
+    assert not has_idx_files(tmp_path)
+    (tmp_path / "digits.idx").write_bytes(b"\0\0\x08\x01")
+    assert has_idx_files(tmp_path)

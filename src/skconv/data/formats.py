@@ -15,6 +15,7 @@ from skconv.data.content import is_table_name
 from skconv.data.conversion import shape_rows
 from skconv.data.csv_arrays import find_csv_images, has_csv_pair, read_csv_pairs
 from skconv.data.dataset import Dataset, Splits
+from skconv.data.emnist import correct_emnist, parse_table_name
 from skconv.data.folders import read_class_folders
 from skconv.data.idx_files import has_idx_files, read_idx_folder
 from skconv.data.image_files import read_images
@@ -43,7 +44,8 @@ def read_pixel_rows(spec: DataSpec, model: ImageSpec) -> tuple[np.ndarray, bool]
     """
     shape = _find_shape(spec, model)
     table = read_pixel_csv(spec.path, spec.label_column, need_labels=False, n_pixels=math.prod(shape))
-    return shape_rows(str(spec.path), table.pixels, shape), table.labels is not None
+    images = shape_rows(str(spec.path), table.pixels, shape)
+    return correct_emnist(spec.path, parse_table_name(spec.path), images, [])[0], table.labels is not None
 
 
 def _read_csv_inputs(spec: DataSpec, model: ImageSpec) -> tuple[Sequence[str], np.ndarray]:
@@ -65,6 +67,7 @@ def _read_csv(spec: DataSpec, progress: bool) -> Dataset:
     n_pixels = None if spec.row_shape is None else math.prod(spec.row_shape)
     where, table = str(spec.path), read_pixel_csv(spec.path, spec.label_column, n_pixels=n_pixels)
     images, labels = shape_rows(where, table.pixels, spec.row_shape), table.labels or []
+    images, labels = correct_emnist(spec.path, parse_table_name(spec.path), images, labels)
     return _to_dataset(split_rows(where, images, labels, table.splits or ["train"] * len(labels)), spec)
 
 

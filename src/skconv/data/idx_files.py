@@ -9,7 +9,6 @@ import math
 import os
 import re
 import struct
-import warnings
 import zlib
 from collections.abc import Iterator, Mapping
 from itertools import islice
@@ -19,10 +18,12 @@ from typing import BinaryIO, NamedTuple, cast
 import numpy as np
 
 from skconv.data.catalog import IDX_NAMES
-from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content, open_table
+from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
 from skconv.data.dataset import Splits
+from skconv.data.emnist import correct_emnist
 from skconv.data.labels import name_labels
 from skconv.exceptions import DataError, list_some
+from skconv.images.formats import has_image_suffix
 from skconv.text import format_count
 
 _NAME = re.compile(r"idx\d|ubyte|\.idx\b", re.IGNORECASE)
@@ -144,7 +145,7 @@ def _wrong_length(where: Path | str, n_found: int, n_values: int) -> DataError:
 def _find_files(path: Path) -> Iterator[Path]:
     """Yield the files with the names of IDX files: `path`, or those in the folder `path` and two levels below."""
     if path.is_file():
-        if _NAME.search(path.name):
+        if _has_idx_name(path):
             yield path
         return
     level = [path]
@@ -159,9 +160,21 @@ def _find_files(path: Path) -> Iterator[Path]:
             for entry in few:
                 if entry.is_dir() and not entry.name.startswith("."):
                     deeper.append(Path(entry.path))
-                elif _NAME.search(entry.name) and entry.is_file():
+                elif entry.is_file() and _has_idx_name(Path(entry.path)):
                     yield Path(entry.path)
         level = deeper[:_MAX_SEARCHED]
+
+
+def _has_idx_name(path: Path) -> bool:
+    """Return whether a file has the name of an IDX file; other formats have the suffix ``.idx`` too."""
+    found = None if has_image_suffix(path.name) else _NAME.search(path.name)
+    if found is None or found[0].lower() != ".idx":
+        return found is not None
+    try:
+        with path.open("rb") as stream:
+            return stream.read(2) in (b"\0\0", b"\x1f\x8b")
+    except OSError:
+        return False
 
 
 def _parse_name(path: Path) -> _IdxFile:
@@ -191,23 +204,7 @@ def _read_split(folder: Path, files: list[_IdxFile], split: str, set_name: str) 
             name = re.sub(r"idx\d", f"idx{number}", given.replace(other, kind))
             raise DataError(f"{folder} has no {name.removesuffix('.gz')}, which belongs to {given}. Add the file.")
     images, labels = _read_pair(found["images"], found["labels"])
-    if "emnist" not in set_name.split("-"):
-        return images, labels
-    warnings.warn(f"{found['images']}: EMNIST stores images transposed; rows and columns were exchanged.", stacklevel=2)
-    names = _read_mapping(found["images"].parent / f"{set_name}-mapping.txt")
-    return images.transpose(0, 2, 1), [names.get(label, label) for label in labels]
-
-
-def _read_mapping(path: Path) -> dict[str, str]:
-    """Return the character of each label from EMNIST's mapping file, or an empty dict if there is no such file."""
-    if not path.is_file():
-        return {}
-    with open_table(path) as stream:
-        rows = [line.split() for line in stream if line.strip()]
-    try:
-        return {label: chr(int(code)) for label, code, *_ in rows}
-    except ValueError as error:
-        raise DataError(f"{path} is not a mapping of labels to character codes: {error}. Remove it.") from error
+    return correct_emnist(found["images"], set_name, images, labels)
 
 
 def _read_mnist(folder: Path, sha256: Mapping[str, str]) -> Splits:

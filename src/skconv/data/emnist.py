@@ -1,0 +1,53 @@
+"""Form of EMNIST's files: transposed images, and numbers of characters as labels."""
+
+from __future__ import annotations
+
+import re
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from skconv.data.content import open_table
+from skconv.exceptions import DataError
+
+
+def correct_emnist(file: Path, name: str, images: np.ndarray, labels: list[str]) -> tuple[np.ndarray, list[str]]:
+    """Return images and labels of a file of EMNIST upright, and with characters as labels; others unchanged.
+
+    `name` is that of the data set, such as "emnist-letters". EMNIST stores columns first, in its IDX files and in its
+    tables, so that rows and columns are exchanged, with a warning. The characters are those of the file
+    ``NAME-mapping.txt`` beside `file`; without it, the labels remain numbers.
+    """
+    if "emnist" not in name.split("-"):
+        return images, labels
+    warnings.warn(
+        f"{file}: EMNIST stores images transposed; rows and columns were exchanged. Rename the file "
+        "if its images are upright.",
+        stacklevel=2,
+    )
+    characters = _read_mapping(file.parent / f"{name}-mapping.txt")
+    return images.swapaxes(1, 2), [characters.get(label, label) for label in labels]
+
+
+def parse_table_name(path: Path) -> str:
+    """Return the name of the data set of a table, without split and suffix.
+
+    Examples
+    --------
+    >>> parse_table_name(Path("emnist-letters-train.csv"))
+    'emnist-letters'
+    """
+    return re.sub(r"-(train|test|valid)$", "", path.name.partition(".")[0])
+
+
+def _read_mapping(path: Path) -> dict[str, str]:
+    """Return the character of each label from EMNIST's mapping file, or an empty dict if there is no such file."""
+    if not path.is_file():
+        return {}
+    with open_table(path) as stream:
+        rows = [line.split() for line in stream if line.strip()]
+    try:
+        return {label: chr(int(code)) for label, code, *_ in rows}
+    except ValueError as error:
+        raise DataError(f"{path} is not a mapping of labels to character codes: {error}. Remove it.") from error
