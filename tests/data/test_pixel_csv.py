@@ -309,3 +309,16 @@ def test_title_and_sparse_format_are_errors_with_the_remedy(tmp_path, samples):
     (tmp_path / "a.txt").write_text("\n".join(sparse))
     with pytest.raises(DataError, match="load_svmlight_file"):
         load_dataset(tmp_path / "a.txt")
+
+
+def test_text_table_with_one_hot_labels_and_another_suffix(tmp_path, samples):
+    path, labels = tmp_path / "digits.data", np.arange(20) % 4
+    bits = samples.images(20) > 100
+    rows = zip(bits.reshape(20, -1), np.eye(4, dtype=int)[labels], strict=True)
+    path.write_text("".join(" ".join([*(f"{bit:.4f}" for bit in row), *map(str, hot)]) + " \n" for row, hot in rows))
+    with pytest.warns(UserWarning, match="one-hot labels in the 4 columns column 65 to column 68"):
+        dataset = load_dataset(path)
+    np.testing.assert_array_equal(dataset.train_images, bits * np.uint8(255))
+    np.testing.assert_array_equal(dataset.train_labels, labels)
+    with pytest.raises(DataError, match=r"a text table needs a name that ends in \.csv"):
+        load_dataset(path.rename(tmp_path / "digits.tra"))

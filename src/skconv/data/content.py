@@ -23,7 +23,7 @@ MAX_DEFLATE_RATIO = 1032  # maximum ratio of decompressed to compressed size in 
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _WEB_PAGE = re.compile(rb"(\xef\xbb\xbf)?\s*<(!doctype html|html)\b", re.IGNORECASE)
 _FOREIGN = re.compile(rb"[\w\x80-\xff]*[\x80-\xff]+[\w\x80-\xff]*")  # words that are not ASCII
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".txt", ".data", ".dat"})
 _BLOCK = 1 << 20
 CACHE_REMEDY = "Set the environment variable XDG_CACHE_HOME to a writable folder."
 

@@ -283,7 +283,10 @@ class DataSpec:
         other = describe_other(path)
         if other is not None:
             raise DataError(f"{path} {other[0]}. {other[1]}")
-        raise DataError(f"{path} is not in a supported format; expected {_FORMATS}. Unpack or convert it first.")
+        raise DataError(
+            f"{path} is not in a supported format; expected {_FORMATS}. Unpack or convert it first; a text table needs "
+            "a name that ends in .csv."
+        )
 
 
 def _is_size(size: Any) -> bool:
