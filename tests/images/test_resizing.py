@@ -60,6 +60,7 @@ def test_convert_image_accepts_extreme_shapes(rule, height, width):
         ([(64, 64)], 100_000, None),
         ([(16, 256)], 500, None),  # as many pixels as 64×64
         ([(65, 65)], 500, (64, 64)),
+        ([(60, 70)], 500, None),  # the size that would be chosen
         ([(128, 128)], 5000, (48, 48)),
         ([(224, 224)], 100_000, (32, 32)),
         ([(3024, 4032)], 5000, (42, 56)),

@@ -70,7 +70,7 @@ def choose_size(
         side = short_side * max(aspect, 1 / aspect) ** 0.5
     side = min(side, math.sqrt(np.median(heights * widths)))
     height, width = (max(_MIN_SIDE, 2 * round(each / 2)) for each in (side * aspect**0.5, side / aspect**0.5))
-    return height, width
+    return None if set(sizes) == {(height, width)} else (height, width)
 
 
 def describe_choice(
