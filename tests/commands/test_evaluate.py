@@ -181,6 +181,13 @@ def test_classes_are_matched_by_name_not_by_position(run, held_out, tmp_path):
     assert evaluate(run.model, save(tmp_path / "some.npz", images[some], labels[some])).accuracy == expected.mean()
 
 
+def test_numbers_are_matched_by_value_with_a_note(run, held_out, tmp_path):
+    images, labels = held_out
+    source = save(tmp_path / "padded.npz", images, np.array([f"{label:05d}" for label in labels]))
+    with pytest.warns(UserWarning, match="matched by value, such as 00000 and 0"):
+        assert evaluate(run.model, source).accuracy == run.test_accuracy
+
+
 def test_evaluate_raises_for_classes_the_model_lacks(run, held_out, tmp_path):
     images, labels = held_out
     with pytest.raises(DataError, match=r"not have: 10\. The data's classes: 1, 2, 3.*\. The model's classes: 0, 1, 2"):

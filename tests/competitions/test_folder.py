@@ -147,7 +147,7 @@ def test_read_competition_rejects_missing_rows_or_images(make_competition, tmp_p
         read_competition(folder)
     (folder / "test.csv").write_text("id\n71\n")
     (folder / "test").rename(tmp_path / "elsewhere")
-    with pytest.raises(SourceNotFoundError, match=r"folder .*test does not exist"):
+    with pytest.raises(SourceNotFoundError, match=r"folder .*test does not exist.* train\.csv as .*--images"):
         read_competition(folder)
 
 
@@ -156,6 +156,14 @@ def test_read_competition_rejects_labels_in_test(make_competition):
     (folder / "test.csv").write_bytes((folder / "train.csv").read_bytes())
     with pytest.raises(DataError, match=r"test\.csv has a label column"):
         read_competition(folder)
+
+
+def test_labels_of_listed_test_images_are_not_used_with_a_note(make_competition):
+    folder = make_competition("identify-the-apparels")
+    ids = (folder / "test.csv").read_text().split()[1:]
+    (folder / "test.csv").write_text("id,label\n" + "".join(f"{name},{int(name) % 3}\n" for name in ids))
+    with pytest.warns(UserWarning, match=r"test\.csv: not used: 'label'.*skconv evaluate"):
+        assert list(read_competition(folder)[1].ids) == ids
 
 
 def test_is_competition_rejects_other_folders(make_competition, tmp_path, samples):

@@ -142,7 +142,8 @@ def evaluate(
     model : path-like
         A model folder, or a run folder with one.
     source : str or path-like
-        As in `skconv.load_dataset`. Its class names must be among the model's, in any order.
+        As in `skconv.load_dataset`. Its class names must be among the model's, in any order; numbers
+        are matched by value, as 16 and 00016.
     coverage : float or None, default=None
         Also measure prediction sets with this coverage, above 0 and below 1.
     corruptions : bool, default=False

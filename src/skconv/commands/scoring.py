@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import warnings
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple, Unpack
 
@@ -181,17 +182,44 @@ def convert_images(classifier: OnnxClassifier, dataset: Dataset, images: np.ndar
 
 
 def _match_classes(class_names: tuple[str, ...], dataset: Dataset) -> np.ndarray:
-    """Return the index in `class_names`, the model's classes, of each class of the data set."""
-    unknown = [name for name in dataset.class_names if name not in class_names]
+    """Return the index in `class_names`, the model's classes, of each class of the data set.
+
+    Numbers without a class of the same name are matched by value, with a warning.
+    """
+    names = list(dataset.class_names)
+    positions = {name: position for position, name in enumerate(class_names)}
+    by_value = {name: k for name, k in _match_by_value(class_names, names).items() if name not in positions}
+    if by_value:
+        example = next(iter(by_value))
+        warnings.warn(
+            f"{dataset.name}: classes are matched by value, such as {example} and {class_names[by_value[example]]}.",
+            stacklevel=3,
+        )
+    positions |= by_value
+    unknown = [name for name in names if name not in positions]
     if unknown:
-        which = list_some(unknown) if len(unknown) < len(dataset.class_names) else "all of them"
+        which = list_some(unknown) if len(unknown) < len(names) else "all of them"
         raise DataError(
             f"{dataset.name} has classes that the model does not have: {which}. The data's classes: "
             f"{list_some(dataset.class_names)}. The model's classes: {list_some(class_names)}. Classes are matched by "
             "name, in any order. Rename the classes of the data, leave classes out with --drop-class, or use data with "
             "the model's classes."
         )
-    return np.array([class_names.index(name) for name in dataset.class_names])
+    return np.array([positions[name] for name in names])
+
+
+def _match_by_value(class_names: Sequence[str], names: Sequence[str]) -> dict[str, int]:
+    """Return the index in `class_names` of each name with the same value, as of 16 for 00016.
+
+    Empty unless all names are numbers, and the values of each list differ.
+    """
+    from skconv.data.labels import is_number, to_number
+
+    if not all(map(is_number, (*class_names, *names))):
+        return {}
+    values = {to_number(name): position for position, name in enumerate(class_names)}
+    found = {name: values[to_number(name)] for name in names if to_number(name) in values}
+    return found if len(values) == len(class_names) and len(set(found.values())) == len(found) else {}
 
 
 def load_held_out(classifier: OnnxClassifier) -> HeldOut:

@@ -184,10 +184,15 @@ def _list_test_files(test: Path) -> tuple[list[str], list[Path]]:
     """Return the ids of the test images and their files."""
     index = _index_images(test, TEST_FOLDER)
     table = read_table(test).split_header()
-    if table.n_columns <= 2:
-        _, ids = _read_ids(test)
-    else:
-        ids = table.column(find_names(table, index))
+    column = find_names(table, index) if table.n_columns > 2 else 0
+    ids = table.column(column) if table.n_columns > 2 else _read_ids(test)[1]
+    others = [each for each in range(table.n_columns) if each != column and len(set(table.column(each))) > 1]
+    if others:
+        ignored = list_some([table.describe(each) for each in others], 5)
+        warnings.warn(
+            f"{test}: not used: {ignored}. To score a model on labels in this table, pass it to skconv evaluate.",
+            stacklevel=2,
+        )
     found = match_images(str(test), ids, index)
     check_found(str(test), ids, found, index.folder)
     return ids, [found[name] for name in ids]
@@ -201,7 +206,8 @@ def _index_images(table: Path, name: str) -> ImageIndex:
     index = index_near(table)
     if not index.files or any((table.parent / each).is_dir() for each in (TRAIN_FOLDER, TEST_FOLDER)):
         raise SourceNotFoundError(
-            f"{table} lists images, but their folder {folder} does not exist. Put the images there."
+            f"{table} lists images, but their folder {folder} does not exist. Put the images there, or pass {TRAIN} as "
+            "the source and the folder of the images as --images."
         )
     return index
 
