@@ -43,19 +43,28 @@ def test_find_model_folder_refuses_a_pickle_with_the_reason(tmp_path, suffix):
 
 
 def test_find_model_folder_suggests_the_folder_of_a_file(saved_model):
-    with pytest.raises(ModelFileError, match="a model is a folder") as caught:
+    with pytest.raises(ModelFileError, match="is a file; expected a run folder") as caught:
         find_model_folder(saved_model / ONNX_NAME)
     assert f"Pass {saved_model}." in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("name", "advice"),
-    [("photo.JPG", "skconv predict RUN IMAGE"), ("flowers.onnx", "run folder that the file was exported from")],
+    [
+        ("photo.JPG", "is an image; expected a run folder .*skconv train DATA --out RUN, then skconv serve RUN"),
+        ("table.csv", "is a table; expected a run folder .*skconv serve RUN"),
+        ("flowers.onnx", "is a file; .* run folder that the file was exported from"),
+    ],
 )
 def test_find_model_folder_advises_on_a_file(tmp_path, name, advice):
     (tmp_path / name).touch()
-    with pytest.raises(ModelFileError, match=f"is a file; .*{advice}"):
-        find_model_folder(tmp_path / name)
+    with pytest.raises(ModelFileError, match=advice):
+        find_model_folder(tmp_path / name, "skconv serve RUN")
+
+
+def test_find_model_folder_recognises_the_name_of_a_data_set():
+    with pytest.raises(SourceNotFoundError, match=r"no model mnist, only a data set .*; expected a run folder"):
+        find_model_folder("mnist")
 
 
 def test_find_model_folder_suggests_a_similar_folder(tmp_path):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from skconv.commands import Result
+from skconv.commands.model_argument import check_model
 from skconv.commands.paired_scoring import ScoredPair, align_predictions, score_pair
 from skconv.commands.scoring import describe_images
 from skconv.data.spec import DataOptions
@@ -232,6 +233,8 @@ def compare(
     """
     if out is not None:
         check_new_file(out, suffix=".csv", inputs=[source])
+    for model in (first, second):
+        check_model(model, "skconv compare RUN RUN DATA", [source])
     pair = score_pair(first, second, source, progress=progress, **data)
     result = compare_scored((os.fspath(first), os.fspath(second)), pair)
     if out is None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Unpack
 import numpy as np
 
 from skconv.commands import Result
+from skconv.commands.model_argument import check_model
 from skconv.commands.prediction_tables import MISTAKES_NAME, write_mistakes
 from skconv.commands.scoring import (
     UnseenImages,
@@ -198,6 +199,7 @@ def evaluate(
         check_matplotlib()
     if coverage is not None:
         check_coverage(coverage)
+    check_model(model, "skconv evaluate RUN DATA", [source, against])
     if coverage is not None or against is not None:  # raise errors before the data is loaded
         classifier = OnnxClassifier(model)
         if against is not None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from skconv.commands import Result
+from skconv.commands.model_argument import check_model
 from skconv.exceptions import DataError, ParameterError, SourceNotFoundError, UnknownNameError
 from skconv.files import check_new_file
 from skconv.signature import expand_paths
@@ -147,6 +148,7 @@ def explain(
     if show not in EXPLANATIONS:
         raise UnknownNameError("explanation", show, EXPLANATIONS)
     check_new_file(out, suffix=".png", inputs=[image])
+    check_model(model, "skconv explain RUN IMAGE --out FILE.png", [image])
     from skconv.data.inputs import load_inputs
     from skconv.inference import OnnxClassifier
     from skconv.reports.style import save_figure

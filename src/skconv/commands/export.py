@@ -135,7 +135,7 @@ def export(
         raise ParameterError(f"The 'format' parameter must be one of {', '.join(map(repr, FORMATS))}. Got {format!r}.")
     if runtime is not None and format != "web":
         raise ParameterError(f"The 'runtime' parameter is for the format 'web'. Got the format {format!r}.")
-    folder = find_model_folder(model)
+    folder = find_model_folder(model, "skconv export RUN")
     config = read_config(folder)
     check_has_onnx(folder, config)
     content = read_verified(folder / ONNX_NAME, config.files[ONNX_NAME])

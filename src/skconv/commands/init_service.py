@@ -14,6 +14,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
 import skconv
 from skconv.commands import Result
+from skconv.commands.model_argument import check_model
 from skconv.digits import needs_opencv
 from skconv.files import atomic_dir, check_new_folder
 from skconv.model_io.config import ModelConfig
@@ -91,6 +92,8 @@ def init_service(model: str | os.PathLike[str], out: str | os.PathLike[str]) -> 
     >>> [name for name in result.files if not name.endswith(".whl")]  # doctest: +NORMALIZE_WHITESPACE
     ['Caddyfile', 'Dockerfile', 'README.md', 'compose.yaml', 'model', 'requirements-runtime.txt', 'skconv.service']
     """
+    # Before the check of the folder, whose error advises to remove it.
+    check_model(model, "skconv init-service RUN FOLDER", [out], expected="a new folder")
     check_new_folder(out)
     folder = find_model_folder(model)
     config = read_config(folder)

@@ -13,6 +13,7 @@ from typing import Any, Unpack
 import numpy as np
 
 from skconv.commands import Result
+from skconv.commands.model_argument import check_model
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
 from skconv.commands.prediction_inputs import LoadedInputs, list_paths, load_competition, load_images, warn_if_broken
 from skconv.commands.prediction_tables import write_predictions
@@ -138,6 +139,7 @@ def predict(
     _check_requests(top, coverage)
     paths = list_paths(inputs)
     _check_outputs(out, annotate, paths)
+    check_model(model, "skconv predict RUN IMAGE", paths)
     classifier = OnnxClassifier(model)
     if coverage is not None:
         make_sets(classifier, np.empty((0, len(classifier.class_names))), coverage)  # raises before images are loaded

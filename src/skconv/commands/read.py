@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 import numpy as np
 
 from skconv.commands import Result
+from skconv.commands.model_argument import check_model
 from skconv.commands.options import PREDICTION_DEFAULTS, PredictionOptions
 from skconv.commands.predict import check_confidence
 from skconv.commands.prediction_inputs import warn_if_broken
@@ -137,7 +138,9 @@ def read(
     out, annotate, min_confidence = options["out"], options["annotate"], options["min_confidence"]
     check_confidence(min_confidence)
     check_layout(layout)
-    sources = _list_sources(images)
+    inputs = _list_inputs(images)
+    check_model(model, "skconv read IMAGE --model RUN", inputs)
+    sources = _list_sources(inputs)
     if out is not None:
         check_new_file(out, suffix=".csv", inputs=[name for name, _ in sources])
     figures = None if annotate is None else _list_figures(annotate, [name for name, _ in sources])
@@ -194,16 +197,18 @@ def _describe_grids(readings: Sequence[NumberReading], layout: str) -> str | Non
     return f"{describe_grids(noted[0])}{others and others + '.'}{advice}"
 
 
-def _list_sources(
-    images: str | os.PathLike[str] | np.ndarray | Sequence[str | os.PathLike[str] | np.ndarray],
-) -> list[tuple[str, Path | np.ndarray]]:
-    """Return name and source of each image."""
+def _list_inputs(images: Any) -> list[Any]:
+    """Return the argument `images` as a list."""
+    is_single = isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable)
+    return [images] if is_single else list(images)
+
+
+def _list_sources(inputs: Sequence[Any]) -> list[tuple[str, Path | np.ndarray]]:
+    """Return name and source of each image; raise `ParameterError` for inputs that are neither paths nor arrays."""
     from skconv.data.inputs import list_images
 
-    is_single = isinstance(images, str | os.PathLike | np.ndarray) or not isinstance(images, Iterable)
-    several: Any = [images] if is_single else images
     sources: list[tuple[str, Path | np.ndarray]] = []
-    for number, image in enumerate(several, start=1):
+    for number, image in enumerate(inputs, start=1):
         if isinstance(image, np.ndarray):
             sources.append((f"image {number}", image))
         elif isinstance(image, str | os.PathLike):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
 from skconv.commands import Result, format_interval
+from skconv.commands.model_argument import check_model
 from skconv.commands.scoring import describe_images, score_source
 from skconv.data.spec import DataOptions
 from skconv.evaluation.label_issues import TABLE_NAME, LabelIssue, NamedImages, locate_issues, read_issues
@@ -130,6 +131,9 @@ def report(
     """
     target = Path(out)
     is_page = _check_target(target)  # raises before the scoring, which takes minutes
+    check_model(model, "skconv report RUN DATA --out FILE.html", [source])
+    if against is not None:
+        check_model(against, "skconv report RUN DATA --against RUN --out FILE.html")
     from skconv.reports.page import render_page
     from skconv.reports.sections import write_sections
     from skconv.reports.style import check_matplotlib, save_figure

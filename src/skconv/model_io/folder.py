@@ -7,6 +7,7 @@ import hashlib
 import os
 from pathlib import Path
 
+from skconv.data.content import is_table_name
 from skconv.exceptions import ModelFileError, ParameterError, SourceNotFoundError, list_some
 from skconv.files import expand_home, find_similar_path
 from skconv.images.formats import has_image_suffix
@@ -24,16 +25,18 @@ CARD_NAME = "card.md"
 MODEL_FOLDER_NAME = "model"  # inside a run folder
 
 _MAX_OPTIONAL_BYTES = 2**30
+_EXPECTED = f"expected a run folder of skconv train, or a folder with {CONFIG_NAME} in it"
 _PICKLE_SUFFIXES = {
     ".pt", ".pth", ".pkl", ".pickle", ".joblib", ".ckpt", ".h5", ".hdf5", ".keras", ".bin",
 }  # fmt: skip
 
 
-def find_model_folder(path: str | os.PathLike[str]) -> Path:
+def find_model_folder(path: str | os.PathLike[str], usage: str = "") -> Path:
     """Return the folder with ``config.json`` at `path`: a model folder, a run folder, or the name of a bundled model.
 
     A folder called ``digits`` takes precedence over the bundled model. Raise `SourceNotFoundError` if `path` does not
-    exist, and `ModelFileError` if it is a file (loading a pickle could run code) or a folder without a model.
+    exist, and `ModelFileError` if it is a file (loading a pickle could run code) or a folder without a model. `usage`,
+    such as "skconv serve RUN", is the command that these errors show.
     """
     if not isinstance(path, str | os.PathLike):
         raise ParameterError(
@@ -45,18 +48,12 @@ def find_model_folder(path: str | os.PathLike[str]) -> Path:
         if (folder / CONFIG_NAME).is_file():
             return folder
     if not location.exists():
-        nearest = difflib.get_close_matches(str(path), MODELS.names(), n=1)
-        similar = nearest[0] if nearest else find_similar_path(location, folders=True)
-        suggestion = f"Did you mean '{similar}'? " if similar else ""
-        raise SourceNotFoundError(
-            f"No model at {location}: there is no such folder. {suggestion}"
-            f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME} and {ONNX_NAME}, as written by skconv train."
-        )
+        raise _find_nothing(path, location, usage)
     if not location.is_dir():
-        raise _refuse_file(location)
+        raise _refuse_file(location, usage)
     raise ModelFileError(
         f"The folder {location} contains no model: it has neither {CONFIG_NAME} nor "
-        f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. {_suggest_run(location)}"
+        f"{MODEL_FOLDER_NAME}/{CONFIG_NAME}. {_suggest_run(location, usage)}"
     )
 
 
@@ -140,24 +137,45 @@ def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
     return [MODELS.get(name)] if name in MODELS else []
 
 
-def _suggest_run(location: Path) -> str:
+def _find_nothing(path: str | os.PathLike[str], location: Path, usage: str) -> SourceNotFoundError:
+    """Return the error for a path that does not exist."""
+    from skconv.data.catalog import list_datasets
+
+    if path in list_datasets():
+        return SourceNotFoundError(
+            f"There is no model {path}, only a data set of this name; {_EXPECTED}. {_suggest_training(usage)}"
+        )
+    nearest = difflib.get_close_matches(str(path), MODELS.names(), n=1)
+    similar = nearest[0] if nearest else find_similar_path(location, folders=True)
+    suggestion = f"Did you mean '{similar}'? " if similar else ""
+    return SourceNotFoundError(
+        f"No model at {location}: there is no such folder. {suggestion}"
+        f"Expected a folder with {CONFIG_NAME}, {WEIGHTS_NAME} and {ONNX_NAME}, as written by skconv train."
+    )
+
+
+def _suggest_training(usage: str) -> str:
+    then = f", then {usage}" if usage else ""
+    return f"Train a model, and pass its run folder: skconv train DATA --out RUN{then}."
+
+
+def _suggest_run(location: Path, usage: str) -> str:
     runs = sorted(str(each.parent.parent) for each in location.glob(f"*/{MODEL_FOLDER_NAME}/{CONFIG_NAME}"))
     if not runs:
-        return "Pass the output folder of skconv train."
+        return _suggest_training(usage)
     return f"It contains several runs; pass one of them: {list_some(runs, 5)}."
 
 
-def _refuse_file(location: Path) -> ModelFileError:
+def _refuse_file(location: Path, usage: str) -> ModelFileError:
     if location.suffix.lower() in _PICKLE_SUFFIXES:
         return ModelFileError(
             f"{location} is refused: a {location.suffix} file can contain a pickle, and loading a pickle can run code. "
             "Save the model to a folder (skconv train --out DIR, or CNNClassifier.save) and pass that folder."
         )
-    hint = ""
+    kind = "an image" if has_image_suffix(location.name) else "a table" if is_table_name(location) else "a file"
+    hint = _suggest_training(usage)
     if (location.parent / CONFIG_NAME).is_file():
-        hint = f" Pass {location.parent}."
-    elif has_image_suffix(location.name):
-        hint = " Pass the run folder before the images: skconv predict RUN IMAGE."
+        hint = f"Pass {location.parent}."
     elif location.suffix.lower() == ".onnx":
-        hint = " Pass the run folder that the file was exported from."
-    return ModelFileError(f"{location} is a file; a model is a folder with {CONFIG_NAME} in it.{hint}")
+        hint = "Pass the run folder that the file was exported from."
+    return ModelFileError(f"{location} is {kind}; {_EXPECTED}. {hint}")

@@ -59,7 +59,7 @@ def serve(
             f"serve needs the packages {', '.join(missing)}, which are not installed. Install them: "
             "pip install 'skconv[serve]'"
         )
-    folder = find_model_folder(settings.model)
+    folder = find_model_folder(settings.model, "skconv serve RUN")
     model = read_config(folder)
     check_has_onnx(folder, model)
     if needs_opencv(model) and importlib.util.find_spec("cv2") is None:
