@@ -133,3 +133,13 @@ def test_read_page_refuses_invalid_layout_and_image_without_grid(model):
         read_page(model, blank, layout="grid")
     with pytest.raises(DataError, match="uint8"):
         read_page(model, np.zeros((20, 20)))
+
+
+def test_score_is_that_of_the_model_input_of_each_digit(model, mnist_digits, write_rows):
+    images, _ = mnist_digits
+    for image in (fill_grid(images, 3, 3), write_rows([images[:5]], scale=3)):
+        digits = read_page(model, image).digits
+        assert len(digits) > 3
+        expected = model.predict_with_ood(np.stack([digit.image for digit in digits]))[1]
+        np.testing.assert_allclose([digit.ood_score for digit in digits], expected, rtol=1e-4)
+        assert all(digit.to_json()["ood_score"] == digit.ood_score for digit in digits)

@@ -1,5 +1,7 @@
 """Recognition of numbers, with a nearest-neighbour classifier of MNIST digits as the model."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -24,6 +26,9 @@ class NearestNeighbor:
         best = np.stack([similarity[:, self.labels == digit].max(axis=1) for digit in range(10)], axis=1)
         odds = np.exp(25 * (best - best.max(axis=1, keepdims=True))) * np.clip(best.max(axis=1, keepdims=True), 0.1, 1)
         return (odds / odds.sum(axis=1, keepdims=True)).astype(np.float32)
+
+    def predict_with_ood(self, images: np.ndarray) -> tuple[np.ndarray, None]:
+        return self.predict_proba(images), None
 
     @staticmethod
     def _normalize(images: np.ndarray) -> np.ndarray:
@@ -145,7 +150,7 @@ def test_mask_below_replaces_uncertain_digits_across_lines():
     assert reading.mask_below(0.4) is reading
 
 
-def test_to_json_has_plain_values_and_error_only_if_set():
+def test_to_json_has_plain_values_and_score_and_error_only_if_set():
     digit = DigitReading("3", 0.9, (1, 2, 3, 4), (Alternative("8", 0.1),), np.zeros((28, 28), np.uint8))
     record = NumberReading("a.png", "3", 0.9, (digit,)).to_json()
     assert record == {
@@ -157,4 +162,6 @@ def test_to_json_has_plain_values_and_error_only_if_set():
         ],
         "marks": [],
     }
+    scored = replace(digit, ood_score=0.75).to_json()
+    assert scored == {**record["digits"][0], "ood_score": 0.75}
     assert NumberReading("a.png", "", 0.0, error="empty").to_json()["error"] == "empty"

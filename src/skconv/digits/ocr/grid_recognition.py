@@ -12,7 +12,14 @@ from skconv.digits.ocr.cuts import MIN_INK, extract_component
 from skconv.digits.ocr.grid_ink import GridInk, Rectification, find_grid_ink, rectify
 from skconv.digits.ocr.grids import Grid
 from skconv.digits.ocr.readings import CellReading, DigitReading, GridReading
-from skconv.digits.ocr.recognition import Edge, find_best_path, make_edges, read_path, scale_background
+from skconv.digits.ocr.recognition import (
+    CandidateScores,
+    Edge,
+    classify_candidates,
+    find_best_path,
+    make_edges,
+    read_path,
+)
 from skconv.digits.ocr.segmentation import MIN_CORE, MIN_DIGIT_HEIGHT, MIN_MARK, Candidate, Line, Mark, make_line
 from skconv.digits.preprocess.morphology import Components, find_connected_ink, stroke_width
 from skconv.digits.preprocess.normalization import normalize_strokes
@@ -50,12 +57,9 @@ def read_grid(model: OnnxClassifier, image: np.ndarray, grid: Grid) -> GridReadi
     if ink.spread > MAX_SPREAD:
         return None
     lines = _make_lines(ink, grid)
-    crops = [candidate.digit for each in lines for candidate in each.line.candidates]
     cells = {(row, column): _make_empty_cell(grid, row, column) for row, column in np.ndindex(grid.rows, grid.columns)}
-    if crops:
-        probabilities = scale_background(model.predict_proba(np.stack(crops)), model.class_names)
-        starts = np.cumsum([len(each.line.candidates) for each in lines])[:-1]
-        scores = np.split(probabilities, starts)
+    if any(each.line.candidates for each in lines):
+        scores = classify_candidates(model, [each.line for each in lines])
         for cell in _read_lines(lines, scores, model.class_names, mapping):
             cells[cell.row, cell.column] = cell
     reading = GridReading(grid.rows, grid.columns, grid.box, tuple(cells.values()))
@@ -116,7 +120,7 @@ def _make_cell_line(strokes: np.ndarray, components: Components, pen: float, hei
 
 
 def _read_lines(
-    lines: Sequence[_CellLine], scores: Sequence[np.ndarray], names: tuple[str, ...], mapping: Rectification
+    lines: Sequence[_CellLine], scores: Sequence[CandidateScores], names: tuple[str, ...], mapping: Rectification
 ) -> list[CellReading]:
     """Return the most probable number in each cell with ink."""
     lattices = [make_edges(each.line, part, names) for each, part in zip(lines, scores, strict=True)]

@@ -33,6 +33,9 @@ class DigitReading:
         Other labels, most probable first; for the label "?", the most probable digit is the first alternative.
     image : ndarray of uint8, shape (28, 28)
         Input of the network, light ink on background 0; not part of the JSON.
+    ood_score : float or None, default=None
+        Out-of-distribution score, higher for images less like the training images, see `OnnxClassifier.ood_threshold`.
+        None if the model has no score.
     """
 
     label: str
@@ -40,6 +43,7 @@ class DigitReading:
     box: Box
     alternatives: tuple[Alternative, ...]
     image: np.ndarray = field(compare=False, repr=False)
+    ood_score: float | None = None
 
     def mask_below(self, min_confidence: float) -> DigitReading:
         """Return the reading, with the label "?" and its label as first alternative if the confidence is too low."""
@@ -49,13 +53,14 @@ class DigitReading:
         return replace(self, label=UNSURE, alternatives=(best, *self.alternatives))
 
     def to_json(self) -> dict[str, Any]:
-        """Return label, confidence, box and alternatives as JSON values."""
-        return {
+        """Return label, confidence, box, alternatives and, if there is one, the score as JSON values."""
+        record: dict[str, Any] = {
             "label": self.label,
             "confidence": self.confidence,
             "box": self.box,
             "alternatives": [asdict(alternative) for alternative in self.alternatives],
         }
+        return record if self.ood_score is None else {**record, "ood_score": self.ood_score}
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -37,17 +40,15 @@ def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") ->
     strings", International Joint Conference on Neural Networks (1992), 165-172.
     """
     lines = find_lines(image)
-    crops = [candidate.digit for line in lines for candidate in line.candidates]
-    if not crops:
+    if not any(line.candidates for line in lines):
         return NumberReading(name, "", 1.0)
-    probabilities = scale_background(model.predict_proba(np.stack(crops)), model.class_names)
-    starts = np.cumsum([len(line.candidates) for line in lines])[:-1]
+    scores = classify_candidates(model, lines)
     texts: list[str] = []
     digits: list[DigitReading] = []
     marks: list[Mark] = []
     confidence = 1.0
-    for line, scores in zip(lines, np.split(probabilities, starts), strict=True):
-        reading = _read_line(line, scores, model.class_names)
+    for line, part in zip(lines, scores, strict=True):
+        reading = _read_line(line, part, model.class_names)
         if reading.text:
             n_before = sum(len(text) + 1 for text in texts)
             marks += [Mark(n_before + mark.position, mark.box) for mark in reading.marks]
@@ -55,6 +56,23 @@ def read_image(model: OnnxClassifier, image: np.ndarray, name: str = "image") ->
             digits += reading.digits
         confidence *= reading.confidence
     return NumberReading(name, "\n".join(texts), confidence, tuple(digits), tuple(marks))
+
+
+class CandidateScores(NamedTuple):
+    """Classification of the candidates of a line."""
+
+    probabilities: np.ndarray  # (n, k), adjusted to the prior of the background class among candidates
+    ood_scores: list[float | None]  # n out-of-distribution scores; None if the model has no score
+
+
+def classify_candidates(model: OnnxClassifier, lines: Sequence[Line]) -> list[CandidateScores]:
+    """Classify the candidates of all lines, at least one, in one batch."""
+    crops = np.stack([candidate.digit for line in lines for candidate in line.candidates])
+    probabilities, ood_scores = model.predict_with_ood(crops)
+    probabilities = scale_background(probabilities, model.class_names)
+    scores: list[float | None] = [None] * len(crops) if ood_scores is None else ood_scores.tolist()
+    ends = np.cumsum([len(line.candidates) for line in lines]).tolist()
+    return [CandidateScores(probabilities[start:end], scores[start:end]) for start, end in pairwise([0, *ends])]
 
 
 def scale_background(probabilities: np.ndarray, names: tuple[str, ...]) -> np.ndarray:
@@ -71,10 +89,11 @@ class Edge:
     candidate: Candidate
     score: float  # log-likelihood
     probabilities: np.ndarray | None  # class probabilities, (k,); None for a mark
+    ood_score: float | None = None
 
 
-def _read_line(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> NumberReading:
-    path, posterior = find_best_path(make_edges(line, probabilities, names), len(line.cuts) - 1)
+def _read_line(line: Line, scores: CandidateScores, names: tuple[str, ...]) -> NumberReading:
+    path, posterior = find_best_path(make_edges(line, scores, names), len(line.cuts) - 1)
     return read_path(line, path, posterior, names)
 
 
@@ -89,7 +108,7 @@ def read_path(line: Line, path: list[Edge], posterior: float, names: tuple[str, 
         if edge.probabilities is None:
             marks.append(Mark(len(digits), candidate.box))
         else:
-            digits.append(_make_digit(candidate, edge.probabilities, names))
+            digits.append(_make_digit(edge, edge.probabilities, names))
             n_digits[-1] += 1
     for mark in line.marks:
         if not any(_contains(digit.box, mark.box) for digit in digits):
@@ -104,8 +123,9 @@ def _contains(box: Box, other: Box) -> bool:
     return box[0] <= other[0] and box[1] <= other[1] and box[2] >= other[2] and box[3] >= other[3]
 
 
-def make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) -> list[Edge]:
+def make_edges(line: Line, classified: CandidateScores, names: tuple[str, ...]) -> list[Edge]:
     """Return the edges of the lattice: every candidate as a digit, and candidates of one piece also as a mark."""
+    probabilities = classified.probabilities
     is_digit = np.array([name != BACKGROUND_LABEL for name in names])
     min_heights = np.array([MIN_HEIGHT_OF.get(name, MIN_HEIGHT) for name in names])[is_digit]
     background = probabilities[:, ~is_digit].sum(axis=1) if not is_digit.all() else 1 - probabilities.max(axis=1)
@@ -116,7 +136,7 @@ def make_edges(line: Line, probabilities: np.ndarray, names: tuple[str, ...]) ->
         log_probability = np.log(np.maximum(probabilities[k, is_digit], MIN_PROBABILITY))
         scores = log_probability + _score_geometry(candidate, min_heights)
         scores -= BACKGROUND_WEIGHT * np.log(max(background[k], MIN_BACKGROUND))
-        edges.append(Edge(candidate, float(scores.max() + between), probabilities[k]))
+        edges.append(Edge(candidate, float(scores.max() + between), probabilities[k], classified.ood_scores[k]))
         if candidate.stop == candidate.start + 1:
             # The penalty of a mark is 0 for low pieces, such as dots and dashes, and for pieces below the line.
             penalty = float(np.clip(10 * (candidate.height - 0.25 - max(0.0, candidate.sink - 0.2)), 0, 6))
@@ -160,7 +180,9 @@ def find_best_path(edges: list[Edge], n_pieces: int) -> tuple[list[Edge], float]
     return path[::-1], float(np.exp(best[n_pieces] - total[n_pieces]))
 
 
-def _make_digit(candidate: Candidate, probabilities: np.ndarray, names: tuple[str, ...]) -> DigitReading:
+def _make_digit(edge: Edge, probabilities: np.ndarray, names: tuple[str, ...]) -> DigitReading:
     order = [int(k) for k in np.argsort(-probabilities, kind="stable") if names[k] != BACKGROUND_LABEL]
     best, *others = [Alternative(names[k], float(probabilities[k])) for k in order[: N_ALTERNATIVES + 1]]
-    return DigitReading(best.label, best.confidence, candidate.box, tuple(others), candidate.digit)
+    return DigitReading(
+        best.label, best.confidence, edge.candidate.box, tuple(others), edge.candidate.digit, edge.ood_score
+    )
