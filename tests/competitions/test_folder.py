@@ -164,6 +164,11 @@ def test_labels_of_listed_test_images_are_not_used_with_a_note(make_competition)
     (folder / "test.csv").write_text("id,label\n" + "".join(f"{name},{int(name) % 3}\n" for name in ids))
     with pytest.warns(UserWarning, match=r"test\.csv: not used: 'label'.*skconv evaluate"):
         assert list(read_competition(folder)[1].ids) == ids
+    (folder / "sample_submission.csv").unlink()
+    (folder / "test.csv").write_text("size,image,label\n" + "".join(f"8,{name},{int(name) % 3}\n" for name in ids))
+    with pytest.warns(UserWarning, match=r"not used: 'label'"):
+        form = read_form(folder)
+    assert form.header == ("image", "label") and list(form.ids) == ids
 
 
 def test_is_competition_rejects_other_folders(make_competition, tmp_path, samples):
@@ -171,6 +176,12 @@ def test_is_competition_rejects_other_folders(make_competition, tmp_path, sample
     assert is_competition(folder) and not is_competition(tmp_path / "missing")
     samples.class_folders(folder / "train", "a", "b")
     assert not is_competition(folder)  # class folders
+    others = samples.class_folders(tmp_path / "others", "a", "b")
+    for file in ("train.csv", "test.csv"):
+        (others / file).write_text("id,label\n1,a\n")
+    assert not is_competition(others)
+    (others / "sample_submission.csv").write_text("id,label\n1,a\n")
+    assert is_competition(others)
     (make_competition("identify-the-apparels") / "test.csv").unlink()
     assert not is_competition(tmp_path / "identify-the-apparels")
 

@@ -37,11 +37,18 @@ _FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (
 
 
 def is_competition(folder: Path) -> bool:
-    """Return whether a folder contains ``train.csv`` and ``test.csv``, but no class folders in ``train``."""
+    """Return whether a folder contains ``train.csv`` and ``test.csv``, but no class folders.
+
+    Folders in ``train`` are class folders. So are several folders beside the tables, if there is neither a folder
+    ``train`` nor a sample submission.
+    """
     if not all((folder / name).is_file() for name in (TRAIN, TEST)):
         return False
     images = folder / TRAIN_FOLDER
-    return not (images.is_dir() and any(entry.is_dir() for entry in os.scandir(images)))
+    if images.is_dir():
+        return not any(entry.is_dir() for entry in os.scandir(images))
+    n_folders = sum(entry.is_dir() and not entry.name.startswith(".") for entry in os.scandir(folder))
+    return n_folders < 2 or (folder / SAMPLE).is_file()
 
 
 def read_competition(
@@ -224,7 +231,9 @@ def _make_form(folder: Path, ids: list[str] | None, images: np.ndarray, labels: 
         )
         has_sample = False
     if not has_sample:
-        header, ids = (PIXEL_HEADER, number_rows(len(images))) if ids is None else _read_ids(folder / TEST)
+        header, ids = (
+            (PIXEL_HEADER, number_rows(len(images))) if ids is None else (_read_header(folder / TEST, ids), ids)
+        )
         return SubmissionForm(header, tuple(ids), images, class_labels)
     header, expected = _read_ids(sample)
     if len(expected) != len(images):
@@ -258,6 +267,15 @@ def _check_numbers(sample: Path, ids: list[str]) -> None:
 def number_rows(n: int) -> list[str]:
     """Return the ids of rows of pixels, numbered from 1 as on Kaggle."""
     return [str(row) for row in range(1, n + 1)]
+
+
+def _read_header(table: Path, ids: list[str]) -> tuple[str, str]:
+    """Return the header of a submission from that of a table of test images; the label is "label" if it has no name."""
+    rows = read_table(table).split_header()
+    headers = rows.header or []
+    if len(headers) <= 2:
+        return _read_ids(table)[0]
+    return next(header for column, header in enumerate(headers) if rows.column(column) == ids), "label"
 
 
 def _read_ids(table: Path) -> tuple[tuple[str, str], list[str]]:
