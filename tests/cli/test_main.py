@@ -5,6 +5,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+import weakref
 from importlib.metadata import entry_points
 
 import pytest
@@ -218,3 +220,20 @@ def test_interrupt_that_another_error_hides_is_an_interrupt(monkeypatch, capsys)
     monkeypatch.setattr("skconv.commands.train.prepare_run", fail_to_import)
     assert main(["train", "digits"]) == 130
     assert capsys.readouterr().err.startswith("Interrupted.")
+
+
+def test_signal_in_a_callback_whose_exceptions_python_ignores_interrupts(monkeypatch, capsys):
+    def receive(*_):
+        item = {1}  # sets support weak references
+        reference = weakref.ref(item, lambda _: signal.raise_signal(signal.SIGTERM))
+        del item
+        assert reference() is None
+        for _ in range(1000):  # the command goes on
+            time.sleep(0.01)
+
+    hook = sys.unraisablehook
+    monkeypatch.setattr("skconv.commands.train.prepare_run", receive)
+    assert main(["train", "digits"]) == 130
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith("Interrupted.")
+    assert sys.unraisablehook is hook

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import io
 import os
@@ -28,6 +29,7 @@ from skconv.distributed.process_group import (
 from skconv.exceptions import ProcessLostError, SkconvError, find_missing_package
 
 DONE, FAILED, INTERRUPTED = 0, 1, 130
+_REPEAT_SECONDS = 0.1  # until a lost signal is sent again; longer than the callback that lost it
 
 
 @dataclass
@@ -111,10 +113,39 @@ def _handle_signals(invocation: Invocation) -> Iterator[None]:
         handled.append(signal.SIGINT)
     before = {number: signal.signal(number, interrupt) for number in handled}
     try:
-        yield
+        with _repeat_lost_signals(invocation):
+            yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def _repeat_lost_signals(invocation: Invocation) -> Iterator[None]:
+    """Send a signal again if Python has ignored its KeyboardInterrupt, as it does in destructors and weakref callbacks.
+
+    The import system has such callbacks, so a signal that arrives during imports can be lost.
+    """
+    before = sys.unraisablehook
+    timers: list[threading.Timer] = []
+
+    def handle(ignored: sys.UnraisableHookArgs) -> None:
+        if invocation.received is None or not issubclass(ignored.exc_type, KeyboardInterrupt):
+            before(ignored)
+            return
+        # In another thread and later, because an exception in this hook would be ignored as well.
+        timer = threading.Timer(_REPEAT_SECONDS, _thread.interrupt_main, [invocation.received])
+        timer.daemon = True
+        timers.append(timer)
+        timer.start()
+
+    sys.unraisablehook = handle
+    try:
+        yield
+    finally:
+        sys.unraisablehook = before
+        for timer in timers:
+            timer.cancel()
 
 
 def _run(arguments: list[str], invocation: Invocation) -> int:
