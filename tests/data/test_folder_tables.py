@@ -87,12 +87,15 @@ def test_table_with_the_labels_of_test_images_is_named(tmp_path, samples):
         assert load_dataset(tmp_path).test_labels is None
 
 
-def test_licence_that_lists_images_is_no_table(tmp_path, samples):
+@pytest.mark.parametrize(
+    ("name", "authors"),
+    [("LICENSE.txt", ["Cy", "Ann", "Al"]), ("sources.txt", ["Cy", "Ann Lee", "Bob Ray", "Ann Ray"])],
+)
+def test_licence_that_lists_images_is_no_table(tmp_path, samples, name, authors):
     def make_row(number, file):
-        author = ("Cy", "Ann Lee", "Bob Ray", "Ann Ray")[number % 4]
-        return f"{file.parent.name}/{file.name} by {author} - https://example.org"
+        return f"{file.parent.name}/{file.name} by {authors[number % len(authors)]} - https://example.org"
 
-    write_table(tmp_path, samples, make_row, "All images are licensed under CC-BY.", "LICENSE.txt")
+    write_table(tmp_path, samples, make_row, "All images are licensed under CC-BY.", name)
     assert load_dataset(tmp_path).class_names == ("part_1", "part_2")
 
 

@@ -81,7 +81,7 @@ def find_columns(
     if table.n_columns < 2:
         raise DataError(
             f"{table.where} has {format_count(table.n_columns, 'column')}; expected a header such as id,label, and "
-            "rows."
+            "rows. If the pixels are in another table, pass its folder, with names such as X_train.csv and y_train.csv."
         )
     label = find_column(table, label_column, "--label-column")
     names = find_column(table, image_column, "--image-column")

@@ -16,6 +16,7 @@ from skconv.data.split_names import TRAIN, split_name
 from skconv.data.tables import Table, open_lines, parse_line, read_cells
 from skconv.exceptions import DataError
 
+_DOCUMENTS = frozenset({"license", "licence", "copying", "credits", "attribution", "authors", "readme"})
 _MAX_TABLES = 5  # maximum number of tables that are examined
 _N_ROWS = 2000
 _N_CHECKED = 200  # rows whose images are searched
@@ -94,12 +95,16 @@ def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence
 
 
 def _sort_tables(tables: Sequence[Path], split: str = TRAIN) -> list[Path]:
-    """Return the first tables by level and name; those whose name or folder is that of another split are last."""
+    """Return the first tables by level and name; those whose name or folder is that of another split are last.
+
+    Licences and similar documents, which may list all images, are left out.
+    """
 
     def is_other(path: Path) -> bool:
         named = split_name(path.name.partition(".")[0]) or split_name(path.parent.name)
         return named is not None and named[0] != split
 
+    tables = [path for path in tables if path.name.partition(".")[0].lower() not in _DOCUMENTS]
     return sorted(tables, key=lambda path: (is_other(path), len(path.parts), path))[:_MAX_TABLES]
 
 
