@@ -187,6 +187,18 @@ def test_the_users_flips_are_not_changed(fake_trials):
     assert chosen.candidate.recipe.augmentation == {"flip": True}
 
 
+@pytest.mark.parametrize(("with_flips", "used"), [(0.95, True), (0.8, False)])
+def test_a_trial_decides_if_mirrored_images_are_recognised_less_well(fake_trials, monkeypatch, with_flips, used):
+    fake_trials(lambda candidate: with_flips if candidate.recipe.augmentation.get("flip") else 0.9)
+    monkeypatch.setattr(selection, "compare_mirrored", lambda parts: (None, "less well"))
+    search, candidate = make_search(), make_candidate(make_dataset(2400))
+    search.seconds = 1.0
+    best, _ = search._try(replace(candidate, recipe=replace(candidate.recipe, augmentation={})), 1.0)
+    best = search._choose_flips(best, None, {"name": "fast"})
+    assert len(search.trials) == 2
+    assert bool(best.candidate.recipe.augmentation.get("flip")) is used
+
+
 def test_more_epochs_are_used_while_the_loss_decreases(fake_trials):
     fake_trials(lambda candidate: {2: 0.7, 4: 0.8, 8: 0.9}.get(candidate.recipe.training["max_epochs"], 0.85))
     chosen = make_search(flips=False).run([make_candidate(make_dataset(300))])

@@ -7,29 +7,47 @@ from typing import Any
 
 import numpy as np
 
+from skconv.evaluation.metrics import Scores
+
 _MAX_LOSS = 0.02  # accuracy that mirroring may cost
 _MAX_LOST = 0.2  # part of the accuracy above the share of the largest class that mirroring may cost
+_MAX_LOST_TRIED = 0.5  # the same, up to which a training with flips is worth its time
 _MAX_CLASS_LOSS = 0.15  # recall that mirroring may cost a class: a pair of mirrored classes among many
 _MIN_CLASS = 8  # images of a class, to compare its recall
 
 
-def is_mirrorable(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tuple[bool, str]:
+def compare_mirrored(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tuple[bool | None, str]:
     """Return whether mirrored images are recognised as well as the originals, and a sentence with the figures.
 
-    Each part has a classifier that was trained without flips and is better than chance, and images and labels that it
-    was not trained on: uint8 (n, height, width) or (n, height, width, 3), and int (n,).
+    Return None instead if they are recognised less well, but well enough for a training with flips to decide. Each part
+    has a classifier that was trained without flips and is better than chance, and images and labels that it was not
+    trained on: uint8 (n, height, width) or (n, height, width, 3), and int (n,).
     """
     labels = np.concatenate([labels for _, _, labels in parts])
     original = np.concatenate([classifier.predict(images) == labels for classifier, images, labels in parts])
     mirrored = np.concatenate([classifier.predict(_mirror(images)) == labels for classifier, images, labels in parts])
     accuracy, after = float(original.mean()), float(mirrored.mean())
     figures = f"accuracy {100 * accuracy:.1f} %, mirrored {100 * after:.1f} %"
-    chance = float(np.bincount(labels).max() / len(labels))
+    above_chance = accuracy - float(np.bincount(labels).max() / len(labels))
     losses = [original[labels == each].mean() - mirrored[labels == each].mean() for each in _list_classes(labels)]
-    max_loss = min(_MAX_LOSS, _MAX_LOST * (accuracy - chance))
+    max_loss = min(_MAX_LOSS, _MAX_LOST * above_chance)
     if accuracy - after <= max_loss and max(losses, default=0.0) <= _MAX_CLASS_LOSS:
         return True, f"Random flips: mirrored images are recognised as well as the originals ({figures})."
+    if accuracy - after <= _MAX_LOST_TRIED * above_chance:
+        return None, f"Mirrored images are recognised less well than the originals ({figures})."
     return False, f"No random flips: mirrored images are not recognised as well as the originals ({figures})."
+
+
+def is_improved(flipped: Scores, original: Scores) -> bool:
+    """Return whether a training with flips has a lower log loss, and no class with a much lower recall.
+
+    Classes that are mirror images of each other, such as "left" and "right", may be few among many.
+    """
+    sizes = original.confusion.sum(axis=1)
+    compared = sizes >= _MIN_CLASS
+    hits = np.diag(original.confusion) - np.diag(flipped.confusion)
+    loss = float(np.max(hits[compared] / sizes[compared], initial=0.0))
+    return flipped.negative_log_likelihood < original.negative_log_likelihood and loss <= _MAX_CLASS_LOSS
 
 
 def _mirror(images: np.ndarray) -> np.ndarray:

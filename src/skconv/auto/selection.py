@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from skconv.auto.mirroring import is_mirrorable
+from skconv.auto.mirroring import compare_mirrored, is_improved
 from skconv.auto.trials import (
     MAX_CROSS_VALIDATED,
     TRIAL_FOLDS,
@@ -189,8 +189,9 @@ class Search:
         return planned
 
     def _choose_flips(self, best: Trial, estimator: Any, network: dict[str, Any]) -> Trial:
-        """Return the trial of the candidate with random flips, if mirrored images are recognised as well.
+        """Return the trial of the candidate with random flips, if these preserve the classes.
 
+        They do if mirrored images are recognised as well. If they are recognised less well, a trial decides.
         `network` is the recipe's network, possibly with flips in its test-time augmentation.
         """
         augmentation = best.candidate.recipe.augmentation
@@ -203,12 +204,21 @@ class Search:
         else:
             valid = split_validation(dataset, seed=self.seed)[1]
             parts = [(estimator, valid.train_images, valid.train_labels)]
-        mirrorable, sentence = is_mirrorable(parts)
+        preserves, sentence = compare_mirrored(parts)
         self._print(sentence)
-        if not mirrorable:
-            return best
         changed = best.candidate.change("flips", augmentation={**augmentation, "flip": True}, network=network)
-        return replace(best, candidate=changed)
+        if preserves is not None:
+            return replace(best, candidate=changed) if preserves else best
+        trial = self._try_change(best, changed)
+        if trial is None:
+            self._print("No random flips: there is no time to compare them.")
+            return best
+        used = is_improved(trial.scores, best.scores)
+        self._print(
+            f"{'Random flips' if used else 'No random flips'}: with them, the log loss changes from "
+            f"{_log_loss(best):.3f} to {_log_loss(trial):.3f}."
+        )
+        return trial if used else best
 
     def _choose_weights(self, best: Trial) -> Trial:
         """Return the trial with class weights if class sizes differ, and macro F1 gains more than accuracy loses."""
