@@ -136,7 +136,7 @@ def report(
         check_model(against, "skconv report RUN DATA --against RUN --out FILE.html")
     from skconv.reports.page import render_page
     from skconv.reports.sections import write_sections
-    from skconv.reports.style import check_matplotlib, save_figure
+    from skconv.reports.style import check_matplotlib
 
     check_matplotlib()
     found = _find_audit(model) if audit is None else audit
@@ -159,16 +159,7 @@ def report(
         sections=sections,
     )
     page = escape_undecodable(page)  # names of files
-    if is_page:
-        with atomic_write(target) as unfinished:
-            unfinished.write_text(page, encoding="utf-8")
-    else:
-        with atomic_dir(target) as unfinished:
-            (unfinished / _PAGE).write_text(page, encoding="utf-8")
-            (unfinished / _FIGURES).mkdir()
-            for each in (figure for section in sections for figure in section.figures):
-                for suffix in ("png", "svg"):
-                    save_figure(each.figure, unfinished / _FIGURES / f"{each.name}.{suffix}")
+    _write_page(page, sections, target, is_page=is_page)
     return ReportResult(
         file=str(target if is_page else target / _PAGE),
         bytes=len(page.encode()),
@@ -182,6 +173,22 @@ def report(
         n_seen=scored.n_seen,
         figures="" if is_page else str(target / _FIGURES),
     )
+
+
+def _write_page(page: str, sections: Sequence[Section], target: Path, *, is_page: bool) -> None:
+    """Write a page to a file, or to a folder with the figures of its sections beside it."""
+    from skconv.reports.style import save_figure
+
+    if is_page:
+        with atomic_write(target) as unfinished:
+            unfinished.write_text(page, encoding="utf-8")
+        return
+    with atomic_dir(target) as unfinished:
+        (unfinished / _PAGE).write_text(page, encoding="utf-8")
+        (unfinished / _FIGURES).mkdir()
+        for each in (figure for section in sections for figure in section.figures):
+            for suffix in ("png", "svg"):
+                save_figure(each.figure, unfinished / _FIGURES / f"{each.name}.{suffix}")
 
 
 def _score(
