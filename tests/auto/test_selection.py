@@ -12,6 +12,7 @@ from skconv.auto.trials import Candidate, Trial, estimate_features, run_trial, s
 from skconv.data.dataset import Dataset
 from skconv.evaluation.metrics import score_predictions
 from skconv.recipes import load_recipe
+from skconv.training.frozen_features import FeatureExtractor
 
 from .. import pretrained_network  # noqa: F401  # registers its network
 
@@ -133,10 +134,22 @@ def test_trial_of_a_pretrained_network_is_long_enough_for_its_features(monkeypat
         assert seconds == pytest.approx([19.9, trial_seconds], abs=0.5)
 
 
-def test_features_are_measured_with_the_network_of_the_recipe():
+def test_the_pretrained_candidate_with_the_lowest_cost_remains(monkeypatch):
+    costs = {"a": 400.0, "b": 300.0}
+    monkeypatch.setattr(selection, "estimate_features", lambda candidate, device: costs[candidate.name])
+    candidates = [replace(make_candidate(make_dataset(2400), name), is_pretrained=True) for name in "ab"]
+    search = make_search(200.0)
+    with pytest.warns(UserWarning, match="candidate a is left out"):
+        assert [candidate.name for candidate, _ in search._plan_trials(candidates)] == ["b"]
+
+
+def test_features_are_estimated_from_the_time_of_some_images(monkeypatch):
+    n_measured = []
+    monkeypatch.setattr(FeatureExtractor, "measure", lambda self, images: n_measured.append(len(images)) or 0.01)
     candidate = make_candidate(make_dataset(300))
     recipe = replace(candidate.recipe, network={"name": "tiny-pretrained"}, augmentation={})
-    assert 0 < estimate_features(replace(candidate, recipe=recipe), device="cpu") < 60
+    assert estimate_features(replace(candidate, recipe=recipe), device="cpu") == pytest.approx(3.0)
+    assert n_measured == [64]
 
 
 @pytest.fixture
@@ -218,8 +231,9 @@ def test_more_epochs_are_tried_as_long_as_the_final_training_fits(fake_trials, m
 
 
 @pytest.mark.parametrize("is_pretrained", [False, True])
-def test_pretrained_networks_are_not_trained_as_an_ensemble(fake_trials, is_pretrained):
+def test_pretrained_networks_are_not_trained_as_an_ensemble(fake_trials, monkeypatch, is_pretrained):
     fake_trials(lambda candidate: 0.9)
+    monkeypatch.setattr(selection, "estimate_features", lambda candidate, device: 1.0)
     chosen = make_search(flips=False).run([replace(make_candidate(make_dataset(300)), is_pretrained=is_pretrained)])
     assert bool(chosen.candidate.recipe.ensemble) is not is_pretrained
 

@@ -43,10 +43,12 @@ def is_improved(flipped: Scores, original: Scores) -> bool:
 
     Classes that are mirror images of each other, such as "left" and "right", may be few among many.
     """
-    sizes = original.confusion.sum(axis=1)
-    compared = sizes >= _MIN_CLASS
-    hits = np.diag(original.confusion) - np.diag(flipped.confusion)
-    loss = float(np.max(hits[compared] / sizes[compared], initial=0.0))
+    losses = [
+        before.recall - after.recall
+        for before, after in zip(original.per_class, flipped.per_class, strict=True)
+        if min(before.support, after.support) >= _MIN_CLASS
+    ]
+    loss = max(losses, default=0.0)
     return flipped.negative_log_likelihood < original.negative_log_likelihood and loss <= _MAX_CLASS_LOSS
 
 

@@ -169,22 +169,25 @@ class Search:
 
         Pretrained networks whose features take too long are left out, with a warning.
         """
-        planned, left = [], self._time_left()
-        for candidate in candidates:
+        costs = [estimate_features(each, device=self.device) if each.is_pretrained else 0.0 for each in candidates]
+        left = self._time_left()
+        max_cost = max(_MAX_FEATURES * left, min(costs))  # one candidate remains
+        n_pretrained = sum(0 < cost <= max_cost for cost in costs)
+        planned = []
+        for candidate, cost in zip(candidates, costs, strict=True):
+            if cost > max_cost:
+                count = format_count(len(candidate.dataset.train_labels), "image")
+                warnings.warn(
+                    f"The candidate {candidate.name} is left out: the features of {count} take about "
+                    f"{format_duration(cost)}, more than half of the time. Pass a longer --time-limit, or "
+                    f"--recipe {candidate.recipe.name}, which uses a part of the images.",
+                    stacklevel=2,
+                )
+                continue
             seconds = self.seconds
-            if candidate.is_pretrained and len(candidates) > 1:
-                features = estimate_features(candidate, device=self.device)
-                if features > _MAX_FEATURES * left:
-                    count = format_count(len(candidate.dataset.train_labels), "image")
-                    warnings.warn(
-                        f"The candidate {candidate.name} is left out: the features of {count} take about "
-                        f"{format_duration(features)}, more than half of the time. Pass a longer --time-limit, or "
-                        f"--recipe {candidate.recipe.name}, which uses a part of the images.",
-                        stacklevel=2,
-                    )
-                    continue
-                needed = _TRIAL_PER_FEATURES * features * max(self.folds, 1) + _HEAD_SECONDS
-                seconds = max(seconds, min(needed, _MAX_FEATURES_TRIAL * left))
+            if cost:
+                needed = _TRIAL_PER_FEATURES * cost * max(self.folds, 1) + _HEAD_SECONDS
+                seconds = max(seconds, min(needed, _MAX_FEATURES_TRIAL * left / n_pretrained))
             planned.append((candidate, seconds))
         return planned
 
@@ -207,8 +210,10 @@ class Search:
         preserves, sentence = compare_mirrored(parts)
         self._print(sentence)
         changed = best.candidate.change("flips", augmentation={**augmentation, "flip": True}, network=network)
-        if preserves is not None:
-            return replace(best, candidate=changed) if preserves else best
+        if preserves:
+            return replace(best, candidate=changed)
+        if preserves is False or best.candidate.is_pretrained:  # a trial of a head has no time for augmented images
+            return best
         trial = self._try_change(best, changed)
         if trial is None:
             self._print("No random flips: there is no time to compare them.")

@@ -234,18 +234,11 @@ def _find_broken(files: list[Path], *, progress: bool) -> list[LabelIssue]:
 
 def _compute_features(every: NamedImages, recipe: Any, *, progress: bool) -> np.ndarray | None:
     """Return the features of all images, float32 (n, d), if the recipe has a pretrained network; None otherwise."""
-    from skconv.estimators.pretrained_features import compute_features
-    from skconv.estimators.running import torch_seed
-    from skconv.networks.pretrained import PretrainedNetwork
+    from skconv.estimators.pretrained_features import compute_features, load_network
     from skconv.networks.spec import NetworkSpec
 
-    with torch_seed(0):
-        spec = NetworkSpec.from_recipe(recipe.network)
-        network = spec.create_for(every.images.shape[1:], len(every.dataset.class_names))
-    if not isinstance(network, PretrainedNetwork):
-        return None
-    network.load_pretrained()
-    return compute_features(network, every.images, progress=progress)
+    network = load_network(NetworkSpec.from_recipe(recipe.network), every.images)
+    return None if network is None else compute_features(network, every.images, progress=progress)
 
 
 def _find_duplicates(every: NamedImages, blank: set[int], features: np.ndarray | None) -> _Found:

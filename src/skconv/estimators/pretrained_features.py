@@ -114,12 +114,20 @@ def measure_features(classifier: Classifier, images: np.ndarray) -> float:
     classifier = clone(classifier)
     classifier._seed = 0  # of the augmentation, which the measurement does not use
     sample = to_image_tensor(images[:_MEASURED])
-    spec = NetworkSpec.read(classifier.network, classifier._select_options("network"))
-    with torch_seed(0):
-        network: Any = spec.create_for(images.shape[1:], 2)
-    network.load_pretrained()
+    network = load_network(NetworkSpec.read(classifier.network, classifier._select_options("network")), images)
+    assert network is not None
     network.input_normalization.fit(sample)
     return NetworkFeatures(classifier, network).measure(ImageDataset(sample))
+
+
+def load_network(spec: NetworkSpec, images: np.ndarray) -> PretrainedNetwork | None:
+    """Return a network with its pretrained weights for images like these, or None if the network is not pretrained."""
+    with torch_seed(0):
+        network = spec.create_for(images.shape[1:], 2)
+    if not isinstance(network, PretrainedNetwork):
+        return None
+    network.load_pretrained()
+    return network
 
 
 def compute_features(network: PretrainedNetwork, images: np.ndarray, *, progress: bool = False) -> np.ndarray:
