@@ -101,6 +101,14 @@ def test_stages_are_not_tuned_on_a_part_of_the_images(digits, monkeypatch):
     assert not find_changes(classifier)
 
 
+def test_stages_are_not_tuned_if_the_features_take_most_of_the_time(digits, monkeypatch):
+    X, y = digits
+    monkeypatch.setattr("skconv.training.frozen_features.FeatureExtractor.measure", lambda self, images: 0.01)
+    with pytest.warns(UserWarning, match="too short to fine-tune"):
+        classifier = make(time_limit=11, freeze_fraction=0.6, validation_fraction=0.2).fit(X[:600], y[:600])
+    assert classifier.n_samples_fit_ == 480 and not find_changes(classifier)
+
+
 def test_failed_partial_fit_leaves_the_classifier_as_before(digits):
     X, y = digits
     classifier = make(optimizer=torch.optim.SGD, optimizer__momentums=0.9)

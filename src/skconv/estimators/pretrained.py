@@ -70,8 +70,7 @@ def fit_pretrained(
     n_stages, n_frozen = len(network.stages), count_frozen(classifier, network)
     tuned = n_frozen < n_stages and _can_tune(splits)
     features = NetworkFeatures(classifier, network)
-    splits, n_views = features.plan(splits, tuned=tuned)
-    tuned = tuned and len(splits.train) == len(train)  # the time limit is not enough for the features
+    splits, n_views, tuned = features.plan(splits, tuned=tuned)
     activations = splits
     if tuned and n_frozen:
         activations = features.compute(splits, n_views, 0, n_frozen)

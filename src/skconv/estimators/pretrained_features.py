@@ -41,11 +41,14 @@ class NetworkFeatures:
         self.device = choose_device(classifier.device)
         self.seconds = 0.0  # per image, for all stages; measured only if there is a time limit
 
-    def plan(self, splits: Splits, *, tuned: bool) -> tuple[Splits, int]:
-        """Return the images that fit into the time limit, and the number of views per training image."""
+    def plan(self, splits: Splits, *, tuned: bool) -> tuple[Splits, int, bool]:
+        """Return the images that fit into the time limit, the number of views per training image, and `tuned`.
+
+        `tuned` tells whether stages are fine-tuned; it becomes False if the time limit is too short.
+        """
         n_views, left = count_views(len(splits.train), self.augment), self._time_left()
         if left is None:
-            return splits, n_views
+            return splits, n_views, tuned
         self.seconds = self.measure(splits.train)
         n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
         left -= self.seconds * self.classifier.n_scored_after
@@ -63,11 +66,18 @@ class NetworkFeatures:
             )
             seed, self.classifier.planned_fraction_ = self.classifier._seed, share
             valid = None if splits.valid is None else select_share(splits.valid, share, seed)
-            return Splits(select_share(splits.train, share, seed), valid), 1
+            return Splits(select_share(splits.train, share, seed), valid), 1, False
+        if tuned and self.seconds * (n_train + n_valid) > _FEATURES_SHARE_TUNED * left:
+            warnings.warn(
+                "The time limit is too short to fine-tune stages after the computation of the features: only the head "
+                "is trained. Use a longer time_limit (--time-limit).",
+                stacklevel=5,
+            )
+            tuned = False
         budget = (_FEATURES_SHARE_TUNED if tuned else _FEATURES_SHARE) * left - self.seconds * n_valid
         n_fitting = max(1, int(budget / (self.seconds * n_train)))
         self.classifier.planned_fraction_ = min(n_fitting / n_views, 1.0)
-        return splits, min(n_views, n_fitting)
+        return splits, min(n_views, n_fitting), tuned
 
     def measure(self, images: ImageDataset) -> float:
         """Return the seconds per image of all stages."""
