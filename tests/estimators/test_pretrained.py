@@ -169,6 +169,13 @@ def test_onnx_and_loaded_model_predict_as_the_classifier(digits, tmp_path):
     assert find_changes(loaded.partial_fit(X[:300], y[:300])) == {"2"}
 
 
+def test_many_images_are_predicted_as_few(digits):
+    X, y = digits
+    classifier = make(n_threads=2).fit(X[:200], y[:200])
+    few = np.concatenate([classifier.predict_proba(part) for part in np.array_split(X[:150], 2)])
+    assert np.abs(classifier.predict_proba(X[:150]) - few).max() < 1e-5
+
+
 def test_search_and_ensemble(digits):
     X, y = digits
     search = GridSearchCV(make(), {"label_smoothing": [0.0, 0.1]}, cv=2).fit(X[:300], y[:300])

@@ -21,6 +21,7 @@ from torch import Tensor
 from skconv.estimators import persistence
 from skconv.estimators.inputs import as_images, as_labels, check_no_label_column, check_same_order, describe_reading
 from skconv.estimators.ood import OodMixin
+from skconv.estimators.pretrained_features import compute_logits
 from skconv.estimators.validation import (
     MIN_CALIBRATION,
     combine_weights,
@@ -33,11 +34,13 @@ from skconv.evaluation.calibration import fit_calibration
 from skconv.exceptions import DataError, ParameterError
 from skconv.images.arrays import RangeCheck, describe_shape
 from skconv.model_io.records import HeldOut
+from skconv.networks.pretrained import PretrainedNetwork
 from skconv.training.batches import ImageDataset
 from skconv.training.progress import RunPart
 from skconv.training.threads import use_threads
 from skconv.training.torch_state import standard_torch_state
 
+_MIN_EXPORTED = 100  # images for which the export of a pretrained network to onnxruntime pays
 _RANGE_IMAGES = 4096  # images per part, so that a memory map is not loaded as a whole
 
 
@@ -278,6 +281,8 @@ class BaseImageClassifier(OodMixin, ClassifierMixin, BaseEstimator):
         """Return the logits of images, float32 (n, n_classes), on the CPU."""
         net = self.net_
         with use_threads(self._n_threads, adapt=net.device == "cpu"):
+            if net.device == "cpu" and isinstance(net.module_, PretrainedNetwork) and len(images) >= _MIN_EXPORTED:
+                return compute_logits(net.module_, images)
             return torch.cat([logits.cpu() for logits in net.forward_iter(images, training=False)]).float()
 
     def _calibrate_by(self, logits: np.ndarray, labels: np.ndarray, class_weight: Any) -> None:

@@ -27,6 +27,7 @@ from skconv.model_io.records import TrainingFingerprints, read_held_out
 from skconv.model_io.saving import is_calibration, load_weights, read_weights, save_model
 from skconv.networks.blocks import Network
 from skconv.networks.ensemble import EnsembleNetwork
+from skconv.networks.pretrained import PretrainedNetwork
 from skconv.networks.spec import NetworkSpec, is_import_path
 from skconv.training.config import TrainingConfig, build_net
 from skconv.training.torch_state import standard_torch_state
@@ -34,6 +35,7 @@ from skconv.training.torch_state import standard_torch_state
 Classifier = TypeVar("Classifier", bound=BaseEstimator)  # importing the subclasses would be circular
 
 _N_RANDOM, _N_REAL = 32, 128  # images to check the ONNX graph: of each random kind, and of the data
+_PRETRAINED_STEP = 4  # every fourth of these images is used for pretrained networks, which are slow in torch
 
 
 def save(
@@ -257,10 +259,12 @@ def describe_loaded_weights(network: Network, loaded: Sequence[str], model: Any)
 
 def _draw_sample(classifier: Classifier, images: np.ndarray | None) -> np.ndarray:
     """Return images to check the ONNX graph: an evenly spaced sample of `images`, and random images."""
-    random = _draw_random(classifier.net_.module_, classifier.image_shape_, classifier.pixel_range_)
+    network = classifier.net_.module_
+    step = _PRETRAINED_STEP if isinstance(network, PretrainedNetwork) else 1
+    random = _draw_random(network, classifier.image_shape_, classifier.pixel_range_)[::step]
     if images is None:
         return random
-    real = to_image_tensor(np.asarray(images[:: -(-len(images) // _N_REAL)]))
+    real = to_image_tensor(np.asarray(images[:: -(-len(images) // _N_REAL) * step]))
     classifier._check_image_shape(real, images.shape)
     return np.concatenate([random, real.numpy().astype(np.float32)])
 

@@ -16,7 +16,7 @@ from skconv.estimators.running import torch_seed
 from skconv.estimators.splitting import Splits
 from skconv.estimators.validation import to_image_tensor
 from skconv.model_io.runtime import RuntimeModule
-from skconv.networks.partial import make_extractor
+from skconv.networks.partial import PartialNetwork, make_extractor
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.networks.spec import NetworkSpec
 from skconv.text import parse_duration
@@ -28,7 +28,7 @@ from skconv.training.threads import use_threads
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
 _HEAD_SECONDS, _MIN_SHARE = 4.0, 0.3  # time for the head, unless less than this share remains for the features
-_MEASURED = 64  # images to measure the speed with
+_BATCH = 64  # images of a prediction, and to measure the speed with
 _FEATURES_SHARE, _FEATURES_SHARE_TUNED = 0.8, 0.45  # maximum share of the time limit, without and with fine-tuning
 
 
@@ -123,11 +123,20 @@ def measure_features(classifier: Classifier, images: np.ndarray) -> float:
     """
     classifier = clone(classifier)
     classifier._seed = 0  # of the augmentation, which the measurement does not use
-    sample = to_image_tensor(images[:_MEASURED])
+    sample = to_image_tensor(images[:_BATCH])
     network = load_network(NetworkSpec.read(classifier.network, classifier._select_options("network")), images)
     assert network is not None
     network.input_normalization.fit(sample)
     return NetworkFeatures(classifier, network).measure(ImageDataset(sample))
+
+
+def compute_logits(network: PretrainedNetwork, images: ImageDataset) -> torch.Tensor:
+    """Return the logits of images on the processor, float32 (n, num_classes), with the stages in onnxruntime."""
+    n_stages = len(network.stages)
+    extractor = RuntimeModule(make_extractor(network, 0, n_stages))
+    head = PartialNetwork(network, n_stages).eval()
+    selected = images.images if images.positions is None else images.images[images.positions]
+    return torch.cat([head(extractor(batch.float())) for batch in selected.split(_BATCH)])
 
 
 def load_network(spec: NetworkSpec, images: np.ndarray) -> PretrainedNetwork | None:
