@@ -1,5 +1,7 @@
 """Training of pretrained networks: head on cached features, fine-tuning of the last stages."""
 
+import time
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from skconv import CNNClassifier, KFoldEnsembleClassifier, OnnxClassifier
 from skconv.estimators import pretrained
 from skconv.exceptions import ParameterError
 from skconv.training import checkpointing
+from skconv.training.frozen_features import FeatureExtractor
 
 from ..pretrained_network import TinyPretrained
 from .conftest import StopAt, same_weights
@@ -107,6 +110,19 @@ def test_stages_are_not_tuned_if_the_features_take_most_of_the_time(digits, monk
     with pytest.warns(UserWarning, match="too short to fine-tune"):
         classifier = make(time_limit=11, freeze_fraction=0.6, validation_fraction=0.2).fit(X[:600], y[:600])
     assert classifier.n_samples_fit_ == 480 and not find_changes(classifier)
+
+
+def test_the_head_is_trained_if_the_features_take_longer_than_measured(digits, monkeypatch):
+    X, y = digits
+    compute = FeatureExtractor.compute
+
+    def compute_slowly(self, images, n_views=1):
+        time.sleep(3)
+        return compute(self, images, n_views)
+
+    monkeypatch.setattr(FeatureExtractor, "compute", compute_slowly)
+    classifier = make(time_limit=3, max_epochs=20).fit(X[:300], y[:300])
+    assert classifier.n_epochs_ > 1
 
 
 def test_failed_partial_fit_leaves_the_classifier_as_before(digits):

@@ -23,7 +23,7 @@ from skconv.exceptions import ParameterError
 from skconv.networks.partial import PartialNetwork
 from skconv.networks.pretrained import PretrainedNetwork
 from skconv.progress import print_progress
-from skconv.text import format_count, format_percent
+from skconv.text import format_count, format_percent, parse_duration
 from skconv.training.batches import BatchIterator, ImageDataset
 from skconv.training.config import TrainingConfig, build_net, check_optimizer_and_criterion, count_steps
 
@@ -32,6 +32,7 @@ Classifier = Any  # a CNNClassifier; importing it would be circular
 _HEAD_RATE = 0.2  # learning rate of the head, relative to that of a network with random weights
 _STAGE_RATE = 0.5  # learning rate of the stages, relative to that of the head
 _TUNED_PASSES = 8  # passes over the images in fine-tuning if `max_epochs` is "auto"
+_MIN_HEAD_SECONDS, _MIN_SHARE = 4.0, 0.05  # minimum time of the head, and its maximum share of a time limit
 _MIN_COMPARED = 50  # validation images to select weights by
 _MIN_TUNED = 500  # training images to fine-tune without validation images
 
@@ -129,7 +130,7 @@ class _Trainer:
         config = replace(config, augment=None, precision="fp32", learning_rate=rate)
         module = PartialNetwork(self.network, len(self.network.stages))
         text = f"Training the head of {self._name} on the features of {self._count_images()}."
-        return self.run(module, vectors, config, text, saves=saves)
+        return self.run(module, vectors, config, text, saves=saves, min_seconds=_MIN_HEAD_SECONDS)
 
     def fine_tune(self, vectors: Splits, activations: Splits, n_frozen: int, n_views: int) -> float:
         """Fine-tune the last stages; restore the weights before it unless the validation accuracy has increased."""
@@ -157,13 +158,26 @@ class _Trainer:
             )
         return before
 
-    def run(self, module: nn.Module, data: Splits, config: TrainingConfig, text: str, *, saves: bool = False) -> float:
-        """Train a part of the network; return the seconds before the checkpoint that was resumed."""
+    def run(
+        self,
+        module: nn.Module,
+        data: Splits,
+        config: TrainingConfig,
+        text: str,
+        *,
+        saves: bool = False,
+        min_seconds: float = 0.0,
+    ) -> float:
+        """Train a part of the network; return the seconds before the checkpoint that was resumed.
+
+        The training may take `min_seconds`, but no more than 5 % of the time limit, even if no time is left.
+        """
         classifier, valid = self.classifier, data.valid
         weighted = data.train.weights is not None
         check_optimizer_and_criterion(config, len(classifier.classes_), weighted=weighted)
         scheduled = config.n_steps is not None
         if scheduled and classifier.time_limit is not None:
+            min_seconds = min(min_seconds, _MIN_SHARE * parse_duration(classifier.time_limit))
             config = limit_time(
                 classifier,
                 config,
@@ -173,6 +187,7 @@ class _Trainer:
                 None,
                 per_image=self.features.seconds,
                 n_activated=0 if data is self.images else self.features.count_activated(self.images),
+                min_seconds=min_seconds,
             )
         checkpointing = None
         if saves and scheduled:

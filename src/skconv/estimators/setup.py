@@ -181,11 +181,13 @@ def limit_time(
     process_group: ProcessGroup | None,
     per_image: float | None = None,
     n_activated: int = 0,
+    min_seconds: float = 0.0,
 ) -> TrainingConfig:
     """Return the configuration with the number of steps that fit into the classifier's time limit.
 
     `per_image` is the time in seconds to predict an image after training, by default that of a validation image.
-    `n_activated` is the number of images whose activations are computed after training.
+    `n_activated` is the number of images whose activations are computed after training. Training may take `min_seconds`
+    even if less time is left.
     """
     if process_group is not None:
         raise ParameterError("Distributed training does not support 'time_limit'. Train without a time limit.")
@@ -200,13 +202,14 @@ def limit_time(
     n_scored = 0 if classifier.false_alarm_rate is None else count_images(len(train), n_valid, len(classifier.classes_))
     per_image = measured if per_image is None else per_image
     n_views = network.n_views if scores_single_view(network) else 1
+    reserve = per_image * (classifier.n_scored_after + n_activated) + measured * (n_valid + n_scored / n_views)
     limit = TimeLimit(
         seconds,
-        deadline,
+        max(deadline, time.monotonic() + reserve + min_seconds),
         n_max=config.n_steps,
         n_batches=len(BatchIterator(train, config.batch_size, shuffle=True)),
         max_lr=config.learning_rate if config.is_one_cycle else None,
-        reserve=per_image * (classifier.n_scored_after + n_valid + n_activated) + measured * n_scored / n_views,
+        reserve=reserve,
         verbose=classifier.verbose > 0,
     )
     limit.plan(cost if valid is not None else replace(cost, validation=0.0))
