@@ -45,6 +45,16 @@ def test_compare_mirrored_leaves_the_decision_to_a_training_if_some_classes_are_
     assert preserves is None and "mirrored 80.0 %" in sentence
 
 
+def test_few_lost_images_of_a_small_class_are_no_evidence():
+    labels = np.repeat([0, 1, 2], [200, 200, 8])
+    images = make_images(labels)
+    reader = Reader(both=False)
+    images[:, 0, -1] = labels
+    images[400:402, 0, -1] = 0  # two of eight images of class 2 face to the left
+    preserves, _ = compare_mirrored([(reader, images, labels)])
+    assert preserves
+
+
 def score(confidences):
     """Return the scores of 20 images of each of two classes, predicted with the confidence of their class."""
     sure = np.repeat(confidences, 20)

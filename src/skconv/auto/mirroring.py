@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ _MAX_LOST = 0.2  # part of the accuracy above the share of the largest class tha
 _MAX_LOST_TRIED = 0.5  # the same, up to which a training with flips is worth its time
 _MAX_CLASS_LOSS = 0.15  # recall that mirroring may cost a class: a pair of mirrored classes among many
 _MIN_CLASS = 8  # images of a class, to compare its recall
+_DEVIATIONS = 2  # standard deviations of the number of lost images of a class
 
 
 def compare_mirrored(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tuple[bool | None, str]:
@@ -29,9 +31,9 @@ def compare_mirrored(parts: Sequence[tuple[Any, np.ndarray, np.ndarray]]) -> tup
     accuracy, after = float(original.mean()), float(mirrored.mean())
     figures = f"accuracy {100 * accuracy:.1f} %, mirrored {100 * after:.1f} %"
     above_chance = accuracy - float(np.bincount(labels).max() / len(labels))
-    losses = [original[labels == each].mean() - mirrored[labels == each].mean() for each in _list_classes(labels)]
     max_loss = min(_MAX_LOSS, _MAX_LOST * above_chance)
-    if accuracy - after <= max_loss and max(losses, default=0.0) <= _MAX_CLASS_LOSS:
+    has_lost = any(_is_lost(original[labels == each], mirrored[labels == each]) for each in np.unique(labels))
+    if accuracy - after <= max_loss and not has_lost:
         return True, f"Random flips: mirrored images are recognised as well as the originals ({figures})."
     if accuracy - after <= _MAX_LOST_TRIED * above_chance:
         return None, f"Mirrored images are recognised less well than the originals ({figures})."
@@ -56,6 +58,9 @@ def _mirror(images: np.ndarray) -> np.ndarray:
     return np.ascontiguousarray(images[:, :, ::-1])
 
 
-def _list_classes(labels: np.ndarray) -> np.ndarray:
-    """Return the labels of the classes with enough images."""
-    return np.flatnonzero(np.bincount(labels) >= _MIN_CLASS)
+def _is_lost(original: np.ndarray, mirrored: np.ndarray) -> bool:
+    """Return whether mirroring costs a class clearly more than the maximum recall; True marks recognised images."""
+    n_lost, n_gained = int((original & ~mirrored).sum()), int((mirrored & ~original).sum())
+    loss = n_lost - n_gained
+    is_certain = loss > _DEVIATIONS * math.sqrt(n_lost + n_gained)  # as in McNemar's test
+    return len(original) >= _MIN_CLASS and is_certain and loss > _MAX_CLASS_LOSS * len(original)
