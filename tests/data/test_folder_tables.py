@@ -80,6 +80,7 @@ def test_table_of_pixels_is_suggested(tmp_path, samples, with_images):
 def test_table_with_the_labels_of_test_images_is_named(tmp_path, samples):
     samples.class_folders(tmp_path / "train", "00", "01", n=6)
     samples.class_folders(tmp_path, "test", n=6)
+    (tmp_path / "A.csv").write_text("path,class\n" + "".join(f"Test/{number}.png,0\n" for number in range(6)))
     for name, rows in {"Meta": range(7, 9), "Test": range(6)}.items():
         lines = [f"{name}/{number}.png,{number % 2},{'ab'[number % 2]}" for number in rows]
         (tmp_path / f"{name}.csv").write_text("\n".join(["path,class,shape", *lines]) + "\n")
@@ -109,3 +110,31 @@ def test_table_with_labels_of_one_folder_beside_figures_is_an_error(tmp_path, sa
     with pytest.raises(DataError, match=r"column 2, column 3\. Pass one as --label-column"):
         load_dataset(tmp_path / "data" / "labels.csv")
     assert load_dataset(tmp_path / "data" / "labels.csv", label_column="2").class_names == ("0", "1")
+
+
+@pytest.mark.parametrize("name", ["../raw/{}.png", "{folder}/test/{}.png"])
+@pytest.mark.filterwarnings("ignore")
+def test_table_of_images_outside_the_class_folders_is_not_used(tmp_path, samples, name):
+    folder = tmp_path / "data"
+    for split in ("train", "test"):
+        samples.class_folders(folder / split, *(["a", "b"] if split == "train" else ["."]), n=6)
+    for outside in (folder / "test", samples.class_folders(tmp_path, "raw", n=6) / "raw"):
+        for file in list(outside.iterdir()):
+            file.rename(file.with_name(f"x{file.name}"))
+    rows = [f"{name.format(f'x{number}', folder=folder)},{'uv'[number % 2]}" for number in range(6)]
+    (folder / "sources.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    assert load_dataset(folder).class_names == ("a", "b")
+
+
+@pytest.mark.parametrize(
+    ("n_others", "header", "label"),
+    [(12, "file,sex,site", "Leeds"), (2, "file,sex,class", "0"), (2, "file,sex,kind", "Normal")],
+    ids=["second class", "constant labels", "name of the folder"],
+)
+def test_table_of_one_class_is_not_used(tmp_path, samples, n_others, header, label):
+    samples.class_folders(tmp_path, "normal", n=120)
+    samples.class_folders(tmp_path, "rare", n=n_others)
+    rows = [f"normal/{number}.png,{'mf'[number % 2]},{label}" for number in range(120)]
+    (tmp_path / "patients.csv").write_text("\n".join([header, *rows]) + "\n")
+    with pytest.warns(UserWarning, match="1 other file"):
+        assert load_dataset(tmp_path).class_names == ("normal", "rare")

@@ -175,7 +175,7 @@ def _drop_copies(top: ImageFolder, layout: FolderLayout) -> list[ImageFolder]:
     """Return the class folders in `top`; copies of them in another folder are left out."""
     classes, copies = split_copies(top, layout.root)
     if copies:
-        layout.leave_out(copies, "they are copies of the images in the folders beside")
+        layout.leave_out(copies, "they are copies of the images in the folders next to it")
     return classes
 
 
@@ -198,7 +198,7 @@ def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[
                     f"has {quote_names(splits[TRAIN])}. Use the same names in both folders, or leave the folder out "
                     f"with --exclude '{folders[split].name}'."
                 )
-            table = find_table(layout.tables, inner.list_images(), inner.path, split)
+            table = find_table(layout.tables, inner.list_images(), inner.path, split, need_labels=True)
             advice = f"; if {table} has their labels, score the model on it with skconv evaluate" if table else ""
             layout.leave_out([folders[split]], f"they are not in class folders, so they have no labels{advice}")
             continue

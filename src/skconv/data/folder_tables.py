@@ -25,12 +25,16 @@ _MIN_REGULAR = 0.8  # minimum share of lines with the same number of cells
 _MIN_NUMBERS = 64  # pixels of a small image, 8×8
 _AGREEMENT = 0.9  # minimum share of the images of each class that have its most frequent value
 _MAIN_SHARE = 0.9  # minimum share of the images of a folder beside which the other folders are no classes
+_N_FIGURES = 10  # maximum number of images in each of these other folders, which may be figures of a document
 
 
-def find_table(tables: Sequence[Path], files: Sequence[Path], folder: Path, split: str = TRAIN) -> Path | None:
+def find_table(
+    tables: Sequence[Path], files: Sequence[Path], folder: Path, split: str = TRAIN, *, need_labels: bool = False
+) -> Path | None:
     """Return a table that lists images of a folder, preferably with labels; None if there is no such table.
 
-    Tables that are named after another split than that of the images are examined last.
+    Tables that are named after another split than that of the images are examined last. With `need_labels`, tables
+    without a column that may be labels are left out.
     """
     index = ImageIndex(folder, files)
     found = {path: _read_rows(path, index) for path in _sort_tables(tables, split)}
@@ -38,7 +42,7 @@ def find_table(tables: Sequence[Path], files: Sequence[Path], folder: Path, spli
     with_labels = (
         path for path, (table, names) in listing.items() if _find_candidates(table, _list_values(table, names))
     )
-    return next(with_labels, next(iter(listing), None))
+    return next(with_labels, None if need_labels else next(iter(listing), None))
 
 
 def find_pixel_table(tables: Sequence[Path]) -> Path | None:
@@ -63,11 +67,12 @@ def _has_pixels(path: Path) -> bool:
 def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence[str], folder: Path) -> None:
     """Raise `DataError` if a table in or above the class folders has other labels for their images.
 
-    Or if it has labels for images in a single folder, which contains nearly all images. `labels` are the class folders
-    of `files`.
+    Raise it also if a table has labels for images in a single folder, and the other folders have few images. `labels`
+    are the class folders of `files`.
     """
     if not tables:
         return
+    sizes = Counter(labels)
     classes = dict(zip(files, labels, strict=True))
     index = ImageIndex(folder, files)
     for path in _sort_tables(tables):
@@ -84,7 +89,7 @@ def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence
             continue
         if others:
             shown = f"the folders '{first}' and '{others[0]}' with other labels than these folders"
-        elif labels.count(first) >= _MAIN_SHARE * len(labels):  # the other folders may have figures of a document
+        elif _is_only_class(first, sizes) and not _repeats_class(first, table, values):
             shown = f"the folder '{first}', which has nearly all images, with labels"
         else:
             continue
@@ -92,6 +97,19 @@ def check_tables(tables: Sequence[Path], files: Sequence[Path], labels: Sequence
             f"{path} lists images of {shown}. Pass the table as the source to use its labels, or --exclude "
             f"'{path.name}' to use the folders as classes."
         )
+
+
+def _is_only_class(name: str, sizes: Counter[str]) -> bool:
+    """Return whether a folder has nearly all images, and the other folders only a few each."""
+    others = [size for folder, size in sizes.items() if folder != name]
+    return sizes[name] >= _MAIN_SHARE * sizes.total() and max(others, default=0) <= _N_FIGURES
+
+
+def _repeats_class(name: str, table: Table, values: dict[int, list[str]]) -> bool:
+    """Return whether a column has the name of a folder, or is named as labels, and has the same value in all rows."""
+    header = table.header or [""] * table.n_columns
+    constant = {column: cells[0] for column, cells in values.items() if len(set(cells)) == 1}
+    return any(value.lower() == name.lower() or is_label_header(header[column]) for column, value in constant.items())
 
 
 def _sort_tables(tables: Sequence[Path], split: str = TRAIN) -> list[Path]:
@@ -129,11 +147,12 @@ def _read_rows(path: Path, index: ImageIndex) -> tuple[Table, int] | None:
 def _match_rows(table: Table, names: int, index: ImageIndex) -> dict[int, Path]:
     """Return the image files of evenly spaced rows, by row; rows without a file are left out."""
     matches = {row: index.find(table.rows[row][names]) for row in _select_rows(table)}
+    known = set(index.files)  # paths such as ../raw/1.jpg may be those of files outside the folder
     # A file in another folder with another form of the number is probably another image.
     return {
         row: match.files[0]
         for row, match in matches.items()
-        if len(match.files) == 1 and not (match.is_changed and match.n_other)
+        if len(match.files) == 1 and match.files[0] in known and not (match.is_changed and match.n_other)
     }
 
 

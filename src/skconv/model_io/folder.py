@@ -48,7 +48,7 @@ def find_model_folder(path: str | os.PathLike[str], usage: str = "") -> Path:
         if (folder / CONFIG_NAME).is_file():
             return folder
     if not location.exists():
-        raise _find_nothing(path, location, usage)
+        raise _not_found(path, location, usage)
     if not location.is_dir():
         raise _refuse_file(location, usage)
     raise ModelFileError(
@@ -137,7 +137,7 @@ def _find_bundled(path: str | os.PathLike[str]) -> list[Path]:
     return [MODELS.get(name)] if name in MODELS else []
 
 
-def _find_nothing(path: str | os.PathLike[str], location: Path, usage: str) -> SourceNotFoundError:
+def _not_found(path: str | os.PathLike[str], location: Path, usage: str) -> SourceNotFoundError:
     """Return the error for a path that does not exist."""
     from skconv.data.catalog import list_datasets
 
