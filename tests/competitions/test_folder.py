@@ -182,8 +182,20 @@ def test_is_competition_rejects_other_folders(make_competition, tmp_path, sample
     assert not is_competition(others)
     (others / "sample_submission.csv").write_text("id,label\n1,a\n")
     assert is_competition(others)
+    (others / "sample_submission.csv").unlink()
+    (others / "train.csv").write_text((folder / "train.csv").read_text())
+    assert is_competition(others)  # folders of figures beside tables of pixels
     (make_competition("identify-the-apparels") / "test.csv").unlink()
     assert not is_competition(tmp_path / "identify-the-apparels")
+
+
+def test_folders_of_images_and_results_are_no_class_folders(tmp_path, samples):
+    for file in ("train.csv", "test.csv"):
+        (tmp_path / file).write_text("id,label\n1,a\n")
+    samples.class_folders(tmp_path, "train_images", "test_images", "images")
+    samples.class_folders(tmp_path / "runs", "a")
+    samples.class_folders(tmp_path / "notebooks", "figures")
+    assert is_competition(tmp_path)
 
 
 @pytest.mark.data

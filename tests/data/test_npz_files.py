@@ -197,6 +197,33 @@ def test_read_npz_of_several_sets_reads_the_chosen_one(tmp_path, samples):
     assert len(read_npz(tmp_path / "k49-train-imgs.npz").train_images) == 9
 
 
+def test_read_npz_ignores_other_files_beside_a_pair(tmp_path, samples):
+    write_files(tmp_path, samples, "kmnist-")
+    np.savez(tmp_path / "train-imgs.npz", samples.images(9))
+    with pytest.warns(UserWarning, match=r"not used: 'train-imgs\.npz'"):
+        np.testing.assert_array_equal(read_npz(tmp_path).train_images, samples.images(6))
+    folder = tmp_path / "npy"
+    folder.mkdir()
+    np.save(folder / "X.npy", samples.images(6))
+    np.save(folder / "y.npy", LABELS)
+    np.savez(folder / "X.npz", samples.images(9))
+    np.savez(folder / "data.npz", a=LABELS, b=LABELS)
+    with pytest.warns(UserWarning, match=r"not used: 'X\.npz', 'data\.npz'"):
+        np.testing.assert_array_equal(read_npz(folder).train_images, samples.images(6))
+
+
+@pytest.mark.parametrize("outer", [".", "train"])
+@pytest.mark.parametrize("name", ["resnet_{}.npy", "train_{}.npz"])
+def test_features_beside_class_folders_are_not_read(tmp_path, samples, outer, name):
+    for kind, array in {"features": samples.images(6), "labels": LABELS}.items():
+        (np.savez if name.endswith("z") else np.save)(tmp_path / name.format(kind), array)
+    assert has_npy_pair(tmp_path)
+    samples.class_folders(tmp_path / "runs" / "a", "figures")
+    assert has_npy_pair(tmp_path)
+    samples.class_folders(tmp_path / outer, "cat", "dog")
+    assert not has_npy_pair(tmp_path)
+
+
 def test_read_npz_of_two_files_with_other_names_depends_on_their_shapes(tmp_path, samples):
     np.save(tmp_path / "faces.npy", samples.images(6))
     np.save(tmp_path / "faces_target.npy", LABELS)

@@ -17,7 +17,7 @@ from skconv.data.columns import find_names
 from skconv.data.content import open_table
 from skconv.data.conversion import shape_rows
 from skconv.data.dataset import Dataset, Splits, SubmissionForm
-from skconv.data.folder_tree import walk_files
+from skconv.data.folder_tree import count_image_folders, walk_files
 from skconv.data.image_files import read_images
 from skconv.data.image_matching import ImageIndex, check_found, index_near, match_images
 from skconv.data.image_tables import Listing, list_labelled_files, lists_images
@@ -39,16 +39,15 @@ _FORMS = {"kaggle-digits": (PIXEL_HEADER, 1, 28_000), "identify-the-apparels": (
 def is_competition(folder: Path) -> bool:
     """Return whether a folder contains ``train.csv`` and ``test.csv``, but no class folders.
 
-    Folders in ``train`` are class folders. So are several folders beside the tables, if there is neither a folder
-    ``train`` nor a sample submission.
+    Folders in ``train`` are class folders. So are several folders of images beside tables that list images, if there is
+    neither a folder ``train`` nor a sample submission.
     """
     if not all((folder / name).is_file() for name in (TRAIN, TEST)):
         return False
     images = folder / TRAIN_FOLDER
     if images.is_dir():
         return not any(entry.is_dir() for entry in os.scandir(images))
-    n_folders = sum(entry.is_dir() and not entry.name.startswith(".") for entry in os.scandir(folder))
-    return n_folders < 2 or (folder / SAMPLE).is_file()
+    return count_image_folders(folder) < 2 or (folder / SAMPLE).is_file() or not lists_images(folder / TRAIN)
 
 
 def read_competition(
@@ -209,7 +208,7 @@ def _index_images(table: Path, name: str) -> ImageIndex:
     """Return the files of the folder `name` beside a table, or of all folders beside the table if it does not exist."""
     folder = table.parent / name
     if folder.is_dir():
-        return ImageIndex(folder, walk_files(folder))
+        return ImageIndex(folder, walk_files(folder), table.parent)
     index = index_near(table)
     if not index.files or any((table.parent / each).is_dir() for each in (TRAIN_FOLDER, TEST_FOLDER)):
         raise SourceNotFoundError(

@@ -11,6 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from skconv.data.content import is_table_name
+from skconv.data.split_names import split_name, strip_fillers
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix, looks_like_image
 from skconv.text import format_count
@@ -127,6 +128,13 @@ def descend(tree: ImageFolder) -> ImageFolder:
     while len(tree.folders) == 1 and tree.folders[0].folders:
         tree = tree.folders[0]
     return tree
+
+
+def count_image_folders(folder: Path) -> int:
+    """Return the number of visible folders that contain images and are not named after a split or "images"."""
+    names = [name for name, is_folder in _list_entries(folder) if is_folder and not _is_hidden(name)]
+    names = [name for name in names if split_name(name) is None and strip_fillers(name)]
+    return sum(any(has_image_suffix(name) for name, _ in _list_entries(folder / each)) for each in names)
 
 
 def quote_names(names: Iterable[str]) -> str:

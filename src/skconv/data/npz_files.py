@@ -17,7 +17,9 @@ from numpy.lib import format as npy
 
 from skconv.data.conversion import as_images, as_uint8, warn_if_dark
 from skconv.data.dataset import Splits
+from skconv.data.folder_tree import count_image_folders
 from skconv.data.labels import name_labels
+from skconv.data.split_names import split_name
 from skconv.exceptions import DataError
 from skconv.text import format_count
 
@@ -65,7 +67,11 @@ class _Arrays:
         if is_archive and not complete:
             return cls(path, names)
         files = next(iter(complete.values()), {})
-        files |= {file.stem: file for file in _list_files(folder) if file not in files.values()}  # listed in a note
+        for file in _list_files(folder):  # listed in a note
+            if file not in files.values():
+                # With the suffix, the name is not that of images or labels of the data set.
+                is_other = file.stem in files or (files and parse_names([file.stem]))
+                files[file.name if is_other else file.stem] = file
         return cls(folder, sorted(files), files)
 
     def where(self, name: str) -> str:
@@ -98,14 +104,18 @@ def _list_files(folder: Path) -> list[Path]:
 def _group_files(folder: Path) -> dict[str, dict[str, Path]]:
     """Return the files in a folder by the words before those of split and kind, as "kmnist" in kmnist-train-imgs.npz.
 
-    The files of each group are named by the other words, such as "train-imgs". Other files are left out.
+    The files of each group are named by the other words, such as "train-imgs". Other files are left out, and .npz files
+    in a group whose .npy files include training images and labels.
     """
     groups: dict[str, dict[str, Path]] = {}
     for file in _list_files(folder):
         starts = [0, *(match.end() for match in re.finditer(r"[-_. ]+", file.stem))]
         start = next((start for start in starts if parse_names([file.stem[start:]])), None)
         if start is not None:
-            groups.setdefault(file.stem[:start].rstrip("-_. "), {})[file.stem[start:]] = file
+            groups.setdefault(file.stem[:start].rstrip("-_. "), {}).setdefault(file.stem[start:], file)
+    for prefix, files in groups.items():
+        arrays = {name: file for name, file in files.items() if file.suffix.lower() == ".npy"}
+        groups[prefix] = arrays if _has_pair(arrays) else files
     return groups
 
 
@@ -162,10 +172,24 @@ def read_npz_images(path: Path, image_size: tuple[int, ...] | None = None) -> np
 
 
 def has_npy_pair(path: Path) -> bool:
-    """Return whether a path is an .npy file, or a folder with files of training images and of their labels."""
+    """Return whether a path is an .npy file, or a folder with files of training images and of their labels.
+
+    Beside class folders, such files are probably features or predictions of the images, unless they are .npy files
+    whose names have no other words, such as X.npy and y.npy.
+    """
     if path.suffix.lower() == ".npy" and path.is_file():
         return True
-    return path.is_dir() and any(map(_has_pair, _group_files(path).values()))
+    if not path.is_dir():
+        return False
+    pairs = {prefix: files for prefix, files in _group_files(path).items() if _has_pair(files)}
+    is_plain = any(file.suffix.lower() == ".npy" for file in pairs.get("", {}).values())
+    return bool(pairs) and (is_plain or not _has_class_folders(path))
+
+
+def _has_class_folders(folder: Path) -> bool:
+    """Return whether a folder, or a folder in it that is named after a split, contains several folders of images."""
+    splits = [each for each in folder.iterdir() if split_name(each.name) is not None and each.is_dir()]
+    return any(count_image_folders(each) > 1 for each in (folder, *splits))
 
 
 def parse_names(names: Iterable[str]) -> dict[tuple[str, str], list[str]]:
