@@ -15,8 +15,9 @@ def write(path, images):
     return path
 
 
-def test_tables_of_emnist_are_transposed_with_a_note(tmp_path, samples):
-    table = write(tmp_path / "emnist-letters-train.csv", samples.images(30))
+@pytest.mark.parametrize("name", ["emnist-letters-train.csv", "EMNIST_Letters_Train.csv"])
+def test_tables_of_emnist_are_transposed_with_a_note(tmp_path, samples, name):
+    table = write(tmp_path / name, samples.images(30))
     (tmp_path / "emnist-letters-mapping.txt").write_text("1 65 97\n2 66 98\n3 67 99\n")
     with pytest.warns(UserWarning, match="EMNIST stores images transposed"):
         dataset = load_dataset(table)

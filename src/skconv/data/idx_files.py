@@ -20,7 +20,7 @@ import numpy as np
 from skconv.data.catalog import IDX_NAMES
 from skconv.data.content import MAX_DEFLATE_RATIO, check_sha256, find_file, is_compressed, open_content
 from skconv.data.dataset import Splits
-from skconv.data.emnist import correct_emnist
+from skconv.data.emnist import SPLIT_WORDS, correct_emnist, name_set, split_words
 from skconv.data.labels import name_labels
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix
@@ -29,11 +29,6 @@ from skconv.text import format_count
 _NAME = re.compile(r"idx\d|ubyte|\.idx\b", re.IGNORECASE)
 _BLOCK = 1 << 20
 _MAX_SEARCHED = 50  # entries per folder; a folder of IDX files has few
-_SPLIT_WORDS = {
-    **dict.fromkeys(("train", "training"), "train"),
-    **dict.fromkeys(("test", "t10k", "testing"), "test"),
-    **dict.fromkeys(("val", "valid", "validation"), "valid"),
-}
 _KIND_WORDS = {**dict.fromkeys(("images", "image"), "images"), **dict.fromkeys(("labels", "label"), "labels")}
 
 
@@ -180,11 +175,10 @@ def _has_idx_name(path: Path) -> bool:
 def _parse_name(path: Path) -> _IdxFile:
     """Return the parts of a file name; the split is "train" if no word of the name is that of a split."""
     name = _NAME.sub("", path.name.removesuffix(".gz"))
-    words = [word for word in re.split(r"[-_. ]+", name.lower()) if word]
-    split = next((_SPLIT_WORDS[word] for word in words if word in _SPLIT_WORDS), "train")
+    words = split_words(name)
+    split = next((SPLIT_WORDS[word] for word in words if word in SPLIT_WORDS), "train")
     kind = next((_KIND_WORDS[word] for word in words if word in _KIND_WORDS), "")
-    others = [word for word in words if word not in _SPLIT_WORDS and word not in _KIND_WORDS]
-    return _IdxFile(path, "-".join(others), split, kind or _find_kind(path))
+    return _IdxFile(path, name_set(words, _KIND_WORDS), split, kind or _find_kind(path))
 
 
 def _find_kind(path: Path) -> str:
