@@ -120,4 +120,7 @@ def test_folders_that_differ_in_case_are_distinguished(tmp_path, samples):
 def test_paths_relative_to_the_table(tmp_path, samples, flat, outer):
     (tmp_path / "folds").mkdir()
     rows = [[f"{outer}{name}", kind] for name, kind in ROWS]
-    check_labels(load_dataset(write_rows(tmp_path / "folds" / "a.csv", rows, ["path", "label"])), samples)
+    table = write_rows(tmp_path / "folds" / "a.csv", rows, ["path", "label"])
+    check_labels(load_dataset(table), samples)
+    (tmp_path / "more" / "images").mkdir(parents=True)
+    check_labels(load_dataset(table, images=tmp_path / "more" / "images"), samples)

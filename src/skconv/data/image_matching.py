@@ -42,10 +42,14 @@ class Match:
 
 @dataclass
 class ImageIndex:
-    """Files of a folder, found by names that may be paths, lack the suffix, or differ in case or Unicode form."""
+    """Files of a folder, found by names that may be paths, lack the suffix, or differ in case or Unicode form.
+
+    Paths that begin with ".." are relative to `base`, the folder of the table, by default `folder`.
+    """
 
     folder: Path
     files: Sequence[Path]
+    base: Path | None = None
     _by_name: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False)
     _by_stem: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False)
     _by_number: dict[str, list[Path]] = field(default_factory=dict, init=False, repr=False)
@@ -92,10 +96,10 @@ class ImageIndex:
         return Match(files, best, len(folders) - best, is_changed)
 
     def _find_path(self, name: str) -> list[Path]:
-        """Return the file of an absolute path, or of a path that begins with "..", below the folder; else none."""
+        """Return the file of an absolute path, or of a path that begins with ".."; none if it does not exist."""
         path = expand_home(name)
         if name.startswith("..") and has_image_suffix(name):
-            path = self.folder / name.replace("\\", "/")
+            path = (self.base or self.folder) / name.replace("\\", "/")
         elif not path.is_absolute():
             return []
         with suppress(OSError):  # raised for names that are too long

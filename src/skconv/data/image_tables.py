@@ -168,7 +168,7 @@ def _index_images(spec: DataSpec) -> ImageIndex:
         return index_near(spec.path)
     if not folder.is_dir():
         raise SourceNotFoundError(f"The folder of images {folder} does not exist. Pass an existing folder as --images.")
-    return ImageIndex(folder, walk_files(folder))
+    return ImageIndex(folder, walk_files(folder), spec.path.parent)
 
 
 def _read_listing(table: Table, index: ImageIndex, spec: DataSpec, *, progress: bool) -> Splits:
