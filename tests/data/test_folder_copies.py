@@ -65,7 +65,7 @@ def test_copies_of_splits_are_left_out_and_other_folders_are_listed(tmp_path):
 def test_versions_of_the_same_images_are_no_classes(tmp_path):
     for seed, version in enumerate(("color", "grey", "mask")):
         for name in ("rust", "scab"):
-            names = [f"{k}_final.bmp" if version == "mask" else f"{k}.bmp" for k in range(3)]
+            names = [f"{k}{name}_final.bmp" if version == "mask" else f"{k}{name}.bmp" for k in "xyz"]
             put(tmp_path, f"plants/{version}/{name}", *names, seed=seed)
     with pytest.raises(DataError, match=r"versions .* as the source, such as .*color; .*--class-level 2 or 3"):
         find_layout(tmp_path)
@@ -83,6 +83,62 @@ def test_the_same_folders_with_other_files_are_classes_with_a_note(tmp_path):
     layout = find_layout(tmp_path)
     assert describe(layout) == {"train": {"indoor": 4, "outdoor": 4}}
     assert any("All class folders contain the same folders 'day', 'night'" in note for note in layout.notes)
+
+
+@pytest.mark.parametrize("name", ["{}.bmp", "frame_{:04}.bmp"])
+def test_running_numbers_as_file_names_are_only_noted(tmp_path, name):
+    for seed, folder in enumerate(("running/cam1", "running/cam2", "walking/cam1", "walking/cam2")):
+        put(tmp_path, folder, *(name.format(number) for number in range(3)), seed=seed)
+    layout = find_layout(tmp_path)
+    assert describe(layout) == {"train": {"running": 6, "walking": 6}}
+    assert any("If they are versions of the same images, pass one of them" in note for note in layout.notes)
+
+
+def test_few_equal_names_are_no_versions(tmp_path):
+    for seed, person in enumerate("abcd"):
+        names = ["left.bmp"] if person in "ab" else [f"{person}-{k}.bmp" for k in "xyz"]
+        for side in ("left", "right"):
+            put(tmp_path, f"{person}/{side}", *names, seed=seed)
+    assert describe(find_layout(tmp_path)) == {"train": {"a": 2, "b": 2, "c": 6, "d": 6}}
+
+
+def test_dots_in_folders_and_files_without_suffix_are_no_versions(tmp_path):
+    for folder in ("a/v1.5/x", "a/v1.6/y", "b/v1.5/x", "b/v1.6/y"):
+        put(tmp_path, folder, "k.bmp", "l.bmp")
+        for number, file in enumerate(sorted((tmp_path / folder).iterdir())):
+            file.rename(file.with_name(f"{folder[0]}{folder[5]}{number}"))
+    assert len(find_layout(tmp_path, class_level=1).notes) == 1
+
+
+def test_numbered_classes_with_numbered_folders_are_classes(tmp_path):
+    for number in range(5):
+        for patient in (1, 2, 3):
+            put(tmp_path, f"{number}/{patient}", f"{number}-{patient}.bmp")
+    assert describe(find_layout(tmp_path)) == {"train": {str(number): 3 for number in range(5)}}
+
+
+@pytest.mark.parametrize(
+    ("folders", "expected"),
+    [
+        (["cat/train/tabby", "cat/train/persian", "dog/train/pug"], {"train": {"cat": 4, "dog": 2}}),
+        (
+            ["ill/train/p1", "ill/train/p2", "ill/test/p3", "well/train/p4", "well/train/p5", "well/test/p6"],
+            {"train": {"ill": 4, "well": 4}, "test": {"ill": 2, "well": 2}},
+        ),
+    ],
+)
+def test_splits_of_groups_in_class_folders_are_splits(tmp_path, folders, expected):
+    for folder in folders:
+        put(tmp_path, folder)
+    assert describe(find_layout(tmp_path)) == expected
+
+
+@pytest.mark.parametrize("outer", ["", "x/"])
+def test_data_sets_without_test_split_are_no_classes(tmp_path, outer):
+    for seed, folder in enumerate(("a/train/cat", "a/train/dog", "b/train/cat", "b/train/dog")):
+        put(tmp_path, f"{folder[:2]}{outer}{folder[2:]}", f"{seed}.bmp")
+    with pytest.raises(DataError, match=r"folder .*a contains the splits 'train': is it a data set"):
+        find_layout(tmp_path)
 
 
 @pytest.mark.parametrize("other", ["fruits_200/fruits/Training/apple", "docs"])

@@ -80,6 +80,11 @@ LAYOUTS = {
     ),
     "deeper levels": (["cat/tabby", "cat", "dog/young/poodle"], {"train": {"cat": 4, "dog": 2}}, ["4 of 6 images"]),
     "classes called test and a number": (["test1", "test2"], {"train": {"test1": 2, "test2": 2}}, []),
+    "folders called test and a number": (
+        ["test1/good", "test1/bad", "test2/good", "test2/bad"],
+        {"train": {"test1": 4, "test2": 4}},
+        ["same folders 'bad', 'good'.*--class-level 2"],
+    ),
     "numbered splits": (["train2017/cat", "train2017/dog", "val2/cat"], {"train": AB, "valid": {"cat": 2}}, []),
     "numbers in order": (["10", "9", "1"], {"train": {"1": 2, "9": 2, "10": 2}}, []),
     "images beside class folders": (["cat", "dog", "."], {"train": AB}, ["2 images outside the class folders"]),
@@ -124,6 +129,9 @@ LEVELS = {
         {"train": {"cat": 2, "dog": 4}, "test": {"cat": 2}},
         [],
     ),
+    "numbers without a training split": (["cat/run1", "cat/test2", "dog/dev1"], 1, {"train": {"cat": 4, "dog": 2}}, []),
+    "outer numbers": (["test1/cat", "test2/dog"], 2, {"train": AB}, []),
+    "numbered splits": (["train1/cat", "train1/dog", "test1/cat"], 2, {"train": AB, "test": {"cat": 2}}, []),
     "class called train": (["x/train", "x/bus", "y/train"], 2, {"train": {"bus": 2, "train": 4}}, []),
 }
 
@@ -150,8 +158,11 @@ def test_class_level_without_classes_raises(tmp_path, level, message):
         put(tmp_path, folder)
     with pytest.raises(DataError, match=message):
         find_layout(tmp_path, class_level=level)
+    put(tmp_path / "other", "cat/a")
     with pytest.raises(DataError, match="only one folder of training images, 'cat', at level 1"):
-        put(tmp_path / "other", "cat/a")
+        find_layout(tmp_path / "other", class_level=1)
+    put(tmp_path / "other", "dog/test")
+    with pytest.raises(DataError, match=r"only one .* \(other folders are named after the split test\), at level 1"):
         find_layout(tmp_path / "other", class_level=1)
 
 
@@ -169,6 +180,7 @@ REFUSED = {
         ["train_cat", "train_dog", "test_cat"],
         "are named after a split and a class. Move",
     ),
+    "split and numbered class": (["train_0", "train_1", "test_0", "test_1"], "named after a split and a class. Move"),
     "numbered splits": (["train2017", "val2017"], "do not contain class folders"),
     "one numbered split": (["train", "test1"], "do not contain class folders"),
     "version of a split": (["train-jpg", "test-jpg-v2"], "do not contain class folders"),

@@ -98,3 +98,10 @@ def test_test_images_without_classes_are_left_out(tmp_path):
     with pytest.warns(UserWarning, match="Left out 3 test images, because their names contain no class"):
         data = load_dataset(tmp_path, label_pattern=r"^(.+?)\.")
     assert data.class_names == ("cat", "dog") and data.test_labels is None
+
+
+def test_numbered_folders_without_training_split_are_no_splits(tmp_path):
+    write(tmp_path, *number("test1/cat.", 4), *number("test2/dog.", 4))
+    with pytest.warns(UserWarning, match=r"'cat' \(4\), 'dog' \(4\)"):
+        data = load_dataset(tmp_path, label_pattern=r"^(.+?)\.")
+    assert len(data.train_labels) == 8 and data.test_labels is None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import filecmp
+import os
+import re
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import suppress
-from itertools import combinations
 from pathlib import Path
 
 from skconv.data.folder_tree import ImageFolder, descend, quote_names
@@ -13,7 +15,7 @@ from skconv.data.split_names import TRAIN, split_name
 from skconv.exceptions import DataError
 
 _N_COMPARED = 50  # pairs of files whose content is compared
-_SHARE = 0.5  # minimum share of equal names; below it, equal names are coincidences
+_SHARE = 0.5  # minimum share of equal names; a lower share is probably a coincidence
 
 
 def is_copy(folder: ImageFolder, other: ImageFolder) -> bool:
@@ -39,7 +41,8 @@ def split_copies(top: ImageFolder, root: Path) -> tuple[list[ImageFolder], list[
 
     Archives often contain a data set twice: the folders ``yes``, ``no`` and ``data``, with the folders ``yes`` and
     ``no`` again in ``data``. Raise `DataError` if a folder contains folders with the names of the folders beside it,
-    but other images. `root` is the source.
+    but other images. Folders that all contain such folders, as numbered classes with numbered folders do, are
+    classes. `root` is the source.
     """
     classes: list[ImageFolder] = []
     copies: list[ImageFolder] = []
@@ -51,6 +54,8 @@ def split_copies(top: ImageFolder, root: Path) -> tuple[list[ImageFolder], list[
             classes.append(folder)
         elif all(is_copy(each, original) for each, original in zip(inner, beside, strict=True)):
             copies.append(folder)
+        elif any(each.name in by_name for original in beside for each in original.folders):
+            classes.append(folder)
         else:
             path = folder.path.relative_to(root)
             raise DataError(
@@ -62,46 +67,87 @@ def split_copies(top: ImageFolder, root: Path) -> tuple[list[ImageFolder], list[
     return classes, copies
 
 
-def check_classes(folders: Sequence[ImageFolder], root: Path) -> None:
+def check_classes(folders: Sequence[ImageFolder], root: Path, notes: list[str]) -> None:
     """Raise `DataError` if folders are data sets or versions of the same images rather than classes.
 
-    A data set contains splits with class folders. Versions contain the same folders, with files of the same names,
-    unless these folders are splits.
+    A data set contains splits with class folders, whose names are also those of other data sets. Versions contain the
+    same folders, with files of the same names, unless these folders are splits. Add a note if the names of the files
+    are only running numbers.
     """
     if len(folders) < 2:
         return
     level = len(folders[0].path.relative_to(root).parts)
-    inner = [descend(folder) for folder in folders]
-    for folder, each in zip(folders, inner, strict=True):
-        if _has_splits(each):
+    for folder in folders if not _have_own_groups(folders) else ():
+        data_set = _find_data_set(folder)
+        if data_set is not None:
             raise DataError(
-                f"The folder {folder.path} contains the splits {quote_names(split.name for split in each.folders)}: is "
-                f"it a data set or a class? Pass {each.path} as the source, or --class-level {level} if the folders "
+                f"The folder {folder.path} contains the splits "
+                f"{quote_names(split.name for split in data_set.folders)}: is it a data set or a class? Pass "
+                f"{data_set.path} as the source, or --class-level {level} if the folders "
                 f"{quote_names(other.name for other in folders)} are the classes."
             )
+    inner = [descend(folder) for folder in folders]
     names, *others = {frozenset(each.name for each in folder.folders) for folder in inner}
-    if not others and len(names) > 1 and not all(map(split_name, names)) and _have_same_files(inner):
-        deeper = len(inner[0].folders[0].path.relative_to(root).parts)
-        raise DataError(
-            f"The folders {quote_names(folder.name for folder in folders)} in {folders[0].path.parent} contain the "
-            f"same folders, such as '{inner[0].folders[0].name}', with files of the same names. If they are versions "
-            f"of the same images, pass one of them as the source, such as {folders[0].path}; else pass the level of "
-            f"the classes: --class-level {level} or {deeper}."
-        )
+    if others or len(names) < 2 or all(map(split_name, names)):
+        return
+    repeated = find_versions([("", folder) for folder in inner])
+    if not repeated:
+        return
+    found = (
+        f"The folders {quote_names(folder.name for folder in folders)} in {folders[0].path.parent} contain the "
+        f"same folders, such as '{inner[0].folders[0].name}', with files of the same names. If they are versions of "
+        f"the same images, pass one of them as the source, such as {folders[0].path}"
+    )
+    if _are_numbered(repeated, len(folders)):
+        notes.append(f"{found}.")
+        return
+    deeper = len(inner[0].folders[0].path.relative_to(root).parts)
+    raise DataError(f"{found}; else pass the level of the classes: --class-level {level} or {deeper}.")
 
 
-def _has_splits(folder: ImageFolder) -> bool:
-    """Return whether a folder contains several splits, or only a training split, with class folders."""
-    named = [split_name(each.name) for each in folder.folders]
-    training = [
-        each for each, found in zip(folder.folders, named, strict=True) if found is not None and found[0] == TRAIN
-    ]
-    if not any(len(descend(each).folders) > 1 for each in training):
-        return False
-    return len(named) == 1 or len({found[0] for found in named if found is not None}) > 1
+def _find_data_set(folder: ImageFolder) -> ImageFolder | None:
+    """Return the folder of several splits, or of only a training split, with class folders, in single folders."""
+    while True:
+        training = _list_training(folder)
+        n_splits = len({found[0] for each in folder.folders if (found := split_name(each.name)) is not None})
+        if any(len(descend(each).folders) > 1 for each in training) and (len(folder.folders) == 1 or n_splits > 1):
+            return folder
+        if len(folder.folders) != 1:
+            return None
+        folder = folder.folders[0]
 
 
-def _have_same_files(folders: Sequence[ImageFolder]) -> bool:
-    """Return whether half of the images of a folder have the name of an image in another, in folders of one name."""
-    names = [{(image.parent.name, image.stem) for image in folder.list_images()} for folder in folders]
-    return any(len(first & second) > _SHARE * min(len(first), len(second)) for first, second in combinations(names, 2))
+def _have_own_groups(folders: Sequence[ImageFolder]) -> bool:
+    """Return whether each folder contains a training split, whose folders mostly have other names in each folder.
+
+    Such folders are classes with groups, such as patients, in each split.
+    """
+    inner = [[descend(each).folders for each in _list_training(folder)] for folder in folders]
+    counts = Counter(each.name for groups in inner for group in groups for each in group)
+    n_repeated = sum(count for count in counts.values() if count > 1)
+    return all(inner) and n_repeated <= _SHARE * counts.total()
+
+
+def _list_training(folder: ImageFolder) -> list[ImageFolder]:
+    return [each for each in folder.folders if (split_name(each.name) or ("",))[0] == TRAIN]
+
+
+def find_versions(folders: Sequence[tuple[str, ImageFolder]]) -> list[list[Path]]:
+    """Return the groups of images with the same name if they are most images, else an empty list.
+
+    Names are paths below the folder, without the suffix; those in folders with the same key are compared.
+    """
+    by_name: dict[tuple[str, str], list[Path]] = {}
+    for key, folder in folders:
+        start = len(str(folder.path))
+        for image in folder.list_images():
+            name, _ = os.path.splitext(str(image)[start:])  # noqa: PTH122  methods of paths are slow for many files
+            by_name.setdefault((key, name), []).append(image)
+    repeated = [images for images in by_name.values() if len(images) > 1]
+    return repeated if sum(map(len, repeated)) > _SHARE * sum(map(len, by_name.values())) else []
+
+
+def _are_numbered(groups: Sequence[Sequence[Path]], n_folders: int) -> bool:
+    """Return whether the names of most images differ only in their numbers, as those of the frames of a film."""
+    names = {re.sub(r"\d+", "", images[0].stem) for images in groups}
+    return len(names) <= _SHARE * sum(map(len, groups)) / n_folders

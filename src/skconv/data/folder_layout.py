@@ -130,15 +130,16 @@ def _find_splits(
         if outside:
             layout.leave_out(outside, "they are in no split")
         return _read_splits({split: folders[0] for split, folders in groups.items() if folders}, layout)
-    held_out = [f.name for f in top.folders if named[f.name] in ((VALID, ""), (TEST, "")) and len(f.folders) > 1]
+    with_numbers = {name: split_name(name, numbers=True) for name in named}
+    held_out = [f.name for f in top.folders if with_numbers[f.name] in ((VALID, ""), (TEST, "")) and len(f.folders) > 1]
     if held_out:
         raise DataError(
             f"{top.path} has the folder '{held_out[0]}' with class folders, but no folder 'train': is it a class or a "
             "split? Rename the folder of the training images, or pass the folder with the classes as the source."
         )
-    found = [each for each in named.values() if each is not None and each[1]]
+    found = [each for each in with_numbers.values() if each is not None and each[1]]
     rests = {rest for _, rest in found}
-    if len(found) == len(named) and 1 < len(rests) < len({*found}):  # such as train_cat and test_cat
+    if len(found) == len(named) and 1 < len(rests) < len({*found}):  # such as train_cat and test_0
         raise DataError(
             f"The folders {quote_names(named)} in {top.path} are named after a split and a class. Move the images of "
             "each class into folders such as train/CLASS and test/CLASS."
@@ -215,7 +216,7 @@ def _read_splits(folders: dict[str, ImageFolder], layout: FolderLayout) -> dict[
 def _find_inner_splits(top: ImageFolder, layout: FolderLayout) -> dict[str, dict[str, list[ImageFolder]]]:
     """Return the class folders per split; all are training data unless each class folder contains split folders."""
     class_folders = _drop_copies(top, layout)
-    check_classes(class_folders, layout.root)
+    check_classes(class_folders, layout.root, layout.notes)
     classes = _name_classes(class_folders)
     found: dict[str, dict[str, list[ImageFolder]]] = {}
     for name, folders in classes.items():

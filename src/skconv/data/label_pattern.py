@@ -46,7 +46,8 @@ def find_labels(tree: ImageFolder, pattern: str, notes: list[str]) -> dict[str, 
     """Return the images of each class, by split, with the classes that a pattern finds in the names of the files.
 
     The pattern is a regular expression with one group, searched in the name without the folders. Folders named train,
-    valid or test are splits; other folders are ignored. Add notes on the classes, and on images that are left out:
+    valid or test are splits, with a number in the name only if there is a training split; other folders are ignored.
+    Add notes on the classes, and on images that are left out:
     those whose names do not match, and splits whose names contain no class of the training images. Raise `DataError`
     for fewer than two classes.
     """
@@ -54,7 +55,9 @@ def find_labels(tree: ImageFolder, pattern: str, notes: list[str]) -> dict[str, 
     splits: dict[str, dict[str, list[Path]]] = {}
     unmatched: Counter[str] = Counter()
     first: dict[str, Path] = {}
-    for split, path in _list_images(tree, TRAIN):
+    numbers = not _has_training_split(tree)
+    images = list(_list_images(tree, TRAIN, numbers))
+    for split, path in images:
         match = compiled.search(path.name)
         if match is None or not match[1]:
             unmatched[split] += 1
@@ -64,7 +67,7 @@ def find_labels(tree: ImageFolder, pattern: str, notes: list[str]) -> dict[str, 
     classes = splits.get(TRAIN, {})
     if len(classes) < 2:
         found = f"one class, '{next(iter(classes))}'" if classes else "no class"
-        example = next((path for _, path in _list_images(tree, TRAIN)), None)
+        example = next((path for _, path in images), None)
         shown = f"; the first image is '{example.name}'" if example else ""
         raise DataError(
             f"{tree.path}: the label_pattern (--label-pattern) '{pattern}' finds {found} in the names of the training "
@@ -91,13 +94,18 @@ def _count_images(count: int, split: str) -> str:
     return format_count(count, f"{kind}image")
 
 
-def _list_images(folder: ImageFolder, split: str) -> Iterator[tuple[str, Path]]:
-    """Yield the split and path of each image of a folder and its subfolders."""
+def _has_training_split(folder: ImageFolder) -> bool:
+    """Return whether a folder below is named after the training split."""
+    return any(split_name(inner.name) == (TRAIN, "") or _has_training_split(inner) for inner in folder.folders)
+
+
+def _list_images(folder: ImageFolder, split: str, numbers: bool) -> Iterator[tuple[str, Path]]:
+    """Yield the split and path of each image of a folder and its subfolders; `numbers` is as in `split_name`."""
     for image in folder.images:
         yield split, image
     for inner in folder.folders:
-        named = split_name(inner.name)
-        yield from _list_images(inner, split if named is None or named[1] else named[0])
+        named = split_name(inner.name, numbers=numbers)
+        yield from _list_images(inner, split if named is None or named[1] else named[0], numbers)
 
 
 def suggest_pattern(images: Sequence[Path]) -> str:

@@ -16,15 +16,19 @@ _NUMBER = re.compile(r"(?:(?<![a-z])v)?\d+(?:\s*[x×]\s*\d+)*", re.IGNORECASE)
 _GLUED = re.compile(rf"({'|'.join(sorted(_SPLIT_WORDS, key=len, reverse=True))})(sets?|data|images?|imgs?)")
 
 
-def split_name(name: str) -> tuple[str, str] | None:
-    """Return the split that a folder is named after, and the rest of its name without numbers; None for other names.
+def split_name(name: str, *, numbers: bool = False) -> tuple[str, str] | None:
+    """Return the split that a folder is named after, and the rest of its name; None for other names.
+
+    Numbers are part of the rest only if `numbers` is true.
 
     Examples
     --------
     >>> split_name("Training_Set"), split_name("seg_test"), split_name("train2017"), split_name("cats")
     (('train', ''), ('test', 'seg'), ('train', ''), None)
+    >>> split_name("train2017", numbers=True)
+    ('train', '2017')
     """
-    words = _split_words(_NUMBER.sub(" ", name))
+    words = _split_words(name if numbers else _NUMBER.sub(" ", name))
     found = [word for word in words if word in _SPLIT_WORDS]
     if len(found) != 1:
         return None
