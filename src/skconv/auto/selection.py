@@ -226,7 +226,10 @@ class Search:
         return trial if used else best
 
     def _choose_weights(self, best: Trial) -> Trial:
-        """Return the trial with class weights if class sizes differ, and macro F1 gains more than accuracy loses."""
+        """Return the trial with class weights if class sizes differ, and macro F1 gains more than accuracy loses.
+
+        The difference must exceed the standard error of the accuracy, because macro F1 of small classes varies.
+        """
         sizes = np.bincount(best.candidate.dataset.train_labels)
         training, own = best.candidate.recipe.training, best.candidate.recipe.class_weight
         if sizes.max() <= _IMBALANCE * sizes[sizes > 0].min() or own or "class_weight" in training:
@@ -237,7 +240,7 @@ class Search:
             self._print("No class weights: there is no time to compare them.")
             return best
         gain, loss = trial.scores.macro_f1 - best.scores.macro_f1, best.scores.accuracy - trial.scores.accuracy
-        used = gain > max(loss, 0)
+        used = gain > max(loss, 0) + best.standard_error
         self._print(
             f"{'Class weights' if used else 'No class weights'}: with them, macro F1 changes by {100 * gain:+.1f} and "
             f"accuracy by {-100 * loss:+.1f} points."

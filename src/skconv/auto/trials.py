@@ -91,6 +91,11 @@ class Trial:
         return float(self.scores.confusion.sum(axis=1).max() / self.scores.n)
 
     @property
+    def standard_error(self) -> float:
+        """Standard error of the accuracy."""
+        return math.sqrt(self.scores.accuracy * (1 - self.scores.accuracy) / self.scores.n)
+
+    @property
     def is_above_chance(self) -> bool:
         """Whether accuracy or log loss is significantly better than that of the class frequencies.
 
