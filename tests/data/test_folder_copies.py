@@ -57,8 +57,9 @@ def test_copies_of_splits_are_left_out_and_other_folders_are_listed(tmp_path):
     assert "4 images in 'train' were left out: they are copies of the images in 'Train'." in layout.notes
     for folder in ("train/no", "test/no"):
         put(tmp_path, folder, "a.bmp", seed=1)
-    with pytest.raises(DataError, match=r"2 folders for the split 'train'.*--exclude 'train' --exclude 'test'"):
+    with pytest.raises(DataError, match=r"2 folders for the split 'train'.*'train' --exclude 'test', .*level 2 to use"):
         find_layout(tmp_path)
+    assert describe(find_layout(tmp_path, class_level=2)) == {"train": {"no": 4, "yes": 4}, "test": {"no": 4}}
     assert describe(find_layout(tmp_path, ["train", "test"])) == {"train": {"no": 2, "yes": 2}, "test": {"no": 2}}
 
 

@@ -166,9 +166,12 @@ def _drop_repeated(groups: dict[str, list[ImageFolder]], layout: FolderLayout) -
     if repeated:
         split, folders = next(iter(repeated.items()))
         options = [f"--exclude '{folder.name}'" for each in repeated.values() for folder in each[1:]]
+        level, *others = {len(descend(folder).path.relative_to(layout.root).parts) + 1 for folder in folders}
+        use_all = "" if others else f", or pass --class-level {level} to use the images of all"
         raise DataError(
             f"{folders[0].path.parent} has {len(folders)} folders for the split '{split}': "
-            f"{quote_names(folder.name for folder in folders)}. Leave one out, for example with {' '.join(options)}."
+            f"{quote_names(folder.name for folder in folders)}. Leave one out, for example with {' '.join(options)}"
+            f"{use_all}."
         )
 
 
