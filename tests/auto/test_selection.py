@@ -119,7 +119,7 @@ def test_shortened_trial_tells_its_fraction():
     assert 0 < trial.fraction < 1 and trial.n_epochs < 500 and "did not fit" in str(trial)
 
 
-@pytest.mark.parametrize(("features", "trial_seconds"), [(1.0, 19.9), (20.0, 28.0), (60.0, 49.75), (120.0, None)])
+@pytest.mark.parametrize(("features", "trial_seconds"), [(1.0, 19.9), (20.0, 28.0), (45.0, 49.75), (120.0, None)])
 def test_trial_of_a_pretrained_network_is_long_enough_for_its_features(monkeypatch, features, trial_seconds):
     monkeypatch.setattr(selection, "estimate_features", lambda candidate, device: features)
     dataset = make_dataset(2400)

@@ -32,7 +32,8 @@ _SECOND_SHARE = 0.1  # share of the remaining time for the second trials of the 
 _FIRST_SHARE_FEW, _MAX_SHARE_FEW = 0.2, 0.4  # the same for few images, whose final training takes little time
 _SECOND_SHARE_FEW = 0.3
 # Features of a pretrained network: maximum share of the time limit for all images, and for those of a trial.
-_MAX_FEATURES, _MAX_FEATURES_TRIAL = 0.5, 0.25
+_MAX_FEATURES, _MAX_FEATURES_TRIAL = 0.25, 0.25
+_TRIAL_IMAGES = 5000  # images whose features rank a pretrained network well enough
 _TRIAL_PER_FEATURES, _HEAD_SECONDS = 1.25, 3.0  # time of a trial: factor of the time of its features, and the rest
 _SLOWER = 1.3  # time limit of a trial relative to its expected time
 _CHANGES_SHARE = 0.5  # share of the time after which no further trial starts
@@ -179,14 +180,15 @@ class Search:
                 count = format_count(len(candidate.dataset.train_labels), "image")
                 warnings.warn(
                     f"The candidate {candidate.name} is left out: the features of {count} take about "
-                    f"{format_duration(cost)}, more than half of the time. Pass a longer --time-limit, or "
+                    f"{format_duration(cost)}, more than a quarter of the time. Pass a longer --time-limit, or "
                     f"--recipe {candidate.recipe.name}, which uses a part of the images.",
                     stacklevel=2,
                 )
                 continue
             seconds = self.seconds
             if cost:
-                needed = _TRIAL_PER_FEATURES * cost * max(self.folds, 1) + _HEAD_SECONDS
+                share = min(_TRIAL_IMAGES / len(candidate.dataset.train_labels), 1.0)
+                needed = _TRIAL_PER_FEATURES * cost * share * max(self.folds, 1) + _HEAD_SECONDS
                 seconds = max(seconds, min(needed, _MAX_FEATURES_TRIAL * left / n_pretrained))
             planned.append((candidate, seconds))
         return planned
