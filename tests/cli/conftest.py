@@ -18,3 +18,21 @@ def trained(tiny_recipe, tmp_path_factory):
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         assert main(arguments) == 0, err.getvalue()
     return folder, json.loads(out.getvalue()), err.getvalue()
+
+
+def listing(folder):
+    return sorted((str(path), path.stat().st_size) for path in folder.rglob("*"))
+
+
+def check_one_line(arguments, words, folder, capsys):
+    before = listing(folder)
+    code = main([str(each) for each in arguments])
+    streams = capsys.readouterr()
+    assert code == 1, streams.err
+    assert streams.out == ""
+    *before_error, error = streams.err.splitlines()
+    assert error.startswith("Error: ") and "Unexpected" not in error
+    assert not any("Error" in line or "Traceback" in line for line in before_error)  # may be progress
+    for word in words:
+        assert word in streams.err
+    assert listing(folder) == before

@@ -214,7 +214,10 @@ class Search:
         changed = best.candidate.change("flips", augmentation={**augmentation, "flip": True}, network=network)
         if preserves:
             return replace(best, candidate=changed)
-        if preserves is False or best.candidate.is_pretrained:  # a trial of a head has no time for augmented images
+        if preserves is False:
+            return best
+        if best.candidate.is_pretrained:
+            self._print("No random flips: the trial of a pretrained network has no time for augmented images.")
             return best
         trial = self._try_change(best, changed)
         if trial is None:

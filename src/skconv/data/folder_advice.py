@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from skconv.data.folder_tables import find_pixel_table, find_table
-from skconv.data.folder_tree import ImageFolder, OtherFiles, quote_names
+from skconv.data.folder_tree import ImageFolder, OtherFiles, list_training, quote_names
 from skconv.data.label_pattern import suggest_pattern
 from skconv.data.other_files import describe_other
-from skconv.data.split_names import TRAIN, split_name
 from skconv.exceptions import DataError
 from skconv.text import format_count
 
@@ -32,8 +31,7 @@ def too_few_classes(top: ImageFolder, others: OtherFiles) -> DataError:
 
 def suggest_source(top: ImageFolder, others: OtherFiles) -> str:
     """Return what to do with a folder without classes, by its other files and the names of its images."""
-    training = [folder for folder in top.folders if (split_name(folder.name) or ("",))[0] == TRAIN]
-    images = [image for folder in training for image in folder.list_images()] or top.list_images()
+    images = [image for folder in list_training(top) for image in folder.list_images()] or top.list_images()
     if not images:
         for suffix in (".npz", ".npy"):
             if suffix in others.examples:

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from skconv.data.folder_tree import ImageFolder, descend, quote_names
-from skconv.data.split_names import TRAIN, split_name
+from skconv.data.folder_tree import ImageFolder, descend, list_training, quote_names
+from skconv.data.split_names import split_name
 from skconv.exceptions import DataError
 
 _N_COMPARED = 50  # pairs of files whose content is compared
@@ -108,7 +108,7 @@ def check_classes(folders: Sequence[ImageFolder], root: Path, notes: list[str]) 
 def _find_data_set(folder: ImageFolder) -> ImageFolder | None:
     """Return the folder of several splits, or of only a training split, with class folders, in single folders."""
     while True:
-        training = _list_training(folder)
+        training = list_training(folder)
         n_splits = len({found[0] for each in folder.folders if (found := split_name(each.name)) is not None})
         if any(len(descend(each).folders) > 1 for each in training) and (len(folder.folders) == 1 or n_splits > 1):
             return folder
@@ -122,14 +122,10 @@ def _have_own_groups(folders: Sequence[ImageFolder]) -> bool:
 
     Such folders are classes with groups, such as patients, in each split.
     """
-    inner = [[descend(each).folders for each in _list_training(folder)] for folder in folders]
+    inner = [[descend(each).folders for each in list_training(folder)] for folder in folders]
     counts = Counter(each.name for groups in inner for group in groups for each in group)
     n_repeated = sum(count for count in counts.values() if count > 1)
     return all(inner) and n_repeated <= _SHARE * counts.total()
-
-
-def _list_training(folder: ImageFolder) -> list[ImageFolder]:
-    return [each for each in folder.folders if (split_name(each.name) or ("",))[0] == TRAIN]
 
 
 def find_versions(folders: Sequence[tuple[str, ImageFolder]]) -> list[list[Path]]:

@@ -11,7 +11,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from skconv.data.content import is_table_name
-from skconv.data.split_names import split_name, strip_fillers
+from skconv.data.split_names import TRAIN, split_name, strip_fillers
 from skconv.exceptions import DataError, list_some
 from skconv.images.formats import has_image_suffix, looks_like_image
 from skconv.text import format_count
@@ -121,6 +121,11 @@ def _read_folder(
             if is_table_name(path):
                 others.tables.append(path)
     return tree
+
+
+def list_training(folder: ImageFolder) -> list[ImageFolder]:
+    """Return the folders in a folder that are named after the training split."""
+    return [each for each in folder.folders if (split_name(each.name) or ("",))[0] == TRAIN]
 
 
 def descend(tree: ImageFolder) -> ImageFolder:

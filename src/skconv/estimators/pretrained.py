@@ -14,7 +14,7 @@ from torch import nn
 
 from skconv.distributed.process_group import get_process_group
 from skconv.estimators.ood import fit_ood
-from skconv.estimators.pretrained_features import NetworkFeatures
+from skconv.estimators.pretrained_features import HEAD_SECONDS, NetworkFeatures
 from skconv.estimators.running import calibrate_net, run_net
 from skconv.estimators.setup import limit_time, make_callbacks, make_checkpointing, make_config
 from skconv.estimators.splitting import Splits
@@ -32,7 +32,7 @@ Classifier = Any  # a CNNClassifier; importing it would be circular
 _HEAD_RATE = 0.2  # learning rate of the head, relative to that of a network with random weights
 _STAGE_RATE = 0.5  # learning rate of the stages, relative to that of the head
 _TUNED_PASSES = 8  # passes over the images in fine-tuning if `max_epochs` is "auto"
-_MIN_HEAD_SECONDS, _MIN_SHARE = 4.0, 0.05  # minimum time of the head, and its maximum share of a time limit
+_MIN_SHARE = 0.05  # maximum share of a time limit that the minimum time of the head may be
 _MIN_COMPARED = 50  # validation images to select weights by
 _MIN_TUNED = 500  # training images to fine-tune without validation images
 
@@ -130,7 +130,7 @@ class _Trainer:
         config = replace(config, augment=None, precision="fp32", learning_rate=rate)
         module = PartialNetwork(self.network, len(self.network.stages))
         text = f"Training the head of {self._name} on the features of {self._count_images()}."
-        return self.run(module, vectors, config, text, saves=saves, min_seconds=_MIN_HEAD_SECONDS)
+        return self.run(module, vectors, config, text, saves=saves, min_seconds=HEAD_SECONDS)
 
     def fine_tune(self, vectors: Splits, activations: Splits, n_frozen: int, n_views: int) -> float:
         """Fine-tune the last stages; restore the weights before it unless the validation accuracy has increased."""

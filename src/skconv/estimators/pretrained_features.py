@@ -27,7 +27,7 @@ from skconv.training.threads import use_threads
 
 Classifier = Any  # a CNNClassifier; importing it would be circular
 
-_HEAD_SECONDS, _MIN_SHARE = 4.0, 0.3  # time for the head, unless less than this share remains for the features
+HEAD_SECONDS, _MIN_SHARE = 4.0, 0.3  # time for the head, unless less than this share remains for the features
 _BATCH = 64  # images of a prediction, and to measure the speed with
 _FEATURES_SHARE, _FEATURES_SHARE_TUNED = 0.8, 0.45  # maximum share of the time limit, without and with fine-tuning
 
@@ -44,7 +44,7 @@ class NetworkFeatures:
     def plan(self, splits: Splits, *, tuned: bool) -> tuple[Splits, int, bool]:
         """Return the images that fit into the time limit, the number of views per training image, and `tuned`.
 
-        `tuned` tells whether stages are fine-tuned; it becomes False if the time limit is too short.
+        Stages are fine-tuned if `tuned` is true; False is returned if the time limit is too short for it.
         """
         n_views, left = count_views(len(splits.train), self.augment), self._time_left()
         if left is None:
@@ -52,7 +52,7 @@ class NetworkFeatures:
         self.seconds = self.measure(splits.train)
         n_train, n_valid = len(splits.train), 0 if splits.valid is None else len(splits.valid)
         left -= self.seconds * self.classifier.n_scored_after
-        n_affordable = min(_FEATURES_SHARE * left, max(left - _HEAD_SECONDS, _MIN_SHARE * left)) / self.seconds
+        n_affordable = min(_FEATURES_SHARE * left, max(left - HEAD_SECONDS, _MIN_SHARE * left)) / self.seconds
         if n_affordable >= 2 * MIN_IMAGES:  # enough for a score
             n_activated = min(self.count_activated(splits), n_affordable / 3)  # at most half of those trained on
             n_affordable, left = n_affordable - n_activated, left - self.seconds * n_activated
